@@ -1,1 +1,1 @@
-"""What the OpenAPI document says beyond the declared operations; read when it is built."""
+"""Parts of the OpenAPI document besides the declared operations; imported when it is built."""

@@ -1,4 +1,4 @@
-"""Operations whose handlers get requests as they are, declared for the OpenAPI document."""
+"""The operations of the fast path and the gateway, declared for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from wharf_upload.http.openapi import uploads
 FILE, FORM = "/v1/files/{bucket}/{key}", "/v1/files/{bucket}"
 TICKET, TICKET_NAME = "/u/{ticket}", "/u/{ticket}/{key}"
 _IDEMPOTENCY = Parameter(
-    "Idempotency-Key", "header", "A key of the client's choice; a repeated request gets one answer."
+    "Idempotency-Key",
+    "header",
+    "A key that the client chooses; a repeated request gets the result of the first one.",
 )
-_IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create, never replace.")
+_IF_NONE_MATCH = Parameter("If-None-Match", "header", "`*`: create the file, never replace one.")
 _IF_CHANGED = Parameter(
-    "If-None-Match", "header", "Send the content unless it has this entity tag."
+    "If-None-Match", "header", "Return the content only if the file has another entity tag."
 )
 _WIDTH = Parameter(
     "w",
     "query",
-    "Send a small picture of the file instead: WebP, so many pixels on its longer side at most. "
-    "`download` means nothing then.",
+    "Return a small WebP picture of the file with at most this many pixels on its longer side. "
+    "`download` has no effect on pictures.",
     {"type": "integer", "enum": list(WIDTHS)},
 )
-_PREFER = Parameter("Prefer", "header", "`return=minimal`: no JSON.")
-_IF_MATCH = Parameter("If-Match", "header", "Act only on the file with this entity tag.")
-# Any operation may meet these: bad credentials, limits, faults.
+_PREFER = Parameter("Prefer", "header", "`return=minimal`: a response without JSON.")
+_IF_MATCH = Parameter(
+    "If-Match", "header", "Execute the request only if the file has this entity tag."
+)
+# Any operation may return these problems: invalid credentials, limits, faults.
 ALWAYS = (
     problems.MALFORMED,
     problems.TOKEN_MISSING,
@@ -75,21 +79,23 @@ GET_FILE = Operation(
     id="downloadFile",
     tag="files",
     summary="Download a file",
-    description="Sent by the gateway; ranges and conditional requests work.",
+    description="Supports ranges and conditional requests.",
     answers={
         200: Answer(
-            "The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}
+            "The whole content.",
+            Content(),
+            {"ETag": "A strong entity tag.", "Repr-Digest": "The SHA-256."},
         ),
         204: Answer(
-            "The slice is not there: of Resumable.js, flow.js or simple-uploader, which ask so."
+            "The slice that Resumable.js, flow.js or simple-uploader ask for does not exist."
         ),
-        206: Answer("The ranges that were asked for.", Content()),
-        304: Answer("The client has it already."),
+        206: Answer("The requested ranges.", Content()),
+        304: Answer("The client already has this content."),
     },
     parameters=(
-        Parameter("download", "query", "Send as an attachment of this name."),
+        Parameter("download", "query", "Return the file as an attachment with this name."),
         _WIDTH,
-        Parameter("Range", "header", "Bytes, RFC 9110 section 14."),
+        Parameter("Range", "header", "The ranges of bytes to return (RFC 9110 section 14)."),
         _IF_MATCH,
         _IF_CHANGED,
     ),
@@ -105,30 +111,36 @@ PUT_FILE = Operation(
     id="uploadFile",
     tag="files",
     summary="Upload a file",
-    description="Creates or replaces; the body is the file. Grants have to allow `write` at the "
-    "key. A form (multipart/form-data) is "
-    "refused: send it by `uploadForm`. So is a slice of an uploader that says so in the query.",
+    description="Creates or replaces the file; the body is the file. Grants must permit `write` at "
+    "the key. The service refuses a form (multipart/form-data): send it with `uploadForm`. It also "
+    "refuses a slice of an uploader that marks slices in the query.",
     body=Content(),
     answers={
         201: Answer(
-            "Stored, durably.",
+            "The file is stored durably.",
             schemas.FileDocument,
-            {"Location": "The file.", "ETag": "Its entity tag."},
+            {"Location": "The file.", "ETag": "The entity tag of the file."},
         ),
-        204: Answer("Stored, durably (`Prefer: return=minimal`)."),
+        204: Answer("The file or files are stored durably (`Prefer: return=minimal`)."),
     },
     parameters=(
         _IF_NONE_MATCH,
         _IF_MATCH,
         _IDEMPOTENCY,
-        Parameter("Content-Digest", "header", "Verified, RFC 9530."),
-        Parameter("Repr-Digest", "header", "Verified, RFC 9530."),
+        Parameter(
+            "Content-Digest",
+            "header",
+            "The digest of the body; the service verifies it (RFC 9530).",
+        ),
+        Parameter(
+            "Repr-Digest", "header", "The digest of the body; the service verifies it (RFC 9530)."
+        ),
         _PREFER,
         Parameter(
             "Upload-Complete",
             "header",
-            "`?0`: begins a resumable upload (draft-ietf-httpbis-resumable-upload); its address "
-            "is in `Location`. `?1`: this is the whole file.",
+            "`?0`: the request begins a resumable upload (draft-ietf-httpbis-resumable-upload); "
+            "`Location` has its address. `?1`: the body is the whole file.",
         ),
     ),
     problems=(
@@ -144,14 +156,14 @@ POST_FORM = Operation(
     id="uploadForm",
     tag="files",
     summary="Upload the files of a form",
-    description="Files in any field; plain fields: `prefix`, `on_conflict` (`rename`, `replace`, "
-    "`error`; the default is `rename`, with `If-Match` it is `replace`), `paths` (`keep`: the "
-    "folders in a file's name become part of its key, below `prefix`; else only what follows the "
-    "last slash counts), `redirect` (a page to go on to, where the ticket or the bucket's "
-    "`cors_origins` allow it). Grants have to allow `write` at each key, also at one that `rename` "
-    "chooses. All files are stored, or none. A "
-    "form with a slice of a file from dropzone (`dzuuid`, `dzchunkindex`…) is acknowledged with "
-    "202, and the answer to the last slice has the file; slices of other uploaders are refused.",
+    description="Files may be in any field. Plain fields: `prefix`, `on_conflict` (`rename`, "
+    "`replace`, `error`; the default is `rename`, with `If-Match` it is `replace`), `paths` "
+    "(`keep`: the folders in a file's name become part of its key, below `prefix`; otherwise only "
+    "the part after the last slash counts), `redirect` (a page to which the response redirects, if "
+    "the ticket or the bucket's `cors_origins` permit it). Grants must permit `write` at each key, "
+    "also at a key that `rename` chooses. The service stores all files, or none. The response to a "
+    "form with a slice of a file from dropzone (`dzuuid`, `dzchunkindex`…) is a 202, and the "
+    "response to the last slice has the file. The service refuses slices of other uploaders.",
     body=Content(
         "multipart/form-data",
         {
@@ -167,18 +179,25 @@ POST_FORM = Operation(
         },
     ),
     answers={
-        201: Answer("Stored, durably.", schemas.Files),
+        201: Answer("The files are stored durably.", schemas.Files),
         202: Answer(
-            "The slice is kept, durably; others of its file are missing.", schemas.SliceDocument
+            "The slice is stored durably; other slices of its file are missing.",
+            schemas.SliceDocument,
         ),
-        204: Answer("Stored, durably (`Prefer: return=minimal`)."),
-        303: Answer("Stored, durably; go on to the page.", headers={"Location": "The page."}),
+        204: Answer("The file or files are stored durably (`Prefer: return=minimal`)."),
+        303: Answer(
+            "The files are stored durably; continue at the page.", headers={"Location": "The page."}
+        ),
     },
     parameters=(
         _IF_NONE_MATCH,
         _IF_MATCH,
         _IDEMPOTENCY,
-        Parameter("Content-Digest", "header", "Of the whole form: verified, RFC 9530."),
+        Parameter(
+            "Content-Digest",
+            "header",
+            "The digest of the whole form; the service verifies it (RFC 9530).",
+        ),
         _PREFER,
     ),
     problems=(
@@ -195,10 +214,16 @@ POST_FORM = Operation(
     ),
 )
 _SHARED_ANSWERS = {
-    200: Answer("The whole content.", Content(), {"ETag": "Strong.", "Repr-Digest": "SHA-256."}),
-    206: Answer("The ranges that were asked for.", Content()),
-    304: Answer("The client has it already."),
-    308: Answer("User content is on an origin of its own.", None, {"Location": "The file there."}),
+    200: Answer(
+        "The whole content.",
+        Content(),
+        {"ETag": "A strong entity tag.", "Repr-Digest": "The SHA-256."},
+    ),
+    206: Answer("The requested ranges.", Content()),
+    304: Answer("The client already has this content."),
+    308: Answer(
+        "User content has a separate origin.", None, {"Location": "The file at that origin."}
+    ),
 }
 _SHARED_PROBLEMS = (
     problems.MALFORMED,
@@ -214,11 +239,10 @@ _SHARED_PROBLEMS = (
     problems.UNAVAILABLE,
     problems.TIMEOUT,
 )
-_DOWNLOAD = Parameter("download", "query", "Send as an attachment of this name.")
-_RANGE = Parameter("Range", "header", "Bytes, RFC 9110 section 14.")
+_DOWNLOAD = Parameter("download", "query", "Return the file as an attachment with this name.")
+_RANGE = Parameter("Range", "header", "The ranges of bytes to return (RFC 9110 section 14).")
 _DESCRIPTION = (
-    "Sent by the gateway; ranges and conditional requests work. Whatever is wrong with the "
-    "address, the answer is the same 404."
+    "Supports ranges and conditional requests. The response to any invalid address is the same 404."
 )
 GET_LINK = Operation(
     id="downloadFileByLink",
@@ -233,7 +257,7 @@ GET_PREFIX_LINK = replace(
     GET_LINK,
     id="downloadFileByPrefixLink",
     summary="Download a file by a signed link to a prefix",
-    description=_DESCRIPTION + " The rest of the key follows the token.",
+    description=_DESCRIPTION + " Append the rest of the key to the link.",
 )
 GET_PUBLIC = Operation(
     id="downloadPublicFile",
@@ -244,7 +268,7 @@ GET_PUBLIC = Operation(
     parameters=(_DOWNLOAD, _WIDTH, _RANGE, _IF_MATCH, _IF_CHANGED),
     problems=_SHARED_PROBLEMS,
 )
-BY_TICKET = "The ticket in the address is the credential: no other one is sent. "
+BY_TICKET = "The ticket in the address is the only credential. "
 PUT_BY_TICKET = replace(
     PUT_FILE,
     id="uploadFileByTicket",
@@ -257,15 +281,16 @@ PUT_NAME_BY_TICKET = replace(
     PUT_BY_TICKET,
     id="uploadNamedFileByTicket",
     summary="Upload a file below the prefix of a ticket",
-    description=BY_TICKET + "The name is put behind the ticket's prefix; no file is replaced.",
+    description=BY_TICKET + "The key is the ticket's prefix and the name; no file is replaced.",
 )
 POST_BY_TICKET = replace(
     POST_FORM,
     id="uploadFormByTicket",
     tag="tickets",
     summary="Upload the files of a form by a ticket",
-    description=BY_TICKET + "Files go below the ticket's prefix, or the one file under its key. "
-    "A browser that submits the form by itself is sent on to the ticket's first `redirect`.",
+    description=BY_TICKET + "Files are stored below the ticket's prefix, or the one file with its "
+    "key. A browser that submits the form without a script is redirected to the ticket's first "
+    "`redirect`.",
     problems=(*ALWAYS, *POST_FORM.problems),
 )
 HEAD_FILE = head_of(GET_FILE, "headFile", "Read a file's header fields")

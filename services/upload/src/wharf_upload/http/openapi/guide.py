@@ -1,4 +1,4 @@
-"""Tags, and what parameters and header fields look like, for the OpenAPI document."""
+"""Tags, and examples of parameters and header fields, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from wharf_upload.http.openapi import samples
 from wharf_upload.http.openapi.examples import EXAMPLES
 
 TAGS = {
-    "files": "Store, read, list, describe and delete files.",
-    "uploads": "Resumable uploads: tus 1.0.0, and the IETF protocol that begins with `uploadFile`.",
-    "tickets": "Uploads by a ticket in the address, for forms and pages without a token.",
-    "sharing": "Signed links, and the files that are read without a token.",
+    "files": "Upload, download, list, describe and delete files.",
+    "uploads": "Resumable uploads: tus 1.0.0, or the IETF protocol that begins with `uploadFile`.",
+    "tickets": "Uploads with a ticket in the address, for forms and pages without a token.",
+    "sharing": "Signed links, and downloads without a token.",
     "buckets": "Buckets and their policies.",
-    "events": "What happened to a tenant's files and quotas.",
-    "usage": "What a tenant has stored, and what it may store.",
+    "events": "The events of a tenant's files and quotas.",
+    "usage": "The usage and the limits of a tenant.",
 }
 PATH_PARAMETERS = {
     "bucket": "The name of the bucket.",
-    "key": "The key of the file in its bucket, percent-encoded; slashes may stay as they are.",
-    "link": "The id of the signed link, as its creation and the list of links have it.",
+    "key": "The key of the file in its bucket, percent-encoded; slashes need no encoding.",
+    "link": "The id of the signed link, from its creation or from the list of links.",
     "tenant": "The name of the tenant.",
     "ticket": "The upload ticket.",
     "token": "The token of the signed link.",
-    "upload": "The id of the upload, from the `Location` that its creation answers with.",
+    "upload": "The id of the upload, from the `Location` in the response to its creation.",
 }
 _NAME_BASE64 = b64encode(samples.FILENAME.encode()).decode()
 _BUCKET_BASE64 = b64encode(samples.BUCKET.encode()).decode()

@@ -1,4 +1,4 @@
-"""The things that all examples speak of: one small file, its bucket, an upload."""
+"""The sample values of all examples: one small file, its bucket, an upload."""
 
 from __future__ import annotations
 

@@ -15,24 +15,30 @@ from wharf_upload.http.request import PARTIAL_UPLOAD_TYPE, TUS_TYPE
 
 COLLECTION, UPLOAD = "/v1/uploads", "/v1/uploads/{upload}"
 BY_TICKET = "/u/{ticket}/uploads/{upload}"
-_TUS = Parameter("Tus-Resumable", "header", "`1.0.0`: the client speaks tus.")
-_OFFSET = Parameter("Upload-Offset", "header", "Where in the file these bytes begin.")
-_LENGTH = Parameter("Upload-Length", "header", "Bytes of the whole file.")
-_CHECKSUM = Parameter("Upload-Checksum", "header", "`sha1` or `sha256`, and base64; tus.")
+_TUS = Parameter("Tus-Resumable", "header", "`1.0.0`: the client uses tus.")
+_OFFSET = Parameter("Upload-Offset", "header", "The position in the file where these bytes begin.")
+_LENGTH = Parameter("Upload-Length", "header", "The size of the whole file in bytes.")
+_CHECKSUM = Parameter(
+    "Upload-Checksum", "header", "tus: `sha1` or `sha256`, a space, and the digest in base64."
+)
 _OVERRIDE = Parameter(
     "X-HTTP-Method-Override",
     "header",
-    "What the request means.",
+    "The method that the request means.",
     {"type": "string", "enum": ["PATCH"]},
     required=True,
 )
-_REPR_DIGEST = Parameter("Repr-Digest", "header", "Of the whole file: verified at its end.")
-_PREFER = Parameter("Prefer", "header", "`return=representation`: the file's JSON with its end.")
+_REPR_DIGEST = Parameter(
+    "Repr-Digest", "header", "The digest of the whole file; the service verifies it at the end."
+)
+_PREFER = Parameter(
+    "Prefer", "header", "`return=representation`: the last response has the file's JSON."
+)
 _FIELDS = {
     "Content-Location": "The file that the upload has become.",
-    "Upload-Offset": "Bytes that are there.",
-    "Upload-Expires": "tus: when it is forgotten.",
-    "Upload-Limit": "IETF: what may come.",
+    "Upload-Offset": "The number of received bytes.",
+    "Upload-Expires": "tus: when the upload expires.",
+    "Upload-Limit": "IETF: the limits of the upload.",
 }
 _PROBLEMS = (
     own.TUS_VERSION,
@@ -65,29 +71,31 @@ CREATE = Operation(
     summary="Create a resumable upload",
     description="tus 1.0.0 with creation, creation-defer-length, creation-with-upload, expiration, "
     "checksum, termination, concatenation and concatenation-unfinished. Names in "
-    "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`; all others "
-    "become the file's metadata. Grants have to allow `write` at the key; an upload that they do "
-    "not reach any more is answered as one that is not there. The IETF protocol begins with `PUT` "
-    "of the file and `Upload-Complete: ?0`. With `Prefer: return=representation` the 201 of a "
-    "whole file has its JSON.",
+    "`Upload-Metadata`: `bucket`, `key` or `filename`, `filetype`, `on_conflict`; all other names "
+    "become the file's metadata. Grants must permit `write` at the key; the response for an upload "
+    "that the caller's grants no longer reach is a 404. The IETF protocol begins with `PUT` of the "
+    "file and `Upload-Complete: ?0`. With `Prefer: return=representation`, the 201 for a whole "
+    "file has its JSON.",
     body=Content(TUS_TYPE),
     body_required=False,
     answers={201: Answer("The upload.", None, {"Location": "The upload.", **_FIELDS})},
     parameters=(
         _TUS,
         _LENGTH,
-        Parameter("Upload-Defer-Length", "header", "`1`: the length comes later."),
-        Parameter("Upload-Metadata", "header", "Names and base64 values."),
-        Parameter("Upload-Concat", "header", "`partial`, or `final;` and the parts' addresses."),
+        Parameter("Upload-Defer-Length", "header", "`1`: the client sends the length later."),
+        Parameter("Upload-Metadata", "header", "Names, each with a value in base64."),
+        Parameter(
+            "Upload-Concat", "header", "`partial`, or `final;` with the addresses of the parts."
+        ),
         _CHECKSUM,
         _REPR_DIGEST,
         Parameter(
-            "Idempotency-Key", "header", "Of the file: two uploads with one key make one file."
+            "Idempotency-Key", "header", "Two uploads with the same key create only one file."
         ),
         Parameter(
-            "If-Match", "header", "Replace only the file with this entity tag; never rename."
+            "If-Match", "header", "Replace the file only if it has this entity tag; never rename."
         ),
-        Parameter("If-None-Match", "header", "`*`: create, never replace."),
+        Parameter("If-None-Match", "header", "`*`: create the file, never replace one."),
         _PREFER,
     ),
     problems=(*_PROBLEMS, *_COMPLETING, own.PARTS_APART, TENANT_LIMIT),
@@ -95,12 +103,12 @@ CREATE = Operation(
 LOOK = Operation(
     id="getUpload",
     tag="uploads",
-    summary="Read how far an upload is",
-    description="Names the file that the upload has become. With `Prefer: return=representation` "
-    "the answer to `GET` is a 200 with its JSON.",
+    summary="Read the progress of an upload",
+    description="Names the file that the upload has become. With `Prefer: return=representation`, "
+    "the response to `GET` is a 200 with the file's JSON.",
     answers={
-        200: Answer("tus.", None, _FIELDS),
-        204: Answer("IETF.", None, _FIELDS),
+        200: Answer("The progress, by tus.", None, _FIELDS),
+        204: Answer("The progress, by the IETF protocol.", None, _FIELDS),
     },
     parameters=(_TUS, _PREFER),
     problems=(*_PROBLEMS, *_COMPLETING),
@@ -113,12 +121,12 @@ APPEND = Operation(
     body=Content(TUS_TYPE),
     answers={
         200: Answer(
-            "tus with `Prefer: return=representation`: the file is stored, durably.",
+            "tus with `Prefer: return=representation`: the file is stored durably.",
             schemas.FileDocument,
             _FIELDS,
         ),
-        204: Answer("The bytes are kept.", None, _FIELDS),
-        201: Answer("IETF: the file is stored, durably.", schemas.FileDocument, _FIELDS),
+        204: Answer("The bytes are stored.", None, _FIELDS),
+        201: Answer("IETF: the file is stored durably.", schemas.FileDocument, _FIELDS),
     },
     parameters=(
         _TUS,
@@ -127,28 +135,31 @@ APPEND = Operation(
         _CHECKSUM,
         _REPR_DIGEST,
         _PREFER,
-        Parameter("Upload-Complete", "header", "IETF: `?1` when these are the last bytes."),
+        Parameter("Upload-Complete", "header", "IETF: `?1` if these are the last bytes."),
     ),
     problems=(*_PROBLEMS, *_COMPLETING),
 )
 END = Operation(
     id="deleteUpload",
     tag="uploads",
-    summary="Give up an upload",
-    description="One's own, where grants allow `write` at its key; with `buckets:admin` that of "
-    "the `subject`, too, where they allow `read`.",
-    answers={204: Answer("It is gone; a file that it has become stays.")},
+    summary="Delete an upload",
+    description="A caller can delete its own upload if its grants permit `write` at the key. With "
+    "the scope `buckets:admin`, it can also delete an upload of `subject` if its grants permit "
+    "`read` and `delete` at the key.",
+    answers={204: Answer("The upload was deleted; a file that it has become stays.")},
     parameters=(
         _TUS,
-        Parameter("subject", "query", "Whose upload it is, where it is somebody else's."),
+        Parameter(
+            "subject", "query", "The user or client that sends the upload, if it is not the caller."
+        ),
     ),
     problems=_PROBLEMS,
 )
-HEAD = head_of(LOOK, "headUpload", "Read how far an upload is, from header fields")
+HEAD = head_of(LOOK, "headUpload", "Read the progress of an upload from header fields")
 APPEND_BY_POST = replace(
     APPEND,
     id="appendToUploadByPost",
-    summary="Append bytes where PATCH cannot be sent",
+    summary="Append bytes to an upload without PATCH",
     parameters=(*APPEND.parameters, _OVERRIDE),
 )
 WRITE = scope("files:write")
@@ -165,7 +176,7 @@ ROUTES = (
 def by_ticket(protection: Protection, always: tuple[Problem, ...]) -> tuple[Route, ...]:
     """Return the routes of uploads that began with a ticket in the address.
 
-    `always` are the problems that any operation may meet.
+    `always` are the problems that any operation may return.
     """
     return tuple(
         Route(
