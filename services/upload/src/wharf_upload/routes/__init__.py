@@ -1,1 +1,1 @@
-"""One file per resource: from HTTP to the domain and back."""
+"""HTTP routes, one module per resource: they convert between HTTP and the domain."""

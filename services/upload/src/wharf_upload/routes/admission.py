@@ -1,4 +1,4 @@
-"""`auth_request`: nginx asks whether a body may come, before it reads one byte of it."""
+"""The gateway question `admit`: nginx asks before it reads the first byte of a large body."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from wharf_upload.uploads.admission import Admission
 from wharf_upload.uploads.body_room import LIMIT, QUOTA, Bound, RoomTaken
 from wharf_upload.uploads.resumable.engine import ResumableUploads
 
-# A body that says its length takes no room before the receiver has it.
+# A body with a length reserves room when the stream server receives it, not here.
 _NOTHING_TAKEN = RoomTaken("")
 _RETRY_SECONDS = 5
 _METHODS_OF_AN_UPLOAD = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 
 class AdmissionQuestion:
-    """Answers the gateway's question for every request with a large body, or a streamed one."""
+    """Handles the gateway's question for every request with a large body or a streamed one."""
 
     def __init__(
         self,
@@ -58,14 +58,15 @@ class AdmissionQuestion:
         self._admission, self._uploads = admission, uploads
 
     def admit(self, request: Request) -> Response:
-        """Return the answer that lets the body come, or raise the problem that refuses it."""
+        """Return the response that admits the body, or raise the problem that refuses it."""
         request.route = "(admission)"
         _require_listener(request)
         principal = self._credentials.authorize_upload(request)
         streamed = ietf_resumable.is_streamed(request)
         room = self._admit_streamed(request) if streamed else self._admit_spooled(request)
         try:
-            # The replica that had a form spooled before it knew whose it is has charged for it.
+            # If another replica passed a form on after spooling it, that replica has already
+            # charged for it.
             if streamed or not passing_on.was_passed_on(request):
                 self._rates.charge_bytes(principal, request.content_length())
             response = self._answer(request, principal, room)
@@ -88,7 +89,7 @@ class AdmissionQuestion:
         raise refuse_method("PUT, POST" if request.by_ticket else "GET, HEAD, PUT, POST, DELETE")
 
     def _admit_streamed(self, request: Request) -> RoomTaken:
-        """Decide; what says its length reserves nothing yet."""
+        """Decide about a streamed body; only a body without a length reserves room here."""
         caller, unsized = request.caller, request.content_length() is None
         path = raw_path(request.environ)
         if tus.is_tus(request):
@@ -114,7 +115,7 @@ class AdmissionQuestion:
             raise NOT_FOUND("There is no such upload.")
         if tus.meant_method(request) != "PATCH":
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
-        # Last: the replica that has it charges for the body.
+        # Check this last: the replica that has the upload charges for the body.
         self._uploads.require_here(upload)
         if not unsized:
             return _NOTHING_TAKEN
@@ -124,40 +125,41 @@ class AdmissionQuestion:
         )
 
     def _answer(self, request: Request, principal: Principal, room: RoomTaken) -> Response:
-        """Name who was admitted, and what is reserved for the body."""
+        """Return the response that names the admitted principal and the body's reservation."""
         admitted = Admitted(principal, request.content_length(), room.id)
         request.outcome = "admitted"
         headers = [("X-Admission", admission_token.encode(admitted))]
         if room.id:
-            # It ends with the request, if not before (`conf.d/logging.conf`).
+            # The reservation ends with the request at the latest (`conf.d/logging.conf`).
             headers.append(("X-Reservation", room.id))
         if room.bound is not None:
-            # Where the gateway cuts the body, and what it tells then (`conf.d/body_classes.conf`).
+            # The size at which the gateway cuts the body, and the limit in its problem document
+            # (`conf.d/body_classes.conf`).
             headers.append(("X-Body-Class", str(room.bound.body_class)))
             headers.append(("X-Body-Limit", str(_told_limit(principal, room.bound))))
         uploads = self._tenant_limits.of(principal.tenant).concurrent_uploads
         if uploads is not None:
-            # The gateway holds the tenant to this number (`snippets/tenant_uploads.conf`).
+            # The gateway enforces this number for the tenant (`snippets/tenant_uploads.conf`).
             headers.append(("X-Tenant-Uploads", f"{uploads} {principal.tenant}"))
         return Response(204, headers)
 
 
 def _told_limit(caller: Principal, bound: Bound) -> int:
-    """Return the number that a caller is told when its body is cut, or 0: none.
+    """Return the limit that a caller may learn when its body is cut, or 0 for none.
 
-    The room on the disk is the operator's, and the quota is for those who reach everything. A
-    gateway of the release before has no sentence without a number.
+    The free space of the disk is the operator's secret, and only callers that reach all files may
+    see the quota. A gateway of the previous release has no text without a number.
     """
     may_know = bound.by == LIMIT or (bound.by == QUOTA and caller.reach.is_everything)
     return bound.limit if may_know else 0
 
 
 def _require_listener(request: Request) -> None:
-    """Refuse a question for whose answer the gateway waits no more.
+    """Refuse a question if the gateway no longer waits for the response.
 
-    Questions wait in the socket while the service is replaced. What is reserved for one that was
-    given up would lapse an hour later.
+    Questions wait in the socket while the service is replaced. A reservation for an abandoned
+    question would stay until it expires an hour later.
     """
     asked, _, patience_seconds = request.environ.get("WHARF_ASKED", "").partition(" ")
     if asked and time.time() - float(asked) >= float(patience_seconds):
-        raise unavailable("The gateway has waited for too long.", _RETRY_SECONDS)
+        raise unavailable("The gateway no longer waits for this response.", _RETRY_SECONDS)

@@ -29,20 +29,21 @@ SCOPE = "buckets:admin"
 
 
 class BucketsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of the list."""
+    """The part of the list to return."""
 
     limit: Annotated[
         int,
         msgspec.Meta(
             ge=1,
             le=LARGEST_PAGE,
-            description="Buckets on a page, at most; one with large policies has fewer.",
+            description="Maximum number of buckets on a page; large policies make a page shorter.",
         ),
     ] = 100
     cursor: Annotated[
         str,
         msgspec.Meta(
-            description="`next_cursor` of the page before.", pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)"
+            description="`next_cursor` of the previous page.",
+            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)",
         ),
     ] = ""
 
@@ -51,8 +52,8 @@ _LIST = Operation(
     id="listBuckets",
     tag="buckets",
     summary="List buckets by name",
-    description="A page may hold fewer than `limit`: `next_cursor` says whether there is another "
-    "one.",
+    description="A page may have fewer buckets than `limit`: `next_cursor` tells whether there is "
+    "another page.",
     query=BucketsQuery,
     problems=(MALFORMED,),
     answers={200: Answer("A page of the buckets that the caller reaches.", schemas.Buckets)},
@@ -83,13 +84,13 @@ _DELETE = Operation(
     id="deleteBucket",
     tag="buckets",
     summary="Delete an empty bucket",
-    answers={204: Answer("The bucket is gone.")},
+    answers={204: Answer("The bucket was deleted.")},
     problems=(NOT_FOUND, OUTSIDE_GRANTS, BUCKET_NOT_EMPTY),
 )
 
 
 def blueprint(buckets: BucketCatalog) -> ProtectedBlueprint:
-    """The routes."""
+    """Return the routes."""
     routes = ProtectedBlueprint("buckets", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/buckets")

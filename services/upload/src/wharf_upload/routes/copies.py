@@ -1,4 +1,4 @@
-"""`POST /v1/copies`: files get another address; for now they move there."""
+"""`POST /v1/copies`: gives files another address; this release only moves them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ from wharf_upload.problems import (
 )
 
 _PATH = "/v1/copies"
-_MOVE = "Has to be true: files are moved; copies come with a later release."
+_MOVE = "Must be true: this release only moves files and cannot copy them."
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a file is, or will be."""
+    """The address of a file, now or after the move."""
 
     bucket: str
     key: str
 
 
 class CopyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A file that moves. `on_conflict`: what happens when there is a file at `to`."""
+    """The move of a file; `on_conflict` is what happens if a file exists at `to`."""
 
     source: Place = msgspec.field(name="from")
     to: Place
@@ -66,14 +66,14 @@ _OPERATION = Operation(
     id="createCopy",
     tag="files",
     summary="Move a file to another key or bucket",
-    description="The bytes, the id, the metadata and what the tenant uses stay; links and "
-    "tickets name addresses, and do not follow. The policy of the bucket at `to` judges "
-    "the file as if it were uploaded there; in another bucket the time until it expires "
-    "begins anew. With `rename` a taken key gets a number, with `replace` the file that "
-    f"is there is deleted. `move` has to be true for now. The scope `{READ}` is needed, too, and "
-    f"`{DELETE}` where files expire in the other bucket, and by callers with grants: these have to "
-    "allow read, write and delete at `from`, and write at `to` (also at a key that `rename` "
-    "chooses).",
+    description="The bytes, the id, the metadata and the usage of the tenant stay the same. Links "
+    "and tickets name addresses, so they do not follow the file. The policy of the bucket at `to` "
+    "applies as if the file were uploaded there; in another bucket, the time until the file "
+    "expires starts again. If a file exists at `to`, `rename` adds a number to the key, and "
+    "`replace` deletes that file. In this release, `move` must be true. The request also needs the "
+    f"scope `{READ}`, and `{DELETE}` if files expire in the other bucket or if the caller has "
+    "grants. Grants must permit read, write and delete at `from`, and write at `to` (also at a key "
+    "that `rename` chooses).",
     body=CopyRequest,
     answers={
         201: Answer(
@@ -81,14 +81,14 @@ _OPERATION = Operation(
             schemas.FileDocument,
             {
                 "Location": "The file.",
-                "ETag": "Of the content.",
-                "Idempotent-Replayed": "`true` when the request was done before.",
+                "ETag": "The entity tag of the content.",
+                "Idempotent-Replayed": "`true` if an earlier request with this key moved the file.",
             },
         )
     },
     parameters=(
-        Parameter("If-Match", "header", "Move only the file with this tag."),
-        Parameter("Idempotency-Key", "header", "Makes it safe to send it again."),
+        Parameter("If-Match", "header", "Move the file only if it has this entity tag."),
+        Parameter("Idempotency-Key", "header", "Makes it safe to repeat the request."),
     ),
     problems=(
         *(NOT_FOUND, MALFORMED, INVALID_KEY, KEY_TAKEN, OUTSIDE_GRANTS, PRECONDITION, TOO_LARGE),
@@ -99,7 +99,7 @@ _OPERATION = Operation(
 
 
 def blueprint(moves: FileMoves) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint("copies", __name__, protection=scope(WRITE).where(_may_read))
 
     @routes.post(_PATH)
@@ -113,7 +113,7 @@ def blueprint(moves: FileMoves) -> ProtectedBlueprint:
         stored = moves.move(wanted, lambda: require_scope(caller, DELETE))
         file = stored.files[0]
         if stored.replayed:
-            # Grants may have changed since `rename` chose this key.
+            # The caller's grants may have changed since `rename` chose this key.
             reach.require(g.principal, "write", file.bucket, file.key)
         document = schemas.of_file(file)
         response = json_response(document, 201)
@@ -133,7 +133,7 @@ def _may_read(principal: Principal, _: Mapping[str, Any]) -> None:
 def _move(body: CopyRequest) -> Move:
     request = flask_glue.current()
     source, target = _address(body.source), _address(body.to)
-    # A request with the same key is the same one when all of this is.
+    # A repeated request is the same one only if all of these values are the same.
     what = msgspec.json.encode((source, target, body.on_conflict)).decode()
     return Move(
         tenant=g.principal.tenant,
@@ -147,7 +147,7 @@ def _move(body: CopyRequest) -> Move:
 
 
 def _address(place: Place) -> FileAddress:
-    """Return a place as it is kept; raises `InvalidKey` and the problem `not-found`."""
+    """Return a place with normalized names; raises `InvalidKey` and the problem `not-found`."""
     try:
         bucket = keys.bucket_name(place.bucket)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`OPTIONS`, and what the gateway asks about origins; see `http/cors.py`."""
+"""`OPTIONS`, and the gateway's questions about origins; see `http/cors.py`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _AGE_SECONDS = "2"
 
 
 class CrossOriginRoutes:
-    """Answers of questions about origins; none needs a credential."""
+    """Handles questions about origins; none of them needs a credential."""
 
     def __init__(self, cross_origin: CrossOrigin, limits: UploadLimits) -> None:
         self._cross_origin, self._limits = cross_origin, limits
 
     def preflight(self, request: Request) -> Response:
-        """Answer `OPTIONS`, by which a browser asks first (Fetch section 3.2.2)."""
+        """Return the response to an `OPTIONS` preflight request (Fetch section 3.2.2)."""
         request.route, request.outcome = "(preflight)", "answered"
         path = raw_path(request.environ)
         methods = READ_METHODS if is_shared(path) else WRITE_METHODS
@@ -40,7 +40,7 @@ class CrossOriginRoutes:
         return Response(204, headers)
 
     def decide(self, request: Request) -> Response:
-        """Tell whether the gateway's own refusal may be read; the gateway keeps it for a moment."""
+        """Tell whether a page may read a refusal by the gateway; nginx caches the response."""
         request.route, request.outcome = "(cors)", "decided"
         headers: Headers = [("X-Accel-Expires", _AGE_SECONDS)]
         origin = self._cross_origin.allowed(request.environ, None)

@@ -16,7 +16,7 @@ from wharf_upload.problems import INVALID_KEY, OUTSIDE_GRANTS, PRECONDITION
 
 
 def blueprint(files: FileCatalog) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint("deletion", __name__, protection=scope("files:delete"))
 
     @routes.delete("/v1/files/<bucket>/<path:key>")
@@ -25,14 +25,16 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             id="deleteFile",
             tag="files",
             summary="Delete a file",
-            description="Gone at once for readers; downloads that have begun go on to their end.",
-            answers={204: Answer("The file is gone.")},
-            parameters=(Parameter("If-Match", "header", "Delete only the file with this tag."),),
+            description="New requests get 404 immediately; downloads that have begun continue.",
+            answers={204: Answer("The file was deleted.")},
+            parameters=(
+                Parameter("If-Match", "header", "Delete the file only if it has this entity tag."),
+            ),
             problems=(NOT_FOUND, INVALID_KEY, OUTSIDE_GRANTS, PRECONDITION),
         )
     )
     def delete_file(bucket: str, key: str) -> None:
-        # The address as it was sent, not as the server in front has normalised it.
+        # Use the path as the client sent it, not the form that uWSGI normalized.
         bucket, key = file_address(raw_path(request.environ), FILES)
         reach.require(g.principal, "delete", bucket, key)
         condition = conditions.for_write(request.headers.get("If-Match"), None)

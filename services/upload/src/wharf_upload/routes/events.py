@@ -1,4 +1,4 @@
-"""`GET /v1/events`: what happened to the tenant's files, in order."""
+"""`GET /v1/events`: the events of the tenant's files and quotas, in order."""
 
 from __future__ import annotations
 
@@ -20,37 +20,40 @@ from wharf_upload.http import schemas
 from wharf_upload.http.event_cursors import LAST, Cursor, EventCursors
 from wharf_upload.problems import EVENT_CURSOR_EXPIRED
 
-# So many events are looked at for a page of one kind, or of a caller with grants: no index has
-# kinds or keys, which would cost each upload, and no request reads all events of 90 days.
+# The number of events that a request reads for a page of one kind, or for a caller with grants.
+# There is no index by kind or key, because it would slow down each upload, and no request may read
+# all events of 90 days.
 _LOOKED_AT = 1000
 _Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 
 
 class EventQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to begin, and which events."""
+    """The start of the page, and a filter."""
 
     after: Annotated[
         _Cursor,
         msgspec.Meta(
-            description="`next_after` of the page before, or an event's `id`; 0 is the beginning."
+            description="`next_after` of the previous page, or an event's `id`; 0 is the start."
         ),
     ] = "0"
     before: Annotated[
         _Cursor | None,
-        msgspec.Meta(description="`next_before` of the page before, with the newest first."),
+        msgspec.Meta(description="`next_before` of the previous page, with `order=newest`."),
     ] = None
     order: Annotated[
         Literal["oldest", "newest"], msgspec.Meta(description="Which events come first.")
     ] = "oldest"
     kind: Annotated[
         Annotated[str, msgspec.Meta(pattern=r"^[a-z.-]{1,40}$(?!\n)")] | None,
-        msgspec.Meta(description="Only events of this kind; pages may be short then, or empty."),
+        msgspec.Meta(description="Only events of this kind; pages may be short or empty."),
     ] = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Events on a page.")] = 100
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="Maximum number of events on a page.")
+    ] = 100
 
 
 class StoredEvents(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries to the database; see `database.contract`."""
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the tenant's events after a number, in order."""
@@ -59,35 +62,36 @@ class StoredEvents(Protocol):
         """Return the tenant's events before a number, the newest first."""
 
     def events_dropped(self, tenant: str) -> int:
-        """Return the largest number of an event that was dropped; 0 where none was."""
+        """Return the largest number of a deleted event, or 0 if no event was deleted."""
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return when releases stopped to give numbers as cursors, in unix milliseconds."""
+        """Return when this service stopped using event numbers as cursors, in unix milliseconds."""
 
 
 _LIST = Operation(
     id="listEvents",
     tag="events",
-    summary="List what happened to files and quotas, in order",
-    description="Ask again with `next_after` as `after`: every event comes once, in the "
-    "order in which things happened, and none is left out. An empty page with the same "
-    "`next_after` means that nothing has happened since. Events are kept for a time, and up to a "
-    "number for each tenant; the oldest go first. `missed` says that some after `after` are gone: "
-    "read the lists of files again, then go on. With `order=newest` the last ones come "
-    "first; ask again with `next_before` as `before` until it is null. A page ends early where "
-    "its files have megabytes of metadata.\n\n"
-    "`id`, `next_after` and `next_before` are cursors: texts that only the API reads, each of one "
-    "tenant. Two of them say nothing of which event was first; the order of the list does. "
-    "Releases before gave numbers instead, and so does the first day after an update from one. "
-    "Numbers are read for as long as events of before the update are kept; afterwards they are "
-    "refused as `event-cursor-expired`.\n\n"
-    "A caller with grants gets the events of files that it may read; its pages may be short, or "
-    "empty, as with `kind`. Of a move between what it may read and what it may not, it gets "
-    "`file.moved` without `moved_from`, or `file.deleted` at the old address.\n\n"
-    "With `Accept: text/event-stream` the live channel answers, where the installation has one: "
-    "a stream of server-sent events that goes on after `after` or `Last-Event-ID`, and begins "
-    "now without either. An event's `id` is its cursor, its `event` is `event`, `progress`, "
-    "`resync` or `bye`, and its data is JSON: of `event` an element of `events` here.",
+    summary="List the events of files and quotas, in order",
+    description="Send the next request with `next_after` as `after`: each event is returned once, "
+    "in the order in which the events happened, and no event is omitted. An empty page with the "
+    "same `next_after` means that there is no new event. The service keeps events for a limited "
+    "time, and a limited number for each tenant; it deletes the oldest first. `missed` says that "
+    "the service deleted events after `after`: list the files again, then continue. With "
+    "`order=newest` the newest events come first; repeat the request with `next_before` as "
+    "`before` until it is null. A page may be shorter if its files have megabytes of metadata.\n\n"
+    "`id`, `next_after` and `next_before` are cursors: opaque texts that are valid for one tenant. "
+    "The order of two cursors means nothing; only the order of the list does. Older releases "
+    "returned numbers instead, and this release also does on the first day after an update from "
+    "one of them. It accepts numbers for as long as events from before the update are kept; "
+    "afterwards it refuses them with `event-cursor-expired`.\n\n"
+    "A caller with grants gets the events of files that it may read; its pages may be short or "
+    "empty, as with `kind`. If a file moves between a place that the caller may read and a place "
+    "that it may not read, the caller gets `file.moved` without `moved_from`, or `file.deleted` "
+    "at the old address.\n\n"
+    "With `Accept: text/event-stream`, the live channel responds if the installation has one: "
+    "with a stream of server-sent events that continues after `after` or `Last-Event-ID`, or "
+    "starts now without either. In this stream, `id` is the event's cursor, `event` is `event`, "
+    "`progress`, `resync` or `bye`, and `data` is JSON: for `event`, an element of `events`.",
     query=EventQuery,
     answers={200: Answer("A page of events.", schemas.Events)},
     problems=(MALFORMED, EVENT_CURSOR_EXPIRED),
@@ -95,7 +99,7 @@ _LIST = Operation(
 
 
 def blueprint(stored: StoredEvents, kept_seconds: int) -> ProtectedBlueprint:
-    """The route, for events that are kept for a time."""
+    """Return the route; `kept_seconds` is how long events are kept."""
     routes = ProtectedBlueprint("events", __name__, protection=scope("events:read"))
 
     @routes.get("/v1/events")
@@ -117,7 +121,7 @@ class _Reading:
     principal: Principal
 
     def number(self, cursor: str, name: str) -> int:
-        """Return the number that the caller means; raises problems."""
+        """Return the number of the caller's cursor; raises problems."""
         return self.cursors.read(self.principal.tenant, cursor, name)
 
     def cursor(self, number: int) -> Cursor:
@@ -125,13 +129,13 @@ class _Reading:
         return self.cursors.write(self.principal.tenant, number)
 
     def documents(self, page: list[Event]) -> tuple[schemas.EventDocument, ...]:
-        """Return the JSON of a page."""
+        """Return the JSON documents of a page."""
         return tuple(schemas.of_event(event, self.cursor(event.seq)) for event in page)
 
 
 def _oldest(events: _Reading, query: EventQuery) -> schemas.Events:
     if query.before is not None:
-        raise MALFORMED("before is for order=newest; the oldest events come first after a cursor.")
+        raise MALFORMED("before works only with order=newest; send after instead.")
     stored, principal = events.stored, events.principal
     after = events.number(query.after, "after")
     found = stored.events(principal.tenant, after, _looked_at(principal, query))
@@ -140,14 +144,15 @@ def _oldest(events: _Reading, query: EventQuery) -> schemas.Events:
         events=events.documents(page),
         next_after=events.cursor(after if last is None else last),
         next_before=None,
-        # Asked after the page was read: what goes meanwhile is told, too.
+        # Query this after the page was read, so that it includes events that were deleted in
+        # between.
         missed=0 < after < stored.events_dropped(principal.tenant),
     )
 
 
 def _newest(events: _Reading, query: EventQuery) -> schemas.Events:
     if query.after != "0":
-        raise MALFORMED("after is for order=oldest; the newest events come first before a cursor.")
+        raise MALFORMED("after works only with order=oldest; send before instead.")
     principal = events.principal
     before = LAST if query.before is None else events.number(query.before, "before")
     looked_at = _looked_at(principal, query)
@@ -155,14 +160,14 @@ def _newest(events: _Reading, query: EventQuery) -> schemas.Events:
     page, last = _chosen(found[:looked_at], principal, query)
     return schemas.Events(
         events=events.documents(page),
-        # Whoever follows from here on misses nothing that is newer than this page.
+        # A reader that continues from here misses no event that is newer than this page.
         next_after=events.cursor(found[0].seq if found else 0),
         next_before=None if last is None or last == found[-1].seq else events.cursor(last),
     )
 
 
 def _looked_at(principal: Principal, query: EventQuery) -> int:
-    """Return how many events are looked at for a page."""
+    """Return how many events the request reads for a page."""
     is_chosen = query.kind is not None or not principal.reach.is_everything
     return _LOOKED_AT if is_chosen else query.limit
 
@@ -170,7 +175,7 @@ def _looked_at(principal: Principal, query: EventQuery) -> int:
 def _chosen(
     found: list[Event], principal: Principal, query: EventQuery
 ) -> tuple[list[Event], int | None]:
-    """Return the events that are of the kind and in reach, and the last number looked at."""
+    """Return the matching events that the caller may see, and the number of the last event read."""
     page: list[Event] = []
     last: int | None = None
     room = PAGE_BYTES

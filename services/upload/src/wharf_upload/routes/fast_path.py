@@ -1,7 +1,8 @@
-"""The WSGI application: two handlers straight away, everything else through Flask.
+"""The WSGI application: it calls two handlers directly, and Flask for other requests.
 
-A small `PUT` and the `GET` of a file are most of all requests, and Flask would cost them more than
-the rest of their way. What they share with Flask's routes is `http/answering.py`.
+Most requests are a small `PUT` or the `GET` of a file. For these, Flask would take more time than
+all other steps together. `http/answering.py` has the steps that these handlers share with Flask's
+routes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _begin, _end = metrics.in_progress.begin, metrics.in_progress.end
 
 
 class FastPath:
-    """Dispatches requests: to the two handlers, to what the gateway has prepared, or to Flask."""
+    """Dispatches requests to the two handlers, to the gateway's own requests, or to Flask."""
 
     def __init__(
         self, files: FileRoutes, gateway: GatewayRoutes, answering: Answering, app: Flask
@@ -41,12 +42,12 @@ class FastPath:
         self._gateway, self._answering, self._app = gateway, answering, app
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """WSGI (PEP 3333)."""
+        """Handle a request by WSGI (PEP 3333)."""
         handler = self._handler(environ)
         if handler is None:
             if not metrics.is_internal(environ):
-                # Flask routes by the path as it was sent: the gateway's own has been rewritten.
-                # PEP 3333: bytes as if they were Latin-1.
+                # Flask must route by the path as the client sent it, because the gateway has
+                # rewritten the path. PEP 3333: bytes are represented as Latin-1.
                 environ["PATH_INFO"] = path_bytes(raw_path(environ)).decode("latin-1")
             return self._app.wsgi_app(environ, start_response)
         request = Request(environ, FILE_ROUTE)

@@ -1,9 +1,9 @@
 """`/v1/files/{bucket}/{key…}`: GET, HEAD and PUT of a file.
 
-A PUT comes in one of two ways, and the gateway chooses (`deploy/nginx/conf.d/requests.conf`): a
-small body comes along in memory with one request; a large one is admitted first
-(`routes/admission.py`), then spooled by the gateway, then received (`SPOOL_FILE` names it). The
-client cannot tell them apart.
+The gateway chooses one of two ways for a PUT (`deploy/nginx/conf.d/requests.conf`). A small body
+arrives in memory together with its request. A large body is first admitted (`routes/admission.py`),
+then spooled by the gateway, then received (`SPOOL_FILE` names its file). The client sees no
+difference.
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ class FileRoutes:
         self._receiver, self._downloads = receiver, downloads
 
     def put(self, request: Request) -> Response:
-        """Store a small body: admission and receiving in one."""
+        """Store a small body; this request is both admission and upload."""
         request.route = TICKET_ROUTE if request.by_ticket else FILE_ROUTE
         self._credentials.authorize_upload(request)
         upload = file_upload(request)
         length = upload.length_bytes
         if length is None:
-            # A chunked body never comes this way; without any length there is none (RFC 9110 8.6).
+            # The gateway never sends a chunked body this way, and RFC 9110 section 8.6 lets a
+            # request without a length have no body.
             raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
         completeness.require_length(request, length)
         intent = self._admission.admit_file(upload)
@@ -69,12 +70,13 @@ class FileRoutes:
         return _stored(request, self._receiver.receive_bytes(intent, request.body(length)))
 
     def put_spooled(self, request: Request) -> Response:
-        """Store a body that was admitted and is spooled; `request.principal` is who sent it."""
+        """Store an admitted and spooled body; `request.principal` is its sender."""
         upload = file_upload(request)
         intent = self._admission.intent_of(upload)
         spool_file: str = request.environ["SPOOL_FILE"]
         if completeness.is_length_said(request):
-            with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+            # The client disconnected, and the gateway deleted the file.
+            with suppress(FileNotFoundError):
                 completeness.require_length(request, os.stat(spool_file).st_size)
         return _stored(request, self._receiver.receive_spooled(request.caller, intent, spool_file))
 
@@ -83,7 +85,7 @@ class FileRoutes:
         principal = self._credentials.authorize(request, READ)
         query: str | None = request.environ.get("QUERY_STRING")
         if query and slices.asks_for_slice(query):
-            # The 200 of a file would mean that the slice is there, and need not be sent.
+            # With a 200, the uploader would assume that the slice exists and would not send it.
             request.outcome = "no-slice"
             return Response(204, [("Cache-Control", "no-store")])
         width = width_of(query) if query else None

@@ -18,9 +18,9 @@ class FormRoutes:
         self._rules, self._receiver = rules, receiver
 
     def post_spooled(self, request: Request) -> Response:
-        """Store all files of a form that was admitted and is spooled, or none of them.
+        """Store all files of an admitted and spooled form, or none of them.
 
-        A form with a slice of a file is answered with 202 while other slices are missing.
+        The response to a form with a slice of a file is a 202 while other slices are missing.
         """
         upload = form_upload(request)
         intent = self._rules.intent_of(upload)
@@ -30,7 +30,7 @@ class FormRoutes:
             request.environ["SPOOL_FILE"],
             form_boundary(request),
             request.environ.get("QUERY_STRING") or "",
-            # A refusal of this form leads back there, too.
+            # The page of a refusal of this form also links to this address.
             lambda address: setattr(request, "way_back", address),
             briefly=can_hand_over(request),
         )
@@ -56,9 +56,10 @@ class FormRoutes:
 
 
 def _ticket_page(request: Request) -> str | None:
-    """Where the ticket sends a browser that submits a form by itself, which wants a page next.
+    """Return the page of the ticket for a browser that submits a form without a script, or `None`.
 
-    Scripts, dropzones and curl do not ask for pages, and get the files' JSON.
+    Such a browser needs a page next. Scripts, dropzones and curl do not accept HTML, and get the
+    files' JSON.
     """
     if "text/html" not in (request.header("ACCEPT") or "").lower():
         return None

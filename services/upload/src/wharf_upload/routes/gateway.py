@@ -1,7 +1,8 @@
-"""What the gateway has prepared: its own questions, spooled bodies, shared files, preflights.
+"""Handlers of requests from the gateway: questions, spooled bodies, shared files, preflights.
 
-They are answered below Flask, which would make a preflight twenty times and a spooled body half as
-dear again (ADR 35). Who may is decided here, where each handler is named.
+These handlers do not use Flask: with Flask, a preflight request would cost twenty times as much,
+and a spooled body one and a half times as much (ADR 35). `PROTECTIONS` names the permission that
+each handler requires.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ from wharf_upload.routes.forms import FormRoutes
 from wharf_upload.routes.shared import SharedRoutes
 
 Handler = Callable[[Request], Response]
-_ADMITTED = public("The gateway hands over the admission that it got before the body.")
-_SHARED = public("The link, or the bucket's policy, is what lets anybody read.")
-_NO_CREDENTIAL = public("It says which pages may read answers, and nothing of any file.")
-#: Who may, by handler. The questions come from the gateway alone (`WHARF_STEP`).
+_ADMITTED = public("The gateway sends the admission that it received before the body.")
+_SHARED = public("The link or the bucket's policy permits anyone to read.")
+_NO_CREDENTIAL = public("It tells which pages may read responses, and reveals no file.")
+#: The protection of each handler. Only the gateway sends the questions (`WHARF_STEP`).
 PROTECTIONS: Mapping[str, Protection] = {
     "question admit": scope(WRITE, takes_tickets=True),
     "question share": _SHARED,
@@ -54,7 +55,7 @@ PROTECTIONS: Mapping[str, Protection] = {
 
 
 class AdmittedOnly:
-    """Lets a handler answer requests that were admitted before their bodies."""
+    """Restricts a handler to requests that were admitted before their bodies."""
 
     def __init__(
         self,
@@ -63,15 +64,16 @@ class AdmittedOnly:
         long_work: LongWorkRule,
         give_back: Callable[[str], None],
     ) -> None:
-        """`give_back` ends what was reserved for a body."""
+        """Take `give_back`, which ends the reservation of a body."""
         self._authorizer, self._rates, self._long_work = authorizer, rates, long_work
         self._give_back = give_back
 
     def only(self, handler: Handler, route: str) -> Handler:
-        """Return the handler behind the admission; `route` names it in the metrics.
+        """Return the handler for admitted requests only; `route` is its name in the metrics.
 
-        What takes long is handed over, and comes back where long work is done. Nothing has ended
-        or was charged before: that is done once, there.
+        If the request is long work, the gateway passes it on to the process for long work, which
+        calls this function again. Only that process ends the reservation and charges the tenant, so
+        both happen once.
         """
 
         def handle(request: Request) -> Response:
@@ -79,7 +81,7 @@ class AdmittedOnly:
             admitted = admission_token.of_request(request)
             if admitted is None:
                 raise TOKEN_MISSING("The body was not admitted.")
-            request.principal = admitted.principal  # whose refusal it is, too
+            request.principal = admitted.principal  # A refusal also belongs to this principal.
             request.room = admitted.reservation
             size = _size_of(request)
             if can_hand_over(request) and self._long_work.takes_long(size):
@@ -109,20 +111,20 @@ class AdmittedOnly:
         except BaseException:
             self._rates.count_bytes(admitted.principal, size)
             raise
-        # Came in chunks: counted against the bytes of this minute only now.
+        # A chunked body counts against the bytes of this minute only now, when its size is known.
         self._rates.count_bytes(admitted.principal, size)
         return response
 
 
 def _size_of(request: Request) -> int:
-    """Return the size of the spool file (bytes), 0 where it is gone."""
-    with suppress(FileNotFoundError):  # the client has gone, and the gateway tidied up
+    """Return the size of the spool file in bytes; 0 if it was deleted."""
+    with suppress(FileNotFoundError):  # The client disconnected, and the gateway deleted the file.
         return os.stat(request.environ["SPOOL_FILE"]).st_size
     return 0
 
 
 class GatewayRoutes:
-    """Finds the handler of what the gateway has prepared."""
+    """Finds the handler of a request that the gateway has prepared."""
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class GatewayRoutes:
         self._shared, self._preflight = shared.get, cross_origin.preflight
 
     def find(self, method: str, uri: str, environ: Mapping[str, Any]) -> Handler | None:
-        """Return the handler of a request; `None`: the request is Flask's."""
+        """Return the handler of a request, or `None` if Flask handles it."""
         if method == "OPTIONS" and applies(uri):
             return self._preflight
         if is_shared(uri):
@@ -151,7 +153,7 @@ class GatewayRoutes:
         return self._find_spooled(method, uri) if environ.get("SPOOL_FILE") else None
 
     def finish(self, request: Request) -> Response:
-        """Answer a spooled request that was handed over."""
+        """Return the response to a spooled request that was passed on as long work."""
         handler = self._find_spooled(request.method, request.environ["REQUEST_URI"])
         if handler is None:
             raise NOT_FOUND("Nothing is here.")
@@ -164,7 +166,7 @@ class GatewayRoutes:
 
 
 def takes_put(uri: str) -> bool:
-    """Tell whether a `PUT` to an address names a file: by its key, or by a ticket."""
+    """Tell whether a `PUT` to an address names a file, by its key or by a ticket."""
     if uri.startswith(TICKETS):
         return True
     return uri.startswith(FILES) and names_file(uri.partition("?")[0])

@@ -1,9 +1,9 @@
-"""Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload): a dialect of the engine.
+"""Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload), on the common upload engine.
 
-Interop versions 8 and 9 are spoken. There is no 104 response: nginx forwards no interim response
-of an application but 103, and any other breaks the connection. So only a `PUT` with
-`Upload-Complete: ?0` can be resumed, and a client that wants to be able to resume creates
-carefully: an empty one first. One with `?1` is the `PUT` of a whole file (`routes/files.py`).
+The service supports interop versions 8 and 9. It sends no 104 response: nginx forwards no interim
+response of an application except 103, and any other breaks the connection. So only a `PUT` with
+`Upload-Complete: ?0` can be resumed. A client that wants to resume must first create the upload
+with an empty request. A `PUT` with `?1` is the `PUT` of a whole file (`routes/files.py`).
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ _TRUE, _FALSE = "?1", "?0"
 
 
 def complete(request: Request) -> bool:
-    """Tell whether this request brings the end; raises 400 without a boolean that says so."""
+    """Tell whether this request has the end of the file; raises 400 without a valid boolean."""
     if request.header("UPLOAD_COMPLETE") is None:
         raise MALFORMED("Send Upload-Complete: ?0, or ?1 with the last bytes.")
     return not is_part(request)
 
 
 def offset(request: Request) -> int:
-    """`Upload-Offset` in bytes."""
+    """Return `Upload-Offset` in bytes."""
     found = number(request, "UPLOAD_OFFSET", "Upload-Offset")
     if found is None:
-        raise MALFORMED("Send Upload-Offset: where in the file these bytes begin.")
+        raise MALFORMED("Send Upload-Offset, the position in the file where these bytes begin.")
     return found
 
 
 def length(request: Request, begins_at: int) -> int | None:
-    """The whole length, where it can be told: announced, or from the request with the end."""
+    """Return the whole length if it is known: announced, or derived from the last request."""
     announced = number(request, "UPLOAD_LENGTH", "Upload-Length")
     body = request.content_length()
     if not complete(request) or body is None:
         return announced
     if announced is not None and announced != begins_at + body:
         raise UPLOAD_LENGTH(
-            "Upload-Length is not the offset and this request's content together.",
+            "Upload-Length is not the sum of the offset and the length of this content.",
             length=announced,
         )
     return begins_at + body
@@ -62,7 +62,7 @@ def length(request: Request, begins_at: int) -> int | None:
 
 def creation(request: Request) -> UploadCreation:
     """Return the upload that a `PUT` of a file begins; raises what parsing such a `PUT` raises."""
-    # The gateway of the release before sends whole files here, too.
+    # The gateway of the previous release also sends whole files to this handler.
     upload = part_upload(request) if is_part(request) else file_upload(request)
     return UploadCreation(
         bucket=upload.bucket,
@@ -80,7 +80,7 @@ def creation(request: Request) -> UploadCreation:
 
 
 def require_content_type(request: Request) -> None:
-    """Raises 415 unless the body is said to be a part of an upload."""
+    """Raise 415 unless the Content-Type is that of a part of an upload."""
     if request.environ.get("CONTENT_TYPE") != PARTIAL_UPLOAD_TYPE:
         raise UNSUPPORTED_MEDIA(
             f"Send Content-Type: {PARTIAL_UPLOAD_TYPE}.", expected=PARTIAL_UPLOAD_TYPE
@@ -88,12 +88,12 @@ def require_content_type(request: Request) -> None:
 
 
 class UploadLimits:
-    """Says `Upload-Limit`: sizes in bytes, age in seconds."""
+    """Makes the `Upload-Limit` field: sizes in bytes, age in seconds."""
 
     def __init__(
         self, clock: Callable[[], float], *, max_file_bytes: int, expiry_seconds: int
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Take a `clock` of unix seconds."""
         self.max_file_bytes = max_file_bytes
         self._clock, self._expiry_seconds = clock, expiry_seconds
 
@@ -106,7 +106,7 @@ class UploadLimits:
         return ("Upload-Limit", f"max-size={largest}, min-size=0, max-age={age}")
 
     def fields_of(self, progress: Progress, most: int | None = None) -> Headers:
-        """Return what every answer about an upload says."""
+        """Return the header fields of every response about an upload."""
         headers: Headers = [
             ("Upload-Complete", _TRUE if progress.complete else _FALSE),
             ("Upload-Offset", str(progress.offset)),
@@ -122,7 +122,7 @@ def is_streamed(request: Request) -> bool:
     """Tell whether the gateway streams this request (`deploy/nginx/conf.d/requests.conf`)."""
     path = raw_path(request.environ)
     if path.startswith((FILES, TICKETS)) and request.method == "PUT":
-        # The gateway of the release before says nothing.
+        # The gateway of the previous release sets no such variable.
         word = request.environ.get("WHARF_PART")
         return is_part(request) if word is None else bool(word)
     if path.startswith(TICKETS):

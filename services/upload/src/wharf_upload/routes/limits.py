@@ -1,4 +1,4 @@
-"""`/v1/tenants/{tenant}/limits`: what a tenant may use, set by an administrator."""
+"""`/v1/tenants/{tenant}/limits`: the limits of a tenant, set by an administrator."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wharf_upload.tenancy.limits import LimitsAdministration
 
 _LARGEST = 1 << 60
 _Amount = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
-# Counters of a minute are 64 bits wide, and several uploads may join what is counted.
+# The counters of a minute have 64 bits, and several uploads may add to one counter.
 _Rate = Annotated[int, msgspec.Meta(ge=1, le=1 << 50)]
 
 
 class TenantLimitsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the tenant may use; null or left out: the default of the settings."""
+    """The limits of the tenant; null or omitted: the default of the settings."""
 
     max_bytes: _Amount | None = None
     max_files: _Amount | None = None
@@ -34,7 +34,7 @@ class TenantLimitsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
-    """The routes."""
+    """Return the routes."""
     routes = ProtectedBlueprint("limits", __name__, protection=scope("tenants:admin"))
 
     @routes.get("/v1/tenants/<tenant>/limits")
@@ -42,8 +42,8 @@ def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
         Operation(
             id="getTenantLimits",
             tag="usage",
-            summary="Read what a tenant may use",
-            answers={200: Answer("As it was set, and as it holds.", schemas.LimitsDocument)},
+            summary="Read the limits of a tenant",
+            answers={200: Answer("The stored and the effective limits.", schemas.LimitsDocument)},
             problems=(NOT_FOUND,),
         )
     )
@@ -55,11 +55,11 @@ def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
         Operation(
             id="setTenantLimits",
             tag="usage",
-            summary="Set what a tenant may use",
-            description="All limits at once. They hold in every process within two seconds; what "
-            "is stored already stays.",
+            summary="Set the limits of a tenant",
+            description="Replaces all limits. They apply everywhere within two seconds; files that "
+            "are already stored stay.",
             body=TenantLimitsBody,
-            answers={200: Answer("These hold now.", schemas.LimitsDocument)},
+            answers={200: Answer("The limits that apply now.", schemas.LimitsDocument)},
             problems=(NOT_FOUND, MALFORMED, UNPROCESSABLE, UNSUPPORTED_MEDIA),
         )
     )
@@ -71,7 +71,10 @@ def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
 
 
 def _known(tenant: str) -> str:
-    """A tenant's name; who exists only auth knows, and limits may be set before the tenant is."""
+    """Return a valid tenant name.
+
+    Only auth knows which tenants exist, and limits may be set before the tenant exists.
+    """
     try:
         return keys.tenant_name(tenant)
     except keys.InvalidName:

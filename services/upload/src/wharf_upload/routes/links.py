@@ -1,4 +1,4 @@
-"""`/v1/links`: signed links, for whoever gets them."""
+"""`/v1/links`: signed links, which let their holders read files without a token."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A link to a file (`key`), or to everything below a prefix; one of the two.
+    """A link to a file (`key`), or to all files below a `prefix`; send one of the two.
 
-    `disposition`: whether a browser shows the file or saves it; only inert types are ever shown.
+    `disposition` tells whether a browser shows the file or saves it; only inert types are ever
+    shown.
     """
 
     bucket: str
@@ -48,43 +49,46 @@ class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             int,
             msgspec.Meta(
                 ge=1,
-                description="Seconds. Without it an hour; with a token that was made by exchange, "
-                "no longer than the token is good.",
+                description="In seconds; the default is an hour. A link made with an exchanged "
+                "token ends with that token at the latest.",
             ),
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
     disposition: Literal["inline", "attachment"] = "inline"
-    filename: Annotated[str, msgspec.Meta(description="What the download is called.")] | None = None
+    filename: Annotated[str, msgspec.Meta(description="The name of the download.")] | None = None
     listed: Annotated[
         bool,
         msgspec.Meta(
-            description="`false` for a link that a program makes for a moment, with an "
-            "`expires_in` of 300 at most: it is in no list, has no id, and counts in no limit."
+            description="`false` for a short link that a program makes, with an "
+            "`expires_in` of at most 300: it is in no list, has no id, and counts in no limit."
         ),
     ] = True
 
 
 class LinksQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which links."""
+    """A filter for links."""
 
     maker: Annotated[
         Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$(?!\n)")] | None,
-        msgspec.Meta(description="Only those of this user or client."),
+        msgspec.Meta(description="Only links of this user or client."),
     ] = None
-    bucket: Annotated[str | None, msgspec.Meta(description="Only those to this bucket.")] = None
+    bucket: Annotated[str | None, msgspec.Meta(description="Only links to this bucket.")] = None
     key: Annotated[
         str | None,
         msgspec.Meta(
-            description="Only those that show the file of this key, also by a prefix; needs "
+            description="Only links that show the file with this key, also by a prefix; needs "
             "`bucket`."
         ),
     ] = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Links on a page.")] = 100
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="Maximum number of links on a page.")
+    ] = 100
     cursor: Annotated[
         str,
         msgspec.Meta(
-            description="`next_cursor` of the page before.", pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)"
+            description="`next_cursor` of the previous page.",
+            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)",
         ),
     ] = ""
 
@@ -93,9 +97,9 @@ _CREATE = Operation(
     id="createLink",
     tag="sharing",
     summary="Create a signed link",
-    description="Whoever has it reads the file, or the files, until it expires, and for as long as "
-    "its maker may read them. It ends when somebody ends it (`endLink`), or revokes the token that "
-    "it was made with, or one that this token was made from. The address is shown here alone.",
+    description="Any person with the link can read the file, or the files, until the link expires "
+    "and while its maker may read them. The link ends early with `endLink`, or when the token that "
+    "made it, or a parent of that token, is revoked. Only this response has the link's URL.",
     body=LinkRequest,
     answers={201: Answer("The link.", link_schemas.LinkDocument)},
     problems=(
@@ -107,11 +111,11 @@ _LIST = Operation(
     id="listLinks",
     tag="sharing",
     summary="List signed links, newest first",
-    description="Those that have not expired. A caller sees the links that it made; with "
-    f"`{ADMINISTER}` and no grants that limit it, all of the tenant's. Grants narrow own links to "
-    "those that the caller could make now. A page may hold fewer than `limit`, even none: "
-    "`next_cursor` says whether there is another one. Links that were made before the release with "
-    "this list are not in it; they are good until they expire.",
+    description="Lists links that have not expired. A caller sees the links that it made. A caller "
+    f"with the scope `{ADMINISTER}` and without grants sees all links of the tenant. Grants narrow "
+    "the caller's own links to those that the caller could make now. A page may have fewer links "
+    "than `limit`, or none: `next_cursor` tells whether there is another page. Links from releases "
+    "before this list existed are not in the list; they are valid until they expire.",
     query=LinksQuery,
     answers={200: Answer("A page of links.", link_schemas.LinkPage)},
     problems=(MALFORMED, INVALID_KEY, OUTSIDE_GRANTS),
@@ -119,31 +123,31 @@ _LIST = Operation(
 _GET = Operation(
     id="getLink",
     tag="sharing",
-    summary="Read what a signed link shows, and when it ends",
-    description="Of links that the caller sees in the list.",
-    answers={200: Answer("The link, without its address.", link_schemas.ListedLink)},
+    summary="Read a signed link",
+    description="Works for links that the caller sees in the list.",
+    answers={200: Answer("The link, without its URL.", link_schemas.ListedLink)},
     problems=(NOT_FOUND,),
 )
 _END = Operation(
     id="endLink",
     tag="sharing",
     summary="End a signed link",
-    description="For links that the caller sees in the list. Holds everywhere within 5 seconds.",
-    answers={204: Answer("The link is good no more.")},
+    description="Works for links that the caller sees in the list. Takes effect within 5 seconds.",
+    answers={204: Answer("The link is no longer valid.")},
     problems=(NOT_FOUND,),
 )
 _ROTATE = Operation(
     id="revokeLinks",
     tag="sharing",
     summary="Revoke all signed links of the tenant",
-    description="Holds everywhere within 5 seconds; links made afterwards are good.",
-    answers={204: Answer("No link made so far is good any more.")},
+    description="Takes effect everywhere within 5 seconds; later links are valid.",
+    answers={204: Answer("All links made so far are invalid.")},
     problems=(OUTSIDE_GRANTS,),
 )
 
 
 def blueprint(maker: LinkMaker, catalog: LinkCatalog, *, content_origin: str) -> ProtectedBlueprint:
-    """The routes."""
+    """Return the routes."""
     routes = ProtectedBlueprint("links", __name__, protection=scope(READ))
 
     @routes.post("/v1/links")
@@ -190,16 +194,16 @@ def _link(maker: LinkMaker, caller: Principal, body: LinkRequest) -> Link:
             caller, body.bucket, body.key, seconds, body.disposition, body.filename
         )
     if body.prefix is None or body.key is not None:
-        raise UNPROCESSABLE("Send key or prefix, one of the two.")
+        raise UNPROCESSABLE("Send either key or prefix.")
     if body.filename is not None:
-        raise UNPROCESSABLE("A filename is for a link to one file: send it with key, not prefix.")
+        raise UNPROCESSABLE("A filename is only for a link to one file: send key, not prefix.")
     return maker.to_prefix(caller, body.bucket, body.prefix, seconds, body.disposition)
 
 
 def _filter(query: LinksQuery) -> LinkFilter:
-    """Raises `InvalidName` and the problem `malformed-request`."""
+    """Return the filter of a query; raises `InvalidName` and the problem `malformed-request`."""
     if query.key is not None and query.bucket is None:
-        raise MALFORMED("A key is in a bucket: send bucket as well.")
+        raise MALFORMED("key needs its bucket: send bucket as well.")
     return LinkFilter(
         maker=query.maker,
         bucket=None if query.bucket is None else keys.bucket_name(query.bucket),
@@ -208,7 +212,10 @@ def _filter(query: LinksQuery) -> LinkFilter:
 
 
 def _checked(name: str) -> str:
-    """PostgreSQL takes no NUL in a text, so what cannot be an id is not looked for."""
+    """Return the id; raises `not-found` for a text that cannot be an id.
+
+    PostgreSQL accepts no NUL in a text, so such a text must not reach the database.
+    """
     if _ID.fullmatch(name) is None:
         raise NOT_FOUND("There is no link with this id.")
     return name

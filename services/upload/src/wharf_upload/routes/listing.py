@@ -1,4 +1,4 @@
-"""`GET /v1/files/{bucket}`: what is in a bucket."""
+"""`GET /v1/files/{bucket}`: lists the files of a bucket."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from wharf_upload.problems import INVALID_KEY
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a listing is asked for."""
+    """The parameters of a listing."""
 
-    prefix: Annotated[str, msgspec.Meta(description="Only keys that begin so.")] = ""
+    prefix: Annotated[str, msgspec.Meta(description="Only keys that begin with this text.")] = ""
     delimiter: Annotated[
-        str, msgspec.Meta(description="Keys are rolled up to this text; usually `/`.", max_length=8)
+        str,
+        msgspec.Meta(description="Keys are grouped up to this text; usually `/`.", max_length=8),
     ] = ""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Entries on a page.")] = 100
-    cursor: Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")] = ""
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="Maximum number of entries on a page.")
+    ] = 100
+    cursor: Annotated[str, msgspec.Meta(description="`next_cursor` of the previous page.")] = ""
 
 
 def blueprint(files: FileCatalog) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint("listing", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/files/<bucket>", strict_slashes=False)
@@ -40,9 +43,9 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
             id="listFiles",
             tag="files",
             summary="List the files of a bucket by key",
-            description="A caller with grants sees what they allow to list, and the folders that "
-            "lead there, and its pages are full all the same. A page ends early where its files "
-            "have megabytes of metadata: `next_cursor` says whether there is another one.",
+            description="A caller with grants sees the files that its grants permit to list, and "
+            "the folders above them; its pages have the full length. A page may be shorter if its "
+            "files have megabytes of metadata: `next_cursor` tells whether there is another page.",
             query=ListQuery,
             answers={200: Answer("A page of the bucket.", schemas.Listing)},
             problems=(NOT_FOUND, MALFORMED, INVALID_KEY),
@@ -77,10 +80,10 @@ def _cursor(after: str | None) -> str | None:
 
 def _after(cursor: str) -> str:
     try:
-        # Strict: characters that are no base64 would be skipped, and the list begin anew.
+        # Strict decoding: otherwise foreign characters are skipped, and the list could start again.
         raw = b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
     except ValueError:
-        raise MALFORMED("cursor is not one that a listing gave.") from None
+        raise MALFORMED("cursor is not the next_cursor of a listing.") from None
     if "\0" in raw:
-        raise MALFORMED("cursor is not one that a listing gave.")
+        raise MALFORMED("cursor is not the next_cursor of a listing.")
     return raw

@@ -1,4 +1,4 @@
-"""`/v1/metadata/{bucket}/{key…}`: a file's JSON, and changes of what is not its content."""
+"""`/v1/metadata/{bucket}/{key…}`: the JSON of a file, and changes of its properties."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MetadataText = Annotated[str, msgspec.Meta(max_length=file_metadata.MAX_CHARACT
 
 
 class FileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change; what is left out stays. `expires_at` null: never."""
+    """The properties to change; omitted ones stay. `expires_at` null: the file never expires."""
 
     key: str | UnsetType = UNSET
     filename: str | UnsetType = UNSET
@@ -50,12 +50,14 @@ _PATCH = Operation(
     id="updateFileMetadata",
     tag="files",
     summary="Change a file's name, metadata, expiry or key",
-    description=f"To change `expires_at`, later or never included, takes the scope `{DELETE}` too, "
-    "and for callers with grants the grant to delete, also at a new key. Callers with grants need "
-    f"the scope `{DELETE}` too to change the key: the file moves.",
+    description=f"Any change of `expires_at` also needs the scope `{DELETE}`; a caller with grants "
+    "also needs the grant to delete the file, and at a new key as well. A caller with grants needs "
+    f"the scope `{DELETE}` to change the key, because this moves the file.",
     body=FileChange,
     answers={200: Answer("The file after the change.", schemas.FileDocument)},
-    parameters=(Parameter("If-Match", "header", "Change only the file with this tag."),),
+    parameters=(
+        Parameter("If-Match", "header", "Change the file only if it has this entity tag."),
+    ),
     problems=(
         *(NOT_FOUND, MALFORMED, INVALID_KEY, KEY_TAKEN, OUTSIDE_GRANTS, PRECONDITION),
         *(EXTENSION_NOT_ALLOWED, TYPE_NOT_ALLOWED, UNPROCESSABLE, UNSUPPORTED_MEDIA),
@@ -64,7 +66,7 @@ _PATCH = Operation(
 
 
 def blueprint(files: FileCatalog) -> ProtectedBlueprint:
-    """The routes."""
+    """Return the routes."""
     routes = ProtectedBlueprint("metadata", __name__, protection=scope("files:read"))
 
     def current(*actions: Action) -> File:
@@ -78,8 +80,12 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
         Operation(
             id="getFileMetadata",
             tag="files",
-            summary="Read what is known of a file",
-            answers={200: Answer("The file.", schemas.FileDocument, {"ETag": "Of the content."})},
+            summary="Read the metadata of a file",
+            answers={
+                200: Answer(
+                    "The file.", schemas.FileDocument, {"ETag": "The entity tag of the content."}
+                )
+            },
             problems=(NOT_FOUND, INVALID_KEY, OUTSIDE_GRANTS),
         )
     )
@@ -104,9 +110,10 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
 
 
 def _deleting(principal: Principal, change: FileChange) -> tuple[Action, ...]:
-    """Return what else a change needs, which may end the file; raises `insufficient-scope`.
+    """Return the actions that the change needs in addition; raises `insufficient-scope`.
 
-    Whoever sets when a file expires could set it to the next second.
+    A change of the expiry needs the right to delete, because a caller could let the file expire in
+    the next second.
     """
     if change.expires_at is UNSET:
         return ()

@@ -1,4 +1,4 @@
-"""`GET /openapi.json`, and the addresses that Flask has to know of without answering them."""
+"""`GET /openapi.json`, and the routes that Flask must know although it does not handle them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def blueprint(routes_of_app: list[Route]) -> ProtectedBlueprint:
     """Return the routes."""
     routes = ProtectedBlueprint("openapi", __name__, protection=TOKEN)
     for route in files.ROUTES:
-        # Needed for the `Allow` of what Flask refuses.
+        # Flask needs these for the `Allow` field of its refusals.
         routes.add_url_rule(
             _PARAMETER.sub(r"<\1>", route.path.replace("{key}", "<path:key>")),
             f"{route.method} {route.path}",
@@ -40,7 +40,7 @@ def blueprint(routes_of_app: list[Route]) -> ProtectedBlueprint:
 
 
 def _document(routes_of_app: list[Route]) -> dict[str, Any]:
-    # Only the document needs the examples, so they are not in memory before it is asked for.
+    # Import late: only the document needs the examples, so they use no memory before.
     from wharf_upload.http.openapi.guide import GUIDE
 
     every = [*routes_of_app, *files.ROUTES]

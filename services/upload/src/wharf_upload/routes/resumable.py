@@ -1,8 +1,8 @@
-"""`/v1/uploads`, and `PUT` of a file in parts: resumable uploads in both dialects.
+"""`/v1/uploads`, and `PUT` of a file in parts: resumable uploads by both protocols.
 
-The stream server (`streaming/server.py`) calls these handlers: one process of this machine knows
-which request writes to which upload. nginx has asked `routes/admission.py` first wherever there is
-a body.
+The stream server (`streaming/server.py`) calls these handlers, because one process of this machine
+must know which request writes to which upload. For each request with a body, nginx has asked
+`routes/admission.py` first.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ _METHODS = "HEAD, GET, PATCH, DELETE, OPTIONS"
 
 @dataclass
 class Incoming:
-    """Where a body goes, and the answer to it: `answer` gets what came of the body."""
+    """The target of a body; `answer` makes the response from the result of the body."""
 
     body: IncomingBody
     answer: Callable[[Progress], Response]
 
 
 class ResumableRoutes:
-    """Turns requests into calls of the engine."""
+    """Translates requests to calls of the upload engine."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ResumableRoutes:
         self._answers = UploadAnswers(uploads, limits)
 
     def __call__(self, request: Request) -> Response | Incoming | LongWork:
-        """Return an answer, what makes one in the tenant's turn, or where the body goes.
+        """Return a response, a function that makes one in the tenant's turn, or the body's target.
 
         Raises problems and the domain's errors.
         """
@@ -90,7 +90,10 @@ class ResumableRoutes:
         return found
 
     def _translated(self, request: Request, run: Callable[[], Found]) -> Found:
-        """Add to a refusal how much an upload may have."""
+        """Run a function.
+
+        Add the `Upload-Limit` field to its refusal of a body that is too large.
+        """
         try:
             return run()
         except ExceedsUpload as error:
@@ -113,7 +116,7 @@ class ResumableRoutes:
         if admitted is None:
             self._credentials.authorize_upload(request)
         else:
-            request.principal = admitted.principal  # whose refusal it is, too
+            request.principal = admitted.principal  # A refusal also belongs to this principal.
             request.principal = self._authorizer.recheck(admitted.principal)
 
     def _answer(self, request: Request) -> Response | Incoming | LongWork:
@@ -246,7 +249,7 @@ class ResumableRoutes:
 def _required_length(request: Request) -> int:
     length = request.content_length()
     if length is None:
-        raise LENGTH_REQUIRED("Send Content-Length: the bytes of this request.")
+        raise LENGTH_REQUIRED("Send Content-Length, the number of bytes in this request.")
     return length
 
 
@@ -256,9 +259,9 @@ def _limit_bytes(problem: ProblemError) -> int | None:
 
 
 def _sender(request: Request) -> str | None:
-    """Whose upload is meant, as `subject` in the query says; raises `malformed-request`.
+    """Return `subject` in the query, the sender of the upload; raises `malformed-request`.
 
-    Without it a client of many rights ends its own uploads only, as tus clients expect.
+    Without it, a client with many permissions ends only its own uploads, as tus clients expect.
     """
     try:
         query = request.environ.get("QUERY_STRING") or ""
@@ -267,12 +270,12 @@ def _sender(request: Request) -> str | None:
         raise MALFORMED("The query has too many fields.") from None
     subjects = found.get("subject", [])
     if len(subjects) > 1:
-        raise MALFORMED("Name one subject.", field="subject")
+        raise MALFORMED("Send subject only once.", field="subject")
     return subjects[0] if subjects else None
 
 
 def _checksums(request: Request) -> tuple[Checksum, ...]:
-    """What the bytes of this request must hash to; raises problems and `MalformedDigest`."""
+    """Return the checksums of this request's bytes; raises problems and `MalformedDigest`."""
     refuse_encodings(request)
     found = []
     if tus.is_tus(request) and (checksum := tus.checksum(request)) is not None:

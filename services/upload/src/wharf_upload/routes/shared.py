@@ -1,8 +1,8 @@
-"""`/s/{token}` and `/public/{tenant}/{bucket}/{key…}`: files without a token.
+"""`/s/{token}` and `/public/{tenant}/{bucket}/{key…}`: files that clients read without a token.
 
-Most answers are the gateway's (`deploy/nginx/snippets/shared_files.conf.template`): it asks
-`decide` which file to send and as what, keeps the answer for a moment, and sends the file. Requests
-with conditions that nginx cannot judge come here whole (`get`).
+The gateway makes most responses (`deploy/nginx/snippets/shared_files.conf.template`). It asks
+`decide` which file to send with which header fields, caches the decision for a moment, and sends
+the file. Requests with conditions that nginx cannot evaluate come to `get`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from wharf_upload.storage.base import GatewayPlace
 
 LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
 ALLOWED = "GET, HEAD, OPTIONS"
-# How long the gateway keeps a decision, in seconds. It counts whole seconds, so up to one more.
+# How long the gateway caches a decision, in seconds. It counts whole seconds, so the time may be up
+# to one second longer.
 _GOOD_SECONDS, _BAD_SECONDS = 1, 1
 
 
 class SharedRoutes:
-    """Answers about files that links and public addresses show."""
+    """Handles requests for the files of links and public addresses."""
 
     def __init__(
         self,
@@ -44,20 +45,20 @@ class SharedRoutes:
         *,
         content_origin: str,
     ) -> None:
-        """`content_origin` is the origin of user content, empty for none of its own."""
+        """Take `content_origin`, the separate origin of user content, or an empty text."""
         self._shared_files, self._downloads = shared_files, downloads
         self._cross_origin, self._clock = cross_origin, clock
         self._content_origin = content_origin
 
     def decide(self, request: Request) -> Response:
-        """Tell which file the gateway sends for a path; a 403 says that there is none."""
+        """Tell the gateway which file to send for a path; a 403 means that there is none."""
         request.route = "(sharing)"
         try:
             width = width_of(request.environ.get("QUERY_STRING"))
             shared = self._shared_files.find(raw_path(request.environ))
         except (NoSuchWidth, NotShared):
             request.outcome = "not-found"
-            # Which pages may read the refusal, the gateway asks apart (`snippets/cors.conf`).
+            # The gateway asks separately which pages may read the refusal (`snippets/cors.conf`).
             return Response(403, [("X-Accel-Expires", str(_BAD_SECONDS))])
         request.outcome = "shared"
         origin = self._cross_origin.allowed(request.environ, None, shared.policy)
@@ -77,7 +78,7 @@ class SharedRoutes:
         return Response(204, headers)
 
     def get(self, request: Request) -> Response:
-        """Answer itself, conditions judged by the file's own tag."""
+        """Return the complete response, and evaluate conditions with the file's own entity tag."""
         path = raw_path(request.environ)
         request.route = LINK_ROUTE if path.startswith(LINKS) else PUBLIC_ROUTE
         if request.method not in ("GET", "HEAD"):
@@ -86,7 +87,7 @@ class SharedRoutes:
             width = width_of(request.environ.get("QUERY_STRING"))
             shared = self._shared_files.find(path)
         except (NoSuchWidth, NotShared):
-            # Word for word what the gateway says (snippets/problems.conf.template).
+            # The text must equal that of the gateway (snippets/problems.conf.template).
             raise NOT_FOUND("Nothing is here.") from None
         request.shown = shared.policy
         file, place = shared.file, self._downloads.place(shared.file)
@@ -104,8 +105,10 @@ class SharedRoutes:
         return send(request, file, place, [*headers, policy])
 
     def _resource_policy(self, shared: Shared) -> str:
-        """Who may embed the file (Fetch section 3.7): everybody, where the bucket is public or user
-        content has an origin of its own, since then every page that shows it is of another one.
+        """Return which pages may embed the file (Fetch section 3.7).
+
+        All pages may if the bucket is public. All may as well if user content has a separate
+        origin, because then every page that shows the file has another origin.
         """
         everybody = shared.policy.public or self._content_origin
         return "cross-origin" if everybody else "same-origin"
@@ -129,7 +132,7 @@ def _of_picture(shared: Shared, width: int) -> Headers:
 
 
 def _signed(file: File, place: GatewayPlace) -> Headers:
-    """What the gateway has no file of its own to tell from."""
+    """Return the header fields that the gateway cannot derive, because it has no file on a disk."""
     return [
         ("X-Shared-Signed", place.signed),
         ("X-Shared-Way", internal_address(place, kind(file.media_type, utf8=file.utf8))),
@@ -140,9 +143,9 @@ def _signed(file: File, place: GatewayPlace) -> Headers:
 
 
 def _name(request: Request, file: File) -> str | None:
-    """The wanted name of the download; for one that cannot be, the file's own.
+    """Return the requested name of the download, or the file's own name if it is invalid.
 
-    nginx passes on yes and no alone when it asks, so there is no word for "a bad name".
+    The response to a gateway question is only yes or no, so it cannot report an invalid name.
     """
     try:
         return download_name(request.environ.get("QUERY_STRING"), file)
@@ -153,5 +156,5 @@ def _name(request: Request, file: File) -> str | None:
 def _seconds(shared: Shared, now: float) -> int:
     if shared.until is None:
         return _GOOD_SECONDS
-    # Whole seconds, and one less: what ends is not there a moment longer.
+    # One whole second less: no decision may outlive its link or file.
     return max(0, min(_GOOD_SECONDS, int(shared.until - now) - 1))

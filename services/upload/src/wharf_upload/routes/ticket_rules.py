@@ -1,4 +1,4 @@
-"""`GET /v1/ticket`: what the upload ticket of the request allows."""
+"""`GET /v1/ticket`: the rules of the request's upload ticket."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from wharf_upload.uploads.rules import UploadRules
 
 
 class StoredUses(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries to the database; see `database.contract`."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files an upload ticket has brought."""
+        """Return how many files clients have uploaded with an upload ticket."""
 
 
 def blueprint(rules: UploadRules, stored: StoredUses) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint(
         "ticket_rules", __name__, protection=scope(WRITE, takes_tickets=True)
     )
@@ -37,11 +37,11 @@ def blueprint(rules: UploadRules, stored: StoredUses) -> ProtectedBlueprint:
         Operation(
             id="getTicket",
             tag="uploads",
-            summary="Read what an upload ticket allows",
-            description="For pages that hand a ticket to somebody: where it uploads to, what is "
-            "taken there, how many files have come, and until when it is good. The credential is "
-            "the ticket itself; it is good for reading this even when it is used up, but not where "
-            "the grants of its maker do not reach any more.",
+            summary="Read the rules of an upload ticket",
+            description="For pages that give a ticket to a person: where its files go, which files "
+            "are accepted, how many have arrived, and when it expires. The credential is the "
+            "ticket itself. A ticket that is used up can still read its rules, but not a ticket "
+            "whose maker no longer has grants for the place.",
             answers={200: Answer("The ticket's rules.", schemas.TicketDocument)},
             problems=(NOT_FOUND, OUTSIDE_GRANTS),
         )
@@ -49,7 +49,7 @@ def blueprint(rules: UploadRules, stored: StoredUses) -> ProtectedBlueprint:
     def get_ticket() -> schemas.TicketDocument:
         caller: Principal = g.principal
         if caller.ticket is None:
-            raise NOT_FOUND("The credential is no upload ticket.")
+            raise NOT_FOUND("The credential is not an upload ticket.")
         return _document(caller, caller.ticket)
 
     def _document(caller: Principal, ticket: Ticket) -> schemas.TicketDocument:

@@ -1,4 +1,4 @@
-"""tus 1.0.0 (https://tus.io/protocols/resumable-upload): a dialect of the resumable engine."""
+"""tus 1.0.0 (https://tus.io/protocols/resumable-upload), on the common upload engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wharf_upload.uploads.resumable.held import expires_field
 from wharf_upload.uploads.resumable.values import Checksum, Progress, UploadCreation
 
 VERSION = "1.0.0"
-# Not checksum-trailer: nginx does not pass trailers of requests on.
+# Without checksum-trailer, because nginx does not forward the trailers of requests.
 EXTENSIONS = (
     "creation,creation-defer-length,creation-with-upload,expiration,checksum,termination,"
     "concatenation,concatenation-unfinished"
@@ -34,14 +34,14 @@ EXTENSIONS = (
 _BLOCKED_METHODS = frozenset(("PATCH", "DELETE"))
 _ALGORITHMS = {"sha1": "sha1", "sha256": "sha256"}
 _DIGEST_BYTES = {"sha1": 20, "sha256": 32}
-# What Upload-Metadata says of the file itself; all other pairs become the file's metadata.
+# The names in Upload-Metadata that describe the file; all other pairs become its metadata.
 _KNOWN = frozenset(
     ("bucket", "key", "filename", "name", "filetype", "type", "prefix", "on_conflict")
 )
 
 
 def is_tus(request: Request) -> bool:
-    """Whether the client speaks tus."""
+    """Tell whether the client uses tus."""
     return request.header("TUS_RESUMABLE") is not None
 
 
@@ -49,13 +49,13 @@ def require_tus(request: Request) -> None:
     """Raise `malformed-request` for a request that creates an upload without tus."""
     if not is_tus(request):
         raise MALFORMED(
-            "Here uploads are created with tus (send Tus-Resumable: 1.0.0); the IETF protocol "
+            "This address creates uploads by tus (send Tus-Resumable: 1.0.0); the IETF protocol "
             "begins with PUT of the file and Upload-Complete: ?0."
         )
 
 
 def meant_method(request: Request) -> str:
-    """Return the method that a request stands for: networks may block `PATCH` and `DELETE`.
+    """Return the method that a request means, because networks may block `PATCH` and `DELETE`.
 
     The gateway reads the field in the same way (`conf.d/requests.conf`).
     """
@@ -64,17 +64,17 @@ def meant_method(request: Request) -> str:
 
 
 def require_version(request: Request) -> None:
-    """Raises 412 for another version of the protocol."""
+    """Raise 412 for another version of the protocol."""
     if request.header("TUS_RESUMABLE") != VERSION:
         raise TUS_VERSION(
-            # The gateway adds Tus-Version, also where it refuses in this service's name.
-            f"This is tus {VERSION}; send Tus-Resumable: {VERSION}.",
+            # The gateway adds Tus-Version, also to its own refusals.
+            f"The service supports tus {VERSION}; send Tus-Resumable: {VERSION}.",
             tus_version=VERSION,
         )
 
 
 def options(max_file_bytes: int) -> Headers:
-    """Return what `OPTIONS` tells."""
+    """Return the header fields of the response to `OPTIONS`."""
     return [
         ("Tus-Resumable", VERSION),
         ("Tus-Version", VERSION),
@@ -85,7 +85,7 @@ def options(max_file_bytes: int) -> Headers:
 
 
 def creation(request: Request) -> UploadCreation:
-    """The upload that a `POST` creates; raises problems."""
+    """Return the upload that a `POST` creates; raises problems."""
     concat, parts = _concat(request)
     length = _length(request, concat)
     echo = request.header("UPLOAD_METADATA") or ""
@@ -105,7 +105,7 @@ def creation(request: Request) -> UploadCreation:
     if request.caller.ticket is not None:
         tickets.require(request.caller.ticket, "POST", bucket, key or None)
     own = _own_metadata(fields)
-    # What is told of the file belongs to the request: with other metadata it is another one.
+    # The metadata is part of the request: a request with other metadata is a different one.
     what = f"POST {UPLOADS} {bucket}/{key} {json.dumps(own, sort_keys=True)}"
     return UploadCreation(
         bucket=bucket,
@@ -127,7 +127,7 @@ def creation(request: Request) -> UploadCreation:
 
 
 def _own_metadata(fields: dict[str, str]) -> dict[str, str]:
-    """The pairs that become the file's metadata; raises 400 for what a file cannot have."""
+    """Return the pairs that become the file's metadata; raises 400 if they are too large."""
     own = {name: value for name, value in fields.items() if name not in _KNOWN}
     try:
         file_metadata.check(own)
@@ -145,7 +145,7 @@ def _bucket(fields: dict[str, str], ticket: Ticket | None) -> str:
 
 
 def _key(fields: dict[str, str], options: FormOptions, *, needed: bool) -> str:
-    """`key`, else the file's name, placed as forms place theirs; raises `InvalidName`."""
+    """Return `key`, or a key for the file's name as for forms; raises `InvalidName`."""
     if fields.get("key"):
         return keys.object_key_text(fields["key"])
     name = fields.get("filename") or fields.get("name")
@@ -175,7 +175,7 @@ def _length(request: Request, concat: Concat) -> int | None:
 
 
 def announced_length(request: Request) -> int | None:
-    """`Upload-Length` in bytes; raises 400 for what is no number."""
+    """Return `Upload-Length` in bytes, or `None`; raises 400 for an invalid number."""
     return number(request, "UPLOAD_LENGTH", "Upload-Length")
 
 
@@ -188,12 +188,12 @@ def _concat(request: Request) -> tuple[Concat, tuple[str, ...]]:
         return "partial", ()
     parts = tuple(identifier_in(part) for part in rest.split())
     if kind != "final" or not parts or None in parts or len(set(parts)) < len(parts):
-        raise MALFORMED("Upload-Concat is `partial`, or `final;` and the addresses of the parts.")
+        raise MALFORMED("Upload-Concat must be `partial`, or `final;` with the parts' addresses.")
     return "final", tuple(part for part in parts if part is not None)
 
 
 def checksum(request: Request) -> Checksum | None:
-    """`Upload-Checksum` of this request's body; raises 400 for an unknown algorithm."""
+    """Return the `Upload-Checksum` of this request's body; raises 400 for an unknown algorithm."""
     text = request.header("UPLOAD_CHECKSUM")
     if text is None:
         return None
@@ -210,13 +210,13 @@ def checksum(request: Request) -> Checksum | None:
 
 
 def require_content_type(request: Request) -> None:
-    """Raises 415 unless the body is said to be bytes of an upload."""
+    """Raise 415 unless the Content-Type is that of bytes of an upload."""
     if request.environ.get("CONTENT_TYPE") != TUS_TYPE:
         raise UNSUPPORTED_MEDIA(f"Send Content-Type: {TUS_TYPE}.", expected=TUS_TYPE)
 
 
 def fields_of(progress: Progress) -> Headers:
-    """What every answer about an upload says; the gateway adds `Tus-Resumable`."""
+    """Return the header fields of every response about an upload; nginx adds `Tus-Resumable`."""
     upload = progress.upload
     headers: Headers = [("Cache-Control", "no-store")]
     if upload.concat != "final" or progress.complete:
@@ -228,7 +228,7 @@ def fields_of(progress: Progress) -> Headers:
 
 
 def head_fields(progress: Progress) -> Headers:
-    """What `HEAD` says in addition."""
+    """Return the additional header fields of the response to `HEAD`."""
     upload = progress.upload
     headers: Headers = []
     if upload.options.echo:

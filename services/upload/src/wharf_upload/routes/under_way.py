@@ -1,4 +1,4 @@
-"""`GET /v1/uploads`: the resumable uploads that are under way; the rest is in `resumable.py`."""
+"""`GET /v1/uploads`: the list of resumable uploads under way; `resumable.py` has the rest."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ from wharf_upload.uploads.resumable.under_way import UploadsUnderWay
 
 
 class UploadsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which uploads."""
+    """A filter for uploads."""
 
     subject: Annotated[
         Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$(?!\n)")] | None,
-        msgspec.Meta(description="Only those of this user or client."),
+        msgspec.Meta(description="Only uploads of this user or client."),
     ] = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Uploads on a page.")] = 100
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="Maximum number of uploads on a page.")
+    ] = 100
     cursor: Annotated[
         str,
         msgspec.Meta(
-            description="`next_cursor` of the page before.", pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)"
+            description="`next_cursor` of the previous page.",
+            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)",
         ),
     ] = ""
 
 
 def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint("under_way", __name__, protection=scope(WRITE, instead=FOLLOW))
 
     @routes.get(UPLOADS)
@@ -43,12 +46,13 @@ def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
         Operation(
             id="listUploads",
             tag="uploads",
-            summary="List the resumable uploads that are under way, oldest first",
-            description=f"Those that have become no file yet. With `{FOLLOW}`, which tells what "
-            f"happens to all files, all of the tenant's; with `{WRITE}` the caller's own, as no "
-            "other upload exists for the caller elsewhere. Grants narrow both: own uploads are "
-            "shown where the caller may write, those of others where it may read. A page may hold "
-            "fewer than `limit`, even none: `next_cursor` says whether there is another one.",
+            summary="List the resumable uploads under way, oldest first",
+            description="Lists uploads that have not become a file yet. With the scope "
+            f"`{FOLLOW}`, the list has all uploads of the tenant; with `{WRITE}`, it has only the "
+            "caller's own. Grants narrow both: the list has own uploads if the caller may write "
+            "their keys, and uploads of others if the caller may read their keys. A page may have "
+            "fewer uploads than `limit`, or none: `next_cursor` tells whether there is another "
+            "page.",
             query=UploadsQuery,
             answers={200: Answer("A page of uploads.", schemas.Uploads)},
             problems=(MALFORMED,),
@@ -70,7 +74,10 @@ def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
 
 
 def _subject(asked: str | None) -> str | None:
-    """Whose uploads are shown, `None` for all; raises the problem `insufficient-scope`."""
+    """Return the subject whose uploads are listed, or `None` for all.
+
+    Raises the problem `insufficient-scope`.
+    """
     caller = g.principal
     if FOLLOW in caller.scopes:
         return asked

@@ -1,9 +1,9 @@
-"""Answers about resumable uploads, in the words of the protocol that the client speaks.
+"""Responses about resumable uploads, in the protocol that the client uses.
 
-An upload that has become a file names it (`Content-Location`): the key may be another one than was
-asked for. The file's JSON comes with the last answer: in the IETF protocol always, since its last
-request is answered as the `PUT` of the whole file would be, and in tus with
-`Prefer: return=representation`.
+A response about an upload that has become a file names the file (`Content-Location`), because its
+key may differ from the requested key. In the IETF protocol, the last response always has the file's
+JSON, like the response to the `PUT` of a whole file. In tus, it has the JSON with `Prefer:
+return=representation`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from wharf_upload.uploads.resumable.values import Progress
 
 
 class UploadAnswers:
-    """Makes an answer of how far an upload is."""
+    """Makes responses from the progress of an upload."""
 
     def __init__(self, uploads: ResumableUploads, limits: UploadLimits) -> None:
         self._uploads, self._limits = uploads, limits
 
     def created(self, request: Request, progress: Progress) -> Response:
-        """Return the answer to the request that began an upload, with its first bytes or none."""
+        """Return the response to the creation of an upload, with or without its first bytes."""
         location = upload_addresses.location(request, progress.upload.id)
         if tus.is_tus(request):
             return _of_tus(request, (201, 201), [location, *tus.fields_of(progress)], progress)
@@ -33,16 +33,16 @@ class UploadAnswers:
         return Response(201, [location, *self._ietf_fields(request, progress)])
 
     def continued(self, request: Request, progress: Progress) -> Response:
-        """Return the answer to a request that brought more bytes."""
+        """Return the response to a request that sent more bytes."""
         if tus.is_tus(request):
-            # 204 is what tus wants; who asks for the file's JSON gets a 200.
+            # tus requires 204; a client that asks for the file's JSON gets a 200.
             return _of_tus(request, (204, 200), tus.fields_of(progress), progress)
         if progress.file is not None:
             return self._stored(request, progress, progress.file)
         return Response(204, self._ietf_fields(request, progress))
 
     def seen(self, request: Request, progress: Progress) -> Response:
-        """Return the answer to `HEAD` and `GET`."""
+        """Return the response to `HEAD` and `GET`."""
         request.outcome = "upload-seen"
         if tus.is_tus(request):
             status, headers = 200, [*tus.fields_of(progress), *tus.head_fields(progress)]
@@ -72,7 +72,7 @@ class UploadAnswers:
 
 
 def count(request: Request, progress: Progress) -> None:
-    """Note a file that an upload has become with this request."""
+    """Count the file that an upload has become with this request."""
     if progress.file is not None:
         request.outcome = outcome = "replayed" if progress.replayed else "stored"
         protocol = "tus" if tus.is_tus(request) else "ietf"
@@ -82,7 +82,7 @@ def count(request: Request, progress: Progress) -> None:
 def _of_tus(
     request: Request, statuses: tuple[int, int], headers: Headers, progress: Progress
 ) -> Response:
-    """Return an answer with one of two statuses: without a body, and with the file's JSON."""
+    """Return a response with one of two statuses: without a body, or with the file's JSON."""
     headers = [*headers, *_told(progress)]
     if progress.file is None:
         return Response(statuses[0], headers)
@@ -103,7 +103,7 @@ def _document(status: int, headers: Headers, file: File) -> Response:
 
 
 def _told(progress: Progress) -> Headers:
-    """The fields that name the file, and say that an earlier request has stored it."""
+    """Return the header fields that name the file, and tell that an earlier request stored it."""
     file = progress.file
     if file is None:
         return []

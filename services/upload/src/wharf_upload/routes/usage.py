@@ -1,4 +1,4 @@
-"""`GET /v1/usage`: what the tenant has stored, and may."""
+"""`GET /v1/usage`: the usage and the limits of the tenant."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wharf_upload.tenancy.limits import TenantLimits
 
 
 class StoredUsage(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries to the database; see `database.contract`."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return what the tenant has stored."""
+        """Return how many bytes and files the tenant stores."""
 
 
 def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlueprint:
-    """The route."""
+    """Return the route."""
     routes = ProtectedBlueprint("usage", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/usage")
@@ -33,12 +33,12 @@ def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlue
             id="getUsage",
             tag="usage",
             summary="Read the bytes and files in use, and the limits",
-            answers={200: Answer("What counts against the tenant.", schemas.UsageDocument)},
+            answers={200: Answer("The usage and the limits of the tenant.", schemas.UsageDocument)},
             problems=(OUTSIDE_GRANTS,),
         )
     )
     def get_usage() -> schemas.UsageDocument:
-        # What all files of the tenant come to is no matter of those who reach some of them.
+        # A caller that reaches only some files must not learn the total of all files.
         reach.require_everything(g.principal)
         tenant = g.principal.tenant
         used = stored.usage(tenant)
