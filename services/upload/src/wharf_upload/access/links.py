@@ -98,7 +98,7 @@ def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Lin
 
 
 def _key(tenant: str, key_of: Callable[[str], bytes | None]) -> bytes | None:
-    """Return the key of a tenant whose name is not verified yet.
+    """Return the key of a tenant; no signature has verified the tenant's name yet.
 
     The function looks only for valid names: PostgreSQL accepts no NUL in a text, and the cache
     stores names of unknown tenants, too.

@@ -51,7 +51,7 @@ class Origins:
 
         If the tenant is unknown (a preflight request, or a request without a valid token), return
         whether the pages may use any bucket at all. In this case the bucket's name is ignored, so
-        the response does not reveal who owns which bucket. Never raises: if the decision is
+        the response does not reveal which tenant has which bucket. Never raises: if the decision is
         impossible, the origin is not permitted.
         """
         if not is_origin(origin):

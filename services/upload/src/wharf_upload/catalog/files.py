@@ -31,7 +31,7 @@ class StoredFiles(Protocol):
         limit: int,
         within: Sequence[str],
     ) -> Page:
-        """Return a page of files after the key `after` whose keys begin with one of `within`."""
+        """Return a page of files after the key `after`; each key begins with one of `within`."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
         """Apply `edit` to the current state of a file and store the result."""

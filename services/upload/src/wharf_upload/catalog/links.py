@@ -29,7 +29,7 @@ class StoredLinks(Protocol):
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired and whose id is below `before`, the newest first."""
+        """Return links that have not expired and have an id below `before`, the newest first."""
 
     def end_link(self, tenant: str, link: str) -> bool:
         """Delete a link; return whether it existed."""
@@ -130,7 +130,7 @@ def _fitting(links: list[KeptLink]) -> int:
 
 
 def _maker(caller: Principal, asked: str | None) -> str | None:
-    """Return the maker whose links the caller may list, `None` for all makers."""
+    """Return the maker of the links to list, or `None` for all makers."""
     if _administers(caller):
         return asked
     if asked not in (None, caller.subject):

@@ -1,4 +1,4 @@
-"""Queries of the blobs that rows name, and of the blobs whose bytes wait for deletion."""
+"""Queries of the blobs that rows name, and of the blobs that wait for deletion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SqlBlobs(Aggregate):
         }
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """Return at most `limit` blobs whose files were deleted before a time."""
+        """Return at most `limit` blobs of files that were deleted or replaced before a time."""
         rows = self._database.reading().rows(
             "SELECT tenant, blob, doomed_at FROM doomed WHERE doomed_at < ? "
             "ORDER BY doomed_at LIMIT ?",
@@ -52,7 +52,7 @@ class SqlBlobs(Aggregate):
         return [PendingDeletion(tenant=row[0], blob=row[1], deleted_at=row[2]) for row in rows]
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:
-        """Delete the rows of blobs whose bytes were removed."""
+        """Delete the rows of blobs after their bytes were removed."""
         with self._database.transaction() as connection:
             connection.execute_many(
                 "DELETE FROM doomed WHERE blob = ?", [(blob,) for blob in blobs]

@@ -129,10 +129,10 @@ class BlobRecords(Protocol):
         """Return size and digest of those of the given (tenant, blob) pairs that a file names."""
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """Return at most `limit` blobs whose files were deleted before a time."""
+        """Return at most `limit` blobs of files that were deleted or replaced before a time."""
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:
-        """Delete the rows of blobs whose bytes were removed."""
+        """Delete the rows of blobs after their bytes were removed."""
 
 
 class TenantRecords(Protocol):

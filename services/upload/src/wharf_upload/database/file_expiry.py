@@ -1,4 +1,4 @@
-"""The removal of expired files, which clients no longer see, but whose rows remain for a while."""
+"""The removal of expired files: clients no longer see them, but their rows remain for a while."""
 
 from __future__ import annotations
 

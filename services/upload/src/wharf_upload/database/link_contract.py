@@ -32,7 +32,7 @@ class LinkRecords(Protocol):
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired and whose id is below `before`, the newest first."""
+        """Return links that have not expired and have an id below `before`, the newest first."""
 
     def end_link(self, tenant: str, link: str) -> bool:
         """Delete a link; return whether it existed."""

@@ -44,8 +44,9 @@ class _Living:
 class Asked(NamedTuple):
     """The parameters of a page.
 
-    `after` is a key, or a prefix whose keys have all been listed. Only keys that begin with one of
-    the prefixes `within` count; `within` is sorted, and no prefix in it begins with another one.
+    `after` is a key, or a prefix if the previous page already listed all of its keys. Only keys
+    that begin with one of the prefixes `within` count; `within` is sorted, and no prefix in it
+    begins with another one.
     """
 
     prefix: str

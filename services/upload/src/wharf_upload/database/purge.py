@@ -22,7 +22,7 @@ LARGE = {
 }
 # The other tables; one step at the end deletes their rows.
 SMALL = ("buckets", "cors_origins", "limits", "link_keys")
-# Tables whose rows are removed by other code: files one by one, pending deletions after the removal
+# Other code removes the rows of these tables: files one by one, pending deletions after the removal
 # of their bytes, and `usage` at the very end, when everything that it counts was removed.
 OTHERWISE = ("files", "doomed", "usage")
 
@@ -31,7 +31,7 @@ def purge_step(tenant: str, limit: int) -> Change:
     """Return the change that removes at most `limit` rows of a tenant.
 
     Its result is the number of removed rows, 0 when none is left. The sweeper removes the blobs of
-    the files later. The step records no events; the tenant is deleted anyway.
+    the files later. The step records no events: the deletion of the tenant implies it.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:

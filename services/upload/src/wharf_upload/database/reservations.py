@@ -29,7 +29,8 @@ _AT_ONCE = 500
 _STREAMS = "/streams"
 # Longer than the pause between two checks of the files.
 _WRITTEN_SECONDS = 5.0
-# A gateway whose files were not checked for this long counts as dead, together with its machine.
+# If no process has checked a gateway's files for this long, the gateway and its machine count as
+# dead.
 _LOST_SECONDS = 600.0
 _INSTANCE_BITS = 11
 _LARGEST = (1 << 63) - 1  # The largest number that both databases accept.
@@ -63,8 +64,8 @@ _NOTE_WRITTEN = (
     "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET disk_bytes = excluded.disk_bytes, "
     "inodes = excluded.inodes, until = excluded.until"
 )
-# Bodies whose reservations have expired, and old bodies of a gateway whose files were not checked
-# for `_LOST_SECONDS`.
+# Bodies with an expired reservation, and old bodies of a gateway if no process has checked its
+# files for `_LOST_SECONDS`.
 _LAPSED = (
     "until <= ? OR (id < ? AND EXISTS (SELECT 1 FROM room_reserved AS looked "  # noqa: S608 -- constants only
     f"WHERE looked.tenant = '{WRITTEN}' AND looked.ticket = '' AND looked.until < ? "
@@ -189,7 +190,7 @@ class SqlReservations:
         self._noted = noted
 
     def lapse(self) -> int:
-        """End the reservations that have expired or whose gateway is dead.
+        """End the reservations that have expired or belong to a dead gateway.
 
         Return how many ended.
         """

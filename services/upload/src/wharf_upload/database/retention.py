@@ -12,7 +12,7 @@ ROWS_A_TIME = 1000
 
 
 def forget(database: Database, table: str, time: str, names: str, before: int) -> int:
-    """Delete rows of a table whose column `time` is before a time; return how many were deleted.
+    """Delete rows with a time before `before` in the column `time`; return how many were deleted.
 
     `names` are the columns of the primary key, separated by commas; the column `time` needs an
     index.

@@ -47,7 +47,8 @@ class Reservations(Protocol):
     def lapse(self) -> int:
         """End the reservations that have expired; return how many ended.
 
-        This includes reservations of a gateway whose files were not checked for ten minutes.
+        This includes the reservations of a gateway if no process has checked its files for ten
+        minutes.
         """
 
     def clear(self, *, streamed: bool, before: float | None = None) -> int:

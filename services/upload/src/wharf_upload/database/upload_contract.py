@@ -60,7 +60,7 @@ class UploadRecords(Protocol):
     def expired(self, now: int, limit: int, *, replica: str | None = None) -> list[Upload]:
         """Return at most `limit` uploads that have expired.
 
-        With a `replica`, return only the uploads whose received bytes are on that replica.
+        With a `replica`, return only the uploads with their received bytes on that replica.
         """
 
     def finals_of(self, tenant: str, part: str) -> list[Upload]:

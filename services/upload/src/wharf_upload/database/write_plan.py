@@ -27,8 +27,8 @@ def affordable(
 ) -> Plan:
     """Return the plan of a write if the tenant's quota and its reservation permit it.
 
-    Expired files whose rows still exist count in the quota, so this function removes them before it
-    refuses a write. Raises `QuotaExceeded`, `KeyTaken` and `PreconditionFailed`.
+    Expired files count in the quota until their rows are removed, so this function removes them
+    before it refuses a write. Raises `QuotaExceeded`, `KeyTaken` and `PreconditionFailed`.
     """
     planned = _plan(connection, wanted)
     tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
@@ -65,15 +65,15 @@ def _plan(connection: Connection, wanted: Write) -> Plan:
     claimed: set[str] = set()
     for file in wanted.files:
         old = find(connection, file.tenant, file.bucket, file.key)
-        # An expired file whose row still exists counts as absent, and its row is replaced.
+        # An expired file counts as absent even while its row exists; the write replaces the row.
         there = None if old is None or old.is_expired(file.created_at) else old
         if wanted.condition is not None and not wanted.condition.allows(
             there.etag if there else None
         ):
             raise PreconditionFailed
         if there is not None or file.key in claimed:
-            # Two files of one form with the same key would replace each other, whatever
-            # `on_conflict` says.
+            # Two files of one form with the same key would replace each other, so this is refused
+            # with any `on_conflict` but `rename`.
             if wanted.on_conflict == "error" or (
                 wanted.on_conflict == "replace" and file.key in claimed
             ):

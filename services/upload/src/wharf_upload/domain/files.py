@@ -78,7 +78,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PendingDeletion(msgspec.Struct, frozen=True):
-    """A blob whose file was deleted or replaced at `deleted_at` (unix milliseconds)."""
+    """A blob of a file that was deleted or replaced at `deleted_at` (unix milliseconds)."""
 
     tenant: str
     blob: str

@@ -48,7 +48,7 @@ class TenantUsage(msgspec.Struct, frozen=True):
 
 
 class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """The quotas (`bytes`, `files`) whose usage just crossed `percent`, with the numbers."""
+    """A warning that the usage crossed `percent` of the quotas in `crossed` (`bytes`, `files`)."""
 
     crossed: tuple[str, ...]
     percent: int

@@ -50,8 +50,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     The bytes after the offset `discard_from` are not verified; they are discarded when the request
     that sent them has ended without a success. `reserved_bytes` count against the quota until the
     upload ends. `file` is set when the upload is complete, except for partial uploads, which never
-    become a file. `replica` is the address of the replica whose disk has the received bytes; it is
-    empty if all replicas share one folder.
+    become a file. `replica` is the address of the replica that has the received bytes on its disk;
+    it is empty if all replicas share one folder.
     """
 
     id: str

@@ -179,7 +179,7 @@ def check_type(
 
 
 def check_empty(filename: str, policy: Policy, ticket: Ticket | None = None) -> None:
-    """Raise `TypeNotAllowed` for an empty file whose extension is not permitted.
+    """Raise `TypeNotAllowed` for an empty file if its extension is not permitted.
 
     An empty file has no type, so its extension decides.
     """

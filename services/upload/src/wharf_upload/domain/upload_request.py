@@ -15,8 +15,8 @@ from wharf_upload.domain.file_writes import Idempotency
 class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One file, or one form, that a client wants to upload.
 
-    `key` is empty for a form, whose files have their own names. `length_bytes` is the length of the
-    body, `None` if the client does not announce it. `digests` are the announced digests by
+    `key` is empty for a form, because its files have their own names. `length_bytes` is the length
+    of the body, `None` if the client does not announce it. `digests` are the announced digests by
     algorithm (RFC 9530), `condition` is the condition of If-Match and If-None-Match (RFC 9110
     section 13). `room` is the id of the reservation of a body that was received, or empty.
     """

@@ -6,9 +6,10 @@ of the application. For responses that the gateway makes itself, the gateway ask
 first (`routes/cross_origin.py`, `deploy/nginx/snippets/cors.conf.template`).
 
 The bucket's own list applies only to a verified caller, and to a file that anyone may read. Every
-other response (to preflight requests, and refusals without a valid token) reveals nothing. So any
-origin that any bucket of the installation lists may read it, whatever the address names. The
-service never allows credentials that a browser adds automatically, because it uses none.
+other response (to preflight requests, and refusals without a valid token) reveals nothing. So an
+origin may read it if any bucket of the installation lists this origin; the bucket in the address
+does not matter. The service never allows credentials that a browser adds automatically, because it
+uses none.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Requests for an upload at another replica, which the gateway passes on to it (ADR 56).
 
-Before a body, nginx asks `/_admit`, whose response has the replica's address. For a request without
-a body, or with a body that nginx has spooled, the response is an internal redirect. A replica never
-passes on a request that was passed on to it: otherwise two replicas that disagree could send a
-request back and forth forever.
+Before a body, nginx asks `/_admit` and gets the replica's address in the response. For a request
+without a body, or with a body that nginx has spooled, the response is an internal redirect. A
+replica never passes on a request that was passed on to it: otherwise two replicas that disagree
+could send a request back and forth forever.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ INTERNAL, INTERNAL_MATCHED = "/_blobs/", "/_blobs_matched/"
 INTERNAL_PICTURE = "/_picture/"
 _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
-# The suffix of the extension for text whose charset is unknown.
+# The suffix of the extension for text of an unknown charset.
 _NOT_UTF8 = "--8bit"
 # nginx keeps these fields in every outcome, also when the file is no picture and it responds with a
 # problem. So they have other names here, and nginx sends them only with pictures.

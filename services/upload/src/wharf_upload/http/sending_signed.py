@@ -1,4 +1,4 @@
-"""The response with a file on an object store, whose bytes the gateway reads and sends.
+"""The response with a file on an object store: the gateway reads its bytes there and sends them.
 
 For files on a disk, nginx handles HEAD, If-Range and the number of ranges. For files on an object
 store, this module does (docs/adr/0054-way-out-of-an-object-store.md).

@@ -74,7 +74,7 @@ def blueprint(uploads: UploadsUnderWay) -> ProtectedBlueprint:
 
 
 def _subject(asked: str | None) -> str | None:
-    """Return the subject whose uploads are listed, or `None` for all.
+    """Return the subject of the uploads to list, or `None` for all subjects.
 
     Raises the problem `insufficient-scope`.
     """

@@ -1,1 +1,1 @@
-"""Parts of the OpenAPI document besides the declared operations; imported when it is built."""
+"""Additions to the declared operations in the OpenAPI document, imported when it is built."""
