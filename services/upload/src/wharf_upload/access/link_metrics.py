@@ -13,7 +13,7 @@ ended_links = MetricBuffer()
 
 Kind = Literal["listed", "unlisted"]
 #: Why a link ended: its maker or an administrator ended it, the tenant revoked all of its links,
-# or a token that made the link was revoked.
+#: or a token that made the link was revoked.
 Reason = Literal["maker", "administrator", "rotation", "token"]
 
 

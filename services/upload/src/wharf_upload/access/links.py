@@ -60,7 +60,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
     @property
     def id(self) -> str:
-        """The id of the link's row; empty if the link has none."""
+        """Return the id of the link's row; empty if the link has none."""
         return self.row.hex()
 
 

@@ -51,9 +51,9 @@ def require_below(principal: Principal, action: Action, bucket: str, prefix: str
 
 
 def require_somewhere(principal: Principal, action: Action, bucket: str) -> None:
-    """Raise as `require` unless the action is permitted on some keys.
+    """Raise as `require` unless the action is permitted on some keys of the bucket.
 
-    The keys are checked later.
+    The caller of this function checks each key later.
     """
     if not principal.reach.allows_somewhere(action, bucket):
         require_bucket(principal, bucket)
@@ -67,10 +67,7 @@ def require_bucket(principal: Principal, bucket: str) -> None:
 
 
 def named_buckets(principal: Principal) -> tuple[str, ...] | None:
-    """Return the buckets that the caller's grants name, in order.
-
-    `None` if they name all buckets.
-    """
+    """Return the buckets that the caller's grants name, in order; `None` if they name all."""
     places = principal.reach.places
     return None if places is None or EVERY_BUCKET in places else tuple(sorted(places))
 

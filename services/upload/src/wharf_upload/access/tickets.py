@@ -58,9 +58,9 @@ def require(ticket: Ticket, method: str, bucket: str, key: str | None = None) ->
 class TicketUploadLimit:
     """Limits the number of resumable uploads that clients begin with each ticket.
 
-    The counter is where requests are counted. The records count a file when it is complete, but
-    reserve its bytes at the beginning. Without this limit, a client could reserve the tenant's
-    whole quota with a ticket for one file.
+    The counters are in the same place as those of the rate limits. The records count a file when it
+    is complete, but reserve its bytes at the beginning. Without this limit, a client could reserve
+    the tenant's whole quota with a ticket for one file.
     """
 
     def __init__(self, counted: Callable[[str, int], int]) -> None:
@@ -72,7 +72,10 @@ class TicketUploadLimit:
         self._counted = counted
 
     def count(self, principal: Principal) -> None:
-        """Count one upload; raises `TicketRefused` if the ticket has begun too many."""
+        """Count one upload.
+
+        Raises `TicketRefused` if clients have begun too many with the ticket.
+        """
         limit = principal.ticket.max_files if principal.ticket else None
         if limit is None:
             return

@@ -31,7 +31,7 @@ class StoredBuckets(Protocol):
     ) -> list[Bucket]:
         """Return the tenant's buckets after `after`, by name.
 
-        `names` limits the result to these.
+        `names` limits the result to buckets with these names.
         """
 
     def put_bucket(self, bucket: Bucket) -> bool:
@@ -53,10 +53,10 @@ class BucketCatalog:
     def page(
         self, tenant: str, *, after: str, limit: int, names: tuple[str, ...] | None = None
     ) -> tuple[list[Bucket], str | None]:
-        """Return a page of buckets by name, and the name before the next page, or `None`.
+        """Return a page of buckets by name, and the name after which the next page starts.
 
-        `names` (sorted) limits the result to buckets with these names. A page has fewer buckets
-        than `limit` if their policies are large.
+        On the last page, the second value is `None`. `names` (sorted) limits the result to buckets
+        with these names. A page has fewer buckets than `limit` if their policies are large.
         """
         page: list[Bucket] = []
         size = 0

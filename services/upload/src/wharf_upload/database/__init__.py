@@ -1,1 +1,1 @@
-"""Rows: what is known of buckets and files, in SQLite or PostgreSQL."""
+"""The rows of buckets, files, uploads and other records, in SQLite or PostgreSQL."""

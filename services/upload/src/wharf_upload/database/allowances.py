@@ -17,7 +17,7 @@ _SELECT_LIMITS = "SELECT max_bytes, max_files FROM limits WHERE tenant = ?"
 
 
 def allowance(connection: Connection, tenant: str, quota: Quota, *, lock: bool) -> Allowance:
-    """Return the tenant's usage and quota; `lock` its `usage` row so that writers take turns."""
+    """Return the tenant's usage and quota; `lock` locks its row of `usage` until the commit."""
     row = connection.row(_SELECT + (" FOR UPDATE OF usage" if lock else ""), (tenant,))
     if row is None:  # The tenant has never stored a file.
         limits = connection.row(_SELECT_LIMITS, (tenant,))

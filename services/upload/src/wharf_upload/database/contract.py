@@ -84,9 +84,10 @@ class FileRecords(Protocol):
         """Yield all files of all tenants, also expired ones, for checks and backups."""
 
     def announce(self) -> None:
-        """Announce that this thread calls `write` within milliseconds, so that commits are shared.
+        """Announce that this thread calls `write` within milliseconds.
 
-        The thread must call `withdraw` afterwards, whether it has written or not.
+        The leader of a group commit waits for announced threads, so that they share one commit. The
+        thread must call `withdraw` afterwards, whether it has written or not.
         """
 
     def withdraw(self) -> None:
@@ -205,13 +206,13 @@ class UpkeepRecords(Protocol):
         """Delete the copiers that have not called `touch_pause` for `silent` milliseconds."""
 
     def swept_until(self, place: str) -> int | None:
-        """Return until when the blobs in a place were swept, in unix seconds.
+        """Return the time up to which the blobs in a place were swept, in unix seconds.
 
-        `None` means never.
+        `None` means that they were never swept.
         """
 
     def note_swept(self, place: str, until: int) -> None:
-        """Record until when the blobs in a place are swept, in unix seconds."""
+        """Record the time up to which the blobs in a place were swept, in unix seconds."""
 
     def forget_swept(self, place: str) -> None:
         """Mark all blobs in a place as not swept; a place that was never swept is no error."""
@@ -268,7 +269,7 @@ class Overview(Protocol):
 
     @property
     def warning_part(self) -> float:
-        """The share of a quota (0 to 1) at which the service warns a tenant."""
+        """Return the share of a quota (0 to 1) at which the service warns a tenant."""
 
     def usages(self) -> Iterator[TenantUsage]:
         """Yield the usage of each tenant that ever stored a file."""
@@ -282,7 +283,7 @@ class SharedLease(Protocol):
 
     @property
     def was_elsewhere(self) -> bool:
-        """Whether another process held the lease last, or may have."""
+        """Tell whether another process held the lease last, or may have held it."""
 
     def is_held(self) -> bool:
         """Tell whether this process still holds the lease."""

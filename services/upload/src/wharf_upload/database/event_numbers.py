@@ -1,9 +1,10 @@
 """The numbers of events: for each tenant, they increase in the order of the commits.
 
 A number is the microsecond in which the event was recorded. If the tenant's newest event has the
-same or a larger number, the number is that one plus 1. The transaction that causes the event also
-assigns the number, and transactions of one tenant run one after the other. So numbers never
-decrease: not after a purge, and not after a restore. They reveal nothing about other tenants.
+same or a larger number, the new number is one more than that number. The transaction that causes
+the event also assigns the number, and transactions of one tenant run one after the other. So
+numbers never decrease: not after a purge, and not after a restore. They reveal nothing about other
+tenants.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
 def expire_tenant(tenant: str, now: int) -> Change:
     """Return the change that removes at most 1,000 of a tenant's expired files.
 
-    It returns how many.
+    Its result is the number of removed files.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:

@@ -23,7 +23,7 @@ from wharf_upload.domain.refusals import KeyTaken, NoSuchFile, PreconditionFaile
 
 
 def move(wanted: Move, place: Place) -> Change:
-    """Return the change that moves a file; `place` makes the moved file from it and its new key."""
+    """Return the change that moves a file; `place` returns the file in its new state."""
 
     def change(connection: Connection, unit: UnitOfWork) -> Stored:
         replay = idempotency.replay(
@@ -64,7 +64,7 @@ def _source(connection: Connection, wanted: Move, at: int) -> File:
 
 
 def _target(connection: Connection, wanted: Move, file: File, at: int) -> tuple[str, File | None]:
-    """Return the new key of the file, and the file that has this key now; raises `KeyTaken`."""
+    """Return the new key of the file, and the file that currently has it; raises `KeyTaken`."""
     bucket, key = wanted.target.bucket, wanted.target.key
     there = file_rows.find(connection, wanted.tenant, bucket, key)
     if there is None or there.is_expired(at) or wanted.on_conflict == "replace":

@@ -94,7 +94,7 @@ class GroupCommit:
         self._led = False
 
     def run(self, tenant: str, change: Change, blobs: list[tuple[str, str]] | None = None) -> Any:
-        """Return the change's result when it is durable; raises the change's refusal as well."""
+        """Return the change's result when it is durable, or raise the change's refusal."""
         member = _Member(tenant, change, blobs or [])
         member.done.acquire()
         with self._lock:

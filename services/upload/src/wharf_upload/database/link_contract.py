@@ -27,7 +27,10 @@ class LinkRecords(Protocol):
         """Return the link with this id, or `None`; the link may have expired."""
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens with which a link ends, or `None` if the link has no row."""
+        """Return the ids of the link's tokens (`KeptLink.tokens`).
+
+        `None` if the link has no row.
+        """
 
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int

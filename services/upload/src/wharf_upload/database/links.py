@@ -57,7 +57,10 @@ class SqlLinks(Aggregate):
         return None if row is None else _link(row)
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens with which a link ends, or `None` if the link has no row."""
+        """Return the ids of the link's tokens (`KeptLink.tokens`).
+
+        `None` if the link has no row.
+        """
         row = self._database.reading().row(
             "SELECT tokens FROM links WHERE tenant = ? AND id = ?", (tenant, link)
         )

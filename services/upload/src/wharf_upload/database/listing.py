@@ -95,7 +95,7 @@ class _Draft:
     def add(self, rows: list[Row]) -> bool:
         """Add rows until the first folder or the page's limit.
 
-        Return whether no folder was found.
+        Return whether there was no folder.
         """
         for row in rows:
             file = to_file(row)

@@ -25,7 +25,7 @@ class SqlOverview:
 
     @property
     def warning_part(self) -> float:
-        """The share of a quota (0 to 1) at which the service warns a tenant."""
+        """Return the share of a quota (0 to 1) at which the service warns a tenant."""
         return self._quota.warning_percent / 100
 
     def usages(self) -> Iterator[TenantUsage]:

@@ -27,7 +27,8 @@ ALL, WRITTEN = "", "/written"
 _AT_ONCE = 500
 # The suffix of the instance for bodies that the instance's stream server receives.
 _STREAMS = "/streams"
-# Longer than the pause between two checks of the files.
+# How long a measurement of the written bytes is valid: longer than the pause between two
+# measurements.
 _WRITTEN_SECONDS = 5.0
 # If no process has checked a gateway's files for this long, the gateway and its machine count as
 # dead.

@@ -47,7 +47,7 @@ class SqlSharedLease:
     def is_held(self) -> bool:
         """Tell whether this process still holds the lease.
 
-        Raises `DatabaseUnavailable` if unknown.
+        Raises `DatabaseUnavailable` if the database is needed and does not respond.
         """
         return self._leases.is_held(self)
 

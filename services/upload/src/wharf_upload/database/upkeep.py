@@ -40,9 +40,9 @@ class SqlUpkeep(Aggregate):
             )
 
     def swept_until(self, place: str) -> int | None:
-        """Return until when the blobs in a place were swept, in unix seconds.
+        """Return the time up to which the blobs in a place were swept, in unix seconds.
 
-        `None` means never.
+        `None` means that they were never swept.
         """
         row = self._database.reading().row(
             "SELECT until FROM swept_hours WHERE place = ?", (place,)
@@ -50,7 +50,7 @@ class SqlUpkeep(Aggregate):
         return None if row is None else int(row[0])
 
     def note_swept(self, place: str, until: int) -> None:
-        """Record until when the blobs in a place are swept, in unix seconds."""
+        """Record the time up to which the blobs in a place were swept, in unix seconds."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO swept_hours (place, until) VALUES (?, ?) "

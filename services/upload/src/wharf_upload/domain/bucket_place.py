@@ -33,18 +33,18 @@ class BucketPlace:
 
     @property
     def endpoint(self) -> str:
-        """The URL of the store, without the bucket."""
+        """Return the URL of the store, without the bucket."""
         return f"{self.scheme}://{_authority(self.scheme, self.host, self.port)}"
 
     @property
     def signed_host(self) -> str:
-        """The `Host` field of a request for an object."""
+        """Return the `Host` field of a request for an object."""
         bucket = f"{self.bucket}." if self.style == VIRTUAL else ""
         return bucket + _authority(self.scheme, self.host, self.port)
 
     @property
     def base_path(self) -> str:
-        """The part before an object's key in the path of a request."""
+        """Return the part before an object's key in the path of a request."""
         return "/" if self.style == VIRTUAL else f"/{self.bucket}/"
 
 

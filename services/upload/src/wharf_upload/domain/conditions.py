@@ -116,10 +116,7 @@ def http_date(seconds: int) -> str:
 
 
 def http_seconds(text: str) -> int | None:
-    """Return the unix seconds of an HTTP-date in any of its three forms.
-
-    `None` if it is invalid.
-    """
+    """Return the unix seconds of an HTTP-date in any of its three forms, or `None`."""
     # The check comes before the cache, so that the cache stores no long texts.
     return None if len(text) > _MAX_DATE_CHARS else _http_seconds(text)
 

@@ -69,12 +69,12 @@ class Hashing:
 
     @property
     def sha256(self) -> bytes:
-        """The SHA-256 of the bytes so far, 32 raw bytes."""
+        """Return the SHA-256 of the bytes so far, 32 raw bytes."""
         return self._sha256.digest()
 
     @property
     def sha512(self) -> bytes:
-        """The SHA-512 of the bytes so far, 64 raw bytes.
+        """Return the SHA-512 of the bytes so far, 64 raw bytes.
 
         Raises:
             LookupError: the caller did not request it at construction.

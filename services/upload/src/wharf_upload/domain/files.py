@@ -47,21 +47,21 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> FileAddress:
-        """The file's address."""
+        """Return the file's address."""
         return FileAddress(self.bucket, self.key)
 
     @property
     def listed_bytes(self) -> int:
-        """The approximate size of the file's entry in a list, as far as its owner can influence it.
+        """Return the approximate size of the parts of a list entry that the file's owner chooses.
 
-        The entry's links repeat the key.
+        The key counts four times, because the entry's links repeat it.
         """
         noted = sum(len(name) + len(value) for name, value in self.metadata.items())
         return 4 * len(self.key) + noted
 
     @property
     def etag(self) -> str:
-        """The strong entity tag (RFC 9110 section 8.8.3): the digest of the content."""
+        """Return the strong entity tag (RFC 9110 section 8.8.3): the digest of the content."""
         return f'"{self.sha256}"'
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 BRIEF_BYTES = 8 << 20
-"""Request threads hash smaller bodies themselves: about 40 ms even without SHA instructions."""
+"""A smaller body is not long work: it is hashed in some 40 ms, even without SHA instructions."""
 BRIEF_FILES = 8
-"""A form with more files waits too often for the disk, because each file is synced."""
+"""A form with more files is long work: each file is synced, so it waits for the disk too often."""
 BRIEF_PARTS = 32
-"""Long work parses a form with more parts: the header fields of each part may take 0.6 ms."""
+"""A form with more parts is long work: parsing the header fields of a part may take 0.6 ms."""
 
 
 class TakesLong(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 #: Pixels of the longer side. Only these widths exist, so that clients cannot request any number of
-# pictures.
+#: pictures.
 WIDTHS = (64, 256, 1024)
 _WIDTH_OF = {str(width): width for width in WIDTHS}
 # The first `w` as the client sent it; `deploy/nginx/conf.d/sharing.conf.template` reads it the same

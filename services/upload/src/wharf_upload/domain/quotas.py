@@ -41,7 +41,10 @@ class TenantUsage(msgspec.Struct, frozen=True):
 
     @property
     def part(self) -> float:
-        """The used share of the quota (0 to 1): that of bytes or of files, whichever is larger."""
+        """Return the used share of the quota: the larger one of the shares of bytes and files.
+
+        1 means that the quota is used up.
+        """
         return max(
             _part(self.used_bytes, self.limit_bytes), _part(self.used_files, self.limit_files)
         )

@@ -48,7 +48,7 @@ def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
 
 
 def page_of(ticket: Ticket | None) -> str | None:
-    """Return the first address that the ticket lists, or `None` if it lists none."""
+    """Return the first address that the ticket lists; `None` if it has none or an invalid one."""
     if ticket is None or not ticket.redirect:
         return None
     try:
@@ -68,7 +68,7 @@ def _falls_under(target: str, found: re.Match[str], entry: str) -> bool:
 
 
 def _origin(text: str) -> str:
-    """Return an origin in the form of browsers (RFC 6454 section 6.2); no default port."""
+    """Return an origin as browsers send it: lower case, no default port (RFC 6454 section 6.2)."""
     origin = text.lower()
     for scheme, port in (("https://", ":443"), ("http://", ":80")):
         if origin.startswith(scheme):

@@ -65,7 +65,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def filename(self) -> str:
-        """The last segment of the key."""
+        """Return the last segment of the key."""
         return self.key.rpartition("/")[2]
 
 

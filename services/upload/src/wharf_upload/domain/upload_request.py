@@ -33,10 +33,10 @@ class UploadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tenant(self) -> str:
-        """The tenant that owns the uploaded file."""
+        """Return the tenant that owns the uploaded file."""
         return self.caller.tenant
 
     @property
     def ticket(self) -> Ticket | None:
-        """The rules of the caller's upload ticket, or `None`."""
+        """Return the rules of the caller's upload ticket, or `None`."""
         return self.caller.ticket

@@ -84,7 +84,7 @@ def _first_part(principal: Principal) -> str:
 
 
 def of_request(request: Request) -> Admitted | None:
-    """Return the admission of this request's body; `None` if no admission was asked."""
+    """Return the admission of this request's body, or `None` without an admission."""
     token = request.environ.get("ADMISSION")
     return _admitted.decode(urlsafe_b64decode(token)) if token else None
 

@@ -86,7 +86,7 @@ class CrossOrigin:
     def fields(
         self, environ: dict[str, Any], principal: Principal | None, shown: Policy | None = None
     ) -> Headers:
-        """Return the CORS header fields of a response that is not to a preflight request."""
+        """Return the CORS header fields of any response but one to a preflight request."""
         origin = self.allowed(environ, principal, shown)
         if origin is None:
             return [("Vary", "Origin")]

@@ -78,7 +78,7 @@ class EventCursors:
         return number
 
     def _known(self, number: int, name: str) -> int | None:
-        """Return a number from an older release, or `None` if that release returned no numbers."""
+        """Return a number from an older release, or `None` if no older release returned numbers."""
         if self._read_until is None:
             return None
         if self._clock() >= self._read_until:

@@ -1,4 +1,4 @@
-"""Addresses of files and uploads, for documents that are made without a request and Flask."""
+"""Addresses of files and uploads, for documents that are made without a request or Flask."""
 
 from __future__ import annotations
 

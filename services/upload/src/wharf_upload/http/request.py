@@ -65,9 +65,9 @@ class Request:
         self.shown: Policy | None = None
 
     def header(self, name: str) -> str | None:
-        """Return a header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`.
+        """Return a header field by its WSGI name without `HTTP_`, e.g. `IF_MATCH`, or `None`.
 
-        `None` if empty.
+        An empty field counts as absent.
         """
         return self.environ.get("HTTP_" + name) or None
 
@@ -78,10 +78,7 @@ class Request:
 
     @property
     def caller(self) -> Principal:
-        """Return the caller.
-
-        Raises the problem `token-missing` if the request was not authenticated.
-        """
+        """Return the caller; raises the problem `token-missing` if the request has no principal."""
         if self.principal is None:
             raise TOKEN_MISSING("The request has no credential.")
         return self.principal
@@ -105,7 +102,7 @@ class Request:
     def body(self, length: int) -> bytes:
         """Return the whole body, which the gateway has received.
 
-        Raises `malformed-request` if cut.
+        Raises `malformed-request` if the body is shorter than `length`.
         """
         content: bytes = self.environ["wsgi.input"].read(length) if length else b""
         if len(content) != length:

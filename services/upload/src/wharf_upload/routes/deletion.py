@@ -1,4 +1,4 @@
-"""`DELETE /v1/files/{bucket}/{key…}`."""
+"""`DELETE /v1/files/{bucket}/{key…}`: deletes a file."""
 
 from __future__ import annotations
 

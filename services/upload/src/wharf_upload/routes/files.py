@@ -60,8 +60,8 @@ class FileRoutes:
         upload = file_upload(request)
         length = upload.length_bytes
         if length is None:
-            # The gateway never sends a chunked body this way, and RFC 9110 section 8.6 lets a
-            # request without a length have no body.
+            # The gateway never sends a chunked body this way. A request without any length has no
+            # body (RFC 9110 section 8.6).
             raise LENGTH_REQUIRED("Send Content-Length or Transfer-Encoding: chunked.")
         completeness.require_length(request, length)
         intent = self._admission.admit_file(upload)

@@ -90,10 +90,7 @@ class ResumableRoutes:
         return found
 
     def _translated(self, request: Request, run: Callable[[], Found]) -> Found:
-        """Run a function.
-
-        Add the `Upload-Limit` field to its refusal of a body that is too large.
-        """
+        """Run a function; add `Upload-Limit` to its refusal of a body that is too large."""
         try:
             return run()
         except ExceedsUpload as error:

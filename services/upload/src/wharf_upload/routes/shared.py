@@ -2,7 +2,7 @@
 
 The gateway makes most responses (`deploy/nginx/snippets/shared_files.conf.template`). It asks
 `decide` which file to send with which header fields, caches the decision for a moment, and sends
-the file. Requests with conditions that nginx cannot evaluate come to `get`.
+the file. `get` handles requests with conditions that nginx cannot evaluate.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A response about an upload that has become a file names the file (`Content-Location`), because its
 key may differ from the requested key. In the IETF protocol, the last response always has the file's
-JSON, like the response to the `PUT` of a whole file. In tus, it has the JSON with `Prefer:
-return=representation`.
+JSON, like the response to the `PUT` of a whole file. In tus, the last response has the JSON if the
+client sends `Prefer: return=representation`.
 """
 
 from __future__ import annotations
