@@ -68,9 +68,9 @@ def page(found: dict[str, str]) -> str:
     lines = [
         f"## In {len(found)} real files",
         "",
-        f"Made by `python -m tests.corpus.page` of `tests/corpus`, beside libmagic {version}.",
+        f"`python -m tests.corpus.page` generates this table from `tests/corpus` and libmagic {version}.",
         "",
-        "| type | names | files | libmagic says | written by |",
+        "| type | extensions | files | type from libmagic | written by |",
         "|---|---|---|---|---|",
     ]
     lines += [_row(media_type, several) for media_type, several in sorted(by_type.items())]
@@ -79,7 +79,7 @@ def page(found: dict[str, str]) -> str:
         "",
         "## Also known",
         "",
-        "Of these the corpus has no file:",
+        "Wharf also recognises these types, of which the corpus has no file:",
         ", ".join(f"`{media_type}`" for media_type in others) + ".",
     ]
     return _ABOUT.read_text(encoding="utf-8") + "\n".join(lines) + "\n"
