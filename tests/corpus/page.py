@@ -68,7 +68,7 @@ def page(found: dict[str, str]) -> str:
     lines = [
         f"## In {len(found)} real files",
         "",
-        f"`python -m tests.corpus.page` makes this table from `tests/corpus` and libmagic {version}.",
+        f"`python -m tests.corpus.page` makes this table of `tests/corpus` and libmagic {version}.",
         "",
         "| type | extensions | files | type from libmagic | written by |",
         "|---|---|---|---|---|",
