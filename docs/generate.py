@@ -1,9 +1,9 @@
-"""Makes the pages that come from declarations in the code.
+"""Generates the documentation pages that are made from declarations in the code.
 
 python docs/generate.py               writes docs/settings.md and docs/problems.md
-python docs/generate.py --check       names those that are stale; exit code 1 when there are any
-python docs/generate.py --html DIR    writes a page for each problem, which the gateway serves
-                                      at the address that is the problem's type
+python docs/generate.py --check       prints the stale pages; exits with 1 if there are any
+python docs/generate.py --html DIR    writes a page for each problem; the gateway serves it at
+                                      the address that is the problem's type
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CATALOGUES: tuple[tuple[str, Catalogue], ...] = (
     ("Of the upload service", UPLOAD),
     ("Of the auth service", AUTH),
 )
-_MADE = "Made by `make docs` from the code; change it there.\n"
+_MADE = "`make docs` generates this page from the code. Change the text there.\n"
 _UNITS = (
     ("_BYTES", "bytes"),
     ("_SECONDS", "seconds"),
@@ -39,49 +39,51 @@ _UNITS = (
 # "if-not-env = NAME" and the default of the option set from it, as services/*/uwsgi.ini has them.
 _DEFAULT_IN_INI = re.compile(r"^if-not-env = (WHARF_\w+)\n([\w-]+) = (.+)$", re.MULTILINE)
 _SERVICES = ("auth", "console", "upload")
-# What the runner's table has for "no upper bound".
+# The value in the gateway's tables that means "no upper limit".
 LARGEST = 2**63 - 1
 _BINARY_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"))
 
 _ABOUT_SETTINGS = """\
-All settings are variables of the environment, read once at the start. An empty variable counts as
-unset. A wrong value stops the process with one line that names the variable, the value and what is
-allowed. Where "`_FILE` too" stands, the value may come from a file instead: `WHARF_..._FILE` names
-it.
+All settings are environment variables. Each process reads them once, at startup. An empty variable
+counts as unset. If a value is wrong, the process prints one line with the variable, the value and
+the allowed values, and exits. Where the table says "`_FILE` too", the value may come from a file:
+`WHARF_..._FILE` names the file.
 
-`make run` hands its whole environment to all processes, so a variable that two services know is set
-once for both. It sets `WHARF_SPOOL`, `WHARF_SOCKETS`, `WHARF_CONSOLE_DOOR` and `WHARF_JWKS_URL`
-itself, and `WHARF_ISSUER` unless that is set; `WHARF_CONSOLE_EXAMPLES` is `true` there unless it is
-set.
+`make run` passes its whole environment to all processes. A variable that two services read is
+therefore set once for both. `make run` itself sets `WHARF_SPOOL`, `WHARF_SOCKETS`,
+`WHARF_CONSOLE_DOOR` and `WHARF_JWKS_URL`. It sets `WHARF_ISSUER` if that is unset, and
+`WHARF_CONSOLE_EXAMPLES` to `true` if that is unset.
 """
 _ABOUT_CONTAINERS = """\
-Beside these, it has the settings of `make run` and of the gateway. The
-image sets `WHARF_DATA=/data`, `WHARF_HOST` and `WHARF_METRICS_HOST` to `0.0.0.0`; without
-`WHARF_INSTANCE` its name is the host's.
+The gateway's container also has the settings of `make run` and of the gateway. The image sets
+`WHARF_DATA=/data`, and `WHARF_HOST` and `WHARF_METRICS_HOST` to `0.0.0.0`. Without `WHARF_INSTANCE`
+the name of the instance is the host name.
 """
 _ABOUT_PROCESSES = """\
-Read by uWSGI from `services/*/uwsgi.ini`. What is not listed here is fixed there, with its reason.
+uWSGI reads these settings from `services/*/uwsgi.ini`. Other options of uWSGI are fixed there, each
+with its reason.
 """
 _ABOUT_PROBLEMS = """\
 Every refusal is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`,
-`status`, `detail` and `request_id`. `type` is the stable name: `/problems/` and the slug; the
-gateway serves a page at that address. Compare `type`, never `title` or `detail`: their words may
-change.
+`status`, `detail` and `request_id`. `type` is the stable name: `/problems/` and the slug. The
+gateway serves a page at that address. Compare `type`, and never `title` or `detail`, because their
+words may change.
 
-Who asks for HTML more than for JSON (`Accept`, as browsers write it when a person follows a link or
-submits a form) gets a small page instead, with the same status and header fields, and a link back
-to where the person came from. JSON is the default, also for `*/*`, for what Java's own client sends
-and for an `Accept` of more than 1000 characters. Of types with parameters and of qualities with
-more than one digit nginx may judge otherwise than the services.
+If the request prefers HTML to JSON (`Accept`, as a browser sends it when a person follows a link or
+submits a form), the response is a small HTML page. It has the same status and header fields, and a
+link back to the page from which the person came. JSON is the default. The response is JSON also for
+`*/*`, for the value that Java's own client sends, and for an `Accept` of more than 1000 characters.
+For types with parameters and for qualities with more than one digit, nginx may decide differently
+from the services.
 
-The token endpoint (`POST /auth/oauth/token`) answers the errors of its own standard, RFC 6749, with
-`error` and `error_description` alone, and adds these two to the problems that it shares with all
-other routes.
+The token endpoint (`POST /auth/oauth/token`) returns the errors of its own standard, RFC 6749, with
+`error` and `error_description`. For the problems that it shares with all other routes, it adds
+these two members to the problem document.
 """
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(
         f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in lines
@@ -89,7 +91,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def code(text: str) -> str:
-    """The text as code; nothing for nothing."""
+    """Return the text as Markdown code; an empty text stays empty."""
     return f"`{text}`" if text else ""
 
 
@@ -97,7 +99,7 @@ def code(text: str) -> str:
 
 
 def settings_page() -> str:
-    """docs/settings.md."""
+    """Return the text of docs/settings.md."""
     from wharf_auth.settings import Settings as AuthSettings
     from wharf_console.settings import Settings as ConsoleSettings
     from wharf_gateway.container import CONTAINER_SETTINGS
@@ -143,7 +145,7 @@ def settings_page() -> str:
 
 
 def service_table(settings: type) -> str:
-    """The table of a settings class."""
+    """Return the table of a settings class."""
     from servicekit.settings import table as rows_of
 
     fields = dataclasses.fields(settings)
@@ -165,7 +167,7 @@ def service_table(settings: type) -> str:
 def _default(text: str, unit: str) -> str:
     if text == "(required)":
         return "required"
-    # A relative path is shown as such: it begins wherever the service is started.
+    # A default path is relative to the folder in which the service is started.
     shown = code(text.removeprefix(f"{Path.cwd()}/"))
     if unit == "bytes":
         for size, name in _BINARY_UNITS:
@@ -201,7 +203,7 @@ def _process_rows() -> Iterator[tuple[str, ...]]:
     for service in _SERVICES:
         ini = (ROOT / f"services/{service}/uwsgi.ini").read_text(encoding="utf-8")
         for name, option, default in _DEFAULT_IN_INI.findall(ini):
-            # A setting that only switches an option has no default of it.
+            # A setting that only switches an option on or off has no default value.
             if f"\nif-env = {name}\n" not in ini or f"{option} = $({name})" in ini:
                 yield code(name), code(default), service, code(option)
 
@@ -210,7 +212,7 @@ def _process_rows() -> Iterator[tuple[str, ...]]:
 
 
 def problems_page() -> str:
-    """docs/problems.md."""
+    """Return the text of docs/problems.md."""
     parts = [
         "# Problems\n",
         _MADE,
@@ -220,7 +222,7 @@ def problems_page() -> str:
         parts += [
             f"## {heading}\n",
             table(
-                ("status", "slug", "title", "what it means, what to do"),
+                ("status", "slug", "title", "meaning and remedy"),
                 (
                     (str(problem.status), code(problem.slug), problem.title, problem.description)
                     for problem in _by_status(catalogue.by_slug.values())
@@ -235,9 +237,9 @@ def _by_status(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def problem_pages() -> dict[str, str]:
-    """File names and HTML: a page for each problem, and `index.html`.
+    """Return HTML by file name: a page for each problem, and `index.html`.
 
-    Without style, since the gateway's Content-Security-Policy allows none.
+    The pages have no style, because the gateway's Content-Security-Policy allows none.
     """
     found = _by_status(p for _, catalogue in CATALOGUES for p in catalogue.by_slug.values())
     pages = {f"{problem.slug}.html": _problem_html(problem) for problem in found}
@@ -250,7 +252,7 @@ def problem_pages() -> dict[str, str]:
 
 
 def _problem_html(problem: Problem) -> str:
-    # Descriptions are plain words with `code` in them.
+    # Descriptions are plain text with Markdown `code`.
     meaning = re.sub(
         r"`([^`]*)`", r"<code>\1</code>", html.escape(problem.description, quote=False)
     )
@@ -260,8 +262,8 @@ def _problem_html(problem: Problem) -> str:
         f"<h1>{title}</h1>\n"
         f"<p>{meaning}</p>\n"
         f"<p>Type <code>{problem.type}</code>, HTTP status {reason(problem.status)}.</p>\n"
-        "<p>In the document, <code>detail</code> says what it was this time; "
-        "<code>request_id</code> finds the request in the logs.</p>\n"
+        "<p>In the problem document, <code>detail</code> describes this refusal. "
+        "With <code>request_id</code> the operator finds the request in the logs.</p>\n"
         f'<p><a href="{BASE}">All problems</a></p>\n',
     )
 
@@ -278,14 +280,14 @@ def _html(title: str, body: str) -> str:
 
 
 def write(folder: Path, pages: dict[str, str]) -> None:
-    """Writes files, making the folder."""
+    """Write the files into a folder; create the folder if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
 def stale(folder: Path, pages: dict[str, str]) -> list[str]:
-    """The names of files that are missing or differ."""
+    """Return the names of the files that are missing or differ."""
     paths = {name: folder / name for name in pages}
     return [
         name
@@ -295,10 +297,10 @@ def stale(folder: Path, pages: dict[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--check", action="store_true", help="only say which pages are stale")
+    either.add_argument("--check", action="store_true", help="only print the stale pages")
     either.add_argument("--html", type=Path, metavar="DIR", help="write the problem pages there")
     arguments = parser.parse_args()
     if arguments.html is not None:

@@ -17,23 +17,24 @@ BLOB_URL = Setting(
     "WHARF_BLOB_URL",
     "",
     "",
-    "where the bytes of new files are kept: `s3://bucket/prefix?endpoint=https://host:port&region=…"
-    "`, with `&style=virtual` where the store wants that; the same as the upload service's. Empty: "
-    "on the disk, in `WHARF_DATA`",
+    "The place of the bytes of new files: "
+    "`s3://bucket/prefix?endpoint=https://host:port&region=…`, with `&style=virtual` if "
+    "the store requires it. Use the value of the upload service. Empty: the disk, in "
+    "`WHARF_DATA`",
 )
 BLOB_OLD_URL = Setting(
     "WHARF_BLOB_OLD_URL",
     "",
     "",
-    "where bytes still lie that were stored before `WHARF_BLOB_URL` changed: `disk`, or the "
-    "`s3://…` of before; the same as the upload service's",
+    "The place of bytes that were stored before `WHARF_BLOB_URL` changed: `disk`, or the "
+    "earlier `s3://…`. Use the value of the upload service",
 )
 BLOB_CA = Setting(
     "WHARF_BLOB_CA",
     "",
     "",
-    "file with the certificates (PEM) by which the object store is verified. Empty: those of the "
-    "system",
+    "A file with the certificates (PEM) that verify the object store. Empty: the "
+    "certificates of the system",
 )
 BLOB_SETTINGS = (BLOB_URL, BLOB_OLD_URL, BLOB_CA)
 

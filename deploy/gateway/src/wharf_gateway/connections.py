@@ -17,7 +17,7 @@ NGINX_WORKERS = Setting(
     "WHARF_NGINX_WORKERS",
     AUTO,
     "processes",
-    "nginx worker processes; `auto` is one for each core",
+    "The number of nginx worker processes. `auto`: one for each core",
     minimum=1,
     maximum=1024,
     words=(AUTO,),
@@ -26,25 +26,26 @@ ADDRESS_CONNECTIONS = Setting(
     "WHARF_ADDRESS_CONNECTIONS",
     "256",
     "connections",
-    "requests that one client address may have open at the same time",
+    "The number of concurrent requests of one client address",
     minimum=1,
 )
 LIVE_ADDRESS_CONNECTIONS = Setting(
     "WHARF_LIVE_ADDRESS_CONNECTIONS",
     "256",
     "connections",
-    "connections to the live channel that one client address may have open at the same time, "
-    "beside those",
+    "The number of concurrent connections of one client address to the live channel, in "
+    "addition to those requests",
     minimum=1,
 )
 ADDRESS_OPEN_CONNECTIONS = Setting(
     "WHARF_ADDRESS_OPEN_CONNECTIONS",
     AUTO,
     "connections",
-    "connections that one client address (IPv6: network of 64 bits) may have, whatever has come on "
-    "them; more are closed, half-sent requests first. `auto`: twice the sum of "
-    "WHARF_ADDRESS_CONNECTIONS and WHARF_LIVE_ADDRESS_CONNECTIONS, and at most half of what nginx "
-    "takes. 0: no limit of its own",
+    "The number of open connections of one client address (IPv6: one network of 64 "
+    "bits), also without a complete request. The gateway closes connections above it, "
+    "those with half-sent requests first. `auto`: twice the sum of "
+    "WHARF_ADDRESS_CONNECTIONS and WHARF_LIVE_ADDRESS_CONNECTIONS, and at most half of "
+    "nginx's connections. 0: no separate limit",
     minimum=0,
     words=(AUTO,),
 )

@@ -11,15 +11,16 @@ CONSOLE_SOCKET = Setting(
     "WHARF_CONSOLE_SOCKET",
     "",
     "",
-    "where the console listens: the path of a unix socket, or `host:port`; empty: there is no "
-    "console. The address is looked up once, at the start",
+    "The address of the console: the path of a unix socket, or `host:port`. The gateway "
+    "looks up the name once, at startup. Empty: there is no console",
 )
 CONSOLE_DOOR = Setting(
     "WHARF_CONSOLE_DOOR",
     "",
     "",
-    "where this gateway takes the console's requests to the API: the path of a unix socket, or IP "
-    "address and port, which nobody but the console may reach; empty: nowhere",
+    "The console door, at which this gateway receives the console's requests to the API: "
+    "the path of a unix socket, or IP address and port. Only the console may reach it. "
+    "Empty: no console door",
 )
 CONSOLE_SETTINGS = (CONSOLE_SOCKET, CONSOLE_DOOR)
 

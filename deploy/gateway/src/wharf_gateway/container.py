@@ -27,34 +27,35 @@ RUN = Setting(
     "WHARF_GATEWAY_RUN",
     "/tmp/nginx",  # noqa: S108  a file system of the container's own
     "",
-    "directory for nginx's configuration, written anew at each start, and its temporary files",
+    "The directory for nginx's temporary files and its configuration, which is written "
+    "at each start",
 )
 AUTH_SOCKET = Setting(
     "WHARF_AUTH_SOCKET",
     "/run/wharf/auth/auth.sock",
     "",
-    "where auth listens: the path of a unix socket, or `host:port`. The address is looked up "
-    "once, at the start",
+    "The address of auth: the path of a unix socket, or `host:port`. The gateway looks "
+    "up the name once, at startup",
 )
 AUTH_SECRETS_SOCKET = Setting(
     "WHARF_AUTH_SECRETS_SOCKET",
     "",
     "",
-    "where auth listens for requests with a secret, in the same notation; empty: at `secrets.sock` "
-    "beside the socket above, or where that is a port, there",
+    "The address of auth for requests with a secret, in the same notation. Empty: "
+    "`secrets.sock` next to the socket above; if that is a port, the same port",
 )
 SOCKETS = Setting(
     "WHARF_SOCKETS",
     "/run/wharf/upload",
     "",
-    "directory in which the upload service beside this gateway has its sockets",
+    "The directory in which the upload service next to this gateway has its sockets",
 )
 FRONT_DOOR = Setting(
     "WHARF_FRONT_DOOR",
     "",
     "",
-    "path at which a balancer on the same machine finds this gateway (docs/compose.md); empty: "
-    "nowhere",
+    "The path of the unix socket at which a balancer on the same machine reaches this "
+    "gateway (docs/compose.md). Empty: no front door",
 )
 CONTAINER_SETTINGS = (
     *(AUTH_SOCKET, AUTH_SECRETS_SOCKET, SOCKETS, *console.CONSOLE_SETTINGS, *live.LIVE_SETTINGS),

@@ -11,8 +11,8 @@ LIVE_SOCKET = Setting(
     "WHARF_LIVE_SOCKET",
     "",
     "",
-    "where the live channel beside this gateway listens: the path of a unix socket; empty: there "
-    "is none",
+    "The address of the live channel next to this gateway: the path of a unix socket. "
+    "Empty: there is no live channel",
 )
 LIVE_SETTINGS = (LIVE_SOCKET,)
 

@@ -11,15 +11,15 @@ IMAGES_SOCKET = Setting(
     "WHARF_IMAGES_SOCKET",
     "",
     "",
-    "where the process that makes small pictures listens: the path of a unix socket; empty: there "
-    "are no small pictures",
+    "The address of the service that makes small pictures: the path of a unix socket. "
+    "Empty: there are no small pictures",
 )
 IMAGES_BLOBS_SOCKET = Setting(
     "WHARF_IMAGES_BLOBS_SOCKET",
     "",
     "",
-    "where this gateway gives that process the bytes of files: the path of a unix socket, which "
-    "nobody else may reach; empty: `images-blobs.sock` in `WHARF_SOCKETS`",
+    "The path of a unix socket at which this gateway gives that service the bytes of "
+    "files. Only that service may reach it. Empty: `images-blobs.sock` in `WHARF_SOCKETS`",
 )
 IMAGES_SETTINGS = (IMAGES_SOCKET, IMAGES_BLOBS_SOCKET)
 
@@ -27,8 +27,9 @@ PICTURES_CACHE_BYTES = Setting(
     "WHARF_PICTURES_CACHE_BYTES",
     str(1 << 30),
     "bytes",
-    "how much this gateway keeps of small pictures, in `WHARF_DATA/pictures/<WHARF_INSTANCE>`; "
-    "those that nobody looked at for the longest time go first",
+    "The size of this gateway's cache of small pictures, in "
+    "`WHARF_DATA/pictures/<WHARF_INSTANCE>`. The gateway removes the pictures first that "
+    "were not requested for the longest time",
     minimum=1 << 20,
 )
 # In the configuration that is not included.

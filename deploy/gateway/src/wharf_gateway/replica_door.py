@@ -14,9 +14,10 @@ REPLICA_DOOR = Setting(
     "WHARF_REPLICA_DOOR",
     "",
     "",
-    "where this gateway takes requests that other gateways pass on to it: IP address and port, "
-    "or the path of a unix socket, which nobody but they may reach (docs/scaling.md); empty: "
-    "nowhere, and it passes nothing on. For `WHARF_DATA_SHARED=false`",
+    "The replica door, at which this gateway receives requests from other gateways: IP "
+    "address and port, or the path of a unix socket. Only other gateways may reach it "
+    "(docs/scaling.md). Empty: no replica door, and this gateway forwards no requests to "
+    "others. For `WHARF_DATA_SHARED=false`",
 )
 _EXAMPLES = ("/run/wharf/replica-door.sock", "0.0.0.0:8089")
 # Of console.py, which this module does not need but for this name.

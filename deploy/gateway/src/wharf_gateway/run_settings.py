@@ -15,41 +15,42 @@ HOST = Setting(
     "WHARF_HOST",
     "127.0.0.1",
     "",
-    "address that the gateway listens on; `0.0.0.0` opens it to the network "
-    "(set WHARF_TLS_CERTIFICATE, or put TLS in front, and set WHARF_HOSTS and WHARF_ISSUER first)",
+    "The address that the gateway listens on. `0.0.0.0` opens it to the network; before "
+    "that, set WHARF_TLS_CERTIFICATE or put TLS in front, and set WHARF_HOSTS and "
+    "WHARF_ISSUER",
 )
 PORT = Setting(
-    "WHARF_PORT", "8080", "port", "port that the gateway listens on", minimum=1, maximum=65534
+    "WHARF_PORT", "8080", "port", "The port that the gateway listens on", minimum=1, maximum=65534
 )
 METRICS_HOST = Setting(
     "WHARF_METRICS_HOST",
     "127.0.0.1",
     "",
-    "address of the port for metrics; whoever reaches it reads the metrics and the names of all "
-    "tenants",
+    "The address of the port for metrics. Every client that reaches it can read the "
+    "metrics and the names of all tenants",
 )
 METRICS_PORT = Setting(
     "WHARF_METRICS_PORT",
     "",
     "port",
-    "port for metrics; WHARF_PORT + 1 when unset",
+    "The port for metrics. Empty: WHARF_PORT + 1",
     minimum=1,
     maximum=65535,
     words=("",),
 )
-DATA = Setting("WHARF_DATA", "var", "", "directory of everything that Wharf stores")
+DATA = Setting("WHARF_DATA", "var", "", "The directory of all data that Wharf stores")
 INSTANCE = Setting(
     "WHARF_INSTANCE",
     "native",
     "",
-    "name of this Wharf among those that share one WHARF_DATA; each has a spool, sockets and logs "
-    "of its own (docs/scaling.md)",
+    "The name of this Wharf among those that share one WHARF_DATA. Each has its own "
+    "spool, sockets and logs (docs/scaling.md)",
 )
 DRAIN = Setting(
     "WHARF_DRAIN_SECONDS",
     "30",
     "seconds",
-    "how long requests in flight may take to finish when Wharf is stopped",
+    "How long requests in flight may take to end when Wharf is stopped",
     minimum=0,
     maximum=86400,
 )
@@ -57,7 +58,7 @@ READY = Setting(
     "WHARF_READY_SECONDS",
     "60",
     "seconds",
-    "how long a start may take before it counts as failed",
+    "How long a start may take. A longer start counts as failed",
     minimum=1,
     maximum=3600,
 )
@@ -66,9 +67,10 @@ PROXY_HEADER = Setting(
     "WHARF_PROXY_HEADER",
     X_FORWARDED_FOR,
     "",
-    "what those proxies write the client's address into: `X-Forwarded-For`, `Forwarded` (RFC "
-    "7239), or `PROXY`: the PROXY protocol, which then begins every connection to the public port. "
-    "Only this one is read: a proxy passes the others on as its client sends them",
+    "The field into which those proxies write the client's address: `X-Forwarded-For`, "
+    "`Forwarded` (RFC 7239), or `PROXY` for the PROXY protocol, which then begins every "
+    "connection to the public port. The gateway reads only this field, because a proxy "
+    "forwards the others as its client sends them",
 )
 # Of container.py, which this module does not need but for this name.
 _FRONT_DOOR = "WHARF_FRONT_DOOR"

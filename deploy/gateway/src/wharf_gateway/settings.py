@@ -44,14 +44,14 @@ BODY_MIN_BYTES_PER_SECOND = Setting(
     "WHARF_BODY_MIN_BYTES_PER_SECOND",
     "500",
     "bytes per second",
-    "least average rate of a request that is coming in; slower ones are cut. 0: none is",
+    "The lowest average rate of a request body. The gateway cuts slower bodies. 0: no limit",
     minimum=0,
 )
 BODY_WINDOW_SECONDS = Setting(
     "WHARF_BODY_WINDOW_SECONDS",
     "30",
     "seconds",
-    "time over which that average is taken; no request is judged before",
+    "The time over which that average is computed. No body is cut for its rate before this time",
     minimum=1,
     maximum=3600,
 )
@@ -61,15 +61,15 @@ GATEWAY_SETTINGS = (
         "WHARF_MAX_BODY_BYTES",
         str(100 * GIBIBYTE),
         "bytes",
-        "largest request body that the gateway takes; a bucket's policy may allow less",
+        "The largest request body that the gateway accepts. A bucket's policy may allow less",
         minimum=1,
     ),
     Setting(
         "WHARF_SERVICE_PATIENCE_SECONDS",
         "60",
         "seconds",
-        "how long a question of the gateway's to the upload service may wait, before a body or for "
-        "a link: while the service is replaced it waits",
+        "How long a gateway question to the upload service may wait, before a body or for a "
+        "link. It waits while the service is replaced",
         minimum=1,
         maximum=3600,
     ),
@@ -77,37 +77,37 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_REQUESTS_PER_SECOND",
         "1000",
         "requests per second",
-        "sustained rate of one client address; more is answered with 429",
+        "The average rate of one client address. Requests above it get 429",
         minimum=1,
     ),
     Setting(
         "WHARF_ADDRESS_REQUESTS_BURST",
         "2000",
         "requests",
-        "how far one client address may run ahead of that rate",
+        "The number of requests by which one client address may exceed that rate for a short time",
         minimum=0,
     ),
     Setting(
         "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
         "1000",
         "requests per second",
-        "sustained rate of one credential, wherever its requests come from; more is answered with "
-        "429. How much a tenant may do is set by its limits",
+        "The average rate of one credential, from all addresses. Requests above it get 429. "
+        "The limits of a tenant are separate settings",
         minimum=1,
     ),
     Setting(
         "WHARF_CREDENTIAL_REQUESTS_BURST",
         "2000",
         "requests",
-        "how far one credential may run ahead of that rate",
+        "The number of requests by which one credential may exceed that rate for a short time",
         minimum=0,
     ),
     Setting(
         "WHARF_CREDENTIAL_WRITES_PER_SECOND",
         AUTO,
         "requests per second",
-        "rate of one credential's requests that change something; more wait for their turn at the "
-        "gateway, so that others have theirs. `auto`: a fifth of "
+        "The rate of one credential's requests that change data. Requests above it wait at "
+        "the gateway, so that they do not delay other credentials. `auto`: a fifth of "
         "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
@@ -116,8 +116,8 @@ GATEWAY_SETTINGS = (
         "WHARF_CREDENTIAL_WRITES_WAITING",
         AUTO,
         "requests",
-        "how many of them may wait; more are answered with 429. `auto`: a fifth of "
-        "WHARF_CREDENTIAL_REQUESTS_BURST",
+        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
+        "fifth of WHARF_CREDENTIAL_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),
@@ -125,9 +125,9 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_LOGINS_PER_SECOND",
         AUTO,
         "requests per second",
-        "rate of one client address's logins by secret or password, introspections and "
-        "revocations; more wait. `auto`: a hundredth "
-        "of WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        "The rate of one client address's logins by secret or password, introspections and "
+        "revocations. Requests above it wait. `auto`: a hundredth of "
+        "WHARF_ADDRESS_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
     ),
@@ -135,8 +135,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_LOGINS_WAITING",
         AUTO,
         "requests",
-        "how many of them may wait; more are answered with 429. `auto`: a twentieth of "
-        "WHARF_ADDRESS_REQUESTS_BURST",
+        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
+        "twentieth of WHARF_ADDRESS_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),
@@ -144,8 +144,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_CONSOLE_PER_SECOND",
         AUTO,
         "requests per second",
-        "rate of one client address's requests for pages of the console; more wait. `auto`: a "
-        "tenth of WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        "The rate of one client address's requests for pages of the console. Requests above "
+        "it wait. `auto`: a tenth of WHARF_ADDRESS_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
     ),
@@ -153,8 +153,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_CONSOLE_WAITING",
         AUTO,
         "requests",
-        "how many of them may wait; more are answered with 429. `auto`: a fifth of "
-        "WHARF_ADDRESS_REQUESTS_BURST",
+        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
+        "fifth of WHARF_ADDRESS_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),
@@ -163,7 +163,7 @@ GATEWAY_SETTINGS = (
         "WHARF_BODY_TIMEOUT_SECONDS",
         "20",
         "seconds",
-        "longest pause between two reads of a request body",
+        "The longest pause between two reads of a request body",
         minimum=1,
         maximum=3600,
     ),
@@ -178,16 +178,16 @@ GATEWAY_SETTINGS = (
         "WHARF_HOSTS",
         "",
         "",
-        "host names that requests may name, separated by commas; empty allows every name. "
+        "The host names that requests may use, separated by commas. Empty: every name. "
         "Loopback names are always allowed",
     ),
     Setting(
         "WHARF_CONTENT_ORIGIN",
         "",
         "",
-        "an origin of its own for signed links and public files, e.g. `https://files.example.net`; "
-        "its name has to lead to this gateway, and cannot be one of `WHARF_HOSTS`. Empty: they are "
-        "on the main host",
+        "A separate origin for signed links and public files, for example "
+        "`https://files.example.net`. Its name must lead to this gateway and must not be one "
+        "of `WHARF_HOSTS`. Empty: links and public files are on the main host",
     ),
 )
 

@@ -17,23 +17,24 @@ CERTIFICATE = Setting(
     "WHARF_TLS_CERTIFICATE",
     "",
     "",
-    "file with the certificate of the public port, PEM, those of its issuers after it; one with "
-    "several names where several hosts are served. With it and WHARF_TLS_KEY the port speaks TLS "
-    "and HTTP/2. Both files are loaded anew when they change",
+    "A file (PEM) with the certificate of the public port, followed by the certificates "
+    "of its issuers. If it serves several hosts, the certificate must contain their "
+    "names. With this setting and WHARF_TLS_KEY the port speaks TLS and HTTP/2. The "
+    "gateway loads both files again when they change",
 )
 KEY = Setting(
     "WHARF_TLS_KEY",
     "",
     "",
-    "file with its private key, PEM, without a password; nobody but its owner and group may read "
-    "it",
+    "A file (PEM) with the private key of that certificate, without a password. Only its "
+    "owner and group may be able to read it",
 )
 HSTS_SECONDS = Setting(
     "WHARF_HSTS_SECONDS",
     str(365 * 24 * 3600),
     "seconds",
-    "how long browsers are told to use TLS alone (`Strict-Transport-Security`), where the port "
-    "speaks it; 0: they are told to forget that",
+    "How long browsers must use only TLS (`Strict-Transport-Security`), if the port "
+    "speaks TLS. 0: browsers forget an earlier value",
     minimum=0,
     maximum=10 * 365 * 24 * 3600,
 )
@@ -41,7 +42,8 @@ REDIRECT_PORT = Setting(
     "WHARF_REDIRECT_PORT",
     "",
     "port",
-    "one more port, without TLS, that sends browsers to the one with TLS, such as 80; empty: none",
+    "An additional port without TLS that redirects browsers to the port with TLS, for "
+    "example 80. Empty: no such port",
     minimum=1,
     maximum=65535,
     words=("",),

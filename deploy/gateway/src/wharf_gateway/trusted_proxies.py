@@ -22,12 +22,13 @@ TRUSTED_PROXIES = Setting(
     "WHARF_TRUSTED_PROXIES",
     "",
     "",
-    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and balancers in "
-    "front of the gateway. The client's address is taken from them, and from nobody else, as "
-    "`WHARF_PROXY_HEADER` says; each has no limit of its own on connections",
+    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and "
+    "balancers in front of the gateway. The gateway takes the client's address only from "
+    "them, in the form of `WHARF_PROXY_HEADER`. They have no separate limit on "
+    "connections",
 )
 #: Its name in a release before, when addresses were not taken from proxies.
-OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "proxies without a share of connections")
+OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "Proxies without a limit on connections")
 PROXY_SETTINGS = (TRUSTED_PROXIES, PROXY_HEADER)
 # IPv4 as IPv6 writes it. nginx compares such an address with networks of IPv4 alone.
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")

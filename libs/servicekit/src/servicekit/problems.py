@@ -86,7 +86,7 @@ MALFORMED = COMMON.declare(
     "malformed-request",
     400,
     "Malformed request",
-    "The request breaks the syntax of HTTP or of this API.",
+    "The request violates the syntax of HTTP or of this API.",
 )
 TOKEN_MISSING = COMMON.declare(
     "token-missing",
@@ -101,28 +101,29 @@ TOKEN_MALFORMED = COMMON.declare(
     "token-malformed",
     401,
     "The token is malformed",
-    "The credential is no access token of this service: its form, type or claims are wrong.",
+    "The credential is not an access token of this service: its form, type or claims are wrong.",
 )
 TOKEN_SIGNATURE = COMMON.declare(
     "token-signature",
     401,
     "The token is wrongly signed",
-    "No key of the issuer verifies the token: it was made elsewhere or changed, or the key is "
-    "retired.",
+    "No key of the issuer verifies the token. The token is from another issuer, or it "
+    "was changed, or its key is retired.",
 )
 TOKEN_REVOKED = COMMON.declare(
     "token-revoked",
     401,
     "The token was revoked",
-    "The token, one that it was made from, its session, or the client or person it was made for "
-    "was ended. Log in again; when that is refused as well, ask the tenant's owner.",
+    "One of these was revoked, disabled or ended: the token, a token from which it was "
+    "made, its session, its client or its person. Log in again. If the login is refused "
+    "as well, ask the tenant's owner.",
 )
 TENANT_SUSPENDED = COMMON.declare(
     "tenant-suspended",
     403,
     "The tenant is suspended",
-    "Nothing of this tenant is served at present. Ask the operator of the service; after a resume "
-    "everything is as it was.",
+    "The service serves no request of this tenant at present. Ask the operator of the "
+    "service. After the operator resumes the tenant, everything is as it was.",
 )
 CREDENTIALS_AMBIGUOUS = COMMON.declare(
     "credentials-ambiguous", 400, "More than one credential", "Send exactly one credential."
@@ -131,13 +132,16 @@ SCOPE_MISSING = COMMON.declare(
     "insufficient-scope",
     403,
     "The token lacks a scope",
-    "Ask for a token with the scope named in `required_scope`.",
+    "Request a token with the scope that `required_scope` names.",
 )
 FORBIDDEN = COMMON.declare(
-    "forbidden", 403, "Not allowed", "The caller is known, and may not do this."
+    "forbidden", 403, "Not allowed", "The caller is known and is not allowed to do this."
 )
 NOT_FOUND = COMMON.declare(
-    "not-found", 404, "Not found", "Nothing is here, or nothing that this caller may know of."
+    "not-found",
+    404,
+    "Not found",
+    "The address does not exist, or the caller is not allowed to know that it exists.",
 )
 METHOD = COMMON.declare(
     "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this address."
@@ -146,59 +150,59 @@ SLOW_REQUEST = COMMON.declare(
     "request-timeout",
     408,
     "The request came too slowly",
-    "The gateway waited too long for the next bytes. Send faster, or in resumable pieces.",
+    "The gateway waited too long for the next bytes. Send faster, or use a resumable upload.",
 )
-CONFLICT = COMMON.declare(
-    "conflict", 409, "Conflict", "The request contradicts what is there already."
-)
+CONFLICT = COMMON.declare("conflict", 409, "Conflict", "The request contradicts the existing data.")
 TENANT_LIMIT = COMMON.declare(
     "tenant-limit-reached",
     409,
     "The tenant has as many of these as it may",
-    "`limit` says of what: `buckets`, `open uploads`, `links`, `clients`, `users` or `grant "
-    "bytes`: those of all lists of grants together. `limit_count` says how many there may be. "
-    "Delete, disable or end what nobody needs; a resumable upload ends by itself when nothing "
-    "comes for a day, a link when its time is over. Or ask the operator for more "
-    "(`WHARF_TENANT_MAX_…`).",
+    "`limit` names the kind of objects: `buckets`, `open uploads`, `links`, `clients`, "
+    "`users` or `grant bytes` (the bytes of all lists of grants together). `limit_count` "
+    "is the largest allowed number. Delete, disable or end objects that you do not need. "
+    "A resumable upload ends when it gets no bytes for a day, and a link ends when it "
+    "expires. Or ask the operator for a higher limit (`WHARF_TENANT_MAX_…`).",
 )
 HTTPS_REQUIRED = COMMON.declare(
     "https-required",
     400,
     "Only over HTTPS",
-    "The request came without TLS and was not looked at. Send it to the same address with "
-    "`https://`. A credential in it has crossed the network for everybody to read: replace it.",
+    "The request was sent without TLS, and the service did not process it. Send it to "
+    "the same address with `https://`. If the request contained a credential, it crossed "
+    "the network unencrypted: replace it.",
 )
 LENGTH_REQUIRED = COMMON.declare(
     "length-required",
     411,
     "Length required",
-    "Send `Content-Length`, or `Transfer-Encoding: chunked` where the length is not known.",
+    "Send `Content-Length`. If the length is not known, send `Transfer-Encoding: chunked`.",
 )
 TOO_LARGE = COMMON.declare(
     "too-large",
     413,
     "Too large",
-    "The body is larger than a limit. `limit` names the limit, `limit_bytes` its size. A body "
-    "without a length is cut there; send `Content-Length`, and the answer comes before the body.",
+    "The body is larger than a limit. `limit` names the limit, and `limit_bytes` is its "
+    "size. A body without a length is cut at the limit. If you send `Content-Length`, "
+    "the response comes before the body.",
 )
 URI_TOO_LONG = COMMON.declare("uri-too-long", 414, "Address too long", "Shorten the address.")
 UNSUPPORTED_MEDIA = COMMON.declare(
-    "unsupported-media-type", 415, "Unsupported media type", "Send the type named in `expected`."
+    "unsupported-media-type", 415, "Unsupported media type", "Send the type that `expected` names."
 )
 RANGE = COMMON.declare(
     "range-not-satisfiable",
     416,
     "No such range",
-    "The file is shorter than the range that was asked for; `Content-Range` says how long it is.",
+    "The file is shorter than the requested range. `Content-Range` states its length.",
 )
 MISDIRECTED = COMMON.declare(
-    "misdirected", 421, "Unknown host", "This gateway does not serve the host that was asked for."
+    "misdirected", 421, "Unknown host", "This gateway does not serve the requested host."
 )
 UNPROCESSABLE = COMMON.declare(
     "unprocessable",
     422,
     "Well-formed, but not acceptable",
-    "The request can be read, but a value in it is not acceptable; `detail` says which.",
+    "The request can be parsed, but one of its values is not acceptable. `detail` names the value.",
 )
 RATE_LIMITED = COMMON.declare(
     "quota-exceeded",
@@ -213,22 +217,23 @@ INTERNAL = COMMON.declare(
     "internal-error",
     500,
     "Internal error",
-    "A fault of the service. Report the `request_id`; its logs have the rest.",
+    "The service has a fault. Report the `request_id` to the operator; the logs of the "
+    "service contain the details.",
 )
 NOT_IMPLEMENTED = COMMON.declare(
     "not-implemented",
     501,
     "Not implemented",
-    "The request asks for something that HTTP knows and this gateway does not.",
+    "The request uses a feature of HTTP that this gateway does not support.",
 )
 UNAVAILABLE = COMMON.declare(
     "unavailable",
     503,
     "Temporarily unavailable",
-    "A part that is needed is down or busy. Try again after `Retry-After` seconds.",
+    "A required part of the service is down or busy. Try again after `Retry-After` seconds.",
 )
 TIMEOUT = COMMON.declare(
-    "timeout", 504, "Timed out", "The service did not answer in time. Try again."
+    "timeout", 504, "Timed out", "The service did not respond in time. Try again."
 )
 
 

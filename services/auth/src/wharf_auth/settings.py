@@ -28,154 +28,177 @@ _RETIRED = (
 class Settings:
     """All settings; each is the variable `WHARF_<NAME>`."""
 
-    data: Path = setting(doc="the directory that holds all data of Wharf")  # noqa: RUF009 -- a field
+    data: Path = setting(doc="The folder of all data of Wharf.")  # noqa: RUF009 -- a field
     issuer: str = setting(
         "http://127.0.0.1:8080/auth",
-        doc="URL of this service as clients see it: the `iss` of all tokens, the base of all URLs",
+        doc="The URL of this service as clients see it: the `iss` of all tokens, the base of all "
+        "URLs.",
     )
     database_url: str = setting(
         "",
         secret=True,
-        doc="`sqlite:///path` or `postgresql://…`; empty means `auth/auth.db` below the data",
+        doc="`sqlite:///path` or `postgresql://…`. Empty: `auth/auth.db` in the data folder.",
     )
     keys: str = setting(
-        "", doc="folder of the signing keys, e.g. a secret's; empty means `auth/keys` in the data"
+        "",
+        doc="The folder of the signing keys, for example a mounted secret. Empty: `auth/keys` in "
+        "the data folder.",
     )
     credentials: str = setting(
         "",
-        doc="file of the first credentials, which `wharf-auth init` reads or makes; empty means "
-        "`credentials.json` in the data",
+        doc="The file of the first credentials, which `wharf-auth init` reads or creates. Empty: "
+        "`credentials.json` in the data folder.",
     )
-    demo: bool = setting(True, doc="whether `wharf-auth init` makes a tenant `demo`")
+    demo: bool = setting(True, doc="Whether `wharf-auth init` creates a tenant `demo`.")
     serve_prepares: bool = setting(
         True,
-        doc="whether `wharf-auth serve`, in containers, first does what `migrate` and `init` do; "
-        "`false` where jobs do it",
+        doc="Whether `wharf-auth serve`, in containers, first does the work of `migrate` and "
+        "`init`. Set it to `false` if jobs do this work.",
     )
     token_ttl_seconds: int = setting(
-        900, minimum=10, maximum=MAX_TOKEN_TTL_SECONDS, doc="life of an access token in seconds"
+        900,
+        minimum=10,
+        maximum=MAX_TOKEN_TTL_SECONDS,
+        doc="The life of an access token, in seconds.",
     )
     ticket_ttl_seconds: int = setting(
         3600,
         minimum=10,
         maximum=MAX_TOKEN_TTL_SECONDS,
-        doc="longest life of an upload ticket in seconds; without `expires_in` it is a token's",
+        doc="The longest life of an upload ticket, in seconds. A ticket without `expires_in` "
+        "lives as long as an access token.",
     )
     live_token_ttl_seconds: int = setting(
         900,
         minimum=10,
         maximum=MAX_TOKEN_TTL_SECONDS,
-        doc="longest life of a token for the live channel (`audience=live`) in seconds",
+        doc="The longest life of a token for the live channel (`audience=live`), in seconds.",
     )
     link_max_seconds: int = setting(
         7 * 24 * 3600,
         minimum=1,
-        doc="longest time a signed link may live, in seconds, as upload has it: so long the feed "
-        "says what the maker of a link may not read any more",
+        doc="The longest life of a signed link, in seconds; use the value of the upload service. "
+        "For this time the feed keeps what the maker of a link may no longer read.",
     )
     limits_url: str = setting(
         "",
         secret=True,
-        doc="where rate limits are counted, e.g. `redis://…`; empty means uWSGI's shared cache",
+        doc="The place of the counters of rate limits, for example `redis://…`. Empty: uWSGI's "
+        "shared cache.",
     )
     login_free_failures: int = setting(
         10,
         minimum=1,
         maximum=1000,
-        doc="failed logins of one client or person from one network (an IPv4 address, a /64 of "
-        "IPv6) before the next one has to wait: 1 s, 2 s, 4 s …",
+        doc="The number of failed logins of one client or person from one network (an IPv4 "
+        "address, a /64 of IPv6) before the next login has to wait: 1 s, 2 s, 4 s ….",
     )
     login_longest_wait_seconds: int = setting(
         900,
         minimum=1,
         maximum=3600,
-        doc="longest of these waits in seconds; a client's is at most 60",
+        doc="The longest of these waits, in seconds. For a client it is at most 60.",
     )
     login_network_accounts: int = setting(
         100,
         minimum=1,
         maximum=100_000,
-        doc="accounts that may fail to log in from one network within an hour; persons who have "
-        "logged in from there within 30 days do not need this room",
+        doc="The number of accounts that may fail to log in from one network within an hour. "
+        "Persons who have logged in from this network within 30 days are exempt.",
     )
     session_lifetime_seconds: int = setting(
         30 * 24 * 3600,
         minimum=60,
         maximum=366 * 24 * 3600,
-        doc="a person's session ends so long after the login, in seconds",
+        doc="The longest life of a person's session after the login, in seconds.",
     )
     session_idle_seconds: int = setting(
         7 * 24 * 3600,
         minimum=60,
         maximum=366 * 24 * 3600,
-        doc="a person's session ends when it was not refreshed for so long, in seconds",
+        doc="The time without a refresh after which a person's session ends, in seconds.",
     )
     admin_requests_per_minute: int = setting(
-        600, minimum=1, maximum=1_000_000, doc="requests of one client to the routes for tenants"
+        600,
+        minimum=1,
+        maximum=1_000_000,
+        doc="The number of requests per minute of one client to the routes for tenants.",
     )
     tenant_max_clients: int = setting(
         1000,
         minimum=1,
         maximum=1_000_000,
-        doc="clients of a tenant that are not disabled; of disabled ones as many stay in the list",
+        doc="The number of clients of a tenant that are not disabled. The same number of "
+        "disabled clients stays in the list.",
     )
     tenant_max_users: int = setting(
-        100_000, minimum=1, maximum=10_000_000, doc="users of a tenant, disabled ones included"
+        100_000,
+        minimum=1,
+        maximum=10_000_000,
+        doc="The number of users of a tenant, disabled ones included.",
     )
     user_max_sessions: int = setting(
         100,
         minimum=1,
         maximum=10_000,
-        doc="sessions of one person; another login ends the one that was used longest ago",
+        doc="The number of sessions of one person. Another login ends the session that was not "
+        "used for the longest time.",
     )
     tenant_max_grant_bytes: int = setting(
         4 << 20,
         minimum=0,
         maximum=1 << 40,
-        doc="bytes that all lists of grants of a tenant's users, clients and groups have together: "
-        "upload keeps them in memory",
+        doc="The number of bytes of all lists of grants of a tenant's users, clients and groups "
+        "together. upload keeps these lists in memory.",
     )
     tenant_max_revocations: int = setting(
         200_000,
         minimum=1,
         maximum=100_000_000,
-        doc="entries of a tenant in the feed of revocations; above it nothing is made or revoked "
-        "whose end would be another entry, until older ones lapse",
+        doc="The number of entries of a tenant in the feed of revocations. Above it auth creates "
+        "and revokes nothing that would need another entry, until older entries expire.",
     )
     tenant_max_audit_lines: int = setting(
         100_000,
         minimum=1,
         maximum=1_000_000_000,
-        doc="lines of the audit log about one tenant; the oldest go first",
+        doc="The number of lines of the audit log about one tenant. The oldest are removed first.",
     )
     audit_retention_days: int = setting(
-        400, minimum=1, maximum=36_500, doc="days for which a line of the audit log is kept"
+        400,
+        minimum=1,
+        maximum=36_500,
+        doc="The number of days for which a line of the audit log is kept.",
     )
     tenant_grace_seconds: int = setting(
         7 * 24 * 3600,
         minimum=0,
         maximum=366 * 24 * 3600,
-        doc="how long a deleted tenant can be resumed before everything of it is removed",
+        doc="How long a deleted tenant can be resumed before all its data is removed.",
     )
     password_hashes_at_once: int = setting(
         1,
         minimum=1,
         maximum=64,
-        doc="secrets verified at once, 19 at most; each takes 7 MiB of memory",
+        doc="The number of secrets that are verified at the same time, 19 at most. Each needs 7 "
+        "MiB of memory.",
     )
     durability: str = setting(
         "full",
         choices=("full", "relaxed"),
-        doc="`full`: what was answered survives a power cut; `relaxed`: no fsync, for scratch data",
+        doc="`full`: every acknowledged change survives a power failure. `relaxed`: no fsync, "
+        "for temporary data.",
     )
     otlp_url: str = setting(
         "",
-        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
-        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
-        "no traces.",
+        doc="The address to which traces are sent by OTLP over HTTP, for example "
+        "`http://collector:4318`. It needs the packages of `requirements/otel.txt`. Empty: "
+        "OpenTelemetry's own variables decide; without them, no traces are sent.",
     )
     log_level: str = setting(
-        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+        "INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        doc="The least severe level of log lines that are written.",
     )
 
     @property

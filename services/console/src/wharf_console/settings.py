@@ -15,51 +15,53 @@ from wharf_console import doors
 class Settings:
     """All settings; each is the variable `WHARF_<NAME>`."""
 
-    data: Path = setting(doc="the directory that holds all data of Wharf")  # noqa: RUF009 -- a field
+    data: Path = setting(doc="The folder of all data of Wharf.")  # noqa: RUF009 -- a field
     console_door: str = setting(
         "",
-        doc="where the gateway takes the console's requests, with the PROXY protocol: the path of "
-        "a unix socket, or `host:port`; several, separated by commas, for several gateways. Empty "
-        "means `run/console-door.sock` in the data",
+        doc="The address of the gateway's console door, with the PROXY protocol: the path of a "
+        "unix socket, or `host:port`. For several gateways, name several, separated by "
+        "commas. Empty: `run/console-door.sock` in the data folder.",
     )
     console_sessions: str = setting(
         "file",
         secret=True,
-        doc="where sessions of the console are kept: `file` (below `console/` in the data) or "
-        "`redis://…` (with `noeviction`), which several consoles share",
+        doc="The place of the console's sessions: `file` (in `console/` of the data folder), or "
+        "`redis://…` (with `noeviction`), which several consoles can share.",
     )
     console_session_seconds: int = setting(
         30 * 24 * 3600,
         minimum=60,
         maximum=366 * 24 * 3600,
-        doc="a session of the console ends when it was not used for so long, in seconds; give it "
-        "no less than `WHARF_SESSION_IDLE_SECONDS`",
+        doc="The time without use after which a session of the console ends, in seconds. It "
+        "should be at least `WHARF_SESSION_IDLE_SECONDS`.",
     )
     console_examples: bool = setting(
-        False, doc="whether `/console/examples/` shows the pages that upload tutorials show"
+        False, doc="Whether `/console/examples/` shows the example pages of upload tutorials."
     )
     ticket_ttl_seconds: int = setting(
         3600,
         minimum=10,
         maximum=24 * 3600,
-        doc="longest life of an upload ticket in seconds, as auth has it: what the page that makes "
-        "tickets offers",
+        doc="The longest life of an upload ticket, in seconds; use the value of auth. The page "
+        "that creates tickets offers at most this time.",
     )
     issuer: str = setting(
         "http://127.0.0.1:8080/auth",
-        doc="URL of auth as clients see it; its scheme says whether people come by HTTPS",
+        doc="The URL of auth as clients see it. Its scheme states whether browsers use HTTPS.",
     )
     content_origin: str = setting(
-        "", doc="the origin of signed links and public files; empty: they are on the main host"
+        "", doc="The origin of signed links and public files. Empty: they are on the main host."
     )
     otlp_url: str = setting(
         "",
-        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
-        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
-        "no traces.",
+        doc="The address to which traces are sent by OTLP over HTTP, for example "
+        "`http://collector:4318`. It needs the packages of `requirements/otel.txt`. Empty: "
+        "OpenTelemetry's own variables decide; without them, no traces are sent.",
     )
     log_level: str = setting(
-        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+        "INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        doc="The least severe level of log lines that are written.",
     )
 
     @property

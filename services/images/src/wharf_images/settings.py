@@ -13,40 +13,43 @@ class Settings:
     """All settings; each is the variable `WHARF_<NAME>`."""
 
     sockets: str = setting(
-        "", doc="the folder of the unix sockets; where the next two are set, it is not needed"
+        "", doc="The folder of the unix sockets. It is not needed if the next two settings are set."
     )
     images_socket: str = setting(
         "",
-        doc="path of the unix socket on which the gateway asks for pictures (uwsgi protocol). "
-        "Empty means `images.sock` in `WHARF_SOCKETS`",
+        doc="The path of the unix socket on which the gateway requests pictures (uwsgi "
+        "protocol). Empty: `images.sock` in `WHARF_SOCKETS`.",
     )
     images_blobs_socket: str = setting(
         "",
-        doc="path of the unix socket on which the gateway gives the bytes of files. Empty means "
-        "`images-blobs.sock` in `WHARF_SOCKETS`",
+        doc="The path of the unix socket on which the gateway serves the bytes of files. Empty: "
+        "`images-blobs.sock` in `WHARF_SOCKETS`.",
     )
     images_sandbox: str = setting(
         "auto",
         choices=("auto", "require"),
-        doc="what to do where the kernel has no Landlock: `auto` goes on with the rest of the "
-        "sandbox, a warning and a metric; `require` does not start",
+        doc="What to do if the kernel has no Landlock. `auto`: start with the rest of the "
+        "sandbox, a warning and a metric. `require`: do not start.",
     )
     images_workers: int = setting(
-        2, minimum=1, maximum=64, doc="pictures that are made at the same time"
+        2, minimum=1, maximum=64, doc="The number of pictures that are made at the same time."
     )
     images_waiting: int = setting(
         32,
         minimum=0,
         maximum=4096,
-        doc="requests for pictures that wait for a worker; others are answered with 503",
+        doc="The number of requests for pictures that may wait for a worker. Further requests "
+        "get 503.",
     )
     images_internal: str = setting(
         "",
-        doc="`host:port` for `/healthz`, `/readyz` and `/metrics` of the picture service, where "
-        "containers are probed. Empty: none",
+        doc="`host:port` for `/healthz`, `/readyz` and `/metrics` of this service, for probes of "
+        "containers. Empty: no such port.",
     )
     log_level: str = setting(
-        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), doc="least level that is logged"
+        "INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        doc="The least severe level of log lines that are written.",
     )
 
     @property

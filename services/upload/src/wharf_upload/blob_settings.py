@@ -21,37 +21,39 @@ class BlobSettings:
 
     blob_url: str = setting(
         "",
-        doc="Where the bytes of new files are kept: `s3://bucket/prefix?endpoint="
-        "https://host:port&region=…&style=path|virtual` (docs/object-stores.md). Empty: on the "
-        "disk, in `WHARF_DATA`. The gateway has a setting of the same name.",
+        doc="The place of the bytes of new files: "
+        "`s3://bucket/prefix?endpoint=https://host:port&region=…&style=path|virtual` "
+        "(docs/object-stores.md). Empty: the disk, in `WHARF_DATA`. The gateway has a "
+        "setting of the same name.",
     )
     blob_old_url: str = setting(
         "",
-        doc="Where bytes still lie that were stored before `WHARF_BLOB_URL` changed: `disk`, or "
-        "the `s3://…` of before; they are read from there, too, until `wharf-upload move-blobs` "
-        "has moved them (docs/moving-blobs.md). Empty: nowhere. The gateway has a setting of the "
-        "same name.",
+        doc="The place of bytes that were stored before `WHARF_BLOB_URL` changed: `disk`, or the "
+        "earlier `s3://…`. The service also reads from there until `wharf-upload move-blobs` "
+        "has moved the bytes (docs/moving-blobs.md). Empty: no such place. The gateway has a "
+        "setting of the same name.",
     )
     blob_key_file: str = setting(
         "",
-        doc="File with two lines, the access key and the secret key of the object store; readable "
-        "for its owner alone, or a mounted secret. It is read again when it changes.",
+        doc="A file with two lines, the access key and the secret key of the object store. Only "
+        "its owner may be able to read it, or it is a mounted secret. The service reads it "
+        "again when it changes.",
     )
     blob_ca: str = setting(
         "",
-        doc="File with the certificates (PEM) by which the object store is verified. Empty: those "
-        "of the system. The gateway has a setting of the same name.",
+        doc="A file with the certificates (PEM) that verify the object store. Empty: the "
+        "certificates of the system. The gateway has a setting of the same name.",
     )
     data_shared: bool = setting(
         True,
-        doc="Whether all replicas have one `WHARF_DATA`. `false`: each has its own, with blobs on "
-        "an object store and records in PostgreSQL (docs/scaling.md).",
+        doc="Whether all replicas share one `WHARF_DATA`. `false`: each replica has its own, "
+        "with blobs on an object store and records in PostgreSQL (docs/scaling.md).",
     )
     replica_address: str = setting(
         "",
-        doc="`host:port` at which other gateways find this replica's `WHARF_REPLICA_DOOR`: an IP "
-        "address, or a full name that stays the same over restarts. Needed where "
-        "`WHARF_DATA_SHARED` is `false`, except by a worker of its own.",
+        doc="`host:port` at which other gateways reach this replica's `WHARF_REPLICA_DOOR`: an "
+        "IP address, or a full name that stays the same over restarts. It is required if "
+        "`WHARF_DATA_SHARED` is `false`, except for a separate worker.",
     )
 
     @property

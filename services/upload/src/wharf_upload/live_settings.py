@@ -15,50 +15,54 @@ class LiveSettings:
 
     live_socket: str = setting(
         "",
-        doc="Where `wharf-upload live` listens: the path of a unix socket, or `host:port` where no "
-        "gateway stands before it. Empty: `live.sock` in `WHARF_SOCKETS`. The gateway has a "
-        "setting of the same name.",
+        doc="The address of `wharf-upload live`: the path of a unix socket, or `host:port` if "
+        "there is no gateway in front. Empty: `live.sock` in `WHARF_SOCKETS`. The gateway "
+        "has a setting of the same name.",
     )
     live_internal: str = setting(
         "",
-        doc="`host:port` on which `wharf-upload live` answers `/healthz`, `/readyz` and "
-        "`/metrics`, and nothing else; `:8088` is the port on all addresses. Empty: none.",
+        doc="`host:port` at which `wharf-upload live` serves only `/healthz`, `/readyz` and "
+        "`/metrics`. `:8088` is the port on all addresses. Empty: no such port.",
     )
     live_polling: str = setting(
         AUTO,
-        doc="Whether the live channel takes Socket.IO by HTTP long-polling. `auto`: unless notices "
-        "go through Redis, which several replicas do; polling would need sticky sessions there.",
+        doc="Whether the live channel accepts Socket.IO by HTTP long-polling. `auto`: only if "
+        "notices do not go through Redis. With several replicas they go through Redis, and "
+        "polling would need sticky sessions.",
         choices=(AUTO, ON, OFF),
     )
     live_connections_per_subject: int = setting(
-        20, doc="Live connections of one client or person.", minimum=1
+        20, doc="The number of live connections of one client or person.", minimum=1
     )
     live_connections_per_tenant: int = setting(
-        200, doc="Live connections of one tenant, in each process.", minimum=1
+        200, doc="The number of live connections of one tenant, in each process.", minimum=1
     )
     live_connections: int = setting(
-        4096, doc="Live connections of one process.", minimum=1, maximum=100_000
+        4096, doc="The number of live connections of one process.", minimum=1, maximum=100_000
     )
     live_message_bytes: int = setting(
         16 * 1024,
-        doc="Largest message that a live client may send, in bytes; its token is in one.",
+        doc="The largest message that a live client may send, in bytes. The client sends its "
+        "token in a message.",
         minimum=9 * 1024,
         maximum=1 << 20,
     )
     live_messages_per_second: int = setting(
-        10, doc="Messages that one live connection may send, per second.", minimum=1
+        10, doc="The number of messages per second that one live connection may send.", minimum=1
     )
     live_queued_events: int = setting(
         1000,
-        doc="Events that may wait for a slow live connection; then they are dropped, and the "
-        "client is told to read `GET /v1/events` from where it stands.",
+        doc="The number of events that may wait for a slow live connection. Above it the live "
+        "channel drops them and tells the client to continue with `GET /v1/events` from its "
+        "last event.",
         minimum=1,
         maximum=100_000,
     )
     drain_seconds: int = setting(
         30,
-        doc="Longest time that `wharf-upload live` takes to end, in seconds. Clients are sent away "
-        "over the first ten of them, so that they do not come back at the same moment.",
+        doc="The longest time that `wharf-upload live` takes to end, in seconds. It disconnects "
+        "its clients over the first ten of these seconds, so that they do not reconnect at "
+        "the same moment.",
         minimum=0,
         maximum=86400,
     )

@@ -13,19 +13,19 @@ class RoomSettings:
 
     disk_reserve_bytes: int = setting(
         64 << 20,
-        doc="Free space, in bytes, that an upload must leave on the disk.",
+        doc="The free space, in bytes, that an upload must leave on the disk.",
         minimum=0,
     )
     disk_reserve_inodes: int = setting(
         1000,
-        doc="Files that must still be possible on the disk after an upload; without effect "
-        "where the filesystem does not count them.",
+        doc="The number of files that can still be created on the disk after an upload. It has "
+        "no effect if the file system does not count them.",
         minimum=0,
     )
     tenant_room_percent: int = setting(
         90,
-        doc="Part of the free room that others have left, in percent, that bodies of one tenant "
-        "may have reserved while they come in.",
+        doc="The share of the free space, in percent, that the bodies of one tenant may reserve. "
+        "Space that other tenants have reserved is not free.",
         minimum=1,
         maximum=100,
     )

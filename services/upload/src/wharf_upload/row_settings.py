@@ -13,29 +13,33 @@ class RowSettings:
     """The part of the settings that is about rows."""
 
     tenant_max_buckets: int = setting(
-        1000, doc="Buckets that a tenant may have; `default` does not count.", minimum=1
+        1000,
+        doc="The number of buckets of a tenant. The bucket `default` does not count.",
+        minimum=1,
     )
     tenant_max_open_uploads: int = setting(
         10_000,
-        doc="Resumable uploads of a tenant that may be under way; parts count, too.",
+        doc="The number of resumable uploads of a tenant that may be under way. Parts of final "
+        "uploads count, too.",
         minimum=1,
     )
     tenant_max_events: int = setting(
         1_000_000,
-        doc="Events of a tenant that are kept; the oldest go. Each process looks after each "
-        "hundredth part of that.",
+        doc="The number of events of a tenant that are kept. The oldest are removed. Each "
+        "process checks the number after each hundredth part of it.",
         minimum=1000,
     )
     tenant_max_idempotency_keys: int = setting(
         100_000,
-        doc="Values of `Idempotency-Key` that are remembered of a tenant at the same time; and as "
-        "many resumable uploads that have become files, of which the oldest go.",
+        doc="The number of values of `Idempotency-Key` of a tenant that are remembered at the "
+        "same time. The same number of resumable uploads that have become files is "
+        "remembered; the oldest of these are removed.",
         minimum=1,
     )
     tenant_max_links: int = setting(
         100_000,
-        doc="Signed links of a tenant that are kept at the same time; those that have expired "
-        "count until the worker has removed them.",
+        doc="The number of signed links of a tenant that are kept at the same time. Expired "
+        "links count until the worker has removed them.",
         minimum=1,
     )
     idempotency_seconds: int = setting(

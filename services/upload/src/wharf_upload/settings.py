@@ -27,138 +27,147 @@ GIB = 1 << 30
 class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     """What the upload service and its worker read from the environment."""
 
-    data: Path = setting(doc="Folder of all data.")  # noqa: RUF009 -- as for all others
+    data: Path = setting(doc="The folder of all data.")  # noqa: RUF009 -- as for all others
     issuer: str = setting(
-        "http://127.0.0.1:8080/auth", doc="The `iss` that access tokens must carry."
+        "http://127.0.0.1:8080/auth", doc="The `iss` that access tokens must contain."
     )
     jwks_url: str = setting(
         "http://127.0.0.1:8080/.well-known/jwks.json",
-        doc="Where the issuer's public keys are fetched from.",
+        doc="The address from which the issuer's public keys are fetched.",
     )
     feed_url: str = setting(
         "http://127.0.0.1:8081/feed",
-        doc="Where revocations and suspensions are followed: the gateway's internal port.",
+        doc="The address of the feed of revocations, which the service follows: the gateway's "
+        "internal port.",
     )
     nginx_status_url: str = setting(
         "",
-        doc="Where nginx's `stub_status` is asked for metrics. Empty: `/nginx_status` where "
-        "`WHARF_FEED_URL` is.",
+        doc="The address of nginx's `stub_status`, for metrics. Empty: `/nginx_status` at the "
+        "host and port of `WHARF_FEED_URL`.",
     )
     database_url: str = setting(
         "",
-        doc="`sqlite:///path` or `postgresql://…`; empty: SQLite in `WHARF_DATA/upload/upload.db`.",
+        doc="`sqlite:///path` or `postgresql://…`. Empty: SQLite in `WHARF_DATA/upload/upload.db`.",
         secret=True,
     )
     limits_url: str = setting(
         "uwsgi-cache://limits",
-        doc="Where requests are counted: `uwsgi-cache://limits`, `redis://…` or `memory://`.",
+        doc="The place of the counters of requests: `uwsgi-cache://limits`, `redis://…` or "
+        "`memory://`.",
         secret=True,
     )
     notices_url: str = setting(
         "",
-        doc="The Redis by which the live channel is told at once what is new: `redis://…`. Empty: "
-        "that of `WHARF_LIMITS_URL` if there is one, else a unix socket in `WHARF_SOCKETS`.",
+        doc="The Redis through which the live channel is notified of new events immediately: "
+        "`redis://…`. Empty: the Redis of `WHARF_LIMITS_URL`; without one, a unix socket in "
+        "`WHARF_SOCKETS`.",
         secret=True,
     )
     leases: str = setting(
         AUTO,
-        doc="What makes sure that a resumable upload has one writer. `flock`: file locks, for one "
-        "replica. `database`: rows, for several replicas on one PostgreSQL. `auto`: `database` "
-        "with PostgreSQL, else `flock`.",
+        doc="The mechanism that allows only one writer for a resumable upload. `flock`: file "
+        "locks, for one replica. `database`: rows, for several replicas on one PostgreSQL. "
+        "`auto`: `database` with PostgreSQL, otherwise `flock`.",
         choices=(AUTO, FLOCK, DATABASE),
     )
     durability: str = setting(
         FULL,
-        doc="`full`: every 201 survives a power cut. `relaxed`: no fsync, for scratch data.",
+        doc="`full`: every file with a 201 survives a power failure. `relaxed`: no fsync, for "
+        "temporary data.",
         choices=(FULL, RELAXED),
     )
     instance: str = setting(
         ALONE,
-        doc="Name of this replica and of the gateway beside it, among all that share `WHARF_DATA`: "
-        "a-z, 0-9 and '-'. The worker has one of its own or a replica's (docs/scaling.md).",
+        doc="The name of this replica and of the gateway next to it, unique among all that share "
+        "`WHARF_DATA`: a-z, 0-9 and '-'. The worker has its own name or that of a replica "
+        "(docs/scaling.md).",
     )
     spool: str = setting(
         "",
-        doc="Folder in which the gateway beside this process spools bodies; on the filesystem of "
-        "`WHARF_DATA`. Empty: `WHARF_DATA/spool/<WHARF_INSTANCE>`.",
+        doc="The folder in which the gateway next to this process spools bodies. It must be on "
+        "the file system of `WHARF_DATA`. Empty: `WHARF_DATA/spool/<WHARF_INSTANCE>`.",
     )
     sockets: str = setting(
-        "", doc="Folder of unix sockets between processes. Empty: `WHARF_DATA/run`."
+        "", doc="The folder of unix sockets between processes. Empty: `WHARF_DATA/run`."
     )
     max_file_bytes: int = setting(
-        100 * GIB, doc="Largest file, in bytes.", minimum=1, maximum=1 << 50
+        100 * GIB, doc="The largest file, in bytes.", minimum=1, maximum=1 << 50
     )
     tenant_requests_per_minute: int = setting(
-        60_000, doc="Requests of one tenant, per minute.", minimum=1
+        60_000, doc="The number of requests of one tenant per minute.", minimum=1
     )
     client_requests_per_minute: int = setting(
-        30_000, doc="Requests of one client of a tenant, per minute.", minimum=1
+        30_000, doc="The number of requests of one client of a tenant per minute.", minimum=1
     )
     tenant_max_bytes: int = setting(
         1 << 40,
-        doc="Bytes that a tenant may store for whom nothing else is set; 0 is no limit.",
+        doc="The number of bytes that a tenant without a configured limit may store. 0: no limit.",
         minimum=0,
     )
     tenant_max_files: int = setting(
         100_000_000,
-        doc="Files that a tenant may store for whom nothing else is set; 0 is no limit.",
+        doc="The number of files that a tenant without a configured limit may store. 0: no limit.",
         minimum=0,
     )
     tenant_max_file_bytes: int = setting(
         0,
-        doc="Largest file, in bytes, of a tenant for whom nothing else is set; 0 is no limit below "
-        "`WHARF_MAX_FILE_BYTES`.",
+        doc="The largest file, in bytes, of a tenant without a configured limit. 0: only "
+        "`WHARF_MAX_FILE_BYTES` applies.",
         minimum=0,
     )
     tenant_bytes_per_minute: int = setting(
         0,
-        doc="Bytes that a tenant may send per minute for whom nothing else is set; 0 is no limit.",
+        doc="The number of bytes that a tenant without a configured limit may send per minute. "
+        "0: no limit.",
         minimum=0,
     )
     tenant_concurrent_uploads: int = setting(
         0,
-        doc="Uploads on the spooled way that a tenant may have under way at the same time for whom "
-        "nothing else is set: 1, 2, 4, 8, 16, 32, 64 or 128; 0 is no limit.",
+        doc="The number of concurrent uploads that nginx spools for a tenant without a "
+        "configured limit: 1, 2, 4, 8, 16, 32, 64 or 128. 0: no limit.",
         minimum=0,
         maximum=128,
     )
     quota_warning_percent: int = setting(
         90,
-        doc="Part of a tenant's quota, in percent, whose use is told by an event `quota.warning`.",
+        doc="The share of a tenant's quota, in percent, at which an event `quota.warning` is "
+        "recorded.",
         minimum=1,
         maximum=100,
     )
     receivers: tuple[str, ...] = setting(
         (),
-        doc="Python modules, separated by commas, that the service and its worker import at their "
-        "start: receivers of signals (docs/how-to/react-to-uploads.md).",
+        doc="Python modules, separated by commas, that the service and its worker import at "
+        "startup: receivers of signals (docs/how-to/react-to-uploads.md).",
     )
     max_form_files: int = setting(
-        100, doc="Files in one multipart form.", minimum=1, maximum=10_000
+        100, doc="The number of files in one multipart form.", minimum=1, maximum=10_000
     )
     event_seconds: int = setting(
         90 * 24 * 3600,
-        doc="How long events are kept, in seconds; who reads them has to come more often.",
+        doc="How long events are kept, in seconds. A reader of events must read more often than "
+        "that.",
         minimum=3600,
     )
     lease_seconds: int = setting(
         24 * 3600,
-        doc="Longest time a request may take, in seconds; what is left over in spool, staging or "
-        "store without a record is swept when it is older.",
+        doc="The longest time that a request may take, in seconds. The sweeper removes leftovers "
+        "in spool, staging or store that are older and have no row.",
         minimum=1,
     )
     long_work_threads: int = setting(
         0,
-        doc="Threads of the service for long work: hashing large files, taking forms apart, "
-        "joining uploads, sending files to an object store. Tenants take turns in them, and one "
-        "tenant has at most half. 0: 4, or 16 with an object store.",
+        doc="The number of threads for long work: hashing large files, taking forms apart, "
+        "joining uploads, sending files to an object store. Tenants take turns in these "
+        "threads, and one tenant has at most half of them. 0: 4 threads, or 16 with an "
+        "object store.",
         minimum=0,
         maximum=256,
     )
     replica_lost_seconds: int = setting(
         300,
-        doc="A replica of which nothing was heard for so long, in seconds, is taken for dead: "
-        "bodies in its spool that are as old are swept.",
+        doc="The time, in seconds, after which a silent replica counts as dead. The sweeper then "
+        "removes bodies in its spool that are at least that old.",
         minimum=30,
     )
     upload_expiry_seconds: int = setting(
@@ -168,61 +177,65 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     stream_grace_seconds: int = setting(
         5,
-        doc="How long requests that bring bytes of resumable uploads may go on when the service "
-        "stops or restarts, in seconds; then their connections are closed, and their clients go "
-        "on from the offset.",
+        doc="How long requests with bytes of resumable uploads may continue when the service "
+        "stops or restarts, in seconds. After that the service closes their connections, and "
+        "the clients continue from the offset.",
         minimum=0,
         maximum=60,
     )
     deleted_grace_seconds: int = setting(
         60,
         doc="How long the bytes of a deleted or replaced file stay on disk, in seconds, so that "
-        "downloads that have begun can end.",
+        "downloads that have started can end.",
         minimum=0,
     )
     sweep_seconds: int = setting(
-        60, doc="Pause between two runs of the worker's sweeper, in seconds.", minimum=1
+        60, doc="The pause between two runs of the worker's sweeper, in seconds.", minimum=1
     )
     upload_worker: bool = setting(
         False,
-        doc="Whether the service does the background work itself; if not, run "
-        "`wharf-upload worker` beside it. The native runner says yes.",
+        doc="Whether the service does the background work itself. If not, run `wharf-upload "
+        "worker` next to it. `make run` sets it to `true`.",
     )
     serve_prepares: bool = setting(
         True,
-        doc="Whether `wharf-upload serve`, in containers, first does what `migrate` does; `false` "
-        "where a job does it.",
+        doc="Whether `wharf-upload serve`, in containers, first does the work of `migrate`. Set "
+        "it to `false` if a job does this work.",
     )
     link_max_seconds: int = setting(
-        7 * 24 * 3600, doc="Longest time a signed link may live, in seconds.", minimum=1
+        7 * 24 * 3600, doc="The longest life of a signed link, in seconds.", minimum=1
     )
     content_origin: str = setting(
         "",
-        doc="An origin of its own for signed links and public files, e.g. "
-        "`https://files.example.net`; its name has to lead to the same gateway. Empty: they are "
-        "on the main host.",
+        doc="A separate origin for signed links and public files, for example "
+        "`https://files.example.net`. Its name must lead to the same gateway. Empty: links "
+        "and public files are on the main host.",
     )
     worker_metrics_port: int = setting(
         0,
-        doc="Port on which `wharf-upload worker` shows its metrics, on all addresses: for "
-        "Prometheus alone. 0: none. A worker within the service shows them with the service's.",
+        doc="The port on which `wharf-upload worker` serves its metrics, on all addresses, for "
+        "Prometheus only. 0: no such port. A worker inside the service has its metrics in "
+        "those of the service.",
         minimum=0,
         maximum=65535,
     )
     metrics_tenants: int = setting(
         20,
-        doc="Tenants with a label of their own in the metrics; all others are `(other)`.",
+        doc="The number of tenants with their own label in the metrics. All other tenants are "
+        "`(other)`.",
         minimum=0,
         maximum=1000,
     )
     otlp_url: str = setting(
         "",
-        doc="Where traces are sent by OTLP over HTTP, e.g. `http://collector:4318`; needs the "
-        "packages of `requirements/otel.txt`. Empty: as OpenTelemetry's own variables say, else "
-        "no traces.",
+        doc="The address to which traces are sent by OTLP over HTTP, for example "
+        "`http://collector:4318`. It needs the packages of `requirements/otel.txt`. Empty: "
+        "OpenTelemetry's own variables decide; without them, no traces are sent.",
     )
     log_level: str = setting(
-        "INFO", doc="Least severe log level.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+        "INFO",
+        doc="The least severe level of log lines that are written.",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
 
     def __post_init__(self) -> None:
