@@ -83,7 +83,7 @@ def test_what_is_no_encoded_word_stays(name: str) -> None:
         ("=?UTF-8?B?\xe9?=", "it is not base64"),
         ("=?UTF-8?Q?=G0?=", "it is not in the Q encoding"),
         ("=?UTF-8?Q?a b?=", "it is not in the Q encoding"),
-        ("=?UTF-8?Q??=", "it says nothing"),
+        ("=?UTF-8?Q??=", "it is empty"),
         ("=?no-such-charset?B?a/bc?=", 'the charset "no-such-charset" is not known'),
         ("=?utf-7?Q?+ACI-?=", 'the charset "utf-7" is not known'),
         ("=?rot13?Q?nop?=", 'the charset "rot13" is not known'),

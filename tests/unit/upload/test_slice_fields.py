@@ -228,5 +228,5 @@ def test_very_many_slices(slice_bytes: int, *, fits: bool) -> None:
         assert found is not None
         assert found.count == 20_000
     else:
-        with pytest.raises(ProblemError, match="slices of 1000000 bytes or more"):
+        with pytest.raises(ProblemError, match="must have 1000000 bytes or more"):
             fields.read(many, slice_bytes)

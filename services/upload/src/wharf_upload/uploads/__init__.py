@@ -1,1 +1,1 @@
-"""The way in: from admission to a stored file."""
+"""Everything between the admission of an upload and the stored file."""

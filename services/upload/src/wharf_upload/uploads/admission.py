@@ -1,4 +1,4 @@
-"""Admission: everything that can be decided about an upload before its body is read."""
+"""The admission: decides about an upload as far as possible before its body is read."""
 
 from __future__ import annotations
 
@@ -23,35 +23,38 @@ from wharf_upload.uploads.body_room import Body, BodyRoom, RoomTaken, Share, Tic
 from wharf_upload.uploads.disk_room import DiskRoom
 from wharf_upload.uploads.rules import UploadRules
 
-# What a form adds to its files: boundaries, part headers, plain fields.
+# A form has bytes in addition to its files: boundaries, part header fields and plain fields.
 FORM_OVERHEAD_BYTES = 1 << 20
-# A file of a form has at least a boundary and a part header of this length.
+# The boundary and the header fields of one file in a form take at least this many bytes.
 _LEAST_PART_BYTES = 64
-# The file in the spool, and a folder for its final name.
+# One inode is for the spool file, one for a new folder in the store.
 _INODES_OF_FILE = 2
 
 
 class StoredFiles(Protocol):
-    """What admission asks the database; see `database.contract`."""
+    """The queries that the admission sends to the database; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the live file with this key."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files an upload ticket has brought."""
+        """Return how many files clients have stored with an upload ticket."""
 
 
 class SlicedUploads(Protocol):
-    """Files that come in slices; see `database.upload_contract`."""
+    """The uploads that clients send in slices; see `database.upload_contract`."""
 
     def takes_slices(
         self, tenant: str, subject: str, bucket: str, *, ticket: str, least_bytes: int
     ) -> bool:
-        """Tell whether a file comes, or has just come, in slices, and has `least_bytes`."""
+        """Tell whether a sliced upload of at least `least_bytes` is under way or has just ended."""
 
 
 class Admission:
-    """Decides about uploads before their bodies; the commit decides again about what may change."""
+    """The decisions about uploads before their bodies are read.
+
+    The commit checks again all conditions that may have changed since the admission.
+    """
 
     def __init__(
         self,
@@ -64,13 +67,13 @@ class Admission:
         max_form_files: int,
         clock: Callable[[], float],
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Create the admission; `clock` returns unix seconds."""
         self._rules, self._room, self._body_room = rules, room, body_room
         self._files, self._sliced = files, sliced
         self._max_form_files, self._clock = max_form_files, clock
 
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
-        """Return what is to be stored for a `PUT` that was admitted before its body.
+        """Return the intent of a `PUT` that was admitted before its body.
 
         Raises `NoSuchBucket`, `OutsideGrants` and `ExtensionNotAllowed`.
         """
@@ -79,9 +82,9 @@ class Admission:
         return intent
 
     def admit_file(self, upload: UploadRequest) -> UploadIntent:
-        """Return what is to be stored for a `PUT` that may come.
+        """Admit a `PUT` and return its intent.
 
-        Raises what `intent_of` raises, `TooLarge`, `KeyTaken`, `TicketUsedUp`,
+        Raises the errors of `intent_of`, `TooLarge`, `KeyTaken`, `TicketUsedUp`,
         `PreconditionFailed` and the problem `storage-full`.
         """
         intent = self._rules.intent_of(upload)
@@ -90,9 +93,9 @@ class Admission:
         return intent
 
     def admit_large_file(self, upload: UploadRequest) -> RoomTaken:
-        """Decide as `admit_file`, and reserve what the body needs until it is stored.
+        """Admit a large `PUT`, and reserve the resources that its body needs until it is stored.
 
-        Raises what `admit_file` raises, and `QuotaExceeded`.
+        Raises the errors of `admit_file`, and `QuotaExceeded`.
         """
         policy, largest = self._rules.of_allowed(upload.caller, upload.bucket, upload.key)
         self._judge(upload, policy, largest)
@@ -103,37 +106,41 @@ class Admission:
                 largest=largest.bytes,
                 inodes=_INODES_OF_FILE,
                 ticket=_ticket_limit(upload),
-                # It may repeat an upload that is stored already, which costs nothing.
+                # A request with an Idempotency-Key may repeat a stored upload, which needs no
+                # quota.
                 checks_quota=upload.idempotency is None,
                 instead=lambda content_bytes: self._replacing(upload, content_bytes),
             )
         )
 
     def give_back(self, room: str) -> None:
-        """Give back what was reserved for a body that has ended; empty: nothing."""
+        """Release the reservation of a body that has ended; an empty id has no effect."""
         if room:
             self._body_room.give_back(room)
 
     def _replacing(self, upload: UploadRequest, content_bytes: int) -> Share | None:
-        """Return what a body needs of the quota where it replaces a file."""
+        """Return the quota that a body needs if it replaces a file; `None` without a file."""
         old = self._files.file(upload.tenant, upload.bucket, upload.key)
         return None if old is None else Share(content_bytes - old.size, 0)
 
     def admit_streamed_file(self, upload: UploadRequest) -> None:
-        """Decide as `admit_file`; the creation of the upload looks at the quota."""
+        """Admit a streamed `PUT` as `admit_file` does.
+
+        This method does not check the quota: the creation of the upload checks it.
+        """
         self._room.require(upload.length_bytes or 0)
         self._judge(upload, *self._rules.of_allowed(upload.caller, upload.bucket, upload.key))
 
     def admit_stream_without_length(
         self, caller: Principal, bucket: str, length_bytes: int | None, offset: int = 0
     ) -> RoomTaken:
-        """Reserve room for a body of a resumable upload that says no length.
+        """Reserve disk space for a body without a length that belongs to a resumable upload.
 
         Args:
-            caller: of the request.
-            bucket: of the upload.
-            length_bytes: of the whole upload, where it is known.
-            offset: where in the upload the body begins, by the client's word.
+            caller: the principal of the request.
+            bucket: the bucket of the upload.
+            length_bytes: the length of the whole upload, if it is known.
+            offset: the position in the upload at which the body begins, as the client states it.
 
         Raises `NoSuchBucket` and the problem `storage-full`.
         """
@@ -143,9 +150,11 @@ class Admission:
         return self._body_room.take_disk_without_length(
             caller.tenant,
             max(0, limit - offset),
-            # One with a length has its part of the quota, or takes it before it keeps a byte.
+            # An upload with a known length has reserved its share of the quota, or reserves that
+            # share before it stores a byte.
             checks_quota=length_bytes is None,
-            # The body lies beside the spool until it is whole, and then grows on to the upload.
+            # The disk holds a copy of the body outside the spool until the body is complete. Then
+            # the bytes of the body are appended to the upload.
             more_copies=1,
         )
 
@@ -153,8 +162,8 @@ class Admission:
         check_name(upload.key.rpartition("/")[2], policy)
         if upload.length_bytes is not None:
             check_size(upload.length_bytes, largest)
-        # With an Idempotency-Key the last use of the ticket, or the file that stands in the way,
-        # may be of the first try of this very request.
+        # A retry with the same Idempotency-Key must not fail because of its first try: the first
+        # try may have used the last use of the ticket, or stored the file at this key.
         if upload.idempotency is None:
             self.require_ticket_use(upload.caller)
             self.require_free_key(
@@ -166,7 +175,7 @@ class Admission:
             )
 
     def admit_form(self, upload: UploadRequest) -> RoomTaken:
-        """Decide about a multipart `POST`, and reserve what it needs until it is stored.
+        """Admit a multipart `POST`, and reserve the resources that it needs until it is stored.
 
         Raises `NoSuchBucket`, `OutsideGrants`, `TooLarge`, `TicketUsedUp`, `QuotaExceeded` and the
         problem `storage-full`.
@@ -179,7 +188,8 @@ class Admission:
             check_size(length, largest)
         content_bytes = max(0, (length or 0) - FORM_OVERHEAD_BYTES)
         parts = files if length is None else min(files, length // _LEAST_PART_BYTES + 1)
-        # The file of a slice is accounted for; the files of a form are known when it is there.
+        # The quota already counts the file that a slice belongs to. The admission does not know the
+        # files of a form before the form has arrived.
         takes_slices = partial(self._takes_slices, upload, content_bytes)
         return self._body_room.take(
             Body(
@@ -187,11 +197,11 @@ class Admission:
                 length=length,
                 largest=most,
                 inodes=1 + parts,
-                # The spooled form and the files copied out of it lie side by side for a moment.
+                # The disk holds the spooled form and the copies of its files at the same time.
                 copies=2,
                 overhead=FORM_OVERHEAD_BYTES,
                 ticket=_ticket_limit(upload, largest.bytes, takes_slices),
-                # A slice needs nothing of it, however long it is.
+                # A slice needs no share of the quota, however long it is.
                 instead=lambda content: (
                     Share(min(0, content - most), 0) if takes_slices() else None
                 ),
@@ -199,7 +209,7 @@ class Admission:
         )
 
     def _takes_slices(self, upload: UploadRequest, content_bytes: int) -> bool:
-        """Tell whether a form may bring a slice of a file that comes, or has come."""
+        """Tell whether a form may carry a slice of an upload under way, or of one just ended."""
         caller = upload.caller
         return self._sliced.takes_slices(
             caller.tenant,
@@ -210,7 +220,7 @@ class Admission:
         )
 
     def require_ticket_use(self, caller: Principal) -> None:
-        """Raise `TicketUsedUp` when the caller's ticket has brought all its files."""
+        """Raise `TicketUsedUp` when all files that the caller's ticket allows are stored."""
         limit = caller.ticket.max_files if caller.ticket is not None else None
         if limit is None:
             return
@@ -225,7 +235,7 @@ class Admission:
         condition: WriteCondition | None,
         on_conflict: OnConflict,
     ) -> None:
-        """Raise `PreconditionFailed` or `KeyTaken` where the file that is there forbids another."""
+        """Raise `PreconditionFailed` or `KeyTaken` if the existing file forbids this upload."""
         if condition is None and on_conflict != "error":
             return
         file = self._files.file(tenant, bucket, key)
@@ -244,7 +254,7 @@ def _ticket_limit(
     bytes_of_a_file: int | None = None,
     takes_slices: Callable[[], bool] = lambda: False,
 ) -> TicketLimit | None:
-    """Return what the caller's ticket lets come at the same time; `None` is no limit."""
+    """Return the limits of the caller's ticket for concurrent bodies; `None` means no limit."""
     caller = upload.caller
     limit = caller.ticket.max_files if caller.ticket is not None else None
     if limit is None:
@@ -252,7 +262,8 @@ def _ticket_limit(
     return TicketLimit(
         id=caller.token_id,
         max_files=limit,
-        # With an Idempotency-Key the last use may be of the first try of this very request.
+        # A retry with the same Idempotency-Key must not fail because its first try has used the
+        # last use of the ticket.
         counts_uses=upload.idempotency is None,
         bytes_of_a_file=bytes_of_a_file,
         takes_slices=takes_slices,

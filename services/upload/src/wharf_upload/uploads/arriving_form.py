@@ -1,4 +1,4 @@
-"""A form while it is read: its files on their way into blobs, and its plain fields."""
+"""A form while the service reads it: files that are being copied into blobs, and plain fields."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ _NO_TYPE = "application/octet-stream"
 
 @dataclass
 class _Arriving:
-    """A file of the form on its way into its blob."""
+    """A file of the form that is being copied into its blob."""
 
     name: str
-    # Its path in a folder, as the client sent it.
+    # The relative path of the file, as the client sent it.
     path: str
     declared_type: str | None
     expected: Mapping[str, bytes]
     blob: str
-    # None for a slice: it goes from the form into its file.
+    # `None` for a slice: the bytes of a slice are copied from the form into its file.
     writer: BlobWriter | None
     hashing: Hashing
-    # Where its bytes lie in the form.
+    # The offset in the form at which the bytes of the file begin.
     begin: int = 0
     size: int = 0
 
 
 class ArrivingForm:
-    """One form of a caller, of which nothing is visible yet."""
+    """One form of a caller; none of its files is visible yet."""
 
     def __init__(
         self,
@@ -61,23 +61,24 @@ class ArrivingForm:
         spool: SpoolFile,
         on_redirect: Callable[[str], None],
     ) -> None:
-        """`on_redirect` gets the address to which the form leads, if it is an allowed one."""
+        """Create the form; `on_redirect` gets the redirect address if that address is allowed."""
         self._store, self._intent, self._max_files = store, intent, max_files
         self._spool, self._on_redirect = spool, on_redirect
         self._arrived: list[_Arriving] = []
         self._fields: dict[str, str] = {}
         self._empty_inputs = 0
         self._parts = 0
-        # What a field says of the path of the file behind it.
+        # The path of the next file, from a field in front of that file.
         self._next_path = ""
-        # Whether a field was there that a form with a slice has, and the first word of each.
+        # Whether the form has a field that only slices have, and the first value of each such
+        # field.
         self._may_be_slice = False
         self._first_said: dict[str, str] = {}
 
     def read(self, boundary: bytes, *, briefly: bool = False) -> None:
-        """Read the form once; its files are hashed and copied while their bytes pass.
+        """Read the form once; hash and copy its files while reading.
 
-        `briefly`: raises `TakesLong` where it holds many files or fields.
+        With `briefly` this method raises `TakesLong` if the form has many files or fields.
         """
         copier = Copier(self._spool)
         limits = parser.Limits(max_files=self._max_files)
@@ -97,11 +98,11 @@ class ArrivingForm:
                 elif isinstance(event, parser.EmptyFile):
                     self._empty_inputs += 1
         finally:
-            # No copy may still run when the writers are closed.
+            # All copies must have ended before the writers are closed.
             copier.drain()
 
     def _require_brief(self, event: parser.Event) -> None:
-        """Raise `TakesLong` for the first file, or part, of too many."""
+        """Raise `TakesLong` at the first file or part above the limit for brief work."""
         if isinstance(event, parser.PartBegin) and len(self._arrived) == BRIEF_FILES:
             raise TakesLong
         if isinstance(event, parser.PartBegin | parser.Field | parser.EmptyFile):
@@ -126,7 +127,7 @@ class ArrivingForm:
     def _begin(self, event: parser.PartBegin) -> _Arriving:
         if not event.filename:
             raise NO_FILE(
-                f"The field {event.name!r} holds a file without a name; give it one.",
+                f"The field {event.name!r} contains a file without a name; give the file a name.",
                 field=event.name,
             )
         name = self._name(event.filename)
@@ -150,16 +151,16 @@ class ArrivingForm:
         return arriving
 
     def _name(self, filename: str) -> str:
-        """The name under which the next file is stored; raises when its ticket takes no more."""
+        """Return the name of the next file; raise if the ticket allows no more files."""
         ticket = self._intent.ticket
         if ticket is None:
             return keys.file_name(filename)
         if len(self._arrived) >= tickets.most_files(ticket, len(self._arrived) + 1):
             if ticket.key is not None:
-                raise TicketRefused("key", "The ticket is for one file; the form holds more.")
+                raise TicketRefused("key", "The ticket is for one file; the form contains more.")
             raise TicketUsedUp(ticket.max_files or 0)
         if ticket.key is not None:
-            # What the file is called where it comes from does not matter: the ticket names it.
+            # The ticket chooses the name. The client's own name for the file has no effect.
             return ticket.key.rpartition("/")[2]
         return keys.file_name(filename)
 
@@ -172,9 +173,9 @@ class ArrivingForm:
         check_size(arriving.size, self._intent.largest)
 
     def slice(self, principal: Principal, query: str) -> ArrivedSlice | None:
-        """Return the slice that the form holds; `None` for whole files, and for none.
+        """Return the slice that the form carries, or `None` if it carries whole files or no file.
 
-        Some uploaders say in the `query` of the address what they send.
+        Some uploaders describe the slice in the `query` of the address.
 
         Raises the problems `slices-not-joined`, `inconsistent-slice` and `unprocessable`.
         """
@@ -187,7 +188,9 @@ class ArrivingForm:
             slice_fields.require_consistent(first, said, arriving.size)
         found = [slice_fields.read(said, arriving.size) for arriving in self._arrived]
         if len(found) > 1 and any(found):
-            raise UNPROCESSABLE("A form with a slice of a file holds no other file.", field="file")
+            raise UNPROCESSABLE(
+                "A form with a slice of a file must not contain another file.", field="file"
+            )
         if not found or found[0] is None:
             return None
         (arriving,) = self._arrived
@@ -199,7 +202,7 @@ class ArrivingForm:
             bucket=self._intent.bucket,
             key=self._key(principal, arriving, options),
             options=options,
-            # A browser gives slices no type of their own.
+            # A browser sends this type for every slice, so it says nothing about the file.
             declared_type=None if arriving.declared_type == _NO_TYPE else arriving.declared_type,
             condition=self._intent.condition,
             idempotency=self._intent.idempotency,
@@ -208,16 +211,16 @@ class ArrivingForm:
         )
 
     def files(self, principal: Principal) -> tuple[tuple[File, ...], FormOptions]:
-        """Return the records of the files, and what the fields of the form chose.
+        """Return the records of the files, and the options from the fields of the form.
 
-        Raises `OutsideGrants` where the caller may not write one of them.
+        Raises `OutsideGrants` if the caller may not write one of the files.
         """
         if not self._arrived:
             if self._empty_inputs:
                 raise NO_FILE("No file was chosen: the form's file inputs are empty.")
-            raise NO_FILE("The form holds fields, but no file.")
+            raise NO_FILE("The form contains fields, but no file.")
         if any(arriving.writer is None for arriving in self._arrived):
-            # Its bytes are in no blob: as a slice they did not need one.
+            # The form announced a slice, so the bytes of this part were not copied into a blob.
             raise slice_fields.contradiction("dztotalchunkcount")
         options = self._options()
         keys_of_files = [self._key(principal, arriving, options) for arriving in self._arrived]
@@ -239,7 +242,7 @@ class ArrivingForm:
         return new_file.describe(intent, arriving.hashing.sha256, size, look, arriving.blob)
 
     def _key(self, principal: Principal, arriving: _Arriving, options: FormOptions) -> str:
-        """The key of a file, inside the caller's ticket and grants."""
+        """Return the key of a file, after checking it against the caller's ticket and grants."""
         name = keys.relative_path(arriving.path) if options.keeps_paths else arriving.name
         key, ticket = options.key_of(name), self._intent.ticket
         if ticket is not None:
@@ -254,7 +257,7 @@ class ArrivingForm:
                 arriving.writer.commit(arriving.hashing.sha256)
 
     def abort(self) -> None:
-        """Give up what is not committed."""
+        """Discard the content that is not committed."""
         for arriving in self._arrived:
             if arriving.writer is not None:
                 arriving.writer.abort()

@@ -1,7 +1,7 @@
-"""Room for a body before it comes: what it may need of disk, quota and ticket is reserved (ADR 59).
+"""Reservations of disk space, quota and ticket uses for bodies before they arrive (ADR 59).
 
-Two bodies never share the same free space: those that reserve take turns, each of them sees what
-the others have reserved, and room is given back when the file is stored or refused.
+Two bodies never reserve the same free space: reservations are made one after another, and each one
+takes the earlier ones into account. A reservation ends when the file is stored or refused.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from wharf_upload.tenancy.quotas import QuotaCheck
 from wharf_upload.uploads.disk_room import DiskRoom, no_inodes, no_room
 
 log = logging.getLogger(__name__)
-# A body without a length gets this part of the room at most: the next one finds some, too.
+# A body without a length gets at most one half of the free space, so that the next one finds some.
 _PART_WITHOUT_LENGTH = 2
-# More than that lapse.
+# The process remembers at most this many unreleased reservations; the others expire.
 _MOST_LATE = 10_000
 LIMIT = "limit"
 DISK, TENANT_SHARE, INODES, QUOTA, TICKET = "disk", "tenant_share", "inodes", "quota", "ticket"
 REASONS = (DISK, TENANT_SHARE, INODES, QUOTA, TICKET)
 refusals = MetricBuffer()
-"""Bodies that found no room, by reason."""
+"""The number of refused bodies, by the reason of the refusal."""
 
 
 class Share(NamedTuple):
@@ -41,11 +41,12 @@ class Share(NamedTuple):
 
 
 class TicketLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of bodies that come at the same time by a ticket for `max_files` files.
+    """The limits for concurrent bodies that use one ticket for `max_files` files.
 
-    `counts_uses`: the files that it has brought are looked at. `bytes_of_a_file`: several bodies
-    may bring one file, in slices, so their bytes are limited instead of their number; then
-    `takes_slices` tells whether one may come although the ticket is used up.
+    With `counts_uses`, the files that were already stored with the ticket count. `bytes_of_a_file`
+    is set where several bodies may carry slices of one file: then the limit applies to the number
+    of bytes, not to the number of bodies. `takes_slices` tells whether a slice is allowed although
+    the ticket is used up.
     """
 
     id: str
@@ -56,12 +57,13 @@ class TicketLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that wants to come.
+    """A body that asks for admission.
 
-    `length` is `None` where it is not announced; `largest` is the most that it may have. It lies on
-    the disk `copies` times, and `overhead` bytes of it are no content. `instead` gets the bytes of
-    its content and tells what is needed where the quota is used up: less for a body that replaces a
-    file, nothing for one that is counted already. `None`: it needs what others need.
+    `length` is `None` if the client does not announce it; `largest` is the upper limit, in bytes.
+    The disk holds `copies` copies of the body, and `overhead` bytes of the body are not content.
+    The service calls `instead` with the number of content bytes when the quota is used up.
+    `instead` returns a smaller share for a body that replaces a file, an empty share for a body
+    that the quota already counts, and `None` for any other body.
     """
 
     tenant: str
@@ -76,10 +78,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bound(NamedTuple):
-    """How much comes of a body without a length, in bytes: it is cut at `body_class`.
+    """The size in bytes at which the gateway cuts a body without a length: its `body_class`.
 
-    `limit` is the most that could be stored, and `by` says why: `LIMIT` for the limits of the
-    bucket, the ticket or the upload, `QUOTA` or `DISK`. Nobody is told how much room the disk has.
+    `limit` is the most that could be stored. `by` names the reason: `LIMIT` for the limits of the
+    bucket, the ticket or the upload, `QUOTA`, or `DISK`. No client learns how much disk space is
+    free.
     """
 
     body_class: int
@@ -88,21 +91,21 @@ class Bound(NamedTuple):
 
 
 class RoomTaken(NamedTuple):
-    """The reservation of a body; one without a length has a bound."""
+    """The reservation of a body; `bound` is set for a body without a length."""
 
     id: str
     bound: Bound | None = None
 
 
 class TicketUses(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries about tickets; see `database.contract`."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files an upload ticket has brought."""
+        """Return how many files clients have stored with an upload ticket."""
 
 
 class BodyRoom:
-    """Reserves what bodies need, and gives it back."""
+    """Reserves the resources that bodies need, and releases them."""
 
     def __init__(
         self,
@@ -113,18 +116,20 @@ class BodyRoom:
         *,
         tenant_percent: int,
     ) -> None:
-        """`tenant_percent` is how much one tenant may have reserved of the room on the disk that
-        the others have left.
+        """Create the reservations of this process.
+
+        `tenant_percent` limits how much of the disk space that other tenants have left one tenant
+        may reserve.
         """
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent
         self._streamed: dict[str, Callable[[], int]] = {}
         self._given_back: set[str] = set()
-        # What could not be given back while the database was away.
+        # Reservations that could not be released while the database was away.
         self._late: set[str] = set()
 
     def take(self, body: Body) -> RoomTaken:
-        """Reserve what the body needs.
+        """Reserve the resources that the body needs.
 
         Raises `TicketUsedUp`, `QuotaExceeded` and the problem `storage-full`.
         """
@@ -138,10 +143,10 @@ class BodyRoom:
             raise
 
     def take_disk(self, tenant: str, length: int, written: Callable[[], int]) -> str:
-        """Reserve room on the disk alone, where the quota is reserved already; return the id.
+        """Reserve disk space alone, for a body with a reserved quota; return the id.
 
-        `written` tells, in another thread, how many bytes of it are on the disk. Raises the problem
-        `storage-full`.
+        `written` returns how many bytes of the body are on the disk; another thread calls it.
+        Raises the problem `storage-full`.
         """
 
         def judge(reserved: Reserved) -> Needed:
@@ -153,17 +158,17 @@ class BodyRoom:
         return room
 
     def streamed(self) -> int:
-        """Return how much of the bodies that this process receives is on the disk, in bytes."""
+        """Return how many bytes of the bodies that this process receives are on the disk."""
         return sum(written() for written in list(self._streamed.values()))
 
     def take_disk_without_length(
         self, tenant: str, largest: int, *, checks_quota: bool, more_copies: int
     ) -> RoomTaken:
-        """Reserve room on the disk alone for a body without a length of at most `largest` bytes.
+        """Reserve disk space alone for a body without a length of at most `largest` bytes.
 
-        With `checks_quota` it may have no more than what is left of it; none is reserved. As much
-        room once more is to be free for each of `more_copies`, which reserve later. Raises the
-        problem `storage-full`.
+        With `checks_quota` the body may not be longer than the free part of the quota, of which
+        nothing is reserved. The same space must be free once more for each of `more_copies`, which
+        are reserved later. Raises the problem `storage-full`.
         """
         bound: Bound | None = None
 
@@ -179,16 +184,16 @@ class BodyRoom:
         return RoomTaken(self._reservations.reserve(tenant, "", judge).id, bound)
 
     def give_back_at_commit(self, room: str) -> None:
-        """End the reservation of a body that is committed next; `give_back` has to follow.
+        """End the reservation of a body right before its commit; `give_back` must follow.
 
-        The commit judges quota and ticket anew. With both counted at once, another body for which
-        there is room would be refused.
+        The commit checks quota and ticket again. If the reservation and the new file counted at the
+        same time, the service would refuse another body that fits.
         """
         self.give_back(room)
         self._given_back.add(room)
 
     def give_back(self, *ids: str) -> None:
-        """End reservations; one that cannot be ended now is ended with the next ones."""
+        """End reservations; one that cannot be ended now is ended together with later ones."""
         if len(ids) == 1 and ids[0] in self._given_back:
             self._given_back.discard(ids[0])
             return
@@ -198,14 +203,14 @@ class BodyRoom:
         try:
             self._reservations.end(every)
         except DatabaseUnavailable as error:
-            log.warning("room cannot be given back now: %s", error)
+            log.warning("cannot release reservations now, will retry: %s", error)
             if len(every) <= _MOST_LATE:
                 self._late.update(ids)
         else:
             self._late.difference_update(every)
 
     def give_back_late(self) -> None:
-        """End what could not be ended before."""
+        """End the reservations that could not be ended before."""
         if self._late:
             self.give_back()
 
@@ -213,7 +218,7 @@ class BodyRoom:
         try:
             return self._take(body)
         except QuotaExceeded:
-            # Files whose time is over count until somebody removes them.
+            # Expired files count until they are removed.
             if not self._quotas.expire(body.tenant):
                 raise
         return self._take(body)
@@ -243,11 +248,15 @@ class BodyRoom:
         return RoomTaken(self._reservations.reserve(body.tenant, ticket, judge).id, bound)
 
     def _require_disk(self, reserved: Reserved, needed_bytes: int | None, inodes: int) -> int:
-        """Return the bytes that may be reserved, or raise `storage-full`; `None`: any at all."""
+        """Return the bytes that may be reserved, or raise `storage-full`.
+
+        With `needed_bytes` = `None` one free byte is enough.
+        """
         room = self._disk.now()
         every = max(0, room.bytes) + reserved.written_bytes
         share = every * self._tenant_percent // 100
-        # Of what the others have left: so several tenants together leave some, too.
+        # The share applies to the space that the other tenants have left, so that several tenants
+        # together never reserve the whole disk.
         others = reserved.disk_bytes - reserved.own_disk_bytes
         share_left = (every - others) * self._tenant_percent // 100 - reserved.own_disk_bytes
         left = room.bytes - reserved.outstanding_bytes
@@ -262,7 +271,7 @@ class BodyRoom:
         return free
 
     def _bound_of(self, body: Body, reserved: Reserved) -> Bound:
-        """Return where a body without a length is cut."""
+        """Return the size at which the gateway cuts a body without a length."""
         free = self._require_disk(reserved, None, body.inodes)
         limit = body.largest
         left = self._quotas.left_bytes(body.tenant, reserved)
@@ -273,7 +282,7 @@ class BodyRoom:
         return _bound_of(limit, free, body.copies, LIMIT if limit == body.largest else QUOTA)
 
     def _require_ticket(self, body: Body, reserved: Reserved, content: int) -> None:
-        """Raise `TicketUsedUp` where the ticket has brought, or is bringing, all its files."""
+        """Raise `TicketUsedUp` if stored files and bodies under way use up the ticket."""
         ticket = body.ticket
         if ticket is None:
             return
@@ -293,9 +302,10 @@ class BodyRoom:
             raise TicketUsedUp(ticket.max_files, under_way=reserved.ticket_bodies)
 
     def _share_of(self, body: Body, reserved: Reserved, content: int) -> Share:
-        """Return what is to be reserved of the quota; raises `QuotaExceeded`.
+        """Return the share of the quota to reserve; raises `QuotaExceeded`.
 
-        A body without a length may be longer than what is left: then the commit refuses it.
+        A body without a length may be longer than the free part of the quota: then the commit
+        refuses it.
         """
         if body.length is None:
             left = self._quotas.left_bytes(body.tenant, reserved)
@@ -315,7 +325,7 @@ class BodyRoom:
 
 
 def _bound_of(limit: int, free: int, copies: int, limited_by: str) -> Bound:
-    """Return the bound by a limit and the free room; raises the problem `storage-full`."""
+    """Return the bound from a limit and the free space; raises the problem `storage-full`."""
     found = class_for(limit, free // _PART_WITHOUT_LENGTH // copies)
     if found is None:
         _note(DISK)

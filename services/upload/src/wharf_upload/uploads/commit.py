@@ -1,4 +1,4 @@
-"""The commit of an upload: stored blobs become visible as files, all of them or none."""
+"""The commit of an upload: makes stored blobs visible as files, all of them or none."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from wharf_upload.storage.base import BlobName, BlobStore, StoreBusy, StoreError
 
 
 class FileWrites(Protocol):
-    """What the commit asks the database; see `database.contract`."""
+    """The writes that the commit sends to the database; see `database.contract`."""
 
     def write(self, write: Write) -> Stored:
-        """Make files visible, durably, in one commit."""
+        """Make files visible and durable in one commit."""
 
 
 class FileCommit:
-    """Writes the records of stored blobs; removes the blobs that no record will name."""
+    """Writes the records of stored blobs, and removes the blobs that no record names."""
 
     def __init__(
         self,
@@ -43,11 +43,12 @@ class FileCommit:
         count_more: Callable[[str, str, int], None],
         give_back: Callable[[str], None],
     ) -> None:
-        """`recheck` gives a principal as it is now; raises a problem when it is revoked.
+        """Create the commit.
 
-        `count_more` counts files beside the first one of a request as further requests of a tenant
-        and a client (`ratelimits.RateLimits.count_more`): each makes as many rows. `give_back` ends
-        what was reserved for a body.
+        `recheck` returns a principal with its present rights, or raises a problem when it was
+        revoked. `count_more` counts the files after the first one of a request as further requests
+        of the tenant and the client (`ratelimits.RateLimits.count_more`), because each file makes
+        as many rows as a request. `give_back` ends the reservation of a body.
         """
         self._store, self._files, self._recheck = store, files, recheck
         self._count_more, self._give_back = count_more, give_back
@@ -55,9 +56,9 @@ class FileCommit:
     def judged_again(
         self, caller: Principal, intent: UploadIntent, files: tuple[File, ...]
     ) -> UploadIntent:
-        """Return the intent as the caller's rights are now: storing large bodies takes minutes.
+        """Return the intent with the caller's present rights: storing a large body takes minutes.
 
-        Removes the blobs when it raises: `NoSuchBucket`, `OutsideGrants`, or a problem.
+        Raises `NoSuchBucket`, `OutsideGrants` or a problem, and then removes the blobs.
         """
         try:
             now = self._recheck(caller)
@@ -73,7 +74,7 @@ class FileCommit:
     ) -> Stored:
         """Make stored blobs visible as files; return them with their final keys.
 
-        `upload` is the resumable upload that becomes the file. Raises `Refused` kinds,
+        `upload` is the resumable upload that becomes the file. Raises subclasses of `Refused`,
         `OutcomeUnknown` and `DatabaseUnavailable`.
         """
         write = Write(
@@ -91,7 +92,7 @@ class FileCommit:
         try:
             stored = self._files.write(write)
         except OutcomeUnknown:
-            # A row may point to these bytes. If none does, the sweeper finds them.
+            # A row may point to these bytes. If no row does, the sweeper removes them.
             raise
         except BaseException:
             self.discard(files)
@@ -107,8 +108,9 @@ class FileCommit:
     def discard(self, files: tuple[File, ...]) -> None:
         """Remove blobs that no row will point to.
 
-        A blob that stays is swept later; the reason why it is unwanted matters more here. A store
-        that cannot be used now is asked once: a form has many files, and each wait is seconds.
+        This method raises nothing, because its caller is about to report why the blobs are
+        unwanted. The sweeper removes the blobs that stay. The method stops when the store is busy:
+        each further call would wait for seconds, and a form has many files.
         """
         for file in files:
             try:
@@ -120,9 +122,9 @@ class FileCommit:
 
 
 def _require_within(intent: UploadIntent, stored: Stored) -> None:
-    """Raise `OutsideGrants` where a repeated request's files are out of the caller's reach by now.
+    """Raise `OutsideGrants` if the caller may no longer reach the files of a repeated request.
 
-    Their keys may be others than were asked for, and were chosen by an earlier reach.
+    The files may have other keys than the ones in the request, chosen under an earlier reach.
     """
     for file in stored.files:
         if intent.within is not None and not file.key.startswith(intent.within):
@@ -130,7 +132,10 @@ def _require_within(intent: UploadIntent, stored: Stored) -> None:
 
 
 def _with_content(intent: UploadIntent, files: tuple[File, ...]) -> Idempotency | None:
-    """The request's fingerprint, its choice and its files' names and bytes included."""
+    """Return the idempotency value with a fingerprint of the request and its files.
+
+    The fingerprint covers the conflict option, and the key and the SHA-256 of each file.
+    """
     idempotency = intent.idempotency
     if idempotency is None:
         return None

@@ -1,4 +1,4 @@
-"""The digest of content that lies in a file: from the digest daemon, or computed here."""
+"""The digest of content in a spool file: taken from the digest daemon, or computed here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wharf_upload.storage.spool_file import SpoolFile
 
 _KNOWN, _COMPUTED = ("known",), ("computed",)
 results = MetricBuffer()
-"""Digests of large bodies: `known` by the digest daemon, or `computed` by the receiver."""
+"""Digests of large bodies: `known` from the digest daemon, or `computed` by the receiver."""
 
 
 class ContentDigests:
@@ -29,14 +29,14 @@ class ContentDigests:
         *,
         sync: Callable[[], None],
     ) -> bytes:
-        """Return the SHA-256 of a file after `sync`, which makes its bytes durable.
+        """Return the SHA-256 of a file after calling `sync`, which makes its bytes durable.
 
-        The digest daemon may have seen the file grow under its path. `expected` are announced
-        digests by algorithm. Raises `DigestMismatch` and `StoreError`.
+        The digest daemon may have hashed the file while it grew under its path. `expected` are
+        announced digests by algorithm. Raises `DigestMismatch` and `StoreError`.
         """
         size = spool.size
         pending = self._client.ask(spool.path, spool.inode, size, patience_seconds(size))
-        # The disk works while the daemon reads the last blocks.
+        # The disk writes while the daemon hashes the last blocks.
         sync()
         begun = time.perf_counter()
         known = pending.answer()
@@ -55,7 +55,7 @@ class ContentDigests:
 
 
 def verify_bytes(content: bytes, sha256: bytes, expected: Mapping[str, bytes]) -> None:
-    """Compare content in memory, and its SHA-256, with announced digests.
+    """Compare content in memory, and its SHA-256, with the announced digests.
 
     Raises `DigestMismatch`.
     """
@@ -68,6 +68,6 @@ def verify_bytes(content: bytes, sha256: bytes, expected: Mapping[str, bytes]) -
 
 
 def verify_sha256(sha256: bytes, expected: Mapping[str, bytes]) -> None:
-    """Raise `DigestMismatch` when another SHA-256 was announced."""
+    """Raise `DigestMismatch` when the client announced another SHA-256."""
     if expected.get("sha-256", sha256) != sha256:
         raise DigestMismatch("sha-256", expected["sha-256"], sha256)

@@ -1,4 +1,4 @@
-"""Copies ranges of a spooled form into blobs, in the kernel, beside the search for boundaries."""
+"""The copying of ranges of a spooled form into blobs, in the kernel, parallel to its parsing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from queue import SimpleQueue
 from wharf_upload.storage.base import BlobWriter
 from wharf_upload.storage.spool_file import SpoolFile
 
-# Below this a thread costs more than it saves.
+# Below this size a thread costs more time than it saves.
 _INLINE_BYTES = 4 << 20
 
 
 class Copier:
-    """One form's copies. Large files are copied by a thread while the next bytes are looked at."""
+    """The copies of one form; a thread copies large files while the parser reads on."""
 
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
@@ -22,7 +22,7 @@ class Copier:
         self._error: BaseException | None = None
 
     def copy(self, writer: BlobWriter, offset: int, length: int) -> None:
-        """Copies a range (bytes), now or soon; errors are raised by `drain`."""
+        """Copy a range (bytes) now, or queue it for the thread; `drain` raises its errors."""
         if self._jobs is None and writer.size() + length < _INLINE_BYTES:
             writer.copy_range(self._spool, offset, length)
             return
@@ -42,7 +42,7 @@ class Copier:
                     self._error = error
 
     def drain(self) -> None:
-        """Waits until everything asked for is copied; raises the first error."""
+        """Wait until all queued ranges are copied; raise the first error."""
         if self._jobs is None or self._thread is None:
             return
         self._jobs.put(None)

@@ -1,4 +1,4 @@
-"""Room on the disk: an upload is refused before its body when the disk has no room for it."""
+"""The free disk space: the service refuses an upload before its body when the disk is too full."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from wharf_upload.domain.reservation import Reserved
 from wharf_upload.problems import STORAGE_FULL
 from wharf_upload.storage.base import BlobStore, Room
 
-# How long a look at the disk holds for bodies that reserve nothing; far less than it takes to fill
-# the usual reserve. What others have reserved is asked less often: it costs a query.
+# How long `require` reuses the free space of the disk and the reservations, in seconds. The disk
+# cannot lose the usual reserve in that time. Reservations are read less often, because each read is
+# a query.
 _LOOK_SECONDS, _ASK_SECONDS = 0.05, 0.25
-# A guess at when the bodies under way may have made room.
+# An estimate of the time until bodies under way have released space.
 _RETRY_SECONDS = 10
 
 
 class ReservedRoom(Protocol):
-    """The part of the database that tells reservations; see `database.room_contract`."""
+    """The queries about reservations; see `database.room_contract`."""
 
     def reserved(self) -> Reserved:
-        """Return what is reserved on this disk, by all."""
+        """Return the sum of all reservations on this disk."""
 
 
 class DiskRoom:
-    """Keeps a reserve of the disk free, and what bodies under way have reserved."""
+    """Keeps free a reserve of the disk, and the space that bodies under way have reserved."""
 
     def __init__(
         self,
@@ -45,15 +46,15 @@ class DiskRoom:
         self._reserved, self._ask_at = Reserved(), 0.0
 
     def now(self) -> Room:
-        """Return what is free above the reserve, which may be less than nothing."""
+        """Return the free space above the reserve; its numbers may be negative."""
         room = self._store.room()
         inodes = None if room.inodes is None else room.inodes - self._reserve_inodes
         return Room(room.bytes - self._reserve_bytes, inodes, room.read_only)
 
     def require(self, length_bytes: int) -> None:
-        """Raise the problem `storage-full` when a body that reserves nothing would fill the disk.
+        """Raise the problem `storage-full` when a body without a reservation would fill the disk.
 
-        It sees the disk, and what others have reserved, as they were a moment ago.
+        The values for the disk and for the reservations may be a fraction of a second old.
         """
         now = self._clock()
         if now >= self._look_at:
@@ -66,9 +67,9 @@ class DiskRoom:
             raise no_inodes(passes=room.inodes > 0)
 
     def error(self) -> str | None:
-        """Return why the disk takes no uploads, or `None`; files are read all the same.
+        """Return why the disk takes no uploads, or `None`; downloads work in any case.
 
-        Strangers read it, too, so it has no numbers: the metrics have them.
+        Unauthenticated clients can read this text, so it has no numbers: the metrics have them.
         """
         room = self._store.room()
         if room.read_only:
@@ -82,7 +83,7 @@ class DiskRoom:
     def _look(self, now: float) -> None:
         if now >= self._ask_at:
             self._ask_at = now + _ASK_SECONDS
-            # Without an answer what was known last goes on to hold.
+            # Without a database the last known reservations stay in use.
             with suppress(DatabaseUnavailable):
                 self._reserved = self._under_way.reserved()
         self._room = self.now()
@@ -90,27 +91,27 @@ class DiskRoom:
 
 
 def no_room(needed_bytes: int | None, *, passes: bool) -> ProblemError:
-    """Return the problem `storage-full`, which does not tell how much room there is.
+    """Return the problem `storage-full`, which does not state how much space is free.
 
     Args:
-        needed_bytes: what the body needs; `None` for one without a length.
-        passes: whether there is room when no other body is under way.
+        needed_bytes: the bytes that the body needs; `None` for a body without a length.
+        passes: whether the body would fit if no other body were under way.
     """
     if needed_bytes is None:
-        return _storage_full("There is no room for a body without a length.", passes=passes)
-    detail = f"There is no room for the {needed_bytes} bytes that the body needs."
+        return _storage_full("The disk has no space for a body without a length.", passes=passes)
+    detail = f"The disk has no space for the {needed_bytes} bytes that the body needs."
     return _storage_full(detail, passes=passes, needed_bytes=needed_bytes)
 
 
 def no_inodes(*, passes: bool) -> ProblemError:
-    """Return the problem `storage-full`; `passes` as for `no_room`."""
-    return _storage_full("The disk can make no more files.", passes=passes)
+    """Return the problem `storage-full` for inodes; `passes` has the meaning of `no_room`."""
+    return _storage_full("The disk has no inodes for more files.", passes=passes)
 
 
 def _storage_full(detail: str, *, passes: bool, **members: int) -> ProblemError:
     headers: tuple[tuple[str, str], ...] = ()
     if passes:
-        detail = f"{detail} Bodies that are on their way have it."
+        detail = f"{detail} Other uploads have reserved the rest; retry later."
         headers = (("Retry-After", str(_RETRY_SECONDS)),)
         members["retry_after"] = _RETRY_SECONDS
     return STORAGE_FULL(detail, headers=headers, **members)

@@ -1,4 +1,4 @@
-"""The plain fields of a form that say where its files go, and what happens then."""
+"""The plain fields of a form that choose the keys of its files and the action on a conflict."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ _ON_CONFLICT: Mapping[str, OnConflict] = {
     "replace": "replace",
     "error": "error",
 }
-#: Fields with the path of the file behind them: of Uppy, of dropzone, and as browsers call it.
+#: The fields that carry the path of the next file: of Uppy, of dropzone, and the browsers' name.
 PATH_FIELDS = frozenset(("relativePath", "fullPath", "webkitRelativePath"))
 _PATHS: Mapping[str, bool] = {"keep": True, "drop": False}
 
 
 class FormOptions(msgspec.Struct, frozen=True):
-    """What was chosen, as it may be done. `key` is that of the one file, of a ticket that names it;
-    else each file's name is put behind `folder`, with the folders of its path if `keeps_paths`.
+    """The options of a form, after they were checked.
+
+    `key` is set if a ticket names the key of the one file. Otherwise a file's key is `folder` and
+    the file's name, with the folders of its path if `keeps_paths`.
     """
 
     folder: str
@@ -38,7 +40,7 @@ class FormOptions(msgspec.Struct, frozen=True):
     keeps_paths: bool = False
 
     def key_of(self, name: str) -> str:
-        """The key of a file of this name, or of this relative path; raises `InvalidKey`."""
+        """Return the key of a file with this name or relative path; raises `InvalidKey`."""
         return keys.object_key_text(self.folder + name) if self.key is None else self.key
 
 
@@ -51,9 +53,10 @@ def read(
     condition: WriteCondition | None,
     origins: tuple[str, ...] = (),
 ) -> FormOptions:
-    """Raises `TicketRefused`, `InvalidKey`, and the problem `unprocessable`.
+    """Return the options of a form.
 
-    `origins` are those of the bucket, to which a form may lead.
+    `origins` are the bucket's origins, to which a form may redirect. Raises `TicketRefused`,
+    `InvalidKey`, and the problem `unprocessable`.
     """
     if not fields and ticket is None and condition is None:
         return _NOTHING_CHOSEN
@@ -63,7 +66,7 @@ def read(
     keeps_paths = _choice(fields, "paths", _PATHS, "drop")
     if ticket is not None and ticket.key is not None:
         if prefix:
-            raise TicketRefused("key", "The ticket names the key; leave the field prefix out.")
+            raise TicketRefused("key", "The ticket names the key; remove the field prefix.")
         prefix, key = "", keys.object_key_text(ticket.key)
         keeps_paths = False
     else:
@@ -73,10 +76,10 @@ def read(
 
 
 def path_of(filename: str, field: str) -> str:
-    """Return the path of a file in a folder, as its client sent it.
+    """Return the relative path of a file, as the client sent it.
 
-    Browsers send it as the file's name; scripts of pages send it in a field before the file, which
-    counts where it ends in the file's name.
+    Browsers send the path as the file's name. Scripts of pages send it in a field before the file.
+    The field counts if it ends in the file's name.
     """
     if not field:
         return filename
@@ -93,14 +96,14 @@ def _on_conflict(
     default = ("replace" if replaces else "error") if names_key or must_exist else "rename"
     choice = _choice(fields, "on_conflict", _ON_CONFLICT, default)
     if names_key and choice == "rename":
-        raise TicketRefused("key", "The ticket is for one key, and another name would be another.")
+        raise TicketRefused("key", "The ticket is for one key; on_conflict=rename changes the key.")
     if must_exist and choice == "rename":
         raise UNPROCESSABLE(
-            "If-Match is of a file that is replaced, and on_conflict=rename replaces none.",
+            "If-Match needs a file to replace, but on_conflict=rename replaces no file.",
             field="on_conflict",
         )
     if choice == "replace" and not replaces:
-        raise TicketRefused("replace", "The ticket adds files and replaces none.")
+        raise TicketRefused("replace", "The ticket allows new files, but no replacements.")
     return choice
 
 
@@ -110,7 +113,7 @@ def _choice(
     chosen = fields.get(name, default)
     if chosen not in choices:
         *words, last = choices
-        raise UNPROCESSABLE(f"{name} is one of {', '.join(words)} and {last}.", field=name)
+        raise UNPROCESSABLE(f"{name} must be one of {', '.join(words)} and {last}.", field=name)
     return choices[chosen]
 
 

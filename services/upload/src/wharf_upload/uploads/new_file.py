@@ -1,4 +1,4 @@
-"""The record of a file whose bytes have been looked at."""
+"""The creation of a file's record from the inspection of its bytes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _LONGEST_MARK_BYTES = 16
 
 
 class Look(NamedTuple):
-    """What the bytes of a file say: their media type, whether they hold what could act, and, where
-    they are text, whether they are known to be UTF-8.
+    """The result of the inspection of a file's bytes.
+
+    `active` tells whether the file contains active content such as scripts. `utf8` is false for a
+    text that may not be UTF-8.
     """
 
     media_type: str
@@ -40,7 +42,7 @@ def of_bytes(intent: UploadIntent, content: bytes, sha256: bytes) -> File:
 
 
 def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Look:
-    """Look at a file of `size` bytes that lies in a spool file from `begin` on.
+    """Inspect the file of `size` bytes that starts at `begin` in a spool file.
 
     Raises `TypeNotAllowed` and `StoreError`.
     """
@@ -51,7 +53,7 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
         return spool.read_at(begin + offset, max(0, min(length, size - offset)))
 
     if size <= 2 * HEAD_BYTES:
-        # Its head and its tail are all of it.
+        # The head and the tail cover the whole file.
         return _look_at_bytes(intent, read_at(0, size))
     head = read_at(0, HEAD_BYTES)
     media_type = _type_of(intent, sniff(head, complete=False, size=size, read_at=read_at), head)
@@ -63,7 +65,7 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
 def describe(
     intent: UploadIntent, sha256: bytes, size: int, look: Look, blob: str | None = None
 ) -> File:
-    """Return the record; without `blob` the blob gets the name of the file's new identifier."""
+    """Return the record; without `blob`, file and blob share a new identifier."""
     identifier, now = blob or uuid7_hex(), now_milliseconds()
     lifetime = intent.policy.expire_after_seconds
     return File(
@@ -87,7 +89,7 @@ def describe(
 
 
 def _look_at_bytes(intent: UploadIntent, content: bytes) -> Look:
-    """Look at a whole file, which is not empty; raises `TypeNotAllowed`."""
+    """Inspect a whole file that is not empty; raises `TypeNotAllowed`."""
     size, head = len(content), content[:HEAD_BYTES]
     if size <= HEAD_BYTES:
         sniffed = sniff(content, complete=True)
@@ -115,21 +117,21 @@ def _type_of(intent: UploadIntent, sniffed: str, head: bytes) -> str:
 
 
 def _look_at_nothing(intent: UploadIntent) -> Look:
-    """Return what an empty file says: it has no type."""
+    """Return the result for an empty file, which has no type."""
     check_empty(intent.filename, intent.policy, intent.ticket)
     return _EMPTY
 
 
 def _is_active(media_type: str, head: bytes, tail: bytes) -> bool:
-    """Whether a file that could be shown holds something that could act.
+    """Tell whether a file that browsers display contains active content.
 
-    Its first and last `HEAD_BYTES` are looked at, where unpackers and readers of PDF look
+    The check covers the first and last `HEAD_BYTES`, because unpackers and PDF readers start there
     (security.md row 31).
     """
     return media_type in INLINE_TYPES and (active_content(head) or active_content(tail))
 
 
 def _tail_start(size: int) -> int:
-    """Where the tail of a file of `size` bytes begins, in bytes."""
-    # A mark that the end of the head cuts in two is found in the tail.
+    """Return the offset (bytes) at which the tail of a file of `size` bytes begins."""
+    # The tail overlaps the head, so that the check finds a mark that the end of the head cuts.
     return max(HEAD_BYTES - _LONGEST_MARK_BYTES, size - HEAD_BYTES)

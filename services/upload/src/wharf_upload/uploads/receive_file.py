@@ -1,8 +1,8 @@
-"""Receiving: from bytes that the gateway holds to a file that is visible, in one order always.
+"""The reception of a file: stores the gateway's bytes as a visible file, always in one order.
 
-Bytes durable, then name durable, then row durable, then the answer (`docs/reliability.md`). What
-is given up on the way is removed here; what a crash leaves is found by the sweeper, because
-nothing points to it yet.
+First the bytes are durable, then the name, then the row; then the client gets the response
+(`docs/reliability.md`). After an error this module removes the content. After a crash the sweeper
+finds the content, because no row points to it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from wharf_upload.uploads.content_digest import ContentDigests, verify_bytes
 
 
 class CommitQueue(Protocol):
-    """Lets uploads that come together share a commit; see `database.contract`."""
+    """A queue that lets concurrent uploads share a commit; see `database.contract`."""
 
     def announce(self) -> None:
-        """Say that this thread will write within milliseconds."""
+        """Announce that this thread will write within milliseconds."""
 
     def withdraw(self) -> None:
-        """Say that this thread has written, or will not."""
+        """Withdraw the announcement: this thread has written, or will not write."""
 
 
 class FileReceiver:
@@ -45,8 +45,8 @@ class FileReceiver:
     def receive_bytes(self, intent: UploadIntent, content: bytes) -> Stored:
         """Store a small file that is in memory.
 
-        Raises `TooLarge`, `DigestMismatch`, `TypeNotAllowed`, `StoreError` and what the commit
-        raises.
+        Raises `TooLarge`, `DigestMismatch`, `TypeNotAllowed`, `StoreError` and the errors of the
+        commit.
         """
         self._queue.announce()
         try:
@@ -67,9 +67,10 @@ class FileReceiver:
         return self._commit.keep(intent, (file,))
 
     def receive_spooled(self, caller: Principal, intent: UploadIntent, spool_path: str) -> Stored:
-        """Store a file that the gateway has spooled, without copying it.
+        """Store a file from the gateway's spool without copying it.
 
-        Raises as above, and where the caller has lost its right meanwhile.
+        Raises the errors of `receive_bytes`, and the refusal if the caller has lost its permission
+        since the admission.
         """
         begun = time.perf_counter()
         with SpoolFile.open(spool_path) as spool:
@@ -79,7 +80,8 @@ class FileReceiver:
 
     def _stored(self, intent: UploadIntent, spool: SpoolFile) -> File:
         blob = BlobName(intent.tenant, uuid7_hex())
-        # First of all: the gateway removes the spool file when the client goes away.
+        # This must be the first step: the gateway removes the spool file when the client
+        # disconnects.
         pending = self._store.adopt(blob, spool)
         try:
             check_size(spool.size, intent.largest)

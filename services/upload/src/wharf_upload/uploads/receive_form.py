@@ -1,7 +1,7 @@
-"""Receiving a form: one spool file that holds several files and plain fields.
+"""The reception of a form: one spool file with several files and plain fields.
 
-The form is read once. Each file's bytes are hashed as they pass, and copied in the kernel into a
-blob of their own; nothing becomes visible unless all of it does.
+The receiver reads the form once. While reading, it hashes the bytes of each file and copies them in
+the kernel into a separate blob. Either all files become visible or none.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from wharf_upload.uploads.slices.values import ArrivedSlice
 
 @dataclass(frozen=True)
 class ReceivedForm:
-    """A form whose files are stored. `redirect` is where it wants its browser sent: an allowed
-    address, or `None`.
+    """A form after all its files were stored.
+
+    `redirect` is the allowed address to which the form redirects the browser, or `None`.
     """
 
     stored: Stored
@@ -41,7 +42,7 @@ class ReceivedForm:
 
 @dataclass(frozen=True)
 class KeptSlice:
-    """A slice of a file that is not whole yet; until `expires_at` (unix ms) others may come."""
+    """A stored slice of an incomplete file; `expires_at` (unix ms) is when the slices expire."""
 
     slice: Slice
     expires_at: int
@@ -59,7 +60,7 @@ class FormReceiver:
         *,
         max_files: int,
     ) -> None:
-        """`max_files` is how many files a form may hold."""
+        """Create the receiver; `max_files` is the maximum number of files in a form."""
         self._store, self._commit, self._slices = store, commit, slices
         self._long_work, self._max_files = long_work, max_files
 
@@ -74,16 +75,20 @@ class FormReceiver:
         *,
         briefly: bool = False,
     ) -> ReceivedForm | KeptSlice:
-        """Store the files of a spooled form; `intent` says who sends it where, its key is empty.
+        """Store the files of a spooled form.
 
-        Some uploaders say in the `query` of the address what they send. `on_redirect` gets the
-        allowed address to which the form leads as soon as it is read, also of a form that is
-        refused then. Raises problems, the errors of `multipart.parser`, of names, types and sizes,
-        `StoreError` and what the commit raises; `briefly`: also `TakesLong`, with nothing done.
+        `intent` names the sender and the bucket; its key is empty. Some uploaders describe a slice
+        in the `query` of the address. The method calls `on_redirect` with the allowed redirect
+        address as soon as it has read it, even if it refuses the form later.
+
+        Raises problems, the errors of `multipart.parser`, of names, types and sizes, `StoreError`
+        and the errors of the commit. With `briefly` it may raise `TakesLong`, and then has changed
+        nothing.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:
-            # An open file outlives its path: the gateway removes that when the client goes away.
+            # An open file stays readable after the gateway has removed its path. The gateway
+            # removes the path when the client disconnects.
             spool = undo.enter_context(SpoolFile.open(spool_path))
             _verify_message(spool, intent.digests)
             form = ArrivingForm(self._store, intent, self._max_files, spool, on_redirect)
@@ -106,18 +111,19 @@ class FormReceiver:
 
     def _received_slice(self, arrived: ArrivedSlice, *, briefly: bool) -> ReceivedForm | KeptSlice:
         if briefly and self._long_work.takes_long(arrived.slice.length):
-            raise TakesLong  # it may be the one that makes the file whole
+            # this slice may complete the file, and hashing the whole file takes long
+            raise TakesLong
         outcome = self._slices.receive(arrived)
         if outcome.file is None:
             return KeptSlice(arrived.slice, outcome.expires_at)
-        # A slice that comes again may find a file whose key an earlier reach has chosen.
+        # A repeated slice may belong to a stored file. An earlier reach may have chosen its key.
         reach.require_upload(arrived.principal, outcome.file.bucket, outcome.file.key)
         stored = Stored(files=(outcome.file,), created=(True,), replayed=outcome.repeated)
         return ReceivedForm(stored, arrived.options.redirect)
 
 
 def _verify_message(spool: SpoolFile, expected: Mapping[str, bytes]) -> None:
-    """A form's Content-Digest is that of the whole message, boundaries included (RFC 9530)."""
+    """Verify a form's Content-Digest, which covers the whole message with boundaries (RFC 9530)."""
     if not expected:
         return
     hashing = Hashing(sha512="sha-512" in expected)

@@ -1,4 +1,4 @@
-"""The rules that hold for an upload: of its bucket, its ticket, its tenant and the service."""
+"""The rules for an upload: those of its bucket, its ticket, its tenant and the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_upload.tenancy.limits import TenantLimits
 
 
 class FileRules(NamedTuple):
-    """What holds for one file: the bucket's policy, and the smallest of all size limits."""
+    """The rules for one file: the bucket's policy, and the smallest of all size limits."""
 
     policy: Policy
     largest: SizeLimit
@@ -28,17 +28,17 @@ class Buckets(Protocol):
 
 
 class UploadRules:
-    """Finds the rules for uploads of a caller to a bucket."""
+    """Finds the rules for a caller's uploads to a bucket."""
 
     def __init__(
         self, buckets: Buckets, tenant_limits: TenantLimits, *, max_file_bytes: int
     ) -> None:
-        """`max_file_bytes` is the limit of the service."""
+        """Create the rules; `max_file_bytes` is the limit of the service."""
         self._buckets, self._tenant_limits = buckets, tenant_limits
         self._max_file_bytes = max_file_bytes
 
     def of(self, caller: Principal, bucket: str) -> FileRules:
-        """Return the rules, whatever the caller's grants say; raises `NoSuchBucket`."""
+        """Return the rules without checking the caller's grants; raises `NoSuchBucket`."""
         found = self._buckets.bucket(caller.tenant, bucket)
         if found is None:
             raise NoSuchBucket
@@ -54,14 +54,14 @@ class UploadRules:
     def of_allowed(self, caller: Principal, bucket: str, key: str = "") -> FileRules:
         """Return the rules for an upload that the caller's grants allow.
 
-        Without a key the keys are judged later, each by itself. Raises `NoSuchBucket` and
+        Without a key, the caller checks the keys later, one by one. Raises `NoSuchBucket` and
         `OutsideGrants`.
         """
         reach.require_upload(caller, bucket, key)
         return self.of(caller, bucket)
 
     def intent_of(self, upload: UploadRequest) -> UploadIntent:
-        """Return what is to be stored: the request under its rules.
+        """Return the intent: the request together with its rules.
 
         Raises `NoSuchBucket` and `OutsideGrants`.
         """

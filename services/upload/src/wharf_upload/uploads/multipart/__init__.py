@@ -1,1 +1,1 @@
-"""Reads multipart/form-data (RFC 7578) from a spool file."""
+"""A reader of multipart/form-data (RFC 7578) in a spool file."""

@@ -1,8 +1,8 @@
-"""The parts of a multipart/form-data body (RFC 7578) that lies in one spool file.
+"""A parser of the parts of a multipart/form-data body (RFC 7578) in one spool file.
 
-The file may be many GiB long; one window of a few MiB is read at a time and the caller sees every
-byte of a file once, while it is there: hash it, and copy it by offset inside the kernel. CPU is
-linear in the size of the body, whatever it holds (security.md rows 16 to 18).
+The file may be many GiB long, so the parser reads one window at a time. The caller gets every byte
+of a file once, while it is in memory: the caller hashes it, and copies it by offset inside the
+kernel. The CPU time is linear in the size of the body for any content (security.md rows 16 to 18).
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ __all__ = [
 WINDOW_BYTES: Final = 1024 * 1024
 
 _HEADERS_END: Final = b"\r\n\r\n"
-# What may follow the boundary on its line: transport padding (RFC 2046 section 5.1.1), bounded so
-# that looking at it costs a bounded read; "--" closes the body. A closing line may end the file.
+# A boundary line may end in transport padding (RFC 2046 section 5.1.1). The parser limits the
+# padding, so that each check reads a limited number of bytes. "--" closes the body. The file may
+# end right after a closing line.
 _MAX_PADDING_BYTES: Final = 256
 _LINE_BYTES: Final = 2 + _MAX_PADDING_BYTES + 2
 _OPENING = re.compile(rb"[ \t]{0,256}+\r\n")
 _CLOSING = re.compile(rb"--[ \t]{0,256}+(?:\r?\n|\Z)")
-# A line that begins with the boundary and goes on is content, but each costs a look in Python, and
-# honest senders choose boundaries that do not occur. These take 10 ms.
+# A line that begins with the boundary and continues with other bytes is content. Each such line
+# costs time in Python, and honest clients choose boundaries that do not occur in the content. This
+# many lines take 10 ms.
 _MAX_LOOKALIKES: Final = 1000
 
 
@@ -55,26 +57,26 @@ class TooManyParts(ValueError):
     """The body has more parts or files than allowed.
 
     Attributes:
-        limit: how many are allowed.
+        limit: the allowed number.
         what: "parts" or "files".
     """
 
     def __init__(self, limit: int, what: str) -> None:
-        """Say which limit was passed."""
+        """Store which limit was exceeded."""
         self.limit = limit
         self.what = what
         super().__init__(f"The form has more than {limit} {what}; send several requests.")
 
 
 class FieldTooLarge(ValueError):
-    """The plain fields, names included, are larger together than allowed.
+    """The plain fields, names included, take more bytes together than allowed.
 
     Attributes:
-        limit_bytes: how many bytes are allowed.
+        limit_bytes: the allowed number of bytes.
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        """Say which limit was passed."""
+        """Store which limit was exceeded."""
         self.limit_bytes = limit_bytes
         super().__init__(
             f"The plain fields of the form take more than {limit_bytes} bytes together; send large"
@@ -84,7 +86,7 @@ class FieldTooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one body may hold. The defaults suit a form of a browser."""
+    """The limits of one body; the defaults fit the forms of browsers."""
 
     max_parts: int = 1000
     max_files: int = 1000
@@ -95,10 +97,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PartBegin:
-    """A file begins at `offset` (bytes from the start of the spool file).
+    """The start of a file at `offset` (bytes from the start of the spool file).
 
-    `filename` is the client's, unchecked; it is "" when the client sent content without a name.
-    `content_type` and `content_digest` are the part's header fields as they stand, or None.
+    `filename` is the client's, unchecked. It is "" when the client sent content without a name.
+    `content_type` and `content_digest` are the raw values of the part's header fields, or `None`.
     """
 
     name: str
@@ -110,9 +112,9 @@ class PartBegin:
 
 @dataclass(frozen=True, slots=True)
 class PartData:
-    """The next bytes of the file that began last; `offset` is where they lie in the spool file.
+    """The next bytes of the current file; `offset` is their position in the spool file.
 
-    `view` is never empty and is released when the next event is asked for.
+    `view` is never empty. It is valid until the caller asks for the next event.
     """
 
     view: memoryview
@@ -121,7 +123,7 @@ class PartData:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """The file is over: `length` bytes from `offset` in the spool file."""
+    """The end of a file: it has `length` bytes from `offset` in the spool file."""
 
     offset: int
     length: int
@@ -155,14 +157,15 @@ def parts(
     *,
     window_bytes: int = WINDOW_BYTES,
 ) -> Iterator[Event]:
-    """Yield what the first `size` bytes of a spool file hold, in order.
+    """Yield the parts of the first `size` bytes of a spool file, in order.
 
-    Reads with `pread`: the file's own position stays where it is. Memory is one window.
+    The parser reads with `pread`, so the position of the descriptor does not change. It needs the
+    memory of one window.
 
     Raises:
         TruncatedBody: the closing boundary, or part of the file, is missing.
-        MalformedMultipart: anything else that is not RFC 7578.
-        TooManyParts, FieldTooLarge: a limit was passed; what came before was already yielded.
+        MalformedMultipart: any other violation of RFC 7578.
+        TooManyParts, FieldTooLarge: a limit was exceeded; earlier parts were already yielded.
     """
     window = SpoolWindow(spool, size, b"\r\n--" + boundary, window_bytes)
     return _Body(window, limits, boundary).events()
@@ -173,7 +176,7 @@ class _Body:
 
     def __init__(self, window: SpoolWindow, limits: Limits, boundary: bytes) -> None:
         self._window, self._limits, self._boundary = window, limits, boundary
-        self._position = 0  # just after the last boundary line
+        self._position = 0  # the offset just after the last boundary line
         self._closed = False
         self._lookalikes = 0
         self._files = 0
@@ -194,7 +197,7 @@ class _Body:
     def _skip_preamble(self) -> None:
         delimiter = self._window.delimiter
         self._window.cover(0)
-        # At the very beginning the delimiter has no line break before it.
+        # At the start of the body no line break precedes the delimiter.
         if self._window.peek(0, len(delimiter) - 2) == delimiter[2:] and self._passes(
             len(delimiter) - 2
         ):
@@ -209,7 +212,7 @@ class _Body:
         return self._file(headers, headers.filename, start)
 
     def _headers(self) -> tuple[PartHeaders, int]:
-        """Return the headers of the part and the offset of its content."""
+        """Return the header fields of the part, and the offset of its content."""
         limit = self._limits.max_header_bytes
         block = self._window.peek(self._position, limit + len(_HEADERS_END))
         end = block.find(_HEADERS_END)
@@ -242,7 +245,7 @@ class _Body:
             self._count_file()
             yield begin
         for data in self._content(start):
-            if not length and not filename:  # content after all, though without a name
+            if not length and not filename:  # the part has content, although it has no file name
                 self._count_file()
                 yield begin
             length += len(data.view)
@@ -255,10 +258,10 @@ class _Body:
             raise TooManyParts(self._limits.max_files, "files")
 
     def _content(self, start: int) -> Iterator[PartData]:
-        """Yield the bytes from `start` to the next boundary line, and move past that line."""
+        """Yield the bytes from `start` to the next boundary line, and move behind that line."""
         window = self._window
-        pending = start  # the first byte not yielded yet
-        # The line break that ends the headers may be the one that begins the boundary.
+        pending = start  # the offset of the first byte that was not yielded yet
+        # The line break at the end of the header fields may also begin the boundary.
         search = max(start - 2, 0)
         while True:
             window.cover(min(search, pending))
@@ -276,7 +279,7 @@ class _Body:
             search = max(search, settled)
 
     def _passes(self, after: int) -> bool:
-        """Tell whether the boundary that ends at `after` is a boundary line; if so, pass it."""
+        """Tell whether the boundary that ends at `after` is a boundary line; if so, skip it."""
         line = self._window.peek(after, _LINE_BYTES)
         ending = _OPENING.match(line)
         closing = None if ending else _CLOSING.match(line)

@@ -1,8 +1,8 @@
-"""The small texts of multipart/form-data: its Content-Type and the headers of each part.
+"""A parser for the Content-Type of multipart/form-data and for the header fields of each part.
 
-RFC 7578 and RFC 2046 as browsers and curl write them: names in raw UTF-8, '"' CR and LF in names
-percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or quoted with backslashes.
-`sent_names.py` knows how other senders write names.
+It reads RFC 7578 and RFC 2046 as browsers and curl write them: names are raw UTF-8. '"', CR and LF
+in names are percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or escaped with
+a backslash. `sent_names.py` knows how other clients write names.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from wharf_upload.uploads.multipart import sent_names
 
 _WORD: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
 # In a quoted string a backslash escapes only '"' and itself: browsers send paths and names with
-# lone backslashes as they are. Text up to a '"' that ends the value or stands before ";" is the
-# second reading, for a name that ends in a backslash.
+# single backslashes unescaped. The second alternative is for a name that ends in a backslash. It
+# takes all text up to a '"' that ends the value or precedes a ";".
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"(?=[ \t]*(?:;|\Z))|"[^"]*"(?=[ \t]*(?:;|\Z))'
-# Unquoted, senders use more than tokens ("boundary=----=_Part_1:2").
+# Clients send unquoted values that are not tokens ("boundary=----=_Part_1:2").
 _BARE: Final = r'[^\s;"]++'
 _PARAMETER = re.compile(rf"[ \t]*;[ \t]*(?:({_WORD})[ \t]*=[ \t]*({_QUOTED}|{_BARE}))?")
 _MEDIA_TYPE = re.compile(r"[ \t]*multipart/form-data(?=[ \t]*(?:;|\Z))", re.IGNORECASE)
 _FORM_DATA = re.compile(r"[ \t]*form-data(?=[ \t]*(?:;|\Z))", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t]*\Z")
 _ESCAPED = re.compile(r'\\(["\\])')
-# RFC 2046 section 5.1.1.
+# See RFC 2046 section 5.1.1.
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
 
 _HEADER = re.compile(rf"({_WORD})[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _FOLD = re.compile(rb"\r\n[ \t]+")
-# RFC 8187 section 3.2.1.
+# See RFC 8187 section 3.2.1.
 _EXTENDED = re.compile(
     r"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*+)",
     re.IGNORECASE,
 )
-# Enough for any sender; more would make one header cost more than its bytes.
+# No client needs more. With more parameters, one header field would cost more time than its size
+# justifies.
 _MAX_PARAMETERS: Final = 16
 _IDENTITY_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 
@@ -47,10 +48,11 @@ class MalformedMultipart(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PartHeaders:
-    """What the headers of one part say.
+    """The header fields of one part.
 
-    `filename` is None for a plain field and "" for a file input left empty; it is as the client
-    sent it, not yet checked. `content_type` and `content_digest` are the fields as they stand.
+    `filename` is `None` for a plain field and "" for a file input that was left empty. It is
+    unchecked, as the client sent it. `content_type` and `content_digest` are the raw values of the
+    header fields.
     """
 
     name: str
@@ -63,7 +65,7 @@ def boundary_of(content_type: str) -> bytes:
     """Return the boundary (1 to 70 bytes of ASCII) in a multipart/form-data Content-Type.
 
     Raises:
-        MalformedMultipart: another type, no boundary, two of them, or one RFC 2046 forbids.
+        MalformedMultipart: another type, no boundary, two boundaries, or one that RFC 2046 forbids.
     """
     found = _MEDIA_TYPE.match(content_type)
     if found is None:
@@ -80,10 +82,10 @@ def boundary_of(content_type: str) -> bytes:
 def parse(block: bytes, max_headers: int, boundary: bytes = b"") -> PartHeaders:
     """Parse the header lines of a part, without the empty line that ends them.
 
-    `boundary` is the form's: it tells one sender from others.
+    `boundary` is the form's: its shape identifies forms of aiohttp.
 
     Raises:
-        MalformedMultipart: they are too many, not UTF-8, or not those of a form's part.
+        MalformedMultipart: too many lines, not UTF-8, or not the header fields of a form's part.
     """
     fields = _fields(block, max_headers)
     disposition = fields.get("content-disposition")
@@ -92,7 +94,7 @@ def parse(block: bytes, max_headers: int, boundary: bytes = b"") -> PartHeaders:
     encoding = fields.get("content-transfer-encoding", "").strip().lower()
     if encoding not in _IDENTITY_ENCODINGS:
         raise MalformedMultipart(
-            "A part has a Content-Transfer-Encoding, which RFC 7578 retired; send plain bytes."
+            "A part has a Content-Transfer-Encoding, which RFC 7578 removed; send plain bytes."
         )
     from_aiohttp = sent_names.is_from_aiohttp(boundary, next(iter(fields)))
     name, filename = _form_data(disposition, percent_encoded=from_aiohttp)
@@ -100,7 +102,7 @@ def parse(block: bytes, max_headers: int, boundary: bytes = b"") -> PartHeaders:
 
 
 def _fields(block: bytes, max_headers: int) -> dict[str, str]:
-    """Split the block into fields by lower-case name."""
+    """Return the header fields in the block by lower-case name."""
     try:
         lines = _FOLD.sub(b" ", block).decode("utf-8").split("\r\n")
     except UnicodeDecodeError:
@@ -122,13 +124,14 @@ def _fields(block: bytes, max_headers: int) -> dict[str, str]:
 
 
 def _form_data(disposition: str, *, percent_encoded: bool) -> tuple[str, str | None]:
-    """Return (field name, file name) of a Content-Disposition; RFC 7578 section 4.2."""
+    """Return the field name and the file name in a Content-Disposition (RFC 7578 section 4.2)."""
     kind = _FORM_DATA.match(disposition)
     if kind is None:
         raise MalformedMultipart("A part's Content-Disposition is not form-data; send a form.")
     parameters = _parameters(disposition, kind.end(), "Content-Disposition")
     if any(key.startswith("filename*") and key != "filename*" for key in parameters):
-        # RFC 2231 continuations: taking such a part for a plain field would lose the file.
+        # A name in pieces (RFC 2231) would look like no name: the service would read the file as a
+        # plain field, and lose it.
         raise MalformedMultipart("A part's file name comes in pieces; send it in one parameter.")
     name = _value(parameters, "name")
     if name is None:
@@ -139,7 +142,7 @@ def _form_data(disposition: str, *, percent_encoded: bool) -> tuple[str, str | N
 def _value(
     parameters: dict[str, str], parameter: str, *, percent_encoded: bool = False
 ) -> str | None:
-    """Return what a parameter says; its extended form, where there is one, goes before it."""
+    """Return the value of a parameter; its extended form takes precedence."""
     extended = parameters.get(f"{parameter}*")
     if extended is not None:
         return _extended(extended, parameter)
@@ -155,7 +158,7 @@ def _value(
 
 
 def _parameters(value: str, position: int, field: str) -> dict[str, str]:
-    """Return the parameters from `position` on, unquoted, by lower-case name."""
+    """Return the parameters from `position` to the end, unquoted, by lower-case name."""
     found: dict[str, str] = {}
     for _ in range(_MAX_PARAMETERS):
         match = _PARAMETER.match(value, position)
@@ -181,7 +184,7 @@ def _unquoted(value: str) -> str:
 
 
 def _extended(value: str, parameter: str) -> str:
-    """Decode an ext-value: UTF-8'en'%e2%82%ac."""
+    """Decode an extended value such as UTF-8'en'%e2%82%ac (RFC 8187)."""
     parts = _EXTENDED.fullmatch(value)
     if parts is None:
         raise MalformedMultipart(

@@ -1,7 +1,7 @@
 """A window that moves over a spool file and finds a delimiter in it.
 
-Memory is one buffer, whatever the size of the file. Where the C library has `memmem`, searching
-runs in it without the GIL, several times faster than `bytearray.find`.
+It needs the memory of one buffer for a file of any size. Where the C library has `memmem`, the
+search calls it without the GIL, several times faster than `bytearray.find`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Final
 
 from wharf_upload.storage.spool_file import SpoolFile
 
-# Below this a call through ctypes costs more than it saves.
+# Below this size a call through ctypes costs more time than it saves.
 _SMALL_BYTES: Final = 4096
 
 
 class TruncatedSpool(ValueError):
-    """The file, or its announced size, ends before what was looked for."""
+    """The file, or its announced size, ends before the requested bytes."""
 
 
 def _load_memmem() -> Callable[[int, int, bytes, int], int | None] | None:
-    """Return `memmem` of the C library; None where it has none (it is not in POSIX before 2024)."""
+    """Return `memmem` of the C library, or `None` (POSIX has it only since 2024)."""
     try:
-        memmem = ctypes.CDLL(None).memmem  # CDLL, not PyDLL: it releases the GIL
+        memmem = ctypes.CDLL(None).memmem  # CDLL releases the GIL; PyDLL does not
     except (OSError, AttributeError):
         return None
     memmem.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
@@ -41,9 +41,9 @@ class SpoolWindow:
     """
 
     def __init__(self, spool: SpoolFile, size: int, delimiter: bytes, window_bytes: int) -> None:
-        """Look at the first `size` bytes of a spool file; nothing is read yet.
+        """Create a window over the first `size` bytes of a spool file; this reads nothing.
 
-        The window is made to hold two delimiters at least, so that it always moves forward.
+        The window has space for at least two delimiters, so that it always moves forward.
         """
         self.delimiter = delimiter
         self._spool = spool
@@ -55,13 +55,13 @@ class SpoolWindow:
         self._end = 0
 
     def cover(self, offset: int) -> None:
-        """Make sure that a delimiter at `offset` or later can be found.
+        """Read so much of the file that `find` can find a delimiter at `offset` or later.
 
-        Moves the window there unless it holds enough; what overlaps is read again from the page
-        cache rather than moved.
+        The window moves unless it already contains enough. It reads overlapping bytes again from
+        the page cache instead of copying them.
 
         Raises:
-            TruncatedSpool: the file is over and holds no whole delimiter from `offset` on.
+            TruncatedSpool: the rest of the file from `offset` is shorter than a delimiter.
         """
         if offset + len(self.delimiter) > self._size:
             raise TruncatedSpool
@@ -71,7 +71,7 @@ class SpoolWindow:
         self._end = offset + self._fill(offset)
 
     def find(self, offset: int) -> int:
-        """Return where the next delimiter at `offset` or later lies in the window, or -1."""
+        """Return the offset of the next delimiter at `offset` or later in the window, or -1."""
         begin, length = offset - self._start, self._end - offset
         if _MEMMEM is None or length < _SMALL_BYTES:
             found = self._buffer.find(self.delimiter, begin, self._end - self._start)
@@ -80,7 +80,7 @@ class SpoolWindow:
         return -1 if address is None else self._start + address - self._address
 
     def settled(self) -> int:
-        """Return the offset before which no delimiter begins, given that `find` returned -1."""
+        """Return the offset before which no delimiter begins, after `find` has returned -1."""
         return self._end - len(self.delimiter) + 1
 
     def view(self, start: int, end: int) -> memoryview:
@@ -88,14 +88,14 @@ class SpoolWindow:
         return self._view[start - self._start : end - self._start]
 
     def peek(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from anywhere in the file; fewer at its end only."""
+        """Return `length` bytes from any offset of the file; fewer only at its end."""
         length = min(length, self._size - offset)
         if self._start <= offset and offset + length <= self._end:
             return bytes(self.view(offset, offset + length))
         return self._spool.read_at(offset, length)
 
     def _fill(self, offset: int) -> int:
-        """Read from `offset` until the buffer is full or the file is over; return the count."""
+        """Read from `offset` until the buffer is full or the file ends; return the byte count."""
         wanted = min(len(self._buffer), self._size - offset)
         count = 0
         while count < wanted:

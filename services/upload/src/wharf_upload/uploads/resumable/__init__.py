@@ -1,1 +1,1 @@
-"""Resumable uploads, the same for tus and for the IETF protocol."""
+"""Resumable uploads, for tus and for the IETF protocol."""

@@ -1,4 +1,4 @@
-"""A request that brings bytes to an upload: it has the upload to itself from begin to end."""
+"""Requests that append bytes to an upload; one request at a time has the upload."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from wharf_upload.uploads.rules import UploadRules
 
 
 class UploadAppender:
-    """Takes bytes for uploads: `begin` or `begin_created`, then `incoming`, which ends it."""
+    """Takes bytes for uploads: first `begin` or `begin_created`, then `incoming`."""
 
     def __init__(
         self,
@@ -52,7 +52,11 @@ class UploadAppender:
         recheck: Callable[[Principal], Principal],
         notices: ProgressNotices,
     ) -> None:
-        """`recheck` gives a principal as it is now; raises a problem when it is revoked."""
+        """Create the appender.
+
+        `recheck` returns a principal with its present rights, or raises a problem when it was
+        revoked.
+        """
         self._held, self._rules, self._room = held, rules, room
         self._completer, self._concatenator = completer, concatenator
         self._terminator, self._recheck = terminator, recheck
@@ -67,18 +71,17 @@ class UploadAppender:
         *,
         empty: bool = False,
     ) -> UploadSession | Progress:
-        """Return the session of an upload for bytes at `offset`.
+        """Return a session that appends bytes to an upload at `offset`.
 
-        `announced` tells what the request says of its bytes. An `empty` request of a client that
-        missed the last answer gets the progress of the complete upload, whatever it says.
-
-        Raises the problems `not-found`, `final-upload`, `mismatching-upload-offset` and
-        `inconsistent-length`, and `UploadBusy`.
+        `announced` returns what the request announces about its bytes. If the upload is complete,
+        an `empty` request at its end gets the progress of the upload, without a call of
+        `announced`: its client has missed the last response. Raises the problems `not-found`,
+        `final-upload`, `mismatching-upload-offset` and `inconsistent-length`, and `UploadBusy`.
         """
         releases = self._held.leases.releases
         upload = self._held.find(principal, identifier)
         if upload.concat == "final":
-            raise FINAL_UPLOAD("A final upload is made of its parts; write to those.")
+            raise FINAL_UPLOAD("A final upload consists of its parts; write to the parts.")
         if empty and upload.file is not None and upload.file.size == offset:
             return Progress(upload, offset, upload.file)
         said = announced()
@@ -88,7 +91,10 @@ class UploadAppender:
     def begin_created(
         self, principal: Principal, upload: Upload, checksums: tuple[Checksum, ...]
     ) -> UploadSession:
-        """As `begin`, in the request that created the upload: its client does not know it yet."""
+        """Return a session for the request that has created the upload.
+
+        Until the response the client does not know the upload, so the session is marked `unknown`.
+        """
         with self._terminator.unless_refused(upload):
             lease = self._held.take(upload.id)
             session = self._session(principal, upload, lease, 0, Announced(checksums))
@@ -113,7 +119,7 @@ class UploadAppender:
                 raise _mismatch(upload, offset, size)
             upload = self._announced(principal, upload, said.length, size)
             upload = self._with_digests(upload, said.digests)
-            # What came without a checksum is kept, also when what came before had one.
+            # Bytes without a checksum are kept, even if earlier bytes had one.
             discard_from = size if said.checksums else None
             if discard_from != upload.discard_from:
                 self._held.note(upload, discard_from=discard_from, size=size)
@@ -143,24 +149,25 @@ class UploadAppender:
         return self._held.rows.announce_length(upload, length)
 
     def _with_digests(self, upload: Upload, announced: Mapping[str, bytes]) -> Upload:
-        """Return the upload with the digests of the whole that this request announces.
+        """Return the upload with the digests of the whole file that this request announces.
 
-        They are kept: nobody knows yet which request brings the end. Raises `MalformedDigest` where
-        an earlier one has announced others.
+        The row keeps them, because any request may be the last one. Raises `MalformedDigest` if an
+        earlier request has announced other digests.
         """
         before = upload.options.digests
         digests = {**before, **announced}
         if digests == before:
             return upload
         if any(digests[name] != digest for name, digest in before.items()):
-            raise MalformedDigest("Repr-Digest is not the one that the upload began with.")
+            raise MalformedDigest("Repr-Digest differs from an earlier one of this upload.")
         return self._held.rows.announce_digests(upload, digests)
 
     def incoming(self, session: UploadSession, length: int, *, last: bool = False) -> IncomingBody:
-        """Return where a body of `length` bytes goes; `last`: the client says it brings the end.
+        """Return the receiver of a body of `length` bytes.
 
-        Ends the session when it raises: `ExceedsUpload`, `QuotaExceeded` and the problem
-        `storage-full`.
+        `last`: the client states that this body ends the upload.
+        Raises `ExceedsUpload`, `QuotaExceeded` and the problem `storage-full`, after ending the
+        session.
         """
         try:
             self._require_room(session, length)
@@ -190,24 +197,27 @@ class UploadAppender:
         return body
 
     def _ends_long(self, session: UploadSession, length: int, *, last: bool) -> bool:
-        """Tell whether much is hashed, or sent to a store, when a whole body has come."""
+        """Tell whether `finish` hashes many bytes, or sends many bytes to an object store."""
         upload, size = session.upload, session.offset + length
         if session.checksums and length >= BRIEF_BYTES:
             return True
         if not last and size != upload.length:
             return False
-        # The last part of several is where they are joined.
+        # The last part of a concatenation triggers the joining of all parts.
         return upload.concat == "partial" or self._completer.takes_long(size)
 
     def abandon(self, session: UploadSession) -> None:
-        """End a request that was refused before its bytes."""
+        """End a session that was refused before its bytes."""
         try:
             self._give_back(session)
         finally:
             session.release()
 
     def _require_room(self, session: UploadSession, length: int) -> None:
-        """Reserve the bytes where the whole length is unknown; what does not come is given back."""
+        """Reserve disk space, and quota where the upload's length is unknown.
+
+        After the request the unused part of the quota is released.
+        """
         upload = session.upload
         most = upload.length
         if most is None:
@@ -223,7 +233,7 @@ class UploadAppender:
             session.upload = self._held.rows.reserve(upload, size)
 
     def _check_head(self, session: UploadSession) -> None:
-        """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
+        """Check the type of the first bytes as soon as they are there; raises `TypeNotAllowed`."""
         upload = session.upload
         check_early(
             session.part.spool_file().read_at(0, HEAD_BYTES),
@@ -242,9 +252,10 @@ class UploadAppender:
         last: bool,
         whole: bool,
     ) -> Progress:
-        """End a request that brought bytes: keep them, and complete the upload when it can be."""
+        """End a session that brought bytes: keep them, and complete an upload with all bytes."""
         try:
-            # Before anything is cut back or given up: it may be another replica's by now.
+            # This check comes before any change of the file: another replica may have the lease by
+            # now.
             session.lease.require()
             progress = self._settle(session, told, error, last=last, whole=whole)
         except UploadBusy:
@@ -259,13 +270,17 @@ class UploadAppender:
         return progress
 
     def _give_back(self, session: UploadSession) -> None:
-        """After a failure: an upload that no client knows goes, others keep what has come."""
+        """Clean up after a failure.
+
+        An upload that no client knows is deleted. Any other upload keeps the bytes that have
+        arrived.
+        """
         upload = session.upload
         if session.unknown:
-            session.part.close()  # else the disk keeps its bytes
+            session.part.close()  # while the file is open, the disk keeps its bytes
             self._terminator.forget(upload)
         elif upload.length is None:
-            # Refused: it was dropped.
+            # `Refused` means that the upload was deleted.
             with suppress(Refused, DatabaseUnavailable):
                 size = session.part.size()
                 self._held.note(upload, discard_from=upload.discard_from, size=size)
@@ -283,8 +298,8 @@ class UploadAppender:
         if error is not None:
             self._terminator.give_up_after(error, upload)
             raise error
-        # The body may have taken hours. What arrived stays: a tenant may be resumed, and grants
-        # may be given back.
+        # The body may have taken hours. If the permission is lost, the bytes stay: the tenant may
+        # be resumed, and grants may be restored.
         session.principal = self._recheck(session.principal)
         self._held.require_reached(session.principal, upload)
         if session.unknown and not whole:

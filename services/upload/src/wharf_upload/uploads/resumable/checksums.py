@@ -1,4 +1,4 @@
-"""Checksums of the bytes that one request brings (tus 1.0.0 Checksum, RFC 9530)."""
+"""Checksums of the bytes of one request (tus 1.0.0 Checksum, RFC 9530)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_upload.uploads.resumable.values import UploadSession
 
 
 def mismatch(session: UploadSession) -> Exception | None:
-    """Return what to say of bytes without the checksums that were sent for them, or `None`."""
+    """Return the error for bytes that do not match the checksums of their request, or `None`."""
     for checksum in session.checksums:
         hashing = hashlib.new(checksum.algorithm, usedforsecurity=False)
         spool = session.part.spool_file()
@@ -22,7 +22,7 @@ def mismatch(session: UploadSession) -> Exception | None:
             return DigestMismatch(checksum.announced, checksum.digest, hashing.digest())
         return CHECKSUM_MISMATCH(
             "The bytes of this request do not have the checksum that was sent; they were "
-            "thrown away. Send them again.",
+            "discarded. Send them again.",
             headers=(expires_field(session.upload),),
             offset=session.offset,
         )

@@ -1,4 +1,4 @@
-"""The completion of an upload: all bytes are there, and it becomes a file like any other."""
+"""The completion of an upload: turns an upload with all its bytes into a file."""
 
 from __future__ import annotations
 
@@ -46,9 +46,11 @@ class UploadCompleter:
         self.takes_long = long_work.takes_long
 
     def complete(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
-        """Make a file of an upload; what the policy or the quota refuses is gone for good.
+        """Make a file of an upload.
 
-        What the caller has lost its right to meanwhile stays: the right may be given back.
+        If the policy or the quota refuses the file, the upload is deleted permanently. If the
+        caller has lost its permission since the upload began, the upload stays: the permission may
+        be restored.
         """
         with self._given_up_if_refused(upload):
             intent = self._intent(principal, upload)
@@ -75,7 +77,8 @@ class UploadCompleter:
     def _intent(self, principal: Principal, upload: Upload) -> UploadIntent:
         on_conflict = upload.options.on_conflict
         if on_conflict == "replace" and not tickets.may_replace(principal.ticket):
-            on_conflict = "error"  # began with a token that could do more than this one
+            # the upload began with a token that had more permissions than this one
+            on_conflict = "error"
         policy, largest = self._rules.of_allowed(principal, upload.bucket, upload.key)
         return UploadIntent(
             tenant=upload.tenant,
@@ -100,7 +103,8 @@ class UploadCompleter:
         check_name(intent.filename, intent.policy)
         check_size(spool.size, intent.largest)
         look = new_file.look_at(intent, spool, 0, spool.size)
-        # A name of its own each time: one that a crash left without a row may be swept right now.
+        # Each try uses a new name: the sweeper may be removing the blob that a crashed try has
+        # left.
         blob = BlobName(upload.tenant, uuid7_hex())
         pending = self._store.adopt(blob, spool)
         try:

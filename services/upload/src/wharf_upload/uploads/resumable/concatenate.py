@@ -1,4 +1,4 @@
-"""Concatenation (tus 1.0.0): a final upload is made of partial ones."""
+"""Concatenation (tus 1.0.0): makes a final upload of partial uploads."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ class UploadConcatenator:
         self._joining_lock = threading.Lock()
 
     def join_finals_of(self, principal: Principal, part: Upload) -> None:
-        """Join the final uploads for which this partial one was the last to come.
+        """Join the final uploads for which this partial upload was the last missing part.
 
-        One that the caller does not reach any more is left: its part has come all the same.
+        Final uploads out of the caller's reach are skipped; the partial upload stays complete.
         """
         for final in self._held.rows.finals_of(part.tenant, part.id):
             if reach.reaches_upload(principal, final):
                 self.join(principal, final)
 
     def join(self, principal: Principal, final: Upload) -> Progress:
-        """Join the parts of a final upload when all are there; else nothing happens."""
+        """Join the parts of a final upload if all of them are complete; otherwise do nothing."""
         if self._sizes(final) is None:
-            # Before any lease is asked for: a part that is still coming is left in peace.
+            # This check comes before any lease is taken: taking the lease of a part would interrupt
+            # the request that is sending it.
             return Progress(final, 0)
         with ExitStack() as leases:
             if not leases.enter_context(self._alone(final.id)):
-                return Progress(final, 0)  # the last part's end joins; another one's is on its way
+                return Progress(final, 0)  # another thread of this process joins it already
             try:
                 lease = self._held.take(final.id, patient=True, queue=False)
             except JoinedElsewhere:
-                return Progress(final, 0)  # as above, in another replica
+                return Progress(final, 0)  # another replica joins it already
             leases.enter_context(released(lease))
-            # In one order always: two finals of the same parts must not wait for each other.
+            # The order is always the same: two final uploads with the same parts must not wait for
+            # each other.
             for name in sorted(final.parts):
                 leases.enter_context(released(self._held.take(name, patient=True)))
             final = self._held.find(principal, final.id)
@@ -59,7 +61,7 @@ class UploadConcatenator:
 
     @contextmanager
     def _alone(self, final: str) -> Iterator[bool]:
-        """Whether no other request joins it: waiting for one would only hold a thread."""
+        """Yield true if no other thread joins this upload; waiting would block this thread."""
         with self._joining_lock:
             alone = final not in self._joining
             self._joining.add(final)
@@ -70,7 +72,7 @@ class UploadConcatenator:
                 self._joining.discard(final)
 
     def _sizes(self, final: Upload) -> list[int] | None:
-        """The sizes (bytes) of its parts, when all of them are complete."""
+        """Return the sizes (bytes) of the parts, or `None` if one of them is not complete."""
         sizes = []
         for name in final.parts:
             part = self._held.rows.get(final.tenant, name)
@@ -81,7 +83,7 @@ class UploadConcatenator:
             if part is None or part.length != size:
                 return None
             if part.discard_from is not None and size > part.discard_from:
-                return None  # bytes that were never verified
+                return None  # the checksum of these bytes was never verified
             sizes.append(size)
         return sizes
 

@@ -1,4 +1,4 @@
-"""The creation of an upload: its row, its reservation, its empty file."""
+"""The creation of an upload: makes its row, its reservation and its empty file."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class UploadCreator:
         ticket_limit: TicketUploadLimit,
         count_more: Callable[[str, str, int], None],
     ) -> None:
-        """`count_more` counts the parts of an upload as further requests of a tenant and a client
-        (`ratelimits.RateLimits.count_more`): each makes a row.
+        """Create the creator.
+
+        `count_more` counts the parts of an upload as further requests of a tenant and a client
+        (`ratelimits.RateLimits.count_more`), because each part makes a row.
         """
         self._held, self._rules, self._room = held, rules, room
         self._admission, self._ticket_limit = admission, ticket_limit
@@ -42,9 +44,9 @@ class UploadCreator:
     def create(
         self, principal: Principal, wanted: UploadCreation, identifier: str | None = None
     ) -> Upload:
-        """Return a new upload, its length reserved.
+        """Create an upload, reserve its length, and return it.
 
-        With an `identifier` its growing file is there already, and the caller has it.
+        With an `identifier` the caller has already created the growing file.
 
         Raises `NoSuchBucket`, `OutsideGrants`, `TicketUsedUp`, `TicketRefused`,
         `ExtensionNotAllowed`, `TooLarge`, `PreconditionFailed`, `KeyTaken`, `QuotaExceeded`,
@@ -61,7 +63,7 @@ class UploadCreator:
             concat=wanted.concat,
             parts=wanted.parts,
             options=msgspec.structs.replace(wanted.options, by_ticket=principal.ticket is not None),
-            # The parts of a final upload have reserved its bytes already.
+            # The parts of a final upload have already reserved its bytes.
             reserved_bytes=0 if wanted.concat == "final" else wanted.length or 0,
             created_at=self._held.now(),
             expires_at=self._held.expires_at(),
@@ -81,7 +83,8 @@ class UploadCreator:
     def _require_allowed(self, principal: Principal, wanted: UploadCreation) -> None:
         policy, largest = self._rules.of_allowed(principal, wanted.bucket, wanted.key)
         if wanted.options.idempotency is None:
-            # Otherwise the last use of the ticket may be of the first try of this very upload.
+            # A retry with the same Idempotency-Key must not fail because of its first try, which
+            # may have used the last use of the ticket.
             self._admission.require_ticket_use(principal)
         if wanted.concat != "partial":
             check_name(wanted.key.rpartition("/")[2], policy)
@@ -93,9 +96,10 @@ class UploadCreator:
         self._ticket_limit.count(principal)
 
     def _require_parts(self, principal: Principal, parts: tuple[str, ...]) -> None:
-        """Require partial uploads, all of one replica where these have no folder in common.
+        """Require that all parts are partial uploads of one replica.
 
-        Raises `AtAnotherReplica` when that is another one.
+        Replicas with a common folder count as one. Raises `AtAnotherReplica` if the parts are at
+        another replica.
         """
         others = set()
         for part in parts:
@@ -105,7 +109,7 @@ class UploadCreator:
                 others.add(error.replica)
                 continue
             if found.concat != "partial":
-                raise MALFORMED("Upload-Concat names an upload that is not a partial one.")
+                raise MALFORMED("Upload-Concat names an upload that is not a partial upload.")
             others.add("")
         if len(others) > 1:
             raise PARTS_APART(
@@ -115,9 +119,10 @@ class UploadCreator:
             raise AtAnotherReplica(replica)
 
     def _require_free_key(self, principal: Principal, wanted: UploadCreation) -> None:
-        """Refuse what the commit would refuse, before the bytes come."""
+        """Refuse before the bytes arrive what the commit would refuse."""
         options = wanted.options
-        # As with the ticket: the file that stands in the way may be this one. Parts become no file.
+        # The first try of a retry may have stored the file at this key. Partial uploads become no
+        # file.
         if options.idempotency is None and wanted.concat != "partial":
             self._admission.require_free_key(
                 principal.tenant,

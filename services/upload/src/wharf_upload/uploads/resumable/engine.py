@@ -1,7 +1,8 @@
-"""The engine of resumable uploads: one for tus and for the IETF protocol, which only speak to it.
+"""The entry point to resumable uploads for the routes of tus and of the IETF protocol.
 
-An upload is a row and a growing file. The file's size is its offset. When all has come, it becomes
-a file like any other. Each step has a module of its own; here they are put together.
+An upload is a row and a growing file. The size of the file is the offset of the upload. When all
+bytes have arrived, the upload becomes a file. Each step has its own module; this one combines the
+steps.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ class ResumableUploads:
         return self._held.find(principal, identifier)
 
     def row(self, principal: Principal, identifier: str) -> Upload | None:
-        """Return the upload of the caller's tenant, whoever sends it and however old it is."""
+        """Return the upload of the caller's tenant, of any sender and of any age."""
         return self._held.rows.get(principal.tenant, identifier)
 
     def require_here(self, upload: Upload) -> None:
-        """Raise `AtAnotherReplica` where the bytes so far are, if not here."""
+        """Raise `AtAnotherReplica` if the bytes of the upload are at another replica."""
         self._held.require_here(upload)
 
     def max_bytes(self, principal: Principal, upload: Upload) -> int:
-        """Return how many bytes the upload may have, by its bucket and the credential."""
+        """Return the maximum size of the upload in bytes, by its bucket and the caller's ticket."""
         return self._rules.of(principal, upload.bucket).largest.bytes
 
     def holds(self, identifier: str) -> bool:
-        """Tell whether this process works on an upload; always, where it is the only replica.
+        """Tell whether this process may work on an upload; always true for a single replica.
 
-        A parked slice is no upload: nobody will ask for its digest.
+        The result is false for a parked slice, because no caller asks for its digest.
         """
         return upload_of(identifier) == identifier and self._held.leases.holds(identifier)

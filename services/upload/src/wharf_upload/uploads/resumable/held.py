@@ -1,4 +1,4 @@
-"""One upload at a time for one request: its row, its growing file, its lease."""
+"""The exclusive use of an upload by one request: its row, its growing file, its lease."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.uploads.resumable.leases import Lease, Leases
 from wharf_upload.uploads.resumable.values import PartialUploads
 
-# So long an upload at a replica that does not answer is waited for after its time is over; that
-# replica may have bytes of it that are younger than its row. Longer than a sweeper's pause.
+# An upload at a replica that does not respond lives this much longer than its row says, because
+# that replica may have received bytes after the last update of the row. The time is longer than a
+# sweeper's pause.
 OTHERS_GRACE_SECONDS = 600
-# The time until an upload expires is prolonged at most so often: each time is a commit.
+# The expiry of an upload is extended at most this often, because each extension is a commit.
 _RENEW_MILLISECONDS = 60_000
 
 
 class HeldUploads:
-    """Finds uploads, and gives a request one of them for itself.
+    """Finds uploads, and gives a request exclusive use of one of them.
 
-    Every call names who asks; the uploads of other people do not exist for the caller.
+    Every call names its caller. The uploads of other subjects do not exist for the caller.
     """
 
     def __init__(
@@ -42,7 +43,11 @@ class HeldUploads:
         expiry_seconds: int,
         replica: str = "",
     ) -> None:
-        """`clock` gives unix seconds; `replica` is this one's address, without a shared folder."""
+        """Create the access to uploads.
+
+        `clock` returns unix seconds. `replica` is the address of this replica if the replicas have
+        no common folder, otherwise empty.
+        """
         self.replica = replica
         self.rows, self.partials, self.leases = rows, partials, leases
         self._digests, self._clock, self._expiry_seconds = digests, clock, expiry_seconds
@@ -52,14 +57,14 @@ class HeldUploads:
         return int(self._clock() * 1000)
 
     def expires_at(self) -> int:
-        """Return when an upload expires that gets bytes now, in unix milliseconds."""
+        """Return when an upload that receives bytes now will expire, in unix milliseconds."""
         return self.now() + 1000 * self._expiry_seconds
 
     def find(self, principal: Principal, identifier: str, *, sender: str | None = None) -> Upload:
         """Return the upload; raises the problem `not-found`, `TicketRefused`, `AtAnotherReplica`.
 
-        `sender` is whose upload it is, where the caller wants to end one of somebody else's:
-        it takes up the quota, so whoever administers buckets may.
+        `sender` is the owner's subject when the caller wants to end an upload of another subject.
+        An administrator of buckets may do so, because the upload takes up the quota.
         """
         upload = self.rows.get(principal.tenant, identifier)
         if upload is None or self.is_over(upload):
@@ -70,38 +75,40 @@ class HeldUploads:
                 raise NOT_FOUND("There is no such upload.")
             reach.require_end(principal, upload)
         if upload.options.slicing is not None:
-            raise NOT_FOUND("There is no such upload.")  # its bytes come in forms alone
+            # a sliced upload gets its bytes from forms only
+            raise NOT_FOUND("There is no such upload.")
         if principal.ticket is not None:
-            # Which methods it names was asked when the upload was created.
+            # The creation of the upload has already checked the methods of the ticket.
             method = principal.ticket.methods[0]
             tickets.require(principal.ticket, method, upload.bucket, upload.key or None)
         self.require_here(upload)
         return upload
 
     def require_reached(self, principal: Principal, upload: Upload) -> None:
-        """Raise the problem `not-found` where the caller's grants do not let it have the upload."""
+        """Raise the problem `not-found` if the upload is out of the caller's reach."""
         if not reach.reaches_upload(principal, upload):
             raise NOT_FOUND("There is no such upload.")
 
     def require_here(self, upload: Upload) -> None:
-        """Raise `AtAnotherReplica` where the bytes so far are; any replica knows the whole file."""
+        """Raise `AtAnotherReplica` if an incomplete upload is on the disk of another replica."""
         if self.is_elsewhere(upload) and upload.file is None:
             raise AtAnotherReplica(upload.replica)
 
     def is_elsewhere(self, upload: Upload) -> bool:
-        """Tell whether it is on the disk of another replica."""
+        """Tell whether the upload is on the disk of another replica."""
         return bool(self.replica and upload.replica) and upload.replica != self.replica
 
     def is_over(self, upload: Upload) -> bool:
-        """Tell whether its time is over."""
+        """Tell whether the upload has expired."""
         now = self.now()
         if self.is_elsewhere(upload) and upload.file is None:
             return upload.expires_at + 1000 * OTHERS_GRACE_SECONDS <= now
         return upload.expires_at <= now and self.ends_at(upload) <= now
 
     def ends_at(self, upload: Upload) -> int:
-        """Return when its time is over, in unix milliseconds; of unfinished ones it counts from
-        their last bytes.
+        """Return when the upload expires, in unix milliseconds.
+
+        The time of an incomplete upload starts again with its last bytes.
         """
         changed_at = 0.0 if upload.file else self.partials.changed_at(upload.id)
         return max(upload.expires_at, int(1000 * (changed_at + self._expiry_seconds)))
@@ -109,7 +116,7 @@ class HeldUploads:
     def hold(
         self, principal: Principal, identifier: str, *, sender: str | None = None
     ) -> tuple[Upload, Lease]:
-        """Return the upload and its lease; a request that has the lease is asked to stop.
+        """Return the upload and its lease; another request that has the lease is asked to stop.
 
         `sender` as in `find`. Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
         """
@@ -120,9 +127,10 @@ class HeldUploads:
     def hold_found(
         self, principal: Principal, upload: Upload, releases: int, *, sender: str | None = None
     ) -> tuple[Upload, Lease]:
-        """As `hold`, for an upload that was read when `leases.releases` was `releases`.
+        """Return the upload and its lease, like `hold`.
 
-        The row is read again only where another request may have changed it since.
+        The caller read the row of the upload when `leases.releases` was `releases`. The method
+        reads the row again only if another request may have changed it since.
         """
         lease = self.take(upload.id)
         if not lease.was_elsewhere and self.leases.releases == releases:
@@ -137,12 +145,12 @@ class HeldUploads:
         """Return the lease of an upload; raises `UploadBusy`."""
         lease = self.leases.take(identifier, patient=patient, queue=queue)
         if lease.was_elsewhere:
-            # Another replica may have cut back, and written anew, what this one has hashed.
+            # Another replica may have truncated and rewritten bytes that this process has hashed.
             self._digests.forget(identifier)
         return lease
 
     def take_free(self, identifier: str) -> Lease | None:
-        """Return the lease of an upload that no request has; `None` without waiting."""
+        """Return the lease of an upload, or `None` if a request has it; does not wait."""
         lease = self.leases.take_free(identifier)
         if lease is not None and lease.was_elsewhere:
             self._digests.forget(identifier)
@@ -156,7 +164,7 @@ class HeldUploads:
             raise NOT_FOUND("There is no such upload.") from None
 
     def settled_size(self, upload: Upload, part: PartialUpload) -> int:
-        """Return the part's size after giving up what an interrupted request could not verify."""
+        """Return the file's size, after discarding bytes without a verified checksum."""
         size = part.size()
         if upload.discard_from is not None and size > upload.discard_from:
             self.truncate(upload, part, upload.discard_from)
@@ -164,13 +172,13 @@ class HeldUploads:
         return size
 
     def truncate(self, upload: Upload, part: PartialUpload, size: int) -> None:
-        """Give up what lies behind `size` bytes."""
+        """Discard the bytes after the first `size` bytes."""
         part.truncate(size)
-        # The digest daemon has read, and hashed, what is gone now.
+        # The digest daemon may have hashed the discarded bytes.
         self._digests.forget(upload.id)
 
     def note(self, upload: Upload, *, discard_from: int | None, size: int) -> None:
-        """Keep what must be known after a crash; most requests that bring bytes change nothing."""
+        """Store in the row what must survive a crash; most requests change nothing."""
         expires_at = self.expires_at()
         if (
             discard_from == upload.discard_from
@@ -200,5 +208,5 @@ def expires_field(upload: Upload) -> tuple[str, str]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether the same request would be refused again; a fault of ours may pass."""
+    """Tell whether a retry would be refused again; an error of the service may pass."""
     return isinstance(error, ProblemError) and 400 <= error.problem.status < 500

@@ -1,10 +1,10 @@
-"""One writer at a time: the newer request for an upload ends the older.
+"""Leases: at most one request writes to an upload, and a newer request ends the older one.
 
-A client that comes back must not be locked out by its own dead connection, which this side may
-not know to be dead yet. Within this process a lease is handed over by asking its holder to stop.
-Where several replicas serve the same uploads, there is one in the database besides
-(`database/shared_leases.py`), and its holder is asked in the same way. Behind both stands the
-part's `flock` (`storage/partial_uploads.py`).
+A client that reconnects must not be locked out by its old connection: the service may not know yet
+that this connection is dead. Within a process, a new request asks the holder of the lease to stop.
+If several replicas serve the same uploads, the database has a second lease
+(`database/shared_leases.py`), and the other replica asks its holder in the same way. The last
+protection is the `flock` of the growing file (`storage/partial_uploads.py`).
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ from collections.abc import Callable
 from wharf_upload.database.contract import SharedLease, SharedLeases
 
 _WAIT_SECONDS = 10.0
-# A client that asks for the offset, and what is late of its old connection, wait side by side.
+# A client's question for the offset, and late requests of its old connection, wait at the same
+# time.
 _WAITING = 3
-# Who waits holds a thread, of which there are eight: the others are for uploads that are free.
+# Each waiting request occupies one of eight threads; the other threads serve uploads that are free.
 _WAITING_IN_ALL = 5
-# How often who waits for another replica looks whether it has let go.
+# The interval at which a waiting request checks whether another replica has released the lease.
 _LOOK_SECONDS = 0.1
 
 
 class UploadBusy(Exception):
-    """Another request has the upload and does not let go."""
+    """Another request has the upload and does not release it."""
 
 
 class JoinedElsewhere(UploadBusy):
-    """Another replica has it; who asked did not want to wait."""
+    """Another replica has the upload, and the caller did not want to wait."""
 
 
 def shared_name(upload: str) -> str:
-    """What an upload's lease is called among all leases."""
+    """Return the name of an upload's lease in the database."""
     return f"upload:{upload}"
 
 
 class Lease:
-    """The right to change one upload; `release` it."""
+    """The right to change one upload, until `release`."""
 
     def __init__(self, leases: Leases, upload: str) -> None:
         self._leases, self._upload = leases, upload
@@ -48,7 +49,10 @@ class Lease:
         self.shared: SharedLease | None = None
 
     def on_request(self, stop: Callable[[], None]) -> None:
-        """What to call when a newer request wants the lease; at once, if one does already."""
+        """Set the function that a newer request calls to get the lease.
+
+        If a newer request has asked already, this method calls `stop` immediately.
+        """
         with self._lock:
             self._stop = stop
             asked = self._asked
@@ -56,7 +60,7 @@ class Lease:
             stop()
 
     def ask(self) -> None:
-        """A newer request wants it."""
+        """Ask the holder to stop, because a newer request wants the lease."""
         with self._lock:
             stop = None if self._asked else self._stop
             self._asked = True
@@ -65,30 +69,32 @@ class Lease:
 
     @property
     def asked(self) -> bool:
-        """Whether a newer request wants it."""
+        """Return whether a newer request wants the lease."""
         return self._asked
 
     @property
     def was_elsewhere(self) -> bool:
-        """Whether another process may have changed the upload since this one had it."""
+        """Return whether another process may have changed the upload since this process had it."""
         return self.shared is not None and self.shared.was_elsewhere
 
     def require(self) -> None:
-        """Raises `UploadBusy` when another replica has taken it: this one was frozen, or cut off
-        from the database, for longer than a lease lasts.
+        """Raise `UploadBusy` if another replica has taken the lease.
+
+        This happens when the process was frozen, or disconnected from the database, for longer than
+        the lease lasts.
         """
         if self.shared is not None and not self.shared.is_held():
             raise UploadBusy("another request has taken this upload over")
 
     def release(self) -> None:
-        """Ends it; again without effect."""
+        """Release the lease; a second call has no effect."""
         if self.shared is not None:
             self.shared.release()
         self._leases.release(self._upload, self)
 
 
 class Leases:
-    """The leases of this process, and with `replicas` of all of them."""
+    """The leases of this process; with `replicas`, they exclude other replicas, too."""
 
     def __init__(self, replicas: SharedLeases | None = None) -> None:
         self._replicas = replicas
@@ -100,25 +106,29 @@ class Leases:
 
     @property
     def is_shared(self) -> bool:
-        """Whether they hold over all replicas."""
+        """Return whether the leases exclude other replicas."""
         return self._replicas is not None
 
     @property
     def releases(self) -> int:
-        """How many leases this process has released: while that stays, no upload has changed."""
+        """Return how many leases this process has released.
+
+        While this number is constant, no request of this process has changed an upload and ended.
+        """
         return self._releases
 
     def holds(self, upload: str) -> bool:
-        """Whether this process has the upload, or no other one ever does."""
+        """Tell whether this process has the lease, or whether no other process uses the uploads."""
         return self._replicas is None or self._replicas.holds(shared_name(upload))
 
     def take(self, upload: str, *, patient: bool = False, queue: bool = True) -> Lease:
-        """The lease, once its holder has let go; raises `UploadBusy`.
+        """Return the lease as soon as its holder has released it; raises `UploadBusy`.
 
-        Where many wait the first of them give way, so that one upload's requests never hold more
-        than a few threads; nor do those of many uploads: then it is refused at once.
-        `patient` ones neither give way nor drive others away. Without `queue` nobody waits for
-        another replica: raises `JoinedElsewhere`.
+        The holder is asked to stop. If too many requests wait for one upload, the oldest of them is
+        refused, so that one upload occupies few threads. If too many requests wait for any uploads,
+        the new request is refused immediately. A `patient` request is not counted, and is never
+        refused for a newer one. Without `queue` the method does not wait for another replica, but
+        raises `JoinedElsewhere`.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         lease = self._take_here(upload, deadline, patient=patient)
@@ -136,9 +146,9 @@ class Leases:
         return lease
 
     def take_free(self, upload: str) -> Lease | None:
-        """The lease, if nobody has it, here or elsewhere; `None` without waiting.
+        """Return the lease if it is free here and at all replicas, otherwise `None`; does not wait.
 
-        A holder in this process learns that somebody asked (`Lease.asked`).
+        A holder in this process learns of the attempt (`Lease.asked`).
         """
         while True:
             lease = self._take_free_here(upload)
@@ -153,7 +163,8 @@ class Leases:
                 return lease
             if not lease.asked:
                 return None
-            # Who asked meanwhile met this lease, and not the one of the other replica.
+            # A request that asked in the meantime saw this process's lease, not the other
+            # replica's. So try again.
 
     def _take_free_here(self, upload: str) -> Lease | None:
         with self._changed:
@@ -173,7 +184,7 @@ class Leases:
             self._waiting_elsewhere += 1
         try:
             while lease.shared is None:
-                # A newer request of this process waits in its place.
+                # A newer request of this process takes over the wait.
                 if (lease.asked and not patient) or time.monotonic() > deadline:
                     raise UploadBusy("another request is writing to this upload")
                 time.sleep(_LOOK_SECONDS)
@@ -212,16 +223,16 @@ class Leases:
         return lease
 
     def _refuse_crowd(self, upload: str) -> None:
-        """Raises `UploadBusy` when too many wait already, for whichever uploads."""
+        """Raise `UploadBusy` when too many requests wait, for any uploads."""
         holder = self._held.get(upload)
         if holder is None or len(self._waiting.get(upload, ())) == _WAITING:
-            return  # nothing to wait for, or another gives way
+            return  # the upload is free, or an older waiting request is refused instead
         if self._waiting_in_all() >= _WAITING_IN_ALL:
-            holder.ask()  # gone when the client tries again
+            holder.ask()  # so that the upload is free when the client retries
             raise UploadBusy("another request is writing to this upload")
 
     def release(self, upload: str, lease: Lease) -> None:
-        """Ends a lease."""
+        """Release a lease."""
         with self._changed:
             if self._held.get(upload) is lease:
                 del self._held[upload]

@@ -1,4 +1,4 @@
-"""How far an upload is."""
+"""The progress of an upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_upload.uploads.resumable.values import Progress
 
 
 class UploadProgress:
-    """Tells how far uploads are."""
+    """Tells the progress of uploads."""
 
     def __init__(
         self, held: HeldUploads, completer: UploadCompleter, concatenator: UploadConcatenator
@@ -20,16 +20,16 @@ class UploadProgress:
         self._held, self._completer, self._concatenator = held, completer, concatenator
 
     def of(self, principal: Principal, identifier: str, *, briefly: bool = False) -> Progress:
-        """Return how far an upload is; end a request that still brings bytes to it.
+        """Return the progress of an upload, after ending a request that still sends bytes to it.
 
-        Makes up for what a crash left undone. Raises the problem `not-found`, `TicketRefused` and
-        `UploadBusy`; `briefly`: also `TakesLong`.
+        The method completes an upload that a crash has left with all its bytes. Raises the problem
+        `not-found`, `TicketRefused` and `UploadBusy`; with `briefly` also `TakesLong`.
         """
         releases = self._held.leases.releases
         upload = self._held.find(principal, identifier)
         if upload.concat == "final" and upload.file is None:
             if briefly:
-                raise TakesLong  # its parts may be there by now
+                raise TakesLong  # all parts may be complete, and joining them takes long
             return self._concatenator.join(principal, upload)
         if upload.file is not None:
             return Progress(upload, upload.file.size, upload.file)

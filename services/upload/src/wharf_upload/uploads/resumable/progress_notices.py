@@ -1,8 +1,9 @@
-"""Tells the live channel how far uploads are: at most twice a second each, and at the end of a
-request that brings bytes.
+"""Notices to the live channel about the progress of uploads.
 
-Nothing is kept and nothing waits. An upload that is done in half a second is told of by its event
-alone; one that comes in many short requests is told of like one that comes in a long one.
+Each upload causes at most two notices a second, and one more at the end of each request that brings
+bytes. Notices are not stored, and no request waits for them. An upload that ends within half a
+second causes no notice: the event of its file is enough. Many short requests cause the same notices
+as one long request.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from wharf_upload.notices.messages import Progress
 from wharf_upload.uploads.resumable.values import UploadSession
 
 PAUSE_SECONDS = 0.5
-# Before more are remembered, those that may be told of again are forgotten; no more often than
-# there can be some.
+# Above this number, entries older than `PAUSE_SECONDS` are deleted; this happens at most once in
+# `PAUSE_SECONDS`.
 _REMEMBERED = 1000
 
 
 class ProgressNotices:
-    """What this process tells of all its uploads."""
+    """The notices of this process about all its uploads."""
 
     def __init__(
         self,
@@ -28,28 +29,31 @@ class ProgressNotices:
         now: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` does not wait; `now` gives unix milliseconds, `clock` seconds."""
+        """Create the notices.
+
+        `tell` sends a notice and does not wait; `now` returns unix milliseconds, `clock` seconds.
+        """
         self._tell, self._now, self.clock = tell, now, clock
         self._told: dict[str, float] = {}
         self._forgot_at = -PAUSE_SECONDS
 
     def of(self, session: UploadSession) -> SessionProgress:
-        """Return what is told of a request; its bytes come from now on."""
+        """Return the notices of a request, right before its first bytes arrive."""
         return SessionProgress(self, session, self.clock())
 
     def is_due(self, upload: str, created_at: int, now: float) -> bool:
-        """Tell whether an upload may be told of, which was created at a time (unix ms)."""
+        """Tell whether the next notice of an upload is due; `created_at` is unix milliseconds."""
         told = self._told.get(upload)
         if told is not None:
             return now - told >= PAUSE_SECONDS
         return self._now() - created_at >= 1000 * PAUSE_SECONDS
 
     def say(self, session: UploadSession, offset: int, rate: float, now: float) -> None:
-        """Tell how far an upload is."""
+        """Send a notice with the offset of an upload."""
         upload = session.upload
         if len(self._told) >= _REMEMBERED and now - self._forgot_at >= PAUSE_SECONDS:
             self._forgot_at = now
-            # In a copy: other threads tell of other uploads.
+            # A copy, because other threads add entries at the same time.
             kept = {one: at for one, at in self._told.copy().items() if now - at < PAUSE_SECONDS}
             self._told = kept
         self._told[upload.id] = now
@@ -68,7 +72,7 @@ class ProgressNotices:
 
 
 class SessionProgress:
-    """What is told of one request that brings bytes; first one thread uses it, then another."""
+    """The notices of one request that brings bytes; one thread uses it, later another."""
 
     def __init__(self, notices: ProgressNotices, session: UploadSession, now: float) -> None:
         self._notices, self._session = notices, session
@@ -76,7 +80,7 @@ class SessionProgress:
         self._at, self._offset = now, session.offset
 
     def received(self, count: int) -> None:
-        """Say how many bytes have come with the request; called several times a second."""
+        """Note that `count` bytes of the request have arrived; called several times a second."""
         now = self._notices.clock()
         upload = self._session.upload
         if self._notices.is_due(upload.id, upload.created_at, now):
@@ -86,7 +90,7 @@ class SessionProgress:
             self._notices.say(self._session, offset, rate, now)
 
     def ended(self, offset: int) -> None:
-        """Say where the upload is when the request has ended; the rate is that of all of it."""
+        """Send the offset at the end of the request, with the average rate of the request."""
         now = self._notices.clock()
         upload, seconds = self._session.upload, now - self._begun
         if seconds >= PAUSE_SECONDS or self._notices.is_due(upload.id, upload.created_at, now):
@@ -95,6 +99,6 @@ class SessionProgress:
             self._notices.say(self._session, offset, rate, now)
 
     def settled(self, offset: int) -> None:
-        """Say so where the upload goes on from elsewhere than was said last."""
+        """Send a notice if the upload continues at another offset than the last notice states."""
         if self._at > self._begun and offset != self._offset:
             self._notices.say(self._session, offset, 0.0, self._notices.clock())

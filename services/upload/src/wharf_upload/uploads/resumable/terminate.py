@@ -1,4 +1,4 @@
-"""The end of an upload that becomes no file."""
+"""The end of an upload that does not become a file."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from wharf_upload.uploads.resumable.held import HeldUploads, is_refusal, release
 
 
 class UploadTerminator:
-    """Removes uploads, their rows and their bytes."""
+    """Removes uploads: their rows and their bytes."""
 
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
 
     def terminate(self, principal: Principal, identifier: str, sender: str | None) -> None:
-        """End an upload on the client's wish; a file that it has become stays.
+        """End an upload because the client asks for it; a file that it has become stays.
 
-        Who administers buckets may end the upload of a `sender`. Raises the problem `not-found`,
-        `TicketRefused` and `UploadBusy`.
+        An administrator of buckets may end the upload of another `sender`. Raises the problem
+        `not-found`, `TicketRefused` and `UploadBusy`.
         """
         upload, lease = self._held.hold(principal, identifier, sender=sender)
         with released(lease):
             self.remove(upload)
 
     def remove(self, upload: Upload) -> None:
-        """Remove an upload of which the caller has the lease."""
-        # The row first: what is left of the bytes is then the sweeper's.
+        """Remove an upload; the caller has its lease."""
+        # The row is removed first: if the bytes stay, the sweeper removes them.
         self._held.rows.remove(upload)
         self._held.partials.remove(upload.id)
 
     def forget(self, upload: Upload) -> None:
-        """Remove an upload whose client never heard of it."""
-        # The bytes first: on a full disk the database has no room to forget anything before.
+        """Remove an upload that its client does not know yet."""
+        # The bytes are removed first: on a full disk the database cannot delete a row before space
+        # is free.
         self._held.partials.remove(upload.id)
-        with suppress(DatabaseUnavailable):  # then it counts until it expires
+        with suppress(DatabaseUnavailable):  # otherwise the upload counts until it expires
             self._held.rows.remove(upload)
 
     @contextmanager
     def unless_refused(self, upload: Upload) -> Iterator[None]:
-        """Forget an upload whose client will not hear of it when the block raises."""
+        """Remove an upload if the block raises: then its client never learns its id."""
         try:
             yield
         except BaseException:
@@ -51,15 +52,16 @@ class UploadTerminator:
             raise
 
     def give_up_after(self, error: Exception, upload: Upload) -> None:
-        """Remove an upload after a refusal, which would be the same next time."""
+        """Remove an upload after a refusal that every retry would get, too."""
         if ends_upload(error):
-            # Another replica may have made a file of it meanwhile: that one's client may ask.
+            # Another replica may have made a file of the upload. Then its row stays, because the
+            # client may ask for it.
             self._held.rows.give_up(upload)
             self._held.partials.remove(upload.id)
 
 
 def ends_upload(error: Exception) -> bool:
-    """Tell whether an upload is given up after an error: it would be refused again."""
+    """Tell whether an upload ends after an error, because a retry would be refused again."""
     if isinstance(error, TooManyIdempotencyKeys):
-        return False  # keys end by themselves; the bytes need not come again
+        return False  # these keys expire; the client need not send the bytes again
     return isinstance(error, (Refused, ValueError)) or is_refusal(error)

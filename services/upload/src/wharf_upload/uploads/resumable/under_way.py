@@ -1,4 +1,4 @@
-"""What is under way: the uploads of a tenant, or of one caller, that have become no file yet."""
+"""The uploads under way of a tenant, or of one caller: those that are not a file yet."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wharf_upload.uploads.resumable.held import HeldUploads
 
 
 class UnderWay(NamedTuple):
-    """An unfinished upload: `offset` bytes are there; unix milliseconds of its end.
+    """An incomplete upload with its offset in bytes and its expiry in unix milliseconds.
 
-    Of one at another replica without a shared folder the offset is `None`.
+    The offset is `None` if the upload is at another replica and there is no common folder.
     """
 
     upload: Upload
@@ -23,14 +23,14 @@ class UnderWay(NamedTuple):
 
 
 class UploadsPage(NamedTuple):
-    """A page of them; `next_after` is where the next one starts, `None` at the end."""
+    """A page of uploads; `next_after` is the start of the next page, `None` on the last one."""
 
     uploads: tuple[UnderWay, ...]
     next_after: str | None
 
 
 class UploadsUnderWay:
-    """Lists unfinished uploads without a lease: a request that brings bytes goes on meanwhile."""
+    """Lists incomplete uploads without a lease, so requests that send bytes are not disturbed."""
 
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
@@ -38,10 +38,10 @@ class UploadsUnderWay:
     def page(
         self, principal: Principal, *, subject: str | None, after: str, limit: int
     ) -> UploadsPage:
-        """Return a page by id, so oldest first; with a `subject` only the uploads of that one.
+        """Return a page sorted by id, which means oldest first; `subject` limits it to one sender.
 
-        What the caller's grants do not reach, what has expired, and what ends at this moment, is
-        left out: a page may be short.
+        A page leaves out uploads beyond the caller's reach, expired ones, and those that end while
+        it is read. So it may be short.
         """
         rows = self._held.rows.under_way(
             principal.tenant, subject=subject, after=after, limit=limit + 1

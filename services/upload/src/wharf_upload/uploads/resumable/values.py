@@ -1,4 +1,4 @@
-"""What passes between the steps of a resumable upload."""
+"""The values that the steps of a resumable upload exchange."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class PartialUploads(Protocol):
     """The growing files of resumable uploads; see `storage.partial_uploads`."""
 
     def create(self, upload: str) -> None:
-        """Make an empty one; raises `StoreError`."""
+        """Create an empty file; raises `StoreError`."""
 
     def begin(self, upload: str) -> PartialUpload:
-        """Return a new, empty one for this caller alone; raises `StoreBusy` where there is one."""
+        """Create and return an empty file, opened exclusively; raises `StoreBusy` if it exists."""
 
     def open(self, upload: str, *, alone: bool = False) -> PartialUpload:
-        """Return it for this caller alone; raises `BlobMissing` or `StoreBusy`."""
+        """Open a file exclusively and return it; raises `BlobMissing` or `StoreBusy`."""
 
     def size(self, upload: str) -> int:
-        """Return its size in bytes; raises `BlobMissing`."""
+        """Return the size of a file in bytes; raises `BlobMissing`."""
 
     def changed_at(self, upload: str) -> float:
-        """Return when its last bytes came, in unix seconds; 0 for none."""
+        """Return when the last bytes were written, in unix seconds; 0 for a missing file."""
 
     def remove(self, upload: str) -> None:
-        """Remove it; one that is missing is no error."""
+        """Remove a file; a missing file is no error."""
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield upload id, and unix seconds of the last change."""
+        """Yield the upload id of each file, and the unix seconds of its last change."""
 
 
 @dataclass(frozen=True)
 class UploadCreation:
-    """A new upload, as either protocol says it. `length` is in bytes, `None`: not known yet."""
+    """A new upload as a client asks for it; `length` is in bytes, `None` if it is not known yet."""
 
     bucket: str
     key: str
@@ -55,9 +55,9 @@ class UploadCreation:
 
 @dataclass(frozen=True)
 class Checksum:
-    """What the body of one request must hash to; `algorithm` is one of hashlib's.
+    """The expected hash of one request's body; `algorithm` is a name of hashlib's.
 
-    `announced` is its name in Content-Digest, where it came from there (RFC 9530).
+    `announced` is the algorithm's name in Content-Digest if the client used that field (RFC 9530).
     """
 
     algorithm: str
@@ -67,7 +67,7 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Announced:
-    """What a request says of its bytes.
+    """The announcements of a request about its bytes.
 
     `length` (bytes, or `None`) and `digests` (by algorithm) are those of the whole upload.
     """
@@ -79,7 +79,7 @@ class Announced:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload is: `offset` bytes are there. `file` when it has become one.
+    """The progress of an upload: its offset in bytes, and its file when it is complete.
 
     `replayed`: an earlier request with the same Idempotency-Key has stored that file.
     """
@@ -91,13 +91,13 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Return whether all bytes have arrived."""
         return self.file is not None or self.offset == self.upload.length
 
 
 @dataclass
 class UploadSession:
-    """A request that brings bytes, with the upload to itself until it ends."""
+    """A request that sends bytes, with exclusive use of the upload until the request ends."""
 
     principal: Principal
     upload: Upload
@@ -105,19 +105,19 @@ class UploadSession:
     lease: Lease
     offset: int
     checksums: tuple[Checksum, ...] = ()
-    # Whether only this request knows the upload: if it breaks, no client can go on.
+    # Whether only this request knows the upload: if the request fails, no client can continue it.
     unknown: bool = False
-    # Gives back what is reserved for the body.
+    # Releases the reservation of the body.
     give_back: Callable[[], None] = lambda: None
 
     def written(self) -> int:
-        """Return how many bytes of the body are on the disk; another thread may end it now."""
+        """Return how many bytes of the body are on the disk; another thread may end the session."""
         with suppress(OSError):
             return max(0, self.part.size() - self.offset)
         return 0
 
     def release(self) -> None:
-        """Let other requests have the upload."""
+        """Let other requests use the upload."""
         try:
             self.part.close()
             self.lease.release()
@@ -126,10 +126,10 @@ class UploadSession:
 
 
 class ExceedsUpload(Exception):
-    """A request brings more bytes than its upload takes.
+    """A request carries more bytes than its upload accepts.
 
-    `length`: the bytes of the request; `room`: the bytes that may follow; `most`: the bytes that
-    the upload may have in all.
+    `length` is the number of bytes of the request. `room` is the number of bytes that the upload
+    still accepts. `most` is the maximum size of the upload.
     """
 
     def __init__(self, length: int, room: int, most: int) -> None:
@@ -139,13 +139,14 @@ class ExceedsUpload(Exception):
 
 @dataclass
 class IncomingBody:
-    """Where the body of a request goes.
+    """The destination of a request's body.
 
-    `descriptor` is written from `offset` on, at most `length` bytes. `check` is called once when
-    `check_at` bytes are there; what it raises ends the body. `finish` is called when no more bytes
-    come, with whether all of them came, and an error or none. `on_cancel` is told how to end the
-    body when a newer request wants the upload. `received` is told several times a second how
-    many bytes there are; it does not wait.
+    The stream server writes at most `length` bytes to `descriptor`, from `offset` on. It calls
+    `check` once, when `check_at` bytes are written; an error of `check` ends the body. It calls
+    `finish` after the last byte: with whether the body is complete, and with an error or `None`. It
+    passes `on_cancel` a function that ends the body, for a newer request that wants the upload. It
+    calls `received` several times a second with the number of bytes so far; `received` does not
+    wait.
     """
 
     descriptor: int
@@ -156,5 +157,5 @@ class IncomingBody:
     received: Callable[[int], None]
     check: Callable[[], None] | None = None
     check_at: int | None = None
-    # Whether `finish` takes long when all has come.
+    # Whether `finish` takes long when the whole body has arrived.
     takes_long: bool = False

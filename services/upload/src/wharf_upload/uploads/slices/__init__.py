@@ -1,1 +1,1 @@
-"""Slices: forms of uploaders that cut a file and send each piece as a form of its own."""
+"""Slices: some uploaders cut a file into pieces, and send each piece in a separate form."""

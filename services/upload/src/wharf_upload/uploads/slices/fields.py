@@ -1,8 +1,8 @@
-"""The plain fields by which uploaders say that the file of a form is a slice of a larger one.
+"""The plain fields by which an uploader marks the file of a form as a slice of a larger file.
 
-dropzone's slices are put together: it gives each file a random identifier, and says with every
-slice how long the whole file is. What others say does not suffice (ADR 44), and their slices are
-refused (`other_uploaders`), so that none becomes a file of its own.
+The service joins the slices of dropzone: dropzone gives each file a random identifier, and sends
+the length of the whole file with every slice. Other uploaders send too little (ADR 44). Their
+slices are refused (`other_uploaders`), so that no slice becomes a separate file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _UUID, _INDEX, _COUNT = "dzuuid", "dzchunkindex", "dztotalchunkcount"
 _SLICE_BYTES, _LENGTH, _OFFSET = "dzchunksize", "dztotalfilesize", "dzchunkbyteoffset"
 _DROPZONE = (_UUID, _INDEX, _COUNT, _SLICE_BYTES, _LENGTH, _OFFSET)
 _LONGEST_UUID: Final = 255
-# So many slices may be as small as they like: each is a request, and may be a file while it waits.
+# Up to this number of slices, a slice may have any size. Each slice costs a request, and a parked
+# slice costs a file.
 _MANY: Final = 10_000
 _SMALL_BYTES: Final = 1_000_000
 
@@ -29,8 +30,8 @@ _SMALL_BYTES: Final = 1_000_000
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One of `count` slices of a file of `length` bytes.
 
-    All have `slice_bytes`, and the last one what is left. `uuid` is the uploader's name for the
-    file.
+    Every slice has `slice_bytes` bytes; the last one has the rest. `uuid` is the uploader's name
+    for the file.
     """
 
     uuid: str
@@ -41,30 +42,30 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def begin(self) -> int:
-        """Where in the file the slice begins, in bytes."""
+        """Return the offset of the slice in the file, in bytes."""
         return self.index * self.slice_bytes
 
     @property
     def size(self) -> int:
-        """How many bytes the slice has."""
+        """Return the size of the slice in bytes."""
         return min(self.slice_bytes, self.length - self.begin)
 
 
 NAMES: Final = others.NAMES | frozenset(_DROPZONE)
-"""The fields that may say that a form holds a slice; a form without them holds none."""
-# Those that mean nothing else.
+"""The fields that may mark a form as a slice; a form without them contains no slice."""
+# The fields that have no other meaning.
 _DISTINCT: Final = others.DISTINCT | frozenset(_DROPZONE)
 
 
 def announces_slice(fields: Mapping[str, str]) -> bool:
-    """Tell whether these fields announce a slice that will be put together with others."""
+    """Tell whether these fields announce a slice that the service joins with others."""
     return _INDEX in fields and (others.number(fields, _COUNT) or 0) > 1
 
 
 def said_in(query: str) -> dict[str, str]:
-    """Return what the query of an address says.
+    """Return the fields in the query of an address.
 
-    Raises the problem `inconsistent-slice` where it says one thing and another.
+    Raises the problem `inconsistent-slice` if a field occurs twice with different values.
     """
     said: dict[str, str] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
@@ -74,17 +75,18 @@ def said_in(query: str) -> dict[str, str]:
 
 
 def contradiction(field: str) -> ProblemError:
-    """Return the problem for a field that stands in a request twice, with different values."""
+    """Return the problem for a field that occurs in a request twice, with different values."""
     return INCONSISTENT_SLICE(
-        f"{field} says one thing and another: with a slice each field stands once.", field=field
+        f"{field} occurs twice with different values; send each field of a slice once.",
+        field=field,
     )
 
 
 def require_consistent(first: Mapping[str, str], last: Mapping[str, str], size: int) -> None:
-    """Raise problems where fields said a slice, and then something else.
+    """Raise a problem if the fields of a slice occur twice with different values.
 
-    `first` is what each field said where it stood first, in the address or in the form, and
-    `last` what it said last. Raises `slices-not-joined` and `inconsistent-slice`.
+    `first` has the first value of each field, from the address or from the form; `last` has the
+    last one. Raises `slices-not-joined` and `inconsistent-slice`.
     """
     for name, text in first.items():
         if name in _DISTINCT and last[name] != text:
@@ -93,7 +95,7 @@ def require_consistent(first: Mapping[str, str], last: Mapping[str, str], size: 
 
 
 def read(fields: Mapping[str, str], size: int) -> Slice | None:
-    """Return which slice a form with one file of `size` bytes holds; `None`: the file is whole.
+    """Return the slice in a form with one file of `size` bytes; `None` if the file is whole.
 
     Raises the problems `slices-not-joined` and `inconsistent-slice`.
     """
@@ -103,13 +105,13 @@ def read(fields: Mapping[str, str], size: int) -> Slice | None:
         return None
     if missing:
         raise others.not_joined(
-            "dropzone", f"The form holds a slice of a file and lacks {', '.join(missing)}."
+            "dropzone", f"The form contains a slice of a file, but not {', '.join(missing)}."
         )
     found = _slice(fields)
     if found.size != size:
         raise INCONSISTENT_SLICE(
-            f"Slice {found.index} of {found.count} has {size} bytes; by the other fields it has "
-            f"{found.size}.",
+            f"Slice {found.index} of {found.count} has {size} bytes; the other fields state "
+            f"{found.size} bytes.",
             expected_bytes=found.size,
             received_bytes=size,
         )
@@ -117,14 +119,14 @@ def read(fields: Mapping[str, str], size: int) -> Slice | None:
 
 
 def asks_for_slice(query: str) -> bool:
-    """Tell whether the query of a GET asks if a slice is there, and not for the file."""
+    """Tell whether a GET asks whether a slice exists, and does not ask for the file."""
     return "hunkNumber=" in query and others.ask_for_slice(said_in(query))
 
 
 def refuse_bare(query: str, size: int) -> None:
-    """Raise the problem `slices-not-joined` for a body of `size` bytes that is a slice.
+    """Raise the problem `slices-not-joined` if a body of `size` bytes without a form is a slice.
 
-    It comes without a form, and the query of its address says so. Raises `inconsistent-slice`, too.
+    The query of the address has the fields. Raises `inconsistent-slice`, too.
     """
     said = said_in(query)
     others.refuse(said, size)
@@ -133,7 +135,7 @@ def refuse_bare(query: str, size: int) -> None:
 
 
 def _is_whole(fields: Mapping[str, str]) -> bool:
-    """Whether dropzone says that there is one slice only (`forceChunking`)."""
+    """Tell whether dropzone announces a single slice (`forceChunking`)."""
     count = others.number(fields, _COUNT)
     return count is not None and count <= 1 and fields.get(_INDEX, "0") == "0"
 
@@ -148,19 +150,20 @@ def _slice(fields: Mapping[str, str]) -> Slice:
     index, count, slice_bytes, length, offset = (numbers[name] or 0 for name in _DROPZONE[1:])
     if not (count - 1) * slice_bytes < length <= count * slice_bytes:
         raise INCONSISTENT_SLICE(
-            f"A file of {length} bytes is not cut into {count} slices of {slice_bytes} bytes. An "
-            "uploader that changes files before it sends them tells the size of the original.",
+            f"A file of {length} bytes does not have {count} slices of {slice_bytes} bytes. An "
+            "uploader that changes files before it sends them states the size of the original.",
             field=_LENGTH,
         )
     if count > _MANY and slice_bytes < _SMALL_BYTES:
         raise INCONSISTENT_SLICE(
-            f"A file in more than {_MANY} slices has slices of {_SMALL_BYTES} bytes or more; these "
-            f"have {slice_bytes}.",
+            f"With more than {_MANY} slices, each slice must have {_SMALL_BYTES} bytes or more; "
+            f"these have {slice_bytes}.",
             field=_SLICE_BYTES,
         )
     if index >= count or offset != index * slice_bytes:
         raise INCONSISTENT_SLICE(
-            f"Of {count} slices of {slice_bytes} bytes none is slice {index} at {offset}.",
+            f"Among {count} slices of {slice_bytes} bytes, slice {index} at byte {offset} does "
+            "not exist.",
             field=_INDEX if index >= count else _OFFSET,
         )
     return Slice(

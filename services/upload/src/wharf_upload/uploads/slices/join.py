@@ -1,4 +1,4 @@
-"""Joins slices at the end of a growing file, in their order, and completes it with the last one."""
+"""The joining of slices: appends them to a growing file in order, and completes the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_upload.uploads.slices.values import ArrivedSlice, Joined
 
 
 class SliceJoiner:
-    """Takes slices for uploads of which the caller has the turn."""
+    """Joins slices of uploads; the caller must have the turn of the upload."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class SliceJoiner:
     def join(
         self, turn: Turn, upload: Upload, principal: Principal, arrived: ArrivedSlice | None
     ) -> Joined:
-        """Put a slice where it belongs, and the parked ones behind it; complete a whole file.
+        """Append or park a slice, append the parked slices that follow, and complete a whole file.
 
-        Raises what completions raise, and the problems `inconsistent-slice` and `upload-busy`.
+        Raises the errors of completions, and the problems `inconsistent-slice` and `upload-busy`.
         """
         turn.lease.require()
         part = turn.part
@@ -56,16 +56,17 @@ class SliceJoiner:
             if before < HEAD_BYTES <= size:
                 self._check_head(principal, upload, part)
             if size > before or arrived is not None:
-                # A slice that was there may be that of a process that ended before it was durable.
+                # An earlier process may have appended bytes and ended before they were durable.
                 self._parked.sync(part)
             self._held.note(upload, discard_from=None, size=size)
-        # Not before: what is not durable yet may be lost, and joined again.
+        # Parked slices are removed last: a crash may lose bytes that are not durable, and then the
+        # parked slices are joined again.
         for index in joined:
             self._parked.remove(upload, index)
         return Joined(upload, _index_at(upload, size), outcome.file, outcome.replayed)
 
     def _settled(self, upload: Upload, part: PartialUpload) -> int:
-        """The size, after giving up a slice that was cut off by the end of a process."""
+        """Return the size, after discarding an incomplete slice that a killed process has left."""
         size = part.size()
         begun = size % _slice_bytes(upload) if size != upload.length else 0
         if begun:
@@ -83,7 +84,7 @@ class SliceJoiner:
             park(self._parked, upload, arrived, next_index)
 
     def _join_parked(self, upload: Upload, part: PartialUpload) -> list[int]:
-        """Append the parked slices that follow; return which."""
+        """Append the parked slices that follow; return their indexes."""
         joined: list[int] = []
         while (size := part.size()) != upload.length:
             index = _index_at(upload, size)
@@ -92,7 +93,7 @@ class SliceJoiner:
                 break
             try:
                 if parked.size != min(_slice_bytes(upload), (upload.length or 0) - size):
-                    # A machine without power has lost a part of it; it has to come again.
+                    # A power failure has lost a part of the slice; the client must send it again.
                     self._parked.remove(upload, index)
                     break
                 self._append(upload, part, parked, 0, parked.size)
@@ -112,7 +113,7 @@ class SliceJoiner:
             raise
 
     def _check_head(self, principal: Principal, upload: Upload, part: PartialUpload) -> None:
-        """Look at the first bytes as soon as they are there; raises `TypeNotAllowed`."""
+        """Check the type of the first bytes as soon as they are there; raises `TypeNotAllowed`."""
         try:
             check_early(
                 part.spool_file().read_at(0, HEAD_BYTES),
@@ -134,7 +135,7 @@ class SliceJoiner:
             raise
 
     def _note_refusal(self, upload: Upload, error: Exception) -> None:
-        """Let slices that are under way now know that their file was refused."""
+        """Note the refusal of the file for slices that are still under way."""
         if ends_upload(error):
             reason = error.detail if isinstance(error, ProblemError) else str(error)
             self._parked.note_refusal(upload.id, reason)
@@ -148,5 +149,8 @@ def _slice_bytes(upload: Upload) -> int:
 
 
 def _index_at(upload: Upload, size: int) -> int:
-    """Which slice follows `size` bytes of whole slices; their number at the end of the file."""
+    """Return the index of the slice after `size` bytes of whole slices.
+
+    At the end of the file the result is the number of slices.
+    """
     return -(-size // _slice_bytes(upload))

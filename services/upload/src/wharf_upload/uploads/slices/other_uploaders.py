@@ -1,6 +1,6 @@
-"""The fields of uploaders whose slices cannot be put together, and how these are refused.
+"""Slices that the service cannot join: their fields, and their refusal.
 
-What they say of a slice does not suffice (ADR 44).
+The uploaders of these slices send too little about a slice (ADR 44).
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ _NUMBER = re.compile(r"[0-9]{1,15}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Uploader:
-    """An uploader whose slices are refused.
+    """An uploader; the service refuses its slices.
 
-    `index` and `count` are its fields for the number of a slice and of all slices, `total` for the
-    bytes of the whole file; an empty name is a field that it does not send. `with_all`: the names
-    are ordinary words, and mean a slice only together with these. `asks`: with a GET, whether a
-    slice is there, before it is sent.
+    `index` and `count` are its fields for the number of a slice and for the number of all slices.
+    `total` is its field for the size of the whole file in bytes. An empty name is a field that it
+    does not send. `with_all`: the names are ordinary words, and mark a slice only if all of these
+    are present. `asks`: the uploader sends a GET before each slice, to ask whether the slice
+    exists.
     """
 
     name: str
@@ -40,7 +41,7 @@ class _Uploader:
     def sends_slice(self, fields: Mapping[str, str], size: int) -> bool:
         """Tell whether a form with one file of `size` bytes and these fields is a slice."""
         if self.with_all:
-            # Words that mean something else elsewhere, unless all are there, and numbers.
+            # Ordinary words mark a slice only if all are present and are numbers.
             numbers = (self.index, self.count or self.total)
             if not all(name in fields for name in self.with_all):
                 return False
@@ -72,7 +73,7 @@ _UPLOADERS: Final = (
     _Uploader("ng-file-upload", "_chunkNumber", total="_totalSize"),
     _Uploader("Syncfusion Uploader", "chunk-index", "total-chunk"),
 )
-# Fields whose value is JSON, with the members for the number of a slice and of all slices.
+# Fields with a JSON value, and the members for the number of a slice and of all slices.
 _JSON_FIELDS: Final = {
     "chunkMetadata": _Uploader("DevExtreme FileUploader", "Index", "TotalCount"),
     "metadata": _Uploader(
@@ -82,7 +83,7 @@ _JSON_FIELDS: Final = {
         with_all=("chunkIndex", "totalChunks"),
     ),
 }
-# What people call the fields of an uploader of their own.
+# Common field names in uploaders that people write for themselves.
 _OWN_INDEX: Final = frozenset(
     f"chunk{word}"
     for word in (
@@ -102,18 +103,18 @@ NAMES: Final = frozenset(
         *(name for one in _UPLOADERS for name in (one.index, one.count, one.total) if name),
     )
 )
-"""The fields that may say that a request brings a slice."""
+"""The fields that may mark a request as a slice."""
 DISTINCT: Final = frozenset(("chunkMetadata", *_OWN_INDEX, *_OWN_COUNT)) | {
     name
     for one in _UPLOADERS
     for name in (one.index, one.count, one.total)
     if name and not one.with_all
 }
-"""Those that mean nothing else: all but ordinary words, which need others beside them."""
+"""The fields that have no other meaning; ordinary words are left out."""
 
 
 def ask_for_slice(fields: Mapping[str, str]) -> bool:
-    """Tell whether a GET with these fields asks if a slice is there, and not for the file."""
+    """Tell whether a GET with these fields asks whether a slice exists."""
     return any(
         all(name in fields for name in one.with_all or (one.index,))
         for one in _UPLOADERS
@@ -122,7 +123,7 @@ def ask_for_slice(fields: Mapping[str, str]) -> bool:
 
 
 def refuse(fields: Mapping[str, str], size: int) -> None:
-    """Raise the problem `slices-not-joined` for a slice that cannot be put together."""
+    """Raise the problem `slices-not-joined` for a slice that cannot be joined."""
     for name, uploader in _JSON_FIELDS.items():
         if name in fields and uploader.sends_slice(_members(fields[name]), size):
             raise not_joined(uploader.name)
@@ -136,12 +137,12 @@ def refuse(fields: Mapping[str, str], size: int) -> None:
 
 
 def not_joined(uploader: str, said: str = "") -> ProblemError:
-    """Return the problem for a slice of this uploader, "" for one that is not known.
+    """Return the problem for a slice of this uploader; "" stands for an unknown uploader.
 
-    `said` is what is wrong with the slice, where it is more than that.
+    `said` replaces the first sentence of the detail.
     """
     by = f" of {uploader}" if uploader else ""
-    said = said or f"The request brings a slice{by}, which is only a part of a file."
+    said = said or f"The request contains a slice{by}, which is only a part of a file."
     return SLICES_NOT_JOINED(
         f"{said} Let the uploader send files whole, or use tus at {_TUS}, which resumes.",
         uploader=uploader or None,
@@ -150,13 +151,13 @@ def not_joined(uploader: str, said: str = "") -> ProblemError:
 
 
 def number(fields: Mapping[str, str], name: str) -> int | None:
-    """Return the number in a field; `None` for none, and for a field without a name."""
+    """Return the number in a field; `None` for no number, and for a field without a name."""
     text = fields.get(name) if name else None
     return int(text) if text is not None and _NUMBER.match(text) else None
 
 
 def _members(text: str) -> Mapping[str, str]:
-    """The members of a JSON object as texts; none for anything else."""
+    """Return the members of a JSON object as texts; empty for any other value."""
     try:
         found: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):

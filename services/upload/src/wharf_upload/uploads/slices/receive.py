@@ -1,8 +1,9 @@
-"""Slices that come in forms are put together in the growing file of a resumable upload.
+"""The reception of slices: slices from forms become the growing file of a resumable upload.
 
-The upload's id is made from who sends it, where to, and the uploader's identifier, so that each
-slice finds it. The front of the file is in the growing file; slices that came too early are parked
-beside it. Limits, quota and expiry are those of any resumable upload.
+The id of the upload is a hash of the sender, the bucket and the uploader's identifier, so that each
+slice finds its upload. The growing file contains the first slices without a gap. A slice that
+arrives too early is parked in a file next to it. Limits, quota and expiry are those of any
+resumable upload.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from wharf_upload.uploads.slices.join import SliceJoiner
 from wharf_upload.uploads.slices.turns import SliceTurns, Turn
 from wharf_upload.uploads.slices.values import ArrivedSlice, Joined, SliceOutcome
 
-# Another request needs milliseconds to begin an upload.
+# Another request needs only milliseconds to begin an upload.
 _PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.01
 
 
 class SliceReceiver:
-    """Takes slices in any order, side by side and again and again; makes one file of them."""
+    """Takes slices in any order, also concurrent and repeated ones, and makes one file of them."""
 
     def __init__(
         self, held: HeldUploads, parked: ParkedSlices, creator: UploadCreator, joiner: SliceJoiner
@@ -41,9 +42,9 @@ class SliceReceiver:
         self._joiner, self._turns = joiner, SliceTurns(held)
 
     def receive(self, arrived: ArrivedSlice) -> SliceOutcome:
-        """Keep a slice, durably; return the file when no slice is missing.
+        """Store a slice durably; return the file when no slice is missing.
 
-        Raises what the creation and the completion of an upload raise, `UploadBusy`,
+        Raises the errors of the creation and of the completion of an upload, `UploadBusy`,
         `AtAnotherReplica`, and the problems `inconsistent-slice`, `upload-busy` and
         `slices-refused`.
         """
@@ -53,7 +54,7 @@ class SliceReceiver:
         except AtAnotherReplica:
             raise
         except Exception:
-            # This request's own refusal is what its client must hear of.
+            # The client must get the refusal of its own request, not an error of this cleanup.
             with suppress(Exception):
                 self._join_for_others(identifier, arrived.principal)
             raise
@@ -62,7 +63,8 @@ class SliceReceiver:
         until = time.monotonic() + _PATIENCE_SECONDS
         kept = False
         if self._held.replica:
-            self._found(identifier, arrived)  # before another replica's work is disturbed
+            # raises before it disturbs the work of another replica
+            self._found(identifier, arrived)
         while True:
             with self._turns.take(identifier) as turn:
                 found = None if turn is None else self._advance(turn, identifier, arrived, kept)
@@ -71,7 +73,7 @@ class SliceReceiver:
                     return SliceOutcome(found.file, self._held.expires_at(), found.repeated)
                 kept = True
             elif turn is None and kept:
-                # Whoever has the turn looks for parked slices when it ends.
+                # The request that has the turn joins parked slices when the turn ends.
                 return SliceOutcome(None, self._held.expires_at())
             elif turn is None:
                 upload = self._found(identifier, arrived)
@@ -88,7 +90,7 @@ class SliceReceiver:
         try:
             next_index = self._held.partials.size(upload.id) // slice_bytes
         except BlobMissing:
-            next_index = arrived.slice.count  # it has just become a file
+            next_index = arrived.slice.count  # the upload has just become a file
         parking.park(self._parked, upload, arrived, next_index)
 
     def _advance(
@@ -98,9 +100,9 @@ class SliceReceiver:
         arrived: ArrivedSlice,
         kept: bool,  # noqa: FBT001 -- of one caller
     ) -> Joined | None:
-        """Join what is there; `kept`: this slice is parked, or joined already.
+        """Join the slices that are there; `kept`: this slice is parked or joined already.
 
-        Return how far the file is; `None` when there has to be another turn, with an empty file.
+        Return the progress; `None` if another turn with an empty file is needed.
         """
         try:
             upload = self._found(identifier, arrived)
@@ -114,25 +116,27 @@ class SliceReceiver:
             upload = None
         if upload is None:
             if turn.part.size():
-                # Of an upload before this one. It may be a blob by now: nothing is written to it.
+                # This file belongs to an earlier upload, and may be a blob by now. It must not
+                # change.
                 self._held.partials.remove(identifier)
                 return None
             upload = self._begun(identifier, arrived, kept=kept)
-            kept = False  # it was kept for an upload that is no more
+            kept = False  # the slice was kept for an upload that no longer exists
         if upload.file is not None:
-            # Its growing file went when it became a file: this one is new.
+            # The upload has become a file, and its growing file was removed: this turn has made a
+            # new one.
             self._held.partials.remove(identifier)
             return Joined(upload, arrived.slice.count, upload.file, repeated=True)
         waiting = None if kept else arrived
         return self._joiner.join(turn, upload, arrived.principal, waiting)
 
     def _give_up_lost(self, upload: Upload) -> None:
-        """Give up an upload without its growing file: no slice could make it whole any more."""
+        """Give up an upload without its growing file, because it can never become complete."""
         self._held.rows.give_up(upload)
-        self._parked.note_refusal(upload.id, "The slices that had come were lost. Send all again.")
+        self._parked.note_refusal(upload.id, "The earlier slices were lost. Send all slices again.")
 
     def _join_for_others(self, identifier: str, principal: Principal) -> None:
-        """Join what others parked while this request had the turn, and was refused."""
+        """Join slices that other requests have parked while this request had the turn."""
         while self._unfinished(principal, identifier) is not None:
             with self._turns.take(identifier) as turn:
                 upload = self._unfinished(principal, identifier)
@@ -150,11 +154,11 @@ class SliceReceiver:
         return upload if upload is not None and upload.file is None else None
 
     def _is_parked(self, joined: Joined) -> bool:
-        """Whether the missing slice was parked while this request had the turn."""
+        """Tell whether the missing slice was parked while this request had the turn."""
         return self._parked.is_there(joined.upload, joined.next_index)
 
     def _found(self, identifier: str, arrived: ArrivedSlice) -> Upload | None:
-        """The upload of this slice, which it has to fit; `None` where none has begun."""
+        """Return the upload of this slice, or `None`; raises if the slice does not match it."""
         upload = self._held.rows.get(arrived.principal.tenant, identifier)
         if upload is None or self._held.is_over(upload):
             return None
@@ -167,24 +171,26 @@ class SliceReceiver:
         ):
             if said != known:
                 raise INCONSISTENT_SLICE(
-                    f"An earlier slice said {name} is {known}; this one says {said}.", field=name
+                    f"{name} of an earlier slice is {known}; of this slice it is {said}.",
+                    field=name,
                 )
         for name, asked, held in (
             ("If-Match and If-None-Match", arrived.condition, upload.options.condition),
             ("Idempotency-Key", arrived.idempotency, upload.options.idempotency),
         ):
             if asked != held:
-                raise INCONSISTENT_SLICE(f"An earlier slice asked something else by {name}.")
+                raise INCONSISTENT_SLICE(f"An earlier slice had another value of {name}.")
         return upload
 
     def _begun(self, identifier: str, arrived: ArrivedSlice, *, kept: bool) -> Upload:
-        """A new upload; raises what its creation raises, and the problem `slices-refused`."""
+        """Return a new upload; raises the errors of its creation and `slices-refused`."""
         try:
             self._require_not_refused(identifier, begins=arrived.slice.index == 0 and not kept)
             old = self._held.rows.get(arrived.principal.tenant, identifier)
             if old is not None:
-                self._held.rows.remove(old)  # its time is over
-            # Before the row: an upload whose growing file a machine lost would never be whole.
+                self._held.rows.remove(old)  # the old upload has expired
+            # The name of the growing file must be durable before the row: if a power failure lost
+            # the file, the upload could never become complete.
             self._parked.sync_names()
             return self._creator.create(arrived.principal, _creation(arrived), identifier)
         except BaseException:
@@ -192,7 +198,10 @@ class SliceReceiver:
             raise
 
     def _require_not_refused(self, identifier: str, *, begins: bool) -> None:
-        """Refuse slices that were under way when their file was refused; the first begins anew."""
+        """Refuse slices that were under way when their file was refused.
+
+        The first slice of the file starts the upload again.
+        """
         reason = self._parked.refusal(identifier)
         if reason is None:
             return
@@ -202,9 +211,10 @@ class SliceReceiver:
 
 
 def upload_id(arrived: ArrivedSlice) -> str:
-    """Return the id of the upload to which a slice belongs.
+    """Return the id of the upload that a slice belongs to.
 
-    Holders of tickets of one client are strangers to each other: a ticket has uploads of its own.
+    Each ticket has separate uploads: the holders of two tickets of one client do not know each
+    other.
     """
     principal = arrived.principal
     names = (
@@ -218,12 +228,12 @@ def upload_id(arrived: ArrivedSlice) -> str:
 
 
 def ticket_id(principal: Principal) -> str:
-    """Return the id of the caller's upload ticket, empty for a token that is none."""
+    """Return the id of the caller's upload ticket, or "" if the token is no ticket."""
     return principal.token_id if principal.ticket is not None else ""
 
 
 def _wait(until: float) -> None:
-    """Wait for another request, which begins the upload; raises `UploadBusy`."""
+    """Wait for another request that is creating the upload; raises `UploadBusy`."""
     if time.monotonic() > until:
         raise UploadBusy("another request begins this upload")
     time.sleep(_LOOK_SECONDS)

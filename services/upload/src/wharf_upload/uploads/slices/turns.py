@@ -1,8 +1,8 @@
-"""One request at a time joins the slices of a file, and none waits for another.
+"""Turns: one request at a time joins the slices of a file, and no request waits for another.
 
-A request that finds the file taken parks its slice and leaves. Whoever had the file looks for
-parked slices again after letting it go; so each slice is joined by the one or the other. A request
-that only tried, and was in the way of another for that moment, tries again.
+A request parks its slice and ends if another request has the turn. At the end of a turn, the
+request that had it checks again for parked slices, so that no parked slice is forgotten. A request
+that has only tried to get the turn may have made another request fail; then it tries again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from wharf_upload.uploads.resumable.leases import Lease
 
 
 class Turn(NamedTuple):
-    """The growing file of an upload, for one request alone; `begun` by it when there was none."""
+    """The growing file of an upload, for one request alone.
+
+    `begun`: the turn has created the file.
+    """
 
     part: PartialUpload
     lease: Lease
@@ -26,7 +29,7 @@ class Turn(NamedTuple):
 
 
 class SliceTurns:
-    """Gives a request the growing file of an upload when no other request has it."""
+    """Gives a request the growing file of an upload if no other request has it."""
 
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
@@ -35,7 +38,7 @@ class SliceTurns:
     def take(self, upload: str) -> Iterator[Turn | None]:
         """Yield the turn, or `None` while another request has it.
 
-        The file is made if there is none, whether there is such an upload or not.
+        The turn creates a missing file, even if no such upload exists.
         """
         turn = self._taken(upload)
         try:
@@ -62,7 +65,7 @@ class SliceTurns:
                 return None
 
     def _opened(self, upload: str, lease: Lease) -> Turn | None:
-        """The turn; `None` while another process has the file, or has just completed it."""
+        """Return the turn; `None` while another process has the file, or has just completed it."""
         partials, alone = self._held.partials, self._held.leases.is_shared
         try:
             try:

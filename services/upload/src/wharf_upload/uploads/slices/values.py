@@ -1,4 +1,4 @@
-"""What passes between the steps by which slices become a file."""
+"""The values that the steps exchange by which slices become a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wharf_upload.uploads.slices.fields import Slice
 
 
 class ArrivedSlice(NamedTuple):
-    """A slice in a spooled form: its bytes begin at `begin` of the spool file.
+    """A slice in a spooled form; its bytes start at offset `begin` of the spool file.
 
     `key`, `options`, `declared_type`, `condition` and `idempotency` are those of the whole file.
     """
@@ -33,7 +33,7 @@ class ArrivedSlice(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """How far the front of a file is: slice `next_index` is missing. `file` when none is.
+    """The progress of a file: slice `next_index` is missing; `file` is set if no slice is missing.
 
     `repeated`: another request has stored that file.
     """
@@ -45,10 +45,10 @@ class Joined(NamedTuple):
 
 
 class SliceOutcome(NamedTuple):
-    """What came of a slice: `file` when none is missing any more.
+    """The result for a slice; `file` is set if no slice is missing.
 
-    `repeated`: another request has stored that file. Until `expires_at` (unix milliseconds)
-    the other slices may come.
+    `repeated`: another request has stored that file. The other slices may arrive until `expires_at`
+    (unix milliseconds).
     """
 
     file: File | None
