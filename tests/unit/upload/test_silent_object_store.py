@@ -156,14 +156,14 @@ def test_answers_that_are_none(
 def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
     """An object whose length the store does not say is not read as far as it happens to come."""
     talker.answer = b"HTTP/1.1 200 OK\r\n\r\nfour"
-    with pytest.raises(StoreError, match="how long"):
+    with pytest.raises(StoreError, match="length of an object"):
         store.open(BlobName("a", uuid7_hex()))
 
 
 def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
     """Who sends bytes is not told that a blob is missing: a mover would take it for deleted."""
     talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-    with pytest.raises(StoreUnavailable, match="such upload"):
+    with pytest.raises(StoreUnavailable, match="no longer exists"):
         put(store)
 
 

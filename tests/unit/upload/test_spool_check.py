@@ -49,14 +49,14 @@ def test_without_links(folders: tuple[Path, Path]) -> None:
     assert SpoolCheck(folders[0], None).error() is None
     assert os.listdir(folders[0]) == []
     folders[0].rmdir()
-    assert "not there yet" in str(SpoolCheck(folders[0], None).error())
+    assert "does not exist yet" in str(SpoolCheck(folders[0], None).error())
 
 
 def test_before_the_gateway(folders: tuple[Path, Path]) -> None:
     """Without the folder the service is not ready, and is as soon as there is one."""
     folders[0].rmdir()
     check = SpoolCheck(*folders)
-    assert "not there yet" in str(check.error())
+    assert "does not exist yet" in str(check.error())
     folders[0].mkdir()
     assert check.error() is None
 

@@ -1,1 +1,1 @@
-"""Where bytes live: a contract, a local-disk store, and one in memory."""
+"""The storage of bytes: the contract of stores, and stores on disk, on S3 and in memory."""

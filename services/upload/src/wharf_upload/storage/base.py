@@ -1,15 +1,16 @@
 """The contract of a blob store.
 
 A blob is immutable, has a name that the service chose, and belongs to a tenant. A blob becomes
-visible under its name only at `commit`, and survives a power cut once `make_durable` has
+visible under its name only at `commit`. It survives a power failure once `make_durable` has
 returned for it. Names and lengths never come from a client.
 
-An implementation may raise `OSError`, of sockets too. `storage.timed.TimedStore` wraps each one
-and translates: the rest of the service sees nothing but `StoreError` and its kinds.
+An implementation may raise `OSError`, also for sockets. `storage.timed.TimedStore` wraps every
+store and translates these errors: the rest of the service sees only `StoreError` and its
+subclasses.
 
-The contract knows no descriptors and no paths. The one exception is the spool file: a local file
-that holds a whole body. A store on the same disk gives that file another name, any other store
-copies the bytes.
+The contract has no descriptors and no paths, with one exception: the spool file, a local file with
+a whole body. A store on the same disk gives that file another name. Any other store copies the
+bytes.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from wharf_upload.storage.errors import StoreFull as StoreFull
 from wharf_upload.storage.errors import StoreUnavailable as StoreUnavailable
 from wharf_upload.storage.spool_file import SpoolFile
 
-# How long the gateway may use `GatewayPlace.signed`, in seconds: longer than the gateway keeps a
-# decision while the database is away (deploy/nginx/conf.d/sharing.conf.template).
+# How long the gateway may use `GatewayPlace.signed`, in seconds. The time is longer than the
+# gateway caches a decision while the database is away (deploy/nginx/conf.d/sharing.conf.template).
 SIGNED_SECONDS = 3600
 
 
@@ -40,13 +41,13 @@ class BlobName:
 
     @property
     def made_at(self) -> float:
-        """When the identifier was made, in unix seconds (RFC 9562 section 5.7)."""
+        """Return when the identifier was created, in unix seconds (RFC 9562 section 5.7)."""
         return int(self.blob[:12], 16) / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a listing shows: a blob, its size in bytes, its age as unix seconds of last change."""
+    """An entry of a listing: a blob, its size in bytes, and the unix seconds of its last change."""
 
     name: BlobName
     size: int
@@ -54,12 +55,12 @@ class Found:
 
 
 class GatewayPlace(NamedTuple):
-    """Where the gateway finds a blob. At least one of `signed` and `on_disk` is there.
+    """The places where the gateway finds a blob: `signed`, `on_disk`, or both.
 
-    `location` is relative and without dots: the blob's path below the folder of blobs on the disk,
-    and the name of its small pictures whatever store has it. `signed` is the path and query by
-    which the gateway may read the blob from the object store for `SIGNED_SECONDS`; empty where the
-    blob is in none. `on_disk` tells to look at the disk first.
+    `location` is relative and contains no dots. It is the blob's path below the folder of blobs on
+    the disk, and for every store the name of the blob's small pictures. `signed` is the path and
+    query by which the gateway may read the blob from the object store for `SIGNED_SECONDS`; it is
+    empty if the blob is not in an object store. `on_disk`: the gateway tries the disk first.
     """
 
     location: str
@@ -68,9 +69,9 @@ class GatewayPlace(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Room for new content: bytes, and files that can be made.
+    """The free space for new content: bytes and inodes.
 
-    `inodes` is `None` where the filesystem does not count them.
+    `inodes` is `None` if the filesystem does not count them.
     """
 
     bytes: int
@@ -79,23 +80,23 @@ class Room(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A span of time, in unix seconds: from `since` up to and without `until`."""
+    """A time span in unix seconds, including `since` and excluding `until`."""
 
     since: float
     until: float
 
 
 class BlobReader(Protocol):
-    """A blob's content, from its beginning to its end. Outlives the blob's deletion."""
+    """A reader of a blob's content; it works even after the blob was deleted."""
 
     def size(self) -> int:
         """Return the size of the blob in bytes."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, or all that follow; empty at the end only."""
+        """Return at most `size` bytes, or all remaining bytes; empty only at the end."""
 
     def close(self) -> None:
-        """Give up the rest."""
+        """Close the reader; unread bytes are dropped."""
 
     def __enter__(self) -> Self:
         """Return the reader itself."""
@@ -110,40 +111,44 @@ class BlobReader(Protocol):
 
 
 def as_spool_file(reader: BlobReader) -> SpoolFile | None:
-    """Return a blob as a spool file, where it is a local file; good until the reader is closed."""
+    """Return a blob that is a local file as a spool file, otherwise `None`.
+
+    The spool file is valid until the reader is closed.
+    """
     spool_file: Callable[[], SpoolFile | None] | None = getattr(reader, "spool_file", None)
     return spool_file() if spool_file else None
 
 
 class PendingBlob(Protocol):
-    """Content that is not visible yet. Ends with `commit` or `abort`."""
+    """Content that is not visible yet; it ends with `commit` or `abort`."""
 
     def size(self) -> int:
         """Return the number of bytes so far."""
 
     def sync(self) -> None:
-        """Begin early with what `commit` has to do for the bytes so far.
+        """Do early as much of the work of `commit` as possible.
 
-        On return they are as durable as the store can make them before it knows the digest. A
-        failure is final: `commit` fails too.
+        Afterwards the bytes so far are as durable as the store can make them without the digest. A
+        failure is final: then `commit` fails, too.
         """
 
     def commit(self, sha256: bytes | None = None) -> None:
         """Make the bytes durable, then visible under the name.
 
-        The service uses a name for one content only, and asks again only after an answer that was
-        lost. A store that knows which names are taken refuses; an object store takes the same bytes
-        once more. `sha256` is the digest of the content; a store that can verifies it. The name
-        itself is durable only after the store's `make_durable`. A commit that fails leaves nothing
-        visible, unless its answer was lost: the sweeper removes what no record names.
+        The service uses a name for one content only. It repeats a commit only if the response was
+        lost. A store that knows the existing names refuses the repetition; an object store stores
+        the same bytes again. `sha256` is the digest of the content; a store verifies it if it can.
+        The name itself is durable only after the store's `make_durable`. A failed commit leaves
+        nothing visible, unless only its response was lost: then the sweeper removes the blob,
+        because no record names it.
         """
 
     def abort(self) -> None:
-        """Forget the content; raises nothing, and does nothing after `commit`."""
+        """Discard the content; raises nothing, and does nothing after `commit`."""
 
 
 class BlobWriter(PendingBlob, Protocol):
-    """Content that comes piece by piece."""
+    """Content that the caller writes piece by piece."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Append the bytes."""
@@ -153,67 +158,70 @@ class BlobWriter(PendingBlob, Protocol):
 
 
 class BlobStore(Protocol):
-    """Keeps blobs. All methods are safe to call from several threads and processes."""
+    """A store of blobs; several threads and processes may call all methods concurrently."""
 
     def create(self, name: BlobName) -> BlobWriter:
         """Return a writer for a new blob."""
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> PendingBlob:
-        """Return a new blob that holds a spool file's content.
+        """Return a new blob with the content of a spool file.
 
-        The caller keeps `spool` open until `commit` or `abort`, and nobody writes to it any more.
-        Its owner may remove its path from now on. Raises `StoreBusy` when another file has taken
-        its path, and `StoreError` when the path is gone and the store needs it.
+        The caller keeps `spool` open until `commit` or `abort`, and no process writes to it any
+        more. From now on its owner may remove its path. Raises `StoreBusy` if another file has
+        taken the path, and `StoreError` if the path was removed and the store needs it.
         """
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Store a small blob in one go: `create`, `write` and `commit` together."""
+        """Store a small blob in one call: `create`, `write` and `commit` together."""
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Return when the names of committed blobs survive a power cut. One call for many."""
+        """Return when the names of these committed blobs survive a power failure."""
 
     def open(self, name: BlobName) -> BlobReader:
         """Return the content; raises `BlobMissing`."""
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Return where the gateway finds the blob. No I/O."""
+        """Return where the gateway finds the blob; does no I/O."""
 
     def delete(self, name: BlobName) -> None:
-        """Remove a blob; one that is missing is no error."""
+        """Remove a blob; a missing blob is no error."""
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs, in as few requests as the store allows; return those that may be left.
+        """Remove blobs in as few requests as possible; return those that may still exist.
 
-        A failure with one does not keep the others.
+        A failure for one blob does not keep the method from removing the others.
         """
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
         """Yield the visible blobs of all tenants, in no order.
 
-        `made`: only those whose names were made in this span. A store whose `lists_by_hour` is true
-        then lists nothing else.
+        `made` limits the result to names that were created in this span. A store whose
+        `lists_by_hour` is true then reads only this part of the list.
         """
 
     @property
     def lists_by_hour(self) -> bool:
-        """Whether a list of a few hours' blobs costs less than one of all blobs."""
+        """Return whether listing the blobs of a few hours costs less than listing all blobs."""
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what unfinished writers left: an opaque name and unix seconds of last change."""
+        """Yield what unfinished writers left.
+
+        Each entry is an opaque name, and the unix seconds of the last change.
+        """
 
     def remove_leftover(self, name: str) -> None:
-        """Remove one of `leftovers`; one that is missing is no error."""
+        """Remove one of `leftovers`; a missing one is no error."""
 
     def room(self) -> Room:
-        """Return the room for new content, as it is now."""
+        """Return the present free space for new content."""
 
     def check(self) -> str | None:
-        """Return what is wrong with the store, or `None`."""
+        """Return a description of what is wrong with the store, or `None`."""
 
 
 class StoreDriver(BlobStore, Protocol):
-    """A store before `TimedStore` wraps it: it may raise `OSError`, and reports its waits."""
+    """A store that `TimedStore` wraps: it may raise `OSError`, and reports its waits for fsync."""
 
-    # Called after each wait for the medium to make something durable, with the
-    # `time.perf_counter()` at which the wait began. `TimedStore` sets it.
+    # The store calls this function after each wait for durability, with the `time.perf_counter()`
+    # of the start of the wait. `TimedStore` sets it.
     on_sync: Callable[[float], None]

@@ -6,21 +6,21 @@ import errno
 import os
 from types import TracebackType
 
-# The process or the machine has too few of something. This passes.
+# The process or the machine has too few resources; this passes.
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StoreError(Exception):
-    """The store failed. Nothing became visible."""
+    """The store failed; nothing became visible."""
 
 
 class StoreFull(StoreError):
-    """There is no room left."""
+    """The store has no free space."""
 
 
 class StoreBusy(StoreError):
-    """The store cannot do this now; later it may."""
+    """The store cannot do this now; a retry may succeed."""
 
 
 class StoreUnavailable(StoreBusy):
@@ -28,11 +28,11 @@ class StoreUnavailable(StoreBusy):
 
 
 class BlobMissing(StoreError):
-    """There is no blob of this name."""
+    """No blob has this name."""
 
 
 def as_store_error(error: OSError) -> StoreError:
-    """Return the store's error for an operating system error; its message never shows a path."""
+    """Return the store's error for an operating system error; its message contains no path."""
     if error.errno in _NO_ROOM:
         return StoreFull("no room left in the store")
     if error.errno in EXHAUSTED:
@@ -41,12 +41,12 @@ def as_store_error(error: OSError) -> StoreError:
 
 
 class _Translating:
-    """A context in which an `OSError` becomes a `StoreError`. It has no state: one serves all."""
+    """A context that turns an `OSError` into a `StoreError`; all callers share one instance."""
 
     __slots__ = ()
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the context."""
 
     def __exit__(
         self,
@@ -54,7 +54,7 @@ class _Translating:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Translate an `OSError`; let everything else pass."""
+        """Translate an `OSError`; do not change other errors."""
         if isinstance(error, OSError):
             raise as_store_error(error) from error
 

@@ -1,4 +1,4 @@
-"""How much a file system has left."""
+"""The free space of a file system."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from wharf_upload.storage.base import Room
 
 
 def room_of(folder: Path | str) -> Room:
-    """Return what an unprivileged user may still take of a folder's file system."""
+    """Return the free space of a folder's file system for an unprivileged user."""
     status = os.statvfs(folder)
-    # Some file systems make inodes as they need them, and have no number.
+    # Some file systems create inodes on demand, and report no number.
     inodes = status.f_favail if status.f_files else None
     return Room(status.f_bavail * status.f_frsize, inodes, bool(status.f_flag & os.ST_RDONLY))

@@ -1,7 +1,9 @@
-"""Where blobs lie on a local disk: `tenants/<tenant>/<aa>/<blob>`, unfinished ones in `staging`.
+"""The layout of blobs on a local disk: `tenants/<tenant>/<aa>/<blob>`.
 
-`aa` are two digits of the blob's time stamp. Files that are stored together share a folder, and
-one fsync of it serves them all.
+Unfinished blobs are in `staging`.
+
+`aa` are two digits of the blob's time stamp. Files that are stored at the same time share a folder,
+and one fsync of the folder makes all their names durable.
 """
 
 from __future__ import annotations
@@ -12,29 +14,29 @@ from pathlib import Path
 
 from wharf_upload.storage.base import BlobName, Found
 
-# Two digits of a UUIDv7's milliseconds: they change every 256 ms and come round every 65 s.
+# Two digits of a UUIDv7's milliseconds: they change every 256 ms and repeat every 65 s.
 _AA = slice(8, 10)
 
 
 def relative_path(name: BlobName) -> str:
-    """Return the path of a blob below `tenants`: its location, whatever store has it."""
+    """Return the path of a blob below `tenants`, which every store uses as the blob's location."""
     return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
 
 class BlobLayout:
-    """The folders of one store; one filesystem for both."""
+    """The folders of one store; both must be on one file system."""
 
     def __init__(self, data: Path) -> None:
-        """Name the folders below `data`; `make` makes them."""
+        """Set the paths of the folders below `data`; `make` creates the folders."""
         self.tenants, self.staging = str(data / "tenants"), str(data / "staging")
 
     def make(self) -> None:
-        """Make the two top folders."""
+        """Create the two top folders."""
         for folder in (self.tenants, self.staging):
             os.makedirs(folder, mode=0o700, exist_ok=True)
 
     def path(self, name: BlobName) -> str:
-        """Return where the blob lies."""
+        """Return the path of the blob."""
         return f"{self.tenants}/{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
     relative_path = staticmethod(relative_path)
@@ -52,10 +54,10 @@ class BlobLayout:
 
 
 def entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Yield what lies in a folder; nothing where there is none."""
+    """Yield the entries of a folder; a missing folder has none."""
     try:
         with os.scandir(folder) as found:
-            # NFS keeps a file that is still open, and gone, under a name with a dot.
+            # NFS keeps a deleted file that is still open, under a name that starts with a dot.
             yield from (entry for entry in found if not entry.name.startswith("."))
     except FileNotFoundError:
         return

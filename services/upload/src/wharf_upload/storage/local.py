@@ -1,6 +1,7 @@
-"""Blobs as files on a local disk (or a shared one), laid out as `layout` says.
+"""A store of blobs as files on a local or shared disk, in the layout of `layout.py`.
 
-Pure I/O: what the operating system refuses is raised as it is, and `TimedStore` translates it.
+This module does only I/O: it raises the errors of the operating system, and `TimedStore` translates
+them.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ class LocalReader(io.BufferedReader):
         return os.fstat(self.fileno()).st_size
 
     def spool_file(self) -> SpoolFile:
-        """Return the file itself, for stores that take a file."""
+        """Return the blob as a spool file, for stores that adopt files."""
         return SpoolFile.borrow(str(self.name), self.fileno())
 
 
 class StagedFile:
-    """A file in the staging folder on its way to its final name."""
+    """A file in the staging folder that gets its final name later."""
 
     def __init__(
         self, store: LocalStore, name: BlobName, staged: str, descriptor: int, size: int
     ) -> None:
-        """Take over the staged name; the descriptor stays its owner's."""
+        """Take over the staged name; the caller keeps the descriptor and closes it."""
         self._store, self._name, self._staged = store, name, staged
         self._descriptor, self._size = descriptor, size
         self._synced, self._failed, self._ended = -1, False, False
@@ -61,7 +62,8 @@ class StagedFile:
         if self._synced == self._size:
             return
         if self._failed:
-            # After a failure the kernel may have dropped the data: another fsync would lie.
+            # After a failed fsync the kernel may have dropped the data, and a second fsync would
+            # report success.
             raise StoreError("the disk failed to write")
         self._failed = True
         os.fchmod(self._descriptor, _BLOB_MODE)
@@ -69,7 +71,7 @@ class StagedFile:
         self._failed, self._synced = False, self._size
 
     def commit(self, sha256: bytes | None = None) -> None:  # noqa: ARG002 -- a disk checks none
-        """Write the bytes to the disk, then put the name into the tenant's folder."""
+        """Write the bytes to the disk, then link the file into the tenant's folder."""
         try:
             self.sync()
             self._store.link(self._staged, self._name)
@@ -96,7 +98,7 @@ class LocalWriter(StagedFile):
             self._size += written
 
     def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
-        """Append a range of a spool file; the bytes do not pass through this process."""
+        """Append a range of a spool file; the kernel copies the bytes."""
         while length:
             copied = os.copy_file_range(spool.fileno(), self._descriptor, length, offset)
             if not copied:
@@ -113,30 +115,33 @@ class LocalWriter(StagedFile):
 
 
 class LocalStore:
-    """Blobs below `data/tenants`, unfinished ones in `data/staging`; one filesystem for both."""
+    """Blobs below `data/tenants`, unfinished ones in `data/staging`; both on one file system."""
 
     def __init__(self, data: Path, *, durable: bool = True) -> None:
-        """Name the folders; `prepare` makes them. `durable`: wait for the disk."""
+        """Set the paths of the folders; `prepare` creates them.
+
+        With `durable` the store calls fsync.
+        """
         self.durable = durable
         self.on_sync: Callable[[float], None] = lambda _: None
         self._layout = BlobLayout(data)
         self._tenants, self._staging = self._layout.tenants, self._layout.staging
         # Shared with the processes that are forked from this one.
         self._failed = mmap.mmap(-1, 1)
-        # Folders whose names are known to be durable.
+        # The folders with durable names.
         self._anchored: set[str] = set()
         self.path: Callable[[BlobName], str] = self._layout.path
         self.lists_by_hour = False
 
     def prepare(self) -> None:
-        """Make the two top folders."""
+        """Create the two top folders."""
         self._layout.make()
 
     def create(self, name: BlobName) -> LocalWriter:
         """Return a writer for a new file in the staging folder.
 
-        A blob that moves here may find what a process left that was killed while it moved the same
-        blob. Then the file gets another name, and the sweeper removes the other one.
+        `move-blobs` may find a staged file with this name that an earlier, killed process has left.
+        Then the new file gets another name, and the sweeper removes the old file.
         """
         staged = f"{self._staging}/{name.blob}"
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
@@ -148,10 +153,10 @@ class LocalStore:
         return LocalWriter(self, name, staged, descriptor, 0)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> StagedFile:
-        """Give the spool file a second name, in the staging folder.
+        """Link the spool file into the staging folder.
 
-        From now on its owner may remove its path. What has got the name must be the file that is
-        open: another process may have put another one in its place.
+        From now on its owner may remove its path. The method checks that the linked file is the
+        open file: another process may have replaced the file at the path.
         """
         staged = f"{self._staging}/{name.blob}"
         os.link(spool.path, staged)
@@ -163,13 +168,13 @@ class LocalStore:
             raise
         if not is_the_same:
             content.abort()
-            raise StoreBusy("another process has taken the file over")
+            raise StoreBusy("another process has replaced the file")
         return content
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:  # noqa: ARG002 -- a disk checks none
-        """Write straight under the final name, which nothing points to yet.
+        """Write directly to the final name, because no record points to it yet.
 
-        What a crash leaves is a blob without a record, and the sweeper removes those.
+        A crash leaves a blob without a record, and the sweeper removes such blobs.
         """
         descriptor = self._create_named(name)
         try:
@@ -184,7 +189,7 @@ class LocalStore:
             os.close(descriptor)
 
     def _create_named(self, name: BlobName) -> int:
-        """Return a new file under the final name."""
+        """Create the file with the final name and return its descriptor."""
         path = self.path(name)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
@@ -194,7 +199,7 @@ class LocalStore:
             return os.open(path, flags, _BLOB_MODE)
 
     def link(self, staged: str, name: BlobName) -> None:
-        """Give a staged file its final name; a name that is taken is an error, never replaced."""
+        """Give a staged file its final name; raises if the name exists."""
         path = self.path(name)
         try:
             os.link(staged, path)
@@ -207,7 +212,7 @@ class LocalStore:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Sync each folder in which these blobs lie once, and the folders above it at first."""
+        """Sync each folder of these blobs once, and the folders above it on its first use."""
         if not self.durable:
             return
         for folder in {os.path.dirname(self.path(name)) for name in names}:
@@ -216,9 +221,9 @@ class LocalStore:
             self._sync_folder(folder)
 
     def _anchor(self, folder: str) -> None:
-        """Make the way to a folder durable, once a process.
+        """Make the path to a folder durable, once in each process.
 
-        Another process may have made the folder just now, and not synced it yet.
+        Another process may have created the folder and not synced it yet.
         """
         tenant = os.path.dirname(folder)
         self._sync_folder(self._tenants)
@@ -235,7 +240,10 @@ class LocalStore:
             os.close(descriptor)
 
     def sync(self, descriptor: int) -> None:
-        """Call fsync once, and never again: after a failure the kernel may have dropped data."""
+        """Call fsync once, without a retry.
+
+        After a failure the kernel may have dropped the data, and a retry would report success.
+        """
         if not self.durable:
             return
         begun = time.perf_counter()
@@ -267,11 +275,11 @@ class LocalStore:
         return not_deleted(self, names)
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Walk the tenants' folders."""
+        """Yield the blobs in the tenants' folders."""
         return within(self._layout.blobs(), made)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what lies in the staging folder."""
+        """Yield the files in the staging folder."""
         for entry in entries(self._staging):
             with suppress(FileNotFoundError):
                 yield entry.name, entry.stat(follow_symlinks=False).st_ctime
@@ -286,7 +294,7 @@ class LocalStore:
         return room_of(self._tenants)
 
     def check(self) -> str | None:
-        """Say whether the folders are there and can be written to."""
+        """Return an error if fsync has failed or a folder is not writable, else `None`."""
         if self._failed[0]:
             return "the disk failed to write; check it, then restart the service"
         for folder in (self._tenants, self._staging):

@@ -1,4 +1,4 @@
-"""A store in memory: for tests, and to show what the contract asks."""
+"""A store in memory: for tests, and as an example of the contract."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class MemoryReader(io.BytesIO):
 
 
 class MemoryWriter:
-    """Content on its way into the dictionary."""
+    """Content that is not in the dictionary yet."""
 
     def __init__(self, store: MemoryStore, name: BlobName) -> None:
-        """Begin with no bytes."""
+        """Start with no bytes."""
         self._store, self._name = store, name
         self._content = bytearray()
 
@@ -60,7 +60,7 @@ class MemoryWriter:
         self._store.put(self._name, bytes(self._content), sha256)
 
     def abort(self) -> None:
-        """Forget the content."""
+        """Discard the content."""
         self._content = bytearray()
 
 
@@ -68,7 +68,7 @@ class MemoryStore:
     """Blobs in a dictionary; `capacity` in bytes."""
 
     def __init__(self, capacity: int = 1 << 30) -> None:
-        """Begin without blobs."""
+        """Start without blobs."""
         self.on_sync: Callable[[float], None] = lambda _: None
         self.lists_by_hour = False
         self._capacity = capacity
@@ -76,7 +76,7 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Make a blob visible; raises `StoreError` when the name is taken."""
+        """Make a blob visible; raises `StoreError` when the name exists."""
         if sha256 is not None and hashlib.sha256(content).digest() != sha256:
             raise StoreError("the content does not have its digest")
         with self._lock:
@@ -91,7 +91,7 @@ class MemoryStore:
         return MemoryWriter(self, name)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> MemoryWriter:
-        """Return a writer that holds a copy of the spool file: memory cannot link."""
+        """Return a writer with a copy of the spool file: memory cannot link files."""
         writer = MemoryWriter(self, name)
         writer.copy_range(spool, 0, spool.size)
         return writer
@@ -107,7 +107,7 @@ class MemoryStore:
             raise BlobMissing("no such blob") from None
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Return a path as on a local disk, though no gateway can see it."""
+        """Return a path as on a local disk, although no gateway can read it."""
         return GatewayPlace(f"{name.tenant}/{name.blob}")
 
     def delete(self, name: BlobName) -> None:
@@ -124,20 +124,20 @@ class MemoryStore:
         return within((Found(name, len(it), at) for name, (it, at) in all_blobs), made)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield nothing: writers leave nothing."""
+        """Return an empty iterator: writers leave nothing."""
         return iter(())
 
     def remove_leftover(self, name: str) -> None:
-        """Do nothing: there are none."""
+        """Do nothing: this store has no leftovers."""
 
     def room(self) -> Room:
-        """Return the room for new content."""
+        """Return the free space for new content."""
         return Room(self.free_bytes())
 
     def free_bytes(self) -> int:
-        """Return the bytes of new content that there is room for."""
+        """Return the number of free bytes."""
         return self._capacity - sum(len(content) for content, _ in list(self._blobs.values()))
 
     def check(self) -> str | None:
-        """Return `None`: memory is always well."""
+        """Return `None`: memory is always usable."""
         return None

@@ -1,7 +1,7 @@
-"""Two stores as one, while blobs move from the old one to the new one: `MovingStore`.
+"""Two stores that act as one, while blobs move from the old one to the new one.
 
-Nothing says where a blob lies: it is looked for in both. A blob is whole in its new store before
-it is removed from its old one, so that nobody who looks in both misses it.
+No record says which store has a blob, so the service tries both. A blob is complete in the new
+store before it is removed from the old one, so that a reader that tries both always finds it.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _NEW, _OLD = "new:", "old:"
 
 
 class MovingStore:
-    """Writes to the new store, and reads and deletes in both.
+    """Writes to the new store, and reads and deletes in both stores.
 
-    One of the two is the disk. It is asked first, since it answers sooner, and the gateway asks in
-    the same order.
+    One of the two is the disk. The store reads the disk first, because the disk responds sooner.
+    The gateway uses the same order.
     """
 
     def __init__(self, new: StoreDriver, old: StoreDriver, *, new_is_on_disk: bool = False) -> None:
-        """Join two stores; `new_is_on_disk` says which of them is the disk."""
+        """Combine two stores; `new_is_on_disk` tells which of them is the disk."""
         self._new, self._old = new, old
         self._disk, self._objects = (new, old) if new_is_on_disk else (old, new)
-        # A walk over the disk costs the same for any hour.
+        # Reading the folders of the disk costs the same for any time span.
         self.lists_by_hour = False
 
     @property
     def on_sync(self) -> Callable[[float], None]:
-        """What is called after each wait for the medium."""
+        """Return the function that both stores call after each wait for durability."""
         return self._new.on_sync
 
     @on_sync.setter
@@ -49,11 +49,11 @@ class MovingStore:
         self._new.on_sync = self._old.on_sync = called
 
     def create(self, name: BlobName) -> BlobWriter:
-        """Return a writer for a new blob, which lies in the new store."""
+        """Return a writer for a new blob in the new store."""
         return self._new.create(name)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> PendingBlob:
-        """Return a new blob that holds a spool file's content, in the new store."""
+        """Return a new blob in the new store with the content of a spool file."""
         return self._new.adopt(name, spool)
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
@@ -61,12 +61,12 @@ class MovingStore:
         self._new.put(name, content, sha256)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Make the names durable that were committed, which are in the new store."""
+        """Make the names of committed blobs durable; they are in the new store."""
         self._new.make_durable(names)
 
     def open(self, name: BlobName) -> BlobReader:
-        """Return the content, from whichever store has it."""
-        # The disk twice: a blob may move to it after it was asked for the first time.
+        """Return the content from the store that has it."""
+        # The disk is read twice: a blob may move to the disk after the first attempt.
         for store in (self._disk, self._objects):
             try:
                 return store.open(name)
@@ -85,14 +85,15 @@ class MovingStore:
         self._old.delete(name)
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs from both stores; return those that may be left in either."""
+        """Remove blobs from both stores; return those that may still exist in one of them."""
         left = {*self._new.delete_all(names), *self._old.delete_all(names)}
         return [name for name in names if name in left]
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
         """Yield the blobs of both stores, each once.
 
-        The old store comes first: what moves meanwhile is found in the new one, and may come twice.
+        The old store comes first, so that no blob is missed. A blob that moves during the call may
+        be yielded twice.
         """
         for store in (self._old, self._new):
             for found in store.blobs(made):
@@ -107,7 +108,7 @@ class MovingStore:
         return True
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what unfinished writers left in both stores; the names say in which."""
+        """Yield what unfinished writers left in both stores; a prefix of the name says where."""
         for store, mark in ((self._new, _NEW), (self._old, _OLD)):
             for name, changed_at in store.leftovers():
                 yield f"{mark}{name}", changed_at
@@ -118,9 +119,9 @@ class MovingStore:
         store.remove_leftover(name.removeprefix(_OLD).removeprefix(_NEW))
 
     def room(self) -> Room:
-        """Return the room in the new store."""
+        """Return the free space of the new store."""
         return self._new.room()
 
     def check(self) -> str | None:
-        """Return what is wrong with either store: both are needed to read."""
+        """Return what is wrong with either store: reading needs both."""
         return self._new.check() or self._old.check()

@@ -1,4 +1,4 @@
-"""Parts of the contract for stores that know nothing quicker than one blob after the other."""
+"""Parts of the contract for stores that handle one blob at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Deleting(Protocol):
     """A store that removes one blob at a time."""
 
     def delete(self, name: BlobName) -> None:
-        """Remove a blob; one that is missing is no error."""
+        """Remove a blob; a missing blob is no error."""
 
 
 def not_deleted(store: Deleting, names: list[BlobName]) -> list[BlobName]:
@@ -32,7 +32,7 @@ def not_deleted(store: Deleting, names: list[BlobName]) -> list[BlobName]:
 
 
 def within(found: Iterator[Found], made: Made | None) -> Iterator[Found]:
-    """Yield what was made in a span of time; everything where none is given."""
+    """Yield the blobs that were created in a time span; all blobs without a span."""
     if made is None:
         return found
     return (one for one in found if made.since <= one.name.made_at < made.until)

@@ -1,10 +1,10 @@
-"""Slices of files that came before those in front of them, until these are there.
+"""Parked slices: slices that have arrived before earlier ones of their file.
 
-They lie beside the growing files of resumable uploads, as
-`resumable/<upload id>-<when the upload began>-<index>`: of an upload that began anew under the same
-id none is taken for one of the new one's. What is left of them goes with the upload
-(`maintenance/upload_sweeper.py`). Beside them lies `<upload id>-refused`, which says why an upload
-was refused to slices that were under way then.
+They are in the folder of the growing files, as `resumable/<upload id>-<creation time of the
+upload>-<index>`. The creation time keeps apart the slices of two uploads that use the same id one
+after the other. The sweeper removes the remaining slices together with the upload
+(`maintenance/upload_sweeper.py`). The file `<upload id>-refused` contains the reason of a refusal,
+for slices that were under way when their upload was refused.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _LONGEST_REASON = 4096
 
 
 class ParkedSlices:
-    """What waits in the folder of the growing files. All methods raise `StoreError`."""
+    """The parked slices in the folder of the growing files; all methods raise `StoreError`."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
-        """`durable`: wait for the disk."""
+        """Set the folder; with `durable` the methods call fsync."""
         self._folder, self._durable = str(folder), durable
 
     def sync(self, part: PartialUpload) -> None:
         """Make the bytes of a growing file durable.
 
-        An uploader cannot ask what is there: what was answered must stay.
+        An uploader cannot ask which slices are there, so an acknowledged slice must not be lost.
         """
         if self._durable:
             with translating:
@@ -45,7 +45,7 @@ class ParkedSlices:
             self._sync_folder()
 
     def park(self, upload: Upload, index: int, spool: SpoolFile, begin: int, size: int) -> None:
-        """Keep `size` bytes of a spool file, from `begin` on, as a slice of an upload."""
+        """Park `size` bytes of a spool file, from `begin` on, as a slice of an upload."""
         path = self._path(upload, index)
         new = f"{path}-{uuid7_hex()}"
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
@@ -65,10 +65,10 @@ class ParkedSlices:
         self.sync_names()
 
     def open(self, upload: Upload, index: int) -> SpoolFile | None:
-        """Return a parked slice; `None` when it is not there."""
+        """Return a parked slice, or `None` if it is not there."""
         path = self._path(upload, index)
         with translating:
-            # NFS asks the server anew which names there are when the folder is opened.
+            # Opening the folder makes NFS read its present entries from the server.
             folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -87,17 +87,17 @@ class ParkedSlices:
         return found is not None
 
     def remove(self, upload: Upload, index: int) -> None:
-        """Remove a parked slice; one that is missing is no error."""
+        """Remove a parked slice; a missing slice is no error."""
         with translating, suppress(FileNotFoundError):
             os.unlink(self._path(upload, index))
 
     def note_refusal(self, upload: str, reason: str) -> None:
-        """Remember for some minutes why an upload was refused; in time it is swept."""
+        """Store the reason of a refusal; the sweeper removes it after some minutes."""
         with translating, open(self._refusal(upload), "w", encoding="utf-8") as note:
             note.write(reason[:_LONGEST_REASON])
 
     def refusal(self, upload: str) -> str | None:
-        """Return why the upload was refused a short while ago, `None` when it was not."""
+        """Return why the upload was refused a short time ago, or `None`."""
         with translating:
             try:
                 with open(self._refusal(upload), encoding="utf-8") as note:
@@ -106,7 +106,7 @@ class ParkedSlices:
                 return None
 
     def forget_refusal(self, upload: str) -> None:
-        """Let the upload begin anew."""
+        """Remove the refusal, so that the upload can start again."""
         with translating, suppress(FileNotFoundError):
             os.unlink(self._refusal(upload))
 
@@ -126,10 +126,10 @@ class ParkedSlices:
 
 
 def is_parked(name: str) -> bool:
-    """Tell whether a file of the folder is a parked slice, by its name."""
+    """Tell by its name whether a file in the folder is a parked slice."""
     return name.count("-") == 2
 
 
 def upload_of(name: str) -> str:
-    """Return the id of the upload to which a file of the folder belongs."""
+    """Return the id of the upload that a file in the folder belongs to."""
     return name.partition("-")[0]

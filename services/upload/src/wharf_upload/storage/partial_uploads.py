@@ -1,8 +1,9 @@
-"""Files of resumable uploads while they grow: `resumable/<upload id>`.
+"""The growing files of resumable uploads: `resumable/<upload id>`.
 
-Their size on the disk is the offset that a client is told, so that it is never larger than what is
-there. They lie on a local or shared disk, whichever store keeps the blobs. When all has come, the
-store adopts the file as it adopts a body from the gateway; the file goes when the record is there.
+The size of the file on the disk is the offset that the service reports to the client, so the offset
+never exceeds the stored bytes. The files are on a local or shared disk, also if an object store has
+the blobs. When all bytes have arrived, the store adopts the file like a body from the gateway. The
+file is removed when its record exists.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from wharf_upload.storage.spool_file import SpoolFile
 
 _PART_MODE = 0o600
 _NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-# So long the lock of a process that has just been killed, or closes the file now, is waited for.
+# How long `open` waits for the lock of a process that was just killed, or that is just closing the
+# file.
 _PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
 class PartialUpload:
-    """An open part; `close` it. Whoever has it open has it alone (`flock`)."""
+    """An open growing file; `flock` gives its opener exclusive use until `close`."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self._path, self.descriptor = path, descriptor
@@ -36,26 +38,26 @@ class PartialUpload:
         return self._path
 
     def size(self) -> int:
-        """Bytes so far."""
+        """Return the number of bytes so far."""
         return os.fstat(self.descriptor).st_size
 
     def spool_file(self) -> SpoolFile:
-        """Return the bytes so far, as a store adopts them; valid until `close`."""
+        """Return the bytes so far as a spool file for a store; valid until `close`."""
         return SpoolFile.borrow(self._path, self.descriptor)
 
     def require_current(self) -> None:
-        """Raise `StoreBusy` when another replica has taken the upload over, or ended it."""
+        """Raise `StoreBusy` if another replica has taken over the upload, or ended it."""
         with translating:
             if not _is_at(self._path, self.descriptor):
                 raise StoreBusy("another process is receiving this upload")
 
     def truncate(self, size: int) -> None:
-        """Give up what lies behind `size` bytes; raises `StoreError`."""
+        """Discard the bytes after the first `size` bytes; raises `StoreError`."""
         with translating:
             os.ftruncate(self.descriptor, size)
 
     def append(self, source: SpoolFile, length: int, begin: int = 0) -> None:
-        """Copy `length` bytes of a file, from `begin` on, to the end, inside the kernel."""
+        """Append `length` bytes of a file, from `begin` on; the kernel copies the bytes."""
         with translating:
             offset_in, offset_out = begin, self.size()
             while offset_in < begin + length:
@@ -69,7 +71,7 @@ class PartialUpload:
                 offset_out += copied
 
     def close(self) -> None:
-        """Lets others have it."""
+        """Close the file, so that other requests can open it."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -84,24 +86,24 @@ class PartialUploadStore:
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """Return the folder of the growing files."""
         return Path(self._folder)
 
     def _path(self, upload: str) -> str:
         return f"{self._folder}/{upload}"
 
     def create(self, upload: str) -> None:
-        """An empty part; raises `StoreError`."""
+        """Create an empty file; raises `StoreError`."""
         flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_EXCL
         with translating:
             os.close(os.open(self._path(upload), flags, _PART_MODE))
 
     def open(self, upload: str, *, alone: bool = False) -> PartialUpload:
-        """The part, for this caller alone; raises `BlobMissing` or `StoreBusy`.
+        """Open a file exclusively and return it; raises `BlobMissing` or `StoreBusy`.
 
-        `alone`: the caller has the upload's lease over all replicas. Who has the part open all the
-        same is dead with its machine, or frozen: it keeps what it has, which nobody sees any more,
-        and the caller gets a copy in its place.
+        `alone`: the caller has the upload's lease among all replicas. If another process still has
+        the lock, its machine has failed or it is frozen. Then the caller gets a copy that replaces
+        the file; the other process keeps a file without a name.
         """
         path = self._path(upload)
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -114,7 +116,8 @@ class PartialUploadStore:
                 raise as_store_error(error) from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Completed, or copied, between opening and locking: it is a blob, or nothing, now.
+                # Between opening and locking, another request may have completed or replaced the
+                # upload. Then the open file is a blob, or was deleted.
                 if _is_at(path, descriptor):
                     return PartialUpload(path, descriptor)
             except BlockingIOError:
@@ -130,9 +133,9 @@ class PartialUploadStore:
             os.close(descriptor)
 
     def begin(self, upload: str) -> PartialUpload:
-        """An empty part, for this caller alone from its first moment on.
+        """Create an empty file, locked from the start, and return it.
 
-        Raises `StoreBusy` where there is one, and `StoreError`.
+        Raises `StoreBusy` if the file exists, and `StoreError`.
         """
         path = self._path(upload)
         new = f"{path}.{uuid7_hex()}"
@@ -153,9 +156,9 @@ class PartialUploadStore:
         return part
 
     def _copied(self, path: str, descriptor: int) -> PartialUpload:
-        """A copy of an open file, locked, in that file's place; closes `descriptor`.
+        """Replace an open file by a locked copy and return the copy; closes `descriptor`.
 
-        A copy that a crash leaves half-made is a part without a row.
+        A crash may leave an incomplete copy: a file without a row, which the sweeper removes.
         """
         new = f"{path}.{uuid7_hex()}"
         part = PartialUpload(path, -1)
@@ -175,9 +178,10 @@ class PartialUploadStore:
         return part
 
     def size(self, upload: str) -> int:
-        """Bytes on the disk; raises `BlobMissing`."""
+        """Return the number of bytes on the disk; raises `BlobMissing`."""
         try:
-            # Opened, and not only looked at: NFS asks the server anew for what is opened.
+            # Opening the file makes NFS read its present size from the server; `stat` alone does
+            # not.
             descriptor = os.open(self._path(upload), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             raise BlobMissing("no such part") from None
@@ -187,23 +191,23 @@ class PartialUploadStore:
             os.close(descriptor)
 
     def changed_at(self, upload: str) -> float:
-        """When its last bytes came, in unix seconds; 0 for none."""
+        """Return when the last bytes were written, in unix seconds; 0 for a missing file."""
         try:
             return os.stat(self._path(upload)).st_mtime
         except OSError:
             return 0.0
 
     def remove(self, upload: str) -> None:
-        """Removes a part; one that is missing is no error."""
+        """Remove a file; a missing file is no error."""
         with suppress(FileNotFoundError):
             os.unlink(self._path(upload))
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """All parts: upload id, and unix seconds of the last change."""
+        """Yield the name of each file, and the unix seconds of its last change."""
         with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
-                    continue  # what NFS keeps of a file that is gone and still open
+                    continue  # NFS keeps a deleted file under such a name while it is open
                 with suppress(FileNotFoundError):
                     yield entry.name, entry.stat(follow_symlinks=False).st_ctime
 
@@ -220,7 +224,7 @@ def _opened(path: str) -> int:
     try:
         return os.open(path, flags)
     except PermissionError:
-        # It was about to become a blob, which nobody may write to, and did not get there.
+        # The file was made read-only to become a blob, but its upload was not completed.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             os.fchmod(descriptor, _PART_MODE)

@@ -1,8 +1,8 @@
-"""Whether bodies can be linked from the gateway's spool into the store (link(2), no copies).
+"""A check whether bodies can be linked from the gateway's spool into the store without a copy.
 
-Two folders of one file system may still be two mounts, between which nothing can be linked; a
-volume may know no links at all. It is better told at the start than with each large upload. With an
-object store nothing is linked, and the spool has to take files, no more.
+Two folders of one file system may be on two mounts, and link(2) fails between mounts. Some file
+systems have no hard links. The check reports this at startup, not with each large upload. With an
+object store nothing is linked: then the spool folder need only be writable.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from servicekit.ids import uuid7_hex
 
 
 class SpoolCheck:
-    """Makes and links an empty file once; what has worked once is not tried again."""
+    """Creates and links an empty file; after a success the check is not repeated."""
 
     def __init__(self, spool: Path, staging: Path | None) -> None:
-        """`staging` is `None` where nothing is linked: bytes go to an object store."""
+        """Create the check; `staging` is `None` if bytes go to an object store."""
         self._spool, self._staging = spool, staging
         self._works = False
 
     def error(self) -> str | None:
-        """What is wrong with the spool, or `None`."""
+        """Return what is wrong with the spool, or `None`."""
         if self._works:
             return None
         name = f"probe-{uuid7_hex()}"
@@ -46,12 +46,12 @@ class SpoolCheck:
 
 def _words(error: OSError) -> str | None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return None  # reads go on, and whoever uploads is told
+        return None  # downloads still work, and each upload gets its own error
     if error.errno == errno.ENOENT:
-        return "the gateway's spool folder is not there yet"
+        return "the gateway's spool folder does not exist yet"
     if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
         return (
-            "bodies cannot be linked from the spool into the store: WHARF_SPOOL has to be on the "
-            "same mount as WHARF_DATA, of a file system with hard links"
+            "bodies cannot be linked from the spool into the store: WHARF_SPOOL must be on the "
+            "same mount as WHARF_DATA, and its file system must support hard links"
         )
     return f"the spool cannot be used: {os.strerror(error.errno or errno.EIO)}"

@@ -1,4 +1,4 @@
-"""A spool file: a complete body on the local disk, written by the gateway or a resumable upload."""
+"""A spool file: a complete body on the local disk, from the gateway or of a resumable upload."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _BLOCK_BYTES = 1 << 20
 
 
 class Hashing(Protocol):
-    """Takes the bytes of a file in their order."""
+    """A hash that takes the bytes of a file in their order."""
 
     def update(self, buffer: memoryview, /) -> object:
         """Add the next bytes."""
 
 
 class SpoolFile:
-    """An open body on the local disk. It stays readable when its owner removes its path.
+    """An open body on the local disk; it stays readable after its owner has removed its path.
 
-    `size` (bytes) and `inode` are those of the moment at which it was opened. Every method raises
-    `StoreError` for what the operating system refuses.
+    `size` (bytes) and `inode` are the values at the time of opening. Every method raises
+    `StoreError` for errors of the operating system.
     """
 
     __slots__ = ("_descriptor", "_owned", "inode", "path", "size")
@@ -35,14 +35,14 @@ class SpoolFile:
 
     @classmethod
     def open(cls, path: str) -> Self:
-        """Open the file at `path`; raises `StoreError` when it is gone or a symbolic link."""
+        """Open the file at `path`; raises `StoreError` if it is missing or a symbolic link."""
         with translating:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             return cls(path, descriptor, owned=True)
 
     @classmethod
     def borrow(cls, path: str, descriptor: int) -> Self:
-        """Wrap a descriptor that somebody else closes, after the last use of this object."""
+        """Wrap a descriptor; the caller closes it after the last use of this object."""
         with translating:
             return cls(path, descriptor, owned=False)
 
@@ -51,17 +51,17 @@ class SpoolFile:
         return self._descriptor
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset`; fewer at the end of the file only."""
+        """Return `length` bytes from `offset`; fewer only at the end of the file."""
         with translating:
             return os.pread(self._descriptor, length, offset)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Fill the buffer from `offset`; return how many bytes came, 0 at the end of the file."""
+        """Fill the buffer from `offset`; return the number of bytes, 0 at the end of the file."""
         with translating:
             return os.preadv(self._descriptor, [buffer], offset)
 
     def hash_into(self, hashing: Hashing, offset: int, length: int) -> None:
-        """Hash a range (bytes); raises `StoreError` when the file is shorter."""
+        """Hash a range (bytes); raises `StoreError` if the file is too short."""
         view = memoryview(bytearray(min(_BLOCK_BYTES, length)))
         end = offset + length
         while offset < end:
@@ -72,7 +72,7 @@ class SpoolFile:
             offset += count
 
     def close(self) -> None:
-        """Close the file; closing it twice does nothing."""
+        """Close the file; a second call does nothing."""
         if self._owned and self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1

@@ -1,4 +1,4 @@
-"""`TimedStore`: times every store, and translates the errors of every store."""
+"""`TimedStore`, which measures every store and translates its errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _note_sync(begun: float) -> None:
 
 
 class TimedReader:
-    """A reader whose errors are the store's."""
+    """A reader that translates errors into `StoreError`."""
 
     def __init__(self, reader: BlobReader) -> None:
         """Wrap a reader of the store."""
@@ -45,11 +45,11 @@ class TimedReader:
             return self._reader.read(size)
 
     def spool_file(self) -> SpoolFile | None:
-        """Return the blob as a spool file, where it is a local file."""
+        """Return the blob as a spool file if it is a local file, otherwise `None`."""
         return as_spool_file(self._reader)
 
     def close(self) -> None:
-        """Give up the rest."""
+        """Close the reader."""
         with translating:
             self._reader.close()
 
@@ -68,10 +68,10 @@ class TimedReader:
 
 
 class TimedBlob:
-    """Content that is not visible yet, whose errors are the store's."""
+    """Content that is not visible yet; translates errors into `StoreError`."""
 
     def __init__(self, pending: PendingBlob) -> None:
-        """Wrap content of the store."""
+        """Wrap pending content of the store."""
         self._pending = pending
 
     def size(self) -> int:
@@ -79,7 +79,7 @@ class TimedBlob:
         return self._pending.size()
 
     def sync(self) -> None:
-        """Begin early with what `commit` has to do."""
+        """Do early as much of the work of `commit` as possible."""
         with translating:
             self._pending.sync()
 
@@ -89,12 +89,12 @@ class TimedBlob:
             self._pending.commit(sha256)
 
     def abort(self) -> None:
-        """Forget the content."""
+        """Discard the content."""
         self._pending.abort()
 
 
 class TimedWriter(TimedBlob):
-    """A writer whose errors are the store's."""
+    """A writer that translates errors into `StoreError`."""
 
     def __init__(self, writer: BlobWriter) -> None:
         """Wrap a writer of the store."""
@@ -113,13 +113,16 @@ class TimedWriter(TimedBlob):
 
 
 class TimedStore:
-    """Any store, timed, with its errors translated. It is the store that the service sees."""
+    """A store that measures another store and translates its errors.
+
+    The rest of the service uses only this class.
+    """
 
     def __init__(self, store: StoreDriver) -> None:
-        """Wrap a store; its waits are noted as the stage `fsync`."""
+        """Wrap a store; its waits count as the stage `fsync`."""
         self._store = store
         store.on_sync = _note_sync
-        # No I/O, so nothing is timed or translated: asked for each download.
+        # This does no I/O, so nothing is measured or translated. It is called for each download.
         self.gateway_place: Callable[[BlobName], GatewayPlace] = store.gateway_place
 
     def create(self, name: BlobName) -> TimedWriter:
@@ -128,19 +131,19 @@ class TimedStore:
             return TimedWriter(self._store.create(name))
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> TimedBlob:
-        """Return a new blob that holds a spool file's content."""
+        """Return a new blob with the content of a spool file."""
         with translating:
             return TimedBlob(self._store.adopt(name, spool))
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Store a small blob in one go."""
-        try:  # as `translating` does, for less: every small upload passes here
+        """Store a small blob in one call."""
+        try:  # faster than `translating`: every small upload calls this
             self._store.put(name, content, sha256)
         except OSError as error:
             raise as_store_error(error) from error
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Return when the names of committed blobs survive a power cut."""
+        """Return when the names of committed blobs survive a power failure."""
         try:
             self._store.make_durable(names)
         except OSError as error:
@@ -157,7 +160,7 @@ class TimedStore:
             self._store.delete(name)
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs; return those that may still be there."""
+        """Remove blobs; return those that may still exist."""
         with translating:
             return self._store.delete_all(names)
 
@@ -168,7 +171,7 @@ class TimedStore:
 
     @property
     def lists_by_hour(self) -> bool:
-        """Whether a list of a few hours' blobs costs less than one of all blobs."""
+        """Return whether listing the blobs of a few hours costs less than listing all blobs."""
         return self._store.lists_by_hour
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
@@ -182,16 +185,16 @@ class TimedStore:
             self._store.remove_leftover(name)
 
     def room(self) -> Room:
-        """Return the room for new content, as it is now."""
+        """Return the present free space for new content."""
         try:
             return self._store.room()
         except OSError as error:
             raise as_store_error(error) from error
 
     def check(self) -> str | None:
-        """Return what is wrong with the store, or `None`; a store that raises is not well."""
+        """Return what is wrong with the store, or `None`; an error of the check counts as wrong."""
         try:
             with translating:
                 return self._store.check()
         except StoreError as error:
-            return f"the store cannot be asked: {error}"
+            return f"the store cannot be checked: {error}"

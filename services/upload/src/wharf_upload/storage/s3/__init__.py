@@ -1,1 +1,1 @@
-"""Blobs on an object store that speaks S3; boto3 is imported in this room alone."""
+"""Blobs on an object store that speaks S3; only this package imports boto3."""

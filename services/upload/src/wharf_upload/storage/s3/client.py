@@ -1,7 +1,7 @@
-"""boto3, for requests that are rare and speak XML: multipart uploads, lists, deletions of many.
+"""A client with boto3 for rare requests with XML: multipart uploads, lists, deletions of many.
 
-It is imported at the first of them: a process that stores small files, and signs downloads, never
-loads it (16 MB). Each process makes one client, after the fork; it is safe for threads.
+The first such request imports boto3. A process that only stores small files and signs downloads
+never loads it, which saves 16 MB. Each process creates one client after the fork; threads share it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 3
 _CONNECTIONS = 16
-# Where distributions keep the certificates of the system in one file.
+# The paths of the system's certificates in common distributions.
 _SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -37,16 +37,16 @@ Result = TypeVar("Result")
 
 
 class Client:
-    """The client of one bucket. Safe to use from several threads."""
+    """The client of one bucket; several threads may use it."""
 
     def __init__(self, place: BucketPlace, keys: KeyFile, ca: str) -> None:
-        """`ca` is the file of certificates by which the store is verified; empty: the system's."""
+        """Create the client; `ca` is the file of trusted certificates, or "" for the system's."""
         self._place, self._keys, self._ca = place, keys, ca
         self._made = PerProcess(lambda: _Made(place, ca))
 
     @property
     def bucket(self) -> str:
-        """The name of the bucket."""
+        """Return the name of the bucket."""
         return self._place.bucket
 
     def ask(
@@ -56,9 +56,10 @@ class Client:
         *,
         passing: tuple[str, ...] = (),
     ) -> Result:
-        """Make a request, repeat it where that may help, and return its result.
+        """Make a request, retry it if that may help, and return its result.
 
-        Raises `ErrorCode` for the codes in `passing`, and kinds of `StoreError` for other failures.
+        Raises `ErrorCode` for the codes in `passing`, and subclasses of `StoreError` for other
+        failures.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -76,7 +77,7 @@ class Client:
 
 
 class _Made:
-    """One process's client, made again when the keys change."""
+    """The client of one process; it is created again when the keys change."""
 
     def __init__(self, place: BucketPlace, ca: str) -> None:
         self._place, self._ca = place, ca
@@ -95,10 +96,10 @@ def _open(place: BucketPlace, keys: Keys, ca: str) -> S3Client:
     from boto3.session import Session
     from botocore.config import Config
 
-    # What they log for debugging shows signatures and names.
+    # The debug logs of these packages contain signatures and names.
     for noisy in ("boto3", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # The settings alone count, and no AWS_PROFILE or file of whoever runs this.
+    # Only the settings count, not AWS_PROFILE or the files of the user that runs this process.
     unset = (None, None, None, None)
     core = botocore.session.Session(session_vars={"profile": unset, "config_file": unset})
     client = Session(botocore_session=core).client(
@@ -114,11 +115,11 @@ def _open(place: BucketPlace, keys: Keys, ca: str) -> S3Client:
             response_checksum_validation="when_required",
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=LONG.read_seconds,
-            # `tries` repeats.
+            # `tries` does the retries.
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=_CONNECTIONS,
             s3={"addressing_style": "virtual" if place.style == "virtual" else "path"},
-            # As `wire`: the store is asked directly, whatever the environment says.
+            # Like `wire`, the client connects directly and ignores proxies in the environment.
             proxies={},
         ),
     )
@@ -128,13 +129,13 @@ def _open(place: BucketPlace, keys: Keys, ca: str) -> S3Client:
 
 
 def _add_md5(params: dict[str, Any], **_: object) -> None:
-    """Add the field that older stores ask for where boto3 sends a newer kind of checksum."""
+    """Add the header field that older stores require; boto3 sends a newer kind of checksum."""
     digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
     params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
 
 
 def _system_certificates() -> str | bool:
-    """Return the file by which Python itself verifies; `True` (boto3's own) where there is none."""
+    """Return the file of certificates that Python uses, or `True` for boto3's own."""
     known = (ssl.get_default_verify_paths().cafile, *_SYSTEM_CERTIFICATES)
     return next((path for path in known if path and os.path.isfile(path)), True)
 

@@ -1,4 +1,4 @@
-"""Content of requests: bytes, or ranges of an open file, which take the memory of one block."""
+"""The content of requests: bytes, or ranges of an open file, with one block in memory at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK_BYTES = 256 << 10
 
 
 class Content(NamedTuple):
-    """A body: `open` returns it from its beginning, again for each try."""
+    """A request body; `open` returns it from its start, once for each try."""
 
     open: Callable[[], bytes | Iterable[bytes]]
     size: int
@@ -30,7 +30,7 @@ def of_bytes(content: bytes, sha256: bytes | None) -> Content:
 
 
 def whole_file(descriptor: int, size: int, sha256: bytes | None) -> Content:
-    """Return a whole file; its digest is computed where it is not known."""
+    """Return a whole file; its digest is computed if it is not known."""
     if sha256 is None:
         hashing = hashlib.sha256()
         for block in _blocks(descriptor, 0, size):
@@ -49,7 +49,7 @@ def part_of_file(descriptor: int, offset: int, length: int) -> Content:
 
 
 def _blocks(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
-    """Read a range (bytes) without moving the file's own offset: several may read at once."""
+    """Yield a range (bytes) without moving the file's offset: threads can read in parallel."""
     end = offset + length
     while offset < end:
         block = os.pread(descriptor, min(_BLOCK_BYTES, end - offset), offset)

@@ -1,4 +1,4 @@
-"""Deletion of objects: a thousand in one request where the store can."""
+"""The deletion of objects: up to a thousand in one request if the store supports it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 1000
-# What stores say that know no deletion of many, or want another checksum with it.
+# The error codes of stores that do not support multi-deletion, or require another checksum for it.
 _CANNOT = ("MissingContentMD5", "MethodNotAllowed", "NotImplemented", "501")
 
 
 class Deletions:
-    """Removes objects. Safe to use from several threads."""
+    """Removes objects; several threads may use it."""
 
     def __init__(self, wire: Wire, client: Client) -> None:
-        """Begin with the belief that the store can delete many at once."""
+        """Start with the assumption that the store supports multi-deletion."""
         self._wire, self._client = wire, client
         self._one_by_one = False
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is missing is no error."""
+        """Remove an object; a missing object is no error."""
         try:
             self._wire.send(metrics.DELETE, "DELETE", key, patience=BRIEF)
         except BlobMissing:
             return
 
     def delete_all(self, keys: list[str]) -> list[str]:
-        """Remove objects; return those that may be left, and log why."""
+        """Remove objects; return those that may still exist, and log why."""
         left: list[str] = []
         for begin in range(0, len(keys), _MOST_AT_ONCE):
             left += self._deleted(keys[begin : begin + _MOST_AT_ONCE])
@@ -49,10 +49,13 @@ class Deletions:
         try:
             return self._delete_at_once(keys)
         except ErrorCode as error:
-            log.info("the object store deletes one by one: %s", error.code)
+            log.info(
+                "the object store has no multi-deletion (%s), so blobs are deleted one by one",
+                error.code,
+            )
             self._one_by_one = True
             return self._delete_each(keys)
-        except StoreError:  # logged already
+        except StoreError:  # the failure is logged already
             return keys
 
     def _delete_at_once(self, keys: list[str]) -> list[str]:
@@ -64,7 +67,9 @@ class Deletions:
         )
         failed = [one for one in answer.get("Errors", ()) if one.get("Code") != "NoSuchKey"]
         if failed:
-            log.warning("the object store keeps %d blobs: %s", len(failed), failed[0].get("Code"))
+            log.warning(
+                "the object store did not delete %d blobs: %s", len(failed), failed[0].get("Code")
+            )
         return [one["Key"] for one in failed]
 
     def _delete_each(self, keys: list[str]) -> list[str]:
@@ -72,6 +77,6 @@ class Deletions:
         for key in keys:
             try:
                 self.delete(key)
-            except StoreError:  # logged already
+            except StoreError:  # the failure is logged already
                 left.append(key)
         return left

@@ -1,6 +1,8 @@
-"""What answers and failures of the object store mean: our errors, outcomes, and whether to repeat.
+"""The meaning of the object store's error responses and of failed requests.
 
-The messages go to the log and to `/readyz`: they say what to do, and show no keys and no names.
+Each failure becomes one of our errors, an outcome for the metrics, and a decision about a retry.
+The messages go to the log and to `/readyz`: they tell the operator what to do, and contain no keys
+and no names.
 """
 
 from __future__ import annotations
@@ -42,8 +44,10 @@ _BUSY = {
 
 
 class Failure(NamedTuple):
-    """A request that did not go well: the error, its outcome for the metrics, whether the same
-    request may go well at once, and the store's own code.
+    """A failed request.
+
+    It has the error, the outcome for the metrics, whether an immediate retry may succeed, and the
+    store's own error code.
     """
 
     error: StoreError
@@ -53,33 +57,36 @@ class Failure(NamedTuple):
 
 
 def code_in(body: bytes) -> str:
-    """Return the code of an error's XML; empty where there is none."""
+    """Return the code in the XML of an error response, or ""."""
     found = _CODE.search(body)
     return found[1].decode() if found else ""
 
 
 def of_answer(status: int, code: str) -> Failure:
-    """Return what an answer that is no success means."""
+    """Return the failure that an error response stands for."""
     failure = _of_configuration(status, code) or _of_content(status, code)
     return failure._replace(code=code)
 
 
 def _of_configuration(status: int, code: str) -> Failure | None:
-    """Return what is wrong with the keys, the clock or the address; `None` if it is none."""
+    """Return what is wrong with the keys, the clock or the address, or `None`."""
     said = code or f"status {status}"
     if code == "RequestTimeTooSkewed":
         words = "the clocks of this machine and of the object store differ; set the wrong one (NTP)"
         return Failure(StoreUnavailable(words), metrics.DENIED)
     if code == "NoSuchBucket":
-        words = "the object store has no such bucket; make it, or correct WHARF_BLOB_URL"
+        words = "the object store has no such bucket; create it, or correct WHARF_BLOB_URL"
         return Failure(StoreUnavailable(words), metrics.FAILED)
     if code in _ELSEWHERE or 300 <= status < 400:
-        words = f"the bucket is in another region or at another address ({said}): WHARF_BLOB_URL"
+        words = (
+            f"the bucket is in another region or at another address ({said}); "
+            "correct WHARF_BLOB_URL"
+        )
         return Failure(StoreUnavailable(words), metrics.FAILED)
     if code in _REFUSED or (status in (401, 403) and code not in _FULL):
         words = (
             f"the object store refuses the keys in WHARF_BLOB_KEY_FILE ({said}); correct them, or "
-            "give them the rights that docs/object-stores.md names"
+            "give them the permissions that docs/object-stores.md lists"
         )
         return Failure(StoreUnavailable(words), metrics.DENIED)
     return None
@@ -90,47 +97,49 @@ def _of_content(status: int, code: str) -> Failure:
     if status == 404:
         return Failure(BlobMissing("no such blob"), metrics.MISSING)
     if code in _FULL or status == 507:
-        return Failure(StoreFull("no room left in the object store"), metrics.FAILED)
+        return Failure(StoreFull("the object store is full"), metrics.FAILED)
     if code in _BUSY or status in (429, 500, 502, 503, 504):
-        words = f"the object store has too much to do or has failed ({said})"
+        words = f"the object store is overloaded or has failed ({said})"
         return Failure(StoreUnavailable(words), metrics.BUSY, again=True)
     if code in _DIGEST:
-        words = f"the bytes that the object store got do not have their digest ({said})"
+        words = f"the object store received bytes that do not match their digest ({said})"
         return Failure(StoreError(words), metrics.FAILED, again=True)
-    return Failure(StoreError(f"the object store answers with an error ({said})"), metrics.FAILED)
+    return Failure(StoreError(f"the object store returned an error ({said})"), metrics.FAILED)
 
 
 def timed_out() -> Failure:
-    """Return what silence means. What was asked for may have been done."""
-    error = StoreUnavailable("the object store does not answer in time")
+    """Return the failure for a timeout; the store may have done what the request asked for."""
+    error = StoreUnavailable("the object store does not respond in time")
     return Failure(error, metrics.TIMEOUT)
 
 
 def unreachable() -> Failure:
-    """Return what a connection that cannot be made means."""
-    words = "the object store cannot be reached; is it up, and is WHARF_BLOB_URL right?"
+    """Return the failure for a connection that cannot be opened."""
+    words = "the object store cannot be reached; is it running, and is WHARF_BLOB_URL correct?"
     return Failure(StoreUnavailable(words), metrics.FAILED, again=True)
 
 
 def broken_off() -> Failure:
-    """Return what the end of a connection in the middle means."""
-    error = StoreUnavailable("the object store broke the connection off")
+    """Return the failure for a connection that closes before the end of the response."""
+    error = StoreUnavailable("the object store closed the connection too early")
     return Failure(error, metrics.FAILED, again=True)
 
 
 def of_tls(error: BaseException) -> Failure:
-    """Return what a failed handshake means."""
+    """Return the failure for a failed TLS handshake."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__context__ or cause.__cause__ or _inner(cause)
     if cause is None:
-        words = "TLS with the object store fails; is the port in WHARF_BLOB_URL right?"
+        words = "TLS with the object store fails; is the port in WHARF_BLOB_URL correct?"
     else:
         said = cause.verify_message
-        words = f"the certificate of the object store is not trusted ({said}): WHARF_BLOB_CA"
+        words = (
+            f"the certificate of the object store is not trusted ({said}); correct WHARF_BLOB_CA"
+        )
     return Failure(StoreUnavailable(words), metrics.FAILED)
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    """Return the error that another one carries as its argument."""
+    """Return the error in the arguments of another error, or `None`."""
     return next((one for one in error.args if isinstance(one, BaseException)), None)

@@ -1,4 +1,4 @@
-"""The keys of the object store: a file of two lines, read again when it changes."""
+"""The keys of the object store: a file of two lines, which is read again after a change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_upload.storage.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-# How often the file is looked at, in seconds. A look is one stat(2).
+# How often the file is checked for changes, in seconds; a check is one stat(2).
 _LOOK_SECONDS = 1.0
 _MAX_BYTES = 4096
 
@@ -26,22 +26,22 @@ class Keys:
 
 
 class KeyFile:
-    """The keys in a file. Safe to use from several threads."""
+    """The keys in a file; several threads may use it."""
 
     def __init__(self, path: str) -> None:
-        """Name the file; the first `keys` reads it."""
+        """Set the path of the file; the first call of `keys` reads it."""
         self._path = path
         self._keys: Keys | None = None
         self._version: tuple[int, int, int] | None = None
         self._look_at = 0.0
-        # What is wrong with the file as it is now; the keys from before are used.
+        # What is wrong with the present file, while the earlier keys stay in use.
         self.error: str | None = None
 
     def keys(self) -> Keys:
-        """Return the keys, new ones about a second after the file has changed.
+        """Return the keys; new keys take effect about a second after the file has changed.
 
-        A change that leaves no usable file is logged, and the keys from before stay. Raises
-        `StoreUnavailable` when there are none from before.
+        If the changed file is not usable, the problem is logged and the earlier keys stay in use.
+        Raises `StoreUnavailable` if there are no earlier keys.
         """
         now = time.monotonic()
         keys = self._keys
@@ -57,7 +57,7 @@ class KeyFile:
         return keys
 
     def _read(self) -> Keys:
-        # Links are followed: Kubernetes mounts secrets as links.
+        # This follows symbolic links, because Kubernetes mounts secrets as links.
         status = os.stat(self._path)
         version = (status.st_mtime_ns, status.st_ino, status.st_size)
         if self._keys is not None and version == self._version:
@@ -77,19 +77,19 @@ class KeyFile:
         if self._keys is None:
             raise StoreUnavailable(words) from None
         if self.error != words:
-            log.warning("%s; the keys from before are used", words)
+            log.warning("%s; the earlier keys stay in use", words)
         self.error = words
         return self._keys
 
 
 def _check_access(descriptor: int) -> None:
-    """Raise `ValueError` when others on this machine may read the keys, or change them.
+    """Raise `ValueError` if other users of this machine may read or change the keys.
 
     A mounted secret is read-only, or belongs to root and to the group of the service.
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no file")
+        raise ValueError("it is not a regular file")
     others = stat.S_IMODE(status.st_mode) & 0o077
     if not others or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
         return
@@ -101,10 +101,10 @@ def _check_access(descriptor: int) -> None:
 def _parse(text: str) -> Keys:
     lines = [line.strip() for line in text.strip().splitlines()]
     if len(lines) != 2 or not all(map(_is_key, lines)):
-        raise ValueError("expected are two lines, the access key and the secret key")
+        raise ValueError("it must have two lines, the access key and the secret key")
     return Keys(*lines)
 
 
 def _is_key(line: str) -> bool:
-    """Tell whether a line can stand in a field of a request."""
+    """Tell whether a line is valid as part of a header field."""
     return bool(line) and line.isascii() and line.isprintable()

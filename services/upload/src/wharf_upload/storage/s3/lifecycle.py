@@ -1,9 +1,9 @@
-"""A rule of the bucket by which the store itself removes unfinished uploads.
+"""A lifecycle rule of the bucket: the object store itself removes unfinished uploads.
 
-The sweeper aborts them, too; the rule works when no sweeper runs any more. The worker asks for it
-at its start, for a bucket that has no rules. The store replaces all rules at once, and what boto3
-does not know in one of others would be lost: without its filter a rule that deletes some objects
-deletes all.
+The sweeper removes unfinished uploads, too; the rule is for the case that no sweeper runs any more.
+The worker adds the rule at startup, but only to a bucket without rules. The request replaces all
+rules of the bucket, and boto3 may drop parts of other rules that it does not know. A deletion rule
+that loses its filter would delete all objects.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ _NO_RULES = ("NoSuchLifecycleConfiguration", "404")
 
 
 def add_rule(client: Client, prefix: str) -> None:
-    """Add the rule where there is none and the store takes it; never raises `StoreError`."""
+    """Add the rule if the bucket has no rules and the store allows it; raises no `StoreError`."""
     name = f"wharf-unfinished-uploads {prefix}".strip()
     try:
         rules = _rules(client)
         if rules is None:
-            log.info("the object store knows no rules for unfinished uploads; the sweeper does it")
+            log.info(
+                "the object store has no lifecycle rules; "
+                "only the sweeper removes unfinished uploads"
+            )
             return
         if rules:
             if all(rule.get("ID") != name for rule in rules):
-                log.info("the bucket has rules, which stay as they are; the sweeper does it")
+                log.info(
+                    "the bucket has other lifecycle rules, which do not change; "
+                    "only the sweeper removes unfinished uploads"
+                )
             return
         own: LifecycleRuleUnionTypeDef = {
             "ID": name,
@@ -50,11 +56,13 @@ def add_rule(client: Client, prefix: str) -> None:
             ),
         )
     except StoreError as error:
-        log.info("the bucket gets no rule for unfinished uploads; the sweeper does it: %s", error)
+        log.info(
+            "cannot add a lifecycle rule; only the sweeper removes unfinished uploads: %s", error
+        )
 
 
 def _rules(client: Client) -> list[LifecycleRuleOutputTypeDef] | None:
-    """Return the rules that are there; `None` where the answer is no answer to the question."""
+    """Return the present rules, or `None` if the response contains no list of rules."""
     try:
         answer = client.ask(
             metrics.LIFECYCLE,

@@ -1,4 +1,4 @@
-"""Lists of the bucket: blobs, those of some hours alone, and unfinished multipart uploads."""
+"""Lists of the bucket: all blobs, the blobs of some hours, and unfinished multipart uploads."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
         ResponseMetadataTypeDef,
     )
 
-# A `Date` counts whole seconds; a smaller difference of the clocks is none.
+# `Date` has a resolution of one second, so smaller differences between the clocks do not count.
 _SAME_SECONDS = 5.0
 
 
 class Listing:
-    """What lies below one prefix of the bucket."""
+    """The objects below one prefix of the bucket."""
 
     def __init__(self, client: Client, prefix: str, *, page: int = 1000) -> None:
-        """`prefix` is empty, or ends with `/`; `page` is how many names a request asks for."""
+        """Create the listing.
+
+        `prefix` is "" or ends with `/`; `page` is the number of names in one response.
+        """
         self._client, self._prefix, self._most = client, prefix, page
 
     def blobs(self, made: Made | None) -> Iterator[Found]:
-        """Yield the blobs; what else lies there is passed over."""
+        """Yield the blobs; other objects below the prefix are skipped."""
         if made is None:
             yield from self._below(self._prefix)
             return
@@ -53,14 +56,15 @@ class Listing:
                 if name is not None:
                     yield Found(name, one["Size"], _seconds(one["LastModified"]) - ahead)
             if "IsTruncated" not in page:
-                # botocore takes the page of any other server for a list of nothing.
-                raise StoreError("the answer is no list of objects; is WHARF_BLOB_URL right?")
+                # botocore reads the response of any other server as an empty list.
+                raise StoreError("the response is no list of objects; is WHARF_BLOB_URL correct?")
             if not page["IsTruncated"]:
                 return
             after = page.get("NextContinuationToken", "")
             if not after:
-                # Half a list is none: what is not in it would count as swept, or as moved.
-                raise StoreError("the object store does not say how its list goes on")
+                # An incomplete list must not be used: blobs that it lacks would count as swept, or
+                # as moved.
+                raise StoreError("the object store returned an incomplete list without a next page")
 
     def _page(self, prefix: str, after: str) -> ListObjectsV2OutputTypeDef:
         wanted: ListObjectsV2RequestTypeDef = {
@@ -73,7 +77,7 @@ class Listing:
         return self._client.ask(metrics.LIST, lambda s3: s3.list_objects_v2(**wanted))
 
     def unfinished(self) -> Iterator[tuple[str, str, float]]:
-        """Yield the key, the identifier and the beginning of each unfinished multipart upload."""
+        """Yield the key, the id and the start (unix seconds) of unfinished multipart uploads."""
         key, upload = "", ""
         while True:
             page = self._page_of_unfinished(key, upload)
@@ -103,7 +107,10 @@ def _seconds(moment: datetime) -> float:
 
 
 def _seconds_ahead(answer: ResponseMetadataTypeDef) -> float:
-    """Return by how much the store's clock is ahead of ours: ages are by one clock, the store's."""
+    """Return how many seconds the store's clock is ahead of the local clock.
+
+    Ages are computed with the store's clock alone. A small difference counts as 0.
+    """
     try:
         said = parsedate_to_datetime(answer["HTTPHeaders"]["date"]).timestamp()
     except (KeyError, ValueError):

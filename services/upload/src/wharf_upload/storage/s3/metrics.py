@@ -1,4 +1,4 @@
-"""What the object store was asked, for the metrics."""
+"""The metrics of requests to the object store."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ OUTCOMES = (OK, MISSING, DENIED, BUSY, FAILED, TIMEOUT) = (
 )
 
 requests = MetricBuffer()
-"""Requests to the store, by operation and outcome; each repetition is one."""
+"""Requests to the store, by operation and outcome; each try counts."""
 seconds = MetricBuffer()
-"""How long each took, by operation; of `get` to the first byte."""
+"""The duration of requests, by operation; for `get` until the first byte."""
 sent_bytes = MetricBuffer()
-"""Bytes of content that were sent and taken, by operation."""
+"""Bytes of content that the store has accepted, by operation."""
 received_bytes = MetricBuffer()
 """Bytes of content that were read, by operation."""
 
 
 def note(operation: str, outcome: str, begun: float) -> None:
-    """Note a request; `begun` is `time.perf_counter()` at its beginning."""
+    """Note a request; `begun` is `time.perf_counter()` at its start."""
     requests.note(((operation, outcome), 1))
     seconds.note(((operation,), time.perf_counter() - begun))

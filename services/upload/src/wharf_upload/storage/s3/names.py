@@ -1,7 +1,7 @@
-"""Names of objects: `{prefix}{yyyymmddhh}/{tenant}/{blob}`.
+"""The names of objects: `{prefix}{yyyymmddhh}/{tenant}/{blob}`.
 
-The hour (UTC) is the one in which the blob's identifier was made. So an object's name follows from
-the blob's name, and the objects of one hour can be listed without all the others.
+The hour (UTC) is the one in which the blob's identifier was created. So the blob's name determines
+the object's name, and the service can list the objects of one hour without the others.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def blob_name(prefix: str, key: str) -> BlobName | None:
 
 
 def hour_prefixes(prefix: str, made: Made) -> Iterator[str]:
-    """Yield the prefixes under which the blobs lie whose names were made in a span of time."""
+    """Yield the prefixes of all blobs with names from a time span."""
     begin = int(made.since // _HOUR_SECONDS) * _HOUR_SECONDS
     while begin < made.until:
         yield f"{prefix}{_hour(begin)}/"

@@ -1,4 +1,4 @@
-"""Content on its way to the bucket. Nothing of it leaves this machine before `commit`."""
+"""Content that will become an object; no byte leaves this machine before `commit`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 from wharf_upload.storage.errors import StoreError
 from wharf_upload.storage.spool_file import SpoolFile
 
-# Takes a descriptor, its size in bytes, and the digest where it is known.
+# Takes a descriptor, its size in bytes, and the digest if it is known.
 Send = Callable[[int, int, bytes | None], None]
 _CANNOT_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _BLOCK_BYTES = 256 << 10
 
 
 class SpooledObject:
-    """A spool file that becomes an object. It is read by its descriptor: its path may go."""
+    """A spool file that becomes an object.
+
+    The file is read by its descriptor, so its owner may remove its path.
+    """
 
     def __init__(self, send: Send, spool: SpoolFile) -> None:
         """Borrow the file until `commit` or `abort`."""
@@ -29,21 +32,21 @@ class SpooledObject:
         return self._spool.size
 
     def sync(self) -> None:
-        """Do nothing: the store wants the digest with the bytes."""
+        """Do nothing: the store needs the digest together with the bytes."""
 
     def commit(self, sha256: bytes | None = None) -> None:
-        """Send the bytes; on return the object is durable and visible."""
+        """Send the bytes; afterwards the object is durable and visible."""
         self._send(self._spool.fileno(), self._spool.size, sha256)
 
     def abort(self) -> None:
-        """Do nothing: the file is its owner's."""
+        """Do nothing: the owner of the file closes and removes it."""
 
 
 class ObjectWriter:
     """Content that grows in a file without a name, in the folder of spool files."""
 
     def __init__(self, send: Send, folder: Path) -> None:
-        """Make the file; what a killed process leaves of it is nothing."""
+        """Create the file; it disappears when the process ends."""
         self._send = send
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 -- abort closes it
         self._size = 0
@@ -79,15 +82,15 @@ class ObjectWriter:
         return os.write(self._file.fileno(), spool.read_at(offset, min(length, _BLOCK_BYTES)))
 
     def sync(self) -> None:
-        """Do nothing: the file need not survive anything."""
+        """Do nothing: the file need not survive a crash."""
 
     def commit(self, sha256: bytes | None = None) -> None:
-        """Send the bytes; on return the object is durable and visible."""
+        """Send the bytes; afterwards the object is durable and visible."""
         try:
             self._send(self._file.fileno(), self._size, sha256)
         finally:
             self.abort()
 
     def abort(self) -> None:
-        """Forget the content."""
+        """Discard the content."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""What each process makes for itself: a connection must not be shared over a fork."""
+"""Values that each process creates separately: a connection must not be shared after a fork."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Made = TypeVar("Made")
 
 
 class PerProcess(Generic[Made]):
-    """Makes a thing at its first use in a process, also in one that was forked after that."""
+    """Creates a value at its first use in each process, also in forked processes."""
 
     def __init__(self, make: Callable[[], Made]) -> None:
-        """Take the function that makes it."""
+        """Set the function that creates the value."""
         self._make = make
         self._lock = threading.Lock()
         self._made: tuple[int, Made] | None = None
 
     def get(self) -> Made:
-        """Return this process's thing."""
+        """Return the value of this process."""
         made, process = self._made, os.getpid()
         if made is not None and made[0] == process:
             return made[1]

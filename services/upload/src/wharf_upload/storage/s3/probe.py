@@ -1,4 +1,4 @@
-"""Whether the bucket can be used: a cheap request, whose result holds for some seconds."""
+"""A check of the bucket: a cheap request with a result that is cached for some seconds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ _LIST = b"ListBucketResult"
 
 
 class Probe:
-    """Asks for the name of one object. Safe to use from several threads: one asks for all, and the
-    others have the last answer meanwhile, or a silent store would hold as many as ask.
+    """Asks for the name of one object; several threads may use it.
+
+    One thread sends the request. The other threads get the last result without waiting: otherwise a
+    store that does not respond would block all of them.
     """
 
     def __init__(self, wire: Wire, keys: KeyFile, prefix: str) -> None:
-        """Ask nothing yet."""
+        """Create the probe; this sends no request."""
         self._wire, self._keys, self._prefix = wire, keys, prefix
         self._lock = threading.Lock()
         self._error: str | None = None
         self._until: float | None = None
 
     def error(self) -> str | None:
-        """Return what is wrong, in words that say what to do, or `None`."""
+        """Return what is wrong and what to do about it, or `None`."""
         if self._lock.acquire(blocking=self._until is None):
             try:
                 if self._until is None or time.monotonic() >= self._until:
@@ -46,6 +48,6 @@ class Probe:
         except StoreError as error:
             return str(error)
         if _LIST not in answer.body:
-            # Such a server may say yes to whatever it is sent.
-            return "what answers at WHARF_BLOB_URL is no object store"
+            # A server that is no object store may return 200 to any request.
+            return "the server at WHARF_BLOB_URL is no object store"
         return self._keys.error

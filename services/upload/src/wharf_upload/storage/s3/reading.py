@@ -1,4 +1,4 @@
-"""Reading an object while it arrives."""
+"""A reader of an object while its bytes arrive."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from wharf_upload.storage.s3 import errors, metrics
 
 
 class ObjectReader:
-    """An object's content. The connection goes back to its pool when all of it is read."""
+    """An object's content; the connection returns to its pool when all bytes are read."""
 
     def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
-        """Take over an answer of which nothing is read yet; raises `StoreError`."""
+        """Take over a response of which nothing is read yet; raises `StoreError`."""
         self._answer = answer
         length = answer.headers.get("Content-Length", "")
         if not length.isdecimal():
             answer.close()
-            raise StoreError("the object store does not say how long an object is")
+            raise StoreError("the object store does not send the length of an object")
         self._size = int(length)
         self._left = self._size
 
@@ -30,7 +30,7 @@ class ObjectReader:
         return self._size
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most `size` bytes, or all that follow; raises `StoreUnavailable`."""
+        """Return at most `size` bytes, or all remaining bytes; raises `StoreUnavailable`."""
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
             return b""
@@ -47,7 +47,7 @@ class ObjectReader:
         return data
 
     def close(self) -> None:
-        """Give up the rest: a connection with a rest in it is closed."""
+        """Release the connection; close it first if unread bytes are left in it."""
         if self._left:
             self._answer.close()
         self._answer.release_conn()

@@ -1,7 +1,8 @@
-"""Signatures of requests (AWS Signature Version 4), for what is sent often.
+"""Signatures of frequent requests (AWS Signature Version 4).
 
-An own presigned address costs 15 µs, one of boto3's 100 µs, and each download needs one. The tests
-compare both. Paths are of the characters that need no encoding, but for the access key.
+Each download needs a presigned address. This module makes one in 15 µs, boto3 in 100 µs. The tests
+compare the results. Paths consist of characters that need no encoding; only the access key may need
+it.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Signer:
-    """Signs requests to one store. Safe to use from several threads."""
+    """Signs requests to one store; several threads may use it."""
 
     def __init__(self, place: BucketPlace, keys: KeyFile) -> None:
-        """Take the keys as they are at each signature."""
+        """Create the signer; each signature uses the present keys."""
         self._keys, self._region, self._host = keys, place.region, place.signed_host
-        # The key of a day is four hashes; it is kept while the keys and the day stay.
+        # The signing key of a day takes four hashes, so it is cached while the keys and the day are
+        # the same.
         self._day_key: tuple[Keys, str, bytes] | None = None
 
     def presigned(self, path: str, seconds: int, now: float | None = None) -> str:
-        """Return the path and query by which anybody may GET an object for some seconds."""
+        """Return the path and query by which any client may GET an object for some seconds."""
         keys, stamp = self._keys.keys(), _stamp(now)
         scope = self._scope(stamp)
         path = quote(path)
@@ -50,10 +52,10 @@ class Signer:
         payload: str,
         now: float | None = None,
     ) -> dict[str, str]:
-        """Return the header fields of a signed request, `fields` (lower case) among them.
+        """Return the header fields of a signed request, including `fields` (lower case).
 
-        `query` is encoded, in the order of its names; `payload` is the digest of the body in
-        hexadecimal digits, or `UNSIGNED`.
+        `query` is encoded and sorted by name. `payload` is the digest of the body in hexadecimal
+        digits, or `UNSIGNED`.
         """
         keys, stamp = self._keys.keys(), _stamp(now)
         scope = self._scope(stamp)

@@ -1,4 +1,7 @@
-"""While the store is silent: one small request finds out, the others fail at once."""
+"""A guard against a store that does not respond.
+
+One small request tries the store, the others fail immediately.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,30 @@ import threading
 import time
 from collections.abc import Callable
 
-# How long nobody asks after a request that was not answered.
+# After a timeout no request is sent for this time.
 _SECONDS = 2.0
-# Longer than a small request takes that is not answered.
+# Longer than the timeout of a small request.
 _PATIENCE_SECONDS = 15.0
 
 
 class Silence:
-    """What a process knows of a store that did not answer in time.
+    """The state of a store that has not responded in time, as this process knows it.
 
-    Threads that answer clients are few. Without this all of them would wait for a silent store, and
-    lists, which need no store, would wait with them.
+    Few threads serve clients. Without this class all of them would wait for the store, and requests
+    that need no store, such as lists, would wait for a thread.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with a store that answers."""
+        """Start with a store that responds."""
         self._clock = clock
         self._until = 0.0
         self._lock = threading.Lock()
 
     def lasts(self) -> bool:
-        """Return whether not to ask now; after a no, `heard` or `unheard` must follow."""
+        """Return whether requests must fail now.
+
+        After `False` the caller sends a request, and must call `heard` or `unheard`.
+        """
         if not self._until:
             return False
         with self._lock:
@@ -37,9 +43,9 @@ class Silence:
         return False
 
     def unheard(self) -> None:
-        """Note that a request was not answered in time."""
+        """Note that a request has timed out."""
         self._until = self._clock() + _SECONDS
 
     def heard(self) -> None:
-        """Note that the store answers, or cannot be reached, which takes no time."""
+        """Note that the store responds, or refuses connections; neither blocks a thread."""
         self._until = 0.0

@@ -1,7 +1,7 @@
-"""Blobs as objects of a bucket, of any store that speaks S3 (docs/object-stores.md).
+"""A store of blobs as objects of a bucket, in any store that speaks S3 (docs/object-stores.md).
 
-An object's name follows from the blob's, so no row says where the bytes lie. The 200 of the store
-is what `make_durable` waits for elsewhere.
+The blob's name determines the object's name, so no row contains the place of the bytes. A blob is
+durable as soon as the object store has returned 200.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from wharf_upload.storage.spool_file import SpoolFile
 
 
 class S3Store:
-    """Blobs in a bucket; spool files and files of forms lie in `spool_folder`."""
+    """Blobs in a bucket; spool files and files of forms are in `spool_folder`."""
 
     def __init__(self, place: BucketPlace, keys: KeyFile, *, ca: str, spool_folder: Path) -> None:
-        """Connect to nothing yet."""
+        """Create the store; this opens no connection."""
         self.on_sync: Callable[[float], None] = lambda _: None
         self.lists_by_hour = True
         self._place, self._spool_folder = place, spool_folder
@@ -49,7 +49,7 @@ class S3Store:
         return object_name(self._place.prefix, name)
 
     def create(self, name: BlobName) -> ObjectWriter:
-        """Return a writer whose bytes wait in a file without a name."""
+        """Return a writer that collects the bytes in a file without a name."""
         return ObjectWriter(self._sender(name), self._spool_folder)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> SpooledObject:
@@ -73,14 +73,14 @@ class S3Store:
         self.on_sync(begun)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Do nothing: an object is durable when the store has answered."""
+        """Do nothing: an object is durable when the store has responded."""
 
     def open(self, name: BlobName) -> ObjectReader:
-        """Return the content, which arrives while it is read."""
+        """Return the content, which arrives while the caller reads it."""
         return ObjectReader(self._wire.get(self._key(name)))
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Return a signed address. No I/O but a look at the file of the keys, once a second."""
+        """Return a signed address; does no I/O except one check of the key file a second."""
         path = self._place.base_path + self._key(name)
         signed = self._signer.presigned(path, SIGNED_SECONDS)
         return GatewayPlace(relative_path(name), signed, on_disk=False)
@@ -90,12 +90,12 @@ class S3Store:
         self._deletions.delete(self._key(name))
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs, a thousand in one request."""
+        """Remove blobs, up to a thousand in one request."""
         by_key = {self._key(name): name for name in names}
         return [by_key[key] for key in self._deletions.delete_all(list(by_key))]
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """List the objects, of some hours or all."""
+        """Yield the blobs of some hours, or all blobs."""
         return self._listing.blobs(made)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
@@ -109,13 +109,13 @@ class S3Store:
         abort(self._client, key, upload)
 
     def room(self) -> Room:
-        """Return the room for spool files: the bucket's has no number."""
+        """Return the free space for spool files; the bucket's free space is unknown."""
         return room_of(self._spool_folder)
 
     def check(self) -> str | None:
-        """Say in plain words what is wrong between here and the bucket."""
+        """Return what is wrong with the connection or the bucket, or `None`."""
         return self._probe.error()
 
     def add_lifecycle_rule(self) -> None:
-        """Let the store itself abort what the sweeper misses; never fails."""
+        """Let the object store itself remove unfinished uploads; never raises `StoreError`."""
         lifecycle.add_rule(self._client, self._place.prefix)

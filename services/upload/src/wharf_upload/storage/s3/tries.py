@@ -1,4 +1,4 @@
-"""Repeats a request where that may help, and notes each try."""
+"""The retries of requests, and a metric for each try."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _sleep = time.sleep
 
 
 class Patience(NamedTuple):
-    """How long a silent store is waited for, and until when a failed request is repeated."""
+    """The timeout of a read, and the time after which no retry starts, in seconds."""
 
     read_seconds: float
     total_seconds: float
 
 
-# Threads that answer clients are few: a small upload fails within ten seconds, with the removal of
-# what it may have left.
+# Few threads serve clients. A small upload fails within ten seconds, including the removal of what
+# it may have left.
 SHORT = Patience(6.0, 1.0)
 BRIEF = Patience(3.0, 0.5)
 LONG = Patience(20.0, 60.0)
 
 
 class ErrorCode(Exception):
-    """An answer that is an error, for callers to whom its code says something."""
+    """An error response, for callers that handle its code."""
 
     def __init__(self, failure: Failure) -> None:
-        """Keep the code, and what it means to everybody else."""
+        """Store the code, and the failure for callers that do not handle the code."""
         super().__init__(failure.code)
         self.code, self.failure = failure.code, failure
 
@@ -47,9 +47,10 @@ def tried(
     patience: Patience,
     passing: tuple[str, ...] = (),
 ) -> Result:
-    """Return what `once` returns at last.
+    """Return the result of `once`, after retries where they may help.
 
-    Raises `ErrorCode` for the codes in `passing`, and kinds of `StoreError` for other failures.
+    Raises `ErrorCode` for the codes in `passing`, and subclasses of `StoreError` for other
+    failures.
     """
     until = time.monotonic() + patience.total_seconds
     number = 1

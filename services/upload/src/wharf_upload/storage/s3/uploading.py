@@ -1,7 +1,7 @@
-"""How content becomes an object: one PUT, or for a large file a multipart upload.
+"""The upload of content as an object: one PUT, or for a large file a multipart upload.
 
-The store verifies what it gets: a PUT has the SHA-256 of the content, each part its MD5. An object
-appears as a whole or not at all.
+The store verifies the bytes: a PUT carries the SHA-256 of the content, each part its MD5. Either
+the whole object becomes visible or nothing.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 ONE_PUT_BYTES = 64 << 20
 _SMALL_BYTES = 1 << 20
 _PART_BYTES = 16 << 20
-# A store takes 10,000 parts.
+# A store accepts 10,000 parts.
 _MOST_PARTS = 9000
 _AT_A_TIME = 4
-# Of all uploads of a process together.
+# For all uploads of a process together.
 _PART_THREADS = 8
 _COMPLETE_TRIES = 2
 
 
 class Uploads:
-    """Sends content to the bucket. Safe to use from several threads."""
+    """Sends content to the bucket; several threads may use it."""
 
     def __init__(self, wire: Wire, client: Client) -> None:
-        """Threads that send parts are made at the first large file."""
+        """Create the uploads; the threads that send parts start at the first large file."""
         self._wire, self._client = wire, client
         self._senders = PerProcess(lambda: ThreadPoolExecutor(_PART_THREADS, "parts"))
 
@@ -50,7 +50,7 @@ class Uploads:
             raise _lost() from None
 
     def put_file(self, key: str, descriptor: int, size: int, sha256: bytes | None) -> None:
-        """Send an open file, which nobody changes, in one request or in parts."""
+        """Send an open file that no process changes, in one request or in parts."""
         if size <= ONE_PUT_BYTES:
             self.put(key, content.whole_file(descriptor, size, sha256))
             return
@@ -62,7 +62,7 @@ class Uploads:
 
 
 class _MultipartUpload:
-    """One large file on its way."""
+    """The multipart upload of one large file."""
 
     def __init__(
         self, wire: Wire, client: Client, senders: ThreadPoolExecutor, key: str, size: int
@@ -70,11 +70,11 @@ class _MultipartUpload:
         self._wire, self._client, self._senders = wire, client, senders
         self._key, self._size = key, size
         self._id = ""
-        # What each part is called, by its number.
+        # The ETag of each part, by the part's number.
         self._tags: dict[int, str] = {}
 
     def send(self, descriptor: int) -> None:
-        """Send all parts, several at a time, and make the object of them."""
+        """Send all parts, several at a time, and complete the object."""
         self._id = self._client.ask(
             metrics.CREATE_MULTIPART,
             lambda s3: s3.create_multipart_upload(Bucket=self._client.bucket, Key=self._key),
@@ -83,7 +83,7 @@ class _MultipartUpload:
             self._send_parts(descriptor)
             self._complete()
         except BaseException:
-            # What stays is swept later; the reason why it is unwanted matters more here.
+            # A failure of this cleanup must not hide the error. The sweeper removes what stays.
             with suppress(StoreError):
                 abort(self._client, self._key, self._id)
             raise
@@ -110,7 +110,7 @@ class _MultipartUpload:
             for sent in running:
                 sent.result()
         finally:
-            # None may be on its way when the file is closed, or the upload aborted.
+            # No part may still be sent when the file is closed or the upload is aborted.
             for sent in running:
                 sent.cancel()
             wait(running)
@@ -127,10 +127,10 @@ class _MultipartUpload:
         self._tags[number] = answer.headers["ETag"]
 
     def _complete(self) -> None:
-        """Make the object.
+        """Complete the object.
 
-        The answer to Complete may get lost, and a repetition then says that there is no such
-        upload: the object itself is asked for.
+        If the response to Complete is lost, a retry reports that the upload does not exist. So the
+        method checks the size of the object at the end.
         """
         failure: StoreError | None = None
         for _ in range(_COMPLETE_TRIES):
@@ -163,7 +163,7 @@ class _MultipartUpload:
         )
 
     def _stored_bytes(self) -> int:
-        """Return the size of the object; -1 when there is none."""
+        """Return the size of the object in bytes; -1 if it does not exist."""
         try:
             answer = self._wire.send(metrics.HEAD, "HEAD", self._key, patience=LONG)
         except BlobMissing:
@@ -172,18 +172,18 @@ class _MultipartUpload:
 
 
 def _lost() -> StoreUnavailable:
-    """Return what a 404 means to who sends: no blob is missing that somebody has asked for."""
-    words = "the object store knows no such upload or bucket any more; is WHARF_BLOB_URL right?"
+    """Return the error for a 404 to an upload, in place of `BlobMissing`."""
+    words = "the upload or the bucket no longer exists; is WHARF_BLOB_URL correct?"
     return StoreUnavailable(words)
 
 
 def part_bytes(size: int) -> int:
-    """Return the size of the parts of a file of `size` bytes."""
+    """Return the size of the parts (bytes) for a file of `size` bytes."""
     return max(_PART_BYTES, -(-size // _MOST_PARTS))
 
 
 def abort(client: Client, key: str, upload: str) -> None:
-    """Remove the parts of an unfinished upload; one that is gone is no error."""
+    """Remove the parts of an unfinished upload; a missing upload is no error."""
     with suppress(ErrorCode):
         client.ask(
             metrics.ABORT_MULTIPART,
