@@ -77,7 +77,7 @@ def test_work_that_fails(bench: Bench, caplog: pytest.LogCaptureFixture) -> None
     bench.note("a")
     assert until(lambda: bench.begun == ["a"])
     assert until(lambda: bench.executor.running == 0)
-    assert "a request was given up" in caplog.text
+    assert "a piece of work failed" in caplog.text
 
 
 def test_what_was_submitted_is_done_before_the_end() -> None:

@@ -1,6 +1,7 @@
-"""Receives bodies while they come in, for uploads that must survive a broken connection.
+"""The reception of bodies while they arrive, for uploads that must survive a broken connection.
 
-nginx streams such bodies to this process instead of spooling them (ADR 22). One loop moves the
-bytes of all of them from nginx's sockets into files, inside the kernel; what has to think or to
-wait for a disk or a database runs in a few threads. A slow client costs a socket here, no thread.
+nginx streams such bodies to this process instead of spooling them (ADR 22). One event loop moves
+the bytes of all bodies from nginx's sockets into files, inside the kernel. A few threads do the
+work that needs much CPU time, or waits for a disk or a database. A slow client occupies a socket
+here, but no thread.
 """

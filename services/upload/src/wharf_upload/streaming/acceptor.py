@@ -1,4 +1,4 @@
-"""Takes the gateway's connections; pauses while the process has no descriptor for another one."""
+"""The acceptance of the gateway's connections; it pauses while no descriptor is free."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Acceptor:
         self._selector, self._server, self._accept = selector, server, accept
 
     def resume(self) -> None:
-        """Listen, after a pause too."""
-        with suppress(KeyError):  # it is there already
+        """Start to accept connections, also after a pause."""
+        with suppress(KeyError):  # the socket is registered already
             self._selector.register(self._server, selectors.EVENT_READ, self._accept)
 
     def pause(self) -> None:
-        """Leave waiting connections in the socket."""
+        """Stop accepting connections; new ones wait in the socket."""
         with suppress(KeyError):
             self._selector.unregister(self._server)
 
     def connections(self) -> Iterator[Connection]:
-        """Yield the connections that wait."""
+        """Accept and yield the waiting connections."""
         with suppress(BlockingIOError, ConnectionAbortedError):
             while True:
                 try:
@@ -47,10 +47,10 @@ class Acceptor:
                 except OSError as error:
                     if error.errno not in EXHAUSTED:
                         raise
-                    # Other connections stay in the socket until the next tick; asking at once again
-                    # would keep the loop from the streams whose end gives descriptors back.
+                    # Other connections wait in the socket until the next tick. An immediate retry
+                    # would keep the loop from the streams that release descriptors when they end.
                     self.pause()
-                    log.warning("no connection is accepted for now: %s", error.strerror)
+                    log.warning("cannot accept connections, will retry: %s", error.strerror)
                     return
                 accepted.setblocking(False)
                 yield Connection(accepted, time.monotonic() + _PACKET_SECONDS)

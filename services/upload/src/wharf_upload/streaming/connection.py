@@ -1,4 +1,4 @@
-"""A connection of the gateway's: one request, and the file that its body goes to."""
+"""A connection from the gateway: one request, and the file for its body."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wharf_upload.http.request import Response
 
 @dataclass(eq=False)
 class Stream:
-    """Where the body of a request goes.
+    """The destination of a request's body, and the functions that the loop calls for it.
 
-    `descriptor` is written from `offset` on; at most `length` bytes are taken. `check` is called
-    once, in another thread, when `check_at` bytes are there (None: never); what it raises ends the
-    stream. `finish` is called in another thread when no more bytes will come: with an error of the
-    disk or of `check`, or none. Whether the client is still there is told by `whole`. `tell` is
-    called in the loop, several times a second, with how many bytes there are.
+    The loop writes at most `length` bytes to `descriptor`, from `offset` on. It calls `check` once
+    in another thread when `check_at` bytes are there (`None`: never); an error of `check` ends the
+    stream. It calls `finish` in another thread after the last byte, with an error of the disk or of
+    `check`, or with `None`. `whole` tells whether the body is complete. The loop itself calls
+    `tell` several times a second with the number of bytes so far.
     """
 
     descriptor: int
@@ -32,30 +32,31 @@ class Stream:
     check_at: int | None = None
     tell: Callable[[int], None] | None = None
     received: int = 0
-    # When `tell` is called next, by the monotonic clock.
+    # The time of the next call of `tell`, by the monotonic clock.
     tell_at: float = math.inf
-    # A newer request has taken its place: what is on its way is still taken, then it ends.
+    # A newer request has replaced this one: bytes in the buffers of nginx and the kernel are still
+    # written, then the stream ends.
     cancelled: bool = False
-    # Whose turn it takes, and whether `finish` takes long when all has come.
+    # `finish` uses the turn of this tenant; `takes_long`: it takes long for a whole body.
     tenant: str = ""
     takes_long: bool = False
 
     @property
     def whole(self) -> bool:
-        """Whether all of the body has come."""
+        """Return whether the whole body has arrived."""
         return self.received == self.length
 
 
 class Handler(Protocol):
-    """What a request means; called in a thread, never raises."""
+    """A function that handles a request; the loop calls it in a thread, and it raises nothing."""
 
     def __call__(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
-        """An answer at once or in the tenant's turn, or where the body goes."""
+        """Return a response, work for the tenant's turn, or the destination of the body."""
 
 
 @dataclass(eq=False)
 class Connection:
-    """What the loop knows of a connection; only the loop's thread changes it."""
+    """The loop's state of a connection; only the loop's thread changes it."""
 
     socket: socket.socket
     deadline: float
@@ -66,22 +67,22 @@ class Connection:
     error: Exception | None = None
     draining: bool = False
     finishing: bool = False
-    # The rest of the answer, which the gateway has not taken yet.
+    # The rest of the response that is not sent yet.
     answer: bytes | memoryview = b""
-    # Nothing of the body is left in the socket.
+    # The socket contains no more bytes of the body.
     all_read: bool = False
-    # Instead of the answer: the client's connection ends.
+    # The client's connection ends without a response.
     hang_up: bool = False
-    # When a cancelled stream has been silent for long enough.
+    # The time at which a cancelled stream ends if no more bytes arrive.
     quiet_at: float = 0.0
 
     @property
     def has_deadline(self) -> bool:
-        """Whether the connection is closed at its deadline."""
+        """Return whether the connection is closed at its deadline."""
         return self.draining or bool(self.answer) or len(self.packet) < self.wanted
 
     def read_request(self) -> dict[str, Any] | None:
-        """Return the variables of the request, or None while a part of them is missing.
+        """Return the variables of the request, or `None` while a part of them is missing.
 
         Raises `ConnectionError` when the connection has ended, and `MalformedPacket`.
         """
@@ -102,7 +103,7 @@ class Connection:
         return uwsgi_protocol.environ_of(bytes(self.packet[uwsgi_protocol.HEADER_BYTES :]))
 
     def send(self) -> bool:
-        """Send more of the answer; tell whether all of it is sent. Raises `ConnectionError`."""
+        """Send more of the response; tell whether all of it is sent. Raises `ConnectionError`."""
         try:
             while self.answer:
                 self.answer = self.answer[self.socket.send(self.answer) :]
@@ -113,7 +114,7 @@ class Connection:
         return True
 
     def skip_body(self) -> None:
-        """Throw away what has come of a body; raises `ConnectionError` at its end."""
+        """Read and discard bytes of a body; raises `ConnectionError` at its end."""
         try:
             block = self.socket.recv(1 << 16)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""The loop: one thread that moves the bodies of all streams from sockets into files."""
+"""The event loop: one thread that moves the bodies of all streams from sockets into files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from wharf_upload.streaming.thread_calls import ThreadCalls
 
 log = logging.getLogger(__name__)
 
-# After so many bytes the other connections have their turn.
+# After this many bytes of one stream, the other connections get their turn.
 _TURN_BYTES = 4 << 20
-# How long a process that leaves waits until nginx has read an answer in mid-body, at most.
+# How long a process that shuts down waits for nginx to read a response in the middle of a body.
 _READ_SECONDS = 10.0
 _TICK_SECONDS = 1.0
-# A cancelled stream ends when nothing came for so long, and in any case after so long.
+# A cancelled stream ends after the first time without a byte, and in any case after the second.
 _QUIET_SECONDS, _CANCEL_SECONDS = 0.2, 3.0
-# How often it is told, at most, how many bytes of a stream have come.
+# The minimum time between two calls of `tell` for a stream.
 _TELL_SECONDS = 0.1
 _THREADS = 8
-# An address of the gateway's that ends the client's connection without an answer.
+# A redirect inside nginx that closes the client's connection without a response.
 HANG_UP = Response(204, [("X-Accel-Redirect", "/_hang_up")])
 
 
@@ -49,11 +49,12 @@ class StreamServer:
         *,
         whose: Callable[[dict[str, Any]], str] = lambda _: "",
     ) -> None:
-        """`whose` says which tenant's turn a request takes."""
+        """Create the server; `whose` returns the tenant that must have the turn for a request."""
         self._address, self._handler, self._whose = address, handler, whose
         self._selector = selectors.DefaultSelector()
         self._replies = Replies(self._selector, self._close)
-        # Apart: whoever waits for a lease needs that its holder can end.
+        # Two separate executors: a request that waits for a lease must not block the end of the
+        # request that has the lease.
         self._beginnings = FairExecutor(_THREADS, "receiver-begin")
         self._ends = FairExecutor(_THREADS, "receiver-end")
         self.long_work = long_work
@@ -63,21 +64,21 @@ class StreamServer:
         self._ending: set[Connection] = set()
         self._pipe = Pipe()
         self._stopping = False
-        # Once nobody new is taken: when what still streams is hung up.
+        # Set during a drain: the time at which the remaining streams are closed.
         self._hang_up_at: float | None = None
 
     @property
     def streams(self) -> int:
-        """How many bodies are coming in."""
+        """Return how many bodies are arriving."""
         return len(self._streams)
 
     @property
     def received_bytes(self) -> int:
-        """How many bytes of bodies have come in."""
+        """Return how many bytes of bodies have arrived."""
         return self._pipe.moved_bytes
 
     def run(self) -> None:
-        """Works until the process ends, `stop` was called, or all is done after `drain`."""
+        """Run the loop until `stop`, or until all requests have ended after `drain`."""
         server = listener(self._address)
         acceptor = Acceptor(self._selector, server, lambda _: self._accept(acceptor))
         acceptor.resume()
@@ -111,28 +112,29 @@ class StreamServer:
         self._pipe.close()
 
     def stop(self) -> None:
-        """Ends `run`; callable from any thread."""
+        """End `run`; any thread may call this."""
         self._calls.put(lambda: setattr(self, "_stopping", True))
 
     def drain(self, seconds: float) -> None:
-        """Takes nobody new, and ends `run` when all have their answers; from any thread.
+        """Accept no new connection, and end `run` when all requests have ended.
 
-        Streams that go on for longer than so many seconds are hung up: their clients see the
-        connection end without an answer, and ask for the offset as after any other break.
+        Any thread may call this. Streams that take longer than `seconds` are closed: their clients
+        see the connection end without a response, and ask for the offset, as after any other
+        broken connection.
         """
         hang_up_at = time.monotonic() + seconds
         self._calls.put(lambda: setattr(self, "_hang_up_at", self._hang_up_at or hang_up_at))
 
     @property
     def draining(self) -> bool:
-        """Whether nobody new is taken any more."""
+        """Return whether the server no longer accepts connections."""
         return self._hang_up_at is not None
 
     def cancel(self, stream: Stream) -> None:
-        """Ends a stream: a newer request has taken its place. From any thread.
+        """End a stream, because a newer request has replaced it; any thread may call this.
 
-        What nginx and the kernel hold of it is still taken: a client that comes back asks for the
-        offset at the very moment in which the rest of its old connection arrives.
+        The bytes in the buffers of nginx and the kernel are still written: a client that reconnects
+        asks for the offset just when the rest of its old connection arrives.
         """
         stream.cancelled = True
         self._calls.put(lambda: self._cancel(stream))
@@ -140,7 +142,8 @@ class StreamServer:
     # ---- in the loop's thread ----
 
     def _leave(self, acceptor: Acceptor) -> None:
-        # Who waits in the socket waits for the next process, which has it as well.
+        # Connections that wait in the socket are left to the next process, which has the same
+        # socket.
         acceptor.pause()
         now = time.monotonic()
         if self._hang_up_at is not None and now >= self._hang_up_at:
@@ -150,7 +153,8 @@ class StreamServer:
                 if not connection.finishing:
                     connection.hang_up = True
                     self._finish(connection, stream, None)
-        # Of a refused body the rest is nobody's loss, once nginx has had time to read the answer.
+        # The process need not read the rest of a refused body, once nginx has had time to read the
+        # response.
         self._stopping = not any(
             not one.draining or now < one.deadline - DRAIN_SECONDS + _READ_SECONDS
             for one in self._connections
@@ -168,7 +172,7 @@ class StreamServer:
             self._replies.go_on(connection)
             return
         if connection.finishing and not connection.draining:
-            return  # ended by another event of the same moment
+            return  # another event of the same poll has ended the stream
         if connection.draining:
             self._replies.drain(connection)
         elif connection.stream is not None:
@@ -183,7 +187,7 @@ class StreamServer:
             self._close(connection)
             return
         except MalformedPacket as error:
-            log.warning("a request cannot be read: %s", error)
+            log.warning("cannot read a request: %s", error)
             self._close(connection)
             return
         if environ is not None:
@@ -191,11 +195,11 @@ class StreamServer:
             self._beginnings.submit(self._whose(environ), lambda: self._handle(connection, environ))
 
     def _handle(self, connection: Connection, environ: dict[str, Any]) -> None:
-        """In a thread."""
+        """Handle a request in a thread."""
         try:
             found = self._handler(environ)
         except Exception:
-            log.exception("a request was given up")
+            log.exception("a request failed without a response")
             self._calls.put(lambda: self._close(connection))
             return
         if isinstance(found, Stream):
@@ -208,11 +212,11 @@ class StreamServer:
     def _answer(
         self, connection: Connection, run: Callable[[], Response], stream: Stream | None = None
     ) -> None:
-        """In a thread."""
+        """Compute a response in a thread."""
         try:
             response = run()
         except Exception:
-            log.exception("a request was given up")
+            log.exception("a request failed without a response")
             self._calls.put(lambda: self._close(connection))
             return
         all_read = stream is not None and stream.whole
@@ -241,7 +245,7 @@ class StreamServer:
                 except BlockingIOError:
                     break
                 if not count:
-                    # The client is gone; what has come stays.
+                    # The client has disconnected; the bytes that have arrived stay.
                     self._finish(connection, stream, None)
                     return
         except OSError as error:
@@ -311,7 +315,8 @@ class StreamServer:
         def run() -> None:
             self._answer(connection, lambda: stream.finish(stream, connection.error), stream)
 
-        # A newer request may wait for an early end, which takes no time: it is done at once.
+        # An early end takes little time, and a newer request may wait for it. So it does not queue
+        # behind long work.
         ended_early = not stream.whole or stream.cancelled or connection.error is not None
         executor = self.long_work if stream.takes_long and not ended_early else self._ends
         executor.submit(stream.tenant, run)
@@ -323,7 +328,7 @@ class StreamServer:
         self._replies.begin(connection, response, all_read=all_read)
 
     def _rest(self, connection: Connection) -> None:
-        """Another thread is at work for it; nothing is read meanwhile."""
+        """Stop reading from a connection while another thread works for it."""
         with suppress(KeyError, ValueError):
             self._selector.unregister(connection.socket)
 

@@ -1,4 +1,4 @@
-"""Threads in which tenants take turns."""
+"""A pool of threads in which tenants take turns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from servicekit.metric_buffers import MetricBuffer
 log = logging.getLogger(__name__)
 
 waits = MetricBuffer()
-"""How long long work has waited for its turn, in seconds."""
+"""The time that long work has waited for its turn, in seconds."""
 
 
 class _Task(NamedTuple):
@@ -23,18 +23,19 @@ class _Task(NamedTuple):
 
 
 class FairExecutor:
-    """Runs work in a bounded number of threads; what waits for its turn holds none.
+    """Runs work in a limited number of threads; waiting work occupies no thread.
 
-    Tenants take turns, one piece of work at a time, however much each of them has waiting. One
-    tenant has at most half of the threads: the next one finds a free thread.
+    Tenants take turns, one piece of work at a time, so a tenant with much waiting work does not
+    delay the others. One tenant uses at most half of the threads, so that another tenant finds a
+    free one.
     """
 
     def __init__(self, threads: int, name: str, waits: MetricBuffer | None = None) -> None:
-        """Make no thread before there is work; `waits` gets how long each has waited."""
+        """Create the pool without threads; `waits` gets the waiting time of each piece of work."""
         self._most, self._name, self._waits = threads, name, waits
         self._share = max(1, threads // 2)
         self._changed = threading.Condition()
-        # The tenant whose turn is next comes first.
+        # The tenant with the next turn comes first.
         self._waiting: OrderedDict[str, deque[_Task]] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._threads: list[threading.Thread] = []
@@ -43,18 +44,18 @@ class FairExecutor:
 
     @property
     def waiting(self) -> int:
-        """How many pieces of work wait."""
+        """Return how many pieces of work wait."""
         with self._changed:
             return self._count_waiting()
 
     @property
     def running(self) -> int:
-        """How many pieces of work are being done."""
+        """Return how many pieces of work are running."""
         with self._changed:
             return self._running.total()
 
     def submit(self, tenant: str, run: Callable[[], None]) -> None:
-        """Have something done in the tenant's turn."""
+        """Queue work for the tenant's turn."""
         with self._changed:
             self._waiting.setdefault(tenant, deque()).append(_Task(run, time.perf_counter()))
             if self._count_waiting() > self._idle and len(self._threads) < self._most:
@@ -66,7 +67,7 @@ class FairExecutor:
             self._changed.notify()
 
     def shutdown(self) -> None:
-        """Return when everything that was submitted is done."""
+        """Wait until all submitted work is done, then end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -84,17 +85,18 @@ class FairExecutor:
             try:
                 task.run()
             except Exception:
-                log.exception("a request was given up")
+                log.exception("a piece of work failed")
             finally:
                 with self._changed:
                     self._running[tenant] -= 1
                     if not self._running[tenant]:
                         del self._running[tenant]
-                    # Work of this tenant may have waited for nothing but its share.
+                    # Work of this tenant may have waited because the tenant used its share of the
+                    # threads.
                     self._changed.notify()
 
     def _take(self) -> tuple[str, _Task] | None:
-        """Wait for the next work; `None` when there will be no more."""
+        """Wait for work and return it; `None` after `shutdown` when no work is left."""
         with self._changed:
             while (found := self._next()) is None:
                 if self._closed and not self._waiting:

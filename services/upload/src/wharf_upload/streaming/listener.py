@@ -1,4 +1,7 @@
-"""The receiver's socket: inherited from whoever keeps it over restarts (ADR 28), or its own."""
+"""The socket of the stream server.
+
+The server inherits the socket from the process that keeps it over restarts (ADR 28), or creates it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _BACKLOG = 1024
 
 
 def listener(address: Path) -> socket.socket:
-    """A listening socket at this path that never blocks."""
+    """Return a non-blocking listening socket at this path."""
     found = _inherited(str(address)) or _own(address)
     found.setblocking(False)
     return found
@@ -19,7 +22,7 @@ def listener(address: Path) -> socket.socket:
 
 def _inherited(address: str) -> socket.socket | None:
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # the folder's own descriptor, closed by now
+        with suppress(OSError):  # the descriptor of the folder itself, which is closed by now
             if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
                 continue
             found = socket.socket(fileno=os.dup(int(name)))
@@ -39,7 +42,7 @@ def _own(address: Path) -> socket.socket:
         address.unlink()
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     server.bind(str(address))
-    # Whoever reaches it can say who was admitted: the gateway alone may.
+    # A process that can connect can claim any admission, so only the gateway may connect.
     address.chmod(0o600)
     server.listen(_BACKLOG)
     return server

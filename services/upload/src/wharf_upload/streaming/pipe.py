@@ -1,4 +1,4 @@
-"""Moves bytes from sockets into files inside the kernel, with splice(2)."""
+"""The move of bytes from sockets into files inside the kernel, with splice(2)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _SPLICE_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
 class Pipe:
-    """The pipe through which the bytes of all streams go, one stream after the other."""
+    """The pipe that all streams use, one after the other."""
 
     def __init__(self) -> None:
         self._read_end, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        # As much in one go as the kernel allows; the usual 64 KiB would double the calls.
+        # The kernel's limit for one call; the default of 64 KiB needs more calls.
         with suppress(OSError):
             fcntl.fcntl(self._write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.moved_bytes = 0
 
     def move(self, source: socket.socket, stream: Stream, most: int) -> int:
-        """Move at most so many bytes to the stream's file and return how many; 0 at the end.
+        """Move at most `most` bytes to the stream's file and return how many; 0 at the end.
 
-        Raises `BlockingIOError` when none are there, and another `OSError` when the file fails.
+        Raises `BlockingIOError` when no bytes are there, and another `OSError` when the file fails.
         """
         try:
             count = os.splice(
@@ -45,12 +45,12 @@ class Pipe:
         return count
 
     def empty(self) -> None:
-        """Throw away what a file did not take. A new pipe might not be had."""
+        """Discard the bytes that a file did not take; opening a new pipe instead could fail."""
         with suppress(BlockingIOError):
             while os.read(self._read_end, _PIPE_BYTES):
                 pass
 
     def close(self) -> None:
-        """Give both ends back."""
+        """Close both ends."""
         os.close(self._read_end)
         os.close(self._write_end)

@@ -1,4 +1,7 @@
-"""The server of resumable uploads: the routes say where a body goes, the loop moves the bytes."""
+"""The server of resumable uploads.
+
+The routes choose a file for a body, and the event loop moves the bytes of the body into the file.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from wharf_upload.streaming.fair_executor import FairExecutor, waits
 
 
 class ResumableServer:
-    """Serves resumable uploads, and spooled ones that take long, on a unix socket of its own."""
+    """Serves resumable uploads, and spooled uploads that take long, on a separate unix socket."""
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class ResumableServer:
         *,
         long_work_threads: int = 4,
     ) -> None:
-        """`holds` tells whether this process works on an upload."""
+        """Create the server; `holds` tells whether this process may work on an upload."""
         self._routes, self._spooled, self._answering = routes, spooled, answering
         self._holds, self._tracing = holds, tracing
         long_work = FairExecutor(long_work_threads, "long-work", waits)
@@ -40,23 +43,23 @@ class ResumableServer:
 
     @property
     def loop(self) -> StreamServer:
-        """What moves the bodies."""
+        """Return the event loop that moves the bodies."""
         return self._loop
 
     def run(self) -> None:
-        """Works until the process ends."""
+        """Run the loop until it is stopped or drained."""
         self._loop.run()
 
     def holds(self, identifier: str) -> bool:
-        """Whether this process works on an upload; another replica may."""
+        """Tell whether this process may work on an upload; another replica may have it."""
         return self._holds(identifier)
 
     def drain(self, seconds: float) -> None:
-        """Takes nobody new; `run` ends when all have their answers (`StreamServer.drain`)."""
+        """Accept no new connection; end `run` after the last request (`StreamServer.drain`)."""
         self._loop.drain(seconds)
 
     def stop(self) -> None:
-        """Ends `run`."""
+        """End `run`."""
         self._loop.stop()
 
     def _handle(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
@@ -73,7 +76,7 @@ class ResumableServer:
             return found
 
         def traced(run: Callable[[], Response]) -> Response:
-            # In another thread, maybe hours later.
+            # This runs in another thread, maybe hours later.
             with tracing.working_on(request):
                 response = run()
             request.span.end()
