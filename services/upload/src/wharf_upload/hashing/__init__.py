@@ -1,1 +1,1 @@
-"""Hashes large bodies while they come in: the digest daemon and its client."""
+"""The hashing of large bodies while they arrive: the digest daemon and its client."""

@@ -1,4 +1,4 @@
-"""Asks the digest daemon for what it has hashed; a client without an answer hashes by itself."""
+"""A client of the digest daemon; without an answer of the daemon the receiver hashes the file."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from pathlib import Path
 
 from wharf_upload.domain.long_work import BRIEF_BYTES
 
-# The receiver hashes smaller files itself, in less time than asking takes.
+# The receiver hashes smaller files itself, because that is faster than a request to the daemon.
 FOLLOW_BYTES = 2 << 20
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
-# A thread that answers requests asks for few bytes, and hashes them itself in about as long.
+# A thread that serves clients asks only for small bodies, and can hash such a body itself in about
+# this time.
 _BRIEF_SECONDS = 0.1
 
 
 def patience_seconds(size_bytes: int) -> float:
-    """Return how long a request waits for the digest of its body."""
+    """Return how long a request waits for the digest of its body, in seconds."""
     return _BRIEF_SECONDS if size_bytes < BRIEF_BYTES else timeout_seconds(size_bytes)
 
 
 def timeout_seconds(size_bytes: int) -> float:
-    """Return how long anybody waits for the digest of so many bytes, at most."""
+    """Return the maximum time to wait for the digest of a file, in seconds."""
     return _ANSWER_SECONDS_BASE + size_bytes / _ANSWER_BYTES_PER_SECOND
 
 
 class PendingDigest:
-    """A question that the daemon may answer while the client does other work."""
+    """A question to the daemon; the caller can do other work before it reads the answer."""
 
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
 
     def answer(self) -> bytes | None:
-        """Return the SHA-256 of the file, or `None`: then it must be computed."""
+        """Return the SHA-256 of the file, or `None` if the caller must compute it."""
         if self._connection is None:
             return None
         with self._connection:
@@ -45,7 +46,7 @@ class PendingDigest:
 
 
 class DigestClient:
-    """Speaks to the digest daemon of this machine over its unix socket."""
+    """A client of the digest daemon on this machine; it uses a unix socket."""
 
     def __init__(self, address: Path) -> None:
         self._address = address
@@ -53,7 +54,7 @@ class DigestClient:
     def ask(
         self, path: str, inode: int, size_bytes: int, patience_seconds: float | None = None
     ) -> PendingDigest:
-        """Ask for the digest of a file that the daemon may have seen grow under `path`."""
+        """Ask for the digest of a file that the daemon may have hashed while the file grew."""
         if size_bytes < FOLLOW_BYTES:
             return PendingDigest(None)
         question = {"name": os.path.basename(path), "inode": inode, "size": size_bytes}
@@ -68,9 +69,9 @@ class DigestClient:
         return PendingDigest(connection)
 
     def forget(self, name: str) -> None:
-        """Tell the daemon that a file was cut back; return when the daemon knows.
+        """Tell the daemon that a file was truncated, and wait for its acknowledgment.
 
-        Without a daemon there is nothing to forget.
+        Without a daemon this does nothing.
         """
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_SECONDS_BASE)

@@ -1,11 +1,12 @@
-"""The digest daemon: hashes big bodies while the gateway is still spooling them.
+"""The digest daemon: hashes large bodies while the gateway is still spooling them.
 
-nginx tells the application of a body only when all of it is on disk. Hashing it then would add
-more than half of the time that receiving took. This process watches the spool folder, reads each
-growing file right behind nginx (from the page cache), and has the digest ready when it is asked.
-It also starts the disk writing early, so that the fsync at the end is short.
+nginx passes a body to the application only when the whole body is on disk. Hashing it then would
+take more than half as long again as receiving it. So this process watches the spool folders, reads
+each growing file right after nginx has written it (from the page cache), and has the digest ready
+for the request. It also makes the kernel write to the disk early, so that the fsync at the end is
+short.
 
-It is a help, never a need: a client that gets no answer hashes the file itself.
+Uploads work without the daemon: a client without an answer hashes the file itself.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ from wharf_upload.hashing.client import FOLLOW_BYTES, timeout_seconds
 log = logging.getLogger(__name__)
 
 hashed_bytes = MetricBuffer()
-"""Bytes that the daemon hashed, for the metrics."""
+"""Bytes that the daemon has hashed."""
 
-# Smaller ones hand Python's lock over more often than the streams in the same process can bear.
+# With smaller blocks the hashing would release and take the GIL so often that the streams in this
+# process would slow down.
 BLOCK_BYTES = 1 << 20
 _THREADS = 2
 _FLUSH_BYTES = 16 << 20
-# The kernel makes one event of equal ones in a row. Without a pause each write is one, and
-# taking it holds Python's lock, which the receiver in the same process needs for its streams.
+# The kernel merges equal events in a row into one. Without this pause each write is one event, and
+# reading an event needs the GIL, which the stream server in this process needs for its streams.
 _GATHER_MILLISECONDS = 10
-# After so many bytes other files have their turn.
+# After this many bytes of one file, the other files get their turn.
 _TURN_BYTES = 64 << 20
 _SYNC_FILE_RANGE_WRITE = 2
 _CLEAN_SECONDS = 300.0
@@ -53,13 +55,13 @@ class _State(Enum):
     IDLE = auto()
     QUEUED = auto()
     RUNNING = auto()
-    # Running, and the file grew meanwhile.
+    # Running, and the file has grown since its turn began.
     AGAIN = auto()
 
 
 @dataclass(eq=False)
 class _Followed:
-    """A spool file being read; `offset` bytes of it are in `sha256`."""
+    """A growing file; `sha256` covers its first `offset` bytes."""
 
     path: str
     descriptor: int
@@ -68,13 +70,13 @@ class _Followed:
     offset: int = 0
     flushed: int = 0
     gone: bool = False
-    # Somebody waits for its digest.
+    # A request waits for the digest.
     asked: bool = False
     state: _State = _State.IDLE
 
 
 class DigestDaemon:
-    """Watches one spool folder and answers on a unix socket."""
+    """Watches the spool folders and answers questions on a unix socket."""
 
     def __init__(
         self,
@@ -84,28 +86,29 @@ class DigestDaemon:
         durable: bool,
         is_ours: Callable[[Path, str], bool] = lambda _folder, _name: True,
     ) -> None:
-        """Names are unique over all folders: nginx counts, and uploads have ids.
+        """Create the daemon.
 
-        `is_ours` says of a folder and a name in it whether this process will be asked about it:
-        replicas on one machine see each other's resumable uploads grow.
+        A file name must be unique over all folders: nginx numbers its files, and uploads have ids.
+        `is_ours` tells for a folder and a file name whether requests of this process ask for the
+        digest: replicas on one machine see each other's resumable uploads grow.
         """
         self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
-        # Files whose digest a request waits for come first, then in the order of their numbers.
+        # Files that a request waits for come first; then the lower number comes first.
         self._work: PriorityQueue[tuple[bool, int, _Followed]] = PriorityQueue()
         self._numbers = itertools.count()
-        # Guards states and offsets; is notified when a file has been read on.
+        # Guards states and offsets; it is notified after each turn of a file.
         self._progress = threading.Condition()
         self._flush = _sync_file_range() if durable else None
         self._clean_at = time.monotonic() + _CLEAN_SECONDS
 
     @property
     def files(self) -> int:
-        """How many bodies it follows."""
+        """Return how many bodies the daemon follows."""
         return len(self._files)
 
     def run(self) -> None:
-        """Works until the process ends."""
+        """Watch the folders until the process ends."""
         notify = INotify()
         watched = {
             notify.add_watch(folder, flags.CREATE | flags.MODIFY | flags.DELETE): folder
@@ -137,13 +140,19 @@ class DigestDaemon:
             self._enqueue(followed)
 
     def _clean(self) -> None:
-        """On a shared file system other machines remove files, and no event tells of it."""
+        """Drop removed files from time to time.
+
+        On a shared file system there is no event when another machine removes a file.
+        """
         if time.monotonic() >= self._clean_at:
             self._clean_at = time.monotonic() + _CLEAN_SECONDS
             self._forget_removed()
 
     def _forget_removed(self) -> None:
-        """Events were lost, removals perhaps among them, and an open file keeps its disk space."""
+        """Drop files that were removed.
+
+        Events may have been lost, and an open file keeps its disk space.
+        """
         for name, followed in list(self._files.items()):
             if not _is_at(followed.path, followed.descriptor):
                 del self._files[name]
@@ -179,7 +188,7 @@ class DigestDaemon:
             _, _, followed = self._work.get()
             with self._progress:
                 if followed.state is not _State.QUEUED:
-                    continue  # it was asked for, and had its turn before
+                    continue  # an urgent entry of this file was handled before
                 followed.state = _State.RUNNING
             try:
                 more = self._advance(followed, buffer)
@@ -189,7 +198,10 @@ class DigestDaemon:
             self._pause(followed, more=more)
 
     def _advance(self, followed: _Followed, buffer: bytearray) -> bool:
-        """Reads on for a turn; whether there is more. Only one thread at a time has a file."""
+        """Hash a file for one turn; return whether there is more.
+
+        Only one thread at a time has a file.
+        """
         view = memoryview(buffer)
         end_of_turn = followed.offset + _TURN_BYTES
         while not followed.gone and followed.offset < end_of_turn:
@@ -218,7 +230,7 @@ class DigestDaemon:
                 followed.state = _State.IDLE
             self._progress.notify_all()
 
-    # ---- answering ----
+    # ---- answers to questions ----
 
     def _serve(self) -> None:
         with suppress(FileNotFoundError):
@@ -242,10 +254,10 @@ class DigestDaemon:
                 digest = self._digest(question["name"], question["inode"], question["size"])
                 connection.sendall((digest or "-").encode())
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("a digest was not delivered: %s", error)
+                log.warning("cannot answer a question for a digest: %s", error)
 
     def _forget(self, name: str) -> None:
-        """The file lost bytes that were hashed already: what it gets is read from its start."""
+        """Drop a file that was truncated; its next event starts again at its first byte."""
         followed = self._files.pop(name, None)
         if followed is not None:
             followed.gone = True
@@ -260,14 +272,14 @@ class DigestDaemon:
             self._progress.wait_for(
                 lambda: followed.offset >= size or followed.gone, timeout_seconds(size)
             )
-            # While running, the digest may be one block behind or ahead of the offset.
+            # While a thread is hashing, the digest may be one block behind or ahead of the offset.
             self._progress.wait_for(lambda: followed.state is _State.IDLE, timeout_seconds(0))
             if followed.offset != size or followed.state is not _State.IDLE:
                 return None
             return followed.sha256.hexdigest()
 
     def _ask_for(self, followed: _Followed) -> None:
-        """Read a file on before those for which nobody waits."""
+        """Move a file ahead of those that no request waits for."""
         with self._progress:
             followed.asked = True
             if followed.state is _State.QUEUED:
@@ -283,7 +295,10 @@ def _is_at(path: str, descriptor: int) -> bool:
 
 
 def _sync_file_range() -> Callable[[int, int, int], object] | None:
-    """Linux's sync_file_range(2), which Python lacks: starts writing, waits for nothing."""
+    """Return Linux's sync_file_range(2), which Python lacks.
+
+    The function starts to write a range to the disk, and does not wait.
+    """
     function = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
     if function is None:
         return None
