@@ -175,7 +175,7 @@ def test_bodies_that_never_end(
             gateway.looks(1)
             assert (now, gateway.reservations.reserved().bodies) == (now, bodies)
     gateway.database.close()
-    assert caplog.messages == ["1 bodies never ended: their room is free again"] * 2
+    assert caplog.messages == ["1 reservations have expired: their bodies never ended"] * 2
 
 
 def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:

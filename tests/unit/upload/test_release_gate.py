@@ -85,7 +85,7 @@ def test_again_and_again(
     stop = Mended(2)
     replicas.announce_until(stop, "r-1")
     assert stop.pauses == [10.0] * 3
-    assert caplog.messages == ["cannot say that this replica lives: Not a directory"]
+    assert caplog.messages == ["cannot announce this replica: Not a directory"]
     assert replicas.silent_seconds("r-1") is not None
 
 

@@ -1,1 +1,1 @@
-"""Keeps the store in order: sweeping, backups, integrity, replicas."""
+"""The upkeep of the store: sweeping, backups, integrity checks, replicas."""

@@ -1,12 +1,13 @@
-"""Backup and restore of everything that the upload service keeps: `wharf-upload backup|restore`.
+"""Backup and restore of all data of the upload service: `wharf-upload backup|restore`.
 
-A backup is a folder: `upload.db` (all rows as of one moment), `tenants/…` (every blob that a row
-names), `resumable/…` (what arrived of unfinished uploads), and last `manifest.json`, without which
-it is none. A second backup into the same folder copies only what is new. Blobs never change, so
-the service goes on meanwhile; the sweeper removes nothing until the copy is there.
+A backup is a folder. It contains `upload.db` (all rows at one moment), `tenants/…` (every blob that
+a row names), `resumable/…` (the bytes of incomplete uploads), and `manifest.json`, which is written
+last: without it the backup is not complete. A second backup into the same folder copies only new
+blobs. Blobs never change, so the service keeps running during a backup; the sweeper removes no blob
+until the copy is complete.
 
-The blobs may come from any store and go to any other one. A backup of the records only has none:
-they stay in the store.
+A backup may copy blobs from any kind of store, and a restore may copy them into any other kind. A
+backup with only the records has no blobs: they stay in the store.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ _ROWS, _PARTS = "upload.db", "resumable"
 
 
 class Manifest(msgspec.Struct):
-    """What a whole backup has beside it. `made_at` is in unix seconds.
+    """The manifest of a complete backup; `made_at` is in unix seconds.
 
-    `missing` files had no bytes of their own even where the backup comes from. With `records_only`
-    it has the bytes of no file. `parts_sha256` has the digest of each file in `resumable`; `None`
-    in backups of earlier releases.
+    `missing` counts files that were missing or damaged already in the source. With
+    `records_only` the backup contains no blobs. `parts_sha256` has the digest of each file in
+    `resumable`; it is `None` in backups of earlier releases.
     """
 
     made_at: int
@@ -56,17 +57,18 @@ def backup(
     link: bool = False,
     records_only: bool = False,
 ) -> Counts:
-    """Make `folder` a backup of now; `link` gives blobs a second name instead of copying them.
+    """Make `folder` a backup of the present state; `link` makes hard links instead of copies.
 
     Raises:
         BackupError: the rows cannot be saved, or `link` is not possible.
-        OSError: something cannot be read or written.
+        OSError: a file cannot be read or written.
         StoreError: a blob cannot be read.
     """
     _require_disk(own, link=link)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows, parts = folder / _ROWS, folder / _PARTS
-    # Half a backup of now is worth less than a whole one of then, until it is whole.
+    # Until the new backup is complete, the earlier complete one must stay: it is worth more than a
+    # part of the new one.
     new_rows, new_parts = folder / f"{_ROWS}.next", folder / f"{_PARTS}.next"
     if trouble := own.records.check():
         raise BackupError(f"the database cannot be saved: {trouble}")
@@ -107,22 +109,22 @@ def restore(
     records_only: bool = False,
     skip_damaged: bool = False,
 ) -> Counts:
-    """Fill an empty installation from a backup; bytes first, so that no row waits for any.
+    """Fill an empty installation from a backup; the rows follow last, when all bytes are there.
 
-    What can be seen without reading all bytes is looked at before anything is made. What a run that
-    was cut short has copied is not copied again. `records_only`, and a backup that is so, look for
-    the bytes in the store, and count what is missing there. `skip_damaged` restores the rest of a
-    damaged backup.
+    Everything that can be checked without reading all bytes is checked before the first write. A
+    second run does not copy again what an interrupted run has copied. With `records_only`, or a
+    backup without blobs, the restore expects the bytes in the store, and counts the missing ones.
+    `skip_damaged` restores the intact part of a damaged backup.
 
     Raises:
-        BackupError: it is no whole backup, or the installation is not empty.
-        OSError: something cannot be read or written.
+        BackupError: the backup is not complete, or the installation is not empty.
+        OSError: a file cannot be read or written.
         StoreError: a blob cannot be stored.
     """
     _require_disk(own, link=link)
     if own.is_moving:
         raise BackupError(
-            "an empty installation has nothing to move: restore it without WHARF_BLOB_OLD_URL"
+            "an empty installation has no blobs to move: restore it without WHARF_BLOB_OLD_URL"
         )
     manifest, rows = backup_manifest.read(folder, Manifest), folder / _ROWS
     backup_manifest.require_digest(rows, manifest.rows_sha256)
@@ -143,15 +145,15 @@ def restore(
             saved, parts, own.resumable_folder, without=lost_parts
         )
     snapshots.load(rows, SCHEMA, own.database_url)
-    # The backup has a row of the pause in which it was made.
+    # The backup contains the row of the pause that was active while it was made.
     own.records.forget_pauses(0)
-    # And it says which hours were swept of another state of the store than this one.
+    # The backup contains marks of swept hours, which do not apply to the present store.
     own.records.forget_swept(own.place)
     return counts
 
 
 def _require_whole(counts: Counts, may_lack: int | None) -> None:
-    """Raise `BackupError` if more files are lost than the backup says; `None`: never."""
+    """Raise `BackupError` if more files are lost than `may_lack`; `None` allows any number."""
     if may_lack is not None and counts.lost > may_lack:
         raise BackupError(
             _damage(f"the bytes of {counts.missing} files are missing, and {counts.damaged} files")
@@ -159,7 +161,7 @@ def _require_whole(counts: Counts, may_lack: int | None) -> None:
 
 
 def _damage(what: str) -> str:
-    """Return what to tell about files that are named in the log."""
+    """Return the error text for damaged files; the log names the files."""
     return (
         f"the backup is damaged: {what} are not as they were saved (see above); no record was "
         f"restored; {backup_manifest.ADVICE}, or restore the rest: --skip-damaged"
@@ -198,7 +200,7 @@ def _restore_blobs(
 
 
 def _in_the_store(saved: SavedRows) -> Counts:
-    """Count the files of which nothing is copied."""
+    """Count the files of a backup without blobs."""
     counts = Counts()
     for one in saved.blobs():
         counts.files += 1
@@ -209,13 +211,13 @@ def _in_the_store(saved: SavedRows) -> Counts:
 def _require_disk(own: Installation, *, link: bool) -> None:
     if link and own.objects is not None:
         raise BackupError(
-            "--link gives a file on the disk a second name, and the files of this installation are "
+            "--link makes hard links to files on the disk, but the files of this installation are "
             "in an object store (WHARF_BLOB_URL): leave --link out"
         )
 
 
 def _remove_others(saved: SavedRows, folder: BlobFolder) -> None:
-    """Remove blobs of an earlier backup that no row of this one names."""
+    """Remove blobs of an earlier backup that no row of this backup names."""
     for found in folder.blobs():
         if not saved.has_blob(found.name.tenant, found.name.blob):
             with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Copies blobs between a backup and an installation: on disks, from any store, into any store."""
+"""The copying of blobs between a backup and an installation, on disks or in any store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass
 class Counts:
-    """What was done: files and bytes in all, how many of them were copied now."""
+    """The result of a run: all files and bytes, and how many of them this run has copied."""
 
     files: int = 0
     bytes: int = 0
@@ -45,12 +45,12 @@ class Counts:
 
     @property
     def lost(self) -> int:
-        """The files of which there are no bytes, or other ones than those of the record."""
+        """Return the number of files with missing bytes, or with bytes unlike their record."""
         return self.missing + self.damaged
 
 
 class Outcome(Enum):
-    """What became of one blob."""
+    """The result for one blob."""
 
     COPIED = "copied"
     THERE = "there"
@@ -58,10 +58,10 @@ class Outcome(Enum):
     DAMAGED = "damaged"
 
 
-# Copies one blob. Raises `OSError` and `StoreError`.
+# Copies one blob; raises `OSError` and `StoreError`.
 Copy = Callable[[SavedBlob], Outcome]
 _Readable = BinaryIO | BlobReader
-# Is told after each file: how many of how many bytes there are by now.
+# Is called after each file with the number of bytes so far, and the number of all bytes.
 Progress = Callable[[int, int], None]
 
 
@@ -90,9 +90,9 @@ def _count(counts: Counts, one: SavedBlob, outcome: Outcome) -> None:
 
 
 def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
-    """Return what copies a blob from folder to folder, and verifies its digest.
+    """Return a function that copies a blob between folders and verifies its digest.
 
-    `link`: give it a second name there, and verify its size alone.
+    With `link` the function makes a hard link, and verifies only the size.
     """
 
     def copy(one: SavedBlob) -> Outcome:
@@ -115,7 +115,7 @@ def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
 
 
 def looked_at(path: str, one: SavedBlob) -> Outcome:
-    """Tell by its size whether a blob's file is there, and log what is wrong with it."""
+    """Return whether a blob's file exists with the right size, and log what is wrong with it."""
     size = size_of(path)
     if size == one.size:
         return Outcome.THERE
@@ -123,7 +123,7 @@ def looked_at(path: str, one: SavedBlob) -> Outcome:
 
 
 def look(saved: SavedRows, folder: BlobFolder) -> Counts:
-    """Look whether the file of every blob that the rows name is in a folder, with its size."""
+    """Check by size whether a folder has the file of every blob that the rows name."""
     counts = Counts()
     for one in saved.blobs():
         _count(counts, one, looked_at(folder.path(BlobName(one.tenant, one.blob)), one))
@@ -131,7 +131,7 @@ def look(saved: SavedRows, folder: BlobFolder) -> Counts:
 
 
 def from_store(store: BlobStore, into: BlobFolder) -> Copy:
-    """Return what reads a blob from a store into a folder, and verifies its digest."""
+    """Return a function that reads a blob from a store into a folder and verifies its digest."""
 
     def copy(one: SavedBlob) -> Outcome:
         name = BlobName(one.tenant, one.blob)
@@ -149,9 +149,10 @@ def from_store(store: BlobStore, into: BlobFolder) -> Copy:
 
 
 def into_store(source: BlobFolder, store: BlobStore) -> Copy:
-    """Return what puts a blob from a folder into a store, if it has its digest.
+    """Return a function that verifies a blob in a folder and puts it into a store.
 
-    A store verifies that as well, but not of a large blob, which comes in parts.
+    The store itself does not verify the digest of a large blob, because it receives the blob in
+    parts.
     """
     there = ListedBlobs()
     there.add_all(store.blobs())
@@ -186,27 +187,27 @@ def _digest_of(file: SpoolFile) -> str:
 
 
 def _lost(shown: str, outcome: Outcome) -> Outcome:
-    said = "are missing" if outcome is Outcome.MISSING else "are not those of its record"
+    said = "are missing" if outcome is Outcome.MISSING else "do not match its record"
     log.warning("%s: its bytes %s", shown, said)
     return outcome
 
 
 def in_place(blobs: Iterable[Found]) -> Copy:
-    """Return what copies nothing, and only looks whether a blob is among those that there are."""
+    """Return a function that copies nothing, and only checks whether a blob is in a list."""
     there = ListedBlobs()
     there.add_all(blobs)
     return lambda one: Outcome.THERE if there.has(*one[:3]) else Outcome.MISSING
 
 
 def _link_file(source: str, target: str) -> None:
-    """Give a file a second name, in the place of a file that has it."""
+    """Make a hard link; an existing file with that name is replaced."""
     with suppress(FileNotFoundError):
         os.unlink(target)
     os.link(source, target)
 
 
 def copy_file(source: str, target: str, mode: int) -> None:
-    """Copy in the kernel; the name appears when all bytes are there."""
+    """Copy a file in the kernel; the name appears when all bytes are there."""
     new = _new_name(target)
     shutil.copyfile(source, new)
     os.chmod(new, mode)
@@ -216,7 +217,7 @@ def copy_file(source: str, target: str, mode: int) -> None:
 
 
 def size_of(path: str) -> int:
-    """Return the size of a file in bytes, -1 where there is none."""
+    """Return the size of a file in bytes, or -1 if it does not exist."""
     try:
         return os.stat(path).st_size
     except FileNotFoundError:
@@ -224,7 +225,7 @@ def size_of(path: str) -> int:
 
 
 def _copy_verified(content: _Readable, target: str, one: SavedBlob, shown: str) -> Outcome:
-    """Write a blob's bytes to a file, which gets its name when they are those of the record."""
+    """Write a blob's bytes to a file, and name the file if the bytes match the record."""
     new = _new_name(target)
     if _read_into(new, content) != one.sha256:
         os.unlink(new)
@@ -248,7 +249,7 @@ def _read_into(path: str, readable: _Readable) -> str:
 
 
 def _new_name(target: str) -> str:
-    """Return the name of a file on its way to another one; nothing is there any more."""
+    """Return the name of a temporary file, after removing an old file with that name."""
     with suppress(FileNotFoundError):
         os.unlink(f"{target}.new")
     return f"{target}.new"

@@ -1,4 +1,4 @@
-"""What lies in a store, for who moves blobs to another one: in batches, and counted."""
+"""The blobs that a move to another store has still to copy: in batches, and counted."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _BATCH_FILES, _BATCH_BYTES = 200, 1 << 30
 
 @dataclass
 class Left:
-    """What lies in the old place: blobs that live files name, and others."""
+    """The blobs in the old place: those that live files name, and others."""
 
     files: int = 0
     bytes: int = 0
     rowless: int = 0
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the counts as one line."""
         rowless = f", and {self.rowless} blobs that no file has" if self.rowless else ""
         return f"{self.files} files, {self.bytes} bytes{rowless}"
 
 
 def left(old: BlobStore, records: BlobRecords) -> Left:
-    """Count what lies in the old place."""
+    """Count the blobs in the old place."""
     counts = Left()
     for batch in batches(old.blobs()):
         live = records.live_blobs([(name.tenant, name.blob) for name in batch])
@@ -37,7 +37,7 @@ def left(old: BlobStore, records: BlobRecords) -> Left:
 
 
 def batches(found: Iterator[Found]) -> Iterator[list[BlobName]]:
-    """Yield the blobs, so many at a time as are copied in about a minute."""
+    """Yield the blobs in batches; copying a batch takes about a minute."""
     batch, size = list[BlobName](), 0
     for one in found:
         batch.append(one.name)
@@ -50,7 +50,7 @@ def batches(found: Iterator[Found]) -> Iterator[list[BlobName]]:
 
 
 def advice(left: Left, *, faults: int) -> str:
-    """Say what the operator does next, after a run that left this in the old place."""
+    """Return what the operator should do after a run that has left these blobs in the old place."""
     if faults:
         return (
             f"{faults} files could not be moved: keep WHARF_BLOB_OLD_URL, restore or delete them "

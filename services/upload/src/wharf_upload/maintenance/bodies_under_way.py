@@ -1,9 +1,9 @@
-"""Looks at how much of the bodies under way is on the disk by now, and ends what nobody ends.
+"""The measurement of the bodies under way, and the end of reservations that were never released.
 
-A body that has come in takes free space, and what is reserved for it takes the same space once
-more until this says how much is there. What this says is never too much: a file counts when it was
-there at two looks, and the room of a reservation that ends in between is subtracted
-(`room_contract.Reservations.note_written`).
+Bytes on the disk reduce the free space, and a reservation counts the same bytes again until this
+module reports how many bytes are written. The reported number is never too large: a file counts
+only if two measurements in a row have found it. If a reservation ends between them, its space is
+subtracted (`room_contract.Reservations.note_written`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from wharf_upload.database.room_contract import Reservations
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS, _LAPSE_SECONDS = 1.0, 60.0
-_BLOCK_BYTES = 512  # of `st_blocks`, whatever the filesystem has
+_BLOCK_BYTES = 512  # the unit of `st_blocks` on every file system
 
 
 class BodiesUnderWay:
-    """Looks at the bodies of one gateway, once a second."""
+    """Measures the bodies of one gateway, once a second."""
 
     def __init__(
         self,
@@ -33,9 +33,11 @@ class BodiesUnderWay:
         streamed: Callable[[], int],
         end_late: Callable[[], None],
     ) -> None:
-        """`streamed` tells how many bytes of bodies are there that do not go through the spool.
+        """Create the measurement.
 
-        `end_late` ends what this process could not end while the database was away.
+        `streamed` returns the number of written bytes of bodies that do not pass through the spool.
+        `end_late` ends the reservations that this process could not end while the database was
+        away.
         """
         self._reservations, self._spool, self._streamed = reservations, spool, streamed
         self._end_late = end_late
@@ -43,28 +45,28 @@ class BodiesUnderWay:
         self._lapse_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Look until `stop` is set."""
+        """Measure until `stop` is set."""
         while not stop.wait(_LOOK_SECONDS):
             try:
                 self.look()
             except (DatabaseUnavailable, OSError) as error:
-                log.warning("bodies under way cannot be looked at: %s", error)
+                log.warning("cannot measure the bodies under way, will retry: %s", error)
 
     def begin(self) -> None:
-        """End what a process had reserved that took streams before this one, and was killed."""
+        """End the stream reservations of an earlier process that was killed."""
         try:
             self._reservations.clear(streamed=True)
         except DatabaseUnavailable as error:
-            log.warning("streams of another process keep their room: %s", error)
+            log.warning("cannot end the reservations of an earlier process: %s", error)
 
     def look(self) -> None:
-        """Note what is on the disk; end what has lapsed."""
+        """Report the written bytes, and end expired reservations."""
         self._end_late()
         now = time.monotonic()
         if now >= self._lapse_at:
             self._lapse_at = now + _LAPSE_SECONDS
             if lapsed := self._reservations.lapse():
-                log.warning("%d bodies never ended: their room is free again", lapsed)
+                log.warning("%d reservations have expired: their bodies never ended", lapsed)
         oldest = self._reservations.oldest()
         if oldest is None:
             self._before = {}
@@ -78,8 +80,8 @@ class BodiesUnderWay:
 def _sizes(spool: Path, oldest: float) -> dict[int, int]:
     """Return the bytes of bodies in the spool, by inode.
 
-    A file that was written before the oldest body came was left by a gateway that was killed. One
-    with two names is being stored.
+    A file that is older than the oldest body was left by a killed gateway. A file with two names is
+    being stored.
     """
     found = {}
     with os.scandir(spool) as entries:

@@ -1,8 +1,8 @@
-"""While somebody copies the store, deleted files' bytes stay.
+"""The pause of garbage collection: while a process copies the store, no blob is removed.
 
-A pause is a row that the copier touches again and again, by the clock of the database. One that is
-not touched any more is of a copier that died. Where all replicas share a disk it is also a file in
-`$WHARF_DATA/holds`: sweepers and backups of an earlier release know nothing else.
+A pause is a row. The copying process updates the row regularly, with the clock of the database. A
+row without recent updates belongs to a process that has died. If all replicas share a disk, a pause
+is also a file in `$WHARF_DATA/holds`: earlier releases read only the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from servicekit.ids import uuid7_hex
 from wharf_upload.database.contract import UpkeepRecords
 
 _TOUCH_SECONDS = 10.0
-# Much longer than the pause between two touches on a disk that is busy, and than clocks differ.
+# Much longer than the time between two updates on a busy disk, and than the difference of clocks.
 _STALE_SECONDS = 600.0
 _STALE_MILLISECONDS = int(1000 * _STALE_SECONDS)
 
@@ -28,19 +28,19 @@ class GarbageCollectionPause:
     """The pauses of one installation."""
 
     def __init__(self, records: UpkeepRecords, data: Path | None) -> None:
-        """`data` is a WHARF_DATA that all replicas share; `None` where there is none."""
+        """Create the pauses; `data` is a WHARF_DATA that all replicas share, or `None`."""
         self._records = records
         self._files = None if data is None else _Files(data / "holds")
 
     def is_active(self) -> bool:
-        """Tell whether anybody copies the store; raises `OSError` and `DatabaseUnavailable`."""
+        """Tell whether a process copies the store; raises `OSError` and `DatabaseUnavailable`."""
         if self._files is not None and self._files.are_touched():
             return True
         return self._records.is_paused(_STALE_MILLISECONDS)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep all bytes for the length of the block; raises `OSError`, `DatabaseUnavailable`."""
+        """Keep all blobs until the end of the block; raises `OSError`, `DatabaseUnavailable`."""
         own = uuid7_hex()
         if self._files is not None:
             self._files.begin()
@@ -64,25 +64,25 @@ class GarbageCollectionPause:
 
     def _touch_until(self, own: str, done: threading.Event) -> None:
         while not done.wait(_TOUCH_SECONDS):
-            # The next time may go well, and many times may pass.
+            # A later update may succeed, and the pause stays valid without several updates.
             with suppress(OSError, DatabaseUnavailable):
                 self._touch(own)
 
     def _end(self, own: str) -> None:
         if self._files is not None:
             self._files.remove(own)
-        with suppress(DatabaseUnavailable):  # it ends by itself
+        with suppress(DatabaseUnavailable):  # the row expires without updates
             self._records.end_pause(own)
 
 
 class _Files:
-    """The files of a folder, each of which is somebody's pause while it is young."""
+    """The pause files of a folder; a file counts while its last change is recent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def begin(self) -> None:
-        """Make the folder, and drop the files of those that died."""
+        """Create the folder, and remove the files of processes that have died."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self._all():
             if not self._is_fresh(path):
@@ -98,11 +98,11 @@ class _Files:
         return any(self._is_fresh(path) for path in self._all())
 
     def _all(self) -> list[Path]:
-        # Not Path.glob: it takes a folder that cannot be read for an empty one.
+        # Path.glob is not usable here: it returns nothing for a folder that it cannot read.
         try:
             return [self._folder / name for name in os.listdir(self._folder)]
         except FileNotFoundError:
-            return []  # nobody has ever copied
+            return []  # no process has ever copied the store
 
     def _is_fresh(self, path: Path) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What a backup copies, and what a restore fills."""
+"""The parts of an installation that a backup copies and a restore fills."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wharf_upload.storage.base import BlobName, BlobStore, Found
 
 
 class BlobFolder(Protocol):
-    """The blobs of a data folder, each a file."""
+    """The blobs of a data folder; each blob is a file."""
 
     def make(self) -> None:
-        """Make the folders."""
+        """Create the folders."""
 
     def path(self, name: BlobName) -> str:
         """Return the path of the blob's file."""
@@ -31,10 +31,10 @@ class BlobFolder(Protocol):
 class Installation:
     """The places of one installation.
 
-    `blobs_in` returns the blobs below a data folder, `saved_rows` opens the rows of a backup.
-    `objects` opens the object store of the blobs; `None` where they lie on the disk, in `data`.
-    `place` is what the records call that store.
-    `is_moving`: some blobs are still in an older store.
+    `blobs_in` returns the blobs below a data folder. `saved_rows` opens the rows of a backup.
+    `objects` opens the object store of the blobs; it is `None` if the blobs are on the disk, in
+    `data`. `place` is the name of the store in the records. `is_moving`: some blobs are still in an
+    older store.
     """
 
     data: Path
@@ -50,7 +50,7 @@ class Installation:
     saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]
 
     def blobs(self) -> Iterator[Found]:
-        """Yield all blobs of the installation, wherever they lie."""
+        """Yield all blobs of the installation, from the disk or from the object store."""
         if self.objects is None:
             return self.blobs_in(self.data).blobs()
         return self.objects().blobs()

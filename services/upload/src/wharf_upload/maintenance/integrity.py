@@ -1,7 +1,7 @@
-"""Compares records and store, both ways: what `wharf-upload check` says of an installation.
+"""The comparison of records and store in both directions, for `wharf-upload check`.
 
-The store is listed once, as its listing costs one request for a thousand blobs, and one of its own
-for each blob that seems to be wrong: files come and go meanwhile.
+A listing costs one request for a thousand blobs, so the check lists the store once. Files change
+during the check. So each blob that seems to be wrong is checked again with a separate request.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _BLOCK_BYTES = 1 << 20
 def leftovers(
     store: BlobStore, records: Records, limit: float, listed: ListedBlobs
 ) -> Iterator[str]:
-    """Yield one line for each blob that no record names; `listed` then has all blobs.
+    """Yield one line for each blob that no record names; afterwards `listed` contains all blobs.
 
-    What is younger than `limit`, in unix seconds, may belong to an upload that is under way.
+    Blobs that are younger than `limit` (unix seconds) may belong to an upload under way.
     """
     for batch in RowlessBlobs(store, records).look(limit, listed):
         for found in batch:
-            # Its record may have ended, and its bytes with it, since it was listed.
+            # The record and the blob may have been deleted since the listing.
             if _is_there(store, found.name):
                 name = found.name
                 yield f"{name.tenant}: blob {name.blob}: no record names its {found.size} bytes"
@@ -39,10 +39,10 @@ def leftovers(
 def faults(
     store: BlobStore, records: Records, *, read_all: bool, listed: ListedBlobs | None = None
 ) -> Iterator[str]:
-    """Yield one line for each file whose bytes are missing, or are not those of its record.
+    """Yield one line for each file with missing bytes, or with bytes that do not match the record.
 
-    `read_all` reads and hashes every file; otherwise only presence and size are compared, with what
-    is `listed`, which is made here where it is not given.
+    With `read_all` every file is read and hashed. Otherwise only presence and size are compared
+    with `listed`; without `listed` the store is listed here.
     """
     if read_all:
         suspects = records.live_files()
@@ -62,12 +62,12 @@ def faults(
 
 
 def upload_faults(parts: PartialUploads, uploads: UploadRecords) -> Iterator[str]:
-    """Yield one line for each unfinished resumable upload whose bytes so far are missing."""
+    """Yield one line for each incomplete resumable upload without its bytes."""
     for tenant, identifier in uploads.unfinished():
         try:
             parts.size(identifier)
         except BlobMissing:
-            # Looked at again: it may have ended since its row was read.
+            # The upload may have ended since its row was read, so the row is read again.
             if uploads.known(identifier):
                 yield f"{tenant}: upload {identifier}: its bytes are missing"
 
@@ -87,7 +87,7 @@ def _is_there(store: BlobStore, name: BlobName) -> bool:
 
 
 def _is_current(records: Records, file: File) -> bool:
-    """Tell whether the record still names these bytes: it was read a while ago."""
+    """Tell whether the record still names this blob; the record was read some time ago."""
     now = records.file(file.tenant, file.bucket, file.key)
     return now is not None and now.blob == file.blob
 

@@ -1,4 +1,4 @@
-"""Which blobs a listing has shown: eight bytes of memory for each."""
+"""The set of blobs that a listing has shown; each blob takes eight bytes of memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _PARTS = 256
 
 
 class ListedBlobs:
-    """Blobs with their sizes, as numbers that are made of them.
+    """Blobs and their sizes, stored as hash values.
 
-    Of ten million blobs the chance that any two have the same number is one in a hundred thousand.
+    Among ten million blobs, the probability that two have the same hash value is 1 in 100,000.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
-        # Apart, so that sorting needs little memory.
+        """Create an empty set."""
+        # Many parts, so that sorting one of them needs little memory.
         self._parts = [array("Q") for _ in range(_PARTS)]
         self._is_sorted = True
 
     def noting(self, blobs: Iterable[Found]) -> Iterator[Found]:
-        """Pass blobs on, and add each."""
+        """Yield the given blobs, and add each of them."""
         for found in blobs:
             number = _number(found.name.tenant, found.name.blob, found.size)
             self._parts[number % _PARTS].append(number)

@@ -1,4 +1,4 @@
-"""Says how far a move of blobs is, in a line now and then: for a terminal and for logs."""
+"""The progress of a move of blobs, as a line from time to time, for a terminal and for logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECONDS = 10.0
 
 
 class MoveProgress:
-    """Says a line every ten seconds; `left` is what there was at the beginning."""
+    """Writes a line every ten seconds; `left` is the number of blobs at the start."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class MoveProgress:
         self._next = clock() + _SECONDS
 
     def show(self, moved: Moved) -> None:
-        """Take what was done so far."""
+        """Write a line if one is due; `moved` is the progress so far."""
         now = self._clock()
         if now >= self._next:
             self._next = now + _SECONDS

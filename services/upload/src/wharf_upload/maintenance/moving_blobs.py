@@ -1,11 +1,12 @@
-"""Carries blobs from an old store to a new one while Wharf runs: `wharf-upload move-blobs`.
+"""The move of blobs from an old store to a new one while Wharf runs: `wharf-upload move-blobs`.
 
-There is no journal. What the old store lists is left to be moved, so that a run that was killed is
-gone on with by another one. Each blob is copied, and its digest compared with that of its row while
-it is read. When a grace is over it is looked for in the new store, and removed from the old one.
+The move keeps no journal: the blobs in the old store are the ones still to move, so a new run
+continues the work of a killed run. The mover copies each blob, and compares the digest of the bytes
+with the digest in the row. After a grace period the mover checks that the new store has the blob,
+and removes it from the old store.
 
-Everybody reads both stores, the disk first. The grace is for those who have looked on the disk
-already, in vain, and have not asked the object store yet.
+All processes read both stores, the disk first. The grace period is for readers that have not found
+the blob on the disk, and have not tried the object store yet.
 """
 
 from __future__ import annotations
@@ -37,32 +38,32 @@ from wharf_upload.storage.base import (
 
 log = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 20
-# Copied batches that wait for the end of their grace: a bound for memory.
+# A limit on the memory for batches in their grace period.
 _MOST_WAITING = 1000
-# More are needed only while somebody stores in the old place.
+# More passes are needed only while a process still stores new blobs in the old place.
 _PASSES = 10
 _LEASE = "move-blobs"
-# Longer than the lease of a run that was killed lives on.
+# Longer than the lease of a killed run stays valid.
 _LEASE_WAIT_SECONDS = 15.0
-# So many blobs that cannot be read, and none that can: it is the store that fails.
+# After this many unreadable blobs without a readable one, the store itself has failed.
 _UNREADABLE = 20
 
 
 class AlreadyMovingError(Exception):
-    """Another run moves blobs."""
+    """Another run is moving blobs."""
 
 
 class _UnreadableError(StoreError):
-    """The old store has the blob, and cannot read it."""
+    """The old store has the blob, but cannot read it."""
 
 
 class _StoppedError(Exception):
-    """The run ends, and its threads with it."""
+    """The run ends, so its threads end, too."""
 
 
 @dataclass
 class Moved:
-    """What a run did so far. `faults` says of each blob that cannot be moved why."""
+    """The results of a run so far; `faults` has a line with the reason for each blob that stays."""
 
     copied_files: int = 0
     copied_bytes: int = 0
@@ -71,7 +72,7 @@ class Moved:
 
 
 class _End(Enum):
-    """How the copying of one blob ended."""
+    """The result of copying one blob."""
 
     DONE = "the new store has it now"
     THERE = "the new store had it already"
@@ -81,9 +82,10 @@ class _End(Enum):
 
 
 def take_turn(leases: SharedLeases, seconds: float = _LEASE_WAIT_SECONDS) -> SharedLease:
-    """Return the lease of the one run that moves; wait so long for one that was killed.
+    """Return the lease of the only run; wait up to `seconds` for the lease of a killed run.
 
-    Two runs would do no harm, but all the work twice. Raises `AlreadyMovingError`.
+    Two runs at the same time would do no harm, but would do all the work twice. Raises
+    `AlreadyMovingError`.
     """
     until = time.monotonic() + seconds
     while (lease := leases.take(_LEASE, lambda: None, ask=False)) is None:
@@ -96,7 +98,7 @@ def take_turn(leases: SharedLeases, seconds: float = _LEASE_WAIT_SECONDS) -> Sha
 class BlobMover:
     """One run from the old store to the new one.
 
-    Blobs that no live file names stay: the sweeper removes them from both stores.
+    Blobs that no live file names are not moved: the sweeper removes them from both stores.
     """
 
     def __init__(  # noqa: PLR0913 -- from where, to where, and how
@@ -112,17 +114,17 @@ class BlobMover:
         progress: Callable[[Moved], None] = lambda _: None,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
-        """Get ready for one `run`.
+        """Create a mover for one `run`.
 
         Args:
             old: the store to empty.
             new: the store to fill.
-            records: say which blobs are in use, and what they hold.
+            records: tell which blobs are in use, with their sizes and digests.
             grace_seconds: how long a blob stays in the old store after it was copied.
             parallel: how many blobs are copied at the same time.
             pace: limits the bytes per second.
-            held: tells whether somebody copies the stores, so that nothing may be removed.
-            progress: is called again and again, by several threads, one at a time.
+            held: tells whether a backup copies the stores, so that nothing may be removed.
+            progress: is called regularly by several threads, by one at a time.
             pauses: seconds between two tries with a store or a database that fails.
         """
         self._old, self._new, self._records = old, new, records
@@ -131,15 +133,15 @@ class BlobMover:
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._patience, self._parallel = Patience(self._ended, pauses), parallel
         self._moved, self._faulty = Moved(), set[BlobName]()
-        # Copied blobs, and from when on they may be removed from the old store.
+        # Copied blobs, with the time from which they may be removed from the old store.
         self._waiting: deque[tuple[float, list[BlobName]]] = deque()
 
     def run(self) -> Moved:
-        """Move until the old store shows nothing more that can be moved, or new files again.
+        """Move blobs until the old store has no blob that can be moved.
 
         Raises:
-            StoreError: a store keeps failing. Another run goes on from here.
-            DatabaseUnavailable: the same, of the database.
+            StoreError: a store keeps failing. Another run continues from here.
+            DatabaseUnavailable: the database keeps failing. Another run continues from here.
         """
         with ThreadPoolExecutor(self._parallel, "move") as pool:
             try:
@@ -151,7 +153,7 @@ class BlobMover:
         return self._moved
 
     def _pass(self, pool: ThreadPoolExecutor) -> bool:
-        """Go once over the old store; return whether anything was moved."""
+        """List the old store once and move its blobs; return whether any blob was removed there."""
         before = self._moved.removed_files
         for batch in batches(self._old.blobs()):
             self._copy_batch(pool, batch)
@@ -167,10 +169,11 @@ class BlobMover:
         copied = [name for name, end in ends.items() if end in {_End.DONE, _End.THERE}]
         if len(ends) >= _UNREADABLE and set(ends.values()) == {_End.UNREADABLE}:
             raise StoreError("the old place cannot be read")
-        # Once only: after an fsync that failed the next one may lie.
+        # Without retries: after a failed fsync a second one may report a success that is wrong.
         self._new.make_durable(copied)
-        # A file may be deleted while its blob is copied, and the sweeper may have been here: then
-        # nobody else removes the copy. What is deleted from now on is removed from both stores.
+        # A file may be deleted while its blob is copied, and the sweeper may have removed the blob
+        # before the copy existed. Then only this run can remove the copy. A file that is deleted
+        # from now on is removed from both stores.
         live = self._live(copied)
         for name, end in ends.items():
             if end in {_End.DAMAGED, _End.UNREADABLE}:
@@ -201,7 +204,7 @@ class BlobMover:
             if there is not None:
                 if self._content(self._old, name, content.size) != content:
                     return _End.DAMAGED
-                log.warning("a damaged copy is replaced: %s/%s", name.tenant, name.blob)
+                log.warning("replacing a damaged copy: %s/%s", name.tenant, name.blob)
                 self._new.delete(name)
             return self._copy_bytes(name, content)
         except BlobMissing:
@@ -210,10 +213,10 @@ class BlobMover:
     def _copy_bytes(self, name: BlobName, content: BlobContent) -> _End:
         hashing = hashlib.sha256()
         with self._old.open(name) as source:
-            # A file on the disk is sent as it is: another copy of it may find no room.
+            # A file on the disk is adopted as it is: the disk may have no space for a copy.
             spool = as_spool_file(source)
             pending: PendingBlob
-            write: Callable[[bytes], object] = len  # a file is there already
+            write: Callable[[bytes], object] = len  # an adopted file needs no writes
             if spool is not None:
                 pending = self._new.adopt(name, spool)
             else:
@@ -227,14 +230,17 @@ class BlobMover:
                     self._note(size=len(block))
                 if (pending.size(), hashing.hexdigest()) != content:
                     return _End.DAMAGED
-                # The store compares the digest, too, where it can.
+                # The store verifies the digest, too, if it can.
                 pending.commit(hashing.digest())
             finally:
                 pending.abort()
         return _End.DONE
 
     def _content(self, store: BlobStore, name: BlobName, size: int) -> BlobContent | None:
-        """Return what a blob holds, its digest only if it has this size; `None` without one."""
+        """Return the size and the digest of a blob, or `None` without a blob.
+
+        The digest is "" if the size is not `size`.
+        """
         try:
             with store.open(name) as reader:
                 if reader.size() != size:
@@ -250,7 +256,7 @@ class BlobMover:
     # ---- removing ----
 
     def _remove_due(self, most: int) -> None:
-        """Remove what has waited long enough; wait until no more than `most` batches do."""
+        """Remove copied blobs after their grace period, until at most `most` batches remain."""
         while self._waiting:
             seconds = self._waiting[0][0] - time.monotonic()
             if seconds > 0 and len(self._waiting) <= most:
@@ -262,12 +268,12 @@ class BlobMover:
             self._note()
 
     def _remove(self, names: list[BlobName]) -> None:
-        """Remove blobs from the old store that the new one is seen to have."""
+        """Remove blobs from the old store after checking that the new store has them."""
         live, proven = self._live(names), []
         for name, content in live.items():
             if self._patience.run(lambda: self._is_in_new(name, content)):  # noqa: B023 -- run at once
                 proven.append(name)
-            elif self._live([name]):  # not deleted just now
+            elif self._live([name]):  # the file was not deleted in the meantime
                 self._fault(name, "its copy has vanished from the new place")
         remaining = self._old.delete_all(proven)
         for name in remaining:
@@ -275,7 +281,7 @@ class BlobMover:
         self._moved.removed_files += len(proven) - len(remaining)
 
     def _is_in_new(self, name: BlobName, content: BlobContent) -> bool:
-        """Tell whether the new store has the blob: read once more if it is small, else by size."""
+        """Tell whether the new store has the blob; only a small blob is read for that."""
         if content.size <= _BLOCK_BYTES:
             return self._content(self._new, name, content.size) == content
         try:
@@ -284,10 +290,10 @@ class BlobMover:
         except BlobMissing:
             return False
 
-    # ---- what both need ----
+    # ---- for both ----
 
     def _passed(self, size: int) -> None:
-        """Keep the pace, and end with the run."""
+        """Keep to the pace; raise when the run has ended."""
         if self._ended.is_set():
             raise _StoppedError
         self._pace.passed(size)

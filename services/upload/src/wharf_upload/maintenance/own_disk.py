@@ -1,7 +1,8 @@
-"""What each replica does on its own disk where none is shared: only it can reach what lies there.
+"""The sweeping of a replica's own disk, if the replicas share no disk.
 
-Whatever replica's worker has the turn for the rest (`worker_loop`), each removes bodies that its
-gateway left, growing files of uploads that are no more, and small pictures of deleted files.
+Only the replica itself can reach its disk. The worker with the turn sweeps everything else
+(`worker_loop`). Each replica removes bodies that its gateway left, growing files of ended uploads,
+and small pictures of deleted files.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.storage.base import StoreError
 
 log = logging.getLogger(__name__)
-# It opens each picture.
+# This walk opens each picture, so it is rare.
 _PICTURE_WALK_SECONDS = 3600.0
 _BATCH = 200
 
 
 class OwnDisk:
-    """Sweeps one replica's disk, with pauses of `sweep_seconds`."""
+    """Sweeps the disk of one replica, with pauses of `sweep_seconds`."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class OwnDisk:
         *,
         sweep_seconds: float,
     ) -> None:
-        """`sweep_uploads` ends this replica's uploads alone."""
+        """Create the sweeps; `sweep_uploads` ends only the uploads of this replica."""
         self._sweeper, self._sweep_uploads = sweeper, sweep_uploads
         self._pictures, self._records = pictures, records
         self._pause_seconds = sweep_seconds
@@ -51,14 +52,14 @@ class OwnDisk:
                 self.sweep()
             except (DatabaseUnavailable, StoreError, OSError) as error:
                 sweep_metrics.note_failed_run()
-                log.warning("sweeping this replica will be tried again: %s", error)
+                log.warning("sweeping this replica failed, will retry: %s", error)
             stop.wait(self._pause_seconds)
 
     def sweep(self) -> None:
-        """Make one run."""
+        """Sweep once."""
         counts = sweep_metrics.counts(self._sweeper.run_own(), self._sweep_uploads())
         if time.monotonic() >= self._next_walk:
-            # Before the walk: one that fails half-way would else begin again at every run.
+            # This is set before the walk, so that a walk that fails is not repeated at every run.
             self._next_walk = time.monotonic() + _PICTURE_WALK_SECONDS
             self.forget_pictures()
         if any(counts.values()):

@@ -1,4 +1,4 @@
-"""A limit of bytes per second over several threads."""
+"""A limit of bytes per second for several threads together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Lets bytes pass no faster than a rate; `None` is no limit."""
+    """Limits the rate of bytes; a rate of `None` is no limit."""
 
     def __init__(
         self,
@@ -17,13 +17,13 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`clock` gives seconds."""
+        """Create the limit; `clock` returns seconds."""
         self._rate, self._clock, self._sleep = bytes_per_second, clock, sleep
         self._lock = threading.Lock()
         self._free_at = clock()
 
     def passed(self, count: int) -> None:
-        """Wait until so many bytes more may have passed."""
+        """Wait until `count` more bytes are allowed."""
         if not self._rate:
             return
         with self._lock:

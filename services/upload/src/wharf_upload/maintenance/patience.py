@@ -1,4 +1,4 @@
-"""Tries again what a store or the database could not do."""
+"""Retries of actions that fail because of a store or the database."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from servicekit.database import DatabaseUnavailable
 from wharf_upload.storage.base import BlobMissing, StoreError, StoreFull
 
 log = logging.getLogger(__name__)
-# Between two tries, in seconds: what restarts is back by then.
+# The pauses between tries, in seconds; together they are long enough for a restart.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _T = TypeVar("_T")
 
 
 class Patience:
-    """Runs actions, each again after the pauses (in seconds), until `ended` is set."""
+    """Runs actions with retries after the pauses (in seconds), until `ended` is set."""
 
     def __init__(self, ended: threading.Event, pauses: tuple[float, ...] = PAUSES) -> None:
         self._ended, self._pauses = ended, pauses
 
     def run(self, action: Callable[[], _T]) -> _T:
-        """Return what the action returns.
+        """Return the result of the action.
 
         Raises:
-            StoreError: of the last try; at once for what is missing or does not fit.
-            DatabaseUnavailable: of the last try.
+            StoreError: the last try has failed; no retry for `BlobMissing`, `StoreFull`.
+            DatabaseUnavailable: the last try has failed.
         """
         for pause in self._pauses:
             try:
@@ -35,7 +35,7 @@ class Patience:
             except (BlobMissing, StoreFull):
                 raise
             except (DatabaseUnavailable, StoreError) as error:
-                log.warning("tried again in %s s: %s", pause, error)
+                log.warning("will retry in %s s: %s", pause, error)
             if self._ended.wait(pause):
                 break
         return action()

@@ -1,9 +1,9 @@
-"""Small pictures that gateways keep: those of a blob that is gone go with it.
+"""The small pictures that gateways keep; those of a deleted blob are removed with it.
 
 Each gateway has a folder below `WHARF_DATA/pictures`, which its nginx fills
-(`deploy/nginx/conf.d/images.conf.template`): a file for each picture, named by the MD5 of its key,
-"<width> <location of the blob>", in two levels of folders. nginx takes a file that is gone for a
-picture that was never made.
+(`deploy/nginx/conf.d/images.conf.template`). The folder contains a file for each picture, in two
+levels of folders. The file's name is the MD5 of the key "<width> <location of the blob>". nginx
+treats a removed file as a picture that it has never had.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from typing import NamedTuple
 
 from wharf_upload.domain.pictures import WIDTHS
 
-# nginx begins each file with a header of its own, then the key.
+# nginx begins each file with a binary header; the key follows.
 _KEY = re.compile(rb"\nKEY: [0-9]+ ([^/\n]+)/[^/\n]+/([^/\n]+)\n")
 _HEADER_BYTES = 2048
 
 
 class KeptPicture(NamedTuple):
-    """A picture of a blob, as nginx keeps it."""
+    """A picture of a blob in nginx's folder."""
 
     path: str
     tenant: str
     blob: str
 
     def remove(self) -> None:
-        """Remove it; raises `OSError`."""
+        """Remove the picture; raises `OSError`."""
         with suppress(FileNotFoundError):
             os.unlink(self.path)
 
 
 class KeptPictures:
-    """The pictures that all gateways on one WHARF_DATA keep."""
+    """The pictures of all gateways on one WHARF_DATA."""
 
     def __init__(self, data: Path) -> None:
         self._folder = str(data / "pictures")
 
     def forget(self, location: str) -> None:
-        """Remove the pictures of a blob, which is where the gateway finds it; raises `OSError`."""
+        """Remove the pictures of the blob at the gateway's `location`; raises `OSError`."""
         names = [_name(location, width) for width in WIDTHS]
         for instance in self._instances():
             for name in names:
@@ -52,7 +52,7 @@ class KeptPictures:
                     os.unlink(f"{self._folder}/{instance}/{name}")
 
     def kept(self) -> Iterator[KeptPicture]:
-        """Yield all pictures, in no order; reads the beginning of each."""
+        """Yield all pictures, in no order; this reads the start of each file."""
         for folder, _, names in os.walk(self._folder):
             for name in names:
                 path = f"{folder}/{name}"
@@ -62,7 +62,7 @@ class KeptPictures:
                         yield KeptPicture(path, found[1].decode(), found[2].decode())
 
     def forget_gateway(self, instance: str) -> None:
-        """Remove all that a gateway kept which is gone for good; raises `OSError`."""
+        """Remove all pictures of a gateway that no longer exists; raises `OSError`."""
         with suppress(FileNotFoundError):
             shutil.rmtree(f"{self._folder}/{instance}")
 
@@ -74,8 +74,8 @@ class KeptPictures:
 
 
 def _name(location: str, width: int) -> str:
-    """Return where nginx keeps a picture: `levels=1:2` takes the folders from the name's end."""
-    # A location may end with a query that lets the gateway read the blob.
+    """Return the path of a picture: `levels=1:2` of nginx takes folders from the name's end."""
+    # The location may have a query by which the gateway reads the blob; the key has none.
     key = f"{width} {location.partition('?')[0]}"
     digest = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
     return f"{digest[-1]}/{digest[-3:-1]}/{digest}"

@@ -1,10 +1,11 @@
-"""Which replicas share the data: each touches a file of its name, `replicas/<instance>`.
+"""The list of replicas that share the data: each one updates a file `replicas/<instance>`.
 
-It lies on the store and not in the database: without the database nobody is dead. What a replica
-that is gone has left is swept by whose worker it is; a living one's spool is its own affair.
+The files are in the data folder and not in the database: without the database, all replicas would
+seem dead. The worker with the turn sweeps what a dead replica has left. It does not touch the spool
+of a living replica.
 
-The file says of which release the replica is, and when it said so (by the file's own clock, in unix
-seconds): `0.2.0 1795903000`. Those of 0.1.0 are empty.
+The file contains the release of the replica, and the time of the entry (in unix seconds, by the
+clock of the file system): `0.2.0 1795903000`. Files of release 0.1.0 are empty.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from wharf_upload import __version__
 
 log = logging.getLogger(__name__)
 TOUCH_SECONDS = 10.0
-# Who touches a file and says no release for so long is not who said the one that stands there.
+# If the file was updated this much later than its entry, the process that updates it has not
+# written the entry.
 _SAID_SECONDS = 3 * TOUCH_SECONDS
 _RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[.+-]?[a-z][a-z0-9.+-]*)?")
 _MOST_BYTES = 100
@@ -32,10 +34,10 @@ Release = tuple[int, int, int]
 
 
 def release_of(version: str) -> Release:
-    """A version's numbers; a development version counts as the release that it leads to.
+    """Return a version's numbers; a development version counts as the release that it leads to.
 
     Raises:
-        ValueError: it is no version.
+        ValueError: the text is not a version.
     """
     found = _RELEASE.fullmatch(version)
     if found is None:
@@ -44,7 +46,7 @@ def release_of(version: str) -> Release:
 
 
 class Replicas:
-    """The replicas on one WHARF_DATA; `clock` gives unix seconds, `version` is this process's."""
+    """The replicas on one WHARF_DATA; `clock` returns unix seconds, `version` is this process's."""
 
     def __init__(
         self, data: Path, clock: Callable[[], float] = time.time, version: str = __version__
@@ -54,14 +56,15 @@ class Replicas:
         self._folder = data / "replicas"
 
     def announce(self, instance: str) -> None:
-        """Note that the replica lives, and is of this release; raises `OSError`."""
+        """Update the file of the replica with the present time and release; raises `OSError`."""
         path = self._folder / instance
         try:
             os.utime(path)
         except FileNotFoundError:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-        # While one process replaces another they share a name: then the older release holds.
+        # Two processes share the name while one replaces the other. Then the older release stays in
+        # the file.
         said = _said(path)
         if said is None or said >= self._release:
             self._say(path)
@@ -69,7 +72,7 @@ class Replicas:
     def _say(self, path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            # As others will see it: a shared file system has a clock of its own.
+            # The time is the file's own, because a shared file system may have another clock.
             content = f"{self._version} {os.fstat(descriptor).st_mtime:.0f}\n".encode()
             os.pwrite(descriptor, content, 0)
             os.ftruncate(descriptor, len(content))
@@ -77,24 +80,24 @@ class Replicas:
             os.close(descriptor)
 
     def announce_until(self, stop: threading.Event, instance: str) -> None:
-        """Note it again and again until `stop` is set."""
+        """Update the file regularly until `stop` is set."""
         while True:
             try:
                 self.announce(instance)
             except OSError as error:
-                log.warning("cannot say that this replica lives: %s", error.strerror)
+                log.warning("cannot announce this replica: %s", error.strerror)
             if stop.wait(TOUCH_SECONDS):
                 return
 
     def silent_seconds(self, instance: str) -> float | None:
-        """Return how long a replica has been silent; `None` if it never announced itself."""
+        """Return the seconds since a replica's last update; `None` if it never had one."""
         try:
             return self._clock() - (self._folder / instance).stat().st_mtime
         except OSError:
             return None
 
     def silent_ones(self, seconds: float) -> Iterator[str]:
-        """Yield the replicas that have been silent for longer."""
+        """Yield the replicas without an update for longer than `seconds`."""
         with suppress(FileNotFoundError):
             for name in sorted(os.listdir(self._folder)):
                 silent = self.silent_seconds(name)
@@ -102,12 +105,12 @@ class Replicas:
                     yield name
 
     def all_at_least(self, version: str, lost_seconds: float) -> bool:
-        """Tell whether every living replica is of this release or a newer one: the release gate.
+        """Tell whether every living replica has at least this release: the release gate.
 
-        Until then nothing may be stored or sent that an older release must not meet. A replica that
-        is silent for `lost_seconds` is dead. A replica of unknown release is older than any. Where
-        no replica is known, the answer is no. Without a shared folder this one sees itself alone,
-        and must not be asked (ADR 56).
+        Before that, no process may store or send data that an older release cannot read. A replica
+        without an update for `lost_seconds` is dead. A replica of unknown release counts as the
+        oldest. The result is false if no replica is known. Without a shared folder a replica sees
+        only itself, so the method must not be called (ADR 56).
         """
         wanted = release_of(version)
         try:
@@ -122,9 +125,9 @@ class Replicas:
         return bool(living) and all(said is not None and said >= wanted for said in living)
 
     def forget(self, instance: str) -> None:
-        """Remove what is left of a replica that is gone: its empty folders, and what it had heard.
+        """Remove the empty folders of a dead replica, and its saved feed of revocations.
 
-        A replica with bodies in its spool stays: they are swept by their age.
+        A replica with bodies in its spool stays: the sweeper removes the bodies by their age.
         """
         with suppress(FileNotFoundError):
             try:
@@ -133,17 +136,18 @@ class Replicas:
                 pass
             except OSError:
                 return
-            # Of nginx, whose files there have no names; a killed one leaves some on NFS.
+            # The temporary files of nginx in this folder have no names, but a killed nginx leaves
+            # files on NFS.
             shutil.rmtree(self._data / "answers" / instance, ignore_errors=True)
             shutil.rmtree(self._data / "upload" / instance, ignore_errors=True)
             (self._folder / instance).unlink()
 
 
 def _said(path: Path) -> Release | None:
-    """The release that a file says, if who touches it is who said so; `None`: it is not known."""
+    """Return the release in a file, or `None` if it is unknown or written by another process."""
     try:
         with open(path, "rb") as file:
-            # Newer releases may say more.
+            # Newer releases may add fields.
             version, at, *_ = file.read(_MOST_BYTES).decode("ascii").split()
             touched = os.fstat(file.fileno()).st_mtime
         return release_of(version) if abs(touched - int(at)) <= _SAID_SECONDS else None

@@ -1,7 +1,8 @@
-"""Ends the links that were made with tokens which were revoked since.
+"""The end of links that were made with tokens that are revoked by now.
 
-Each decision about a link asks the feed as well. Its entries about tokens lapse after a day, and a
-link may be good for longer: its row has to go by then.
+Each decision about a link reads the feed of revocations as well. But the feed drops its entries
+about tokens after a day, and a link may be valid for longer. So the row of the link must be removed
+before.
 """
 
 from __future__ import annotations
@@ -14,50 +15,50 @@ from servicekit.tokens import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
 from wharf_upload.access import link_metrics
 
 _AT_ONCE = 500
-# A token lives for a day, can be revoked for another one, and the feed has it for a third. Older
-# links were made with tokens of which the feed says nothing.
+# A token is valid for a day, it can be revoked for another day, and the feed keeps the entry for a
+# third day. The feed has no entries for the tokens of older links.
 _LOOKED_BACK_SECONDS = 3 * (MAX_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS)
 
 
 class StoredLinks(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries and changes for links; see `database.contract`."""
 
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return ids and tokens of the links past the id `after`, the oldest first."""
+        """Return ids and tokens of the links after the id `after`, the oldest first."""
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
-        """Remove links; of those that are gone already nothing is said."""
+        """Remove links; missing links are no error."""
 
 
 class Feed(Protocol):
-    """What the feed of `auth` says; see `servicekit.revocations`."""
+    """The feed of revocations from `auth`; see `servicekit.revocations`."""
 
     def newest_revocations(self) -> Mapping[str, int]:
-        """Return of each tenant with revoked tokens the number of the newest entry."""
+        """Return for each tenant with revoked tokens the number of its newest entry."""
 
     def has_revoked(self, tokens: tuple[str, ...]) -> bool:
         """Tell whether one of the tokens with these ids was revoked."""
 
 
 class RevokedLinks:
-    """Looks at the new links of those tenants that have revoked a token since the last look."""
+    """Checks the new links of tenants that have revoked a token since the last check."""
 
     def __init__(
         self, stored: StoredLinks, feed: Feed, clock: Callable[[], float] = time.time
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Create the checks; `clock` returns unix seconds."""
         self._stored, self._feed, self._clock = stored, feed, clock
         self._seen: Mapping[str, int] = {}
 
     def end(self, *, of_all: bool = False) -> int:
-        """Remove the links; with `of_all` look at tenants without new revocations as well."""
+        """Remove links and return how many; `of_all` includes tenants without new revocations."""
         newest, count = self._feed.newest_revocations(), 0
         for tenant, number in sorted(newest.items()):
             if of_all or self._seen.get(tenant) != number:
                 count += self._end(tenant)
-        # Not before: a look that the database ended is made again.
+        # This is set last, so that a check that fails because of the database is repeated.
         self._seen = newest
         link_metrics.ended("token", count)
         return count

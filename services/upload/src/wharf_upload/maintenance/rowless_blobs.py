@@ -1,8 +1,8 @@
-"""Blobs that no row names: all of them, or those of the hours that nobody has looked at yet.
+"""Rowless blobs: blobs that no row names, in the whole store or in the hours not swept yet.
 
-A store that lists by hour has millions of blobs which a request lists by the thousand. The names of
-a blob's hour do not change once the longest request of it is over: one look at each hour is enough,
-and the records remember up to which one that was.
+A store that lists by hour may have millions of blobs, and each request lists a thousand of them. An
+hour gets no new names once the longest request of this hour has ended. So one sweep of each hour is
+enough, and the records keep the end of the last swept hour.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from wharf_upload.storage.base import BlobStore, Found, Made
 
 _BATCH = 1000
 _HOUR = 3600
-# After a worker was away for long, more follow in the next walk.
+# A walk sweeps at most this many hours; the next walk sweeps the following ones.
 _HOURS_A_WALK = 31 * 24
 
-# Removes blobs; returns whether all are gone.
+# Removes blobs; returns whether all of them were removed.
 Remove = Callable[[list[Found]], bool]
 
 
 class RowlessBlobs:
-    """The rowless blobs of one store; `place` is what the records call it."""
+    """The rowless blobs of one store; `place` is the name of the store in the records."""
 
     def __init__(self, store: BlobStore, records: Records, place: str = "") -> None:
         self._store, self._records, self._place = store, records, place
 
     def look(self, limit: float, listed: ListedBlobs | None = None) -> Iterator[list[Found]]:
-        """Yield those that are older than a time, in unix seconds, in lists.
+        """Yield lists of rowless blobs that are older than `limit`, in unix seconds.
 
-        Where names tell the hour they tell the age, too: the clock of such a store is its own.
-        `listed` learns of all blobs, of any age.
+        In a store that lists by hour, the age is the age of the name, because the store may have
+        another clock. `listed` gets all blobs of any age.
         """
         blobs = self._store.blobs() if listed is None else listed.noting(self._store.blobs())
         if self._store.lists_by_hour:
@@ -43,28 +43,28 @@ class RowlessBlobs:
         return self._without_rows(old)
 
     def sweep(self, limit: float, remove: Remove) -> None:
-        """Remove all of them.
+        """Remove all rowless blobs that are older than `limit`.
 
-        Nothing is remembered: who asks for this may give a `limit` at which requests of these hours
-        are still under way, and what these leave has to be found later.
+        The records do not keep that these hours were swept: the caller may choose a `limit` at
+        which requests are still under way, and later sweeps must find what such a request leaves.
         """
         if self._place and not self._store.lists_by_hour:
-            # Blobs move to the bucket or out of it, and one of them may come into any hour. Not
-            # after the walk: in that one of the two stores may fail.
+            # Blobs move into the bucket or out of it, and may arrive in any hour. The marks are
+            # removed before the walk, because the walk fails if one of the two stores fails.
             self._records.forget_swept(self._place)
         _remove_all(self.look(limit), remove)
 
     def sweep_new_hours(self, limit: float, remove: Remove) -> None:
-        """Remove those of the hours that were not swept yet; a failure lets the hour come again.
+        """Remove the rowless blobs of hours that were not swept yet; a failed hour is swept again.
 
-        Where no hour is remembered, and in a store that does not list by hour, remove all.
+        If no hour is marked, or the store does not list by hour, remove all rowless blobs.
         """
         if not self._store.lists_by_hour:
             self.sweep(limit, remove)
             return
         since = self._records.swept_until(self._place)
         if since is None or since > _hour_of(limit) + _HOUR:
-            # The mark of a clock that was ahead, or of a shorter time for requests, is none.
+            # A mark in the future is invalid: a clock was ahead, or requests had a shorter limit.
             if _remove_all(self.look(limit), remove):
                 self._records.note_swept(self._place, _hour_of(limit))
             return
@@ -89,7 +89,7 @@ class RowlessBlobs:
 def _remove_all(batches: Iterator[list[Found]], remove: Remove) -> bool:
     are_gone = True
     for batch in batches:
-        # Those that stay do not keep the others.
+        # A batch with a failure does not stop the others.
         are_gone &= remove(batch)
     return are_gone
 

@@ -1,4 +1,4 @@
-"""What a backup has of unfinished uploads: the bytes that arrived and are verified."""
+"""The incomplete uploads in a backup: their verified bytes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _MODE = 0o600
 
 
 def save(own: Installation, saved: SavedRows, into: Path) -> int:
-    """Save what arrived of unfinished uploads and is verified; return the number of uploads."""
+    """Save the verified bytes of incomplete uploads; return the number of uploads."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(mode=0o700)
-    # Before what they may be joined to meanwhile.
+    # Parked slices come first, because they may be joined to their file during the backup.
     _copy_parked(own.resumable_folder, into)
     return sum(_save(own, tenant, name, into / name) for tenant, name in saved.unfinished())
 
 
 def digests_of(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file that was saved, by its name."""
+    """Return the SHA-256 of each saved file, by its name."""
     return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
 
 
 def lost(folder: Path, digests: dict[str, str]) -> list[Path]:
-    """Return the files that are not there any more, or not as they were saved."""
+    """Return the files that are missing in the backup, or damaged."""
     found = []
     for name, digest in sorted(digests.items()):
         path = folder / name
@@ -45,9 +45,10 @@ def lost(folder: Path, digests: dict[str, str]) -> list[Path]:
 
 
 def restore(saved: SavedRows, source: Path, into: Path, *, without: Collection[Path] = ()) -> int:
-    """Restore unfinished uploads; one without bytes, which ended meanwhile, begins anew.
+    """Restore incomplete uploads; return their number.
 
-    `without` are files whose bytes are not right: they count as none.
+    An upload without saved bytes had ended during the backup, and starts again with no bytes.
+    `without` are damaged files: their uploads start again, too.
     """
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     _copy_parked(source, into, without)
@@ -64,9 +65,9 @@ def restore(saved: SavedRows, source: Path, into: Path, *, without: Collection[P
 
 
 def _save(own: Installation, tenant: str, name: str, copy: Path) -> bool:
-    """Copy what arrived of one unfinished upload; return false if it has ended meanwhile."""
-    # What comes with a checksum counts once that is known to be right. Of two sizes, one before
-    # and one after the look at the row, bytes below the smaller one are not taken back.
+    """Copy the verified bytes of one incomplete upload; return false if it has ended."""
+    # Bytes with a checksum count only after the checksum is verified. The size is read before and
+    # after the row: no request discards bytes below the smaller size.
     part = str(own.resumable_folder / name)
     size = size_of(part)
     upload = own.uploads.get(tenant, name)
@@ -82,8 +83,8 @@ def _save(own: Installation, tenant: str, name: str, copy: Path) -> bool:
 
 
 def _copy_parked(source: Path, into: Path, without: Collection[Path] = ()) -> None:
-    """Copy slices of files that wait for those in front of them."""
+    """Copy parked slices, except the damaged ones in `without`."""
     for path in source.glob("*-*-*"):
         if is_parked(path.name) and path not in without:
-            with suppress(FileNotFoundError):  # joined meanwhile
+            with suppress(FileNotFoundError):  # joined in the meantime
                 copy_file(str(path), str(into / path.name), _MODE)

@@ -1,4 +1,4 @@
-"""Calls that wait for a store, several at a time."""
+"""Calls that wait for a store, several at the same time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-# As many as keep an object store busy that answers in some tens of milliseconds.
+# Enough threads to keep an object store busy that responds within some tens of milliseconds.
 THREADS = 8
 
 Item = TypeVar("Item")
@@ -17,9 +17,9 @@ Result = TypeVar("Result")
 def each(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int = THREADS
 ) -> Iterator[Result]:
-    """Yield what the function returns for each item, in order, or raise what it raises.
+    """Yield the function's result for each item, in order; raises the function's errors.
 
-    The items are taken by the calling thread, a few of them ahead.
+    The calling thread takes the items, and takes only a few of them in advance.
     """
     pool, pending = ThreadPoolExecutor(threads), deque[Future[Result]]()
     try:

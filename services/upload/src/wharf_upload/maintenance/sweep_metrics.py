@@ -1,4 +1,4 @@
-"""What the sweepers did, for the metrics."""
+"""The metrics of the sweepers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from wharf_upload.maintenance.sweeper import Swept
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 
 swept = MetricBuffer()
-"""What the sweepers removed, by kind."""
+"""What the sweepers have removed, by kind."""
 sweep_failures = MetricBuffer()
-"""What could not be removed or read."""
+"""Failures to remove or to read."""
 sweeps = MetricBuffer()
 """Runs of the sweepers: `done` or `failed`."""
-# Counts of a run that are not numbers of removed things.
+# Counts of a run that are not numbers of removed objects.
 NOT_REMOVED = frozenset(("rowless_bytes", "failures"))
 
 
 def counts(swept: Swept, uploads: SweptUploads) -> dict[str, int]:
-    """Return the numbers of both sweepers, with the failures of both in one."""
+    """Return the counts of both sweepers, with the sum of their failures."""
     return {
         **swept.counts(),
         **uploads.counts(),
@@ -28,7 +28,7 @@ def counts(swept: Swept, uploads: SweptUploads) -> dict[str, int]:
 
 
 def note_run(counts: Mapping[str, int]) -> None:
-    """Note a run that went through, with what it counted."""
+    """Note a completed run and its counts."""
     sweeps.note((("done",), 1))
     sweep_failures.note(((), counts["failures"]))
     for kind, count in counts.items():
@@ -37,5 +37,5 @@ def note_run(counts: Mapping[str, int]) -> None:
 
 
 def note_failed_run() -> None:
-    """Note a run that an error ended."""
+    """Note a run that an error has ended."""
     sweeps.note((("failed",), 1))

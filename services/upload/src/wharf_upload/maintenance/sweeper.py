@@ -1,7 +1,7 @@
-"""The sweeper: removes what crashes, deletions and dead gateways leave, never what a row names.
+"""The sweeper: removes the remains of crashes, deletions and dead gateways, never what a row names.
 
-Every step looks first and removes second, and what it looks at is older than the longest request:
-an upload that is under way right now is not touched.
+Every step first checks and then removes. It considers only what is older than the longest request,
+so it does not touch an upload under way.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from wharf_upload.storage.base import BlobName, BlobStore, Found, StoreError
 
 log = logging.getLogger(__name__)
 _BATCH = 200
-# As many as one request to an object store removes.
+# The number of blobs that one request to an object store removes.
 _BLOBS = 1000
 
 
 @dataclass
 class Swept:
-    """What a run removed, or would remove: numbers of files, and bytes where they are known."""
+    """The results of a run: the numbers of removed files, and their bytes if known.
+
+    With `dry_run` they count what a run would remove.
+    """
 
     expired_files: int = 0
     deleted_blobs: int = 0
@@ -49,24 +52,24 @@ class Swept:
     names: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers alone."""
+        """Return only the numbers."""
         return {name: value for name, value in asdict(self).items() if isinstance(value, int)}
 
 
 @dataclass(frozen=True)
 class Ages:
-    """How old something must be, in seconds, before it is removed."""
+    """The minimum ages for removal, in seconds."""
 
     lease: float
     deleted_grace: float
     idempotency: float
     events: float
-    # Of the word of a replica: after that its spool is nobody's.
+    # The age of a replica's last update; after that the replica is dead, and its spool is swept.
     replica: float = 300.0
 
 
 class Sweeper:
-    """One run over everything; `dry_run` only reports."""
+    """One run over everything; with `dry_run` it only reports."""
 
     def __init__(  # noqa: PLR0913 -- what it sweeps, and who else may be at it
         self,
@@ -85,22 +88,22 @@ class Sweeper:
         revoked_links: RevokedLinks | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
-        # `place` is what the records call the store.
+        # `place` is the name of the store in the records.
         self._rowless_blobs = RowlessBlobs(store, records, place)
         self._ages, self._dry_run, self._clock = ages, dry_run, clock
         self._swept = Swept()
-        # `purged` names tenants of which nothing is to be kept; these are empty already.
+        # `purged` returns the tenants to purge; `_empty` are those that a run has emptied.
         self._purged = purged
         self._empty: frozenset[str] = frozenset()
-        # Whether somebody copies the store, and deleted files' bytes have to stay meanwhile.
+        # Whether a process copies the store: then the blobs of deleted files must stay.
         self._held = held
         self._replicas, self._pictures = replicas, pictures
         self._revoked_links = revoked_links
 
     def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
-        """Remove what no row names any more; without `blobs`, leave out the walk over the store.
+        """Remove what no row names; without `blobs`, skip the walk over the whole store.
 
-        `all_hours`: also look at hours that were swept before, in a store that lists by hour.
+        `all_hours`: sweep hours again that were swept before, in a store that lists by hour.
         """
         self._swept = Swept()
         if not self._dry_run:
@@ -108,7 +111,7 @@ class Sweeper:
             self._expired()
         steps = [self._deleted, self._spool, self._dead_replicas]
         if blobs or not self._store.lists_by_hour:
-            # A look at a local folder costs nothing, one at an object store a request.
+            # Reading a local folder costs nothing, but an object store needs a request.
             steps.insert(1, self._leftovers)
         for step in steps:
             with self._counting_failures():
@@ -125,24 +128,25 @@ class Sweeper:
             if self._revoked_links is not None:
                 self._swept.revoked_links = self._revoked_links.end(of_all=blobs)
             self._swept.expired_links = self._records.forget_links(int(self._clock() * 1000))
-            # A body that was admitted in a ticket's last second may be on its way for a lease; and
-            # the count is shared with the ticket from which this one was narrowed, if it was.
+            # A body that was admitted in the last second of a ticket may be under way for the time
+            # of a lease. A narrowed ticket shares the count with the ticket that it was made from.
             age = self._ages.lease + MAX_LIFETIME_SECONDS
             before = int((self._clock() - age) * 1000)
             self._swept.ticket_uses = self._records.forget_ticket_uses(before)
         return self._swept
 
     def run_own(self) -> Swept:
-        """Remove what lies on the disk of this replica alone: its gateway's leftovers."""
+        """Remove what is on this replica's disk alone: the files that its gateway left."""
         self._swept = Swept()
         with self._counting_failures():
             self._spool()
         return self._swept
 
     def _purge(self, *, again: bool) -> None:
-        """Remove all rows of tenants that are gone; their blobs follow with those of deleted files.
+        """Remove all rows of purged tenants; their blobs are removed with those of deleted files.
 
-        `again`: also those that were empty once, since an upload may have ended after that.
+        `again` includes tenants that a run has already emptied: an upload may have ended after
+        that.
         """
         gone = self._purged()
         for tenant in sorted(gone if again else gone - self._empty):
@@ -158,20 +162,21 @@ class Sweeper:
     def _deleted(self) -> None:
         before = int((self._clock() - self._ages.deleted_grace) * 1000)
         while pending := self._records.pending_deletion(before, _BLOBS):
-            # Asked after the rows were read: who begins to copy from now on finds none of these
-            # among the files, and so does not miss them.
+            # This check follows the read of the rows: a copy that starts after the check finds none
+            # of these blobs among its files, and does not miss them.
             if self._held():
                 return
             for entry in pending:
                 self._note(f"deleted {entry.tenant}/{entry.blob}")
                 self._swept.deleted_blobs += 1
             if self._dry_run:
-                return  # the same ones would come again: this counts the first of them
-            # Bytes first: after a crash in between the row says that there is work left.
+                return  # a dry run would read these rows again, so it counts only the first batch
+            # The bytes are removed first: after a crash the row still shows what is left to do.
             gone = self._delete([BlobName(entry.tenant, entry.blob) for entry in pending])
             self._records.forget_pending_deletions([name.blob for name in gone])
             if len(gone) < len(pending):
-                return  # the others would come again at once; the next run tries them
+                # the next iteration would read the failed ones again, so the next run tries them
+                return
 
     def _rowless(self, *, all_hours: bool) -> None:
         limit = self._clock() - self._ages.lease
@@ -194,14 +199,14 @@ class Sweeper:
         return len(self._delete([found.name for found in batch])) == len(batch)
 
     def _delete(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs and their small pictures; return those of which nothing is left."""
+        """Remove blobs and their small pictures; return those without any remains."""
         try:
             left = set(self._store.delete_all(names))
         except StoreError as error:
             log.warning("blobs cannot be removed: %s", error)
             left = set(names)
         self._swept.failures += len(left)
-        # Pictures afterwards: nobody can make one any more.
+        # Pictures are removed last: without the blob, no new picture can be made.
         return [name for name in names if name not in left and self._forget_pictures(name)]
 
     def _forget_pictures(self, name: BlobName) -> bool:
@@ -225,7 +230,7 @@ class Sweeper:
                     self._swept.leftovers += 1
 
     def _spool(self) -> None:
-        """Remove bodies that a killed gateway left; a living one removes its own."""
+        """Remove bodies that a killed gateway left; a living gateway removes its own bodies."""
         with suppress(FileNotFoundError), os.scandir(self._spool_root) as instances:
             for instance in instances:
                 with self._counting_failures():
@@ -234,18 +239,18 @@ class Sweeper:
                         self._spool_of(instance.path, limit)
 
     def _spool_age(self, instance: str) -> float:
-        """Return from which age (seconds) on a body is nobody's: a lower one for a dead replica."""
+        """Return the minimum age of removable bodies, in seconds; lower for a dead replica."""
         silent = None if self._replicas is None else self._replicas.silent_seconds(instance)
         if silent is None or silent <= self._ages.replica:
             return self._ages.lease
-        # Its gateway may still be there: then what it receives is younger than this.
+        # The gateway of a dead replica may still run: the bodies that it receives are younger.
         return min(self._ages.lease, self._ages.replica)
 
     def _spool_of(self, folder: str, limit: float) -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
-                    continue  # what NFS keeps of a file that is gone and still open
+                    continue  # NFS keeps a deleted file under this kind of name while it is open
                 with self._counting_failures():
                     self._spooled(entry, f"{os.path.basename(folder)}/{entry.name}", limit)
 
@@ -257,7 +262,7 @@ class Sweeper:
             self._swept.spool_files += 1
 
     def _dead_replicas(self) -> None:
-        """Remove what is left of replicas that are silent for longer than any request takes."""
+        """Remove the remains of replicas without an update for longer than any request takes."""
         if self._replicas is None:
             return
         for name in self._replicas.silent_ones(max(self._ages.lease, self._ages.replica)):
@@ -271,13 +276,13 @@ class Sweeper:
 
     @contextmanager
     def _counting_failures(self) -> Iterator[None]:
-        """Count what cannot be read or removed, and go on; what is gone already is fine."""
+        """Count a failure to read or remove, and continue; a missing file is no failure."""
         try:
             yield
         except FileNotFoundError:
             pass
         except (OSError, StoreError) as error:
-            log.warning("something cannot be swept: %s", error)
+            log.warning("a step of the sweep failed: %s", error)
             self._swept.failures += 1
 
     def _note(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Removes resumable uploads whose time is over, and parts that belong to none."""
+"""The sweeper of resumable uploads: removes expired uploads, and growing files without a row."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from wharf_upload.storage.parked_slices import upload_of
 
 log = logging.getLogger(__name__)
 _BATCH = 200
-# A part is made a moment before its row, and clocks of machines may differ.
+# A growing file is created a moment before its row, and the clocks of machines may differ.
 _YOUNG_SECONDS = 300.0
 
 
 class PartialUploads(Protocol):
-    """The bytes of uploads that have not ended, by the upload's id; raises `StoreError`."""
+    """The growing files of uploads, by the upload's id; raises `StoreError`."""
 
     def size(self, upload: str) -> int:
-        """Return the bytes that are there; raises `BlobMissing`."""
+        """Return the number of bytes; raises `BlobMissing`."""
 
     def changed_at(self, upload: str) -> float:
-        """Return when the last bytes came, in unix seconds; 0 for none."""
+        """Return when the last bytes were written, in unix seconds; 0 for a missing file."""
 
     def remove(self, upload: str) -> None:
-        """Remove the bytes; it is no error if there are none."""
+        """Remove a file; a missing file is no error."""
 
     def all(self) -> Iterator[tuple[str, float]]:
         """Yield all ids, each with the unix seconds of the last change."""
@@ -37,16 +37,16 @@ class PartialUploads(Protocol):
 
 @dataclass
 class SweptUploads:
-    """What a run removed, or would remove."""
+    """The results of a run; with `dry_run`, what a run would remove."""
 
     expired_uploads: int = 0
     rowless_parts: int = 0
-    # Parts that could not be looked at or removed.
+    # The number of growing files that could not be read or removed.
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of what was removed."""
+        """Return the numbers of removed uploads and files."""
         return {"expired_uploads": self.expired_uploads, "rowless_parts": self.rowless_parts}
 
 
@@ -60,12 +60,13 @@ def sweep(
     dry_run: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> SweptUploads:
-    """Make one run; `dry_run` only reports (of the expired uploads the first few).
+    """Sweep once; with `dry_run` only report (only the first batch of expired uploads).
 
-    `expiry_seconds` after its last bytes an unfinished upload goes. Without a shared folder each
-    `replica` looks after the uploads whose bytes it has, and knows how old these are; one of the
-    workers looks after all, and waits for `patience_seconds` more, in which a living replica has
-    moved the end of an upload that still gets bytes. `parts` are those of this process.
+    An incomplete upload expires `expiry_seconds` after its last bytes. Without a shared folder each
+    `replica` sweeps the uploads with their bytes on its disk, because it knows their age. The
+    worker with the turn sweeps all uploads `patience_seconds` later: by then a living replica has
+    extended the expiry of an upload that still receives bytes. `parts` are the growing files of
+    this process.
     """
     swept, now = SweptUploads(), clock()
     limit = int((now - patience_seconds) * 1000)
@@ -74,20 +75,21 @@ def sweep(
             with _counting_failures(swept):
                 last_until = parts.changed_at(upload.id) + expiry_seconds
                 if upload.file is None and last_until > now:
-                    # One request may bring bytes for longer than that; the row learns it late.
+                    # One request may send bytes for longer than the expiry time; its row is updated
+                    # late.
                     if not dry_run:
                         uploads.renew(upload, int(last_until * 1000))
                 else:
                     _end(uploads, parts, upload, swept, dry_run=dry_run)
         if dry_run or swept.failures:
-            break  # the same ones would come again
+            break  # the next iteration would read the same uploads again
     with _counting_failures(swept):
         oldest = now - _YOUNG_SECONDS
         for identifier, changed_at in parts.all():
             if (
                 changed_at <= oldest
                 and not uploads.known(upload_of(identifier))
-                # A slice may have begun it anew since it was listed.
+                # A slice may have created the upload again since the file was listed.
                 and parts.changed_at(identifier) <= oldest
             ):
                 with _counting_failures(swept):
@@ -100,11 +102,11 @@ def sweep(
 
 @contextmanager
 def _counting_failures(swept: SweptUploads) -> Iterator[None]:
-    """Count a part that cannot be looked at or removed, and go on."""
+    """Count a failure to read or remove a growing file, and continue."""
     try:
         yield
     except OSError as error:
-        log.warning("a part cannot be swept: %s", error)
+        log.warning("cannot sweep the growing file of an upload: %s", error)
         swept.failures += 1
 
 
@@ -120,9 +122,10 @@ def _end(
         swept.names.append(f"expired upload {upload.id}")
         swept.expired_uploads += 1
     if not dry_run:
-        # The row first: what it reserved is given back, and the part is then rowless.
+        # The row is removed first: this releases the reservation, and makes the growing file
+        # rowless.
         uploads.remove(upload)
         if upload.options.slicing is None:
             parts.remove(upload.id)
-        # Else a slice may have begun an upload of the same id by now, with a part of its own: an
-        # old one goes with the rowless parts.
+        # A new upload with the same id may exist by now, with a new growing file. So the old
+        # growing file of a sliced upload is removed later, as a rowless one.

@@ -1,6 +1,6 @@
-"""The work in the background: sweeping again and again, and a report after each run.
+"""The background work: a sweep at regular intervals, and a report after each one.
 
-It is the same in the thread of the mule and in a worker that is a process of its own.
+It runs in a thread of the mule, or in a separate worker process.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.storage.base import StoreError
 
 log = logging.getLogger(__name__)
-# The walk over the whole store costs reading all its folders: rarer than the rest.
+# The walk over the whole store reads all its folders, so it is rarer than the rest.
 _STORE_WALK_SECONDS = 3600.0
-# A survey asks about all tenants: no more often than somebody looks.
+# A survey reads the usage of all tenants, so it is no more frequent than the metrics need.
 _SURVEY_SECONDS = 15.0
 _LEASE = "worker"
 
 
 class Turn:
-    """Of several workers on the same data one works; when it is gone, another one does."""
+    """The turn among several workers on the same data: only one of them works at a time."""
 
     def __init__(self, leases: SharedLeases, *, is_needed: bool) -> None:
         self._leases, self._is_needed = leases, is_needed
         self._lease: SharedLease | None = None
 
     def is_ours(self) -> bool:
-        """Tell whether to work now; raises `DatabaseUnavailable`."""
+        """Tell whether this worker has the turn; raises `DatabaseUnavailable`."""
         if not self._is_needed:
             return True
         if self._lease is None or not self._lease.is_held():
@@ -42,13 +42,13 @@ class Turn:
         return self._lease is not None
 
     def end(self) -> None:
-        """Let another worker work."""
+        """Release the turn for another worker."""
         if self._lease is not None:
             self._lease.release()
 
 
 class WorkerLoop:
-    """Sweeps with pauses of `sweep_seconds`; `publish` takes the report of each run.
+    """Sweeps with pauses of `sweep_seconds`; `publish` gets the report after each run.
 
     The report has labels for at most `metrics_tenants` tenants.
     """
@@ -74,7 +74,7 @@ class WorkerLoop:
         self._next_walk = self._next_survey = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until `stop` is set; end after the step that is under way."""
+        """Sweep until `stop` is set; end after the current step."""
         self._publish(self._report)
         while not stop.wait(min(1.0, self._pause_seconds)):
             try:
@@ -96,7 +96,7 @@ class WorkerLoop:
         begun = time.monotonic()
         walks = begun >= self._next_walk
         if walks:
-            # Before the walk: one that fails half-way would else begin again at every run.
+            # This is set before the walk, so that a walk that fails is not repeated at every run.
             self._next_walk = begun + _STORE_WALK_SECONDS
         counts = sweep_metrics.counts(self._sweeper.run(blobs=walks), self._sweep_uploads())
         if walks:

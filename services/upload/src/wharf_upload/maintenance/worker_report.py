@@ -1,4 +1,4 @@
-"""The worker's report, for the metrics: its last run, quotas, unfinished uploads."""
+"""The worker's report for the metrics: its last run, quotas, incomplete uploads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from wharf_upload.domain.quotas import TenantUsage
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """Times are unix seconds, or seconds; the last success is `None` before the first one.
+    """The report; times are unix seconds, durations are seconds.
 
-    `shown` are the tenants with labels of their own; `other_…` is what all others use together.
+    `last_success` is `None` before the first success. `shown` are the tenants with separate labels,
+    and `other_…` is the sum of all other tenants.
     """
 
     pause_seconds: float
@@ -30,11 +31,11 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def survey(report: Report, overview: Overview, most_tenants: int) -> None:
-    """Fill in what all tenants use; raises `DatabaseUnavailable`."""
+    """Fill in the usage of all tenants; raises `DatabaseUnavailable`."""
     counted = _Counted(overview.warning_part)
-    # Tenants near their quota must not be hidden by tenants that only have much.
+    # Half of the labels are for tenants near their quota, so that large tenants do not hide them.
     half = most_tenants // 2
-    # At least one: for none, `nlargest` would not count the tenants.
+    # At least one, because `nlargest` would not count the tenants for zero.
     nearest = heapq.nlargest(
         max(1, half), counted.all(overview.usages()), key=lambda usage: usage.part
     )[:half]
@@ -52,7 +53,7 @@ def survey(report: Report, overview: Overview, most_tenants: int) -> None:
 
 
 class _Counted:
-    """Sums over all tenants, while they pass by."""
+    """Sums over all tenants, computed while the caller iterates."""
 
     def __init__(self, warning_part: float) -> None:
         self._warning_part = warning_part
