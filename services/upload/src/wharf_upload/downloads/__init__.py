@@ -1,1 +1,1 @@
-"""The way out: which file is sent, and with which header fields."""
+"""Downloads: which file is sent, and with which header fields."""

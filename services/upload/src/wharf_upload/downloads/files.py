@@ -1,4 +1,4 @@
-"""Finds the file that a reader may have, and what sends its bytes."""
+"""The search for the file that a caller may read, and for the place of its bytes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wharf_upload.storage.base import BlobName, BlobStore, GatewayPlace
 
 
 class StoredFiles(Protocol):
-    """What downloads ask the database; see `database.contract`."""
+    """The queries of downloads; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the live file with this key."""
 
 
 class Downloads:
-    """Finds files and where the gateway has their bytes."""
+    """Finds files, and the places where the gateway finds their bytes."""
 
     def __init__(self, files: StoredFiles, store: BlobStore, clock: Callable[[], float]) -> None:
-        """`clock` gives unix seconds."""
+        """Create the search; `clock` returns unix seconds."""
         self._files, self._store, self._clock = files, store, clock
 
     def find(self, tenant: str, bucket: str, key: str) -> File:
-        """Return the file that is served under a key now; raises `NoSuchFile`."""
+        """Return the file with this key if it is available and not expired; raises `NoSuchFile`."""
         file = self._files.file(tenant, bucket, key)
         if file is None or file.state != "available" or file.is_expired(int(self._clock() * 1000)):
             raise NoSuchFile

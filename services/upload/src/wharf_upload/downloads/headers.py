@@ -1,4 +1,4 @@
-"""How a file is served: as what, under which name, and with which header fields."""
+"""The header fields of a file's response: type, name, validators and caching."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def file_headers(
     disposition: str | None = None,
     cache_control: str = PRIVATE,
 ) -> Headers:
-    """The representation's header fields; `download_name` forces an attachment of that name.
+    """Return the header fields of a file; `download_name` makes it an attachment of that name.
 
-    `disposition`: the whole field, where a link has chosen it. The gateway adds the security
+    `disposition` replaces the whole field, if a link has chosen it. The gateway adds the security
     fields (`deploy/nginx/snippets/user_content.conf`).
     """
     return [
@@ -40,10 +40,11 @@ def file_headers(
 def disposition_of(
     file: File, download_name: str | None = None, *, kind: Kind = "inline", name: str = ""
 ) -> str:
-    """The Content-Disposition: inline where that was asked for, the type is inert and the bytes
-    hold nothing else (security.md rows 31, 41); `download_name` forces an attachment.
+    """Return the Content-Disposition; `download_name` makes it an attachment of that name.
 
-    Text that holds markup is text all the same: browsers that are told `nosniff` show it as it is.
+    The result is `inline` if `kind` is, the type is inert, and the bytes contain no active content
+    (security.md rows 31, 41). Plain text stays inline even if it contains markup: browsers do not
+    interpret it, because of `nosniff`.
     """
     inline = (
         kind == "inline"
@@ -57,7 +58,7 @@ def disposition_of(
 
 
 def content_type(media_type: str, *, utf8: bool = True) -> str:
-    """The Content-Type field: text has a charset where it is known to be UTF-8."""
+    """Return the Content-Type; text has a charset if it is known to be UTF-8."""
     if utf8 and media_type.startswith("text/"):
         return media_type + "; charset=utf-8"
     return media_type

@@ -1,7 +1,7 @@
-"""What an answer with a small picture says.
+"""The header fields of a response with a small picture.
 
-Who may have the file may have its picture, and nobody else. It is made and kept behind the gateway
-(`deploy/nginx/snippets/pictures.conf.template`); here it is named.
+A caller that may read a file may read its picture; no other caller may. The gateway makes and keeps
+pictures (`deploy/nginx/snippets/pictures.conf.template`); this module only names them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from wharf_upload.downloads.headers import PRIVATE, Headers
 
 
 def etag(file: File, width: int) -> str:
-    """Return the entity tag of a picture, which is not the file's: the bytes are others."""
+    """Return the entity tag of a picture; it differs from the file's, because the bytes differ."""
     return f'"{file.sha256}-w{width}"'
 
 
 def disposition(file: File, name: str = "") -> str:
-    """Return the Content-Disposition: always inline, since a picture is made anew and holds nothing
-    but pixels. `name`: what a link calls the file.
+    """Return the Content-Disposition of a picture; `name` is the file's name in a link.
+
+    It is always inline: a picture is a new image, and contains only pixels.
     """
     whole = name or file.filename
     return content_disposition("inline", f"{whole.rpartition('.')[0] or whole}.webp")
@@ -28,9 +29,9 @@ def disposition(file: File, name: str = "") -> str:
 def picture_headers(
     file: File, width: int, *, name: str = "", cache_control: str = PRIVATE
 ) -> Headers:
-    """Return the fields of an answer with a picture.
+    """Return the header fields of a response with a picture.
 
-    The gateway adds the security fields, and the type is said by who makes it.
+    The gateway adds the security fields, and the service that makes the picture adds the type.
     """
     return [
         ("Content-Disposition", disposition(file, name)),

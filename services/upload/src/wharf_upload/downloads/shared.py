@@ -1,6 +1,6 @@
-"""Files that are served without a token: by a signed link, or from a public bucket.
+"""Files that clients read without a token: through a signed link, or from a public bucket.
 
-Whatever is wrong with a link or an address, nobody is told more than that nothing is there.
+Every fault of a link or an address gets the same response, as if there were no file.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from wharf_upload.domain.keys import path_bytes
 from wharf_upload.downloads import headers
 
 LINKS, PUBLIC = "/s/", "/public/"
-# Revalidated soon: what is deleted or suspended is out of shared caches within that time as well.
+# A short time, so that deleted files and suspended tenants disappear from shared caches quickly.
 PUBLIC_CACHE = "public, max-age=2, must-revalidate"
 
 
 class NotShared(Exception):
-    """Nothing is here, for whichever reason."""
+    """No file is shared here, for any reason."""
 
 
 class Address(NamedTuple):
-    """Where a path leads: the bucket it speaks of, the key, and how the file may be shown.
+    """The meaning of a path: the bucket, the key, and how the file may be shown.
 
-    `until` is when the address stops working, in unix seconds.
+    `until` is when the address expires, in unix seconds.
     """
 
     tenant: str
@@ -45,7 +45,7 @@ class Address(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """A file that is served, and what its answer says. `until`: unix seconds, if it ends."""
+    """A shared file with its address and its bucket's policy."""
 
     file: File
     address: Address
@@ -53,7 +53,7 @@ class Shared(NamedTuple):
 
     @property
     def until(self) -> float | None:
-        """When this stops being true: the link's end or the file's."""
+        """Return when the response expires: the end of the link or of the file, in unix seconds."""
         ends = [self.address.until]
         if self.file.expires_at is not None:
             ends.append(self.file.expires_at / 1000)
@@ -61,40 +61,40 @@ class Shared(NamedTuple):
 
     @property
     def cache_control(self) -> str:
-        """The Cache-Control field."""
+        """Return the Cache-Control field."""
         return PUBLIC_CACHE if self.address.is_public else headers.PRIVATE
 
     def disposition(self, download_name: str | None) -> str:
-        """The Content-Disposition field."""
+        """Return the Content-Disposition field."""
         return headers.disposition_of(
             self.file, download_name, kind=self.address.kind, name=self.address.name
         )
 
 
 def is_shared(path: str) -> bool:
-    """Whether a path as it was sent is a signed link or in a public bucket."""
+    """Tell whether a raw path is that of a signed link or of a public bucket."""
     return path.startswith((LINKS, PUBLIC))
 
 
 class StoredFiles(Protocol):
-    """What shared files ask the database; see `database.contract`."""
+    """The queries for shared files; see `database.contract`."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file of this key."""
+        """Return the live file with this key."""
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
-        """Return the ids of the tokens that a link ends with; `None` where it has ended."""
+        """Return the ids of the tokens that a link depends on, or `None` if the link has ended."""
 
 
 class Feed(Protocol):
-    """What the feed of revocations says; see `servicekit.revocations`."""
+    """The feed of revocations; see `servicekit.revocations`."""
 
     @property
     def reaches(self) -> KnownReaches:
-        """Return what is known of people, clients and groups."""
+        """Return the known reaches of people, clients and groups."""
 
     def has_revoked(self, tokens: tuple[str, ...]) -> bool:
         """Tell whether one of the tokens with these ids was revoked."""
@@ -104,23 +104,23 @@ class Feed(Protocol):
 
 
 class Breaker(Protocol):
-    """Lets one request in a while ask a database that is away; see `database.circuit_breaker`."""
+    """Limits the requests to a database that is away; see `database.circuit_breaker`."""
 
     def is_open(self) -> bool:
-        """Return whether not to ask now; after `False` the caller records what came of it."""
+        """Return whether the caller must not ask; after `False` it must record the outcome."""
 
     def record_failure(self) -> None:
-        """The database did not answer."""
+        """Note that the database did not respond."""
 
     def record_success(self) -> None:
-        """The database answered."""
+        """Note that the database responded."""
 
     def record_unknown(self) -> None:
-        """It was not asked after all."""
+        """Note that the database was not asked after all."""
 
 
 class SharedFiles:
-    """Finds what links and public addresses show; goes on with less while the database is away."""
+    """Finds the files of links and public addresses; does less while the database is away."""
 
     def __init__(
         self,
@@ -130,14 +130,14 @@ class SharedFiles:
         breaker: Breaker,
         clock: Callable[[], float],
     ) -> None:
-        """`clock` gives unix seconds."""
+        """Create the search; `clock` returns unix seconds."""
         self._stored, self._link_keys, self._feed = stored, link_keys, feed
         self._breaker, self._clock = breaker, clock
 
     def find(self, path: str) -> Shared:
         """Return the file that a path shows now; raises `NotShared` and `DatabaseUnavailable`.
 
-        While the database is away only one request every few seconds asks it.
+        While the database is away, only one request every few seconds asks it.
         """
         if self._breaker.is_open():
             return self._find(path, ask=False)
@@ -153,9 +153,10 @@ class SharedFiles:
         return found
 
     def _address_of(self, path: str, *, ask: bool) -> Address:
-        """Where a path leads, its signature verified; raises `NotShared`, `DatabaseUnavailable`.
+        """Return the meaning of a path after verifying its signature.
 
-        Without `ask` the database is not asked: only what is remembered counts.
+        Without `ask` the method uses only what is in memory. Raises `NotShared` and
+        `DatabaseUnavailable`.
         """
         try:
             if path.startswith(LINKS):
@@ -167,14 +168,17 @@ class SharedFiles:
         raise NotShared
 
     def _find(self, path: str, *, ask: bool) -> Shared:
-        """Without `ask` it always raises `DatabaseUnavailable`, unless signature, time or tenant
-        are wrong: the gateway may then go on with an earlier decision.
+        """Return the file of a path.
+
+        Without `ask` the method never returns. It raises `NotShared` if signature, time or tenant
+        are wrong, and otherwise `DatabaseUnavailable`: then the gateway may use an earlier
+        decision.
         """
         address = self._address_of(path, ask=ask)
         if self._feed.tenant_state(address.tenant) != "active":
             raise NotShared
         if not ask:
-            raise DatabaseUnavailable("the database did not answer a moment ago")
+            raise DatabaseUnavailable("the database did not respond a moment ago")
         bucket = self._stored.bucket(address.tenant, address.bucket)
         if bucket is None or (address.is_public and not bucket.policy.public):
             raise NotShared
@@ -190,7 +194,8 @@ class SharedFiles:
         wanted = link.target
         if link.is_prefix:
             wanted = keys.object_key(wanted.encode() + path_bytes(below))
-            # Unicode normalisation may join what is sent with the end of the prefix.
+            # Unicode normalization may combine the first character of the rest with the end of the
+            # prefix.
             if not wanted.startswith(link.target):
                 raise NotShared
         elif slash:
@@ -208,14 +213,14 @@ class SharedFiles:
         )
 
     def _is_shown(self, link: Link, key: str) -> bool:
-        """Tell whether the maker may still read the key, by tokens that are not revoked."""
+        """Tell whether the link's maker may still read the key, and its tokens are not revoked."""
         if self._feed.has_revoked(link.tokens):
             return False
         maker = link.maker
         return maker is None or self._feed.reaches.still_reads(link.tenant, maker, link.bucket, key)
 
     def _is_kept(self, link: Link) -> bool:
-        """Tell whether the link's row is there, and no token that it was made with is revoked."""
+        """Tell whether the link's row exists and none of the link's tokens is revoked."""
         tokens = self._stored.tokens_of_link(link.tenant, link.id)
         return tokens is not None and not self._feed.has_revoked(tokens)
 
