@@ -1,10 +1,10 @@
 """The digest daemon: hashes large bodies while the gateway is still spooling them.
 
 nginx passes a body to the application only when the whole body is on disk. Hashing it then would
-take more than half as long again as receiving it. So this process watches the spool folders, reads
-each growing file right after nginx has written it (from the page cache), and has the digest ready
-for the request. It also makes the kernel write to the disk early, so that the fsync at the end is
-short.
+add more than half of the time that the reception took. So this process watches the spool folders,
+reads each growing file right after nginx has written it (from the page cache), and has the digest
+ready for the request. It also makes the kernel write to the disk early, so that the fsync at the
+end is short.
 
 Uploads work without the daemon: a client without an answer hashes the file itself.
 """

@@ -34,7 +34,7 @@ class BlobMissing(StoreError):
 def as_store_error(error: OSError) -> StoreError:
     """Return the store's error for an operating system error; its message contains no path."""
     if error.errno in _NO_ROOM:
-        return StoreFull("no room left in the store")
+        return StoreFull("the store is full")
     if error.errno in EXHAUSTED:
         return StoreBusy(os.strerror(error.errno))
     return StoreError(os.strerror(error.errno or errno.EIO))

@@ -35,7 +35,7 @@ class MemoryWriter:
     def write(self, data: bytes | memoryview) -> None:
         """Append the bytes."""
         if self._store.free_bytes() < len(self._content) + len(data):
-            raise StoreFull("no room left")
+            raise StoreFull("the store is full")
         self._content += data
 
     def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
@@ -78,12 +78,12 @@ class MemoryStore:
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
         """Make a blob visible; raises `StoreError` when the name exists."""
         if sha256 is not None and hashlib.sha256(content).digest() != sha256:
-            raise StoreError("the content does not have its digest")
+            raise StoreError("the content does not match its digest")
         with self._lock:
             if name in self._blobs:
                 raise StoreError("the name is taken")
             if len(content) > self.free_bytes():
-                raise StoreFull("no room left")
+                raise StoreFull("the store is full")
             self._blobs[name] = (content, time.time())
 
     def create(self, name: BlobName) -> MemoryWriter:

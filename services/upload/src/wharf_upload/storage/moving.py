@@ -90,10 +90,10 @@ class MovingStore:
         return [name for name in names if name in left]
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Yield the blobs of both stores, each once.
+        """Yield the blobs of both stores; a blob in both stores is yielded once.
 
-        The old store comes first, so that no blob is missed. A blob that moves during the call may
-        be yielded twice.
+        The old store comes first, so that no blob is missed. Only a blob that moves during the call
+        may be yielded twice.
         """
         for store in (self._old, self._new):
             for found in store.blobs(made):

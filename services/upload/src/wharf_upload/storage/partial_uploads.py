@@ -66,7 +66,7 @@ class PartialUpload:
                     source.fileno(), self.descriptor, left, offset_in, offset_out
                 )
                 if not copied:
-                    raise BlobMissing("a part is shorter than it was")
+                    raise BlobMissing("a partial upload is shorter than before")
                 offset_in += copied
                 offset_out += copied
 
@@ -111,7 +111,7 @@ class PartialUploadStore:
             try:
                 descriptor = _opened(path)
             except FileNotFoundError:
-                raise BlobMissing("no such part") from None
+                raise BlobMissing("no such partial upload") from None
             except OSError as error:
                 raise as_store_error(error) from error
             try:
@@ -184,7 +184,7 @@ class PartialUploadStore:
             # not.
             descriptor = os.open(self._path(upload), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            raise BlobMissing("no such part") from None
+            raise BlobMissing("no such partial upload") from None
         try:
             return os.fstat(descriptor).st_size
         finally:

@@ -19,9 +19,9 @@ class Stream:
 
     The loop writes at most `length` bytes to `descriptor`, from `offset` on. It calls `check` once
     in another thread when `check_at` bytes are there (`None`: never); an error of `check` ends the
-    stream. It calls `finish` in another thread after the last byte, with an error of the disk or of
-    `check`, or with `None`. `whole` tells whether the body is complete. The loop itself calls
-    `tell` several times a second with the number of bytes so far.
+    stream. It calls `finish` in another thread when no more bytes will arrive, with an error of the
+    disk or of `check`, or with `None`. `whole` tells whether the body is complete. The loop itself
+    calls `tell` several times a second with the number of bytes so far.
     """
 
     descriptor: int

@@ -166,9 +166,9 @@ class BodyRoom:
     ) -> RoomTaken:
         """Reserve disk space alone for a body without a length of at most `largest` bytes.
 
-        With `checks_quota` the body may not be longer than the free part of the quota, of which
-        nothing is reserved. The same space must be free once more for each of `more_copies`, which
-        are reserved later. Raises the problem `storage-full`.
+        With `checks_quota` the body may not be longer than the free part of the quota; the quota
+        itself is not reserved. The same space must be free once more for each of `more_copies`,
+        which are reserved later. Raises the problem `storage-full`.
         """
         bound: Bound | None = None
 

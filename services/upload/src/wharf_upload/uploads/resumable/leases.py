@@ -126,9 +126,9 @@ class Leases:
 
         The holder is asked to stop. If too many requests wait for one upload, the oldest of them is
         refused, so that one upload occupies few threads. If too many requests wait for any uploads,
-        the new request is refused immediately. A `patient` request is not counted, and is never
-        refused for a newer one. Without `queue` the method does not wait for another replica, but
-        raises `JoinedElsewhere`.
+        the new request is refused immediately. A `patient` request does not count among those that
+        wait for its upload, and is never refused for a newer one. Without `queue` the method does
+        not wait for another replica, but raises `JoinedElsewhere`.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         lease = self._take_here(upload, deadline, patient=patient)

@@ -1,9 +1,9 @@
 """Notices to the live channel about the progress of uploads.
 
-Each upload causes at most two notices a second, and one more at the end of each request that brings
-bytes. Notices are not stored, and no request waits for them. An upload that ends within half a
-second causes no notice: the event of its file is enough. Many short requests cause the same notices
-as one long request.
+Each upload causes at most two notices a second, and one more at the end of a request that takes
+half a second or longer. Notices are not stored, and no request waits for them. An upload that ends
+within half a second causes no notice: the event of its file is enough. Many short requests cause
+the same notices as one long request.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The reception of slices: slices from forms become the growing file of a resumable upload.
 
-The id of the upload is a hash of the sender, the bucket and the uploader's identifier, so that each
-slice finds its upload. The growing file contains the first slices without a gap. A slice that
-arrives too early is parked in a file next to it. Limits, quota and expiry are those of any
-resumable upload.
+The id of the upload is a hash of the sender, the ticket, the bucket and the uploader's identifier,
+so that each slice finds its upload. The growing file contains the first slices without a gap. A
+slice that arrives too early is parked in a file next to it. Limits, quota and expiry are those of
+any resumable upload.
 """
 
 from __future__ import annotations
