@@ -145,7 +145,7 @@ def test_progress() -> None:
             Left(2, 9),
             0,
             (
-                "2 files came to the old place meanwhile: a process has other settings; "
+                "2 new files are in the old place: a process has other settings; "
                 "restart it, and run move-blobs again"
             ),
         ),
@@ -153,7 +153,7 @@ def test_progress() -> None:
             Left(0, 0, 3),
             0,
             (
-                "3 blobs are left that no file has. The worker removes them: those of "
+                "3 blobs without a file are left. The worker removes them: those of "
                 "deleted files soon, others after WHARF_LEASE_SECONDS. Wait until move-blobs "
                 "--dry-run finds none, then remove WHARF_BLOB_OLD_URL and restart"
             ),
@@ -168,4 +168,4 @@ def test_advice(left: Left, faults: int, said: str) -> None:
 def test_what_is_left_in_words() -> None:
     """Blobs without files are named where there are any."""
     assert str(Left(2, 9)) == "2 files, 9 bytes"
-    assert str(Left(2, 9, 3)) == "2 files, 9 bytes, and 3 blobs that no file has"
+    assert str(Left(2, 9, 3)) == "2 files, 9 bytes, and 3 blobs without a file"

@@ -21,7 +21,7 @@ class Left:
 
     def __str__(self) -> str:
         """Return the counts as one line."""
-        rowless = f", and {self.rowless} blobs that no file has" if self.rowless else ""
+        rowless = f", and {self.rowless} blobs without a file" if self.rowless else ""
         return f"{self.files} files, {self.bytes} bytes{rowless}"
 
 
@@ -58,12 +58,12 @@ def advice(left: Left, *, faults: int) -> str:
         )
     if left.files:
         return (
-            f"{left.files} files came to the old place meanwhile: a process has other settings; "
+            f"{left.files} new files are in the old place: a process has other settings; "
             "restart it, and run move-blobs again"
         )
     if left.rowless:
         return (
-            f"{left.rowless} blobs are left that no file has. The worker removes them: those of "
+            f"{left.rowless} blobs without a file are left. The worker removes them: those of "
             "deleted files soon, others after WHARF_LEASE_SECONDS. Wait until move-blobs --dry-run "
             "finds none, then remove WHARF_BLOB_OLD_URL and restart"
         )
