@@ -1,11 +1,11 @@
 #!/bin/sh
-# upgrade.sh: replaces the containers of the running stack by those of the new images, one command
-# after the other; `make upgrade` calls it. docs/compose.md says what comes before.
+# upgrade.sh: replaces the containers of the running stack by containers of the new images, one after the
+# other; `make upgrade` calls it. docs/compose.md says what to do first.
 #
 #   WHARF_UPGRADE_SECONDS  how long a new container may take to become healthy; default 300
 #
-# Not `up` for all: Compose 2 then stops and creates every changed container before it waits for any
-# to be healthy. Databases and the balancer are left alone.
+# It does not run `up` for all services: Compose 2 would stop and create every changed container before
+# it waits for any to be healthy. It does not replace databases and the balancer.
 set -eu
 cd "$(dirname "$0")/../.."
 limit_seconds=${WHARF_UPGRADE_SECONDS:-300}
@@ -19,7 +19,7 @@ stop() {
     exit 1
 }
 
-# What runs is asked for, so every profile is meant, whatever .env says.
+# Commands ask which containers run, so they name every profile, whatever .env says.
 compose() {
     if [ "$plugin" = yes ]; then
         docker compose --profile single --profile s3 --profile scale --profile observe "$@"
@@ -32,7 +32,7 @@ container() {
     compose ps --quiet "$1" 2>/dev/null | head -n 1
 }
 
-# Asked once: Compose 1 needs more than a second for each answer.
+# Called only once: Compose 1 needs more than a second for each command.
 services_here() {
     # shellcheck disable=SC2046 # a list of ids
     set -- $(compose ps --all --quiet)
@@ -50,14 +50,14 @@ $1
     esac
 }
 
-# once SERVICE: runs what runs once, with the new image, while the old containers serve.
+# once SERVICE: runs a one-off container with the new image, while the old containers serve.
 once() {
     say "$1"
     compose run -T --rm --no-deps "$1" </dev/null ||
-        stop "$1 failed; nothing was replaced. What it said is above"
+        stop "$1 failed; nothing was replaced. Its output is above"
 }
 
-# await_health SERVICE
+# await_health SERVICE: waits until its container is healthy; returns 1 if it is not.
 await_health() {
     deadline=$(($(date +%s) + limit_seconds))
     id=$(container "$1")
@@ -69,17 +69,17 @@ await_health() {
         'healthy '*) return ;;
         'unhealthy '*) return 1 ;;
         esac
-        # It ends by itself again and again.
+        # The container ends and restarts again and again.
         [ "${found##* }" -lt 3 ] || return 1
         [ "$(date +%s)" -lt "$deadline" ] || return 1
         sleep 1
     done
 }
 
-# belongs SERVICE: whether it is a part of what is here.
+# belongs SERVICE: tells whether the service is a part of the running stack.
 belongs() {
     is_there "$1" && return 0
-    # New since 0.1.0: they come with the upgrade.
+    # These are new since 0.1.0: the upgrade starts them.
     case $1 in
     console) return 0 ;;
     live* | images*) is_there "upload${1#"${1%%-*}"}" ;;
@@ -87,28 +87,29 @@ belongs() {
     esac
 }
 
-# replace SERVICE: unless it is no part of what is here.
+# replace SERVICE: replaces the container, if the service is a part of the running stack.
 replace() {
     belongs "$1" || return 0
     say "$1"
     compose up --detach --no-deps "$1" </dev/null ||
-        stop "$1 could not be replaced; what comes after it is as it was"
+        stop "$1 could not be replaced; the services after it are unchanged"
     await_health "$1" ||
-        stop "the new $1 is not healthy (docker logs $(container "$1")); what comes after it is as it was"
+        stop "the new $1 is not healthy (docker logs $(container "$1")); the services after it are unchanged"
 }
 
 if docker compose version >/dev/null 2>&1; then plugin=yes; else plugin=no; fi
-docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info)'
-compose ps >/dev/null || stop 'Compose does not take docker-compose.yml and .env; it says above why'
+docker info >/dev/null 2>&1 || stop 'no Docker engine responds (docker info)'
+compose ps >/dev/null || stop 'Compose refuses docker-compose.yml and .env; its error is above'
 here=$(services_here)
-is_there auth || stop 'nothing of Wharf is here to be upgraded; start it with: docker compose up --detach'
+is_there auth || stop 'no container of Wharf is here to be upgraded; start it with: docker compose up --detach'
 
 once auth-init
 if is_there upload; then once upload-migrate; fi
 if is_there upload-s3; then once upload-s3-migrate; fi
 if is_there upload-1; then once migrate; fi
-# live before auth, as every upload: they have to understand the tokens that a new one issues (ADR 34). live
-# and images before the gateway beside them, which asks them. The console asks all of them.
+# live comes before auth, as every upload does: both must understand the tokens that a new auth issues
+# (ADR 34). live and images come before their gateway, which sends them requests. The console comes last,
+# because it calls all of them.
 for service in \
     upload live images gateway \
     upload-s3 live-s3 images-s3 gateway-s3 \

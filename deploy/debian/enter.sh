@@ -1,11 +1,12 @@
 #!/bin/sh
-# enter.sh [--own-network] DIRECTORY COMMAND...: runs a command on a root file system, like on a
-# machine of its own.
+# enter.sh [--own-network] DIRECTORY COMMAND...: runs a command in a root file system, as on a separate
+# machine.
 #
-# The command sees that root as /, with process numbers, mounts, shared memory and pseudo-terminals of
-# its own. Everything it started ends with it. The environment is passed on. Runs as root.
+# The command sees that root as /, and has its own process numbers, mounts, shared memory and
+# pseudo-terminals. When it ends, all processes that it started end. It gets this environment. Run the
+# script as root.
 #
-#   --own-network  it has a loopback of its own and reaches nothing else; the root needs `ip`
+#   --own-network  the command has only its own loopback network; the root needs `ip`
 set -eu
 network=
 if [ "${1-}" = --own-network ]; then
@@ -17,7 +18,7 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 
-# pivot_root and not chroot: an engine of containers needs a root that is a mount.
+# Use pivot_root, not chroot: a container engine needs a root that is a mount.
 # shellcheck disable=SC2016 # the inner shell expands these
 exec unshare --mount --pid --ipc $network --fork --kill-child --propagation private sh -euc '
     network=$1

@@ -1,7 +1,7 @@
-"""Prints what the Python that runs this says of itself, in JSON.
+"""Print a description of the Python that runs this script, in JSON.
 
-These are the variables of a condition in a lock file (PEP 508, environment markers). An image's or
-another root's Python runs this, and wheels.py reads the answer.
+It contains the variables of a condition in a lock file (PEP 508, environment markers). The Python
+of an image or of another root runs this script, and wheels.py reads its output.
 """
 
 import json

@@ -5,16 +5,17 @@
 #   WHARF_VERSION     the images' tag; default dev
 #   BASE_IMAGE        Python for the services; default python:3.13-slim
 #   NGINX_BASE_IMAGE  nginx for the gateway; default nginx:1.30
-#   BASES=debian      make the bases of Debian 13's packages instead (debian_base.sh); needs root
-#   STORE=yes         build wharf-store, too: the object store for trying of compose's profile s3
-#   STORE_BASE_IMAGE  its base; default debian:13-slim
-#   WHARF_IMAGES_EXTRA  pdf: wharf-images makes pictures of the first pages of PDFs, too
-#   WHARF_IMAGE_CACHE where what takes long is kept; default build/cache
-#   PYTHON            of this machine, with pip; default .venv/bin/python
+#   BASES=debian      make the base images from Debian 13's packages (debian_base.sh); needs root
+#   STORE=yes         also build wharf-store, the object store for trying in compose's profile s3
+#   STORE_BASE_IMAGE  base image of wharf-store; default debian:13-slim
+#   WHARF_IMAGES_EXTRA  pdf: wharf-images also makes pictures of the first pages of PDFs
+#   WHARF_IMAGE_CACHE folder that caches wheels and base systems; default build/cache
+#   PYTHON            a Python of this machine with pip; default .venv/bin/python
 #
-# The packages come here first, by this machine's pip with its own index, proxy and certificates, and
-# go into the build as files: so the build itself asks nobody, and no address gets into an image. The
-# console's scripts are built here, too; where Node cannot be had, the last line says that there are none.
+# The script first downloads the packages with this machine's pip and its index, proxy and certificates,
+# and passes them to the build as files. So the build needs no network, and no address gets into an
+# image. The script also builds the console's scripts; if Node cannot be downloaded, the last line says
+# that the images have no scripts.
 set -eu
 cd "$(dirname "$0")/../.."
 tag=${WHARF_VERSION:-dev}
@@ -31,7 +32,7 @@ stop() {
     exit 1
 }
 
-# debian_base KIND: the image wharf-base-KIND, made unless it is there already.
+# debian_base KIND: prints the name of the image wharf-base-KIND, and makes the image if it is missing.
 debian_base() {
     image=wharf-base-$1:$(sh deploy/images/debian_base.sh tag)
     if ! docker image inspect "$image" >/dev/null 2>&1; then
@@ -41,10 +42,10 @@ debian_base() {
     echo "$image"
 }
 
-# A base image that is neither here nor to be had is said in one line.
+# there IMAGE VARIABLE: pulls a base image that is missing; stops with one line if that fails.
 there() {
     docker image inspect "$1" >/dev/null 2>&1 || docker pull "$1" ||
-        stop "there is no image $1; name another ($2=...), or make it of Debian's packages (BASES=debian)"
+        stop "there is no image $1; name another ($2=...), or make it from Debian's packages (BASES=debian)"
 }
 
 # build NAME DOCKERFILE ARGUMENT...
@@ -55,13 +56,13 @@ build() {
     docker build --network "${network:-none}" --file "$file" --tag "wharf-$name:$tag" \
         --build-arg "VERSION=$tag" --build-arg "REVISION=$revision" "$@" . >build/log 2>&1 || {
         cat build/log >&2
-        stop "wharf-$name could not be built; what it said is above"
+        stop "wharf-$name could not be built; its output is above"
     }
 }
 
-# Without its plugin the client can use the engine's own builder only.
+# Without the plugin the client can use only the engine's own builder.
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
-docker info >/dev/null 2>&1 || stop 'no Docker engine answers (docker info); start one first'
+docker info >/dev/null 2>&1 || stop 'no Docker engine responds (docker info); start one first'
 if [ "${BASES:-}" = debian ]; then
     [ "$(id -u)" = 0 ] || stop 'BASES=debian needs root, for debootstrap'
     BASE_IMAGE=$(debian_base python)
@@ -76,11 +77,13 @@ about=$(docker run --rm --interactive --network none --entrypoint python3 "$BASE
 mkdir -p build
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 
-# `--strict`: what failed an hour ago is tried again, and what fails is said once more at the end.
+# With `--strict` the tool retries a build that failed in the last hour, and its failure is repeated in
+# the last line.
 scripts=yes
 "$python" services/console/tools/build_assets.py --strict || scripts=
 
-# They are in the context for the time of the builds: another Python would find none of its own there.
+# The wheels are in the build context only during the builds: a later build for another Python would not
+# find its own wheels among them.
 trap 'rm -rf build/wheels' EXIT
 trap 'exit 130' HUP INT TERM
 for name in auth console images upload; do
@@ -101,7 +104,7 @@ if [ "${STORE:-}" = yes ]; then
     if [ "${BASES:-}" = debian ]; then
         STORE_BASE_IMAGE=$(debian_base store)
     fi
-    # A base without Ceph takes it from its own package archive.
+    # If the base has no Ceph, the build installs it from the base's package archive.
     network=default
     build store deploy/store/Dockerfile --build-arg "BASE_IMAGE=${STORE_BASE_IMAGE:-debian:13-slim}"
 fi
@@ -109,5 +112,5 @@ for name in $built; do
     bytes=$(docker image inspect --format '{{.Size}}' "wharf-$name:$tag")
     say "wharf-$name:$tag has $((bytes / 1000000)) MB"
 done
-[ -n "$scripts" ] || say "WARNING: wharf-console:$tag and wharf-gateway:$tag have NO SCRIPTS; why is in the \
-first lines. Pages work without them, uploads go through plain forms." >&2
+[ -n "$scripts" ] || say "WARNING: wharf-console:$tag and wharf-gateway:$tag have NO SCRIPTS; the reason is in the \
+first lines. Pages work without scripts, and people upload through plain forms." >&2

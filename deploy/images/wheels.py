@@ -1,11 +1,11 @@
-"""Fetches the packages of a lock file as wheels, for the Python of an image or of another root.
+"""Download the packages of a lock file as wheels, for the Python of an image or of another root.
 
     wheels.py LOCK DIRECTORY
 
-LOCK is a service or another file of requirements/, without its ending; build.txt comes with each.
-Standard input is what that Python says of itself, in JSON (about_python.py). pip judges the
-conditions in a lock file (`; python_full_version < '3.12'`) by the Python that it runs on, whatever
-`--python-version` says; so the lines that the other Python needs are chosen here.
+LOCK is a service or another file of requirements/, without its suffix; the packages of build.txt
+are always included. Standard input is the description of that Python, in JSON (about_python.py).
+pip evaluates the conditions in a lock file (`; python_full_version < '3.12'`) for the Python on
+which it runs and ignores `--python-version`. So this script chooses the lines for the other Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def blocks(lock: str) -> Iterator[list[str]]:
-    """The entries of a lock file: the line with name and version, and those of its hashes."""
+    """Yield the entries of a lock file: the line with name and version, then its hashes."""
     block: list[str] = []
     for line in lock.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
@@ -37,7 +37,7 @@ def blocks(lock: str) -> Iterator[list[str]]:
 
 
 def chosen(locks: Iterable[str], environment: Mapping[str, str]) -> str:
-    """The entries that a Python like this one installs, each once and without its condition."""
+    """Return the entries for a Python with this environment, each once, without conditions."""
     entries: dict[str, list[str]] = {}
     for lock in locks:
         for first, *rest in blocks(lock):
@@ -45,12 +45,12 @@ def chosen(locks: Iterable[str], environment: Mapping[str, str]) -> str:
             if wanted.marker is None or wanted.marker.evaluate(dict(environment)):
                 entry = [f"{wanted.name}{wanted.specifier} \\", *rest]
                 if entries.setdefault(wanted.name, entry) != entry:
-                    sys.exit(f"wheels: two lock files ask for different files of {wanted.name}")
+                    sys.exit(f"wheels: two lock files name different files of {wanted.name}")
     return "\n".join(line for entry in entries.values() for line in entry) + "\n"
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     name, directory = sys.argv[1], Path(sys.argv[2])
     environment: dict[str, str] = json.load(sys.stdin)
     locks = [(ROOT / f"requirements/{lock}.txt").read_text() for lock in (name, "build")]
@@ -59,7 +59,7 @@ def main() -> None:
     done = directory / "key"
     if done.is_file() and done.read_text() == key:
         return
-    print(f"wheels: fetching the packages of requirements/{name}.txt", flush=True)
+    print(f"wheels: downloading the packages of requirements/{name}.txt", flush=True)
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
@@ -72,7 +72,7 @@ def main() -> None:
     fetched = subprocess.run(command, capture_output=True, text=True, check=False)
     if fetched.returncode != 0:
         sys.stderr.write(fetched.stdout + fetched.stderr)
-        sys.exit(f"wheels: pip could not fetch the packages of requirements/{name}.txt")
+        sys.exit(f"wheels: pip could not download the packages of requirements/{name}.txt")
     done.write_text(key)
 
 

@@ -1,16 +1,17 @@
 #!/bin/sh
-# secrets.sh OVERLAY [rotate]: makes what OVERLAY/secrets lacks, and OVERLAY/secrets/kustomization.yaml,
-# which tells kustomize of all of it. Nothing that is there is changed; nothing of it belongs into a
-# repository (.gitignore).
+# secrets.sh OVERLAY [rotate]: makes the missing files of OVERLAY/secrets, and
+# OVERLAY/secrets/kustomization.yaml, which lists all of them for kustomize. It changes no existing file.
+# Do not put any of these files into a repository (.gitignore excludes them).
 #
 #   credentials.json   the first administrator's client id and secret
-#   <unix time>-*.pem  signing keys of auth; the number is when a key was made, and says its turn
-#   *.env              from OVERLAY/*.env.example: URLs of databases, to be edited by you
+#   <unix time>-*.pem  signing keys of auth; the number is the time at which a key was made, and orders the keys
+#   *.env              from OVERLAY/*.env.example: URLs of databases; edit them
 #   blob-keys          from OVERLAY/blob-keys.example: two lines, the object store's access key and its
-#                      secret key, to be edited by you
-#   blob-ca.pem        only if you put it there: the authority of the object store's certificate
+#                      secret key; edit it
+#   blob-ca.pem        only if you put it there: the certificate of the object store's authority
 #
-# `rotate` adds a signing key. It is published at once, and signs when every replica knows it.
+# `rotate` adds a signing key. auth publishes it immediately, and signs with it when every replica knows
+# it.
 set -eu
 umask 077
 
@@ -30,7 +31,7 @@ mkdir -p "$overlay/secrets"
 cd "$overlay/secrets"
 
 make_key() {
-    # Into place by rename: an interrupted run leaves no half of a key.
+    # Rename the finished file, so that an interrupted run leaves no partial key.
     openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out .new 2>/dev/null ||
         stop 'openssl could not make a key'
     mv .new "$(date +%s)-wharf.pem"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# apt_install.sh PACKAGE...: installs Debian packages, run as root, without
-# letting them start a service now or at the next boot.
+# apt_install.sh PACKAGE...: installs Debian packages (as root) and prevents
+# them from starting a service, now and at the next boot.
 #
 # Debian starts a daemon as soon as its package is unpacked: a system nginx
-# would take port 80 of a machine that only wanted the binary. What prevents it
-# for systemd and for init scripts alike is /usr/sbin/policy-rc.d answering 101
-# (action forbidden). It is there only while apt runs. Services that were not
-# installed before are then disabled, since policy-rc.d says nothing about the
-# next boot.
+# would take port 80 of a machine that needs only the program.
+# /usr/sbin/policy-rc.d prevents this for systemd and for init scripts by
+# exiting with 101 (action forbidden). The file exists only while apt runs.
+# Afterwards the script disables the new services, because policy-rc.d has no
+# effect on the next boot.
 set -eu
 # One at a time: the second would take away the policy under which the first unpacks.
 exec 9</usr/sbin
@@ -26,7 +26,7 @@ restore() {
 }
 
 forbid_services() {
-    # An image of a container usually forbids them already.
+    # A container image usually forbids services already.
     if [ -x "$policy" ] && { "$policy" nginx start >/dev/null 2>&1; [ $? -eq 101 ]; }; then
         return
     fi
@@ -41,13 +41,14 @@ init_scripts() {
     ls /etc/init.d 2>/dev/null || true
 }
 
-# No Recommends: postgresql's would bring a cron job, nginx's nothing needed.
+# Install no recommended packages: those of postgresql include a cron job, and
+# nginx needs none.
 install() {
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet \
         --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" </dev/null 9<&-
 }
 
-restore # what an interrupted run left
+restore # clean up after an interrupted run
 before=$(init_scripts)
 trap restore EXIT
 trap 'exit 129' HUP
@@ -55,8 +56,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 forbid_services
 
-# Package lists may be missing (fresh image) or older than the archive: both
-# show as a failed install, and an update then is the remedy for both.
+# Package lists may be missing (fresh image) or older than the archive. Both
+# make the installation fail, and an update repairs both.
 if ! install "$@"; then
     apt-get update --quiet -o DPkg::Lock::Timeout=120
     install "$@"

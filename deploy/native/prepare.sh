@@ -1,8 +1,8 @@
 #!/bin/sh
-# Checks that there is a Python new enough to run prepare.py, and runs it.
+# Checks that a Python is new enough to run prepare.py, and runs it.
 #
-# This is shell because the Python found may be too old even to parse
-# prepare.py, and a syntax error is no way to say so.
+# This is a shell script because an old Python could not even parse prepare.py,
+# and would print a syntax error instead of a clear message.
 set -eu
 python=${PYTHON:-python3}
 

@@ -1,4 +1,4 @@
 #!/bin/sh
-# What uWSGI runs in its own place on HUP, whatever the words that it gives: left alone it runs the
-# Python behind its own link, which has none of our packages. Its sockets stay open meanwhile.
+# uWSGI runs this script in its own process on HUP, whatever its arguments are. By default it would run
+# the Python behind its own link, which has none of our packages. Its sockets stay open.
 exec "${WHARF_UWSGI:?}" --ini "${WHARF_UWSGI_INI:?}"
