@@ -1,6 +1,7 @@
 #!/bin/sh
-# Starts the balancer of two replicas (docs/compose.md): writes what it is told of proxies in front of it,
-# WHARF_TRUSTED_PROXIES and WHARF_PROXY_HEADER, and becomes nginx. Its arguments go to nginx.
+# Starts the balancer of two replicas (docs/compose.md): writes the configuration of the proxies in front
+# of it from WHARF_TRUSTED_PROXIES and WHARF_PROXY_HEADER, and then runs nginx with the arguments of this
+# script.
 set -euf
 folder=${BALANCER_RUN:-/tmp/balancer}
 configuration=${BALANCER_CONF:-/etc/nginx/balancer.conf}
