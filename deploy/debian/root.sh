@@ -1,19 +1,20 @@
 #!/bin/sh
-# root.sh: makes the root file system of a Debian release. Runs as root, on Debian.
+# root.sh: makes the root file system of a Debian release. Run it as root, on Debian.
 #
-#   root.sh make SUITE DIRECTORY          a minimal system with the latest updates; its apt works
+#   root.sh make SUITE DIRECTORY          makes a minimal system with the latest updates and a working apt
 #   root.sh install DIRECTORY PACKAGE...  installs packages in it
 #   root.sh close DIRECTORY               removes apt's sources, lists and downloads
 #
-# The release may differ from this machine's: bookworm is Debian 12, trixie is Debian 13. Packages
-# come from the archive that this machine's apt uses, so no address is written here. After `close`,
-# none is left in the root.
+# The release may differ from this machine's: bookworm is Debian 12, trixie is Debian 13. Packages come
+# from the archive that this machine's apt uses, so this script contains no address. After `close`, the
+# root contains none either.
 #
-#   WHARF_IMAGE_CACHE  directory that keeps what debootstrap made, for the next root
+#   WHARF_IMAGE_CACHE  directory that keeps the system that debootstrap made, for the next root
 set -eu
 quiet_log=
 trap 'rm -f "$quiet_log"' EXIT
-# With a trap, the shell waits for the command that runs: nothing writes to the root after its end.
+# With a trap, the shell waits for the running command: so no command writes to the root after the shell
+# has ended.
 trap 'exit 130' HUP INT TERM
 
 usage() {
@@ -31,8 +32,8 @@ quietly() {
     rm -f "$quiet_log"
 }
 
-# The Debian archives that this machine's apt uses: release, site and component of each. Of a list
-# of mirrors, the first one.
+# Prints the release, site and component of each Debian archive that this machine's apt uses. If apt uses
+# a list of mirrors, the site is the first mirror.
 archives() {
     # shellcheck disable=SC2016 # apt expands these words
     apt-get indextargets --format '$(CODENAME) $(SITE) $(COMPONENT) $(ORIGIN)' 'Identifier: Packages' |
@@ -48,18 +49,19 @@ archives() {
         }'
 }
 
-# This machine's release, as its archives name it.
+# Prints this machine's release, as its archives name it.
 machine_suite() {
     # shellcheck source=/dev/null
     (. /etc/os-release && echo "$VERSION_CODENAME")
 }
 
-# The site that has the packages of this machine's release; every release is on it.
+# Prints the site that has the packages of this machine's release; it has those of all other releases,
+# too.
 site() {
     archives | awk -v suite="$(machine_suite)" '$1 == suite { print $2; exit }'
 }
 
-# Manuals are not needed, and an unfinished root is discarded: nothing has to be synced.
+# The root needs no manuals. It need not be synced, because an unfinished root is discarded.
 be_small_and_quick() {
     mkdir -p "$1/etc/dpkg/dpkg.cfg.d"
     cat >"$1/etc/dpkg/dpkg.cfg.d/wharf" <<'END'
@@ -98,11 +100,11 @@ lend_apt() {
     for name in auth.conf auth.conf.d; do
         [ ! -e "/etc/apt/$name" ] || cp -a "/etc/apt/$name" "$root/etc/apt/"
     done
-    # Proxies and the like; not what names programs and files of this machine.
+    # Copy settings such as proxies, but none that name programs and files of this machine.
     apt-config dump | grep -E '^Acquire::(http|https|ftp|Retries|ForceIP)' |
         grep -vE 'Proxy-Auto-Detect|ProxyAutoDetect|::Ca(Info|Path)' \
             >"$root/etc/apt/apt.conf.d/50machine" || true
-    # A list that is missing is an error (make_root); one answer that got lost is none.
+    # A missing package list is an error (make_root), but a single lost response is not: retry.
     echo 'Acquire::Retries "3";' >>"$root/etc/apt/apt.conf.d/50machine"
     if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
         cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/apt/machine-certificates.crt"

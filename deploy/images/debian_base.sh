@@ -1,12 +1,13 @@
 #!/bin/sh
-# debian_base.sh python|nginx|store: makes a base image from Debian's packages, unless it is there, and
-# prints its path: a tar file of a root file system for `docker import`. For machines that cannot pull
-# images. Runs as root. `debian_base.sh tag` prints the tag under which such an image is kept.
+# debian_base.sh python|nginx|store: makes a base image from Debian's packages, if it is missing, and
+# prints its path: a tar file of a root file system for `docker import`. It is for machines that cannot
+# pull images. Run it as root. `debian_base.sh tag` prints the tag under which the engine keeps the
+# image.
 #
-# The image is of Debian 13, like the official python:3.13-slim, whichever Debian this machine has.
-# No address stays in it (deploy/debian/root.sh).
+# The image contains Debian 13, like the official python:3.13-slim, on any Debian release. It contains no
+# address of an archive (deploy/debian/root.sh).
 #
-#   WHARF_IMAGE_CACHE  directory that keeps it, and what debootstrap made for the next one
+#   WHARF_IMAGE_CACHE  directory that keeps the image, and the system of debootstrap for the next image
 set -eu
 cd "$(dirname "$0")/../.."
 suite=trixie
@@ -14,10 +15,10 @@ tag=$suite-$(cat deploy/images/debian_base.sh deploy/debian/root.sh | sha256sum 
 kind=${1-}
 
 case $kind in
-# Scripts of a venv, and pip in the build stage only.
+# For the scripts of a venv, and for pip, which only the build stage uses.
 python) packages='ca-certificates python3 python3-venv' ;;
-# Python renders the configuration (deploy/nginx/Dockerfile); a balancer needs `stream`; an object store
-# is verified by certificates.
+# Python renders the configuration (deploy/nginx/Dockerfile). The balancer needs `stream`. nginx needs
+# certificates to verify an object store.
 nginx) packages='ca-certificates nginx-light libnginx-mod-stream python3' ;;
 # The object store for trying (deploy/store).
 store) packages='ceph-common ceph-mon ceph-osd python3 radosgw' ;;
