@@ -19,7 +19,8 @@ stop() {
     exit 1
 }
 
-# Commands ask which containers run, so they name every profile, whatever .env says.
+# The script works on all containers that run, so the commands name every profile, also those that .env
+# does not name.
 compose() {
     if [ "$plugin" = yes ]; then
         docker compose --profile single --profile s3 --profile scale --profile observe "$@"

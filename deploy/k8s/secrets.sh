@@ -62,7 +62,7 @@ for example in ../*.env.example ../blob-keys.example; do
 done
 
 {
-    echo '# Made by deploy/k8s/secrets.sh from the files beside it.'
+    echo '# Made by deploy/k8s/secrets.sh from the files in this folder.'
     echo 'apiVersion: kustomize.config.k8s.io/v1beta1'
     echo 'kind: Kustomization'
     echo 'secretGenerator:'
