@@ -1,8 +1,7 @@
-"""A stack of docker-compose.yml, used with the commands that README and docs/ tell to type."""
+"""A stack of docker-compose.yml, used with the commands of docs/tour.md and docs/compose.md."""
 
 from __future__ import annotations
 
-import re
 import secrets
 from pathlib import Path
 
@@ -11,28 +10,21 @@ import httpx
 from tests.deploy import hearing
 from tests.deploy.composing import ROOT, Project, docker
 from tests.deploy.load import Load
+from tests.servers.code_blocks import blocks
 from tests.servers.ports import free_port
 from tests.servers.wharf.raw_http import until
 
 READY_SECONDS = 240
 # Between two questions to the engine, of which each takes a tenth of a second of a processor.
 PAUSE_SECONDS = 0.3
+TOUR = "docs/tour.md"
 DEFAULT = "127.0.0.1:8080"
 _SYS_PTRACE = 1 << 19
-
-
-def blocks(page: str, heading: str) -> list[str]:
-    """The shell commands below a heading of a page."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-
-
-START, CREDENTIALS, SCALE = blocks("README.md", "With docker compose")
+START, CREDENTIALS, SCALE = blocks(TOUR, "With docker compose")
 TAKE_DOWN = blocks("docs/compose.md", "Take down")[1]
-TOKEN = next(block for block in blocks("README.md", "Use") if block.startswith("token()"))
+TOKEN = next(block for block in blocks(TOUR, "Use") if block.startswith("token()"))
 UPLOAD, METADATA, DOWNLOAD = next(
-    b for b in blocks("README.md", "Use") if b.startswith("curl")
+    b for b in blocks(TOUR, "Use") if b.startswith("curl")
 ).splitlines()[:3]
 
 
@@ -47,13 +39,13 @@ class Stack(Project):
         name = f"wharf-test-{secrets.token_hex(3)}"
         super().__init__(name, {**settings, "WHARF_PUBLISH": f"127.0.0.1:{self.port}"})
 
-    def readme(self, *commands: str, **more: str) -> str:
-        """What README's commands print, with this stack's port in place of the default."""
+    def prints(self, *commands: str, **more: str) -> str:
+        """Return what commands print, with this stack's port in place of the default."""
         return self.shell("\n".join(commands).replace(DEFAULT, f"127.0.0.1:{self.port}"), **more)
 
     def token(self) -> str:
-        """A token of the tenant `demo`, got as README says."""
-        return self.readme(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
+        """Return a token of the tenant `demo`, got as docs/tour.md says."""
+        return self.prints(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
 
     def await_health(self, service: str) -> None:
         """Waits until the engine calls a service healthy."""
@@ -71,8 +63,8 @@ class Stack(Project):
             hearing.small(url, fields, key)
 
     def fetches(self, folder: Path) -> bool:
-        """Whether README's download has the bytes that README's upload has sent."""
-        self.readme(CREDENTIALS, TOKEN, DOWNLOAD.replace("/tmp/", f"{folder}/"))
+        """Tell whether the tour's download has the bytes that the tour's upload sent."""
+        self.prints(CREDENTIALS, TOKEN, DOWNLOAD.replace("/tmp/", f"{folder}/"))
         return (folder / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
     def check_contained(self, service: str) -> None:

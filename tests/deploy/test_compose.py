@@ -1,4 +1,4 @@
-"""docker-compose.yml with a real engine: README's commands word for word, then what goes wrong.
+"""docker-compose.yml with a real engine: the commands of docs/tour.md, then what goes wrong.
 
 The tests of this file build on each other, in the order in which an operator meets these things.
 """
@@ -27,10 +27,10 @@ from tests.deploy.stack import (
     TOKEN,
     UPLOAD,
     Stack,
-    blocks,
     published,
     running,
 )
+from tests.servers.code_blocks import blocks
 from tests.servers.containers import IMAGES as NAMES
 from tests.servers.containers import Images
 from tests.servers.needs import lacking
@@ -65,10 +65,10 @@ def settings(images: Images) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def single(settings: dict[str, str]) -> Iterator[Stack]:
-    """One of each, started with README's one command."""
+    """One of each, started with the tour's one command."""
     stack = Stack(settings)
     try:
-        stack.readme(START)
+        stack.prints(START)
         stack.await_health("gateway")
         yield stack
     finally:
@@ -77,10 +77,10 @@ def single(settings: dict[str, str]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def scaled(single: Stack) -> Stack:
-    """The same installation with two replicas, as README and docs/compose.md have it."""
+    """The same installation with two replicas, as docs/tour.md and docs/compose.md say."""
     with single.write("moved") as single.moved:
         assert until(lambda: len(single.moved.acknowledged) >= 4)
-    single.readme(MOVE.replace("wharf_files", f"{single.name}_files"))
+    single.prints(MOVE.replace("wharf_files", f"{single.name}_files"))
     single.await_health("balancer")
     return single
 
@@ -93,8 +93,8 @@ def test_up(single: Stack) -> None:
 
 
 def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
-    """README's commands put a file in and get the same bytes back."""
-    single.readme(CREDENTIALS, TOKEN, UPLOAD, METADATA)
+    """The tour's commands put a file in and get the same bytes back."""
+    single.prints(CREDENTIALS, TOKEN, UPLOAD, METADATA)
     assert single.fetches(tmp_path)
 
 
@@ -128,13 +128,13 @@ def test_data_is_kept(single: Stack) -> None:
     """After `down` and another start, files and credentials are what they were."""
     with single.write("kept") as load:
         assert until(lambda: len(load.acknowledged) >= 4)
-    before = single.readme(CREDENTIALS, "cat $WHARF_DATA/credentials.json")
-    single.readme(DOWN)
+    before = single.prints(CREDENTIALS, "cat $WHARF_DATA/credentials.json")
+    single.prints(DOWN)
     assert single.containers() == {}
-    single.readme(START)
+    single.prints(START)
     single.await_health("gateway")
     assert load.lost() == []
-    assert single.readme(CREDENTIALS, "cat $WHARF_DATA/credentials.json") == before
+    assert single.prints(CREDENTIALS, "cat $WHARF_DATA/credentials.json") == before
 
 
 def test_scaled_up(scaled: Stack) -> None:
@@ -272,7 +272,7 @@ def test_a_replica_is_killed(scaled: Stack) -> None:
 
 def test_it_comes_back(scaled: Stack) -> None:
     """`up` brings the killed replica back, and it takes part again."""
-    scaled.readme(UP)
+    scaled.prints(UP)
     scaled.await_health("gateway-1")
     with scaled.write("back") as load:
         before = len(accesses(scaled, "gateway-1"))

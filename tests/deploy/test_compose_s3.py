@@ -16,10 +16,10 @@ from tests.deploy.stack import (
     TOKEN,
     UPLOAD,
     Stack,
-    blocks,
     published,
     running,
 )
+from tests.servers.code_blocks import blocks
 from tests.servers.containers import Images
 from tests.servers.needs import lacking
 
@@ -49,12 +49,12 @@ def settings(images: Images) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stack(settings: dict[str, str]) -> Iterator[Stack]:
-    """The stack, started as docs/compose.md says, with README's file in it."""
+    """The stack, started as docs/compose.md says, with the tour's file in it."""
     made = Stack(settings)
     try:
-        made.readme(START)
+        made.prints(START)
         made.await_health("gateway-s3")
-        made.readme(CREDENTIALS, TOKEN, UPLOAD, METADATA)
+        made.prints(CREDENTIALS, TOKEN, UPLOAD, METADATA)
         yield made
     finally:
         made.remove()

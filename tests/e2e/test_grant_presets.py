@@ -1,33 +1,26 @@
-"""README's "Grants", word for word: what each preset lets people and programs do, and no more."""
+"""Each preset of docs/tour.md, "Grants", allows what the page says, and nothing else."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from dataclasses import dataclass
 
 import pytest
 
-from tests.servers.wharf import people
+from tests.servers.code_blocks import blocks
+from tests.servers.wharf import checkout_shell, people
 from tests.servers.wharf.api_client import SMALL, ApiClient
-from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.people import Person
 from tests.servers.wharf.tenants import Tenants
 
+TOUR = "docs/tour.md"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
-
-
-def blocks(page: str, heading: str) -> list[str]:
-    """The commands below a heading of a page."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Team:
-    """A tenant of which README says `acme`."""
+    """The tenant that docs/tour.md calls `acme`."""
 
     wharf: Wharf
     owner: Person
@@ -39,24 +32,9 @@ class Team:
         return self.client.tenant
 
     def run(self, block: str) -> str:
-        """What a shell in the checkout prints that runs the commands, as an operator would."""
-        kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
-        own = {
-            "WHARF": self.wharf.url,
-            "WHARF_DATA": str(self.wharf.data),
-            "WHARF_ISSUER": f"{self.wharf.url}/auth",
-            "ADA": str(self.owner.api.token),
-        }
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", re.sub(r"\bacme\b", self.tenant, block)],
-            env={**kept, **own},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """Return what the commands print, with this tenant in place of `acme`."""
+        script = re.sub(r"\bacme\b", self.tenant, block)
+        return checkout_shell.run(self.wharf, script, ADA=str(self.owner.api.token))
 
     def person(self, username: str, said: str) -> Person:
         """Somebody of whom a command said id and password, logged in."""
@@ -103,8 +81,8 @@ def colleague(team: Team) -> Person:
 
 @pytest.fixture(scope="module")
 def preset(team: Team) -> Preset:
-    """Everybody of README's section, and a colleague in the same groups."""
-    presets, member = blocks("README.md", "Grants")
+    """The people and clients that the page's commands make, and a colleague in the same groups."""
+    presets, member = blocks(TOUR, "Grants")
     made = team.run(presets)
     auditor, eve = team.person("auditor", made), team.person("eve", team.run(member))
     bob = colleague(team)
@@ -116,8 +94,8 @@ def preset(team: Team) -> Preset:
 
 
 def test_the_pages_say_the_same() -> None:
-    """docs/grants.md has the commands that README has, so these tests are about both."""
-    assert blocks("docs/grants.md", "Presets") == blocks("README.md", "Grants")
+    """docs/grants.md has the commands of docs/tour.md, so these tests are about both pages."""
+    assert blocks("docs/grants.md", "Presets") == blocks(TOUR, "Grants")
 
 
 def test_a_private_folder(preset: Preset) -> None:

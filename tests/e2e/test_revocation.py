@@ -46,7 +46,7 @@ def oauth(api: ApiClient, path: str, **fields: str) -> Answer:
 
 
 class Client:
-    """A client of a tenant with its secret, as `billing` of the README."""
+    """Return a client of a tenant with its secret, as `billing` of docs/tour.md."""
 
     def __init__(self, admin: ApiClient, tenant: str) -> None:
         target = f"/auth/v1/tenants/{tenant}/clients"

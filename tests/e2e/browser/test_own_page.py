@@ -1,21 +1,21 @@
-"""README's "A page of your own that uploads", word for word: the commands in a shell, the script
-in a browser. This is what issue 3 calls done.
+"""The commands and the script of docs/tour.md, "A page of your own that uploads", work unchanged.
+
+A shell runs the commands, and a browser runs the script.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.browser.visitor import HTML, PNG, Visitor
+from tests.servers.code_blocks import blocks
 from tests.servers.promised import holds
 from tests.servers.wharf.api_client import Answer, ApiClient
-from tests.servers.wharf.instance import ROOT, Wharf
+from tests.servers.wharf.checkout_shell import run
 
+TOUR = "docs/tour.md"
 ORIGIN, GATEWAY = "http://localhost:3000", "http://127.0.0.1:8080"
 PAGE = """
 <input type=file><p></p>
@@ -26,29 +26,6 @@ document.querySelector("input").onchange = async event =>
   document.querySelector("p").textContent = await upload(event.target.files[0]);
 </script>
 """
-
-
-def blocks(heading: str, kind: str) -> list[str]:
-    """The code of a kind below a heading of README.md."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
-
-
-def run(wharf: Wharf, script: str) -> str:
-    """What a shell prints that runs this in the checkout, as a person would."""
-    kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
-    own = {"WHARF": wharf.url, "WHARF_DATA": str(wharf.data), "WHARF_ISSUER": f"{wharf.url}/auth"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env={**kept, **own},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def chosen(visitor: Visitor, name: str, content: bytes) -> str:
@@ -65,16 +42,16 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
     for what it is; after the suspension everything is refused within 5 s, links included.
     """
     wharf, heading = visitor.wharf, "A page of your own that uploads"
-    (token,) = (block for block in blocks("Use", "sh") if block.startswith("token()"))
+    (token,) = (block for block in blocks(TOUR, "Use") if block.startswith("token()"))
     token = token.partition("TOKEN=")[0]
-    setup, ending = blocks(heading, "sh")
+    setup, ending = blocks(TOUR, heading)
     link, suspend = ending.splitlines()
     setup = setup.replace(ORIGIN, visitor.site.origin("localhost"))
     setup = setup.replace("/tmp/", f"{tmp_path}/")
     shell = f'{token}\n{setup}\nprintf \'\\n%s\\n%s\\n\' "$WEB" "$PAGE"'
     web, ticket = run(wharf, shell).splitlines()[-2:]
 
-    (script,) = blocks(heading, "js")
+    (script,) = blocks(TOUR, heading, "js")
     page = PAGE.format(ticket=ticket, script=script.replace(GATEWAY, wharf.url))
     visitor.visit(page, "localhost")
     assert chosen(visitor, "a.png", PNG) == "from-the-page/a.png"

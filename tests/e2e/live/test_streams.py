@@ -8,8 +8,9 @@ from itertools import islice
 
 import pytest
 
-from tests.e2e.browser.test_readme import blocks, run
+from tests.servers.code_blocks import blocks
 from tests.servers.wharf.api_client import ApiClient
+from tests.servers.wharf.checkout_shell import run
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.live_client import (
     SECONDS,
@@ -40,11 +41,12 @@ def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
     assert until(goes_on, SECONDS)
 
 
-def test_the_readmes_commands(wharf: Wharf) -> None:
-    """README's commands print what happened, and its small picture is one, word for word."""
-    use = next(block for block in blocks("Use", "sh") if block.startswith("token()"))
-    (listens,) = blocks("Hear what happens", "sh")
-    pictures = next(block for block in blocks("Share", "sh") if "?w=" in block)
+def test_the_commands_of_the_tour(wharf: Wharf) -> None:
+    """The commands of docs/tour.md make a small picture, and print the events of its upload."""
+    tour = "docs/tour.md"
+    use = next(block for block in blocks(tour, "Use") if block.startswith("token()"))
+    (listens,) = blocks(tour, "Hear what happens")
+    pictures = next(block for block in blocks(tour, "Share") if "?w=" in block)
     printed = run(wharf, use + pictures + 'curl -sI "$WHARF$SMALL?w=256"\n' + listens)
     assert "content-type: image/webp" in printed.lower()
     assert "event: event\n" in printed
