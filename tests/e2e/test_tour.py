@@ -1,4 +1,4 @@
-"""The commands of docs/tour.md work as they are on the page."""
+"""The commands of docs/tour.md and README.md work as they are on the page."""
 
 from __future__ import annotations
 
@@ -97,3 +97,27 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
     run(fresh, f"{token_of}\n{upload}")
     printed = client(fresh, "Hear what happens", tmp_path, LISTENING_SECONDS)
     assert "'kind': 'file.created'" in printed
+
+
+def test_the_commands_of_readme(fresh: Wharf, tmp_path: Path) -> None:
+    """README has the commands that `make run` prints, and they bring a file in and back."""
+    start, commands = blocks("README.md", "Start")[:2]
+    assert start == "make run\n"
+    places = {DEFAULT_URL: fresh.url, '"var/': f'"{fresh.data}/'}
+    for default, own in places.items():
+        assert default in commands
+        commands = commands.replace(default, own)
+    output = fresh.output.read_text(encoding="utf-8").splitlines()
+    assert commands.splitlines() == [
+        line for line in output if line.startswith(("TOKEN=", "curl "))
+    ]
+    content = os.urandom(150_000).hex()
+    (tmp_path / "README.md").write_text(content)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith(content)
