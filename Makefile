@@ -24,32 +24,32 @@ RELEASE := $(addprefix unit/,gateway images native servicekit socket_guard) \
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Start Wharf on this machine (WHARF_PORT=8080, WHARF_DATA=./var); Ctrl-C stops it
+run: ## Start Wharf on this machine; Ctrl-C stops it (WHARF_PORT=8080 WHARF_DATA=./var)
 	@$(PREPARE) run
 	@$(BIN)/python -m wharf_native run
 
-status: ## Say whether Wharf runs on this WHARF_DATA and whether it is ready
+status: ## Report whether Wharf runs on this WHARF_DATA and whether it is ready
 	@$(PREPARE) run
 	@$(BIN)/python -m wharf_native status
 
-restart: ## Replace the processes of the running Wharf, without an outage (ARGS='upload')
+restart: ## Replace the processes of the running Wharf without an outage (ARGS='upload')
 	@$(PREPARE) run
 	@$(BIN)/python -m wharf_native restart $(ARGS)
 
-setup: ## Make .venv with everything for development
+setup: ## Make .venv with all Python packages for development
 	@$(PREPARE) dev
 
-test: ## Run all tests, installing nginx, Redis, PostgreSQL, Prometheus and Chromium where missing
+test: ## Run all tests; installs nginx, Redis, PostgreSQL, Ceph, Docker, podman, Chromium and others
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: ## Run tests/unit, on all cores; installs Python packages only
+unit: ## Run tests/unit on all cores; installs Python packages only
 	@$(PREPARE) unit
 	@$(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=loadfile $(UNIT_FOLDERS) $(ARGS)
 
-contract: ## Run tests/contract
-integration: ## Run tests/integration
-e2e: ## Run tests/e2e
+contract: ## Run tests/contract; installs nginx, Redis, PostgreSQL, Prometheus, strace, Ceph and Swift
+integration: ## Run tests/integration; installs what `test` installs
+e2e: ## Run tests/e2e; installs what `test` installs
 contract:
 	@$(PREPARE) contract
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
@@ -58,31 +58,31 @@ integration e2e:
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/$@ $(ARGS)
 
-deploy-test: ## Run tests/deploy
+deploy-test: ## Run tests/deploy; installs what `test` installs
 	@$(PREPARE) test
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
-release-test: ## Run what meets Debian's own programs: processes, nginx, databases
+release-test: ## Run the tests that depend on Debian's nginx, Redis, PostgreSQL and Python
 	@$(PREPARE) services
 	@$(BIN)/python -m pytest $(addprefix tests/,$(RELEASE)) $(ARGS)
 
-compose-test: ## Run the tests of the images and of docker-compose.yml with a real engine
+compose-test: ## Run the tests of the images and of docker-compose.yml with a container engine
 	@$(PREPARE) compose
 	@$(BIN)/python -m pytest tests/deploy/test_images.py tests/deploy/test_compose_file.py \
 		tests/deploy/test_compose.py $(ARGS)
 
 .PHONY: other-release
-other-release: ## On Debian 12, test on Debian 13, and the other way round (as root)
+other-release: ## As root: run tests on Debian 13 if this machine has Debian 12, else on Debian 12
 	@$(PREPARE) dev
 	@.ci/other-release $(ARGS)
 
 .PHONY: mutants
-mutants: ## Put faults into the code and say which no test notices (ROOMS='domain access', AGAIN=1)
+mutants: ## Put faults into the code and list those that no test notices (ROOMS='domain access' AGAIN=1)
 	@$(PREPARE) $(if $(ROOMS),dev,contract)
 	@status=0; $(BIN)/python -m tests.mutants $(if $(AGAIN),--again) $(ARGS) $(ROOMS) || status=1; \
 	$(if $(ROOMS),,$(BIN)/python -m tests.mutants.run_sql_conditions || status=1;) exit $$status
 
-lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, consistent packages
+lint: ## Check style: Ruff, format, imports between packages, shell scripts, installed packages
 	@$(PREPARE) dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
@@ -92,7 +92,7 @@ lint: ## Check style: Ruff, formatting, imports between rooms, shell syntax, con
 	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile deploy/store/Dockerfile
 	$(BIN)/python -m pip check
 
-types: ## Check types: mypy --strict
+types: ## Check types with mypy --strict
 	@$(PREPARE) dev
 	$(BIN)/mypy $(CODE)
 
@@ -101,23 +101,23 @@ format: ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format --quiet .
 
-lock: ## Re-lock requirements/*.txt (UPGRADE=--upgrade moves to newer versions)
+lock: ## Lock requirements/*.txt again (UPGRADE=--upgrade uses newer versions)
 	@$(PREPARE) dev
 	@UPGRADE='$(UPGRADE)' UV=$(BIN)/uv sh requirements/lock.sh
 
-bench: ## Compare with nginx and others (ROUNDS=3 PEERS=no WORKLOADS=put10k,get1g RESULT=x.json)
+bench: ## Compare Wharf with nginx and others (ROUNDS=3 PEERS=no WORKLOADS=put10k,get1g RESULT=x.json)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
-bench-compare: ## Say which rows of two results of `make bench` moved (A=before.json B=after.json)
+bench-compare: ## List the rows that differ in two results of `make bench` (A=before.json B=after.json)
 	@$(PREPARE) dev
 	@$(BIN)/python -m loadtests.bench.compare $(A) $(B)
 
-scale: ## Compare ten million files with an empty database (ARGS='--files 100000', SCALE_WORK=dir)
+scale: ## Compare ten million files with an empty database (ARGS='--files 100000' SCALE_WORK=dir)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.scale $(ARGS)
 
-load: ## Load a running Wharf (SHAPE=smoke|average|stress|soak HOST=... CREDENTIALS=... REPORT=...)
+load: ## Simulate users of a running Wharf (SHAPE=smoke|average|stress|soak HOST=... CREDENTIALS=... REPORT=...)
 	@$(PREPARE) dev
 	@$(BIN)/python -m loadtests.load $(ARGS)
 
@@ -125,18 +125,18 @@ capacity: ## Measure what each part spends on a request, on SQLite and PostgreSQ
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.capacity $(ARGS)
 
-k8s: ## Render the manifests of deploy/k8s, validate and scan them
+k8s: ## Render the manifests of deploy/k8s, validate them and scan them
 	@$(PREPARE) k8s
 	@$(BIN)/python -m deploy.k8s.checks
 
-images: ## Build the images (WHARF_VERSION=dev, BASE_IMAGE, NGINX_BASE_IMAGE, BASES=debian)
+images: ## Build the container images (WHARF_VERSION=dev BASE_IMAGE=... NGINX_BASE_IMAGE=... BASES=debian)
 	@$(PREPARE) run
 	@PYTHON=$(BIN)/python sh deploy/images/build.sh
 
 upgrade: ## Replace the containers of the running compose stack one by one, after `docker compose build`
 	@sh deploy/compose/upgrade.sh
 
-noisy: ## Show what a noisy tenant does to quiet ones (ARGS='--seconds 10', BENCH_WORK=dir)
+noisy: ## Measure the effect of a noisy tenant on quiet ones (ARGS='--seconds 10' BENCH_WORK=dir)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.noisy $(ARGS)
 
@@ -146,7 +146,7 @@ bench-live: ## Measure the live channel with idle connections (ARGS='--connectio
 	@$(BIN)/python -m loadtests.live $(ARGS)
 
 .PHONY: bench-object-store
-bench-object-store: ## Measure Wharf on an object store beside boto3 alone (ARGS='--rounds 1 --megabytes 256')
+bench-object-store: ## Compare Wharf on an object store with boto3 alone (ARGS='--rounds 1 --megabytes 256')
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.object_store $(ARGS)
 
@@ -156,22 +156,22 @@ bench-pictures: ## Measure how fast small pictures are made (ARGS='--seconds 5 -
 	@$(BIN)/python -m loadtests.small_pictures $(ARGS)
 
 .PHONY: pages
-pages: ## Measure the console's pages with ten million files (ARGS='--files 100000', PAGES_WORK=dir)
+pages: ## Measure the console's pages with ten million files (ARGS='--files 100000' PAGES_WORK=dir)
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.pages $(ARGS)
 
 .PHONY: observing
-observing: ## Regenerate the rules and dashboards of deploy/observing
+observing: ## Write the rules and dashboards of deploy/observing again
 	@$(PREPARE) dev
 	$(BIN)/python -m deploy.observing
 	$(BIN)/python -m deploy.k8s.checks.alerting
 
-docs: ## Regenerate the documentation that is made from code
+docs: ## Write the pages that are made from the code again
 	@$(PREPARE) dev
 	$(BIN)/python docs/generate.py
 
 .PHONY: screenshots
-screenshots: ## Take the pictures of README and docs/ anew (ARGS='console-files console-login')
+screenshots: ## Take the pictures of README and docs/ again (ARGS='console-files console-login')
 	@$(PREPARE) test
 	@$(BIN)/python -m docs.screenshots $(ARGS)
 
@@ -179,6 +179,6 @@ clean: ## Remove .venv and caches; data in var stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -not -path './var/*' -prune -exec rm -rf {} +
 
-clean-data: ## Remove ./var with every uploaded file in it (asks first)
+clean-data: ## Remove ./var with every uploaded file in it; asks first
 	@printf 'Remove ./var and every file uploaded into it? Type yes: '
 	@read answer && [ "$$answer" = yes ] && rm -rf var && echo removed || echo "kept"
