@@ -64,8 +64,9 @@ uWSGI reads these settings from `services/*/uwsgi.ini`. Other options of uWSGI a
 with its reason.
 """
 _ABOUT_PROBLEMS = """\
-Every refusal is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`,
-`status`, `detail` and `request_id`. `type` is the stable name: `/problems/` and the slug. The
+A refusal is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`,
+`status`, `detail` and `request_id`. The tour lists
+[the exceptions](tour.md#refusals-without-a-problem-document). `type` is the stable name: `/problems/` and the slug. The
 gateway serves a page at that address. Compare `type`, and never `title` or `detail`, because their
 words may change.
 
