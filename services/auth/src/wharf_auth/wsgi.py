@@ -1,4 +1,4 @@
-"""The process that uWSGI runs (`module = wharf_auth.wsgi:application`)."""
+"""The WSGI application that uWSGI loads (`module = wharf_auth.wsgi:application`)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wharf_auth.app import SERVICE, create_app
 from wharf_auth.signing import SigningKeyError
 
 log = logging.getLogger(__name__)
-# With this code a worker tells uWSGI's master to end instead of starting another worker.
+# A worker that exits with this code makes uWSGI's master end, instead of starting a new worker.
 _UWSGI_FAILED_APP = 22
-# Paths of the internal port, and where the application serves them.
+# Paths of the internal port, each with the application's path that serves it.
 _INTERNAL = {
     "/metrics": "/metrics",
     "/healthz": "/auth/healthz",
     "/readyz": "/auth/readyz",
-    # For upload, which may have no gateway beside it.
+    # For upload, which may run on a machine without a gateway.
     "/jwks": "/.well-known/jwks.json",
     "/feed": "/auth/internal/feed",
 }
 
 
 def from_environment() -> internal_port.Application:
-    """Return what uWSGI serves; ends the process with one line when it cannot be started."""
+    """Return the application; end the process with a one-line message if the start fails."""
     uwsgi_setenv.forbid()
     memory.return_large_blocks()
     try:
@@ -44,7 +44,8 @@ def _traced(own: settings.Settings) -> tracing.WsgiApp:
     logs.configure(SERVICE, own.log_level)
     if ignored := settings.retired():
         log.warning(
-            "%s: ignored, failures of an account are counted by network (docs/people.md)",
+            "%s: ignored, the service counts the failures of an account by network "
+            "(docs/people.md)",
             ", ".join(ignored),
         )
     app = create_app(own)

@@ -1,4 +1,4 @@
-"""Who acts in a request, for the audit log; refused acts are noted here too."""
+"""The actor of a request for the audit log, and the audit log's lines about refused requests."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from wharf_auth.domain.clock import Clock, milliseconds
 log = logging.getLogger(__name__)
 _ADMINISTRATION = "/auth/v1/"
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
-# Longer ids are none of ours: a path decides what stands in the log.
+# No id of Wharf is longer. The path comes from the client, so the log cuts longer texts.
 _MAX_CHARACTERS = 64
 _REFUSALS_AN_HOUR = 100
-#: The extension that counts further requests (`ratelimits.RateLimits.count_more`).
+#: The name of the app's extension that counts further requests against the rate limits
+#: (`ratelimits.RateLimits.count_more`).
 COUNT_MORE = "count-more"
 _ROWS_A_REQUEST = 10
 
 
 def actor(principal: Principal | None = None) -> Actor:
-    """Who asks: the request's principal, unless another is given."""
+    """Return the actor of the request: its principal, unless another principal is given."""
     who: Principal = principal or g.principal
     return Actor(who.subject, who.tenant, request.remote_addr or "", g.request_id)
 
 
 def count_rows(rows: int) -> None:
-    """Count a request that makes many rows as more requests of its caller.
+    """Count a request that writes many rows as several requests of its caller.
 
-    It is not refused: it may be the minute's last one.
+    This function never refuses the request, even if the count now exceeds the rate limit.
     """
     further = (rows - 1) // _ROWS_A_REQUEST
     if further > 0:
@@ -42,9 +43,10 @@ def count_rows(rows: int) -> None:
 
 
 def _asked_about(own_tenant: str) -> str:
-    """Return what the path names, in the caller's own words: nothing is looked up.
+    """Return the names in the request's path, without a check in the database that they exist.
 
-    Another tenant stands before it, so that its people and clients are not taken for own ones.
+    For another tenant than `own_tenant` the text begins with its name and a slash, so that a reader
+    does not take its users and clients for those of the own tenant.
     """
     names = {
         name: str(value)[:_MAX_CHARACTERS] for name, value in (request.view_args or {}).items()
@@ -55,9 +57,10 @@ def _asked_about(own_tenant: str) -> str:
 
 
 class RefusalCount:
-    """Counts the refusals of each tenant's callers in this process, in hours of the clock.
+    """A count of the refused requests of each tenant, in this process and in the current hour.
 
-    Refusals cost their caller nothing: they would push what was done out of the audit log.
+    A caller can cause refusals without any cost. Without a limit they would displace the lines
+    about completed acts from the audit log.
     """
 
     def __init__(self, clock: Clock, most: int = _REFUSALS_AN_HOUR) -> None:
@@ -66,7 +69,7 @@ class RefusalCount:
         self._lock = threading.Lock()
 
     def has_room(self, tenant: str) -> bool:
-        """Count one; tell whether it is to be noted."""
+        """Count one refusal, and tell whether the audit log may still store it."""
         hour = int(self._clock() // 3600)
         with self._lock:
             if hour != self._hour:
@@ -74,8 +77,8 @@ class RefusalCount:
             count = self._counts[tenant] = self._counts.get(tenant, 0) + 1
         if count == self._most + 1:
             log.warning(
-                "more than %d requests of the tenant %s were refused: the audit log has no more of "
-                "them in this hour, the log of requests has all",
+                "more than %d requests of the tenant %s were refused in this hour: the audit log "
+                "stores no more of them, the request log has all of them",
                 self._most,
                 tenant,
             )
@@ -83,12 +86,15 @@ class RefusalCount:
 
 
 def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
-    """Has the audit log say who tried what in vain. What was done is noted with its records."""
+    """Install a hook that adds refused administrative requests to the audit log.
+
+    An act that succeeds is added in the transaction that changes the records.
+    """
     counted = RefusalCount(clock)
 
     @app.after_request
     def note(response: Response) -> Response:
-        # A flood that the rate limit holds back must not become a flood of rows.
+        # A flood of requests that the rate limit refuses (429) must not become a flood of rows.
         worth = 400 <= response.status_code < 500 and response.status_code != 429
         administration = request.path.startswith(_ADMINISTRATION)
         if not (worth and administration and g.get("principal")) or request.method in _READING:
@@ -97,7 +103,7 @@ def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
             return response
         act = actor().does(
             (request.endpoint or "unknown")[:_MAX_CHARACTERS],
-            # Nobody writes into the log of another tenant by asking in vain.
+            # A caller must not be able to add lines to another tenant's log by refused requests.
             tenant=g.principal.tenant,
             about=_asked_about(g.principal.tenant),
             at=milliseconds(clock),
@@ -106,6 +112,6 @@ def note_refusals(app: Flask, records: Records, clock: Clock) -> None:
         try:
             records.note(act)
         except DatabaseUnavailable as error:
-            # Nothing was done, and the caller has its answer.
-            log.error("a refusal is not noted: %s", error)  # noqa: TRY400 -- one line
+            # The request changed nothing, and its response is ready: losing the line is tolerable.
+            log.error("a refused request is missing in the audit log: %s", error)  # noqa: TRY400 -- one line
         return response

@@ -1,4 +1,4 @@
-"""`GET /auth/v1/audit`: the audit log, for administrators, and of a tenant for its owners."""
+"""`GET /auth/v1/audit`: the audit log; owners of a tenant see the acts of their tenant only."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ _Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 
 
 class AuditQuery(msgspec.Struct):
-    """Which part of the log: lines numbered above `after`, or below `before`, of one tenant."""
+    """The requested part of the audit log.
 
-    after: Annotated[_Number, msgspec.Meta(description="`next_after` of the page before.")] = 0
+    It has the lines with numbers above `after` or below `before`, of all tenants or of one.
+    """
+
+    after: Annotated[_Number, msgspec.Meta(description="`next_after` of the previous page.")] = 0
     before: Annotated[
         _Number | None,
-        msgspec.Meta(description="`next_before` of the page before, with the newest first."),
+        msgspec.Meta(description="`next_before` of the previous page; for `order=newest`."),
     ] = None
     order: Annotated[
         Literal["oldest", "newest"], msgspec.Meta(description="Which acts come first.")
@@ -40,11 +43,12 @@ class AuditQuery(msgspec.Struct):
 
 
 class AuditLine(msgspec.Struct):
-    """One act. `actor` is a client's or user's id, `cli`, or `service`; `about` what was acted on.
+    """One act. `actor` is the id of a client or user, `cli`, or `service`.
 
-    `outcome` is `done` or the slug of the problem with which it was refused. A refused act
-    stands under the actor's own tenant, and `about` is what the request named, whether it exists or
-    not: another tenant stands before a slash.
+    `about` is the user, client, group or tenant that the act changed. `outcome` is `done`, or the
+    slug of the problem that refused the act. A refused act belongs to the tenant of its actor, and
+    its `about` is the name in the request, whether it exists or not. The name of another tenant and
+    a slash come before it.
     """
 
     seq: int
@@ -60,9 +64,9 @@ class AuditLine(msgspec.Struct):
 
 
 class AuditPage(msgspec.Struct):
-    """A page; `next_after` begins the next one, `null` on the last one there is so far.
+    """A page of acts. `next_after` is `after` of the next page, or `null` on the last page.
 
-    With the newest first, `next_before` begins the next one.
+    For `order=newest`, `next_before` is `before` of the next page, or `null` on the last page.
     """
 
     acts: list[AuditLine]
@@ -75,10 +79,10 @@ AUDIT = Operation(
     tag="audit",
     summary="List the acts in the audit log",
     description=(
-        f"With `{ADMIN_SCOPE}` all of it; with `{MEMBERS_SCOPE}` what is about the own tenant. "
-        "A refused act stands under the caller's own tenant. "
-        "Nothing can change a line. Old ones go, and the oldest of a tenant that has very many. "
-        "The oldest come first, or with `order=newest` the newest."
+        f"With the scope `{ADMIN_SCOPE}` the acts of all tenants; with `{MEMBERS_SCOPE}` the acts "
+        "of your own tenant. A refused act belongs to the tenant of its caller. Nobody can change "
+        "an act. The service deletes acts after some time, and the oldest acts of a tenant that "
+        "has very many. The oldest acts come first; with `order=newest` the newest."
     ),
     query=AuditQuery,
     answers={200: Answer("A page of acts.", AuditPage)},
@@ -87,7 +91,7 @@ AUDIT = Operation(
 
 
 def answer(found: AuditedAct) -> AuditLine:
-    """How an act looks from outside."""
+    """Convert the act into its form in responses."""
     act, by = found.act, found.act.by
     return AuditLine(
         seq=found.seq,
@@ -104,7 +108,7 @@ def answer(found: AuditedAct) -> AuditLine:
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The route of the audit log."""
+    """Return the blueprint with the route of the audit log."""
     routes = ProtectedBlueprint(
         "audit", __name__, url_prefix="/auth/v1/audit", protection=ADMINISTRATORS_AND_OWNERS
     )
@@ -120,7 +124,7 @@ def blueprint(context: AppContext) -> Blueprint:
         if query.order == "newest":
             return _newest(context, query, tenant)
         if query.before is not None:
-            raise MALFORMED("before is for order=newest.")
+            raise MALFORMED("The parameter before needs order=newest.")
         found = context.records.audit(after=query.after, limit=query.limit + 1, tenant=tenant)
         return AuditPage(*_page(found, query.limit))
 
@@ -129,7 +133,7 @@ def blueprint(context: AppContext) -> Blueprint:
 
 def _newest(context: AppContext, query: AuditQuery, tenant: str | None) -> AuditPage:
     if query.after:
-        raise MALFORMED("after is for order=oldest.")
+        raise MALFORMED("The parameter after needs order=oldest.")
     before = _LAST if query.before is None else query.before
     found = context.records.audit_before(before=before, limit=query.limit + 1, tenant=tenant)
     lines, last = _page(found, query.limit)
@@ -137,6 +141,6 @@ def _newest(context: AppContext, query: AuditQuery, tenant: str | None) -> Audit
 
 
 def _page(found: list[AuditedAct], limit: int) -> tuple[list[AuditLine], int | None]:
-    """Return what is shown, and the number of its last line, where there are more."""
+    """Return the lines of the page, and the number of its last line if more lines follow."""
     page = found[:limit]
     return [answer(one) for one in page], page[-1].seq if len(found) > limit else None

@@ -1,4 +1,4 @@
-"""A client proves itself at an OAuth endpoint; failures are counted and throttled."""
+"""The authentication of clients at the OAuth endpoints; failures are counted and throttled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from wharf_auth.routes.trying import trying
 
 
 def logged_in(context: AppContext) -> Client:
-    """The client of the request; raises `OAuthError`, or the problem `quota-exceeded`."""
+    """Return the client that the request authenticates.
+
+    Raise `OAuthError`, or the problem `quota-exceeded` after too many failures.
+    """
     return login(context, credentials_of(request))
 
 
 def login(context: AppContext, credentials: Credentials) -> Client:
-    """The client that proves itself; raises `OAuthError`, or the problem `quota-exceeded`."""
+    """Return the client that these credentials authenticate.
+
+    Raise `OAuthError`, or the problem `quota-exceeded` after too many failures.
+    """
     address = request.remote_addr or ""
     try:
         with trying(context, Account.client(credentials.client_id)):
@@ -34,4 +40,4 @@ def login(context: AppContext, credentials: Credentials) -> Client:
     except clients.TenantSuspended:
         raise OAuthError("unauthorized_client", "The client's tenant is suspended.") from None
     except HashingBusy:
-        raise unavailable("Too many logins at once.") from None
+        raise unavailable("Too many logins are in progress.") from None

@@ -1,4 +1,4 @@
-"""`…/clients/{client}/secrets`: a client holds two at a time, so that it changes without a gap."""
+"""`…/clients/{client}/secrets`: a client may have two secrets, to change them without a gap."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wharf_auth.routes.protections import MANAGERS_OF_TENANT
 
 
 class SecretAnswer(msgspec.Struct, kw_only=True):
-    """A live secret; `hint` are its last characters."""
+    """A live secret; `hint` is its last characters."""
 
     secret_id: str
     hint: str
@@ -28,7 +28,7 @@ class SecretAnswer(msgspec.Struct, kw_only=True):
 
 
 class NewSecret(SecretAnswer, kw_only=True):
-    """A new secret, shown here and never again."""
+    """A new secret. Only this response shows it."""
 
     client_id: str
     client_secret: str
@@ -44,14 +44,15 @@ LIST = Operation(
     id="listClientSecrets",
     tag="clients",
     summary="List a client's live secrets",
-    answers={200: Answer("What is known of them; not the secrets themselves.", SecretList)},
+    answers={200: Answer("The secrets' ids and hints, without the secrets.", SecretList)},
     problems=(NOT_FOUND,),
 )
 ADD = Operation(
     id="createClientSecret",
     tag="clients",
     summary="Give a client a second secret",
-    description="Hand the new one out, then retire the old one: no request fails in between.",
+    description="Give the new secret to the program, then retire the old secret: no request fails "
+    "in between.",
     answers={201: Answer("The secret.", NewSecret)},
     problems=(NOT_FOUND, TOO_MANY_SECRETS),
 )
@@ -59,20 +60,20 @@ RETIRE = Operation(
     id="deleteClientSecret",
     tag="clients",
     summary="Retire one of a client's secrets",
-    answers={204: Answer("Nobody gets a token with it any more.")},
+    answers={204: Answer("The secret is retired: no client gets a token with it any more.")},
     problems=(NOT_FOUND,),
 )
 
 
 def answer(secret: Secret) -> SecretAnswer:
-    """How a secret looks from outside."""
+    """Convert the secret into its form in responses."""
     return SecretAnswer(
         secret_id=secret.id, hint=secret.hint, created_at=timestamp(secret.created_at / 1000)
     )
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of clients' secrets."""
+    """Return the blueprint with the routes of clients' secrets."""
     routes = ProtectedBlueprint(
         "client_secrets",
         __name__,

@@ -28,7 +28,7 @@ from wharf_auth.routes.tenants import Page, time_or_none
 
 
 class NewClient(msgspec.Struct, forbid_unknown_fields=True):
-    """A client to be."""
+    """A client to create."""
 
     name: str
     scopes: list[str]
@@ -36,9 +36,10 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClientChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays. A change of scopes or grants holds everywhere within five seconds.
+    """The changes to a client. A member that is left out stays unchanged.
 
-    Scopes that are taken away count at once, those that are added in the next token.
+    A change of grants, and the removal of a scope, applies to existing tokens within five seconds.
+    A scope that is added appears in the client's next token.
     """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
@@ -47,7 +48,7 @@ class ClientChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClientAnswer(msgspec.Struct, kw_only=True):
-    """A client; `state` is `active` or `disabled`, `grants` are its own, without its groups'."""
+    """A client. `state` is `active` or `disabled`; `grants` leaves out the grants of its groups."""
 
     client_id: str
     tenant: str
@@ -61,13 +62,13 @@ class ClientAnswer(msgspec.Struct, kw_only=True):
 
 
 class ClientWithSecret(ClientAnswer, kw_only=True):
-    """A new client. The secret is shown here and never again."""
+    """A new client. Only this response shows the secret."""
 
     client_secret: str
 
 
 class ClientList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of clients; `next_cursor` is `null` on the last page."""
 
     clients: list[ClientAnswer]
     next_cursor: str | None
@@ -113,14 +114,14 @@ CHANGE = Operation(
 DISABLE = Operation(
     id="disableClient",
     tag="clients",
-    summary="Disable a client for good",
-    answers={204: Answer("The client gets no more tokens, and those it has are refused.")},
+    summary="Disable a client permanently",
+    answers={204: Answer("The client gets no more tokens, and its existing tokens are refused.")},
     problems=(NOT_FOUND, CLIENT_PROTECTED),
 )
 
 
 def answer(client: Client, groups: Sequence[NamedGroup] = ()) -> ClientAnswer:
-    """How a client looks from outside."""
+    """Convert the client into its form in responses."""
     return ClientAnswer(
         client_id=client.id,
         tenant=client.tenant,
@@ -135,12 +136,12 @@ def answer(client: Client, groups: Sequence[NamedGroup] = ()) -> ClientAnswer:
 
 
 def with_secret(client: Client, secret: str) -> ClientWithSecret:
-    """How a client looks at the one moment when its secret is shown."""
+    """Convert a new client into its form in the one response that shows its secret."""
     return ClientWithSecret(**msgspec.structs.asdict(answer(client)), client_secret=secret)
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of clients."""
+    """Return the blueprint with the routes of clients."""
     routes = ProtectedBlueprint(
         "clients",
         __name__,
@@ -181,7 +182,9 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
     @operation(CHANGE)
     def change(tenant: str, client: str, body: ClientChange) -> ClientAnswer:
         if client == g.principal.subject:
-            raise CLIENT_PROTECTED("Change this client with another one's token.")
+            raise CLIENT_PROTECTED(
+                "A client cannot change itself. Use the token of another client or a person."
+            )
         changed = clients.Change(name=body.name, scopes=body.scopes, grants=body.grants)
         return _told(context, clients.change(records, clock, tenant, client, changed, actor()))
 
@@ -189,7 +192,9 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
     @operation(DISABLE)
     def disable(tenant: str, client: str) -> None:
         if client == g.principal.subject:
-            raise CLIENT_PROTECTED("Disable this client with another one's token.")
+            raise CLIENT_PROTECTED(
+                "A client cannot disable itself. Use the token of another client or a person."
+            )
         clients.disable(records, clock, tenant, client, actor())
 
 

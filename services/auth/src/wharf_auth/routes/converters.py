@@ -1,4 +1,4 @@
-"""Parts of a path that routes name, and what they may hold."""
+"""Converters for the parts of a path: a part that does not match its pattern gets 404."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from wharf_auth.domain.names import TENANT_PATTERN
 
 
 class TenantConverter(BaseConverter):
-    """`<tenant:…>`: what cannot be a tenant's name is not found."""
+    """The converter of `<tenant:…>`: it matches texts that can be a tenant's name."""
 
     regex = TENANT_PATTERN
 
 
 class ClientConverter(BaseConverter):
-    """`<client:…>`: what cannot be a client's id is not found."""
+    """The converter of `<client:…>`: it matches texts that can be an id."""
 
     regex = "[A-Za-z0-9_-]{1,64}"

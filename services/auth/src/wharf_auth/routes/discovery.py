@@ -1,4 +1,4 @@
-"""What everybody may know: the public keys, and where the endpoints are."""
+"""Public routes under `/.well-known`: the key set and the addresses of the endpoints."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _CACHED = {"Cache-Control": f"`max-age={JWKS_MAX_AGE_SECONDS}`."}
 
 
 class KeySet(msgspec.Struct):
-    """RFC 7517: public keys."""
+    """A set of public keys (RFC 7517)."""
 
     keys: list[dict[str, str]]
 
 
 class Metadata(msgspec.Struct):
-    """RFC 8414."""
+    """The metadata of the authorization server (RFC 8414)."""
 
     issuer: str
     token_endpoint: str
@@ -57,7 +57,7 @@ KEYS = Operation(
 METADATA = Operation(
     id="getServerMetadata",
     tag="discovery",
-    summary="Read where the endpoints are and what they can do",
+    summary="Read the addresses and abilities of the endpoints",
     answers={200: Answer("The metadata.", Metadata, _CACHED)},
     problems=(NOT_FOUND,),
 )
@@ -69,7 +69,7 @@ METADATA_OF_ISSUER = replace(
 
 
 def metadata(issuer: str, gateway: str) -> Metadata:
-    """Metadata of this service as the issuer behind the gateway."""
+    """Return the metadata of this service as the issuer behind the gateway."""
     return Metadata(
         issuer=issuer,
         token_endpoint=f"{gateway}/auth/oauth/token",
@@ -80,7 +80,7 @@ def metadata(issuer: str, gateway: str) -> Metadata:
         # There is no authorization endpoint, so there are no response types.
         response_types_supported=[],
         grant_types_supported=list(GRANTS),
-        # A person's refresh token needs no client beside it, nor does a token exchange.
+        # Neither a person's refresh token nor a token exchange needs credentials of a client.
         token_endpoint_auth_methods_supported=[*_METHODS, "none"],
         revocation_endpoint_auth_methods_supported=_METHODS,
         introspection_endpoint_auth_methods_supported=_METHODS,
@@ -89,9 +89,9 @@ def metadata(issuer: str, gateway: str) -> Metadata:
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes under `/.well-known`."""
+    """Return the blueprint with the routes under `/.well-known`."""
     routes = ProtectedBlueprint(
-        "discovery", __name__, protection=public("keys and endpoints are for everybody")
+        "discovery", __name__, protection=public("keys and endpoints are public")
     )
     made = metadata(context.settings.issuer, context.settings.gateway_url)
 
@@ -108,9 +108,9 @@ def blueprint(context: AppContext) -> Blueprint:
     @routes.get(f"{_METADATA_PATH}/<path:issuer_path>")
     @operation(METADATA_OF_ISSUER)
     def server_with_path(issuer_path: str) -> Response:
-        # RFC 8414 section 3.1: an issuer's path comes after the well-known part.
+        # RFC 8414 section 3.1: the path of the issuer follows the well-known part.
         if urlsplit(context.settings.issuer).path != f"/{issuer_path}":
-            raise NOT_FOUND("This is not the issuer.")
+            raise NOT_FOUND("No issuer has this path.")
         return _cached(made)
 
     return routes

@@ -1,6 +1,7 @@
-"""`GET /auth/internal/feed`: revocations and suspensions, for the services that follow them.
+"""`GET /auth/internal/feed`: the feed of revocations, for the services that follow it.
 
-Only the gateway's internal port leads here, like to the metrics: the feed names all tenants.
+The feed names all tenants, so only requests through the gateway's internal port reach it, as with
+the metrics.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from wharf_auth.context import AppContext
 
 
 class Position(msgspec.Struct):
-    """Which part of the feed: entries numbered above `after`, at most `limit`."""
+    """The requested part of the feed: at most `limit` entries with numbers above `after`."""
 
     after: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The route of the feed."""
+    """Return the blueprint with the route of the feed."""
     routes = ProtectedBlueprint(
         "feed",
         __name__,
         url_prefix="/auth/internal",
-        protection=public("only the gateway's internal port leads here"),
+        protection=public("only the gateway's internal port reaches this route"),
     )
 
     @routes.get("/feed")

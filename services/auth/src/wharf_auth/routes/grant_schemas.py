@@ -1,4 +1,4 @@
-"""What requests and answers have of grants and groups."""
+"""The forms of grants and groups in requests and responses."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ from servicekit.grants import Compact, Grant, shown
 from wharf_auth.accounts.grants import Standing
 from wharf_auth.database.groups_contract import NamedGroup
 
-#: Of somebody, or of a group.
+#: The grants of a user, a client or a group.
 Grants = Annotated[
     list[Grant] | None,
     msgspec.Meta(
-        description="What is reached; an action needs its scope too. `null` is everything that the "
-        "scopes allow, an empty list nothing. At most 100 grants and 16 KiB."
+        description="The permitted buckets, prefixes and actions; an action needs its scope too. "
+        "`null` permits everything that the scopes allow, an empty list nothing. At most 100 "
+        "grants "
+        "and 16 KiB."
     ),
 ]
 
 
 class GroupName(msgspec.Struct):
-    """A group that somebody is in."""
+    """A group of a user or client."""
 
     group_id: str
     name: str
 
 
 def shown_grants(kept: Compact | None) -> list[Grant] | None:
-    """Return grants as requests and answers have them."""
+    """Convert stored grants into the form that requests and responses use."""
     return None if kept is None else shown(kept)
 
 
 def effective(standing: Standing) -> list[Grant] | None:
-    """Return what somebody reaches at this moment, filled in, as answers have it."""
+    """Return the grants that apply at this moment, with placeholders filled in.
+
+    `None` means that everything is permitted that the scopes allow.
+    """
     return None if standing.reach.is_everything else shown_grants(standing.grants)
 
 
 def group_names(groups: Iterable[NamedGroup]) -> list[GroupName]:
-    """Return the groups that somebody is in, as answers have them."""
+    """Convert the groups of a user or client into their form in responses."""
     return [GroupName(group.id, group.name) for group in groups]

@@ -25,14 +25,14 @@ Subjects = Annotated[
 
 
 class MemberChanges(msgspec.Struct, forbid_unknown_fields=True):
-    """Members to add and to remove: all of them, or none."""
+    """The members to add and to remove. The service makes all of these changes, or none."""
 
     add: Subjects = []
     remove: Subjects = []
 
 
 class MemberAnswer(msgspec.Struct):
-    """A person or a client of a group; `name` is the user's or the client's."""
+    """A member of a group; `name` is the name of the user or of the client."""
 
     subject: str
     kind: Literal["user", "client"]
@@ -40,7 +40,7 @@ class MemberAnswer(msgspec.Struct):
 
 
 class MemberList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of members; `next_cursor` is `null` on the last page."""
 
     members: list[MemberAnswer]
     next_cursor: str | None
@@ -57,9 +57,9 @@ LIST = Operation(
 CHANGE = Operation(
     id="updateGroupMembers",
     tag="groups",
-    summary="Change members, all or none",
-    description="Adding a member again, or removing one that is not there, has no effect. Each ten "
-    "members count as one request.",
+    summary="Add and remove members of a group",
+    description="The service makes all changes or none. It is no error to add a member again, or "
+    "to remove a subject that is not a member. Rate limits count ten members as one request.",
     body=MemberChanges,
     answers={204: Answer("The members are changed.")},
     problems=(NOT_FOUND, TOO_MANY_GROUPS, UNPROCESSABLE),
@@ -81,12 +81,12 @@ REMOVE = Operation(
 
 
 def answer(member: Member) -> MemberAnswer:
-    """How a member looks from outside."""
+    """Convert the member into its form in responses."""
     return MemberAnswer(member.id, member.kind, member.name)
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of a group's members."""
+    """Return the blueprint with the routes of a group's members."""
     routes = ProtectedBlueprint(
         "group_members",
         __name__,

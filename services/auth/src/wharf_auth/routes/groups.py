@@ -28,12 +28,15 @@ from wharf_auth.routes.tenants import Page
 
 Scopes = Annotated[
     list[str],
-    msgspec.Meta(description="Of files, buckets and events; members have them beside their own."),
+    msgspec.Meta(
+        description="Scopes for files, buckets and events. Members have them in addition to their "
+        "own scopes."
+    ),
 ]
 
 
 class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
-    """A group to be; it begins without members."""
+    """A group to create. A new group has no members."""
 
     name: str
     scopes: Scopes = []
@@ -41,7 +44,10 @@ class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GroupChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays. A change holds everywhere within five seconds."""
+    """The changes to a group. A member that is left out stays unchanged.
+
+    A change applies in all services within five seconds.
+    """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     scopes: Scopes | msgspec.UnsetType = msgspec.UNSET
@@ -49,7 +55,7 @@ class GroupChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GroupAnswer(msgspec.Struct, kw_only=True):
-    """A group; `members` counts its people and clients."""
+    """A group. `members` is the number of its users and clients."""
 
     group_id: str
     tenant: str
@@ -61,7 +67,7 @@ class GroupAnswer(msgspec.Struct, kw_only=True):
 
 
 class GroupList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of groups; `next_cursor` is `null` on the last page."""
 
     groups: list[GroupAnswer]
     next_cursor: str | None
@@ -110,13 +116,17 @@ DELETE = Operation(
     id="deleteGroup",
     tag="groups",
     summary="Delete a group",
-    answers={204: Answer("The group is gone; its members lose what it gave within seconds.")},
+    answers={
+        204: Answer(
+            "The group was deleted. Its members lose its scopes and grants within five seconds."
+        )
+    },
     problems=(NOT_FOUND,),
 )
 
 
 def answer(group: Group, members: int) -> GroupAnswer:
-    """How a group looks from outside."""
+    """Convert the group into its form in responses."""
     return GroupAnswer(
         group_id=group.id,
         tenant=group.tenant,
@@ -129,7 +139,7 @@ def answer(group: Group, members: int) -> GroupAnswer:
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of groups."""
+    """Return the blueprint with the routes of groups."""
     routes = ProtectedBlueprint(
         "groups",
         __name__,

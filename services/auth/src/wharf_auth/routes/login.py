@@ -1,4 +1,4 @@
-"""`/auth/login` and `/auth/logout`: people come and go."""
+"""`/auth/login` and `/auth/logout`: people log in and log out."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ from wharf_auth.routes import cookies
 from wharf_auth.routes.grants.person_tokens import person_token
 from wharf_auth.routes.trying import trying
 
-# Longer than anything that could be right.
+# No correct name, password or token is longer.
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class Login(msgspec.Struct, forbid_unknown_fields=True):
-    """Who logs in. `refresh_token` says where the refresh token goes: programs choose `body`."""
+    """The credentials of a person.
+
+    `refresh_token` says where the response puts the refresh token; programs choose `body`.
+    """
 
     tenant: Text
     username: Text
@@ -42,7 +45,10 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LoginAnswer(msgspec.Struct, kw_only=True):
-    """As of the token endpoint (RFC 6749 section 5.1); `expires_in` is in seconds."""
+    """The tokens, as the token endpoint returns them (RFC 6749 section 5.1).
+
+    `expires_in` is in seconds.
+    """
 
     access_token: str
     token_type: str
@@ -50,12 +56,12 @@ class LoginAnswer(msgspec.Struct, kw_only=True):
     scope: str
     refresh_token: Annotated[
         str | msgspec.UnsetType,
-        msgspec.Meta(description="Only when the login asked for it in the body."),
+        msgspec.Meta(description="Present when the login asked for `body`."),
     ] = msgspec.UNSET
 
 
 class Logout(msgspec.Struct, forbid_unknown_fields=True):
-    """The refresh token of the session that ends, for those who have it in no cookie."""
+    """The refresh token of the session to end, for clients that do not keep it in the cookie."""
 
     refresh_token: Text | None = None
 
@@ -65,11 +71,12 @@ LOGIN = Operation(
     tag="sessions",
     summary="Log in with a password",
     description=(
-        f"The refresh token is set as the cookie `{cookies.REFRESH_COOKIE}`, or given in the body "
-        "to programs that ask for that. Wrong names, wrong passwords and disabled users get the "
-        "same answer. After some failures the person has to wait in this network, each time longer "
-        "(429, `Retry-After`). Pages of another origin are refused. Where the person has too many "
-        "sessions, the one that was used longest ago ends."
+        f"The response sets the refresh token as the cookie `{cookies.REFRESH_COOKIE}`, or has it "
+        "in the body if the request asks for that. The response is the same for a wrong name, a "
+        "wrong password and a disabled user. After some failures the person has to wait before "
+        "the next login from the same network, each time longer (429, `Retry-After`). The service "
+        "refuses requests from pages of another origin. If the person has too many sessions, the "
+        "least recently used session ends."
     ),
     body=Login,
     answers={
@@ -99,19 +106,19 @@ LOGOUT = Operation(
     id="logOut",
     tag="sessions",
     summary="End the session of a refresh token",
-    description="The token is in the cookie or in the body. Answers the same when there is no such "
-    "session, or none any more.",
+    description="The token is in the cookie or in the body. The response is the same if the "
+    "session does not exist or has already ended.",
     body=Logout,
     body_required=False,
     answers={
-        204: Answer("The session has ended.", None, {"Set-Cookie": "Removes the cookie."}),
+        204: Answer("The session has ended.", None, {"Set-Cookie": "Deletes the cookie."}),
     },
     problems=(MALFORMED, CROSS_SITE, UNSUPPORTED_MEDIA, UNPROCESSABLE),
 )
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of logging in and out."""
+    """Return the blueprint with the routes for login and logout."""
     routes = ProtectedBlueprint(
         "login",
         __name__,
@@ -149,7 +156,7 @@ def blueprint(context: AppContext) -> Blueprint:
 
 
 def _with_cookie(context: AppContext, response: Response, opened: Opened) -> Response:
-    """Put the refresh token into the cookie; the session that had the cookie before ends."""
+    """Put the refresh token into the cookie, and end the session of the cookie's old token."""
     if replaced := request.cookies.get(cookies.REFRESH_COOKIE):
         context.sessions.end_by_refresh(replaced)
     left = context.sessions.seconds_left(opened.session)

@@ -1,4 +1,4 @@
-"""`/auth/oauth`: tokens given, revoked and looked into. The grants are in `routes/grants/`."""
+"""`POST /auth/oauth/token`: the token endpoint. Its grants are in `routes/grants/`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RETRY = {"Retry-After": "In seconds."}
 
 
 class TokenRequest(msgspec.Struct):
-    """The form. A client sends id and secret either here or by HTTP Basic."""
+    """The form. The client sends its id and secret either here or by HTTP Basic."""
 
     grant_type: str
     scope: Annotated[
@@ -34,7 +34,7 @@ class TokenRequest(msgspec.Struct):
     client_id: str | None = None
     client_secret: str | None = None
     subject_token: Annotated[
-        str | None, msgspec.Meta(description="Token exchange: the token to be narrowed.")
+        str | None, msgspec.Meta(description="Token exchange: the token to narrow.")
     ] = None
     subject_token_type: Annotated[
         str | None, msgspec.Meta(description=f"Token exchange: `{ACCESS_TOKEN}`.")
@@ -57,15 +57,17 @@ class TokenRequest(msgspec.Struct):
     expires_in: Annotated[
         str | None,
         msgspec.Meta(
-            description="Token exchange: the longest life, in seconds. The new token ends "
-            "earlier where the subject token does: only a ticket made with a token of a login, a "
-            "secret or a refresh token may outlive that one, though not the person's session."
+            description="Token exchange: the longest life of the new token, in seconds. The new "
+            "token ends at the latest when the subject token ends. One exception: a ticket that "
+            "is made from the token of a login, a secret or a refresh token may outlive this "
+            "token, but not the person's session."
         ),
     ] = None
     refresh_token: Annotated[
         str | None,
         msgspec.Meta(
-            description="A person's, good for one use; pages of this origin have it in a cookie."
+            description="The refresh token of a person, valid for one use. Pages of this origin "
+            "send it in a cookie instead."
         ),
     ] = None
 
@@ -75,10 +77,10 @@ TOKEN = Operation(
     tag="tokens",
     summary="Get an access token",
     description=(
-        "The client proves itself by HTTP Basic (preferred) or in the form; for a token exchange "
-        "(RFC 8693) the subject token is proof enough, for a person's session its refresh token. "
-        "Errors are JSON as "
-        "in RFC 6749 section 5.2; after too many failures the answer is 429 for a while."
+        "The client sends its credentials by HTTP Basic (preferred) or in the form. A token "
+        "exchange (RFC 8693) needs only the subject token, and the session of a person only the "
+        "refresh token. Errors are JSON as in RFC 6749 section 5.2. After too many failures the "
+        "response is 429 for some time."
     ),
     body=Content(FORM, msgspec.json.schema(TokenRequest)["$defs"]["TokenRequest"]),
     answers={
@@ -93,12 +95,12 @@ TOKEN = Operation(
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes under `/auth/oauth`."""
+    """Return the blueprint with the routes under `/auth/oauth`."""
     routes = ProtectedBlueprint(
         "oauth",
         __name__,
         url_prefix="/auth/oauth",
-        protection=public("the grant's own credential is checked"),
+        protection=public("each grant checks the credentials itself"),
     )
     oauth_errors.install(routes)
 
@@ -108,9 +110,9 @@ def blueprint(context: AppContext) -> Blueprint:
         refuse_repeated()
         grant = GRANTS.get(required("grant_type"))
         if grant is None:
-            # Strangers are not told what there is.
+            # Only a client that has authenticated learns which grants exist.
             logged_in(context)
-            raise OAuthError("unsupported_grant_type", f"There are {', '.join(GRANTS)}.")
+            raise OAuthError("unsupported_grant_type", f"The grant types are {', '.join(GRANTS)}.")
         return grant(context)
 
     @routes.after_request

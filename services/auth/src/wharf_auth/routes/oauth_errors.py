@@ -1,4 +1,4 @@
-"""Errors of the OAuth endpoints (RFC 6749 section 5.2): clients look for `error`."""
+"""Errors of the OAuth endpoints (RFC 6749 section 5.2), whose clients read the member `error`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from servicekit.web import as_problem, json_response, problem_response
 
 
 class OAuthError(Exception):
-    """An error of RFC 6749 section 5.2."""
+    """An error of an OAuth endpoint (RFC 6749 section 5.2)."""
 
     def __init__(
         self,
@@ -24,28 +24,28 @@ class OAuthError(Exception):
 
 
 class ErrorAnswer(msgspec.Struct):
-    """RFC 6749 section 5.2."""
+    """The body of an error response (RFC 6749 section 5.2)."""
 
     error: str
     error_description: str
 
 
 def install(routes: Blueprint) -> None:
-    """Has every exception of these routes end in an answer that OAuth's clients understand."""
+    """Install error handlers that turn every exception into a response for OAuth clients."""
     routes.register_error_handler(OAuthError, _render)
     routes.register_error_handler(Exception, _render_other)
 
 
 def refuse_repeated() -> None:
-    """RFC 6749 section 3.2: parameters must not come more than once."""
+    """Raise `OAuthError` if the form repeats a parameter (RFC 6749 section 3.2)."""
     for name in request.form:
         if len(request.form.getlist(name)) > 1:
-            # The name is the client's: it must neither break the line nor be long.
+            # The client chose the name: it must not break the line in the log, nor be long.
             raise OAuthError("invalid_request", f"The parameter {name[:40]!a} is repeated.")
 
 
 def required(name: str) -> str:
-    """A parameter of the form; raises `OAuthError` when it is missing or empty."""
+    """Return a parameter of the form; raise `OAuthError` if it is missing or empty."""
     value = request.form.get(name)
     if not value:
         raise OAuthError("invalid_request", f"The parameter {name} is missing.")
@@ -53,7 +53,7 @@ def required(name: str) -> str:
 
 
 def unavailable(description: str) -> OAuthError:
-    """The error for what may work in a moment."""
+    """Return the error for a request that the client should retry after one second."""
     return OAuthError("temporarily_unavailable", description, 503, (("Retry-After", "1"),))
 
 
@@ -69,7 +69,10 @@ def _render(error: OAuthError) -> Response:
 
 
 def _render_other(error: Exception) -> Response:
-    """A problem with OAuth's members, since clients look for `error` and take all else for good."""
+    """Return a problem that has OAuth's members too.
+
+    OAuth clients read the member `error`; they take a response without it for a success.
+    """
     problem = as_problem(error)
     status = problem.problem.status
     code = "invalid_request" if status < 429 else "temporarily_unavailable"

@@ -1,4 +1,4 @@
-"""`/auth/me` and `/auth/sessions`: what people may know and change about themselves."""
+"""`/auth/me` and `/auth/sessions`: people read and change their own account and sessions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from wharf_auth.routes.trying import trying
 
 
 class SessionAnswer(msgspec.Struct, kw_only=True):
-    """A session; `current` says whether it is that of the token that asks."""
+    """A session. `current` tells whether the request's token belongs to this session."""
 
     session_id: str
     created_at: str
@@ -44,17 +44,17 @@ class SessionAnswer(msgspec.Struct, kw_only=True):
 
 
 class SessionList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of sessions; `next_cursor` is `null` on the last page."""
 
     sessions: list[SessionAnswer]
     next_cursor: str | None
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """The person behind the token, and what the person reaches with it at this moment.
+    """The person that the token belongs to, and the person's permissions at this moment.
 
-    `scopes` are the token's that the person still has. `grants` are the person's own and those of
-    its groups, filled in.
+    `scopes` are those scopes of the token that the person still has. `grants` are the person's own
+    grants and the grants of the person's groups, with all placeholders filled in.
     """
 
     user_id: str
@@ -69,7 +69,7 @@ class Me(msgspec.Struct, kw_only=True):
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
-    """The own password, and the one that shall be."""
+    """The current password and the new password."""
 
     current_password: str
     new_password: str
@@ -78,14 +78,14 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
 ME = Operation(
     id="getCurrentUser",
     tag="sessions",
-    summary="Read who the person behind the token is",
-    answers={200: Answer("The person behind the token.", Me, {"Cache-Control": "`no-store`."})},
+    summary="Read the account of the person that the token belongs to",
+    answers={200: Answer("The person and the session.", Me, {"Cache-Control": "`no-store`."})},
     problems=(FORBIDDEN,),
 )
 CHANGE_PASSWORD = Operation(
     id="changePassword",
     tag="sessions",
-    summary="Change the own password and end all other sessions",
+    summary="Change your own password and end all your other sessions",
     body=PasswordChange,
     answers={204: Answer("The password is changed.")},
     problems=(
@@ -101,7 +101,7 @@ CHANGE_PASSWORD = Operation(
 LIST = Operation(
     id="listSessions",
     tag="sessions",
-    summary="List the own sessions, oldest first",
+    summary="List your own sessions, oldest first",
     query=Page,
     answers={200: Answer("A page of sessions.", SessionList, {"Cache-Control": "`no-store`."})},
     problems=(MALFORMED, FORBIDDEN),
@@ -109,14 +109,16 @@ LIST = Operation(
 END = Operation(
     id="endSession",
     tag="sessions",
-    summary="End one of the own sessions",
-    answers={204: Answer("The session has ended; its tokens are refused within seconds.")},
+    summary="End one of your own sessions",
+    answers={
+        204: Answer("The session has ended; all services refuse its tokens within five seconds.")
+    },
     problems=(FORBIDDEN, NOT_FOUND),
 )
 
 
 def answer(session: Session, current: str) -> SessionAnswer:
-    """How a session looks from outside."""
+    """Convert the session into its form in responses."""
     return SessionAnswer(
         session_id=session.id,
         created_at=timestamp(session.created_at / 1000),
@@ -129,7 +131,7 @@ def answer(session: Session, current: str) -> SessionAnswer:
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of the own account."""
+    """Return the blueprint with the routes of a person's own account."""
     routes = ProtectedBlueprint(
         "sessions", __name__, url_prefix="/auth", protection=people(context.records)
     )
@@ -190,7 +192,7 @@ def _change_password(context: AppContext, body: PasswordChange) -> None:
     owner: ActiveSession = g.person
     user, address = owner.user, request.remote_addr or ""
     account = users.account_of(user.tenant, user.username)
-    # Throttled like a login: whoever has stolen a token must not find the password with it.
+    # Throttled like a login: a thief with a stolen token must not be able to guess the password.
     current = passwords.normalized(body.current_password)
     kept = context.records.password_hash(user.tenant, user.id)
     try:

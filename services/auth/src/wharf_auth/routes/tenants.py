@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants`: tenants, for administrators."""
+"""`/auth/v1/tenants`: administrators create, read and change tenants."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Shown = TypeVar("Shown")
 
 
 class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
-    """A tenant to be."""
+    """A tenant to create."""
 
     tenant: Annotated[str, msgspec.Meta(pattern=f"^{TENANT_PATTERN}$")]
     display_name: str | None = None
 
 
 class Renaming(msgspec.Struct, forbid_unknown_fields=True):
-    """What can be changed of a tenant."""
+    """The changes to a tenant."""
 
     display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
 
 
 class TenantAnswer(msgspec.Struct):
-    """A tenant; `purge_at` is when a deleted one cannot be resumed any more."""
+    """A tenant. From `purge_at` on, a deleted tenant cannot be resumed any more."""
 
     tenant: str
     display_name: str
@@ -53,28 +53,29 @@ class TenantAnswer(msgspec.Struct):
 
 
 class TenantList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of tenants; `next_cursor` is `null` on the last page."""
 
     tenants: list[TenantAnswer]
     next_cursor: str | None
 
 
 class Page(msgspec.Struct):
-    """Which part of a list."""
+    """The requested part of a list."""
 
     limit: Annotated[
         int,
         msgspec.Meta(
             ge=1,
             le=MAX_PAGE,
-            description="Entries on a page, which has fewer where they are more than 1 MiB.",
+            description="The most entries on a page; a page has fewer if they exceed 1 MiB.",
         ),
     ] = 100
-    # An opaque text for clients; names and ids, so that a database takes it as it is.
+    # The cursor is opaque for clients. It is a name or an id, so the query can use it unchanged.
     cursor: Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)", description="`next_cursor` of the page before."
+            pattern=r"^[A-Za-z0-9_-]{0,64}$(?!\n)",
+            description="`next_cursor` of the previous page.",
         ),
     ] = ""
 
@@ -84,10 +85,11 @@ class Page(msgspec.Struct):
         shown: Callable[[Entry], Shown],
         name_of: Callable[[Entry], str] = attrgetter("id"),
     ) -> tuple[list[Shown], str | None]:
-        """Return what the page shows, and where the next one begins, if there is one.
+        """Return the entries of the page, and the cursor of the next page if one follows.
 
-        `found` has one entry more than the page where others follow; `name_of` is their order. A
-        page of large entries is shorter than `limit`, and has one at least.
+        The caller reads up to `limit + 1` entries into `found`, in the order of `name_of`. `shown`
+        converts an entry into its form in the response. A page of large entries is shorter than
+        `limit`, but it has at least one entry.
         """
         page: list[Shown] = []
         size = 0
@@ -126,16 +128,16 @@ SUSPEND = Operation(
     id="suspendTenant",
     tag="tenants",
     summary="Suspend a tenant",
-    description="Its clients get no tokens, and nothing of it is served.",
-    answers={204: Answer("The tenant is suspended; everywhere within five seconds.")},
+    description="The tenant's people and clients get no tokens, and no file of it is served.",
+    answers={204: Answer("The tenant is suspended; all services apply it within five seconds.")},
     problems=(NOT_FOUND, TENANT_DELETED, TENANT_RESERVED),
 )
 DELETE = Operation(
     id="deleteTenant",
     tag="tenants",
-    summary="Delete a tenant after a time of grace",
-    description="It is suspended at once. Until `purge_at` the tenant can be resumed. Its name is "
-    "never given again.",
+    summary="Delete a tenant after a grace period",
+    description="The tenant is suspended immediately. It can be resumed until `purge_at`. No other "
+    "tenant ever gets its name.",
     answers={200: Answer("The tenant as it is now.", TenantAnswer)},
     problems=(NOT_FOUND, TENANT_RESERVED),
 )
@@ -143,7 +145,7 @@ RESUME = Operation(
     id="resumeTenant",
     tag="tenants",
     summary="Resume a suspended or deleted tenant",
-    description="A deleted one within its time of grace.",
+    description="A deleted tenant can be resumed until its grace period ends.",
     answers={204: Answer("The tenant is active.")},
     problems=(NOT_FOUND, TENANT_DELETED),
 )
@@ -158,12 +160,12 @@ RENAME = Operation(
 
 
 def time_or_none(milliseconds: int | None) -> str | None:
-    """A time of the records as RFC 3339."""
+    """Convert a time of the records, in milliseconds, to the format of RFC 3339."""
     return None if milliseconds is None else timestamp(milliseconds / 1000)
 
 
 def answer(tenant: Tenant) -> TenantAnswer:
-    """How a tenant looks from outside."""
+    """Convert the tenant into its form in responses."""
     return TenantAnswer(
         tenant.name,
         tenant.display_name,
@@ -176,7 +178,7 @@ def answer(tenant: Tenant) -> TenantAnswer:
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of tenants."""
+    """Return the blueprint with the routes of tenants."""
     routes = ProtectedBlueprint(
         "tenants", __name__, url_prefix="/auth/v1/tenants", protection=ADMINISTRATORS
     )

@@ -32,25 +32,26 @@ _RETRY = {"Retry-After": "In seconds."}
 
 
 class TokenForm(msgspec.Struct):
-    """The form. A client sends id and secret either here or by HTTP Basic."""
+    """The form. The client sends its id and secret either here or by HTTP Basic."""
 
     token: str
     token_type_hint: Annotated[
-        str | None, msgspec.Meta(description="Not needed: a token tells what it is.")
+        str | None, msgspec.Meta(description="Ignored: the service recognizes the token's type.")
     ] = None
     client_id: str | None = None
     client_secret: str | None = None
 
 
 class Introspection(msgspec.Struct, omit_defaults=True):
-    """RFC 7662 section 2.2; of what is not active nothing but that is told.
+    """The state of a token (RFC 7662 section 2.2). An inactive token has only `active: false`.
 
-    A program's token has a `client_id`, a person's a `username`; refresh tokens are never told of.
-    `aud` is told of tokens for the live channel alone: what takes other tokens has to refuse them.
-    `tid` is the tenant, `ticket` what an upload ticket allows, `sid` the session of a person or the
-    first token of those that were exchanged, `parents` the tokens that it was made from, each made
-    of the one before: it ends with each of them. `scope` and `grants` are what holds at this
-    moment: `grants` are filled in, and there when not everything is reached.
+    A token of a client has `client_id`, a token of a person has `username`. A refresh token is
+    always reported as inactive. Only a token for the live channel has `aud`; every other service
+    has to refuse such a token. `tid` is the tenant, and `ticket` is what an upload ticket allows.
+    `sid` is the session of a person, or the first token of a chain of exchanged tokens. `parents`
+    lists the tokens that this token was made from, oldest first: when one of them ends, this token
+    ends too. `scope` and `grants` are the permissions at this moment. `grants` has its placeholders
+    filled in; it is absent when the token's holder reaches everything that the scopes allow.
     """
 
     active: bool
@@ -69,7 +70,8 @@ class Introspection(msgspec.Struct, omit_defaults=True):
     parents: tuple[str, ...] = ()
     ticket: Ticket | None = None
     grants: Annotated[
-        list[Grant] | msgspec.UnsetType, msgspec.Meta(description="What is reached.")
+        list[Grant] | msgspec.UnsetType,
+        msgspec.Meta(description="The permitted buckets, prefixes and actions."),
     ] = msgspec.UNSET
 
 
@@ -86,15 +88,17 @@ REVOKE = Operation(
     summary="Revoke a token",
     description=(
         "RFC 7009. "
-        "For tokens of the client's own tenant; with the scope `tenants:admin` for all. The token "
-        "is refused everywhere within five seconds, and with it all that was made of it by token "
-        "exchange, directly or over others; the tokens that it was made from go on. A ticket and "
-        "all tickets that it was narrowed to end together. A token that has expired within the "
-        "last day is taken, too: a ticket that was made of it may go on. A refresh token ends its "
-        "session. Unknown tokens, and those of others, are answered alike."
+        "A client may revoke tokens of its own tenant; with the scope `tenants:admin`, tokens of "
+        "all tenants. All services refuse the token within five seconds, and also every token that "
+        "was made from it by token exchange, directly or through other tokens. The tokens that it "
+        "was made from stay valid. If the token is a ticket, all tickets that were made from it "
+        "end with it. The service also accepts a token that has expired within the last day, "
+        "since a ticket that was made from it may still be valid. If the token is a refresh "
+        "token, its session ends. The response is the same for an unknown token and for a token "
+        "of another tenant."
     ),
     body=Content(_FORM, _SCHEMA),
-    answers={200: Answer("The token is of no more use, if it ever was."), **_REFUSALS},
+    answers={200: Answer("The token is not valid, or no longer valid."), **_REFUSALS},
 )
 INTROSPECT = Operation(
     id="introspectToken",
@@ -102,21 +106,22 @@ INTROSPECT = Operation(
     summary="Ask whether a token is active",
     description=(
         "RFC 7662. "
-        "For tokens of the client's own tenant; with the scope `tenants:admin` for all. Of every "
-        "other token, expired and revoked ones included, the answer is `active: false`."
+        "A client may ask about tokens of its own tenant; with the scope `tenants:admin`, about "
+        "tokens of all tenants. For every other token, including expired and revoked tokens, the "
+        "response is `active: false`."
     ),
     body=Content(_FORM, _SCHEMA),
-    answers={200: Answer("What there is to say.", Introspection), **_REFUSALS},
+    answers={200: Answer("The state of the token.", Introspection), **_REFUSALS},
 )
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The two routes."""
+    """Return the blueprint with the two routes."""
     routes = ProtectedBlueprint(
         "token_status",
         __name__,
         url_prefix="/auth/oauth",
-        protection=public("the client proves itself with its secret"),
+        protection=public("the client authenticates with its secret"),
     )
     oauth_errors.install(routes)
 
@@ -124,7 +129,7 @@ def blueprint(context: AppContext) -> Blueprint:
     @operation(REVOKE)
     def revoke() -> Response:
         client, token = _asked(context)
-        # A ticket that was made of it in its last second lives for so long.
+        # A ticket that was made from the token in its last second may still live for this long.
         held, _ = _known(context, client, token, late_seconds=MAX_TOKEN_TTL_SECONDS)
         if held is not None:
             token_revocation.revoke(context.records, context.clock, held, _actor(client))
@@ -153,9 +158,10 @@ def _asked(context: AppContext) -> tuple[Client, str]:
 def _known(
     context: AppContext, client: Client, token: str, *, late_seconds: int = 0
 ) -> tuple[Principal | None, str]:
-    """The access token and its audience.
+    """Return the verified access token and its audience.
 
-    `None` and no audience, if it is none, expired longer ago, or is no business of the client's.
+    Return `None` and an empty audience if the text is no valid access token, if the token expired
+    more than `late_seconds` ago, or if the client may not ask about it.
     """
     for audience, verifier in (
         (UPLOAD_AUDIENCE, context.upload_verifier),
@@ -172,7 +178,7 @@ def _known(
 
 
 def _end_session(context: AppContext, client: Client, token: str) -> None:
-    """A refresh token ends with its whole family: the session of a person."""
+    """End the session of a refresh token, and with it every refresh token of the session."""
     user = context.records.refreshing(hash_of(token))
     if user is None or not token_revocation.concerns(client, user.tenant):
         return

@@ -1,4 +1,4 @@
-"""A secret is tried: the try is counted, and the metrics say how it went."""
+"""The counting of login tries, with metrics of their outcome."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from wharf_auth.metrics import ATTACKED, LOGINS_FAILED
 
 @contextmanager
 def trying(context: AppContext, account: Account, *, proven: bool = False) -> Iterator[None]:
-    """Count a try while the block verifies its secret; see `LoginThrottle.trying`.
+    """Count a login try while the block verifies the secret; see `LoginThrottle.trying`.
 
-    Raises the problems `quota-exceeded` and `unavailable`, and what the block raises.
+    Raise the problems `quota-exceeded` and `unavailable`, and every exception of the block.
     """
     try:
         with context.throttle.trying(account, request.remote_addr or "", proven=proven):

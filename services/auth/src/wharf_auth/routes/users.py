@@ -36,7 +36,7 @@ Role = Literal["viewer", "editor", "owner"]
 
 
 class NewUser(msgspec.Struct, forbid_unknown_fields=True):
-    """A user to be. Without a password one is made."""
+    """A user to create. Without `password`, the service generates a password."""
 
     username: str
     role: Role
@@ -46,9 +46,10 @@ class NewUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays. A new role, or being disabled, ends the user's sessions.
+    """The changes to a user. A member that is left out stays unchanged.
 
-    Other grants end none; they hold everywhere within five seconds.
+    A new role, or the state `disabled`, ends the user's sessions. New grants end no session; they
+    apply in all services within five seconds.
     """
 
     display_name: str | msgspec.UnsetType = msgspec.UNSET
@@ -58,13 +59,13 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
-    """A password: 8 to 256 characters of any kind."""
+    """A new password: 8 to 256 characters of any kind."""
 
     password: str
 
 
 class UserAnswer(msgspec.Struct, kw_only=True):
-    """A user; `state` is `active` or `disabled`, `grants` are its own, without its groups'."""
+    """A user. `state` is `active` or `disabled`; `grants` leaves out the grants of its groups."""
 
     user_id: str
     tenant: str
@@ -80,15 +81,15 @@ class UserAnswer(msgspec.Struct, kw_only=True):
 
 
 class NewUserAnswer(UserAnswer, kw_only=True):
-    """A new user. A password that was made here is shown now and never again."""
+    """A new user. Only this response shows a generated password."""
 
     password: Annotated[
-        str | msgspec.UnsetType, msgspec.Meta(description="Only when the request had none.")
+        str | msgspec.UnsetType, msgspec.Meta(description="Present when the service generated it.")
     ] = msgspec.UNSET
 
 
 class UserList(msgspec.Struct):
-    """A page; `next_cursor` is `null` on the last one."""
+    """A page of users; `next_cursor` is `null` on the last page."""
 
     users: list[UserAnswer]
     next_cursor: str | None
@@ -145,8 +146,8 @@ SET_PASSWORD = Operation(
 DELETE = Operation(
     id="deleteUser",
     tag="users",
-    summary="Delete a user with all that is known of it",
-    answers={204: Answer("The user is gone, and its sessions have ended.")},
+    summary="Delete a user and all data about it",
+    answers={204: Answer("The user was deleted, and its sessions have ended.")},
     problems=(NOT_FOUND, USER_PROTECTED),
 )
 END_SESSIONS = Operation(
@@ -159,7 +160,7 @@ END_SESSIONS = Operation(
 
 
 def answer(user: User, groups: Sequence[NamedGroup] = ()) -> UserAnswer:
-    """How a user looks from outside."""
+    """Convert the user into its form in responses."""
     return UserAnswer(
         user_id=user.id,
         tenant=user.tenant,
@@ -176,7 +177,7 @@ def answer(user: User, groups: Sequence[NamedGroup] = ()) -> UserAnswer:
 
 
 def with_password(user: User, password: str | None) -> NewUserAnswer:
-    """How a new user looks, with the password when it was made here."""
+    """Convert a new user into its form in responses, with the password if one was generated."""
     shown = NewUserAnswer(**msgspec.structs.asdict(answer(user)))
     if password is not None:
         shown.password = password
@@ -185,11 +186,11 @@ def with_password(user: User, password: str | None) -> NewUserAnswer:
 
 def _require_other(user: str, doing: str) -> None:
     if user == g.principal.subject:
-        raise USER_PROTECTED(f"You cannot {doing} yourself.")
+        raise USER_PROTECTED(f"You cannot {doing}.")
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The routes of users."""
+    """Return the blueprint with the routes of users."""
     routes = ProtectedBlueprint(
         "users",
         __name__,
@@ -247,9 +248,9 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
     def change(tenant: str, user: str, body: UserChange) -> UserAnswer:
         rules.read(tenant, user)
         if any(one is not msgspec.UNSET for one in (body.role, body.state, body.grants)):
-            _require_other(user, "change the role, state or grants of")
+            _require_other(user, "change your own role, state or grants")
         if body.display_name is not msgspec.UNSET:
-            # Judged before anything is changed: a refused request changes nothing.
+            # This check comes before the first change: a refused request changes nothing.
             label(body.display_name, "display name")
         _set_rights(rules, tenant, user, body)
         if body.display_name is not msgspec.UNSET:
@@ -264,13 +265,16 @@ def _add_changing(routes: Blueprint, context: AppContext) -> None:
     @operation(SET_PASSWORD)
     def set_password(tenant: str, user: str, body: NewPassword) -> None:
         changed = rules.read(tenant, user)
-        # Who holds a stolen token does not get to keep the account with it.
-        _require_other(user, "set without the current one the password of")
+        # A thief with a stolen token must not be able to take over the account permanently.
+        _require_other(user, "set your own password without the current password")
         rules.set_password(changed, body.password, actor())
 
 
 def _set_rights(rules: UserService, tenant: str, user: str, body: UserChange) -> None:
-    """Set role and grants together: an owner to be loses its list of grants with the same step."""
+    """Set role and grants in one step when the request has both.
+
+    A user that becomes an owner has to lose its list of grants in the same step.
+    """
     if body.role is not msgspec.UNSET and body.grants is not msgspec.UNSET:
         rules.set_rights(tenant, user, body.role, body.grants, actor())
     elif body.role is not msgspec.UNSET:
@@ -283,7 +287,7 @@ def _add_ending(routes: Blueprint, context: AppContext) -> None:
     @routes.delete("/<client:user>")
     @operation(DELETE)
     def delete(tenant: str, user: str) -> None:
-        _require_other(user, "delete")
+        _require_other(user, "delete your own account")
         context.users.delete(tenant, user, actor())
 
     @routes.delete("/<client:user>/sessions")

@@ -1,4 +1,4 @@
-"""The grants of the token endpoint, one file each: from the form to a token."""
+"""The OAuth grants of the token endpoint: each module turns the request's form into a token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from flask import Response
 from wharf_auth.context import AppContext
 from wharf_auth.routes.grants import client_credentials, refresh, token_exchange
 
-#: A grant reads `flask.request`, proves who asks, and answers; it raises `OAuthError`.
+#: A grant reads `flask.request`, authenticates the caller and returns the response with the token.
+#: It raises `OAuthError` when it refuses.
 Grant = Callable[[AppContext], Response]
 
 GRANTS: Mapping[str, Grant] = {

@@ -1,4 +1,4 @@
-"""`client_credentials`: tokens for programs (RFC 6749 section 4.4)."""
+"""The grant `client_credentials`: tokens for clients (RFC 6749 section 4.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "client_credentials"
 
 
 def answer(context: AppContext) -> Response:
-    """A token with all scopes of the client and its groups, or those that it asks for."""
+    """Return a token with the requested scopes; by default all of the client and its groups."""
     client = logged_in(context)
     standing = grants.of_client(context.records, client)
     try:

@@ -14,9 +14,10 @@ from wharf_auth.metrics import ISSUED
 def person_token(
     context: AppContext, opened: Opened, grant: str, wanted: str | None = None
 ) -> dict[str, Any]:
-    """The members of RFC 6749 section 5.1: all scopes of role and groups, or the wanted of them.
+    """Sign an access token for a person; return the members of RFC 6749 section 5.1.
 
-    Raises `scopes.UnknownScope`.
+    The token has the wanted scopes; by default all scopes of the person's role and groups. Raise
+    `scopes.UnknownScope` for a wanted scope that the person does not have.
     """
     standing = grants.of_user(context.records, opened.user)
     granted = scopes.narrowed(standing.scopes, wanted)

@@ -1,8 +1,9 @@
-"""`refresh_token`: people's sessions go on (RFC 6749 section 6).
+"""The grant `refresh_token`: it continues the session of a person (RFC 6749 section 6).
 
-The token is a parameter of programs, or the cookie of a page of this origin. It is good for one
-use; a second one ends the session, since somebody has stolen the token or its successor (RFC 9700
-section 4.14). There is no time of grace: two tabs of a browser take turns (`navigator.locks`).
+A program sends the refresh token as a parameter; a page of this origin sends it in the cookie. A
+refresh token is valid for one use. A second use ends the session, since it means that the token or
+its successor was stolen (RFC 9700 section 4.14). There is no grace period: tabs of one browser
+refresh one after the other (`navigator.locks`).
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ NAME = "refresh_token"
 
 
 def answer(context: AppContext) -> Response:
-    """An access token with the scopes of the role as it is now, and the next refresh token."""
+    """Return an access token with the scopes that the person has now, and a new refresh token."""
     if "Authorization" in request.headers or "client_secret" in request.form:
-        raise OAuthError("invalid_request", "A person's session belongs to no client: send none.")
+        raise OAuthError(
+            "invalid_request", "A refresh token belongs to no client: send no client credentials."
+        )
     given = request.form.get(NAME)
     kept = request.cookies.get(cookies.REFRESH_COOKIE)
     if given and kept:
-        raise OAuthError("invalid_request", "There is a refresh token in the form and a cookie.")
+        raise OAuthError("invalid_request", "Both the form and the cookie have a refresh token.")
     if given:
         opened, members = _refreshed(context, given)
         members[NAME] = opened.refresh_token
@@ -56,7 +59,7 @@ def answer(context: AppContext) -> Response:
 def _refreshed(context: AppContext, token: str) -> tuple[Opened, dict[str, Any]]:
     wanted = request.form.get("scope")
     try:
-        # Looked at first: a request that asks for too much does not use the token up.
+        # The scopes are checked first: a request for too many scopes must not use up the token.
         context.sessions.require_granted(token, wanted)
         opened = context.sessions.refresh(token)
         return opened, person_token(context, opened, NAME, wanted)
@@ -64,7 +67,7 @@ def _refreshed(context: AppContext, token: str) -> tuple[Opened, dict[str, Any]]
         raise OAuthError("invalid_scope", "The person's role does not have these scopes.") from None
     except RefreshReused as error:
         REUSED.inc()
-        log.warning("a refresh token was used twice: the session %s has ended", error)
+        log.warning("a refresh token was used a second time: the session %s has ended", error)
         raise _invalid() from None
     except RefreshUnknown:
         raise _invalid() from None
@@ -73,5 +76,5 @@ def _refreshed(context: AppContext, token: str) -> tuple[Opened, dict[str, Any]]
 
 
 def _invalid() -> OAuthError:
-    # The same for all reasons: whoever tries stolen tokens learns nothing.
-    return OAuthError("invalid_grant", "The refresh token is not good any more; log in again.")
+    # The error is the same for all reasons: a thief who tries stolen tokens learns nothing.
+    return OAuthError("invalid_grant", "The refresh token is not valid any more; log in again.")

@@ -1,9 +1,10 @@
-"""Token exchange (RFC 8693): a token for a narrower one.
+"""The grant for token exchange (RFC 8693): the caller gets a narrower token for a token.
 
-With `ticket` it gives an upload ticket, with `audience=live` a token for the live channel alone.
+With the parameter `ticket` the new token is an upload ticket. With `audience=live` it is a token
+that only the live channel accepts.
 
-The subject token is the credential: whoever holds it could do all that the new one allows. A client
-that proves itself as well has to be one of the token's tenant.
+The subject token is the credential: it already allows everything that the new token allows. If a
+client also sends its own credentials, the client has to belong to the token's tenant.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _REFUSED = "The subject_token is not acceptable: {reason}."
 
 
 def answer(context: AppContext) -> Response:
-    """The narrower token."""
+    """Return the response with the narrower token; raise `OAuthError` for a request it refuses."""
     form = request.form
     for name in ("actor_token", "resource"):
         if form.get(name):
@@ -42,7 +43,8 @@ def answer(context: AppContext) -> Response:
             raise OAuthError("invalid_request", f"The {name} has to be {ACCESS_TOKEN}.")
     required("subject_token_type")
     held = _subject(context, required("subject_token"))
-    # RFC 8693 section 2.1: optional; a wrong one is refused, since it is a mistake of somebody's.
+    # Client credentials are optional (RFC 8693 section 2.1). Wrong ones are refused all the same,
+    # since the caller has made a mistake.
     authenticates = "Authorization" in request.headers or form.get("client_secret")
     if authenticates and logged_in(context).tenant != held.tenant:
         raise OAuthError("unauthorized_client", "The subject_token is of another tenant.")
@@ -53,16 +55,16 @@ def _subject(context: AppContext, token: str) -> Principal:
     try:
         held = context.upload_verifier.verify(token)
     except KeysUnavailable:
-        raise unavailable("The keys are not here yet.") from None
+        raise unavailable("The keys that verify tokens are not loaded yet.") from None
     except TokenError as error:
-        # RFC 8693 section 2.2.2: whatever is wrong with it is `invalid_request`.
+        # RFC 8693 section 2.2.2: every invalid subject token is an `invalid_request`.
         raise OAuthError("invalid_request", _REFUSED.format(reason=error)) from None
     try:
         held = context.revocations.accepted(held)
     except ProblemError:
         reason = "it was revoked, or its tenant, client or session was ended"
         raise OAuthError("invalid_request", _REFUSED.format(reason=reason)) from None
-    # For the log: who it was.
+    # The request log shows this principal.
     g.principal = held
     return held
 
@@ -78,7 +80,9 @@ def _narrowed(context: AppContext, held: Principal) -> Response:
         ) from None
     token = context.keys.sign(claims)
     if len(token) > MAX_TOKEN_BYTES:
-        raise OAuthError("invalid_request", "The ticket is too long; name fewer things in it.")
+        raise OAuthError(
+            "invalid_request", "The ticket is too long; give it fewer or shorter rules."
+        )
     return answer_of(token, NAME, claims, token_type=ACCESS_TOKEN)
 
 
@@ -107,10 +111,11 @@ def _claims(context: AppContext, held: Principal) -> dict[str, Any]:
 
 
 def _ticket_seconds(context: AppContext, held: Principal, now: int) -> int:
-    """Return how long a ticket may live that is made of an original token.
+    """Return the longest life, in seconds, of a ticket that is made from an original token.
 
-    A person could renew the token until the session ends. A token that has been exchanged by a
-    release before, which names no parents, has no session of a person, or is not good at auth.
+    A person can renew the token until the session ends, so the ticket may live until then. An
+    earlier release did not name the parents of an exchanged token. Such a token looks original, but
+    it names no session of a person, or auth does not accept it; its ticket ends when it ends.
     """
     longest = context.settings.ticket_ttl_seconds
     if not held.session or not held.is_original:
@@ -132,7 +137,7 @@ def _is_good_here(context: AppContext, token: str) -> bool:
 def _life(text: str | None, most: int) -> int | None:
     if not text:
         return None
-    # No int() of other scripts' digits, nor of a million of them.
+    # int() would accept digits of other scripts, and would be slow for a million digits.
     if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
         raise TicketError(f"expires_in is a whole number of seconds from 1 to {most}.")
     return int(text)
