@@ -1,1 +1,1 @@
-"""Rows of the auth service."""
+"""The records of auth: their contract and its SQL implementation."""

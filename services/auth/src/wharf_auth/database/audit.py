@@ -1,4 +1,8 @@
-"""The audit log in SQL. Triggers refuse to change or remove a line (migrations 0002 and 0005)."""
+"""The audit log in SQL.
+
+Triggers in the database refuse to change a line, and to remove one except when the log is pruned
+(migrations 0002 and 0005).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,13 @@ _AUDITED = (
     "SELECT seq, actor, actor_tenant, address, request_id, act, tenant, object, at, outcome "
     "FROM audit"
 )
-# Lines that one transaction removes, and transactions of one call.
+# How many lines one transaction removes, and how many transactions one call of pruning has.
 _REMOVED_AT_ONCE, _TRANSACTIONS = 1000, 50
 _OLD = (
     "SELECT seq FROM (SELECT seq, at FROM audit ORDER BY seq LIMIT ?) oldest "
     "WHERE at < ? ORDER BY seq"
 )
-# The first line that is one too many, counted from the newest, and those before it.
+# The newest line of a tenant beyond its limit. This line and all older lines are removed.
 _BEYOND = "SELECT seq FROM audit WHERE tenant = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 _OF_LATER_LINES = "SELECT DISTINCT tenant FROM audit WHERE seq > ?"
 # A line about no tenant is about the installation.
@@ -29,7 +33,7 @@ def _audited(row: Row) -> AuditedAct:
 
 
 def append(connection: Connection, *acts: Act) -> None:
-    """Adds lines within a transaction, as its last statements: the numbers' row is held."""
+    """Add lines as the last statements of a transaction; lock the row of the latest numbers."""
     ((last,),) = connection.rows(
         "UPDATE latest SET audit = audit + ? RETURNING audit", (len(acts),)
     )
@@ -48,15 +52,15 @@ def _who(by: Actor) -> tuple[str, str, str, str]:
 
 
 class SqlAudit(HasLimits):
-    """Implements `AuditRecords`."""
+    """The SQL implementation of `AuditRecords`."""
 
     def note(self, act: Act) -> None:
-        """A line of its own."""
+        """Add one line in a separate transaction."""
         with self._database.transaction() as connection:
             append(connection, act)
 
     def audit(self, *, after: int, limit: int, tenant: str | None = None) -> list[AuditedAct]:
-        """Reads a page."""
+        """Read a page, the oldest lines first."""
         condition, parameters = ("", ()) if tenant is None else (" AND tenant = ?", (tenant,))
         rows = self._database.reading().rows(
             f"{_AUDITED} WHERE seq > ?{condition} ORDER BY seq LIMIT ?", (after, *parameters, limit)
@@ -66,7 +70,7 @@ class SqlAudit(HasLimits):
     def audit_before(
         self, *, before: int, limit: int, tenant: str | None = None
     ) -> list[AuditedAct]:
-        """Reads a page from its end."""
+        """Read a page, the newest lines first."""
         condition, parameters = ("", ()) if tenant is None else (" AND tenant = ?", (tenant,))
         rows = self._database.reading().rows(
             f"{_AUDITED} WHERE seq < ?{condition} ORDER BY seq DESC LIMIT ?",
@@ -75,7 +79,7 @@ class SqlAudit(HasLimits):
         return [_audited(row) for row in rows]
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Goes over the lines past `after` again where there is more to remove than it may."""
+        """Remove lines; return `after` unchanged if one call may not remove all of them."""
         reading = self._database.reading()
         ((latest,),) = reading.rows("SELECT audit FROM latest")
         tenants = reading.rows(_OF_LATER_LINES, (after,)) if after else reading.rows(_ALL_TENANTS)
@@ -87,10 +91,14 @@ class SqlAudit(HasLimits):
         return int(latest) if left else after
 
     def _remove(self, query: str, parameters: tuple[object, ...], left: int) -> int:
-        """Remove the lines that a query finds; return how many transactions are left to do so."""
+        """Remove the lines that a query finds, in up to `left` transactions.
+
+        Return the number of transactions that the call may still use.
+        """
         while left and self._database.reading().row(query, parameters):
             with self._database.transaction() as connection:
-                # Holds the numbers' row, so that nobody adds a line meanwhile or sees the mark.
+                # This locks the row of the latest numbers: until the commit no other transaction
+                # adds a line. The value 1 lets the trigger accept the deletion.
                 connection.execute("UPDATE latest SET pruning = 1")
                 found = connection.rows(query, parameters)
                 connection.execute_many("DELETE FROM audit WHERE seq = ?", found)

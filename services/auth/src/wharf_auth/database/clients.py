@@ -1,4 +1,4 @@
-"""Clients and their secrets in SQL."""
+"""The records of clients and their secrets in SQL."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _client(row: Row) -> Client:
 
 
 class SqlClients(PublishesReaches):
-    """Implements `ClientRecords`."""
+    """The SQL implementation of `ClientRecords`."""
 
     def add_client(self, client: Client, secret: Secret, act: Act) -> None:
-        """Adds client and secret together."""
+        """Insert the client and its secret."""
         room.require_entries(self._database, client.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
@@ -76,7 +76,7 @@ class SqlClients(PublishesReaches):
             raise NameTaken(client.id) from None
 
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
-        """Reads a page of clients."""
+        """Read a page of clients."""
         connection = self._database.reading()
         if connection.row("SELECT 1 FROM tenants WHERE name = ?", (tenant,)) is None:
             raise NoSuchTenant(tenant)
@@ -86,14 +86,17 @@ class SqlClients(PublishesReaches):
         return [_client(row) for row in rows]
 
     def client(self, tenant: str, client: str) -> Client | None:
-        """Reads one client."""
+        """Read one client."""
         row = self._database.reading().row(
             f"{_CLIENT} WHERE tenant = ? AND id = ?", (tenant, client)
         )
         return _client(row) if row else None
 
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
-        """Holds the client's row; its name for people is no business of followers."""
+        """Update a client under a lock on its row.
+
+        New scopes or grants add an entry to the feed; a new name does not.
+        """
         with self._database.transaction() as connection:
             room.hold(connection, tenant)
             self._lock_client(connection, tenant, client)
@@ -117,7 +120,7 @@ class SqlClients(PublishesReaches):
             audit.append(connection, act)
 
     def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
-        """Keeps the moment of the first disabling."""
+        """Disable the client; `disabled_at` stays the time of the first call."""
         with self._database.transaction() as connection:
             self._lock_client(connection, tenant, client)
             if connection.execute(
@@ -142,7 +145,7 @@ class SqlClients(PublishesReaches):
             audit.append(connection, act)
 
     def login(self, client: str) -> Login | None:
-        """One statement, so that all of it is of one moment."""
+        """Read client, secrets and tenant in one statement, so that they are consistent."""
         rows = self._database.reading().rows(
             "SELECT c.id, c.tenant, c.name, c.scopes, c.created_at, c.disabled_at, c.grants, "
             "c.reach_version, COALESCE(t.deleted_at, t.suspended_at), "
@@ -158,7 +161,10 @@ class SqlClients(PublishesReaches):
         return Login(_client(rows[0][:8]), secrets, rows[0][8] is not None)
 
     def add_secret(self, tenant: str, client: str, secret: Secret, act: Act) -> None:
-        """Counts and adds while holding the client's row, so that two at once cannot make three."""
+        """Insert a secret under a lock on the client's row.
+
+        Without the lock, two concurrent calls could exceed `MAX_LIVE_SECRETS`.
+        """
         with self._database.transaction() as connection:
             self._lock_client(connection, tenant, client)
             ((live,),) = connection.rows(
@@ -171,7 +177,7 @@ class SqlClients(PublishesReaches):
             audit.append(connection, act)
 
     def retire_secret(self, tenant: str, client: str, secret: str, act: Act) -> bool:
-        """The row stays for a while, for the audit."""
+        """Mark the secret as retired; the latest retired secrets keep their rows, for audits."""
         with self._database.transaction() as connection:
             self._lock_client(connection, tenant, client)
             changed = connection.execute(
@@ -186,7 +192,7 @@ class SqlClients(PublishesReaches):
 
     @staticmethod
     def _lock_client(connection: Connection, tenant: str, client: str) -> None:
-        # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+        # On PostgreSQL this update locks the row; SQLite allows only one writer anyway.
         if not connection.execute(
             "UPDATE clients SET name = name WHERE id = ? AND tenant = ?", (client, tenant)
         ):

@@ -1,4 +1,4 @@
-"""The contract of the auth records, and what they hold. Times are unix milliseconds."""
+"""The contract of the auth records, with the values they store. Times are unix milliseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TenantState = Literal["active", "suspended", "deleted", "purged"]
 
 
 class NameTaken(Exception):
-    """A row with this name is there already; nothing was changed."""
+    """A row with this name exists already; nothing was changed."""
 
 
 class NoSuchTenant(Exception):
@@ -25,7 +25,7 @@ class NoSuchTenant(Exception):
 
 
 class TenantDeleted(Exception):
-    """The tenant is deleted, and this cannot be done to it; nothing was changed."""
+    """The tenant is deleted, and the call needs a live tenant; nothing was changed."""
 
 
 class NoSuchClient(Exception):
@@ -33,15 +33,16 @@ class NoSuchClient(Exception):
 
 
 class TooManySecrets(Exception):
-    """The client has `MAX_LIVE_SECRETS` already; nothing was changed."""
+    """The client has `MAX_LIVE_SECRETS` live secrets already; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A team. `suspended_at` and `deleted_at` are `None` while it may work.
+    """A tenant. `suspended_at` and `deleted_at` are `None` while the tenant is active.
 
-    `purge_at` is when the grace time of a deleted tenant is over, `purged_at` when everything of
-    it was given up; its row stays, so that nobody gets its name, and with it what is left of it.
+    `purge_at` is the end of the grace period of a deleted tenant. `purged_at` is the time when its
+    data was deleted. The row stays after that, so that no new tenant gets the name, and with it
+    access to remaining data.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Tenant:
 
     @property
     def state(self) -> TenantState:
-        """What holds of it, the gravest first."""
+        """Return the state; a later state in the order suspended, deleted, purged wins."""
         if self.purged_at is not None:
             return "purged"
         if self.deleted_at is not None:
@@ -64,7 +65,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One of a client's secrets: its hash, and the last characters for people."""
+    """A secret of a client; `hint` is its last characters, by which people recognize it."""
 
     id: str
     hint: str
@@ -74,10 +75,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program that gets tokens. `disabled_at` is `None` while it may.
+    """A program that gets tokens. `disabled_at` is `None` until the client is disabled.
 
-    `grants` are `None` for everything that the scopes allow. `reach_version` grows with each change
-    of grants, scopes or groups.
+    `grants` is `None` if the client reaches everything that its scopes allow. `reach_version`
+    grows with each change of grants, scopes or groups.
     """
 
     id: str
@@ -92,9 +93,9 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """All that a login needs, read at one moment: the client, its live secrets, its tenant.
+    """All data for the login of a client, read consistently.
 
-    `tenant_suspended` is true of a deleted tenant too.
+    `secrets` are the live secrets. `tenant_suspended` is true for a deleted tenant too.
     """
 
     client: Client
@@ -103,123 +104,143 @@ class Login:
 
 
 class TenantRecords(Protocol):
-    """Tenants. Each change is noted in the audit log and, where it matters, in the feed."""
+    """The records of tenants. A change adds its act to the audit log.
+
+    A change of a tenant's state also adds an entry to the feed.
+    """
 
     def add_tenant(self, tenant: Tenant, act: Act) -> None:
-        """Adds a tenant; raises `NameTaken`, also for the name of a deleted or purged one."""
+        """Add a tenant; raise `NameTaken`, also for the name of a deleted or purged tenant."""
 
     def tenant(self, name: str) -> Tenant | None:
-        """The tenant of this name."""
+        """Return the tenant with this name."""
 
     def tenants(self, *, after: str, limit: int) -> list[Tenant]:
-        """Tenants in order of their names, those past `after`."""
+        """Return up to `limit` tenants in order of their names, from past `after`."""
 
     def rename_tenant(self, name: str, display_name: str, act: Act) -> None:
-        """Changes the name for people; raises `NoSuchTenant` or `TenantDeleted`."""
+        """Change the display name; raise `NoSuchTenant` or `TenantDeleted`."""
 
     def suspend(self, name: str, act: Act) -> None:
-        """Suspends, again without effect; raises `NoSuchTenant` or `TenantDeleted`."""
+        """Suspend a tenant; raise `NoSuchTenant` or `TenantDeleted`.
+
+        A second call has no effect.
+        """
 
     def delete_tenant(self, name: str, purge_at: int, act: Act) -> None:
-        """Deletes, again without effect; raises `NoSuchTenant`."""
+        """Mark a tenant as deleted; raise `NoSuchTenant`. A second call has no effect."""
 
     def resume(self, name: str, act: Act) -> None:
-        """Ends suspension and deletion, again without effect.
+        """Make a suspended or deleted tenant active again. A second call has no effect.
 
-        Raises `NoSuchTenant`, and `TenantDeleted` when `purge_at` has passed at `act.at`.
+        Raise `NoSuchTenant`. Raise `TenantDeleted` if `purge_at` is before or at `act.at`.
         """
 
     def due_for_purge(self, now: int) -> list[str]:
-        """The deleted tenants whose `purge_at` has passed."""
+        """Return the names of tenants whose `purge_at` has passed and that are not purged yet."""
 
     def purge_tenant(self, name: str, act: Act) -> bool:
-        """Gives up what is kept of the tenant here, also its people; whether it was due.
+        """Delete the tenant's users, clients and groups; return whether the purge was due.
 
-        Only a deleted tenant whose `purge_at` has passed at `act.at` is purged, and once.
+        The purge is due once: when the tenant is deleted and `purge_at` is before or at `act.at`.
         """
 
 
 class ClientRecords(Protocol):
-    """Clients. Each change is noted in the audit log."""
+    """The records of clients. Each change adds its act to the audit log."""
 
     def add_client(self, client: Client, secret: Secret, act: Act) -> None:
-        """Adds a client with its first secret.
+        """Add a client with its first secret.
 
-        Raises `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` for its id.
+        Raise `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` for a known id.
         """
 
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
-        """Clients of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
+        """Return up to `limit` clients of a tenant in order of their ids, from past `after`.
+
+        Raise `NoSuchTenant`.
+        """
 
     def client(self, tenant: str, client: str) -> Client | None:
-        """The tenant's client of this id."""
+        """Return the tenant's client with this id."""
 
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
-        """Changes a client; raises `NoSuchClient`, `LimitedManager` or `LimitReached`."""
+        """Change a client; raise `NoSuchClient`, `LimitedManager` or `LimitReached`."""
 
     def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
-        """Disables a client for good and takes it out of its groups, again without effect.
+        """Disable a client permanently and remove it from its groups; raise `NoSuchClient`.
 
-        Raises `NoSuchClient`. `until` (unix seconds) is when the last of its tokens has expired.
-        Of many disabled clients those that were disabled first are removed.
+        A second call has no effect. `until` (unix seconds) is the time when the last of its tokens
+        has expired. If the tenant has too many disabled clients, the call deletes the clients that
+        were disabled first.
         """
 
     def login(self, client: str) -> Login | None:
-        """The client of this id with what a login needs."""
+        """Return the client with this id and the data for its login."""
 
     def add_secret(self, tenant: str, client: str, secret: Secret, act: Act) -> None:
-        """Adds a live secret; raises `NoSuchClient` or `TooManySecrets`."""
+        """Add a live secret; raise `NoSuchClient` or `TooManySecrets`."""
 
     def retire_secret(self, tenant: str, client: str, secret: str, act: Act) -> bool:
-        """Ends a secret; whether it was live. Raises `NoSuchClient`."""
+        """Retire a secret; return whether it was live. Raise `NoSuchClient`."""
 
 
 class RevocationRecords(Protocol):
-    """The feed of revocations. Numbers become visible in their order: whoever has read the feed
-    up to a number has read everything below it.
+    """The feed of revocations. Entries become visible in the order of their numbers.
+
+    So a follower that has read the feed up to a number misses no entry below it.
     """
 
     def feed(self, *, after: int, limit: int) -> Feed:
-        """The entries past the number `after`, in order, all of one moment.
+        """Return the entries with numbers above `after`, in order, read consistently.
 
-        At most `limit`, and no more than 1 MiB.
+        Return at most `limit` entries and at most 1 MiB of JSON, but at least one entry if there
+        is one.
         """
 
     def prune_feed(self, now: int) -> int:
-        """Removes the entries whose `until` (unix seconds) is before `now`; how many."""
+        """Remove the entries whose `until` (unix seconds) is before `now`; return their number."""
 
     def revoke_token(
         self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
     ) -> None:
-        """Revokes an access token by its `jti`, again without effect; raises `LimitReached`.
+        """Revoke an access token by its `jti`; raise `LimitReached`. A second call has no effect.
 
-        `with_derived` ends those whose `sid` it is as well: what was exchanged for it and does not
-        name its parents, or is judged by a release that does not look at them.
+        `with_derived` also revokes the tokens whose `sid` is this `jti`. That covers exchanged
+        tokens that do not name their parents, and services of an earlier release, which do not
+        check the parents.
         """
 
     def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
-        """Whether one of the tokens, the session or the subject (client or user) is revoked."""
+        """Tell whether the session, the subject (client or user) or one of the tokens is revoked."""
 
 
 class AuditRecords(Protocol):
-    """The audit log: no line is changed, and lines are removed when their time is over alone."""
+    """The audit log. No call changes a line; only pruning removes lines."""
 
     def note(self, act: Act) -> None:
-        """Adds a line about something that changed no record, e.g. a refusal."""
+        """Add a line about an act that changed no record, for instance a refused request."""
 
     def audit(self, *, after: int, limit: int, tenant: str | None = None) -> list[AuditedAct]:
-        """Lines past the number `after`, in order; only those about `tenant` when it is given."""
+        """Return up to `limit` lines with numbers above `after`, in order.
+
+        With `tenant`, return only the lines about this tenant.
+        """
 
     def audit_before(
         self, *, before: int, limit: int, tenant: str | None = None
     ) -> list[AuditedAct]:
-        """Lines before a number, the newest first; only those about `tenant` when it is given."""
+        """Return up to `limit` lines with numbers below `before`, the newest first.
+
+        With `tenant`, return only the lines about this tenant.
+        """
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Removes lines from before `older_than`, and the oldest ones of tenants with too many.
+        """Remove lines older than `older_than`, and the oldest lines of tenants with too many.
 
-        Looks at the tenants that lines past the number `after` are about. Returns the number up to
-        which nothing is left to do; some thousand lines at most are removed at once.
+        The call counts the lines of a tenant only if a line above the number `after` is about the
+        tenant. One call removes at most 50,000 lines. Return the `after` for the next
+        call; it is the same number if lines are left to remove.
         """
 
 
@@ -232,10 +253,11 @@ class Records(
     AuditRecords,
     Protocol,
 ):
-    """Every call is one durable transaction or one consistent read.
+    """All records of auth. Every call is one durable transaction or one consistent read.
 
-    All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.
+    Every call raises `servicekit.database.DatabaseUnavailable` when the database does not respond
+    in time.
     """
 
     def check(self) -> str | None:
-        """What is wrong with the schema, or `None`; raises when the database is out of reach."""
+        """Return the fault of the schema, or `None`; raise if the database is unavailable."""

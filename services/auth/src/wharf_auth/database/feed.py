@@ -13,9 +13,9 @@ from servicekit.revocations import Feed, Kind, Revocation, State
 from wharf_auth.database import audit, room
 from wharf_auth.domain.acts import Act
 
-#: Of a page, in JSON, unless one entry alone is longer.
+#: The most bytes of JSON in a page. A page with a single entry may have more.
 _PAGE_BYTES = 1 << 20
-#: Of an entry without its `reach`, at the most; a character of that has four.
+#: The most bytes of an entry without its `reach`. A character of `reach` has up to four bytes.
 _ENTRY_BYTES = 400
 _reach_of = msgspec.json.Decoder(ReachChange).decode
 _REVOKED = "SELECT 1 FROM revocations WHERE tenant = ? AND kind = 'token' AND id = ?"
@@ -50,16 +50,16 @@ def append(
     until: int | None = None,
     at: int,
 ) -> None:
-    """Adds an entry within a transaction; see `append_all`."""
+    """Append one entry to the feed within a transaction; see `append_all`."""
     append_all(connection, [Entry(kind, state, tenant, thing, until, at)])
 
 
 def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Adds entries within a transaction, each about another thing.
+    """Append entries to the feed within a transaction, each about a different `thing`.
 
-    They replace the older entries about the same things. To be called after all other changes of
-    the transaction: from here on it holds the row of the latest numbers, so that numbers are
-    committed in their order, and taking other locks after this one could end in a deadlock.
+    A new entry replaces the older entry about the same `thing`. Call this after all other changes
+    of the transaction. It locks the row of the latest numbers until the commit, so that entries
+    are committed in the order of their numbers. A lock after this one could cause a deadlock.
     """
     if not entries:
         return
@@ -90,10 +90,10 @@ def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 class SqlFeed(room.HasLimits):
-    """Implements `RevocationRecords`."""
+    """The SQL implementation of `RevocationRecords`."""
 
     def feed(self, *, after: int, limit: int) -> Feed:
-        """One statement, so that `latest` is of the same moment as the entries."""
+        """Read entries and `latest` in one statement, so that they are consistent."""
         rows = self._database.reading().rows(_PAGE, (_ENTRY_BYTES, after, limit, _PAGE_BYTES))
         entries = tuple(
             Revocation(
@@ -112,7 +112,10 @@ class SqlFeed(room.HasLimits):
         return Feed(entries=entries, latest=rows[0][0])
 
     def prune_feed(self, now: int) -> int:
-        """Needs no number: followers drop such entries by themselves."""
+        """Delete expired entries.
+
+        The deletion adds no entry to the feed: followers drop expired entries themselves.
+        """
         if not self._database.reading().row(
             "SELECT 1 FROM revocations WHERE until < ? LIMIT 1", (now,)
         ):
@@ -123,7 +126,7 @@ class SqlFeed(room.HasLimits):
     def revoke_token(
         self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
     ) -> None:
-        """Looks first, so that repeating costs the followers nothing."""
+        """Revoke a token that is not revoked yet; a repeated call adds no entry to the feed."""
         if self._database.reading().row(_REVOKED, (tenant, token)):
             return
         room.require_entries(self._database, tenant, self._limits)
@@ -138,7 +141,7 @@ class SqlFeed(room.HasLimits):
             audit.append(connection, act)
 
     def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
-        """One statement of a few looks into one index."""
+        """Check tokens, session and subject in one statement with one index."""
         marks = ", ".join("?" * len(tokens))
         row = self._database.reading().row(
             "SELECT 1 FROM revocations WHERE tenant = ? AND state = 'revoked' AND ("  # noqa: S608 -- marks

@@ -1,4 +1,4 @@
-"""Groups and their members in SQL."""
+"""The records of groups and their members in SQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MEMBERS = (
 _USERS = "SELECT id, 'user', username FROM users WHERE tenant = ? AND id IN "
 _CLIENTS = "SELECT id, 'client', name FROM clients WHERE tenant = ? AND id IN "
 _COUNTS = "SELECT member_group, COUNT(*) FROM group_members WHERE member_group IN "
-# Parameters of one statement.
+# How many parameters one statement has at most.
 _AT_ONCE = 500
 
 
@@ -64,12 +64,17 @@ def _group(row: Row) -> Group:
 
 
 class SqlGroups(PublishesReaches):
-    """Implements `GroupRecords`. Whoever holds rows of a group and of members takes the group's
-    first, then those of the members in order.
+    """The SQL implementation of `GroupRecords`.
+
+    To avoid deadlocks, a transaction that locks a group and members locks the group's row first,
+    then the members' rows in order of their ids.
     """
 
     def add_group(self, group: Group, folded: str, act: Act) -> None:
-        """Counts while holding the tenant's row, so that two at once do not make one too many."""
+        """Insert a group under a lock on the tenant's row.
+
+        Without the lock, two concurrent calls could exceed `MAX_GROUPS_OF_TENANT`.
+        """
         room.require_entries(self._database, group.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
@@ -102,14 +107,14 @@ class SqlGroups(PublishesReaches):
             raise NameTaken(group.name) from None
 
     def group(self, tenant: str, group: str) -> Group | None:
-        """Reads one group."""
+        """Read one group."""
         row = self._database.reading().row(
             f"{_GROUP} WHERE g.tenant = ? AND g.id = ?", (tenant, group)
         )
         return _group(row) if row else None
 
     def groups(self, tenant: str, *, after: str, limit: int) -> list[Group]:
-        """Reads a page of groups."""
+        """Read a page of groups."""
         connection = self._database.reading()
         if connection.row("SELECT 1 FROM tenants WHERE name = ?", (tenant,)) is None:
             raise NoSuchTenant(tenant)
@@ -120,7 +125,10 @@ class SqlGroups(PublishesReaches):
         return [_group(row) for row in rows]
 
     def change_group(self, tenant: str, group: str, change: GroupChange, act: Act) -> None:
-        """One entry of the feed tells all members; a new name tells nobody."""
+        """Update a group; new scopes or grants add one entry to the feed for all members.
+
+        A new name adds no entry.
+        """
         try:
             with self._database.transaction() as connection:
                 room.hold(connection, tenant)
@@ -149,7 +157,7 @@ class SqlGroups(PublishesReaches):
             raise NameTaken(group) from None
 
     def delete_group(self, tenant: str, group: str, act: Act) -> None:
-        """One entry of the feed tells all members."""
+        """Delete a group, and add one entry to the feed for all members."""
         with self._database.transaction() as connection:
             old = _locked(connection, tenant, group)
             connection.execute("DELETE FROM group_members WHERE member_group = ?", (group,))
@@ -159,7 +167,7 @@ class SqlGroups(PublishesReaches):
             audit.append(connection, act)
 
     def members(self, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
-        """Reads a page of members."""
+        """Read a page of members."""
         connection = self._database.reading()
         if not connection.row(
             "SELECT 1 FROM member_groups WHERE tenant = ? AND id = ?", (tenant, group)
@@ -168,7 +176,7 @@ class SqlGroups(PublishesReaches):
         return [Member(*row) for row in connection.rows(_MEMBERS, (group, after, limit))]
 
     def member_counts(self, groups: Sequence[str]) -> dict[str, int]:
-        """Counts in the index."""
+        """Count the members of each group with an index."""
         counts = dict.fromkeys(groups, 0)
         for part in _parts(groups):
             sql = f"{_COUNTS}{_marks(part)} GROUP BY member_group"
@@ -178,7 +186,7 @@ class SqlGroups(PublishesReaches):
     def change_members(
         self, tenant: str, group: str, *, add: Mapping[str, Act], remove: Mapping[str, Act]
     ) -> None:
-        """Each member has an entry of its own in the feed."""
+        """Change the members, and add one entry to the feed for each changed member."""
         acts = {**add, **remove}
         with self._database.transaction() as connection:
             _locked(connection, tenant, group)
@@ -194,7 +202,7 @@ class SqlGroups(PublishesReaches):
                 audit.append(connection, *(acts[subject] for subject in changes))
 
     def subjects(self, tenant: str, ids: Sequence[str]) -> list[Member]:
-        """Looks among users and among clients."""
+        """Read the users and the clients with these ids."""
         reading = self._database.reading()
         return [
             Member(*row)
@@ -204,7 +212,7 @@ class SqlGroups(PublishesReaches):
         ]
 
     def groups_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[Group]]:
-        """One statement for some hundred subjects."""
+        """Read the groups with one statement for each `_AT_ONCE` subjects."""
         found: dict[str, list[Group]] = {}
         for part in _parts(subjects):
             for subject, *columns in self._database.reading().rows(
@@ -214,7 +222,7 @@ class SqlGroups(PublishesReaches):
         return found
 
     def group_names_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[NamedGroup]]:
-        """Reads each name once, however many are in the group."""
+        """Read the name of each group once, whatever the number of its members."""
         reading = self._database.reading()
         rows = [
             row
@@ -230,7 +238,7 @@ class SqlGroups(PublishesReaches):
         }
         found: dict[str, list[NamedGroup]] = {}
         for subject, group in rows:
-            # It may have been deleted in between.
+            # The group may have been deleted between the two queries.
             if group in names:
                 found.setdefault(subject, []).append(names[group])
         return found
@@ -241,8 +249,8 @@ def _change_of(group: Group) -> ReachChange:
 
 
 def _locked(connection: Connection, tenant: str, group: str) -> Group:
-    """The group, its row held until the commit; raises `NoSuchGroup`."""
-    # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+    """Lock a group's row until the commit and return the group; raise `NoSuchGroup`."""
+    # On PostgreSQL this update locks the row; SQLite allows only one writer anyway.
     if not connection.execute(
         "UPDATE member_groups SET name = name WHERE id = ? AND tenant = ?", (group, tenant)
     ):
@@ -254,9 +262,9 @@ def _locked(connection: Connection, tenant: str, group: str) -> Group:
 def _moved(
     connection: Connection, tenant: str, group: str, subject: str, at: int, *, is_added: bool
 ) -> ReachChange | None:
-    """Put somebody into a group or take it out; return what the feed has to say.
+    """Add a user or client to a group, or remove it; return the change for the feed.
 
-    `None`: nothing changed. Raises `NoSuchMember` or `MemberOfTooMany`.
+    Return `None` if nothing changed. Raise `NoSuchMember` or `MemberOfTooMany`.
     """
     kind = _locked_subject(connection, tenant, subject)
     if not is_added:
@@ -282,7 +290,10 @@ def _moved(
 
 
 def _locked_subject(connection: Connection, tenant: str, subject: str) -> MemberKind | None:
-    """Which of the two this is, its row held until the commit; `None`: there is none."""
+    """Lock the row of a user or client until the commit, and return its kind.
+
+    Return `None` if the tenant has no user and no client with this id.
+    """
     if connection.execute(
         "UPDATE users SET username = username WHERE id = ? AND tenant = ?", (subject, tenant)
     ):

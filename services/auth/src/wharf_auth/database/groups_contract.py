@@ -1,7 +1,7 @@
 """The contract of groups and grants in the records. Times and versions are unix milliseconds.
 
-What changes the reach of somebody puts it into the feed in the same transaction: a `reach` entry
-for a user or client, a `group` entry for a group, however many members it has.
+A call that changes a reach adds an entry to the feed in the same transaction: a `reach` entry for a
+user or client, and one `group` entry for a group, whatever the number of its members.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ class NoSuchGroup(Exception):
 
 
 class NoSuchMember(Exception):
-    """The tenant has no user and no client of this id (the argument); nothing was changed."""
+    """The tenant has no user and no client with this id (the argument); nothing was changed."""
 
 
 class TooManyGroups(Exception):
-    """The tenant has `MAX_GROUPS_OF_TENANT` already; nothing was changed."""
+    """The tenant has `MAX_GROUPS_OF_TENANT` groups already; nothing was changed."""
 
 
 class MemberOfTooMany(Exception):
-    """Somebody (the argument is the id) is in `MAX_GROUPS` already; nothing was changed."""
+    """A user or client (the argument is its id) is in `MAX_GROUPS` groups; nothing was changed."""
 
 
 class LimitedManager(Exception):
-    """A manager of accounts would have a list of grants, and could lift it; nothing was changed."""
+    """A user or client that may change accounts cannot have a list of grants.
+
+    It could remove the list itself. Nothing was changed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A named set of users and clients. `grants` are `None` for everything its scopes allow.
+    """A named set of users and clients.
 
-    `version` grows with each change of grants or scopes.
+    `grants` is `None` if members reach everything that the group's scopes allow. `version` grows
+    with each change of grants or scopes.
     """
 
     id: str
@@ -57,7 +61,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NamedGroup:
-    """The part of a group that lists of users and clients show."""
+    """The id and name of a group, as lists of users and clients show them."""
 
     id: str
     name: str
@@ -65,7 +69,7 @@ class NamedGroup:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user or client; `name` is its user name, or the client's name for people."""
+    """A user or client in a group; `name` is the user name, or the display name of the client."""
 
     id: str
     kind: MemberKind
@@ -74,7 +78,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChange:
-    """What of a group becomes what; what is `UNSET` stays. `folded` goes with `name`."""
+    """The new values of a group; a value that is `UNSET` stays. `folded` belongs to `name`."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     folded: str = ""
@@ -84,7 +88,7 @@ class GroupChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRights:
-    """What of a user's rights becomes what; what is `UNSET` stays."""
+    """The new role and grants of a user; a value that is `UNSET` stays."""
 
     role: str | msgspec.UnsetType = msgspec.UNSET
     grants: Compact | msgspec.UnsetType | None = msgspec.UNSET
@@ -92,7 +96,7 @@ class UserRights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientChange:
-    """What of a client becomes what; what is `UNSET` stays."""
+    """The new values of a client; a value that is `UNSET` stays."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     scopes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -100,51 +104,62 @@ class ClientChange:
 
 
 class GroupRecords(Protocol):
-    """Groups and their members. Each change is noted in the audit log."""
+    """The records of groups and their members. Each change adds its act to the audit log."""
 
     def add_group(self, group: Group, folded: str, act: Act) -> None:
-        """Adds a group.
+        """Add a group.
 
-        Raises `NoSuchTenant`, `TenantDeleted`, `TooManyGroups`, `LimitReached`, or `NameTaken`
-        (the folded name).
+        Raise `NoSuchTenant`, `TenantDeleted`, `TooManyGroups`, `LimitReached`, or `NameTaken` for
+        a known folded name.
         """
 
     def group(self, tenant: str, group: str) -> Group | None:
-        """The tenant's group of this id."""
+        """Return the tenant's group with this id."""
 
     def groups(self, tenant: str, *, after: str, limit: int) -> list[Group]:
-        """Groups of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
+        """Return up to `limit` groups of a tenant in order of their ids, from past `after`.
+
+        Raise `NoSuchTenant`.
+        """
 
     def change_group(self, tenant: str, group: str, change: GroupChange, act: Act) -> None:
-        """Changes a group; raises `NoSuchGroup`, `NameTaken` or `LimitReached`."""
+        """Change a group; raise `NoSuchGroup`, `NameTaken` or `LimitReached`."""
 
     def delete_group(self, tenant: str, group: str, act: Act) -> None:
-        """Removes a group with its memberships; raises `NoSuchGroup`."""
+        """Delete a group and its memberships; raise `NoSuchGroup`."""
 
     def members(self, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
-        """Members in order of their ids, those past `after`; raises `NoSuchGroup`."""
+        """Return up to `limit` members in order of their ids, from past `after`.
+
+        Raise `NoSuchGroup`.
+        """
 
     def member_counts(self, groups: Sequence[str]) -> dict[str, int]:
-        """How many members each of these groups has."""
+        """Return the number of members of each of these groups."""
 
     def change_members(
         self, tenant: str, group: str, *, add: Mapping[str, Act], remove: Mapping[str, Act]
     ) -> None:
-        """Adds and removes members, all of them or none; again without effect.
+        """Add and remove members, all or none. A second call has no effect.
 
-        Both are acts by the id of whom they move; those that change something are noted. Raises
-        `NoSuchGroup`, `MemberOfTooMany`, and `NoSuchMember` for one that is to be added.
+        Both mappings have the ids of members as keys, and the act for the audit log as values. The
+        audit log gets the acts that changed a membership. Raise `NoSuchGroup`, `MemberOfTooMany`,
+        or `NoSuchMember` for an unknown id in `add`.
         """
 
     def subjects(self, tenant: str, ids: Sequence[str]) -> list[Member]:
-        """Those of these users and clients that the tenant has, in no order."""
+        """Return the tenant's users and clients with these ids, in no particular order."""
 
     def groups_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[Group]]:
-        """The groups of each of these users and clients that is in some, in order of their ids.
+        """Return the groups of these users and clients, in order of the groups' ids.
 
-        To be read after the user or client itself: a change in between has a newer version than
-        what was read, and the feed has it.
+        A subject without a group is absent from the result. Read the user or client first, and
+        call this afterwards. Then a concurrent change has a newer version than the row that was
+        read, and the feed brings the change to the services.
         """
 
     def group_names_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[NamedGroup]]:
-        """As `groups_of`, without grants: of a thousand people those would be many megabytes."""
+        """Return ids and names of the groups of these users and clients, as `groups_of` does.
+
+        The grants of the groups of a thousand users would be many megabytes.
+        """

@@ -1,4 +1,4 @@
-"""Networks that people log in from: a limit of a network does not keep them out (ADR 65)."""
+"""The known networks of people: the limit of a known network does not stop a person (ADR 65)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from servicekit.networks import network_of
 from wharf_auth.database.people_contract import Session
 
 _DAY_MILLISECONDS = 24 * 3600 * 1000
-#: So long a network is known for a person's after a login: 30 days, and the day that nothing is
-#: written in.
+#: How long a network is known after a login: 30 days, and one day in which no login is written.
 KNOWN_MILLISECONDS = 31 * _DAY_MILLISECONDS
-# Of a person; the one that was used longest ago goes.
+# The most networks of a person. Above that, the least recently used network is removed.
 _MOST_NETWORKS = 32
-# A login within a day of the one before writes nothing.
+# A login within a day of the last written one writes nothing.
 _NOTE = (
     "INSERT INTO login_networks (user_id, network, tenant, used_at) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (user_id, network) DO UPDATE SET used_at = excluded.used_at "
@@ -25,7 +24,7 @@ _DELETE_SURPLUS = (
 
 
 def note(connection: Connection, session: Session) -> None:
-    """Note the network of a login."""
+    """Store the network of a login."""
     network, now = network_of(session.address), session.created_at
     row = (session.user, network, session.tenant, now, now - _DAY_MILLISECONDS)
     if connection.execute(_NOTE, row):
@@ -35,17 +34,17 @@ def note(connection: Connection, session: Session) -> None:
 
 
 def delete_of_user(connection: Connection, user: str) -> None:
-    """Remove what is known of one person."""
+    """Remove all networks of one person."""
     connection.execute("DELETE FROM login_networks WHERE user_id = ?", (user,))
 
 
 def purge(connection: Connection, tenant: str) -> None:
-    """Remove what is known of a tenant's people."""
+    """Remove all networks of a tenant's people."""
     connection.execute("DELETE FROM login_networks WHERE tenant = ?", (tenant,))
 
 
 class SqlLoginNetworks:
-    """Implements `LoginNetworks`."""
+    """The SQL implementation of `LoginNetworks`."""
 
     _database: Database
 
@@ -59,7 +58,7 @@ class SqlLoginNetworks:
         return frozenset(network for (network,) in rows)
 
     def prune_login_networks(self, now: int) -> int:
-        """Remove what is known no more."""
+        """Remove the networks that are not known any more."""
         with self._database.transaction() as connection:
             return connection.execute(
                 "DELETE FROM login_networks WHERE used_at < ?", (now - KNOWN_MILLISECONDS,)

@@ -1,7 +1,7 @@
-"""Tries of secrets in SQLite or PostgreSQL (ADR 65).
+"""The records of login tries in SQLite or PostgreSQL (ADR 65).
 
-With SQLite this is a file of its own that is never synced, with PostgreSQL an unlogged table of the
-main database (migration 0006).
+With SQLite they are in a separate database file, which is never synced to disk. With PostgreSQL
+they are in an unlogged table of the main database (migration 0006).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from servicekit.database import Connection, Database
 from wharf_auth.database.tries_contract import Crowding, Failures, Judge, NetworkCrowded, Pair
 from wharf_auth.domain.login_delays import FORGOTTEN_AFTER_MILLISECONDS
 
-# Any number will do as long as nothing else in the database uses it for a pair of lock numbers.
+# An arbitrary number: no other code may use it as the first number of a PostgreSQL advisory lock.
 _LOCK_CLASS = 0x74726965
 _TURN = (
     f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, ?), set_config('synchronous_commit', 'off', true)"
@@ -37,23 +37,26 @@ _NTH_OF_NETWORK = (
     "SELECT failed_at FROM login_tries WHERE network = ? AND failed_at > ? "
     "ORDER BY failed_at DESC LIMIT 1 OFFSET ?"
 )
-# Another try may have been counted since: its time stays.
+# If another try was counted in between, the time of that try stays.
 _TAKE_BACK = (
     "UPDATE login_tries SET failures = failures - 1, "
     "failed_at = CASE WHEN failed_at = ? THEN ? ELSE failed_at END "
     "WHERE account = ? AND network = ?"
 )
 _DELETE = "DELETE FROM login_tries WHERE account = ? AND network = ?"
-# A pair whose tries were all taken back has nothing to remember.
+# A pair whose tries were all taken back needs no row.
 _DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
 _FORGOTTEN, _LEAST = "WHERE failed_at < ?", "ORDER BY failures, failed_at"
-# Of those that are kept: so pruning is not at work again at once.
+# Pruning removes this part of the limit (1/20) in addition, so that it need not run again soon.
 _PRUNED_PART = 20
 _READ_AT_ONCE, _REMOVED_AT_ONCE = 20_000, 1000
 
 
 class SqlLoginTries:
-    """Implements `LoginTries`. `makes_table`: no migration has made it."""
+    """The SQL implementation of `LoginTries`.
+
+    `makes_table`: no migration has created the table, so the first call creates it.
+    """
 
     def __init__(self, database: Database, *, makes_table: bool = False) -> None:
         self._database, self._makes_table = database, makes_table
@@ -88,9 +91,9 @@ class SqlLoginTries:
             connection.execute(_DELETE, (pair.account, pair.network))
 
     def networks_of(self, account: str, since: int, most: int) -> int:
-        """Return from how many networks an account has failed; see the contract."""
+        """Return the number of networks from which an account has failed; see the contract."""
         self._make_table()
-        # Not `reading`: with SQLite that would be one more connection for each thread.
+        # A transaction, not `reading`: with SQLite that would open another connection per thread.
         with self._database.transaction() as connection:
             (found,) = connection.rows(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM login_tries "
@@ -100,7 +103,7 @@ class SqlLoginTries:
         return int(found[0])
 
     def prune(self, forgotten_at: int, most: int) -> int:
-        """Remove what is forgotten, and the least of what is too much; see the contract."""
+        """Remove forgotten pairs, and pairs above the limit; see the contract."""
         self._make_table()
         removed = 0
         while some := self._remove(_FORGOTTEN, (forgotten_at,), _READ_AT_ONCE):
@@ -113,7 +116,10 @@ class SqlLoginTries:
         return removed
 
     def _remove(self, which: str, parameters: tuple[object, ...], most: int) -> int:
-        """Remove some pairs, few in a transaction: tries wait for it. Those counted since stay."""
+        """Remove up to `most` pairs; a pair that has failed again since the query stays.
+
+        Each transaction removes few pairs, since login tries wait for it.
+        """
         rows = self._database.reading().rows(
             f"SELECT account, network, failed_at FROM login_tries {which} LIMIT ?",  # noqa: S608 -- constants only
             (*parameters, most),
@@ -125,13 +131,13 @@ class SqlLoginTries:
         return len(rows)
 
     def _take_turn(self, connection: Connection, network: str) -> None:
-        """Wait for the others of the network; SQLite's writers take turns anyway."""
+        """Wait for concurrent tries of the network; SQLite allows only one writer anyway."""
         if self._is_postgres:
             connection.row(_TURN, (crc32(network.encode()) - _SIGNED,))
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
-        """Give a transaction that waits for no disk."""
+        """Begin a transaction whose commit does not wait for the disk."""
         self._make_table()
         with self._database.transaction() as connection:
             if self._is_postgres:

@@ -1,7 +1,7 @@
 """The contract of people's records: users, sessions, refresh tokens. Times: unix milliseconds.
 
-What ends sessions, ends them in the same transaction in which it puts them into the feed of
-revocations, and an administrative act into the audit log: nobody sees the one without the other.
+A call that ends sessions also adds them to the feed of revocations, in the same transaction. An
+administrative call adds its act to the audit log in this transaction too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ class NoSuchUser(Exception):
 
 
 class LoginOutdated(Exception):
-    """The user was disabled, deleted or got another password meanwhile; nothing was changed."""
+    """The user was disabled, deleted or got a new password during the login.
+
+    Nothing was changed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `disabled_at` is `None` while it may log in.
+    """A person. `disabled_at` is `None` while the person may log in.
 
-    `grants` are `None` for everything that the role allows. `reach_version` grows with each change
-    of grants, role or groups.
+    `grants` is `None` if the person reaches everything that the role allows. `reach_version` grows
+    with each change of grants, role or groups.
     """
 
     id: str
@@ -44,9 +47,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class PasswordLogin:
-    """What a login with a password needs, read at one moment.
+    """All data for a login with a password, read consistently.
 
-    `tenant_suspended` is true of a deleted tenant too.
+    `tenant_suspended` is true for a deleted tenant too.
     """
 
     user: User
@@ -56,9 +59,9 @@ class PasswordLogin:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """From a login to its end. `used_at`: the login or the last refresh.
+    """The session of a person. `used_at` is the time of the login or of the last refresh.
 
-    `address` and `user_agent` are those of the login, so that people recognise their sessions.
+    `address` and `user_agent` are from the login, so that people recognize their sessions.
     """
 
     id: str
@@ -73,7 +76,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """When sessions end, and (`until`, unix seconds) when the last of their tokens has expired."""
+    """The time `at` when sessions end, and the time when their last token has expired.
+
+    `at` is in unix milliseconds; `until` is the expiry of the last token in unix seconds.
+    """
 
     at: int
     until: int
@@ -81,129 +87,137 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class ActiveSession:
-    """Who stands behind an access token at this moment, while its session goes on."""
+    """A session that has not ended, with its user as the records have it now."""
 
     user: User
     session: Session
 
 
 class RefreshUnknown(Exception):
-    """No such refresh token, or its session is over; nothing was changed."""
+    """The refresh token is unknown, or its session has ended; nothing was changed."""
 
 
 class RefreshReused(Exception):
-    """The refresh token was used before. Its session has been ended and revoked."""
+    """The refresh token was used before. The call has ended and revoked its session."""
 
 
 class RefreshSuspended(Exception):
-    """The token is good, but its tenant is suspended; nothing was changed."""
+    """The refresh token is valid, but its tenant is suspended; nothing was changed."""
 
 
 class UserRecords(Protocol):
-    """Users. Each change is noted in the audit log."""
+    """The records of users. Each change adds its act to the audit log."""
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
-        """Adds a user.
+        """Add a user.
 
-        Raises `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` (the folded name).
+        Raise `NoSuchTenant`, `TenantDeleted`, `LimitReached`, or `NameTaken` for a known folded
+        name.
         """
 
     def user(self, tenant: str, user: str) -> User | None:
-        """The tenant's user of this id."""
+        """Return the tenant's user with this id."""
 
     def named(self, tenant: str, folded: str) -> User | None:
-        """The tenant's user of this folded name."""
+        """Return the tenant's user with this folded name."""
 
     def users(self, tenant: str, *, after: str, limit: int) -> list[User]:
-        """Users of a tenant in order of their ids, those past `after`; raises `NoSuchTenant`."""
+        """Return up to `limit` users of a tenant in order of their ids, from past `after`.
+
+        Raise `NoSuchTenant`.
+        """
 
     def set_display_name(self, tenant: str, user: str, name: str, act: Act) -> None:
-        """Sets the name for people; raises `NoSuchUser`."""
+        """Set the display name; raise `NoSuchUser`."""
 
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
-        """Sets role and grants; another role ends all sessions. Again without effect.
+        """Set role and grants; a new role ends all sessions. A second call has no effect.
 
-        Raises `NoSuchUser`, `LimitedManager` or `LimitReached`. Of this and all below: `until`
-        (unix seconds) is when the last of the tokens has expired.
+        Raise `NoSuchUser`, `LimitedManager` or `LimitReached`. In all calls of this class, `until`
+        (unix seconds) is the time when the last token of the ended sessions has expired.
         """
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Disables a user and ends all sessions, again without effect; raises `NoSuchUser`."""
+        """Disable a user and end all sessions; raise `NoSuchUser`. A second call has no effect."""
 
     def enable_user(self, tenant: str, user: str, act: Act) -> None:
-        """Lets a user log in again, again without effect; raises `NoSuchUser`."""
+        """Allow a user to log in again; raise `NoSuchUser`. A second call has no effect."""
 
     def set_password(
         self, user: User, password_hash: str, until: int, act: Act, *, keep_session: str = ""
     ) -> None:
-        """Sets the password and ends all sessions but one; raises `NoSuchUser`."""
+        """Set the password and end all sessions except `keep_session`; raise `NoSuchUser`."""
 
     def delete_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Removes a user with all that is known of it, its sessions ended; raises `NoSuchUser`."""
+        """Delete a user with all its data, and end its sessions; raise `NoSuchUser`."""
 
     def end_sessions(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Ends all sessions of a user; raises `NoSuchUser`."""
+        """End all sessions of a user; raise `NoSuchUser`."""
 
     def password_login(self, tenant: str, folded: str) -> PasswordLogin | None:
-        """The user of this folded name with what a login needs."""
+        """Return the user with this folded name and the data for the login."""
 
     def password_hash(self, tenant: str, user: str) -> str | None:
-        """The hash of a user's password."""
+        """Return the hash of a user's password."""
 
 
 class SessionRecords(Protocol):
-    """Sessions and their refresh tokens, which are known by their hashes."""
+    """The records of sessions and their refresh tokens; of a refresh token they store the hash."""
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
-        """Adds a session with its first refresh token; raises `LoginOutdated` or `LimitReached`.
+        """Add a session with its first refresh token; raise `LoginOutdated` or `LimitReached`.
 
-        Where the person has too many, those that were used longest ago end.
-
-        `password_hash` is the one that was verified: a login that raced with a change of it fails.
-        Returns the user as it is now: a role that was taken away meanwhile must not come back.
+        If the person has too many sessions, the least recently used sessions end. `password_hash`
+        is the hash that the login has verified: the call fails if the password was changed since.
+        Return the user as it is now, since its role may have changed during the login.
         """
 
     def active_session(self, session: str) -> ActiveSession | None:
-        """Who is behind a session; `None` when the session was ended or its user disabled."""
+        """Return a session with its user; `None` if the session was ended or the user disabled."""
 
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int
     ) -> list[Session]:
-        """A user's sessions that can go on, in order of their ids, those past `after`.
+        """Return up to `limit` live sessions of a user in order of their ids, from past `after`.
 
-        Those not used since `idle_since` cannot.
+        A session is not live if it was last used at `idle_since` or before.
         """
 
     def refreshing(self, presented: str) -> User | None:
-        """Whose refresh token this is, good or not."""
+        """Return the user of a refresh token, whether the token is still valid or not."""
 
     def rotate(
         self, presented: str, successor: str, *, idle_since: int, ending: Ending
     ) -> tuple[User, Session]:
-        """Uses up a refresh token and puts its successor in place, both at `ending.at`.
+        """Mark a refresh token as used and add its successor, both at the time `ending.at`.
 
-        Raises `RefreshUnknown`, `RefreshReused` or `RefreshSuspended`.
+        `presented` and `successor` are hashes. Raise `RefreshUnknown`, `RefreshReused` or
+        `RefreshSuspended`.
         """
 
     def end_session(self, user: str, session: str, ending: Ending) -> bool:
-        """Ends one session of a user; whether it was there and had not been ended."""
+        """End one session of a user; return whether it existed and had not ended."""
 
     def end_by_refresh(self, presented: str, ending: Ending) -> bool:
-        """Ends the session of a refresh token, used or not; whether there was one to end."""
+        """End the session of a used or unused refresh token; return whether a session ended."""
 
 
 class LoginNetworks(Protocol):
-    """Networks that people have logged in from; a new session notes its own."""
+    """The records of networks from which people have logged in; each new session adds its own."""
 
     def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
-        """The networks that the user of this folded name has logged in from within 30 days."""
+        """Return the networks of the logins of the last 30 days of the user with this name.
+
+        `folded` is the folded user name.
+        """
 
     def prune_login_networks(self, now: int) -> int:
-        """Removes what is older; how much."""
+        """Remove older networks; return their number."""
 
 
 class People(UserRecords, SessionRecords, LoginNetworks, Protocol):
-    """Every call is one durable transaction or one consistent read.
+    """All records about people. Every call is one durable transaction or one consistent read.
 
-    All raise `servicekit.database.DatabaseUnavailable` when the database does not answer in time.
+    Every call raises `servicekit.database.DatabaseUnavailable` when the database does not respond
+    in time.
     """

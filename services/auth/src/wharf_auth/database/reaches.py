@@ -1,4 +1,4 @@
-"""What users, clients and groups reach: in their rows, and in the feed."""
+"""The reach of users, clients and groups: its columns, and its entries in the feed."""
 
 from __future__ import annotations
 
@@ -33,27 +33,30 @@ _BUMPS: Mapping[MemberKind, str] = {
 
 
 def stored(grants: Compact | None) -> str | None:
-    """Return grants as a column has them."""
+    """Convert grants to the text that a column stores."""
     return None if grants is None else msgspec.json.encode(grants).decode()
 
 
 def read(column: str | None) -> Compact | None:
-    """Return the grants of a column."""
+    """Convert the text of a column to grants."""
     return None if column is None else _read(column)
 
 
 def horizon(at: int, link_max_seconds: int) -> int:
-    """When (unix seconds) no token, ticket or link is left that was made before `at`."""
+    """Return the time (unix seconds) by which every token, ticket and link from before `at` ends.
+
+    `at` is in unix milliseconds.
+    """
     return at // 1000 + max(MAX_TOKEN_TTL_SECONDS, link_max_seconds) + LEEWAY_SECONDS + 1
 
 
 def renewed(
     connection: Connection, tenant: str, kind: MemberKind, subject: str, at: int
 ) -> ReachChange:
-    """Give a user's or client's rights a new version; return what the feed has to say of them.
+    """Give the reach of a user or client a new version; return the change for the feed.
 
-    To be called after all changes of rights and groups, while the row is held. A disabled
-    user or client reaches nothing.
+    Call this after all changes of rights and groups, while the row is locked. A disabled user or
+    client reaches nothing.
     """
     (row,) = connection.rows(_BUMPS[kind], (at, at, tenant, subject))
     version, column, disabled_at, name = row[:4]
@@ -78,18 +81,18 @@ def renewed(
 def of_row(
     version: int, grants: Compact | None, holder: Holder, scopes: str, groups: tuple[str, ...] = ()
 ) -> ReachChange:
-    """Return what the feed has to say of a user or client."""
+    """Build the change for the feed from the row of a user or client."""
     return ReachChange(version, filled(as_list(grants), holder), scopes, holder.username, groups)
 
 
 def require_unlimited(scopes: tuple[str, ...], grants: Compact | None) -> None:
-    """Raise `LimitedManager` where there is a list of grants beside a scope that could lift it."""
+    """Raise `LimitedManager` for a list of grants together with a scope that could remove it."""
     if grants is not None and may_lift_grants(scopes):
         raise LimitedManager
 
 
 class PublishesReaches(HasLimits):
-    """The part of the records that puts reaches into the feed."""
+    """A base class of records that append reaches to the feed."""
 
     #: The longest life of a signed link.
     _link_max_seconds = LINK_MAX_SECONDS
@@ -97,9 +100,10 @@ class PublishesReaches(HasLimits):
     def _publish(
         self, connection: Connection, tenant: str, changes: Mapping[str, ReachChange], at: int
     ) -> None:
-        """Put what changed of users and clients into the feed, as the transaction's last step.
+        """Append the changes of users and clients to the feed, as the transaction's last step.
 
-        What does not fit into tokens stays there.
+        An entry whose grants do not fit into tokens never expires: services read these grants from
+        the feed only.
         """
         until = horizon(at, self._link_max_seconds)
         feed.append_all(
@@ -121,7 +125,7 @@ class PublishesReaches(HasLimits):
     def _publish_new(
         self, connection: Connection, tenant: str, subject: str, change: ReachChange, at: int
     ) -> None:
-        """Put a new user or client into the feed, where its tokens leave its grants to that."""
+        """Append a new user or client to the feed if its grants do not fit into tokens."""
         if not grants_claim.fits(change.grants):
             self._publish(connection, tenant, {subject: change}, at)
 
@@ -135,6 +139,6 @@ class PublishesReaches(HasLimits):
         *,
         deleted: bool = False,
     ) -> None:
-        """Put a group into the feed, where it stays until it is deleted."""
+        """Append a group to the feed; its entry expires only after the group was deleted."""
         until = horizon(at, self._link_max_seconds) if deleted else None
         feed.append_all(connection, [Entry("group", "changed", tenant, group, until, at, change)])

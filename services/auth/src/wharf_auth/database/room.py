@@ -1,4 +1,7 @@
-"""Counts the rows of a tenant in the transaction that adds one. Each count ends at the limit."""
+"""The limits of a tenant: functions that count its rows before a transaction adds one.
+
+Each count stops at the limit, so that its cost does not grow.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +14,43 @@ from wharf_auth.domain.limits import Limited, LimitReached, TenantLimits
 _CLIENTS = "SELECT 1 FROM clients WHERE tenant = ? AND disabled_at IS NULL"
 _USERS = "SELECT 1 FROM users WHERE tenant = ?"
 _ENTRIES = "SELECT 1 FROM revocations WHERE tenant = ?"
-# Partial indices have these rows alone, with what is summed up.
+# The partial indices contain only these rows, and the column to sum up.
 _GRANT_BYTES = " + ".join(
     f"(SELECT COALESCE(SUM(grant_bytes), 0) FROM {table} WHERE tenant = ? AND grant_bytes > 0)"  # noqa: S608 -- names of tables
     for table in ("users", "clients", "member_groups")
 )
-# Of a client that is disabled for good, or of a secret that is retired.
+# How many disabled clients or retired secrets one call removes.
 _REMOVED_AT_ONCE = 100
 _RETIRED_SECRETS_KEPT = 20
-# The ids of clients that were made here; `wharf-auth init` has others, and would make them anew.
+# The length of the ids that auth makes. The clients of `wharf-auth init` have other ids. Such a
+# client keeps its row when it is disabled: otherwise `init` would make an active one again.
 _ID_CHARACTERS = 32
 
 
 class HasLimits:
-    """The part of the records that knows the limits of tenants."""
+    """A base class of records that need the limits of tenants."""
 
     _database: Database
     _limits = TenantLimits()
 
 
 def require_client(connection: Connection, tenant: str, limits: TenantLimits) -> None:
-    """Raise `LimitReached` where there is no room for another client; the tenant's row is held."""
+    """Raise `LimitReached` if the tenant has too many clients; the caller locks its row."""
     _require_fewer(connection, _CLIENTS, tenant, "clients", limits.clients)
 
 
 def require_user(connection: Connection, tenant: str, limits: TenantLimits) -> None:
-    """Raise `LimitReached` where there is no room for another user; the tenant's row is held."""
+    """Raise `LimitReached` if the tenant has too many users; the caller locks its row."""
     _require_fewer(connection, _USERS, tenant, "users", limits.users)
 
 
 def require_entries(database: Database, tenant: str, limits: TenantLimits) -> None:
-    """Raise `LimitReached` where the feed of revocations is full of the tenant's entries.
+    """Raise `LimitReached` if the feed of revocations has too many entries of the tenant.
 
-    To be called where something is made whose end will be an entry. What ends something is never
-    refused for want of room. It is counted before the transaction, which would hold up all other
-    writers for up to 12 ms: what comes at once may make a few entries more.
+    Call this before a row is added whose end adds an entry to the feed, for instance a session. A
+    call that ends a session or an account is never refused. The count takes up to 12 ms, so call
+    this before the transaction, which blocks all other writers. Concurrent calls may exceed the
+    limit by a few entries.
     """
     _require_fewer(database.reading(), _ENTRIES, tenant, "revocations", limits.revocations)
 
@@ -60,7 +65,10 @@ def _require_fewer(
 
 
 def bytes_of(grants: Compact | None, holder: Holder | None = None) -> int:
-    """Return what a list of grants counts: as the feed tells it, and not less than it is kept."""
+    """Return the size of a list of grants for the limit, in bytes of JSON.
+
+    It is the size with placeholders filled in, as in the feed, but at least the stored size.
+    """
     if grants is None:
         return 0
     kept = len(msgspec.json.encode(grants))
@@ -68,14 +76,14 @@ def bytes_of(grants: Compact | None, holder: Holder | None = None) -> int:
 
 
 def hold(connection: Connection, tenant: str) -> None:
-    """Hold the tenant's row until the commit, before rows of its users, clients and groups."""
+    """Lock the tenant's row until the commit, before rows of its users, clients or groups."""
     connection.execute("UPDATE tenants SET name = name WHERE name = ?", (tenant,))
 
 
 def require_grants(connection: Connection, tenant: str, more: int, limits: TenantLimits) -> None:
-    """Raise `LimitReached` where lists of grants have no room for `more` bytes.
+    """Raise `LimitReached` if `more` bytes would exceed the limit for lists of grants.
 
-    The tenant's row is held. A list that becomes shorter is never refused.
+    The caller locks the tenant's row. A list that becomes shorter is never refused.
     """
     if more <= 0:
         return
@@ -85,7 +93,7 @@ def require_grants(connection: Connection, tenant: str, more: int, limits: Tenan
 
 
 def forget_disabled(connection: Connection, tenant: str, limits: TenantLimits) -> None:
-    """Remove the clients that were disabled first, where there are too many disabled ones."""
+    """Remove the clients that were disabled first if the tenant has too many disabled clients."""
     rows = connection.rows(
         "SELECT id FROM clients WHERE tenant = ? AND disabled_at IS NOT NULL AND LENGTH(id) = ? "
         "ORDER BY disabled_at DESC, id DESC LIMIT ? OFFSET ?",
@@ -96,7 +104,7 @@ def forget_disabled(connection: Connection, tenant: str, limits: TenantLimits) -
 
 
 def forget_retired(connection: Connection, client: str) -> None:
-    """Remove the secrets of a client that were retired first; some stay, for the audit."""
+    """Remove the secrets that were retired first; `_RETIRED_SECRETS_KEPT` stay for audits."""
     connection.execute(
         "DELETE FROM client_secrets WHERE id IN (SELECT id FROM client_secrets "
         "WHERE client = ? AND retired_at IS NOT NULL ORDER BY retired_at DESC, id DESC "

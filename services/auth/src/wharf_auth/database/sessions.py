@@ -1,4 +1,4 @@
-"""Sessions and refresh tokens in SQL."""
+"""The records of sessions and refresh tokens in SQL."""
 
 from __future__ import annotations
 
@@ -35,24 +35,28 @@ _REFRESHING = (
     "JOIN users u ON u.id = s.user_id JOIN tenants t ON t.name = u.tenant WHERE r.hash = ?"
 )
 _ONE = "SELECT s.id, s.tenant FROM sessions s"
-# Sessions stay for a day after their end; each login removes some that are older.
+# The row of a session stays for a day after its end. Each login removes some older rows.
 _KEPT_MILLISECONDS = 24 * 3600 * 1000
 _SWEPT_AT_ONCE = 20
-# How many used refresh tokens a session remembers, to know a thief by. Nothing else bounds how
-# often a person refreshes; an older one is refused all the same, as one that nobody knows.
+# How many used refresh tokens a session keeps, to detect a stolen one. A person may refresh any
+# number of times, so this limit is necessary. An older used token is refused as unknown.
 _USED_KEPT = 100
-# How many sessions that are over a person has, and how many a login ends or removes.
+# How many ended or expired sessions of a person stay, and how many sessions one login ends or
+# removes.
 _OVER_KEPT = _MOVED_AT_ONCE = 100
 
 
 def user_of(row: Row) -> User:
-    """A row of `USER`."""
+    """Convert a row with the columns `USER` to a user."""
     members = (*row[:8], reaches.read(row[8]), row[9])
     return User(*members)
 
 
 def end_sessions(connection: Connection, user: str, at: int, keep: str = "") -> list[str]:
-    """Ends all sessions of a user but one; their ids, to be published. Holds their rows."""
+    """End all sessions of a user except `keep`, and lock their rows until the commit.
+
+    Return the ids of the ended sessions; the caller has to publish them.
+    """
     rows = connection.rows(
         "SELECT id FROM sessions WHERE user_id = ? AND ended_at IS NULL AND id <> ? ORDER BY id",
         (user, keep),
@@ -61,7 +65,7 @@ def end_sessions(connection: Connection, user: str, at: int, keep: str = "") -> 
 
 
 def delete_sessions(connection: Connection, user: str) -> None:
-    """Removes the rows of a user's sessions, which have been ended."""
+    """Delete the rows of a user's sessions; the caller has ended the sessions before."""
     connection.execute(
         "DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user_id = ?)",
         (user,),
@@ -70,7 +74,7 @@ def delete_sessions(connection: Connection, user: str) -> None:
 
 
 def publish(connection: Connection, tenant: str, sessions: list[str], ending: Ending) -> None:
-    """Puts ended sessions into the feed: after all other changes of the transaction."""
+    """Append ended sessions to the feed; call this after all other changes of the transaction."""
     for session in sessions:
         feed.append(
             connection,
@@ -84,7 +88,7 @@ def publish(connection: Connection, tenant: str, sessions: list[str], ending: En
 
 
 def purge(connection: Connection, tenant: str) -> None:
-    """Removes all people of a tenant with their sessions."""
+    """Delete all users of a tenant with their sessions and networks."""
     connection.execute(
         "DELETE FROM refresh_tokens WHERE session IN (SELECT id FROM sessions WHERE user_id IN "
         "(SELECT id FROM users WHERE tenant = ?))",
@@ -116,9 +120,10 @@ def _sweep(connection: Connection, now: int) -> None:
 
 
 def _make_room(connection: Connection, new: Session, most: int) -> list[str]:
-    """End the sessions that were used longest ago where a person has more than `most`.
+    """End the least recently used sessions if the person has more than `most` sessions.
 
-    Return them, to be published. Sessions that are over are removed where they are many.
+    Return the ids of the ended sessions; the caller has to publish them. Also delete the oldest
+    ended or expired sessions if there are more than `_OVER_KEPT`.
     """
     rows = connection.rows(
         "SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND expires_at > ? "
@@ -141,10 +146,14 @@ def _remove(connection: Connection, sessions: list[Row]) -> None:
 
 
 class SqlSessions(room.HasLimits):
-    """Implements `SessionRecords`."""
+    """The SQL implementation of `SessionRecords`."""
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
-        """Holds the user's row, so that ending all sessions sees this one or prevents it."""
+        """Insert a session under a lock on the user's row.
+
+        With the lock, a concurrent call that ends all sessions either ends this one too, or runs
+        first.
+        """
         room.require_entries(self._database, session.tenant, self._limits)
         with self._database.transaction() as connection:
             if not connection.execute(
@@ -180,7 +189,7 @@ class SqlSessions(room.HasLimits):
         return user_of(row)
 
     def active_session(self, session: str) -> ActiveSession | None:
-        """One statement, so that all of it is of one moment."""
+        """Read session and user in one statement, so that they are consistent."""
         row = self._database.reading().row(
             f"{_ACTIVE_SESSION} WHERE s.id = ? AND s.ended_at IS NULL AND u.disabled_at IS NULL",
             (session,),
@@ -192,7 +201,7 @@ class SqlSessions(room.HasLimits):
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int
     ) -> list[Session]:
-        """Reads a page of sessions."""
+        """Read a page of sessions."""
         rows = self._database.reading().rows(
             f"{_SESSIONS} WHERE s.user_id = ? AND s.ended_at IS NULL "
             "AND s.expires_at > ? AND s.used_at > ? AND s.id > ? ORDER BY s.id LIMIT ?",
@@ -201,14 +210,17 @@ class SqlSessions(room.HasLimits):
         return [Session(*row) for row in rows]
 
     def refreshing(self, presented: str) -> User | None:
-        """Reads one user."""
+        """Read the user of a refresh token."""
         row = self._database.reading().row(_REFRESHING, (presented,))
         return user_of(row[12:]) if row else None
 
     def rotate(
         self, presented: str, successor: str, *, idle_since: int, ending: Ending
     ) -> tuple[User, Session]:
-        """Holds the session's row: of two that use one token at once, the second is a reuse."""
+        """Replace a refresh token under a lock on the session's row.
+
+        If two requests use one token concurrently, the second request is a reuse.
+        """
         now = ending.at
         with self._database.transaction() as connection:
             row = _locked(connection, presented)
@@ -223,17 +235,17 @@ class SqlSessions(room.HasLimits):
                 _replace(connection, presented, successor, session.id, now)
             elif _end(connection, session.id, now):
                 publish(connection, session.tenant, [session.id], ending)
-        # Only here, since what was ended must stay ended.
+        # Raised after the commit, since the session must stay ended.
         if used_at is not None:
             raise RefreshReused(session.id)
         return user, session
 
     def end_session(self, user: str, session: str, ending: Ending) -> bool:
-        """The user is part of the question: nobody ends another one's."""
+        """End the session if it belongs to this user, so that no user ends another's session."""
         return self._end_one("WHERE s.id = ? AND s.user_id = ?", (session, user), ending)
 
     def end_by_refresh(self, presented: str, ending: Ending) -> bool:
-        """A used token does as well: whoever has it may at least end the session."""
+        """End the session of a refresh token; a used token ends it too."""
         where = "JOIN refresh_tokens r ON r.session = s.id WHERE r.hash = ?"
         return self._end_one(where, (presented,), ending)
 

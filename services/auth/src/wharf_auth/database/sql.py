@@ -1,4 +1,4 @@
-"""The auth records in SQLite or PostgreSQL, put together from one file per subject."""
+"""The auth records in SQLite or PostgreSQL: one class made from the classes of this package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_auth.database.tenants import SqlTenants
 from wharf_auth.database.users import SqlUsers
 from wharf_auth.domain.limits import TenantLimits
 
-# What the last of the migrations is called, and where the database remembers it.
+# The revision of the last migration, and the table in which the database stores its revision.
 SCHEMA, VERSION_TABLE = "0006", "wharf_auth_revision"
 
 
@@ -28,10 +28,10 @@ class SqlRecords(
     SqlFeed,
     SqlAudit,
 ):
-    """Implements `Records`; see there for what the calls promise.
+    """The SQL implementation of `Records`, whose docstrings define the calls.
 
-    A change ends with `feed.append` and `audit.append` in its own transaction, in this order and
-    as its last statements: both hold the row of the latest numbers until the commit.
+    The last statements of a change are `feed.append` and `audit.append`, in this order and in the
+    transaction of the change. Both lock the row of the latest numbers until the commit.
     """
 
     def __init__(
@@ -40,12 +40,16 @@ class SqlRecords(
         link_max_seconds: int = LINK_MAX_SECONDS,
         limits: TenantLimits | None = None,
     ) -> None:
-        """`link_max_seconds`: so long the feed keeps what a maker of links may not do any more."""
+        """Create the records.
+
+        `link_max_seconds` is the longest life of a signed link: until then the feed keeps the
+        changed reach of the person or client that made the link.
+        """
         self._database = database
         self._link_max_seconds = link_max_seconds
         self._limits = limits or TenantLimits()
 
     def check(self) -> str | None:
-        """What is wrong with the database, or `None`."""
+        """Return the fault of the schema, or `None`."""
         reading = self._database.reading()
         return revisions.error(reading, VERSION_TABLE, SCHEMA, "wharf-auth migrate")

@@ -1,4 +1,4 @@
-"""Tenants in SQL."""
+"""The records of tenants in SQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def _tenant(row: Row) -> Tenant:
 
 
 def require_live_tenant(connection: Connection, name: str) -> Tenant:
-    """The tenant, its row held until the commit; raises `NoSuchTenant` or `TenantDeleted`."""
+    """Lock a tenant's row until the commit, and return the tenant.
+
+    Raise `NoSuchTenant` or `TenantDeleted`.
+    """
     tenant = locked(connection, name)
     if tenant.deleted_at is not None:
         raise TenantDeleted(name)
@@ -27,8 +30,8 @@ def require_live_tenant(connection: Connection, name: str) -> Tenant:
 
 
 def locked(connection: Connection, name: str) -> Tenant:
-    """The tenant, its row held until the commit; raises `NoSuchTenant`."""
-    # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+    """Lock a tenant's row until the commit, and return the tenant; raise `NoSuchTenant`."""
+    # On PostgreSQL this update locks the row; SQLite allows only one writer anyway.
     if not connection.execute("UPDATE tenants SET name = name WHERE name = ?", (name,)):
         raise NoSuchTenant(name)
     (row,) = connection.rows(f"{_TENANT} WHERE name = ?", (name,))
@@ -40,12 +43,12 @@ def _publish(connection: Connection, name: str, state: State, at: int) -> None:
 
 
 class SqlTenants:
-    """Implements `TenantRecords`."""
+    """The SQL implementation of `TenantRecords`."""
 
     _database: Database
 
     def add_tenant(self, tenant: Tenant, act: Act) -> None:
-        """Adds a tenant."""
+        """Insert a tenant."""
         try:
             with self._database.transaction() as connection:
                 connection.execute(
@@ -58,19 +61,19 @@ class SqlTenants:
             raise NameTaken(tenant.name) from None
 
     def tenant(self, name: str) -> Tenant | None:
-        """Reads one tenant."""
+        """Read one tenant."""
         row = self._database.reading().row(f"{_TENANT} WHERE name = ?", (name,))
         return _tenant(row) if row else None
 
     def tenants(self, *, after: str, limit: int) -> list[Tenant]:
-        """Reads a page of tenants."""
+        """Read a page of tenants."""
         rows = self._database.reading().rows(
             f"{_TENANT} WHERE name > ? ORDER BY name LIMIT ?", (after, limit)
         )
         return [_tenant(row) for row in rows]
 
     def rename_tenant(self, name: str, display_name: str, act: Act) -> None:
-        """Changes the name for people."""
+        """Update the display name."""
         with self._database.transaction() as connection:
             require_live_tenant(connection, name)
             connection.execute(
@@ -79,7 +82,7 @@ class SqlTenants:
             audit.append(connection, act)
 
     def suspend(self, name: str, act: Act) -> None:
-        """Keeps the moment of the first suspension."""
+        """Suspend the tenant; `suspended_at` stays the time of the first suspension."""
         with self._database.transaction() as connection:
             tenant = require_live_tenant(connection, name)
             if tenant.suspended_at is None:
@@ -90,7 +93,7 @@ class SqlTenants:
             audit.append(connection, act)
 
     def delete_tenant(self, name: str, purge_at: int, act: Act) -> None:
-        """Keeps the moment of the first deletion, and with it the end of the grace time."""
+        """Mark the tenant as deleted; a second call does not move the end of the grace period."""
         with self._database.transaction() as connection:
             tenant = locked(connection, name)
             if tenant.deleted_at is None:
@@ -102,7 +105,7 @@ class SqlTenants:
             audit.append(connection, act)
 
     def resume(self, name: str, act: Act) -> None:
-        """Clears suspension and deletion."""
+        """Clear suspension and deletion."""
         with self._database.transaction() as connection:
             tenant = locked(connection, name)
             if tenant.purge_at is not None and tenant.purge_at <= act.at:
@@ -117,7 +120,7 @@ class SqlTenants:
             audit.append(connection, act)
 
     def due_for_purge(self, now: int) -> list[str]:
-        """Reads the names."""
+        """Read the names of the tenants to purge."""
         rows = self._database.reading().rows(
             "SELECT name FROM tenants WHERE purge_at <= ? AND purged_at IS NULL ORDER BY name",
             (now,),
@@ -125,7 +128,10 @@ class SqlTenants:
         return [name for (name,) in rows]
 
     def purge_tenant(self, name: str, act: Act) -> bool:
-        """Its row stays, and the audit log; followers need no older entry of its own."""
+        """Delete the tenant's data; its row and its lines in the audit log stay.
+
+        The tenant's older entries in the feed are deleted too: the entry `purged` replaces them.
+        """
         with self._database.transaction() as connection:
             tenant = locked(connection, name)
             due = tenant.purge_at is not None and tenant.purge_at <= act.at
@@ -150,8 +156,11 @@ class SqlTenants:
 
 
 def _purge_groups(connection: Connection, tenant: str) -> None:
-    """Removes a tenant's groups; before its users and clients, as who adds members takes locks."""
-    # Held, so that nobody adds a member between the two.
+    """Delete a tenant's groups; call this before its users and clients are deleted.
+
+    A transaction that adds members locks the group first, then the members. This is the same order.
+    """
+    # This locks the groups, so that no other transaction adds a member before they are deleted.
     connection.execute("UPDATE member_groups SET name = name WHERE tenant = ?", (tenant,))
     connection.execute(
         "DELETE FROM group_members WHERE member_group IN "

@@ -1,6 +1,6 @@
-"""What is kept of tries of secrets: a row for each account and network (ADR 65).
+"""The contract of the records of login tries: a row for each account and network (ADR 65).
 
-It may be lost when the machine or the database server crashes.
+The rows may be lost when the machine or the database server crashes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An account, as a digest of its name, from a network."""
+    """An account together with the network of its tries; `account` is a digest of its name."""
 
     account: str
     network: str
@@ -20,26 +20,35 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The failures of a pair that are not forgotten, and the last one in unix milliseconds."""
+    """The number of failures of a pair that are not forgotten.
+
+    `last_at` is the time of the last failure in unix milliseconds.
+    """
 
     number: int = 0
     last_at: int = 0
 
 
-#: Raises what refuses a try: nothing is counted then.
+#: A function that raises an exception to refuse a try. A refused try is not counted.
 Judge = Callable[[Failures], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Crowding:
-    """How many accounts may fail from a network since a moment in unix milliseconds."""
+    """A limit: how many accounts of one network may have failures since a time.
+
+    `since` is in unix milliseconds.
+    """
 
     accounts: int
     since: int
 
 
 class NetworkCrowded(Exception):
-    """Too many accounts have failed from the network; `first_at` is when the oldest of them did."""
+    """Too many accounts have failed from the network.
+
+    `first_at` is the time of the oldest counted failure in unix milliseconds.
+    """
 
     def __init__(self, first_at: int) -> None:
         super().__init__(f"too many accounts since {first_at}")
@@ -47,29 +56,36 @@ class NetworkCrowded(Exception):
 
 
 class LoginTries(Protocol):
-    """Times are unix milliseconds. All raise `servicekit.database.DatabaseUnavailable`."""
+    """The records of login tries. Times are unix milliseconds.
+
+    Every call may raise `servicekit.database.DatabaseUnavailable`.
+    """
 
     def count(
         self, pair: Pair, now: int, judge: Judge, crowding: Crowding | None = None
     ) -> Failures:
-        """Count a try as a failure before its secret is verified; return what was there before.
+        """Count a try as a failure before its secret is verified; return the earlier failures.
 
-        Tries of one network take turns. Raises what `judge` raises. Raises `NetworkCrowded` where
-        the pair has no failure and the network has as many accounts as `crowding` allows.
+        Concurrent tries of one network wait for each other. Raise the exception of `judge`. Raise
+        `NetworkCrowded` if the pair has no failure and the network already has as many failed
+        accounts as `crowding` allows.
         """
 
     def take_back(self, pair: Pair, counted_at: int, before: Failures) -> None:
         """Undo the count of a try that was not verified."""
 
     def forget(self, pair: Pair) -> None:
-        """Remove the failures of a pair: it has proven itself."""
+        """Remove the failures of a pair after a try with the correct secret."""
 
     def networks_of(self, account: str, since: int, most: int) -> int:
-        """Return from how many networks an account has failed, `most` at the most."""
+        """Return the number of networks from which an account has failed since `since`.
+
+        The result is at most `most`.
+        """
 
     def prune(self, forgotten_at: int, most: int) -> int:
-        """Remove pairs whose last failure is older, and the least of more than `most` pairs.
+        """Remove pairs whose last failure is before `forgotten_at`; return the number of pairs.
 
-        Those with the fewest failures go first: a pair that waits is the last that others can push
-        out. Return how many were removed.
+        If more than `most` pairs remain, also remove the pairs with the fewest failures. So an
+        attacker cannot easily displace the pairs that have to wait, which have many failures.
         """

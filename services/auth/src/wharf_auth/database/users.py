@@ -1,4 +1,4 @@
-"""Users in SQL."""
+"""The records of users in SQL."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _LOGIN = (
 
 
 class SqlUsers(PublishesReaches):
-    """Implements `UserRecords`."""
+    """The SQL implementation of `UserRecords`."""
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
-        """Adds a user."""
+        """Insert a user."""
         room.require_entries(self._database, user.tenant, self._limits)
         try:
             with self._database.transaction() as connection:
@@ -73,21 +73,21 @@ class SqlUsers(PublishesReaches):
             raise NameTaken(user.username) from None
 
     def user(self, tenant: str, user: str) -> User | None:
-        """Reads one user."""
+        """Read one user by id."""
         row = self._database.reading().row(
             f"{_USER} WHERE u.tenant = ? AND u.id = ?", (tenant, user)
         )
         return user_of(row) if row else None
 
     def named(self, tenant: str, folded: str) -> User | None:
-        """Reads one user by name."""
+        """Read one user by folded name."""
         row = self._database.reading().row(
             f"{_USER} WHERE u.tenant = ? AND u.folded = ?", (tenant, folded)
         )
         return user_of(row) if row else None
 
     def users(self, tenant: str, *, after: str, limit: int) -> list[User]:
-        """Reads a page of users."""
+        """Read a page of users."""
         connection = self._database.reading()
         if connection.row("SELECT 1 FROM tenants WHERE name = ?", (tenant,)) is None:
             raise NoSuchTenant(tenant)
@@ -98,13 +98,17 @@ class SqlUsers(PublishesReaches):
         return [user_of(row) for row in rows]
 
     def set_display_name(self, tenant: str, user: str, name: str, act: Act) -> None:
-        """Sessions go on."""
+        """Update the display name; the user's sessions continue."""
         with self._changing(tenant, user) as connection:
             connection.execute("UPDATE users SET display_name = ? WHERE id = ?", (name, user))
             audit.append(connection, act)
 
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
-        """Tokens hold the scopes of the role that was, so they end; grants count at once."""
+        """Update role and grants.
+
+        Tokens name the scopes of the old role, so a new role ends the sessions. New grants need no
+        new token: the feed brings them to the services.
+        """
         with self._changing(tenant, user, holding_tenant=True) as connection:
             ((old_role, column, username),) = connection.rows(
                 "SELECT role, grants, username FROM users WHERE id = ?", (user,)
@@ -128,7 +132,11 @@ class SqlUsers(PublishesReaches):
             audit.append(connection, act)
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Revokes the subject beside its sessions: it is all in one entry for whoever looks."""
+        """Disable the user and end its sessions.
+
+        The feed also gets one entry that revokes the user as a subject. This entry alone makes the
+        followers refuse all tokens of the user.
+        """
         with self._changing(tenant, user) as connection:
             if connection.execute(
                 "UPDATE users SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL",
@@ -141,7 +149,7 @@ class SqlUsers(PublishesReaches):
             audit.append(connection, act)
 
     def enable_user(self, tenant: str, user: str, act: Act) -> None:
-        """The sessions that were ended stay so, and their tokens with them."""
+        """Enable the user again; the ended sessions and their tokens stay ended."""
         with self._changing(tenant, user) as connection:
             if connection.execute(
                 "UPDATE users SET disabled_at = NULL WHERE id = ? AND disabled_at IS NOT NULL",
@@ -154,7 +162,10 @@ class SqlUsers(PublishesReaches):
     def set_password(
         self, user: User, password_hash: str, until: int, act: Act, *, keep_session: str = ""
     ) -> None:
-        """A login that has verified the old one meanwhile fails in `add_session`."""
+        """Update the password and end the sessions.
+
+        A concurrent login that has verified the old password fails in `add_session`.
+        """
         with self._changing(user.tenant, user.id) as connection:
             connection.execute(
                 "UPDATE users SET password_hash = ?, password_changed_at = ? WHERE id = ?",
@@ -165,14 +176,14 @@ class SqlUsers(PublishesReaches):
             audit.append(connection, act)
 
     def end_sessions(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Holds the user's row, so that no login slips through between."""
+        """End the sessions under a lock on the user's row: no login can add one concurrently."""
         with self._changing(tenant, user) as connection:
             ended = end_sessions(connection, user, act.at)
             publish(connection, tenant, ended, Ending(act.at, until))
             audit.append(connection, act)
 
     def delete_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Nothing of a person stays but its id, in the feed and in the audit log."""
+        """Delete all rows of the user; only its id stays, in the feed and in the audit log."""
         with self._changing(tenant, user) as connection:
             ended = end_sessions(connection, user, act.at)
             delete_sessions(connection, user)
@@ -188,7 +199,7 @@ class SqlUsers(PublishesReaches):
             audit.append(connection, act)
 
     def password_login(self, tenant: str, folded: str) -> PasswordLogin | None:
-        """One statement, so that all of it is of one moment."""
+        """Read user, hash and tenant in one statement, so that they are consistent."""
         row = self._database.reading().row(
             f"{_LOGIN} WHERE u.tenant = ? AND u.folded = ?", (tenant, folded)
         )
@@ -197,14 +208,14 @@ class SqlUsers(PublishesReaches):
         return PasswordLogin(user_of(row), row[USER_COLUMNS], row[USER_COLUMNS + 1] is not None)
 
     def password_hash(self, tenant: str, user: str) -> str | None:
-        """Reads one hash."""
+        """Read one password hash."""
         row = self._database.reading().row(
             "SELECT password_hash FROM users WHERE tenant = ? AND id = ?", (tenant, user)
         )
         return str(row[0]) if row else None
 
     def _publish_user_reach(self, connection: Connection, tenant: str, user: str, at: int) -> None:
-        """Put the user's reach as it is now into the feed."""
+        """Append the user's current reach to the feed."""
         change = reaches.renewed(connection, tenant, "user", user, at)
         self._publish(connection, tenant, {user: change}, at)
 
@@ -212,11 +223,14 @@ class SqlUsers(PublishesReaches):
     def _changing(
         self, tenant: str, user: str, *, holding_tenant: bool = False
     ) -> Iterator[Connection]:
-        """A transaction that holds the user's row, so that no login slips through."""
+        """Begin a transaction with a lock on the user's row, so that no login adds a session.
+
+        `holding_tenant`: lock the tenant's row first. Raise `NoSuchUser`.
+        """
         with self._database.transaction() as connection:
             if holding_tenant:
                 room.hold(connection, tenant)
-            # An update locks the row on PostgreSQL, and SQLite has one writer anyway.
+            # On PostgreSQL this update locks the row; SQLite allows only one writer anyway.
             if not connection.execute(
                 "UPDATE users SET username = username WHERE id = ? AND tenant = ?", (user, tenant)
             ):

@@ -10,8 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Names and ids are ASCII and compared by byte, also on a PostgreSQL with a language's collation:
-# cursors need the same order everywhere.
+# Names and ids are ASCII. Every database compares them byte by byte, also a PostgreSQL with the
+# collation of a language: cursors of pages need the same order everywhere.
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
 
@@ -20,7 +20,7 @@ def upgrade() -> None:
         "tenants",
         sa.Column("name", ID, primary_key=True),
         sa.Column("display_name", sa.Text, nullable=False),
-        # Unix milliseconds, like all times.
+        # Unix milliseconds, as all times.
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("suspended_at", sa.BigInteger),
     )

@@ -12,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# As in 0001: compared by byte everywhere.
+# As in 0001: every database compares it byte by byte.
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
 _REFUSED = "the audit log is append-only"
@@ -33,12 +33,12 @@ FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()
 def upgrade() -> None:
     with op.batch_alter_table("tenants") as tenants:
         tenants.add_column(sa.Column("deleted_at", sa.BigInteger))
-        # When the grace time is over, and when it was acted upon.
+        # The end of the grace period, and the time when the tenant's data was deleted.
         tenants.add_column(sa.Column("purge_at", sa.BigInteger))
         tenants.add_column(sa.Column("purged_at", sa.BigInteger))
     op.create_index("tenants_by_purge", "tenants", ["purge_at"])
-    # One row: the last numbers given. Whoever takes one holds the row until the end of the
-    # transaction, so numbers become visible in their order.
+    # One row with the last used numbers. A transaction that takes a number locks the row until its
+    # end, so numbers become visible in their order.
     op.create_table(
         "latest",
         sa.Column("feed", sa.BigInteger, nullable=False),
@@ -57,7 +57,7 @@ def _create_revocations() -> None:
         sa.Column("tenant", ID, nullable=False),
         sa.Column("id", ID, nullable=False),
         sa.Column("state", ID, nullable=False),
-        # Unix seconds, as in tokens; null: for ever.
+        # Unix seconds, as in tokens; null if the entry never expires.
         sa.Column("until", sa.BigInteger),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.UniqueConstraint("tenant", "kind", "id", name="revocations_by_thing"),
@@ -89,7 +89,7 @@ def _create_audit() -> None:
 
 
 def _publish_what_is_in_force() -> None:
-    """Followers of the feed know nothing of what was suspended before there was one."""
+    """Add entries for tenants and clients that are suspended or disabled already."""
     connection = op.get_bind()
     now = int(time.time())
     entries = [
@@ -99,7 +99,7 @@ def _publish_what_is_in_force() -> None:
         )
     ]
     entries += [
-        # A day is the longest life of a token that a setting allows, then the verifiers' leeway.
+        # The longest life of a token that the settings allow is a day; verifiers add their leeway.
         {
             "kind": "subject",
             "tenant": tenant,

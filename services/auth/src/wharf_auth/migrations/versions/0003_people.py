@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("id", ID, primary_key=True),
         sa.Column("tenant", ID, sa.ForeignKey("tenants.name"), nullable=False),
         sa.Column("username", sa.Text, nullable=False),
-        # The name as it is compared: two spellings of it are one user.
+        # The folded name, for comparisons: two spellings with the same folded name are one user.
         sa.Column("folded", sa.Text, nullable=False),
         sa.Column("display_name", sa.Text, nullable=False),
         sa.Column("role", sa.Text, nullable=False),
@@ -37,9 +37,9 @@ def upgrade() -> None:
         sa.Column("user_id", ID, sa.ForeignKey("users.id"), nullable=False),
         sa.Column("tenant", ID, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
-        # Of the login or the last refresh.
+        # The time of the login or of the last refresh.
         sa.Column("used_at", sa.BigInteger, nullable=False),
-        # The end at the latest; moved to the moment of ending when it is ended before.
+        # The latest possible end. If the session is ended earlier, it is the time of that end.
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.Column("ended_at", sa.BigInteger),
         sa.Column("address", sa.Text, nullable=False),
@@ -49,7 +49,7 @@ def upgrade() -> None:
     op.create_index("sessions_by_expiry", "sessions", ["expires_at"])
     op.create_table(
         "refresh_tokens",
-        # SHA-256 in hexadecimal. Used ones stay as long as the session: they betray a thief.
+        # SHA-256 in hexadecimal. The rows of used tokens stay: a second use shows a stolen token.
         sa.Column("hash", ID, primary_key=True),
         sa.Column("session", ID, sa.ForeignKey("sessions.id"), nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),

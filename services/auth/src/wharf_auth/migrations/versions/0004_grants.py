@@ -1,4 +1,4 @@
-"""Grants of users and clients, groups, and what the feed says of both."""
+"""Grants of users and clients, groups, and the column of the feed for both."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 def upgrade() -> None:
     for table in ("users", "clients"):
         with op.batch_alter_table(table) as changed:
-            # JSON (`servicekit.grants.Compact`); null: everything that the scopes allow.
+            # JSON (`servicekit.grants.Compact`); null permits everything that the scopes allow.
             changed.add_column(sa.Column("grants", sa.Text))
-            # Unix milliseconds that grow with each change of grants, scopes or groups. An older
-            # release knows nothing of it, and leaves it out.
+            # Unix milliseconds that grow with each change of grants, scopes or groups. An earlier
+            # release does not know this column and inserts rows without it.
             changed.add_column(
                 sa.Column("reach_version", sa.BigInteger, nullable=False, server_default="0")
             )
     with op.batch_alter_table("revocations") as revocations:
-        # JSON (`servicekit.reaches.ReachChange`), of the kinds `reach` and `group`.
+        # JSON (`servicekit.reaches.ReachChange`) for the kinds `reach` and `group`.
         revocations.add_column(sa.Column("reach", sa.Text))
     op.create_table(
         "member_groups",
         sa.Column("id", ID, primary_key=True),
         sa.Column("tenant", ID, sa.ForeignKey("tenants.name"), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        # The name as it is compared.
+        # The folded name, for comparisons.
         sa.Column("folded", sa.Text, nullable=False),
         sa.Column("scopes", sa.Text, nullable=False),
         sa.Column("grants", sa.Text),
@@ -44,7 +44,8 @@ def upgrade() -> None:
     op.create_table(
         "group_members",
         sa.Column("member_group", ID, sa.ForeignKey("member_groups.id"), primary_key=True),
-        # A user's or client's id. It refers to no table: an older release deletes users too.
+        # The id of a user or client. It has no foreign key: an earlier release deletes users, and
+        # does not know this table.
         sa.Column("subject", ID, primary_key=True),
         sa.Column("tenant", ID, sa.ForeignKey("tenants.name"), nullable=False),
         sa.Column("kind", ID, nullable=False),

@@ -1,4 +1,4 @@
-"""What lists of grants take, and a way to drop the oldest lines of the audit log."""
+"""The sizes of lists of grants, and triggers that let pruning remove lines of the audit log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def upgrade() -> None:
     is_postgres = op.get_bind().dialect.name == "postgresql"
     for table in _TABLES:
         with op.batch_alter_table(table) as changed:
-            # Of `grants` as the feed tells them. An older release leaves it as it is.
+            # The size of `grants` as in the feed. An earlier release does not update this column.
             changed.add_column(
                 sa.Column("grant_bytes", sa.BigInteger, nullable=False, server_default="0")
             )
@@ -51,7 +51,7 @@ def upgrade() -> None:
             sqlite_where=some,
         )
     with op.batch_alter_table("latest") as latest:
-        # Not 0 within a transaction that drops lines of the audit log; nobody else sees it.
+        # It is 1 only inside a transaction that prunes the audit log; others always read 0.
         latest.add_column(sa.Column("pruning", sa.Integer, nullable=False, server_default="0"))
     _allow_pruning(_UNLESS_PRUNING, _UNLESS_PRUNING_THERE)
 

@@ -1,7 +1,7 @@
-"""Tries of secrets, and the networks that people have logged in from.
+"""Login tries, and the networks from which people have logged in.
 
-The tries are unlogged: after a crash of the database they begin anew. With SQLite they are in a
-file of their own, which needs no migration.
+The table of tries is unlogged: it is empty after a crash of the database. With SQLite the tries are
+in a separate database file, which needs no migration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AT_ONCE = 1000
 
 
 def _fill() -> None:
-    """Know the networks of the sessions that are there."""
+    """Insert the networks of the existing sessions."""
     connection = op.get_bind()
     found: dict[tuple[str, str], tuple[str, int]] = {}
     for user, tenant, address, used_at in connection.execute(
@@ -48,7 +48,7 @@ def _fill() -> None:
 def upgrade() -> None:
     op.create_table(
         "login_networks",
-        # Without a reference: a release before removes users, and knows nothing of this table.
+        # It has no foreign key: an earlier release deletes users, and does not know this table.
         sa.Column("user_id", ID, primary_key=True),
         sa.Column("network", ID, primary_key=True),
         sa.Column("tenant", ID, nullable=False),
