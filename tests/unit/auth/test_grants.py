@@ -261,10 +261,10 @@ def test_what_groups_do_not_take(auth: AuthService) -> None:
     calls: list[tuple[str, Callable[[], object]]] = [
         ("does not give the scope members:admin", lambda: change(scopes=["members:admin"])),
         ("unknown scope", lambda: change(scopes=["x"])),
-        ("This is so for the member", lambda: change(grants=[long])),
+        ("This concerns the member", lambda: change(grants=[long])),
         ("no user or client 'absent'", lambda: moved(add=("absent",))),
-        ("to be added and to be removed", lambda: moved(add=(ada.id,), remove=(ada.id,))),
-        ("At most 1000 members", lambda: moved(add=tuple(map(str, range(1001))))),
+        ("both adds and removes", lambda: moved(add=(ada.id,), remove=(ada.id,))),
+        ("at most 1000 members", lambda: moved(add=tuple(map(str, range(1001))))),
         ("has a group X already", lambda: group(auth, name="X")),
     ]
 

@@ -1,1 +1,1 @@
-"""Use cases: tenants, clients, users and sessions, made, changed and let in."""
+"""The use cases of auth: tenants, clients, users, groups, sessions, and the checks of secrets."""

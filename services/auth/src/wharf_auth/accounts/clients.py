@@ -1,4 +1,4 @@
-"""Clients: made, changed, and let in."""
+"""The use cases of clients: they are created, changed and authenticated."""
 
 from __future__ import annotations
 
@@ -30,20 +30,23 @@ from wharf_auth.problems import TENANT_DELETED
 
 
 class LoginRefused(Exception):
-    """No such client, a wrong secret, or a disabled client: which one is not told."""
+    """The login is refused: the account is unknown or disabled, or the secret is wrong.
+
+    The message does not tell which of these reasons applies.
+    """
 
 
 class TenantSuspended(Exception):
-    """The client has proven who it is, and its tenant is suspended or deleted."""
+    """The secret is correct, but the tenant is suspended or deleted."""
 
 
 def new_secret(secret: str, hasher: secrets.Hasher, now: int, asker: Asker = NOBODY) -> Secret:
-    """What is kept of a secret."""
+    """Return the form of a secret that the records store: its hash and its hint."""
     return Secret(uuid7_hex(), secrets.hint_of(secret), hasher.hash(secret, asker), now)
 
 
 def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
-    """The scopes of a new client; raises the problem `unprocessable`."""
+    """Return the scopes of a client in order; raise the problem `unprocessable`."""
     try:
         ordered = scopes.ordered(wanted)
     except scopes.UnknownScope as error:
@@ -53,7 +56,8 @@ def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
     if scopes.MEMBERS_SCOPE in ordered:
         raise UNPROCESSABLE(f"The scope {scopes.MEMBERS_SCOPE} is for people only, as owners.")
     if scopes.ADMIN_SCOPE in ordered and tenant != ADMIN_TENANT:
-        # It opens all tenants, so it must not hide among the clients of one.
+        # The scope gives access to all tenants. So the list of one tenant's clients must not hide
+        # a client with this scope.
         raise UNPROCESSABLE(
             f"The scope {scopes.ADMIN_SCOPE} is for clients of the tenant {ADMIN_TENANT} only."
         )
@@ -71,9 +75,10 @@ def create(
     by: Actor,
     given: Sequence[Grant] | None = None,
 ) -> tuple[Client, str]:
-    """Adds a client; returns it with its secret, which is not readable ever after.
+    """Create a client; return it and its secret, which nobody can read again.
 
-    `given` are its grants, `None` for everything that its scopes allow.
+    `given` are its grants, or `None` for everything that its scopes allow. Raise `not-found`,
+    `tenant-deleted`, `tenant-limit-reached`, `too-many-revocations` or `unprocessable`.
     """
     now, secret, identifier = milliseconds(clock), secrets.new_secret(), uuid7_hex()
     client = Client(
@@ -99,7 +104,7 @@ def create(
 
 
 def read(records: Records, tenant: str, client: str) -> Client:
-    """One client; raises `not-found`."""
+    """Return one client; raise `not-found`."""
     found = records.client(tenant, client)
     if found is None:
         raise NOT_FOUND("The tenant has no such client.")
@@ -108,7 +113,10 @@ def read(records: Records, tenant: str, client: str) -> Client:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What of a client becomes what; what is `UNSET` stays. `grants` `None`: everything."""
+    """The new values of a client; a value that is `UNSET` stays.
+
+    `grants` is `None` to permit everything that the scopes allow.
+    """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     scopes: Iterable[str] | msgspec.UnsetType = msgspec.UNSET
@@ -118,11 +126,10 @@ class Change:
 def change(
     records: Records, clock: Clock, tenant: str, client: str, wanted: Change, by: Actor
 ) -> Client:
-    """Changes a client and returns it.
+    """Change a client and return it.
 
-    Raises `not-found`, `unprocessable` or `tenant-limit-reached` (its grants).
-
-    What is taken away counts everywhere within seconds.
+    Raise `not-found`, `unprocessable`, or `tenant-limit-reached` because of the grants. All
+    services apply the removal of a scope or grant within five seconds.
     """
     unset = msgspec.UNSET
     found = ClientChange(
@@ -146,9 +153,9 @@ def change(
 def add_secret(
     records: Records, hasher: secrets.Hasher, clock: Clock, tenant: str, client: str, by: Actor
 ) -> tuple[Secret, str]:
-    """A second secret; returns what is kept and the secret itself.
+    """Add a second secret; return its stored form and the secret itself.
 
-    Raises `NoSuchClient` or `TooManySecrets`.
+    Raise `NoSuchClient` or `TooManySecrets`.
     """
     secret = secrets.new_secret()
     now = milliseconds(clock)
@@ -161,13 +168,13 @@ def add_secret(
 def retire_secret(
     records: Records, clock: Clock, tenant: str, client: str, secret: str, by: Actor
 ) -> bool:
-    """Ends a secret; whether it was live. Raises `NoSuchClient`."""
+    """Retire a secret; return whether it was live. Raise `NoSuchClient`."""
     act = by.does("clients.retire-secret", tenant=tenant, about=client, at=milliseconds(clock))
     return records.retire_secret(tenant, client, secret, act)
 
 
 def disable(records: Records, clock: Clock, tenant: str, client: str, by: Actor) -> None:
-    """Ends a client and, through the feed, its tokens; raises `not-found`."""
+    """Disable a client and, through the feed, revoke its tokens; raise `not-found`."""
     now = milliseconds(clock)
     act = by.does("clients.disable", tenant=tenant, about=client, at=now)
     try:
@@ -182,13 +189,13 @@ def authenticate(
     credentials: Iterable[tuple[str, str]],
     address: str = "",
 ) -> Client:
-    """The client that proves itself with one of the readings of what was sent.
+    """Return the client that one of these pairs of id and secret authenticates.
 
-    Raises `LoginRefused`, `TenantSuspended`, `HashingBusy` or the problem `quota-exceeded`.
+    Raise `LoginRefused`, `TenantSuspended`, `HashingBusy` or the problem `quota-exceeded`.
     """
     for identifier, secret in credentials:
         login = records.login(identifier)
-        # Verified before anything else is looked at: each way of failing costs the same time.
+        # The secret is verified before any other check, so that every refusal takes the same time.
         asker = Asker.at(address, identifier)
         proven = hasher.matching(secret, login.secrets if login else (), asker)
         if login is None or not proven or login.client.disabled_at is not None:

@@ -1,4 +1,4 @@
-"""Grants: taken from requests, and what they come to for a user or client, its groups included."""
+"""The checks of grants in requests, and the rights of a user or client with its groups."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from wharf_auth.database.groups_contract import Group
 from wharf_auth.database.people_contract import User
 from wharf_auth.domain import scopes, users
 
-# Ids that are made are all of this length. What a name makes of a prefix is judged with members.
+# All ids of users and clients have this length. User names have different lengths, so prefixes with
+# user names are checked with the group's members.
 _ID = "0" * 32
 _EXAMPLES = (Holder(user_id=_ID, username="x"), Holder(client=_ID))
 
 
 def own(given: Sequence[Grant] | None, holder: Holder) -> Compact | None:
-    """The grants of a user or client as they are kept; raises `unprocessable`."""
+    """Check the grants of a user or client; return their stored form. Raise `unprocessable`."""
     if given is None:
         return None
     try:
@@ -33,7 +34,7 @@ def own(given: Sequence[Grant] | None, holder: Holder) -> Compact | None:
 
 
 def of_group(given: Sequence[Grant] | None) -> Compact | None:
-    """The grants of a group as they are kept; raises `unprocessable`."""
+    """Check the grants of a group; return their stored form. Raise `unprocessable`."""
     if given is None:
         return None
     try:
@@ -46,7 +47,7 @@ def of_group(given: Sequence[Grant] | None) -> Compact | None:
 
 
 def refused(error: GrantError, more: str = "") -> ProblemError:
-    """The problem of a grant that is not acceptable; `index` is its place in the list, from 0."""
+    """Return the problem for a grant that is not valid; `index` is its index in the list."""
     detail = f"{error} {more}".rstrip()
     return (
         UNPROCESSABLE(detail) if error.index is None else UNPROCESSABLE(detail, index=error.index)
@@ -54,24 +55,24 @@ def refused(error: GrantError, more: str = "") -> ProblemError:
 
 
 def require_unlimited(held: Iterable[str], kept: Compact | None) -> None:
-    """Raise `unprocessable` where there is a list of grants beside a scope that could lift it."""
+    """Raise `unprocessable` for a list of grants together with a scope that could remove it."""
     if kept is not None and scopes.may_lift_grants(held):
         raise limited_manager()
 
 
 def limited_manager() -> ProblemError:
-    """The problem of a list of grants for a manager, which could lift it."""
+    """Return the problem for a list of grants of a user or client that could remove the list."""
     return UNPROCESSABLE(
         f"Owners, and clients with the scope {scopes.ADMIN_SCOPE}, have no list of grants: they "
-        "could lift it. Send `null` (--all at the command line), or take the role or scope away."
+        "could remove it. Send `null` (--all on the command line), or remove the role or scope."
     )
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a user or client may do, and by what: a role or scopes, own grants, and groups.
+    """The rights of a user or client, from its own scopes and grants, and from its groups.
 
-    `version` is of the last change of the own grants, scopes or groups.
+    `version` grows with each change of the own grants, the own scopes or the list of groups.
     """
 
     holder: Holder
@@ -82,14 +83,14 @@ class Standing:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes, those of groups included."""
+        """Return all scopes, including the scopes of groups."""
         return scopes.known(
             {*self.own_scopes, *(scope for group in self.groups for scope in group.scopes)}
         )
 
     @property
     def grants(self) -> Compact | None:
-        """All grants, filled in; `None` for everything."""
+        """Return all grants with placeholders filled in; `None` if everything is permitted."""
         parts = (self.own_grants, *(group.grants for group in self.groups))
         if any(part is None for part in parts):
             return None
@@ -99,11 +100,11 @@ class Standing:
 
     @property
     def reach(self) -> Reach:
-        """What the grants come to."""
+        """Return the reach that the grants permit."""
         return reach_of(grants.as_list(self.grants))
 
     def claim(self) -> GrantsClaim | None:
-        """The claim `grants` of its tokens; `None` without a list and groups."""
+        """Return the claim `grants` for tokens; `None` without a list of grants and groups."""
         if self.own_grants is None and not self.groups:
             return None
         return fitting(
@@ -129,7 +130,7 @@ class Standing:
 
 
 def of_client(records: Records, client: Client) -> Standing:
-    """What a client may do. Its groups are read here, after it was read."""
+    """Return the rights of a client. This function reads its groups, after the client was read."""
     return Standing(
         Holder(client=client.id),
         client.reach_version,
@@ -140,7 +141,7 @@ def of_client(records: Records, client: Client) -> Standing:
 
 
 def of_user(records: Records, user: User) -> Standing:
-    """What a person may do. Its groups are read here, after it was read."""
+    """Return the rights of a person. This function reads its groups, after the user was read."""
     return Standing(
         Holder(user_id=user.id, username=user.username),
         user.reach_version,
@@ -151,7 +152,7 @@ def of_user(records: Records, user: User) -> Standing:
 
 
 def of_subject(records: Records, tenant: str, subject: str) -> Standing | None:
-    """What the user or client of this id may do; `None` when there is none."""
+    """Return the rights of the user or client with this id; `None` if it does not exist."""
     client = records.client(tenant, subject)
     if client is not None:
         return of_client(records, client)

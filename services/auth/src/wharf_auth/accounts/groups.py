@@ -1,4 +1,4 @@
-"""Groups: made, changed and deleted, and who is in them."""
+"""The use cases of groups and their members."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ from wharf_auth.domain.acts import Act, Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.problems import GROUP_EXISTS, TENANT_DELETED, TOO_MANY_GROUPS
 
-#: Members that are added, or removed, at once.
+#: The most members that one request may add, and the most that it may remove.
 MAX_MEMBERS_AT_ONCE = 1000
 _PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What of a group becomes what; what is `UNSET` stays. `grants` `None`: everything."""
+    """The new values of a group; a value that is `UNSET` stays.
+
+    `grants` is `None` to permit everything that the group's scopes allow.
+    """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     scopes: Iterable[str] | msgspec.UnsetType = msgspec.UNSET
@@ -54,10 +57,10 @@ def create(
     given: Sequence[Grant] | None = (),
     by: Actor,
 ) -> Group:
-    """Adds a group; `wanted` are its scopes, `given` its grants, `None` for everything.
+    """Create a group; `wanted` are its scopes, `given` its grants, `None` for everything.
 
-    Raises `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`,
-    `tenant-limit-reached` (its grants), `too-many-revocations` or `unprocessable`.
+    Raise `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`,
+    `tenant-limit-reached` (because of the grants), `too-many-revocations` or `unprocessable`.
     """
     now = milliseconds(clock)
     group = Group(
@@ -76,7 +79,7 @@ def create(
 
 
 def read(records: Records, tenant: str, group: str) -> Group:
-    """One group; raises `not-found`."""
+    """Return one group; raise `not-found`."""
     found = records.group(tenant, group)
     if found is None:
         raise _no_group()
@@ -86,9 +89,10 @@ def read(records: Records, tenant: str, group: str) -> Group:
 def change(
     records: Records, clock: Clock, tenant: str, group: str, wanted: Change, by: Actor
 ) -> Group:
-    """Changes a group and returns it; it counts for all members everywhere within seconds.
+    """Change a group and return it.
 
-    Raises `not-found`, `group-exists`, `tenant-limit-reached` or `unprocessable`.
+    The change applies to all members in all services within five seconds. Raise `not-found`,
+    `group-exists`, `tenant-limit-reached` or `unprocessable`.
     """
     read(records, tenant, group)
     unset = msgspec.UNSET
@@ -109,14 +113,14 @@ def change(
 
 
 def delete(records: Records, clock: Clock, tenant: str, group: str, by: Actor) -> None:
-    """Removes a group: its members have its grants and scopes no more. Raises `not-found`."""
+    """Delete a group, so that its members lose its grants and scopes; raise `not-found`."""
     act = by.does("groups.delete", tenant=tenant, about=group, at=milliseconds(clock))
     with _problems(""):
         records.delete_group(tenant, group, act)
 
 
 def members(records: Records, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
-    """A page of members; raises `not-found`."""
+    """Return a page of members; raise `not-found`."""
     with _problems(""):
         return records.members(tenant, group, after=after, limit=limit)
 
@@ -131,14 +135,15 @@ def change_members(
     remove: Sequence[str] = (),
     by: Actor,
 ) -> None:
-    """Adds and removes users and clients by their ids, all or none; again without effect.
+    """Add and remove users and clients by their ids, all or none. A second call has no effect.
 
-    Raises `not-found` (the group) or `unprocessable`, which names the one that is wrong.
+    Raise `not-found` for the group, `too-many-groups`, or `unprocessable`, which names the id that
+    is wrong.
     """
     if len(add) > MAX_MEMBERS_AT_ONCE or len(remove) > MAX_MEMBERS_AT_ONCE:
-        raise UNPROCESSABLE(f"At most {MAX_MEMBERS_AT_ONCE} members are moved at once.")
+        raise UNPROCESSABLE(f"One request adds or removes at most {MAX_MEMBERS_AT_ONCE} members.")
     for subject in sorted(set(add).intersection(remove)):
-        raise UNPROCESSABLE(f"'{shown(subject)}' is to be added and to be removed.")
+        raise UNPROCESSABLE(f"The request both adds and removes '{shown(subject)}'.")
     kept = read(records, tenant, group).grants
     found = records.subjects(tenant, add)
     for missing in sorted(set(add).difference(member.id for member in found)):
@@ -159,7 +164,10 @@ def change_members(
 def add_member(
     records: Records, clock: Clock, tenant: str, group: str, subject: str, by: Actor
 ) -> None:
-    """Adds one user or client, again without effect; raises `not-found` or `unprocessable`."""
+    """Add one user or client; raise `not-found`, `too-many-groups` or `unprocessable`.
+
+    A second call has no effect.
+    """
     if not records.subjects(tenant, (subject,)):
         read(records, tenant, group)
         raise NOT_FOUND("The tenant has no such user or client.")
@@ -169,7 +177,7 @@ def add_member(
 def remove_member(
     records: Records, clock: Clock, tenant: str, group: str, subject: str, by: Actor
 ) -> None:
-    """Takes one user or client out, again without effect; raises `not-found` (the group)."""
+    """Remove one user or client; raise `not-found` for the group. A second call has no effect."""
     change_members(records, clock, tenant, group, remove=(subject,), by=by)
 
 
@@ -185,14 +193,17 @@ def _scopes(wanted: Iterable[str]) -> tuple[str, ...]:
     for scope in ordered:
         if scope not in scopes.GROUP_SCOPES:
             raise UNPROCESSABLE(
-                f"A group does not give the scope {scope}; there are "
+                f"A group does not give the scope {scope}; the scopes of groups are "
                 f"{', '.join(scopes.GROUP_SCOPES)}."
             )
     return ordered
 
 
 def _members(records: Records, tenant: str, group: str, kept: Compact) -> Iterator[Member]:
-    """The members whose names make prefixes longer; ids are all short."""
+    """Yield the members if a prefix has the placeholder `{username}`, which can make it long.
+
+    Ids are short, so other placeholders need no check for each member.
+    """
     if not any(USERNAME in grant.prefix for grant in kept):
         return
     after = ""
@@ -202,7 +213,7 @@ def _members(records: Records, tenant: str, group: str, kept: Compact) -> Iterat
 
 
 def _require_fillable(kept: Compact, found: Iterable[Member]) -> None:
-    """Raise `unprocessable` where a grant, filled in for one of these, is too long."""
+    """Raise `unprocessable` if a grant becomes too long when it is filled in for a member."""
     for member in found:
         holder = (
             Holder(user_id=member.id, username=member.name)
@@ -212,7 +223,7 @@ def _require_fillable(kept: Compact, found: Iterable[Member]) -> None:
         try:
             require_fillable(kept, holder, is_own=False)
         except GrantError as error:
-            more = f"This is so for the member {member.id}."
+            more = f"This concerns the member {member.id}."
             raise grants.refused(error, more) from None
 
 
@@ -236,8 +247,8 @@ def _problems(name: str) -> Iterator[None]:
     except NoSuchMember as error:
         raise UNPROCESSABLE(f"The tenant has no user or client {error}.") from None
     except TooManyGroups:
-        raise TOO_MANY_GROUPS(f"A tenant has {MAX_GROUPS_OF_TENANT} groups at most.") from None
+        raise TOO_MANY_GROUPS(f"A tenant has at most {MAX_GROUPS_OF_TENANT} groups.") from None
     except MemberOfTooMany as error:
         raise TOO_MANY_GROUPS(
-            f"{error} is in {MAX_GROUPS} groups, and more are not allowed."
+            f"The user or client {error} is in {MAX_GROUPS} groups, and more are not allowed."
         ) from None

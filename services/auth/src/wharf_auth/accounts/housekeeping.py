@@ -1,5 +1,7 @@
-"""What has to be done when its time has come, and needs no process of its own: the feed is asked
-for each second, and does it on the way.
+"""Periodic work of auth: purging deleted tenants, and pruning the feed, tries and the audit log.
+
+It needs no separate process. Followers request the feed every second, and the route of the feed
+runs the work that is due.
 """
 
 from __future__ import annotations
@@ -18,22 +20,22 @@ from wharf_auth.domain.login_delays import FORGOTTEN_AFTER_MILLISECONDS
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
-# It looks at all rows.
+# This pruning reads all rows, so it runs less often.
 LOGIN_PRUNING_EVERY_SECONDS = 600.0
-#: More than one process verifies within the time that they are kept (ADR 65).
+#: One process cannot verify so many secrets within the time that tries are stored (ADR 65).
 MOST_TRIES = 1_000_000
 _DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
 class AuditPruning:
-    """Removes lines of the audit log whose time is over, and the oldest of what is too many."""
+    """The periodic pruning of the audit log: it removes old lines, and lines above the limits."""
 
     def __init__(self, records: Records, clock: Clock, days: int) -> None:
         self._records, self._clock, self._days = records, clock, days
         self._pruned_to, self._next_at = 0, float("-inf")
 
     def run(self) -> None:
-        """Does it at most once in `PRUNING_EVERY_SECONDS`; the first time for all tenants."""
+        """Prune at most once in `PRUNING_EVERY_SECONDS`; the first run checks all tenants."""
         now = self._clock()
         if now < self._next_at:
             return
@@ -42,14 +44,17 @@ class AuditPruning:
 
 
 class LoginPruning:
-    """Removes tries of secrets that are forgotten, and networks that are known no more."""
+    """The periodic removal of forgotten login tries and of networks that are no longer known."""
 
     def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:
         self._tries, self._people, self._clock = tries, people, clock
         self._next_at = float("-inf")
 
     def run(self) -> None:
-        """Does it at most once in `LOGIN_PRUNING_EVERY_SECONDS`; a clock may be set back."""
+        """Prune at most once in `LOGIN_PRUNING_EVERY_SECONDS`.
+
+        If the clock was set back by more than this time, prune immediately.
+        """
         now = self._clock()
         if 0 < self._next_at - now <= LOGIN_PRUNING_EVERY_SECONDS:
             return
@@ -60,13 +65,13 @@ class LoginPruning:
 
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
-    """Removes what is too old or too much of the audit log; returns up to where that is done."""
+    """Remove old lines and lines above the limits; return the `after` for the next call."""
     older_than = milliseconds(clock) - days * _DAY_MILLISECONDS
     return records.prune_audit(after=after, older_than=older_than)
 
 
 class Housekeeping:
-    """Purges deleted tenants, prunes the feed, and does what else it is given; now and then."""
+    """The periodic work: purge deleted tenants, prune the feed, and call the functions `more`."""
 
     def __init__(self, records: Records, clock: Clock, *more: Callable[[], object]) -> None:
         self._records, self._clock, self._more = records, clock, more
@@ -75,7 +80,10 @@ class Housekeeping:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Does what is due, at most once in `EVERY_SECONDS`. A failure is logged: it waits."""
+        """Do the work that is due, at most once in `EVERY_SECONDS`.
+
+        A failure is logged; the next run tries again.
+        """
         with self._lock:
             now = self._clock()
             if 0 <= now - self._done_at < EVERY_SECONDS:
@@ -83,13 +91,13 @@ class Housekeeping:
             self._done_at = now
         try:
             for name in tenants.purge_due(self._records, self._clock):
-                log.info("the grace time of the tenant %s is over: purged", name)
+                log.info("purged the tenant %s: its grace period is over", name)
             self._records.prune_feed(int(now))
             for do in self._more:
                 do()
             self._failure = ""
         except (DatabaseUnavailable, OSError) as error:
-            # A directory that cannot be written to says so once, not every few seconds.
+            # A lasting failure, for instance a directory without write permission, is logged once.
             if str(error) != self._failure:
                 log.error("housekeeping failed: %s", error)  # noqa: TRY400 -- one line
             self._failure = str(error)

@@ -1,4 +1,4 @@
-"""The problems of a tenant that has as many of something as it may."""
+"""The problems for a tenant that has reached a limit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from servicekit.problems import TENANT_LIMIT, ProblemError
 from wharf_auth.domain.limits import LimitReached
 from wharf_auth.problems import TOO_MANY_REVOCATIONS
 
-# Entries lapse all the time, each when its last token has expired: within a day, or a link's life.
+# An entry expires with the last token or link that it concerns: within a day, or within the longest
+# life of a link.
 _RETRY_SECONDS = 600
 _DETAILS = {
-    "clients": "The tenant has {most} active clients, and more are not allowed. Disable one first.",
-    "users": "The tenant has {most} users, and more are not allowed. Delete one first.",
-    "grant bytes": "All lists of grants of the tenant may have {most} bytes together, and this one "
-    "is too much. Shorten others, or give the grants to a group.",
+    "clients": "The tenant has {most} active clients, the most it may have. Disable one first.",
+    "users": "The tenant has {most} users, the most it may have. Delete a user first.",
+    "grant bytes": "All lists of grants of the tenant together may have {most} bytes; this list "
+    "exceeds the limit. Shorten other lists, or give the grants to a group.",
 }
 
 

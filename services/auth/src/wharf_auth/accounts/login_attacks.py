@@ -1,4 +1,7 @@
-"""Notices persons whose logins fail from many networks: somebody guesses, and nobody locks them."""
+"""The detection of attacks: logins of one person that fail from many networks.
+
+Such failures mean that an attacker guesses the password. Auth does not lock the person out.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,17 @@ from wharf_auth.database.tries_contract import LoginTries
 from wharf_auth.domain.clock import Clock, milliseconds
 
 log = logging.getLogger(__name__)
-#: A person who has forgotten a password fails from fewer within an hour.
+#: A person who has forgotten the password fails from fewer networks within an hour.
 MANY_NETWORKS = 20
 _HOUR_MILLISECONDS = 3600 * 1000
 _MOST_TOLD = 1000
 
 
 class LoginAttacks:
-    """Tells of a person once an hour. Names that nobody has are not told: they stand in no log."""
+    """A detector that reports an attacked person at most once an hour.
+
+    It reports no names that no person has, so that no log contains such texts.
+    """
 
     def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:
         self._tries, self._people, self._clock = tries, people, clock
@@ -28,13 +34,13 @@ class LoginAttacks:
         self._lock = threading.Lock()
 
     def failed(self, account: Account) -> bool:
-        """Look at an account that has just failed; whether a person is under attack anew."""
+        """Check an account after a failed login; return whether a new attack was reported."""
         if account.tenant is None:
             return False
         try:
             return self._failed(account, account.tenant)
         except DatabaseUnavailable as error:
-            log.warning("nobody could look for attacks on an account: %s", error)
+            log.warning("cannot check an account for attacks: %s", error)
             return False
 
     def _failed(self, account: Account, tenant: str) -> bool:
@@ -43,11 +49,11 @@ class LoginAttacks:
         if networks < MANY_NETWORKS or not account.may_exist:
             return False
         user = self._people.named(tenant, account.name)
-        # Only names of somebody are remembered: made-up ones would push these out.
+        # Only names of existing persons are remembered: invented names would displace them.
         if user is None or not self._is_new(digest, now):
             return False
         log.warning(
-            "logins of the user %s of the tenant %s have failed from %d networks or more within an "
+            "logins of the user %s of the tenant %s have failed from %d or more networks within an "
             "hour",
             user.id,
             tenant,

@@ -1,7 +1,7 @@
-"""Tries of secrets are counted by account and network, and have to wait after failures (ADR 65).
+"""The throttle of login tries: after failures, an account has to wait in a network (ADR 65).
 
-Unlike the limits of requests this fails closed: while nothing can be counted, nobody logs in
-(reliability.md).
+Unlike the rate limits this throttle fails closed: while it cannot count tries, it refuses logins
+(reliability.md). There is one exception: while the disk is full, clients may log in.
 """
 
 from __future__ import annotations
@@ -36,43 +36,46 @@ log = logging.getLogger(__name__)
 #: Names of the limits in refusals and metrics.
 ACCOUNT_POLICY, NETWORK_POLICY = "login-account", "login-network"
 _CROWDED_MILLISECONDS = 3600 * 1000
-_FAILED = "Too many failed logins of this account from here."
+_FAILED = "Too many failed logins of this account from this network."
 _CROWDED = "Logins of too many accounts have failed from this network."
 _DIGEST_BYTES = 12
-#: More than the names of a tenant and a person, since folding can make a name longer.
+#: No name is longer, even though folding can make the names of a tenant and person longer.
 MAX_NAME_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
 
 
 class LoginsUncountable(Exception):
-    """Nobody can say how often the account has failed: it is not let in."""
+    """The failures of the account cannot be counted, so its login is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account that a secret is tried for, whether it is there or not."""
+    """The account of a login try; the account need not exist."""
 
     name: str
     tenant: str | None = None
 
     @staticmethod
     def client(identifier: str) -> Account:
-        """A client."""
+        """Return the account of a client."""
         return Account(identifier)
 
     @staticmethod
     def person(tenant: str, username: str) -> Account:
-        """A person."""
+        """Return the account of a person."""
         return Account(users.folded(username), tenant)
 
     @property
     def may_exist(self) -> bool:
-        """Whether a database may be asked for the name: PostgreSQL takes no NUL in a text."""
+        """Tell whether a query may contain the name: PostgreSQL refuses NUL in a text."""
         text = f"{self.tenant or ''}{self.name}"
         return "\0" not in text and len(text) <= MAX_NAME_CHARACTERS
 
     @property
     def digest(self) -> str:
-        """The name as it is kept: it may be of any length and content, or be a secret."""
+        """Return a digest of the name for the records.
+
+        The name comes from the request: it may be long, have any characters, or be a secret.
+        """
         kind = "client" if self.tenant is None else f"person\0{self.tenant}"
         text = f"{kind}\0{self.name}".encode(errors="surrogatepass")
         found = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
@@ -81,7 +84,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A try that was counted, and what was there before it."""
+    """A counted try, with the failures that the pair had before it."""
 
     pair: Pair
     at: int
@@ -97,7 +100,7 @@ class _Waits(Exception):
 
 
 class LoginThrottle:
-    """Lets tries through, one by one."""
+    """The throttle: it counts each try before the secret is verified."""
 
     def __init__(
         self, tries: LoginTries, known: LoginNetworks, clock: Clock, limits: LoginLimits
@@ -108,11 +111,12 @@ class LoginThrottle:
     def trying(self, account: Account, address: str, *, proven: bool = False) -> Iterator[None]:
         """Count a try while the block verifies its secret.
 
-        The block raises `LoginRefused` where the secret is wrong. Any other exception says that it
-        was not verified, or was right: then the try is taken back. `proven`: the account has shown
-        in another way that it is there, so that the number of accounts of the network is no limit.
+        The block raises `LoginRefused` if the secret is wrong. Any other exception means that the
+        secret was correct or was not verified; then the try is taken back. `proven`: a token has
+        already shown that the account exists, so the limit of accounts in the network does not
+        apply.
 
-        Raises the problem `quota-exceeded` where the account has to wait, `LoginsUncountable`.
+        Raise the problem `quota-exceeded` if the account has to wait. Raise `LoginsUncountable`.
         """
         now = milliseconds(self._clock)
         try:
@@ -121,7 +125,8 @@ class LoginThrottle:
             log.warning("failed logins cannot be counted: %s", error)
             if account.tenant is not None or not isinstance(error, OutOfSpace):
                 raise LoginsUncountable from None
-            # Nobody guesses a client's secret, and clients can delete files.
+            # No attacker can guess a client's secret, and on a full disk clients must be able to
+            # log in: they can delete files.
             counted = []
         try:
             yield
@@ -157,7 +162,7 @@ class LoginThrottle:
         try:
             return self._tries.count(pair, now, judge, crowding)
         except NetworkCrowded as crowded:
-            # Asked outside of the transaction: a process has few connections.
+            # This query runs outside the transaction, since a process has few connections.
             if pair.network not in self._networks_of(account, now):
                 left = crowded.first_at + _CROWDED_MILLISECONDS - now
                 raise _refusal(NETWORK_POLICY, _CROWDED, left) from None
@@ -166,7 +171,8 @@ class LoginThrottle:
     def _count_site(self, account: Account, pair: Pair, site: str, now: int) -> _Counted:
         """Count a try for the site of its network.
 
-        A person who is known in the site need not wait: a provider may have many customers there.
+        A person who has logged in from this site before need not wait: a provider may have many
+        other customers in the site.
         """
         of_site = Pair(pair.account, site)
         try:
@@ -187,14 +193,14 @@ class LoginThrottle:
             for one in counted:
                 self._tries.take_back(one.pair, one.at, one.before)
         except DatabaseUnavailable as error:
-            log.warning("a login that was not verified counts as failed: %s", error)
+            log.warning("a login try that was not verified still counts as failed: %s", error)
 
     def _succeeded(self, counted: list[_Counted]) -> None:
         try:
             for own in counted[:1]:
                 self._tries.forget(own.pair)
         except DatabaseUnavailable as error:
-            log.warning("failed logins before one that succeeded still count: %s", error)
+            log.warning("the failed logins before a successful login still count: %s", error)
         self._take_back(counted[1:])
 
 

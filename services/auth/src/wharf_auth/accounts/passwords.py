@@ -1,4 +1,4 @@
-"""Passwords of people: what is accepted (NIST SP 800-63B section 5.1.1.2)."""
+"""The rules for passwords of people (NIST SP 800-63B section 5.1.1.2)."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ _SERVICE = "wharf"
 
 
 def generated() -> str:
-    """A password of 120 random bits, for a person who gets one from somebody else."""
+    """Return a password of 120 random bits, for a person who does not choose the password."""
     return secrets.token_urlsafe(_GENERATED_BYTES)
 
 
 def normalized(password: str) -> str:
-    """As it is hashed: one spelling for what two keyboards may send as two (NFKC)."""
+    """Return the password in NFKC, as it is hashed: keyboards may encode a text differently."""
     return unicodedata.normalize("NFKC", password)
 
 
 def checked(password: str, *names: str) -> str:
-    """The normalized password; raises the problem `unprocessable` when it is not accepted.
+    """Return the normalized password; raise the problem `unprocessable` if it is not accepted.
 
-    `names` are those of the person and the tenant: they are the first that anybody tries. There are
-    no rules about kinds of characters, since they make passwords no harder to guess.
+    `names` are the names of the person and the tenant, which attackers try first. No rule demands
+    kinds of characters, since such rules do not make passwords harder to guess.
     """
     password = normalized(password)
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise UNPROCESSABLE(
             f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; this one has "
-            f"{len(password)}. A sentence is a good one."
+            f"{len(password)}. A sentence is a good password."
         )
     folded = password.casefold()
     if "\0" in password or password.encode(errors="replace").decode() != password:
-        raise UNPROCESSABLE("A password holds neither NUL nor halves of characters.")
+        raise UNPROCESSABLE("A password cannot contain NUL or a lone surrogate.")
     if folded in _common() or len(set(folded)) == 1:
-        raise UNPROCESSABLE("This password is one of the most common ones; choose another.")
+        raise UNPROCESSABLE(
+            "This password is one of the most common ones; choose another password."
+        )
     if folded in _guesses(names):
-        raise UNPROCESSABLE("This password is made of the names here; choose another.")
+        raise UNPROCESSABLE(
+            "This password is made of the names of the person or tenant; choose another password."
+        )
     return password
 
 

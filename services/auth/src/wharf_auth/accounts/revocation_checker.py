@@ -1,6 +1,6 @@
-"""Checks in the database whether a valid token is still accepted, and what its bearer may do now.
+"""The check in the database whether a valid token is still accepted, with its current rights.
 
-Auth needs no feed.
+Auth reads its own records, so it does not follow the feed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from wharf_auth.database.contract import Records
 
 
 class DatabaseRevocationChecker:
-    """Implements `servicekit.access.RevocationChecker` for the requests to this service."""
+    """The implementation of `servicekit.access.RevocationChecker` for requests to auth."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the caller with the scopes, the reach and the claim `grants` that it has now.
+        """Return the principal with its current scopes, reach and claim `grants`.
 
-        Raises `tenant-suspended` (403) or `token-revoked` (401).
+        Raise `tenant-suspended` (403) or `token-revoked` (401).
         """
         tenant = self._records.tenant(principal.tenant)
         if tenant is None or tenant.state in {"deleted", "purged"}:
@@ -38,13 +38,13 @@ class DatabaseRevocationChecker:
         ):
             raise unauthorized(
                 TOKEN_REVOKED,
-                "The token, one that it was made from, its session, or the client or person it was "
-                "made for was ended.",
+                "The token or one of its parents was revoked, its session has ended, or its client "
+                "or person was disabled or deleted.",
                 "invalid_token",
             )
         standing = grants.of_subject(self._records, principal.tenant, principal.subject)
         if standing is None:
-            # An operator's ticket: it is of nobody.
+            # A ticket that an operator made belongs to no user and no client.
             return principal
         return msgspec.structs.replace(
             principal,
@@ -54,7 +54,7 @@ class DatabaseRevocationChecker:
         )
 
     def in_force(self, principal: Principal) -> bool:
-        """Return whether `accepted` takes the token."""
+        """Tell whether `accepted` accepts the token."""
         try:
             self.accepted(principal)
         except ProblemError:

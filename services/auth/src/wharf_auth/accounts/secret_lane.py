@@ -1,7 +1,7 @@
-"""The lane of secrets: few are hashed at a time, few more wait, in a fair order (ADR 63).
+"""The lane of secrets: it limits how many secrets are hashed or wait, in a fair order (ADR 63).
 
-Each way that a secret comes passes it: HTTP Basic, a form, introspection, revocation, a login, a
-change of password, a new user or client.
+Every request with a secret passes the lane: HTTP Basic, a form, introspection, revocation, a login,
+a change of password, a new user or client.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from servicekit.networks import network_of
 from servicekit.problems import RATE_LIMITED, ProblemError
 from wharf_auth.domain.acts import Actor
 
-#: Those whose secret is hashed and those who wait, together. uWSGI's threads are four more
-#: (uwsgi.ini): requests without a secret, and refusals, always find one.
+#: The most requests in the lane: those whose secret is hashed, and those that wait. uWSGI has four
+#: more threads (uwsgi.ini), so requests without a secret, and refusals, always find a thread.
 PLACES = 20
 WAIT_SECONDS = 5.0
 #: The name of the limit in refusals and metrics.
@@ -26,24 +26,24 @@ POLICY = "secrets-share"
 
 
 class HashingBusy(Exception):
-    """Too many secrets are being verified already."""
+    """Too many secrets wait to be hashed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """The sender of a secret: the network of its address, and the account that it names or is."""
+    """The sender of a secret: the network of its address, and the account of the secret."""
 
     network: str = ""
     account: str = ""
 
     @staticmethod
     def at(address: str, account: str) -> Asker:
-        """The asker at this address."""
+        """Return the asker at this IP address for this account."""
         return Asker(network_of(address), account)
 
     @staticmethod
     def acting(by: Actor) -> Asker:
-        """The asker of an act that makes a secret."""
+        """Return the asker for an actor that creates a secret."""
         return Asker.at(by.address, by.id) if by.address else NOBODY
 
 
@@ -54,7 +54,8 @@ NOBODY = Asker()
 class _Place:
     """One request in the lane.
 
-    `turn` is when its network has one more turn, `own_turn` when its account has one of these.
+    `turn` is its position in the order of networks. `own_turn` is its position in the order of the
+    accounts of its network. The lowest number is next.
     """
 
     asker: Asker
@@ -65,19 +66,20 @@ class _Place:
 
 
 class SecretLane:
-    """Gives turns. Networks take turns with each other, whatever number of requests each has.
+    """A queue of requests whose secrets are hashed, a few at a time.
 
-    So do the accounts of a network: behind a proxy all clients have the same one.
+    Networks take turns, whatever the number of their requests. The accounts of a network take turns
+    too, since all clients behind one proxy have the same network.
 
-    When all places are taken, a newcomer gets the place of the network, or of the account, that has
-    the most, unless it has as many itself.
+    When all places are taken, a new request displaces a waiting request of the network, or of the
+    account, that has the most requests. If its own network or account has as many, it is refused.
     """
 
     def __init__(
         self, at_once: int = 1, places: int = PLACES, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        # Each that runs takes a place, and one is left for a newcomer. With more places than there
-        # are threads requests would wait in front of the lane, where nobody takes turns.
+        # A request that is hashed takes a place too, and one place stays for a new request. With
+        # more places than threads, requests would wait for a thread, in an order that is not fair.
         self._at_once, self._places = min(at_once, places - 1), places
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -87,10 +89,10 @@ class SecretLane:
 
     @contextmanager
     def turn(self, asker: Asker) -> Iterator[None]:
-        """Waits for a turn, and has it while the block runs.
+        """Wait for a turn; the block runs during the turn.
 
-        Raises `HashingBusy` when no turn came in time, `quota-exceeded` when the places are taken
-        by this very network or account.
+        Raise `HashingBusy` if no turn comes within `wait_seconds`. Raise the problem
+        `quota-exceeded` if this network or account already has the most places.
         """
         place = self._enter(asker)
         try:
@@ -113,7 +115,7 @@ class SecretLane:
         peers = [
             one for one in (*self._running, *self._waiting) if one.asker.network == asker.network
         ]
-        # A newcomer's account comes no earlier than the one that is next.
+        # A new account must not come before the account that is next.
         next_turn = min((one.own_turn for one in peers if one in self._waiting), default=1)
         own_turns = [one.own_turn for one in peers if one.asker == asker]
         return _Place(
@@ -129,8 +131,11 @@ class SecretLane:
         network, account = networks[asker.network], accounts[asker.account]
 
         def most(one: _Place) -> tuple[int, int]:
-            """Order those who may give way: by network, and in a network that is no larger than the
-            newcomer's, or is the same, by account. So nobody gives way to a network that has more.
+            """Return the key by which requests are displaced; (0, 0) if this one must stay.
+
+            The request of the network with the most requests has the greatest key. In the network
+            of the new request, and in one that is as large, accounts decide. So no request is
+            displaced by a network that has more requests.
             """
             if one.asker.network == asker.network:
                 of_asker = askers[one.asker]
@@ -142,7 +147,7 @@ class SecretLane:
                 return of_network, of_account
             return 0, 0
 
-        # Of those who have the most, the last to come.
+        # Of the requests with the greatest key, the latest one is displaced.
         last = max(reversed(self._waiting), key=most)
         if most(last) > (0, 0):
             last.gives_way = True
@@ -154,10 +159,10 @@ class SecretLane:
             raise HashingBusy("too many secrets are being verified")
 
     def _call(self) -> None:
-        """Call those whose turn it is; the lock is held."""
+        """Start the requests whose turn it is; the caller has the lock."""
         while self._waiting and len(self._running) < self._at_once:
-            # The first to come of those with the same turn; its network has it, and gives it to the
-            # account that is next there.
+            # `min` finds the earliest request with the lowest turn. The turn belongs to its
+            # network: the account that is next in this network gets it.
             first = min(self._waiting, key=lambda one: one.turn)
             peers = [one for one in self._waiting if one.asker.network == first.asker.network]
             place = min(peers, key=lambda one: one.own_turn)
@@ -183,7 +188,7 @@ class SecretLane:
 
 
 def share_taken() -> ProblemError:
-    """The refusal of an address or account that has the most places of all."""
+    """Return the problem for a network or account that has the most places; count the refusal."""
     refusals.note(((POLICY,), 1))
     return RATE_LIMITED(
         "Too many secrets of this address or account wait to be verified. Try again in a second.",

@@ -1,4 +1,4 @@
-"""Client secrets: random, shown once, kept as argon2id hashes."""
+"""The secrets of clients: they are random, shown once, and stored as argon2id hashes."""
 
 from __future__ import annotations
 
@@ -14,59 +14,61 @@ from wharf_auth.accounts.secret_lane import NOBODY, Asker, HashingBusy, SecretLa
 __all__ = ["Hasher", "HashingBusy", "hint_of", "new_secret"]
 
 SECRET_BYTES = 32
-# A secret that an operator brings along must not be easier to guess than a key.
+# An operator may choose a secret. It must not be easier to guess than a key.
 MIN_SECRET_CHARACTERS = 32
 MAX_SECRET_CHARACTERS = 256
 HINT_CHARACTERS = 4
-# OWASP's choice of equal strength with the least memory: 7 MiB, five passes. All of Wharf has
-# 150 MB. A hash carries its own parameters: those made with others are still verified.
+# Of the parameters that OWASP lists as equally strong, these need the least memory: 7 MiB, five
+# passes. All of Wharf has 150 MB. A hash contains its parameters, so a hash that was made with
+# other parameters is still verified.
 MEMORY_KIB, PASSES, LANES = 7 * 1024, 5, 1
 
 
 class Hashed(Protocol):
-    """A kept secret."""
+    """A stored secret."""
 
     @property
     def hint(self) -> str:
-        """The secret's last characters."""
+        """Return the secret's last characters."""
 
     @property
     def hash(self) -> str:
-        """The argon2 hash."""
+        """Return the argon2 hash."""
 
 
 def new_secret() -> str:
-    """A secret of 256 random bits, safe in URLs, forms and headers without escapes."""
+    """Return a secret of 256 random bits that needs no escapes in URLs, forms and header fields."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def hint_of(secret: str) -> str:
-    """The last characters: a person tells two secrets apart by them, and `matching` uses them."""
+    """Return the last characters, by which people and `matching` distinguish two secrets."""
     return secret[-HINT_CHARACTERS:]
 
 
 class Hasher:
-    """Hashes and verifies secrets in a lane, few at a time: each costs 15 ms and 7 MiB.
+    """A hasher and verifier of secrets that works in a lane, since each hash costs 15 ms and 7 MiB.
 
-    Each of its methods raises what `SecretLane.turn` raises.
+    Every method raises the exceptions of `SecretLane.turn`.
     """
 
     def __init__(self, lane: SecretLane | None = None) -> None:
         self._argon2 = PasswordHasher(PASSES, MEMORY_KIB, LANES)
         self._lane = lane or SecretLane()
-        # What unknown clients are verified against, so that they take as long as known ones.
+        # The secret of an unknown client is verified with this hash, so that it takes as long as
+        # that of a known client.
         self._dummy = self._argon2.hash(new_secret())
 
     def hash(self, secret: str, asker: Asker = NOBODY) -> str:
-        """The hash to keep."""
+        """Return the hash to store."""
         with self._lane.turn(asker):
             return self._argon2.hash(secret)
 
     def matching(self, secret: str, kept: Sequence[Hashed], asker: Asker = NOBODY) -> bool:
-        """Whether the secret is one of those kept.
+        """Tell whether the secret is one of the stored secrets.
 
-        One verification is done whether there are none, one or two, so the time tells nothing;
-        the hints choose which.
+        The hint chooses the hash to verify. Without a match, a dummy hash is verified, so that the
+        duration does not show whether a hash exists.
         """
         candidates = [one.hash for one in kept if one.hint == hint_of(secret)]
         with self._lane.turn(asker):
@@ -74,9 +76,9 @@ class Hasher:
         return bool(candidates) and any(found)
 
     def matches(self, secret: str, kept: str | None, asker: Asker = NOBODY) -> bool:
-        """Whether the secret is the one of this hash; `None` takes as long.
+        """Tell whether the secret has this hash; for `None` the check takes equally long.
 
-        For passwords, of which nothing but the hash is kept.
+        This is for passwords, for which the records store no hint.
         """
         with self._lane.turn(asker):
             found = self._verify(kept or self._dummy, secret)

@@ -1,4 +1,4 @@
-"""Sessions of people: from a password to tokens, and on by refresh tokens that rotate."""
+"""The use cases of people's sessions: login with a password, refresh, and the end of a session."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from wharf_auth.domain.tokens import last_expiry
 
 REFRESH_BYTES = 32
 MAX_USER_AGENT_CHARACTERS = 200
-# More than a name may have, since folding can make a name longer.
+# A longer text cannot be a name, even though folding can make a name longer.
 _MAX_FOLDED_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
 
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long a session lasts, in seconds: at the longest, and without being used."""
+    """The longest life of a session, and the longest time without use, both in seconds."""
 
     absolute_seconds: int
     idle_seconds: int
@@ -39,7 +39,7 @@ class Lifetimes:
 
 @dataclass(frozen=True)
 class Device:
-    """Where a login comes from, as the session's list shows it."""
+    """The address and the user agent of a login, as the list of sessions shows them."""
 
     address: str
     user_agent: str
@@ -47,7 +47,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Opened:
-    """A session that goes on, and the one refresh token that is good for its next step."""
+    """A live session with its only valid refresh token."""
 
     user: User
     session: Session
@@ -55,7 +55,10 @@ class Opened:
 
 
 class SessionService:
-    """Logins, refreshes and ends; `lifetimes` hold for sessions that are there already, too."""
+    """The use cases of sessions.
+
+    A new idle time applies to existing sessions too; a new longest life only to new sessions.
+    """
 
     def __init__(
         self, records: Records, hasher: Hasher, clock: Clock, lifetimes: Lifetimes
@@ -64,12 +67,12 @@ class SessionService:
         self._lifetimes = lifetimes
 
     def log_in(self, tenant: str, username: str, password: str, device: Device) -> Opened:
-        """A new session; raises `LoginRefused`, `TenantSuspended`, `HashingBusy`, `quota-exceeded`.
+        """Verify the password and create a session.
 
-        Raises the problem `too-many-revocations` as well. Where the person has too many sessions,
-        the one that was used longest ago ends.
-
-        All refusals do the same work: one look into the records, one verification of a password.
+        Raise `LoginRefused`, `TenantSuspended` or `HashingBusy`, or the problem `quota-exceeded` or
+        `too-many-revocations`. If the person has too many sessions, the least recently used session
+        ends. Every refusal does the same work, so its duration tells nothing: one query of the
+        records, and one verification of a password.
         """
         password = passwords.normalized(password)
         login = self._login(tenant, users.folded(username))
@@ -90,7 +93,7 @@ class SessionService:
         return Opened(user, session, token)
 
     def _login(self, tenant: str, folded: str) -> PasswordLogin | None:
-        # PostgreSQL takes no NUL in a text.
+        # PostgreSQL refuses a text with NUL.
         if "\0" in tenant + folded or len(tenant) + len(folded) > _MAX_FOLDED_CHARACTERS:
             tenant = folded = ""
         return self._records.password_login(tenant, folded)
@@ -109,10 +112,9 @@ class SessionService:
         )
 
     def refresh(self, token: str) -> Opened:
-        """The session of a refresh token, which is used up; a new one takes its place.
+        """Replace a refresh token by a new one; return its session.
 
-        Raises `RefreshUnknown`, `RefreshReused` (the session has ended with that) or
-        `RefreshSuspended`.
+        Raise `RefreshUnknown`, `RefreshSuspended`, or `RefreshReused`, which ends the session.
         """
         successor = secrets.token_urlsafe(REFRESH_BYTES)
         user, session = self._records.rotate(
@@ -124,28 +126,28 @@ class SessionService:
         return Opened(user, session, successor)
 
     def require_granted(self, token: str, wanted: str | None) -> None:
-        """Raises `scopes.UnknownScope` when a person is not granted all of the wanted scopes."""
+        """Raise `scopes.UnknownScope` if the token's person does not have all wanted scopes."""
         user = self._records.refreshing(hash_of(token)) if wanted else None
         if user is not None:
             scopes.narrowed(grants.of_user(self._records, user).scopes, wanted)
 
     def end(self, user: str, session: str) -> bool:
-        """Ends one session of a user; whether there was one to end."""
+        """End one session of a user; return whether a live session existed."""
         return self._records.end_session(user, session, self._ending())
 
     def end_by_refresh(self, token: str) -> bool:
-        """Ends the session of a refresh token; whether there was one to end."""
+        """End the session of a refresh token; return whether a live session existed."""
         return self._records.end_by_refresh(hash_of(token), self._ending())
 
     def listed(self, user: str, *, after: str, limit: int) -> list[Session]:
-        """A user's sessions that can go on, oldest first."""
+        """Return a page of a user's live sessions, oldest first."""
         now = milliseconds(self._clock)
         return self._records.sessions(
             user, now=now, idle_since=self._idle_since(), after=after, limit=limit
         )
 
     def seconds_left(self, session: Session) -> int:
-        """How long a refresh token that is made now can be used."""
+        """Return how many seconds a refresh token that is issued now can be used."""
         left = (session.expires_at - milliseconds(self._clock)) // 1000
         return max(0, min(left, self._lifetimes.idle_seconds))
 
@@ -158,7 +160,10 @@ class SessionService:
 
 
 def hash_of(token: str) -> str:
-    """What is kept of a refresh token. It is random: nobody can guess it from a fast hash."""
+    """Return the SHA-256 of a refresh token, which the records store.
+
+    A fast hash is enough, since a random token cannot be guessed.
+    """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

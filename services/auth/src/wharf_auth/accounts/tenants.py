@@ -1,4 +1,4 @@
-"""Tenants: made, renamed, suspended, deleted, resumed, purged."""
+"""The use cases of tenants: create, rename, suspend, delete, resume and purge."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from wharf_auth.domain.acts import SERVICE, Actor
 from wharf_auth.domain.clock import Clock, milliseconds
 from wharf_auth.problems import TENANT_DELETED, TENANT_EXISTS, TENANT_RESERVED
 
-# Its clients administer the installation. `wharf-auth init` makes it.
+# The clients of this tenant administer the installation. `wharf-auth init` creates it.
 ADMIN_TENANT = "wharf-admin"
 
 
 def create(
     records: Records, clock: Clock, name: str, display_name: str | None, by: Actor
 ) -> Tenant:
-    """Adds a tenant; raises `tenant-exists` or `unprocessable`."""
+    """Create a tenant; raise `tenant-exists` or `unprocessable`."""
     now = milliseconds(clock)
     tenant = Tenant(names.tenant_name(name), names.label(display_name or name, "display name"), now)
     try:
         records.add_tenant(tenant, by.does("tenants.create", tenant=name, about=name, at=now))
     except NameTaken:
-        raise TENANT_EXISTS(
-            f"There is a tenant {name} already, or there was one: names are never reused."
-        ) from None
+        raise TENANT_EXISTS(f"A tenant {name} exists or existed: names are never reused.") from None
     return tenant
 
 
 def read(records: Records, name: str) -> Tenant:
-    """One tenant; raises `not-found`."""
+    """Return one tenant; raise `not-found`."""
     tenant = records.tenant(name)
     if tenant is None:
         raise NOT_FOUND("There is no such tenant.")
@@ -40,7 +38,7 @@ def read(records: Records, name: str) -> Tenant:
 
 
 def rename(records: Records, clock: Clock, name: str, display_name: str, by: Actor) -> None:
-    """Changes the name for people; raises `not-found`, `tenant-deleted` or `unprocessable`."""
+    """Change the display name; raise `not-found`, `tenant-deleted` or `unprocessable`."""
     label = names.label(display_name, "display name")
     act = by.does("tenants.rename", tenant=name, about=name, at=milliseconds(clock))
     with _problems(name):
@@ -48,9 +46,9 @@ def rename(records: Records, clock: Clock, name: str, display_name: str, by: Act
 
 
 def suspend(records: Records, clock: Clock, name: str, by: Actor) -> None:
-    """From now on its clients get no tokens, and through the feed nothing of it is served.
+    """Suspend a tenant: its people and clients get no tokens, and no service serves its files.
 
-    Raises `not-found`, `tenant-deleted` or `tenant-reserved`.
+    Raise `not-found`, `tenant-deleted` or `tenant-reserved`.
     """
     _refuse_reserved(name)
     act = by.does("tenants.suspend", tenant=name, about=name, at=milliseconds(clock))
@@ -59,9 +57,9 @@ def suspend(records: Records, clock: Clock, name: str, by: Actor) -> None:
 
 
 def delete(records: Records, clock: Clock, name: str, grace_seconds: int, by: Actor) -> None:
-    """Refuses everything of it at once, and removes everything when the grace time is over.
+    """Delete a tenant: refuse its requests now, and delete its data after the grace period.
 
-    Raises `not-found` or `tenant-reserved`.
+    Raise `not-found` or `tenant-reserved`.
     """
     _refuse_reserved(name)
     now = milliseconds(clock)
@@ -71,9 +69,9 @@ def delete(records: Records, clock: Clock, name: str, grace_seconds: int, by: Ac
 
 
 def resume(records: Records, clock: Clock, name: str, by: Actor) -> None:
-    """Ends suspension and, within the grace time, deletion.
+    """End the suspension of a tenant or, within the grace period, its deletion.
 
-    Raises `not-found` or `tenant-deleted`.
+    Raise `not-found` or `tenant-deleted`.
     """
     act = by.does("tenants.resume", tenant=name, about=name, at=milliseconds(clock))
     with _problems(name):
@@ -81,7 +79,7 @@ def resume(records: Records, clock: Clock, name: str, by: Actor) -> None:
 
 
 def purge_due(records: Records, clock: Clock, by: Actor | None = None) -> list[str]:
-    """Purges the tenants whose grace time is over; their names."""
+    """Purge the tenants whose grace period is over; return their names."""
     now = milliseconds(clock)
     actor = by or Actor(SERVICE)
     return [

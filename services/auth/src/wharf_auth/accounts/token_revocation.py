@@ -1,4 +1,4 @@
-"""Which tokens a client may end and look into: those of its own tenant, an administrator's all."""
+"""The revocation of tokens, and the rule which tokens a client may revoke and introspect."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from wharf_auth.domain.tokens import last_expiry
 
 
 def concerns(client: Client, tenant: str) -> bool:
-    """Whether tokens of this tenant are any business of the client's.
+    """Tell whether a client may revoke and introspect tokens of this tenant.
 
-    Not only its own: whoever shows a token could use it anyway, and a leaked one is ended by the
-    colleague who finds it.
+    A client may do this for all tokens of its own tenant, not only for its own tokens. A client
+    that sends a token could use the token anyway, and a client that finds a leaked token should be
+    able to revoke it. A client with `tenants:admin` may do this for all tenants.
     """
     return client.tenant == tenant or ADMIN_SCOPE in client.scopes
 
 
 def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
-    """Ends an access token, and with it all that was made of it by exchange.
+    """Revoke an access token, and with it all tokens that were made from it by exchange.
 
-    What is made names its parents, and is looked for by each of their ids.
+    An exchanged token names its parents, and services check each of these ids. Raise
+    `too-many-revocations`; a client or person can still be disabled then.
 
-    Raises `too-many-revocations`; ending the client or the person needs no room.
-
-    `until` is not the token's own expiry: a ticket that was narrowed has the same id and ends
-    earlier than the one that it was made from, and tickets outlive the token that they are of.
+    The entry does not expire with the token: a narrowed ticket has the same id as the ticket it was
+    made from but ends earlier, and a ticket may outlive the token it was made from.
     """
     now = milliseconds(clock)
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)
-    # What is made by exchange has the first token's id as its session (`domain/token_exchange.py`).
-    # So it ends at releases that know no parents, too.
+    # The `sid` of an exchanged token is the id of the first token (`domain/token_exchange.py`). The
+    # second entry revokes it in services of earlier releases too, which do not check parents.
     first = not token.session and token.ticket is None
     with limits.as_problems():
         records.revoke_token(

@@ -1,4 +1,4 @@
-"""Users: made, changed and deleted by an actor."""
+"""The use cases of users: an actor creates, changes and deletes them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from wharf_auth.problems import TENANT_DELETED, TENANT_RESERVED, USER_EXISTS
 
 @dataclass(frozen=True)
 class NewUser:
-    """A user to be; without a password one is made. `grants` `None`: all that the role allows."""
+    """A user to create. Without `password`, the service generates one.
+
+    `grants` is `None` for a user that reaches everything that the role allows.
+    """
 
     tenant: str
     username: str
@@ -36,19 +39,19 @@ class NewUser:
 
 
 class UserService:
-    """Users made and changed, always by somebody. All methods raise the problem `not-found`."""
+    """The use cases of users. Every method raises the problem `not-found`."""
 
     def __init__(self, people: People, hasher: Hasher, clock: Clock) -> None:
         self._people, self._hasher, self._clock = people, hasher, clock
 
     def create(self, new: NewUser, by: Actor) -> tuple[User, str]:
-        """Adds a user; returns it with its password.
+        """Create a user; return it and its password.
 
-        Raises `user-exists`, `tenant-deleted`, `tenant-reserved`, `tenant-limit-reached`,
-        `too-many-revocations`, `unprocessable`; `HashingBusy`.
+        Raise the problems `user-exists`, `tenant-deleted`, `tenant-reserved`,
+        `tenant-limit-reached`, `too-many-revocations` and `unprocessable`, or `HashingBusy`.
         """
         if new.tenant == ADMIN_TENANT:
-            # Its owner could make clients with `tenants:admin`.
+            # An owner of this tenant could create clients with the scope `tenants:admin`.
             raise TENANT_RESERVED(f"The tenant {ADMIN_TENANT} has clients only, no users.")
         name, now, identifier = users.username(new.username), milliseconds(self._clock), uuid7_hex()
         user = User(
@@ -80,30 +83,29 @@ class UserService:
         return user, password
 
     def read(self, tenant: str, user: str) -> User:
-        """One user, by its id."""
+        """Return the user with this id."""
         return _found(self._people.user(tenant, user))
 
     def named(self, tenant: str, name: str) -> User:
-        """One user, by its name."""
+        """Return the user with this user name."""
         return _found(self._people.named(tenant, users.folded(name)))
 
     def rename(self, tenant: str, user: str, display_name: str, by: Actor) -> None:
-        """Sets the name for people; raises `unprocessable`."""
+        """Set the display name; raise `unprocessable`."""
         label = names.label(display_name, "display name")
         act = self._act(by, "users.rename", tenant, user)
         with _not_found():
             self._people.set_display_name(tenant, user, label, act)
 
     def set_role(self, tenant: str, user: str, name: str, by: Actor) -> None:
-        """Sets the role; another one ends all sessions. Raises `unprocessable`."""
+        """Set the role; a new role ends all sessions. Raise `unprocessable`."""
         self._set(tenant, user, UserRights(role=users.role(name)), by, "users.set-role")
 
     def set_grants(self, tenant: str, user: str, wanted: Sequence[Grant] | None, by: Actor) -> None:
-        """Sets the grants, `None` for all that the role allows.
+        """Set the grants; `None` permits everything that the role allows.
 
-        Raises `unprocessable` or `tenant-limit-reached`.
-
-        Sessions go on: the change counts everywhere within seconds.
+        Raise `unprocessable` or `tenant-limit-reached`. The sessions continue: the change applies
+        in all services within five seconds.
         """
         kept = self._own(tenant, user, wanted)
         self._set(tenant, user, UserRights(grants=kept), by, "users.set-grants")
@@ -111,7 +113,7 @@ class UserService:
     def set_rights(
         self, tenant: str, user: str, role: str, wanted: Sequence[Grant] | None, by: Actor
     ) -> None:
-        """Sets role and grants at once, as `set_role` and `set_grants` do."""
+        """Set role and grants in one step, as `set_role` and `set_grants` do."""
         rights = UserRights(role=users.role(role), grants=self._own(tenant, user, wanted))
         self._set(tenant, user, rights, by, "users.set-rights")
 
@@ -128,13 +130,13 @@ class UserService:
             raise grants.limited_manager() from None
 
     def disable(self, tenant: str, user: str, by: Actor) -> None:
-        """Ends all sessions and lets the user log in no more."""
+        """Disable a user: end all sessions and refuse further logins."""
         act = self._act(by, "users.disable", tenant, user)
         with _not_found():
             self._people.disable_user(tenant, user, last_expiry(act.at), act)
 
     def enable(self, tenant: str, user: str, by: Actor) -> None:
-        """Lets the user log in again."""
+        """Allow the user to log in again."""
         act = self._act(by, "users.enable", tenant, user)
         with _not_found():
             self._people.enable_user(tenant, user, act)
@@ -142,9 +144,9 @@ class UserService:
     def set_password(
         self, user: User, password: str | None, by: Actor, *, keep_session: str = ""
     ) -> str:
-        """Sets a password, or one that is made here, and ends all sessions but one; returns it.
+        """Set the password and end all sessions except `keep_session`; return the password.
 
-        Raises `unprocessable`; `HashingBusy`.
+        Without `password`, generate one. Raise `unprocessable` or `HashingBusy`.
         """
         password = passwords.generated() if password is None else password
         accepted = passwords.checked(password, user.username, user.display_name, user.tenant)
@@ -156,13 +158,13 @@ class UserService:
         return password
 
     def delete(self, tenant: str, user: str, by: Actor) -> None:
-        """Removes all that is known of the user, and ends the sessions."""
+        """Delete the user with all data about it, and end its sessions."""
         act = self._act(by, "users.delete", tenant, user)
         with _not_found():
             self._people.delete_user(tenant, user, last_expiry(act.at), act)
 
     def end_sessions(self, tenant: str, user: str, by: Actor) -> None:
-        """Ends all sessions."""
+        """End all sessions of the user."""
         act = self._act(by, "users.end-sessions", tenant, user)
         with _not_found():
             self._people.end_sessions(tenant, user, last_expiry(act.at), act)

@@ -212,7 +212,10 @@ class RevocationRecords(Protocol):
         """
 
     def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
-        """Tell whether the session, the subject (client or user) or one of the tokens is revoked."""
+        """Tell whether one of the tokens, the session or the subject is revoked.
+
+        The subject is a client or user.
+        """
 
 
 class AuditRecords(Protocol):
