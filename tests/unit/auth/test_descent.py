@@ -147,7 +147,7 @@ def test_a_chain_has_an_end() -> None:
     for number in range(MAX_PARENTS):
         assert len(held.parents) == number
         held = exchanged(held, TokenExchangeRequest(), NOW)
-    with pytest.raises(TicketError, match=f"over {MAX_PARENTS} other tokens"):
+    with pytest.raises(TicketError, match=f"through {MAX_PARENTS} other tokens"):
         token_exchange.claims(
             held, TokenExchangeRequest(), issuer="i", now=NOW, token_seconds=9, ticket_seconds=9
         )

@@ -1,1 +1,1 @@
-"""Rules of the auth service: no Flask, no files, no SQL."""
+"""The rules and values of auth, without Flask, files and SQL."""

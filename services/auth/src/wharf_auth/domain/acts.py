@@ -1,19 +1,19 @@
-"""Administrative acts, as the audit log keeps them: who, what, when, from where."""
+"""Administrative acts for the audit log: the actor, the act, the time and the address."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Who acts at the command line, and who acts without being told to.
+#: The ids of two actors: the operator on the command line, and the service for periodic work.
 CLI, SERVICE = "cli", "service"
 DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a client's or user's id with its tenant, `CLI` or `SERVICE` without one.
+    """The actor of an act: the id of a client or user with its tenant, or `CLI` or `SERVICE`.
 
-    `address` is the caller's IP address, empty where there is none.
+    `CLI` and `SERVICE` have no tenant. `address` is the caller's IP address, or empty.
     """
 
     id: str
@@ -22,17 +22,18 @@ class Actor:
     request_id: str = ""
 
     def does(self, act: str, *, tenant: str, about: str, at: int, outcome: str = DONE) -> Act:
-        """An act of this actor."""
+        """Return an act of this actor; `at` is in unix milliseconds."""
         return Act(self, act, tenant, about, at, outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`act` is like `tenants.suspend`, `about` the id of what was acted on, `at` in milliseconds.
+    """An administrative act. `act` is its name, for instance `tenants.suspend`.
 
-    `tenant` is the tenant that it is about, empty for the whole installation. `outcome` is `DONE`
-    or the slug of the problem with which it was refused. A refused act is kept under the actor's
-    own tenant, and `about` is what the actor named, whether it exists or not.
+    `about` is the id of the changed object, and `at` the time in unix milliseconds. `tenant` is the
+    changed tenant, or empty for the whole installation. `outcome` is `DONE`, or the slug of the
+    problem that refused the act. A refused act has the tenant of its actor, and its `about` is the
+    name in the request, whether it exists or not.
     """
 
     by: Actor

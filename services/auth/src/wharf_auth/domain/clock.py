@@ -1,13 +1,13 @@
-"""Time as the records count it."""
+"""The clock of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# Gives unix seconds; tests bring their own.
+# A function that returns the time in unix seconds; tests pass their own clock.
 Clock = Callable[[], float]
 
 
 def milliseconds(clock: Clock) -> int:
-    """Now, in unix milliseconds."""
+    """Return the current time in unix milliseconds."""
     return int(clock() * 1000)

@@ -1,4 +1,4 @@
-"""How much a tenant may have in auth, so that no tenant fills the disk or the memory of all."""
+"""The limits of a tenant in auth: without them one tenant could fill the disk or the memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Limited = Literal["clients", "users", "grant bytes", "revocations"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantLimits:
-    """The limits of a tenant; `sessions` are those of one person.
+    """The limits of a tenant; `sessions` is the limit of one person.
 
     Attributes:
-        clients: clients that are not disabled, and as many disabled ones.
-        grant_bytes: all lists of grants of users, clients and groups, in JSON and filled in.
-        revocations: entries in the feed of revocations.
-        audit_lines: lines of the audit log that are about the tenant.
+        clients: the most active clients; the records keep as many disabled clients.
+        grant_bytes: the most bytes of JSON of all lists of grants, with placeholders filled in.
+        revocations: the most entries in the feed of revocations.
+        audit_lines: the most lines of the audit log about the tenant.
     """
 
     clients: int = 1_000
@@ -28,7 +28,7 @@ class TenantLimits:
 
 
 class LimitReached(Exception):
-    """The tenant has `most` of something already; nothing was changed."""
+    """The tenant has reached the limit `most`; nothing was changed."""
 
     def __init__(self, limited: Limited, most: int) -> None:
         super().__init__(f"{limited}: {most}")

@@ -1,4 +1,4 @@
-"""Names of tenants and clients."""
+"""The rules for names of tenants and for display names."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from servicekit.problems import UNPROCESSABLE
 TENANT_PATTERN = "[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
 _TENANT = re.compile(TENANT_PATTERN)
 MAX_LABEL_CHARACTERS = 200
-# NFC shortens text; sorting a run of marks costs the square of its length.
+# A longer text is refused before NFC: NFC sorts marks in quadratic time. NFC can shorten a text.
 _MAX_SENT_CHARACTERS = 4 * MAX_LABEL_CHARACTERS
 _LENGTH = f"The {{what}} has 1 to {MAX_LABEL_CHARACTERS} characters."
-# Control characters, and the format characters that hide or reorder text.
+# The categories of control characters, and of format characters that hide or reorder text.
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def tenant_name(name: str) -> str:
-    """The name itself; raises the problem `unprocessable` when it breaks the rule."""
+    """Return the name unchanged; raise the problem `unprocessable` if it breaks the rules."""
     if not _TENANT.fullmatch(name):
         raise UNPROCESSABLE(
             "A tenant's name has 3 to 63 characters of a-z, 0-9 and the hyphen, "
@@ -29,7 +29,7 @@ def tenant_name(name: str) -> str:
 
 
 def label(text: str, what: str) -> str:
-    """A name for people, NFC without outer spaces; raises `unprocessable`."""
+    """Return a display name in NFC, without outer spaces; raise `unprocessable`."""
     if len(text) > _MAX_SENT_CHARACTERS:
         raise UNPROCESSABLE(_LENGTH.format(what=what))
     text = display_name(text).strip()
@@ -37,9 +37,9 @@ def label(text: str, what: str) -> str:
         raise UNPROCESSABLE(_LENGTH.format(what=what))
     misplaced = first_misplaced(text)
     if misplaced is not None:
-        raise UNPROCESSABLE(f"The {what} holds {misplaced}; send it without.")
+        raise UNPROCESSABLE(f"The {what} contains {misplaced}; remove it.")
     if any(_is_unseen(character) for character in text):
-        raise UNPROCESSABLE(f"The {what} holds control or invisible characters.")
+        raise UNPROCESSABLE(f"The {what} contains control or invisible characters.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Whose turn it is to sign: keys are published, sign, are replaced, and retire."""
+"""The rotation of signing keys: a key is published, signs, is replaced and retires."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from servicekit.tokens import LEEWAY_SECONDS
 
-# How long others may keep the key set.
+# How long other services may cache the key set.
 JWKS_MAX_AGE_SECONDS = 300
-# A new key signs only when everybody has had the time to fetch it: a cached key set, and the pause
-# until the next look, are old by then (security.md, row 62).
+# A new key signs only after every service has had the time to fetch it. By then, every cached key
+# set has expired, and so has every pause before the next fetch (security.md, row 62).
 PUBLISH_SECONDS = 3 * JWKS_MAX_AGE_SECONDS
 
 KeyState = Literal["published", "signing", "verifying", "retired"]
 
 
 class Key(Protocol):
-    """What has to be known of a key."""
+    """The properties of a key that rotation needs."""
 
     @property
     def kid(self) -> str:
-        """Its id."""
+        """Return the key's id."""
 
     @property
     def since(self) -> float:
-        """When it was put in place, in unix seconds."""
+        """Return the time when the key was added, in unix seconds."""
 
 
 _Key = TypeVar("_Key", bound=Key)
@@ -34,10 +34,12 @@ _Key = TypeVar("_Key", bound=Key)
 
 @dataclass(frozen=True)
 class Turn(Generic[_Key]):
-    """A key and its state; `until` (unix seconds) is when the next state begins, if one does.
+    """A key and its state.
 
-    `published`: known, and not signing yet. `signing`: the one that signs. `verifying`: signs no
-    more, and tokens of it are still about. `retired`: no token of it can be alive.
+    `published`: the key is public and does not sign yet. `signing`: the key signs all new tokens.
+    `verifying`: the key does not sign any more, but some of its tokens may still be valid.
+    `retired`: all its tokens have expired. `until` (unix seconds) is the time when the next state
+    begins, or `None`.
     """
 
     key: _Key
@@ -46,7 +48,10 @@ class Turn(Generic[_Key]):
 
 
 def turns(keys: Iterable[_Key], now: float, longest_token_seconds: int) -> list[Turn[_Key]]:
-    """The keys in order of age. The oldest of those that are there signed from the beginning."""
+    """Return the keys with their states, the oldest first.
+
+    The oldest key counts as one that signed from the beginning.
+    """
     ordered = sorted(keys, key=lambda key: (key.since, key.kid))
     return [_turn(ordered, place, now, longest_token_seconds) for place in range(len(ordered))]
 

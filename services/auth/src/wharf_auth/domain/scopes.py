@@ -1,13 +1,13 @@
-"""Scopes (RFC 6749 section 3.3): what a token allows."""
+"""The scopes of tokens (RFC 6749 section 3.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 ADMIN_SCOPE = "tenants:admin"
-# To manage the users and clients of the own tenant: owners have it, and no client can.
+# The scope to manage users and clients of the own tenant: owners have it, clients cannot have it.
 MEMBERS_SCOPE = "members:admin"
-# In the order in which a token names them.
+# All scopes, in the order in which a token names them.
 SCOPES = (
     "files:read",
     "files:write",
@@ -18,13 +18,13 @@ SCOPES = (
     ADMIN_SCOPE,
 )
 CLIENT_SCOPES = tuple(scope for scope in SCOPES if scope != MEMBERS_SCOPE)
-# They let their holder change grants, its own included.
+# A user or client with one of these scopes can change grants, including its own.
 MANAGING_SCOPES = frozenset({ADMIN_SCOPE, MEMBERS_SCOPE})
 GROUP_SCOPES = tuple(scope for scope in SCOPES if scope not in MANAGING_SCOPES)
 
 
 def may_lift_grants(held: Iterable[str]) -> bool:
-    """Tell whether a holder of these scopes could lift a list of grants of its own."""
+    """Tell whether a user or client with these scopes could remove its own list of grants."""
     return not MANAGING_SCOPES.isdisjoint(held)
 
 
@@ -33,29 +33,32 @@ class UnknownScope(ValueError):
 
 
 def ordered(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Known scopes, each once, in a fixed order; raises `UnknownScope` for others."""
+    """Return each scope once, in a fixed order; raise `UnknownScope` for an unknown scope."""
     wanted = set(scopes)
     unknown = wanted.difference(SCOPES)
     if unknown:
-        raise UnknownScope(f"unknown scope {min(unknown)!r}; there are {', '.join(SCOPES)}")
+        raise UnknownScope(f"unknown scope {min(unknown)!r}; the scopes are {', '.join(SCOPES)}")
     return tuple(scope for scope in SCOPES if scope in wanted)
 
 
 def known(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Those that exist in this release, in the fixed order: others a newer one has given."""
+    """Return the scopes that this release knows, in the fixed order.
+
+    A newer release may have given others.
+    """
     return ordered(set(scopes).intersection(SCOPES))
 
 
 def narrowed(granted: tuple[str, ...], requested: str | None) -> tuple[str, ...]:
-    """The scopes of a new token: all that are granted, or the requested part of them.
+    """Return the scopes of a new token: the requested scopes, or all granted ones by default.
 
-    Raises `UnknownScope` when something is requested that is not granted: handing out less than
-    was asked for would fail later and farther from the cause.
+    Raise `UnknownScope` if a requested scope is not granted. A token with fewer scopes than
+    requested would fail later, far from the cause.
     """
     if requested is None or not requested.strip():
         return granted
     wanted = requested.split()
     for scope in wanted:
         if scope not in granted:
-            raise UnknownScope("a scope was asked for that is not granted")
+            raise UnknownScope("a requested scope is not granted")
     return ordered(wanted)

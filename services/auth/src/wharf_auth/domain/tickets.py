@@ -1,5 +1,6 @@
-"""Upload tickets: asked for, checked, and narrowed. Whatever comes out allows nothing that was not
-allowed before (security.md row 77).
+"""The rules for upload tickets: they are parsed, checked and narrowed.
+
+A ticket never allows more than the token that it is made from (security.md row 77).
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from servicekit import keys
 from servicekit.tickets import Method, Ticket
 from servicekit.type_patterns import can_match, covers, is_pattern
 
-# More than a browser or a database takes; both ends of it are checked again at admission.
+# The largest accepted number. It fits into the numbers of browsers and databases. The admission
+# checks sizes and counts again.
 _MOST = 1 << 50
 _Count = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 _MAX_REDIRECT_CHARACTERS = 2000
 
 
 class TicketError(ValueError):
-    """A ticket that cannot be given; the message says what is wrong and what is allowed."""
+    """The ticket cannot be issued; the message names the fault and the allowed values."""
 
 
 class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The parameter `ticket`: what the ticket is to allow.
+    """The parameter `ticket`: the rules of the requested ticket.
 
-    What is left out is not narrowed, but for the place: a first ticket names a `key` or a `prefix`.
+    A rule that is left out does not narrow the ticket. One exception: a first ticket has to name a
+    `key` or a `prefix`.
     """
 
     bucket: str
@@ -41,7 +44,7 @@ class TicketRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(text: str) -> TicketRequest:
-    """The parameter's JSON; raises `TicketError`."""
+    """Parse the JSON of the parameter; raise `TicketError`."""
     try:
         return msgspec.json.decode(text, type=TicketRequest)
     except msgspec.ValidationError as error:
@@ -51,7 +54,7 @@ def read(text: str) -> TicketRequest:
 
 
 def ticket(wanted: TicketRequest, held: Ticket | None) -> Ticket:
-    """The ticket that is wanted, within the one that is `held` already; raises `TicketError`."""
+    """Return the requested ticket; raise `TicketError` if it is wider than the ticket `held`."""
     given = _checked(wanted, held)
     return given if held is None else _within(given, wanted, held)
 
@@ -67,17 +70,17 @@ def _checked(wanted: TicketRequest, held: Ticket | None) -> Ticket:
         raise TicketError(str(error)) from None
     if key is None and prefix is None:
         if held is None:
-            raise TicketError('Send a key or a prefix; the prefix "" is the whole bucket.')
+            raise TicketError('Send a key or a prefix; the prefix "" means the whole bucket.')
         key, prefix = held.key, held.prefix
     for pattern in wanted.allowed_types:
         if not is_pattern(pattern):
             raise TicketError(
-                f"{pattern[:100]!a} is no media type; send some like image/png or image/*."
+                f"{pattern[:100]!a} is no media type; send types like image/png or image/*."
             )
     if wanted.allowed_types and not any(map(can_match, wanted.allowed_types)):
         raise TicketError(
-            f"No file is ever found to be {' or '.join(wanted.allowed_types)[:200]}; "
-            "scripts and style sheets are text/plain."
+            f"No file is ever recognized as {' or '.join(wanted.allowed_types)[:200]}; "
+            "scripts and style sheets are recognized as text/plain."
         )
     for url in wanted.redirect or ():
         _check_redirect(url)
@@ -95,9 +98,14 @@ def _checked(wanted: TicketRequest, held: Ticket | None) -> Ticket:
 
 
 def _within(given: Ticket, wanted: TicketRequest, held: Ticket) -> Ticket:
-    """What is given, where it is silent filled in from what is held; raises when it is wider."""
+    """Return the new ticket; rules that it leaves out are taken from the ticket `held`.
+
+    Raise `TicketError` if the new ticket would be wider.
+    """
     if given.bucket != held.bucket:
-        raise TicketError(f"The ticket is for the bucket {held.bucket}; another one is wider.")
+        raise TicketError(
+            f"The ticket is for the bucket {held.bucket}; it cannot name another bucket."
+        )
     _check_place(given, held)
     methods = held.methods if wanted.methods is None else given.methods
     types = given.allowed_types or held.allowed_types
@@ -109,7 +117,7 @@ def _within(given: Ticket, wanted: TicketRequest, held: Ticket) -> Ticket:
     ):
         raise TicketError(f"The ticket allows the types {', '.join(held.allowed_types)} only.")
     if not set(redirect) <= set(held.redirect):
-        raise TicketError("The ticket allows the redirects that it names only.")
+        raise TicketError("The ticket allows only the redirects that it names.")
     return msgspec.structs.replace(
         given,
         methods=methods,
@@ -117,7 +125,7 @@ def _within(given: Ticket, wanted: TicketRequest, held: Ticket) -> Ticket:
         redirect=redirect,
         max_file_bytes=_smaller("max_file_bytes", given.max_file_bytes, held.max_file_bytes),
         max_files=_smaller("max_files", given.max_files, held.max_files),
-        # A ticket for a prefix replaces nothing, and does not learn to by naming a key.
+        # A ticket for a prefix cannot replace files. Nor can a narrower ticket for one key.
         create_only=given.create_only
         or held.create_only
         or (held.prefix is not None and given.key is not None),
@@ -138,7 +146,7 @@ def _smaller(name: str, given: int | None, held: int | None) -> int | None:
     if given is None or held is None:
         return held if given is None else given
     if given > held:
-        raise TicketError(f"The ticket's {name} is {held}; more is wider.")
+        raise TicketError(f"The ticket's {name} is {held}; it cannot be larger.")
     return given
 
 
@@ -148,7 +156,10 @@ def _ordered(methods: tuple[Method, ...]) -> tuple[Method, ...]:
 
 
 def _check_redirect(url: str) -> None:
-    """An absolute http or https URL without user and fragment, safe in a `Location` field."""
+    """Raise `TicketError` unless the URL is absolute, http or https, and safe in `Location`.
+
+    It cannot have a user or a fragment.
+    """
     wrong = TicketError(
         f"{url[:100]!a} cannot be redirected to; send an absolute http or https URL of "
         f"printable ASCII, without user and fragment, of at most {_MAX_REDIRECT_CHARACTERS} "

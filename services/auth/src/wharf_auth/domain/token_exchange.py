@@ -1,4 +1,4 @@
-"""Token exchange (RFC 8693): from a token to a narrower one, never to a wider one."""
+"""The rules of token exchange (RFC 8693): a new token is never wider than the token it is for."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wharf_auth.domain import scopes, tickets, tokens
 from wharf_auth.domain.tickets import TicketError, TicketRequest
 
 TICKET_SCOPE = "files:write"
-# What decides which events and whose progress a listener hears.
+# The scopes that decide which events and which progress a listener receives.
 LIVE_SCOPES = ("files:read", "files:write", "events:read")
 
 
 @dataclass(frozen=True)
 class TokenExchangeRequest:
-    """What is asked for; `None` where nothing is said. `life_seconds` is an upper bound."""
+    """The parameters of a token exchange, `None` if absent. `life_seconds` is an upper bound."""
 
     scope: str | None = None
     ticket: TicketRequest | None = None
@@ -38,19 +38,19 @@ def claims(
     token_seconds: int,
     ticket_seconds: int,
 ) -> dict[str, Any]:
-    """The claims of the narrower token; raises `TicketError` or `scopes.UnknownScope`.
+    """Return the claims of the narrower token; raise `TicketError` or `scopes.UnknownScope`.
 
-    `held` is what was verified, with the scopes, grants and reach that its bearer has now: a ticket
-    allows nothing outside.
+    `held` is the principal of the verified token, with its current scopes, grants and reach: a
+    ticket allows nothing outside of them.
 
-    A ticket may outlive an original token: that one could have been renewed, and a page stays open
-    longer than a token lives. It lives `ticket_seconds` at most. Everything else ends with what it
-    was made from, so no chain goes on for ever.
+    A ticket may outlive an original token, since the token could be renewed, and a page stays open
+    longer than a token lives. A ticket lives at most `ticket_seconds`. Every other token ends with
+    the token that it was made from, so no chain of tokens lives forever.
 
-    What is made names its parents, and ends with each of them. A ticket that is narrowed keeps its
-    `jti`: uses are counted, and the ticket is revoked, for the whole chain. Otherwise `sid` is the
-    session of a person or the `jti` of the first token, with which all ends as well
-    (see `accounts/token_revocation.py`).
+    The new token names its parents, and it is revoked with each of them. A narrowed ticket keeps
+    the `jti` of the wider one: uses are counted, and tickets are revoked, for the whole chain.
+    `sid` is the session of a person, or the `jti` of the first token; when the session ends or the
+    first token is revoked, the new token ends too (see `accounts/token_revocation.py`).
     """
     given = _ticket(held, request)
     granted = _scopes(held, request, given)
@@ -58,7 +58,7 @@ def claims(
     bound = ticket_seconds if outlives else held.expires_at - now
     life = min(bound, request.life_seconds or token_seconds)
     if life <= 0:
-        raise TicketError("The token ends this very second.")
+        raise TicketError("The token expires in less than a second.")
     made = tokens.claims(
         issuer=issuer,
         tenant=held.tenant,
@@ -66,7 +66,7 @@ def claims(
         scopes=granted,
         now=now,
         ttl_seconds=life,
-        # The feed may be silent by the time it is used.
+        # When the token is used, a service may have no current feed, so the claim has the grants.
         grants=held.grants,
     )
     made["jti"] = uuid7_hex() if held.ticket is None else held.token_id
@@ -81,15 +81,16 @@ def claims(
 def live_claims(
     held: Principal, request: TokenExchangeRequest, *, issuer: str, now: int, live_seconds: int
 ) -> dict[str, Any]:
-    """The claims of a token that only listens; raises `TicketError` or `scopes.UnknownScope`.
+    """Return the claims of a token for the live channel.
 
-    It ends with the token that it was made from, at the latest, and is exchanged for nothing.
+    It ends at the latest when the token that it was made from ends, and it cannot be exchanged.
+    Raise `TicketError` or `scopes.UnknownScope`.
     """
     if held.ticket is not None or request.ticket is not None:
-        raise TicketError("A ticket does not listen: there is none with the audience live.")
+        raise TicketError("The audience live cannot be combined with a ticket.")
     heard = scopes.ordered(held.scopes.intersection(LIVE_SCOPES))
     if not heard:
-        raise scopes.UnknownScope("the token has no scope that lets it hear anything")
+        raise scopes.UnknownScope("the token has no scope for the live channel")
     narrowed = replace(
         request, life_seconds=min(live_seconds, request.life_seconds or live_seconds)
     )
@@ -111,9 +112,9 @@ def first_ticket(
     claim: GrantsClaim | None = None,
     reach: Reach = EVERYTHING,
 ) -> dict[str, Any]:
-    """The claims of a ticket that an operator makes without a token; raises `TicketError`.
+    """Return the claims of a ticket that an operator makes without a token.
 
-    `claim` and `reach` are those of the client whose ticket it is to be.
+    `claim` and `reach` are from the client that the ticket belongs to. Raise `TicketError`.
     """
     _require_reached(reach, given)
     made = tokens.claims(
@@ -129,13 +130,13 @@ def first_ticket(
 
 
 def _parents(held: Principal) -> list[str]:
-    """Return the ids of the tokens that the new one is made from; raises `TicketError`."""
+    """Return the ids of the new token's parents, oldest first; raise `TicketError`."""
     if held.ticket is not None:
         return list(held.parents)
     if len(held.parents) >= MAX_PARENTS:
         raise TicketError(
-            f"The subject_token was made over {MAX_PARENTS} other tokens, and no chain is longer; "
-            "exchange an earlier one."
+            f"The subject_token was made through {MAX_PARENTS} other tokens, and no chain may be "
+            "longer; exchange an earlier token."
         )
     return [*held.parents, held.token_id]
 
@@ -149,13 +150,15 @@ def _ticket(held: Principal, request: TokenExchangeRequest) -> Ticket | None:
 
 
 def _require_reached(reach: Reach, given: Ticket) -> None:
-    """Raise `TicketError` where a ticket would allow uploads that its maker may not make."""
+    """Raise `TicketError` if the ticket would allow uploads that its maker may not make."""
     if given.key is not None:
         is_reached = reach.allows("write", given.bucket, given.key)
     else:
         is_reached = reach.covers("write", given.bucket, given.prefix or "")
     if not is_reached:
-        raise TicketError("The ticket is for keys that its maker's grants do not let it write.")
+        raise TicketError(
+            "The ticket is for keys that the grants of its maker do not permit to write."
+        )
 
 
 def _scopes(
@@ -164,7 +167,5 @@ def _scopes(
     if given is None:
         return scopes.narrowed(scopes.known(held.scopes), request.scope)
     if TICKET_SCOPE not in held.scopes:
-        raise scopes.UnknownScope(
-            f"the token lacks {TICKET_SCOPE}, without which no ticket is made"
-        )
+        raise scopes.UnknownScope(f"the token lacks {TICKET_SCOPE}, which a ticket needs")
     return scopes.narrowed((TICKET_SCOPE,), request.scope)

@@ -1,4 +1,4 @@
-"""What an access token says (RFC 9068)."""
+"""The claims of an access token (RFC 9068)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from servicekit.tokens import LEEWAY_SECONDS
 from wharf_auth.domain.scopes import ADMIN_SCOPE
 
 MAX_TOKEN_TTL_SECONDS = 24 * 3600
-# Who accepts the tokens. Only those of administrators and of people are good at auth itself.
+# The audiences of tokens. Auth itself accepts only tokens of administrators and of people.
 UPLOAD_AUDIENCE = "upload"
 AUTH_AUDIENCE = "auth"
-# Of tokens that listen to the live channel and open nothing else.
+# The audience of tokens that only the live channel accepts.
 LIVE_AUDIENCE = "live"
 
 
 def last_expiry(now: int) -> int:
-    """When the last of the tokens issued before `now` (milliseconds) has expired, in seconds."""
+    """Return the time by which every token from before `now` has expired.
+
+    `now` is in unix milliseconds, the result in unix seconds.
+    """
     return now // 1000 + MAX_TOKEN_TTL_SECONDS + LEEWAY_SECONDS + 1
 
 
@@ -36,10 +39,10 @@ def claims(
     session: str = "",
     grants: GrantsClaim | None = None,
 ) -> dict[str, Any]:
-    """The claims of an access token issued at `now`, in unix seconds.
+    """Return the claims of an access token that is issued at `now`, in unix seconds.
 
-    `session` is that of a person, empty for programs. `grants` are `None` where there is no list
-    and no group.
+    `session` is the id of a person's session, and empty for clients. `grants` is `None` for a
+    subject without a list of grants and without groups.
     """
     audience: str | list[str] = UPLOAD_AUDIENCE
     if ADMIN_SCOPE in scopes or session:

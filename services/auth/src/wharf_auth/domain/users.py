@@ -1,4 +1,4 @@
-"""People of a tenant: their names, and what their roles allow."""
+"""The rules for the names and roles of a tenant's people."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ ROLES: dict[str, tuple[str, ...]] = {
     EDITOR: _EDITING,
     OWNER: (*_EDITING, "buckets:admin", "events:read", scopes.MEMBERS_SCOPE),
 }
-# An e-mail address has 254 at most (RFC 5321 section 4.5.3.1.3).
+# An e-mail address has at most 254 characters (RFC 5321 section 4.5.3.1.3).
 MAX_USERNAME_CHARACTERS = 254
-# Without the slash and braces: a name may stand in a grant's prefix, as one segment of a key.
+# No slash and no braces: the prefix of a grant may contain the name, as one segment of a key.
 _PUNCTUATION = frozenset("._-+@'!#$%&*=?^`|~")
 
 
 def scopes_of(role: str) -> tuple[str, ...]:
-    """What a person of this role may do; nothing, where only a newer release knows the role."""
+    """Return the scopes of a role; none for a role that only a newer release knows."""
     return ROLES.get(role, ())
 
 
 def username(name: str) -> str:
-    """The login name in NFC; raises the problem `unprocessable` when it breaks the rule.
+    """Return the user name in NFC; raise the problem `unprocessable` if it breaks the rules.
 
-    Letters, marks and digits of any script and the punctuation of e-mail addresses: nothing that is
-    invisible, no spaces, no slashes and no braces.
+    A user name has letters, marks and digits of any script, and the punctuation of e-mail
+    addresses. It has no invisible characters, spaces, slashes or braces.
     """
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= MAX_USERNAME_CHARACTERS or not all(map(_may_stand, name)):
@@ -49,22 +49,22 @@ def _may_stand(character: str) -> bool:
 
 
 def folded(name: str) -> str:
-    """The name as it is compared: without case, width and ligatures (Unicode's NFKC_Casefold).
+    """Return the name for comparisons: without case, width and ligatures (NFKC_Casefold).
 
-    Any text can be folded, so that a login with a name that nobody may have is like any other.
+    Every text can be folded, so that a login with an invalid name is refused as any other.
     """
-    for _ in range(2):  # folding may make sequences that compose, and composing others that fold
+    for _ in range(2):  # folding can create sequences that compose, and composing some that fold
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return name
 
 
 def account_of(tenant: str, name: str) -> str:
-    """Under what name the logins of an account are counted, whether it is there or not."""
+    """Return the name for counting the logins of an account; the account need not exist."""
     return f"{tenant}\0{folded(name)}"
 
 
 def role(name: str) -> str:
-    """The role itself; raises the problem `unprocessable` when there is none of this name."""
+    """Return the role unchanged; raise the problem `unprocessable` if it does not exist."""
     if name not in ROLES:
-        raise UNPROCESSABLE(f"There is no such role; there are {', '.join(ROLES)}.")
+        raise UNPROCESSABLE(f"There is no such role; the roles are {', '.join(ROLES)}.")
     return name
