@@ -84,7 +84,7 @@ def test_not_over_others(installed: Run, folder: Path, tmp_path: Path) -> None:
     assert installed("init", environ=other).returncode == 0
     before = content(tmp_path / "other/auth/keys")
     done = installed("restore", str(folder), environ=other)
-    mistake(done, "is there already and not of this backup")
+    mistake(done, "exists already and is not from this backup")
     assert content(tmp_path / "other/auth/keys") == before
 
 

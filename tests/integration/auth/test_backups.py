@@ -61,7 +61,7 @@ def test_mounted_secrets_are_not_replaced(
     setting = folder if name == "WHARF_KEYS" else file
     environ = {"WHARF_DATA": str(tmp_path / "new"), name: str(setting)}
     done = run("restore", str(backup), environ=environ)
-    mistake(done, f"{file} is there already and not of this backup")
+    mistake(done, f"{file} exists already and is not from this backup")
     assert "--records-only" in done.stderr
     assert file.read_text() == "other"
     assert not list((tmp_path / "new").rglob("*.*"))

@@ -114,7 +114,7 @@ def test_wrong_settings_are_named(run: Run) -> None:
 
 def test_database_without_tables(run: Run) -> None:
     """`migrate` is what is missing, and it is said."""
-    mistake(run("init"), "is `wharf-auth migrate` done?")
+    mistake(run("init"), "has `wharf-auth migrate` run?")
 
 
 def test_database_out_of_reach(run: Run) -> None:

@@ -126,7 +126,9 @@ def test_members_that_are_none(wharf: Command) -> None:
     assert "'李四'" in refusal(wharf("group", "add", "demo", "staff", "李四"))
     assert "members: 0\n" in wharf("group", "show", "demo", "staff").stdout
     wharf("user", "create", "demo", "wharf-demo", "--role", "viewer")
-    assert "by its id" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo"))
+    assert "the id of the user instead" in refusal(
+        wharf("group", "add", "demo", "staff", "wharf-demo")
+    )
 
 
 @pytest.mark.parametrize(

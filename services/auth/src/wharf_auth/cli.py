@@ -1,4 +1,4 @@
-"""`wharf-auth`: what an operator does with the auth service."""
+"""The command `wharf-auth`, with which an operator manages the auth service."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from wharf_auth.signing import SigningKeyError
 
 NAME = "auth"
 _SECRETS_SOCKET = "WHARF_AUTH_SECRETS_SOCKET"
-# In which file of `commands` each is. It is imported when the command is given: only some of them
-# need what the service's routes do.
+# The module of `commands` for each command. A module is imported only when its command runs, since
+# most commands do not need the imports of the others.
 _COMMANDS = {
     "audit": "audit",
     "backup": "backups",
@@ -40,7 +40,7 @@ _COMMANDS = {
 
 
 def main() -> None:
-    """Runs the command; a mistake of the operator is one line on standard error."""
+    """Run the command; print a mistake of the operator as one line on standard error."""
     command_line.run(cli, "wharf-auth", _explain)
 
 
@@ -55,7 +55,7 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, ProblemError):
         return error.detail
     if isinstance(error, DatabaseUnavailable):
-        return f"the database cannot be used ({_first_line(error)}); is `wharf-auth migrate` done?"
+        return f"the database cannot be used ({_first_line(error)}); has `wharf-auth migrate` run?"
     return None
 
 
@@ -64,10 +64,10 @@ def _first_line(error: BaseException) -> str:
 
 
 class _Commands(click.Group):
-    """The commands of this file, and those that are imported when they are given."""
+    """The group of all commands; it imports the module of a command when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all names."""
+        """Return the names of all commands."""
         return sorted({*super().list_commands(ctx), *_COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -82,12 +82,12 @@ class _Commands(click.Group):
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def cli() -> None:
-    """Wharf's auth service. Settings are read from the environment (WHARF_DATA, ...)."""
+    """Manage Wharf's auth service. Settings come from the environment (WHARF_DATA, ...)."""
 
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database to the schema of this version."""
+    """Migrate the database to the schema of this version."""
     _migrate()
 
 
@@ -95,7 +95,8 @@ def _migrate() -> None:
     settings = auth_settings.read()
     if bootstrap.is_migrated(settings):
         return
-    # Alembic and SQLAlchemy cost a second and 40 MB: only a database that is behind needs them.
+    # Alembic and SQLAlchemy cost a second and 40 MB, so they are imported only if the database has
+    # an older schema.
     import sqlalchemy.exc
 
     from servicekit.database import migrating
@@ -107,11 +108,13 @@ def _migrate() -> None:
 
 
 @cli.command()
-@click.option("--credentials", type=click.Path(path_type=Path), help="Where to leave them.")
-@click.option("--no-demo", is_flag=True, help="Make no demo tenant.")
+@click.option(
+    "--credentials", type=click.Path(path_type=Path), help="The file for the credentials."
+)
+@click.option("--no-demo", is_flag=True, help="Create no demo tenant.")
 @click.option("--migrate", "migrates", is_flag=True, help="Migrate the database first.")
 def init(credentials: Path | None, *, no_demo: bool, migrates: bool) -> None:
-    """Make the first key, tenants and clients. May be run again: it does what is missing."""
+    """Create the first key, tenants and clients. A second run creates only missing ones."""
     settings = auth_settings.read()
     if migrates:
         _migrate()
@@ -133,7 +136,7 @@ def _init(settings: auth_settings.Settings, credentials: Path, *, demo: bool) ->
 
 @cli.command()
 def serve() -> None:
-    """Serve, in a container: prepare what is missing (WHARF_SERVE_PREPARES), then start uWSGI."""
+    """Run the service in a container: migrate and init (WHARF_SERVE_PREPARES), then start uWSGI."""
     settings = auth_settings.read()
     serving.ini_file(NAME)
     if settings.serve_prepares:
@@ -144,11 +147,14 @@ def serve() -> None:
 
 
 def _sockets(environ: MutableMapping[str, str]) -> list[str]:
-    """Return where uWSGI listens; the socket for secrets is beside the other one unless named."""
+    """Return the sockets that uWSGI listens on.
+
+    By default the socket for secrets is in the folder of the main socket.
+    """
     main = environ.get("WHARF_AUTH_SOCKET", "")
     if main.startswith("/"):
         environ.setdefault(_SECRETS_SOCKET, os.path.join(os.path.dirname(main), "secrets.sock"))
-    # uWSGI takes one that is there for one that is meant.
+    # uWSGI checks only whether the variable exists, so an empty one is removed.
     secrets_socket = environ.pop(_SECRETS_SOCKET, "")
     if secrets_socket:
         environ[_SECRETS_SOCKET] = secrets_socket

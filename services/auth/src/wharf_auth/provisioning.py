@@ -1,8 +1,8 @@
-"""`wharf-auth init`: the first key, the first tenants and the credentials to begin with.
+"""The work of `wharf-auth init`: it creates the first key, tenants, clients and credentials.
 
-May be run at every start. The credentials file is written before the rows, so an interrupted run
-leaves a file whose secrets the next run takes up; and a file that was put in place beforehand
-decides what the secrets are.
+It may run at every start. It writes the credentials file before the rows. So after an interrupted
+run, the next run uses the secrets in the file. An operator may also create the file before the
+first run, to choose the secrets.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ FILE_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
 
 
 class InitError(Exception):
-    """What the operator has to put right; the message is one line."""
+    """A mistake that the operator has to correct; the message is one line."""
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
-    """A client in the credentials file; `demo` names the first person, too, with a password."""
+    """A client in the credentials file; the entry `demo` also has a person with a password."""
 
     client_id: str
     client_secret: str
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Seed:
-    """A client that `init` makes. Its id is fixed, so that a second run finds it."""
+    """A client that `init` creates. Its id is fixed, so that a second run finds it."""
 
     entry: str
     client_id: str
@@ -71,18 +71,18 @@ DEMO = Seed("demo", "wharf-demo", DEMO_TENANT, "Demo", FILE_SCOPES)
 
 @dataclass
 class Initialiser:
-    """Brings an installation to the state in which it can be used."""
+    """The work of `init`: it creates everything that a new installation needs."""
 
     records: Records
     hasher: secrets.Hasher
     keys_directory: Path
     credentials: Path
     clock: Clock
-    # Where this and other starts at the same moment take turns.
+    # The data folder; concurrent starts wait for each other with a lock file in it.
     data: Path
 
     def run(self, *, demo: bool = True) -> list[str]:
-        """Does what is missing; returns lines that say what was done."""
+        """Create what is missing; return a line for each created object."""
         with _one_at_a_time(self.data / "auth"):
             done = self._ensure_key()
             seeds = (ADMIN, DEMO) if demo else (ADMIN,)
@@ -107,25 +107,25 @@ class Initialiser:
         return [f"made the signing key {signing.create(directory)}"]
 
     def _needs_secret(self, seed: Seed, entries: dict[str, Entry]) -> bool:
-        """Whether the client has to be made, or to be given the secret of the file."""
+        """Tell whether `init` has to create the client, or to add the secret of the file to it."""
         login = self.records.login(seed.client_id)
         if login is None:
             tenant = self.records.tenant(seed.tenant)
-            # Nor does whoever deleted the tenant.
+            # An operator who deleted the tenant does not want its client back.
             return tenant is None or tenant.deleted_at is None
         if login.client.disabled_at is not None:
-            # Whoever disabled it does not want it back at the next start.
+            # An operator who disabled the client does not want it back at the next start.
             return False
         entry = entries.get(seed.entry)
         if entry is None:
-            # The client was made at an earlier start; whoever took the file away has the secret,
-            # or makes another with `wharf-auth client add-secret`.
+            # An earlier start created the client. The operator who removed the file has the secret,
+            # or can add another secret with `wharf-auth client add-secret`.
             return False
         if self.hasher.matching(entry.client_secret, login.secrets):
             return False
         if len(login.secrets) >= MAX_LIVE_SECRETS:
             raise InitError(
-                f"{self.credentials} does not hold a valid secret of {seed.client_id}, which has "
+                f"{self.credentials} does not have a valid secret of {seed.client_id}, which has "
                 f"{MAX_LIVE_SECRETS} others; retire one with `wharf-auth client retire-secret`"
             )
         return True
@@ -140,14 +140,14 @@ class Initialiser:
                 secret,
                 by.does("clients.add-secret", tenant=seed.tenant, about=seed.client_id, at=now),
             )
-            return [f"gave the client {seed.client_id} another secret"]
-        # The tenant may be there already, from an interrupted run.
+            return [f"added a secret to the client {seed.client_id}"]
+        # The tenant may exist already, from an interrupted run.
         with suppress(NameTaken):
             self.records.add_tenant(
                 Tenant(seed.tenant, seed.display_name, now),
                 by.does("tenants.create", tenant=seed.tenant, about=seed.tenant, at=now),
             )
-        # Before the client: an interrupted run is known by the client that is not there.
+        # The person is created before the client: a missing client shows an interrupted run.
         done = self._add_person(seed, entry)
         with limits.as_problems():
             self.records.add_client(
@@ -158,7 +158,7 @@ class Initialiser:
         return [*done, f"made the client {seed.client_id} of the tenant {seed.tenant}"]
 
     def _add_person(self, seed: Seed, entry: Entry) -> list[str]:
-        """Make the first person of a tenant, where the file names one; return what was done."""
+        """Create the first person of a tenant if the file names one; return output lines."""
         if not entry.username or not entry.password:
             return []
         new = NewUser(
@@ -182,7 +182,7 @@ def _new_entry(seed: Seed) -> Entry:
 
 
 def read_credentials(path: Path) -> dict[str, Entry]:
-    """The entries of the file, none when there is no file; raises `InitError`."""
+    """Return the entries of the file, or none without a file; raise `InitError`."""
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
@@ -209,9 +209,9 @@ def read_credentials(path: Path) -> dict[str, Entry]:
 
 
 def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
-    """Replaces the file at once, readable by its owner only; raises `InitError`.
+    """Replace the file atomically, readable by its owner only; raise `InitError`.
 
-    Members that a newer release has written stay.
+    Members that a newer release has written stay in the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ def write_credentials(path: Path, entries: dict[str, Entry]) -> None:
 
 @contextmanager
 def _one_at_a_time(directory: Path) -> Iterator[None]:
-    """Several starts at once: the first one works, the others find it done."""
+    """Hold a lock file, so that concurrent starts run one after the other."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file_lock.held(directory / "init.lock"):
         yield

@@ -1,1 +1,1 @@
-"""Groups of `wharf-auth`'s commands, one file each; `wharf_auth.cli` puts them together."""
+"""The commands of `wharf-auth`, one module for each group; `wharf_auth.cli` imports them."""

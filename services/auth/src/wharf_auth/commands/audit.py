@@ -1,4 +1,4 @@
-"""`wharf-auth audit` and `wharf-auth purge`."""
+"""The commands `wharf-auth audit` and `wharf-auth purge`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wharf_auth.routes import audit as audit_routes
 
 
 @click.command()
-@click.option("--after", default=0, help="Begin past this number.")
-@click.option("--tenant", help="Only what is about this tenant.")
+@click.option("--after", default=0, help="Begin with the line after this number.")
+@click.option("--tenant", help="Print only the acts about this tenant.")
 @as_json
 def audit(after: int, tenant: str | None, *, machine: bool) -> None:
-    """Print the audit log, oldest first: who did what, when, from where, how it ended."""
+    """Print the audit log, oldest first: actor, act, time, address and outcome of each act."""
     kept = records()
     for found in pages(
         lambda position: kept.audit(after=position, limit=PAGE, tenant=tenant),
@@ -37,9 +37,10 @@ def audit(after: int, tenant: str | None, *, machine: bool) -> None:
 
 @click.command()
 def purge() -> None:
-    """Do what is due: purge deleted tenants, remove retired keys and old lines of the audit log.
+    """Purge deleted tenants, remove retired keys, and prune the feed and the audit log.
 
-    The service does the same by itself, as long as somebody follows its feed.
+    It purges a tenant only if its grace period is over. The service does the same automatically
+    while another service follows its feed.
     """
     kept, settings = records(), auth_settings.read()
     for name in tenants.purge_due(kept, time.time, BY):

@@ -1,7 +1,7 @@
-"""`wharf-auth backup` and `restore`: accounts, sessions, audit log and the signing keys.
+"""The commands `wharf-auth backup` and `restore`: accounts, sessions, audit log and signing keys.
 
-A backup is a folder that holds secrets: `auth.db`, `keys/`, `credentials.json` where there is one,
-and last `manifest.json`, without which it is none.
+A backup is a folder with secrets: `auth.db`, `keys/`, and `credentials.json` if it exists. The
+command writes `manifest.json` last; a folder without it is not a backup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 
 
 class _Manifest(msgspec.Struct):
-    """SHA-256 of each file of the backup by its name in it; when it was made, in unix seconds."""
+    """The manifest of a backup: the SHA-256 of each file by its name in the backup.
+
+    `made_at` is the time of the backup in unix seconds.
+    """
 
     made_at: int
     sha256: dict[str, str]
@@ -37,8 +40,8 @@ class _Manifest(msgspec.Struct):
 def backup(folder: Path) -> None:
     """Copy accounts, sessions, the audit log and the private keys into FOLDER.
 
-    The service may run meanwhile. An older backup there stays until the new one is whole. Keep the
-    folder as safe as the keys themselves.
+    The service may run during the backup. An older backup in FOLDER stays until the new backup is
+    complete. Protect the folder as well as the keys.
     """
     from servicekit.database import snapshots
 
@@ -48,10 +51,11 @@ def backup(folder: Path) -> None:
     (new / _KEYS).mkdir(mode=0o700, parents=True)
     for closed in (folder, new):
         closed.chmod(0o700)
-    # Keys first: a rotation meanwhile adds one that the rows do not know of.
+    # The keys are copied first. A concurrent rotation may then add a line to the audit log whose
+    # key the backup lacks, but never the reverse.
     secrets = {f"{_KEYS}/{key.name}": key for key in sorted(_keys(own))}
     if not secrets:
-        raise BackupError(f"there are no keys in {own.keys_directory}: nothing is saved")
+        raise BackupError(f"there are no keys in {own.keys_directory}: no backup was made")
     if own.credentials_path.exists():
         secrets[_CREDENTIALS] = own.credentials_path
     for name, path in secrets.items():
@@ -67,7 +71,7 @@ def backup(folder: Path) -> None:
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
-    """Replace the older backup, which is none from here on: it has no manifest."""
+    """Replace the older backup. First remove its manifest, so that it is not a backup any more."""
     backup_manifest.remove(folder)
     shutil.rmtree(folder / _KEYS, ignore_errors=True)
     for name in (_ROWS, _CREDENTIALS):
@@ -81,21 +85,21 @@ def _put_in_place(new: Path, folder: Path) -> None:
 @click.option(
     "--records-only",
     is_flag=True,
-    help="No keys and no credentials: they are in place already, e.g. mounted from secrets.",
+    help="Restore no keys and no credentials: they exist already, e.g. mounted from secrets.",
 )
 @_FOLDER
 def restore(folder: Path, *, records_only: bool) -> None:
     """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
 
-    The service must not run, and must not have been started here before. What was cut short is run
-    again.
+    The service must not run, and it must never have started on this installation. If the command
+    is interrupted, run it again.
     """
     from servicekit.database import snapshots
 
     own = auth_settings.read()
     schema = snapshots.Schema(_MIGRATIONS, VERSION_TABLE, SEEDED)
     digests = _require_whole(folder)
-    # Where each file goes; the rows come last, and in one transaction.
+    # The target of each file with secrets. The rows are loaded last, in one transaction.
     places = {
         name: own.credentials_path if name == _CREDENTIALS else own.keys_directory / Path(name).name
         for name in digests
@@ -112,7 +116,7 @@ def restore(folder: Path, *, records_only: bool) -> None:
 
 
 def _require_whole(folder: Path) -> dict[str, str]:
-    """Return the digests of the backup's files, all of which are there and are what was saved."""
+    """Return the digests of the backup's files; raise `BackupError` for a damaged file."""
     digests = backup_manifest.read(folder, _Manifest).sha256
     if _ROWS not in digests or not any(name.startswith(f"{_KEYS}/") for name in digests):
         raise BackupError(
@@ -128,18 +132,18 @@ def _keys(own: auth_settings.Settings) -> list[Path]:
 
 
 def _refuse_others(own: auth_settings.Settings, wanted: dict[Path, str]) -> None:
-    """Refuse to replace a file with secrets by another one; `wanted` are digests."""
+    """Raise `BackupError` if a file with secrets exists that has another digest in `wanted`."""
     for path in [*_keys(own), own.credentials_path]:
         if path.exists() and sha256_of(path) != wanted.get(path):
             raise BackupError(
-                f"{path} is there already and not of this backup; restore needs an empty "
-                "installation, or --records-only where keys and credentials come from elsewhere "
+                f"{path} exists already and is not from this backup; restore needs an empty "
+                "installation, or --records-only if keys and credentials come from other places "
                 "(WHARF_KEYS, WHARF_CREDENTIALS), e.g. from a secret"
             )
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy with the time of change, which says since when a key is in place."""
+    """Copy a file with its modification time, which tells when a key was added."""
     private_files.write(target, source.read_bytes())
     shutil.copystat(source, target)
     target.chmod(0o600)

@@ -1,4 +1,4 @@
-"""`wharf-auth client`: the programs of a tenant."""
+"""The commands `wharf-auth client`: the programs of a tenant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wharf_auth.routes import tenants as tenant_routes
 
 @click.group()
 def client() -> None:
-    """Clients: the programs of a tenant."""
+    """Manage clients: the programs of a tenant."""
 
 
 @client.command("create")
@@ -38,9 +38,9 @@ def client() -> None:
 def client_create(
     tenant_name: str, name: str, scopes: tuple[str, ...], *, machine: bool, **options: Any
 ) -> None:
-    """Create a client NAME of TENANT. Its secret is printed now and never again.
+    """Create a client NAME of TENANT. Only this command prints its secret.
 
-    Without grants it reaches everything that its scopes allow.
+    Without grants the client reaches everything that its scopes allow.
     """
     given = chosen(options, None)
     made, secret = clients.create(
@@ -60,7 +60,7 @@ def client_create(
 @client.command("set")
 @click.argument("tenant_name", metavar="TENANT")
 @click.argument("client_id")
-@click.option("--name", help="Another name for people.")
+@click.option("--name", help="The new name.")
 @click.option(
     "--scope",
     "scopes",
@@ -78,7 +78,7 @@ def client_set(
     machine: bool,
     **options: Any,
 ) -> None:
-    """Change a client's name, scopes or grants. What no option names stays."""
+    """Change a client's name, scopes or grants. Values without an option stay."""
     change = clients.Change(
         name=msgspec.UNSET if name is None else name,
         scopes=scopes or msgspec.UNSET,
@@ -134,7 +134,7 @@ def client_list(tenant_name: str, *, machine: bool) -> None:
 @click.argument("tenant_name", metavar="TENANT")
 @click.argument("client_id")
 def client_disable(tenant_name: str, client_id: str) -> None:
-    """Disable a client for good."""
+    """Disable a client permanently."""
     clients.disable(records(), time.time, tenant_name, client_id, BY)
 
 
@@ -143,7 +143,7 @@ def client_disable(tenant_name: str, client_id: str) -> None:
 @click.argument("client_id")
 @as_json
 def client_add_secret(tenant_name: str, client_id: str, *, machine: bool) -> None:
-    """Give a client a second secret, so that it can change over without a gap."""
+    """Give a client a second secret, so that its secret can be changed without a gap."""
     try:
         kept, secret = clients.add_secret(
             records(), secrets.Hasher(), time.time, tenant_name, client_id, BY
@@ -159,7 +159,7 @@ def client_add_secret(tenant_name: str, client_id: str, *, machine: bool) -> Non
 @client.command("secrets")
 @click.argument("client_id")
 def client_secrets(client_id: str) -> None:
-    """List a client's live secrets: id, last characters, moment of making."""
+    """List a client's live secrets: id, last characters, time of creation."""
     login = records().login(client_id)
     if login is None:
         raise NOT_FOUND("There is no such client.")
@@ -172,7 +172,7 @@ def client_secrets(client_id: str) -> None:
 @click.argument("client_id")
 @click.argument("secret_id")
 def client_retire_secret(tenant_name: str, client_id: str, secret_id: str) -> None:
-    """End one of a client's secrets."""
+    """Retire one of a client's secrets."""
     try:
         if not clients.retire_secret(records(), time.time, tenant_name, client_id, secret_id, BY):
             raise NOT_FOUND("The client has no such live secret.")

@@ -1,4 +1,4 @@
-"""The options of commands that set grants, and how grants are shown to people."""
+"""The options of commands that set grants, and the text form of grants."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ D = TypeVar("D")
 
 
 def grant_options(function: F) -> F:
-    """Add `--grant`, `--no-grants` and `--all`; `chosen` makes grants of them."""
+    """Add the options `--grant`, `--no-grants` and `--all`; `chosen` converts them to grants."""
     for option in (
-        click.option("--all", "everything", is_flag=True, help="All that the scopes allow."),
-        click.option("--no-grants", is_flag=True, help="No key of any bucket."),
+        click.option(
+            "--all", "everything", is_flag=True, help="Permit everything that the scopes allow."
+        ),
+        click.option("--no-grants", is_flag=True, help="Permit no key of any bucket."),
         click.option(
             "--grant",
             "granted",
@@ -30,7 +32,7 @@ def grant_options(function: F) -> F:
             metavar="ACTIONS:BUCKET[/PREFIX]",
             help="May be repeated, e.g. read,write:photos/inbox/ or read:*. The actions are "
             f"{', '.join(grants.ACTIONS)}. {{user_id}}, {{username}} and {{client}} in the prefix "
-            "are filled in when a token is issued.",
+            "are replaced when a token is issued.",
         ),
     ):
         function = option(function)
@@ -38,9 +40,9 @@ def grant_options(function: F) -> F:
 
 
 def chosen(options: Mapping[str, Any], default: D) -> Granted | D:
-    """Return the grants that `grant_options` name; raises `ClickException`.
+    """Return the grants that the options name; raise `ClickException`.
 
-    `None` is everything, and `default` stands for none of the options.
+    `None` permits everything. Without any of the options, return `default`.
     """
     granted, no_grants, everything = (
         options[name] for name in ("granted", "no_grants", "everything")
@@ -62,7 +64,7 @@ def _parsed(index: int, text: str) -> Grant:
 
 
 def told(found: Sequence[Grant] | None) -> str:
-    """Return grants as the options name them, for people."""
+    """Return grants as text for people, in the form of the options."""
     if found is None:
         return EVERYTHING
     return " ".join(map(grants.written, found)) or NOTHING

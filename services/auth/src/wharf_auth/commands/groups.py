@@ -1,4 +1,4 @@
-"""`wharf-auth group`: named sets of a tenant's people and clients."""
+"""The commands `wharf-auth group`: named sets of a tenant's people and clients."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _scopes = click.option(
 
 @click.group()
 def group() -> None:
-    """Groups: people and clients of a tenant that share grants and scopes.
+    """Manage groups: people and clients of a tenant that share grants and scopes.
 
-    GROUP is a group's name or id.
+    GROUP is the name or id of a group.
     """
 
 
@@ -44,7 +44,7 @@ def group() -> None:
 def group_create(
     tenant: str, name: str, scopes: tuple[str, ...], *, machine: bool, **options: Any
 ) -> None:
-    """Create the group NAME of TENANT. It has no members; without grants it gives no key."""
+    """Create the group NAME of TENANT. It has no members; without grants it permits no key."""
     kept, given = records(), chosen(options, ())
     made = groups.create(
         kept, time.time, tenant=tenant, name=name, wanted=scopes, given=given, by=BY
@@ -68,7 +68,7 @@ def group_list(tenant: str, *, machine: bool) -> None:
 @_group
 @as_json
 def group_show(tenant: str, wanted: str, *, machine: bool) -> None:
-    """Show a group and its members; with --json without its members."""
+    """Show a group and its members; --json leaves the members out."""
     kept = records()
     found = _found(kept, tenant, wanted)
     _show(kept, found, machine=machine)
@@ -85,9 +85,9 @@ def group_show(tenant: str, wanted: str, *, machine: bool) -> None:
 @group.command("set")
 @_tenant
 @_group
-@click.option("--name", help="Another name.")
+@click.option("--name", help="The new name.")
 @_scopes
-@click.option("--no-scopes", is_flag=True, help="The group adds no scope.")
+@click.option("--no-scopes", is_flag=True, help="Remove all scopes of the group.")
 @grant_options
 @as_json
 def group_set(
@@ -100,7 +100,7 @@ def group_set(
     machine: bool,
     **options: Any,
 ) -> None:
-    """Change a group's name, scopes or grants. What no option names stays."""
+    """Change a group's name, scopes or grants. Values without an option stay."""
     if scopes and no_scopes:
         raise click.UsageError("--scope and --no-scopes exclude each other")
     change = groups.Change(
@@ -117,7 +117,7 @@ def group_set(
 @_tenant
 @_group
 def group_delete(tenant: str, wanted: str) -> None:
-    """Delete a group; its members lose what it gave."""
+    """Delete a group; its members lose its grants and scopes."""
     kept = records()
     groups.delete(kept, time.time, tenant, _found(kept, tenant, wanted).id, BY)
 
@@ -127,7 +127,7 @@ def group_delete(tenant: str, wanted: str) -> None:
 @_group
 @click.argument("members", nargs=-1, required=True)
 def group_add(tenant: str, wanted: str, members: tuple[str, ...]) -> None:
-    """Add MEMBERS: names of users, or ids of users or clients."""
+    """Add MEMBERS to a group: names of users, or ids of users or clients."""
     kept = records()
     found, subjects = _found(kept, tenant, wanted), _subjects(kept, tenant, members)
     groups.change_members(kept, time.time, tenant, found.id, add=subjects, by=BY)
@@ -138,14 +138,14 @@ def group_add(tenant: str, wanted: str, members: tuple[str, ...]) -> None:
 @_group
 @click.argument("members", nargs=-1, required=True)
 def group_remove(tenant: str, wanted: str, members: tuple[str, ...]) -> None:
-    """Remove MEMBERS: names of users, or ids of users or clients."""
+    """Remove MEMBERS from a group: names of users, or ids of users or clients."""
     kept = records()
     found, subjects = _found(kept, tenant, wanted), _subjects(kept, tenant, members)
     groups.change_members(kept, time.time, tenant, found.id, remove=subjects, by=BY)
 
 
 def _found(kept: Records, tenant: str, wanted: str) -> Group:
-    """Return the group of this id, else of this name."""
+    """Return the group with this id, otherwise the group with this name."""
     found = kept.group(tenant, wanted)
     if found is not None:
         return found
@@ -157,7 +157,7 @@ def _found(kept: Records, tenant: str, wanted: str) -> Group:
 
 
 def _groups(kept: Records, tenant: str) -> Iterator[Group]:
-    """Return all groups of a tenant; their members are not counted."""
+    """Yield all groups of a tenant, without counting their members."""
     try:
         yield from pages(
             lambda after: kept.groups(tenant, after=after, limit=PAGE), lambda one: one.id, ""
@@ -171,7 +171,7 @@ def _subjects(kept: Records, tenant: str, members: Iterable[str]) -> list[str]:
 
 
 def _subject(kept: Records, tenant: str, member: str) -> str:
-    """Return the id of the one user or client that is meant."""
+    """Return the id of the user or client with this name or id."""
     found = {one.id for one in kept.subjects(tenant, (member,))}
     person = kept.named(tenant, users.folded(member))
     if person is not None:
@@ -180,8 +180,8 @@ def _subject(kept: Records, tenant: str, member: str) -> str:
         raise NOT_FOUND(f"The tenant has no user or client '{name_characters.shown(member)}'.")
     if len(found) > 1:
         raise click.ClickException(
-            f"'{name_characters.shown(member)}' is a user's name and an id as well; name the user "
-            "by its id"
+            f"'{name_characters.shown(member)}' is both the name of a user and an id; pass the id "
+            "of the user instead"
         )
     return found.pop()
 

@@ -1,4 +1,4 @@
-"""`wharf-auth keys`: the signing keys, and their rotation."""
+"""The commands `wharf-auth keys`: the signing keys and their rotation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEXT: dict[KeyState, str] = {
 
 @click.group()
 def keys() -> None:
-    """Signing keys. The service needs no restart, whatever is done here."""
+    """Manage the signing keys. No command needs a restart of the service."""
 
 
 @keys.command("list")
@@ -44,19 +44,19 @@ def key_list(*, machine: bool) -> None:
 
 @keys.command("print")
 def key_print() -> None:
-    """Print a new key for a secret of the platform: put it there as SECONDS-NAME.pem.
+    """Print a new key for a secret of the platform, where its file name is SECONDS-NAME.pem.
 
-    SECONDS is the moment of its making (`date +%s`). Keys in WHARF_KEYS are rotated so: one
-    more file in the secret, and the old one taken out when `keys list` says that it is retired.
+    SECONDS is the time of its creation (`date +%s`). To rotate keys in WHARF_KEYS, add the new
+    file to the secret, and remove the old file when `keys list` shows it as retired.
     """
     click.echo(signing.new_pem()[1], nl=False)
 
 
 @keys.command("rotate")
 def key_rotate() -> None:
-    """Make the next key: published now, signing when everybody has had the time to fetch it.
+    """Make the next key: it is published now, and signs after every service had time to fetch it.
 
-    The old key goes by itself after the longest token has expired.
+    The service removes the old key automatically after its last token has expired.
     """
     settings = auth_settings.read()
     ring, kept = key_ring(settings), records()
@@ -65,14 +65,16 @@ def key_rotate() -> None:
     click.echo(f"{kid} signs from {timestamp(time.time() + PUBLISH_SECONDS)}")
 
 
-# An id may begin with a hyphen.
+# An id may begin with a hyphen, so click must not take it for an option.
 @keys.command("retire", context_settings={"ignore_unknown_options": True})
 @click.argument("kid", required=False)
-@click.option("--force", is_flag=True, help="Also the key that signs: the next one signs at once.")
+@click.option(
+    "--force", is_flag=True, help="Allow the signing key: the next key signs immediately."
+)
 def key_retire(kid: str | None, *, force: bool) -> None:
-    """End the key KID now, e.g. when it leaked; without KID those whose time has come.
+    """Retire the key KID now, e.g. because it leaked; without KID, remove all retired keys.
 
-    Tokens that it signed are refused when the others have fetched the keys again: within five
+    Services refuse the tokens of the key after they have fetched the key set again: within five
     minutes.
     """
     ring, kept = key_ring(auth_settings.read()), records()

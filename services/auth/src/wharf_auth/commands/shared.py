@@ -1,4 +1,4 @@
-"""What all commands use: the records, who acts, and how things are shown."""
+"""Functions that all commands use: they open the records and print results."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ C = TypeVar("C", str, int)
 M = TypeVar("M", User, Client)
 PAGE = 500
 BY = Actor(CLI)
-as_json = click.option("--json", "machine", is_flag=True, help="Print JSON, one line an object.")
+as_json = click.option(
+    "--json", "machine", is_flag=True, help="Print JSON, one object on each line."
+)
 
 
 def database(settings: Settings) -> Database:
-    """Open the database of the settings; it is closed when the command ends."""
+    """Open the database of the settings; close it when the command ends."""
     found = bootstrap.database(settings)
     click.get_current_context().call_on_close(found.close)
     return found
 
 
 def records() -> Records:
-    """The records of the environment's settings."""
+    """Return the records for the settings in the environment."""
     settings = auth_settings.read()
     return bootstrap.sql_records(database(settings), settings)
 
 
 def show(found: Any, line: str, *, machine: bool) -> None:
-    """Prints an object, or a line for people."""
+    """Print an object as JSON if `machine`, otherwise print the line for people."""
     click.echo(msgspec.json.encode(found).decode() if machine else line)
 
 
 def pages(page: Callable[[C], list[T]], cursor: Callable[[T], C], after: C) -> Iterator[T]:
-    """Everything of a list that comes in pages."""
+    """Yield all entries of a paginated list."""
     while found := page(after):
         yield from found
         after = cursor(found[-1])
@@ -53,7 +55,7 @@ def pages(page: Callable[[C], list[T]], cursor: Callable[[T], C], after: C) -> I
 def with_groups(
     kept: Records, tenant: str, page: Callable[[str], list[M]]
 ) -> Iterator[tuple[M, list[NamedGroup]]]:
-    """Everybody of a list that comes in pages, with the groups that somebody is in."""
+    """Yield all users or clients of a paginated list, each with its groups."""
     after = ""
     while found := page(after):
         groups = kept.group_names_of(tenant, [one.id for one in found])

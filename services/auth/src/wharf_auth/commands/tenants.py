@@ -1,4 +1,4 @@
-"""`wharf-auth tenant`: the teams that use Wharf."""
+"""The commands `wharf-auth tenant`: the customers of the installation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wharf_auth.routes import tenants as tenant_routes
 
 @click.group()
 def tenant() -> None:
-    """Tenants: the teams that use Wharf."""
+    """Manage tenants: the customers of the installation."""
 
 
 @tenant.command("create")
 @click.argument("name")
-@click.option("--display-name", help="A name for people.")
+@click.option("--display-name", help="The name that people see.")
 @as_json
 def tenant_create(name: str, display_name: str | None, *, machine: bool) -> None:
     """Create the tenant NAME."""
@@ -53,7 +53,7 @@ def tenant_show(name: str, *, machine: bool) -> None:
 @tenant.command("suspend")
 @click.argument("name")
 def tenant_suspend(name: str) -> None:
-    """Suspend the tenant NAME: no tokens, and nothing of it is served."""
+    """Suspend the tenant NAME: it gets no tokens, and none of its files is served."""
     tenants.suspend(records(), time.time, name, BY)
 
 
@@ -61,14 +61,14 @@ def tenant_suspend(name: str) -> None:
 @click.argument("name")
 @click.argument("display_name")
 def tenant_rename(name: str, display_name: str) -> None:
-    """Change the tenant's name for people."""
+    """Change the display name of the tenant NAME."""
     tenants.rename(records(), time.time, name, display_name, BY)
 
 
 @tenant.command("delete")
 @click.argument("name")
 def tenant_delete(name: str) -> None:
-    """Delete the tenant NAME: refused at once, removed when the grace time is over."""
+    """Delete the tenant NAME: suspend it now, and remove its data after the grace period."""
     kept = records()
     tenants.delete(kept, time.time, name, auth_settings.read().tenant_grace_seconds, BY)
     shown = tenant_routes.answer(tenants.read(kept, name))
@@ -78,5 +78,5 @@ def tenant_delete(name: str) -> None:
 @tenant.command("resume")
 @click.argument("name")
 def tenant_resume(name: str) -> None:
-    """End the suspension, or within its grace time the deletion, of the tenant NAME."""
+    """End the suspension of the tenant NAME or, within the grace period, its deletion."""
     tenants.resume(records(), time.time, name, BY)

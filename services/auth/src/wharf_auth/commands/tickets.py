@@ -1,4 +1,4 @@
-"""`wharf-auth ticket`: upload tickets, for whoever has no client at hand."""
+"""The commands `wharf-auth ticket`: upload tickets that an operator makes without a token."""
 
 from __future__ import annotations
 
@@ -22,26 +22,33 @@ from wharf_auth.domain.tickets import TicketError, TicketRequest
 
 @click.group()
 def ticket() -> None:
-    """Upload tickets: tokens that allow a few uploads and nothing else."""
+    """Make upload tickets: tokens that allow certain uploads and nothing else."""
 
 
 @ticket.command("create")
 @click.argument("bucket", metavar="TENANT/BUCKET")
-@click.option("--key", help="The one key that it is for.")
-@click.option("--prefix", help='Or what all keys begin with; "" is the whole bucket.')
+@click.option("--key", help="The only key that the ticket is for.")
+@click.option("--prefix", help='Or the prefix of the keys; "" is the whole bucket.')
 @click.option("--method", "methods", multiple=True, type=click.Choice(["PUT", "POST"]))
-@click.option("--max-file-bytes", type=int, help="Largest file, in bytes.")
-@click.option("--max-files", type=int, help="How many files it is good for.")
-@click.option("--type", "types", multiple=True, help="May be repeated, e.g. image/*.")
-@click.option("--redirect", "redirects", multiple=True, help="Where a form may be sent on to.")
+@click.option("--max-file-bytes", type=int, help="The largest file, in bytes.")
+@click.option("--max-files", type=int, help="The most files that the ticket allows.")
+@click.option(
+    "--type", "types", multiple=True, help="An allowed media type, e.g. image/*. May be repeated."
+)
+@click.option("--redirect", "redirects", multiple=True, help="An allowed redirect after a form.")
 @click.option("--create-only", is_flag=True, help="Never replace a file.")
-@click.option("--expires-in", type=int, metavar="SECONDS", help="Its life; default: a token's.")
-@click.option("--client", help="Whose ticket it is: disabling the client ends it.")
+@click.option(
+    "--expires-in",
+    type=int,
+    metavar="SECONDS",
+    help="Life of the ticket; default: the life of a token.",
+)
+@click.option("--client", help="The client that owns the ticket: disabling it ends the ticket.")
 @as_json
 def ticket_create(
     bucket: str, client: str | None, expires_in: int | None, *, machine: bool, **rules: Any
 ) -> None:
-    """Make a ticket for TENANT/BUCKET. Whoever has it can upload; nobody can read with it."""
+    """Make a ticket for TENANT/BUCKET. Anyone with the ticket can upload; it cannot read files."""
     settings, kept = auth_settings.read(), records()
     tenant, _, name = bucket.partition("/")
     life = settings.token_ttl_seconds if expires_in is None else expires_in
@@ -90,9 +97,10 @@ def _wanted(bucket: str, rules: dict[str, Any]) -> TicketRequest:
 
 
 def _standing(kept: Records, tenant: str, client: str | None) -> Standing | None:
-    """What the client may do whose ticket it is to be; `None` without one.
+    """Return the rights of the client that owns the ticket; `None` without a client.
 
-    A ticket of a tenant that may not work, or of a disabled client, would be refused later.
+    Raise `ClickException` for a tenant that is not active and for a disabled client: services would
+    refuse the ticket later.
     """
     state = tenants.read(kept, tenant).state
     if state != "active":

@@ -1,4 +1,4 @@
-"""`wharf-auth user`: the people of a tenant."""
+"""The commands `wharf-auth user`: the people of a tenant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wharf_auth.database.people_contract import User
 from wharf_auth.domain import users
 from wharf_auth.routes import users as user_routes
 
-generate = click.option("--generate", is_flag=True, help="Make a password and print it once.")
+generate = click.option("--generate", is_flag=True, help="Generate a password and print it once.")
 
 
 def _rules() -> UserService:
@@ -28,7 +28,10 @@ def _rules() -> UserService:
 
 
 def _password() -> str:
-    """Asked for at a terminal, otherwise the first line of standard input; never an argument."""
+    """Return the password: prompt for it on a terminal, else read a line of standard input.
+
+    The password is never an argument, since other users can see arguments.
+    """
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     try:
@@ -40,14 +43,14 @@ def _password() -> str:
 
 @click.group()
 def user() -> None:
-    """Users: the people of a tenant."""
+    """Manage users: the people of a tenant."""
 
 
 @user.command("create")
 @click.argument("tenant", metavar="TENANT")
 @click.argument("username", metavar="USERNAME")
 @click.option("--role", required=True, type=click.Choice(list(users.ROLES)))
-@click.option("--display-name", help="A name for people.")
+@click.option("--display-name", help="The name that people see.")
 @generate
 @grant_options
 @as_json
@@ -61,9 +64,10 @@ def user_create(
     machine: bool,
     **options: Any,
 ) -> None:
-    """Create the user USERNAME of TENANT. Without grants it reaches all that its role allows.
+    """Create the user USERNAME of TENANT.
 
-    The password is asked for, or read from standard input, unless it is to be made here.
+    Without grants the user reaches everything that the role allows. The command prompts for the
+    password, or reads it from standard input, unless you pass --generate.
     """
     grants = chosen(options, None)
     password = passwords.generated() if generate else _password()
@@ -97,7 +101,8 @@ def user_list(tenant: str, *, machine: bool) -> None:
 def user_password(tenant: str, username: str, *, generate: bool) -> None:
     """Set a user's password and end the user's sessions.
 
-    The password is asked for, or read from standard input, unless it is to be made here.
+    The command prompts for the password, or reads it from standard input, unless you pass
+    --generate.
     """
     rules = _rules()
     found = rules.named(tenant, username)
@@ -111,7 +116,7 @@ def user_password(tenant: str, username: str, *, generate: bool) -> None:
 @click.argument("username", metavar="USERNAME")
 @click.argument("role", type=click.Choice(list(users.ROLES)))
 def user_role(tenant: str, username: str, role: str) -> None:
-    """Give a user another role, which ends the user's sessions."""
+    """Change a user's role; a new role ends the user's sessions."""
     rules = _rules()
     rules.set_role(tenant, rules.named(tenant, username).id, role, BY)
 
@@ -122,10 +127,10 @@ def user_role(tenant: str, username: str, role: str) -> None:
 @grant_options
 @as_json
 def user_set_grants(tenant: str, username: str, *, machine: bool, **options: Any) -> None:
-    """Replace a user's grants; the user's sessions go on with the new ones."""
+    """Replace a user's grants; the user's sessions continue with the new grants."""
     grants = chosen(options, msgspec.UNSET)
     if grants is msgspec.UNSET:
-        raise click.UsageError("give --grant, --no-grants or --all")
+        raise click.UsageError("pass --grant, --no-grants or --all")
     rules = _rules()
     rules.set_grants(tenant, rules.named(tenant, username).id, grants, BY)
     _show(rules.named(tenant, username), machine=machine)
@@ -158,7 +163,7 @@ def _show(found: User, *, machine: bool) -> None:
 @click.argument("tenant", metavar="TENANT")
 @click.argument("username", metavar="USERNAME")
 def user_disable(tenant: str, username: str) -> None:
-    """End a user's sessions and let the user log in no more."""
+    """Disable a user: end the user's sessions and refuse further logins."""
     rules = _rules()
     rules.disable(tenant, rules.named(tenant, username).id, BY)
 
@@ -167,7 +172,7 @@ def user_disable(tenant: str, username: str) -> None:
 @click.argument("tenant", metavar="TENANT")
 @click.argument("username", metavar="USERNAME")
 def user_enable(tenant: str, username: str) -> None:
-    """Let a disabled user log in again."""
+    """Allow a disabled user to log in again."""
     rules = _rules()
     rules.enable(tenant, rules.named(tenant, username).id, BY)
 
@@ -176,6 +181,6 @@ def user_enable(tenant: str, username: str) -> None:
 @click.argument("tenant", metavar="TENANT")
 @click.argument("username", metavar="USERNAME")
 def user_delete(tenant: str, username: str) -> None:
-    """Remove a user with all that is known of it."""
+    """Delete a user and all data about it."""
     rules = _rules()
     rules.delete(tenant, rules.named(tenant, username).id, BY)
