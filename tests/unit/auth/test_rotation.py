@@ -197,7 +197,7 @@ def test_the_key_that_signs_is_not_retired_by_mistake(
 ) -> None:
     """Without a successor never; with one by force only, and then the successor signs at once."""
     (old,) = published(auth)
-    with pytest.raises(RotationRefused, match="none comes after it"):
+    with pytest.raises(RotationRefused, match="no key follows it"):
         key_rotation.retire(ring, auth.records, auth.clock, old, BY, force=True)
     new = rotate()
     with pytest.raises(RotationRefused, match="--force"):

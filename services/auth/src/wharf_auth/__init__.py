@@ -1,3 +1,3 @@
-"""Wharf's auth service: tenants, clients and the tokens they work with."""
+"""Wharf's auth service: tenants, people, clients and their tokens."""
 
 __version__ = "0.2.0.dev0"

@@ -47,10 +47,10 @@ from wharf_auth.settings import Settings
 from wharf_auth.signing import KeyRing
 
 SERVICE = "auth"
-# More than any request of this service has, and what nginx takes: changes of 2,000 members, and
-# lists of grants that are longer than allowed, so that their refusal says what is wrong.
+# No valid request of auth is larger, and nginx has the same limit. It allows changes of 2,000
+# members, and lists of grants slightly above their limit, so that the refusal can name the fault.
 MAX_BODY_BYTES = 128 * 1024
-# So many clients of a tenant may use up their limit before the tenant's own limit is reached.
+# The tenant's limit is this number of clients times the limit of one client.
 _BUSY_CLIENTS = 4
 _ALWAYS = (
     TOKEN_MISSING,
@@ -84,12 +84,12 @@ def create_app(
     keys: KeyRing | None = None,
     clock: Clock = time.time,
 ) -> Flask:
-    """Return the WSGI application; raises `SigningKeyError` when it cannot work."""
+    """Return the WSGI application; raise `SigningKeyError` if the signing keys cannot be used."""
     return flask_app(bootstrap.app_context(settings, records=records, keys=keys, clock=clock))
 
 
 def flask_app(context: AppContext) -> Flask:
-    """Return the application that serves all routes."""
+    """Return the Flask application with all routes."""
     app = Flask(SERVICE, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.url_map.converters |= {"tenant": TenantConverter, "client": ClientConverter}
@@ -108,7 +108,7 @@ def flask_app(context: AppContext) -> Flask:
 
 
 def _busy(_: HashingBusy) -> Response:
-    return web.render(web.unavailable("Too many passwords and secrets are being verified."))
+    return web.render(web.unavailable("Too many passwords and secrets wait to be verified."))
 
 
 def _install_limits(app: Flask, context: AppContext) -> None:
@@ -124,7 +124,7 @@ def _install_limits(app: Flask, context: AppContext) -> None:
 
 def _install_openapi(app: Flask) -> None:
     def document() -> dict[str, Any]:
-        # Only the document needs the examples, so they are not in memory before it is asked for.
+        # Only the document needs the examples, so they are imported when it is requested first.
         from wharf_auth.openapi.guide import GUIDE
 
         always = (*_ALWAYS, SCOPE_MISSING)
@@ -132,6 +132,6 @@ def _install_openapi(app: Flask) -> None:
 
     view = protected(
         openapi.served(document),
-        public("the document describes the service, and holds no data"),
+        public("the document describes the service and contains no data"),
     )
     app.add_url_rule("/auth/openapi.json", view_func=view, methods=["GET"])

@@ -1,4 +1,4 @@
-"""Builds the parts of the auth service from its settings; tests pass records and a clock."""
+"""The construction of auth's parts from its settings; tests pass other records and a clock."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from wharf_auth.domain.tokens import (
 from wharf_auth.settings import TRIES, Settings
 from wharf_auth.signing import KeyRing
 
-# Of one process to PostgreSQL. It has more threads, for requests that wait for a turn of the lane;
-# those hold no connection. docs/scaling.md counts with it.
+# The most connections of one process to PostgreSQL. A process has more threads than this, for
+# requests that wait in the lane of secrets; such a request has no connection. docs/scaling.md uses
+# this number.
 _MOST_CONNECTIONS = 4
 
 
@@ -42,7 +43,7 @@ def app_context(
     keys: KeyRing | None = None,
     clock: Clock = time.time,
 ) -> AppContext:
-    """Build everything that the routes work with; raises `SigningKeyError`."""
+    """Build all parts that the routes use; raise `SigningKeyError`."""
     ring = keys or key_ring(settings, clock)
     opened = database(settings)
     kept = records or sql_records(opened, settings)
@@ -74,7 +75,7 @@ def app_context(
 
 
 def database(settings: Settings) -> Database:
-    """Open the database that the settings name."""
+    """Open the database of the settings."""
     durable = settings.durability == "full"
     return open_database(
         settings.effective_database_url, durable=durable, most_connections=_MOST_CONNECTIONS
@@ -82,30 +83,30 @@ def database(settings: Settings) -> Database:
 
 
 def is_migrated(settings: Settings) -> bool:
-    """Return whether the database has exactly the schema of this version."""
+    """Tell whether the database has exactly the schema of this version."""
     return revisions.is_at(settings.effective_database_url, VERSION_TABLE, SCHEMA)
 
 
 def sql_records(opened: Database, settings: Settings) -> SqlRecords:
-    """Return the records that an open database holds."""
+    """Return the records in an open database."""
     return SqlRecords(opened, settings.link_max_seconds, settings.tenant_limits)
 
 
 def key_ring(settings: Settings, clock: Clock = time.time) -> KeyRing:
-    """Load the signing keys; raises `SigningKeyError`."""
+    """Load the signing keys; raise `SigningKeyError`."""
     return KeyRing(settings.keys_directory, clock, settings.longest_token_seconds)
 
 
 def login_tries(settings: Settings, opened: Database) -> SqlLoginTries:
-    """Return the tries of secrets; `opened` is the database of the records.
+    """Return the records of login tries; `opened` is the database of the other records.
 
-    With SQLite they are in a file of their own, which no transaction syncs. Files of earlier starts
-    of the machine go.
+    With SQLite the tries are in a separate file, which no transaction syncs to disk. The function
+    deletes such files from before the last start of the machine.
     """
     if opened.dialect != "sqlite":
         return SqlLoginTries(opened)
     file = settings.tries_file
-    # The records may lie elsewhere (WHARF_DATABASE_URL).
+    # The folder may not exist, since the database may be in another place (WHARF_DATABASE_URL).
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in file.parent.glob(f"{TRIES}*"):
         if not old.name.startswith(file.name):

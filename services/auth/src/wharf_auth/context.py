@@ -1,4 +1,4 @@
-"""What the routes of the auth service work with; `bootstrap.py` builds it."""
+"""The parts that auth's routes use; `bootstrap.py` builds them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wharf_auth.signing import KeyRing
 
 @dataclass(frozen=True)
 class AppContext:
-    """The parts of one service.
+    """All parts of the service, built once at startup.
 
     Attributes:
         auth_verifier: verifies the tokens of requests to this service.

@@ -1,6 +1,6 @@
-"""What an operator, or time, does with the signing keys; each act is in the audit log.
+"""The rotation and retirement of signing keys; each act is added to the audit log.
 
-The service needs no restart: `signing.KeyRing` sees within a second what changed in the directory.
+The service needs no restart: `signing.KeyRing` notices a change of the directory within a second.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from wharf_auth.signing import KeyRing
 
 
 class RotationRefused(Exception):
-    """What was asked for would leave no key, or too few; the message is one line."""
+    """The rotation or retirement is not possible now; the message is one line."""
 
 
 def rotate(ring: KeyRing, records: Records, clock: Clock, by: Actor) -> str:
-    """Makes the key that signs next; returns its id. Raises `RotationRefused`."""
+    """Create the key that signs next; return its id. Raise `RotationRefused`."""
     pending = [turn.key.kid for turn in ring.turns() if turn.state == "published"]
     if pending:
         raise RotationRefused(
-            f"the key {pending[0]} is published and does not sign yet; wait for its turn, or "
+            f"the key {pending[0]} is published and does not sign yet; wait until it signs, or "
             f"retire it first: wharf-auth keys retire {pending[0]}"
         )
     kid = signing.create(ring.directory)
@@ -33,30 +33,31 @@ def rotate(ring: KeyRing, records: Records, clock: Clock, by: Actor) -> str:
 def retire(
     ring: KeyRing, records: Records, clock: Clock, kid: str, by: Actor, *, force: bool = False
 ) -> None:
-    """Ends a key before its time: tokens that it signed are refused. Raises `RotationRefused`.
+    """Retire a key early: services refuse the tokens that it signed. Raise `RotationRefused`.
 
-    Only by `force` the key that signs: the next one signs then, whether or not it is known yet.
+    The signing key needs `force`: then the next key signs immediately, even if other services have
+    not fetched it yet.
     """
     turns = ring.turns()
     found = next((turn for turn in turns if turn.key.kid == kid), None)
     if found is None:
-        raise RotationRefused(f"there is no key {kid}; `wharf-auth keys list` shows all")
+        raise RotationRefused(f"there is no key {kid}; `wharf-auth keys list` shows all keys")
     states: list[KeyState] = [turn.state for turn in turns if turn is not found]
     if found.state == "signing" and "published" not in states:
         raise RotationRefused(
-            f"the key {kid} signs, and none comes after it; make one: wharf-auth keys rotate"
+            f"the key {kid} signs, and no key follows it; make one: wharf-auth keys rotate"
         )
     if found.state == "signing" and not force:
         raise RotationRefused(
-            f"the key {kid} signs; the next one does in a while by itself. With --force it signs "
-            "at once, and is refused where it is not known yet"
+            f"the key {kid} signs, and the next key will replace it automatically. With --force "
+            "the next key signs immediately; services that have not fetched it refuse its tokens"
         )
     signing.remove(found.key)
     _note(records, clock, by, "keys.retire", kid)
 
 
 def sweep(ring: KeyRing, records: Records, clock: Clock, by: Actor) -> list[str]:
-    """Removes the keys of which no token can be alive; their ids."""
+    """Delete the keys whose last token has expired; return their ids."""
     gone = ring.sweep()
     for kid in gone:
         _note(records, clock, by, "keys.retire", kid)

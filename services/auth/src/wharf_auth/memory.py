@@ -1,4 +1,7 @@
-"""Gives memory back: argon2 takes 7 MiB for 15 ms, and glibc would keep it in every thread."""
+"""A setting of glibc that returns memory to the system.
+
+argon2 needs 7 MiB for 15 ms. By default glibc would keep this memory for every thread.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import ctypes
 
 # From glibc's malloc.h.
 _M_MMAP_THRESHOLD = -3
-# Blocks from this size on are mapped on their own and unmapped when freed. By default the bound
-# grows with what is freed, up to 32 MiB, so that four threads came to hold 76 MiB for nothing.
+# A block of at least this size is mapped separately, and unmapped when it is freed. By default the
+# threshold grows with the size of freed blocks, up to 32 MiB; four threads then kept 76 MiB unused.
 _THRESHOLD_BYTES = 1024 * 1024
 
 
 def return_large_blocks() -> None:
-    """Sets the bound for this process and its children; a libc without the knob is left alone."""
+    """Set the threshold for this process and its children, if the C library has `mallopt`."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES)

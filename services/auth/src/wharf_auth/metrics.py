@@ -1,4 +1,4 @@
-"""Prometheus metrics of the auth service; docs/metrics.md says what each means."""
+"""The Prometheus metrics of auth; docs/metrics.md explains each of them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ for _reason in ("refused", "suspended", "busy", "throttled", "uncountable"):
 
 
 def install(app: Flask, version: str, ring: KeyRing) -> None:
-    """Adds `GET /metrics` for the internal port."""
+    """Add `GET /metrics` for the internal port."""
     metrics.expect_problems((*COMMON.by_slug, *CATALOGUE.by_slug))
     metrics.expect_policies(("client", "tenant", ACCOUNT_POLICY, NETWORK_POLICY, POLICY))
     metrics.install(app, version, (lambda: keys(ring),))
 
 
 def keys(ring: KeyRing) -> Iterator[Metric]:
-    """How old the key in use is, and how many there are."""
+    """Yield the age of the signing key, and the number of keys in each state."""
     turns = ring.turns()
     signing = next(turn for turn in turns if turn.state == "signing")
     yield GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""Files with secrets: whole or not there, durable, readable by their owner only."""
+"""Files with secrets: written atomically and durably, and readable by their owner only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from servicekit import atomic_file
 
 
 def write(path: Path, content: bytes) -> None:
-    """Puts a file in place, replacing an older one at once; raises `OSError`.
+    """Write a file with mode 0600, atomically and durably; raise `OSError`.
 
-    It belongs to whom the folder belongs: root at the command line makes keys for the service.
+    If root writes the file, its owner becomes the owner of the folder: an operator may run the
+    commands as root, and the service has to read the file.
     """
     with atomic_file.replacing(path, mode=0o600, durable=True) as file:
         if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""The settings of the auth service; see `servicekit.settings` for how they are read."""
+"""The settings of auth; `servicekit.settings` reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_auth.domain.login_delays import LoginDelays, LoginLimits
 from wharf_auth.domain.tokens import MAX_TOKEN_TTL_SECONDS
 
 TRIES = "tries-"
-#: Of releases before; they mean nothing any more.
+#: Settings of earlier releases, which have no effect any more.
 _RETIRED = (
     "WHARF_LOGIN_FAILURES_PER_CLIENT_PER_MINUTE",
     "WHARF_LOGIN_FAILURES_PER_ADDRESS_PER_MINUTE",
@@ -26,7 +26,7 @@ _RETIRED = (
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings; each is the variable `WHARF_<NAME>`."""
+    """All settings of auth; each is read from the environment variable `WHARF_<NAME>`."""
 
     data: Path = setting(doc="The folder of all data of Wharf.")  # noqa: RUF009 -- a field
     issuer: str = setting(
@@ -203,12 +203,12 @@ class Settings:
 
     @property
     def gateway_url(self) -> str:
-        """URL of the gateway as clients see it: the issuer without its `/auth`."""
+        """Return the URL of the gateway as clients see it: the issuer without its `/auth`."""
         return self.issuer.removesuffix("/auth")
 
     @property
     def tenant_limits(self) -> TenantLimits:
-        """How much a tenant may have here."""
+        """Return the limits of a tenant."""
         return TenantLimits(
             clients=self.tenant_max_clients,
             users=self.tenant_max_users,
@@ -220,55 +220,55 @@ class Settings:
 
     @property
     def login_limits(self) -> LoginLimits:
-        """How often a secret may be tried in vain."""
+        """Return the limits for failed login tries."""
         delays = LoginDelays(self.login_free_failures, self.login_longest_wait_seconds)
         return LoginLimits(delays, self.login_network_accounts)
 
     @property
     def tries_file(self) -> Path:
-        """The file of tries of secrets, where the database is SQLite."""
+        """Return the path of the file for login tries; it is used if the database is SQLite."""
         return self.data / "auth" / f"{TRIES}{boot_number()}.db"
 
     @property
     def longest_token_seconds(self) -> int:
-        """The longest life of any token: so long its key is needed."""
+        """Return the longest life of any token in seconds; its key is needed for this time."""
         return max(self.token_ttl_seconds, self.ticket_ttl_seconds, self.live_token_ttl_seconds)
 
     @property
     def keys_directory(self) -> Path:
-        """Where the private keys lie."""
+        """Return the folder of the private keys."""
         return Path(self.keys) if self.keys else self.data / "auth" / "keys"
 
     @property
     def credentials_path(self) -> Path:
-        """Where `wharf-auth init` leaves the first credentials."""
+        """Return the path of the file where `wharf-auth init` writes the first credentials."""
         return Path(self.credentials) if self.credentials else self.data / "credentials.json"
 
     @property
     def effective_database_url(self) -> str:
-        """The database's URL with its default filled in."""
+        """Return the URL of the database, or its default."""
         return self.database_url or f"sqlite:///{self.data / 'auth' / 'auth.db'}"
 
     @property
     def effective_limits_url(self) -> str:
-        """The URL of the limits' storage with its default filled in."""
-        # The module `uwsgi` exists inside uWSGI's processes only.
+        """Return the URL of the store for rate limits, or its default."""
+        # The module `uwsgi` exists only in processes of uWSGI.
         default = "uwsgi-cache://limits" if "uwsgi" in sys.modules else "memory://"
         return self.limits_url or default
 
 
 def retired() -> list[str]:
-    """The variables of the environment that an earlier release has read."""
+    """Return the names of set environment variables that only earlier releases read."""
     return [name for name in _RETIRED if os.environ.get(name)]
 
 
 def read() -> Settings:
-    """The settings in the environment; raises `SettingsError` with one line for the operator."""
+    """Read the settings from the environment; raise `SettingsError` with a one-line message."""
     found = settings.read(Settings)
     parts = urlsplit(found.issuer)
     plain = not (parts.query or parts.fragment or parts.username or found.issuer.endswith("/"))
     if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
-        # RFC 8414 section 2; a trailing slash would make two issuers of one.
+        # RFC 8414 section 2. A URL with a trailing slash would be a different issuer.
         raise SettingsError(
             f"WHARF_ISSUER={found.issuer!r}: allowed is an http or https URL without a query, "
             "a fragment and a slash at the end"

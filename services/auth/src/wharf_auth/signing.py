@@ -1,4 +1,4 @@
-"""The private keys: made, checked, loaded and used here, and nowhere else."""
+"""The private keys: only this module creates, checks, loads and uses them."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 
 KEY_BITS = 2048
 SUFFIX = ".pem"
-# A key's name may say since when it is there, in unix seconds: all files of a Kubernetes secret are
-# written anew with each change.
+# A file's name may begin with the time when the key was added, in unix seconds. Kubernetes rewrites
+# all files of a secret with each change, so modification times are useless there.
 _BEGUN = re.compile(r"([0-9]{10})-")
 _POLL_SECONDS = 1.0
 
 
 class SigningKeyError(Exception):
-    """A key that must not be used; the message is one line that names the file."""
+    """A key that auth must not use; the message is one line that names the file."""
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key. `since` is when it was put in place or made, in unix seconds."""
+    """A private key. `since` is the time when it was added or made, in unix seconds."""
 
     kid: str
     private: rsa.RSAPrivateKey
@@ -52,7 +52,7 @@ class SigningKey:
 
 
 def thumbprint(key: rsa.RSAPublicKey) -> str:
-    """The key's id: its JWK thumbprint with SHA-256 (RFC 7638)."""
+    """Return the key's id: its JWK thumbprint with SHA-256 (RFC 7638)."""
     jwk = _jwk(key)
     canonical = msgspec.json.encode({name: jwk[name] for name in ("e", "kty", "n")})
     return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
@@ -64,12 +64,12 @@ def _jwk(key: rsa.RSAPublicKey) -> dict[str, Any]:
 
 
 def public_jwk(key: rsa.RSAPublicKey) -> dict[str, Any]:
-    """The public key as it is published (RFC 7517)."""
+    """Return the public key in its published form (RFC 7517)."""
     return {**_jwk(key), "kid": thumbprint(key), "use": "sig", "alg": ALGORITHM}
 
 
 def new_pem() -> tuple[str, bytes]:
-    """A new key's id, and itself in PEM."""
+    """Generate a private key; return its id and the key in PEM."""
     private = rsa.generate_private_key(65537, KEY_BITS)
     pem = private.private_bytes(
         serialization.Encoding.PEM,
@@ -80,7 +80,7 @@ def new_pem() -> tuple[str, bytes]:
 
 
 def create(directory: Path) -> str:
-    """Makes a key and puts it in place durably; returns its id."""
+    """Generate a key and write it durably to the directory; return its id."""
     kid, pem = new_pem()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     private_files.write(directory / f"{kid}{SUFFIX}", pem)
@@ -88,9 +88,9 @@ def create(directory: Path) -> str:
 
 
 def remove(key: SigningKey) -> bool:
-    """Removes the key's file: what it signed is refused from the next look on.
+    """Delete the key's file; auth refuses its tokens after it has read the directory again.
 
-    False where it is gone already: another replica may have done it.
+    Return whether the file existed: another replica may have deleted it before.
     """
     try:
         key.path.unlink()
@@ -100,21 +100,24 @@ def remove(key: SigningKey) -> bool:
 
 
 def load(directory: Path) -> dict[str, SigningKey]:
-    """All keys of the directory by id; raises `SigningKeyError` for any that must not be used."""
+    """Return all keys of the directory by id.
+
+    Raise `SigningKeyError` if the directory has no key, or one that auth must not use.
+    """
     try:
-        # Nobody changes what lies on a file system that is mounted to be read, as secrets are in
-        # containers; whatever mode the mount's own folder has.
+        # In containers secrets are mounted read-only. No process can change files there, so the
+        # mode of the folder does not matter.
         if not _mounted_read_only(directory):
             _require_private(os.stat(directory), f"the key directory {directory}", "700")
         names = sorted(name for name in os.listdir(directory) if name.endswith(SUFFIX))
     except OSError as error:
         raise SigningKeyError(
             f"the key directory {directory} cannot be read: {error.strerror}; "
-            "`wharf-auth init` makes it"
+            "`wharf-auth init` creates it"
         ) from None
     keys = [_load_one(directory / name) for name in names]
     if not keys:
-        raise SigningKeyError(f"{directory} holds no key (*{SUFFIX}); `wharf-auth init` makes one")
+        raise SigningKeyError(f"{directory} has no key (*{SUFFIX}); `wharf-auth init` creates one")
     return {key.kid: key for key in keys}
 
 
@@ -133,7 +136,9 @@ def _load_one(path: Path) -> SigningKey:
     if not isinstance(private, rsa.RSAPrivateKey):
         raise SigningKeyError(f"{what} is not an RSA key, which {ALGORITHM} needs")
     if private.key_size < KEY_BITS:
-        raise SigningKeyError(f"{what} is weak: {private.key_size} bits, {KEY_BITS} are the least")
+        raise SigningKeyError(
+            f"{what} is weak: {private.key_size} bits; at least {KEY_BITS} are required"
+        )
     public = private.public_key()
     kid = thumbprint(public)
     named = _BEGUN.match(path.name) if path.stem != kid else None
@@ -146,9 +151,9 @@ def _mounted_read_only(path: Path) -> bool:
 
 
 def _is_lent(status: os.stat_result, path: Path) -> bool:
-    """Whether a group that this process is in may read the file, and nobody may change it.
+    """Tell whether a group of this process may read the file, and no process may change it.
 
-    So Kubernetes hands out secrets: the file is root's, and of the pod's own group (`fsGroup`).
+    Kubernetes mounts secrets this way: root owns the file, and its group is the pod's `fsGroup`.
     """
     return (
         status.st_uid == 0
@@ -167,10 +172,10 @@ def _require_private(status: os.stat_result, what: str, mode: str) -> None:
 
 
 class KeyRing:
-    """The keys of a directory, loaded again when it changes; signs, and serves public keys.
+    """The keys of a directory: it signs tokens and returns the public keys.
 
-    Raises `SigningKeyError` when the first load fails. Later troubles are logged, and the keys that
-    are known go on.
+    It loads the keys again when the directory changes. The constructor raises `SigningKeyError` if
+    the first load fails. A later failure is logged, and the ring continues with the loaded keys.
     """
 
     def __init__(
@@ -194,7 +199,7 @@ class KeyRing:
         return (status.st_mtime_ns, status.st_ino)
 
     def _current(self) -> dict[str, SigningKey]:
-        """The keys that are not retired, whether or not their files are gone yet."""
+        """Return the keys that are not retired; files of retired keys may still exist."""
         now = self._clock()
         found = self._loaded(now)
         if len(found) == 1:
@@ -212,35 +217,39 @@ class KeyRing:
                 try:
                     self._keys = load(self.directory)
                 except SigningKeyError as error:
-                    log.error("keys are not loaded again: %s", error)  # noqa: TRY400 -- one line
+                    log.error("cannot load the new keys, using the old: %s", error)  # noqa: TRY400 -- one line
                 self._version = version
         return self._keys
 
     def signing_key(self) -> SigningKey:
-        """The newest key that has been published for long enough, else the oldest."""
+        """Return the newest key that was published long enough, otherwise the oldest key."""
         turns = rotation.turns(self._current().values(), self._clock(), self._longest_token_seconds)
         return next(turn.key for turn in turns if turn.state == "signing")
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """An access token with these claims; those that narrow it are marked in its header."""
+        """Return a signed token with these claims.
+
+        Its header marks the claims that narrow the token as critical.
+        """
         key = self.signing_key()
         headers = {"typ": TYPE, "kid": key.kid, **critical(claims)}
         return jwt.encode(dict(claims), key.private, ALGORITHM, headers)
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The public key of this id: `servicekit.tokens.Keys` for auth itself."""
+        """Return the public key with this id, or `None`; implements `servicekit.tokens.Keys`."""
         key = self._current().get(kid)
         return key.public if key else None
 
     def turns(self) -> list[rotation.Turn[SigningKey]]:
-        """All keys in order of age with their state, those among them whose files may go."""
+        """Return all keys with their states, the oldest first, including retired keys."""
         now = self._clock()
         return rotation.turns(self._loaded(now).values(), now, self._longest_token_seconds)
 
     def sweep(self) -> list[str]:
-        """Removes the files of retired keys; their ids. Raises `OSError`.
+        """Delete the files of retired keys; return their ids. Raise `OSError`.
 
-        What is mounted to be read stays: they are an operator's to take out of the secret.
+        Delete nothing in a folder that is mounted read-only: there the operator has to remove the
+        keys from the secret.
         """
         if _mounted_read_only(self.directory):
             return []
@@ -248,6 +257,6 @@ class KeyRing:
         return [key.kid for key in retired if remove(key)]
 
     def jwks(self) -> dict[str, Any]:
-        """The key set (RFC 7517): public keys only."""
+        """Return the key set (RFC 7517) with the public keys."""
         keys = self._current().values()
         return {"keys": [public_jwk(key.private.public_key()) for key in keys]}

@@ -1,1 +1,1 @@
-"""What the OpenAPI document says beyond the declared operations; read when it is built."""
+"""The examples and the guide of the OpenAPI document, imported when the document is built."""

@@ -1,4 +1,4 @@
-"""An example of each operation by its id; `tests/unit/openapi` compares them with the schemas."""
+"""The examples of the operations by id; `tests/unit/openapi` compares them with the schemas."""
 
 from __future__ import annotations
 

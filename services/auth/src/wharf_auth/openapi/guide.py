@@ -1,4 +1,4 @@
-"""Tags, and what parameters and header fields look like, for the OpenAPI document."""
+"""Descriptions of tags and path parameters, and example values, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from wharf_auth.openapi.examples import EXAMPLES
 
 TAGS = {
     "tokens": "Access tokens and upload tickets: get, revoke and introspect them (OAuth 2.0).",
-    "discovery": "The public keys, and where the endpoints are.",
-    "sessions": "Logins of people, their sessions, and what they may change about themselves.",
-    "tenants": "Tenants, for administrators.",
+    "discovery": "The public keys, and the addresses of the endpoints.",
+    "sessions": "Logins and sessions of people, and their own accounts.",
+    "tenants": "The tenants of the installation; only administrators can use these operations.",
     "clients": "The programs of a tenant and their secrets.",
     "users": "The people of a tenant.",
     "groups": "Named sets of a tenant's people and clients, which share grants and scopes.",
-    "audit": "Who did what, and when.",
+    "audit": "The log of administrative acts: actor, act, time and outcome.",
 }
 PATH_PARAMETERS = {
     "client": "The id of the client.",

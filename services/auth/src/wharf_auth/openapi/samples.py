@@ -1,4 +1,4 @@
-"""The things that all examples speak of. Tokens and secrets are cut short: `…` stands for more."""
+"""The objects that all examples use. Tokens and secrets are shortened: `…` replaces the rest."""
 
 from __future__ import annotations
 
