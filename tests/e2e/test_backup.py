@@ -161,7 +161,7 @@ def moved(
     assert said.endswith("faults: 0\n")
     again = shell(f".venv/bin/wharf-upload restore {backup['BACKUP']}/upload", **environ)
     assert again.returncode == 1
-    assert "restore needs an empty one" in again.stderr
+    assert "restore needs an empty database" in again.stderr
     return environ
 
 

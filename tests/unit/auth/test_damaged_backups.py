@@ -96,7 +96,7 @@ def test_rows_of_a_newer_release(
     revisions = snapshots.Schema.revisions
     monkeypatch.setattr(snapshots.Schema, "revisions", lambda self: revisions(self)[1:])
     monkeypatch.setattr(snapshots.Schema, "head", lambda self: self.revisions()[0])
-    assert "this one does not know what is newer" in refused()
+    assert "an older version does not know a newer schema" in refused()
 
 
 def test_an_installation_in_use(

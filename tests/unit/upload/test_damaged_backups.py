@@ -149,7 +149,7 @@ def test_the_records(saved: Saved, damage: Damage) -> None:
     path = damage(saved.folder / "upload.db")
     with pytest.raises(BackupError, match=f"{path} is (damaged|missing in the backup)") as trouble:
         saved.restore()
-    assert "bring it back from another copy of this backup" in str(trouble.value)
+    assert "copy it from another copy of this backup" in str(trouble.value)
     assert saved.made() == []
 
 

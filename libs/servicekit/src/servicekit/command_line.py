@@ -1,4 +1,4 @@
-"""Runs a command of a service: an operator's mistake is one line on standard error."""
+"""The entry point of a service's commands: an operator's mistake is one line on standard error."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from servicekit.settings import SettingsError
 
 
 def end_on_term() -> None:
-    """Let TERM end this process while it starts, also where it is a container's first one.
+    """Let TERM end this process during its start, even if it is the first process of a container.
 
-    The kernel keeps signals from such a process unless it has asked for them.
+    The kernel does not deliver TERM to such a process unless it has a handler for it.
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
@@ -28,9 +28,9 @@ def run(
     """Run a command and exit with its code.
 
     Args:
-        command: the command, or a group of them.
-        name: what the operator called.
-        explain: returns the line for an error of this service, `None` for an unknown one.
+        command: the command or group of commands.
+        name: the name of the program, for messages.
+        explain: returns the message for an error of this service, or `None` for an unknown error.
     """
     end_on_term()
     os.umask(0o077)
@@ -51,7 +51,7 @@ def run(
 
 
 def _line(error: Exception) -> str | None:
-    """Return the line for an error that any service may have."""
+    """Return the message for an error that every service may have, or `None`."""
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, SettingsError):

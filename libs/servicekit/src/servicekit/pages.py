@@ -1,9 +1,10 @@
-"""How long a page of a list may be."""
+"""The limit for pages of lists."""
 
 from __future__ import annotations
 
 PAGE_BYTES = 1 << 20
-"""About how many bytes of JSON a page has at most.
+"""The approximate maximum size of a page, in bytes of JSON.
 
-nginx holds all of an answer that its client does not read (ADR 61). Most pages are far below this.
+If a client does not read a response, nginx keeps the whole response in memory (ADR 61). Most pages
+are much smaller.
 """

@@ -1,8 +1,8 @@
 """OpenTelemetry traces, an optional extra: `WHARF_OTLP_URL`, or OpenTelemetry's own variables.
 
-Nothing of OpenTelemetry is imported, here or elsewhere, before `wanted` has said yes. Its provider,
-which has a thread that exports, is made with the first request of a process, so after the fork of
-uWSGI's workers (ADR 20).
+No module imports OpenTelemetry unless `wanted` returns true. The provider has a background thread
+for the export. The first request of a process creates it, so after uWSGI forked the process
+(ADR 20).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TRACES = "/v1/traces"
 
 
 def wanted(url: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether traces go anywhere; raises `SettingsError` when the packages for it are missing."""
+    """Tell whether to export traces; raise `SettingsError` if the packages are not installed."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     if not url and not any(environ.get(name) for name in _ENDPOINTS):
@@ -39,15 +39,15 @@ def wanted(url: str, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 class Request:
-    """A request under way and its span; `context` is the parent of what is done for it."""
+    """A request in progress with its span; `context` is the parent for the spans of its stages."""
 
     def __init__(self, span: Any, context: Any) -> None:
         self.span, self.context = span, context
-        # Of the system's clock to that of `time.perf_counter`, in nanoseconds.
+        # The difference between the system's clock and `time.perf_counter`, in nanoseconds.
         self.offset = time.time_ns() - time.perf_counter_ns()
 
     def describe(self, *, name: str, status: int, attributes: Mapping[str, object]) -> None:
-        """Says what the request turned out to be; what is `None` is left out."""
+        """Set name, status and attributes of the span; skip attributes that are `None`."""
         self.span.update_name(name)
         for key, value in attributes.items():
             if value is not None:
@@ -60,7 +60,10 @@ class Request:
 
 
 class Tracing:
-    """The spans of one service. `url` is where OTLP over HTTP is taken, without `/v1/traces`."""
+    """The tracing of one service.
+
+    `url` is the address of an OTLP receiver over HTTP, without `/v1/traces`.
+    """
 
     def __init__(self, service: str, version: str, url: str = "") -> None:
         self._service, self._version, self._url = service, version, url
@@ -72,7 +75,7 @@ class Tracing:
 
     @contextmanager
     def request(self, environ: Mapping[str, Any]) -> Iterator[Request]:
-        """Makes a span of the block, which this thread works on, and ends it."""
+        """Make a span for the block, which handles a request in this thread."""
         request = self.begin(environ)
         try:
             with self.working_on(request):
@@ -81,7 +84,7 @@ class Tracing:
             request.span.end()
 
     def begin(self, environ: Mapping[str, Any]) -> Request:
-        """The span of a request, a part of the caller's trace where there is one."""
+        """Start the span of a request, inside the caller's trace if the request names one."""
         from opentelemetry import trace
 
         parent = self._parent(environ)
@@ -96,7 +99,7 @@ class Tracing:
 
     @contextmanager
     def working_on(self, request: Request) -> Iterator[None]:
-        """What this thread notes within the block belongs to the request."""
+        """Make the request the current one of this thread for the block."""
         before = self.current
         self._local.current = request
         try:
@@ -106,11 +109,14 @@ class Tracing:
 
     @property
     def current(self) -> Request | None:
-        """The request that this thread works on."""
+        """Return the current request of this thread."""
         return getattr(self._local, "current", None)
 
     def stage(self, name: str, begun: float, ended: float) -> None:
-        """A span of the current request; times of `time.perf_counter()`. Without one: nothing."""
+        """Add a span to the current request, if there is one.
+
+        `begun` and `ended` are times of `time.perf_counter()`.
+        """
         request = self.current
         if request is None or not request.span.is_recording():
             return
@@ -118,7 +124,7 @@ class Tracing:
         self._opened().start_span(name, context=request.context, start_time=begun_at).end(ended_at)
 
     def describe(self, line: Mapping[str, Any]) -> None:
-        """Tells the current span what the log's line says."""
+        """Copy the values of the request's log line to the current span."""
         if (request := self.current) is not None:
             request.describe(
                 name=f"{line['method']} {line['route']}",
@@ -151,7 +157,7 @@ class Tracing:
     # ---- the provider ----
 
     def _opened(self) -> Any:
-        """The tracer, made by the first who asks."""
+        """Return the tracer; the first call creates it."""
         if self._tracer is None:
             with self._lock:
                 if self._tracer is None:
@@ -168,7 +174,7 @@ class Tracing:
         local = self._local
 
         class Ids(RandomIdGenerator):
-            """A trace that begins here has the id that the gateway's log has, too."""
+            """An id generator: a trace that begins here gets the trace id of the gateway's log."""
 
             def generate_trace_id(self) -> int:
                 given = getattr(local, "trace_id", "")
@@ -189,7 +195,10 @@ WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def traced(app: WsgiApp, tracing: Tracing) -> WsgiApp:
-    """A WSGI application whose requests are spans; ours answer before they return."""
+    """Wrap a WSGI application so that each request is a span.
+
+    The span ends when the application returns: applications of Wharf have their response by then.
+    """
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         with tracing.request(environ):

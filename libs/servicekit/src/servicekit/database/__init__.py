@@ -1,7 +1,7 @@
-"""Relational databases behind one small face: SQLite and PostgreSQL.
+"""SQLite and PostgreSQL behind one small interface.
 
-SQL is written once, in what both understand, with `?` for parameters (and therefore no other
-question mark, and no percent sign, in a statement).
+Every statement is written once, in SQL that both understand. `?` marks a parameter, so a statement
+has no other question mark and no percent sign.
 """
 
 from __future__ import annotations

@@ -9,29 +9,29 @@ from typing import Any, Protocol
 
 from servicekit.metric_buffers import Level, MetricBuffer
 
-# Of SQLite, where nothing else is asked for.
+# The default page size of SQLite.
 PAGE_BYTES = 4096
 Row = tuple[Any, ...]
 
 UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN = "unavailable", "out_of_space", "outcome_unknown"
 ERROR_KINDS = (UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN)
-# Of one process to PostgreSQL, unless a caller says another number: more than it has threads, so
-# that no thread waits for the connection of another one.
+# The default for the most connections of one process to PostgreSQL. A process has fewer threads, so
+# that no thread waits for a connection.
 MOST_CONNECTIONS = 100
 
-# What implementations measure.
+# The implementations note their measurements in these buffers.
 errors = MetricBuffer()
 """Errors by kind."""
 transactions = MetricBuffer()
-"""Seconds of write transactions, without what they waited for."""
+"""Seconds of write transactions, without the wait for their turn or for a connection."""
 waits = MetricBuffer()
-"""Seconds of waiting for the writer's turn, or for a connection."""
+"""Seconds that write transactions waited for their turn, or for a connection."""
 connections = Level()
 """Open connections of this process."""
 
 
 class DatabaseUnavailable(Exception):
-    """Locked for too long, out of reach, or out of space. Nothing was changed."""
+    """The database is locked for too long, unreachable or out of space; nothing was changed."""
 
     kind = UNAVAILABLE
 
@@ -41,61 +41,61 @@ class DatabaseUnavailable(Exception):
 
 
 class OutOfSpace(DatabaseUnavailable):
-    """The database's disk is full. Nothing was changed, not even by a commit that says so."""
+    """The database's disk is full; nothing was changed, even if the commit raises this error."""
 
     kind = OUT_OF_SPACE
 
 
 class OutcomeUnknown(DatabaseUnavailable):
-    """The commit itself failed: the change may or may not be there."""
+    """The commit failed, so the transaction may or may not have changed the database."""
 
     kind = OUTCOME_UNKNOWN
 
 
 class UniqueViolation(Exception):
-    """A row with this key is there already. The transaction must be given up."""
+    """A row with this key exists already; the caller has to abandon the transaction."""
 
 
 class Connection(Protocol):
-    """Runs statements; raises `DatabaseUnavailable` and `UniqueViolation`."""
+    """A connection to a database; its calls raise `DatabaseUnavailable` and `UniqueViolation`."""
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """All rows of a query."""
+        """Return all rows of a query."""
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """The first row of a query."""
+        """Return the first row of a query, or `None`."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Runs a statement; the number of rows it changed."""
+        """Run a statement; return the number of rows that it changed."""
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
-        """Runs a statement once per sequence of parameters."""
+        """Run a statement once for each sequence of parameters."""
 
 
 class Database(Protocol):
-    """Connections are opened when they are first used: a fork before that inherits none."""
+    """A database. Its first use opens a connection, so a process that forks before shares none."""
 
     dialect: str
 
     def reading(self) -> Connection:
-        """A connection outside any transaction. Sees what is committed."""
+        """Return a connection outside any transaction; it reads committed data."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A write transaction: committed durably at the end of the block, undone on an error.
+        """Run a write transaction: commit it durably at the end of the block, or undo it on error.
 
-        A commit that fails raises `OutcomeUnknown`. On SQLite writers of all processes take
-        turns; the wait is bounded, then `DatabaseUnavailable` is raised.
+        A commit that fails raises `OutcomeUnknown`. On SQLite only one process writes at a time; if
+        the wait takes too long, the call raises `DatabaseUnavailable`.
         """
 
     def leave(self) -> None:
-        """Closes what is the calling thread's alone, before it ends; others go on."""
+        """Close the connections of the calling thread; call this before the thread ends."""
 
     def close(self) -> None:
-        """Closes the calling thread's connection, or the pool; the next use opens another."""
+        """Close the calling thread's connection, or the pool; the next use opens a new one."""
 
 
 def commit(connection: Connection) -> None:
-    """Commits; raises `OutOfSpace` or, when it fails otherwise, `OutcomeUnknown`."""
+    """Commit; raise `OutOfSpace`, or `OutcomeUnknown` for any other failure."""
     try:
         connection.execute("COMMIT")
     except OutOfSpace:
@@ -111,6 +111,6 @@ def count_while_alive(connection: object) -> Callable[[], object]:
     """
     connections.begin(None)
     ended = weakref.finalize(connection, connections.end)
-    # Not at the exit: the process's numbers end with it.
+    # Not at the exit of the process: its gauge ends with the process.
     ended.atexit = False
     return ended

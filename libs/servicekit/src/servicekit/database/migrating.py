@@ -1,6 +1,6 @@
-"""Schema migrations with Alembic, run by a command before the services start, never by a request.
+"""Schema migrations with Alembic: a command runs them before a service starts, never a request.
 
-Several starts at once are safe: one migrates under a lock, the others wait and find it done.
+Concurrent starts are safe: one process migrates under a lock, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from servicekit import file_lock
 from servicekit.database.opening import sqlite_path
 
 log = logging.getLogger(__name__)
-# Any number will do as long as nothing else in the database uses it for an advisory lock.
+# An arbitrary number that no other advisory lock in the database uses.
 ADVISORY_LOCK = 0x77686172
 
 
 def upgrade(url: str, scripts: Path) -> None:
-    """Brings the database at `url` to the newest revision in the folder `scripts`.
+    """Migrate the database at `url` to the newest revision in the folder `scripts`.
 
-    One that a newer release has migrated is left as it is: the older one works on it, too, as long
-    as both run side by side (docs/adr/0032).
+    A database that a newer release has migrated stays unchanged: the older release can use it too,
+    so that both can run at the same time (docs/adr/0032).
     """
     path = sqlite_path(url)
     if path is not None:
@@ -39,7 +39,7 @@ def upgrade(url: str, scripts: Path) -> None:
 
 
 def engine_of(url: str) -> sqlalchemy.Engine:
-    """Return SQLAlchemy's engine for a URL; its connections are closed when they are given back."""
+    """Return SQLAlchemy's engine for a URL; it closes each connection after its use."""
     path = sqlite_path(url)
     if path is None:
         rest = url.split("://", 1)[1]
@@ -59,15 +59,17 @@ def _upgrade(connection: sqlalchemy.Connection, scripts: Path) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        # Alembic has no other way to say that it does not know the revision.
+        # With this cause Alembic reports that it does not know the revision.
         if not isinstance(error.__cause__, ResolutionError):
             raise
-        log.warning("the database is of a newer release, and stays as it is: %s", error)
+        log.warning("a newer release has migrated the database, it stays unchanged: %s", error)
 
 
 def _begin_for_real(engine: sqlalchemy.Engine) -> None:
-    """Python's sqlite3 begins no transaction before a CREATE: a crash would leave half the tables,
-    and no later upgrade could make the rest.
+    """Make the engine begin each transaction on SQLite explicitly.
+
+    Python's sqlite3 begins no transaction before a CREATE. After a crash some tables would be
+    missing, and no later upgrade could create them.
     """
 
     @sqlalchemy.event.listens_for(engine, "connect")
@@ -102,16 +104,16 @@ def _one_at_a_time(engine: sqlalchemy.Engine, path: Path | None) -> Iterator[sql
 
 
 def run_env(version_table: str = "alembic_version") -> None:
-    """What a service's `migrations/env.py` calls.
+    """Run the migrations; the `migrations/env.py` of each service calls this.
 
-    `version_table` remembers the revision; services that share a database need one each.
+    `version_table` stores the revision. Services that share a database need different tables.
     """
     from alembic import context
 
     context.configure(
         connection=context.config.attributes["connection"],
         version_table=version_table,
-        # SQLite has few ALTERs; Alembic's batch mode copies the table instead.
+        # SQLite supports few forms of ALTER, so Alembic's batch mode copies the table instead.
         render_as_batch=True,
     )
     with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""Chooses the database by URL."""
+"""The choice of the database by its URL."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from servicekit.settings import SettingsError
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a `sqlite:///…` URL, or `None` for other schemes."""
+    """Return the path of the file for a `sqlite:///…` URL, or `None` for other schemes."""
     parts = urlsplit(url)
     if parts.scheme != "sqlite":
         return None
-    # sqlite:///relative and sqlite:////absolute, as SQLAlchemy has it.
+    # As in SQLAlchemy: sqlite:///relative and sqlite:////absolute.
     return Path(unquote(parts.path[1:])).absolute()
 
 
@@ -25,11 +25,11 @@ def open_database(
     page_bytes: int = PAGE_BYTES,
     most_connections: int = MOST_CONNECTIONS,
 ) -> Database:
-    """A database for `sqlite:///path` or `postgresql://…`; raises `SettingsError` for others.
+    """Open the database for `sqlite:///path` or `postgresql://…`; raise `SettingsError` for others.
 
-    `page_bytes` is the size of SQLite's pages: a few small rows cost less in small ones.
-    `most_connections` is how many connections to PostgreSQL a process may open. Drivers are
-    imported when they are needed: psycopg costs 20 MB of memory.
+    `page_bytes` is the size of SQLite's pages: small pages are cheaper for few small rows.
+    `most_connections` is the most connections of a process to PostgreSQL. The function imports a
+    driver only when it is needed: psycopg costs 20 MB of memory.
     """
     path = sqlite_path(url)
     if path is not None:

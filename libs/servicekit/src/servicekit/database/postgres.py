@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg: each process has one pool of connections, by psycopg_pool."""
+"""PostgreSQL with psycopg: each process has one pool of connections (psycopg_pool)."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ from servicekit.database.base import (
 
 CONNECT_SECONDS = 2
 STATEMENT_MILLISECONDS = 5000
-# A little longer than the server's own bound: for a server that hangs and keeps none.
+# Slightly longer than the server's own timeout, for a server that hangs and does not keep it.
 ANSWER_SECONDS = 5.5
-# Every query of the services has an index that finds its rows in their order. Without statistics,
-# or without the parameters (a prepared statement), the planner may find reading and sorting all of
-# a tenant's rows cheaper: true today, and slower with each file. A plan that costs much, as it
-# thinks, would be compiled for longer than it runs.
+# Options to switch off. Every query of the services has an index with the rows in the right order.
+# Without statistics, or in a prepared statement, the planner may prefer to read and sort all rows
+# of a tenant. That may be faster today, but gets slower with each file. The option jit would
+# compile plans with a high estimated cost, which takes longer than to run them.
 _PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
-# A cursor keeps the rows that it has found until its next statement.
+# A cursor keeps its rows in memory until its next statement. After a result with more rows than
+# this, the connection drops the cursor.
 _FEW_ROWS = 100
-# Longer than the pool takes to open a connection; whoever waits so long finds out what is wrong.
+# Longer than the pool needs to open a connection. After this time a thread tries to connect itself,
+# to get the error.
 _POOL_SECONDS = 0.1
 T = TypeVar("T")
-# It tells of every connection that it gives and takes. What fails is told by the request.
+# The pool logs every connection that it lends and takes back. Failures are logged by the request.
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 
@@ -53,16 +55,16 @@ def _placeholders(sql: str) -> LiteralString:
 def _translated(error: psycopg.Error) -> Exception:
     if isinstance(error, errors.UniqueViolation):
         return UniqueViolation(str(error))
-    # A missing table is a database that nobody has migrated yet; SQLite reports it the same way.
+    # A missing table means that the database is not migrated yet; SQLite reports the same error.
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | errors.UndefinedTable):
         return DatabaseUnavailable(str(error).strip())
     return error
 
 
 class _BoundedConnection(psycopg.Connection[Row]):
-    """Gives up a server that does not answer at all: frozen, or behind a dead network."""
+    """A connection with a timeout for servers that do not respond, for instance after a crash."""
 
-    # To make a cursor takes a third of the time of a statement.
+    # Creating a cursor takes a third of the time of a statement, so the connection keeps one.
     kept_cursor: psycopg.Cursor[Row] | None = None
     _counted: Callable[[], object] | None = None
 
@@ -86,12 +88,12 @@ class _BoundedConnection(psycopg.Connection[Row]):
         interval: float = 0.1,
         timeout: float | None = None,
     ) -> Any:
-        """Waits for the server; psycopg has no bound of its own."""
+        """Wait for the server with a timeout; psycopg has none."""
         try:
             return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                # An answer may still come: this connection is of no more use.
+                # A late response may still arrive, so the connection cannot be used any more.
                 self.pgconn.finish()
             raise
 
@@ -100,7 +102,7 @@ _Pool = psycopg_pool.ConnectionPool[_BoundedConnection]
 
 
 class _PostgresConnection:
-    """A connection of the pool, with errors translated, until `give_back`."""
+    """A connection that is borrowed from the pool until `give_back`; it translates errors."""
 
     __slots__ = ("_cursor", "_pool", "raw")
 
@@ -111,7 +113,7 @@ class _PostgresConnection:
         self._cursor = raw.kept_cursor
 
     def give_back(self) -> None:
-        """Ends the use; the pool rolls back what is open and closes what is broken."""
+        """Return the connection to the pool, which rolls back an open transaction."""
         self._pool.putconn(self.raw)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -146,10 +148,10 @@ class _PostgresConnection:
 
 
 class PostgresDatabase:
-    """`url` is a libpq URL; `durable` false commits asynchronously.
+    """A PostgreSQL database. `url` is a libpq URL; with `durable` false, commits are asynchronous.
 
-    The pool of a process opens as many connections as are in use at the same time, and no more than
-    `most_connections`: above that a thread waits for one.
+    The pool of a process opens as many connections as are in use at the same time, but at most
+    `most_connections`; then a thread waits for a free connection.
     """
 
     dialect = "postgresql"
@@ -165,20 +167,20 @@ class PostgresDatabase:
             f" -c lock_timeout={STATEMENT_MILLISECONDS}"
             f" -c synchronous_commit={'on' if durable else 'off'}"
             + "".join(f" -c {name}=off" for name in _PLANNER),
-            # A peer that vanishes without a word must not hold a request for hours.
+            # A peer that disappears without closing the connection must not block a request long.
             "tcp_user_timeout": STATEMENT_MILLISECONDS,
         }
-        # The pool, and the process that has it.
+        # The pool, and the id of the process that opened it.
         self._opened: tuple[_Pool, int] | None = None
         self._opening = threading.Lock()
 
     def reading(self) -> Connection:
-        """For each statement a connection of its own, outside any transaction."""
+        """Return a connection that runs each statement separately, outside any transaction."""
         return _Reading(self)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A write transaction; see the contract."""
+        """Run a write transaction; see the contract."""
         asked = time.perf_counter()
         connection, _ = self.first(lambda taken: taken.execute("BEGIN"))
         begun = time.perf_counter()
@@ -193,9 +195,9 @@ class PostgresDatabase:
     def first(
         self, call: Callable[[_PostgresConnection], T], *, again: bool = True
     ) -> tuple[_PostgresConnection, T]:
-        """Takes a connection and calls for its first statement; the caller gives it back.
+        """Borrow a connection and run `call`, its first statement; the caller has to return it.
 
-        With `again`, once more on a new connection where this one turns out to be dead.
+        With `again`, try a second time with a new connection if the first connection is dead.
         """
         connection = self._taken()
         try:
@@ -205,7 +207,7 @@ class PostgresDatabase:
             dead = isinstance(error, DatabaseUnavailable) and connection.raw.closed
             if not (dead and again):
                 raise
-        # The server was restarted: those that wait in the pool are dead, too.
+        # The server was restarted, so the idle connections in the pool are dead too.
         self._pool().drain()
         return self.first(call, again=False)
 
@@ -215,20 +217,20 @@ class PostgresDatabase:
             try:
                 raw = pool.getconn(_POOL_SECONDS)
             except psycopg_pool.PoolTimeout:
-                # The pool tries again and again, and says nothing; this attempt ends with an error.
+                # The pool retries silently. This attempt raises the error.
                 _BoundedConnection.connect(self._url, **self._settings).close()
                 raw = pool.getconn(CONNECT_SECONDS)
         except psycopg_pool.PoolClosed:
-            return self._taken()  # by another thread, with `close`
+            return self._taken()  # another thread has called `close`
         except psycopg.Error as error:
             raise _translated(error) from error
         return _PostgresConnection(pool, raw)
 
     def _pool(self) -> _Pool:
-        """The pool of this process; its threads begin when it is first asked for.
+        """Return the pool of this process; the first call opens it and starts its threads.
 
-        A child of a fork makes its own: it has none of its parent's threads, and must not use its
-        connections.
+        A forked process opens its own pool: it has no threads of its parent, and it must not use
+        connections of its parent.
         """
         opened = self._opened
         if opened is None or opened[1] != os.getpid():
@@ -247,7 +249,7 @@ class PostgresDatabase:
             min_size=0,
             max_size=self._most_connections,
             num_workers=1,
-            # Whoever needs a connection asks for one: nothing is tried while nobody does.
+            # The pool does not reconnect in the background: a thread that needs a connection asks.
             reconnect_timeout=0,
             open=True,
         )
@@ -255,10 +257,10 @@ class PostgresDatabase:
         return pool
 
     def leave(self) -> None:
-        """Closes nothing: threads take connections from the pool, and give them back."""
+        """Do nothing: no thread has its own connection."""
 
     def close(self) -> None:
-        """Closes the pool; whoever asks again opens another one."""
+        """Close the pool; the next use opens a new one."""
         with self._opening:
             opened, self._opened = self._opened, None
         if opened is not None:
@@ -271,7 +273,7 @@ def _close(pool: _Pool, process: int) -> None:
 
 
 class _Reading:
-    """Gives each connection back after one statement."""
+    """A connection that borrows from the pool for each statement."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Whether a database has the schema that a service needs."""
+"""The check whether a database has the schema that a service needs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from servicekit.database.opening import open_database, sqlite_path
 
 
 def is_at(url: str, version_table: str, needed: str) -> bool:
-    """Return whether the database has exactly this revision: then there is nothing to migrate.
+    """Tell whether the database has exactly this revision, so that no migration is needed.
 
-    Most starts find it so, and need not load Alembic and SQLAlchemy, which take longer than the
-    question. The answer is no as well where the database cannot be asked.
+    At most starts this is true. Then the service need not import Alembic and SQLAlchemy, which
+    takes longer than this check. Return false too if the database is unavailable.
     """
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        return False  # opening it would make it
+        return False  # opening the database would create the file
     with closing(open_database(url)) as database:
         try:
             row = database.reading().row(
@@ -28,13 +28,14 @@ def is_at(url: str, version_table: str, needed: str) -> bool:
 
 
 def error(connection: Connection, version_table: str, needed: str, command: str) -> str | None:
-    """Return what to do before the service can work, or `None`.
+    """Return a message if the schema is too old for the service, or `None`.
 
-    Revisions are numbers with leading zeros. A greater one is of a newer release that runs beside
-    this one; it only adds to what this one needs (docs/adr/0032). `command` migrates.
+    Revisions are numbers with leading zeros. A greater revision is from a newer release, which may
+    run at the same time; it only adds to the schema of this release (docs/adr/0032). `command` is
+    the command that migrates; the message names it.
 
     Raises:
-        DatabaseUnavailable: also where no table is there at all.
+        DatabaseUnavailable: also if the table does not exist.
     """
     row = connection.row(f"SELECT version_num FROM {version_table}")  # noqa: S608 -- a constant
     found = row[0] if row else "none"

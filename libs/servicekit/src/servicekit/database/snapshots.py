@@ -1,7 +1,7 @@
-"""A service's whole database as one SQLite file, and such a file as a database again.
+"""Snapshots: a service's whole database as one SQLite file, and its restore into a database.
 
-Backups are made of it, and so is the way from one engine to the other: the file is the same
-whichever engine the rows come from or go to. Only command lines import this: it needs Alembic.
+Backups use snapshots. The file has the same format for SQLite and PostgreSQL, so a snapshot also
+moves data from one engine to the other. Only commands import this module, since it needs Alembic.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from servicekit.database.migrating import ADVISORY_LOCK, engine_of, upgrade
 from servicekit.database.opening import sqlite_path
 
 _ROWS_AT_ONCE = 2000
-# Two restores into one database: the second one waits, and finds that it is not empty.
+# The second of two concurrent restores waits for this lock, and then finds the database not empty.
 _RESTORE_LOCK = 0x72657374
 
 
 @dataclass(frozen=True)
 class Schema:
-    """A service's schema: the folder of its migrations, and the table that has the revision.
+    """The schema of a service: the folder of its migrations, and the table with the revision.
 
-    `seeded` are the tables that the migrations fill themselves.
+    `seeded` are the tables that the migrations fill.
     """
 
     scripts: Path
@@ -47,26 +47,27 @@ class Schema:
     seeded: frozenset[str] = frozenset()
 
     def head(self) -> str:
-        """Return the revision that this version of the service works with."""
+        """Return the revision that this version of the service needs."""
         return str(_directory(self.scripts).get_current_head())
 
     def revisions(self) -> list[str]:
-        """Return all revisions, the newest one first."""
+        """Return all revisions, the newest first."""
         return [one.revision for one in _directory(self.scripts).walk_revisions()]
 
 
 @functools.cache
 def _directory(scripts: Path) -> ScriptDirectory:
-    # Once: it compiles every migration that there is.
+    # The result is cached, since Alembic compiles every migration.
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     return ScriptDirectory.from_config(config)
 
 
 def save(url: str, schema: Schema, file: Path) -> None:
-    """Write all rows of the database at `url`, as they are at one moment, to a new file.
+    """Write all rows of the database at `url` to a new file, in a consistent state.
 
-    Others go on reading and writing meanwhile. The file appears when it is whole and durable.
+    Other processes can read and write during the copy. The file appears when it is complete and
+    durable.
 
     Raises:
         BackupError: the database cannot be read, or was migrated by another version.
@@ -86,12 +87,12 @@ def save(url: str, schema: Schema, file: Path) -> None:
 
 
 def load(file: Path, schema: Schema, url: str) -> None:
-    """Fill the database at `url`, which is made if need be, with the rows of the file.
+    """Fill the database at `url` with the rows of the file; create the database if needed.
 
-    All of them or none: it is one transaction. A file of an older version is migrated on the way.
+    One transaction writes all rows. A file of an older version is migrated first.
 
     Raises:
-        BackupError: the database holds rows, or the file is damaged, or of a newer version.
+        BackupError: the database has rows, or the file is damaged or from a newer version.
     """
     with _in_one_line("restored"), tempfile.TemporaryDirectory(prefix="wharf-restore-") as folder:
         with reading(file).connect() as saved:
@@ -104,10 +105,10 @@ def load(file: Path, schema: Schema, url: str) -> None:
 
 
 def require_loadable(file: Path, schema: Schema, url: str) -> None:
-    """Look whether `load` would take the file, and change nothing.
+    """Check whether `load` would accept the file; change nothing.
 
     Raises:
-        BackupError: the database holds rows, or the file is damaged, or of a newer version.
+        BackupError: the database has rows, or the file is damaged or from a newer version.
     """
     path = sqlite_path(url)
     with _in_one_line("restored"), reading(file).connect() as saved:
@@ -123,14 +124,14 @@ def require_loadable(file: Path, schema: Schema, url: str) -> None:
 
 
 def tables_of(file: sa.Connection, schema: Schema) -> list[sa.Table]:
-    """Return the tables of a snapshot, in an order in which rows may refer to those before them."""
+    """Return the tables of a snapshot; a table comes after the tables that its rows refer to."""
     found = sa.MetaData()
     found.reflect(file, only=lambda name, _: name != schema.version_table)
     return found.sorted_tables
 
 
 def reading(file: Path) -> sa.Engine:
-    """Return an engine for a snapshot, which may lie where nothing can be written."""
+    """Return an engine that reads a snapshot; its folder may be read-only."""
     uri = f"file:{quote(str(file))}?mode=ro"
     return sa.create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool
@@ -142,7 +143,7 @@ def _url(path: Path) -> str:
 
 
 def _vacuum(path: Path, new: Path) -> None:
-    """Read SQLite in one transaction, beside readers and writers."""
+    """Copy an SQLite database in one transaction; other processes can read and write."""
     if not path.exists():
         raise BackupError(f"there is no database {path}")
     with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
@@ -150,15 +151,18 @@ def _vacuum(path: Path, new: Path) -> None:
 
 
 def _transfer(engine: sa.Engine, schema: Schema, url: str) -> None:
-    """Copy all rows into the database at `url`, in one transaction. One of the two is SQLite."""
+    """Copy all rows into the database at `url` in one transaction.
+
+    The source or the target is SQLite.
+    """
     upgrade(url, schema.scripts)
     with engine.connect() as source, engine_of(url).begin() as target:
         if source.dialect.name == "postgresql":
-            # A migration waits until this is over, before it locks any table: it would wait for
-            # one that is being read, and everybody else behind it.
+            # With this lock a migration waits until the copy ends, before it locks any table. A
+            # migration that waits for a lock on a table blocks all other users of the table.
             source.execute(sa.select(sa.func.pg_advisory_lock_shared(ADVISORY_LOCK)))
             source.commit()
-            # The rows of all tables are those of the first statement's moment.
+            # All tables are read as they are at the time of the first statement.
             source.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         if target.dialect.name == "postgresql":
             target.execute(sa.select(sa.func.pg_advisory_xact_lock(_RESTORE_LOCK)))
@@ -169,12 +173,12 @@ def _transfer(engine: sa.Engine, schema: Schema, url: str) -> None:
         for table in tables:
             _copy(source, target, table, schema)
         if target.dialect.name == "postgresql":
-            # Without statistics the first queries would be planned for empty tables.
+            # Without statistics the planner would assume empty tables.
             target.exec_driver_sql("ANALYZE")
 
 
 def _copy(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: Schema) -> None:
-    """Copy all rows of one table, in place of those that a migration has put there."""
+    """Copy all rows of one table; first delete the rows that a migration has inserted."""
     if table.name in schema.seeded:
         target.execute(sa.delete(table))
     rows = source.execute(sa.select(table), execution_options={"yield_per": _ROWS_AT_ONCE})
@@ -197,7 +201,7 @@ def _copy_in(target: sa.Connection, table: sa.Table, rows: sa.CursorResult[Any])
 
 
 def _advance_sequences(target: sa.Connection, table: sa.Table) -> None:
-    """Let the next number that the table gives be above those that came with the rows."""
+    """Set the table's sequences above the numbers in the copied rows."""
     for column in table.primary_key:
         found = sa.select(sa.func.pg_get_serial_sequence(table.name, column.name))
         if sequence := target.scalar(found):
@@ -216,19 +220,19 @@ def _require_head(connection: sa.Connection, schema: Schema) -> None:
     found = _revision(connection, schema)
     if found != schema.head():
         raise BackupError(
-            f"the rows have the schema {found or 'of nobody'} and this version needs "
-            f"{schema.head()}; migrate first, or use the version that runs: this one does not know "
-            "what is newer"
+            f"the rows have the schema {found or '(none)'} and this version needs "
+            f"{schema.head()}; migrate first, or use the version that runs: an older version does "
+            "not know a newer schema"
         )
 
 
 def _require_empty(target: sa.Connection, table: sa.Table, schema: Schema) -> None:
-    """Refuse a restore that would mix with what is there."""
+    """Raise `BackupError` if the table has rows already, so that a restore cannot mix data."""
     any_row = sa.select(sa.literal(1)).select_from(table).limit(1)
     if table.name not in schema.seeded and target.execute(any_row).first():
         raise BackupError(
-            f"the database is in use: its table {table.name} has rows; restore needs an empty one "
-            "(another WHARF_DATA or WHARF_DATABASE_URL)"
+            f"the database is in use: its table {table.name} has rows; restore needs an empty "
+            "database (another WHARF_DATA or WHARF_DATABASE_URL)"
         )
 
 

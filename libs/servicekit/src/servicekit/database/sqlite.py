@@ -1,4 +1,4 @@
-"""SQLite in WAL mode: one file, many readers, writers in turn."""
+"""SQLite in WAL mode: one file, many concurrent readers, and one writer at a time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from servicekit.database.base import (
 )
 
 WAIT_SECONDS = 2.0
-# Pages are in the system's cache: a copy for each thread that reads costs memory and little else.
-# What a transaction changes should fit, or it is written to the log before its end.
+# The system caches pages, so a large cache for each reading thread would waste memory. The changes
+# of a transaction should fit into the writer's cache; otherwise SQLite logs them early.
 _READING_CACHE_KIB, _WRITING_CACHE_KIB = 64, 1024
 
 
 def _translated(error: sqlite3.Error) -> Exception:
     if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
         return UniqueViolation(str(error))
-    # Frames that found no room end without a commit mark: at a COMMIT, too, the outcome is known.
+    # If the disk is full, the log has no commit mark. So the outcome is known even for a COMMIT.
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return OutOfSpace(str(error))
     if isinstance(error, sqlite3.OperationalError):
@@ -40,7 +40,7 @@ def _translated(error: sqlite3.Error) -> Exception:
 
 
 class _SqliteConnection:
-    """One `sqlite3` connection with errors translated."""
+    """One `sqlite3` connection; it translates errors."""
 
     def __init__(self, path: str, synchronous: str, cache_kib: int, page_bytes: int) -> None:
         try:
@@ -48,21 +48,21 @@ class _SqliteConnection:
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             if page_bytes != PAGE_BYTES:
-                # Of a file that is there already it changes nothing.
+                # This has no effect on an existing file.
                 raw.execute(f"PRAGMA page_size={page_bytes}")
             raw.execute("PRAGMA journal_mode=WAL")
             # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
             raw.execute(f"PRAGMA synchronous={synchronous}")
             raw.execute("PRAGMA foreign_keys=ON")
             raw.execute(f"PRAGMA cache_size=-{cache_kib}")
-            # In pages: rarer checkpoints write what changes all the time less often.
+            # In pages. With rarer checkpoints, a page that changes often is written less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
             base.count_while_alive(self)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def __del__(self) -> None:
-        """Closes the connection of a thread that has ended; Python warns of one left open."""
+        """Close the connection of a thread that has ended; Python warns about an open one."""
         if hasattr(self, "raw"):
             self.raw.close()
 
@@ -76,7 +76,7 @@ class _SqliteConnection:
         try:
             cursor = self.raw.execute(sql, parameters)
             row: Row | None = cursor.fetchone()
-            # A statement left open would keep its snapshot: later reads would see old rows.
+            # An open statement would keep its snapshot, so that later reads would return old rows.
             cursor.close()
             return row
         except sqlite3.Error as error:
@@ -96,7 +96,10 @@ class _SqliteConnection:
 
 
 class SqliteDatabase:
-    """`path` is the file, of pages of `page_bytes`; `durable` false gives up fsync for speed."""
+    """An SQLite database in the file `path`, with pages of `page_bytes`.
+
+    With `durable` false, commits are faster because they do not call fsync.
+    """
 
     dialect = "sqlite"
 
@@ -104,20 +107,20 @@ class SqliteDatabase:
         self._path, self._page_bytes = path, page_bytes
         self._synchronous = "FULL" if durable else "OFF"
         self._local = threading.local()
-        # The one connection that writes: threads take turns anyway.
+        # The only connection that writes, for all threads: only one thread writes at a time.
         self._writing: _SqliteConnection | None = None
         self._turn = threading.Lock()
         self._turn_file: tuple[int, int] | None = None
 
     def reading(self) -> Connection:
-        """The calling thread's connection."""
+        """Return the reading connection of the calling thread."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._open(_READING_CACHE_KIB)
         return connection
 
     def connections(self) -> tuple[_SqliteConnection, _SqliteConnection]:
-        """The two that the calling thread uses: its own for reading, and the one that writes."""
+        """Return the two connections of the calling thread: for reading, and the shared writer."""
         self.reading()
         with self._writers_turn():
             self._writing = self._writing or self._open(_WRITING_CACHE_KIB)
@@ -128,7 +131,7 @@ class SqliteDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A write transaction; see the contract."""
+        """Run a write transaction; see the contract."""
         asked = time.perf_counter()
         with self._writers_turn():
             begun = time.perf_counter()
@@ -145,7 +148,7 @@ class SqliteDatabase:
                 base.transactions.note(((), time.perf_counter() - begun))
 
     def _undo(self, connection: _SqliteConnection) -> None:
-        """Ends a transaction that failed; the reason why it failed matters more than this."""
+        """Roll back a failed transaction; suppress errors, so that the first error is raised."""
         try:
             if connection.raw.in_transaction:
                 connection.raw.execute("ROLLBACK")
@@ -156,13 +159,16 @@ class SqliteDatabase:
 
     @contextmanager
     def _writers_turn(self) -> Iterator[None]:
-        """Writers of all processes queue here: SQLite's own waiting sleeps up to 100 ms a step."""
+        """Wait for the writer's turn with a file lock, which all processes use.
+
+        SQLite's own wait would sleep in steps of up to 100 ms.
+        """
         if not self._turn.acquire(timeout=WAIT_SECONDS):
-            raise DatabaseUnavailable("another writer holds the database")
+            raise DatabaseUnavailable("another process or thread writes to the database")
         try:
             descriptor = self._turn_descriptor()
             if not file_lock.take(descriptor, WAIT_SECONDS):
-                raise DatabaseUnavailable("another writer holds the database")
+                raise DatabaseUnavailable("another process or thread writes to the database")
             try:
                 yield
             finally:
@@ -171,7 +177,7 @@ class SqliteDatabase:
             self._turn.release()
 
     def _turn_descriptor(self) -> int:
-        # A descriptor inherited over a fork would share its lock with the parent: open our own.
+        # An inherited descriptor shares its lock with the parent process, so a child opens its own.
         if self._turn_file is None or self._turn_file[0] != os.getpid():
             flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
             try:
@@ -182,14 +188,14 @@ class SqliteDatabase:
         return self._turn_file[1]
 
     def leave(self) -> None:
-        """Closes the calling thread's connection."""
+        """Close the calling thread's connection."""
         connection: _SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.raw.close()
             self._local.connection = None
 
     def close(self) -> None:
-        """Closes the calling thread's connection, and the one that writes if it is idle."""
+        """Close the calling thread's connection, and the writing connection if it is idle."""
         self.leave()
         if self._turn.acquire(blocking=False):
             try:
