@@ -175,7 +175,7 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
     database.close()
     before = content(target, tmp_path)
     for refusing in (snapshots.require_loadable, snapshots.load):
-        with pytest.raises(BackupError, match="limits has rows; restore needs an empty one"):
+        with pytest.raises(BackupError, match="limits has rows; restore needs an empty database"):
             refusing(file, SCHEMA, target)
     assert content(target, tmp_path) == before
 

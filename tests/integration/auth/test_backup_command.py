@@ -42,7 +42,7 @@ def test_restored(installed: Run, folder: Path, tmp_path: Path) -> None:
         assert copy.stat().st_mode & 0o777 == 0o600
     tenants = [installed("tenant", "list", environ=one).stdout for one in ({}, new)]
     assert tenants[0] == tenants[1] != ""
-    mistake(installed("restore", str(folder), environ=new), "restore needs an empty one")
+    mistake(installed("restore", str(folder), environ=new), "restore needs an empty database")
 
 
 def test_a_backup_that_fails(installed: Run, folder: Path) -> None:

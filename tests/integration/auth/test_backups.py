@@ -46,7 +46,7 @@ def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
     done = run("init", environ={**environ, "WHARF_DEMO": "false"})
     assert done.returncode == 0, done.stderr
     again = run("restore", "--records-only", str(backup), environ=environ)
-    mistake(again, "restore needs an empty one")
+    mistake(again, "restore needs an empty database")
 
 
 @pytest.mark.parametrize("name", ["WHARF_KEYS", "WHARF_CREDENTIALS"])

@@ -110,5 +110,5 @@ def test_an_installation_in_use(
     before = sorted(other.rglob("*"))
     monkeypatch.setenv("WHARF_DATA", str(other))
     done = CliRunner().invoke(backups.restore, [str(folder)])
-    assert "restore needs an empty one" in str(done.exception)
+    assert "restore needs an empty database" in str(done.exception)
     assert sorted(other.rglob("*")) == before

@@ -189,7 +189,7 @@ def test_records_of_a_newer_release(saved: Saved, monkeypatch: pytest.MonkeyPatc
             return schema.revisions()[1:]
 
     monkeypatch.setattr(backup, "SCHEMA", Older())
-    with pytest.raises(BackupError, match="this one does not know what is newer"):
+    with pytest.raises(BackupError, match="an older version does not know a newer schema"):
         saved.restore()
     assert saved.made() == []
 
@@ -222,7 +222,7 @@ def test_an_installation_in_use(saved: Saved) -> None:
     own, part = saved.service.settings, saved.service.settings.resumable_folder / saved.upload
     part.write_bytes(ARRIVED + b"and more")
     changed_at = part.stat().st_mtime_ns
-    with pytest.raises(BackupError, match="restore needs an empty one"):
+    with pytest.raises(BackupError, match="restore needs an empty database"):
         backup.restore(bootstrap.installation(own), saved.folder, lambda *_: None)
     assert part.read_bytes() == ARRIVED + b"and more"
     assert part.stat().st_mtime_ns == changed_at

@@ -1,6 +1,7 @@
-"""What both Wharf services share: settings, tokens, problems, limits, metrics, logs, databases.
+"""The code that Wharf's services share: settings, tokens, problems, metrics, logs, databases.
 
-Admission test for a module: both services use it today, and it knows nothing of files or accounts.
+A module belongs into this package if at least two services use it today, and if it knows nothing
+about files or accounts.
 """
 
 __version__ = "0.2.0.dev0"

@@ -1,4 +1,4 @@
-"""Who asks: finds the credential of a request and verifies it. Works on a WSGI environment."""
+"""The authentication of a request: read its token from a WSGI environment and verify the token."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ _QUERY_TOKEN = re.compile(r"(?:^|&)access_token=")
 
 
 class RevocationChecker(Protocol):
-    """Knows which valid tokens are no longer accepted, and what their bearers reach."""
+    """A checker that refuses revoked tokens and finds the current rights of a principal."""
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the caller with the scopes and the reach that it has now; called for each request.
+        """Return the principal with its current scopes and reach; every request calls this.
 
-        Raises the problem when this caller is no longer accepted.
+        Raise a problem if the principal is no longer accepted.
         """
 
 
 def authenticate(
     environ: Mapping[str, Any], verifier: Verifier, checker: RevocationChecker | None = None
 ) -> Principal:
-    """The principal of a request; raises a 401, 400, 403 or 503 problem."""
+    """Return the principal of a request; raise a 401, 400, 403 or 503 problem."""
     return accept(bearer(environ), verifier, checker)
 
 
 def bearer(environ: Mapping[str, Any]) -> str:
-    """The token of a request, not verified; raises a 401 or 400 problem.
+    """Return the token of a request without verifying it; raise a 401 or 400 problem.
 
-    Only the `Authorization` header counts (RFC 6750 section 2.1): a token in the query would end
-    up in logs and histories.
+    Only the header field `Authorization` is accepted (RFC 6750 section 2.1): logs and browser
+    histories would contain a token in the query.
     """
     header = environ.get("HTTP_AUTHORIZATION")
     if not header:
@@ -64,21 +64,20 @@ def bearer(environ: Mapping[str, Any]) -> str:
     match = _BEARER.match(header)
     if match is None:
         if len(_SCHEME.findall(header)) > 1:
-            raise CREDENTIALS_AMBIGUOUS("The Authorization header holds more than one credential.")
+            raise CREDENTIALS_AMBIGUOUS("The Authorization header has more than one credential.")
         raise unauthorized(
             TOKEN_MALFORMED, "The Authorization header is not `Bearer <token>`.", "invalid_token"
         )
     if in_query(environ):
-        raise CREDENTIALS_AMBIGUOUS(
-            "There is a token in the query and one in the Authorization header."
-        )
+        raise CREDENTIALS_AMBIGUOUS("Both the query and the Authorization header have a token.")
     return match[1]
 
 
 def accept(token: str, verifier: Verifier, checker: RevocationChecker | None = None) -> Principal:
-    """The principal of a token, wherever it stood; raises a 401, 403 or 503 problem."""
+    """Return the principal of a token, from any source; raise a 401, 403 or 503 problem."""
     principal = _verified(token, verifier)
-    # Asked each time: the verifier remembers a token for seconds, and a revocation counts at once.
+    # The verifier caches tokens for seconds. The checker runs for each request, so that a
+    # revocation takes effect immediately.
     return principal if checker is None else checker.accepted(principal)
 
 
@@ -87,7 +86,7 @@ def _verified(token: str, verifier: Verifier) -> Principal:
         return verifier.verify(token)
     except KeysUnavailable:
         raise UNAVAILABLE(
-            "The keys that verify tokens are not here yet.",
+            "The keys that verify tokens are not loaded yet.",
             headers=(("Retry-After", "1"),),
             retry_after=1,
         ) from None
@@ -100,21 +99,21 @@ def _verified(token: str, verifier: Verifier) -> Principal:
 
 
 def in_query(environ: Mapping[str, Any]) -> bool:
-    """Whether there is a token in the query, where none is accepted."""
+    """Tell whether the query has a token, which the service never accepts there."""
     return _QUERY_TOKEN.search(environ.get("QUERY_STRING") or "") is not None
 
 
 def require_scope(
     principal: Principal, scope: str, *, takes_tickets: bool = False, instead: str = ""
 ) -> None:
-    """Raises the 403 problem `insufficient-scope` unless the token has the scope, or `instead`.
+    """Raise the 403 problem `insufficient-scope` unless the token has the scope, or `instead`.
 
-    An upload ticket has no scope for anything but uploads: only a caller that enforces its rules
-    says that it takes tickets.
+    An upload ticket allows uploads only. So pass `takes_tickets` only if the caller of this
+    function enforces the rules of the ticket.
     """
     if principal.ticket is not None and not takes_tickets:
         raise SCOPE_MISSING(
-            "This is an upload ticket; it is good for uploads only.",
+            "The token is an upload ticket, which allows uploads only.",
             headers=(("WWW-Authenticate", 'Bearer realm="wharf", error="insufficient_scope"'),),
             required_scope=scope,
         )
@@ -133,7 +132,10 @@ def _sentence(error: TokenError) -> str:
 
 
 def unauthorized(problem: Problem, detail: str, code: str) -> ProblemError:
-    """A 401 problem with its challenge (RFC 6750 section 3); `code` is the error, or empty."""
+    """Return a 401 problem with its challenge (RFC 6750 section 3).
+
+    `code` is the error code of the challenge, or empty.
+    """
     challenge = 'Bearer realm="wharf"'
     if code:
         description = detail.replace('"', "'").rstrip(".")

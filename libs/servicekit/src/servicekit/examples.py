@@ -1,6 +1,6 @@
-"""What an OpenAPI document tells its readers beyond the declared operations: tags and examples.
+"""The types for the tags and examples of an OpenAPI document.
 
-Only the document needs these values, so a service imports them when the document is built.
+Only the document needs these values, so a service imports its examples when it builds the document.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Example:
-    """What one operation takes and gives. Bodies are JSON, or what msgspec encodes as JSON.
+    """The examples of one operation. Bodies are JSON, or objects that msgspec encodes as JSON.
 
-    `body` is the body of the request, `bodies` several of them by name. `answers` holds bodies of
-    answers by status. `values` are of parameters and of answers' header fields by name; they take
-    the place of those in the guide.
+    `body` is the body of the request; `bodies` are several bodies by name. `answers` are the bodies
+    of responses by status. `values` are values of parameters and of responses' header fields by
+    name; they replace the values in the guide.
     """
 
     body: Any = None
@@ -32,8 +32,8 @@ NO_EXAMPLE = Example()
 class Guide:
     """The tags with their descriptions, and the examples of one document.
 
-    `path_parameters` describes the parameters of paths by name. `values` holds an example by name
-    for parameters and header fields, `examples` the bodies by operation id.
+    `path_parameters` are descriptions of path parameters by name. `values` are example values of
+    parameters and header fields by name. `examples` are the examples by operation id.
     """
 
     tags: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Documents of the services' own addresses, fetched in the background: no proxy, no redirects."""
+"""Fetching of documents from addresses in the settings, without proxies and redirects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _TIMEOUT_SECONDS = 3.0
 
 
 class FetchError(Exception):
-    """The document did not come; the message names the address and why."""
+    """The document could not be fetched; the message names the address and the reason."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Keys and revocations come from the address that was set, or not at all."""
+    """A handler that follows no redirect: keys and revocations must come from the set address."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -24,7 +24,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedire
 
 
 def fetch(url: str, max_bytes: int) -> bytes:
-    """The document at an address; raises `FetchError`, also for one that is larger."""
+    """Fetch the document at an address; raise `FetchError`, also if it exceeds `max_bytes`."""
     try:
         with _opener.open(url, timeout=_TIMEOUT_SECONDS) as reply:
             document: bytes = reply.read(max_bytes + 1)

@@ -1,9 +1,10 @@
-"""The first process of a service's container: uWSGI's parent, and owner of its sockets.
+"""The first process of a service's container: the parent of uWSGI, and the owner of its sockets.
 
     python -m servicekit.first_process UWSGI INI SOCKET…
 
-It opens the sockets, or takes those that the container before has left (`kept_sockets`), hands
-signals on, and ends with uWSGI and its exit code. Nothing of the service is loaded here.
+It opens the sockets, or takes the copies that the previous container left (`kept_sockets`). It
+forwards signals to uWSGI, and it ends when uWSGI ends, with the same exit code. It imports no code
+of the service.
 """
 
 from __future__ import annotations
@@ -20,25 +21,26 @@ from kept_sockets import Kept
 
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1}
 _POLL_SECONDS = 0.5
-# After uWSGI says that it accepts, its processes still make their threads: asked to end in the
-# middle of that, they wait for one another until their mercy is over.
+# When uWSGI reports that it accepts connections, its processes still create threads. If uWSGI gets
+# TERM at that time, the processes wait for each other until uWSGI kills them.
 _SETTLE_SECONDS = 1.0
-# So long a start may take before TERM is no longer kept back.
+# After this time TERM is sent even if the start is not complete.
 _START_SECONDS = 20.0
-# uWSGI looks at each number that a descriptor may have; Docker's limit may be a thousand million.
+# uWSGI checks every possible descriptor number, and Docker's limit may be 1,000,000,000.
 _MOST_DESCRIPTORS = 65_536
 
 
 class Uwsgi:
-    """uWSGI. While it starts, it does not hear TERM, or its workers do not."""
+    """The process uWSGI. During its start, it or its workers ignore TERM."""
 
     def __init__(self, command: list[str]) -> None:
         ready = f"{tempfile.gettempdir()}/wharf-{os.getpid()}.ready"
-        # Two hooks in its options make these: it accepts connections, and it hears TERM.
+        # Two hooks in uWSGI's options create these files: when uWSGI accepts connections, and when
+        # it handles TERM.
         self._marks = (Path(ready), Path(f"{ready}.term"))
         for mark in self._marks:
             mark.unlink(missing_ok=True)
-        # As after a reload: it looks for its sockets among those that it inherits.
+        # With these variables uWSGI behaves as after a reload: it uses the inherited sockets.
         kept = {"UWSGI_RELOADS": "0", "WHARF_SOCKETS_KEPT": "true", "WHARF_READY_FILE": ready}
         self._pid = os.posix_spawn(
             command[0], command, os.environ | kept, setsigmask=[], setsigdef=[signal.SIGPIPE]
@@ -47,21 +49,24 @@ class Uwsgi:
         self._to_end = False
 
     def send(self, number: int) -> None:
-        """Hand a signal on; TERM is sent by `poll`."""
+        """Forward a signal to uWSGI; for TERM, `poll` sends it."""
         if number == signal.SIGTERM:
             self._to_end = True
         else:
             os.kill(self._pid, number)
 
     def poll(self) -> None:
-        """Ask it to end, if it is to end and can hear; again and again, which changes nothing."""
+        """Send TERM if uWSGI has to end and can handle TERM; a repeated TERM has no effect."""
         made = [mark.stat().st_mtime for mark in self._marks if mark.exists()]
         started = len(made) == len(self._marks) and max(made) < time.time() - _SETTLE_SECONDS
         if self._to_end and (started or time.monotonic() > self._hears_by):
             os.kill(self._pid, signal.SIGTERM)
 
     def exit_code(self) -> int | None:
-        """Return its code once it has ended. This process gets others' orphans to bury, too."""
+        """Return uWSGI's exit code, or `None` while it runs.
+
+        Also reap other children: the first process of a container becomes the parent of orphans.
+        """
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if ended[0] == self._pid:
                 code = os.waitstatus_to_exitcode(ended[1])
@@ -70,7 +75,7 @@ class Uwsgi:
 
 
 def run(uwsgi: str, ini: str, paths: list[str]) -> int:
-    """Run uWSGI to its end; return the exit code."""
+    """Run uWSGI until it ends; return its exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {*HANDED_ON, signal.SIGCHLD})
     sockets = [Kept(path) for path in paths]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

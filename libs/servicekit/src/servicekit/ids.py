@@ -1,4 +1,4 @@
-"""Identifiers: time-ordered UUIDs (RFC 9562 section 5.7)."""
+"""Ids: UUIDs in order of time (RFC 9562 section 5.7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import time
 
 
 def uuid7_hex() -> str:
-    """A new version 7 UUID as 32 hexadecimal digits: 48 bits of milliseconds, 74 random bits."""
+    """Return a new version 7 UUID as 32 hexadecimal digits.
+
+    It has 48 bits of unix milliseconds and 74 random bits.
+    """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62

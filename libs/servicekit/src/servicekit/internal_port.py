@@ -1,7 +1,7 @@
-"""A port of the service's own for metrics and health: for places where no gateway stands before it.
+"""The service's own internal port for metrics and health, for containers without a gateway.
 
-In a container uWSGI listens on a second socket, which speaks HTTP (`http-socket` in `uwsgi.ini`).
-Whoever reaches it is asked for nothing, so it answers a few addresses and no others.
+In a container uWSGI listens on a second socket that speaks HTTP (`http-socket` in `uwsgi.ini`). It
+needs no credentials, so it serves only a few addresses.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ _METHODS = frozenset(("GET", "HEAD"))
 
 
 def guarded(application: Application, paths: Mapping[str, str]) -> Application:
-    """The application, of which the internal port sees nothing but `paths`.
+    """Wrap the application, so that requests to the internal port reach only `paths`.
 
     Args:
-        application: all of it; for requests of the gateway.
-        paths: addresses of the internal port, and those of the application that they stand for.
+        application: the application; requests of the gateway reach all of it.
+        paths: paths of the internal port, each with the application's path that serves it.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        # The gateway sets it on every request, and no HTTP client can: it lacks the prefix HTTP_.
+        # The gateway sets REQUEST_ID for every request. An HTTP client cannot set it, since it
+        # lacks the prefix HTTP_.
         if "REQUEST_ID" in environ:
             return application(environ, start_response)
         path = paths.get(environ["PATH_INFO"])

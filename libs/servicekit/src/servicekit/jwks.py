@@ -1,9 +1,10 @@
-"""Public keys of the issuer: fetched in the background, kept on disk, never on a request's way.
+"""The public keys of the issuer: fetched in the background and stored on disk.
 
-One process fetches (`Fetcher`) and writes the document to a file; every worker reads that file
-(`KeyFile`) when it changes. So keys outlive a restart while the issuer is down, and N workers make
-one fetch. An unknown key id asks the fetcher for a new fetch by touching a file; however many
-unknown ids come, there is at most one such fetch in `UNKNOWN_KEY_SECONDS`.
+One process fetches the key set (`Fetcher`) and writes it to a file. Every worker reads this file
+(`KeyFile`) when it changes. So the keys survive a restart while the issuer is down, and several
+workers need one fetch. A request never waits for a fetch. If a worker finds an unknown key id, it
+creates a file that asks the fetcher for a new fetch. However many unknown ids arrive, at most one
+such fetch happens in `UNKNOWN_KEY_SECONDS`.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _POLL_SECONDS = 0.5
 
 
 class JwksError(Exception):
-    """The key document could not be fetched or read."""
+    """The key set could not be fetched or parsed."""
 
 
 def parse(document: bytes) -> dict[str, jwt.PyJWK]:
-    """Keys by id (RFC 7517); unknown key types are skipped. Raises `JwksError`."""
+    """Return the keys of a key set by id (RFC 7517); skip unknown types. Raise `JwksError`."""
     try:
         entries = json.loads(document)["keys"]
         if not isinstance(entries, list):
@@ -52,12 +53,12 @@ def parse(document: bytes) -> dict[str, jwt.PyJWK]:
         except jwt.PyJWTError:
             continue
     if not keys:
-        raise JwksError("the key set holds no usable key")
+        raise JwksError("the key set has no usable key")
     return keys
 
 
 class KeyFile:
-    """The keys in a file that another process keeps fresh."""
+    """The keys in a file that another process updates."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
@@ -67,30 +68,31 @@ class KeyFile:
         self._lock = threading.Lock()
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id; an unknown id looks at the file again, and asks for a new fetch.
+        """Return the key with this id, or `None`.
 
-        Raises `KeysUnavailable` while no keys have ever been fetched.
+        For an unknown id, read the file again and request a new fetch. Raise `KeysUnavailable` if
+        no keys were ever fetched.
         """
         if self._clock() - self._polled_at >= _POLL_SECONDS:
             self._look()
         key = self._keys.get(kid)
         if key is None:
-            # Another worker may already know this key: both must say the same.
+            # Another worker may know this key already, and all workers must decide the same.
             self._look()
             key = self._keys.get(kid)
         if key is None:
             request_fetch(self._path)
             if not self._keys:
-                raise KeysUnavailable("the issuer's keys are not here yet")
+                raise KeysUnavailable("the issuer's keys are not loaded yet")
         return key
 
     def loaded(self) -> bool:
-        """Whether there are keys to verify with."""
+        """Tell whether any keys are loaded."""
         self._look()
         return bool(self._keys)
 
     def _look(self) -> None:
-        """Reads the file when it has changed."""
+        """Read the file if it has changed."""
         with self._lock:
             self._polled_at = self._clock()
             try:
@@ -99,13 +101,13 @@ class KeyFile:
                 if version != self._version:
                     self._keys, self._version = parse(self._path.read_bytes()), version
             except OSError:
-                pass  # not fetched yet, or gone: what is known goes on
+                pass  # not fetched yet, or deleted: the loaded keys stay valid
             except JwksError as error:
                 log.error("the key file is unusable: %s", error)  # noqa: TRY400 -- one line
 
 
 def request_fetch(path: Path) -> None:
-    """Asks the fetcher to look for new keys soon."""
+    """Ask the fetcher to fetch the keys soon."""
     try:
         os.close(os.open(_wanted(path), os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError as error:
@@ -117,7 +119,7 @@ def _wanted(path: Path) -> str:
 
 
 class Fetcher:
-    """Keeps a key file fresh; `run` blocks and belongs into a thread of one process."""
+    """The fetcher that updates a key file; one thread of one process calls `run`, which blocks."""
 
     def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._path, self._clock = url, path, clock
@@ -126,7 +128,7 @@ class Fetcher:
         self.fetches = 0
 
     def fetch(self) -> None:
-        """Fetches once and replaces the file; raises `JwksError`."""
+        """Fetch the key set once and replace the file; raise `JwksError`."""
         self.fetches += 1
         try:
             document = fetch(self._url, _MAX_DOCUMENT_BYTES)
@@ -137,7 +139,7 @@ class Fetcher:
         atomic_file.write(self._path, document)
 
     def step(self) -> None:
-        """Fetches when it is time to, or when an unknown key was seen."""
+        """Fetch the key set if it is due, or if a worker has asked for an unknown key."""
         now = self._clock()
         if now < self._due and not self._asked(now):
             return
@@ -159,6 +161,6 @@ class Fetcher:
         return True
 
     def run(self, stop: threading.Event) -> None:
-        """Steps until `stop` is set."""
+        """Call `step` repeatedly until `stop` is set."""
         while not stop.wait(_POLL_SECONDS):
             self.step()

@@ -1,6 +1,6 @@
-"""What rate limits have counted, for the metrics.
+"""The metric buffers of rate limits.
 
-Apart from the limits: a service that has none needs none of their packages in memory.
+They are separate from the limits: a service without limits does not import the limits' packages.
 """
 
 from __future__ import annotations
@@ -8,6 +8,6 @@ from __future__ import annotations
 from servicekit.metric_buffers import MetricBuffer
 
 refusals = MetricBuffer()
-"""Refused requests by policy."""
+"""Requests that a limit refused, by policy."""
 fallbacks = MetricBuffer()
-"""Decisions from the process's own count."""
+"""Decisions that used the process's own counters."""

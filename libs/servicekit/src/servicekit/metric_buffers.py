@@ -1,11 +1,11 @@
-"""Buffers of measurements: filled on a request's way, flushed to Prometheus behind it.
+"""Metric buffers: a request appends measurements, which are added to Prometheus' counters later.
 
-A counter of prometheus_client costs a request a lock and a write to a shared file, a histogram
-several: with ten of them that is more than the rest of a `GET`. Adding to a buffer is one append,
-and needs nothing of Prometheus, which a process loads late (ADR 20). `servicekit.metrics` flushes
-the buffers ten times a second and adds their sums to its counters.
+A counter of prometheus_client costs a request one lock and one write to a shared file, and a
+histogram costs several. Ten of them would cost more than the rest of a `GET`. To add to a buffer is
+one append. It does not need prometheus_client, which a process imports late (ADR 20).
+`servicekit.metrics` flushes the buffers ten times a second: it adds their sums to its counters.
 
-Each buffer is declared in the module that fills it.
+The module that fills a buffer declares it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from collections import deque
 from collections.abc import Iterator
 
 Labels = tuple[str, ...]
-# Nobody flushes the buffers of a command's process; of a service's these are a second's at least.
+# In the process of a command nothing flushes the buffers, so they need a limit. In a service this
+# number is enough for at least a second.
 _MAX_ENTRIES = 50_000
 
 
 class MetricBuffer:
-    """Measurements of one kind: `note((labels, amount))`, from any thread.
+    """A buffer for measurements of one kind; any thread may call `note((labels, amount))`.
 
-    `amount` is what a counter grows by, or what a histogram observes (seconds, number).
+    `amount` is the increment of a counter, or the observed value of a histogram.
     """
 
     __slots__ = ("_entries", "note")
 
     def __init__(self) -> None:
         self._entries: deque[tuple[Labels, float]] = deque(maxlen=_MAX_ENTRIES)
-        # The method itself: an attribute that leads to C costs half of a method that calls it.
+        # An attribute that is the C function costs half the time of a method that calls it.
         self.note = self._entries.append
 
     def drain(self) -> Iterator[tuple[Labels, float]]:
@@ -42,7 +43,7 @@ class MetricBuffer:
 
 
 class Level:
-    """A number that goes up (`begin(None)`) and down (`end()`) in this process, from any thread."""
+    """A number of this process that any thread can raise (`begin(None)`) and lower (`end()`)."""
 
     __slots__ = ("_begun", "begin", "end")
 
@@ -53,5 +54,5 @@ class Level:
         self._begun = begun
 
     def now(self) -> int:
-        """Return the present number."""
+        """Return the current number."""
         return len(self._begun)

@@ -1,7 +1,7 @@
-"""Settings: a frozen dataclass per service, read once from the environment and checked at start.
+"""Settings: each service has a frozen dataclass, which is read from the environment at startup.
 
-A field `max_body_bytes` is the variable `WHARF_MAX_BODY_BYTES`; units stand in the names. A secret
-may come from a file named by `WHARF_…_FILE` instead.
+The variable of a field `max_body_bytes` is `WHARF_MAX_BODY_BYTES`; the names contain the units. The
+value of a secret may also be in a file, which `WHARF_…_FILE` names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class SettingsError(ValueError):
-    """A setting has no usable value; the message is one line for the operator."""
+    """A setting has no valid value; the message is one line for the operator."""
 
 
 def setting(
@@ -30,10 +30,10 @@ def setting(
     choices: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
-    """A dataclass field that is read from the environment.
+    """Declare a dataclass field that is read from the environment.
 
-    `minimum` and `maximum` bound integers (both included), `choices` restricts strings, `secret`
-    allows `WHARF_…_FILE` and keeps the value out of messages and of `repr`.
+    `minimum` and `maximum` are the inclusive limits of an integer. `choices` are the allowed
+    strings. `secret` allows `WHARF_…_FILE`, and keeps the value out of messages and of `repr`.
     """
     metadata = {
         "doc": doc,
@@ -48,7 +48,10 @@ def setting(
 
 
 def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
-    """Builds `cls` from the environment; raises `SettingsError` naming variable, value, allowed."""
+    """Create the settings `cls` from the environment.
+
+    Raise `SettingsError`, which names the variable, its value and the allowed values.
+    """
     source = os.environ if environ is None else environ
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
@@ -72,7 +75,7 @@ def _text(source: Mapping[str, str], variable: str, *, secret: bool) -> str | No
                 f"{variable}_FILE={name!r} cannot be read: {error.strerror}"
             ) from error
     text = source.get(variable)
-    # An empty variable means "not set": compose files pass unset variables on as empty ones.
+    # An empty variable counts as not set: compose files pass unset variables as empty ones.
     return text or None
 
 
@@ -101,7 +104,7 @@ def _integer(variable: str, text: str, shown: str, metadata: Mapping[str, Any]) 
     elif low is not None:
         allowed += f" of {low} or more"
     try:
-        # int() alone would also take "1_000", " 7" and other scripts' digits.
+        # int() alone would also accept "1_000", " 7" and digits of other scripts.
         if not text.isascii() or not text.removeprefix("-").isdigit():
             raise ValueError
         value = int(text)
@@ -113,7 +116,7 @@ def _integer(variable: str, text: str, shown: str, metadata: Mapping[str, Any]) 
 
 
 def table(cls: type) -> list[tuple[str, str, str]]:
-    """Rows (variable, default, meaning) for the documentation, in order of declaration."""
+    """Return rows (variable, default, meaning) for the documentation, in order of declaration."""
     rows = []
     for field in dataclasses.fields(cls):
         default = "(required)" if field.default is dataclasses.MISSING else str(field.default)

@@ -1,4 +1,4 @@
-"""Verification of access tokens (RFC 9068 JWTs), pure: no Flask, no network, no private keys."""
+"""The verification of access tokens (RFC 9068), without Flask, network and private keys."""
 
 from __future__ import annotations
 
@@ -23,50 +23,51 @@ TYPE = "at+jwt"
 LEEWAY_SECONDS = 60
 MAX_TOKEN_BYTES = 8 * 1024
 MAX_LIFETIME_SECONDS = 24 * 3600
-# How long a verified token is remembered.
+# How long the verifier caches a verified token.
 CACHE_SECONDS = 3.0
-# A tenant's name becomes a folder's; the issuer's word is not enough for that.
+# The name of a tenant becomes the name of a folder, so the service checks it, whatever the issuer
+# has signed.
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
 # A header parameter that `crit` lists (RFC 7515 section 4.1.11). It names the claims that narrow
-# what the token allows: whoever does not know one of them has to refuse the token. Other claims
-# that are not known are passed over.
+# the token: a service that does not know one of these claims has to refuse the token. Other
+# unknown claims are ignored.
 NARROWS = "wharf-narrows"
 NARROWING = frozenset({TICKET, GRANTS})
-#: The claim of the ids of those tokens that a token was made from, and how many it may hold.
+#: The claim with the ids of a token's parents, and the most parents of a token.
 PARENTS = "parents"
 MAX_PARENTS = 8
 
 
 class TokenError(Exception):
-    """A token that is not accepted; the message is safe to show and never holds the token."""
+    """The token is not accepted; the message never contains the token."""
 
 
 class MalformedToken(TokenError):
-    """Not an access token of this service: form, type, algorithm or claims are wrong."""
+    """The token is no access token of this service: its form, type or claims are wrong."""
 
 
 class ExpiredToken(TokenError):
-    """Was good once."""
+    """The token has expired."""
 
 
 class BadSignature(TokenError):
-    """No key of the issuer verifies it."""
+    """No key of the issuer verifies the token."""
 
 
 class KeysUnavailable(Exception):
-    """There are no keys to verify with yet: no word on the token itself."""
+    """The service has no keys yet, so it cannot verify any token."""
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks: the verified claims. `expires_at` and `issued_at` are in unix seconds.
+    """The caller: the verified claims of a token. Times are in unix seconds.
 
-    `session` is the `sid` of a person's session, empty for programs. `ticket` narrows what the
-    token may do; whoever takes a token must look at it (`access.require_scope` refuses tickets
-    unless told that the caller enforces them). `grants` is what the token says of its bearer's
-    reach, `None` where it has no list; `reach` is what it comes to now (`access.accept`), and
-    code that takes a key must ask it. `parents` are the ids of the tokens that this one was made
-    from, the first one first: it ends with each of them.
+    `session` is the claim `sid`: the session of a person, or the first token of a chain; it may be
+    empty. `ticket` narrows the token: code that accepts tickets has to enforce it
+    (`access.require_scope` refuses tickets unless the caller passes `takes_tickets`). `grants` is
+    the token's claim about its reach, `None` without a list and groups. `reach` is the current
+    reach (`access.accept`); code that uses a key has to check it. `parents` are the ids of the
+    tokens that this token was made from, oldest first: when one of them ends, this token ends too.
     """
 
     tenant: str
@@ -83,52 +84,52 @@ class Principal(msgspec.Struct, frozen=True):
 
     @property
     def is_original(self) -> bool:
-        """Tell whether its holder has proven who it is, by a secret, a password or a refresh token.
+        """Tell whether the token was issued for a secret, a password or a refresh token.
 
-        Such a holder could get another token, so what is made of an original may outlive it. What
-        is made of any other token ends with that one at the latest. Exchanged tokens of releases
-        that named no parents are taken for originals, unless they are tickets.
+        The holder of such a token could get a new one, so a ticket that is made from it may outlive
+        it. A token that is made from any other token ends at the latest when that one ends. An
+        exchanged token of a release that named no parents counts as original unless it is a ticket.
         """
         return not self.parents and self.ticket is None
 
 
 class Key(Protocol):
-    """A public key, as PyJWT has it (`jwt.PyJWK`)."""
+    """A public key in the form of PyJWT (`jwt.PyJWK`)."""
 
     key: Any
     algorithm_name: str
 
 
 class Keys(Protocol):
-    """Where public keys come from."""
+    """A source of public keys."""
 
     def find(self, kid: str) -> Key | None:
-        """The key of this id, or `None`; may raise `KeysUnavailable`."""
+        """Return the key with this id, or `None`; may raise `KeysUnavailable`."""
 
 
 @functools.cache
 def _reader() -> Any:
-    """PyJWT that takes tokens which demand the one extension that is understood here."""
-    # Here, not above: who verifies no token does without it and cryptography, 9 MB.
+    """Return a PyJWT instance that accepts tokens with the critical header parameter `NARROWS`."""
+    # Imported here: a process that verifies no token saves 9 MB for PyJWT and cryptography.
     import jwt
 
     reader = jwt.PyJWT()
-    # Not `b64`, which PyJWT knows: it has no place in an access token.
+    # This also removes `b64`, which PyJWT supports: an access token must not use it.
     reader._jws._supported_crit = {NARROWS}  # noqa: SLF001 -- PyJWT has no public way
     return reader
 
 
 def critical(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that the header of a token with these claims needs besides the usual ones."""
+    """Return the additional header parameters for a token with these claims."""
     narrowing = sorted(NARROWING.intersection(claims))
     return {"crit": [NARROWS], NARROWS: narrowing} if narrowing else {}
 
 
 class Verifier:
-    """Checks tokens of one issuer, for one audience or one of several; remembers good ones a while.
+    """A verifier of tokens of one issuer, for one or several audiences; it caches valid tokens.
 
-    The memory is bounded and keyed by the token's digest. A token is never accepted past its
-    expiry, and a revocation takes effect after `cache_seconds` at the latest.
+    The cache has a limit, and its keys are digests of tokens. The verifier never accepts a token
+    after its expiry plus the leeway, and a retired key takes effect within `cache_seconds`.
     """
 
     def __init__(
@@ -146,14 +147,14 @@ class Verifier:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._max_lifetime, self._clock = max_lifetime_seconds, clock
         self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
-        # By the length of the tokens: what is kept of a long ticket is twice as long.
+        # The limit counts the tokens' lengths; the cached value of a long ticket is twice as long.
         self._cache_bytes, self._cached_bytes = cache_bytes, 0
         self._cache: dict[bytes, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
         _reader()  # before the first request, and once for all processes
 
     def verify(self, token: str) -> Principal:
-        """The principal of a token; raises a `TokenError` or `KeysUnavailable`."""
+        """Return the principal of a token; raise a `TokenError` or `KeysUnavailable`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise MalformedToken(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
         try:
@@ -169,7 +170,7 @@ class Verifier:
         return principal
 
     def verify_late(self, token: str, seconds: int) -> Principal:
-        """As `verify`; also of a token that has expired within so many seconds."""
+        """Verify a token as `verify` does, but accept it if it expired within `seconds`."""
         try:
             return self.verify(token)
         except ExpiredToken:
@@ -180,7 +181,7 @@ class Verifier:
         with self._lock:
             full = len(self._cache) >= self._cache_entries
             if full or self._cached_bytes + size > self._cache_bytes:
-                # Everything goes at once: rare, cheap, and no bookkeeping on the hot path.
+                # A full cache is cleared: that is rare and cheap, and a hit needs no bookkeeping.
                 self._cache.clear()
                 self._cached_bytes = 0
             if digest not in self._cache:
@@ -194,7 +195,7 @@ class Verifier:
         key, narrowing = self._key(header), _narrowing(header)
         options = {
             "require": list(_REQUIRED),
-            # Times are checked below, against this verifier's own clock.
+            # `_principal` checks the times, with this verifier's own clock.
             "verify_exp": False,
             "verify_iat": False,
             "verify_nbf": False,
@@ -226,7 +227,7 @@ class Verifier:
     def _key(self, header: Mapping[str, Any]) -> Key:
         if header.get("alg") != ALGORITHM:
             raise MalformedToken(f"the token's algorithm is not {ALGORITHM}")
-        # RFC 9068 section 4; PyJWT does not look at `typ`.
+        # RFC 9068 section 4. PyJWT does not check `typ`.
         if str(header.get("typ", "")).lower().removeprefix("application/") != TYPE:
             raise MalformedToken(f"the token's type is not {TYPE}")
         kid = header.get("kid")
@@ -234,9 +235,9 @@ class Verifier:
             raise MalformedToken("the token names no key")
         key = self._keys.find(kid)
         if key is None:
-            raise BadSignature("the token's key is not one of the issuer's")
+            raise BadSignature("the token's key is not a key of the issuer")
         if key.algorithm_name != ALGORITHM:
-            raise MalformedToken("the token's algorithm is not its key's")
+            raise MalformedToken("the token's algorithm differs from its key's algorithm")
         return key
 
     def _principal(self, claims: Mapping[str, Any], now: float, late_seconds: int) -> Principal:
@@ -268,7 +269,7 @@ class Verifier:
             ticket=_ticket(claims),
             grants=_grants(claims),
             parents=_parents(claims),
-            # Until somebody has resolved the claim: a list is never passed over.
+            # Without a resolved claim the token reaches nothing, so no code can ignore the list.
             reach=NOTHING if GRANTS in claims else EVERYTHING,
         )
 
@@ -287,9 +288,9 @@ def _header(token: str) -> Mapping[str, Any]:
 
 
 def _narrowing(header: Mapping[str, Any]) -> frozenset[str]:
-    """The claims that the header says to narrow the token: each has to be one that is known.
+    """Return the claims that narrow the token by its header; raise `MalformedToken`.
 
-    Tickets of 0.1.0 say nothing.
+    Every named claim has to be known. Tickets of 0.1.0 name no claims.
     """
     if header.get("crit", [NARROWS]) != [NARROWS]:
         raise MalformedToken("the token demands an extension that is not supported")
@@ -318,7 +319,7 @@ def _ticket(claims: Mapping[str, Any]) -> Ticket | None:
     except msgspec.ValidationError:
         raise MalformedToken("the claim ticket cannot be read") from None
     if (ticket.key is None) == (ticket.prefix is None):
-        raise MalformedToken("the claim ticket has to name a key or a prefix")
+        raise MalformedToken("the claim ticket must name either a key or a prefix")
     return ticket
 
 
@@ -336,7 +337,7 @@ def _parents(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(parents, list) or len(parents) > MAX_PARENTS:
         raise MalformedToken("the claim parents is not a short list")
     if not all(isinstance(one, str) and one for one in parents):
-        raise MalformedToken("the claim parents does not hold ids of tokens")
+        raise MalformedToken("the claim parents is not a list of token ids")
     return tuple(parents)
 
 

@@ -1,11 +1,11 @@
-"""`traceparent` as W3C Trace Context (section 3.2) has it."""
+"""The header field `traceparent` of W3C Trace Context (section 3.2)."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# A later version may add fields behind the flags; version 00 may not, and ff is none.
+# A later version may add fields after the flags. Version 00 may not, and version ff is invalid.
 _FIELD = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-"
     r"(?P<parent>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?\Z",
@@ -15,7 +15,10 @@ _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
 
 
 class TraceParent(NamedTuple):
-    """Whose work a request is a part of. Ids are lower-case hex; `sampled`: the caller records."""
+    """The trace and the parent span of a request; the ids are lower-case hexadecimal digits.
+
+    `sampled` tells whether the caller records the trace.
+    """
 
     trace_id: str
     parent_id: str
@@ -23,9 +26,9 @@ class TraceParent(NamedTuple):
 
 
 def parse(field: str | None) -> TraceParent | None:
-    """The field's value, or `None` for one that is absent or not well-formed: then it is ignored.
+    """Parse the field; return `None` if it is absent or malformed, so that the caller ignores it.
 
-    A field that came twice is joined by a comma on its way here, and is not well-formed either.
+    If a request repeats the field, its values arrive joined by a comma, which is malformed too.
     """
     found = _FIELD.match(field or "")
     if found is None or (found["version"] == "00" and found["more"] is not None):
@@ -34,5 +37,5 @@ def parse(field: str | None) -> TraceParent | None:
 
 
 def is_trace_id(text: str) -> bool:
-    """Whether it is 32 hex digits, not all of them 0."""
+    """Tell whether the text is 32 hexadecimal digits that are not all 0."""
     return _TRACE_ID.match(text) is not None

@@ -1,13 +1,13 @@
-"""Keeps requests from setting variables of the environment in uWSGI's processes (ADR 41).
+"""A protection that stops requests from setting environment variables in uWSGI (ADR 41).
 
-A packet on a uwsgi socket may have a variable UWSGI_SETENV, and uWSGI calls setenv(3) while it
-still reads the packet: no rule in a uwsgi.ini comes before that, and no option switches it off.
-Libraries look into the environment for code to load (OpenSSL's engines, Kerberos' plugins), so
-whoever reaches the socket could run some.
+A packet on a uwsgi socket may have the variable UWSGI_SETENV. uWSGI then calls setenv(3) while it
+reads the packet: no rule in a uwsgi.ini runs earlier, and no option disables it. Libraries read
+the names of code to load from the environment (OpenSSL's engines, Kerberos' plugins). So a process
+that can reach the socket could run code.
 
-uWSGI finds what to do with a variable in a table, by the length of its name. The entry for names
-as long as UWSGI_SETENV is emptied here. The others of that length are QUERY_STRING, CONTENT_TYPE
-and HTTP_REFERER, which reach the application all the same, and names that load code.
+uWSGI has a table of functions for variables, by the length of the variable's name. This module
+clears the entry for the length of UWSGI_SETENV. Other variables of this length are QUERY_STRING,
+CONTENT_TYPE and HTTP_REFERER, which still reach the application, and variables that load code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KNOWN = frozenset((5, 9, 10, 11, 12, 13, 14, 15, 18, 20, 22, 27))
 
 
 class _Server(ctypes.Structure):
-    """The beginning of uWSGI's own state (`struct uwsgi_server`)."""
+    """The first members of uWSGI's global state (`struct uwsgi_server`)."""
 
     _fields_ = (
         ("hostname", ctypes.c_char * 256),
@@ -33,18 +33,18 @@ class _Server(ctypes.Structure):
 
 
 class UnknownUwsgi(Exception):
-    """uWSGI keeps its table elsewhere: it must not serve."""
+    """The table is not at the expected place in uWSGI, so the service must not start."""
 
 
 def forbid() -> None:
-    """Makes UWSGI_SETENV a variable like any other, in this process and in those forked from it.
+    """Make UWSGI_SETENV an ordinary variable in this process and in its forked processes.
 
-    Outside of uWSGI there is nothing to do.
+    Outside of uWSGI this function does nothing.
 
     Raises:
-        UnknownUwsgi: the table is not where it is known to be.
+        UnknownUwsgi: the table does not look as expected.
     """
-    # uWSGI provides this module, only inside its own processes.
+    # The module `uwsgi` exists only in processes of uWSGI.
     if "uwsgi" not in sys.modules:
         return
     library = ctypes.CDLL(importlib.import_module("pyuwsgi").__file__)

@@ -1,4 +1,4 @@
-"""Flask glue of both services: request ids, problems, logs, metrics, protection by default."""
+"""The Flask hooks of both services: request ids, authentication, problems, logs and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from servicekit.protected_routes import protection_of
 from servicekit.tokens import Principal, Verifier
 
 log = logging.getLogger(__name__)
-# A request that wants no page.
+# An environment without `Accept`, for which a problem is rendered as JSON.
 _NOBODY: Mapping[str, Any] = {}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _BY_STATUS = {
@@ -39,19 +39,22 @@ _BY_STATUS = {
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """A JSON response of anything msgspec can encode."""
+    """Return a JSON response with any object that msgspec can encode."""
     return Response(msgspec.json.encode(content), status, content_type="application/json")
 
 
 def request_id(environ: dict[str, Any]) -> str:
-    """The gateway's id of this request; a new one where there is no gateway, as in unit tests."""
+    """Return the gateway's id of this request; without a gateway, as in unit tests, a new id."""
     given = environ.get("REQUEST_ID") or ""
     return given if _REQUEST_ID.match(given) else uuid7_hex()
 
 
 @functools.lru_cache(maxsize=1024)
 def who(tenant: str, subject: str) -> tuple[str, str]:
-    """The header field that tells the gateway's log who asked; the gateway keeps it for itself."""
+    """Return the header field that names the caller for the gateway's log.
+
+    The gateway removes the field from the response.
+    """
     shown = subject if subject.isascii() and subject.isprintable() else "(unprintable)"
     return ("X-Wharf-Who", f"{tenant}/{shown}")
 
@@ -59,7 +62,7 @@ def who(tenant: str, subject: str) -> tuple[str, str]:
 def problem_response(
     error: ProblemError, identifier: str, environ: Mapping[str, Any] = _NOBODY
 ) -> Response:
-    """Renders a refusal and counts it: a document, or a page where the request wants one."""
+    """Count a refusal; render it as a problem document, or as a page if the request wants it."""
     metrics.refused(error.problem.slug)
     content_type, body = problem_pages.render(error, identifier, environ)
     response = Response(body, error.problem.status, content_type=content_type)
@@ -70,20 +73,20 @@ def problem_response(
 
 
 def as_problem(error: Exception) -> ProblemError:
-    """The problem that tells a client about any exception; the unexpected ones are logged."""
+    """Convert any exception to a problem; log unexpected exceptions."""
     if isinstance(error, HTTPException):
         error = _from_werkzeug(error)
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, DatabaseUnavailable):
         log.error("database unavailable: %s", error)
-        return unavailable("The database does not answer.")
+        return unavailable("The database does not respond.")
     log.error("unexpected error", exc_info=error)
     return problems.INTERNAL("The service failed to answer this request.")
 
 
 def unavailable(detail: str, retry_after_seconds: int = 1) -> ProblemError:
-    """The 503 problem with its `Retry-After`."""
+    """Return the 503 problem with the header field `Retry-After`."""
     return problems.UNAVAILABLE(
         detail,
         headers=(("Retry-After", str(retry_after_seconds)),),
@@ -98,13 +101,14 @@ def install(
     checker: access.RevocationChecker | None = None,
     finish: Callable[[Response], None] | None = None,
 ) -> None:
-    """Hooks for all routes; `checker` knows which tokens are no longer accepted.
+    """Install the hooks for all routes; `checker` refuses tokens that are no longer accepted.
 
-    Every route needs a valid token unless it is registered as open (`servicekit.protection`).
-    `g.principal` is the caller, or `None`. `finish` replaces the log line and the metrics that
-    every answer gets here.
+    Every route needs a valid token unless it is registered as public (`servicekit.protection`).
+    `g.principal` is the caller, or `None`. `finish` replaces the hook that writes the log line and
+    the metrics of each response.
     """
-    # A doubled slash is another address; Werkzeug would redirect before anybody shows a token.
+    # An address with a doubled slash is a different address. Werkzeug would redirect it before the
+    # service checks the token.
     app.url_map.merge_slashes = False
 
     @app.before_request
@@ -160,7 +164,7 @@ def _finish(response: Response, service_log: RequestLog) -> None:
 def render(
     error: Exception, translate: Callable[[Exception], ProblemError] = as_problem
 ) -> Response:
-    """The answer to any exception; `translate` is a service's own addition to `as_problem`."""
+    """Return the response to any exception; a service may replace `as_problem` by `translate`."""
     problem = translate(error)
     if "request_id" not in g:
         g.request_id = request_id(request.environ)

@@ -1,7 +1,7 @@
-"""Prometheus metrics, right across uWSGI's processes: prometheus_client's multi-process mode.
+"""Prometheus metrics that are correct for all uWSGI processes together (multi-process mode).
 
-Here is what both services count; docs/metrics.md has all of it. On a request's way nothing is
-counted, only buffered (`servicekit.metric_buffers`).
+This module has the metrics of both services; docs/metrics.md lists all metrics. A request only
+appends to buffers (`servicekit.metric_buffers`); the counters are updated later.
 """
 
 from __future__ import annotations
@@ -115,22 +115,28 @@ lost_line = _LOG_LINES_LOST.inc
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
-    """Buffer one answered request; `route` is a pattern, never a path: labels stay bounded."""
+    """Add one finished request to the buffer.
+
+    `route` is a pattern and never a path, so that the number of labels has a limit.
+    """
     _note(((route, _METHODS.get(method, "other"), _STATUSES[status]), seconds))
 
 
 def refused(slug: str) -> None:
-    """Buffer the refusal of a request with this problem."""
+    """Add the refusal of a request with this problem to the buffer."""
     _refusals.note(((slug,), 1))
 
 
 def expect_problems(slugs: Iterable[str]) -> None:
-    """Has these be counted from 0: an increase from nothing to one is none."""
+    """Create the counters of these problems with the value 0.
+
+    Prometheus would not see the increase of a counter that begins with 1.
+    """
     for slug in slugs:
         _PROBLEMS.labels(slug)
 
 
 def expect_policies(policies: Iterable[str]) -> None:
-    """The same for policies of rate limits."""
+    """Create the counters of these policies of rate limits with the value 0."""
     for policy in policies:
         _RATELIMIT_HITS.labels(policy)

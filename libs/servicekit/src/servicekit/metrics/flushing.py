@@ -1,4 +1,4 @@
-"""Flushes metric buffers to Prometheus: many entries, one write for each series."""
+"""The flush of metric buffers to Prometheus: many entries become one write for each series."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ class BatchHistogram(Histogram):
     """A histogram that takes many observations in one call."""
 
     def add(self, counts: Iterable[tuple[int, int]], total: float) -> None:
-        """Add numbers of observations by the index of their bucket, `total` being their sum."""
+        """Add observations: pairs of a bucket's index and a count; `total` is the sum of values."""
         self._sum.inc(total)
         for index, count in counts:
             self._buckets[index].inc(count)
 
     @property
     def bounds(self) -> list[float]:
-        """The upper bounds of the buckets; the last one is infinite."""
+        """Return the upper bounds of the buckets; the last bound is infinite."""
         return self._upper_bounds
 
 
 def flush() -> None:
-    """Add to the counters what this process has buffered since the last call."""
+    """Add the entries that this process has buffered since the last call to the counters."""
     with _lock:
         for flusher in _flushers:
             flusher()
 
 
 def flush_each_second(stop: threading.Event) -> None:
-    """Flush until `stop` is set, in a process without requests that would flush behind them."""
+    """Flush each second until `stop` is set; for a process without requests, which would flush."""
     while not stop.wait(1.0):
         flush()
 
 
 def on_flush(flusher: Callable[[], None]) -> None:
-    """Have `flush` call this function."""
+    """Register a function that `flush` calls."""
     _flushers.append(flusher)
 
 
 def count_buffer(buffer: MetricBuffer, counter: Counter, *more: str) -> None:
-    """Add the amounts of a buffer to a counter, at each flush.
+    """Add the amounts of a buffer to a counter at each flush.
 
-    The counter's labels are those of an entry, and `more`, which are the same for all entries.
+    The counter's labels are the labels of an entry, and then `more`, the same for all entries.
     """
 
     def flusher() -> None:
@@ -66,7 +66,7 @@ def count_buffer(buffer: MetricBuffer, counter: Counter, *more: str) -> None:
 
 
 def sum_buffer(buffer: MetricBuffer, number: Counter, amount: Counter) -> None:
-    """Count the entries of a buffer in one counter and their amounts in another."""
+    """Add the number of a buffer's entries to one counter, and their amounts to another."""
 
     def flusher() -> None:
         sums: dict[Labels, list[float]] = defaultdict(lambda: [0, 0])
@@ -84,9 +84,9 @@ def sum_buffer(buffer: MetricBuffer, number: Counter, amount: Counter) -> None:
 def observe_buffer(
     buffer: MetricBuffer, histogram: BatchHistogram, counter: Counter | None = None, *, labels: int
 ) -> None:
-    """Have the histogram observe the amounts of a buffer; `counter` counts them.
+    """Add the amounts of a buffer to a histogram at each flush, and their number to `counter`.
 
-    The histogram takes the first so many `labels` of an entry, the counter all of them.
+    The histogram uses the first `labels` labels of an entry, and the counter all of them.
     """
 
     def flusher() -> None:

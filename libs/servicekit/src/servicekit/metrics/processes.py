@@ -1,4 +1,4 @@
-"""What a service's processes use, and how busy uWSGI is: looked up when somebody asks."""
+"""Metrics of a service's processes and of uWSGI's load; each scrape reads them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-# So often at most, where children end all the time.
+# The most readings of the CPU times, if children end during each reading.
 _READINGS = 5
 
 
 def build(service: str, version: str) -> Iterator[Metric]:
-    """Which code runs."""
+    """Yield the metric with the service, its version and Python's version."""
     family = GaugeMetricFamily(
         "wharf_build_info", "Always 1; the labels say what runs.", labels=_BUILD_LABELS
     )
@@ -30,7 +30,7 @@ _BUILD_LABELS = ("service", "version", "python")
 
 
 def usage() -> Iterator[Metric]:
-    """CPU, memory and descriptors of master, workers and mule."""
+    """Yield the CPU time, memory and descriptors of master, workers and mule."""
     processes = _processes()
     master = next((pid for pid, kind in processes.items() if kind == "master"), os.getpid())
     yield CounterMetricFamily(
@@ -71,10 +71,11 @@ def usage() -> Iterator[Metric]:
 
 
 def memory_limit(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """The least of the machine's memory and the limits of the control groups around this process.
+    """Return the memory that the service may use, in bytes.
 
-    In bytes. Reads version 2 of control groups (cgroups(7)) and version 1; a group above this one
-    may be tighter. Inside a container its own group is the root.
+    It is the minimum of the machine's memory and the limits of the control groups of this process.
+    The function reads versions 1 and 2 of control groups (cgroups(7)). A parent group may have a
+    lower limit. Inside a container the container's own group is the root.
     """
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with suppress(OSError, StopIteration):
@@ -90,14 +91,14 @@ def memory_limit(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup
 
 
 def _limit(path: Path) -> list[int]:
-    """What stands in the file; nothing where there is no limit ("max") or no file."""
+    """Return the number in the file, or an empty list without a limit ("max") or a file."""
     with suppress(OSError, ValueError):
         return [int(path.read_text(encoding="ascii"))]
     return []
 
 
 def server() -> Iterator[Metric]:
-    """uWSGI's threads and its queue; nothing where there is no uWSGI."""
+    """Yield the metrics of uWSGI's threads and queue, or nothing outside of uWSGI."""
     uwsgi = _uwsgi()
     if uwsgi is None:
         return
@@ -122,12 +123,12 @@ def _uwsgi() -> Any:
     try:
         import uwsgi
     except ImportError:
-        return None  # not under uWSGI
+        return None  # this process does not run in uWSGI
     return uwsgi
 
 
 def _processes() -> Mapping[int, str]:
-    """The service's processes and their kinds."""
+    """Return the kind of each process of the service by its id."""
     uwsgi = _uwsgi()
     if uwsgi is None:
         return {os.getpid(): "worker"}
@@ -147,17 +148,18 @@ def _processes() -> Mapping[int, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat (proc(5)) from the third on; none for one that ended."""
+    """Return the fields of /proc/<pid>/stat (proc(5)) from the third on; none if it has ended."""
     with suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         return file.read().rpartition(")")[2].split()
     return []
 
 
 def _all_cpu_seconds(master: int) -> float:
-    """CPU time of the service's processes.
+    """Return the CPU time of all processes of the service, including ended ones, in seconds.
 
-    A child that ends while they are read would be missing: it is gone, and was not yet among the
-    master's ended ones. So it is read again until none has ended meanwhile.
+    If a child ends during the reading, its time may be missing: the process does not exist any
+    more, and the master's time did not include it yet. So the function reads all times again until
+    no child has ended during a reading.
     """
     ticks, ended = 0, _ended_ticks(master)
     for _ in range(_READINGS):
@@ -169,15 +171,15 @@ def _all_cpu_seconds(master: int) -> float:
 
 
 def _ticks(pid: int) -> int:
-    # utime, stime, and those of children that were waited for: fields 14 to 17.
+    # utime and stime of the process and of its reaped children: fields 14 to 17.
     fields = _stat(pid)
     if fields[:1] == ["X"]:
-        return 0  # being waited for: its time is, or is about to be, among the master's ended ones
+        return 0  # the master is reaping it: the master's time has or will have its time
     return sum(int(field) for field in fields[11:15])
 
 
 def _ended_ticks(pid: int) -> int:
-    """Of the children that were waited for."""
+    """Return the ticks of the reaped children of a process."""
     return sum(int(field) for field in _stat(pid)[13:15])
 
 

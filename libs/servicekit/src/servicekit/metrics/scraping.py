@@ -1,7 +1,7 @@
-"""`GET /metrics`: what all processes counted, and what is looked up at that moment.
+"""`GET /metrics`: the counters of all processes, and values that each scrape reads.
 
-It is answered only when nginx says that the request came in on the internal port: it sets the uwsgi
-parameter `WHARF_INTERNAL`, which no client can set (it lacks the prefix `HTTP_`).
+The route serves only requests that came through the gateway's internal port. For these nginx sets
+the uwsgi parameter `WHARF_INTERNAL`, which no client can set, since it lacks the prefix `HTTP_`.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def is_internal(environ: Mapping[str, Any]) -> bool:
-    """Whether the request came in on the gateway's internal port."""
+    """Tell whether the request came through the gateway's internal port."""
     return environ.get("WHARF_INTERNAL") == "1"
 
 
 class LookedUp:
-    """A collector of what is looked up when it is asked for."""
+    """A collector of metrics that each scrape reads."""
 
     def __init__(self, lookups: Iterable[Lookup]) -> None:
         self._lookups = tuple(lookups)
 
     def collect(self) -> Iterator[Metric]:
-        """All families; one whose lookup fails is missing, and no other."""
+        """Yield all metrics; if a lookup fails, only its metrics are missing."""
         for lookup in self._lookups:
             try:
                 found = list(lookup())
-            except Exception:  # the rest is needed most when something is broken
-                log.exception("a metric cannot be looked up")
+            except Exception:  # during a failure the other metrics are needed most
+                log.exception("a metric cannot be read")
                 continue
             yield from found
 
 
 def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
-    """Adds `GET /metrics` for the internal port; `lookups` are the service's own."""
-    # It knows whether one process counts or several (ADR 39).
+    """Add `GET /metrics` for the internal port; `lookups` are the service's own metrics."""
+    # The exporter detects whether one process counts or several (ADR 39).
     exporter = PrometheusMetrics.for_app_factory(path=None, export_defaults=False)
     looked_up = CollectorRegistry()
     looked_up.register(
@@ -78,7 +78,7 @@ def install(app: Flask, version: str, lookups: Iterable[Lookup] = ()) -> None:
             counted + generate_latest(looked_up).decode(), content_type=CONTENT_TYPE_LATEST
         )
 
-    view = protected(metrics, public("Prometheus has no token; only the internal port leads here"))
+    view = protected(metrics, public("Prometheus has no token; only the internal port reaches it"))
     app.add_url_rule("/metrics", view_func=view, methods=["GET"])
 
 

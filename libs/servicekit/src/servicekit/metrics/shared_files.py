@@ -1,9 +1,9 @@
-"""The files in which processes count (prometheus_client's multi-process mode), kept right and few.
+"""The merge of the files in which processes count (prometheus_client's multi-process mode).
 
-Each process has files of its own, by its id. When it has ended, its counters must go on to count,
-and its gauges must not; and a service whose workers are replaced for months must not collect files
-without end. So what the dead have counted is added to one file, `…_0.db`: a restart of a worker
-resets nothing, and nothing is counted twice, wherever this is cut off.
+Each process has its own files, named by its process id. After it has ended, its counters must stay
+in the sums, and its gauges must not. A service whose workers are replaced for months must not
+accumulate files. So this module adds the counters of ended processes to one file, `…_0.db`. A
+restart of a worker resets no counter. A crash during the merge neither loses nor doubles counts.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from prometheus_client import mmap_dict
 
 from servicekit import atomic_file, file_lock
 
-# Not typed.
+# prometheus_client has no types for it.
 MmapedDict: Any = mmap_dict.MmapedDict
-# What adds up over processes, and over their lives.
+# The kinds of metrics that are summed over all processes, including ended ones.
 _KEPT = ("counter", "histogram")
 _JOURNAL, _NEW = "merging.json", "merging.new"
 
 
 def is_held(path: Path) -> bool:
-    """Whether the process that this file is named for has it open.
+    """Tell whether the process whose id is in the file's name has the file open.
 
-    That a process of the id runs says nothing: ids come again. And whose child it is says nothing
-    either: while a service is restarted the new processes count beside the old ones.
+    It is not enough that a process with this id runs, since ids are reused. Nor is it enough to
+    check its parent: during a restart the old and the new processes of a service count together.
     """
     folder = f"/proc/{path.stem.rpartition('_')[2]}/fd"
     try:
         for descriptor in os.listdir(folder):
-            with suppress(FileNotFoundError):  # closed meanwhile
+            with suppress(FileNotFoundError):  # the process has just closed it
                 if os.readlink(f"{folder}/{descriptor}") == str(path):
                     return True
     except (FileNotFoundError, ProcessLookupError):
         return False
     except PermissionError:
-        return True  # somebody's it is
+        return True  # the process of another user has this id; keep the file
     return False
 
 
 @contextmanager
 def merged(folder: Path) -> Iterator[None]:
-    """While the files are read: nobody merges, and of the dead there is one file of each kind."""
+    """Merge the files of ended processes; during the block no other process merges."""
     folder = folder.resolve()
     with file_lock.held(folder / "lock"):
         _end_what_began(folder)
@@ -72,10 +72,11 @@ def _merge_dead(folder: Path) -> None:
 
 
 def _add_up(folder: Path, name: str, paths: list[Path]) -> None:
-    """Makes one file of the sum and these; the journal says what is left to do after a crash."""
+    """Add the files to the sum in the file `name`; a journal lets a later call finish a crash."""
     sums: dict[str, float] = defaultdict(float)
     for path in [folder / name, *paths]:
-        # Not there: nobody died before. Not to be read: killed in the moment of making it.
+        # The file may be missing, if no process ended before. It may be unreadable, if its process
+        # was killed while it created the file.
         with suppress(FileNotFoundError, struct.error):
             for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):
                 sums[key] += value
@@ -96,7 +97,7 @@ def _end_what_began(folder: Path) -> None:
         left = json.loads(journal.read_text())
     except FileNotFoundError:
         return
-    with suppress(FileNotFoundError):  # it is in its place already
+    with suppress(FileNotFoundError):  # it was renamed before the crash
         (folder / _NEW).rename(folder / left["name"])
     for name in left["dead"]:
         (folder / name).unlink(missing_ok=True)
