@@ -189,7 +189,7 @@ def test_no_feed_yet(followed: Followed) -> None:
     followed.hear()
     assert followed.slug() is None
     assert followed.reader.age_seconds() == math.inf
-    assert "not been heard of" in (followed.reader.error() or "")
+    assert "was not received yet" in (followed.reader.error() or "")
     followed.feed.status = 200
     followed.hear()
     assert followed.reader.age_seconds() < math.inf
@@ -206,7 +206,7 @@ def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
     followed.restart()
     followed.hear()
     assert 3600 <= followed.reader.age_seconds() < 3700
-    assert "was last heard of 36" in (followed.reader.error() or "")
+    assert "was last received 36" in (followed.reader.error() or "")
     followed.feed.status = 200
     followed.follower = FeedFollower(followed.url, followed.path)
     followed.follower.open()

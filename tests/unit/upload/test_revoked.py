@@ -116,7 +116,7 @@ def degraded(upload: UploadService) -> str:
 
 def test_ready_and_degraded(upload: UploadService) -> None:
     """Without the feed the service is ready, and /readyz and a metric say how old it knows."""
-    assert "not been heard of" in degraded(upload)
+    assert "was not received yet" in degraded(upload)
     assert age(upload) == math.inf
     publish(upload, FakeFeed())
     assert upload.request("GET", "/readyz").json == {"status": "ready"}

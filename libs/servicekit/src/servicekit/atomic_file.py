@@ -1,11 +1,11 @@
-"""Replaces whole files at once: a reader gets the old content or the new one, never half of it.
+"""The atomic replacement of files: a reader gets the complete old or the complete new content.
 
-The new content is written beside the file and takes its name at the end. One writer at a time:
-those of several processes take turns (`servicekit.file_lock`). After a crash the next writer
-removes what is left.
+The new content is written to a temporary file in the same folder, which is renamed at the end. Only
+one writer may run at a time: several processes need a lock (`servicekit.file_lock`). After a crash
+the next writer deletes the temporary file.
 
-No library does it: `safer` syncs nothing, portalocker replaces nothing, and `atomicwrites` has not
-been kept since 2022.
+No library fits: `safer` does not sync files, portalocker does not replace files, and `atomicwrites`
+has not been maintained since 2022.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import BinaryIO
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = False) -> None:
-    """Replace the file by one with this content; see `replacing`."""
+    """Replace the content of a file; see `replacing`."""
     with replacing(path, mode=mode, durable=durable) as file:
         file.write(content)
 
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666, durable: bool = False) -> Iterator[BinaryIO]:
-    """Open the file that replaces `path` when the block ends; a block that fails changes nothing.
+    """Open a file that replaces `path` when the block ends; if the block fails, nothing changes.
 
     Args:
-        path: it may be missing; its folder may not.
-        mode: the new file's, less the umask, whatever the old file's is.
-        durable: content and name survive a power cut once the block has ended.
+        path: the file may be missing, but its folder must exist.
+        mode: the mode of the new file, without the bits of the umask.
+        durable: after the block, content and name survive a power cut.
 
     Raises:
         OSError: the file cannot be written.
@@ -52,7 +52,7 @@ def replacing(path: Path, *, mode: int = 0o666, durable: bool = False) -> Iterat
 
 
 def _sync_folder(folder: Path) -> None:
-    """Without this a power cut may take the name."""
+    """Sync the folder, so that the new name survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""What has to be over before uWSGI's master forks.
+"""The work that has to end before uWSGI's master forks.
 
-A process that is forked while another thread has Python's lock inherits the lock, and nobody is
-there to give it back: the process waits for it for ever, and with it all that its sockets take.
+If another thread has Python's lock (the GIL) during a fork, the child inherits the locked lock, and
+no thread of the child can release it. The child then waits forever, and so do its requests.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _SECONDS = 5.0
 
 
 def join_timers() -> None:
-    """Wait until timers that were started while the application was loaded have run.
+    """Wait until the timers that the import of the application has started have run.
 
-    `limits` starts one for each storage in memory, which runs for a moment 10 ms later.
+    The package `limits` starts a timer for each storage in memory; it runs 10 ms later.
     """
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):

@@ -1,7 +1,7 @@
-"""Every type that a file can be found to have, by its bytes or by what a client says of text.
+"""All types that Wharf can recognize for a file, from its bytes or from a client's type of a text.
 
-Policies and tickets are judged by it when they are made, in both services; a test of upload
-compares it with what its sniffers can return. `application/octet-stream` stands for unknown bytes.
+Both services check new policies and tickets with this set; a test of upload compares the set with
+the results of its sniffers. `application/octet-stream` is the type of unknown bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Grants: which keys of which buckets a person or a client reaches, and with which actions.
+"""Grants: the buckets, keys and actions that a person or client may use.
 
-`auth` keeps grants and writes them into tokens; every service judges by them. A grant names a
-bucket (`*` is every bucket), a prefix that is compared as text, and actions. An action needs its
-scope as well. A person or client without a list reaches everything that its scopes allow.
+Auth stores grants and writes them into tokens; every service checks them. A grant names a bucket
+(`*` is every bucket), a prefix of keys that is compared as text, and actions. An action also needs
+its scope. A person or client without a list of grants reaches everything that its scopes allow.
 """
 
 from __future__ import annotations
@@ -17,38 +17,42 @@ from servicekit import keys, name_characters
 
 Action = Literal["read", "write", "delete", "list"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-#: The bucket of a grant for every bucket.
+#: The name of the bucket in a grant for every bucket.
 EVERY_BUCKET = "*"
 MAX_GRANTS = 100
-#: Of a list as it is kept (`compact`), in JSON.
+#: The most bytes of a stored list (`Compact`) in JSON.
 MAX_LIST_BYTES = 16 * 1024
 USER_ID, USERNAME, CLIENT = "{user_id}", "{username}", "{client}"
 _PLACEHOLDERS = (USER_ID, USERNAME, CLIENT)
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 _MISPLACED = frozenset("{}/")
-#: Actions in one letter, in the order that a compact grant has.
+#: The letter of each action, in the order of a compact grant.
 LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list": "l"}
 _ACTIONS = {letter: action for action, letter in LETTERS.items()}
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One place that is reached. The prefix "" is the whole bucket."""
+    """A permission for the keys of a bucket that begin with a prefix.
 
-    bucket: Annotated[str, msgspec.Meta(description="A bucket's name; `*` is every bucket.")]
+    The prefix "" means the whole bucket.
+    """
+
+    bucket: Annotated[str, msgspec.Meta(description="The name of a bucket; `*` is every bucket.")]
     actions: Annotated[
-        tuple[Action, ...], msgspec.Meta(description="What is allowed; each needs its scope too.")
+        tuple[Action, ...],
+        msgspec.Meta(description="The allowed actions; each also needs its scope."),
     ]
     prefix: Annotated[
         str,
         msgspec.Meta(
-            description="How keys begin, as text. `{user_id}`, `{username}` and `{client}` are "
-            "filled in when a token is issued."
+            description="The text that keys begin with. `{user_id}`, `{username}` and `{client}` "
+            "are filled in when a token is issued."
         ),
     ] = ""
 
 
 class CompactGrant(NamedTuple):
-    """A grant as tokens, the feed and the database have it; `letters` are of `rwdl`."""
+    """A grant in the form of tokens, the feed and the database; `letters` are some of `rwdl`."""
 
     bucket: str
     prefix: str
@@ -56,26 +60,26 @@ class CompactGrant(NamedTuple):
 
 
 Compact = tuple[CompactGrant, ...]
-#: What `null` means: everything that the scopes allow.
+#: The list that means the same as `null`: everything that the scopes allow.
 EVERYTHING_COMPACT: Compact = (CompactGrant(EVERY_BUCKET, "", "rwdl"),)
 
 
 def as_list(grants: Compact | None) -> Compact:
-    """Return a list of grants: for `null` the list that allows everything."""
+    """Return the list of grants; for `None`, the list that permits everything."""
     return EVERYTHING_COMPACT if grants is None else grants
 
 
 class GrantError(ValueError):
-    """A grant that is not acceptable. The message names the entry, from 0, and the reason."""
+    """A grant is not valid. The message names the index of the entry and the reason."""
 
     def __init__(self, index: int | None, reason: str) -> None:
-        """`index` is the entry's place in the list; `None`: it is about the whole list."""
+        """Create the error; `index` is the entry's index, or `None` for the whole list."""
         super().__init__(reason if index is None else f"grants[{index}]: {reason}")
         self.index = index
 
 
 class Holder(NamedTuple):
-    """The values of placeholders for a holder of grants: a user's, or a client's."""
+    """The values of placeholders for the user or client that has the grants."""
 
     user_id: str = ""
     username: str = ""
@@ -83,16 +87,17 @@ class Holder(NamedTuple):
 
 
 def checked(grants: Sequence[Grant]) -> Compact:
-    """Return grants as they are kept; raises `GrantError`.
+    """Check grants and return their stored form; raise `GrantError`.
 
-    Placeholders stay. What they are filled with is judged by `require_fillable`.
+    Placeholders stay in the prefixes; `require_fillable` checks their values.
     """
     if len(grants) > MAX_GRANTS:
-        raise GrantError(None, f"There are {len(grants)} grants; at most {MAX_GRANTS} are taken.")
+        raise GrantError(None, f"There are {len(grants)} grants; at most {MAX_GRANTS} are allowed.")
     kept = tuple(_checked(index, grant) for index, grant in enumerate(grants))
     if len(msgspec.json.encode(kept)) > MAX_LIST_BYTES:
         raise GrantError(
-            None, f"The grants are longer than {MAX_LIST_BYTES} bytes; name fewer or shorter ones."
+            None,
+            f"The grants are longer than {MAX_LIST_BYTES} bytes; send fewer or shorter grants.",
         )
     return kept
 
@@ -106,7 +111,7 @@ def _checked(index: int, grant: Grant) -> CompactGrant:
         raise GrantError(index, str(error)) from None
     letters = "".join(letter for action, letter in LETTERS.items() if action in grant.actions)
     if not letters:
-        raise GrantError(index, f"It allows no action; there are {', '.join(ACTIONS)}.")
+        raise GrantError(index, f"It allows no action; the actions are {', '.join(ACTIONS)}.")
     return CompactGrant(grant.bucket, grant.prefix, letters)
 
 
@@ -115,20 +120,21 @@ def _check_prefix(index: int, prefix: str) -> None:
         if brace not in _PLACEHOLDERS:
             raise GrantError(
                 index,
-                f"'{name_characters.shown(brace)}' is no placeholder; there are "
+                f"'{name_characters.shown(brace)}' is no placeholder; the placeholders are "
                 f"{', '.join(_PLACEHOLDERS)}.",
             )
-    # One name may begin with another one; ids are all of one length.
+    # A user name may begin with another user name, so a slash has to follow. Ids have one length.
     if USERNAME in prefix and not all(rest.startswith("/") for rest in prefix.split(USERNAME)[1:]):
-        raise GrantError(index, f"Behind {USERNAME} there has to be a slash.")
+        raise GrantError(index, f"A slash must follow {USERNAME}.")
     if keys.prefix(prefix) != prefix:
-        raise GrantError(index, "The prefix is not in Unicode NFC; send it normalised.")
+        raise GrantError(index, "The prefix is not in Unicode NFC; normalize it.")
 
 
 def require_fillable(grants: Iterable[CompactGrant], holder: Holder, *, is_own: bool) -> None:
-    """Raise `GrantError` where a placeholder cannot be filled in for the holder.
+    """Raise `GrantError` if a placeholder cannot be filled in for the holder.
 
-    `is_own`: they are not of a group, where a grant for people gives a client nothing.
+    `is_own`: the grants are the holder's own. In the grants of a group a placeholder without a
+    value is no error: a grant for people gives nothing to a client in the group.
     """
     for index, grant in enumerate(grants):
         filled_prefix = filled_in(grant.prefix, holder)
@@ -141,32 +147,34 @@ def require_fillable(grants: Iterable[CompactGrant], holder: Holder, *, is_own: 
         except keys.InvalidName as error:
             raise GrantError(index, str(error)) from None
         if normal != filled_prefix:
-            raise GrantError(index, "Filled in, the prefix is not in Unicode NFC.")
+            raise GrantError(
+                index, "The prefix with its placeholders filled in is not in Unicode NFC."
+            )
 
 
 def _missing(prefix: str, holder: Holder) -> str:
-    """The sentence about a placeholder that stands for nothing."""
+    """Return the message for a placeholder that has no value for the holder."""
     for placeholder in (USER_ID, USERNAME) if holder.client else (CLIENT,):
         if placeholder in prefix:
             return f"A {'client' if holder.client else 'person'} has no {placeholder}."
-    return f"The user name has a brace or a slash, so that {USERNAME} cannot stand for it."
+    return f"The user name has a brace or a slash, so a prefix cannot use {USERNAME}."
 
 
 def filled_in(prefix: str, holder: Holder) -> str | None:
-    """Return a prefix with its placeholders filled in once; `None` where one stands for nothing."""
+    """Return a prefix with its placeholders filled in once; `None` if one has no value."""
     if "{" not in prefix:
         return prefix
     values = {USER_ID: holder.user_id, USERNAME: holder.username, CLIENT: holder.client}
     for placeholder, value in values.items():
-        # A name with braces (an older release took it) could look like a placeholder, and one with
-        # a slash would lie in the folder of another one.
+        # A name with braces, which an earlier release allowed, could look like a placeholder. A
+        # name with a slash could name the folder of another user.
         if placeholder in prefix and (not value or not _MISPLACED.isdisjoint(value)):
             return None
     return _BRACES.sub(lambda found: values.get(found[0], found[0]), prefix)
 
 
 def filled(grants: Iterable[CompactGrant], holder: Holder) -> Compact:
-    """Return grants for their holder; those that cannot be filled in allow nothing."""
+    """Return grants with placeholders filled in; leave out those that cannot be filled in."""
     found = ((grant, filled_in(grant.prefix, holder)) for grant in grants)
     return tuple(
         CompactGrant(grant.bucket, prefix, grant.letters)
@@ -176,7 +184,7 @@ def filled(grants: Iterable[CompactGrant], holder: Holder) -> Compact:
 
 
 def shown(grants: Iterable[CompactGrant]) -> list[Grant]:
-    """Return grants as people and programs see them."""
+    """Convert compact grants to the form of requests and responses."""
     return [
         Grant(grant.bucket, tuple(_ACTIONS[letter] for letter in grant.letters), grant.prefix)
         for grant in grants
@@ -184,27 +192,27 @@ def shown(grants: Iterable[CompactGrant]) -> list[Grant]:
 
 
 def parse(text: str) -> Grant:
-    """Return the grant of `actions:bucket/prefix`, as at the command line; raises `ValueError`.
+    """Parse a grant of the form `actions:bucket/prefix`; raise `ValueError`.
 
-    `read,write:photos/inbox/` and `read:*` are two.
+    Examples of this form of the command line are `read,write:photos/inbox/` and `read:*`.
     """
     actions, colon, place = text.partition(":")
     bucket, _, prefix = place.partition("/")
     if not colon or not bucket:
         raise ValueError(
-            f"'{name_characters.shown(text)}' is no grant; write one like read,write:photos/inbox/."
+            f"'{name_characters.shown(text)}' is no grant; an example is read,write:photos/inbox/."
         )
     named = [action.strip() for action in actions.split(",")]
     for action in named:
         if action not in ACTIONS:
             raise ValueError(
-                f"There is no action '{name_characters.shown(action)}'; there are "
+                f"There is no action '{name_characters.shown(action)}'; the actions are "
                 f"{', '.join(ACTIONS)}."
             )
     return Grant(bucket, tuple(action for action in ACTIONS if action in named), prefix)
 
 
 def written(grant: Grant) -> str:
-    """Return a grant as `parse` reads it."""
+    """Return a grant in the form that `parse` reads."""
     place = f"/{grant.prefix}" if grant.prefix else ""
     return f"{','.join(grant.actions)}:{grant.bucket}{place}"

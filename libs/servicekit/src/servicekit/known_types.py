@@ -1,7 +1,7 @@
-"""Media types by extension, by their other spellings, and by what they are made of.
+"""The table of media types: their extensions, their aliases, and their more general types.
 
-The table is `known_types.tsv`, which `services/upload/tools/make_known_types.py` makes of two kept
-ones (docs/adr/0042-types-by-relation.md).
+`services/upload/tools/make_known_types.py` makes the table `known_types.tsv` from two maintained
+tables (docs/adr/0042-types-by-relation.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class _Table(NamedTuple):
-    """The table by what is asked of it."""
+    """The table, indexed for its queries."""
 
     by_extension: dict[str, frozenset[str]]
     names: dict[str, str]
@@ -42,24 +42,25 @@ def _table() -> _Table:
 
 
 def load() -> None:
-    """Read the table now, so that processes that fork later share it."""
+    """Read the table now, so that later forked processes share its memory."""
     _table()
 
 
 def name_of(media_type: str) -> str:
-    """Return the one name of a type that has several spellings; `media_type` is in small letters
-    and has no parameters.
+    """Return the main name of a type that may be an alias.
+
+    `media_type` is in lower case and has no parameters.
     """
     return _table().names.get(media_type, media_type)
 
 
 def of_extension(extension: str) -> frozenset[str]:
-    """Return the types that an extension, in small letters and without its dot, stands for."""
+    """Return the types of an extension, which is in lower case and without its dot."""
     return _table().by_extension.get(extension, _NOTHING)
 
 
 def all_extensions() -> frozenset[str]:
-    """Return every extension that stands for a type."""
+    """Return all extensions in the table."""
     return frozenset(_table().by_extension)
 
 
@@ -71,7 +72,7 @@ def all_types() -> frozenset[str]:
 
 @lru_cache(maxsize=4096)  # clients name types
 def ancestors(media_type: str) -> frozenset[str]:
-    """Return all types that a type is a kind of, itself left out."""
+    """Return all more general types of a type, without the type itself."""
     parents = _table().parents
     found: set[str] = set()
     above = set(parents.get(media_type, _NOTHING))
@@ -82,6 +83,6 @@ def ancestors(media_type: str) -> frozenset[str]:
 
 
 def are_related(one: str, other: str) -> bool:
-    """Tell whether two types are the same, or one is a kind of the other."""
+    """Tell whether two types are the same, or one is a special form of the other."""
     one, other = name_of(one), name_of(other)
     return one == other or one in ancestors(other) or other in ancestors(one)

@@ -1,20 +1,22 @@
-"""Addresses of clients, as they count for limits."""
+"""The networks of client addresses, by which limits count clients."""
 
 from __future__ import annotations
 
 import ipaddress
 
-#: One client has an IPv6 network of this length, and any number of addresses in it.
+#: The prefix length of the IPv6 network of one client, which may use all addresses in it.
 IPV6_PREFIX_BITS = 64
-#: One customer of a provider often has one of this length: 65,536 of the others.
+#: The prefix length of the IPv6 network that a provider often gives to one customer. It contains
+#: 65,536 networks of clients.
 IPV6_SITE_BITS = 48
 UNKNOWN = "unknown"
 
 
 def network_of(address: str) -> str:
-    """Return the address as it counts: of IPv6 the /64, since one host owns as many as it likes.
+    """Return the network of an address: the IPv4 address, or the /64 of an IPv6 address.
 
-    An IPv4 address may be written as one of IPv6. What is no address is one client.
+    One IPv6 host may use any address in its /64. An IPv4 address may be written as an IPv6 address.
+    Return `UNKNOWN` for a text that is no address.
     """
     try:
         parsed = ipaddress.ip_address(address)
@@ -29,7 +31,7 @@ def network_of(address: str) -> str:
 
 
 def site_of(network: str) -> str | None:
-    """Return the /48 that a network of `network_of` is in; an IPv4 address is in none."""
+    """Return the /48 of a network from `network_of`; `None` for an IPv4 address."""
     if ":" not in network:
         return None
     return str(ipaddress.IPv6Network((network, IPV6_SITE_BITS), strict=False))

@@ -1,8 +1,8 @@
-"""Declared operations: what a route takes and gives, said once.
+"""Declared operations: each route declares its request and its responses once.
 
-The declaration decodes and validates the request, encodes the answer, and becomes the OpenAPI
-document (`servicekit.openapi`); so code and document cannot drift. Who may call a route is declared
-where it is registered (`servicekit.protected_routes`).
+The declaration decodes and validates the request, and encodes the response. The OpenAPI document is
+made from it (`servicekit.openapi`), so that code and document always agree. The registration of a
+route declares its protection (`servicekit.protected_routes`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Content:
-    """A body that is not JSON made from a type: a media type and its JSON schema."""
+    """A body that is not JSON of a declared type: a media type and its JSON schema."""
 
     media_type: str = "*/*"
     schema: Mapping[str, Any] = field(
@@ -33,7 +33,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A header or query parameter that is read by hand, for the document."""
+    """A header field or query parameter for the document; the handler reads it itself."""
 
     name: str
     where: str
@@ -44,7 +44,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful answer: what it means, its body, its header fields with their meaning."""
+    """A successful response: its description, its body, and its header fields with descriptions."""
 
     description: str
     body: type | Content | None = None
@@ -53,12 +53,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One route and method.
+    """The declaration of one route and method.
 
-    `id` names the method that a client library has for it: a verb and a noun in lowerCamelCase,
-    unique over all services. It is part of the contract and never changes. `tag` is its group.
-    `body` is a msgspec type for JSON requests (`form` true: for urlencoded forms), or `Content`;
-    `query` a msgspec type for the query; `problems` what may go wrong beyond the common ones.
+    `id` is the name of the method in client libraries: a verb and a noun in lowerCamelCase, unique
+    in all services. It is part of the API and never changes. `tag` is the operation's group. `body`
+    is a msgspec type for JSON requests (or for forms, if `form` is true), or `Content`. `query` is
+    a msgspec type for the query. `problems` are the operation's problems in addition to the common
+    ones.
     """
 
     id: str
@@ -75,17 +76,17 @@ class Operation:
 
 
 def head_of(declared: Operation, name: str, summary: str) -> Operation:
-    """Return the operation of `HEAD`, with the id `name`: `declared` without bodies of answers."""
+    """Return the operation for `HEAD` with the id `name`: `declared` without response bodies."""
     answers = {status: replace(answer, body=None) for status, answer in declared.answers.items()}
     return replace(declared, id=name, summary=summary, answers=answers)
 
 
 def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
-    """Puts a declaration to work around a Flask view.
+    """Return a decorator that applies a declaration to a Flask view.
 
-    The view is called with the path's arguments, and `body` and `query` where declared; it
-    returns a `Response`, a msgspec-encodable object (status: the first declared), a pair
-    `(status, object)`, or `None` for an empty answer.
+    The view is called with the arguments of the path, and with `body` and `query` if they are
+    declared. It returns a `Response`, an object that msgspec can encode (with the first declared
+    status), a pair `(status, object)`, or `None` for an empty response.
     """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Response]:
@@ -117,15 +118,15 @@ def _response(result: object, default_status: int) -> Response:
 
 
 def decode_query(kind: type[T]) -> T:
-    """The query as `kind`; raises the problem `malformed-request`, also for unknown names."""
+    """Decode the query as `kind`; raise `malformed-request`, also for a repeated parameter."""
     names = set(request.args)
     if len(names) != sum(1 for _ in request.args.items(multi=True)):
-        raise MALFORMED("A query parameter is given more than once.")
+        raise MALFORMED("The query repeats a parameter.")
     return _convert(dict(request.args), kind, "query")
 
 
 def decode_body(declared: Operation) -> Any:
-    """The JSON or form body as the declared type; raises 400, 415 or 422 problems."""
+    """Decode the JSON or form body as the declared type; raise a 400, 415 or 422 problem."""
     kind: Any = declared.body
     if declared.form:
         if request.mimetype != "application/x-www-form-urlencoded":

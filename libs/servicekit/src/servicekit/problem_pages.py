@@ -1,7 +1,7 @@
-"""Refusals as small pages: for people whose browsers follow a link or submit a form by themselves.
+"""Problems as small HTML pages, for browsers that follow a link or submit a form without a script.
 
-nginx tells its own refusals in the same way (`deploy/nginx/conf.d/refusals.conf.template`). A page
-has no style and no script: the gateway's Content-Security-Policy allows none.
+nginx renders its own problems in the same form (`deploy/nginx/conf.d/refusals.conf.template`). A
+page has no style and no script, since the gateway's Content-Security-Policy forbids them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from servicekit.problems import ProblemError
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 _OFFERED: Final = (problems.CONTENT_TYPE, "application/json", "text/html")
-# What Java's own client sends unless it is told otherwise is no person's wish.
+# Java's HTTP client sends this by default, so it does not mean that a person wants a page.
 _JAVA: Final = "text/html, image/gif, image/jpeg, *"
-# Browsers send a quarter of it. Werkzeug takes each member apart, which costs more than it is long.
+# Browsers send fields of up to a quarter of this length. Werkzeug's parser takes more than linear
+# time.
 _LONGEST_ACCEPT: Final = 1000
 _BLANKS = re.compile(r"[ \t]+")
-# An address that can stand in a page as it is; without ";", which could end an entity of HTML.
+# An address that a page may contain. It has no ";", which could end an HTML entity.
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&()*+,=%\[\]-]{1,2000}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PAGE: Final = (
@@ -37,15 +38,15 @@ _PAGE: Final = (
 
 
 def are_wanted(accept: str | None) -> bool:
-    """Whether an Accept field wants HTML more than JSON, or as much and by its name alone.
+    """Tell whether an Accept field prefers HTML to JSON, or names HTML with an equal weight.
 
-    A field of more than 1000 characters wants nothing.
+    Return false for a field of more than 1000 characters.
     """
     if not accept or len(accept) > _LONGEST_ACCEPT or "text/html" not in accept.lower():
         return False
     if accept.startswith(_JAVA):
         return False
-    # Werkzeug goes over a run of blanks once for each of them.
+    # Werkzeug takes quadratic time for a run of blanks.
     folded = _BLANKS.sub(" ", accept)
     return parse_accept_header(folded, MIMEAccept).best_match(_OFFERED) == "text/html"
 
@@ -53,9 +54,9 @@ def are_wanted(accept: str | None) -> bool:
 def render(
     error: ProblemError, request_id: str, environ: Mapping[str, Any], address: str | None = None
 ) -> tuple[str, bytes]:
-    """Return Content-Type and body of a refusal, as the request's Accept field wants it.
+    """Return Content-Type and body of a problem, as JSON or as a page by the Accept field.
 
-    `address` is where the page leads back to; by default to where the person came from.
+    `address` is the address that the page links to; the default is the page of the Referer field.
     """
     if not are_wanted(environ.get("HTTP_ACCEPT")):
         return problems.CONTENT_TYPE, error.body(request_id)
@@ -63,7 +64,7 @@ def render(
 
 
 def page(error: ProblemError, request_id: str, address: str | None) -> str:
-    """Return the page of a refusal, in one line; it leads back to `address`."""
+    """Return the HTML page of a problem on one line, with a link back to `address`."""
     way_back = "Go back with your browser."
     if address is not None and _ADDRESS.fullmatch(address):
         way_back = f'<a href="{escape(address)}">Go back</a>'

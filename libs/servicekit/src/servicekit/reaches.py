@@ -1,9 +1,9 @@
-"""What callers reach now: their tokens' grants, and what has changed since these were issued.
+"""The current reach of callers: the grants of their tokens, and later changes from the feed.
 
-The feed of `auth` (`servicekit.revocations`) has an entry for each group, and for each person or
-client whose grants, scopes or groups changed while tokens, tickets or links of them may be about.
-Of an entry and a token the newer `version` holds. A caller of whom the feed says nothing, and whose
-token has no claim, reaches everything.
+The feed of auth (`servicekit.revocations`) has an entry for each group. It also has an entry for
+each person or client whose grants, scopes or groups have changed while its tokens, tickets or links
+may still be valid. If an entry and a token differ, the newer `version` applies. A caller without an
+entry in the feed, whose token has no claim, reaches everything.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from servicekit.problems import UNAVAILABLE, ProblemError
 from servicekit.reach import Reach, reach_of
 from servicekit.tokens import Principal
 
-# Of what is resolved, in grants: some 10 MB. A caller counts a few more than it has.
+# The limit of the cache of resolved reaches, as a number of grants: some 10 MB. Each caller counts
+# as four grants in addition to its own grants.
 _MEMORY_WEIGHT, _CALLER_WEIGHT = 32_768, 4
 _CALLERS = 1024
 _READ = "files:read"
 
 
 class ReachChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an entry of the feed says of a person, a client (kind `reach`) or a group (`group`).
+    """The content of a feed entry about a person or client (`reach`) or a group (`group`).
 
-    `version` is in unix milliseconds and grows with each change. Of a person or client `grants` are
-    its own, filled in; of a group they have their placeholders. `groups` are the ids of those it
-    is in. `username` is a person's, empty for programs.
+    `version` is in unix milliseconds and grows with each change. For a person or client, `grants`
+    are its own grants with placeholders filled in, and `groups` are the ids of its groups. For a
+    group, `grants` still have their placeholders. `username` is empty for clients and groups.
     """
 
     version: int
@@ -46,10 +47,11 @@ _change_of = msgspec.json.Decoder(ReachChange).decode
 
 
 class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The maker of a signed link, and its right to read: the link ends with that right.
+    """The maker of a signed link, and its right to read: the link ends when this right ends.
 
-    `by_own`: by own grants, or by having no list; `by_own_scope`: by an own scope. `groups`: those
-    that give what of the two is not the maker's own, and others that give it too.
+    `by_own`: the maker's own grants, or the absence of a list, permit the key. `by_own_scope`: the
+    maker itself has the scope. `groups` are the ids of all groups that give the scope or a grant
+    for the key.
     """
 
     subject: str
@@ -61,7 +63,7 @@ class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class _Resolved(NamedTuple):
-    """What somebody reaches, with which scopes at the most, and of how many grants that is."""
+    """A resolved reach with the most scopes of the caller, and the number of its grants."""
 
     reach: Reach
     scopes: frozenset[str]
@@ -74,18 +76,21 @@ _Kept = dict[tuple[str, str], bytes]
 
 
 class _Memory(dict[_Name, _Resolved]):
-    """What was resolved, by tenant, subject, and a token's claim or the right of a link's maker."""
+    """The cache of resolved reaches.
+
+    A key is the tenant, the subject, and the claim of a token or the right of a link's maker.
+    """
 
     weight = 0
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Create an empty cache."""
         super().__init__()
-        # By the id of a token's principal, which the verifier gives again for some seconds.
+        # By the id() of a principal: the verifier returns the same object for some seconds.
         self.callers: dict[int, tuple[Principal, Principal]] = {}
 
     def put(self, name: _Name, found: _Resolved) -> None:
-        """Remember one more; everything goes at once when there are too many."""
+        """Add a reach; clear the cache first if it is full."""
         if self.weight >= _MEMORY_WEIGHT:
             self.clear()
             self.weight = 0
@@ -94,7 +99,7 @@ class _Memory(dict[_Name, _Resolved]):
 
 
 class _Source(NamedTuple):
-    """The newest word on somebody."""
+    """The newest known rights of a subject, from the feed or from its token."""
 
     version: int
     own: Iterable[CompactGrant]
@@ -104,28 +109,28 @@ class _Source(NamedTuple):
 
 
 class KnownReaches:
-    """What the feed has said of reaches. One for each process; reading needs no lock."""
+    """The reaches in the feed, for one process; reading needs no lock."""
 
     def __init__(self) -> None:
-        # In JSON, a third of the size: there may be a hundred thousand.
+        # The entries are stored as JSON, a third of the size: there may be a hundred thousand.
         self._subjects: _Kept = {}
         self._groups: _Kept = {}
         self._memory = _Memory()
         self._lock = threading.Lock()
 
     def take(self, kind: str, tenant: str, name: str, change: ReachChange) -> None:
-        """Take an entry of the kind `reach` or `group`."""
+        """Store an entry of the kind `reach` or `group`."""
         kept = self._groups if kind == "group" else self._subjects
-        # Names of tenants come again and again.
+        # Interned, since the names of tenants repeat.
         kept[sys.intern(tenant), name] = msgspec.json.encode(change)
-        # A new one: a thread that still resolves by older knowledge writes into the old one.
+        # A new cache: a thread that still resolves with older entries writes into the old cache.
         self._memory = _Memory()
 
     def resolve(self, principal: Principal) -> Principal:
-        """Return the caller with the reach, and within the scopes, that it has now.
+        """Return the principal with its current reach and scopes.
 
-        Raises the problem `service-unavailable` where the token leaves to the feed what the feed
-        has not said yet.
+        Raise the problem `unavailable` if the token leaves grants to the feed, and the feed has no
+        entry for them yet.
         """
         claim = principal.grants
         if claim is None and (
@@ -146,9 +151,9 @@ class KnownReaches:
         return now
 
     def maker_of(self, principal: Principal, bucket: str, prefix: str) -> Maker:
-        """Return by what right the caller gives away what begins with the prefix.
+        """Return the right by which the caller makes a link for the keys with this prefix.
 
-        The caller's reach has to cover it: `access.reach` of upload judges that before.
+        The caller's reach has to cover the prefix: `access.reach` of upload checks this before.
         """
         tenant, subject, claim = principal.tenant, principal.subject, principal.grants
         if claim is None and (tenant, subject) not in self._subjects:
@@ -170,7 +175,10 @@ class KnownReaches:
         )
 
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
-        """Tell whether the maker of a link may read a key, by the right it had or a newer one."""
+        """Tell whether the maker of a link may still read a key.
+
+        The answer uses the maker's newest entry in the feed, otherwise the right in the link.
+        """
         change = _last(self._subjects, tenant, maker.subject)
         if change is not None and change.version > maker.version:
             found = self._found((tenant, maker.subject, None))
@@ -180,7 +188,7 @@ class KnownReaches:
         found = self._found((tenant, maker.subject, maker))
         return _READ in found.scopes and found.reach.allows("read", bucket, key)
 
-    # ---- how a reach comes about ----
+    # ---- resolving a reach ----
 
     def _found(self, name: _Name) -> _Resolved:
         memory = self._memory
@@ -206,7 +214,7 @@ class KnownReaches:
         return _Resolved(reach_of(grants), frozenset(scopes), len(grants))
 
     def _of_maker(self, tenant: str, maker: Maker) -> _Resolved:
-        """Return what the right of a link's maker comes to, as its groups are now."""
+        """Resolve the right of a link's maker with its groups as they are now."""
         holder = _holder(maker.subject, maker.username)
         grants = list(EVERYTHING_COMPACT if maker.by_own else ())
         scopes = {_READ} if maker.by_own_scope else set()
@@ -227,7 +235,7 @@ class KnownReaches:
         return _Source(claim.version, claim.own, claim.scopes, holder, claim.groups)
 
     def _group(self, tenant: str, part: GroupPart, holder: Holder) -> GroupPart:
-        """Return what a group adds: as the feed has it, unless the token's word is newer."""
+        """Return the part of a group: from the feed, unless the token has a newer version."""
         known = _last(self._groups, tenant, part.group)
         if known is not None and known.version >= part.version:
             grants = filled(known.grants, holder)
@@ -238,13 +246,16 @@ class KnownReaches:
 
 
 def _last(kept: _Kept, tenant: str, name: str) -> ReachChange | None:
-    """Return the feed's last word on somebody or on a group."""
+    """Return the last entry of the feed about a subject or a group."""
     found = kept.get((tenant, name))
     return None if found is None else _change_of(found)
 
 
 def _of_change(subject: str, change: ReachChange, claim: GrantsClaim | None) -> _Source:
-    """The feed's word. Of a group that a token knows better, the token's part is kept."""
+    """Return the rights of a subject from the feed.
+
+    The parts of groups in the token are kept, since they may be newer than the feed.
+    """
     parts = {part.group: part for part in (claim.groups if claim is not None else ())}
     return _Source(
         change.version,
@@ -261,7 +272,7 @@ def _holder(subject: str, username: str) -> Holder:
 
 def _not_known() -> ProblemError:
     return UNAVAILABLE(
-        "What this token reaches is not known here yet; try again in a second.",
+        "The service has not received the grants of this token yet; try again in a second.",
         headers=(("Retry-After", "1"),),
         retry_after=1,
     )

@@ -1,8 +1,8 @@
-"""The feed of revocations: what `auth` publishes and `upload` follows in the background.
+"""The feed of revocations, which auth publishes and upload follows in the background.
 
-`upload` keeps what it has heard in a file of its own, one page (`Feed`, JSON) a line, so that it
-still refuses after a restart while `auth` is down. The time of the file's last change is when the
-feed was last heard of.
+Upload stores the feed in a file with one page (`Feed`, JSON) on each line, so that it still refuses
+revoked tokens after a restart while auth is down. The file's modification time is the time of the
+last successful request to the feed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from servicekit.reaches import KnownReaches, ReachChange
 from servicekit.tokens import Principal
 
 log = logging.getLogger(__name__)
-# What is revoked is refused within 5 s (security.md row 60); older knowledge is no longer that.
+# A revoked token is refused within 5 s (security.md row 60), so a copy of the feed that is older
+# than this is stale.
 STALE_SECONDS = 5.0
 _POLL_SECONDS = 0.5
-# Older than this, what is known is used by nobody while another thread reads the file.
+# If the file was last checked longer ago than this, a thread waits for the thread that reads the
+# file.
 _USABLE_SECONDS = 1.0
 _TAIL_BYTES = 64
 _TENANT_DETAIL = {
-    "deleted": "The tenant is deleted; its operator can still undo that.",
+    "deleted": "The tenant is deleted; the operator of the service can still resume it.",
     "purged": "The tenant is deleted.",
 }
 _Name = TypeVar("_Name")
@@ -43,19 +45,20 @@ KINDS = frozenset(get_args(Kind))
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the feed; of two about the same thing the later one (`seq`) holds.
+    """One entry of the feed; of two entries with the same kind and id the later (`seq`) applies.
 
-    `id` is the `jti` of a token, the `sid` of a session, the `sub` of a client or user, and empty
-    for a whole tenant. `until` (unix seconds) is when nobody needs the entry any more, since what
-    it revokes has expired by itself; `None`: for ever. `at` is in unix milliseconds.
+    `id` is the `jti` of a token, the `sid` of a session, the `sub` of a client or user, the id of a
+    group, or empty for a tenant. `until` (unix seconds) is the time when the entry expires, since
+    everything that it revokes has expired; `None` means never. `at` is in unix milliseconds.
 
-    Tokens and sessions are `revoked`; subjects `revoked` or `active` again; tenants `suspended`,
-    `active`, `deleted` (in its grace time: refused, and kept), `purged` (everything is to go).
-    Entries of the kinds `reach` (`id` is the `sub` of a client or user) and `group` are `changed`
-    and have `reach`; without it they take everything away.
+    Tokens and sessions have the state `revoked`. Subjects are `revoked`, or `active` again. Tenants
+    are `suspended`, `active`, `deleted` (in the grace period: requests are refused and data stays)
+    or `purged` (services have to delete all data). Entries of the kinds `reach` (`id` is the `sub`
+    of a client or user) and `group` are `changed` and have `reach`; without it the subject or group
+    reaches nothing.
 
-    The feed of a newer release may have more. An entry of a kind that is not known is passed over,
-    whatever else it has; a state that is not known is refused as any but `active` is.
+    The feed of a newer release may have more kinds and states. Followers ignore an entry of an
+    unknown kind. They treat an unknown state like `revoked`, since only `active` is accepted.
     """
 
     seq: int
@@ -69,10 +72,10 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the feed: the entries after the number that was asked for, in order.
+    """A page of the feed: the entries after the requested number, in order.
 
-    `latest` is the newest number there is; when it is smaller than what the follower knows, the
-    feed began anew, and the follower reads it from 0.
+    `latest` is the newest number of the feed. If it is smaller than the follower's number, the feed
+    was restarted, and the follower reads it again from 0.
     """
 
     entries: tuple[Revocation, ...]
@@ -83,25 +86,25 @@ page_of = msgspec.json.Decoder(Feed).decode
 
 
 class Revocations:
-    """What is revoked and suspended, from a file that the follower keeps (`feed_follower`).
+    """The revoked tokens and suspended tenants, from the file of the follower (`feed_follower`).
 
-    One for each process. Looking costs no I/O but one `stat` in half a second; only what was
-    appended since is read.
+    Each process has one object. It calls `stat` at most once in half a second, and it reads only
+    the appended lines.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
         self._known = _Known()
-        # How far the file was read, and the last bytes before that.
+        # The position up to which the file was read, and the last bytes before this position.
         self._inode, self._offset, self._tail = -1, 0, b""
         self._heard_at: float | None = None
         self._polled_at = float("-inf")
         self._lock = threading.Lock()
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the caller with the scopes and the reach that it has now.
+        """Return the principal with its current scopes and reach.
 
-        Raises `token-revoked` (401) or `tenant-suspended` (403) where one of them is so.
+        Raise `token-revoked` (401) or `tenant-suspended` (403) if the token is not accepted.
         """
         known = self._current()
         _refuse_revoked(known, principal)
@@ -109,7 +112,7 @@ class Revocations:
 
     @property
     def reaches(self) -> KnownReaches:
-        """What is known of people, clients and groups."""
+        """Return the known reaches of people, clients and groups."""
         return self._current().reaches
 
     def has_revoked(self, tokens: Iterable[str]) -> bool:
@@ -118,45 +121,45 @@ class Revocations:
         return any(token in known for token in tokens)
 
     def newest_revocations(self) -> Mapping[str, int]:
-        """Return of each tenant with revoked tokens the number (`seq`) of the newest entry."""
+        """Return the number (`seq`) of the newest revoked token for each tenant that has some."""
         return dict(self._current().newest)
 
     def tenant_state(self, tenant: str) -> str:
-        """`active`, `suspended`, `deleted`, `purged`, or what only a newer release knows."""
+        """Return `active`, `suspended`, `deleted`, `purged`, or a state of a newer release."""
         return self._current().tenants.get(tenant, "active")
 
     def purged(self) -> frozenset[str]:
-        """The tenants of which nothing is to be kept."""
+        """Return the tenants whose data has to be deleted."""
         tenants = self._current().tenants
         return frozenset(name for name, state in tenants.items() if state == "purged")
 
     def age_seconds(self) -> float:
-        """How long ago the feed was last heard of; infinite when it never was."""
+        """Return the seconds since the last successful request to the feed; infinite if never."""
         self._current()
         return math.inf if self._heard_at is None else max(0.0, time.time() - self._heard_at)
 
     def unheard(self) -> str | None:
-        """For `/readyz` of one replica of several: that it knows nothing of the feed yet.
+        """Return an error for `/readyz` if this replica has never received the feed.
 
-        What others have refused for long, it would take.
+        Such a replica would accept tokens that the other replicas refuse.
         """
         return self.error() if self.age_seconds() == math.inf else None
 
     def error(self) -> str | None:
-        """For `/readyz`: how old the knowledge is, when it is older than it may be."""
+        """Return an error for `/readyz` with the age of the feed if the feed is stale."""
         age = self.age_seconds()
         if age <= STALE_SECONDS:
             return None
         if age == math.inf:
-            return "the feed of revocations has not been heard of yet"
-        return f"the feed of revocations was last heard of {int(age)} s ago"
+            return "the feed of revocations was not received yet"
+        return f"the feed of revocations was last received {int(age)} s ago"
 
     def _current(self) -> _Known:
         age = self._clock() - self._polled_at
         if age >= _POLL_SECONDS and self._lock.acquire(blocking=age >= _USABLE_SECONDS):
             try:
                 asked_at = self._clock()
-                # Another thread may have read the file while this one waited for its turn.
+                # Another thread may have read the file while this thread waited for the lock.
                 if asked_at - self._polled_at >= _POLL_SECONDS:
                     self._look()
                     self._polled_at = asked_at
@@ -174,7 +177,7 @@ class Revocations:
         try:
             file = open(self._path, "rb")  # noqa: SIM115 -- closed below; its absence is no error
         except FileNotFoundError:
-            return  # never heard of the feed: nothing is known to be revoked
+            return  # the feed was never received, so no revocation is known
         with file:
             status = os.fstat(file.fileno())
             self._heard_at = status.st_mtime
@@ -183,10 +186,10 @@ class Revocations:
             self._inode = status.st_ino
 
     def _read(self, file: BinaryIO) -> None:
-        """Reads what was appended; a file that was written anew is read from its beginning."""
+        """Read the appended lines; read a replaced file from its beginning."""
         file.seek(max(0, self._offset - len(self._tail)))
         known, offset = self._known, self._offset
-        # Inodes are used again: only the same bytes before the offset make it the same file.
+        # Inodes are reused: it is the same file only if the bytes before the offset are the same.
         if os.fstat(file.fileno()).st_ino != self._inode or (
             file.read(len(self._tail)) != self._tail
         ):
@@ -194,7 +197,7 @@ class Revocations:
             file.seek(0)
         for line in file:
             if not line.endswith(b"\n"):
-                break  # still being written
+                break  # the follower is still writing this line
             try:
                 known.take(page_of(line).entries)
             except msgspec.DecodeError as error:
@@ -226,18 +229,18 @@ def _refuse_revoked(known: _Known, principal: Principal) -> None:
 
 @dataclass(slots=True)
 class _Known:
-    """The entries that hold; whoever is in none of them is active."""
+    """The current entries of the feed; a subject or tenant without an entry is active."""
 
     tokens: set[str] = field(default_factory=set)
     sessions: set[str] = field(default_factory=set)
     subjects: set[tuple[str, str]] = field(default_factory=set)
     tenants: dict[str, str] = field(default_factory=dict)
-    # Of tenants with revoked tokens the number of the newest entry about one.
+    # By tenant: the number of the newest entry about a revoked token.
     newest: dict[str, int] = field(default_factory=dict)
     reaches: KnownReaches = field(default_factory=KnownReaches)
 
     def take(self, entries: tuple[Revocation, ...]) -> None:
-        """Later entries about the same thing replace earlier ones; unknown kinds count nothing."""
+        """Add entries; a later entry replaces an earlier one, and unknown kinds are ignored."""
         for entry in entries:
             if entry.kind == "token":
                 _put(self.tokens, entry.id, entry.state)

@@ -1,4 +1,4 @@
-"""What `serve` of a service does in a container: everything before uWSGI, then uWSGI itself."""
+"""The command `serve` of a service in a container: it prepares the environment and runs uWSGI."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from servicekit.settings import SettingsError
 
 
 def ini_file(service: str) -> Path:
-    """Where an image has uWSGI's options of the service.
+    """Return the path of the service's options for uWSGI in an image.
 
     Raises:
-        SettingsError: it has none.
+        SettingsError: the file does not exist.
     """
     path = Path(sys.prefix) / "etc" / f"uwsgi-{service}.ini"
     if not path.is_file():
@@ -30,10 +30,10 @@ def ini_file(service: str) -> Path:
 
 
 def environment(service: str, environ: MutableMapping[str, str]) -> None:
-    """Fills in what uWSGI and the service are told and an image cannot know.
+    """Set the environment variables that depend on the container.
 
-    The counters of all processes are in files of one folder, which has to be empty: what an earlier
-    container left would be counted again.
+    The metrics of all processes are in files of one folder. The function empties the folder, since
+    files of an earlier container would be counted again.
     """
     metrics = Path(tempfile.gettempdir()) / f"wharf-{service}-metrics"
     metrics.mkdir(mode=0o700, exist_ok=True)
@@ -41,20 +41,22 @@ def environment(service: str, environ: MutableMapping[str, str]) -> None:
         old.unlink()
     environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     environ["WHARF_PYTHON"] = sys.executable
-    # Names the spool of this gateway and its upload service; in a pod they have one host name.
+    # WHARF_INSTANCE names the spool of the gateway and its upload service, which have the same host
+    # name in a pod.
     if not environ.get("WHARF_INSTANCE"):
         environ["WHARF_INSTANCE"] = socket.gethostname().lower()
 
 
 def run_uwsgi(service: str, paths: Sequence[str]) -> NoReturn:
-    """Becomes uWSGI, or its parent where its sockets are files; the environment is ready.
+    """Replace this process by uWSGI, or by uWSGI's parent if all its sockets are files.
 
     Args:
-        service: names uWSGI's options.
-        paths: of the unix sockets that it listens on, which outlive it (`first_process`).
+        service: the service, which names the file with uWSGI's options.
+        paths: the paths of the unix sockets that uWSGI listens on. The parent keeps them open when
+            the container is replaced (`first_process`).
 
     Raises:
-        SettingsError: there are no options.
+        SettingsError: the file with uWSGI's options does not exist.
     """
     ini = str(ini_file(service))
     os.umask(0o077)
@@ -63,7 +65,7 @@ def run_uwsgi(service: str, paths: Sequence[str]) -> NoReturn:
     command = [uwsgi, "--ini", ini]
     if all(path.startswith("/") for path in paths):
         command = [sys.executable, "-m", "servicekit.first_process", uwsgi, ini, *paths]
-        # The kernel throws away what comes for a container's first process while that starts anew,
-        # unless it is blocked: then it waits.
+        # The kernel discards signals for the first process of a container while exec replaces it.
+        # Blocked signals stay pending instead.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
     os.execv(command[0], command)  # noqa: S606 -- no shell is wanted

@@ -1,6 +1,6 @@
-"""Upload tickets: what a narrowed token allows. `auth` writes this claim, `upload` enforces it.
+"""The claim of upload tickets, which narrows a token: auth writes it, and upload enforces it.
 
-It stands here because it is part of the token's format, which is all that the services share.
+It is in this package because it is part of the format of tokens, which both services use.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ _Limit = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 class Ticket(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """The claim `ticket` of an access token: it only ever narrows what the token could do.
+    """The claim `ticket` of an access token: it never allows more than the token.
 
     Exactly one of `key` and `prefix` is set; the prefix "" is the whole bucket. `None` and empty
-    mean no narrower rule than the bucket's own. `redirect` holds the addresses that a form may
-    be sent on to. A member that nobody knows is an error: a rule that is misspelled, or newer than
-    its reader, would not narrow anything.
+    values add no rule to the rules of the bucket. `redirect` are the addresses that a response to a
+    form may redirect to. An unknown member is an error: a misspelled or newer rule would otherwise
+    not narrow the token.
 
-    A ticket for a prefix never replaces a file, one for a key does, unless `create_only`: it is set
-    when a ticket for a prefix was narrowed to a key, which must not gain a power by that.
+    A ticket for a prefix never replaces a file. A ticket for a key may replace its file, unless
+    `create_only` is set. It is set when a ticket for a prefix is narrowed to a key, since the
+    narrower ticket must not allow more.
     """
 
     bucket: str
