@@ -315,7 +315,7 @@ def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> 
     )
     assert followed.reader.tenant_state("acme") == "suspended"
     assert [record.message for record in caplog.records] == [
-        "the feed has entries of a kind that this release passes over: next"
+        "the feed has entries of a kind that this release ignores: next"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which start of the machine this is."""
+"""A text that identifies the current start of the machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @cache
 def boot_number() -> str:
-    """Return what is another one after each start of the machine: then nothing is under way.
+    """Return a text that changes with each start of the machine.
 
-    What was never synced may be damaged by a power cut, so nobody opens it again.
+    It is part of the names of files that are never synced. A power cut may damage such a file, so
+    no process opens it after the next start.
     """
     try:
         return _BOOT_ID.read_text()[:8]

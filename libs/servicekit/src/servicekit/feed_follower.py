@@ -1,9 +1,9 @@
-"""Follows the feed of revocations: asks each second, and keeps what it hears in a file.
+"""The follower of the feed of revocations: it requests the feed each second and writes a file.
 
-One process follows and writes, every worker reads (`servicekit.revocations`). New entries are
-appended; now and then the file is written anew without those that nobody needs any more. The
-follower itself holds no entries in memory. Each is kept as it came: what an older release does not
-know of it, kinds and members, is there for the next one on the same file.
+One process follows the feed and writes the file; every worker reads it (`servicekit.revocations`).
+The follower appends new entries. Periodically it rewrites the file without expired entries. It
+stores no entries in memory. It stores entries unchanged, also members and kinds that this release
+does not know, so that a newer release can use the same file.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from servicekit.revocations import KINDS, Revocation
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 PAGE_ENTRIES = 1000
-# How often what has expired is dropped, and after how many new entries at the least.
+# The file is rewritten after this time, or after this number of new entries.
 _COMPACT_SECONDS, _COMPACT_ENTRIES = 600.0, 1000
-# Every worker reads a new file from its beginning, so a long one is made the more rarely.
+# Every worker has to read a rewritten file completely, so a long file is rewritten less often.
 _LONG_ENTRIES = 10_000
 _MAX_DOCUMENT_BYTES = 4 << 20
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    """As `revocations.Feed`, with the entries as they came."""
+    """A page of the feed, as `revocations.Feed`, with the entries as unparsed JSON."""
 
     entries: tuple[msgspec.Raw, ...]
     latest: int
@@ -44,60 +44,65 @@ _entry_of = msgspec.json.Decoder(Revocation).decode
 
 
 class FeedError(Exception):
-    """The feed did not answer, or not with what it promises."""
+    """The feed is unavailable, or its response breaks its contract."""
 
 
 class FeedFollower:
-    """Keeps the file fresh; `run` blocks and belongs into a thread of one process."""
+    """The follower of the feed; one thread of one process calls `run`, which blocks."""
 
     def __init__(self, url: str, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """`clock` gives unix seconds."""
+        """Create a follower; `clock` returns unix seconds."""
         self._url, self._path, self._clock = url, path, clock
         self._position = self._kept = self._appended = 0
-        # At first so that the first poll makes the file, with entries or without.
+        # With this value the first poll creates the file, even without entries.
         self._compacted_at = float("-inf")
         self._failing = self._damaged = False
         self._unknown_kinds: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
-        """Polls until `stop` is set."""
+        """Poll the feed until `stop` is set."""
         self.open()
         while not stop.is_set():
             self.step()
             stop.wait(POLL_SECONDS)
 
     def open(self) -> None:
-        """Takes over the file that an earlier process left."""
+        """Read and rewrite the file of an earlier process."""
         try:
             heard_at = self._path.stat().st_mtime
             self._rewrite(self._file_pages(), heard_at)
         except FileNotFoundError:
-            pass  # the first poll makes it
+            pass  # the first poll creates it
         except OSError as error:
-            log.error("the file of revocations cannot be taken over: %s", error)  # noqa: TRY400 -- one line
+            log.error("cannot read the existing file of revocations: %s", error)  # noqa: TRY400 -- one line
 
     def step(self) -> None:
-        """Polls once; a failure is logged when it begins, and again when it is over."""
+        """Poll once; log the first of several failures, and the first success after them."""
         try:
             self.poll()
         except (FeedError, OSError) as error:
             if not self._failing:
-                log.warning("cannot follow the revocations, going on without: %s", error)
+                log.warning(
+                    "cannot request the feed of revocations, the last known entries apply: %s",
+                    error,
+                )
             self._failing = True
             return
         except Exception:
-            # The thread has to go on: without it nothing more would ever be heard.
-            log.exception("the revocations cannot be followed")
+            # The thread has to continue: without it no new entry would ever be received.
+            log.exception("following the feed of revocations failed")
             return
         if self._failing:
-            log.info("following the revocations again")
+            log.info("the feed of revocations is available again")
         self._failing = False
 
     def poll(self) -> None:
-        """Hears everything that is new; raises `FeedError` and `OSError`."""
+        """Request all new entries and write them to the file; raise `FeedError` and `OSError`."""
         first = self._page(self._position)
         if first.latest < self._position:
-            log.warning("the feed of revocations has begun anew")
+            log.warning(
+                "the feed of revocations was restarted, it is read again from its beginning"
+            )
             self._begin_anew()
             return
         for page in self._pages_after(first):
@@ -111,10 +116,10 @@ class FeedFollower:
         os.utime(self._path, (now, now))
 
     def _begin_anew(self) -> None:
-        """Replaces what is known by the new feed; `auth` was restored or set up again.
+        """Replace the file by the new feed, after auth was restored or installed again.
 
-        Tokens and sessions that were revoked stay so until they have expired: nobody wants them
-        back. Of subjects and tenants the new feed alone decides: they may be alive again.
+        Revoked tokens and sessions stay revoked until they expire. For subjects and tenants only
+        the new feed applies, since they may be active again.
         """
         old = tuple(
             raw
@@ -128,7 +133,7 @@ class FeedFollower:
     # ---- the feed ----
 
     def _pages_after(self, page: _Page) -> Iterator[_Page]:
-        """One page and those that follow; each says how far it goes as its `latest`."""
+        """Yield a page and the pages after it; `latest` of each is the number of its last entry."""
         while page.entries:
             end = _entry_of(page.entries[-1]).seq
             yield _Page(entries=page.entries, latest=end)
@@ -137,7 +142,7 @@ class FeedFollower:
     def _page(self, after: int) -> _Page:
         try:
             document = fetch(f"{self._url}?after={after}&limit={PAGE_ENTRIES}", _MAX_DOCUMENT_BYTES)
-            # Without blanks between members: in the file a page is a line.
+            # Format without line breaks: in the file each page is one line.
             page = _page_of(msgspec.json.format(document, indent=-1))
             entries = [_entry_of(raw) for raw in page.entries]
         except (FetchError, msgspec.DecodeError) as error:
@@ -149,9 +154,9 @@ class FeedFollower:
         return page
 
     def _notice(self, kinds: set[str]) -> None:
-        """Says once of each kind that this release does not know it."""
+        """Log each unknown kind of entry once."""
         for kind in sorted(kinds - self._unknown_kinds):
-            log.warning("the feed has entries of a kind that this release passes over: %s", kind)
+            log.warning("the feed has entries of a kind that this release ignores: %s", kind)
         self._unknown_kinds |= kinds
 
     # ---- the file ----
@@ -166,7 +171,7 @@ class FeedFollower:
             _write(descriptor, page)
             os.fsync(descriptor)
         except OSError:
-            # Half a line would spoil the next one.
+            # An incomplete line would damage the next line.
             os.ftruncate(descriptor, size)
             raise
         finally:
@@ -175,7 +180,7 @@ class FeedFollower:
         self._appended += len(page.entries)
 
     def _file_pages(self) -> Iterator[_Page]:
-        """What the file holds; half a line at its end is none, a damaged one is left out."""
+        """Yield the pages in the file, without an incomplete last line and damaged lines."""
         if not self._path.exists():
             return
         with open(self._path, "rb") as file:
@@ -187,15 +192,16 @@ class FeedFollower:
                     for raw in page.entries:
                         _entry_of(raw)
                 except msgspec.DecodeError as error:
-                    log.error("the feed is read from its beginning, since: %s", error)  # noqa: TRY400 -- one line
+                    log.error("damaged line, the feed is read again: %s", error)  # noqa: TRY400 -- one line
                     self._damaged = True
                 else:
                     yield page
 
     def _rewrite(self, pages: Iterable[_Page], heard_at: float) -> None:
-        """Writes the file anew, each thing's last entry only, without those whose time is over.
+        """Rewrite the file with the last entry for each kind and id, without expired entries.
 
-        `heard_at` (unix seconds) is when the feed was last heard of: writing is no word from it.
+        `heard_at` is the time of the last successful request to the feed in unix seconds. The file
+        keeps it as its modification time, since the rewrite is no such request.
         """
         position, now = 0, int(self._clock())
         last: dict[tuple[str, str, str], msgspec.Raw] = {}
@@ -222,7 +228,7 @@ class FeedFollower:
 
 
 def _needed(last: dict[tuple[str, str, str], msgspec.Raw]) -> Iterator[msgspec.Raw]:
-    """Yields entries, but of purged tenants those alone that refuse: nobody reaches anything."""
+    """Yield the entries, without the reaches of purged tenants, whose tokens are refused anyway."""
     purged = {
         tenant
         for (kind, tenant, _), raw in last.items()

@@ -1,7 +1,7 @@
-"""The claim `grants` of an access token: what its bearer reaches, and where that comes from.
+"""The claim `grants` of an access token: the grants of the token's subject, and their sources.
 
-`auth` writes it when somebody has a list of grants or is in a group, and lists it in `crit`. Parts
-that are too long for a token are left out; the feed of changes has them (`servicekit.reaches`).
+Auth writes it for a user or client with a list of grants or with a group, and lists it in `crit`.
+Parts that are too long for a token are left out; the feed has them (`servicekit.reaches`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import msgspec
 from servicekit.grants import Compact
 
 CLAIM = "grants"
-#: Of the claim in JSON; what does not fit is left to the feed.
+#: The most bytes of the claim in JSON. The feed has the parts that do not fit.
 MAX_CLAIM_BYTES = 2048
-#: Of somebody's own grants in JSON; longer ones are left to the feed.
+#: The most bytes of the own grants in JSON. The feed has longer grants.
 MAX_OWN_BYTES = 640
-#: That one person or client may be in.
+#: The most groups of one person or client.
 MAX_GROUPS = 16
 
 
 class GroupPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a group adds. `scopes` are space-separated; `grants` are filled in, `None`: left out.
+    """The scopes and grants that a group adds.
 
-    `version` (unix milliseconds) is of the group's last change.
+    `version` (unix milliseconds) is the version of the group's last change. `scopes` are separated
+    by spaces. `grants` have their placeholders filled in; `None` means that they are left out.
     """
 
     group: str
@@ -34,12 +35,12 @@ class GroupPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 class GrantsClaim(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, cache_hash=True
 ):
-    """The bearer reaches `own` and what the `groups` add.
+    """The claim: the subject's own grants and scopes, and the parts of its groups.
 
-    `version` (unix milliseconds) is of the last change of the bearer's own grants, scopes or
-    groups. `own` are filled in, `None`: left out. `scopes` are the bearer's own, space-separated.
-    `username` is a person's, empty for programs. A member that is not known is an error, as of
-    tickets.
+    `version` (unix milliseconds) is the version of the last change of the own grants, scopes or
+    list of groups. `own` are the own grants with placeholders filled in; `None` means that they are
+    left out. `scopes` are the own scopes, separated by spaces. `username` is empty for clients. An
+    unknown member is an error, as in tickets.
     """
 
     version: int = msgspec.field(name="v")
@@ -50,14 +51,15 @@ class GrantsClaim(
 
 
 def fits(own: Compact) -> bool:
-    """Tell whether somebody's own grants, filled in, stand in tokens; else the feed has them."""
+    """Tell whether tokens contain these own grants; if not, only the feed has them."""
     return len(msgspec.json.encode(own)) <= MAX_OWN_BYTES
 
 
 def fitting(claim: GrantsClaim) -> GrantsClaim:
-    """Return a claim that fits into a token: long own grants go, then the longest parts of groups.
+    """Shorten a claim so that it fits into a token.
 
-    Only a user name of several hundred bytes can make it longer than `MAX_CLAIM_BYTES`.
+    First long own grants are left out, then the longest parts of groups. Only a user name of
+    several hundred bytes can make the result longer than `MAX_CLAIM_BYTES`.
     """
     if claim.own is not None and not fits(claim.own):
         claim = msgspec.structs.replace(claim, own=None)

@@ -1,8 +1,9 @@
-"""Liveness and readiness: `/healthz` says the process answers, `/readyz` names what is down.
+"""Liveness and readiness: `/healthz` shows that the process responds, `/readyz` names failed parts.
 
-Ready is also who goes on with less than everything: `degraded` then names what is missing.
-`/readyz?exclude=database` leaves a part out, as kube-apiserver's does: a balancer that took away
-every replica because of what they share would leave nobody to say 503 with `Retry-After`.
+A service that works without some part is ready too: `degraded` then names the part.
+`/readyz?exclude=database` leaves a check out, as in kube-apiserver. Without this, a balancer would
+remove all replicas when a part that they share fails, and no replica could respond with 503 and
+`Retry-After`.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ def install(
     *,
     helpful: Mapping[str, Check] | None = None,
 ) -> None:
-    """Adds both routes below `prefix`.
+    """Add both routes below `prefix`.
 
-    A check is a part's name and a function that is called for each request. Without a part of
-    `checks` the service is not ready (503), without one of `helpful` it is ready and degraded.
+    The checks are functions by the name of their part; each request calls them. If a check of
+    `checks` fails, the service is not ready (503). If a check of `helpful` fails, the service is
+    ready and degraded.
     """
 
     def healthz() -> Response:
@@ -43,5 +45,7 @@ def install(
         return reply
 
     for path, view in (("/healthz", healthz), ("/readyz", readyz)):
-        open_view = protected(view, public("probes have no token; names of parts are no secret"))
+        open_view = protected(
+            view, public("probes have no token, and the names of parts are public")
+        )
         app.add_url_rule(prefix + path, view_func=open_view, methods=["GET"])

@@ -1,11 +1,10 @@
-"""Names that clients choose: object keys, prefixes, bucket and tenant names.
+"""The rules for names that clients choose: object keys, prefixes, bucket and tenant names.
 
 A key is 1 to 1024 bytes of UTF-8 in Unicode NFC, split into segments by "/". It never becomes a
-path on disk; it is refused when a person could not tell it from another one, or when a tool that
-downloads it could be led outside its directory.
+path on disk. A key is refused if people could confuse it with another key, or if it could lead a
+tool that downloads it outside of its directory.
 
-These rules stand here because both services need them: `upload` for what is stored, `auth` for what
-a ticket names.
+Both services use these rules: upload for files, and auth for tickets.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from servicekit.name_characters import Misplaced, ends_in_joiner, first_misplace
 MAX_KEY_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
 
-# NFC shortens text, but sorting a run of combining marks costs the square of its length, so the
-# length is checked before normalising too. No NFC key of 1024 bytes needs more than this.
+# NFC can shorten a text, but it sorts combining marks in quadratic time. So the length is also
+# checked before the normalization. No NFC key of 1024 bytes needs a longer text than this.
 MAX_UNNORMALISED_BYTES = 4 * MAX_KEY_BYTES
 
-# The common case in one match: printable ASCII without backslash, no empty or dot segment. The
-# lengths are kept by the quantifier (segment) and by the caller (whole key).
+# One match accepts the common case: printable ASCII without a backslash, and without empty or dot
+# segments. The quantifier limits a segment's length; the caller checks the length of the key.
 _ASCII_SEGMENT = r"(?!\.\.?(?:/|\Z))[ -.0-\[\]-~]{1,255}+"
 _ASCII_KEY = re.compile(rf"{_ASCII_SEGMENT}(?:/{_ASCII_SEGMENT})*+")
 _ASCII_KEY_BYTES = re.compile(_ASCII_KEY.pattern.encode())
@@ -33,17 +32,17 @@ _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
 class InvalidName(ValueError):
-    """A name that a client chose breaks a rule; the message says which and what to do.
+    """A name from a client breaks a rule; the message names the rule and the remedy.
 
     Attributes:
-        members: `name`, as it can be shown, and `character` (`U+202E`) and `position` (from 1)
-            where one character is to blame; for the problem document.
+        members: for the problem document: `name` in its form for messages. If one character breaks
+            the rule, also `character` (`U+202E`) and `position` (from 1).
     """
 
     def __init__(
         self, message: str, name: str | None = None, misplaced: Misplaced | None = None
     ) -> None:
-        """Take the sentence, the name that it is about, and the character that is wrong in it."""
+        """Create the error with its message, the name, and the misplaced character if any."""
         super().__init__(message)
         self.members: dict[str, Any] = {}
         if name is not None:
@@ -68,7 +67,8 @@ def object_key(raw: bytes) -> str:
     """Return the NFC key for the percent-decoded bytes of a URL path.
 
     Raises:
-        InvalidKey: not strict UTF-8 (overlong forms and surrogates included), or a rule is broken.
+        InvalidKey: the bytes are not strict UTF-8 (without overlong forms and surrogates), or the
+            key breaks a rule.
     """
     if len(raw) <= MAX_KEY_BYTES and _ASCII_KEY_BYTES.fullmatch(raw):
         return raw.decode("ascii")
@@ -87,10 +87,10 @@ def object_key(raw: bytes) -> str:
 
 
 def object_key_text(text: str) -> str:
-    """Return the NFC key for text that came in JSON, a form field or tus metadata.
+    """Return the NFC key for text from JSON, a form field or tus metadata.
 
     Raises:
-        InvalidKey: a rule is broken.
+        InvalidKey: the key breaks a rule.
     """
     if len(text) <= MAX_KEY_BYTES and _ASCII_KEY.fullmatch(text):
         return text
@@ -98,23 +98,23 @@ def object_key_text(text: str) -> str:
 
 
 def prefix(text: str) -> str:
-    """Return the NFC prefix: a key that may be empty, and may end in "/" or in a joiner.
+    """Return the NFC prefix: a key that may be empty, and may end with "/" or a joiner.
 
     Raises:
-        InvalidKey: a rule of keys is broken.
+        InvalidKey: the prefix breaks a rule of keys.
     """
     if text.endswith("/"):
         return _within(object_key_text(text[:-1]) + "/", MAX_KEY_BYTES)
-    if ends_in_joiner(text):  # what makes sense of it may follow
+    if ends_in_joiner(text):  # the rest of a key may make the joiner valid
         return _checked_key(text, may_go_on=True)
     return object_key_text(text) if text else ""
 
 
 def bucket_name(text: str) -> str:
-    """Return `text` when it is 3 to 63 of a-z, 0-9 and inner "-".
+    """Return `text` if it is 3 to 63 characters of a-z, 0-9 and inner "-".
 
     Raises:
-        InvalidBucketName: it is not.
+        InvalidBucketName: the text breaks this rule.
     """
     if not _LABEL.fullmatch(text):
         raise InvalidBucketName(_label_rule("bucket"))
@@ -122,10 +122,10 @@ def bucket_name(text: str) -> str:
 
 
 def tenant_name(text: str) -> str:
-    """Return `text` when it is 3 to 63 of a-z, 0-9 and inner "-".
+    """Return `text` if it is 3 to 63 characters of a-z, 0-9 and inner "-".
 
     Raises:
-        InvalidTenantName: it is not.
+        InvalidTenantName: the text breaks this rule.
     """
     if not _LABEL.fullmatch(text):
         raise InvalidTenantName(_label_rule("tenant"))
@@ -136,9 +136,9 @@ def _checked_key(text: str, *, may_go_on: bool = False) -> str:
     if len(text) > MAX_UNNORMALISED_BYTES:
         raise _too_long("key", MAX_KEY_BYTES, text)
     key = unicodedata.normalize("NFC", text)
-    misplaced = first_misplaced(key)  # surrogates too, so that encoding below cannot fail
+    misplaced = first_misplaced(key)  # it refuses surrogates too, so that `encode` cannot fail
     if misplaced is not None and not (may_go_on and misplaced.position == len(key)):
-        # Where it stands in what was sent.
+        # The position in the text that the client sent.
         misplaced = first_misplaced(text) or misplaced
         raise InvalidKey(misplaced_in("key", text, misplaced), text, misplaced)
     for segment in _within(key, MAX_KEY_BYTES).split("/"):
@@ -151,8 +151,8 @@ def _check_segment(segment: str, key: str) -> None:
         raise InvalidKey(
             f'A segment of the key "{shown(key)}" is empty, "." or ".."; remove or rename it.', key
         )
-    # A backslash is a plain character here, but a Windows client that downloads by key takes it
-    # for a separator.
+    # A backslash is an ordinary character in a key, but a client on Windows that downloads the file
+    # treats it as a separator.
     if "\\" in segment and ".." in segment.split("\\"):
         raise InvalidKey(
             f'The key "{shown(key)}" holds ".." before or after a backslash; remove it.', key
@@ -172,12 +172,12 @@ def _too_long(what: str, limit: int, name: str) -> InvalidKey:
 
 
 def too_long(what: str, limit: int, name: str) -> str:
-    """The sentence about a name that is too long."""
+    """Return the message for a name that is too long."""
     return f'The {what} "{shown(name)}" is longer than {limit} bytes of UTF-8; shorten it.'
 
 
 def misplaced_in(what: str, name: str, misplaced: Misplaced) -> str:
-    """The sentence about a name with a character that may not stand where it stands."""
+    """Return the message for a name with a character that is not allowed in its place."""
     return (
         f'The {what} "{shown(name)}" holds {misplaced}. Control, bidirectional and stray '
         "zero-width characters are not taken; send it without."
@@ -187,5 +187,5 @@ def misplaced_in(what: str, name: str, misplaced: Misplaced) -> str:
 def _label_rule(what: str) -> str:
     return (
         f"A {what} name is 3 to 63 characters of a-z, 0-9 and '-', and neither begins nor ends"
-        " with '-'; choose one like that."
+        " with '-'; choose another name."
     )

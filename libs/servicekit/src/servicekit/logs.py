@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, for requests and for everything else."""
+"""Logs: one JSON object on each line of standard error, for requests and for other messages."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from datetime import UTC, datetime
 
 import msgspec
 
-# DEL and the C1 control characters in UTF-8: terminals obey U+009B like ESC [, and JSON allows it.
+# DEL and the C1 control characters in UTF-8. JSON allows them, but terminals execute U+009B like
+# ESC [.
 _CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\x7f")
 
 
-# With its end. Longer than any line of ours that no stranger has had a part in, but for tracebacks.
+# The most bytes of a line, with its line end. Only tracebacks and texts from clients are longer.
 LINE_BYTES = 8 * 1024
 _CUT = "…"
 
 
 def _encode(line: dict[str, object]) -> bytes:
-    """The object as JSON that no terminal takes for a command, and that has a bound."""
+    """Encode an object as JSON without terminal commands, and cut it to `LINE_BYTES`."""
     text = _json(line)
     length = LINE_BYTES // 2
     while len(text) >= LINE_BYTES and length:
@@ -36,7 +37,7 @@ def _encode(line: dict[str, object]) -> bytes:
 
 
 def _cut(name: str, value: object, length: int) -> object:
-    """A value of a line, cut to so many characters; the end is what matters of a traceback."""
+    """Return a value of a line, cut to `length` characters; of a traceback, keep the end."""
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=str)
@@ -49,7 +50,7 @@ def _json(line: dict[str, object]) -> bytes:
     try:
         text = msgspec.json.encode(line)
     except UnicodeEncodeError:
-        # Half a surrogate pair, as in names that are not UTF-8.
+        # A lone surrogate, for instance from a name that is not UTF-8.
         text = json.dumps(line, default=str).encode()
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(lambda found: b"\\u%04x" % found[0][-1], text)
@@ -57,19 +58,19 @@ def _json(line: dict[str, object]) -> bytes:
 
 
 def timestamp(seconds: float) -> str:
-    """Unix seconds as RFC 3339 UTC with milliseconds."""
+    """Convert unix seconds to RFC 3339 in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 class JsonFormatter(logging.Formatter):
-    """Renders a record as one line; control characters cannot leave the JSON string."""
+    """A formatter that renders a record as one line of JSON and escapes control characters."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON text without a line end."""
+        """Return the record as JSON text without a line end."""
         line: dict[str, object] = {
             "time": timestamp(record.created),
             "level": record.levelname.lower(),
@@ -86,13 +87,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Sends the root logger's records to standard error as JSON lines."""
+    """Send the root logger's records to standard error as lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Seven lines of what it consists of, whenever it is imported.
+    # At each import alembic logs seven lines about its plugins.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
@@ -101,11 +102,11 @@ _BEHIND_SECONDS = 1.0
 
 
 class RequestLog:
-    """Writes one line per request, past the logging module: this is the hot path.
+    """The request log: one line for each request, without the logging module, for speed.
 
-    Lines are written whole, so those of several processes do not mix. With `buffer_seconds` they
-    are gathered for so long and written together by a thread: each write lets go of Python's lock,
-    and getting it back costs a request more than the line itself.
+    Each line is written completely, so the lines of several processes do not mix. With
+    `buffer_seconds`, a background thread collects lines for this time and writes them together:
+    each write releases Python's lock, and to get it again costs a request more than the line.
     """
 
     def __init__(
@@ -117,19 +118,19 @@ class RequestLog:
         buffer_seconds: float = 0.0,
         behind: Callable[[], object] = lambda: None,
     ) -> None:
-        """`lost` is called for each write that failed.
+        """Create a request log for a service that writes to `descriptor`.
 
-        `behind` is called after the lines were written, and each second: what belongs to requests
-        and is no part of their way.
+        It calls `lost` for each failed write. It calls `behind` after it has written lines, and
+        each second: this is for work that belongs to requests but must not delay them.
         """
         self._service, self._descriptor, self._lost = service, descriptor, lost
         self._behind = behind
-        # Hears each line; None: nobody does (`servicekit.tracing`).
+        # A function that is called with each line, for `servicekit.tracing`.
         self.describe: Callable[[dict[str, object]], object] | None = None
         self._buffer_seconds = buffer_seconds
         self._lines: deque[bytes] = deque()
         self._wanted = threading.Event()
-        # The thread of this process; a fork inherits none.
+        # The id of the process that has the background thread; a forked process has no thread.
         self._flusher = 0
         self._second, self._stamp = 0, ""
 
@@ -146,7 +147,7 @@ class RequestLog:
         outcome: str | None = None,
         **fields: object,
     ) -> None:
-        """Writes the line; `started` is `time.perf_counter()` at the request's start."""
+        """Write the line; `started` is `time.perf_counter()` at the request's start."""
         now = int(time.time())
         if now != self._second:
             self._second, self._stamp = now, timestamp(now)
@@ -173,7 +174,7 @@ class RequestLog:
             self._ask_for_flush()
 
     def flush(self) -> None:
-        """Writes what was gathered, and does what comes behind."""
+        """Write the collected lines, then call `behind`."""
         self._write()
         self._behind()
 
@@ -182,18 +183,18 @@ class RequestLog:
             try:
                 os.write(self._descriptor, block)
             except OSError:
-                # A full disk must not stop reads; the request has its answer already.
+                # A full disk must not stop requests; the response was sent before.
                 if self._lost is not None:
                     self._lost()
 
     def _block(self) -> bytes:
-        """The next lines, taken out; other threads may be taking some as well."""
+        """Remove and return the next lines; other threads may remove lines concurrently."""
         block = bytearray()
         try:
             while len(block) < _BLOCK_BYTES:
                 block += self._lines.popleft()
         except IndexError:
-            pass  # there are no more
+            pass  # no lines are left
         return bytes(block)
 
     def _ask_for_flush(self) -> None:

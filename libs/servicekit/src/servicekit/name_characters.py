@@ -1,7 +1,7 @@
-"""Characters in names that nobody sees: which may stand where, and how a refusal tells of them.
+"""Invisible characters in names: where they are allowed, and how a refusal shows them.
 
-Two names that look the same must not differ, and none may pretend to be another one. But some of
-these characters belong to how a word or an emoji is written, and are allowed exactly there:
+Different names must not look the same. So invisible characters are refused. But some of them belong
+to the spelling of a word or an emoji, and are allowed in these places only:
 
 - the zero-width joiners where RFC 5892 (appendix A.1, A.2) allows them: after a virama, and the
   non-joiner between letters that would join; and the joiner before a virama, as Bengali needs it;
@@ -21,11 +21,11 @@ from idna.core import valid_contextj
 _CONTROL: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb"
 _BIDI: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u206a-\u206f"
 _ZERO_WIDTH: Final = "\xad\u034f\u200b\u2060-\u2065\ufeff\U0001d173-\U0001d17a"
-# Of no width by themselves, too: fillers for a letter, and what Unicode keeps free for such ones.
+# Letters without width, which fill the place of a letter.
 _ZERO_WIDTH_LETTERS: Final = "\u115f\u17b4\u17b5\u3164\uffa0\U0001bca0-\U0001bca3"
 _RESERVED: Final = "\ufff0-\ufff8\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 _SURROGATE: Final = "\ud800-\udfff"
-# Never characters (Unicode 23.7); a listing's seek relies on U+10FFFF being in no key.
+# Code points that are never characters (Unicode 23.7). Listings rely on keys without U+10FFFF.
 _NONCHARACTERS: Final = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
 )
@@ -35,13 +35,13 @@ _MONGOLIAN, _NON_JOINER, _JOINER = "\u180e", "\u200c", "\u200d"
 _VOWEL_FILLER: Final = "\u1160"
 _SOMEWHERE: Final = f"{_MONGOLIAN}{_NON_JOINER}{_VOWEL_FILLER}{_JOINER}\U000e0000-\U000e007f"
 
-#: Every character that no name may hold (security.md rows 20 and 21).
+#: All characters that a name must not contain (security.md rows 20 and 21).
 FORBIDDEN = re.compile(f"[{_NEVER}]")
-#: Characters that `first_misplaced` takes in some places.
+#: Characters that `first_misplaced` allows in some places.
 NEEDED_SOMEWHERE = re.compile(f"[{_SOMEWHERE}]")
 _SUSPECT = re.compile(f"[{_NEVER}{_SOMEWHERE}]")
 
-# Extended_Pictographic of Unicode 17.0 (emoji-data.txt): emoji, and what is kept free for them.
+# Extended_Pictographic of Unicode 17.0 (emoji-data.txt): emoji and code points reserved for emoji.
 _PICTURE: Final = (
     "\xa9\xae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9-\u21aa\u231a-\u231b\u2328\u23cf"
     "\u23e9-\u23f3\u23f8-\u23fa\u24c2\u25aa-\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u2604\u260e"
@@ -69,20 +69,20 @@ _PICTURE: Final = (
     "\U0001f90c-\U0001f93a\U0001f93c-\U0001f945\U0001f947-\U0001f9ff\U0001fa58-\U0001fa5f"
     "\U0001fa6e-\U0001faff\U0001fc00-\U0001fffd"
 )
-# An emoji, in a skin colour or in its coloured form, joined to the next one.
+# An emoji, with or without a skin tone or a variation selector, joined to the next emoji.
 _JOINED_PICTURES = re.compile(
     f"[{_PICTURE}](?:[\U0001f3fb-\U0001f3ff]|\ufe0f)?\u200d(?=[{_PICTURE}])"
 )
-# A black flag and the code of a subdivision in tags, e.g. gbsct for Scotland.
+# A black flag and the code of a subdivision as tag characters, e.g. gbsct for Scotland.
 _SUBDIVISION_FLAG = re.compile(
     "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,7}\U000e007f"
 )
-# A letter or a variation selector of Mongolian, the separator, and one of the two last vowels.
+# A letter or a variation selector of Mongolian, the separator, and one of two final vowels.
 _MONGOLIAN_END = re.compile("[\u1820-\u18aa\u180b-\u180d\u180f]\u180e(?=[\u1820\u1821])")
-# A leading consonant of Hangul, the filler, and a trailing one.
+# A leading consonant of Hangul, the filler, and a trailing consonant.
 _OLD_HANGUL = re.compile("[\u1100-\u115e\ua960-\ua97c]\u1160(?=[\u11a8-\u11ff\ud7cb-\ud7fb])")
 _VIRAMA: Final = 9
-# No honest name has more marks on one letter; looking further would make a hostile one expensive.
+# No real name has more marks on one letter. A larger window would make hostile names expensive.
 _WINDOW: Final = 24
 
 _SOFT_HYPHEN: Final = "\xad"
@@ -93,23 +93,23 @@ _MAX_SHOWN: Final = 100
 
 
 class Misplaced(NamedTuple):
-    """A character that may not stand where it stands; `position` counts characters from 1."""
+    """A character that is not allowed in its place; `position` counts characters from 1."""
 
     character: str
     position: int
 
     @property
     def code(self) -> str:
-        """Its number as Unicode writes it, e.g. `U+202E`."""
+        """Return the code point in Unicode's notation, e.g. `U+202E`."""
         return _code(self.character)
 
     def __str__(self) -> str:
-        """Its number, its name and where it stands."""
+        """Return the code point, its name and its position as text."""
         return f"{self.code} {_name(self.character)} at position {self.position}"
 
 
 def first_misplaced(text: str) -> Misplaced | None:
-    """Return the first character of a name that may not stand where it stands."""
+    """Return the first character of a name that is not allowed in its place, or `None`."""
     if text.isascii() and text.isprintable():
         return None
     flag_end = 0
@@ -126,10 +126,10 @@ def first_misplaced(text: str) -> Misplaced | None:
 
 
 def display_name(text: str) -> str:
-    """Return the NFC name that looks like `text`, without what only some programs put into it.
+    """Return the name in NFC without invisible characters that some programs add.
 
-    These are soft hyphens, direction marks and a byte order mark in front of the name, and joiners
-    behind Arabic letters where they change nothing. What remains misplaced is not removed.
+    These are soft hyphens, direction marks and a byte order mark at the beginning, and joiners
+    after Arabic letters where they have no effect. Other misplaced characters stay.
     """
     if text.isascii():
         return text
@@ -146,17 +146,17 @@ def display_name(text: str) -> str:
             or _belongs(around, len(kept[-_WINDOW:]))
         ):
             kept += character
-    # Letters may stand side by side now that make one.
+    # Without the joiners, adjacent characters may now compose.
     return unicodedata.normalize("NFC", kept)
 
 
 def ends_in_joiner(text: str) -> bool:
-    """Whether a text may go on to make sense of its last character, a joiner."""
+    """Tell whether a text ends with a joiner, which more text could make valid."""
     return _JOINERS.match(text[-1:]) is not None
 
 
 def shown(name: str) -> str:
-    """Return a name as a message can show it: short, in one line, with nothing that deceives."""
+    """Return a name for a message: short, on one line, and with misleading characters escaped."""
 
     def visible(found: re.Match[str]) -> str:
         index = found.start()
@@ -169,7 +169,7 @@ def shown(name: str) -> str:
 
 
 def _is_behind_arabic(text: str) -> bool:
-    """Whether a text ends in an Arabic letter, with or without marks on it."""
+    """Tell whether a text ends with an Arabic letter, with or without marks."""
     for character in reversed(text[-_WINDOW:]):
         kind = unicodedata.bidirectional(character)
         if kind != "NSM":
@@ -178,7 +178,7 @@ def _is_behind_arabic(text: str) -> bool:
 
 
 def _belongs(text: str, index: int) -> bool:
-    """Whether a joiner, a Mongolian separator or a filler belongs to what stands around it."""
+    """Tell whether a joiner, a Mongolian separator or a filler is allowed in its place."""
     character = text[index]
     if not index or character not in _MONGOLIAN + _VOWEL_FILLER + _NON_JOINER + _JOINER:
         return False
@@ -203,12 +203,12 @@ def _is_before_virama(text: str, index: int) -> bool:
 
 
 def _is_in_context(text: str, index: int) -> bool:
-    """Whether RFC 5892 allows the joiner."""
+    """Tell whether RFC 5892 allows the joiner in its place."""
     start = max(0, index - _WINDOW)
     try:
         return valid_contextj(text[start : index + _WINDOW], index - start)
     except ValueError:
-        # The character before it is newer than this Python's tables.
+        # The tables of this Python do not know the character before the joiner.
         return False
 
 

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 documents, made from the declared operations."""
+"""The construction of OpenAPI 3.1 documents from the declared operations."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Route:
-    """An operation at an address, and who may call it.
+    """An operation with its method, path and protection.
 
-    `path` is in OpenAPI's form, e.g. `/v1/files/{bucket}`.
+    `path` has OpenAPI's form, e.g. `/v1/files/{bucket}`.
     """
 
     method: str
@@ -48,7 +48,7 @@ class Route:
 
 
 def routes_of(app: Flask) -> list[Route]:
-    """The declared operations among the routes of a Flask application."""
+    """Return the routes of a Flask application that have a declared operation."""
     found: list[Route] = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
@@ -61,12 +61,12 @@ def routes_of(app: Flask) -> list[Route]:
 
 
 def served(build: Callable[[], dict[str, Any]]) -> Callable[[], Response]:
-    """Return a view that answers with the document; the first request builds it."""
+    """Return a view that serves the document; the first request builds it."""
     made: list[bytes] = []
 
     def get_document() -> Response:
         if not made:
-            # The text alone is kept: as objects the document takes ten times the memory.
+            # Only the text is kept: the document as objects needs ten times the memory.
             made.append(msgspec.json.encode(build()))
         return Response(made[0], content_type="application/json")
 
@@ -80,7 +80,7 @@ def document(
     always: tuple[Problem, ...],
     guide: Guide,
 ) -> dict[str, Any]:
-    """The OpenAPI document; `always` are the problems every protected operation may answer."""
+    """Return the OpenAPI document; `always` are the problems of every protected operation."""
     routes = sorted(routes, key=lambda route: (route.path, route.method))
     _, schemas = msgspec.json.schema_components(
         _types(route.operation for route in routes), ref_template=_REF
@@ -149,7 +149,7 @@ def _security(protection: Protection) -> dict[str, Any]:
 
 
 def _examples(value: Any, by_name: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The members of a media type that show `value`, or each of several values by name."""
+    """Return the members of a media type or parameter for one example, or for several by name."""
     if by_name:
         return {"examples": {name: {"value": one} for name, one in by_name.items()}}
     return {} if value is None else {"example": value}
@@ -234,7 +234,7 @@ def _responses(
 
 
 def _of_decoding(declared: Operation) -> tuple[Problem, ...]:
-    """What `operations.decode_query` and `decode_body` answer to what they cannot read."""
+    """Return the problems that `operations.decode_query` and `decode_body` may raise."""
     found: tuple[Problem, ...] = ()
     if declared.query is not None:
         found += (problems.MALFORMED,)
@@ -256,7 +256,7 @@ def _answer(
 
 
 def headers(meanings: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Header objects from names and meanings, with the examples in `values`."""
+    """Return header objects from names and descriptions, with the examples in `values`."""
     return {
         name: {"description": meaning, "schema": {"type": "string"}, **_examples(values.get(name))}
         for name, meaning in meanings.items()

@@ -1,7 +1,7 @@
-"""Problem documents (RFC 9457): each declared once, all rendered here.
+"""Problem documents (RFC 9457): their declarations and their rendering.
 
-A service declares its problems in its own `problems.py`; the operator's page, the OpenAPI
-documents and the metric labels are made from the declarations.
+Each service declares its own problems in its `problems.py`. The pages about problems, the OpenAPI
+documents and the labels of metrics are made from the declarations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BASE = "/problems/"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One kind of refusal: `slug` is its stable name, `description` says what to do about it."""
+    """One kind of refusal: `slug` is its stable name, `description` tells what a client can do."""
 
     slug: str
     title: str
@@ -26,18 +26,18 @@ class Problem:
 
     @property
     def type(self) -> str:
-        """The relative URI that names this problem, served by the gateway."""
+        """Return the relative URI that names this problem; the gateway serves a page there."""
         return BASE + self.slug
 
     def __call__(
         self, detail: str, *, headers: tuple[tuple[str, str], ...] = (), **members: object
     ) -> ProblemError:
-        """An exception of this kind, to be raised; `members` join the document."""
+        """Return an exception of this kind to raise; `members` are added to the document."""
         return ProblemError(self, detail, headers, members)
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem document."""
+    """An exception that ends a request with a problem document."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ProblemError(Exception):
         self.headers, self.members = headers, members or {}
 
     def document(self, request_id: str) -> dict[str, object]:
-        """The members of the JSON document."""
+        """Return the members of the JSON document."""
         return {
             "type": self.problem.type,
             "title": self.problem.title,
@@ -62,7 +62,7 @@ class ProblemError(Exception):
         }
 
     def body(self, request_id: str) -> bytes:
-        """The document as JSON."""
+        """Return the document as JSON."""
         return msgspec.json.encode(self.document(request_id))
 
 
@@ -73,7 +73,7 @@ class Catalogue:
         self.by_slug: dict[str, Problem] = {}
 
     def declare(self, slug: str, status: int, title: str, description: str) -> Problem:
-        """Registers a problem; raises `ValueError` when the slug is taken."""
+        """Declare a problem; raise `ValueError` if the slug exists already."""
         if slug in self.by_slug:
             raise ValueError(f"problem {slug!r} is declared twice")
         problem = self.by_slug[slug] = Problem(slug, title, status, description)
@@ -238,13 +238,13 @@ TIMEOUT = COMMON.declare(
 
 
 def reason(status: int) -> str:
-    """The status line's text, e.g. `404 Not Found`."""
+    """Return the text of the status line, e.g. `404 Not Found`."""
     line = _REASONS.get(status)
     if line is None:
         try:
             phrase = HTTPStatus(status).phrase
         except ValueError:
-            # A protocol's own, as tus' 460.
+            # A status that only one protocol defines, for instance 460 of tus.
             phrase = "Refused"
         line = _REASONS[status] = f"{status} {phrase}"
     return line

@@ -1,12 +1,12 @@
-"""Flask routes that are protected where they are registered (`servicekit.protection`).
+"""Flask routes with a protection, which their registration names (`servicekit.protection`).
 
     routes = ProtectedBlueprint("links", __name__, protection=scope("files:read"))
 
     @routes.get("/v1/links/<id>")                                      # files:read
     @routes.post("/v1/links/rotate", protection=scope("buckets:admin"))
 
-A handler cannot forget the check: it is called after it. A route that is registered in another way
-needs a valid token (`web.install`).
+No handler can forget the check, since it runs before the handler. A route that is registered in
+another way needs a valid token (`web.install`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _View = Callable[..., Any]
 
 
 class ProtectedBlueprint(Blueprint):
-    """A blueprint whose routes have its `protection`, or the one that they name themselves."""
+    """A blueprint whose routes have its `protection` unless they name another one."""
 
     def __init__(self, name: str, import_name: str, *, protection: Protection, **options: Any):
         super().__init__(name, import_name, **options)
@@ -37,7 +37,7 @@ class ProtectedBlueprint(Blueprint):
         provide_automatic_options: bool | None = None,  # noqa: FBT001 -- the base class has it so
         **options: Any,
     ) -> None:
-        """Register a route; `protection` is its own."""
+        """Register a route; the option `protection` replaces the blueprint's protection."""
         protection = options.pop("protection", self._protection)
         if view_func is not None:
             view_func = protected(view_func, protection)
@@ -45,7 +45,7 @@ class ProtectedBlueprint(Blueprint):
 
 
 def protected(view: _View, protection: Protection) -> _View:
-    """Return the view behind its protection."""
+    """Return a view that checks the protection before it calls `view`."""
 
     @functools.wraps(view)
     def call(**arguments: Any) -> Any:
@@ -57,13 +57,13 @@ def protected(view: _View, protection: Protection) -> _View:
 
 
 def protection_of(view: _View) -> Protection:
-    """Return the protection of a registered view."""
+    """Return the protection of a registered view; by default `TOKEN`."""
     found: Protection = getattr(view, "protection", TOKEN)
     return found
 
 
 def open_routes(app: Flask) -> dict[str, str]:
-    """Return why each route that needs no token is open, by `METHOD path`."""
+    """Return the reason of each route that needs no token, by `METHOD path`."""
     found = {}
     for rule in app.url_map.iter_rules():
         protection = protection_of(app.view_functions[rule.endpoint])

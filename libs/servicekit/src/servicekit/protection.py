@@ -1,6 +1,6 @@
-"""Who may call a route: declared where the route is registered, and checked before its handler.
+"""Protections of routes: declared where a route is registered, and checked before its handler.
 
-Pure: an HTTP route, an S3 route, a live channel and a job ask the same object.
+They do not depend on Flask: HTTP routes, S3 routes, the live channel and jobs use the same objects.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from servicekit.access import require_scope, unauthorized
 from servicekit.problems import TOKEN_MISSING
 from servicekit.tokens import Principal
 
-# Gets the caller and the path's arguments; raises a problem when the caller may not go on.
+# A function of the caller and the path's arguments that raises a problem to refuse the caller.
 Rule = Callable[[Principal, Mapping[str, Any]], None]
 _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Protection:
-    """What a route demands of its callers; by default a valid token that is no upload ticket.
+    """The requirements of a route; by default a valid token that is no upload ticket.
 
     Attributes:
-        scope: the scope that the token must have; empty: none.
-        instead: a scope that does as well as `scope`.
-        takes_tickets: whether an upload ticket is good here; the route enforces its rules.
-        rules: further demands, checked in this order and before the scope.
-        open_because: why the route needs no token; empty: it needs one.
+        scope: the scope that the token must have, or empty.
+        instead: another scope that is accepted instead of `scope`.
+        takes_tickets: whether the route accepts upload tickets; it has to enforce their rules.
+        rules: further checks, which run in this order and before the check of the scope.
+        open_because: why the route needs no token; empty if it needs one.
     """
 
     scope: str = ""
@@ -39,7 +39,7 @@ class Protection:
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody may call the route, without a token."""
+        """Tell whether the route needs no token."""
         return bool(self.open_because)
 
     def where(self, *rules: Rule) -> Protection:
@@ -49,7 +49,7 @@ class Protection:
     def require(
         self, principal: Principal | None, arguments: Mapping[str, Any] = _NO_ARGUMENTS
     ) -> None:
-        """Raise the 401, 403 or 404 problem when the caller may not call the route."""
+        """Raise a 401, 403 or 404 problem if the caller may not call the route."""
         if self.open_because:
             return
         if principal is None:
@@ -62,15 +62,15 @@ class Protection:
             )
 
 
-#: Of a route that names nothing else.
+#: The default protection of a route.
 TOKEN = Protection()
 
 
 def scope(name: str, *, instead: str = "", takes_tickets: bool = False) -> Protection:
-    """Return the protection of a route that needs a scope, or the one that does as well."""
+    """Return the protection of a route that needs a scope, or the scope `instead`."""
     return Protection(scope=name, instead=instead, takes_tickets=takes_tickets)
 
 
 def public(because: str) -> Protection:
-    """Return the protection of a route that needs no token; `because` says why."""
+    """Return the protection of a route that needs no token; `because` is the reason."""
     return Protection(open_because=because)

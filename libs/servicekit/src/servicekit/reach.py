@@ -1,7 +1,7 @@
-"""Reach: what grants come to. The one rule by which every service judges a key.
+"""The reach of a caller: the rule by which every service checks a key against grants.
 
-A reach is made of grants whose placeholders are filled in. It is judged by text alone: a key is
-reached when it begins with the prefix of a grant of its bucket.
+A reach is made from grants with placeholders filled in. The check compares text only: a key is in
+the reach if it begins with the prefix of a grant for its bucket.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _Prefixes = tuple[str, ...]
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """The keys that somebody reaches: by bucket and action the shortest prefixes, in order.
+    """The keys that a caller may use: sorted prefixes by bucket and action.
 
-    `places` is `None` where nothing is out of reach. What stands under the bucket `*` holds in
-    every bucket, besides what is there by name: it is kept once, however many buckets are named.
+    `places` is `None` if the caller reaches everything. The prefixes of the bucket `*` apply in
+    every bucket, in addition to the bucket's own prefixes; they are stored only once.
     """
 
     places: dict[str, dict[str, _Prefixes]] | None = None
 
     @property
     def is_everything(self) -> bool:
-        """Tell whether nothing is out of reach."""
+        """Tell whether the caller reaches everything."""
         return self.places is None
 
     def allows(self, action: Action, bucket: str, key: str) -> bool:
@@ -38,7 +38,7 @@ class Reach(msgspec.Struct, frozen=True):
         return self._begins(action, bucket, prefix)
 
     def names(self, bucket: str) -> bool:
-        """Tell whether anything is allowed in the bucket: to others it does not exist."""
+        """Tell whether any action is allowed in the bucket; if not, the bucket stays hidden."""
         places = self.places
         return places is None or bool(places.get(bucket) or places.get(EVERY_BUCKET))
 
@@ -51,7 +51,10 @@ class Reach(msgspec.Struct, frozen=True):
         return all(self.covers(action, bucket, "") for action in ACTIONS)
 
     def prefixes(self, action: Action, bucket: str) -> _Prefixes:
-        """Return the prefixes under which the action is allowed, in order; none holds another."""
+        """Return the sorted prefixes of the keys on which the action is allowed.
+
+        No prefix begins with another one.
+        """
         if self.places is None:
             return ("",)
         named, anywhere = self._both(action, bucket)
@@ -66,7 +69,7 @@ class Reach(msgspec.Struct, frozen=True):
         return text.startswith(anywhere)
 
     def _both(self, action: Action, bucket: str) -> tuple[_Prefixes, _Prefixes]:
-        """The prefixes of the bucket's own grants, and of those for every bucket."""
+        """Return the prefixes of the bucket's own grants, and of the grants for every bucket."""
         places = self.places or {}
         named, anywhere = places.get(bucket), places.get(EVERY_BUCKET)
         return (
@@ -75,13 +78,13 @@ class Reach(msgspec.Struct, frozen=True):
         )
 
 
-#: Of a caller without a list of grants.
+#: The reach of a caller without a list of grants.
 EVERYTHING = Reach()
 NOTHING = Reach({})
 
 
 def reach_of(grants: Iterable[CompactGrant]) -> Reach:
-    """Return what grants come to; the whole of every bucket is `EVERYTHING`."""
+    """Return the reach of grants; for all actions on every bucket, return `EVERYTHING`."""
     by_bucket: dict[str, list[CompactGrant]] = {}
     for grant in grants:
         by_bucket.setdefault(grant.bucket, []).append(grant)
@@ -101,7 +104,7 @@ def _by_action(granted: list[CompactGrant]) -> dict[str, _Prefixes]:
 
 
 def _shortest(prefixes: Iterable[str]) -> _Prefixes:
-    """Return prefixes in order, without those that begin with another one."""
+    """Return the sorted prefixes, without those that begin with another prefix."""
     kept: list[str] = []
     for prefix in sorted(set(prefixes)):
         if not kept or not prefix.startswith(kept[-1]):

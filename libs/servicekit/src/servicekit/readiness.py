@@ -1,4 +1,4 @@
-"""Says what `/readyz` answers, whatever protocol carries the answer."""
+"""The content of the response of `/readyz`, for any server that sends it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 
 log = logging.getLogger(__name__)
-# Raises, or returns an explanation of what is wrong, or `None` when all is well.
+# A function that returns `None` if the part works. If not, it returns an explanation or raises.
 Check = Callable[[], str | None]
 
 
 def state(
     checks: Mapping[str, Check], helpful: Mapping[str, Check], left_out: Collection[str]
 ) -> dict[str, object]:
-    """Return the body of the answer; only one with `down` is a 503.
+    """Return the body of the response; a body with `down` needs the status 503.
 
-    Without a part of `checks` the service is not ready, without one of `helpful` it is ready and
-    degraded. The parts of `checks` that are `left_out` are not asked.
+    If a check of `checks` fails, the service is not ready. If a check of `helpful` fails, it is
+    ready and degraded. The checks whose names are in `left_out` do not run.
     """
     down = _failures({name: check for name, check in checks.items() if name not in left_out})
     if down:
@@ -26,7 +26,7 @@ def state(
 
 
 def _failures(checks: Mapping[str, Check]) -> dict[str, str]:
-    """Return the parts that are down, with a word on why; never an address or a path."""
+    """Return the failed parts, each with a reason that contains no address and no path."""
     down = {}
     for name, check in checks.items():
         try:

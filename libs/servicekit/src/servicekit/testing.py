@@ -1,4 +1,4 @@
-"""For tests of both services: keys and tokens of an issuer of our own."""
+"""A token issuer for the tests of both services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUDIENCE = "upload"
 
 
 class Issuer:
-    """Signs tokens like `auth` does, and whatever else a test wants signed; obeys `Keys`."""
+    """An issuer that signs tokens as auth does, or with any other claims; implements `Keys`."""
 
     def __init__(self, kid: str = "test-key") -> None:
         self.kid = kid
@@ -24,18 +24,18 @@ class Issuer:
         self._jwk = jwt.PyJWK({**self.public_jwk()})
 
     def public_jwk(self) -> dict[str, Any]:
-        """The public key as a JWK (RFC 7517)."""
+        """Return the public key as a JWK (RFC 7517)."""
         jwk: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(
             self.private_key.public_key(), as_dict=True
         )
         return {**jwk, "kid": self.kid, "use": "sig", "alg": ALGORITHM}
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id."""
+        """Return the key with this id, or `None`."""
         return self._jwk if kid == self.kid else None
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Good claims; a change to `None` leaves a claim out."""
+        """Return valid claims with `changes`; the value `None` leaves a claim out."""
         now = int(time.time())
         claims = {
             "iss": ISSUER,
@@ -51,7 +51,7 @@ class Issuer:
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, *, headers: dict[str, Any] | None = None, **changes: Any) -> str:
-        """A token with good claims but for `changes`, and a good header but for `headers`."""
+        """Return a signed token with valid claims and header, except `changes` and `headers`."""
         claims = self.claims(**changes)
         header = {"typ": TYPE, "kid": self.kid, **critical(claims), **(headers or {})}
         return jwt.encode(claims, self.private_key, ALGORITHM, header)

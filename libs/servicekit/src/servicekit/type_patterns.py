@@ -1,7 +1,7 @@
-"""Media types as policies and tickets name them: "image/png", "image/*", "*/*".
+"""Patterns of media types in policies and tickets: "image/png", "image/*", "*/*".
 
-They stand here because both services need them: `upload` compares them with bytes, `auth` with the
-patterns of the ticket that is narrowed. A type that has several spellings is one type.
+Both services use this module: upload compares patterns with the types of files, and auth with the
+patterns of the ticket that it narrows. The aliases of a type count as the same type.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 from servicekit.file_types import FILE_TYPES
 from servicekit.known_types import all_types, ancestors, name_of
 
-#: Types of which browsers run what they are given: plain text never becomes one by a word of its
-#: client, so a file has one of them by its bytes or not at all.
+#: Types whose content browsers execute. A file gets such a type only from its bytes: a client that
+#: names such a type for plain text does not change the type of the file.
 ACTIVE_TYPES: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript", "text/css"}
     | {"application/ecmascript", "text/jscript", "text/livescript", "text/x-component"}
@@ -29,10 +29,10 @@ _PATTERN = re.compile(rf"\*/\*|{_WORD}/(?:\*|{_WORD})")
 
 @lru_cache(maxsize=4096)
 def matches(pattern: str, media_type: str) -> bool:
-    """Tell whether a media type falls under "image/*", "*/*" or an exact type.
+    """Tell whether a media type matches a pattern: "image/*", "*/*" or an exact type.
 
-    Case, parameters ("; charset=…") and the spelling of a type do not count. A type that no file is
-    found to have, such as "application/ogg", stands for the types that are kinds of it.
+    The comparison ignores case, parameters ("; charset=…") and aliases. A type that Wharf never
+    recognizes for a file, such as "application/ogg", matches its more special types.
     """
     wanted, got = name_of(essence(pattern)), name_of(essence(media_type))
     if wanted == "*/*":
@@ -45,8 +45,10 @@ def matches(pattern: str, media_type: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def can_match(pattern: str) -> bool:
-    """Tell whether a file can fall under a pattern: by its bytes, or by the claim of its client
-    that bytes of a more general type are of this one.
+    """Tell whether a file can match a pattern.
+
+    A file gets its type from its bytes. A client may also name a more special type than the type of
+    the bytes.
     """
     wanted = name_of(essence(pattern))
     if may_be_claimed(wanted) or any(matches(wanted, each) for each in FILE_TYPES):
@@ -56,8 +58,10 @@ def can_match(pattern: str) -> bool:
 
 
 def may_be_claimed(media_type: str) -> bool:
-    """Tell whether a client's word makes a file of this type: where the bytes of a more general one
-    do not tell further, and nothing becomes active by it.
+    """Tell whether a client may name this type for a file.
+
+    That is allowed if Wharf recognizes only a more general type from the bytes, and if the type is
+    not active.
     """
     above = ancestors(media_type)
     active = media_type in ACTIVE_TYPES or not above.isdisjoint(ACTIVE_TYPES)
@@ -70,7 +74,7 @@ def is_pattern(text: str) -> bool:
 
 
 def covers(wider: str, pattern: str) -> bool:
-    """Tell whether every media type that falls under `pattern` falls under `wider` too."""
+    """Tell whether every media type that matches `pattern` also matches `wider`."""
     if pattern.endswith("/*"):
         major, wanted = essence(pattern)[:-1], essence(wider)
         return wanted == "*/*" or (wanted.endswith("/*") and wanted[:-1] == major)
@@ -79,5 +83,5 @@ def covers(wider: str, pattern: str) -> bool:
 
 
 def essence(media_type: str) -> str:
-    """The type in small letters and without parameters."""
+    """Return the type in lower case and without parameters."""
     return media_type.partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""The uwsgi protocol, as nginx speaks it: a packet of variables, then the body; HTTP comes back."""
+"""The uwsgi protocol of nginx: a packet of variables, then the body; the response is HTTP."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LENGTH = struct.Struct("<H")
 
 
 class MalformedPacket(Exception):
-    """What came is not a packet of variables."""
+    """The received bytes are not a packet of variables."""
 
 
 def size_of(header: bytes) -> int:
-    """The bytes that follow a packet's header; raises `MalformedPacket`."""
+    """Return how many bytes follow the header of a packet; raise `MalformedPacket`."""
     modifier, size, _ = _HEADER.unpack(header)
     if modifier != 0:
         raise MalformedPacket("not a request")
@@ -28,11 +28,10 @@ def size_of(header: bytes) -> int:
 def environ_of(
     packet: bytes, needed: Iterable[str] = ("REQUEST_METHOD", "REQUEST_URI")
 ) -> dict[str, Any]:
-    """The variables of a packet as WSGI has them: bytes shown as Latin-1 (PEP 3333).
+    """Return the variables of a packet as a WSGI environment: bytes as Latin-1 (PEP 3333).
 
-    Raises `MalformedPacket`, also where one of those needed is missing.
-
-    A header field that stands in several lines is one list, as nginx makes it from 1.23 on.
+    Raise `MalformedPacket`, also if a variable of `needed` is missing. The values of a repeated
+    header field are joined by commas, as nginx does from version 1.23 on.
     """
     environ: dict[str, Any] = {}
     position, end = 0, len(packet)
@@ -57,7 +56,7 @@ def environ_of(
 
 
 def packet_of(variables: dict[str, str]) -> bytes:
-    """A packet of variables: what nginx sends."""
+    """Return a packet of variables, as nginx sends it."""
     body = b"".join(
         _LENGTH.pack(len(text)) + text
         for pair in variables.items()
@@ -67,7 +66,7 @@ def packet_of(variables: dict[str, str]) -> bytes:
 
 
 def response_of(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
-    """A reply as nginx reads it."""
+    """Return a response in the form that nginx reads."""
     lines = [f"HTTP/1.1 {reason(status)}"]
     lines += [f"{name}: {value}" for name, value in headers]
     if body or status not in {204, 304}:

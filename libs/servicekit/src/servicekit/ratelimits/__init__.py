@@ -1,4 +1,4 @@
-"""Rate limits by tenant and client: Flask-Limiter on storages that are right across workers."""
+"""Rate limits by tenant and client: Flask-Limiter with counters that all workers share."""
 
 from __future__ import annotations
 

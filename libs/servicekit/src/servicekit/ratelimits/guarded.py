@@ -1,8 +1,9 @@
-"""A storage that outlives its back-end: counts in the process while the shared one is down.
+"""A storage for counters that counts in the process while the shared storage is down.
 
-Rate limits fail open to a per-process count, never to "no limit" and never to an error: losing
-Redis must not stop uploads. Every fall-back is counted in a metric. After a failure the back-end
-is left alone for a few seconds, so that a black-holed one costs one time-out, not one a request.
+Without the shared storage, rate limits use counters of the process; they neither disappear nor
+cause errors, since a failure of Redis must not stop uploads. A metric counts every use of the
+process's counters. After a failure the shared storage is not used for some seconds, so that a
+storage that does not respond costs one timeout instead of one for each request.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _REDIS_TIMEOUT_SECONDS = 0.2
 
 
 def open_storage(url: str) -> Storage:
-    """Open a storage by its URL; no request waits long for a Redis that does not answer."""
+    """Open a storage by its URL; for Redis, with short timeouts."""
     waits = ("socket_timeout", "socket_connect_timeout") if url.startswith("redis") else ()
     options: dict[str, float | str | bool] = dict.fromkeys(waits, _REDIS_TIMEOUT_SECONDS)
     return cast(Storage, storage_from_string(url, **options))
 
 
 class GuardedStorage(Storage):
-    """Wraps the storage named by the option `inner`; its own URL is `guarded://`."""
+    """A storage that wraps the shared storage `inner`; its own URL is `guarded://`."""
 
     STORAGE_SCHEME = ["guarded"]  # noqa: RUF012 -- the base class declares it this way
 
@@ -49,39 +50,41 @@ class GuardedStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
-        """Nothing gets out of here, but the base class asks."""
+        """Return the exceptions of the shared storage; the base class requires this property."""
         return self._inner.base_exceptions
 
     def _guard(self, call: Callable[[Storage], T]) -> T:
         if time.monotonic() >= self._paused_until:
             try:
                 return call(self._inner)
-            except Exception as error:  # noqa: BLE001 -- each back-end has exceptions of its own
+            except Exception as error:  # noqa: BLE001 -- each storage raises different exceptions
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
-                log.warning("rate limit storage failed, counting in the process: %s", error)
+                log.warning(
+                    "the rate limit storage failed, the process uses its own counters: %s", error
+                )
         fallbacks.note(((), 1))
         return call(self._own)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Adds to the counter; its new value."""
+        """Add to the counter; return its new value."""
         return self._guard(lambda storage: storage.incr(key, expiry, amount))
 
     def get(self, key: str) -> int:
-        """The counter's value."""
+        """Return the counter's value."""
         return self._guard(lambda storage: storage.get(key))
 
     def get_expiry(self, key: str) -> float:
-        """When the counter ends, in unix seconds."""
+        """Return the time when the counter's window ends, in unix seconds."""
         return self._guard(lambda storage: storage.get_expiry(key))
 
     def check(self) -> bool:
-        """Whether the shared storage itself answers."""
+        """Tell whether the shared storage responds."""
         return self._inner.check()
 
     def reset(self) -> int | None:
-        """Forgets all counters."""
+        """Delete all counters."""
         return self._guard(lambda storage: storage.reset())
 
     def clear(self, key: str) -> None:
-        """Forgets one counter."""
+        """Delete one counter."""
         self._guard(lambda storage: storage.clear(key))

@@ -1,10 +1,10 @@
-"""Takes requests from a shared counter some at a time, so that most requests ask nobody.
+"""Leases of a rate limit: a process takes several requests from the shared counter in one step.
 
-For large limits only: a process takes a thousandth of the limit at once, at most 64, and gives it
-out itself. What it has taken and not used when a window ends is lost, so near the limit a request
-may be refused that early. In uWSGI's cache windows follow the clock, as they do here, and a limit
-is never passed; Redis begins a window with its first request, so what is left of one may be used in
-the next.
+So most requests need no access to the shared counter. This is for large limits only: a lease is a
+thousandth of the limit, and at most 64 requests. Requests of a lease that are not used before the
+window ends are lost, so near the limit a request may be refused a little early. In uWSGI's cache
+the windows follow the clock, as in this module, and the limit is never exceeded. Redis begins a
+window with its first request, so the rest of a lease may be used in the next window.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _MAX_LEASES = 10_000
 
 
 class Leases:
-    """What this process has taken in advance, by limit and key."""
+    """The leases of this process, by limit and key."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        # [requests left, number of the window they are for]
+        # [remaining requests, number of their window]
         self._left: dict[tuple[str, str], list[int]] = {}
         self._lock = threading.Lock()
 
     def hit(self, strategy: RateLimiter, item: RateLimitItem, key: str, name: str) -> bool:
-        """Whether one more request is within the limit."""
+        """Count one request, and tell whether it is within the limit."""
         size = min(_LARGEST, item.amount // _SHARE)
         if size < 2:
             return strategy.hit(item, key, name)
@@ -48,7 +48,7 @@ class Leases:
                 self._left.clear()
             left = self._left.get((name, key))
             if left is not None and left[1] == window:
-                left[0] += size - 1  # another thread took some at the same moment
+                left[0] += size - 1  # another thread has taken a lease concurrently
             else:
                 self._left[name, key] = [size - 1, window]
         return True

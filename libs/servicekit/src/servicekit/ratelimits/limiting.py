@@ -1,8 +1,8 @@
-"""The limits themselves: per tenant and per client, the same in Flask's routes and on the hot path.
+"""The rate limits of tenants and clients, for Flask's routes and for the fast path.
 
-Flask-Limiter guards Flask's routes. The hot path, which runs below Flask, charges the same
-counters through the same strategy object. A counter belongs to its limit: when a tenant gets
-another limit, its window begins anew.
+Flask-Limiter checks requests to Flask's routes. The fast path, which runs below Flask, uses the
+same counters through the same strategy object. A counter belongs to one limit: when the limit of a
+tenant changes, a new window begins.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from servicekit.ratelimits import guarded, uwsgicache  # noqa: F401
 from servicekit.ratelimits.leases import Leases
 from servicekit.tokens import Principal
 
-# The name of the policy of a tenant's bytes.
+# The name of the policy for the bytes of a tenant.
 BYTES = "tenant-bytes"
 
 
 class Amounts(NamedTuple):
-    """What a tenant may do in a minute, all its clients together, and each client of it."""
+    """The limits for a minute: of a tenant with all its clients, and of each client."""
 
     tenant_requests: int
     client_requests: int
@@ -40,9 +40,10 @@ class Amounts(NamedTuple):
 
 @dataclass(frozen=True)
 class RateLimitSettings:
-    """`url` is any URL of `limits`; the counts are requests per minute.
+    """The settings of rate limits. `url` is any URL of the package `limits`.
 
-    `amounts` gives what holds for a tenant, by its name; without it the counts hold for all.
+    `amounts` returns the limits of a tenant by its name; without it, the numbers of requests per
+    minute apply to all tenants.
     """
 
     url: str
@@ -51,14 +52,14 @@ class RateLimitSettings:
     amounts: Callable[[str], Amounts] | None = None
 
     def amounts_of(self, tenant: str) -> Amounts:
-        """What holds for a tenant."""
+        """Return the limits of a tenant."""
         if self.amounts is not None:
             return self.amounts(tenant)
         return Amounts(self.tenant_requests_per_minute, self.client_requests_per_minute)
 
 
 class RateLimits:
-    """Counts requests by tenant and by client in fixed windows of a minute."""
+    """The rate limits: they count requests by tenant and by client in fixed windows of a minute."""
 
     def __init__(self, settings: RateLimitSettings, principal: Callable[[], Principal | None]):
         self._amounts = settings.amounts_of
@@ -96,11 +97,11 @@ class RateLimits:
         return principal.tenant if name == "tenant" else f"{principal.tenant}/{principal.subject}"
 
     def init_app(self, app: Flask) -> None:
-        """Guards the routes of `app`; call it after the hook that sets the principal."""
+        """Install the limits for the routes of `app`, after the hook that sets the principal."""
         self.limiter.init_app(app)
 
     def charge(self, principal: Principal) -> None:
-        """Counts one request made outside Flask; raises the problem `quota-exceeded`."""
+        """Count one request outside Flask; raise the problem `quota-exceeded`."""
         amounts = self._amounts(principal.tenant)
         for name, amount in (
             ("client", amounts.client_requests),
@@ -112,7 +113,7 @@ class RateLimits:
                 raise refusal(name, item, stats.reset_time)
 
     def count_more(self, tenant: str, subject: str, requests: int) -> None:
-        """Counts what one request did for so many more; it is done, so it is not refused."""
+        """Count one request as `requests` more; the request is done, so it is not refused."""
         amounts = self._amounts(tenant)
         for name, key, amount in (
             ("client", f"{tenant}/{subject}", amounts.client_requests),
@@ -122,10 +123,10 @@ class RateLimits:
             self.limiter.storage.incr(item.key_for(key, name), item.get_expiry(), requests)
 
     def charge_bytes(self, principal: Principal, size: int | None) -> None:
-        """Counts a body of `size` bytes, `None` when that is not known before it has come.
+        """Count a body of `size` bytes, or `None` for an unknown size.
 
-        Raises the problem `quota-exceeded` when the tenant had sent its bytes of this minute
-        before: a body that is larger than the rest is taken whole, and is the minute's last.
+        Raise the problem `quota-exceeded` if the tenant has already sent its bytes of this minute.
+        A body that is larger than the rest is accepted completely, as the last one of the minute.
         """
         limit = self._amounts(principal.tenant).tenant_bytes
         if limit is None:
@@ -140,14 +141,14 @@ class RateLimits:
             raise refusal(BYTES, item, storage.get_expiry(counter), "content-bytes")
 
     def counted(self, name: str, seconds: int) -> int:
-        """Adds one to a counter of another's, which lives for so long at most; its new value.
+        """Add one to another counter, which lives at most `seconds`; return its new value.
 
-        It may begin anew before that: use it for what no harm is done by.
+        The counter may restart earlier, so use it only where that does no harm.
         """
         return self.limiter.storage.incr(name, seconds)
 
     def count_bytes(self, principal: Principal, size: int) -> None:
-        """Counts a body whose size nobody knew before it came; it is here, so it is not refused."""
+        """Count a body whose size was unknown before it was received; it is not refused."""
         limit = self._amounts(principal.tenant).tenant_bytes
         if limit is not None and size:
             item = _per_minute(limit)
@@ -160,12 +161,13 @@ class RateLimits:
 
 
 def refusal(name: str, item: RateLimitItem, reset_at: float, unit: str = "") -> ProblemError:
-    """The problem, with the header fields of draft-ietf-httpapi-ratelimit-headers-11.
+    """Count a refusal; return its problem.
 
-    `unit` is the draft's quota unit, left out for requests.
+    The problem has the header fields of draft-ietf-httpapi-ratelimit-headers-11. `unit` is the
+    draft's quota unit, and empty for requests.
     """
     refusals.note(((name,), 1))
-    # Flask-Limiter rounds up on its own, which can make a second more than the window has.
+    # Flask-Limiter rounds up itself, so the result can exceed the window by a second.
     seconds = min(max(1, math.ceil(reset_at - time.time())), item.get_expiry())
     what = "bytes" if unit else "requests"
     policy = f'"{name}";q={item.amount};w={item.get_expiry()}' + (f';qu="{unit}"' if unit else "")
@@ -184,5 +186,5 @@ def refusal(name: str, item: RateLimitItem, reset_at: float, unit: str = "") -> 
 
 @lru_cache(maxsize=1024)
 def _per_minute(amount: int) -> RateLimitItem:
-    # Without a namespace of our own: Flask-Limiter makes its items from their text alone.
+    # Without a namespace: Flask-Limiter creates its items from their text, which has none.
     return RateLimitItemPerMinute(amount)

@@ -1,9 +1,9 @@
-"""Counters for `limits` in uWSGI's shared cache: one count for all workers, without Redis.
+"""Counters for the package `limits` in uWSGI's shared cache: for all workers, without Redis.
 
-URL: `uwsgi-cache://<name of the cache>`; the cache is declared in the service's uwsgi.ini. Each
-window of a counter is an item of its own, raised by the cache's atomic increment, so that N workers
-never give N times the limit. (Reading and writing under uWSGI's lock was measured to halve the
-throughput of the whole service: the lock is held while Python waits for its own.)
+The URL is `uwsgi-cache://<name of the cache>`; the service's uwsgi.ini declares the cache. Each
+window of a counter is a separate item of the cache. The workers add to it with the cache's atomic
+increment, so that N workers never allow N times the limit. (Reading and writing under uWSGI's lock
+halved the measured throughput of the service: a thread has this lock while it waits for Python's.)
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from limits.storage import Storage
 
 
 class CacheFull(Exception):
-    """The cache took no new counter; the caller decides whether to admit."""
+    """The cache has no space for a new counter; the caller decides about the request."""
 
 
 class UwsgiCacheStorage(Storage):
-    """Fixed-window counters in a uWSGI cache; usable inside uWSGI only."""
+    """Fixed-window counters in a cache of uWSGI; usable only in uWSGI's processes."""
 
     STORAGE_SCHEME = ["uwsgi-cache"]  # noqa: RUF012 -- the base class declares it this way
 
@@ -30,7 +30,7 @@ class UwsgiCacheStorage(Storage):
         **_: object,
     ) -> None:
         super().__init__(uri, wrap_exceptions=wrap_exceptions)
-        # uWSGI provides this module, only inside its own processes.
+        # The module `uwsgi` exists only in processes of uWSGI.
         import uwsgi
 
         self._uwsgi = uwsgi
@@ -38,22 +38,23 @@ class UwsgiCacheStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
-        """What a failing cache raises."""
+        """Return the exceptions of a cache that fails."""
         return (CacheFull, ValueError)
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Adds to the counter of the present window of `expiry` seconds; the count after that.
+        """Add to the counter of the current window of `expiry` seconds; return the new count.
 
-        With hits at the same moment the count may already hold theirs: the limit is never passed,
-        and the last places of a window may stay empty.
+        The count may include concurrent calls. So the limit is never exceeded, but the last
+        requests of a window may be refused.
         """
         uwsgi, cache, period = self._uwsgi, self._cache, int(expiry)
         item = f"{key}@{int(time.time() // period)}"
         if not uwsgi.cache_inc(item, amount, period + 1, cache):
             raise CacheFull(f"the uWSGI cache {cache!r} is full")
         count: int = uwsgi.cache_num(item, cache)
-        # The first of its window leaves word of the period for `get` and `get_expiry`. Of several
-        # at one moment none may see itself as the first: whoever finds no word leaves it, too.
+        # The first call of a window stores the period for `get` and `get_expiry`. Of several
+        # concurrent calls none may see itself as the first, so a call that finds no period stores
+        # it too.
         word = f"{key}@period"
         if count <= amount or not uwsgi.cache_exists(word, cache):
             uwsgi.cache_update(word, str(period).encode(), 2 * period + 1, cache)
@@ -64,7 +65,7 @@ class UwsgiCacheStorage(Storage):
         return None if raw is None else int(raw)
 
     def get(self, key: str) -> int:
-        """The counter's value, 0 when there is none."""
+        """Return the counter's value, or 0 without a counter."""
         period = self._period(key)
         if period is None:
             return 0
@@ -72,25 +73,25 @@ class UwsgiCacheStorage(Storage):
         return int(self._uwsgi.cache_num(item, self._cache) or 0)
 
     def get_expiry(self, key: str) -> float:
-        """When the present window ends, in unix seconds; now when there is no counter."""
+        """Return the end of the current window in unix seconds; without a counter, now."""
         now, period = time.time(), self._period(key)
         return now if period is None else (now // period + 1) * period
 
     def check(self) -> bool:
-        """Whether the cache can be reached."""
+        """Tell whether the cache is available."""
         try:
             self._uwsgi.cache_exists("-", self._cache)
-        except Exception:  # noqa: BLE001 -- uWSGI raises whatever it likes; the answer is "no"
+        except Exception:  # noqa: BLE001 -- uWSGI's exceptions are not documented
             return False
         return True
 
     def reset(self) -> int | None:
-        """Forgets all counters."""
+        """Delete all counters."""
         self._uwsgi.cache_clear(self._cache)
         return None
 
     def clear(self, key: str) -> None:
-        """Forgets one counter."""
+        """Delete one counter."""
         period = self._period(key)
         if period is not None:
             self._uwsgi.cache_del(f"{key}@{int(time.time() // period)}", self._cache)
