@@ -38,7 +38,7 @@ def test_cuts_are_counted_in_the_file_of_metrics(
         for _ in range(3 + cuts // 2):
             own.poll()
         assert f"cut_total {2 * cuts}\n" in (tmp_path / "gateway.prom").read_text()
-    line = "wharf: cut 2 requests that came with less than 7 bytes per second, from 192.0.2.7\n"
+    line = "wharf: cut 2 requests that sent less than 7 bytes per second, from 192.0.2.7\n"
     assert capsys.readouterr().out == 2 * line
 
 

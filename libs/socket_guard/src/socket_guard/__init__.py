@@ -1,6 +1,6 @@
-"""Bounds on the connections of a server that has none of its own.
+"""Limits for the connections of a server that does not have these limits itself.
 
-`Guard` looks at the TCP connections of a local port, ends those on which a request comes in too
-slowly (ADR 21), and closes those that an address has above its share (ADR 64). It needs nothing of
-the server but its processes, and nothing of HTTP. Linux alone.
+`Guard` checks the TCP connections of a local port. It ends connections on which a request arrives
+too slowly (ADR 21), and it closes the connections of an address above its share (ADR 64). It needs
+only the ids of the server's processes, and it does not parse HTTP. It works on Linux only.
 """

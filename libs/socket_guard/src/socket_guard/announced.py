@@ -1,9 +1,9 @@
-"""Judges connections of whose bodies the server tells.
+"""The check of connections whose bodies the server announces.
 
-With HTTP/2 many requests come on one connection, and a client can make the server say something at
-any time (PING, SETTINGS; a KeyUpdate of TLS 1.3): that bytes went out says nothing of a body there.
-So the server announces each body when it begins and when its request has ended, and the connection
-has to bring the floor for each of them.
+With HTTP/2 one connection carries many requests, and a client can make the server send bytes at any
+time (PING, SETTINGS; a KeyUpdate of TLS 1.3). So sent bytes do not show that a body is complete.
+The server therefore announces each body when it begins, and again when its request has ended. The
+connection has to receive the minimum rate (the floor) for each of these bodies.
 """
 
 from __future__ import annotations
@@ -12,49 +12,50 @@ from collections.abc import Mapping
 
 from socket_guard.connections import Connection
 
-#: Length of a body that nobody has said.
+#: The length of a body whose length is not known.
 UNKNOWN = -1
-#: The bodies under way on connections by the client's address and port: id and length of each.
+#: The unfinished bodies, by the client's address and port: the length of each body by its id.
 Announced = Mapping[tuple[str, int], Mapping[str, int]]
-# So long the answer to a complete body may take.
+# The longest time for the response to a complete body.
 _ANSWER_SECONDS = 3600.0
 
 
 class AnnouncedBodies:
-    """The bodies that are under way on one connection.
+    """The unfinished bodies of one connection.
 
     Args:
-        bytes_per_second: the floor for each of them.
-        window_seconds: the time over which it is taken.
+        bytes_per_second: the minimum rate of each body.
+        window_seconds: the time over which the rate is measured.
     """
 
     __slots__ = ("_began", "_due", "_incomplete", "_moments", "_rate", "_window")
 
     def __init__(self, bytes_per_second: int, window_seconds: float) -> None:
         self._rate, self._window = bytes_per_second, window_seconds
-        # When a body was seen first, and what had come on the connection by then.
+        # By the body's id: the time of its first check, and the bytes that the connection had
+        # received before.
         self._began: dict[str, tuple[float, int]] = {}
-        # Seconds, what had come by then, and what had been due.
+        # Time in seconds, the bytes received until then, and the bytes that were due until then.
         self._moments: list[tuple[float, int, float]] = []
         self._incomplete, self._due = 0, 0.0
 
     def are_slow(
         self, connection: Connection, bodies: Mapping[str, int], before: int, now: float
     ) -> bool:
-        """Note what has come; tell whether it is too little.
+        """Note the received bytes, and tell whether they are too few.
 
         Args:
-            connection: as it is now.
-            bodies: id and length of those that are under way.
-            before: what had come at the look before; 0 of a new connection.
-            now: monotonic, in seconds.
+            connection: the connection as it is now.
+            bodies: the length of each unfinished body by its id.
+            before: the bytes received until the last check; 0 for a new connection.
+            now: the monotonic time in seconds.
         """
         self._began = {one: self._began.get(one, (now, before)) for one in bodies}
         incomplete = self._count_incomplete(connection.received, bodies, now)
         if not incomplete:
             self._moments.clear()
         if self._moments:
-            # A body that began or ended meanwhile is not due for the whole time.
+            # A body that began or ended since the last check does not count for this interval.
             seconds = now - self._moments[-1][0]
             self._due += self._rate * min(incomplete, self._incomplete) * seconds
         self._incomplete = incomplete
@@ -65,12 +66,13 @@ class AnnouncedBodies:
             del self._moments[0]
         since, received, due = self._moments[0]
         if since > now - self._window or connection.received == before:
-            # Too early; or the server bounds the pause.
+            # The window is not over yet; or no bytes have arrived, and the server's own timeout
+            # for pauses applies.
             return False
         return connection.received - received < self._due - due
 
     def _count_incomplete(self, received: int, bodies: Mapping[str, int], now: float) -> int:
-        """Count those of which bytes are missing for sure, or an answer for too long."""
+        """Count the bodies that certainly miss bytes, or whose response takes too long."""
         late, lengths = 0, []
         for one, length in bodies.items():
             patience = _ANSWER_SECONDS + length / self._rate

@@ -1,7 +1,7 @@
-"""The TCP connections of a local port, as the kernel counts them: sock_diag(7), what `ss -ti` asks.
+"""The TCP connections of a local port, from the kernel by sock_diag(7), as in `ss -ti`.
 
-One question gives all of them and needs no right. To count them costs 2 microseconds for each, to
-know what came and went on them 4.
+One request returns all connections, and it needs no permission. To count a connection costs 2
+microseconds, and to read its byte counts 4 microseconds.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ _REQUEST_ALL = 0x301
 _ESTABLISHED = 1 << 1
 _INET_DIAG_INFO = 2
 _HEADER = struct.Struct("=IHHII")
-# inet_diag_req_v2: family, protocol, extensions, states; local port, the rest of the address.
+# inet_diag_req_v2: family, protocol, extensions, states; then the local port and the rest of the
+# addresses.
 _QUESTION = struct.Struct("=BBBxI")
 _LOCAL_PORT = struct.Struct(">HH44x")
-# inet_diag_msg: where the peer's address, the cookie and the inode lie, and how long all is.
+# inet_diag_msg: the offsets of port, address, cookie, queue and inode, and the message's length.
 _PORT_AT, _PEER_AT, _COOKIE_AT, _QUEUED_AT, _INODE_AT, _ANSWER_BYTES = 6, 24, 44, 60, 68, 72
 _ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
-# An IPv4 client of a socket for IPv6.
+# The prefix of the IPv4 address of a client of an IPv6 socket.
 _MAPPED = bytes(10) + b"\xff\xff"
 _ATTRIBUTE = struct.Struct("=HH")
-# In tcp_info: tcpi_last_data_sent and tcpi_last_data_recv, milliseconds ago.
+# In tcp_info: tcpi_last_data_sent and tcpi_last_data_recv, in milliseconds before now.
 _AGES = struct.Struct("=I4xI")
 _AGES_AT = 44
 # In tcp_info: tcpi_bytes_acked and tcpi_bytes_received (Linux 4.1).
 _COUNTS = struct.Struct("=QQ")
 _COUNTS_AT = 120
 _ANSWERS_BYTES = 1 << 16
-# How many TCP sockets there are, those of both ends and listening ones included.
+# Files with the number of all TCP sockets: it includes both ends of local connections, and
+# listening sockets.
 _TOTALS = ("/proc/net/sockstat", "/proc/net/sockstat6")
 _TIMEOUT_SECONDS = 2.0
 
@@ -46,15 +48,15 @@ class Connection:
     """One established connection.
 
     Attributes:
-        cookie: the kernel's number for it, never used twice.
-        inode: of its socket; 0 until the server has accepted it.
-        peer: the client's address, without port.
-        port: the client's; 0 until it is known.
-        received: bytes that came from the peer.
+        cookie: the kernel's number for the connection, which is never reused.
+        inode: the inode of its socket; 0 until the server has accepted the connection.
+        peer: the address of the client, without its port.
+        port: the port of the client; 0 until it is known.
+        received: bytes received from the peer.
         sent: bytes that the peer has acknowledged.
         queued: bytes that the server has written and the peer has not acknowledged.
-        received_ms: how long ago bytes came, in milliseconds; as old as the connection at first.
-        sent_ms: the same of bytes that went out.
+        received_ms: milliseconds since bytes were last received, or since the connection began.
+        sent_ms: milliseconds since bytes were last sent, or since the connection began.
     """
 
     __slots__ = (
@@ -93,7 +95,7 @@ class Connection:
 
 
 def established(*ports: int) -> list[Connection]:
-    """The connections to these local ports; raises OSError when the kernel is silent."""
+    """Return the connections to these local ports; raise `OSError` if the kernel refuses."""
     return [
         found
         for port in ports
@@ -104,7 +106,7 @@ def established(*ports: int) -> list[Connection]:
 
 
 def count(*ports: int) -> Counter[str]:
-    """How many connections each address has to these local ports; raises OSError likewise."""
+    """Return the number of connections to these local ports by address; may raise `OSError`."""
     found: Counter[str] = Counter()
     for port, (family, length) in itertools.product(ports, _ADDRESS_BYTES.items()):
         addresses = Counter(
@@ -116,9 +118,9 @@ def count(*ports: int) -> Counter[str]:
 
 
 def all_sockets() -> int | None:
-    """How many TCP sockets this network namespace has at least; None when the kernel does not say.
+    """Return the number of TCP sockets of this network namespace, or `None` if it is unknown.
 
-    It costs next to nothing, and no port has more connections than that.
+    The call is very cheap, and no port can have more connections than this number.
     """
     total = None
     for path in _TOTALS:
@@ -131,7 +133,7 @@ def all_sockets() -> int | None:
 
 
 def _dump(family: int, port: int, extensions: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yields each connection's message: data, where it begins in them, and where it ends."""
+    """Yield the message of each connection: the data, its start in the data, and its end."""
     question = _QUESTION.pack(family, socket.IPPROTO_TCP, extensions, _ESTABLISHED)
     question += _LOCAL_PORT.pack(port, 0)
     length = _HEADER.size + len(question)
@@ -154,7 +156,7 @@ def _dump(family: int, port: int, extensions: int) -> Iterator[tuple[bytes, int,
 
 
 def _text(address: bytes) -> str:
-    """An address as people write it; one of IPv4 that a socket for IPv6 has is one of IPv4."""
+    """Return an address as text; an IPv4 address in the form of IPv6 becomes an IPv4 address."""
     if len(address) > 4 and address.startswith(_MAPPED):
         address = address[len(_MAPPED) :]
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
@@ -162,7 +164,7 @@ def _text(address: bytes) -> str:
 
 
 def _connection(family: socket.AddressFamily, message: bytes) -> Connection | None:
-    """A connection from its message; None when the kernel is too old to count bytes."""
+    """Parse a connection's message; return `None` if the kernel is too old to count bytes."""
     (cookie,) = struct.unpack_from("=Q", message, _COOKIE_AT)
     (queued,) = struct.unpack_from("=I", message, _QUEUED_AT)
     (inode,) = struct.unpack_from("=I", message, _INODE_AT)

@@ -1,11 +1,11 @@
-"""Finds the connections on which a request comes in too slowly.
+"""The search for connections on which a request arrives too slowly.
 
-A server such as nginx bounds the pause between two reads, so a client that sends one byte before
-each pause is over keeps a connection, and a spool file, for ever. This looks at all connections of
-the server now and then, and finds those on which a request keeps coming, and too slowly. It knows
-nothing of HTTP: since a server says nothing before it has read the request, a connection is in the
-middle of a request when bytes come in and none have gone out since. Where that is not so, the
-server has to tell of the bodies (`announced.py`).
+A server such as nginx has a timeout for the pause between two reads. A client that sends one byte
+before each timeout can keep a connection, and a spool file, forever. `BodyFloor` periodically
+checks all connections of the server, and finds those on which a request arrives too slowly. It does not
+parse HTTP. A server sends nothing before it has read the request. So a connection is in the middle
+of a request if bytes arrive and none were sent since. For protocols where this is not true, the
+server has to announce its bodies (`announced.py`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from socket_guard.announced import Announced, AnnouncedBodies
 from socket_guard.connections import Connection
 
-# A window is looked at in so many steps: it is that much longer at the most.
+# A window has this number of checks, so it is longer by at most this part of it.
 STEPS_IN_WINDOW = 6
 
 
 class _Arrivals:
-    """What came in since the peer last took something from us.
+    """The bytes received since the peer last acknowledged sent bytes.
 
-    `moments` holds (seconds, bytes received until then), the newest last, one for each look that
-    found more.
+    `moments` are pairs (seconds, bytes received until then), the newest last. Each check that finds
+    more bytes adds one.
     """
 
     __slots__ = ("moments", "received", "sent")
@@ -35,11 +35,11 @@ class _Arrivals:
 
 
 class BodyFloor:
-    """Finds the requests that come in too slowly.
+    """A detector of requests that arrive too slowly.
 
     Args:
-        bytes_per_second: the least average over a window; 0: nothing is too slow.
-        window_seconds: its length; a request gets this long before it is judged.
+        bytes_per_second: the minimum average rate over a window; 0 switches the check off.
+        window_seconds: the length of the window; a younger request is not checked.
     """
 
     def __init__(self, bytes_per_second: int, window_seconds: float) -> None:
@@ -51,10 +51,10 @@ class BodyFloor:
     def too_slow(
         self, connections: Iterable[Connection], now: float, announced: Announced | None = None
     ) -> list[Connection]:
-        """Those whose request has come in below the floor; `now` is monotonic, in seconds.
+        """Return the connections whose request arrives more slowly than the minimum rate.
 
-        Each is named once; if it is still there a window later, once more. `announced` are the
-        bodies of which the server has told.
+        A connection is returned once, and again if it still exists a window later. `now` is the
+        monotonic time in seconds. `announced` are the bodies that the server has announced.
         """
         before, self._arrivals = self._arrivals, {}
         known, self._announced = self._announced, {}
@@ -72,7 +72,7 @@ class BodyFloor:
                     continue
                 self._announced[connection.cookie] = judged
             if arrivals is None or arrivals.sent != connection.sent:
-                # New, or answered meanwhile: what comes from now on is counted.
+                # The connection is new, or the server has sent bytes: counting begins again.
                 arrivals = _Arrivals(connection)
             elif connection.received > arrivals.received and self._add(arrivals, connection, now):
                 found.append(connection)
@@ -81,15 +81,15 @@ class BodyFloor:
         return found
 
     def _add(self, arrivals: _Arrivals, connection: Connection, now: float) -> bool:
-        """Notes that more came; whether it is too little.
+        """Note that more bytes were received, and tell whether they are too few.
 
-        Only a connection on which bytes just came is judged: one that is silent waits for its
-        answer, or for its next request, or will run into the server's own bound on pauses.
+        Call this only for a connection that has just received bytes. A silent connection waits for
+        its response or its next request, or the server's own timeout for pauses will end it.
         """
         arrivals.received = connection.received
         oldest = now - self.window_seconds
         moments = arrivals.moments
-        # The newest moment that is a whole window ago, and those after it.
+        # Keep the newest moment that is at least a window ago, and the moments after it.
         while len(moments) > 1 and moments[1][0] <= oldest:
             del moments[0]
         moments.append((now, connection.received))

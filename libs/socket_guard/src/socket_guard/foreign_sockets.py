@@ -1,7 +1,7 @@
-"""Shutting down a socket of another process: pidfd_getfd(2).
+"""The shutdown of sockets of other processes with pidfd_getfd(2).
 
-The kernel allows it to the same user where that may trace the other process; with Yama's
-`ptrace_scope` of 1, the default of many systems, that is an ancestor.
+The kernel allows it for processes of the same user that this process may trace. With Yama's
+`ptrace_scope` of 1, the default of many systems, these are its descendants.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 
-# The same on every architecture that Linux has got since 5.1.
+# The number of the system call, the same on every architecture: calls since Linux 5.1 have common
+# numbers.
 _PIDFD_GETFD = 438
 _LIBC = ctypes.CDLL(None, use_errno=True)
-# struct linger: on, for no time.
+# struct linger: on, with a timeout of 0, so that the close resets the connection.
 _AT_ONCE = struct.pack("=ii", 1, 0)
 
 
 def children(pid: int) -> list[int]:
-    """Ids of a process's children."""
+    """Return the ids of a process's children."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                # The name before it stands in brackets, and may hold anything.
+                # The name of the process is in brackets before it, and may have any characters.
                 if int(file.read().rpartition(b")")[2].split()[1]) == pid:
                     found.append(int(name))
     return found
 
 
 def duplicate(pid: int, descriptor: int) -> int:
-    """A descriptor of ours for what another process has open; raises OSError."""
+    """Return a copy of a descriptor of another process; raise `OSError`."""
     process = os.pidfd_open(pid)
     try:
         return _duplicate(process, descriptor)
@@ -43,16 +44,16 @@ def duplicate(pid: int, descriptor: int) -> int:
 
 
 def end(pids: Iterable[int], inodes: Iterable[int], *, reset: bool = False) -> int:
-    """Ends the sockets of other processes, whose owners close them; how many were found.
+    """Shut down sockets of other processes, which then close them; return the number found.
 
     Args:
-        pids: processes that may have them.
-        inodes: of the sockets.
-        reset: no more is written either, and the close tells the peer of a reset; otherwise the
-            owner reads the end of the stream and may answer.
+        pids: the processes that may have the sockets.
+        inodes: the inodes of the sockets.
+        reset: also stop writing, and let the close send a reset to the peer. Otherwise the owner
+            reads the end of the stream and may still respond.
 
     Raises:
-        OSError: the kernel does not let us.
+        OSError: the kernel does not permit it.
     """
     wanted = {f"socket:[{inode}]" for inode in inodes}
     ended = 0
@@ -88,15 +89,15 @@ def _end(process: int, descriptor: int, wanted: set[str], *, reset: bool) -> boo
     try:
         ours = _duplicate(process, descriptor)
     except OSError as error:
-        if error.errno == errno.EBADF:  # its owner has just closed it
+        if error.errno == errno.EBADF:  # the owner has just closed it
             return False
         raise
-    # Family and type are known: Python need not ask for them.
+    # With family and type given, Python needs no system calls to find them.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=ours) as connection:
-        # The owner may have closed it and opened another one under the same number.
+        # The owner may have closed the socket, and opened another one with the same number.
         if f"socket:[{os.fstat(ours).st_ino}]" not in wanted:
             return False
-        with suppress(OSError):  # it has just been closed by the peer
+        with suppress(OSError):  # the peer has just closed it
             if reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             connection.shutdown(socket.SHUT_RDWR if reset else socket.SHUT_RD)

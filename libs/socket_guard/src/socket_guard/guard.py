@@ -1,4 +1,4 @@
-"""Cuts request bodies that come below the floor and connections above a client's share."""
+"""The guard: it cuts request bodies that arrive too slowly, and connections above the shares."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from socket_guard.floor import STEPS_IN_WINDOW, BodyFloor
 from socket_guard.shares import Shares
 
 _NAMED_ADDRESSES = 5
-# Connections are counted so often, and less where that would take a twentieth of a processor.
+# Connections are counted at this interval, or less often if counting would need more than a
+# twentieth of a processor.
 _COUNT_SECONDS = 0.5
 _PAUSE_PER_COUNT = 20
-# An attack goes on for hours; a line in so many seconds says so.
+# An attack may last for hours; a log line is written at most once in this time.
 _LINE_SECONDS = 10.0
 _OFF_SECONDS = 3600.0
 
-#: What `on_cut` is told.
+#: The reasons that `on_cut` gets.
 SLOW, CROWD = "slow", "crowd"
 
 
 class Guard:
-    """Watches over a server's connections; `poll` has to be called every `seconds`.
+    """A guard of a server's connections; its user has to call `poll` every `seconds`.
 
     Args:
-        servers: ids of the server's main processes, whose children have the connections. More than
-            one while a new one takes over.
-        ports: the server's.
-        floor: which requests are too slow.
-        shares: how many connections each address may have.
+        servers: returns the ids of the server's main processes, whose children have the
+            connections. It has two of them while a new process replaces an old one.
+        ports: the ports of the server.
+        floor: finds the requests that are too slow.
+        shares: finds the connections above the share of an address.
         log: takes one line for the operator.
-        announced: gives the bodies under way of which the server tells; see `announced.py`.
-        on_cut: called with `SLOW` or `CROWD`, and the number of connections that were just cut.
+        announced: returns the unfinished bodies that the server has announced (`announced.py`).
+        on_cut: is called with `SLOW` or `CROWD`, and the number of connections that were just cut.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Guard:
 
     @property
     def seconds(self) -> float:
-        """The longest pause between two polls."""
+        """Return the longest pause between two polls, in seconds."""
         if not self._working:
             return _OFF_SECONDS
         if self._shares.least:
@@ -66,7 +67,7 @@ class Guard:
         return self._floor.window_seconds / STEPS_IN_WINDOW
 
     def check(self) -> None:
-        """Says once when this machine does not allow what the guard needs; it stays off then."""
+        """Check whether this machine permits what the guard needs; if not, log it and stay off."""
         if not self._working:
             return
         try:
@@ -76,13 +77,13 @@ class Guard:
         except OSError as error:
             self._working = False
             self._log(
-                "slow request bodies are not cut, only pauses are bounded, and one address may "
-                f"have all connections: {error}. It takes "
+                "slow request bodies are not cut, only pauses have a timeout, and one address may "
+                f"have all connections: {error}. The guard needs "
                 "netlink sockets and pidfd_getfd, which this machine or its sandbox refuses"
             )
 
     def poll(self) -> None:
-        """Cuts what is too slow or too much, when it is time to look."""
+        """Cut slow requests and connections above the shares, if a check is due."""
         now = time.monotonic()
         if not self._working or now < min(self._next_floor, self._next_count):
             return
@@ -101,14 +102,16 @@ class Guard:
                     self._cut_crowd()
                 self._say_crowd(now)
         except OSError as error:
-            # Out of memory or descriptors, or the server just ended: the next look may do.
-            self._log(f"looking for connections to cut failed: {error}")
+            # Memory or descriptors are exhausted, or the server has just ended: the next check may
+            # succeed.
+            self._log(f"the check for connections to cut failed: {error}")
 
     def _workers(self) -> list[int]:
         return [pid for server in self._servers() for pid in foreign_sockets.children(server)]
 
     def _cut_slow(self, now: float) -> None:
-        # Bodies first: the connection of one that begins between the two questions is there, too.
+        # The bodies are read first: the connection of a body that begins between the two calls is
+        # then in the list too.
         announced, found = self._announced(), connections.established(*self._ports)
         slow = self._floor.too_slow(found, now, announced)
         ended = foreign_sockets.end(self._workers(), (one.inode for one in slow)) if slow else 0
@@ -116,7 +119,7 @@ class Guard:
             self._on_cut(SLOW, ended)
             rate = self._floor.bytes_per_second
             self._log(
-                f"cut {ended} requests that came with less than {rate} bytes per second, from "
+                f"cut {ended} requests that sent less than {rate} bytes per second, from "
                 f"{_named({one.peer for one in slow})}"
             )
 

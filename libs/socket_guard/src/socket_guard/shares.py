@@ -1,9 +1,10 @@
-"""How many connections each address may have, and which of them go first.
+"""The shares of connections: how many an address may have, and which connections are closed first.
 
-A server that takes a bounded number of connections is closed to everybody once a few addresses have
-all of them, and a request that is only half sent costs its sender nothing. So each address has a
-limit, and all together have one: above it those with most give first, until all that are left have
-room. Of one address those go first whose requests are half sent.
+A server accepts a limited number of connections. If a few addresses have all of them, no other
+client can connect, and an incomplete request costs its sender nothing. So each address has a limit,
+and all addresses together have one. Above the common limit, connections of the addresses with the
+most connections are closed first. Of one address, connections with incomplete requests are closed
+first.
 """
 
 from __future__ import annotations
@@ -17,26 +18,28 @@ from socket_guard.connections import Connection
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Of all room so much is never a proxy's: others come as well.
+# Proxies never get this part (1/8) of the common limit, so that other clients can connect too.
 _OTHERS_PART = 8
-# The head of a request is shorter; whoever has sent more brings a body.
+# The head of a request is shorter. A client that has sent more bytes sends a body.
 _HEAD_BYTES = 1 << 16
-#: Longer than a server waits for the rest of it: whoever is silent for so long waits for an answer.
+#: A server waits less than this for the rest of a head. A client that sends nothing for this time
+#: waits for a response.
 HEAD_MILLISECONDS = 16_000
-# One client has a network of this length, and any number of addresses in it.
+# The prefix length, in bytes, of the IPv6 network of one client, which may use all addresses in it.
 _IPV6_PREFIX_BYTES = 8
 _KEPT_ADDRESSES = 1 << 14
 
 
 class Shares:
-    """The shares of addresses in a server's connections.
+    """The shares of clients in a server's connections.
 
-    Clients are told apart by IPv4 address, or by IPv6 network of 64 bits.
+    A client is an IPv4 address, or an IPv6 network of 64 bits.
 
     Args:
-        of_one: connections of one client; 0: it has no limit of its own.
-        of_all: connections of all together; 0: there is none.
-        proxies: networks whose addresses speak for others: each has no limit of its own.
+        of_one: the most connections of one client; 0 for no limit.
+        of_all: the most connections of all clients together; 0 for no limit.
+        proxies: networks of proxies, which forward requests of many clients. The limit of one
+            client does not apply to their addresses.
     """
 
     def __init__(self, of_one: int, of_all: int, proxies: Iterable[Network] = ()) -> None:
@@ -46,11 +49,11 @@ class Shares:
 
     @property
     def least(self) -> int:
-        """With so many connections, whosever they are, there is nothing to do; 0: never."""
+        """Return the number of connections up to which no share is exceeded; 0 without limits."""
         return min(self.of_one or self.of_all, self.of_all or self.of_one)
 
     def surplus(self, addresses: Mapping[str, int]) -> dict[str, int]:
-        """By how many each client is above its share; those within it are not named."""
+        """Return the number of connections above the share, for each client that exceeds it."""
         proxies: Counter[str] = Counter()
         clients: Counter[str] = Counter()
         for address, number in addresses.items():
@@ -69,7 +72,7 @@ class Shares:
         return above
 
     def to_close(self, connections: Iterable[Connection]) -> list[Connection]:
-        """Those above the shares, in the order of `_rank`; none that is not accepted yet."""
+        """Return the accepted connections to close, by client and in the order of `_rank`."""
         connections = list(connections)
         surplus = self.surplus(Counter(one.peer for one in connections))
         of_client: defaultdict[str, list[Connection]] = defaultdict(list)
@@ -84,7 +87,7 @@ class Shares:
         ]
 
     def _find_client(self, address: str) -> tuple[bool, str]:
-        """Whether it is a proxy, and the name under which it is counted."""
+        """Tell whether an address is a proxy, and return the name of the client for counting."""
         found = ipaddress.ip_address(address)
         if any(found in network for network in self._proxies):
             return True, address
@@ -95,12 +98,12 @@ class Shares:
 
 
 def _share(numbers: Iterable[int], room: int, most: int | None = None) -> int:
-    """The largest share for which there is room when nobody has more; at least 1.
+    """Return the largest share with which all clients together fit into `room`; at least 1.
 
     Args:
-        numbers: what each has now.
-        room: for all of them.
-        most: a share is never larger.
+        numbers: the number of connections of each client.
+        room: the most connections of all clients together.
+        most: the upper limit of the share.
     """
     have = sorted(numbers if most is None else (min(number, most) for number in numbers))
     if sum(have) <= room:
@@ -114,16 +117,16 @@ def _share(numbers: Iterable[int], room: int, most: int | None = None) -> int:
 
 
 def _rank(connection: Connection) -> tuple[int, int]:
-    """Sorts half-sent requests first, then idle connections, then what is under way.
+    """Return the sort key: first incomplete requests, then idle connections, then active ones.
 
-    In each group those go first on which nothing has happened for the longest time: an honest
-    request is sent at once, and is then the newest of the half-sent ones.
+    In each group the connections with the longest silence come first: an honest client sends its
+    request without a pause, so its incomplete request is the newest.
     """
     silent = min(connection.received_ms, connection.sent_ms)
     if connection.queued:
         group = 2
     elif connection.sent and connection.received_ms >= connection.sent_ms:
-        group = 1  # it was answered after its last bytes came
+        group = 1  # the server has responded after the last received bytes
     elif connection.received > _HEAD_BYTES:
         group = 2
     else:
