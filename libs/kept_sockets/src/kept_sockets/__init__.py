@@ -1,12 +1,13 @@
-"""Keeps a service's listening sockets open while its container is replaced (ADR 37).
+"""Listening sockets of a service that stay open while its container is replaced (ADR 37).
 
-A service (`Kept`) leaves copies with the gateway (`FdStore`), and its successor takes them. Packets
-go to `keeper-INSTANCE.sock` in the folder of the sockets, one request for each connection:
+A service (`Kept`) leaves copies of its sockets with the gateway (`FdStore`), and its successor
+takes them. Both send packets to `keeper-INSTANCE.sock` in the folder of the sockets, one request for each
+connection:
 
-    keep NAME DEVICE INODE   with the socket; the numbers are of its file. Answered with `kept`
-    take NAME                answered with the socket and its numbers, or with `none`
+    keep NAME DEVICE INODE   with the socket; the numbers are those of its file. Response: `kept`
+    take NAME                Response: the socket and its numbers, or `none`
 
-0.1.0 speaks the same: two releases meet while one replaces the other.
+Release 0.1.0 has the same protocol: two releases may meet while one replaces the other.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _LARGEST_BYTES = 256
 
 
 class Kept:
-    """One listening unix socket: the one that is kept for us, or else a new one.
+    """One listening unix socket: a kept copy if there is one, otherwise a new socket.
 
     Attributes:
-        path: where it is found.
-        listener: never blocks, and is inherited.
+        path: the path of the socket's file.
+        listener: the socket; it does not block, and child processes inherit it.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,19 +38,25 @@ class Kept:
         self._use(self._take() or self._bind())
 
     def bind_again(self) -> None:
-        """Listen anew where somebody has removed the file: nobody could reach this socket."""
+        """Open a new socket if its file was removed, since no client can reach the old socket."""
         if not os.path.exists(self.path):
             self.listener.close()
             self._use(self._bind())
 
     def stop(self) -> None:
-        """Listen no more: whoever connects, or waits, is refused at once; see `bind_again`."""
+        """Stop listening: clients that connect or wait are refused immediately.
+
+        `bind_again` listens again.
+        """
         self.listener.close()
         with suppress(FileNotFoundError):
             os.unlink(self.path)
 
     def leave_copies(self) -> None:
-        """Leave or renew a copy with every store; call it each second. It waits for no answer."""
+        """Leave or renew a copy with every store, without waiting for responses.
+
+        Call this each second.
+        """
         for store in fd_stores(self._folder):
             with suppress(OSError), new_socket(0) as connection:
                 connection.connect(store)
@@ -71,7 +78,7 @@ class Kept:
                 numbers, listener = receive(connection)
                 if listener and numbers == file:
                     return listener
-                if listener:  # the file is another socket's by now: nobody can reach this one
+                if listener:  # the file now belongs to another socket: no client reaches this one
                     listener.close()
         return None
 
@@ -80,30 +87,30 @@ class Kept:
             os.unlink(self.path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(self.path)
-        # Whoever reaches it speaks as the gateway does (ADR 41).
+        # A process that reaches the socket has the rights of the gateway (ADR 41).
         os.chmod(self.path, 0o600)
         listener.listen(_BACKLOG)
         return listener
 
 
 class FdStore:
-    """The gateway's side: keeps copies for one folder of sockets, in a thread that never ends.
+    """The gateway's store of copies for one folder of sockets; its background thread never ends.
 
     Args:
-        folder: has the services' sockets; only our user can enter it.
-        instance: tells the stores of several gateways apart, which may share a folder.
-        seconds: how long a copy is kept after it was left or renewed. Then what waits for a service
-            that is gone is answered with 503, and what comes later at once.
+        folder: the folder of the services' sockets; only the gateway's user can enter it.
+        instance: the name of this gateway, since several gateways may share a folder.
+        seconds: how long a copy is kept after it was left or renewed. After this time, requests
+            that wait for an ended service get 503, and later requests get 503 immediately.
     """
 
     def __init__(self, folder: str, instance: str, seconds: float = 90) -> None:
         self._path = f"{folder}/{_PREFIX}{instance}.sock"
         self._seconds = seconds
-        # By name: the copy, the numbers of its file, and when it is closed.
+        # By name: the copy, the numbers of its file, and the time when the copy is closed.
         self._kept: dict[bytes, tuple[socket.socket, bytes, float]] = {}
 
     def start(self) -> None:
-        """Listen from now on; raises OSError when the folder cannot be written to."""
+        """Start the thread and listen; raise `OSError` if the folder is not writable."""
         with suppress(FileNotFoundError):
             os.unlink(self._path)
         server = new_socket(_POLL_SECONDS)
@@ -114,7 +121,8 @@ class FdStore:
 
     def _run(self, server: socket.socket) -> None:
         while True:
-            # An error: no client came within a second, or it has left without its answer.
+            # An error means that no client connected within a second, or that a client
+            # disconnected before its response.
             with suppress(OSError):
                 client, _ = server.accept()
                 with client:
@@ -141,12 +149,12 @@ class FdStore:
 
 
 def inherited(path: str) -> socket.socket | None:
-    """Return the listening socket of this path that our parent has left us; `None` without one.
+    """Return the inherited listening socket with this path; `None` without one.
 
-    uWSGI looks for its sockets so (`UWSGI_RELOADS`); this is for services that are not uWSGI.
+    uWSGI finds inherited sockets itself (`UWSGI_RELOADS`); this is for services without uWSGI.
     """
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # the descriptor of this very list is gone by now
+        with suppress(OSError):  # the descriptor of this directory is closed already
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 found = socket.socket(fileno=os.dup(int(name)))
                 if _listens(found, path):
@@ -157,20 +165,20 @@ def inherited(path: str) -> socket.socket | None:
 
 
 def fd_stores(folder: str) -> list[str]:
-    """Return where the stores of this folder listen, or have listened."""
+    """Return the paths of the stores' sockets in this folder; a store may have ended."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return sorted(f"{folder}/{name}" for name in names if name.startswith(_PREFIX))
 
 
 def new_socket(timeout_seconds: float) -> socket.socket:
-    """Return a socket for packets, which is not connected."""
+    """Return a new unix socket for packets, not connected."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     made.settimeout(timeout_seconds)
     return made
 
 
 def receive(connection: socket.socket) -> tuple[bytes, socket.socket | None]:
-    """Return a packet and the socket that came with it."""
+    """Return a packet, and the socket that was sent with it or `None`."""
     packet, descriptors, _, _ = socket.recv_fds(connection, _LARGEST_BYTES, 1)
     return packet, socket.socket(fileno=descriptors[0]) if descriptors else None
 
