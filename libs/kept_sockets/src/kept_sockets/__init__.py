@@ -1,8 +1,8 @@
 """Listening sockets of a service that stay open while its container is replaced (ADR 37).
 
 A service (`Kept`) leaves copies of its sockets with the gateway (`FdStore`), and its successor
-takes them. Both send packets to `keeper-INSTANCE.sock` in the folder of the sockets, one request for each
-connection:
+takes them. Both send packets to `keeper-INSTANCE.sock` in the folder of the sockets, one request
+for each connection:
 
     keep NAME DEVICE INODE   with the socket; the numbers are those of its file. Response: `kept`
     take NAME                Response: the socket and its numbers, or `none`
