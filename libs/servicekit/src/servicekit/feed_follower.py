@@ -228,7 +228,7 @@ class FeedFollower:
 
 
 def _needed(last: dict[tuple[str, str, str], msgspec.Raw]) -> Iterator[msgspec.Raw]:
-    """Yield the entries, without the reaches of purged tenants, whose tokens are refused anyway."""
+    """Yield the entries without the reaches of purged tenants; their tokens are refused anyway."""
     purged = {
         tenant
         for (kind, tenant, _), raw in last.items()

@@ -125,7 +125,7 @@ def _check_prefix(index: int, prefix: str) -> None:
             )
     # A user name may begin with another user name, so a slash has to follow. Ids have one length.
     if USERNAME in prefix and not all(rest.startswith("/") for rest in prefix.split(USERNAME)[1:]):
-        raise GrantError(index, f"A slash must follow {USERNAME}.")
+        raise GrantError(index, f"{USERNAME} must be followed by a slash.")
     if keys.prefix(prefix) != prefix:
         raise GrantError(index, "The prefix is not in Unicode NFC; normalize it.")
 

@@ -1,7 +1,7 @@
 """Invisible characters in names: where they are allowed, and how a refusal shows them.
 
-Different names must not look the same. So invisible characters are refused. But some of them belong
-to the spelling of a word or an emoji, and are allowed in these places only:
+People must be able to distinguish different names, so invisible characters are refused. But some of
+them belong to the spelling of a word or an emoji, and are allowed in these places only:
 
 - the zero-width joiners where RFC 5892 (appendix A.1, A.2) allows them: after a virama, and the
   non-joiner between letters that would join; and the joiner before a virama, as Bengali needs it;

@@ -23,7 +23,7 @@ _View = Callable[..., Any]
 
 
 class ProtectedBlueprint(Blueprint):
-    """A blueprint whose routes have its `protection` unless they name another one."""
+    """A blueprint that gives its `protection` to each route unless the route names another one."""
 
     def __init__(self, name: str, import_name: str, *, protection: Protection, **options: Any):
         super().__init__(name, import_name, **options)

@@ -2,8 +2,8 @@
 
 The feed of auth (`servicekit.revocations`) has an entry for each group. It also has an entry for
 each person or client whose grants, scopes or groups have changed while its tokens, tickets or links
-may still be valid. If an entry and a token differ, the newer `version` applies. A caller without an
-entry in the feed, whose token has no claim, reaches everything.
+may still be valid. If an entry and a token differ, the newer `version` applies. A caller reaches
+everything if the feed has no entry for it and its token has no claim.
 """
 
 from __future__ import annotations

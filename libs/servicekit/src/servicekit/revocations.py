@@ -129,7 +129,7 @@ class Revocations:
         return self._current().tenants.get(tenant, "active")
 
     def purged(self) -> frozenset[str]:
-        """Return the tenants whose data has to be deleted."""
+        """Return the purged tenants; the caller has to delete their data."""
         tenants = self._current().tenants
         return frozenset(name for name, state in tenants.items() if state == "purged")
 

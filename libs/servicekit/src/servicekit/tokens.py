@@ -25,8 +25,8 @@ MAX_TOKEN_BYTES = 8 * 1024
 MAX_LIFETIME_SECONDS = 24 * 3600
 # How long the verifier caches a verified token.
 CACHE_SECONDS = 3.0
-# The name of a tenant becomes the name of a folder, so the service checks it, whatever the issuer
-# has signed.
+# The name of a tenant becomes the name of a folder, so the service checks the name even though the
+# issuer has signed it.
 _TENANT = re.compile("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub", "tid", "jti")
 # A header parameter that `crit` lists (RFC 7515 section 4.1.11). It names the claims that narrow
@@ -151,7 +151,7 @@ class Verifier:
         self._cache_bytes, self._cached_bytes = cache_bytes, 0
         self._cache: dict[bytes, tuple[float, Principal]] = {}
         self._lock = threading.Lock()
-        _reader()  # before the first request, and once for all processes
+        _reader()  # imports PyJWT at startup, before uWSGI forks its workers
 
     def verify(self, token: str) -> Principal:
         """Return the principal of a token; raise a `TokenError` or `KeysUnavailable`."""
@@ -298,7 +298,7 @@ def _narrowing(header: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     named = header[NARROWS]
     if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
-        raise MalformedToken("the token's header does not say which claims narrow it")
+        raise MalformedToken("the token's header does not name the claims that narrow it")
     if len(set(named)) != len(named) or not NARROWING.issuperset(named):
         raise MalformedToken("the token is narrowed by a claim that is not supported")
     return frozenset(named)

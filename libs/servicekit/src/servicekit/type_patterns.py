@@ -13,8 +13,8 @@ from typing import Final
 from servicekit.file_types import FILE_TYPES
 from servicekit.known_types import all_types, ancestors, name_of
 
-#: Types whose content browsers execute. A file gets such a type only from its bytes: a client that
-#: names such a type for plain text does not change the type of the file.
+#: Types with content that browsers execute. A file gets such a type only from its bytes: a client
+#: that names such a type for plain text does not change the type of the file.
 ACTIVE_TYPES: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript", "text/css"}
     | {"application/ecmascript", "text/jscript", "text/livescript", "text/x-component"}

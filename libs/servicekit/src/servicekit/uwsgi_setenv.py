@@ -42,7 +42,7 @@ def forbid() -> None:
     Outside of uWSGI this function does nothing.
 
     Raises:
-        UnknownUwsgi: the table does not look as expected.
+        UnknownUwsgi: the table has other entries than expected.
     """
     # The module `uwsgi` exists only in processes of uWSGI.
     if "uwsgi" not in sys.modules:

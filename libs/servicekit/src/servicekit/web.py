@@ -82,7 +82,7 @@ def as_problem(error: Exception) -> ProblemError:
         log.error("database unavailable: %s", error)
         return unavailable("The database does not respond.")
     log.error("unexpected error", exc_info=error)
-    return problems.INTERNAL("The service failed to answer this request.")
+    return problems.INTERNAL("The service failed to handle this request.")
 
 
 def unavailable(detail: str, retry_after_seconds: int = 1) -> ProblemError:

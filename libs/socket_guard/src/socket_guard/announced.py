@@ -1,4 +1,4 @@
-"""The check of connections whose bodies the server announces.
+"""The check of connections for which the server announces the bodies.
 
 With HTTP/2 one connection carries many requests, and a client can make the server send bytes at any
 time (PING, SETTINGS; a KeyUpdate of TLS 1.3). So sent bytes do not show that a body is complete.
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from socket_guard.connections import Connection
 
-#: The length of a body whose length is not known.
+#: The value for an unknown length of a body.
 UNKNOWN = -1
 #: The unfinished bodies, by the client's address and port: the length of each body by its id.
 Announced = Mapping[tuple[str, int], Mapping[str, int]]
@@ -72,7 +72,7 @@ class AnnouncedBodies:
         return connection.received - received < self._due - due
 
     def _count_incomplete(self, received: int, bodies: Mapping[str, int], now: float) -> int:
-        """Count the bodies that certainly miss bytes, or whose response takes too long."""
+        """Count the bodies that certainly miss bytes, or that wait too long for their response."""
         late, lengths = 0, []
         for one, length in bodies.items():
             patience = _ANSWER_SECONDS + length / self._rate

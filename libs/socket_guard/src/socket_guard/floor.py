@@ -51,7 +51,7 @@ class BodyFloor:
     def too_slow(
         self, connections: Iterable[Connection], now: float, announced: Announced | None = None
     ) -> list[Connection]:
-        """Return the connections whose request arrives more slowly than the minimum rate.
+        """Return the connections with a request that arrives more slowly than the minimum rate.
 
         A connection is returned once, and again if it still exists a window later. `now` is the
         monotonic time in seconds. `announced` are the bodies that the server has announced.

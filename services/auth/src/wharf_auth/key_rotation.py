@@ -57,7 +57,7 @@ def retire(
 
 
 def sweep(ring: KeyRing, records: Records, clock: Clock, by: Actor) -> list[str]:
-    """Delete the keys whose last token has expired; return their ids."""
+    """Delete the retired keys, since all their tokens have expired; return their ids."""
     gone = ring.sweep()
     for kid in gone:
         _note(records, clock, by, "keys.retire", kid)

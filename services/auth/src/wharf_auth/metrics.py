@@ -23,7 +23,7 @@ ISSUED = Counter("wharf_auth_tokens_issued_total", "Access tokens issued.", ("gr
 LOGINS_FAILED = Counter("wharf_auth_logins_failed_total", "Logins refused, by reason.", ("reason",))
 REUSED = Counter("wharf_auth_refresh_reused_total", "Refresh tokens used a second time.")
 ATTACKED = Counter(
-    "wharf_auth_persons_attacked_total", "Persons whose logins fail from many networks."
+    "wharf_auth_persons_attacked_total", "Persons with failed logins from many networks."
 )
 for _reason in ("refused", "suspended", "busy", "throttled", "uncountable"):
     LOGINS_FAILED.labels(_reason)

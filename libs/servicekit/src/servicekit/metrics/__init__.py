@@ -50,17 +50,17 @@ REQUEST_BUCKETS = (
     *(1, 2.5, 5, 10, 30),
 )
 _REQUESTS = Counter(
-    "wharf_http_requests_total", "HTTP requests answered.", ("route", "method", "status")
+    "wharf_http_requests_total", "HTTP requests with a response.", ("route", "method", "status")
 )
 _SECONDS = BatchHistogram(
     "wharf_http_request_duration_seconds",
-    "Time from the application's first look at a request to its answer.",
+    "Time from the application's start on a request to its response.",
     ("route", "method"),
     buckets=REQUEST_BUCKETS,
 )
 _IN_PROGRESS = Gauge(
     "wharf_http_requests_in_progress",
-    "Requests in the hands of threads.",
+    "Requests that threads are handling.",
     multiprocess_mode="livesum",
 )
 _LOG_LINES_LOST = Counter(
@@ -68,7 +68,7 @@ _LOG_LINES_LOST = Counter(
 )
 _PROBLEMS = Counter("wharf_problems_total", "Requests refused, by problem.", ("slug",))
 _DATABASE_ERRORS = Counter(
-    "wharf_database_errors_total", "Calls of the database that failed.", ("kind",)
+    "wharf_database_errors_total", "Failed calls of the database.", ("kind",)
 )
 _DATABASE_TRANSACTIONS = BatchHistogram(
     "wharf_database_transaction_duration_seconds",
@@ -91,7 +91,7 @@ _RATELIMIT_HITS = Counter(
 )
 _RATELIMIT_FALLBACKS = Counter(
     "wharf_ratelimit_fallback_total",
-    "Rate limit decisions taken from the process's own count, the shared storage being down.",
+    "Rate limit decisions by the process's own counters, while the shared storage is down.",
 )
 
 in_progress = Level()

@@ -20,7 +20,7 @@ _READINGS = 5
 def build(service: str, version: str) -> Iterator[Metric]:
     """Yield the metric with the service, its version and Python's version."""
     family = GaugeMetricFamily(
-        "wharf_build_info", "Always 1; the labels say what runs.", labels=_BUILD_LABELS
+        "wharf_build_info", "Always 1; the labels name the running code.", labels=_BUILD_LABELS
     )
     family.add_metric((service, version, platform.python_version()), 1)
     yield family
@@ -40,12 +40,12 @@ def usage() -> Iterator[Metric]:
     )
     memory = GaugeMetricFamily(
         "wharf_process_resident_memory_bytes",
-        "Memory (PSS: shared pages are divided among those who share them).",
+        "Memory (PSS: a shared page is divided among its processes).",
         labels=("process",),
     )
     files = GaugeMetricFamily(
         "wharf_process_open_fds",
-        "Open descriptors of the process that has most of them.",
+        "Open descriptors of the process that has the most.",
         labels=("process",),
     )
     for kind in sorted(set(processes.values())):

@@ -1,7 +1,7 @@
 """The merge of the files in which processes count (prometheus_client's multi-process mode).
 
 Each process has its own files, named by its process id. After it has ended, its counters must stay
-in the sums, and its gauges must not. A service whose workers are replaced for months must not
+in the sums, and its gauges must not. A service that replaces workers for months must not
 accumulate files. So this module adds the counters of ended processes to one file, `…_0.db`. A
 restart of a worker resets no counter. A crash during the merge neither loses nor doubles counts.
 """
@@ -29,7 +29,7 @@ _JOURNAL, _NEW = "merging.json", "merging.new"
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether the process whose id is in the file's name has the file open.
+    """Tell whether the process with the id in the file's name has the file open.
 
     It is not enough that a process with this id runs, since ids are reused. Nor is it enough to
     check its parent: during a restart the old and the new processes of a service count together.

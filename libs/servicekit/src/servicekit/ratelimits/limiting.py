@@ -148,7 +148,7 @@ class RateLimits:
         return self.limiter.storage.incr(name, seconds)
 
     def count_bytes(self, principal: Principal, size: int) -> None:
-        """Count a body whose size was unknown before it was received; it is not refused."""
+        """Count a received body that had no known size before; it is not refused."""
         limit = self._amounts(principal.tenant).tenant_bytes
         if limit is not None and size:
             item = _per_minute(limit)

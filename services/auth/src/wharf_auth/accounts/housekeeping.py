@@ -53,7 +53,7 @@ class LoginPruning:
     def run(self) -> None:
         """Prune at most once in `LOGIN_PRUNING_EVERY_SECONDS`.
 
-        If the clock was set back by more than this time, prune immediately.
+        If the clock was set back, prune immediately instead of waiting longer than that.
         """
         now = self._clock()
         if 0 < self._next_at - now <= LOGIN_PRUNING_EVERY_SECONDS:

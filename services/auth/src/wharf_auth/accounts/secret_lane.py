@@ -17,8 +17,8 @@ from servicekit.networks import network_of
 from servicekit.problems import RATE_LIMITED, ProblemError
 from wharf_auth.domain.acts import Actor
 
-#: The most requests in the lane: those whose secret is hashed, and those that wait. uWSGI has four
-#: more threads (uwsgi.ini), so requests without a secret, and refusals, always find a thread.
+#: The most requests in the lane: those that have a turn, and those that wait. uWSGI has four more
+#: threads (uwsgi.ini), so requests without a secret, and refusals, always find a thread.
 PLACES = 20
 WAIT_SECONDS = 5.0
 #: The name of the limit in refusals and metrics.
@@ -66,10 +66,10 @@ class _Place:
 
 
 class SecretLane:
-    """A queue of requests whose secrets are hashed, a few at a time.
+    """A queue of requests with secrets, which hashes a few secrets at a time.
 
-    Networks take turns, whatever the number of their requests. The accounts of a network take turns
-    too, since all clients behind one proxy have the same network.
+    Networks take turns, independent of the number of their requests. The accounts of a network take
+    turns too, since all clients behind one proxy have the same network.
 
     When all places are taken, a new request displaces a waiting request of the network, or of the
     account, that has the most requests. If its own network or account has as many, it is refused.
@@ -159,7 +159,7 @@ class SecretLane:
             raise HashingBusy("too many secrets are being verified")
 
     def _call(self) -> None:
-        """Start the requests whose turn it is; the caller has the lock."""
+        """Start the next requests; the caller has the lock."""
         while self._waiting and len(self._running) < self._at_once:
             # `min` finds the earliest request with the lowest turn. The turn belongs to its
             # network: the account that is next in this network gets it.
@@ -177,7 +177,7 @@ class SecretLane:
         if place.gives_way:
             raise share_taken()
         if not in_time:
-            raise HashingBusy("no turn came in time")
+            raise HashingBusy("the wait for a turn took too long")
 
     def _leave(self, place: _Place) -> None:
         with self._lock:

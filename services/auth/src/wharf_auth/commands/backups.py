@@ -51,8 +51,8 @@ def backup(folder: Path) -> None:
     (new / _KEYS).mkdir(mode=0o700, parents=True)
     for closed in (folder, new):
         closed.chmod(0o700)
-    # The keys are copied first. A concurrent rotation may then add a line to the audit log whose
-    # key the backup lacks, but never the reverse.
+    # The keys are copied before the rows. So a concurrent rotation never adds a key to the backup
+    # that its audit log does not mention.
     secrets = {f"{_KEYS}/{key.name}": key for key in sorted(_keys(own))}
     if not secrets:
         raise BackupError(f"there are no keys in {own.keys_directory}: no backup was made")

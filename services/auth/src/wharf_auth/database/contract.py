@@ -137,7 +137,7 @@ class TenantRecords(Protocol):
         """
 
     def due_for_purge(self, now: int) -> list[str]:
-        """Return the names of tenants whose `purge_at` has passed and that are not purged yet."""
+        """Return the names of tenants with a passed `purge_at` that are not purged yet."""
 
     def purge_tenant(self, name: str, act: Act) -> bool:
         """Delete the tenant's users, clients and groups; return whether the purge was due.
@@ -199,16 +199,16 @@ class RevocationRecords(Protocol):
         """
 
     def prune_feed(self, now: int) -> int:
-        """Remove the entries whose `until` (unix seconds) is before `now`; return their number."""
+        """Remove the entries with `until` (unix seconds) before `now`; return their number."""
 
     def revoke_token(
         self, tenant: str, token: str, until: int, act: Act, *, with_derived: bool = False
     ) -> None:
         """Revoke an access token by its `jti`; raise `LimitReached`. A second call has no effect.
 
-        `with_derived` also revokes the tokens whose `sid` is this `jti`. That covers exchanged
-        tokens that do not name their parents, and services of an earlier release, which do not
-        check the parents.
+        `with_derived` also revokes the tokens with this `jti` as their `sid`. So exchanged tokens
+        end even if they do not name their parents, and in services of an earlier release, which do
+        not check the parents.
         """
 
     def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:

@@ -222,7 +222,7 @@ class SqlGroups(PublishesReaches):
         return found
 
     def group_names_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[NamedGroup]]:
-        """Read the name of each group once, whatever the number of its members."""
+        """Read the name of each group once, even if many of the subjects are in it."""
         reading = self._database.reading()
         rows = [
             row

@@ -1,7 +1,7 @@
 """The contract of groups and grants in the records. Times and versions are unix milliseconds.
 
 A call that changes a reach adds an entry to the feed in the same transaction: a `reach` entry for a
-user or client, and one `group` entry for a group, whatever the number of its members.
+user or client, and one `group` entry for a group, even if it has many members.
 """
 
 from __future__ import annotations

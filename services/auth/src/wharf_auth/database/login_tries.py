@@ -44,7 +44,7 @@ _TAKE_BACK = (
     "WHERE account = ? AND network = ?"
 )
 _DELETE = "DELETE FROM login_tries WHERE account = ? AND network = ?"
-# A pair whose tries were all taken back needs no row.
+# A pair needs no row after all its tries were taken back.
 _DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
 _FORGOTTEN, _LEAST = "WHERE failed_at < ?", "ORDER BY failures, failed_at"
 # Pruning removes this part of the limit (1/20) in addition, so that it need not run again soon.
@@ -137,7 +137,7 @@ class SqlLoginTries:
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
-        """Begin a transaction whose commit does not wait for the disk."""
+        """Begin a transaction; its commit does not wait for the disk."""
         self._make_table()
         with self._database.transaction() as connection:
             if self._is_postgres:

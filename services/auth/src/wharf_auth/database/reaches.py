@@ -102,7 +102,7 @@ class PublishesReaches(HasLimits):
     ) -> None:
         """Append the changes of users and clients to the feed, as the transaction's last step.
 
-        An entry whose grants do not fit into tokens never expires: services read these grants from
+        An entry never expires if its grants do not fit into tokens: services read these grants from
         the feed only.
         """
         until = horizon(at, self._link_max_seconds)

@@ -47,10 +47,10 @@ def require_user(connection: Connection, tenant: str, limits: TenantLimits) -> N
 def require_entries(database: Database, tenant: str, limits: TenantLimits) -> None:
     """Raise `LimitReached` if the feed of revocations has too many entries of the tenant.
 
-    Call this before a row is added whose end adds an entry to the feed, for instance a session. A
-    call that ends a session or an account is never refused. The count takes up to 12 ms, so call
-    this before the transaction, which blocks all other writers. Concurrent calls may exceed the
-    limit by a few entries.
+    Call this before a session, an account or a group is added, since its end adds an entry to the
+    feed. A call that ends a session or an account is never refused. The count takes up to 12 ms, so
+    call this before the transaction, which blocks all other writers. Concurrent calls may exceed
+    the limit by a few entries.
     """
     _require_fewer(database.reading(), _ENTRIES, tenant, "revocations", limits.revocations)
 

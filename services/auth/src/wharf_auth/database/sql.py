@@ -28,7 +28,7 @@ class SqlRecords(
     SqlFeed,
     SqlAudit,
 ):
-    """The SQL implementation of `Records`, whose docstrings define the calls.
+    """The SQL implementation of `Records`; the docstrings of `Records` define the calls.
 
     The last statements of a change are `feed.append` and `audit.append`, in this order and in the
     transaction of the change. Both lock the row of the latest numbers until the commit.

@@ -45,10 +45,10 @@ class AuditQuery(msgspec.Struct):
 class AuditLine(msgspec.Struct):
     """One act. `actor` is the id of a client or user, `cli`, or `service`.
 
-    `about` is the user, client, group or tenant that the act changed. `outcome` is `done`, or the
-    slug of the problem that refused the act. A refused act belongs to the tenant of its actor, and
-    its `about` is the name in the request, whether it exists or not. The name of another tenant and
-    a slash come before it.
+    `about` is the id or name of the changed object, for instance a user. `outcome` is `done`, or
+    the slug of the problem that refused the act. A refused act belongs to the tenant of its actor,
+    and its `about` is the name in the request, whether it exists or not. If the request named
+    another tenant, `about` begins with the name of this tenant and a slash.
     """
 
     seq: int

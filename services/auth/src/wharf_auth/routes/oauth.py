@@ -42,7 +42,7 @@ class TokenRequest(msgspec.Struct):
     ticket: Annotated[
         str | None,
         msgspec.Meta(
-            description="Token exchange: JSON that says what the upload ticket allows: `bucket`, "
+            description="Token exchange: the rules of the upload ticket as JSON: `bucket`, "
             "`key` or `prefix`, `methods`, `max_file_bytes`, `allowed_types`, `max_files`, "
             "`redirect`, `create_only`."
         ),
@@ -50,8 +50,8 @@ class TokenRequest(msgspec.Struct):
     audience: Annotated[
         Literal["upload", "live"] | None,
         msgspec.Meta(
-            description="Token exchange: `live` gives a token that listens to the live channel "
-            "and is refused everywhere else. Default: `upload`."
+            description="Token exchange: with `live` the new token is for the live channel, and "
+            "all other services refuse it. Default: `upload`."
         ),
     ] = None
     expires_in: Annotated[

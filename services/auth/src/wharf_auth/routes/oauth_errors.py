@@ -1,4 +1,4 @@
-"""Errors of the OAuth endpoints (RFC 6749 section 5.2), whose clients read the member `error`."""
+"""Errors of the OAuth endpoints (RFC 6749 section 5.2); OAuth clients read the member `error`."""
 
 from __future__ import annotations
 
