@@ -82,7 +82,7 @@ def test_credentials_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         (("tenant", "create", "X"), "3 to 63 characters"),
-        (("tenant", "create", "demo"), "is a tenant demo already"),
+        (("tenant", "create", "demo"), "A tenant demo exists"),
         (("tenant", "show", "absent"), "no such tenant"),
         (("tenant", "suspend", "wharf-admin"), "administers"),
         (("client", "list", "absent"), "no such tenant"),

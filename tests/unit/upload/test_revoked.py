@@ -124,7 +124,7 @@ def test_ready_and_degraded(upload: UploadService) -> None:
     file: Path = upload.settings.revocation_file
     os.utime(file, (time.time() - 100, time.time() - 100))
     upload.context.access.revocations._polled_at = -math.inf
-    assert "last heard of 100 s ago" in degraded(upload)
+    assert "last received 100 s ago" in degraded(upload)
     assert age(upload) >= 100
 
 

@@ -67,7 +67,7 @@ def _refreshed(context: AppContext, token: str) -> tuple[Opened, dict[str, Any]]
         raise OAuthError("invalid_scope", "The person's role does not have these scopes.") from None
     except RefreshReused as error:
         REUSED.inc()
-        log.warning("a refresh token was used a second time: the session %s has ended", error)
+        log.warning("a refresh token was used twice: the session %s has ended", error)
         raise _invalid() from None
     except RefreshUnknown:
         raise _invalid() from None
