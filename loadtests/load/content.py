@@ -1,4 +1,4 @@
-"""What is uploaded: windows of one block of random bytes, so that any part can be compared."""
+"""The bytes that users upload: windows of one random block, so that any part can be compared."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _PIECE = 256 << 10
 
 @dataclass(frozen=True)
 class Content:
-    """`size` bytes of the endless repetition of the block, from a place in it."""
+    """`size` bytes of the endlessly repeated block, from the offset `begin`."""
 
     begin: int
     size: int
 
     @staticmethod
     def random(least: int, most: int) -> Content:
-        """Of a size between the two, small ones more often."""
+        """Return content of `least` to `most` random bytes. Small sizes are more likely."""
         size = int(least * (most / least) ** random.random())
         return Content(random.randrange(BLOCK_BYTES), size)
 
     def pieces(self, begin: int = 0, end: int | None = None) -> Iterator[memoryview]:
-        """The bytes from `begin` to `end` in small pieces."""
+        """Yield the bytes from `begin` to `end` in small pieces."""
         last = self.size if end is None else end
         while begin < last:
             place = (self.begin + begin) % BLOCK_BYTES
@@ -37,14 +37,14 @@ class Content:
             begin += count
 
     def part(self, begin: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `begin` to `end`."""
+        """Return the bytes from `begin` to `end`."""
         return b"".join(self.pieces(begin, end))
 
     def sha256(self) -> str:
-        """Hexadecimal digits."""
+        """Return the digest as hexadecimal digits."""
         digest = hashlib.sha256()
         for piece in self.pieces():
             digest.update(piece)
             if self.size > _PIECE:
-                time.sleep(0)  # under locust: lets the other users go on
+                time.sleep(0)  # under locust: lets the other users continue
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What all users of a load test have: an account, a token, and requests that compare."""
+"""The base class of all users: an account, a token, and requests that compare what they get."""
 
 from __future__ import annotations
 
@@ -11,41 +11,50 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
+import gevent
 from locust import FastHttpUser
 from locust.contrib.fasthttp import FastResponse
 
+from loadtests.load.api import Account, login_headers
 from loadtests.load.content import Content
-from loadtests.load.site import BUCKET, Account, Site, login_headers
+from loadtests.load.crew import Crew
+from loadtests.load.site import BUCKET, Site
 
 Check = Callable[[FastResponse], str | None]
-#: How many files a user keeps; the oldest is deleted for each more.
+# The number of files that a user keeps. For each more, the user deletes its oldest file.
 _KEPT = 30
 
 
 class WrongContent(AssertionError):
-    """Bytes that came back are not those that were sent."""
+    """An error that says that received bytes differ from the sent bytes."""
 
 
 class Person(FastHttpUser):
-    """Somebody with an account of a quiet tenant."""
+    """A user with an account of a quiet tenant.
+
+    `mine` are the keys and contents of its files, the oldest first.
+    """
 
     abstract = True
-    site: ClassVar[Site]
-    large_bytes: ClassVar[int]
+    crew: ClassVar[Crew]
+    site: Site
     account: Account
 
     def on_start(self) -> None:
-        """Chooses the tenant."""
+        """Choose the tenant."""
+        if self.crew.site is None:
+            raise gevent.GreenletExit  # The test has ended while locust started this user.
+        self.site = self.crew.site
         self.account = self.site.next_quiet()
         self.folder = f"{type(self).__name__.lower()}/{uuid.uuid4().hex[:12]}"
         self.mine: deque[tuple[str, Content]] = deque()
         self.number = 0
 
     def token(self) -> str:
-        """A token that is good for a while; the login is a request like others."""
+        """Return a token that is valid for a while. A login is measured as other requests are."""
         account = self.account
         if time.monotonic() >= account.renew_at:
-            # At once, so that the others of the tenant do not log in, too.
+            # Set before the login, so that the tenant's other users do not log in also.
             account.renew_at = time.monotonic() + 10
             answer = self.send(
                 "POST",
@@ -61,7 +70,7 @@ class Person(FastHttpUser):
         return account.token
 
     def bearer(self) -> dict[str, str]:
-        """The credential as a header field."""
+        """Return the token as a header field."""
         return {"Authorization": f"Bearer {self.token()}"}
 
     def send(
@@ -74,7 +83,10 @@ class Person(FastHttpUser):
         *statuses: int,
         check: Check | None = None,
     ) -> FastResponse | None:
-        """A measured request; `None` when it failed. `check` says what is wrong with an answer."""
+        """Send a measured request; return `None` when it failed.
+
+        `statuses` are the expected ones. `check` returns what is wrong with the response.
+        """
         with self.client.request(
             method,
             path,
@@ -89,7 +101,7 @@ class Person(FastHttpUser):
                 return None
             wrong = check(answer) if check else None
             if wrong:
-                self.site.faults.append(f"{name} {path.partition('?')[0]}: {wrong}")
+                self.crew.report(f"{name} {path.partition('?')[0]}: {wrong}")
                 answer.failure(WrongContent(wrong))
                 return None
             answer.success()
@@ -98,12 +110,12 @@ class Person(FastHttpUser):
     # ---- files ----
 
     def new_key(self, extension: str = "bin") -> str:
-        """A key that nobody has."""
+        """Return a key that no file has."""
         self.number += 1
         return f"{self.folder}/{self.number:06}.{extension}"
 
     def put(self, content: Content, name: str = "PUT small", **headers: str) -> str | None:
-        """Uploads and remembers; the key."""
+        """Upload a file and remember it; return its key, `None` when the upload failed."""
         key, digest = self.new_key(), content.sha256()
 
         def check(answer: FastResponse) -> str | None:
@@ -118,19 +130,25 @@ class Person(FastHttpUser):
         return key
 
     def remember(self, key: str, content: Content, digest: str) -> None:
-        """Was acknowledged; the oldest file goes when there are many."""
+        """Store that Wharf acknowledged a file. Delete the oldest file when there are many."""
         self.account.stored[key] = digest
         self.mine.append((key, content))
         if len(self.mine) > _KEPT:
             self.delete(self.mine.popleft()[0])
 
     def delete(self, key: str) -> None:
-        """Deletes; whatever the answer, it may be gone now."""
+        """Delete a file. After a failure too, the file is no longer expected to exist."""
         self.account.stored.pop(key, None)
         self.send("DELETE", file_path(key), "DELETE", b"", self.bearer(), 204)
 
+    def any_file(self) -> tuple[str, Content] | None:
+        """Return one of the user's files; upload one first if there is none."""
+        if not self.mine:
+            self.put(Content.random(2_000, 90_000))
+        return random.choice(self.mine) if self.mine else None
+
     def get(self, key: str, content: Content) -> None:
-        """Downloads and compares."""
+        """Download a file and compare its bytes."""
 
         def check(answer: FastResponse) -> str | None:
             same = answer.content == content.part()
@@ -139,7 +157,7 @@ class Person(FastHttpUser):
         self.send("GET", file_path(key), "GET", b"", self.bearer(), 200, check=check)
 
     def get_range(self, key: str, content: Content) -> None:
-        """Downloads a part and compares."""
+        """Download a random part of a file and compare its bytes."""
         begin = random.randrange(content.size)
         end = random.randrange(begin, min(content.size, begin + 65_536))
 
@@ -150,14 +168,16 @@ class Person(FastHttpUser):
         fields = {**self.bearer(), "Range": f"bytes={begin}-{end}"}
         self.send("GET", file_path(key), "GET range", b"", fields, 206, check=check)
 
-    def ask(self, method: str, path: str, name: str, content: object = None) -> Any:
-        """A request with JSON in and out; `None` when it failed."""
+    def ask(
+        self, method: str, path: str, name: str, content: object = None, check: Check | None = None
+    ) -> Any:
+        """Send a request with JSON; return the JSON of the response, `None` when it failed."""
         body = b"" if content is None else json.dumps(content).encode()
         fields = {**self.bearer(), "Content-Type": "application/json"}
-        answer = self.send(method, path, name, body, fields)
+        answer = self.send(method, path, name, body, fields, check=check)
         return None if answer is None else json.loads(answer.content)
 
 
 def file_path(key: str, route: str = "files") -> str:
-    """Where a file is."""
+    """Return the path of a file under a route of the API."""
     return f"/v1/{route}/{BUCKET}/{quote(key)}"

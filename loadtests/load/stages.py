@@ -1,17 +1,19 @@
-"""The shapes of load: how many users at which second, and what must hold at the end."""
+"""The shapes of load: the number of users at each second, and the thresholds of each shape."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+LARGE_BYTES = 64 << 20
+
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What fails a run when it is missed; `None` is not looked at.
+    """The limits that a run has to keep. `None` means that a value is not judged.
 
-    `failure_ratio` is the part of the quiet tenants' requests that may fail; `p99_milliseconds`
-    holds for each kind of small request; `requests_per_second` is a floor under the quiet tenants'
-    rate.
+    `failure_ratio` is the part of the quiet tenants' requests that may fail. `p99_milliseconds`
+    applies to each kind of small request. `requests_per_second` is the least rate of the quiet
+    tenants together.
     """
 
     failure_ratio: float
@@ -21,7 +23,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Stage:
-    """From the end of the stage before, for so many seconds, so many users."""
+    """A number of users for a number of seconds, after the previous stage."""
 
     seconds: float
     users: int
@@ -29,21 +31,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A shape. `until_complete`: it goes on until each kind of request was made, for a while."""
+    """One shape. With `until_complete` it continues until each kind of request succeeded."""
 
     stages: tuple[Stage, ...]
     thresholds: Thresholds
     until_complete: bool = False
     spawn_rate: float = 20.0
-    large_bytes: int = 64 << 20
+    large_bytes: int = LARGE_BYTES
 
     @property
     def seconds(self) -> float:
-        """How long all stages take."""
+        """Return the duration of all stages in seconds."""
         return sum(stage.seconds for stage in self.stages)
 
     def scaled(self, *, users: int | None, seconds: float | None) -> Plan:
-        """The same shape with another number of users at its top, or another duration."""
+        """Return the same shape with another largest number of users or another duration."""
         top = max(stage.users for stage in self.stages)
         wider = 1 if users is None else users / top
         longer = 1 if seconds is None else seconds / self.seconds
@@ -53,28 +55,36 @@ class Plan:
         )
         return Plan(stages, self.thresholds, self.until_complete, self.spawn_rate, self.large_bytes)
 
-    def users_at(self, second: float) -> int | None:
-        """How many users; `None` after the end."""
+    def users_at(self, second: float, *, complete: bool = True) -> int | None:
+        """Return the number of users at a second, `None` after the end.
+
+        `complete` tells whether each kind of request succeeded. A shape with `until_complete`
+        waits for this, but no longer than `PATIENCE_SECONDS`.
+        """
         end = 0.0
         for stage in self.stages:
             end += stage.seconds
             if second < end:
                 return stage.users
+        if self.until_complete and not complete and second < PATIENCE_SECONDS:
+            return self.stages[-1].users
         return None
 
 
 SHAPES = {
-    # Does everything work? No time is judged: it runs in CI, on machines that are busy.
+    # Tests that everything works. It judges no time, since it runs in CI on busy machines.
     "smoke": Plan((Stage(12, 16),), Thresholds(0.0), until_complete=True, large_bytes=3 << 20),
     # An ordinary day.
     "average": Plan((Stage(30, 20), Stage(270, 40)), Thresholds(0.001, 500, 40)),
-    # More and more: where does it bend?
+    # More users step by step, to find the load at which Wharf becomes slow.
     "stress": Plan(
         (Stage(60, 40), Stage(60, 80), Stage(60, 160), Stage(60, 240), Stage(30, 40)),
         Thresholds(0.01, 2000, 80),
     ),
-    # An ordinary day for long: leaks, growth, expired tokens.
+    # An ordinary day for two hours, to find leaks, growth and expired tokens.
     "soak": Plan((Stage(60, 20), Stage(7140, 40)), Thresholds(0.0001, 500, 40)),
 }
-#: How long a shape goes on at most for a kind of request that was not made yet.
+#: The thresholds of a run without a shape.
+USUAL = Thresholds(0.001)
+#: The longest time in seconds that a shape continues for a kind of request that did not succeed.
 PATIENCE_SECONDS = 120.0

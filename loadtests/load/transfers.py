@@ -1,4 +1,4 @@
-"""Users with large files: at once, or resumed after their connection broke."""
+"""Users with large files: in one request, or by resumable uploads with broken connections."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from urllib.parse import urlsplit
 
-from locust import between, task
+from locust import between, tag, task
 
+from loadtests.load.api import connect
 from loadtests.load.content import Content
 from loadtests.load.people import Person, WrongContent, file_path
 from loadtests.load.site import BUCKET
 
 _TIMEOUT_SECONDS = 120.0
 _TUS = {"Tus-Resumable": "1.0.0"}
-# The newer connection ends the older; until it has, 423 says so (docs/resumable.md).
+# A new request ends the older one of the same upload. Until then Wharf responds with 423
+# (docs/resumable.md).
 _TRIES, _PAUSE_SECONDS = 20, 0.5
-# How often a connection does not break.
+# The part of connections that do not break.
 _STEADY = 0.4
 
 
 class Refused(Exception):
-    """An answer that is no success."""
+    """An error that says that a response is no success."""
 
 
 class Sender(Person):
-    """Moves bytes over connections of its own, piece by piece, and can break them."""
+    """A user with own connections that sends bytes piece by piece and can break connections."""
 
     abstract = True
 
     def open(self) -> http.client.HTTPConnection:
-        """A new connection."""
-        parts = urlsplit(self.site.api.host)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else None
-        return (kind or http.client.HTTPConnection)(parts.netloc, timeout=_TIMEOUT_SECONDS)
+        """Return a new connection."""
+        return connect(self.site.host, _TIMEOUT_SECONDS)
 
     def transfer(
         self,
@@ -48,7 +48,10 @@ class Sender(Person):
         pieces: Iterable[memoryview] = (),
         *statuses: int,
     ) -> http.client.HTTPResponse | None:
-        """A measured request; `None` when it failed: by neither success nor one of `statuses`."""
+        """Send a measured request; return `None` when it failed.
+
+        A status of 2xx and each of `statuses` are no failure.
+        """
         begin, error, length = time.perf_counter(), None, 0
         found = None
         try:
@@ -70,7 +73,7 @@ class Sender(Person):
     def note(
         self, method: str, name: str, begin: float, length: int, error: Exception | None
     ) -> None:
-        """Adds a request to locust's numbers; `begin` is a `perf_counter`."""
+        """Report a request to locust; `begin` is a value of `perf_counter`."""
         self.environment.events.request.fire(
             request_type=method,
             name=name,
@@ -81,30 +84,35 @@ class Sender(Person):
         )
 
     def verify(self, key: str, content: Content, name: str) -> None:
-        """The digest that Wharf has must be that of what was sent."""
+        """Compare the digest that Wharf has with the digest of the sent bytes."""
         found = self.ask("GET", file_path(key, "metadata"), "metadata")
         digest = content.sha256()
         if found is None:
             return
         if found["sha256"] != digest:
-            self.site.faults.append(f"{name} {key}: stored as {found['sha256']}, sent as {digest}")
-            self.note("GET", name, time.perf_counter(), 0, WrongContent("another digest"))
+            self.wrong("GET", name, f"{key}: stored as {found['sha256']}, sent as {digest}")
         else:
             self.remember(key, content, digest)
 
+    def wrong(self, method: str, name: str, text: str) -> None:
+        """Report wrong bytes as a fault and as a failed request."""
+        self.crew.report(f"{name} {text}")
+        self.note(method, name, time.perf_counter(), 0, WrongContent(text))
+
 
 class Archive(Sender):
-    """A nightly job: large files in one request, and back."""
+    """A nightly job that uploads large files in one request and downloads them."""
 
     weight = 1
     wait_time = between(1, 4)
 
+    @tag("upload", "download", "large")
     @task
     def store(self) -> None:
-        """One large file; the one before goes."""
+        """Replace the large file by a new one, and download it."""
         while self.mine:
             self.delete(self.mine.popleft()[0])
-        content = Content(random.randrange(1 << 20), random.randint(1 << 20, self.large_bytes))
+        content = Content(random.randrange(1 << 20), random.randint(1 << 20, self.site.large_bytes))
         key = self.new_key()
         fields = {
             "Content-Type": "application/octet-stream",
@@ -126,25 +134,28 @@ class Archive(Sender):
                 for piece in content.pieces():
                     if reply.read(len(piece)) != piece:
                         wrong = f"differs after {received} bytes"
-                        self.site.faults.append(f"GET large {key}: {wrong}")
+                        self.crew.report(f"GET large {key}: {wrong}")
                         raise WrongContent(wrong)
                     received += len(piece)
-                    time.sleep(0)  # lets the other users go on
+                    time.sleep(0)  # lets the other users continue
         except (OSError, http.client.HTTPException, Refused, WrongContent) as broken:
             error = broken
         self.note("GET", "GET large", begin, received, error)
 
 
 class Mobile(Sender):
-    """A phone on a train: tus, with connections that break anywhere."""
+    """A phone on a train: tus, with connections that break at any byte."""
 
     weight = 2
     wait_time = between(0.5, 2)
 
+    @tag("upload", "resumable")
     @task
     def resumable(self) -> None:
-        """One upload, cut some times, until it is whole."""
-        content = Content(random.randrange(1 << 20), random.randint(300_000, self.large_bytes // 2))
+        """Upload one file with some broken connections, and compare its digest."""
+        content = Content(
+            random.randrange(1 << 20), random.randint(300_000, self.site.large_bytes // 2)
+        )
         key = self.new_key()
         address = self._create(key, content.size)
         if address is None:
@@ -160,11 +171,11 @@ class Mobile(Sender):
             if sent.status != 409:
                 self.verify(key, content, "tus")
                 return
-            # What a broken connection had under way came in after the offset was asked for.
+            # Bytes of a broken connection arrived after Wharf had returned the offset.
             offset = self._offset(address)
 
     def _interrupted(self, address: str, content: Content) -> int | None:
-        """Some requests whose connections break; the offset after them."""
+        """Send some requests whose connections break; return the offset after them."""
         most, offset = 0, 0
         for _ in range(3):
             if random.random() < _STEADY:
@@ -174,9 +185,8 @@ class Mobile(Sender):
             if found is None:
                 return None
             if not offset <= found <= most:
-                self.site.faults.append(
-                    f"tus {address}: offset {found}, after {offset}, with {most} bytes sent"
-                )
+                text = f"{address}: offset {found}, after {offset}, with {most} bytes sent"
+                self.wrong("HEAD", "tus HEAD", text)
                 return None
             offset = found
         return offset
@@ -196,7 +206,7 @@ class Mobile(Sender):
         return None if made is None else urlsplit(str(made.headers["Location"])).path
 
     def _cut(self, address: str, content: Content, offset: int) -> int:
-        """Sends a part of what it announces and hangs up; how far it sent."""
+        """Send a part of the announced bytes and disconnect; return the end of the sent bytes."""
         begin = time.perf_counter()
         end = random.randint(offset, content.size - 1)
         fields = _patch_fields(offset, content.size - offset)
@@ -206,7 +216,7 @@ class Mobile(Sender):
                 for piece in content.pieces(offset, end):
                     connection.send(piece)
         except OSError as error:
-            # Refused while it still sent: it would be told why if it looked.
+            # Wharf refused the request before its end. This user does not read the response.
             self.note("PATCH", "tus PATCH cut", begin, 0, error)
             return end
         self.note("PATCH", "tus PATCH cut", begin, 0, None)
@@ -248,7 +258,7 @@ def _patch_fields(offset: int, length: int) -> dict[str, str]:
 def start(
     connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str]
 ) -> None:
-    """Request line and header fields, as they are given."""
+    """Send request line and header fields, with no field added but `Host`."""
     connection.putrequest(method, path, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)

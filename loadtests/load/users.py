@@ -6,7 +6,7 @@ import json
 import random
 from urllib.parse import urlencode, urlsplit
 
-from locust import between, constant_throughput, task
+from locust import between, constant_throughput, tag, task
 from locust.contrib.fasthttp import FastResponse
 
 from loadtests.load.content import Content
@@ -20,57 +20,67 @@ _TICKETS_FILES = 20
 
 
 class Service(Person):
-    """A program that stores small files, reads some of them back, and tidies up."""
+    """A program that uploads small files, downloads some of them, and deletes old ones."""
 
     weight = 8
     wait_time = between(0.1, 0.6)
 
+    @tag("upload")
     @task(10)
     def store(self) -> None:
-        """A document or a picture; now and then with the precautions of careful clients."""
+        """Upload a small file, one in five with a precondition and an idempotency key."""
         content = Content.random(200, 90_000)
         if random.random() < 0.2:
             self.put(content, **{"If-None-Match": "*", "Idempotency-Key": f"k{random.random()}"})
         else:
             self.put(content)
 
+    @tag("download")
     @task(4)
     def read_back(self) -> None:
-        """One of its own files."""
-        if self.mine:
-            self.get(*random.choice(self.mine))
+        """Download one of its files."""
+        if found := self.any_file():
+            self.get(*found)
 
+    @tag("metadata")
     @task(2)
     def look(self) -> None:
-        """What is known of a file."""
-        if self.mine:
-            key, _ = random.choice(self.mine)
-            expected = self.account.stored[key]
-            found = self.ask("GET", file_path(key, "metadata"), "metadata")
-            if found is not None and found["sha256"] != expected:
-                self.site.faults.append(f"metadata of {key}: {found['sha256']} for {expected}")
+        """Get the metadata of a file and compare the digest."""
+        chosen = self.any_file()
+        if chosen is None:
+            return
+        expected = self.account.stored[chosen[0]]
 
+        def check(answer: FastResponse) -> str | None:
+            found = json.loads(answer.content)["sha256"]
+            return None if found == expected else f"the digest is {found}, not {expected}"
+
+        self.ask("GET", file_path(chosen[0], "metadata"), "metadata", check=check)
+
+    @tag("usage")
     @task(1)
     def usage(self) -> None:
-        """What the tenant uses."""
+        """Get the usage of the tenant."""
         self.ask("GET", "/v1/usage", "usage")
 
 
 class Browser(Person):
-    """A person who sends forms from a page, by ticket or by token, and looks at the result."""
+    """A person who sends forms from a page, with a ticket or a token, and lists the folder."""
 
     weight = 3
     wait_time = between(0.5, 2)
     _ticket, _left = "", 0
 
+    @tag("upload", "form")
     @task(3)
     def send_form(self) -> None:
-        """A form with some pictures."""
+        """Send a form with one to four files, with a token."""
         self._post(f"/v1/files/{BUCKET}", "POST form", self.bearer())
 
+    @tag("upload", "form", "ticket")
     @task(2)
     def send_form_by_ticket(self) -> None:
-        """A page without a token: its service made a ticket for it."""
+        """Send a form with a ticket, as a page without a token does."""
         if not self._left:
             self._ticket = self._new_ticket()
             self._left = _TICKETS_FILES if self._ticket else 0
@@ -78,9 +88,10 @@ class Browser(Person):
             self._left = max(0, self._left - 4)
             self._post(f"/u/{self._ticket}", "POST form by ticket", {})
 
+    @tag("list")
     @task(3)
     def list_folder(self) -> None:
-        """What is in the folder now, a page at a time."""
+        """List up to three pages of the user's folder."""
         cursor = ""
         for _ in range(3):
             query = {"prefix": f"{self.folder}/", "limit": 20}
@@ -110,7 +121,7 @@ class Browser(Person):
         digests = [content.sha256() for content in contents]
         body = b""
         if headers:
-            # By ticket its prefix holds.
+            # A form with a ticket gets the ticket's prefix.
             body = (
                 f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="prefix"\r\n\r\n'
                 f"{self.folder}/\r\n"
@@ -138,32 +149,35 @@ class Browser(Person):
 
 
 class Reader(Person):
-    """Somebody who downloads: whole files, parts, again without a change, by link."""
+    """A person who downloads: whole files, parts, unchanged files, and files by link."""
 
     weight = 6
     wait_time = between(0.1, 0.5)
 
     def on_start(self) -> None:
-        """Has a few files to read."""
+        """Upload three files to download later."""
         super().on_start()
         for _ in range(3):
             self.put(Content.random(2_000, 90_000))
 
+    @tag("download")
     @task(4)
     def whole(self) -> None:
-        """All of a file."""
-        if self.mine:
-            self.get(*random.choice(self.mine))
+        """Download a whole file."""
+        if found := self.any_file():
+            self.get(*found)
 
+    @tag("download")
     @task(4)
     def part(self) -> None:
-        """As a video is watched."""
-        if self.mine:
-            self.get_range(*random.choice(self.mine))
+        """Download a part of a file, as a video player does."""
+        if found := self.any_file():
+            self.get_range(*found)
 
+    @tag("download")
     @task(2)
     def unchanged(self) -> None:
-        """Is it still the same?"""
+        """Ask for a file with the condition that it has changed, and expect 304."""
         if self.mine:
             key, _ = random.choice(self.mine)
             fields = {**self.bearer(), "If-None-Match": f'"sha256-{self.account.stored[key]}"'}
@@ -172,9 +186,10 @@ class Reader(Person):
                 fields["If-None-Match"] = str(first.headers["etag"])
                 self.send("GET", file_path(key), "GET unchanged", b"", fields, 304)
 
+    @tag("download", "link")
     @task(2)
     def by_link(self) -> None:
-        """A link that is made and followed."""
+        """Create a link to a file and download by it."""
         if not self.mine:
             return
         key, content = random.choice(self.mine)
@@ -191,32 +206,34 @@ class Reader(Person):
 
 
 class Noisy(Person):
-    """A tenant that sends far more than it may: its refusals are right, other failures are not."""
+    """The user of a tenant that sends far more requests than it may. A 429 is no failure for it."""
 
     fixed_count = 1
     wait_time = constant_throughput(50)
 
     def on_start(self) -> None:
-        """Is of a tenant of its own."""
+        """Choose the noisy tenant."""
         super().on_start()
         if self.site.noisy is not None:
             self.account = self.site.noisy
 
     def token(self) -> str:
-        """Logs in far too often, too."""
+        """Return a token. Log in far too often."""
         if random.random() < 0.02:
             self.account.renew_at = 0.0
         return super().token()
 
+    @tag("noisy")
     @task(20)
     def flood(self) -> None:
-        """One small file after the other, always the same."""
+        """Upload a small file, always under the same key."""
         fields = self.bearer()
         body = Content(0, 10_000).part()
         self.send("PUT", file_path("noise.bin"), "noisy: PUT", body, fields, 201, 429)
 
+    @tag("noisy")
     @task(1)
     def heap(self) -> None:
-        """Something large."""
+        """Upload a file of 2 MiB."""
         body = Content(0, 2 << 20).part()
         self.send("PUT", file_path("noise.big"), "noisy: PUT large", body, self.bearer(), 201, 429)

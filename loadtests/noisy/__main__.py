@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtests.bench import machine, servers
-from loadtests.load.site import Site, SiteFailed
+from loadtests.load.administrator import Administrator
+from loadtests.load.api import SiteFailed
+from loadtests.load.site import Site
 from loadtests.noisy import noise
 from loadtests.noisy.quiet import QuietFailed, Times, measured
 
@@ -106,8 +108,8 @@ def _run(wharf: DefaultWharf, work: Path, told: argparse.Namespace) -> float:
     """Prints the table; the ratio of the p99."""
     source = work / "source.jpg"
     source.write_bytes(bytes.fromhex("ffd8ffe000104a464946") + os.urandom(noise.TRANSFER_BYTES))
-    site = Site(f"http://127.0.0.1:{wharf.port}", *_administrator(wharf))
-    site.set_up(_QUIET_TENANTS, noisy_limits={})
+    site = Site(f"http://127.0.0.1:{wharf.port}")
+    Administrator(site, *_administrator(wharf)).set_up(_QUIET_TENANTS, noisy_limits={})
     for account in site.quiet:
         site.token(account)
     alone, beside, answers = Times(), Times(), Counter[str]()

@@ -19,7 +19,8 @@ from collections import Counter
 from pathlib import Path
 
 from loadtests.bench.machine import MIB
-from loadtests.load.site import BUCKET, login_headers
+from loadtests.load.api import login_headers
+from loadtests.load.site import BUCKET
 
 KINDS = ("floods", "transfers", "logins")
 _FLOODS, _TRANSFERS, _LOGINS = 32, 4, 8

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from loadtests.load.site import BUCKET, Account
+from loadtests.load.api import Account
+from loadtests.load.site import BUCKET
 
 _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 _BODY = _JPEG + os.urandom(10_240 - len(_JPEG))

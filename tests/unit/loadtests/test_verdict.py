@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from loadtests.load import settings, verdict
+from loadtests.load import verdict
 from loadtests.load.content import BLOCK_BYTES, Content
-from loadtests.load.stages import SHAPES, Thresholds
-from loadtests.load.verdict import Kind
+from loadtests.load.stages import PATIENCE_SECONDS, SHAPES, Thresholds
+from loadtests.load.verdict import Kind, Numbers
 
-GOOD = (Kind("PUT small", 900, 0, 20, quick=True), Kind("PUT large", 100, 0, 5000, quick=False))
+KINDS = (Kind("PUT small", 900, 0, 20, quick=True), Kind("PUT large", 100, 0, 5000, quick=False))
+GOOD = Numbers(KINDS, 10)
 
 
 def test_a_good_run_misses_nothing() -> None:
-    """Nothing is said of a run within all thresholds; large transfers are not judged by time."""
+    """A run within all thresholds has no line, whatever the response time of large transfers."""
     limits = Thresholds(0.0, p99_milliseconds=20, requests_per_second=100)
-    assert verdict.missed(limits, GOOD, 10, expected=["PUT small", "PUT large"]) == []
+    assert verdict.missed(limits, GOOD, expected=["PUT small", "PUT large"]) == []
 
 
 @pytest.mark.parametrize(
@@ -35,36 +33,49 @@ def test_a_good_run_misses_nothing() -> None:
 def test_a_missed_threshold_is_named(
     limits: Thresholds, name: str, numbers: tuple[str, ...]
 ) -> None:
-    """One line has the threshold's name, what was found, what was wanted and where it is set."""
-    (line,) = verdict.missed(limits, GOOD, 10)
+    """A line has the threshold's name, the value, the limit and the variable that sets it."""
+    (line,) = verdict.missed(limits, GOOD)
     assert line.startswith(name)
     assert all(number in line for number in numbers), line
 
 
 def test_the_failure_ratio_counts_all_requests() -> None:
-    """One failure in a thousand passes at 0.001 and is too much below it."""
-    kinds = [Kind("GET", 1000, 1, 1, quick=True)]
-    assert verdict.missed(Thresholds(0.001), kinds, 10) == []
-    (line,) = verdict.missed(Thresholds(0.0009), kinds, 10)
+    """One failure in a thousand passes at the ratio 0.001 and fails below it."""
+    numbers = Numbers([Kind("GET", 1000, 1, 1, quick=True)], 10)
+    assert verdict.missed(Thresholds(0.001), numbers) == []
+    (line,) = verdict.missed(Thresholds(0.0009), numbers)
     assert "0.1000% of 1000 requests failed (1 GET)" in line
 
 
 def test_a_run_without_requests_fails() -> None:
-    """A run in which nothing was asked for is no good run, whatever the thresholds."""
-    assert verdict.missed(Thresholds(0.5), [], 10) != []
+    """A run without a request fails, whatever the thresholds."""
+    assert verdict.missed(Thresholds(0.5), Numbers([], 10)) != []
 
 
 def test_wrong_bytes_always_fail() -> None:
-    """One fault fails a run that may have failures."""
-    lines = verdict.missed(Thresholds(1.0), GOOD, 10, faults=["GET: differs"])
+    """A fault fails a run, even if all its requests may fail."""
+    lines = verdict.missed(Thresholds(1.0), GOOD, faults=["GET: differs"])
     assert lines == ["wrong content: GET: differs"]
 
 
 def test_what_never_succeeded_is_named() -> None:
     """A kind of request that only failed counts as never done."""
-    kinds = [*GOOD, Kind("list", 3, 3, 1, quick=True)]
-    lines = verdict.missed(Thresholds(1.0), kinds, 10, expected=["list", "PUT small"])
+    numbers = Numbers([*KINDS, Kind("list", 3, 3, 1, quick=True)], 10)
+    lines = verdict.missed(Thresholds(1.0), numbers, expected=["list", "PUT small"])
     assert lines == ["never done: no list succeeded"]
+
+
+def test_the_noisy_tenant_is_judged_alone() -> None:
+    """The noisy tenant's requests count for no threshold, but their failures fail a run."""
+    noise = [Kind("noisy: PUT", 9, 0, 9000, quick=False), Kind("noisy: X", 9, 1, 1, quick=False)]
+    (line,) = verdict.missed(Thresholds(0.0), Numbers([*KINDS, *noise], 10))
+    assert line == ("the noisy tenant: 1 of 9 noisy: X were answered with neither success nor 429")
+
+
+def test_an_exception_in_a_user_fails_a_run() -> None:
+    """An exception in a user, which locust counts apart from requests, fails a run."""
+    lines = verdict.missed(Thresholds(1.0), Numbers(KINDS, 10, ["'url', 2 times"]))
+    assert lines == ["exception in a user: 'url', 2 times"]
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -76,6 +87,14 @@ def test_shapes_end(name: str) -> None:
         assert plan.users_at(plan.seconds + 0.01) is None
     assert max(one.users for one in SHAPES[name].scaled(users=3, seconds=7).stages) == 3
     assert SHAPES[name].scaled(users=3, seconds=7).seconds == pytest.approx(7)
+
+
+def test_smoke_waits_for_each_kind_of_request() -> None:
+    """The smoke shape continues after its end for missing requests, up to a limit."""
+    plan = SHAPES["smoke"]
+    assert plan.users_at(plan.seconds, complete=True) is None
+    assert plan.users_at(plan.seconds, complete=False) == 16
+    assert plan.users_at(PATIENCE_SECONDS, complete=False) is None
 
 
 def test_stress_goes_up_and_comes_back() -> None:
@@ -92,53 +111,3 @@ def test_content_is_the_same_in_any_parts() -> None:
     assert len(whole) == content.size
     assert content.part(900, 300_000) == whole[900:300_000]
     assert content.part(BLOCK_BYTES - 10) == whole[BLOCK_BYTES - 10 :]
-
-
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """What is needed, with credentials as `make run` leaves them."""
-    credentials = {"admin": {"client_id": "root", "client_secret": "s"}, "demo": {}}
-    (tmp_path / "credentials.json").write_text(json.dumps(credentials))
-    return {"WHARF_DATA": str(tmp_path), "WHARF_PORT": "9999"}
-
-
-def test_defaults_are_those_of_the_native_run(environ: dict[str, str]) -> None:
-    """Without more words it is the average day against the Wharf of `make run`."""
-    found = settings.read(environ)
-    assert (found.shape, found.host) == ("average", "http://127.0.0.1:9999")
-    assert (found.client_id, found.client_secret) == ("root", "s")
-    assert found.thresholds == SHAPES["average"].thresholds
-
-
-def test_thresholds_can_be_set(environ: dict[str, str]) -> None:
-    """Each threshold of a shape is replaced by its variable, to zero as well."""
-    found = settings.read(
-        {
-            **environ,
-            "SHAPE": "stress",
-            "WHARF_LOAD_P99_MS": "7",
-            "WHARF_LOAD_FAILURE_RATIO": "0",
-            "WHARF_LOAD_REQUESTS_PER_SECOND": "3",
-        }
-    )
-    assert found.thresholds == Thresholds(0.0, 7, 3)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SHAPE", "huge"),
-        ("HOST", "127.0.0.1:8080"),
-        ("HOST", "http://127.0.0.1/v1"),
-        ("CREDENTIALS", "/nowhere/credentials.json"),
-        ("WHARF_LOAD_USERS", "2.5"),
-        ("WHARF_LOAD_USERS", "0"),
-        ("WHARF_LOAD_P99_MS", "fast"),
-        ("WHARF_LOAD_SECONDS", "-1"),
-        ("WHARF_LOAD_FAILURE_RATIO", "nan"),
-    ],
-)
-def test_wrong_settings_are_named(environ: dict[str, str], name: str, value: str) -> None:
-    """A setting that cannot be used is refused with a line that has its value."""
-    with pytest.raises(settings.BadSetting, match=value):
-        settings.read({**environ, name: value})

@@ -1,0 +1,63 @@
+"""The users of one process: they get their site by message, and faults are reported by message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loadtests.load import messages
+from loadtests.load.api import SiteFailed
+from loadtests.load.site import Site
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import Runner
+
+
+class Crew:
+    """Where users find their site: in a worker, or in the only process of a run.
+
+    `site` is `None` when no test runs. `failed` tells whether the last run had a fault.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.site: Site | None = None
+        self.failed = False
+
+    def take_site(self, msg: Message, **_: object) -> None:
+        """Begin a run (message `SITE`)."""
+        assert msg.data
+        self.site, self.failed = Site.from_message(msg.data), False
+
+    def finish(self, environment: Environment, **_: object) -> None:
+        """Stop the users of this worker, compare and report (message `FINISH`)."""
+        self._runner.stop()
+        self.close(environment)
+        # A worker waits this long before it is ready for the next run. Its users have stopped.
+        environment.stop_timeout = 0.0
+
+    def report(self, fault: str) -> None:
+        """Send a line about wrong or lost bytes to the judge."""
+        self.failed = True
+        self._runner.send_message(messages.FAULT, fault)
+
+    def close(self, environment: Environment, **_: object) -> None:
+        """Compare what was acknowledged with the list of files (`events.test_stop`), and report."""
+        site, self.site = self.site, None
+        if site is None:
+            return
+        last: dict[str, Any] = {"error": None}
+        try:
+            for fault in site.lost_files():
+                self.report(fault)
+        except SiteFailed as error:
+            self.failed, last["error"] = True, str(error)
+        # The judge needs the last numbers before it gets the last message.
+        numbers: dict[str, Any] = {}
+        collect: Callable[..., None] = environment.events.report_to_master.fire
+        collect(client_id="", data=numbers)
+        if numbers:
+            self._runner.send_message("stats", numbers)
+        self._runner.send_message(messages.FINISHED, last)
