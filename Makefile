@@ -117,7 +117,7 @@ scale: ## Compare ten million files with an empty database (ARGS='--files 100000
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.scale $(ARGS)
 
-load: ## Simulate users of a running Wharf (SHAPE=smoke|average|stress|soak HOST=... CREDENTIALS=... REPORT=...)
+load: ## Run locust against a running Wharf (SHAPE=smoke|average|stress|soak HOST= CREDENTIALS= REPORT=)
 	@$(PREPARE) dev
 	@$(BIN)/python -m loadtests.load $(ARGS)
 
