@@ -1,4 +1,4 @@
-"""`make bench`: Wharf beside nginx alone and beside others, on this machine, in the same rounds."""
+"""`make bench`: compare Wharf with nginx alone and with other servers, in the same rounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from loadtests.bench.workloads import WORKLOADS
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     arguments = _arguments()
     scale = QUICK if arguments.quick else WHOLE
     small.ensure_wrk()
@@ -90,8 +90,8 @@ def _with_peers() -> bool:
 
 
 def _needed_bytes(scale: Scale) -> int:
-    # The sources; the file of each try, and the last one in the spool beside its copy; small files;
-    # and what the file system needs for itself.
+    # The sources; the file of each try, and the last file both in the spool and as a copy; small
+    # files; and the file system's own blocks.
     huge = (scale.tries + 2) * scale.huge_bytes
     return (huge + 8 * scale.large_bytes + machine.GIB) * 9 // 8
 
@@ -108,7 +108,7 @@ def _warn(base: Path, work: WorkFolder) -> None:
 
 
 def _machine(work: WorkFolder) -> str:
-    """What the numbers were measured on."""
+    """Return a description of the machine on which the numbers were measured."""
     kind, _ = machine.file_system(work.path)
     own = "" if work.lacking else " in an image of its own"
     nginx = subprocess.run([Nginx.program(), "-v"], capture_output=True, text=True, check=True)
@@ -120,7 +120,7 @@ def _machine(work: WorkFolder) -> str:
 
 
 def _commit() -> str:
-    """The revision that is measured; `-dirty` where the tree differs from it."""
+    """Return the measured revision, with `-dirty` if the working tree differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

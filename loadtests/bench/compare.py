@@ -1,7 +1,7 @@
-"""`make bench-compare A=… B=…`: which rows of two runs moved by more than the runs' own spread.
+"""`make bench-compare A=… B=…`: list the rows of two runs that differ by more than their spread.
 
-Exit status 1 when a row of B is worse than in A. nginx is the same program in both: its row shows
-what the machine did.
+The exit status is 1 when a row of B is worse than in A. nginx is the same program in both runs, so
+its row shows how the machine itself differed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _JUDGES_NOTHING = (Verdict.UNSTEADY, Verdict.ONE_ROUND)
 
 
 def comparison(before: Run, after: Run) -> tuple[str, Counter[Verdict]]:
-    """Return the table of rows that both runs have, and its verdicts, nginx's left out."""
+    """Return the table of rows that both runs have, and the verdicts except those of nginx."""
     verdicts: Counter[Verdict] = Counter()
     lines = []
     old_rows = before.rows()
@@ -58,7 +58,7 @@ def _cells(old: Row, new: Row) -> list[tuple[str, Verdict | None]]:
 def _cell(
     old: Sequence[float], new: Sequence[float], form: str, *, more_is_better: bool
 ) -> tuple[str, Verdict | None]:
-    """Both medians, by how much they differ, the spread and the verdict."""
+    """Return a cell with both medians, their difference, the spread and the verdict."""
     if not old or not new:
         return "", None
     verdict, widest = compare(old, new, more_is_better=more_is_better)
@@ -68,7 +68,7 @@ def _cell(
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make bench-compare", description=__doc__)
     parser.add_argument("before", type=Path, help="result of `make bench`: A")
     parser.add_argument("after", type=Path, help="another one: B")

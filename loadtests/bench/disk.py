@@ -1,7 +1,7 @@
-"""The disk of a run: a file system of its own, with a journal, where root may mount one.
+"""The disk of a run: a separate file system with a journal, if the bench may mount one as root.
 
-It lies in a sparse image below the folder of the bench. On ext4 without a journal, rounds of one
-code differed by three times.
+The file system is in a sparse image below the bench's folder. On ext4 without a journal, rounds of
+the same code differed by a factor of three.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from loadtests.bench import machine
 
 _RUN_PREFIX = "wharf-bench-run-"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What a usual disk has; the default for a small image is a fraction of it.
+# The size of a usual disk's journal. A small image has a much smaller one by default.
 _JOURNAL_MIB = 512
-# mkfs, mount and losetup are not on everybody's PATH.
+# Not every user's PATH has mkfs, mount and losetup.
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-# The servers of a run that was killed end within.
+# The servers of a killed run end within this time.
 _PATIENCE_SECONDS = 20.0
 
 
 class DiskFailed(Exception):
-    """The bench cannot begin or tidy up below its folder; the message says why."""
+    """The bench cannot prepare or clean its folder; the message says why."""
 
 
 class _NotPossible(Exception):
@@ -41,7 +41,7 @@ class _NotPossible(Exception):
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """Where a run works; `lacking` says why it has no file system of its own."""
+    """The folder of a run; `lacking` says why it is not a separate file system."""
 
     path: Path
     lacking: str = ""
@@ -49,10 +49,10 @@ class WorkFolder:
 
 @contextmanager
 def work_folder(base: Path, size_bytes: int) -> Iterator[WorkFolder]:
-    """Yield a folder with room for so many bytes, on a file system of its own where it can be.
+    """Yield a folder for `size_bytes` bytes, on a separate file system if that is possible.
 
-    After the block it is gone with all that was in it, and so is what a run that was killed has
-    left below `base`. SIGTERM and SIGHUP end the block, as Ctrl-C does. Raises `DiskFailed`.
+    After the block the folder is deleted, and so are the remains of killed runs below `base`.
+    SIGTERM and SIGHUP end the block, as Ctrl-C does. Raise `DiskFailed`.
     """
     with _alone(base), _handling(*_ENDING, handler=_end):
         for left in sorted(base.glob(f"{_RUN_PREFIX}*")):
@@ -84,11 +84,11 @@ def _mount(run: Path, size_bytes: int) -> Path:
     with image.open("wb") as file:
         file.truncate(size_bytes)
     journal = min(_JOURNAL_MIB, size_bytes // machine.MIB // 12)
-    # All of it made now: else a thread of the kernel goes on with that during measurements.
+    # Initialize all of it now. Otherwise a kernel thread does so during the measurements.
     whole = "lazy_itable_init=0,lazy_journal_init=0"
     _run("mkfs.ext4", "-q", "-m", "0", "-E", whole, "-J", f"size={journal}", str(image))
     _run("mount", "-o", "loop", str(image), str(disk))
-    # Else each page is in memory twice. Where it cannot be had, the numbers are still good.
+    # Otherwise each page is in memory twice. The numbers are good without this also.
     _, device = machine.file_system(disk)
     _tool("losetup", "--direct-io=on", device)
     return disk
@@ -109,7 +109,7 @@ def _tool(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _remove(run: Path) -> None:
-    """Unmount and remove what belongs to a run."""
+    """Unmount and remove the files of a run."""
     disk = run / "disk"
     try:
         if os.path.ismount(disk):
@@ -120,13 +120,13 @@ def _remove(run: Path) -> None:
 
 
 def _unmount(disk: Path) -> None:
-    """Unmount a disk, which gives its loop device back."""
+    """Unmount a disk, which also releases its loop device."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (done := _tool("umount", str(disk))).returncode:
         if "busy" not in done.stderr:
             raise OSError(done.stderr.strip())
         if time.monotonic() > deadline:
-            # Gone at once for all others; for the process that holds it when that ends.
+            # Other processes no longer see it. A process that uses it keeps it until its end.
             done = _tool("umount", "--lazy", str(disk))
             if done.returncode:
                 raise OSError(done.stderr.strip())
@@ -142,7 +142,7 @@ def _require_room(base: Path, size_bytes: int) -> None:
 
 @contextmanager
 def _alone(base: Path) -> Iterator[None]:
-    """Lets one bench at a time run here: two would disturb each other."""
+    """Let only one bench run in a folder, since two would disturb each other."""
     base.mkdir(parents=True, exist_ok=True)
     with (base / "wharf-bench.lock").open("wb") as lock:
         try:
@@ -154,10 +154,10 @@ def _alone(base: Path) -> Iterator[None]:
 
 @contextmanager
 def _handling(*numbers: signal.Signals, handler: Callable[..., object] | int) -> Iterator[None]:
-    """Handles signals during a block, but for a SIGHUP that is ignored already (nohup).
+    """Handle signals during a block, except a SIGHUP that is ignored already (nohup).
 
-    An ignored SIGINT, which a shell's `&` leaves behind, does not mean that an explicit one is to
-    be ignored too.
+    A SIGINT that is ignored already is handled: a shell ignores it for commands with `&`, but a
+    person may still send one.
     """
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     asked = [one for one in numbers if one != signal.SIGHUP or not ignored]
@@ -170,7 +170,7 @@ def _handling(*numbers: signal.Signals, handler: Callable[..., object] | int) ->
 
 
 def _end(number: int, _frame: object) -> None:
-    """Ends the run; a second signal must not end the tidying."""
+    """End the run. Ignore a second signal, which would end the cleaning."""
     for one in _ENDING:
         signal.signal(one, signal.SIG_IGN)
     if number == signal.SIGINT:

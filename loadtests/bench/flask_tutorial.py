@@ -1,6 +1,6 @@
-"""What a user would write: "Uploading Files" of Flask's documentation, as it stands there.
+"""The code of "Uploading Files" in Flask's documentation, which a user would write.
 
-Changed: its folder, its limit of 16 MB, and no page with a form on GET.
+Three things differ: the folder, the limit of 16 MB, and that GET returns no page with a form.
 """
 
 import os
@@ -19,13 +19,13 @@ app.secret_key = os.urandom(16)
 
 
 def allowed_file(filename: str) -> bool:
-    """By its extension."""
+    """Tell whether the extension of a file name is allowed."""
     return "." in filename and filename.rsplit(".", 1)[1].lower() in ALLOWED_EXTENSIONS
 
 
 @app.post("/")
 def upload_file() -> Response:
-    """The view."""
+    """Store the file of a form."""
     if "file" not in request.files:
         flash("No file part")
         return redirect(request.url)
@@ -40,11 +40,11 @@ def upload_file() -> Response:
 
 @app.get("/uploads/<name>")
 def download_file(name: str) -> Response:
-    """The file."""
+    """Return a stored file."""
     return send_from_directory(app.config["UPLOAD_FOLDER"], name)
 
 
 @app.get("/ready")
 def ready() -> str:
-    """For the benchmark."""
+    """Return a text when the server is ready, for the benchmark."""
     return "ready"

@@ -1,4 +1,4 @@
-"""The machine: how busy and how warm it is, and what a server's processes use of it."""
+"""Measurements of the machine: its load, and the CPU time and memory of a server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLE_SECONDS = 0.25
 
 
 def family(root: int) -> set[int]:
-    """A process and all that descend from it."""
+    """Return a process and all its descendants."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and (fields := _stat(int(name))):
@@ -35,21 +35,21 @@ def family(root: int) -> set[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the state on; empty when the process is gone."""
+    """Return the fields of /proc/<pid>/stat from the state on; none if the process has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    # The name before it stands in brackets, and may hold anything.
+    # The name before the state is in brackets, and may contain any character.
     return text.rpartition(")")[2].split()
 
 
 def cpu_seconds(pids: set[int]) -> float:
-    """User and system time so far, that of children which have ended included."""
+    """Return user and system time in seconds, including that of children that have ended."""
     total = 0.0
     for pid in pids:
         with suppress(OSError):
-            # To the nanosecond: ticks of /proc would be a tenth of what nginx needs for a GiB.
+            # In nanoseconds: one tick of /proc is a tenth of the time that nginx needs for a GiB.
             total += time.clock_gettime(_clock_of(pid))
         if fields := _stat(pid):
             total += sum(int(field) for field in fields[13:15]) / _TICKS_PER_SECOND
@@ -57,12 +57,12 @@ def cpu_seconds(pids: set[int]) -> float:
 
 
 def _clock_of(pid: int) -> int:
-    """What clock_getcpuclockid(3) returns, which Python does not have."""
+    """Return the value of clock_getcpuclockid(3), which Python does not offer."""
     return (~pid << 3) | 2
 
 
 def pss_bytes(pids: set[int]) -> int:
-    """Memory of the processes; what they share counts once (proportional set size)."""
+    """Return the memory of processes. Shared memory counts once (proportional set size)."""
     total = 0
     for pid in pids:
         try:
@@ -75,7 +75,7 @@ def pss_bytes(pids: set[int]) -> int:
 
 @dataclass
 class Use:
-    """What the processes used while they were watched."""
+    """The CPU time and memory that processes used in a block."""
 
     cpu_seconds: float = 0.0
     peak_pss_bytes: int = 0
@@ -83,7 +83,7 @@ class Use:
 
 @contextmanager
 def watched(root: int) -> Iterator[Use]:
-    """Measures a process and its descendants during a block."""
+    """Measure a process and its descendants during a block."""
     use, done = Use(), threading.Event()
 
     def sample() -> None:
@@ -107,7 +107,7 @@ def watched(root: int) -> Iterator[Use]:
 
 
 def busy_fraction(seconds: float = 0.5) -> float:
-    """The part of all cores' time that was used during the next moment."""
+    """Return the part of all cores' time that is used during the next `seconds`."""
 
     def times() -> tuple[int, int]:
         with open("/proc/stat", encoding="ascii") as file:
@@ -121,7 +121,7 @@ def busy_fraction(seconds: float = 0.5) -> float:
 
 
 def wait_calm(patience_seconds: float) -> bool:
-    """Waits until hardly anything runs; false when that did not happen."""
+    """Wait until hardly any program runs; return `False` after `patience_seconds`."""
     deadline = time.monotonic() + patience_seconds
     while busy_fraction() > _CALM_BUSY:
         if time.monotonic() > deadline:
@@ -131,26 +131,26 @@ def wait_calm(patience_seconds: float) -> bool:
 
 
 def warm_memory(at_most: int) -> None:
-    """Takes free memory, writes to it and gives it back; the server then gets that memory.
+    """Allocate free memory, write to it and release it, so that the server gets that memory.
 
-    A virtual machine gives free memory back to its host within seconds, and then the first touch of
-    a page costs more than writing it. The server's CPU time for one file differed by five times.
-    Call this right before the measurement.
+    A virtual machine returns free memory to its host within seconds. The first access to a page
+    then costs more than a write. The server's CPU time for one file differed by a factor of five.
+    Call this directly before the measurement.
     """
     with open("/proc/meminfo", encoding="ascii") as file:
         line = next(line for line in file if line.startswith("MemAvailable:"))
     size = min(at_most, int(line.split()[1]) * 1024 // 2) // MIB * MIB
     block = bytes(MIB)
     with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        with suppress(OSError):  # a kernel without them
-            # Large pages, so that large ones are free afterwards.
+        with suppress(OSError):  # the kernel has no such pages
+            # Large pages, so that the server can get large ones afterwards.
             memory.madvise(mmap.MADV_HUGEPAGE)
         for begin in range(0, size, MIB):
             memory[begin : begin + MIB] = block
 
 
 def read_through(path: Path) -> None:
-    """Brings a file into the page cache."""
+    """Read a file into the page cache."""
     buffer = bytearray(4 * MIB)
     with open(path, "rb", buffering=0) as file:
         while file.readinto(buffer):
@@ -161,7 +161,7 @@ def read_through(path: Path) -> None:
 
 
 def file_system(folder: Path) -> tuple[str, str]:
-    """Type and device of the file system on which a folder lies."""
+    """Return type and device of a folder's file system."""
     best, kind, device = "", "unknown", ""
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         source, mount, this_kind, *_ = line.split()
@@ -172,7 +172,7 @@ def file_system(folder: Path) -> tuple[str, str]:
 
 
 def memory_note(folder: Path) -> str | None:
-    """Why durable writes cost nothing here, if they do not."""
+    """Return why durable writes cost nothing on this file system, `None` if they do cost."""
     kind, _ = file_system(folder)
     if kind in ("tmpfs", "ramfs"):
         return f"{folder} is in memory ({kind}): durable writes cost nothing there"
@@ -180,7 +180,7 @@ def memory_note(folder: Path) -> str | None:
 
 
 def journal_note(folder: Path) -> str | None:
-    """Why numbers from this file system mislead, if it is ext4 without a journal."""
+    """Return why numbers mislead on ext4 without a journal, `None` on other file systems."""
     kind, device = file_system(folder)
     if kind == "ext4" and not _has_journal(device):
         return (

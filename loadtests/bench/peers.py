@@ -1,8 +1,8 @@
-"""What a user would pick instead, as far as it installs from package registries.
+"""Other servers that a user may choose, as far as package registries have them.
 
-Flask's tutorial runs on the Flask and uWSGI that are here anyway; copyparty and @tus/server are
-locked by hashes in requirements/peers.txt and requirements/peers/package-lock.json, and installed
-below .venv/peers when they are first wanted.
+Flask's tutorial runs on the installed Flask and uWSGI. copyparty and @tus/server are locked by
+hashes in requirements/peers.txt and requirements/peers/package-lock.json. The first run that needs
+them installs them below .venv/peers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLACE = ROOT / ".venv/peers"
 _NODE = _PLACE / "node"
 _PASSWORD = "bench-only"
 
-# As "nginx" in Flask's documentation has it, with a limit for bodies that lets these through.
+# As in "nginx" in Flask's documentation, with a limit that allows these bodies.
 _PROXY_CONF = """
 {user}
 worker_processes auto;
@@ -55,7 +55,7 @@ http {{
 
 
 def ensure_peers(wanted: set[str]) -> None:
-    """Installs what is wanted and missing; ends with a line that says what to do if it cannot."""
+    """Install wanted peers that are missing; exit with a line of advice if that fails."""
     if COPYPARTY in wanted and not _is_current(_PLACE / "copyparty", _lock("peers.txt")):
         _install_copyparty()
     if TUS in wanted and not _is_current(_NODE, _lock("peers/package-lock.json")):
@@ -103,7 +103,7 @@ def _run(command: list[str]) -> None:
 
 
 class Flask(Server):
-    """The tutorial behind `uwsgi --http`, as "uWSGI" in Flask's documentation starts it."""
+    """The tutorial with `uwsgi --http`, as "uWSGI" in Flask's documentation starts it."""
 
     title = "Flask tutorial, uWSGI"
     files, form, way = "/uploads/", "/", "form"
@@ -117,18 +117,18 @@ class Flask(Server):
         program = Path(sys.executable).parent / "uwsgi"
         return [
             *(str(program), "--http", f"127.0.0.1:{self._port_of_uwsgi}", "--master", "-p", "4"),
-            # wrk keeps its connections; how it is stopped, and that it logs no request.
+            # wrk keeps its connections open, and the bench stops uWSGI by SIGTERM.
             *("--http-keepalive", "--die-on-term", "--listen", "100"),
             *("--chdir", str(_HERE), "-w", "flask_tutorial:app"),
         ]
 
     def _environment(self) -> Mapping[str, str]:
-        # Parts of forms on the same file system, not in memory.
+        # Parts of forms are stored on the same file system, not in memory.
         return {"BENCH_FOLDER": str(self.folder / "files"), "TMPDIR": str(self.folder)}
 
 
 class FlaskBehindNginx(Flask):
-    """The same behind nginx as a proxy, as "nginx" in Flask's documentation has it."""
+    """The tutorial behind nginx as a proxy, as "nginx" in Flask's documentation describes it."""
 
     title = "Flask tutorial, nginx"
 
@@ -150,7 +150,7 @@ class FlaskBehindNginx(Flask):
 
 
 class Copyparty(Server):
-    """copyparty with one account and a process a core; it hashes what it stores (SHA-512)."""
+    """copyparty with one account and one process for each core. It hashes files (SHA-512)."""
 
     title, files, ready = "copyparty", "/", "/?ls"
 
@@ -168,7 +168,7 @@ class Copyparty(Server):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The password."""
+        """Return the password as a header field."""
         return {"PW": _PASSWORD}
 
 
@@ -191,7 +191,7 @@ class Tus(Server):
 
 
 def peer(target: str, folder: Path) -> Server:
-    """A peer that has not been started yet."""
+    """Return a peer that is not started."""
     kinds: dict[str, Callable[[Path], Server]] = {
         FLASK: Flask,
         FLASK_NGINX: FlaskBehindNginx,

@@ -1,4 +1,4 @@
-"""The tables of a run, and what it can and cannot be used for."""
+"""The tables of a run, and remarks about its reliability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEAD = (
 
 
 def table(run: Run) -> str:
-    """Return medians over the rounds; ratios to nginx are those of each round, then the median."""
+    """Return a table of medians over the rounds, also of the ratios to nginx of each round."""
     rows = run.rows()
     found = [
         rows[key] for name in WORKLOADS for target in TARGETS if (key := (name, target)) in rows
@@ -28,20 +28,20 @@ def table(run: Run) -> str:
 
 
 def hotpath_table(run: Run) -> str:
-    """Return the CPU time of the upload service's Python by kind of request; empty without any."""
+    """Return a table of the upload service's CPU time by kind of request; empty without rows."""
     rows = run.hotpath_rows().items()
     lines = [(kind, f"{median(found):.0f} µs", spread_cell(found)) for kind, found in rows]
     return markdown(("request, Python alone", "CPU", "spread"), lines) if lines else ""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table."""
+    """Return a table in Markdown."""
     lines = [head, ["---" for _ in head], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def spread_cell(values: Sequence[float]) -> str:
-    """Return how far rounds lie apart, and whether that is too far; empty for one round."""
+    """Return the spread of rounds and whether it is too large; empty for one round."""
     return f"{'unsteady ' if is_unsteady(values) else ''}{_percent(values)}"
 
 
@@ -51,12 +51,12 @@ def _percent(values: Sequence[float]) -> str:
 
 
 def title(workload: str) -> str:
-    """Return what a workload is called; one of another revision by its name."""
+    """Return the title of a workload; its name if this revision does not have it."""
     return WORKLOADS[workload].title if workload in WORKLOADS else workload
 
 
 def remarks(run: Run) -> list[str]:
-    """Return what the reader must know before he judges by this run; the verdict stands last."""
+    """Return lines that a reader needs to judge by this run. The last line is the verdict."""
     lines = []
     if restless := sum(not one.calm for one in run.records):
         lines.append(f"{restless} of {len(run.records)} measurements began on a busy machine.")
@@ -71,7 +71,7 @@ def remarks(run: Run) -> list[str]:
 
 
 def _unusable(run: Run) -> list[str]:
-    """What the rounds differ in by too much, row by row."""
+    """Return a text for each row whose rounds differ by too much."""
     numbers = {
         f"{row.workload} {row.target}": {"rate": row.judged, "CPU": row.cpu}
         for row in run.rows().values()

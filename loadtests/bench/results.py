@@ -1,4 +1,4 @@
-"""What a run found: measurements, the rows that they make, and the file that keeps them."""
+"""The results of a run: its measurements, its rows, and its file."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Row:
-    """A server in a workload, one value a round.
+    """A server in a workload, with one value for each round.
 
-    `ratios` are to nginx in the same round; for nginx itself there are none.
+    `ratios` compare with nginx in the same round. nginx itself has none.
     """
 
     workload: str
@@ -44,34 +44,34 @@ class Row:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Requests or MB a second."""
+        """Return requests or MB a second."""
         return tuple(one.rate for one in self.records)
 
     @property
     def judged(self) -> tuple[float, ...]:
-        """What the speed is judged by: ratios to nginx, and nginx by its rates."""
+        """Return the values that judge the speed: ratios to nginx, for nginx itself its rates."""
         return self.ratios or self.rates
 
     @property
     def cpu(self) -> tuple[float, ...]:
-        """Seconds a GiB, or microseconds a small request."""
+        """Return CPU seconds for a GiB, or CPU microseconds for a small request."""
         each = (one.cpu_per_gib or one.cpu_per_request for one in self.records)
         return tuple(value for value in each if value is not None)
 
     @property
     def memory(self) -> tuple[float, ...]:
-        """Peak PSS in bytes."""
+        """Return the peak memory (PSS) in bytes."""
         return tuple(float(one.peak_pss_bytes) for one in self.records)
 
     @property
     def is_small(self) -> bool:
-        """Whether it is about small requests, which CPU judges beside the rate."""
+        """Tell whether the row is about small requests, which are also judged by their CPU time."""
         return any(one.cpu_per_request is not None for one in self.records)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the bench. `hotpath` has microseconds by kind of request, for each round."""
+    """A run of the bench. `hotpath` maps kinds of requests to microseconds, for each round."""
 
     commit: str
     machine: str
@@ -80,7 +80,7 @@ class Run:
     hotpath: tuple[dict[str, float], ...] = ()
 
     def rows(self) -> dict[tuple[str, str], Row]:
-        """Return the rows by workload and server, in the order in which they were measured."""
+        """Return the rows by workload and server, in the order of the measurements."""
         found: dict[tuple[str, str], list[Record]] = {}
         for one in self.records:
             found.setdefault((one.workload, one.target), []).append(one)
@@ -99,11 +99,11 @@ class Run:
         return {kind: tuple(turn[kind] for turn in self.hotpath) for kind in kinds}
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the run as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
 
 def load(path: Path) -> Run:
-    """Read a run; raises `OSError` and `msgspec.DecodeError`."""
+    """Read a run from a file; raise `OSError` or `msgspec.DecodeError`."""
     return msgspec.json.decode(path.read_bytes(), type=Run)

@@ -1,4 +1,4 @@
-"""The rounds of a run: in each, every workload on every server, and the price of Python alone."""
+"""The rounds of a run: each measures all workloads on all servers, and Python's CPU time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from loadtests.bench.workloads import WORKLOADS, record, touch, warm
 
 
 class HotpathFailed(Exception):
-    """`loadtests.hotpath` did not end well; the message has its last words."""
+    """`loadtests.hotpath` has failed; the message has its last output."""
 
 
 def in_turn(servers: Sequence[str], turn: int) -> list[str]:
-    """Return the servers in the order of a round: each comes first once before one does again."""
+    """Return the servers in the order of a round. The first one changes with each round."""
     first = (turn - 1) % len(servers)
     return [*servers[first:], *servers[:first]]
 
@@ -30,7 +30,7 @@ def in_turn(servers: Sequence[str], turn: int) -> list[str]:
 def measured(
     workloads: Sequence[str], servers: Sequence[str], turn: int, sources: Sources, scale: Scale
 ) -> Iterator[Record]:
-    """Yield the measurements of a round; the servers of a workload follow on each other."""
+    """Yield the measurements of a round, all servers of a workload before the next workload."""
     for name in workloads:
         for target in in_turn(servers, turn):
             if WORKLOADS[name].takes(target):
@@ -38,7 +38,7 @@ def measured(
 
 
 def _measure(name: str, target: str, turn: int, sources: Sources, scale: Scale) -> Record:
-    """One measurement on a fresh server, which is gone afterwards with all that it stored."""
+    """Return a measurement on a new server. Delete the server's data afterwards."""
     work = sources.small.parent
     with server(target, work / target) as running:
         touch(running, sources)
@@ -69,7 +69,7 @@ def hotpath(scale: Scale) -> dict[str, float]:
 def run_rounds(
     workloads: Sequence[str], servers: Sequence[str], rounds: int, work: Path, scale: Scale
 ) -> tuple[tuple[Record, ...], tuple[dict[str, float], ...]]:
-    """Return all measurements, and for each round what Python alone takes."""
+    """Return all measurements, and Python's CPU time for each round."""
     sources = make_sources(work, scale)
     records: list[Record] = []
     prices = []
@@ -81,5 +81,5 @@ def run_rounds(
 
 
 def say(line: str) -> None:
-    """Tell a person how far it is."""
+    """Print a line about the progress."""
     print(f"bench: {line}", file=sys.stderr, flush=True)

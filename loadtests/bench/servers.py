@@ -1,4 +1,4 @@
-"""What is measured: nginx alone, and Wharf as `make run` starts it. `peers` has the others."""
+"""The measured servers: nginx alone, and Wharf as `make run` starts it. `peers` has the others."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 
-# WebDAV PUT bounds what taking files in can reach, static files what giving them back can. A bound
-# has the best that nginx can have (docs/benchmark.md, "The bound").
+# WebDAV PUT is the bound for uploads, static files are the bound for downloads. For a bound nginx
+# has its fastest configuration (docs/benchmark.md, "The bound").
 _NGINX_CONF = """
 {user}
 worker_processes {workers};
@@ -37,9 +37,9 @@ http {{
     tcp_nopush on;
     keepalive_requests 1000000000;
     client_max_body_size 0;
-    # As large as the gateway's (deploy/nginx/snippets/spooling.conf).
+    # The same size as at the gateway (deploy/nginx/snippets/spooling.conf).
     client_body_buffer_size 1m;
-    # Where the files are: PUT ends with a rename, not with a copy.
+    # On the file system of the files, so that PUT ends with a rename and not with a copy.
     client_body_temp_path {folder}/spool;
     open_file_cache max=2000 inactive=1h;
     open_file_cache_valid 1h;
@@ -60,7 +60,7 @@ http {{
 }}
 """
 
-# The limits are open: the bench is one client at one address.
+# The limits are high, since the bench is one client at one address.
 _OPEN = "1000000"
 _WHARF = {
     "WHARF_ADDRESS_REQUESTS_PER_SECOND": _OPEN,
@@ -77,23 +77,23 @@ _WHARF = {
 
 
 class ServerFailed(Exception):
-    """A server did not start; the message has its last words."""
+    """A server did not start; the message has its last output."""
 
 
 class Server(ABC):
-    """A server with data of its own below a folder; both are gone when the block ends."""
+    """A server with its own data below a folder. The end of the block stops it and deletes both."""
 
     title: str
-    # Where files lie that are put there; a form is posted to; a tus upload is created.
+    # The paths of files by PUT, of forms, and of new tus uploads.
     files: str
     form: str | None = None
     uploads: str | None = None
-    # The way of a small file: "put", "form", or "tus" (creation with the upload, one request).
+    # How a small file is uploaded: "put", "form", or "tus" (creation with upload in one request).
     way = "put"
-    # Whether an answer means that the file survives a power cut.
+    # Whether a file survives a power cut after the response.
     durable = False
     ready = "/ready"
-    # Where `one.jpg` can be had; and without a token. Made when they are needed.
+    # The paths of `one.jpg`, with and without a token. Created when they are needed.
     one = ""
     link = ""
 
@@ -111,22 +111,22 @@ class Server(ABC):
     def _environment(self) -> Mapping[str, str]: ...
 
     def _credential(self) -> str:
-        """An access token, where one is needed."""
+        """Return an access token, an empty text for a server without tokens."""
         return ""
 
     @property
     def pid(self) -> int:
-        """The process from which all others of the server descend."""
+        """Return the id of the process from which the server's other processes descend."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def headers(self) -> dict[str, str]:
-        """What each request has to carry."""
+        """Return the header fields that each request needs."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def new_name(self) -> str:
-        """Return a name that no file here has yet, without its ending."""
+        """Return a name that no file has, without an extension."""
         self._names += 1
         return f"file-{self._names}"
 
@@ -177,7 +177,7 @@ class Server(ABC):
 
 
 class Nginx(Server):
-    """The reference."""
+    """nginx alone, with which all other servers are compared."""
 
     title = NGINX
     files = "/files/"
@@ -194,7 +194,7 @@ class Nginx(Server):
 
     @staticmethod
     def program() -> str:
-        """Where nginx is."""
+        """Return the path of nginx."""
         found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
         if found is None:
             raise ServerFailed("nginx was not found; install it (Debian: apt-get install nginx)")
@@ -205,7 +205,7 @@ class Nginx(Server):
 
 
 class Wharf(Server):
-    """All of Wharf, started by the native runner."""
+    """The whole Wharf, started by the native runner."""
 
     files, form, ready = "/v1/files/default/", "/v1/files/default", "/readyz"
     uploads = "/v1/uploads"
@@ -241,6 +241,9 @@ class Wharf(Server):
 
 
 def _dying_with_us() -> list[str]:
-    """What ends a server whose bench was killed: it would hold the disk of the run."""
+    """Return a command prefix that ends a server when the bench is killed.
+
+    A server that continued would keep the run's disk mounted.
+    """
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []

@@ -1,4 +1,4 @@
-"""Many small requests, by wrk: it costs the machine least per request."""
+"""Many small requests by wrk, which needs the least CPU time for a request."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _INSTALLER = Path(__file__).parents[2] / "deploy/native/apt_install.sh"
 
 
 class WrkFailed(Exception):
-    """wrk did not end well, or requests were refused."""
+    """wrk has failed, or the server refused requests."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Requests a second, latencies in milliseconds, and how many requests there were."""
+    """Requests a second, latencies in milliseconds, and the number of requests."""
 
     per_second: float
     p50: float
@@ -31,7 +31,7 @@ class Result:
 
 
 def ensure_wrk() -> None:
-    """Installs wrk as root; otherwise ends with the line that says how."""
+    """Install wrk as root; for other users exit with a line that says how."""
     if shutil.which("wrk"):
         return
     if os.geteuid() != 0 or not os.access("/usr/bin/apt-get", os.X_OK):
@@ -42,10 +42,10 @@ def ensure_wrk() -> None:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is sent again and again.
+    """The request that wrk repeats.
 
-    `named` says where a new name stands each time: in the `path` (which is its beginning), in the
-    `body` (between the contents of `body` and `after`), or nowhere.
+    `named` is the place of a new name in each request: at the end of the `path`, in the `body`
+    (between `body` and `after`), or nowhere.
     """
 
     method: str
@@ -59,7 +59,7 @@ class Ask:
 def run(
     method: str, port: int, path: str, *, token: str, seconds: float, body: Path | None = None
 ) -> Result:
-    """GET of a path, or PUT of a body under keys that begin with it."""
+    """Measure GET of a path, or PUT of a body under new keys that begin with the path."""
     fields = {"Authorization": f"Bearer {token}"} if token else {}
     if body is None:
         return repeat(port, Ask(method, path, fields), seconds=seconds)
@@ -68,7 +68,7 @@ def run(
 
 
 def repeat(port: int, ask: Ask, *, seconds: float) -> Result:
-    """Sends as much as the server takes."""
+    """Repeat a request as fast as the server responds."""
     command = [
         *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "30s"),
         *("--duration", f"{seconds:g}s", "--script", str(_SCRIPT), f"http://127.0.0.1:{port}"),

@@ -1,4 +1,4 @@
-"""How much is sent, and the files that are."""
+"""The amounts that a run sends, and its source files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is sent: `small_seconds` of small requests, and files of these many bytes.
+    """The amounts that a run sends: small requests for `small_seconds`, and files by their bytes.
 
-    Each measurement is made of some `tries`, and the best one counts.
+    Each measurement is the best of several `tries`.
 
-    `warm_bytes` is what a workload needs of memory that nobody had before: file, spool and copy.
+    `warm_bytes` is the fresh memory that a workload needs, for file, spool and copy.
     """
 
     tries: int
@@ -37,7 +37,7 @@ QUICK = Scale(1, 1, 4 * MIB, 32 * MIB, 256 * MIB, 1, 100, 1)
 
 @dataclass(frozen=True)
 class Sources:
-    """Files to upload."""
+    """The files to upload."""
 
     small: Path
     large: Path
@@ -45,7 +45,7 @@ class Sources:
 
 
 def make_sources(folder: Path, scale: Scale) -> Sources:
-    """Random bytes behind the head of a JPEG file."""
+    """Create files with random bytes after the head of a JPEG file."""
     sources = Sources(folder / "small.jpg", folder / "large.jpg", folder / "huge.jpg")
     sizes = (SMALL_BYTES, scale.large_bytes, scale.huge_bytes)
     for path, size in zip((sources.small, sources.large, sources.huge), sizes, strict=True):
@@ -57,6 +57,6 @@ def make_sources(folder: Path, scale: Scale) -> Sources:
 
 
 def prefetch(sources: Sources) -> None:
-    """What is sent comes from memory."""
+    """Read the sources into the page cache."""
     for path in (sources.small, sources.large, sources.huge):
         read_through(path)

@@ -1,4 +1,4 @@
-"""How far the rounds of one row lie apart, and whether two runs differ by more than that."""
+"""The spread of the rounds of a row, and the comparison of two runs with their spreads."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 from statistics import median
 
-# Rounds that differ by more than this say nothing about the code.
+# Rounds that differ by more than this part do not judge the code.
 STEADY = 0.15
 
 
 class Verdict(StrEnum):
-    """What two runs say about a row."""
+    """The result of the comparison of a row in two runs."""
 
     SAME = "same"
     BETTER = "better"
@@ -21,7 +21,10 @@ class Verdict(StrEnum):
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """Return by which part the largest value exceeds the smallest; `None` for fewer than two."""
+    """Return by which part the largest value exceeds the smallest.
+
+    Return `None` for fewer than two values.
+    """
     if len(values) < 2:
         return None
     least, most = min(values), max(values)
@@ -37,7 +40,7 @@ def is_unsteady(values: Sequence[float]) -> bool:
 
 
 def change(before: Sequence[float], after: Sequence[float]) -> float:
-    """Return by which part the median moved, e.g. -0.1 from 10 to 9."""
+    """Return the change of the median as a part, e.g. -0.1 from 10 to 9."""
     old = median(before)
     if old == 0:
         return 0.0 if median(after) == 0 else float("inf")
@@ -47,9 +50,9 @@ def change(before: Sequence[float], after: Sequence[float]) -> float:
 def compare(
     before: Sequence[float], after: Sequence[float], *, more_is_better: bool
 ) -> tuple[Verdict, float | None]:
-    """Return whether the median moved beyond the spread of both runs, and that spread.
+    """Return whether the medians differ by more than the spread of both runs, and that spread.
 
-    A run whose rounds differ by more than 15 %, or that has one round, judges nothing.
+    A run with one round, or with rounds that differ by more than 15 %, judges nothing.
     """
     spreads = [spread(before), spread(after)]
     known = [found for found in spreads if found is not None]
@@ -65,5 +68,5 @@ def compare(
 
 
 def _apart(one: float, other: float) -> float:
-    # As the spread: how far the larger one is above the smaller one.
+    # Computed as the spread is: how much larger the larger one is than the smaller one.
     return spread((one, other)) or 0.0

@@ -1,4 +1,4 @@
-"""All servers that are compared, by the names under which the command line knows them."""
+"""All compared servers, by their names on the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TARGETS = (*OWN, *PEERS)
 
 
 def server(target: str, folder: Path) -> Server:
-    """A server that has not been started yet."""
+    """Return a server that is not started."""
     if target == NGINX:
         return Nginx(folder)
     return Wharf(folder, target) if target in OWN else peer(target, folder)

@@ -1,4 +1,4 @@
-"""Large transfers over HTTP at little cost to the client: sendfile out, one buffer in."""
+"""Large transfers over HTTP with little CPU time of the client: sendfile, and one buffer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOUNDARY = "wharf-bench-boundary"
 
 
 def form_edges(name: str) -> tuple[str, bytes, str]:
-    """What stands before and after the content of a form's one file, and the form's type."""
+    """Return the bytes before and after the content of a form's only file, and the form's type."""
     before = (
         f"--{_BOUNDARY}\r\n"
         f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
@@ -28,7 +28,7 @@ def form_edges(name: str) -> tuple[str, bytes, str]:
 
 
 class TransferFailed(Exception):
-    """A request was not answered as it should be; the message says how it was."""
+    """A server sent an unexpected response; the message describes it."""
 
 
 class Client:
@@ -39,30 +39,30 @@ class Client:
         self._connection = HTTPConnection("127.0.0.1", port)
         self._connection.connect()
         limit = struct.pack("@ll", _TIMEOUT_SECONDS, 0)
-        # The kernel's time limits: Python's own would make the socket non-blocking.
+        # The kernel's timeouts. Python's own timeouts make the socket non-blocking.
         self._socket: socket.socket = self._connection.sock
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
 
     @property
     def local_port(self) -> int:
-        """The client's end."""
+        """Return the client's port."""
         port: int = self._socket.getsockname()[1]
         return port
 
     def put(self, path: str, file: Path) -> None:
-        """Uploads a file as it is."""
+        """Upload a file by PUT."""
         self._upload("PUT", path, file, b"", b"", "image/jpeg")
 
     def post(self, path: str, file: Path, name: str) -> None:
-        """Uploads a file in a form."""
+        """Upload a file in a form."""
         before, after, content_type = form_edges(name)
         self._upload("POST", path, file, before.encode(), after, content_type)
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> tuple[HTTPMessage, bytes]:
-        """A small request; header fields and body of its answer."""
+        """Send a small request; return header fields and body of the response."""
         self._begin(method, path, {"Content-Length": str(len(body)), **headers})
         if body:
             self._socket.sendall(body)
@@ -72,7 +72,7 @@ class Client:
         return reply.headers, content
 
     def patch(self, path: str, file: Path, begin: int, length: int) -> None:
-        """Sends a part of a file to a tus upload."""
+        """Send a part of a file to a tus upload."""
         fields = {
             "Tus-Resumable": "1.0.0",
             "Upload-Offset": str(begin),
@@ -86,7 +86,7 @@ class Client:
         _check(reply, "PATCH", path, reply.read())
 
     def get(self, path: str) -> int:
-        """Downloads and forgets; the number of bytes."""
+        """Download a file without storing it; return the number of bytes."""
         self._begin("GET", path, {})
         reply = self._connection.getresponse()
         buffer, received = bytearray(_BUFFER_BYTES), 0
@@ -120,19 +120,19 @@ class Client:
             offset += os.sendfile(self._socket.fileno(), descriptor, offset, end - offset)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._connection.close()
 
 
 def _check(reply: HTTPResponse, method: str, path: str, body: bytes) -> None:
-    # Flask's tutorial sends its browser on to the file.
+    # Flask's tutorial redirects the browser to the file.
     if not 200 <= reply.status < 400:
         shown = body[:300].decode(errors="replace")
         raise TransferFailed(f"{method} {path} was answered with {reply.status}: {shown}")
 
 
 def put_files(clients: list[Client], paths: list[list[str]], file: Path) -> float:
-    """Uploads one file under many paths, each inner list over one of the connections; seconds."""
+    """Upload a file under many paths, one inner list for each connection; return the seconds."""
 
     def send(client: Client, own: list[str]) -> None:
         try:

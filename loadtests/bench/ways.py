@@ -1,4 +1,4 @@
-"""How files come to the servers: by `PUT`, in a form, or by tus."""
+"""The ways to upload files to the servers: by `PUT`, in a form, or by tus."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TYPE = "application/offset+octet-stream"
 
 
 def uploading(server: Server, source: Path) -> Ask:
-    """A small upload under a new name each time, as wrk sends it."""
+    """Return the request of a small upload with a new name each time, for wrk."""
     if server.way == "form":
         assert server.form is not None
         before, after, content_type = form_edges("one.jpg")
-        # The name is put in where the first part ends.
+        # wrk inserts the name at the end of the first part.
         name, quote, rest = before.partition('one.jpg"')
         begin, end = server.folder / "form-begin", server.folder / "form-end"
         begin.write_text(f"{name}{server.new_name()}-", encoding="ascii")
@@ -37,7 +37,7 @@ def uploading(server: Server, source: Path) -> Ask:
 
 
 def store(server: Server, source: Path, name: str = "one.jpg") -> str:
-    """Uploads a file; the path under which it can be had."""
+    """Upload a file; return the path for its download."""
     client = Client(server.port, server.headers)
     try:
         if server.way == "form":
@@ -53,7 +53,7 @@ def store(server: Server, source: Path, name: str = "one.jpg") -> str:
 
 
 def send_by_tus(client: Client, server: Server, source: Path, chunk: int, name: str) -> str:
-    """Creates an upload and sends the file in requests of so many bytes; its address."""
+    """Create an upload and send the file in requests of `chunk` bytes; return its address."""
     assert server.uploads is not None
     size = source.stat().st_size
     answer, _ = client.ask("POST", server.uploads, _creation(size, name))

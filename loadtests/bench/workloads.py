@@ -1,4 +1,4 @@
-"""The workloads: each is measured on a server that has just been started and holds nothing else."""
+"""The workloads. Each one is measured on a new server without any other data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadtests.bench.sources import Scale, Sources
 from loadtests.bench.transfers import Client, put_files
 
 _PARALLEL, _FILES_EACH = 4, 2
-# Wharf's gateway keeps a descriptor from the second request on.
+# Wharf's gateway caches a descriptor from the second request on.
 _WARM_READS = 3
 # One of them takes less than half a second.
 _HUGE_READS = 4
@@ -28,7 +28,7 @@ _HUGE_READS = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a workload found; `sent` counts bytes of large transfers, `requests` small ones."""
+    """The result of a workload; `sent` counts bytes of large transfers, `requests` small ones."""
 
     rate: float
     sent: int = 0
@@ -38,7 +38,7 @@ class Outcome:
 
     @staticmethod
     def of(found: small.Result) -> Outcome:
-        """Of small requests."""
+        """Return the outcome of small requests."""
         return Outcome(found.per_second, 0, found.p50, found.p99, found.requests)
 
 
@@ -47,9 +47,10 @@ Measure = Callable[[Server, Sources, Scale], Outcome]
 
 @dataclass(frozen=True)
 class Workload:
-    """`prepare` stores what is read; `goals` are ratios to nginx that were set for a target.
+    """A kind of work. `prepare` stores the files that `run` reads.
 
-    `peers` are those that can do it, too.
+    `goals` are the ratios to nginx that a target has to reach. `peers` are other servers that can
+    do this work.
     """
 
     title: str
@@ -60,12 +61,12 @@ class Workload:
     peers: tuple[str, ...] = ()
 
     def takes(self, target: str) -> bool:
-        """Whether it can be measured with this server."""
+        """Tell whether a server can do this work."""
         return target not in PEERS or target in self.peers
 
 
 def touch(server: Server, sources: Sources) -> None:
-    """Makes a server load what it loads late, on both ways of a body and on that of a GET."""
+    """Send first requests of each kind, so that the server loads code that it loads late."""
     client = Client(server.port, server.headers)
     try:
         for number in range(20):
@@ -78,9 +79,9 @@ def touch(server: Server, sources: Sources) -> None:
 
 
 def warm(server: Server) -> None:
-    """Reads what is read again: its pages and its descriptor are kept by whoever keeps them.
+    """Read the file before the measurement, so that all servers begin with warm caches.
 
-    Else a cache would be as warm as a server's own way of storing left it.
+    Without this, the state of the caches depends on how a server has stored the file.
     """
     paths = {server.one: server.headers, server.link: {}}
     for path, headers in paths.items():
@@ -101,9 +102,9 @@ def record(
     *,
     calm: bool,
 ) -> Record:
-    """Runs one workload some times and returns the best, with what the server used for it.
+    """Run a workload several times; return the best try, with the server's CPU time and memory.
 
-    What else the machine does only ever slows down and costs.
+    The best try counts, since other programs on the machine can only make a try slower.
     """
     tries = [_attempt(workload, server, sources, scale) for _ in range(scale.tries)]
     fastest = max((found for found, _ in tries), key=lambda found: found.rate)
@@ -168,7 +169,7 @@ def _put_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
 
 def _post_huge(server: Server, sources: Sources, scale: Scale) -> Outcome:
     if server.form is None:
-        # nginx takes no forms: its PUT is what a form is compared with.
+        # nginx does not accept forms, so a form is compared with its PUT.
         return _put_huge(server, sources, scale)
     begin = time.perf_counter()
     client = Client(server.port, server.headers)
@@ -206,7 +207,7 @@ def _patch_chunks(server: Server, sources: Sources, scale: Scale) -> Outcome:
 
 def _patch(server: Server, sources: Sources, scale: Scale, chunk: int) -> Outcome:
     if server.uploads is None:
-        # nginx knows no resumable uploads: its PUT is what they are compared with.
+        # nginx has no resumable uploads, so they are compared with its PUT.
         return _put_huge(server, sources, scale)
     begin = time.perf_counter()
     client = Client(server.port, server.headers)

@@ -1,4 +1,4 @@
-"""The benchmark: what it sends, whom it compares, and how its bound is configured."""
+"""The benchmark: its requests, its servers, and the configuration of its bound."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CONTENT = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A file to upload."""
+    """Return a file to upload."""
     path = tmp_path / "small.jpg"
     path.write_bytes(CONTENT)
     return path
 
 
 def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
-    """Begin, a name and end make one form with the file's bytes under that name."""
+    """The begin, a name and the end make one form with the file's bytes under that name."""
     found = ways.uploading(targets.server(FLASK, tmp_path), source)
     assert found.body is not None
     assert found.after is not None
@@ -49,7 +49,7 @@ def test_tus_is_created_with_its_bytes(tmp_path: Path, source: Path) -> None:
 
 
 def test_every_server_is_measured_by_something() -> None:
-    """Nginx and Wharf do all workloads, and each peer small ones in both directions."""
+    """nginx and Wharf do all workloads, and each peer does small uploads and downloads."""
     for target in targets.OWN:
         assert all(workload.takes(target) for workload in WORKLOADS.values())
     for target in PEERS:
@@ -59,7 +59,7 @@ def test_every_server_is_measured_by_something() -> None:
 
 
 def test_each_server_comes_first_in_turn() -> None:
-    """Over as many rounds as servers, each has every place in the order once."""
+    """Each server has each place in the order once, in as many rounds as there are servers."""
     orders = [in_turn(("a", "b", "c"), turn) for turn in (1, 2, 3)]
     assert orders == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
     assert in_turn(("a", "b", "c"), 4) == orders[0]
@@ -74,7 +74,7 @@ def _largest_body_buffer(text: str) -> int:
 def test_the_bound_has_what_the_gateway_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound's nginx takes bodies in blocks as large as Wharf's, and has as many workers."""
+    """The bound's nginx reads bodies in blocks of Wharf's size, and has the same workers."""
     bound = targets.server(NGINX, tmp_path)
     monkeypatch.setenv("WHARF_NGINX_WORKERS", "3")
     monkeypatch.setattr(bound, "program", lambda: "nginx")  # named, not run
@@ -89,7 +89,7 @@ def test_the_bound_has_what_the_gateway_has(
 
 
 def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    """The tutorial's application takes a picture and gives it back."""
+    """The tutorial's application stores a picture and returns it."""
     monkeypatch.setenv("BENCH_FOLDER", str(tmp_path))
     client = importlib.import_module("loadtests.bench.flask_tutorial").app.test_client()
     with source.open("rb") as file:
@@ -103,7 +103,7 @@ def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source:
 
 
 def test_peers_are_locked_by_hash() -> None:
-    """Each package from npm has its integrity and no address, and each from PyPI a hash."""
+    """Each npm package has an integrity hash and no address, and each PyPI package has a hash."""
     folder = ROOT / "requirements"
     packages = json.loads((folder / "peers/package-lock.json").read_text())["packages"]
     own = packages.pop("")

@@ -1,4 +1,4 @@
-"""The benchmark's numbers: spreads, medians, tables, the kept result and the comparison of two."""
+"""The benchmark's numbers: spreads, medians, tables, stored results and their comparison."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from loadtests.bench.spread import Verdict, change, is_unsteady, spread
 from loadtests.bench.spread import compare as judge
 
 Rounds = tuple[tuple[float, float], ...]
-# Rate and CPU of each round.
+# The rate and the CPU time of each round.
 STEADY: Rounds = ((100, 10), (104, 10), (102, 11))
 
 
 def run(
     full: Rounds, nginx: Rounds = STEADY, *, hotpath: tuple[float, ...] = (), commit: str = "abc"
 ) -> Run:
-    """A run of one workload on nginx and on Wharf."""
+    """Return a run of one workload on nginx and on Wharf."""
     records = tuple(
         Record("put10k", target, turn, rate, 20_000_000, 1.0, 9.0, cpu_per_request=cpu)
         for target, rounds in ((NGINX, nginx), (FULL, full))
@@ -32,7 +32,7 @@ def run(
 
 
 def cells(table: str) -> list[list[str]]:
-    """The cells of a table's rows, without its head."""
+    """Return the cells of a table's rows, without the head."""
     return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
 
 
@@ -41,12 +41,12 @@ def cells(table: str) -> list[list[str]]:
     [((), None), ((7,), None), ((7, 7), 0.0), ((8, 10, 9), 0.25), ((0, 1), float("inf"))],
 )
 def test_spread(values: tuple[float, ...], found: float | None) -> None:
-    """The spread is the largest over the smallest value; one round has none."""
+    """The spread compares the largest with the smallest value, and one round has no spread."""
     assert spread(values) == found
 
 
 def test_fifteen_percent_is_steady() -> None:
-    """Rounds that differ by 15 % are good, and by more they are not; one round is not unsteady."""
+    """Rounds are unsteady when they differ by more than 15 %, and one round is never unsteady."""
     assert not is_unsteady((20, 23))
     assert is_unsteady((20, 23.1))
     assert not is_unsteady((20,))
@@ -55,31 +55,31 @@ def test_fifteen_percent_is_steady() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "verdict"),
     [
-        # 10 % apart, with a spread of 10 %, and of 5 %.
+        # The medians differ by 10 %, with a spread of 10 %, and of 5 %.
         ((100, 105, 110), (105, 115.5, 115.5), Verdict.SAME),
         ((100, 102, 105), (112, 112.5, 115), Verdict.BETTER),
         ((112, 112.5, 115), (100, 102, 105), Verdict.WORSE),
-        # The wider spread of the two counts.
+        # The wider spread of both runs counts.
         ((100, 100, 100), (104, 110, 116), Verdict.SAME),
-        # However far apart they are.
+        # The distance of the medians does not matter.
         ((100, 100, 116), (300, 300, 300), Verdict.UNSTEADY),
         ((100,), (300, 300, 300), Verdict.ONE_ROUND),
     ],
 )
 def test_verdict(before: tuple[float, ...], after: tuple[float, ...], verdict: Verdict) -> None:
-    """A median has moved when it did by more than either run's own spread, if both are steady."""
+    """A row has moved when its medians differ by more than both spreads, if both are steady."""
     assert judge(before, after, more_is_better=True)[0] == verdict
     turned = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
     assert judge(before, after, more_is_better=False)[0] == turned.get(verdict, verdict)
 
 
 def test_change() -> None:
-    """A change is that of the medians."""
+    """A change compares the medians."""
     assert change((9, 10, 20), (1, 11, 12)) == pytest.approx(0.1)
 
 
 def test_ratios_are_those_of_a_round() -> None:
-    """The ratio to nginx is the median of those of the rounds, not the ratio of medians."""
+    """The ratio to nginx is the median of the rounds' ratios, not the ratio of the medians."""
     found = run(((50, 500), (100, 500), (2, 500)), ((100, 10), (1000, 10), (10, 10)))
     nginx, full = cells(report.table(found))
     assert nginx[1:5] == ["nginx", "", "100 files/s", "1"]
@@ -88,7 +88,7 @@ def test_ratios_are_those_of_a_round() -> None:
 
 
 def test_an_unsteady_row_is_named() -> None:
-    """Ratios that differ too much are marked in the table, and the last line gives the row up."""
+    """Ratios that differ too much are marked in the table, and the last line rejects the row."""
     found = run(((50, 400), (61, 440), (51, 500)))
     nginx, full = cells(report.table(found))
     assert nginx[5] == "4 %"
@@ -99,7 +99,7 @@ def test_an_unsteady_row_is_named() -> None:
 
 
 def test_a_machine_that_drifts_keeps_its_ratios() -> None:
-    """When all servers slow down alike, Wharf's row is steady and nginx's own is not."""
+    """When all servers become slower alike, Wharf's row is steady and nginx's row is not."""
     found = run(((10, 50), (5, 50), (20, 50)), ((100, 10), (50, 10), (200, 10)))
     assert report.remarks(found)[-1] == (
         "This run cannot be used to judge: put10k nginx (rate 300 %)."
@@ -107,7 +107,7 @@ def test_a_machine_that_drifts_keeps_its_ratios() -> None:
 
 
 def test_python_alone_stands_beside() -> None:
-    """Its median over the rounds is in a table of its own, and judged like the others."""
+    """The median of Python's CPU time is in a separate table, and is judged as other rows are."""
     found = run(STEADY, hotpath=(200.0, 210.0, 260.0))
     assert cells(report.hotpath_table(found)) == [["PUT", "210 µs", "unsteady 30 %"]]
     assert "PUT in Python (CPU 30 %)" in report.remarks(found)[-1]
@@ -115,20 +115,20 @@ def test_python_alone_stands_beside() -> None:
 
 
 def test_steady_and_single_runs_say_so() -> None:
-    """The last line says that each row can be used, or that one round judges nothing."""
+    """The last line says that all rows are usable, or that one round judges nothing."""
     assert report.remarks(run(STEADY))[-1].startswith("Every row is steady")
     assert "cannot be used" in report.remarks(run(STEADY[:1], STEADY[:1]))[-1]
 
 
 def test_a_kept_result_is_read_back(tmp_path: Path) -> None:
-    """What was written is what is read."""
+    """A stored result is equal to the result that is read."""
     kept = run(STEADY, hotpath=(200.0,))
     kept.save(tmp_path / "new/result.json")
     assert load(tmp_path / "new/result.json") == kept
 
 
 def test_comparison_of_two_runs() -> None:
-    """Ratio, CPU and memory of a row are judged each, and nginx's own move counts for nothing."""
+    """Ratio, CPU time and memory of a row are judged each, and nginx's row does not count."""
     slow = tuple((rate * 0.7, cpu * 2) for rate, cpu in STEADY)
     before, after = run(STEADY, hotpath=(200, 204)), run(slow, slow, hotpath=(200, 250))
     text, verdicts = compare.comparison(before, after)
@@ -142,10 +142,10 @@ def test_comparison_of_two_runs() -> None:
 
 
 def test_rows_of_one_run_alone_are_left_out() -> None:
-    """Only what both runs have measured is compared, whatever their revisions know."""
+    """The comparison has only rows of both runs, even if this revision does not know them."""
     other = tuple(
         Record("put2k", target, 1, 1.0, 1) for target in (NGINX, RELAXED)
-    )  # of another revision
+    )  # a workload of another revision
     both = Run("def", "2 cores", quick=False, records=(*run(STEADY).records, *other))
     text, _ = compare.comparison(run(STEADY), both)
     assert [line[1] for line in cells(text)] == [NGINX, FULL]
@@ -156,7 +156,7 @@ def test_rows_of_one_run_alone_are_left_out() -> None:
 def test_the_command_fails_when_a_row_is_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 1 says that B is worse, and 0 that nothing is; a wrong file is named."""
+    """The exit status is 1 if B is worse and 0 if not, and the message names a wrong file."""
     worse = tuple((rate * 0.5, cpu) for rate, cpu in STEADY)
     for name, rounds in (("a", STEADY), ("b", worse)):
         run(rounds, commit=name).save(tmp_path / name)
