@@ -1,4 +1,4 @@
-"""`make scale`: what operations cost with ten million files, beside an all but empty database."""
+"""`make scale`: compare the costs of operations with ten million files and with few files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from servicekit.database import open_database
 from wharf_upload.database.sql import SqlRecords
 
 _HOT_FILES = 200
-# As many tenants as are asked for in the full one.
+# The small database has as many tenants as are used in the full one.
 _SMALL_TENANTS, _SMALL_FILES = _HOT_FILES, 8_000
-# On disk, with what is written meanwhile.
+# Bytes on disk for the rows of one file, including what the run writes.
 _BYTES_PER_FILE = 1_600
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wrk.ensure_wrk()
@@ -95,7 +95,7 @@ def _http(
 
 
 def _case(url: str, generated: Generated, hot_files: int = 0) -> Case:
-    # Without fsync: it costs as much with few rows as with many, and would hide the rest.
+    # Without fsync, which costs the same with few rows and with many, and would hide other costs.
     records = SqlRecords(open_database(url, durable=False))
     return Case(records, generated.everybody, Random(generated.seed), hot_files)
 

@@ -1,4 +1,4 @@
-"""The records that the operations of `loadtests.scale.operations` run on."""
+"""The records on which the operations of `loadtests.scale.operations` run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Place = tuple[Tenant, int]
 
 @dataclass
 class Case:
-    """Records that hold what `loadtests.scale.rows` generates for these tenants.
+    """Records with the rows that `loadtests.scale.rows` generates for these tenants.
 
-    With a number of `hot_files`, only so many are asked for, again and again: each of another
-    tenant, large and small ones alike.
+    With `hot_files`, operations use only this number of files, each of another tenant. Small and
+    large tenants are equally likely.
     """
 
     records: SqlRecords
@@ -44,12 +44,12 @@ class Case:
     def _place(self) -> Place:
         if self.hot:
             return self.random.choice(self.hot)
-        # As likely a small tenant as a large one: there are many small ones.
+        # Each tenant is equally likely. Most of them are small.
         tenant = self.random.choice(self.everybody)
         return tenant, self.random.randrange(tenant.files)
 
     def warm(self) -> None:
-        """Reads all hot files and what lies around them."""
+        """Read the rows of all hot files, and the rows next to them."""
         for tenant, number in self.hot:
             bucket, key = tenant.bucket(number), tenant.key(number)
             file = self.records.file(tenant.name, bucket, key)
@@ -60,20 +60,20 @@ class Case:
                 self.records.known_blobs([(tenant.name, file.blob)])
 
     def tenant(self) -> Tenant:
-        """Any tenant: most of them are small."""
+        """Return a random tenant. Most tenants are small."""
         return self._place()[0]
 
     def of_style(self, style: str) -> Tenant:
-        """The largest tenant of a style; the archive's is the largest of all."""
+        """Return the largest tenant of a style. That of the archive style is the largest of all."""
         return next(tenant for tenant in self.everybody if tenant.style == style)
 
     def place(self) -> tuple[str, str, str]:
-        """Tenant, bucket and key of a file that is there unless a run has deleted it."""
+        """Return tenant, bucket and key of a file. It exists unless a run has deleted it."""
         tenant, number = self._place()
         return tenant.name, tenant.bucket(number), tenant.key(number)
 
     def new_file(self, *, expires_at: int | None = None) -> File:
-        """A file under a new key among those that are there."""
+        """Return a file that is not stored, with a new key among the existing ones."""
         tenant, bucket, key = self.place()
         blob = uuid7_hex()
         key = f"{key}~{blob[-8:]}"
@@ -94,7 +94,7 @@ class Case:
         )
 
     def stored(self, *, expires_at: int | None = None) -> File:
-        """A new file that is in the records."""
+        """Store a new file and return it."""
         return self.records.write(Write(files=(self.new_file(expires_at=expires_at),))).files[0]
 
     def page(
@@ -106,7 +106,7 @@ class Case:
         after: str = "",
         within: Sequence[str] = ("",),
     ) -> Page:
-        """A page of the largest tenant of a style."""
+        """List a page of the largest tenant of a style."""
         return self.records.list_files(
             *(self.of_style(style).name, "default"),
             prefix=prefix,
@@ -117,6 +117,6 @@ class Case:
         )
 
     def archived(self, part: float) -> str:
-        """A key in the archive's large folder, `part` of the way through it."""
+        """Return a key of the archive's large folder, at `part` (0 to 1) of its length."""
         tenant = self.of_style(ARCHIVE)
         return tenant.key(int(tenant.files * part) // 10 * 10)

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP connection that costs next to nothing, so that the server is what is seen."""
+"""A persistent HTTP connection with very little CPU time, so that only the server is measured."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MAX_HEAD_BYTES = 65536
 
 
 class UnexpectedAnswer(Exception):
-    """A request was answered with another status than the one to be measured."""
+    """The server responded with another status than the measured request expects."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request and the status with which it must be answered."""
+    """A request and the expected status of its response."""
 
     method: str
     target: str
@@ -25,7 +25,7 @@ class Request:
     body: bytes = b""
 
     def encoded(self) -> bytes:
-        """As it goes over the wire."""
+        """Return the request as bytes."""
         length = f"Content-Length: {len(self.body)}\r\n" if self.method == "PUT" else ""
         return (
             f"{self.method} {self.target} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -34,7 +34,7 @@ class Request:
 
 
 class HttpConnection:
-    """Sends one request after the other."""
+    """A connection that sends one request after another."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -46,7 +46,7 @@ class HttpConnection:
         return made
 
     def microseconds(self, request: Request) -> float:
-        """How long the request takes until all of its answer is here."""
+        """Send a request; return the microseconds until the whole response has arrived."""
         sent = request.encoded()
         start = time.perf_counter_ns()
         self._socket.sendall(sent)

@@ -1,4 +1,4 @@
-"""Fills a migrated database through its bulk path: one big transaction after the other, or COPY."""
+"""Filling of a migrated database in bulk: by large transactions, or by COPY."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
 
 
 def fill(url: str, generated: Generated) -> None:
-    """Makes the tables with the service's own migrations, and fills them."""
+    """Create the tables with the service's migrations, and fill them."""
     upgrade(url, MIGRATIONS)
     path = sqlite_path(url)
     if path is None:
@@ -52,7 +52,7 @@ def fill(url: str, generated: Generated) -> None:
 
 def _fill_sqlite(path: str, generated: Generated) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # Nothing here has to survive a crash; the indexes are there, as in a database that grew.
+        # No row has to survive a crash. The indexes exist, as in a database that grew.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-3000000"):
             connection.execute(f"PRAGMA {pragma}")
         for table, columns, rows in _TABLES:
@@ -75,18 +75,18 @@ def _fill_postgres(url: str, generated: Generated) -> None:
                 ):
                     while lines := "".join(map(_line, islice(batch, 2000))):
                         copy.write(lines)
-        # As autovacuum leaves a database that has grown for years.
+        # The state that autovacuum leaves in a database that has grown for years.
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 
 
 def _line(row: Row) -> str:
-    # None of the generated values has a tab, a backslash or an end of line.
+    # No generated value has a tab, a backslash or a line end.
     return "\t".join("\\N" if value is None else str(value) for value in row) + "\n"
 
 
 def _batches(table: str, rows: Iterable[Row]) -> Iterator[Iterator[Row]]:
-    """Some rows at a time; says how it goes on."""
+    """Yield the rows in batches, and print the progress."""
     start, done = time.monotonic(), 0
     remaining = iter(rows)
     for first in remaining:

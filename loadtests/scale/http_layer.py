@@ -1,4 +1,4 @@
-"""Requests through nginx and uWSGI, to a small and to a full database in turn."""
+"""Requests through nginx and uWSGI, in turn to a Wharf with a small and a full database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONNECTIONS = 16
 
 
 def measure(small: Client, full: Client, calls: int, only: str = "") -> list[Cost]:
-    """Each kind of request `calls` times, one by one in turn; the first tenth is warm-up."""
+    """Measure each kind of request `calls` times, in turn. The first tenth is not counted."""
     with HttpConnection(small.wharf.port) as few, HttpConnection(full.wharf.port) as many:
         pairs = ((small, few), (full, many))
         return [_measure(kind, pairs, calls) for kind in KINDS if only in kind.title]
@@ -40,12 +40,12 @@ def _measure(kind: Kind, pairs: Sequence[tuple[Client, HttpConnection]], calls: 
     return Cost(kind.title, median(few), median(many), fmean(few), fmean(many), first)
 
 
-# ---- as much as it takes ----
+# ---- saturation ----
 
 
 @dataclass(frozen=True)
 class Load:
-    """Requests a second, and processor time of all processes of the server for each, in ms."""
+    """Requests a second, and the server's CPU time for a request in milliseconds."""
 
     per_second: float
     cpu_milliseconds: float
@@ -53,7 +53,7 @@ class Load:
 
 @dataclass(frozen=True)
 class LoadRatio:
-    """Rates of both, and the median over the rounds of full to small."""
+    """The loads of both databases, and the median of the rounds' ratios of full to small."""
 
     title: str
     small: Load
@@ -65,12 +65,12 @@ class LoadRatio:
 def saturate(
     small: Client, full: Client, pids: Sequence[int], *, rounds: int, seconds: float
 ) -> list[LoadRatio]:
-    """GET and PUT of 10 KiB over 16 connections; `pids`: other servers that work for them."""
+    """Measure GET and PUT of 10 KiB over 16 connections; `pids` are the database's processes."""
     found = []
     for method in ("GET", "PUT"):
         pairs = []
         for turn in range(rounds):
-            # Whoever comes second finds another cache and another disk: take turns in that, too.
+            # The order alternates: the second one finds other caches and another disk.
             order = (small, full) if turn % 2 else (full, small)
             loads = {id(client): _load(client, method, pids, seconds) for client in order}
             pairs.append((loads[id(small)], loads[id(full)]))
@@ -124,7 +124,7 @@ def _wrk(port: int, method: str, targets: Path, body: Path, seconds: float) -> d
         "SCALE_METHOD": method,
         "SCALE_TARGETS": str(targets),
         "SCALE_BODY": str(body),
-        # New keys each time.
+        # Each round has new keys.
         "SCALE_RUN": os.urandom(4).hex(),
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What the service asks of its records, one operation at a time, on any spread of files."""
+"""The operations of the service on its records, each for any spread of files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from wharf_upload.domain.kept_links import LinkFilter
 from wharf_upload.domain.refusals import QuotaExceeded
 from wharf_upload.domain.tenant_limits import Limits
 
-# A tenant that may store one byte.
+# The name of a tenant that may store one byte.
 NO_ROOM = "no-room"
 BLOBS_A_TIME = 200
-# A day that all generated rows that expire have before them.
+# A time before which no generated row expires.
 _PAST, _FUTURE_MILLISECONDS = 1, 1_000_000_000_000
 
 Run = Callable[[], object]
@@ -30,9 +30,10 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Operation:
-    """`prepare` makes what is not measured, and gives what is; `hot`: on the way of a request.
+    """An operation of the records. `prepare` does work that is not measured, and returns the rest.
 
-    `lookups` is how many names the operation looks up in one index, each at another place.
+    `hot` tells whether a client's request waits for the operation. `lookups` is the number of
+    names that it looks up in one index.
     """
 
     title: str
@@ -126,13 +127,13 @@ def _listing(style: str = ARCHIVE, part: float | None = None, **how: str) -> Cal
 
 
 def _granted(**how: str) -> Callable[[Case], Run]:
-    # Two folders with files, and one without any.
+    # Two folders with files, and one without files.
     within = ("archive/", "nothing/", "summary ")
     return lambda case: lambda: case.page(ARCHIVE, within=within, **how)
 
 
 def _list_prefix(case: Case) -> Run:
-    # Fewer files have it than fit on a page: the listing must end where they end.
+    # A page has room for more files than have this prefix. The list must end with the prefix.
     prefix = case.archived(0.5)[:-8]
     return lambda: case.page(ARCHIVE, prefix=prefix)
 
@@ -149,7 +150,7 @@ def _refused(case: Case) -> Run:
 
 
 def _events(case: Case) -> Run:
-    # The largest tenant's last ones: more than a page of them are there.
+    # The last events of the largest tenant, which are more than a page.
     name = case.of_style(ARCHIVE).name
     return lambda: case.records.events(name, 0, 10)
 
@@ -161,7 +162,7 @@ def _last_events(case: Case) -> Run:
 
 def _under_way(subject: str | None = None) -> Callable[[Case], Run]:
     def prepare(case: Case) -> Run:
-        # The largest tenant's: more than a page of them are there.
+        # Rows of the largest tenant, which are more than a page.
         uploads, name = case.records.uploads, case.of_style(ARCHIVE).name
         return lambda: uploads.under_way(name, subject=subject, after="", limit=10)
 
@@ -206,7 +207,7 @@ def _links(**wanted: str) -> Callable[[Case], Run]:
 
 
 def _lists_origin(case: Case) -> Run:
-    # Listed by one of all the tenants, or by none.
+    # An origin that one tenant lists, or no tenant.
     origin = f"https://{case.tenant().name}.{case.random.choice(('example', 'invalid'))}"
     return lambda: case.records.lists_origin(origin)
 
@@ -225,7 +226,7 @@ def _expire_tenant(case: Case) -> Run:
 def _forget_some(case: Case) -> Run:
     key = Idempotency(subject="client-1", key=uuid7_hex(), fingerprint="0" * 64)
     case.records.write(Write(files=(case.new_file(),), idempotency=key))
-    # What was generated is younger.
+    # The generated rows are newer.
     before = END_MILLISECONDS + 300 * 86_400_000
     return lambda: case.records.forget_idempotency(before)
 

@@ -1,4 +1,4 @@
-"""What the database does for each statement that an operation runs."""
+"""The database's plans for the statements of an operation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
-# Rows that a statement brings along: `FROM (VALUES ...) AS given`, or a SELECT without FROM.
+# Rows of the statement itself: `FROM (VALUES ...) AS given`, or a SELECT without FROM.
 _OF_PARAMETERS = re.compile(r"SCAN (given|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
 
 
 @dataclass
 class Recorder:
-    """A database that remembers what it was asked; obeys `Database`."""
+    """A database (`Database`) that records its statements."""
 
     database: Database
     calls: list[Statement] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Recorder:
 
     @property
     def statements(self) -> dict[str, tuple[object, ...]]:
-        """Each statement once, with the first parameters that it had."""
+        """Return each statement once, with its first parameters."""
         return dict(reversed(self.calls))
 
     def reading(self) -> Connection:
@@ -47,7 +47,7 @@ class Recorder:
         self.database.close()
 
     def note(self, sql: str, parameters: Sequence[object]) -> None:
-        """Remembers a statement."""
+        """Record a statement."""
         self.calls.append((sql, tuple(parameters)))
 
 
@@ -77,14 +77,14 @@ class _Recording:
 
 @dataclass(frozen=True)
 class Plan:
-    """`lines` are for people; `faults` say what costs more, the more rows there are."""
+    """A plan as `lines` of text; `faults` are the lines whose cost grows with the rows."""
 
     lines: tuple[str, ...]
     faults: tuple[str, ...]
 
 
 def explain(database: Database, statement: Statement, *, generic: bool = False) -> Plan:
-    """The plan of a statement; `generic` as PostgreSQL makes it without its parameters."""
+    """Return the plan of a statement; `generic` is PostgreSQL's plan for any parameters."""
     if database.dialect == "sqlite":
         return _explain_sqlite(database, statement)
     return _explain_postgres(database, statement, generic=generic)
@@ -126,7 +126,7 @@ def _explain_postgres(database: Database, statement: Statement, *, generic: bool
 
 
 def pages_read(database: Database, statement: Statement) -> int:
-    """How many pages PostgreSQL looks at for a query, beside one for each row of the answer."""
+    """Return the pages that PostgreSQL reads for a query, minus one for each returned row."""
     sql, parameters = statement
     row = database.reading().row(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", parameters)
     assert row is not None
@@ -146,7 +146,7 @@ def _literal(value: object) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
-    # Neither marks of parameters nor percent signs may be in a statement.
+    # A literal must not contain `?` or `%`, which have a meaning in statements.
     return "'" + str(value).replace("'", "''").replace("?", "-").replace("%", "-") + "'"
 
 
@@ -168,9 +168,9 @@ def _described(node: dict[str, Any]) -> str:
 
 
 def _grows(node: dict[str, Any]) -> bool:
-    """A scan of a table or of a whole index, or a sort."""
+    """Tell whether a node scans a table or a whole index, or sorts."""
     kind = node["Node Type"]
     if kind in {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}:
-        # The end of an ordered index needs no condition where a limit stands above it.
+        # A scan from one end of an ordered index needs no condition below a limit.
         return "Index Cond" not in node
     return kind in {"Seq Scan", "Sort", "Incremental Sort", "Hash Join", "Merge Join"}

@@ -1,4 +1,4 @@
-"""The operations of the records, on a small and on a full database in turn."""
+"""The operations of the records, in turn on a small and on a full database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loadtests.scale.operations import OPERATIONS, Operation
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds: of the first call in the process's life with cold pages, and of the others."""
+    """Costs in microseconds: of the process's first call, with cold pages, and of later calls."""
 
     title: str
     small_median: float
@@ -23,17 +23,17 @@ class Cost:
 
     @property
     def ratio(self) -> float:
-        """Full to small, of medians."""
+        """Return the ratio of the medians, full to small."""
         return self.full_median / self.small_median
 
     @property
     def mean_ratio(self) -> float:
-        """Full to small, of means: what happens rarely, as a checkpoint, counts too."""
+        """Return the ratio of the means, full to small. Rare work such as a checkpoint counts."""
         return self.full_mean / self.small_mean
 
 
 def measure(small: Case, full: Case, calls: int, only: str = "") -> list[Cost]:
-    """Each operation `calls` times on either, call by call in turn; the first tenth is warm-up."""
+    """Measure each operation `calls` times on both, in turn. The first tenth is not counted."""
     return [
         _measure(operation, small, full, calls if operation.hot else max(10, calls // 5))
         for operation in OPERATIONS

@@ -1,4 +1,4 @@
-"""Tables in Markdown."""
+"""The tables of `make scale` in Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_upload.database.file_rows import COLUMNS
 from wharf_upload.database.sql import SqlRecords
 
 _LARGEST = 8
-# What finds rows; an INSERT does not.
+# The statements that find rows. An INSERT does not.
 _LOOKS = ("SEARCH", "SCAN", "Scan")
 
 
@@ -26,7 +26,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def costs(what: str, found: Sequence[Cost]) -> str:
-    """Medians, and the ratio of means beside the ratio of medians."""
+    """Return a table of medians, with the ratios of medians and of means."""
     head = (what, "empty, µs", "full, µs", "ratio", "ratio of means", "first call, µs")
     return _table(
         head,
@@ -45,7 +45,7 @@ def costs(what: str, found: Sequence[Cost]) -> str:
 
 
 def loads(found: Sequence[LoadRatio]) -> str:
-    """Rates, and processor time for a request."""
+    """Return a table of rates, and of CPU time for a request."""
     head = ("load", "empty, /s", "full, /s", "ratio", "empty, CPU ms", "full, CPU ms", "ratio")
     return _table(
         head,
@@ -65,7 +65,7 @@ def loads(found: Sequence[LoadRatio]) -> str:
 
 
 def sizes(found: dict[str, int], files: int) -> str:
-    """The largest tables and indexes, in bytes for each file."""
+    """Return a table of the largest tables and indexes, in bytes for each file."""
     return _table(
         ("table or index", "MB", "bytes per file"),
         (
@@ -76,7 +76,7 @@ def sizes(found: dict[str, int], files: int) -> str:
 
 
 def plans(case: Case, database: Database) -> str:
-    """The plan of every statement of every operation, once."""
+    """Return the plan of each statement of each operation, once."""
     recorder, seen, lines = Recorder(database), set[str](), []
     recorded = Case(SqlRecords(recorder), case.everybody, case.random)
     for operation in OPERATIONS:
@@ -94,7 +94,7 @@ def plans(case: Case, database: Database) -> str:
 
 
 def _short(line: str) -> str:
-    """Without the list of columns, repeated marks, and what PostgreSQL says of types."""
+    """Return a line without the columns, repeated parameters and PostgreSQL's type names."""
     line = line.replace(COLUMNS, "…").replace("::text[]", "").replace("::text", "")
     line = re.sub(r"\?(, \?){3,}", "?, …", line)
     line = re.sub(r"(\$\d+)(, \$\d+){3,}", r"\1, …", line)

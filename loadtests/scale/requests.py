@@ -1,4 +1,4 @@
-"""Requests as clients send them, on any spread of files."""
+"""The requests of clients, for any spread of files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _numbers: Iterator[int] = itertools.count()
 
 @dataclass
 class Client:
-    """Asks one Wharf for what a case knows to be there; signs tokens for any tenant."""
+    """A client of one Wharf that uses the files of a case, and signs tokens for any tenant."""
 
     wharf: Wharf
     case: Case
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Makes the bytes of the hot files, and a tenant without room."""
+        """Create the bytes of the hot files, and a tenant without free quota."""
         store = local_store(self.wharf.folder / "data", durable=False)
         for tenant, number in self.case.hot:
             file = self.case.records.file(tenant.name, tenant.bucket(number), tenant.key(number))
@@ -44,7 +44,7 @@ class Client:
         self.case.records.put_limits(NO_ROOM, Limits(max_bytes=1))
 
     def token(self, tenant: str) -> str:
-        """A token as auth would sign it."""
+        """Return a token as auth signs it."""
         if tenant not in self._tokens:
             (path,) = (self.wharf.folder / "data/auth/keys").glob("*.pem")
             now = int(time.time())
@@ -63,11 +63,11 @@ class Client:
         return self._tokens[tenant]
 
     def hot(self) -> Place:
-        """One of the hot files; the next one each time."""
+        """Return the next one of the hot files."""
         return self.case.hot[next(_numbers) % len(self.case.hot)]
 
     def file(self, method: str, status: int, *, route: str = "files", new: str = "") -> Request:
-        """A request to a hot file, or to a new one beside it."""
+        """Return a request for a hot file, or for a new file next to it."""
         tenant, number = self.hot()
         return self.to(method, status, tenant, number, route=route, new=new)
 
@@ -81,7 +81,7 @@ class Client:
         route: str = "files",
         new: str = "",
     ) -> Request:
-        """A request to a file of a tenant."""
+        """Return a request for a file of a tenant."""
         key = quote(tenant.key(number) + new)
         return Request(
             method,
@@ -92,7 +92,7 @@ class Client:
         )
 
     def listing(self, style: str = ARCHIVE, after: str = "", **query: str) -> Request:
-        """A page of the largest tenant of a style."""
+        """Return a request for a page of the largest tenant of a style."""
         if after:
             query["cursor"] = base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")
         words = urlencode({**query, "limit": str(PAGE)})
@@ -101,13 +101,13 @@ class Client:
 
 
 def new_name() -> str:
-    """What makes a key a new one."""
+    """Return a text that makes a key unique."""
     return f"~{next(_numbers):08}"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of request. `before` is sent first each time, and not measured."""
+    """A kind of request. The client first sends `before`, which is not measured."""
 
     title: str
     make: Callable[[Client], Request]

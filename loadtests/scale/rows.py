@@ -1,4 +1,4 @@
-"""Rows of the upload service's tables for a spread, in the order in which they would have come."""
+"""Rows of the upload service's tables for a spread of files, in the order of their times."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from random import Random
 from loadtests.scale.spread import BUCKETS, END_MILLISECONDS, Tenant, numbers, runs, tenants
 from servicekit.database import Row
 
-# What every 50th file of a tenant holds: bytes are made for those that are read.
+# The content of each 50th file of a tenant. Only these files are downloaded and have bytes.
 CONTENT = bytes(range(256)) * 40
 CONTENT_SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WHOLE_EVERY = 50
-# So many at least, so that a small database, too, has what is asked for at once.
+# The least number, so that a small database also has enough rows for one operation.
 _LEAST_ROWS = 300
 _TYPES = ("image/jpeg", "application/pdf", "application/gzip", "text/plain")
 _YEAR_MILLISECONDS = 365 * 86_400_000
 
 
 def identifier(at: int, random: Random) -> str:
-    """A version 7 UUID as `servicekit.ids` makes them, at a time of the past."""
+    """Return a version 7 UUID, as `servicekit.ids` does, for a time in the past."""
     value = at << 80 | random.getrandbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     return f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
@@ -30,9 +30,9 @@ def identifier(at: int, random: Random) -> str:
 
 @dataclass
 class Generated:
-    """The rows of one database; `files()` must be used up before the others are asked for.
+    """The rows of one database. Read all of `files()` before the other rows.
 
-    `events` is the part of the files, the newest, whose events are still kept.
+    `events` is the part of the files, the newest ones, whose events still exist.
     """
 
     tenant_count: int
@@ -45,11 +45,11 @@ class Generated:
 
     def __post_init__(self) -> None:
         self.everybody = tenants(self.tenant_count, self.file_count)
-        # Each tenant has one file at least: a little more than was asked for.
+        # Each tenant has at least one file, so there may be a few more than `file_count`.
         self.file_count = sum(tenant.files for tenant in self.everybody)
 
     def files(self) -> Iterator[Row]:
-        """Rows of `files`, as `file_rows.py` has the columns; one in twenty expires some day."""
+        """Yield rows of `files`, in the column order of `file_rows.py`; one in twenty expires."""
         random = Random(self.seed)
         first_event = int(self.file_count * (1 - self.events))
         order = numbers(runs(self.everybody, random))
@@ -77,30 +77,30 @@ class Generated:
             yield row
 
     def usage(self) -> Iterator[Row]:
-        """Rows of `usage`: tenant, bytes, files."""
+        """Yield rows of `usage`: tenant, bytes, files."""
         for tenant in self.everybody:
             yield tenant.name, self._usage[tenant.name, "bytes"], tenant.files
 
     def buckets(self) -> Iterator[Row]:
-        """Rows of `buckets`: tenant, name, policy, created_at."""
+        """Yield rows of `buckets`: tenant, name, policy, created_at."""
         at = END_MILLISECONDS - _YEAR_MILLISECONDS
         for tenant in self.everybody:
             for name in BUCKETS[1:]:
                 yield tenant.name, name, '{"max_file_bytes":1000000000}', at
 
     def limits(self) -> Iterator[Row]:
-        """Rows of `limits`: tenant, max_bytes, max_files, requests_per_minute; of every other."""
+        """Yield rows of `limits` for every second tenant: the tenant and its limits."""
         for tenant in self.everybody[::2]:
             yield tenant.name, 1 << 60, 1 << 40, 1_000_000_000
 
     def link_keys(self) -> Iterator[Row]:
-        """Rows of `link_keys`: tenant, secret, created_at; of every other."""
+        """Yield rows of `link_keys` for every second tenant: tenant, secret, created_at."""
         random = Random(self.seed + 3)
         for tenant in self.everybody[::2]:
             yield tenant.name, f"{random.getrandbits(256):064x}", END_MILLISECONDS
 
     def links(self) -> Iterator[Row]:
-        """Rows of `links`, as `database/links.py` has the columns; half the largest tenant's."""
+        """Yield rows of `links`, with the columns of `database/links.py`. Half are one tenant's."""
         random = Random(self.seed + 6)
         for number in range(max(4 * _LEAST_ROWS, self.file_count // 100)):
             tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0]
@@ -112,12 +112,12 @@ class Generated:
             )
 
     def cors_origins(self) -> Iterator[Row]:
-        """Rows of `cors_origins`: bucket, origin, tenant; one origin of each tenant."""
+        """Yield rows of `cors_origins`, one for each tenant: bucket, origin, tenant."""
         for tenant in self.everybody:
             yield BUCKETS[1], f"https://{tenant.name}.example", tenant.name
 
     def ticket_uses(self) -> Iterator[Row]:
-        """Rows of `ticket_uses`: tenant, ticket, uses, expires_at; tickets of some hours."""
+        """Yield rows of `ticket_uses` for some hours: tenant, ticket, uses, expires_at."""
         random = Random(self.seed + 4)
         for number in range(max(_LEAST_ROWS, self.file_count // 100)):
             tenant = self.everybody[number * 7919 % self.tenant_count].name
@@ -125,20 +125,20 @@ class Generated:
             yield tenant, f"{random.getrandbits(128):032x}", 1, at
 
     def event_rows(self) -> Iterator[Row]:
-        """Rows of `events`: number (as the clock gives them), tenant, kind, at, data."""
+        """Yield rows of `events`: number (from the time), tenant, kind, at, data."""
         first = 1000 * (END_MILLISECONDS - _YEAR_MILLISECONDS)
         for number, deed in enumerate(self._deeds, first):
             yield number, *deed
 
     def doomed(self) -> Iterator[Row]:
-        """Rows of `doomed`: blob, tenant, doomed_at; what an hour of deletions leaves."""
+        """Yield rows of `doomed` for an hour of deletions: blob, tenant, doomed_at."""
         random = Random(self.seed + 1)
         for number in range(max(_LEAST_ROWS, self.file_count // 1000)):
             at = END_MILLISECONDS + _YEAR_MILLISECONDS + number
             yield identifier(at, random), self.everybody[number % self.tenant_count].name, at
 
     def idempotency(self) -> Iterator[Row]:
-        """Rows of `idempotency`: a day's requests that had a key."""
+        """Yield rows of `idempotency` for a day's requests."""
         random = Random(self.seed + 2)
         for number in range(max(_LEAST_ROWS, self.file_count // 100)):
             tenant = self.everybody[number * 7919 % self.tenant_count].name
@@ -147,7 +147,7 @@ class Generated:
             yield tenant, "client-1", f"key-{number}", digest, '{"files":[],"created":[]}', at
 
     def uploads(self) -> Iterator[Row]:
-        """Rows of `uploads`: half of them the largest tenant's, one in four unfinished."""
+        """Yield rows of `uploads`: half belong to the largest tenant, one in four is unfinished."""
         random = Random(self.seed + 5)
         for number in range(max(4 * _LEAST_ROWS, self.file_count // 20)):
             tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0].name
@@ -161,11 +161,11 @@ class Generated:
 
 
 def _event(row: Row) -> str:
-    """A file's JSON, as `records.changes.Ledger` keeps it in an event."""
+    """Return a file as JSON, in the form that an event has."""
     blob, tenant, bucket, key, _, size, sha256, media_type, declared, name, owner, _, _, at, *_ = (
         row
     )
-    # None of these values needs an escape.
+    # No value contains a character that JSON escapes.
     return (
         f'{{"id":"{blob}","tenant":"{tenant}","bucket":"{bucket}","key":"{key}","blob":"{blob}",'
         f'"size":{size},"sha256":"{sha256}","media_type":"{media_type}","declared_type":'

@@ -1,4 +1,4 @@
-"""Databases, small and full, and a Wharf on each of them."""
+"""A small and a full database, and a Wharf on each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.postgres import PostgresServer
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DIALECTS = (SQLITE, POSTGRESQL)
-# As its documentation advises: a part of the memory, and rarer checkpoints.
+# As PostgreSQL's documentation advises: a part of the memory, and rarer checkpoints.
 _SERVING = ("shared_buffers=2GB", "max_wal_size=4GB")
 _FILLING = (
     *("fsync=off", "shared_buffers=2GB", "max_wal_size=16GB", "wal_level=minimal"),
@@ -29,7 +29,7 @@ _FILLING = (
 
 @dataclass(frozen=True)
 class Databases:
-    """URLs; processes of a server that does their work."""
+    """The URLs of both databases, and the processes of their server."""
 
     small: str
     full: str
@@ -37,7 +37,7 @@ class Databases:
 
 
 class ScaleWharf(Wharf):
-    """A Wharf whose upload service (on SQLite), or both services, use a database made before."""
+    """A Wharf on an existing database. On SQLite only the upload service uses it."""
 
     def __init__(self, folder: Path, database: str) -> None:
         super().__init__(folder, FULL)
@@ -58,7 +58,7 @@ class ScaleWharf(Wharf):
 
 @contextmanager
 def databases(dialect: str, work: Path, small: Generated, full: Generated) -> Iterator[Databases]:
-    """Both, filled; the full one is kept when it is there already."""
+    """Yield both databases, filled. A full database of an earlier run is used again."""
     work.mkdir(parents=True, exist_ok=True)
     make = _sqlite if dialect == SQLITE else _postgres
     with make(work, small, full) as made:
@@ -102,7 +102,7 @@ def _new_database(server: PostgresServer, name: str) -> None:
 
 
 def sizes(url: str) -> dict[str, int]:
-    """Bytes of the tables and indexes, the largest first."""
+    """Return the bytes of the tables and indexes, the largest first."""
     path = sqlite_path(url)
     if path is not None:
         return {"all": path.stat().st_size, **_sqlite_pages(path)}
@@ -118,15 +118,15 @@ def _sqlite_pages(path: Path) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as connection:
         try:
             rows = connection.execute(
-                # `pgsize` overflows at 2 GiB; `pageno` of an aggregate is the number of pages.
+                # `pgsize` overflows at 2 GiB. With aggregation, `pageno` is the number of pages.
                 "SELECT name, pageno * (SELECT page_size FROM pragma_page_size) FROM dbstat "
                 "WHERE aggregate = TRUE ORDER BY 2 DESC"
             ).fetchall()
-        except sqlite3.OperationalError:  # built without that table
+        except sqlite3.OperationalError:  # this SQLite does not have the table
             return {}
     return dict(rows)
 
 
 def remove(work: Path) -> None:
-    """All that was made."""
+    """Delete all databases."""
     shutil.rmtree(work, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Who has how many files, and what their keys look like: the same for the same seed."""
+"""The numbers and keys of each tenant's files, which depend only on the seed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from random import Random
 
 BUCKETS = ("default", "photos", "backups")
-# A year and a half of uploads, which end where the clock of Wharf's tests stands.
+# The uploads take a year and a half, and end at the time of the tests' clock.
 END_MILLISECONDS = 1_795_000_000_000
 SPAN_MILLISECONDS = 550 * 86_400_000
-# Files that a tenant sends one after the other before others have their turn.
+# The number of files that a tenant uploads in a run.
 _RUN_FILES = 200
 _DAYS = 540
 ARCHIVE, FLAT, DATED, DEEP, HASHED = "archive", "flat", "dated", "deep", "hashed"
@@ -20,24 +20,24 @@ _STYLES = (ARCHIVE, DATED, FLAT, HASHED, DEEP)
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant with `files` files whose keys follow one style."""
+    """A tenant with `files` files, whose keys have one style."""
 
     name: str
     files: int
     style: str
 
     def bucket(self, number: int) -> str:
-        """Where the tenant's file of this number lies; the archive keeps all in one bucket."""
+        """Return the bucket of a file by its number. The archive has only one bucket."""
         return BUCKETS[0] if self.style == ARCHIVE or number % 5 < 3 else BUCKETS[number % 5 - 2]
 
     def key(self, number: int) -> str:
-        """The key of the tenant's file of this number."""
+        """Return the key of a file by its number."""
         return _KEYS[self.style](number, self.files)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Files of one tenant that came one after the other, from `at` on (unix milliseconds)."""
+    """Consecutive uploads of one tenant, beginning at `at` (unix milliseconds)."""
 
     at: int
     tenant: Tenant
@@ -46,9 +46,9 @@ class Run:
 
 
 def tenants(count: int, files: int) -> list[Tenant]:
-    """Tenants by size, after Zipf: of 10,000 tenants the first has a tenth of all files.
+    """Return tenants with sizes by Zipf's law: of 10,000 tenants the first has 10 % of the files.
 
-    Every one has a file at least.
+    Each tenant has at least one file.
     """
     weights = [1 / rank for rank in range(1, count + 1)]
     scale = files / sum(weights)
@@ -61,7 +61,7 @@ def tenants(count: int, files: int) -> list[Tenant]:
 
 
 def runs(everybody: list[Tenant], random: Random) -> list[Run]:
-    """In which order the files came: each tenant's in turn, all tenants mixed."""
+    """Return the runs of all tenants in the order of their times."""
     found = []
     for tenant in everybody:
         starts = range(0, tenant.files, _RUN_FILES)
@@ -74,14 +74,14 @@ def runs(everybody: list[Tenant], random: Random) -> list[Run]:
 
 
 def numbers(order: list[Run]) -> Iterator[tuple[Run, int]]:
-    """All files in the order in which they came."""
+    """Yield all files in the order of their uploads."""
     for run in order:
         for number in range(run.first, run.last):
             yield run, number
 
 
 def _archive(number: int, total: int) -> str:
-    """One folder with most of a million files, a tree of days, and files before and after."""
+    """Return a key: most files are in one large folder, others in a tree of days or around it."""
     part = number % 10
     if part < 7:
         return f"archive/{number:09}.tar.gz"
