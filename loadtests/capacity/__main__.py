@@ -1,7 +1,8 @@
-"""`make capacity`: what each part of Wharf spends on a request, and what a database sees of it.
+"""`make capacity`: measure each part's CPU time for a request, and the database's work for it.
 
-Processor time is read from the kernel per process: what else runs on the machine moves it little.
-docs/capacity.md says what to make of it. The same on SQLite and on PostgreSQL, durability on.
+The kernel reports CPU time by process, so other programs on the machine change it little.
+docs/capacity.md says how to use the numbers. The command measures SQLite and PostgreSQL, both with
+durable writes.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from tests.servers.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
 _BODY_BYTES = 10 * 1024
-# As its documentation advises: a part of the memory, and rarer checkpoints. fsync is on.
+# As PostgreSQL's documentation advises: a part of the memory, rarer checkpoints. fsync is on.
 _SERVING = ("shared_buffers=512MB", "max_wal_size=4GB")
 
 
 class OnPostgres(Wharf):
-    """A Wharf whose services share a database; with no URL each has its SQLite file."""
+    """A Wharf whose services share a database. Without a URL each has its own SQLite file."""
 
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder, FULL)
@@ -42,7 +43,7 @@ class OnPostgres(Wharf):
 
 @dataclass
 class Spent:
-    """What one workload cost. `cpu_seconds` is by part of Wharf."""
+    """The costs of one workload. `cpu_seconds` has CPU time by part of Wharf."""
 
     units: float = 0.0
     cpu_seconds: dict[str, float] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Site:
     database_pid: int
 
     def parts(self) -> dict[str, float]:
-        """Processor seconds so far, by the log that a process writes to."""
+        """Return CPU seconds since the start, by part of Wharf."""
         found = dict.fromkeys(("gateway", "upload", "auth", "database"), 0.0)
         for pid in machine.family(self.wharf.pid):
             part = _part(pid)
@@ -69,7 +70,7 @@ class Site:
         return found
 
     def database(self) -> tuple[int, int]:
-        """Transactions committed and bytes of write-ahead log so far."""
+        """Return the numbers of committed transactions and of bytes of the write-ahead log."""
         if not self.url:
             return 0, 0
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -83,7 +84,7 @@ class Site:
 
     @contextmanager
     def spending(self) -> Iterator[Spent]:
-        """Measures a block; the block says how many units of work there were."""
+        """Measure a block, which sets the number of its units of work."""
         spent, before, (commits, wal) = Spent(), self.parts(), self.database()
         yield spent
         after, (commits_after, wal_after) = self.parts(), self.database()
@@ -92,7 +93,7 @@ class Site:
 
 
 def _part(pid: int) -> str:
-    """The part of Wharf that a process belongs to."""
+    """Return the part of Wharf that a process belongs to."""
     try:
         log = os.path.basename(os.readlink(f"/proc/{pid}/fd/1"))
     except OSError:
@@ -102,7 +103,7 @@ def _part(pid: int) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make capacity", description=__doc__.splitlines()[0])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each small workload")
@@ -141,7 +142,7 @@ Workload = tuple[str, str, Callable[[Site], float]]
 
 
 def _workloads(arguments: argparse.Namespace, work: Path) -> Iterator[Workload]:
-    """Name, unit and what does it; the latter returns how many units it did."""
+    """Yield name, unit and function of each workload. The function returns its number of units."""
     body, large = work / "body.jpg", work / "large.jpg"
     body.write_bytes(b"\xff\xd8\xff" + os.urandom(_BODY_BYTES - 3))
     with large.open("wb") as file:

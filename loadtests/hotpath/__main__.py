@@ -1,7 +1,7 @@
 """CPU time of requests in the upload service's Python, without nginx and uWSGI.
 
-Robust against other load on the machine: it counts the CPU time of this process, threads that write
-logs and metrics included, and the least of some rounds stands.
+Other load on the machine changes the result little: the command counts the CPU time of this
+process, including threads that write logs and metrics, and reports the least of several rounds.
 
     python -m loadtests.hotpath [--rounds 7] [--requests 4000] [--json]
                                 [--cases GET,PUT] [--traces http://127.0.0.1:4318]
@@ -31,7 +31,7 @@ def microseconds(case: Case, requests: int, turn: int, gateway: Gateway) -> floa
     begin = time.process_time()
     for name in names:
         case.ask(name)
-    # What is written behind the requests belongs to them.
+    # Work that continues after the responses belongs to the requests.
     time.sleep(0.3)
     spent = time.process_time() - begin
     gateway.empty_spool()
@@ -53,7 +53,7 @@ def measure(
 
 
 def application(base: Path, traces: str, database: str) -> Gateway:
-    """Return the gateway to a service on this folder; `traces` is where spans are sent, if any."""
+    """Return the gateway to a service on this folder; `traces` is the URL for spans, if any."""
     from servicekit import tracing
     from servicekit.database.migrating import upgrade
     from servicekit.testing import Issuer
@@ -91,7 +91,7 @@ def application(base: Path, traces: str, database: str) -> Gateway:
 
 @contextmanager
 def _folder_in_memory() -> Iterator[Path]:
-    """A folder for data, so that the disk does not count; log lines go where nobody sees them."""
+    """Yield a data folder in memory, so that the disk does not count; discard log lines."""
     base = Path(tempfile.mkdtemp(prefix="wharf-hotpath-", dir="/dev/shm"))
     told = os.dup(2)
     try:
@@ -105,7 +105,7 @@ def _folder_in_memory() -> Iterator[Path]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--requests", type=int, default=4000)

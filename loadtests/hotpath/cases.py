@@ -1,4 +1,4 @@
-"""The kinds of requests whose CPU time is measured, and the gateway's part in each of them."""
+"""The kinds of requests whose CPU time is measured, and the gateway's part of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-# Not servicekit's name: what imports servicekit must first say where metrics go.
+# Not imported from servicekit: an import of servicekit needs a folder for metrics first.
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 BODY = b"x" * 10_000
 _FILES = "/v1/files/default"
@@ -23,21 +23,21 @@ _FORM = (
     b'"\r\nContent-Type: application/octet-stream\r\n\r\n' + BODY + b"\r\n"
     b"--" + _BOUNDARY.encode() + b"--\r\n",
 )
-# Announced at admission: more than goes the short way.
+# The announced length, too large for the fast path.
 _LARGE_BYTES = "100000"
-# A caller's who reaches some folders, and the names that the cases use.
+# The grants of a caller that reaches some folders, and the names that the cases use.
 _FOLDERS = (*(f"folder-{number}/" for number in range(7)), "one", "PUT-", "admission-")
 GRANTS = {
     "v": 1,
     "own": [["default", prefix, "rwdl"] for prefix in _FOLDERS],
     "s": "files:read files:write files:delete buckets:admin",
 }
-# What a bucket has whose files are pages' to read and write.
+# The origins of a bucket whose files web pages read and write.
 BUCKET = b'{"cors_origins": ["' + _ORIGIN.encode() + b'"]}'
 
 
 def environ_of(method: str, path: str, token: str, body: bytes = b"") -> dict[str, Any]:
-    """Return what uWSGI makes of a request that nginx passes on."""
+    """Return the WSGI environment that uWSGI makes of a request from nginx."""
     return {
         "REQUEST_METHOD": method,
         "REQUEST_URI": path,
@@ -66,9 +66,9 @@ def environ_of(method: str, path: str, token: str, body: bytes = b"") -> dict[st
 class Case:
     """A kind of request.
 
-    `ask` sends one request under a name that is new each time. `prepare` does before the clock runs
-    what belongs to nginx: it spools the bodies of the requests of these names. `share` is the part
-    of the wanted number of requests that is sent: dear ones are fewer.
+    `ask` sends one request with a new name. `prepare` does nginx's work before the clock runs: it
+    spools the bodies of the requests with these names. `share` is the part of the wanted number of
+    requests that is sent, which is smaller for slow requests.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Case:
 
 
 class Gateway:
-    """Sends requests to the application as nginx does, from the same input each time."""
+    """A sender of requests to the application, as nginx sends them, with the same input."""
 
     def __init__(
         self,
@@ -88,16 +88,16 @@ class Gateway:
         spool_folder: Path,
         give_back: Callable[[str], None],
     ) -> None:
-        """`token_with_grants` has the claim `GRANTS`; the other one reaches everything.
+        """Store the tokens: `token_with_grants` has the claim `GRANTS`, `token` reaches all keys.
 
-        `give_back` ends what is reserved for a body.
+        `give_back` releases the reservation of a body.
         """
         self._give_back, self._reserved = give_back, list[str]()
         self._application, self._token, self._spool_folder = application, token, spool_folder
         self._token_with_grants, self._admission = token_with_grants, ""
 
     def cases(self) -> tuple[Case, ...]:
-        """Return all kinds of requests, after those that they need."""
+        """Return all kinds of requests. Each one follows those that it needs."""
         self.put("one")
         self._admission = self.admit("one")["X-Admission"]
         limited = Gateway(
@@ -124,7 +124,7 @@ class Gateway:
         self._ask(environ_of("PUT", f"{_FILES}/{name}", self._token, BODY), "201")
 
     def admit(self, name: str) -> dict[str, str]:
-        """Ask for the admission of a large `PUT`; return the answer's header fields."""
+        """Ask for the admission of a large `PUT`; return the header fields of the response."""
         question = environ_of("PUT", f"{_FILES}/{name}", self._token)
         question |= {"WHARF_STEP": "admit", "WHARF_PART": "", "CONTENT_LENGTH": _LARGE_BYTES}
         answer = self._ask(question, "204")
@@ -132,24 +132,24 @@ class Gateway:
         return answer
 
     def _end_bodies(self, _names: Sequence[str]) -> None:
-        """End the bodies that were admitted and never came, as the gateway does."""
+        """End the bodies that were admitted but not sent, as the gateway does."""
         for token in self._reserved:
             self._give_back(json.loads(urlsafe_b64decode(token))["reservation"])
         self._reserved.clear()
 
     def put_spooled(self, name: str) -> None:
-        """Send a `PUT` that was admitted and whose body nginx has spooled."""
+        """Send an admitted `PUT` whose body nginx has spooled."""
         request = environ_of("PUT", f"{_FILES}/{name}", self._token)
         self._ask(request | self._spooled(name, len(BODY)), "201")
 
     def post_form(self, name: str) -> None:
-        """Send a form with one file that was admitted and that nginx has spooled."""
+        """Send an admitted form with one file, which nginx has spooled."""
         request = environ_of("POST", _FILES, self._token)
         length = sum(map(len, _FORM)) + len(name)
         self._ask(request | self._spooled(name, length) | {"CONTENT_TYPE": _FORM_TYPE}, "201")
 
     def preflight(self, _name: str) -> None:
-        """Send the question of a browser before a page's `PUT` to another origin."""
+        """Send the preflight request of a browser before a page's `PUT` to another origin."""
         request = environ_of("OPTIONS", f"{_FILES}/one", "")
         del request["HTTP_AUTHORIZATION"]
         request |= {
@@ -161,7 +161,7 @@ class Gateway:
         assert answer["Access-Control-Allow-Origin"] == _ORIGIN
 
     def empty_spool(self) -> None:
-        """Remove the bodies that were spooled, as nginx does after each answer."""
+        """Remove the spooled bodies, as nginx does after each response."""
         for path in self._spool_folder.iterdir():
             path.unlink()
 

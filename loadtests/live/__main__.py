@@ -1,7 +1,7 @@
-"""`make bench-live`: what idle connections of the live channel cost, and how late its events are.
+"""`make bench-live`: measure idle connections of the live channel, and the delay of its events.
 
-Starts a Wharf whose limits allow so many connections, twice: with hints between its processes, and
-without, when the live process looks for events once a second. Prints two tables.
+The command starts a Wharf with high limits twice: with hints between its processes, and without
+them, when the live process asks for events once a second. It prints two tables.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tests.servers.wharf.instance import Wharf, running
 
 _DESCRIPTORS = 16_384
 _ECHOING, _ECHO_SECONDS = 10, 5.0
-# Heartbeats of all connections have gone round by then, and what was for the handshake is freed.
+# By then each connection has had a heartbeat, and the memory of handshakes is free.
 _SETTLE_SECONDS = 30.0
-#: Nobody answers there: hints are lost, as they may be.
+#: No process listens at this address. Hints are lost, which is allowed.
 _NOWHERE = "redis://127.0.0.1:1/0"
 _PARTS = ("live", "nginx")
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make bench-live", description=__doc__)
     parser.add_argument("--connections", type=int, default=2000, help="idle ones")
     parser.add_argument("--uploads", type=int, default=500, help="whose events are timed")
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _raise_descriptors() -> None:
-    """Connections take a descriptor each at their client, and two at the gateway."""
+    """Raise the limit of descriptors: a connection needs one at the client, two at the gateway."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -66,7 +66,7 @@ def _wharf(**settings: str) -> AbstractContextManager[Wharf]:
 
 
 def _memory_and_echo(wharf: Wharf, connections: int, settle: float) -> None:
-    asyncio.run(echoes(wharf, 1, 0.1))  # what the first connection loads is no connection's
+    asyncio.run(echoes(wharf, 1, 0.1))  # the first connection loads code, which is not counted
     before = _memory(wharf)
     with crowd(wharf, connections):
         time.sleep(settle)
@@ -87,7 +87,7 @@ def _print_late(title: str, wharf: Wharf, told: argparse.Namespace) -> None:
 
 
 def _memory(wharf: Wharf) -> dict[str, float]:
-    """Megabytes by part."""
+    """Return the memory in MB by part of Wharf."""
     return {
         name: sum(_pss_kilobytes(pid) for pid in wharf.processes(f"{name}.log")) / 1024
         for name in _PARTS

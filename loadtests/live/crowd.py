@@ -1,4 +1,4 @@
-"""Idle connections from a few processes, which have addresses and descriptors of their own."""
+"""Idle connections from several processes, each with own addresses and descriptors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.servers.wharf.instance import ROOT, Wharf
 from tests.servers.wharf.tenants import Signer
 
 _PROCESSES, _OF_ONE_ADDRESS, _OF_ONE_TENANT = 4, 100, 100
-# Longer than any measurement.
+# A time that is longer than any measurement.
 _GOOD_SECONDS = 7200
 _COMMAND = [sys.executable, "-m", "loadtests.live.idle"]
 
 
 @contextmanager
 def crowd(wharf: Wharf, connections: int) -> Iterator[None]:
-    """So many idle connections of several tenants during a block; none may be lost."""
+    """Keep idle connections of several tenants open during a block; fail if one is lost."""
     signer = Signer(wharf)
     expiry = int(time.time()) + _GOOD_SECONDS
     tokens = [

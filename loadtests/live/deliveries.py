@@ -1,4 +1,4 @@
-"""How late an event is at a client, and how many messages a second the server answers."""
+"""The delay of events at clients, and the server's rate of answered messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSE_SECONDS = 0.05
 
 
 async def late(wharf: Wharf, uploads: int, listeners: int) -> list[float]:
-    """Milliseconds from the time in an event to its arrival, for each upload and listener."""
+    """Return the milliseconds from an event's time to its arrival, for each upload and listener."""
     signer = Signer(wharf)
     writer = signer.client()
     tokens = [signer.token(tid=writer.tenant, scope="events:read") for _ in range(listeners)]
@@ -45,7 +45,7 @@ async def _arrivals(listener: Listener, events: int) -> list[float]:
 
 
 async def echoes(wharf: Wharf, connections: int, seconds: float) -> float:
-    """Answers a second to pings of so many connections, each of which waits for its answer."""
+    """Return the answered pings a second of connections that each wait for their answer."""
     signer = Signer(wharf)
     tokens = [signer.token(scope="events:read") for _ in range(connections)]
     opened = [await Listener.open(wharf.port, token) for token in tokens]

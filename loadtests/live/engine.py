@@ -1,6 +1,7 @@
-"""The little of Engine.IO and Socket.IO that a measurement needs, on a WebSocket of its own.
+"""The parts of Engine.IO and Socket.IO that a measurement needs, on an own WebSocket.
 
-A stock client costs more than the server that it measures; this one reads and writes their frames.
+The usual client needs more CPU time than the measured server. This client reads and writes the
+frames directly.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 
-# Engine.IO's packets, and Socket.IO's within its message.
+# The packets of Engine.IO, and those of Socket.IO inside an Engine.IO message.
 _OPEN, _PING, _PONG = "0", "2", "3"
 _CONNECT, _REFUSED, _EVENT = "40", "44", "42"
 _OPEN_SECONDS = 60.0
 
 
 class RefusedError(Exception):
-    """The server did not let the connection in; the message is its answer."""
+    """The server refused the connection; the message is its response."""
 
 
 class Listener:
@@ -28,7 +29,7 @@ class Listener:
 
     @classmethod
     async def open(cls, port: int, token: str, source: str = "127.0.0.1") -> Self:
-        """Connects from a source address and says who it is; raises `RefusedError`."""
+        """Connect from a source address and log in with a token; raise `RefusedError`."""
         socket = await connect(
             f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket",
             compression=None,
@@ -46,22 +47,22 @@ class Listener:
         return opened
 
     async def next(self) -> tuple[str, Any]:
-        """The name and the document of the next event that the server emits."""
+        """Return name and document of the next event from the server."""
         while not (packet := await self._packet()).startswith(_EVENT):
             pass
         name, document = json.loads(packet.removeprefix(_EVENT))
         return name, document
 
     async def say(self, document: object) -> None:
-        """Emits `msg`."""
+        """Emit the event `msg`."""
         await self._socket.send(_EVENT + json.dumps(["msg", document]))
 
     async def close(self) -> None:
-        """Leaves."""
+        """Disconnect."""
         await self._socket.close()
 
     async def _packet(self) -> str:
-        """The next packet that is no heartbeat."""
+        """Return the next packet that is no heartbeat."""
         while True:
             packet = str(await self._socket.recv())
             if packet != _PING:

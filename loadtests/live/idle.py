@@ -1,7 +1,7 @@
-"""A process that holds idle connections: `python -m loadtests.live.idle`.
+"""A process that keeps idle connections open: `python -m loadtests.live.idle`.
 
-Reads what to do from the first line of its input, says `open` when all connections stand, and
-leaves when its input ends.
+It reads an `Order` from the first line of its input, prints `open` when all connections are open,
+and ends when its input ends.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from websockets.exceptions import ConnectionClosed
 
 from loadtests.live.engine import Listener
 
-#: As many handshakes at once: more would only wait in nginx.
+#: The number of concurrent handshakes. More of them would wait in nginx.
 _AT_ONCE = 20
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Connections by source address; each has a token of its own."""
+    """The connections to open, by source address, each with its own token."""
 
     port: int
     tokens: list[str]
@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 async def hold(order: Order) -> None:
-    """Opens all connections, then answers heartbeats until the input ends."""
+    """Open all connections, then answer heartbeats until the input ends."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def opened(number: int, token: str) -> Listener:
@@ -48,7 +48,7 @@ async def hold(order: Order) -> None:
 
 
 async def _listen(listener: Listener) -> None:
-    """Heartbeats, until the connection ends."""
+    """Answer heartbeats until the connection ends."""
     with suppress(ConnectionClosed):
         while True:
             await listener.next()

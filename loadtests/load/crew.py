@@ -1,4 +1,4 @@
-"""The users of one process: they get their site by message, and faults are reported by message."""
+"""The part of a process that has users: it gets their site, and reports their faults."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """Where users find their site: in a worker, or in the only process of a run.
+    """The users' part of a worker, or of the only process of a run.
 
-    `site` is `None` when no test runs. `failed` tells whether the last run had a fault.
+    `site` has the accounts for the users. It is `None` when no test runs. `failed` tells whether
+    the last run had a fault here.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -44,7 +45,7 @@ class Crew:
         self._runner.send_message(messages.FAULT, fault)
 
     def close(self, environment: Environment, **_: object) -> None:
-        """Compare what was acknowledged with the list of files (`events.test_stop`), and report."""
+        """Compare the acknowledged files with the listed ones, and report (`events.test_stop`)."""
         site, self.site = self.site, None
         if site is None:
             return

@@ -45,7 +45,7 @@ class Run:
 
 
 class Head:
-    """Creates the tenants of each test, collects what is reported, and judges.
+    """The judge: it creates the tenants of each test, collects faults, and logs the verdict.
 
     `host` and `credentials` are fixed: a person at the web page cannot make this process send the
     administrator's secret to another address. `workers` returns the ids of connected workers.

@@ -1,4 +1,4 @@
-"""The names of the requests that users send, and which of them a complete run has."""
+"""The names of the requests that users send, and the names that a complete run has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ QUICK = (
 )
 SLOW = ("POST form", "POST form by ticket", "ticket", "PUT large", "GET large")
 CUT = ("tus PATCH", "tus PATCH cut")
-#: What a complete run has sent. `usage` is rare, so short runs may miss it.
+#: The requests of a complete run. `usage` is rare, so short runs may not have it.
 EXPECTED = frozenset((*QUICK, *SLOW, *CUT)) - {"usage"}
 #: The prefix of the noisy tenant's requests, which thresholds do not judge.
 NOISY = "noisy: "

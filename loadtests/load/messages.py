@@ -11,5 +11,5 @@ SITE = "wharf_site"
 FINISH = "wharf_finish"
 #: From a worker: a line about wrong or lost bytes.
 FAULT = "wharf_fault"
-#: From a worker, its last message of a run: `error` says why it could not compare, if it could not.
+#: From a worker, its last message of a run: `error` says why it could not compare, or is `None`.
 FINISHED = "wharf_finished"

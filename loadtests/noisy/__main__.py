@@ -1,7 +1,8 @@
-"""`make noisy`: what a noisy tenant does to the latency of quiet ones, with Wharf's defaults.
+"""`make noisy`: measure the latency of quiet tenants next to a noisy one, with default settings.
 
-Starts a Wharf, measures quiet tenants alone and beside a noisy one in turn, and prints both with
-their ratio. Exit status 1 when the quiet ones' p99 moved by more than `--most`.
+The command starts a Wharf. It measures quiet tenants alone and next to a noisy one in turn, and
+prints both latencies and their ratio. The exit status is 1 when the ratio of the p99 is above
+`--most`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _SETTLE_SECONDS = 2.0
 
 
 class DefaultWharf(servers.Wharf):
-    """As it is delivered, with whatever `WHARF_…` is in the environment."""
+    """A Wharf with default settings, and with the `WHARF_…` variables of the environment."""
 
     def _environment(self) -> Mapping[str, str]:
         return {
@@ -44,7 +45,7 @@ class DefaultWharf(servers.Wharf):
 
 @contextmanager
 def noises(port: int, site: Site, source: Path, told: argparse.Namespace) -> Iterator[Counter[str]]:
-    """The noisy tenant during a block; its answers by kind and status are known after it."""
+    """Run the noisy tenant during a block; count its responses by kind and status after it."""
     assert site.noisy is not None
     environ = {
         **os.environ,
@@ -75,7 +76,7 @@ def noises(port: int, site: Site, source: Path, told: argparse.Namespace) -> Ite
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make noisy", description=__doc__)
     parser.add_argument("--seconds", type=float, default=25.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
@@ -105,7 +106,7 @@ def main() -> None:
 
 
 def _run(wharf: DefaultWharf, work: Path, told: argparse.Namespace) -> float:
-    """Prints the table; the ratio of the p99."""
+    """Print the table; return the ratio of the p99."""
     source = work / "source.jpg"
     source.write_bytes(bytes.fromhex("ffd8ffe000104a464946") + os.urandom(noise.TRANSFER_BYTES))
     site = Site(f"http://127.0.0.1:{wharf.port}")

@@ -1,9 +1,9 @@
-"""The noisy tenant: floods of small uploads, large transfers without a pause, logins.
+"""The noisy tenant: floods of small uploads, large transfers without a pause, and logins.
 
-Each kind is a process of its own at a low priority, as if it ran on other machines: what disturbs
-is the work that it makes for Wharf. Its transfers share one link of a certain width, as those of
-another machine would. `python -m loadtests.noisy.noise KIND` reads its target from the environment,
-and prints one line of JSON with what it was answered when it is ended.
+Each kind of noise is a separate process with a low priority, as if it ran on another machine. Only
+the work that it causes in Wharf disturbs other tenants. Its transfers share one link with a limited
+rate. `python -m loadtests.noisy.noise KIND` reads its target from the environment. When it is ended
+it prints one line of JSON with the number of responses by status.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _TIMEOUT_SECONDS = 60.0
 
 
 class Link:
-    """So many bytes a second in one direction, over all connections; 0 is no limit."""
+    """A limit of bytes a second in one direction, over all connections; 0 is no limit."""
 
     def __init__(self, bytes_per_second: float) -> None:
         self._rate, self._free_at, self._lock = bytes_per_second, 0.0, threading.Lock()
         self.moved = 0
 
     def take(self, count: int) -> None:
-        """Waits until so many bytes have gone through."""
+        """Wait until the link has carried `count` bytes."""
         with self._lock:
             self.moved += count
             if not self._rate:
@@ -49,7 +49,7 @@ class Link:
 
 
 class Noise:
-    """Threads that ask as fast as they are answered; counts the answers by status."""
+    """Threads that send each request after the last response, and count responses by status."""
 
     def __init__(self) -> None:
         self.port = int(os.environ["NOISE_PORT"])
@@ -61,13 +61,13 @@ class Noise:
         self.up, self.down = Link(rate), Link(rate)
 
     def connection(self) -> http.client.HTTPConnection:
-        """From the noisy tenant's own address."""
+        """Return a connection from the noisy tenant's own address."""
         return http.client.HTTPConnection(
             "127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS, source_address=("127.0.2.1", 0)
         )
 
     def flood(self, number: int) -> None:
-        """Small uploads over a kept-alive connection."""
+        """Upload small files over one connection."""
         body = self.source.read_bytes()[:10_240]
         connection = self.connection()
         head = {"Authorization": f"Bearer {self.token}"}
@@ -77,7 +77,7 @@ class Noise:
             self.count(connection)
 
     def transfer(self, number: int) -> None:
-        """A large upload, and the same back."""
+        """Upload a large file and download it, again and again."""
         connection = self.connection()
         head = {"Authorization": f"Bearer {self.token}"}
         path = f"/v1/files/{BUCKET}/large-{number}.jpg"
@@ -99,7 +99,7 @@ class Noise:
             self.answers[str(reply.status)] += 1
 
     def login(self, number: int) -> None:
-        """The right secret, or of every fourth client of them a wrong one for an unknown name."""
+        """Log in again and again. Every fourth connection uses an unknown name."""
         connection = self.connection()
         body = b"grant_type=client_credentials"
         for count in range(1 << 40):
@@ -109,14 +109,14 @@ class Noise:
             self.count(connection)
 
     def count(self, connection: http.client.HTTPConnection) -> None:
-        """Reads an answer."""
+        """Read a response and count it."""
         reply = connection.getresponse()
         reply.read()
         self.answers[str(reply.status)] += 1
 
 
 def main() -> None:
-    """Makes noise until it is ended."""
+    """Make noise until a signal ends the process."""
     noise = Noise()
     work, number = {
         "floods": (noise.flood, _FLOODS),

@@ -1,4 +1,4 @@
-"""Quiet tenants: few small requests at a steady pace, each from an address of its own, timed."""
+"""Quiet tenants: timed small requests at a steady rate, each tenant from its own address."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _TIMEOUT_SECONDS = 60.0
 
 
 class QuietFailed(Exception):
-    """A quiet tenant was refused, or its connection broke."""
+    """Wharf refused a quiet tenant's request, or its connection broke."""
 
 
 @dataclass
 class Times:
-    """Milliseconds by kind of request, from all tenants."""
+    """The response times of all tenants in milliseconds, by kind of request."""
 
     by_kind: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, other: Times) -> None:
-        """Joins two."""
+        """Add the times of another measurement."""
         for kind, found in other.by_kind.items():
             self.by_kind[kind].extend(found)
 
     def quantile(self, part: float, kind: str = "") -> float:
-        """In milliseconds; of all kinds without one."""
+        """Return a quantile in milliseconds, of one kind or of all kinds."""
         found = sorted(
             one for name, times in self.by_kind.items() if kind in {"", name} for one in times
         )
         return found[min(len(found) - 1, int(part * len(found)))] if found else 0.0
 
     def number(self) -> int:
-        """How many requests."""
+        """Return the number of requests."""
         return sum(len(times) for times in self.by_kind.values())
 
 
 class Quiet(threading.Thread):
-    """A client of one tenant, a request each `pause` seconds until it is told to stop."""
+    """A client of one tenant that sends a request each `pause` seconds until `stop`."""
 
     def __init__(self, port: int, account: Account, number: int, pause: float) -> None:
         super().__init__(daemon=True)
@@ -55,7 +55,7 @@ class Quiet(threading.Thread):
         self._stopping = threading.Event()
         self._headers = {"Authorization": f"Bearer {account.token}"}
         self._pause, self._name, self._count = pause, f"{number}-{time.monotonic_ns()}", 0
-        # Tenants are not all at one address: the limit by address is theirs alone.
+        # Each client has its own address, so that they do not share the limit by address.
         self._connection = http.client.HTTPConnection(
             "127.0.0.1",
             port,
@@ -64,7 +64,7 @@ class Quiet(threading.Thread):
         )
 
     def run(self) -> None:
-        """One request after the other, at their times."""
+        """Send one request after another, each at its time."""
         try:
             self._ask("PUT", f"/v1/files/{BUCKET}/{self._name}/read.jpg", _BODY)
             due = time.perf_counter()
@@ -73,7 +73,7 @@ class Quiet(threading.Thread):
                 late = time.perf_counter() > due
                 if not late:
                     self._stopping.wait(due - time.perf_counter())
-                # A request that had to wait for the one before waits since it was due.
+                # The time of a request that had to wait for the last one begins when it was due.
                 begin = due if late else time.perf_counter()
                 kind = self._one()
                 self.times.by_kind[kind].append((time.perf_counter() - begin) * 1000)
@@ -105,13 +105,13 @@ class Quiet(threading.Thread):
             raise QuietFailed(f"{method} was answered with {reply.status}: {found[:300]!r}")
 
     def stop(self) -> None:
-        """Ends it after the request under way."""
+        """Stop after the current request."""
         self._stopping.set()
         self.join()
 
 
 def measured(port: int, accounts: list[Account], seconds: float, pause: float) -> Times:
-    """What the quiet tenants saw in so many seconds; raises `QuietFailed`."""
+    """Return the response times of quiet tenants in `seconds` seconds; raise `QuietFailed`."""
     clients = [Quiet(port, account, number, pause) for number, account in enumerate(accounts * 2)]
     for client in clients:
         client.start()

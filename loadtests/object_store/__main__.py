@@ -1,9 +1,9 @@
-"""How fast Wharf is on an object store, beside boto3 alone against the same store.
+"""The speed of Wharf on an object store, compared with boto3 alone on the same store.
 
     python -m loadtests.object_store [--rounds 3] [--megabytes 1024] [--seconds 5] [--json]
 
-radosgw, boto3 and Wharf are on this machine; each round asks both. wrk sends the small requests to
-Wharf, threads of one process those of boto3, as many as are fastest.
+radosgw, boto3 and Wharf run on this machine, and each round measures both. wrk sends the small
+requests to Wharf. Threads of one process send those of boto3, as many threads as are fastest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.servers.wharf.api_client import ApiClient
 
 _SMALL_BYTES = 10 * 1024
 _ACCESS_KEY, _SECRET_KEY = "BENCHKEY000000000001", "benchsecretbenchsecretbenchsecretbench01"
-# One client sends it all.
+# One client sends all requests.
 _OPEN = "1000000"
 _NO_LIMITS = {
     f"WHARF_{name}": _OPEN
@@ -47,7 +47,7 @@ _NO_LIMITS = {
 
 @dataclass
 class Row:
-    """One kind of request: what both reached in each round."""
+    """One kind of request, with the results of Wharf and boto3 in each round."""
 
     name: str
     unit: str
@@ -55,7 +55,7 @@ class Row:
     wharf: list[float] = field(default_factory=list)
 
     def ratio(self) -> float:
-        """Return Wharf's median as a part of boto3's."""
+        """Return Wharf's median divided by that of boto3."""
         return median(self.wharf) / median(self.alone)
 
 
@@ -71,7 +71,7 @@ def radosgw() -> Iterator[ObjectStore]:
 
 
 def seconds_of(perform: Callable[[], object]) -> float:
-    """Return how long something takes."""
+    """Return the seconds that a call takes."""
     begun = time.perf_counter()
     perform()
     return time.perf_counter() - begun
@@ -132,7 +132,7 @@ def main() -> None:
         with large.open("wb") as file:
             file.write(b"\xff\xd8\xff\xe0")
             file.truncate(given.megabytes << 20)
-        # What lies in memory already is measured, not the disk.
+        # The page cache has the source, so that the disk is not measured.
         large.read_bytes()
         settings = {**store.settings(folder), "WHARF_DELETED_GRACE_SECONDS": "0"}
         settings |= {"WHARF_SWEEP_SECONDS": "2", "WHARF_DURABILITY": "full", **_NO_LIMITS}

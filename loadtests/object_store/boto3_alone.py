@@ -1,4 +1,4 @@
-"""What boto3 reaches by itself: the program that somebody would write without Wharf."""
+"""boto3 alone: the program that a user would write without Wharf."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 class Boto3Alone:
-    """A bucket of its own, with boto3's defaults but for the size of its pool."""
+    """A separate bucket, with boto3's defaults except for the size of its connection pool."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._client = boto3.client(
@@ -38,13 +38,13 @@ class Boto3Alone:
         self._client.upload_file(str(file), self._bucket, _LARGE)
 
     def get(self) -> None:
-        """Download it and forget it."""
+        """Download the large file without storing it."""
         body = self._client.get_object(Bucket=self._bucket, Key=_LARGE)["Body"]
         while body.read(_BLOCK_BYTES):
             pass
 
     def puts_per_second(self, content: bytes, seconds: float) -> float:
-        """Return how many small objects go in a second, with as many threads as are fastest."""
+        """Return the small uploads a second, with the fastest number of threads."""
         return max(self._rate(content, seconds, threads) for threads in _THREADS)
 
     def _rate(self, content: bytes, seconds: float, threads: int) -> float:
@@ -69,7 +69,7 @@ class Boto3Alone:
         return sum(done) / (time.perf_counter() - begun)
 
     def forget(self) -> None:
-        """Remove the large file: the store keeps all in memory."""
+        """Delete the large file, since the store keeps all files in memory."""
         self._client.delete_object(Bucket=self._bucket, Key=_LARGE)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How much memory Wharf's Python has."""
+"""The memory of Wharf's Python processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KILOBYTES = 1e3
 
 
 def memory_megabytes(wharf: Wharf) -> float:
-    """Return the memory of upload's processes in MB, what they share counted once (PSS)."""
+    """Return the memory of upload's processes in MB. Shared memory counts once (PSS)."""
     return round(sum(map(_kilobytes, wharf.processes("upload"))) / _KILOBYTES, 1)
 
 

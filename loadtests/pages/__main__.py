@@ -1,4 +1,4 @@
-"""`make pages`: what the console's pages cost a person: first byte, bytes, and memory."""
+"""`make pages`: measure the console's pages: time to the first byte, size, and memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS = {
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make pages", description=__doc__)
     parser.add_argument("--files", type=int, default=10_000_000)
     parser.add_argument("--calls", type=int, default=200, help="of each page")
@@ -76,7 +76,7 @@ def _print_pages(wharf: Wharf, files: int, calls: int) -> None:
 
 
 def _first_byte(wharf: Wharf, visitor: Visitor, target: str) -> tuple[float, bytes]:
-    """Seconds from the request to the first byte of the page, and the page."""
+    """Return the seconds from the request to the page's first byte, and the page."""
     connection = HTTPConnection("127.0.0.1", wharf.port, timeout=60)
     try:
         connection.connect()

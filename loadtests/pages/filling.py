@@ -1,4 +1,4 @@
-"""Rows of many files for one tenant, which SQLite makes itself."""
+"""Rows of many files for one tenant, which SQL statements create in SQLite."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from wharf_upload.database.file_rows import COLUMNS
 
-#: Of one folder; the bucket has as many folders as that needs.
+#: The number of files in one folder of the bucket.
 FOLDER_FILES = 100_000
 _BATCH = 500_000
 _FILE_BYTES = 10_240
-# In the order of `COLUMNS`; the numbers are of bind parameters and of rows.
+# In the order of `COLUMNS`. `?1` is a parameter, and `n` the number of a row.
 _FILES = f"""
 WITH RECURSIVE numbers(n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?2)
 INSERT INTO files ({COLUMNS})
@@ -30,9 +30,9 @@ ON CONFLICT (tenant) DO UPDATE SET bytes = bytes + excluded.bytes, files = files
 
 
 def fill(database: Path, tenant: str, files: int) -> None:
-    """Adds so many files to the tenant's default bucket; no service may use the database."""
+    """Add files to a tenant's default bucket. No service may use the database at this time."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        # A database that is lost with the machine is made anew.
+        # Without durability: after a crash the database is created again.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
             connection.execute(f"PRAGMA {pragma}")
         for first in range(0, files, _BATCH):

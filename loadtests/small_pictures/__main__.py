@@ -1,9 +1,9 @@
-"""How fast small pictures are made, at the service's socket: CPU time, pictures a second, memory.
+"""The speed of small pictures at the service's socket: CPU time, pictures a second, memory.
 
     python -m loadtests.small_pictures [--seconds 5] [--megapixels 12] [--width 256] [--json]
 
-Nothing is cached: nginx is not there. CPU time is that of the service and all its processes, by its
-own metrics, so other load on the machine changes pictures a second and not the CPU time.
+There is no cache, since nginx does not run. The service's own metrics report the CPU time of all
+its processes, so other load on the machine changes pictures a second but not the CPU time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CPU = "wharf_process_cpu_seconds_total"
 
 @dataclass(frozen=True)
 class Result:
-    """What one kind of file costs, with so many clients."""
+    """The costs of one kind of file with a number of clients."""
 
     kind: str
     clients: int
@@ -38,7 +38,7 @@ class Result:
 
 
 def photo(megapixels: float) -> Image.Image:
-    """Return something like a photo: smooth, with noise."""
+    """Return a picture like a photo: smooth, with noise."""
     columns = int((megapixels * 1e6 * 4 / 3) ** 0.5)
     size = (columns, columns * 3 // 4)
     smooth = Image.radial_gradient("L").resize(size)
@@ -59,7 +59,7 @@ def files(megapixels: float) -> Iterator[tuple[str, bytes]]:
 def measure(
     images: Service, kind: str, content: bytes, clients: int, options: Mapping[str, int]
 ) -> Result:
-    """Ask for the picture again and again."""
+    """Request the picture again and again; return the costs."""
     images.blobs.files[LOCATION] = content
     images.picture(LOCATION, options["width"])
     took: list[float] = []

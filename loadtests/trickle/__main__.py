@@ -1,8 +1,9 @@
-"""What many slow resumable uploads do to ordinary small requests.
+"""The effect of many slow resumable uploads on ordinary small requests.
 
-`python -m loadtests.trickle`: starts a Wharf (relaxed), measures small PUT and GET by wrk, opens
-slow clients that each bring `--bytes` a second in a PATCH of their own, measures again, and checks
-that none of the slow ones was hung up on. The machine is its own client: compare, do not quote.
+`python -m loadtests.trickle` starts a Wharf (relaxed durability) and measures small PUT and GET by
+wrk. Then it opens slow clients that each send `--bytes` bytes a second in a PATCH, measures again,
+and checks that Wharf closed no slow connection. Clients and server share the machine, so the
+numbers are good for comparison only.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _OPEN = {
 
 
 class Slow:
-    """Clients that trickle, moved by one thread."""
+    """Slow clients, which one thread serves."""
 
     def __init__(self, server: servers.Server, number: int, bytes_per_second: int) -> None:
         self._server, self._block = server, b"x" * bytes_per_second
@@ -75,7 +76,7 @@ class Slow:
         there = set(self.clients)
         while not self._stopping.is_set():
             began = time.monotonic()
-            # An answer before the end of the body, or a hang-up: this one is lost.
+            # A response before the end of the body, or a disconnect: the client is lost.
             answered = _readable(there)
             for client in list(there):
                 try:
@@ -88,7 +89,7 @@ class Slow:
             self._stopping.wait(max(0.0, 1 - (time.monotonic() - began)))
 
     def stop(self) -> None:
-        """Hangs up."""
+        """Disconnect all clients."""
         self._stopping.set()
         self._thread.join()
         for client in self.clients:
@@ -103,7 +104,7 @@ def _readable(clients: set[socket.socket]) -> set[object]:
 
 
 def measured(server: servers.Server, body: Path, name: str, seconds: float) -> str:
-    """One line of results of small PUT and GET."""
+    """Return a line with the results of small PUT and GET."""
     found = []
     for method in ("PUT", "GET"):
         path = f"{server.files}{name}-" if method == "PUT" else f"{server.files}{_READ}"
@@ -118,7 +119,7 @@ def measured(server: servers.Server, body: Path, name: str, seconds: float) -> s
 
 
 def main() -> None:
-    """Measures without, with, and without slow clients."""
+    """Run the command: measure without, with, and without slow clients."""
     parser = argparse.ArgumentParser(prog="loadtests.trickle", description=__doc__)
     parser.add_argument("--clients", type=int, default=500)
     parser.add_argument("--bytes", type=int, default=1000, help="a second and client")
@@ -148,7 +149,7 @@ def main() -> None:
 
 
 def measure(server: servers.Server, body: Path, told: argparse.Namespace) -> int:
-    """Prints the lines; how many slow clients were lost."""
+    """Print the lines; return the number of lost slow clients."""
     lost = 0
     for number in range(told.rounds):
         alone = measured(server, body, f"alone{number}", told.seconds)
