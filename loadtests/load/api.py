@@ -44,7 +44,7 @@ class Api:
                 self._connection.close()
                 if last:
                     raise SiteFailed(
-                        f"{self.host} does not answer ({error}); is Wharf running there? (HOST=…)"
+                        f"{self.host} does not answer ({error}); is Wharf running there? (--host)"
                     ) from None
         raise AssertionError
 
