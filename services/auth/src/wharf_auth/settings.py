@@ -122,7 +122,7 @@ class Settings:
         600,
         minimum=1,
         maximum=1_000_000,
-        doc="The number of requests per minute of one client to the routes for tenants.",
+        doc="The number of requests per minute of one client to auth with a token.",
     )
     tenant_max_clients: int = setting(
         1000,
