@@ -67,8 +67,8 @@ _ABOUT_PROBLEMS = """\
 A refusal is a problem document (RFC 9457, `application/problem+json`) with `type`, `title`,
 `status`, `detail` and `request_id`. The tour lists
 [the exceptions](tour.md#refusals-without-a-problem-document). `type` is the stable name:
-`/problems/` and the slug. The gateway serves a page at that address. Compare `type`, and never `title` or `detail`, because their
-words may change.
+`/problems/` and the slug. The gateway serves a page at that address. Compare `type`, and never
+`title` or `detail`, because their words may change.
 
 If the request prefers HTML to JSON (`Accept`, as a browser sends it when a person follows a link or
 submits a form), the response is a small HTML page. It has the same status and header fields, and a
