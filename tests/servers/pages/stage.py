@@ -22,8 +22,8 @@ COOKIE = "wharf_console"
 # How lists of files are shown: each state begins with rows.
 _VIEW = "wharf_console_files"
 _HEIGHT = 800
-# For what is a matter of a second.
-_PATIENCE_SECONDS = 15
+# For what is a matter of a second on an idle machine.
+_PATIENCE_SECONDS = 60
 # The page is there, its scripts have run, and a queue of uploads is back.
 _SETTLED = (
     "const {scripts} = document.documentElement.dataset;"
