@@ -60,7 +60,7 @@ def test_it_is_read_as_upload_reads_it(url: str) -> None:
 @pytest.mark.parametrize("url", BAD)
 def test_what_upload_refuses_is_refused(url: str) -> None:
     """Both refuse the same; the gateway names the setting, and shows nothing that may be a key."""
-    with pytest.raises(ValueError, match="expected is something like"):
+    with pytest.raises(ValueError, match="expected a URL like"):
         parse_bucket_place(url)
     assert parse(url) is None
     if url not in ("", "disk"):

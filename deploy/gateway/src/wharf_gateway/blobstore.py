@@ -100,7 +100,7 @@ def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
         if found is None:
             # Somebody may have put the keys into it, and these belong into no log.
             shown = "(hidden)" if "@" in url else repr(url)
-            raise CannotRunError(f"{setting.name}={shown}: expected is something like {_EXAMPLE}")
+            raise CannotRunError(f"{setting.name}={shown}: expected a URL like {_EXAMPLE}")
         if found.scheme == "https":
             if _ADDRESS.fullmatch(found.name):
                 raise CannotRunError(
