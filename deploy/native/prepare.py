@@ -6,7 +6,10 @@ no json). Started by prepare.sh. When nothing has changed it reads a stamp and
 is gone within some 50 ms.
 
     prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
-    prepare.py dev       what lint and types need: packages of dev.txt
+    prepare.py dev       what types and format need: packages of dev.txt
+    prepare.py lint      what `make lint` needs: dev, and the checkers of words and links
+                         (requirements/prose)
+    prepare.py site      what `make site` needs: dev, and the site's generator in .venv/site
     prepare.py unit      what `make unit` needs: packages of dev.txt, and no program of Debian's
     prepare.py services  what `make release-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
                          strace
@@ -15,7 +18,7 @@ is gone within some 50 ms.
     prepare.py compose   what `make compose-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
                          strace, Docker with Compose, debootstrap
     prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
-                         scripts of others that it loads (requirements/browser), and k8s
+                         scripts of others that it loads (requirements/browser), site and k8s
     prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
     prepare.py programs  Debian's packages of `test` alone: CI installs them while pip works
 """
@@ -217,26 +220,15 @@ def ensure_venv(lock: str, *, working: bool) -> None:
     STAMP.write_text("\n".join([wanted_key(lock), *sorted(distributions())]) + "\n")
 
 
-def ensure_scripts() -> None:
-    """Brings `.venv/browser` to what requirements/browser locks by hash.
+def ensure_scripts(name: str) -> None:
+    """Bring `.venv/NAME` to what requirements/NAME locks of npm's packages, or stop.
 
-    A copy of the lock file is written last: where it is there and the same, everything is.
+    A separate program does this: it needs modules that python3-minimal lacks. When it fails, it has
+    printed the reason in one line.
     """
-    source, target = ROOT / "requirements/browser", VENV / "browser"
-    lock = (source / "package-lock.json").read_bytes()
-    done = target / "done"
-    if done.is_file() and done.read_bytes() == lock:
-        return
-    log("installing the scripts of requirements/browser")
-    target.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        (target / name).write_bytes((source / name).read_bytes())
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-    run_quietly(
-        ["npm", "ci", "--prefix", str(target), *quiet],
-        "could not install the scripts of requirements/browser",
-    )
-    done.write_bytes(lock)
+    tool = ROOT / "services/console/tools/node_packages.py"
+    if subprocess.run([VENV / "bin/python", "-I", tool, name], check=False).returncode != 0:
+        sys.exit(1)
 
 
 def ensure_assets() -> None:
@@ -288,8 +280,8 @@ def main() -> None:
     ensure_venv(goal.lock, working=working)
     if goal.assets:
         ensure_assets()
-    if goal.scripts:
-        ensure_scripts()
+    for name in goal.scripts:
+        ensure_scripts(name)
     for name, locks in goal.environments.items():
         ensure_environment(name, locks)
 

