@@ -45,5 +45,6 @@ compile otel --extra otel "$AUTH" "$UPLOAD" "$CONSOLE" "$KIT" "$@"
 compile build "$BUILD" "$@"
 compile k8s requirements/k8s.in
 compile peers requirements/peers.in "$@"
+compile site requirements/site.in "$@"
 compile node requirements/node.in
 compile swift requirements/swift.in
