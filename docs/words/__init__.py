@@ -1,0 +1,1 @@
+"""Checks the words of pages, docstrings and comments: `make prose`."""
