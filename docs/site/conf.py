@@ -1,0 +1,156 @@
+"""Configuration of Sphinx: `make site` builds the pages of the checkout as a site in build/site.
+
+The source folder is the root of the checkout, so links between README.md, docs/ and tests/ work as
+they do in the files. The front page is README.md. The navigation is not written in the pages, since
+other readers of Markdown would show it as code: this file adds it while Sphinx reads them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+ROOT = Path(__file__).resolve().parents[2]
+
+project = "Wharf"
+extensions = ["myst_parser"]
+root_doc = "README"
+include_patterns = [
+    "*.md",
+    "docs/*.md",
+    "docs/adr/*.md",
+    "docs/how-to/*.md",
+    "docs/runbooks/*.md",
+    "requirements/README.md",
+    "tests/README.md",
+]
+# Sphinx does not descend into these.
+exclude_patterns = [".*", "build", "deploy", "libs", "loadtests", "services", "var"]
+
+myst_enable_extensions = ["html_image"]
+myst_heading_anchors = 4  # `page.md#a-heading`, as GitHub names it
+# Templates in examples are neither HTML nor YAML, and are shown without colours.
+suppress_warnings = ["misc.highlighting_failure"]
+
+html_theme = "furo"
+html_title = "Wharf"
+html_copy_source = False
+html_theme_options = {"navigation_with_keys": True}
+
+# The groups of the navigation. A page that no group names is in the last one.
+GROUPS = {
+    "Use": (
+        "docs/tour",
+        "docs/using-the-console",
+        "docs/resumable",
+        "docs/tickets",
+        "docs/grants",
+        "docs/serving",
+        "docs/types",
+        "docs/names",
+        "docs/small-pictures",
+        "docs/live",
+        "docs/problems",
+        "docs/how-to/README",
+    ),
+    "Run": (
+        "docs/operating",
+        "docs/settings",
+        "docs/compose",
+        "docs/containers",
+        "docs/kubernetes",
+        "docs/debian",
+        "docs/object-stores",
+        "docs/moving-blobs",
+        "docs/backup",
+        "docs/rolling-updates",
+        "docs/scaling",
+        "docs/people",
+        "docs/periods",
+        "docs/observing",
+        "docs/metrics",
+        "docs/logs-and-traces",
+        "docs/runbooks/README",
+    ),
+    "Evaluate": (
+        "docs/security",
+        "docs/reliability",
+        "docs/benchmark",
+        "docs/capacity",
+        "docs/scale",
+        "docs/load-tests",
+        "docs/mutants",
+        "docs/query-plans",
+    ),
+    "Develop": (
+        "CONTRIBUTING",
+        "docs/architecture",
+        "docs/glossary",
+        "docs/console",
+        "docs/adr/README",
+        "tests/README",
+        "requirements/README",
+    ),
+    "More": (),
+}
+# Pages under which the other pages of their folder are.
+INDEXES = ("docs/adr/README", "docs/how-to/README", "docs/runbooks/README")
+
+
+class App(Protocol):
+    """What is used here of Sphinx's application."""
+
+    outdir: str
+
+    def connect(self, event: str, handler: Callable[..., None]) -> int:
+        """Call the handler at an event of the build."""
+        ...
+
+
+def pages(root: Path) -> list[str]:
+    """Return the names of all pages, without their ending, in order."""
+    found = {path for pattern in include_patterns for path in root.glob(pattern)}
+    return sorted(str(path.relative_to(root).with_suffix("")) for path in found)
+
+
+def navigation(page: str, known: list[str]) -> str:
+    """Return the part of the navigation that is below a page, as directives of MyST."""
+    if page == root_doc:
+        folders = tuple(index.removesuffix("README") for index in INDEXES)
+        tops = [one for one in known if one in INDEXES or not one.startswith(folders)]
+        named = {one for group in GROUPS.values() for one in group}
+        rest = tuple(one for one in tops if one not in named and one != root_doc)
+        groups = {**GROUPS, "More": rest}
+        return "".join(
+            _toctree([one for one in group if one in tops], caption)
+            for caption, group in groups.items()
+            if any(one in tops for one in group)
+        )
+    if page in INDEXES:
+        folder = page.removesuffix("README")
+        return _toctree([one for one in known if one.startswith(folder) and one != page])
+    return ""
+
+
+def _toctree(names: list[str], caption: str = "") -> str:
+    options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+    return "\n".join(["", "```{toctree}", *options, *(f"/{name}" for name in names), "```", ""])
+
+
+def _add_navigation(_: App, page: str, content: list[str]) -> None:
+    content[0] += "\n" + navigation(page, pages(ROOT))
+
+
+def _make_index(app: App, failure: Exception | None) -> None:
+    """Let a server and a person who opens the folder find the front page."""
+    if failure is None:
+        shutil.copyfile(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
+
+
+def setup(app: App) -> dict[str, bool]:
+    """Register the two handlers; Sphinx calls this."""
+    app.connect("source-read", _add_navigation)
+    app.connect("build-finished", _make_index)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
