@@ -100,7 +100,7 @@ INDEXES = ("docs/adr/README", "docs/how-to/README", "docs/runbooks/README")
 
 
 class App(Protocol):
-    """What is used here of Sphinx's application."""
+    """The part of Sphinx's application that this file uses."""
 
     outdir: str
 

@@ -21,7 +21,7 @@ class Message(TypedDict):
 
 
 class Result(TypedDict):
-    """What textlint found in one file."""
+    """The findings of textlint in one file."""
 
     filePath: str
     messages: list[Message]

@@ -18,7 +18,7 @@ _OPENING = re.compile(r'^[rRbBuU]*("""|\'\'\'|"|\')')
 def of_python(source: str) -> str:
     """Return the docstrings and comments of a Python file; each stays on its line.
 
-    All other lines are empty, so Markdown takes each text for a paragraph of its own.
+    All other lines are empty, so Markdown takes each text for a separate paragraph.
     """
     lines = [""] * (source.count("\n") + 1)
     for number, text in (*_comments(source), *_docstrings(source)):
