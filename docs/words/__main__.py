@@ -76,7 +76,7 @@ def check(paths: list[Path]) -> list[Finding]:
     )
     if done.returncode not in {0, 1} or not done.stdout:
         sys.exit(f"textlint failed: {done.stderr}")
-    return of_report(json.loads(done.stdout), files, phrases)
+    return of_report(json.loads(done.stdout), files, phrases, ROOT)
 
 
 def main() -> None:

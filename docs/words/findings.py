@@ -48,36 +48,40 @@ class Finding:
 
 
 def of_report(
-    report: Iterable[Result], sources: Mapping[str, str], phrases: Iterable[Avoided]
+    report: Iterable[Result],
+    sources: Mapping[str, str],
+    phrases: Iterable[Avoided],
+    root: Path,
 ) -> list[Finding]:
     """Return the findings of a report; `sources` names the source of each file of the report."""
-    openings = {one.phrase for one in phrases if one.opens}
+    openings = {one.phrase: one for one in phrases if one.opens}
     found = []
     for result in report:
-        if result["messages"]:
-            lines = Path(result["filePath"]).read_text(encoding="utf-8").split("\n")
-            source = sources[result["filePath"]]
-            found += [
-                _finding(message, source)
-                for message in result["messages"]
-                if not _is_in_a_label(message, lines[message["line"] - 1], openings)
-            ]
+        if not result["messages"]:
+            continue
+        source = sources[result["filePath"]]
+        lines = (root / source).read_text(encoding="utf-8").split("\n")
+        for message in result["messages"]:
+            one = _finding(message, source)
+            if _is_wrong_here(openings.get(one.found), lines[one.line - 1].lstrip(), source):
+                found.append(one)
     return sorted(found)
 
 
 def _finding(message: Message, source: str) -> Finding:
-    found, instead = _words(message)
-    return Finding(source, message["line"], found, instead)
-
-
-def _is_in_a_label(message: Message, line: str, openings: set[str]) -> bool:
-    """Tell whether a phrase for beginnings of sentences is in a heading or a table."""
-    return _words(message)[0] in openings and line.lstrip().startswith(("#", "|"))
-
-
-def _words(message: Message) -> tuple[str, str]:
-    """Return the phrase and its replacement, on one line each."""
     match = _MESSAGE.match(message["message"])
     if match is None:
         raise ValueError(message["message"])
-    return " ".join(match[1].split()), match[2]
+    return Finding(source, message["line"], " ".join(match[1].split()), match[2])
+
+
+def _is_wrong_here(opening: Avoided | None, line: str, source: str) -> bool:
+    """Tell whether a phrase that must not begin a sentence begins one in this line of its source.
+
+    Headings and cells of tables are no sentences.
+    """
+    if opening is None:
+        return True
+    if opening.of_docstring:
+        return line.startswith(f'"""{opening.phrase}')
+    return source.endswith(".py") or not line.startswith(("#", "|"))

@@ -10,6 +10,7 @@ GLOSSARY = Path(__file__).resolve().parents[1] / "glossary.md"
 # The heads of its two tables.
 TERMS = "| term | meaning |"
 AVOIDED = "| avoid | write |"
+_QUOTES = '"""'
 _CODE = re.compile(r"`([^`]+)`")
 _ROW = re.compile(r"^\| (.+?) \| (.+?) \|$", re.MULTILINE)
 
@@ -19,12 +20,15 @@ class Avoided:
     """A phrase that texts do not use, and the words that replace it.
 
     A phrase with a capital letter is wrong only with that letter. `opens` tells that the phrase is
-    wrong only at the beginning of a sentence that is no question; in the glossary it ends with "…".
+    wrong only at the beginning of a sentence that is not a question, and `of_docstring` that it is
+    wrong only at the beginning of a docstring. The glossary writes `…` after the first kind, and
+    also three quotes before the second one.
     """
 
     phrase: str
     instead: str
     opens: bool = False
+    of_docstring: bool = False
 
     def pattern(self) -> str:
         """Return the regular expression for textlint-rule-terminology, which ignores case."""
@@ -40,8 +44,8 @@ def avoided(page: str) -> list[Avoided]:
     found = []
     for phrases, instead in rows(page, AVOIDED):
         for phrase in _CODE.findall(phrases):
-            bare = phrase.removesuffix(" …")
-            found.append(Avoided(bare, instead, opens=bare != phrase))
+            bare = phrase.removeprefix(_QUOTES).removesuffix(" …")
+            found.append(Avoided(bare, instead, phrase.endswith(" …"), phrase.startswith(_QUOTES)))
     return found
 
 

@@ -17,7 +17,7 @@ GLOSSARY = terms.GLOSSARY.read_text(encoding="utf-8")
 @pytest.mark.parametrize("head", [terms.TERMS, terms.AVOIDED])
 def test_the_glossary_is_sorted(head: str) -> None:
     """The rows of both tables are in the order of the alphabet, and none begins like another."""
-    first = [row[0].split("`, `")[0].strip("`").lower() for row in terms.rows(GLOSSARY, head)]
+    first = [row[0].split("`, `")[0].strip('`"').lower() for row in terms.rows(GLOSSARY, head)]
     assert len(first) > 10
     assert first == sorted(set(first))
 
@@ -54,11 +54,12 @@ def test_a_pattern(phrase: terms.Avoided, text: str, found: bool) -> None:  # no
 
 
 def test_the_table_is_read_from_the_page() -> None:
-    """One row may list several phrases; an ellipsis marks the beginning of a sentence."""
-    page = f"\n{terms.AVOIDED}\n|---|---|\n| `a b`, `C …` | d |\n\n| `e` | f |\n"
+    """One row may list several phrases; marks say where a phrase is wrong."""
+    page = f'\n{terms.AVOIDED}\n|---|---|\n| `a b`, `C …`, `"""D …` | d |\n\n| `e` | f |\n'
     assert terms.avoided(page) == [
         terms.Avoided("a b", "d"),
         terms.Avoided("C", "d", opens=True),
+        terms.Avoided("D", "d", opens=True, of_docstring=True),
     ]
 
 
@@ -101,27 +102,42 @@ def test_help_of_make_stays_on_its_line() -> None:
     assert texts.of_makefile("x := 1\na b: c ## Make it\n\t@d ## no help\n") == "\n- Make it\n\n"
 
 
-def test_a_report_names_lines_of_the_source(tmp_path: Path) -> None:
-    """A phrase is on one line; the beginning of a heading or a cell is no finding."""
-    page = tmp_path / "page.md"
-    page.write_text("# Who may\n\nWho goes\naway.\n")
+SENTENCE = terms.Avoided("Who", "x", opens=True)
+DOCSTRING = terms.Avoided("Whether", "x", opens=True, of_docstring=True)
+
+
+def _report(page: Path, *found: tuple[int, str]) -> list[findings.Result]:
     message = "Incorrect term: “{}”, use “x” instead"
-    report: list[findings.Result] = [
-        {
-            "filePath": str(page),
-            "messages": [
-                {"line": 3, "message": message.format("goes\naway")},
-                {"line": 3, "message": message.format("Who")},
-                {"line": 1, "message": message.format("Who")},
-            ],
-        },
-        {"filePath": "clean.md", "messages": []},
+    messages: list[findings.Message] = [
+        {"line": line, "message": message.format(word)} for line, word in found
     ]
-    phrases = [terms.Avoided("Who", "x", opens=True), terms.Avoided("goes away", "x")]
-    found = findings.of_report(report, {str(page): "a/b.py"}, phrases)
-    assert [str(one) for one in found] == [
-        "a/b.py:3: avoid “Who”; write: x",
-        "a/b.py:3: avoid “goes away”; write: x",
+    return [{"filePath": str(page), "messages": messages}, {"filePath": "b", "messages": []}]
+
+
+def _found(tmp_path: Path, name: str, text: str, *found: tuple[int, str]) -> list[str]:
+    (tmp_path / name).write_text(text)
+    report = _report(tmp_path / "x", *found)
+    sources = {str(tmp_path / "x"): name}
+    phrases = [SENTENCE, DOCSTRING, terms.Avoided("goes away", "x")]
+    return [str(one) for one in findings.of_report(report, sources, phrases, tmp_path)]
+
+
+def test_a_report_names_lines_of_the_source(tmp_path: Path) -> None:
+    """A phrase is shown on one line; the beginning of a heading or a cell is no finding."""
+    found = ((3, "goes\naway"), (3, "Who"), (1, "Who"), (5, "Who"))
+    assert _found(tmp_path, "a.md", "# Who may\n\nWho goes\naway.\n| Who | x |\n", *found) == [
+        "a.md:3: avoid “Who”; write: x",
+        "a.md:3: avoid “goes away”; write: x",
+    ]
+
+
+def test_a_docstring_begins_otherwise_than_a_comment(tmp_path: Path) -> None:
+    """Some words are wrong at the beginning of a docstring and right elsewhere."""
+    text = '    """Whether it is.\n    """\n    # Whether it is.\n    # Who is it.\n'
+    found = ((1, "Whether"), (3, "Whether"), (4, "Who"))
+    assert _found(tmp_path, "a.py", text, *found) == [
+        "a.py:1: avoid “Whether”; write: x",
+        "a.py:4: avoid “Who”; write: x",
     ]
 
 
