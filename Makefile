@@ -199,7 +199,7 @@ screenshots: ## Take the pictures of README and docs/ again (ARGS='console-files
 	@$(BIN)/python -m docs.screenshots $(ARGS)
 
 clean: ## Remove .venv and caches; data in var stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build/prose build/site build/site-cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -not -path './var/*' -prune -exec rm -rf {} +
 
 clean-data: ## Remove ./var with every uploaded file in it; asks first

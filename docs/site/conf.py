@@ -7,6 +7,7 @@ other readers of Markdown would show it as code: this file adds it while Sphinx 
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,8 @@ html_theme_options = {"navigation_with_keys": True}
 
 # The groups of the navigation. A page that no group names is in the last one.
 GROUPS = {
+    "Start": ("docs/README", "docs/tour"),
     "Use": (
-        "docs/tour",
         "docs/using-the-console",
         "docs/resumable",
         "docs/tickets",
@@ -76,6 +77,7 @@ GROUPS = {
     ),
     "Evaluate": (
         "docs/security",
+        "SECURITY",
         "docs/reliability",
         "docs/benchmark",
         "docs/capacity",
@@ -95,6 +97,7 @@ GROUPS = {
     ),
     "More": (),
 }
+_LINK = re.compile(r"\[(?P<text>[^\]\[]+)\]\((?P<target>[^)#:\s]+)\)")
 # Pages under which the other pages of their folder are.
 INDEXES = ("docs/adr/README", "docs/how-to/README", "docs/runbooks/README")
 
@@ -134,13 +137,31 @@ def navigation(page: str, known: list[str]) -> str:
     return ""
 
 
+def without_folders(text: str, page: Path) -> str:
+    """Return the text with links to pages instead of folders: Sphinx has no page for a folder.
+
+    A link to a folder becomes a link to its README.md, or bare text where the folder has none.
+    """
+
+    def replaced(link: re.Match[str]) -> str:
+        folder = page.parent / link["target"]
+        if not folder.is_dir():
+            return link[0]
+        if (folder / "README.md").exists():
+            return f"[{link['text']}]({link['target'].rstrip('/')}/README.md)"
+        return link["text"]
+
+    return _LINK.sub(replaced, text)
+
+
 def _toctree(names: list[str], caption: str = "") -> str:
     options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
     return "\n".join(["", "```{toctree}", *options, *(f"/{name}" for name in names), "```", ""])
 
 
-def _add_navigation(_: App, page: str, content: list[str]) -> None:
-    content[0] += "\n" + navigation(page, pages(ROOT))
+def _read(_: App, page: str, content: list[str]) -> None:
+    text = without_folders(content[0], ROOT / f"{page}.md")
+    content[0] = f"{text}\n{navigation(page, pages(ROOT))}"
 
 
 def _make_index(app: App, failure: Exception | None) -> None:
@@ -151,6 +172,6 @@ def _make_index(app: App, failure: Exception | None) -> None:
 
 def setup(app: App) -> dict[str, bool]:
     """Register the two handlers; Sphinx calls this."""
-    app.connect("source-read", _add_navigation)
+    app.connect("source-read", _read)
     app.connect("build-finished", _make_index)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

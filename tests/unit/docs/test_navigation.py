@@ -32,6 +32,17 @@ def test_a_new_page_needs_no_group() -> None:
     assert conf.navigation("docs/settings", known) == ""
 
 
+def test_a_link_to_a_folder_leads_to_its_page(tmp_path: Path) -> None:
+    """A folder's README.md takes its place; a folder without one is no link; files stay."""
+    for folder in ("with", "without"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "with/README.md").touch()
+    text = "[a](with) [`b`](with/) [c](without/) [d](with/README.md) [e](x.py#y) [f](https://z)"
+    assert conf.without_folders(text, tmp_path / "page.md") == (
+        "[a](with/README.md) [`b`](with/README.md) c [d](with/README.md) [e](x.py#y) [f](https://z)"
+    )
+
+
 def test_groups_name_pages_once() -> None:
     """No page is in two groups."""
     named = [one for group in conf.GROUPS.values() for one in group]
