@@ -1,12 +1,12 @@
-"""Builds static/dist of the console out of static/src and packages from npm.
+"""Builds static/dist of the console from static/src and packages from npm.
 
     build_assets.py [--strict]
 
 Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
 (requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
-program only compares digests. Where Node or a package cannot be had, our own styles are published
-without scripts, one line says so, and the pages work; that is tried again after an hour. `--strict`
-tries at once, and exits with 1 when it fails.
+program only compares digests. Where Node or a package cannot be installed, it publishes our own
+styles without scripts and prints one line; the pages work. After an hour the next run tries again.
+`--strict` tries again in each run, and exits with 1 when the build fails.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from services.console.tools.node_packages import (
 )
 
 MANIFEST = "manifest.json"
-# Of what the last build was made, and its files. Beside them, so that a copy of a checkout with its
-# build needs neither Node nor a network.
+# The key of the last build and its files. It is in their folder, so that a copy of a checkout with
+# its build needs neither Node nor a network.
 _RECORD = ".build.json"
 _STYLE = "console.css"
 # A machine without a network must not wait for it with every `make run`.
@@ -54,7 +54,7 @@ class Places:
 
     @classmethod
     def of(cls, root: Path) -> Places:
-        """The places in a checkout."""
+        """Return the places in a checkout."""
         static = root / "services/console/src/wharf_console/static"
         return cls(
             sources=static / "src",
@@ -74,14 +74,15 @@ class Places:
 
 
 def build(places: Places, *, patient: bool = False) -> None:
-    """Brings static/dist to the sources; raises `CommandFailed` after publishing what can be had.
+    """Build static/dist when the sources have changed.
 
-    `patient` says not to try again what failed within the last hour.
+    Raise `CommandFailed` when the build fails, after publishing the styles alone. A patient call
+    does not repeat a build that failed within the last hour.
     """
     places.dist.mkdir(parents=True, exist_ok=True)
     folder = os.open(places.dist, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two builds at once take turns
+        fcntl.flock(folder, fcntl.LOCK_EX)  # concurrent builds take turns
         key = _key(places)
         if _is_built(places, key, patient=patient):
             return
@@ -107,10 +108,10 @@ def _key(places: Places) -> str:
 
 
 def _is_built(places: Places, key: str, *, patient: bool) -> bool:
-    """Whether the last build was of these sources, and all its files are still there.
+    """Tell whether the last build was of these sources, and all its files still exist.
 
-    Raises `CommandFailed` when it failed here a short while ago, and the caller is patient. Where a
-    copy of the checkout is, as in an image's build, there may be another network.
+    Raise `CommandFailed` when it failed in this checkout within the last hour, and the caller is
+    patient. A copy of the checkout, as in the build of an image, may have another network.
     """
     try:
         last = json.loads((places.dist / _RECORD).read_text(encoding="utf-8"))
@@ -133,7 +134,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Publishes our own styles without those of packages, and no script."""
+    """Publish our own styles without those of packages, and no script."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -144,9 +145,9 @@ def _style_alone(places: Places, made: Path) -> None:
 
 
 def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
-    """Moves a build into `dist`: files first, then the manifest; then what is too old goes.
+    """Move a build into `dist`: first the files, then the manifest; then remove old files.
 
-    The files of the build before stay: a page that was served a moment ago still finds its own.
+    The files of the previous build stay: a page that was served a moment ago still loads them.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
     record = places.dist / _RECORD
@@ -171,7 +172,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Build, and print one line when the pages have no scripts."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)

@@ -56,8 +56,10 @@ def install_packages(environment: Path, source: Path, node: Path) -> Path:
             shutil.copyfile(source / name, target / name)
         npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+        # By default npm tries three times, and a machine without a network waits for minutes.
+        patience = ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
         run(
-            [str(node), str(npm), "ci", "--prefix", str(target), *quiet],
+            [str(node), str(npm), "ci", "--prefix", str(target), *quiet, *patience],
             f"npm could not install the packages of requirements/{source.name}",
         )
         (target / _DONE).write_bytes(wanted)
