@@ -52,6 +52,7 @@ def install_packages(environment: Path, source: Path, node: Path) -> Path:
     if not _is_done(target, wanted):
         log(f"installing the packages of requirements/{source.name}")
         target.mkdir(parents=True, exist_ok=True)
+        (target / _DONE).unlink(missing_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(source / name, target / name)
         npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"

@@ -45,7 +45,7 @@ def test_packages_are_installed_once(source: Path, tmp_path: Path) -> None:
         (source / "package-lock.json").write_text(content)
         for _ in range(2):
             modules = install_packages(environment, source, node)
-    assert modules == environment / "prose/node_modules"
+            assert modules == environment / "prose/node_modules"
     assert (environment / "prose/runs").read_text() == "run\n" * 2
     assert (environment / "prose/package-lock.json").read_text() == "two"
 
