@@ -1,7 +1,7 @@
-"""What an OLE2 compound file is, by the names in the root of its directory (MS-CFB 2.6).
+"""Types of OLE2 compound files, found from the names in the root directory (MS-CFB 2.6).
 
-The directory is a chain of sectors that may lie anywhere in the file. How many are followed is
-bounded, whatever the file says of itself.
+The directory is a chain of sectors that may be anywhere in the file. The number of sectors that
+the parser follows is bounded, whatever the file declares.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from wharf_upload.content_types.content import Content
 OLE: Final = "application/x-ole-storage"
 SIGNATURE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-_HEADER: Final = struct.Struct("<22xH16xL")  # size of a sector (log 2), first one of the directory
+_HEADER: Final = struct.Struct("<22xH16xL")  # log2 of the sector size, first directory sector
 _SECTOR_SHIFTS: Final = (9, 12)
 _DIFAT_OFFSET: Final = 76
 _DIFAT_ENTRIES: Final = 109
 _NUMBER: Final = struct.Struct("<L")
-_ENTRY: Final = struct.Struct("<64sHBxLLL16s")  # name, its bytes, type, left, right, child, class
+_ENTRY: Final = struct.Struct("<64sHBxLLL16s")  # name, name size, type, left, right, child, class
 _ENTRY_BYTES: Final = 128
-_LAST_SECTOR: Final = 0xFFFFFFFA  # what is larger is no sector
+_LAST_SECTOR: Final = 0xFFFFFFFA  # larger numbers are markers, not sectors
 _MOST_SECTORS: Final = 256
 _MOST_ENTRIES: Final = 1024
 _ROOT: Final = 5
 
-# Names in the root, the most telling first. Streams of embedded objects lie in storages below.
+# Names in the root, the most specific first. Embedded objects keep their streams in storages below
+# the root, so their names do not interfere.
 _NAMES: Final = (
     ("WordDocument", "application/msword"),
     ("Workbook", "application/vnd.ms-excel"),
@@ -47,7 +48,7 @@ _NAMES: Final = (
     ("StarCalcDocument", "application/vnd.stardivision.calc"),
     ("StarDrawDocument3", "application/vnd.stardivision.draw"),
 )
-# Classes of the root: {000C1084-…-46} is an installer's database, 86 a patch, 82 a transform.
+# Class ids of the root: {000C1084-…-46} is an installer database, …86… a patch, …82… a transform.
 _INSTALLER: Final = "application/x-msi"
 _CLASSES: Final = {
     bytes.fromhex(f"{number}100c0000000000c000000000000046"): _INSTALLER
@@ -56,7 +57,7 @@ _CLASSES: Final = {
 
 
 class _Entry(NamedTuple):
-    """An entry of the directory; `left`, `right` and `child` are numbers of others."""
+    """An entry of the directory; `left`, `right` and `child` are the numbers of other entries."""
 
     name: str
     left: int
@@ -66,9 +67,10 @@ class _Entry(NamedTuple):
 
 
 def ole_type(content: Content) -> str:
-    """Return the media type of a compound file; that of any OLE2 file when its names do not tell.
+    """Return the media type of a compound file, or the general OLE2 type if no name is known.
 
-    A Word, Excel or PowerPoint file that is encrypted is one of these: what it is is inside.
+    An encrypted Word, Excel or PowerPoint file gets the general type, because its actual type is
+    inside the encrypted part.
     """
     entries = _directory(content)
     if not entries:
@@ -84,7 +86,7 @@ def ole_type(content: Content) -> str:
 
 
 def _names_in_root(entries: list[_Entry]) -> set[str]:
-    """Return the names directly in the root: its children are a tree of entries."""
+    """Return the names of the root's direct children, which form a tree of entries."""
     names: set[str] = set()
     seen: set[int] = set()
     waiting = [entries[0].child]
@@ -100,7 +102,7 @@ def _names_in_root(entries: list[_Entry]) -> set[str]:
 
 
 def _directory(content: Content) -> list[_Entry]:
-    """Return the entries of the directory, as far as it can be followed; the root is the first."""
+    """Return the readable entries of the directory; the first one is the root."""
     header = content.numbers(_HEADER, 8)
     if header is None or header[0] not in _SECTOR_SHIFTS:
         return []
@@ -128,10 +130,10 @@ def _entries(data: bytes) -> list[_Entry]:
 
 
 def _next_sector(content: Content, sector: int, sector_bytes: int) -> int:
-    """Return the sector that follows in a chain, by the allocation table."""
+    """Return the next sector of a chain, read from the allocation table."""
     table, place = divmod(sector, sector_bytes // 4)
     if table >= _DIFAT_ENTRIES:
-        return _LAST_SECTOR  # its table is listed past the header: not followed
+        return _LAST_SECTOR  # the table is listed outside the header, where this parser stops
     listed = content.numbers(_NUMBER, _DIFAT_OFFSET + 4 * table)
     if listed is None or listed[0] >= _LAST_SECTOR:
         return _LAST_SECTOR

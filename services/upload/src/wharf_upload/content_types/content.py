@@ -1,4 +1,4 @@
-"""The bytes of a file as the sniffers see them: its head, and a way to the rest of it."""
+"""The bytes of a file as the sniffers read them: the head, and a function that reads the rest."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-#: How many bytes of a file are looked at first; most formats are told by them alone.
+#: The size of the head that is read first. Most formats are recognised from the head alone.
 HEAD_BYTES: Final = 8192
 
-#: Returns bytes of the file: `length` of them from `offset` on, fewer at its end.
+#: Takes `offset` and `length`; returns `length` bytes from `offset` on, fewer at the file's end.
 ReadAt = Callable[[int, int], bytes]
 
 
 class Content:
-    """A file of `size` bytes, or the first bytes of one that is still coming (`size` is `None`).
+    """A file of `size` bytes, or the first bytes of a file that is still being received.
 
-    `head` holds its first `HEAD_BYTES` bytes; without `read_at` there is no more to be had. `end`
-    is where the bytes end that can be read.
+    `size` is `None` while the file is being received. `head` is the first `HEAD_BYTES` bytes.
+    Without `read_at` only the head can be read. `end` is the offset where the readable bytes end.
     """
 
     __slots__ = ("_read_at", "end", "head", "size")
@@ -27,9 +27,9 @@ class Content:
         self.end = len(head) if read_at is None or size is None else size
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset` on; fewer where the bytes end.
+        """Return `length` bytes from `offset` on, fewer where the readable bytes end.
 
-        Both may be any number that a file has of itself.
+        Both may be arbitrary numbers from the file, negative or too large ones included.
         """
         if offset < 0 or length <= 0 or offset >= self.end:
             return b""
@@ -38,14 +38,14 @@ class Content:
         return self._read_at(offset, min(length, self.end - offset))
 
     def holds(self, magic: bytes, offset: int) -> bool:
-        """Tell whether `magic` stands at `offset`."""
+        """Tell whether the file contains `magic` at `offset`."""
         return self.read(offset, len(magic)) == magic
 
     def may_hold(self, size: int) -> bool:
-        """Tell whether the file has `size` bytes, or may have them when it has come."""
+        """Tell whether the file has at least `size` bytes; true while its size is unknown."""
         return self.size is None or size <= self.size
 
     def numbers(self, layout: struct.Struct, offset: int) -> tuple[Any, ...] | None:
-        """Return the numbers of a header at `offset`; `None` where the bytes end before it does."""
+        """Return the fields of a header at `offset`, `None` if the readable bytes end inside it."""
         data = self.read(offset, layout.size)
         return layout.unpack(data) if len(data) == layout.size else None

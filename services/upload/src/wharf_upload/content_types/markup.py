@@ -1,6 +1,6 @@
-"""HTML, XHTML, SVG and XML, after the WHATWG MIME Sniffing standard, section 7.1.
+"""Detection of HTML, XHTML, SVG and XML by the WHATWG MIME Sniffing standard, section 7.1.
 
-There is no XML parser here, so no entities are expanded and nothing is fetched.
+The module uses no XML parser, so it expands no entities and fetches nothing.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import codecs
 import re
 from typing import Final
 
-# Section 7.1: what makes HTML of a resource that begins with it, after white space.
+# Section 7.1: a resource is HTML if one of these follows the leading white space.
 _HTML_START = re.compile(
     rb"<(?:!doctype[ \t\n\f\r]+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body"
     rb"|br|p)[ \t\n\f\r/>]|<!--",
     re.IGNORECASE,
 )
 _SPACE: Final = b"\t\n\f\r "
-# White space, comments, processing instructions and a document type: what may stand before a root
-# element. Possessive: an unclosed comment costs one pass.
+# White space, comments, processing instructions and a document type may precede a root element.
+# The quantifiers are possessive, so an unclosed comment costs only one pass.
 _PROLOG = re.compile(
     rb"(?:[ \t\r\n]++|<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*+(?:>|\[.*?\]\s*+>))*+", re.DOTALL
 )
-# Or a document type that the head does not hold to its end.
+# The root element of SVG, or a document type of SVG that is cut at the end of the head.
 _SVG_ROOT = re.compile(
     rb"<(?:!DOCTYPE[ \t\r\n]{1,64})?(?:[A-Za-z_][\w.-]{0,63}:)?svg[ \t\r\n/>\[]", re.IGNORECASE
 )
 _XHTML_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,63}:)?html[ \t\r\n/>]")
-# A whole start tag of XML.
+# A complete XML start tag.
 _NAME: Final = rb"[A-Za-z_\x80-\xff][\w.:\x80-\xff-]*+"
 _ATTRIBUTE: Final = rb"[ \t\r\n]++%b[ \t\r\n]*+=[ \t\r\n]*+(?:\"[^<\"]*+\"|'[^<']*+')" % _NAME
 _XML_ROOT = re.compile(rb"<%b(?:%b)*+[ \t\r\n]*+/?>" % (_NAME, _ATTRIBUTE))
@@ -37,7 +37,7 @@ _HTML_DOCTYPE = re.compile(rb"<!doctype[ \t\n\f\r]+html", re.IGNORECASE)
 
 
 def markup_type(head: bytes) -> str | None:
-    """Return the type of HTML, XHTML, SVG or XML; None when `head` begins like none of them."""
+    """Return the type of HTML, XHTML, SVG or XML, or None if `head` begins like none of these."""
     start = len(head) - len(head.lstrip(_SPACE))
     if head[start : start + 1] != b"<":
         return None
@@ -50,14 +50,14 @@ def markup_type(head: bytes) -> str | None:
         return "application/xhtml+xml" if _XHTML_ROOT.match(head, root) else "application/xml"
     if _HTML_START.match(head, start) or _HTML_START.match(head, root):
         return "text/html"
-    # Any other document type: its root may lie behind the head, so it is not called plain text.
+    # Another document type: the root may be after the head, so the file is not plain text.
     return "application/xml" if head[start : start + 9].upper() == b"<!DOCTYPE" else None
 
 
 def undeclared_type(head: bytes) -> str | None:
-    """Return the type of XML or XHTML that has no XML declaration, which both may do without.
+    """Return the type of XML or XHTML without an XML declaration, which is optional in both.
 
-    None for other bytes; SVG and what else browsers take for HTML is none of them.
+    Return None for other bytes, for SVG, and for bytes that browsers take for HTML.
     """
     head = head.removeprefix(codecs.BOM_UTF8)
     prolog = _PROLOG.match(head)

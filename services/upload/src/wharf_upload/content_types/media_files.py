@@ -1,6 +1,6 @@
-"""What ISO base media, Matroska, Ogg, RIFF and ASF files hold: pictures, or sound alone.
+"""Types of ISO base media, Matroska, Ogg, RIFF and ASF files: pictures, film, or only sound.
 
-Only the headers of boxes and elements are read, and how many of them is bounded.
+The parsers read only the headers of boxes and elements. The number of headers is bounded.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _MAX_BRANDS_BYTES: Final = 256
 _BOX: Final = struct.Struct(">L4s")
 _LARGE_SIZE: Final = struct.Struct(">Q")
 _MOST_BOXES: Final = 64
-# Boxes with which QuickTime files begin that have no `ftyp`; each is followed by one of them.
+# A QuickTime file without `ftyp` begins with one of these boxes, and its second box is one of them.
 _QUICKTIME_BOXES: Final = frozenset(
     (b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"PICT", b"uuid", b"udta")
 )
 _SEGMENT: Final = "video/iso.segment"
-#: Boxes with which segments of streamed films begin (ISO/IEC 14496-12 8.16); others follow.
+#: Segments of streamed films begin with one of these boxes (ISO/IEC 14496-12 8.16).
 SEGMENT_BEGINS: Final = (b"styp", b"moof", b"sidx", b"emsg", b"prft")
 _SEGMENT_BOXES: Final = frozenset((*SEGMENT_BEGINS, b"ssix", b"free", b"mdat"))
-_HANDLER_OFFSET: Final = 8  # of a `hdlr` box: version and flags, then four bytes that are zero
+_HANDLER_OFFSET: Final = 8  # in a `hdlr` box, after version and flags and four zero bytes
 
 # RFC 8794 and RFC 9559: elements of Matroska, with their marker bits.
 _HEADER, _DOC_TYPE = 0x1A45DFA3, 0x4282
@@ -56,7 +56,7 @@ _ASF_VIDEO: Final = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 
 
 def isobmff_type(content: Content) -> str | None:
-    """Return the type of an ISO base media file (ISO/IEC 14496-12 4.3); None when it is none."""
+    """Return the type of an ISO base media file (ISO/IEC 14496-12 4.3), None for other bytes."""
     head = content.head
     if head[4:8] != b"ftyp" or len(head) < 16:
         return None
@@ -75,7 +75,7 @@ def isobmff_type(content: Content) -> str | None:
 
 
 def segment_type(content: Content) -> str | None:
-    """Return the type of a segment of a film, as HLS and DASH send it; None when it is none."""
+    """Return the type of a film segment as HLS and DASH send it, None for other bytes."""
     boxes = _boxes(content, 0, content.end)
     kind, begin, end = next(boxes, (b"", 0, 0))
     if kind == b"moof":
@@ -89,14 +89,14 @@ def segment_type(content: Content) -> str | None:
 
 
 def jpeg2000_type(content: Content) -> str | None:
-    """Return the type of a JPEG 2000 file (ISO/IEC 15444-1 annex I) by its brand."""
+    """Return the type of a JPEG 2000 file from its brand (ISO/IEC 15444-1 annex I)."""
     if content.head[16:20] != b"ftyp":
         return None
     return _BRANDS.get(content.head[20:24], "image/jp2")
 
 
 def quicktime_type(content: Content) -> str | None:
-    """Return "video/quicktime" for a film that has no `ftyp`, as old cameras write it."""
+    """Return "video/quicktime" for a film without `ftyp`, as old cameras write it, else None."""
     boxes = _boxes(content, 0, content.end)
     first = next(boxes, None)
     if first is None or first[0] not in _QUICKTIME_BOXES:
@@ -113,7 +113,7 @@ def quicktime_type(content: Content) -> str | None:
 
 
 def _is_sound_alone(content: Content) -> bool:
-    """Tell whether the tracks of a film are sound and none is a picture."""
+    """Tell whether a film has a sound track and no picture track."""
     film = _first_box(content, b"moov", 0, content.end)
     handlers: set[bytes] = set()
     for kind, begin, end in _boxes(content, *film):
@@ -126,7 +126,7 @@ def _is_sound_alone(content: Content) -> bool:
 
 
 def _first_box(content: Content, wanted: bytes, begin: int, end: int) -> tuple[int, int]:
-    """Return begin and end of the content of the first box of a kind; of nothing without one."""
+    """Return begin and end of the content of the first box of a kind, (0, 0) without such a box."""
     for kind, inner, stop in _boxes(content, begin, end):
         if kind == wanted:
             return inner, stop
@@ -134,7 +134,7 @@ def _first_box(content: Content, wanted: bytes, begin: int, end: int) -> tuple[i
 
 
 def _boxes(content: Content, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Return kind, begin and end of the content of the boxes between `begin` and `end`."""
+    """Yield for each box between `begin` and `end` its kind and its content's begin and end."""
     for _ in range(_MOST_BOXES):
         found = content.numbers(_BOX, begin) if begin < end else None
         if found is None:
@@ -152,7 +152,7 @@ def _boxes(content: Content, begin: int, end: int) -> Iterator[tuple[bytes, int,
 
 
 def matroska_type(content: Content) -> str | None:
-    """Return the type of a WebM or Matroska file; None for another EBML document."""
+    """Return the type of a WebM or Matroska file, None for another EBML document."""
     doc_type = b""
     for kind, begin, end in _elements(content, 0, content.end):
         for inner, first, last in _elements(content, begin, end):
@@ -167,7 +167,7 @@ def matroska_type(content: Content) -> str | None:
 
 
 def _track_types(content: Content) -> set[int]:
-    """Return the numbers of the types of a file's tracks, none when they cannot be found."""
+    """Return the type numbers of a file's tracks, an empty set if the tracks are not found."""
     for kind, begin, end in _elements(content, 0, content.end):
         if kind == _SEGMENT_ID:
             for inner, first, last in _elements(content, begin, end):
@@ -188,7 +188,10 @@ def _types_of(content: Content, begin: int, end: int) -> Iterator[int]:
 
 
 def _elements(content: Content, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Return number, begin and end of the content of the elements between `begin` and `end`."""
+    """Yield for each element between `begin` and `end` its number and its content's begin and end.
+
+    Begin and end are offsets in the file.
+    """
     for _ in range(_MOST_ELEMENTS):
         header = content.read(begin, min(12, end - begin))
         number, size, length = _element(header)
@@ -200,7 +203,7 @@ def _elements(content: Content, begin: int, end: int) -> Iterator[tuple[int, int
 
 
 def _element(header: bytes) -> tuple[int, int, int]:
-    """Return an element's number, the size of its content (-1: unknown) and that of its header."""
+    """Return an element's number, its content size (-1: unknown) and its header size (0: none)."""
     id_bytes = _width(header, 4)
     size_bytes = _width(header[id_bytes:], 8) if id_bytes else 0
     end = id_bytes + size_bytes
@@ -212,13 +215,16 @@ def _element(header: bytes) -> tuple[int, int, int]:
 
 
 def _width(data: bytes, most: int) -> int:
-    """Return how many bytes a number has: the zero bits before its first one bit tell."""
+    """Return how many bytes a number has, 0 if more than `most`.
+
+    The number of zero bits before the first one bit encodes the width.
+    """
     width = 9 - data[0].bit_length() if data else 0
     return width if width <= most else 0
 
 
 def ogg_type(content: Content) -> str | None:
-    """Return the type of an Ogg file by the codecs that its first pages name (RFC 5334)."""
+    """Return the type of an Ogg file from the codecs that its first pages name (RFC 5334)."""
     head, at = content.head, 0
     if head[4:5] != b"\0":
         return None
@@ -232,12 +238,12 @@ def ogg_type(content: Content) -> str | None:
 
 
 def riff_type(content: Content) -> str | None:
-    """Return the type of a RIFF file, or of one of its kin for more than 4 GiB."""
+    """Return the type of a RIFF file or of one of its variants for more than 4 GiB."""
     return _RIFF_KINDS.get(content.head[8:12])
 
 
 def asf_type(content: Content) -> str:
-    """Return the type of a Windows Media file by the streams that its header names."""
+    """Return the type of a Windows Media file from the streams that its header names."""
     if _ASF_AUDIO in content.head and _ASF_VIDEO not in content.head:
         return "audio/x-ms-wma"
     return "video/x-ms-wmv"

@@ -1,4 +1,4 @@
-"""Media types as policies name them, and what a file's extension claims."""
+"""Rules for media types: patterns of policies, types that extensions claim, and safe types."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = [
     "is_pattern", "matches", "types_of_name",
 ]  # fmt: skip
 
-#: Types that no browser executes: the only ones ever served inline (security.md row 41). HTML,
-#: SVG, XML and PDF are left out on purpose.
+#: Types that no browser executes. Only these are served inline (security.md row 41). HTML, SVG,
+#: XML and PDF are left out on purpose.
 INLINE_TYPES: Final = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"}
     | {"image/x-icon"}
@@ -26,7 +26,8 @@ INLINE_TYPES: Final = frozenset(
     | {"video/mp4", "video/webm", "video/quicktime", "video/mpeg"}
     | {"text/plain"}
 )
-#: The bytes of these are plain text to a sniffer; the client's word refines, and makes none active.
+#: The sniffer finds plain text for these types. The client's declared type or extension selects
+#: the exact type. None of them is active content.
 REFINEMENTS: Final = frozenset(
     {"text/csv", "text/markdown", "text/tab-separated-values", "text/calendar", "text/vcard"}
     | {"application/json", "application/x-ndjson", "application/yaml", "application/toml"}
@@ -36,21 +37,22 @@ _TEXT: Final = "text/plain"
 _SCRIPT: Final = "text/x-script"
 _XML: Final = "application/xml"
 _XHTML: Final = "application/xhtml+xml"
-# Claims that active content hides behind: plain text is not good enough for them, and what they are
-# no name of plain text may hide.
+# Active types. A file has one of these types only if its bytes have the markup: plain text is not
+# enough. In turn, an extension of plain text does not agree with bytes of these types.
 _MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
-# Bytes of which every format that is found in files is told.
+# Types whose specific formats the sniffer recognises, so the general type means "none of those".
 _TOLD: Final = frozenset({_TEXT, _SCRIPT, "application/zip", "application/gzip"})
-# What many formats are made of that are not told: their names contradict no such bytes.
+# Types on which many formats are based that the sniffer does not recognise. An extension of such a
+# format does not contradict bytes of these types.
 _VAGUE: Final = _TOLD | {_XML, "application/x-ole-storage", "image/tiff", "application/x-sqlite3"}
-# Formats that are written as text or in binary form.
+# Formats that exist in a text form and in a binary form.
 _TEXT_TOO: Final = frozenset(
     {"application/pkix-cert", "application/x-pem-file", "application/pkcs8", "application/pkcs10"}
     | {"application/pkcs7-mime", "application/pkcs7-signature", "application/x-pkcs7-certificates"}
     | {"application/pkix-crl", "application/pgp-encrypted", "application/pgp-signature"}
     | {"application/pgp-keys", "model/stl", "model/obj", "image/x-xbitmap"}
 )
-# What bytes can be recognised as: only of these does "unknown" contradict the extension.
+# Types that the sniffer recognises reliably: an unknown file contradicts only these extensions.
 _RECOGNISABLE = re.compile(
     r"image/(?:png|jpeg|gif|webp|avif|heic|bmp|tiff|x-icon|svg\+xml)|text/.*|audio/(?:wav|flac|ogg)"
     r"|video/(?:mp4|quicktime|webm|x-matroska|x-msvideo)|application/(?:pdf|rtf|gzip|x-xz|zstd"
@@ -65,10 +67,10 @@ known_types.load()
 def extension_agrees(filename: str, media_type: str) -> bool | None:
     """Tell whether a file name's extension fits the type of its bytes.
 
-    It fits when one of the types that it stands for is the bytes' type, or a kind of it, or the
-    bytes' type a kind of that one. HTML, XHTML and SVG need their own markup. None: there is no
-    extension, it is unknown or says nothing, or the bytes of its type carry no signature, or none
-    that is known here.
+    The extension fits if one of its types is the type of the bytes, a subtype of that type, or a
+    supertype of it. HTML, XHTML and SVG need their own markup. Return None if the question cannot
+    be answered: the file name has no extension, the extension is unknown or general (".bin"), or
+    files of its type have no signature that the sniffer knows.
     """
     claimed = types_of_name(filename)
     found = known_types.name_of(essence(media_type))
@@ -83,15 +85,15 @@ def extension_agrees(filename: str, media_type: str) -> bool | None:
 
 
 def types_of_name(filename: str) -> frozenset[str]:
-    """Return the types that a name's extension stands for: ".pcf.gz" for a font, and for gzip."""
+    """Return the types of a name's extensions; ".pcf.gz" stands for a font and for gzip."""
     return frozenset().union(*map(known_types.of_extension, _extensions(filename)))
 
 
 def claims(found: str, declared: str | None, filename: str) -> Iterator[str]:
-    """Return the types that a client says a file is of, where its bytes (`found`) do not tell.
+    """Yield the types that a client claims and that the file may have; its bytes have type `found`.
 
-    Each is a kind of what the bytes are, none is active, and none is one that would have been
-    found.
+    A claimed type is yielded if it equals `found`, or if it is a subtype of `found` that is not
+    active and that the sniffer would not have found.
     """
     said = set() if declared is None else {known_types.name_of(essence(declared))}
     kind = _TEXT if found == _SCRIPT else found
@@ -101,23 +103,23 @@ def claims(found: str, declared: str | None, filename: str) -> Iterator[str]:
 
 
 def _may_be(one: str, kind: str) -> bool:
-    """Tell whether a client's word makes a file of bytes of a `kind` one of another type."""
+    """Tell whether a file whose bytes have the type `kind` may get the claimed type `one`."""
     if kind == _TEXT and one in _TEXT_TOO:
         return True
     if kind in _TOLD and one in FILE_TYPES - REFINEMENTS:
         return False
     above = known_types.ancestors(one)
-    # What is shown as XML needs its bytes to be XML: plain text may hide anything.
+    # Browsers show subtypes of XML as XML, so the bytes must be XML: plain text may hide anything.
     return kind in above and not (kind == _TEXT and _XML in above) and may_be_claimed(one)
 
 
 def _is_told(media_type: str) -> bool:
-    """Tell whether a type, or one that it is a kind of, is found in files."""
+    """Tell whether the sniffer recognises a type or one of its supertypes."""
     return media_type in FILE_TYPES or not FILE_TYPES.isdisjoint(known_types.ancestors(media_type))
 
 
 def found_type(recorded: str) -> str:
-    """Return the type that the bytes of a file had, of which the record may have a kind."""
+    """Return the type that the sniffer found; the recorded type may be a subtype of it."""
     if recorded in REFINEMENTS:
         return _TEXT
     above = known_types.ancestors(recorded) & FILE_TYPES
@@ -127,7 +129,7 @@ def found_type(recorded: str) -> str:
 
 
 def _extensions(filename: str) -> Iterator[str]:
-    """Return what may be the extension, in small letters; a name may begin with a dot."""
+    """Yield the possible extensions in lower case, the longest first; a leading dot starts none."""
     parts = filename.lower().split(".")
     start = 1 if parts[0] else 2
     for at in range(max(start, len(parts) - 3), len(parts)):
@@ -138,7 +140,7 @@ def _fits(claimed: str, found: str) -> bool:
     if claimed == found:
         return True
     if found in _MARKUP:
-        # SVG and XHTML are XML, so ".xml" is no lie. XHTML may be found to be HTML.
+        # SVG and XHTML are XML, so ".xml" is correct. The sniffer may find HTML in XHTML.
         return claimed == _XML or {claimed, found} == {"text/html", _XHTML}
     if claimed in _MARKUP:
         return False

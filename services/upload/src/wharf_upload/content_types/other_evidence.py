@@ -1,4 +1,4 @@
-"""Formats that are told by more than a fixed word: a pattern, a size, or how the file ends."""
+"""Formats without a fixed signature: recognised by a pattern, a size, or the end of the file."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _QOI: Final = struct.Struct(">4xLLBB")
 _LZMA: Final = struct.Struct("<xLQ")
 _ARJ: Final = struct.Struct("<2xHBBBxxxB")
 _STL: Final = struct.Struct("<80xL")
-_TGA: Final = struct.Struct("<BBB2xHB4xHHB")  # text, map, kind, map's size and depth, picture
-_PNM_MOST_BEHIND: Final = 8  # bytes that some writers add at the end
+_TGA: Final = struct.Struct("<BBB2xHB4xHHB")  # text, map, kind, map size and depth, picture
+_PNM_MOST_BEHIND: Final = 8  # bytes; some writers add a few at the end
 _PYTHON_3: Final = range(3000, 4000)  # the magic numbers of Python 3
 _APPLE_DISK: Final = "application/x-apple-diskimage"
 _ANY_SIZE: Final = (1 << 64) - 1
 
-# DER: what a certificate, a key store and a signed message begin with inside the outer sequence.
+# DER: the first bytes inside the outer sequence of a certificate, a key store, a signed message.
 _DER: Final = (
     (re.compile(rb"\x30[\x81-\x83].{1,3}\xa0\x03\x02\x01[\x00-\x02]\x02", re.DOTALL),
      "application/pkix-cert"),
@@ -52,9 +52,10 @@ _DER: Final = (
 
 
 class _PortableMap(NamedTuple):
-    """The header of a Netpbm picture: its kind ("1" to "6"), samples, bytes, and where they begin.
+    """The header of a Netpbm picture.
 
-    Kinds 1 to 3 are written in digits.
+    `kind` is "1" to "6"; the pixels of kinds 1 to 3 are written in digits. `samples` is the number
+    of samples, `size` their size in bytes, `begin` the offset of the first one.
     """
 
     kind: bytes
@@ -64,15 +65,16 @@ class _PortableMap(NamedTuple):
 
 
 def portable_map_type(content: Content) -> str | None:
-    """Return the type of a Netpbm picture: sizes follow its two letters."""
+    """Return the type of a Netpbm picture, whose two letters are followed by its sizes."""
     found = _portable_map(content.head)
     return _PNM_KINDS[found.kind] if found else None
 
 
 def printable_map_type(content: Content) -> str | None:
-    """Return the type of a Netpbm picture without a control byte.
+    """Return the type of a Netpbm picture that contains no control byte.
 
-    A table may begin so, too: what follows has to be as many samples as the header says.
+    A text table may begin like a Netpbm header, so the rest of the file must have the number of
+    samples, or the size, that the header declares.
     """
     found = _portable_map(content.head)
     if found is None:
@@ -105,64 +107,64 @@ def _portable_map(head: bytes) -> _PortableMap | None:
 
 
 def form_type(content: Content) -> str | None:
-    """Return the type of an IFF file by the kind of its form."""
+    """Return the type of an IFF file from the kind of its form."""
     return _FORM_KINDS.get(content.head[8:12])
 
 
 def cpio_type(content: Content) -> str | None:
-    """Return the type of a cpio archive whose header is all digits."""
+    """Return the type of a cpio archive whose header is written in digits."""
     return "application/x-cpio" if _CPIO.match(content.head) else None
 
 
 def torrent_type(content: Content) -> str | None:
-    """Return the type of a torrent: a dictionary with one of the keys that BEP 3 names."""
+    """Return the type of a torrent, a dictionary that begins with one of its usual keys (BEP 3)."""
     return "application/x-bittorrent" if _TORRENT.match(content.head) else None
 
 
 def dwg_type(content: Content) -> str | None:
-    """Return the type of a drawing of AutoCAD: its version is followed by zeros."""
+    """Return the type of an AutoCAD drawing, whose version is followed by a zero byte."""
     return "image/vnd.dwg" if _DWG.match(content.head) else None
 
 
 def bzip2_type(content: Content) -> str | None:
-    """Return the type of a bzip2 file: a block, or the end, follows its first four letters."""
+    """Return the type of a bzip2 file: its first four bytes are followed by a block or the end."""
     if not _BZIP2.match(content.head):
         return None
     return _APPLE_DISK if _is_apple_disk(content) else "application/x-bzip2"
 
 
 def xz_type(content: Content) -> str:
-    """Return the type of an xz file, or of a disk of Apple's whose first block is one."""
+    """Return the type of an xz file, or of an Apple disk image whose first block is xz."""
     return _APPLE_DISK if _is_apple_disk(content) else "application/x-xz"
 
 
 def lha_type(content: Content) -> str | None:
-    """Return the type of an LHA archive: a method stands behind size and sum of the header."""
+    """Return the type of an LHA archive, whose method follows the header's size and checksum."""
     return "application/x-lha" if _LHA.match(content.head, 2) else None
 
 
 def qoi_type(content: Content) -> str | None:
-    """Return "image/qoi": a size, three or four channels and one of two spaces of colour."""
+    """Return "image/qoi" for a header with a size, 3 or 4 channels and a known colour space."""
     found = content.numbers(_QOI, 0)
     fits = found is not None and found[0] and found[1] and found[2] in {3, 4} and found[3] in {0, 1}
     return "image/qoi" if fits else None
 
 
 def sgi_type(content: Content) -> str | None:
-    """Return "image/x-sgi": storage, bytes of a channel and dimensions have few values."""
+    """Return "image/x-sgi" for a header whose storage, channel size and dimensions are valid."""
     head = content.head
     fits = head[2:3] in {b"\0", b"\1"} and head[3:4] in {b"\1", b"\2"}
     return "image/x-sgi" if fits and head[4:6] in {b"\0\1", b"\0\2", b"\0\3"} else None
 
 
 def icns_type(content: Content) -> str | None:
-    """Return "image/x-icns": the header holds the size of the file."""
+    """Return "image/x-icns" for a header that contains the size of the file."""
     size = int.from_bytes(content.head[4:8], "big")
     return "image/x-icns" if size > 8 and content.size in {None, size} else None
 
 
 def lzma_type(content: Content) -> str | None:
-    """Return the type of a file of LZMA alone: a dictionary of a usual size, and a length."""
+    """Return the type of a raw LZMA file, whose dictionary size is a power of two from 4096 on."""
     found = content.numbers(_LZMA, 0)
     if found is None or found[0] < 4096 or found[0] & (found[0] - 1):
         return None
@@ -170,7 +172,7 @@ def lzma_type(content: Content) -> str | None:
 
 
 def arj_type(content: Content) -> str | None:
-    """Return the type of an ARJ archive: its main header has its size and kind."""
+    """Return the type of an ARJ archive, whose main header has a valid size and kind."""
     found = content.numbers(_ARJ, 0)
     if found is None:
         return None
@@ -179,33 +181,33 @@ def arj_type(content: Content) -> str | None:
 
 
 def pcapng_type(content: Content) -> str | None:
-    """Return the type of a pcapng file: its first block has a byte order (RFC draft, 4.1)."""
+    """Return the type of a pcapng file from its first block's byte order (RFC draft, 4.1)."""
     fits = content.head[8:12] in {b"\x1a\x2b\x3c\x4d", b"\x4d\x3c\x2b\x1a"}
     return "application/x-pcapng" if fits else None
 
 
 def sqlite_type(content: Content) -> str | None:
-    """Return the type of an SQLite database, or of one that GeoPackage has made its own."""
+    """Return the type of an SQLite database or of a GeoPackage, which is an SQLite database too."""
     geo = content.head[68:72] in {b"GPKG", b"GP10", b"GP11"}
     return "application/geopackage+sqlite3" if geo else "application/x-sqlite3"
 
 
 def parquet_type(content: Content) -> str | None:
-    """Return the type of a Parquet file: it ends as it begins."""
+    """Return the type of a Parquet file, which ends with the bytes that it begins with."""
     if content.size is None:
         return "application/vnd.apache.parquet"
     return "application/vnd.apache.parquet" if content.holds(b"PAR1", content.size - 4) else None
 
 
 def orc_type(content: Content) -> str | None:
-    """Return the type of an ORC file: it ends as it begins, and with a length."""
+    """Return the type of an ORC file, which begins with "ORC" and ends with "ORC" and one byte."""
     if content.size is None:
         return "application/x-orc"
     return "application/x-orc" if content.holds(b"ORC", content.size - 4) else None
 
 
 def der_type(content: Content) -> str | None:
-    """Return the type of a certificate, key store or signed message in DER: its length is exact."""
+    """Return the type of a DER certificate, key store or signed message of the exact length."""
     head = content.head
     if len(head) < 8 or head[1] & 0x80 == 0 or not 1 <= head[1] & 0x7F <= 4:
         return None
@@ -220,14 +222,14 @@ def der_type(content: Content) -> str | None:
 
 
 def flv_type(content: Content) -> str | None:
-    """Return "video/x-flv": only two flags may be set, and the header has nine bytes."""
+    """Return "video/x-flv" for a header of nine bytes in which only the two known flags are set."""
     head = content.head
     fits = len(head) > 8 and not head[4] & 0xFA and head[5:9] == b"\0\0\0\x09"
     return "video/x-flv" if fits else None
 
 
 def python_type(content: Content) -> str | None:
-    """Return the type of compiled Python: a magic number of Python 3, few flags."""
+    """Return the type of compiled Python: a magic number of Python 3 and known flags."""
     head = content.head
     number, flags = int.from_bytes(head[:2], "little"), int.from_bytes(head[4:8], "little")
     fits = number in _PYTHON_3 and flags < 4 and len(head) > 16
@@ -235,7 +237,7 @@ def python_type(content: Content) -> str | None:
 
 
 def old_tar_type(content: Content) -> str | None:
-    """Return the type of a tar archive from before POSIX: the sum of its header is right."""
+    """Return the type of a pre-POSIX tar archive whose header checksum is correct."""
     head = content.head
     found = _TAR_CHECKSUM.match(head, 148)
     if not found or len(head) < 512 or not head[0]:
@@ -245,7 +247,7 @@ def old_tar_type(content: Content) -> str | None:
 
 
 def by_end_or_size(content: Content) -> str | None:
-    """Return the type of a file without a word at its begin: a disk, or a mesh of triangles."""
+    """Return the type of a file without a signature at its beginning: a disk, a mesh, a Targa."""
     found = content.numbers(_STL, 0)
     if found is not None and found[0] and content.size == 84 + 50 * found[0]:
         return "model/stl"
@@ -262,12 +264,15 @@ def by_end_or_size(content: Content) -> str | None:
 
 
 def _is_apple_disk(content: Content) -> bool:
-    """Tell whether a file ends as disks of Apple's do."""
+    """Tell whether a file ends like an Apple disk image."""
     return content.size is not None and content.holds(b"koly", content.size - 512)
 
 
 def _old_tga_bytes(content: Content) -> int | None:
-    """Return how large a Targa picture is that is not compressed and has no mark at its end."""
+    """Return the size in bytes of an uncompressed Targa picture without an end mark.
+
+    Return None if the header is not valid.
+    """
     found = content.numbers(_TGA, 0)
     if found is None:
         return None

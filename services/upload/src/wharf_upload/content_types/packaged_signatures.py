@@ -1,6 +1,7 @@
-"""Formats that the package `filetype` tells: those of which it compares enough bytes.
+"""Formats that the package `filetype` recognises reliably, because it compares enough bytes.
 
-It believes two or three bytes of many others, and is not asked about them (ADR 42).
+For many other formats the package compares only two or three bytes, so Wharf does not use it for
+them (ADR 42).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from filetype.types import TYPES
 
 from wharf_upload.content_types.content import Content
 
-# The first bytes of a file, what the package calls the format, and the type of such a file.
+# The first bytes of a file, the package's name of the format, and the media type.
 _FORMATS: Final = (
     (b"\xff\xd8", "jpg", "image/jpeg"),
     (b"II\xbc", "jxr", "image/vnd.ms-photo"),
@@ -33,7 +34,7 @@ _FORMATS: Final = (
 
 
 def formats() -> tuple[tuple[bytes, Callable[[Content], str | None]], ...]:
-    """Return which bytes begin a file of each format, and how the package tells it."""
+    """Return for each format the first bytes of a file and the function that recognises it."""
     kinds = {kind.extension: kind for kind in TYPES}
     return tuple(
         (begin, _asked(kinds[extension].match, media_type))

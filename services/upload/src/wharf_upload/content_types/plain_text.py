@@ -1,4 +1,4 @@
-"""Text, in Unicode and in the encodings from before it, and formats that are text to the eye."""
+"""Detection of text in Unicode and in older encodings, and of formats that consist of text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wharf_upload.content_types.other_evidence import bzip2_type, printable_map_
 TEXT: Final = "text/plain"
 PDF: Final = "application/pdf"
 
-# WHATWG "binary data byte": what no text holds. Translating is the fastest way over the whole head,
-# the expression over its beginning, where most binary formats give themselves away.
+# WHATWG "binary data byte": a byte that no text contains. `translate` is the fastest check of the
+# whole head. The regex is the fastest check of the first bytes, which most binary formats fail.
 _BINARY_BYTES: Final = bytes(set(range(0x20)) - set(b"\t\n\f\r\x1b"))
 _BINARY = re.compile(b"[" + re.escape(_BINARY_BYTES) + b"]")
 _EARLY_BYTES: Final = 64
 _END_OF_DOS_TEXT: Final = b"\x1a"
-# Formats whose files may be all printable and whose signature is long enough to be believed.
+# Formats whose files may be entirely printable and whose signature is long enough to be reliable.
 _WORDS: Final[dict[bytes, tuple[tuple[bytes, str], ...]]] = {
     b"%": (
         (b"%PDF-", PDF),
@@ -49,9 +49,9 @@ _PATTERNS: Final[dict[bytes, Callable[[Content], str | None]]] = {
     b"P": printable_map_type,
     b"B": bzip2_type,
 }
-# What may hold no control byte and is no text in any encoding.
+# A short Zstandard file may contain no control byte, and is not text in any encoding.
 _ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
-_BOMS: Final = (  # UTF-32 first: its little-endian mark begins with UTF-16's
+_BOMS: Final = (  # UTF-32 first: its little-endian mark begins with the mark of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -60,24 +60,24 @@ _BOMS: Final = (  # UTF-32 first: its little-endian mark begins with UTF-16's
 _MARKS: Final = tuple(mark for mark, _ in _BOMS)
 _PDF_WINDOW_BYTES: Final = 1024
 _PDF_HEADER = re.compile(rb"%PDF-[0-9]\.[0-9]")
-# ISO-2022-JP and its kin switch between sets of characters by escape sequences, in ASCII.
+# ISO-2022-JP and similar encodings switch between character sets by ASCII escape sequences.
 _SWITCH = re.compile(rb"\x1b[$(]")
 _CHUNK_BYTES: Final = 1 << 20
 _MOST_CHECKED_BYTES: Final = 64 << 20
 
 
 def has_binary(head: bytes) -> bool:
-    """Tell whether `head` holds a byte that no text holds."""
+    """Tell whether `head` contains a byte that no text contains."""
     if _BINARY.search(head, 0, _EARLY_BYTES):
         return True
     return len(head.translate(None, _BINARY_BYTES)) != len(head)
 
 
 def text_type(head: bytes, *, complete: bool, size: int | None = None) -> str:
-    """Return the type of bytes among which is none that no text holds.
+    """Return the type of a head that contains no binary byte.
 
-    They are text whatever they begin with: "BM", "MZ" and "GIF" are also how words begin, in any
-    encoding. `size` is that of a file that is not `complete`, if it is known.
+    Short signatures such as "BM", "MZ" and "GIF" do not count, because words of a text may begin
+    with them. `size` is the size of a file that is not `complete`, if it is known.
     """
     if head.startswith(codecs.BOM_UTF8):
         head = head.removeprefix(codecs.BOM_UTF8)
@@ -95,34 +95,34 @@ def text_type(head: bytes, *, complete: bool, size: int | None = None) -> str:
 
 
 def dos_text_type(head: bytes) -> str | None:
-    """Return the type of a whole text that ends as DOS ends texts; None for other bytes."""
+    """Return the type of a complete text that ends with the DOS end mark, None for other bytes."""
     if head.endswith(_END_OF_DOS_TEXT) and not has_binary(head[:-1]):
         return text_type(head[:-1], complete=True)
     return None
 
 
 def wide_text_type(head: bytes) -> str | None:
-    """Return the type of text in UTF-16 or UTF-32 with a byte order mark; None when it is none."""
+    """Return the type of UTF-16 or UTF-32 text with a byte order mark, None for other bytes."""
     if not head.startswith(_MARKS):
         return None
     encoding = next(encoding for mark, encoding in _BOMS if head.startswith(mark))
     try:
-        # A decoder that waits for more: a character may be cut. Sound may begin with the mark, and
-        # has halves of characters soon.
+        # An incremental decoder accepts a character that is cut at the end of the head. Sound may
+        # begin with the mark too, but it soon contains half a surrogate pair.
         text = codecs.getincrementaldecoder(encoding)().decode(head).encode("utf-8")
     except UnicodeError:
         return None
-    # No other format is written so.
+    # No other format is written in UTF-16 or UTF-32.
     return None if has_binary(text) else markup_type(text) or TEXT
 
 
 def has_pdf_header(head: bytes) -> bool:
-    """Tell whether a PDF begins within the first 1,024 bytes, as its readers accept it."""
+    """Tell whether a PDF begins within the first 1,024 bytes, as PDF readers accept it."""
     return _PDF_HEADER.search(head, 0, _PDF_WINDOW_BYTES) is not None
 
 
 def is_utf8(data: bytes, *, complete: bool) -> bool:
-    """Tell whether bytes are UTF-8; unless they are `complete`, the last character may be cut."""
+    """Tell whether bytes are UTF-8; the last character may be cut unless they are `complete`."""
     if data.isascii():
         return True
     try:
@@ -133,17 +133,20 @@ def is_utf8(data: bytes, *, complete: bool) -> bool:
 
 
 def is_known_utf8(data: bytes) -> bool:
-    """Tell whether a whole text is known to be UTF-8, which ASCII is, too."""
+    """Tell whether a complete text is UTF-8 (or ASCII) without ISO-2022 escape sequences."""
     return is_utf8(data, complete=True) and not _has_switch(data)
 
 
 def _has_switch(data: bytes) -> bool:
-    # Almost no text has the one byte, which is searched much faster than the expression.
+    # Almost no text contains an escape byte, and `in` is much faster than the regex.
     return b"\x1b" in data and _SWITCH.search(data) is not None
 
 
 def is_utf8_throughout(size: int, read_at: ReadAt) -> bool:
-    """Tell whether a text of `size` bytes is known to be UTF-8; its first 64 MiB are read."""
+    """Tell whether the first 64 MiB of a text are UTF-8 (or ASCII) without ISO-2022 escapes.
+
+    `size` is the size of the text in bytes.
+    """
     decode = codecs.getincrementaldecoder("utf-8")().decode
     end = min(size, _MOST_CHECKED_BYTES)
     pending = False

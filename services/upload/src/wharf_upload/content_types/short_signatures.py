@@ -1,7 +1,7 @@
-"""Formats whose signature is a word of two to four bytes: what else has to be in their headers.
+"""Formats with a signature of two to four bytes, which need more evidence in their headers.
 
-A table that begins with "BMW", a letter to "MZ Bank" and a list of numbers must not become pictures
-or programs because of their first letters. Each function returns the type, or None for other bytes.
+A text that begins with "BMW" or "MZ Bank" must not become a picture or a program because of its
+first letters. Each function returns the media type, or None for other bytes.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Final
 
 from wharf_upload.content_types.content import Content
 
-_BMP: Final = struct.Struct("<10xLLLLHH")  # pixels' offset, header's size, width, height, planes
+# The offset of the pixels, the header's size, width, height, planes and bits of a pixel.
+_BMP: Final = struct.Struct("<10xLLLLHH")
 _BMP_OLD: Final = struct.Struct("<10xLLHHHH")
 _BMP_HEADERS: Final = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
 _BMP_DEPTHS: Final = frozenset((0, 1, 2, 4, 8, 16, 24, 32))
 _PROGRAM: Final = "application/x-msdownload"
-_MZ: Final = struct.Struct("<2x5H")  # last page, pages, relocations, header, least memory
+_MZ: Final = struct.Struct("<2x5H")  # last page, pages, relocations, header size, least memory
 _MZ_NEW: Final = (b"PE\0\0", b"NE", b"LE", b"LX")
 _TIFF_MOST_ENTRIES: Final = 4096
 _ICON: Final = struct.Struct("<4xH")
@@ -30,14 +31,14 @@ DBF_VERSIONS: Final = frozenset((0x02, 0x03, 0x04, 0x05, 0x30, 0x31, 0x32, 0x43,
 _SHORT, _LONG = struct.Struct("<H"), struct.Struct("<L")
 _LARGEST_JAVA_VERSION: Final = 100
 _MACH_TYPES: Final = 12
-#: How a Mach-O file begins, for 32 and 64 bits, in either order of bytes.
+#: The first bytes of Mach-O files for 32 and 64 bits, in either byte order.
 MACH_WORDS: Final = (
     b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe",
 )  # fmt: skip
 
 
 def bmp_type(content: Content) -> str | None:
-    """Return "image/bmp" for the header of a bitmap (BITMAPCOREHEADER up to BITMAPV5HEADER)."""
+    """Return "image/bmp" for a bitmap header, from BITMAPCOREHEADER up to BITMAPV5HEADER."""
     old = content.numbers(_BMP_OLD, 0)
     if old is None or old[1] not in _BMP_HEADERS:
         return None
@@ -49,7 +50,10 @@ def bmp_type(content: Content) -> str | None:
 
 
 def program_type(content: Content) -> str | None:
-    """Return the type of a program for DOS or Windows: of its second header, or of a sane first."""
+    """Return the type of a program for DOS or Windows.
+
+    The file must have a second header that is known, or a first header whose sizes are plausible.
+    """
     found = content.numbers(_MZ, 0)
     if found is None:
         return None
@@ -64,12 +68,15 @@ def program_type(content: Content) -> str | None:
 
 
 def _fits(content: Content, size: int) -> bool:
-    """Tell whether a file may be as large as its header says; programs may carry more than that."""
+    """Tell whether a file may be at least as large as its header declares.
+
+    A program may have more data after the declared size.
+    """
     return content.size is None or size <= content.size
 
 
 def tiff_type(content: Content) -> str | None:
-    """Return the type of a TIFF file, or of a camera's that begins as one does."""
+    """Return the type of a TIFF file, or of a Canon raw file, which begins like TIFF."""
     head = content.head
     order = "<" if head.startswith(b"II") else ">"
     offset = int.from_bytes(head[4:8], "little" if order == "<" else "big")
@@ -82,7 +89,7 @@ def tiff_type(content: Content) -> str | None:
 
 
 def icon_type(content: Content) -> str | None:
-    """Return the type of an icon or a pointer: the first picture lies behind the list of all."""
+    """Return the type of an icon or a cursor, whose first picture is after the list of pictures."""
     count = content.numbers(_ICON, 0)
     entry = content.numbers(_ICON_ENTRY, 6)
     if count is None or entry is None or not 0 < count[0] <= 1024:
@@ -94,7 +101,7 @@ def icon_type(content: Content) -> str | None:
 
 
 def font_type(content: Content) -> str | None:
-    """Return the type of a TrueType or OpenType font: its list of tables has to add up."""
+    """Return the type of a TrueType or OpenType font whose first table entry is plausible."""
     found = content.numbers(_SFNT, 0)
     entry = content.numbers(_SFNT_ENTRY, 12)
     if found is None or entry is None:
@@ -108,7 +115,7 @@ def font_type(content: Content) -> str | None:
 
 
 def embedded_font_type(content: Content) -> str | None:
-    """Return the type of an Embedded OpenType font by its version, magic number and sizes."""
+    """Return the type of an Embedded OpenType font from its version and sizes."""
     head = content.head
     version = head[8:12] in {b"\0\0\1\0", b"\1\0\2\0", b"\2\0\2\0"}
     whole, font = int.from_bytes(head[:4], "little"), int.from_bytes(head[4:8], "little")
@@ -116,7 +123,7 @@ def embedded_font_type(content: Content) -> str | None:
 
 
 def dbf_type(content: Content) -> str | None:
-    """Return the type of a dBASE table: a date, a header of whole fields and its end mark."""
+    """Return the type of a dBASE table, whose header has a valid date and an end mark."""
     found = content.numbers(_DBF, 0)
     if found is None:
         return None
@@ -129,7 +136,7 @@ def dbf_type(content: Content) -> str | None:
 
 
 def pcx_type(content: Content) -> str | None:
-    """Return "image/x-pcx" for ZSoft's header: its frame has to have an area."""
+    """Return "image/x-pcx" for a ZSoft header whose frame has an area."""
     found = content.numbers(_PCX, 0)
     if found is None or len(content.head) < 128:
         return None
@@ -141,13 +148,13 @@ def pcx_type(content: Content) -> str | None:
 
 
 def compress_type(content: Content) -> str | None:
-    """Return the type of output of compress(1): codes of 9 to 16 bits, two flags that are unset."""
+    """Return the type of compress(1) output: codes of 9 to 16 bits, reserved flags unset."""
     flags = content.head[2] if len(content.head) > 3 else 0
     return "application/x-compress" if 9 <= flags & 0x1F <= 16 and not flags & 0x60 else None
 
 
 def flash_type(content: Content) -> str | None:
-    """Return the type of a Flash film: a version there was, and a length that can be."""
+    """Return the type of a Flash film with a known version and a plausible length."""
     head = content.head
     if len(head) < 9 or not 0 < head[3] <= 50:
         return None
@@ -158,9 +165,10 @@ def flash_type(content: Content) -> str | None:
 
 
 def java_or_mach_type(content: Content) -> str | None:
-    """Return the type of what begins with CAFEBABE: a class, or a program for several processors.
+    """Return the type of a file that begins with CAFEBABE: Java class or Mach-O universal binary.
 
-    A class has its minor and major version where the other counts its programs.
+    A class has its minor and major version at the offset where a universal binary has the number
+    of its programs.
     """
     head = content.head
     if len(head) < 8:
@@ -172,13 +180,13 @@ def java_or_mach_type(content: Content) -> str | None:
 
 
 def mach_type(content: Content) -> str | None:
-    """Return the type of a Mach-O file: its kind is one of twelve."""
+    """Return the type of a Mach-O file, whose kind is a number from 1 to 12."""
     head = content.head
     kind = int.from_bytes(head[12:16], "big" if head.startswith(b"\xfe") else "little")
     return "application/x-mach-binary" if 0 < kind <= _MACH_TYPES else None
 
 
 def elf_type(content: Content) -> str | None:
-    """Return the type of an ELF file: class, byte order and version have one or two values."""
+    """Return the type of an ELF file whose class, byte order and version are valid."""
     fits = content.head[4:5] in {b"\1", b"\2"} and content.head[5:6] in {b"\1", b"\2"}
     return "application/x-executable" if fits and content.head[6:7] == b"\1" else None

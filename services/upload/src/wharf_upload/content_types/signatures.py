@@ -1,7 +1,7 @@
-"""The table of signatures: which words begin which formats, found by a file's first byte.
+"""The table of signatures: the first bytes of each format, indexed by a file's first byte.
 
-A short word stands with a function that looks for more evidence. Names are those of IANA, or those
-that browsers and shared-mime-info use where IANA is silent.
+A short signature has a function that checks more evidence. Type names are those of IANA. Where
+IANA has no name, the table uses the name of browsers and shared-mime-info.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wharf_upload.content_types import short_signatures as short
 from wharf_upload.content_types import sound_frames as frames
 from wharf_upload.content_types.content import Content, ReadAt
 
-#: A type, or how it is found out.
+#: A media type, or the function that finds it.
 Answer = str | Callable[[Content], str | None]
 
 _WORDS: Final[dict[str, tuple[bytes, ...]]] = {
@@ -188,7 +188,7 @@ _EVIDENCE: Final[tuple[tuple[bytes, Callable[[Content], str | None]], ...]] = (
     (b"\x30", other_evidence.der_type),
     (b"FLV\1", other_evidence.flv_type),
 )
-# Words of letters alone, and what stands at another place of their headers.
+# Signatures that consist of letters only, and the bytes that must be at another offset.
 _TWO_PLACES: Final[tuple[tuple[bytes, int, tuple[bytes, ...], str], ...]] = (
     (b"MAC ", 5, (b"\x0e", b"\x0f", b"\x10"), "audio/x-ape"),
     (b"wvpk", 9, (b"\x04",), "audio/x-wavpack"),
@@ -198,7 +198,7 @@ _TWO_PLACES: Final[tuple[tuple[bytes, int, tuple[bytes, ...], str], ...]] = (
     (b"LASF", 24, (b"\1",), "application/vnd.las"),
     (b"FOVb", 6, (b"\2\0", b"\3\0", b"\4\0"), "image/x-sigma-x3f"),
 )
-# Words that stand further behind; few files come so far.
+# Signatures at a later offset. Few files reach this check.
 _LATER: Final[tuple[tuple[int, bytes, Answer], ...]] = (
     (4, b"ftyp", media_files.isobmff_type),
     *((4, kind, media_files.segment_type) for kind in media_files.SEGMENT_BEGINS),
@@ -223,7 +223,7 @@ _LATER: Final[tuple[tuple[int, bytes, Answer], ...]] = (
 
 
 def _also(offset: int, values: tuple[bytes, ...], media_type: str) -> Answer:
-    """Return how a type is found out that has one of `values` at an offset."""
+    """Return the function that finds a type by one of `values` at an offset."""
 
     def look(content: Content) -> str | None:
         return media_type if content.head.startswith(values, offset) else None
@@ -232,7 +232,7 @@ def _also(offset: int, values: tuple[bytes, ...], media_type: str) -> Answer:
 
 
 def _by_first_byte() -> tuple[tuple[tuple[bytes, Answer], ...], ...]:
-    """Return the words that begin with each byte, the longest first."""
+    """Return for each byte the signatures that begin with it, the longest first."""
     words: list[tuple[bytes, Answer]] = [
         (word, media_type) for media_type, several in _WORDS.items() for word in several
     ]
@@ -250,9 +250,9 @@ _TABLE: Final = _by_first_byte()
 
 
 def signed_type(head: bytes, size: int | None, read_at: ReadAt | None) -> str | None:
-    """Return the type of bytes that some format's signature begins; None when there is none.
+    """Return the type whose signature matches, or None if no signature does.
 
-    As `Content` has them: `head` is not empty, `size` is that of the file, if it is known.
+    The arguments are those of `Content`. `head` is not empty; `size` is None if it is unknown.
     """
     for word, answer in _TABLE[head[0]]:
         if head.startswith(word):

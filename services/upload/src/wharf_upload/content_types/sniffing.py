@@ -1,7 +1,7 @@
-"""The media type of a file, from its bytes and nothing else.
+"""The media type of a file, found from its bytes alone.
 
-Text is told first, then binary formats by their signatures (`signatures`), then what browsers take
-for pages in spite of stray bytes. See docs/adr/0005-type-sniffing.md.
+Text is recognised first, then binary formats by their signatures (`signatures`), then HTML with
+stray control bytes, which browsers still show as a page. See docs/adr/0005-type-sniffing.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from wharf_upload.content_types.signatures import signed_type
 __all__ = ["HEAD_BYTES", "may_become", "sniff"]
 
 _UNKNOWN: Final = "application/octet-stream"
-# What bytes behind the head make of a type that the head has.
+# The types that bytes after the head may turn the type of the head into.
 _LATER: Final = {
     _UNKNOWN: (
         "application/x-iso9660-image", "application/x-apple-diskimage", "application/x-vhd-disk",
         "application/x-msdownload", "application/x-dbf", "image/x-tga", "model/stl",
         "video/iso.segment", "video/quicktime",
     ),
-    # Tables may begin like these.
+    # Text tables may begin like these formats.
     "image/x-portable-bitmap": ("text/plain",),
     "image/x-portable-graymap": ("text/plain",),
     "image/x-portable-pixmap": ("text/plain",),
@@ -45,9 +45,9 @@ def sniff(
 ) -> str:
     """Return the media type of the file that begins with `head` (its first `HEAD_BYTES` bytes).
 
-    `complete` says that `head` is the whole file; otherwise `size` and `read_at` let containers be
-    told by what stands further behind. Text is "text/plain" whatever its syntax; unknown and empty
-    files are "application/octet-stream". Raises what `read_at` raises.
+    `complete` means that `head` is the whole file. Otherwise `size` and `read_at` allow the
+    function to read the contents of containers. Text is "text/plain" whatever its syntax. Unknown
+    and empty files are "application/octet-stream". Raises the errors of `read_at`.
     """
     if not head:
         return _UNKNOWN
@@ -57,15 +57,15 @@ def sniff(
         plain_text.wide_text_type(head)
         or signed_type(head, len(head) if complete else size, read_at)
         or (plain_text.dos_text_type(head) if complete else None)
-        or markup_type(head)  # browsers take it for HTML, stray control bytes or not
+        or markup_type(head)  # browsers take it for HTML in spite of stray control bytes
         or (plain_text.PDF if plain_text.has_pdf_header(head) else _UNKNOWN)
     )
 
 
 def may_become(head: bytes) -> tuple[str, ...]:
-    """Return the types that a file may have of which the first bytes alone are known.
+    """Return the types that a file may have that begins with `head`.
 
-    The first is that of the bytes so far. What a container holds is told by its end.
+    The first one is the type of `head` itself. The type of a container depends on the file's end.
     """
     found = sniff(head, complete=False)
     if head.startswith(zip_files.LOCAL_HEADER):

@@ -1,7 +1,7 @@
 """Streams without a file header: MPEG audio, AAC, AC-3, MPEG program and transport streams.
 
-Their frames begin with a few bits that text and other formats have, too. A frame is believed when
-its fields can be, and when the next one begins where the first one says.
+A frame begins with a few bits that also occur in text and in other formats. So a frame counts only
+if its fields are valid and the next frame begins where the first one ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 from wharf_upload.content_types.content import Content
 
 _MPEG_AUDIO: Final = "audio/mpeg"
-# ISO/IEC 11172-3 2.4.2.3 and 13818-3: kilobits each second by version and layer, 1 to 14.
+# ISO/IEC 11172-3 2.4.2.3 and 13818-3: kilobits per second for the codes 1 to 14, by (version,
+# layer).
 _BIT_RATES: Final = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -22,10 +23,11 @@ _BIT_RATES: Final = {
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _SAMPLE_RATES: Final = (44100, 48000, 32000)
-# The two bits of the version: 2.5 (for 8 to 12 kHz), reserved, 2, 1; what divides the sample rate.
+# By the two version bits (2.5 for 8 to 12 kHz, reserved, 2, 1): the version for the bit rates, and
+# the divisor of the sample rate.
 _VERSIONS: Final = {0: (2, 4), 2: (2, 2), 3: (1, 1)}
 _ID3_HEADER_BYTES: Final = 10
-# ATSC A/52 table 5.18: words of 16 bits in a frame at 48 kHz, by half the code.
+# ATSC A/52 table 5.18: the number of 16-bit words in a frame at 48 kHz, by half the code.
 _AC3_WORDS: Final = (
     64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1152, 1280
 )  # fmt: skip
@@ -35,14 +37,14 @@ _BEHIND_TAG: Final = ((b"fLaC", "audio/flac"), (b"MAC ", "audio/x-ape"), (b"TTA1
 
 
 def mpeg_audio_type(content: Content) -> str | None:
-    """Return the type of a stream of MPEG audio or ADTS frames; None when it is neither."""
+    """Return the type of a stream of MPEG audio or ADTS frames, None for other bytes."""
     if content.head[1] & 0xF6 == 0xF0:
         return "audio/aac" if _follow(content, 0, _adts_bytes) else None
     return _MPEG_AUDIO if _follow(content, 0, _mpeg_audio_bytes) else None
 
 
 def tagged_type(content: Content) -> str | None:
-    """Return the type of a file that begins with an ID3v2 tag: of what follows the tag."""
+    """Return the type of a file that begins with an ID3v2 tag, from the bytes after the tag."""
     head = content.head
     if len(head) < _ID3_HEADER_BYTES or not 2 <= head[3] <= 4 or head[4] == 0xFF:
         return None
@@ -60,7 +62,7 @@ def tagged_type(content: Content) -> str | None:
 
 
 def ac3_type(content: Content) -> str | None:
-    """Return the type of a stream of AC-3 or Enhanced AC-3 frames (ATSC A/52); None of others."""
+    """Return the type of a stream of AC-3 or Enhanced AC-3 frames (ATSC A/52), else None."""
     head = content.head
     if len(head) < 6:
         return None
@@ -84,7 +86,7 @@ def program_stream_type(content: Content) -> str | None:
     head = content.head
     if len(head) < 12:
         return None
-    if head[3] == 0xBA:  # its first bits tell the version, and one of them is always set
+    if head[3] == 0xBA:  # the first bits encode the version, and a marker bit is always set
         fits = head[4] & 0xC4 == 0x44 or head[4] & 0xF1 == 0x21
     elif head[3] == 0xB3:
         width, height = head[4] << 4 | head[5] >> 4, (head[5] & 0x0F) << 8 | head[6]
@@ -95,7 +97,7 @@ def program_stream_type(content: Content) -> str | None:
 
 
 def transport_stream_type(content: Content) -> str | None:
-    """Return "video/mp2t" when packets of one of the usual sizes follow one another."""
+    """Return "video/mp2t" if packets of one of the usual sizes follow one another, else None."""
     head = content.head
     for size, offset in _TS_PACKETS:
         starts = range(offset, min(len(head), 5 * size), size)
@@ -105,20 +107,20 @@ def transport_stream_type(content: Content) -> str | None:
 
 
 def _follow(content: Content, at: int, size_of: Callable[[Content, int], int]) -> bool:
-    """Tell whether a frame begins at `at`, and another one, or the end, where it ends."""
+    """Tell whether a frame begins at `at` and is followed by a frame, a tag or the end."""
     size = size_of(content, at)
     if not size:
         return False
     if content.size is not None and at + size >= content.size:
-        # A file of one frame: without a second one only a whole frame counts.
+        # The file has only one frame, so this frame must be complete.
         return at + size == content.size
     following = content.read(at + size, 3)
-    # Some writers end with a tag, or fill up to the end of a sector.
+    # Some writers add a tag at the end, or pad the file to the end of a sector.
     return len(following) < 3 or bool(size_of(content, at + size)) or following == b"TAG"
 
 
 def _mpeg_audio_bytes(content: Content, at: int) -> int:
-    """Return how many bytes the frame at `at` has, 0 when there is none."""
+    """Return the size in bytes of the MPEG audio frame at `at`, 0 if none begins there."""
     header = content.read(at, 4)
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return 0
@@ -136,7 +138,7 @@ def _mpeg_audio_bytes(content: Content, at: int) -> int:
 
 
 def _adts_bytes(content: Content, at: int) -> int:
-    """Return how many bytes the ADTS frame at `at` has (ISO/IEC 13818-7), 0 when there is none."""
+    """Return the size in bytes of the ADTS frame at `at` (ISO/IEC 13818-7), 0 if there is none."""
     header = content.read(at, 7)
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return 0
@@ -145,6 +147,6 @@ def _adts_bytes(content: Content, at: int) -> int:
 
 
 def _ends_or_begins(content: Content, at: int, magic: bytes) -> bool:
-    """Tell whether `magic` stands at `at`, or the file ends there."""
+    """Tell whether the file contains `magic` at `at`, or ends there."""
     following = content.read(at, len(magic))
     return following == magic or (not following and content.may_hold(at))

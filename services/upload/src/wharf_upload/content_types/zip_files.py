@@ -1,7 +1,8 @@
-"""What a ZIP file is, by the names in its central directory, as unpackers read it (APPNOTE 4.3).
+"""Types of ZIP files, found from the names in the central directory (APPNOTE 4.3).
 
-Nothing is expanded (security.md row 33): names are read, and the type that EPUB and OpenDocument
-store as they are. How much is read is bounded, whatever the file says of itself.
+The parser expands nothing (security.md row 33). It reads names, and the entry `mimetype` that EPUB
+and OpenDocument store without compression. The number of bytes that it reads is bounded, whatever
+the file declares.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ENTRY: Final = b"PK\x01\x02"
 _END_RECORD: Final = b"PK\x05\x06"
 
 _OOXML: Final = "application/vnd.openxmlformats-officedocument."
-_LOCAL: Final = struct.Struct("<4s2xHH8xL4xHH")  # flags, method, packed size, name, extra field
+_LOCAL: Final = struct.Struct("<4s2xHH8xL4xHH")  # flags, method, packed size, name, extra
 _CENTRAL: Final = struct.Struct("<4s6xH8xLLHHH8xL")  # method, sizes, name, extra, comment, offset
 _END: Final = struct.Struct("<4s8xLLH")  # size and offset of the directory, comment
 _END64: Final = struct.Struct("<4s36xQQ")
@@ -32,13 +33,13 @@ _MOST_LOCAL_ENTRIES: Final = 64
 _MOST_TYPE_BYTES: Final = 100
 _STORED: Final = 0
 
-# Types that ZIP files state of themselves, in an entry `mimetype` that is not compressed; those of
-# them that files are known to have count.
+# Types that an uncompressed entry `mimetype` may state. A stated type counts only if it is also in
+# `FILE_TYPES`.
 _STATED: Final = re.compile(
     rb"application/(?:epub\+zip|x-krita|vnd\.recordare\.musicxml"
     rb"|vnd\.(?:oasis\.opendocument|sun\.xml)\.[a-z0-9.-]{1,60})|image/openraster"
 )
-# Each entry decides, in this order; an Office file needs its list of content types beside it.
+# The first match decides. An Office file must also contain one of `_OFFICE_MARKS`.
 _OFFICE: Final = (
     ("word/document", _OOXML + "wordprocessingml.document"),
     ("xl/workbook", _OOXML + "spreadsheetml.sheet"),
@@ -65,7 +66,7 @@ _USD: Final = (".usdc", ".usda", ".usd")
 
 
 class _Entry(NamedTuple):
-    """An entry as a directory has it."""
+    """An entry of a directory; `header` is the offset of its local header."""
 
     name: str
     method: int
@@ -74,10 +75,10 @@ class _Entry(NamedTuple):
 
 
 def zip_type(content: Content) -> str:
-    """Return the media type of a ZIP file; "application/zip" when it is no other format's.
+    """Return the media type of a ZIP file, "application/zip" if no other format matches.
 
-    While the directory cannot be read, because the file is still coming or is broken, the entries
-    at its begin decide.
+    If the directory cannot be read, because the file is incomplete or broken, the entries at the
+    beginning of the file decide.
     """
     entries = tuple(_directory(content)) or tuple(_local_entries(content.head))
     for entry in entries:
@@ -104,12 +105,12 @@ def _by_names(names: list[str]) -> str:
 
 
 def _office_place(name: str) -> int:
-    """Return which of `_OFFICE` a name is the first to begin with."""
+    """Return the index of the first start in `_OFFICE` that a name begins with."""
     return next(place for place, start in enumerate(_OFFICE_STARTS) if name.startswith(start))
 
 
 def _stated(content: Content, entry: _Entry) -> str | None:
-    """Return the type that the file states of itself, when it is one that ZIP files have."""
+    """Return the type that the entry `mimetype` states, or None if it is not a known type."""
     header = content.numbers(_LOCAL, entry.header)
     if header is None or header[0] != LOCAL_HEADER:
         return None
@@ -122,12 +123,12 @@ def _stated(content: Content, entry: _Entry) -> str | None:
 
 
 def _directory(content: Content) -> Iterator[_Entry]:
-    """Return the entries of the central directory, none where it cannot be found."""
+    """Yield the entries of the central directory, none if the directory is not found."""
     end = _end_record(content)
     if end is None:
         return
     position, size, offset = end
-    # Where something stands before the archive, all offsets are too small by its length.
+    # If other data precedes the archive, all offsets are too small by the length of that data.
     shift = 0 if content.holds(_ENTRY, offset) else max(0, position - size - offset)
     data = content.read(offset + shift, min(size, _MOST_DIRECTORY_BYTES))
     at = 0
@@ -144,13 +145,13 @@ def _directory(content: Content) -> Iterator[_Entry]:
 
 
 def _name(text: bytes) -> str:
-    """Return a name as it is meant; those that decide are ASCII, which code page 437 has, too."""
-    # Some writers on Windows part folders by what parts them there.
+    """Return a name as text; the names that decide are ASCII, which code page 437 contains."""
+    # Some writers on Windows separate folders by a backslash.
     return text.decode("cp437").replace("\\", "/")
 
 
 def _end_record(content: Content) -> tuple[int, int, int] | None:
-    """Return where the directory's end record stands, and the directory's size and offset."""
+    """Return the offset of the end record, and the size and offset of the directory."""
     if content.size is None or content.end < content.size:
         return None
     last = content.read(content.size - _END.size, _END.size)
@@ -161,7 +162,7 @@ def _end_record(content: Content) -> tuple[int, int, int] | None:
     at = tail.rfind(_END_RECORD)
     while at >= 0:
         record = tail[at : at + _END.size]
-        # A comment may hold the signature; the record's own comment ends where the file does.
+        # A comment may contain the signature. The comment of the right record ends with the file.
         if len(record) == _END.size and at + _END.size + _END.unpack(record)[3] == len(tail):
             return _with_zip64(content, start + at, record)
         at = tail.rfind(_END_RECORD, 0, at)
@@ -179,7 +180,7 @@ def _with_zip64(content: Content, position: int, record: bytes) -> tuple[int, in
 
 
 def _local_entries(head: bytes) -> Iterator[_Entry]:
-    """Return the entries whose local headers lie in `head`."""
+    """Yield the entries whose local headers are in `head`."""
     position = 0
     for _ in range(_MOST_LOCAL_ENTRIES):
         header = head[position : position + _LOCAL.size]
@@ -189,7 +190,7 @@ def _local_entries(head: bytes) -> Iterator[_Entry]:
         content = position + _LOCAL.size + name + extra
         text = head[position + _LOCAL.size : position + _LOCAL.size + name]
         yield _Entry(_name(text), method, size, position)
-        # Written as a stream (bit 3), the size follows the content: the next header is searched.
+        # In a streamed entry (bit 3) the size follows the content, so search for the next header.
         position = head.find(LOCAL_HEADER, content) if flags & 0x08 else content + size
         if position < 0:
             return
