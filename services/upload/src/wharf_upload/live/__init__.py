@@ -1,1 +1,1 @@
-"""The live channel: tells clients what happens, by Socket.IO and by SSE (docs/live.md)."""
+"""The live channel: sends events to clients over Socket.IO and SSE (docs/live.md)."""

@@ -1,4 +1,4 @@
-"""Answers HTTP requests over ASGI: problems, and other short ones."""
+"""Functions that send problems and other short HTTP responses over ASGI."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
 
 def field(scope: Scope, name: bytes) -> str:
-    """Return a header field of a request, empty if there is none; several are joined by commas."""
+    """Return a header field of a request; repeated fields are joined by commas, absent is empty."""
     found = [value for key, value in scope["headers"] if key == name]
     return b", ".join(found).decode("latin-1")
 
 
 def request_id(scope: Scope) -> str:
-    """Return the gateway's id of a request; a new one where there is no gateway."""
+    """Return the request id that the gateway set, or a new id if the request has none."""
     given = field(scope, b"x-request-id")
     return given if _REQUEST_ID.match(given) else uuid7_hex()
 
 
 async def answer(send: Send, status: int, fields: Fields, body: bytes) -> None:
-    """Send a whole response."""
+    """Send a complete response."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*fields, length]})
     await send({"type": "http.response.body", "body": body})
 
 
 def problem_parts(scope: Scope, error: ProblemError) -> tuple[int, Fields, bytes]:
-    """Return status, header fields and body of a refusal, and count it."""
+    """Return status, header fields and body of a problem, and count the refusal."""
     metrics.refusals.labels(error.problem.slug).inc()
     fields = [
         (b"content-type", CONTENT_TYPE.encode()),
@@ -49,13 +49,16 @@ def problem_parts(scope: Scope, error: ProblemError) -> tuple[int, Fields, bytes
 
 
 async def refuse(scope: Scope, send: Send, error: ProblemError, fields: Fields = []) -> None:  # noqa: B006 -- never changed
-    """Answer a request with a problem."""
+    """Send a problem as the response to a request."""
     status, own, body = problem_parts(scope, error)
     await answer(send, status, [*own, *fields], body)
 
 
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: ProblemError) -> None:
-    """Answer the handshake of a WebSocket with a problem."""
+    """Send a problem as the response to a WebSocket handshake.
+
+    If the ASGI server cannot send a response there, close the WebSocket with code 1008.
+    """
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         metrics.refusals.labels(error.problem.slug).inc()

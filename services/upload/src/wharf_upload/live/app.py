@@ -1,4 +1,4 @@
-"""The ASGI application of the live channel, and how its parts are put together."""
+"""The ASGI application of the live channel; it composes the channel's parts."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _DATABASE_THREADS, _TOKEN_THREADS, _ORIGIN_THREADS = 4, 2, 2
 
 
 class LiveRecords(StoredEvents, ListedOrigins, Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries that the live channel makes; see `database.contract`."""
 
 
 class Live:
-    """The channel: an ASGI application, and what goes on beside its connections."""
+    """The live channel: an ASGI application and the background checks of its connections."""
 
     def __init__(self, settings: Settings, records: LiveRecords, judge: TokenJudge) -> None:
         database_threads = Threads(_DATABASE_THREADS, "database")
         token_threads = Threads(_TOKEN_THREADS, "tokens")
-        # Anybody's pages make them ask the database, before there is a token.
+        # A page of any origin causes this database query before it has sent a token, so the query
+        # gets separate threads.
         origin_threads = Threads(_ORIGIN_THREADS, "origins")
         seats = Seats(
             per_subject=settings.live_connections_per_subject,
@@ -64,12 +65,12 @@ class Live:
         self._streams = sse.EventStreams(self.hub, origins, origin_threads)
         self._pipes = Pipes()
         self.health: Application | None = None
-        # For questions whether the process is ready: they ask the database, too.
+        # For `/readyz`, whose checks query the database too.
         self.threads = Threads(1, "health")
         self._pools = (self.threads, token_threads, origin_threads, database_threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or speak with a WebSocket."""
+        """Respond to a request, or serve a WebSocket."""
         path = scope["path"]
         if path in health.PATHS and self.health is not None:
             await self.health(scope, receive, send)
@@ -89,7 +90,7 @@ class Live:
             self._pipes.close(pipe)
 
     async def watch(self) -> None:
-        """Check the connections, until this task is cancelled."""
+        """Check the connections until this task is cancelled."""
         await self.hub.check_again_and_again(self._look)
 
     def _look(self) -> None:
@@ -98,7 +99,7 @@ class Live:
         self._pipes.cut_stuck()
 
     def end(self) -> None:
-        """Wait for no question that is still asked."""
+        """Stop the threads without waiting for queries that still run."""
         for threads in self._pools:
             threads.end()
 
@@ -107,7 +108,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def _server(settings: Settings) -> Any:
-    """Return python-socketio's server: its handlers come from `socket_io`, its guard is `gate`."""
+    """Return the python-socketio server, which has its handlers from `socket_io` later on."""
     return socketio.AsyncServer(
         async_mode="asgi",
         transports=["websocket"] if not settings.live_takes_polling else ["polling", "websocket"],
@@ -117,9 +118,10 @@ def _server(settings: Settings) -> Any:
         ping_timeout=socket_io.PONG_SECONDS,
         max_http_buffer_size=settings.live_message_bytes,
         http_compression=False,
-        # One message of a connection after the other: floods wait in its own buffer.
+        # Handle the messages of a connection one after another: a flood waits in the connection's
+        # own buffer.
         async_handlers=False,
-        # Else each adds a handler of its own, which writes no JSON.
+        # Without a logger each library adds its own log handler, which does not write JSON.
         logger=logging.getLogger("socketio.server"),
         engineio_logger=logging.getLogger("engineio.server"),
     )

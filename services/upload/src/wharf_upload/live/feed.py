@@ -1,10 +1,14 @@
-"""Follows the events of one tenant, and hands each to every listener once and in order.
+"""The feed of one tenant: reads its events and sends each to every listener once and in order.
 
-The feed reads a page at a time and keeps what some listener has not had yet, up to a bound. Each
-listener has a position of its own. A listener below what is kept reads from the database if it has
-never been level (it goes on from an old position), and is told to read anew if it has been (it is
-too slow). In a burst the feed gives listeners time to read, but a slow one holds the others up only
-once.
+The feed reads one page of events at a time. It keeps the events that some listener has not
+received yet, up to a limit. Each listener has its own position. A listener is level after it has
+received all events once. If the position of a listener is before the first kept event:
+
+- a listener that was never level reads the missing events from the database;
+- a listener that was level is too slow: the feed tells the client to read the events again.
+
+During a burst the feed waits for listeners that are about to fall behind. It waits for a slow
+listener only once, so a slow listener delays the others only once.
 """
 
 from __future__ import annotations
@@ -25,23 +29,26 @@ from wharf_upload.live.messages import EventMessage
 
 log = logging.getLogger(__name__)
 PAGE = 200
-# Between two that are written a listener may be sent away, or renew its token.
+# The feed copies this many kept events at a time, because the kept events, the listener's token and
+# its state may change while it sends.
 _TOGETHER = 64
 _AGAIN_SECONDS = 1.0
-# So long a feed that has more waits for listeners that read, and so often it looks at them.
+# A feed with more events waits this long for its listeners, and checks them at this interval.
 _PATIENCE_SECONDS, _LOOK_AGAIN_SECONDS = 1.0, 0.002
 
-# Reads a page of events after a number; raises `DatabaseUnavailable`.
+# Takes an event number and a limit; returns the events after it. Raises `DatabaseUnavailable`.
 Read = Callable[[int, int], Awaitable[list[Event]]]
-# Returns the cursor of a number.
+# Returns the cursor of an event number.
 Write = Callable[[int], Cursor]
 
 
 class Listener(Protocol):
-    """A connection, as a feed sees it.
+    """A connection, as a feed uses it.
 
-    `is_late`: nobody waits for it. `resync_first`: it must be told that it knows numbers that this
-    database has never given out, or that events are gone that it has not had.
+    `position` is the number of the last event that it has received. `level`: it has once received
+    all events. `is_late`: the feed does not wait for it. `resync_first`: before anything else, tell
+    the client to read the events again. The client knows event numbers that this database has never
+    used, or the worker deleted events that the client has not received.
     """
 
     position: int
@@ -51,41 +58,41 @@ class Listener(Protocol):
     resync_first: bool
 
     def told(self, event: Event) -> Event | None:
-        """Return an event as it hears it; `None`: not at all."""
+        """Return the form of an event that it may receive, `None` if it may not receive any."""
 
     async def send(self, message: EventMessage) -> None:
-        """Send an event; waits while the client does not read."""
+        """Send an event; wait while the client does not read."""
 
     async def resync(self, after: Cursor) -> None:
-        """Tell the client to read the events after a cursor anew."""
+        """Tell the client to read the events after a cursor again."""
 
     def wake(self) -> None:
-        """Deliver soon."""
+        """Start the delivery of events soon."""
 
 
 class TenantFeed:
-    """The events of one tenant after `position`, for those who listen."""
+    """The events of one tenant after the number `position`, for its listeners."""
 
     def __init__(
         self, read: Read, write: Write, position: int, *, most_kept: int, look_seconds: float
     ) -> None:
         self._read, self._write = read, write
         self._most_kept, self._look_seconds = most_kept, look_seconds
-        # So that a page never pushes out the one before.
+        # Half of the limit at most, so a new page never displaces the page before it.
         self._page = max(1, min(PAGE, most_kept // 2))
         self.listeners: set[Listener] = set()
-        # What is kept: all events after `_start` up to `position`, and the numbers of these.
+        # The kept events: all after `_start` up to `position`; `_numbers` has their numbers.
         self._kept: list[EventMessage] = []
         self._numbers: list[int] = []
         self._start = self.position = position
         self._news = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for new events soon."""
+        """Read new events soon."""
         self._news.set()
 
     async def follow(self) -> None:
-        """Read what happens, until this task is cancelled."""
+        """Read new events until this task is cancelled."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._look_seconds):
@@ -99,12 +106,12 @@ class TenantFeed:
                 log.warning("the events cannot be read: %s", error)
                 await asyncio.sleep(_AGAIN_SECONDS)
             except Exception:
-                # The task has to go on: without it this tenant would hear no more.
-                log.exception("the events cannot be followed")
+                # The task must continue: without it this tenant's listeners get no more events.
+                log.exception("the feed of a tenant failed and continues")
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _look(self) -> bool:
-        """Read a page and tell the listeners; return whether there may be more."""
+        """Read a page of events and wake the listeners; return whether more events may exist."""
         page = await self._read(self.position, self._page)
         metrics.database_up.set(1)
         if page:
@@ -117,7 +124,10 @@ class TenantFeed:
         return len(page) == self._page
 
     async def _let_read(self) -> None:
-        """Wait until the next page pushes out nothing that somebody is about to read."""
+        """Wait until the next page displaces no event that a level listener has not received.
+
+        Wait one second at most; mark the listeners that are still behind as late.
+        """
         until = time.monotonic() + _PATIENCE_SECONDS
         while behind := self._behind():
             if time.monotonic() > until:
@@ -127,7 +137,7 @@ class TenantFeed:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _behind(self) -> list[Listener]:
-        """Return whom the next page would leave behind, but for those who are late."""
+        """Return the level listeners that the next page would leave behind, late ones excluded."""
         room = self._most_kept - self._page
         if len(self._numbers) <= room:
             return []
@@ -137,7 +147,7 @@ class TenantFeed:
         ]
 
     def _forget(self) -> None:
-        """Drop what all have had, and what is too much."""
+        """Drop the events that all level listeners have received, and those above the limit."""
         needed = min((one.position for one in self.listeners if one.level), default=self.position)
         count = max(bisect_right(self._numbers, needed), len(self._numbers) - self._most_kept)
         if count:
@@ -145,14 +155,14 @@ class TenantFeed:
             del self._kept[:count], self._numbers[:count]
 
     async def deliver(self, listener: Listener) -> None:
-        """Send a listener what it has not had, until it is level or closed."""
+        """Send a listener the events that it has not received, until it is level or closed."""
         while not listener.closed:
             if listener.resync_first:
                 listener.resync_first = False
                 await self._resync(listener, listener.position)
             if listener.position < self._start:
                 if listener.level:
-                    # Too far behind: it goes on from now.
+                    # It is too far behind, so it continues from the newest event.
                     after, listener.position = listener.position, self.position
                     await self._resync(listener, after)
                 else:
@@ -176,7 +186,7 @@ class TenantFeed:
         await listener.resync(self._write(after))
 
     async def _catch_up(self, listener: Listener) -> None:
-        """Send a page out of the database."""
+        """Send a listener one page of events from the database."""
         start = self._start
         try:
             page = await self._read(listener.position, PAGE)
@@ -186,7 +196,7 @@ class TenantFeed:
         for event in page:
             await self._hand(listener, self._message(event))
         if not page:
-            # Nothing of this tenant was between; or the worker has dropped it, being old.
+            # The tenant has no events in this range, or the worker deleted them because of age.
             listener.position = max(listener.position, start)
 
     @staticmethod

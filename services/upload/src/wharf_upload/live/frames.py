@@ -1,7 +1,7 @@
-"""Judges what a Socket.IO client sends, before engineio and socketio see it; pure.
+"""Checks of the frames that Socket.IO clients send, before engineio and socketio read them.
 
-Both raise, and log, whatever is not as their protocols say; and socketio takes an event that is
-called `connect` for the connection itself.
+The functions are pure. Both libraries raise and log errors for frames that violate their
+protocols. In addition, socketio takes an event named `connect` for the connection itself.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ _RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting"
 _FROM_CLIENTS = frozenset(
     (engine.CLOSE, engine.PING, engine.PONG, engine.MESSAGE, engine.UPGRADE, engine.NOOP)
 )
-# A WebSocket's own packets: sent by HTTP, engineio ends the session and waits for the client to ask
-# for that, which one that means no good never does.
+# The packets that a client may send by HTTP. For other packets engineio ends the session, but then
+# waits for the client to poll, which a hostile client never does.
 _BY_HTTP = frozenset((engine.CLOSE, engine.PONG, engine.MESSAGE))
-# Of one body of the transport by HTTP; the same as engineio's own.
+# The limit for one body of HTTP long-polling; engineio has the same limit.
 _MOST_PACKETS = 16
 SEPARATOR = "\x1e"
 
 
 def is_well_formed(frame: str | bytes) -> bool:
-    """Tell whether a frame is one that engineio and socketio can read.
+    """Tell whether engineio and socketio can read a frame.
 
-    Binary ones are none: no message here has binary parts, and socketio raises where they do not
-    fit together.
+    Return false for binary frames. The channel uses no binary messages, and socketio raises an
+    error if binary parts do not belong together.
     """
     if isinstance(frame, bytes) or not frame or not ("0" <= frame[0] <= "6"):
         return False
@@ -61,7 +61,8 @@ def _is_event(read: socket.Packet) -> bool:
     return isinstance(data[0], str) and data[0] not in _RESERVED
 
 
-# The channel takes nothing binary, and gives no errors to servers.
+# Clients may send only these packet types: the channel accepts no binary packets, and only servers
+# send CONNECT_ERROR.
 _BY_TYPE = {
     socket.CONNECT: _is_handshake,
     socket.DISCONNECT: _is_handshake,
@@ -71,7 +72,7 @@ _BY_TYPE = {
 
 
 def is_well_formed_body(body: bytes) -> bool:
-    """Tell whether a body of the transport by HTTP is one."""
+    """Tell whether engineio and socketio can read a body of HTTP long-polling."""
     try:
         packets = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:

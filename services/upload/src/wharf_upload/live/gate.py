@@ -1,4 +1,4 @@
-"""Stands before python-socketio: origins, room, and what clients send."""
+"""The gate in front of python-socketio: checks origins, limits and the frames of clients."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from wharf_upload.live.threads import Threads
 
 log = logging.getLogger(__name__)
 PATH = "/socket.io/"
-# A transport without a token is closed after so long.
+# A transport is closed if the client has not joined with a token within this time.
 UNKNOWN_SECONDS = 10.0
-# Frames are more than messages: answers to pings, acknowledgements, the parts of one message.
+# A client sends more frames than messages: replies to pings, acknowledgements, message parts.
 _FRAMES_PER_MESSAGE = 4
 _ORIGIN_KEY = "wharf.origin_allowed"
 _POLICY_VIOLATION, _UNREADABLE = 1008, 1007
 
 
 class Gate:
-    """An ASGI application; python-socketio gets only what it can read."""
+    """An ASGI application that passes only valid requests and frames to python-socketio."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Gate:
         message_bytes: int,
         messages_per_second: int,
     ) -> None:
-        """`threads` are for questions to the database."""
+        """Create the gate; `threads` run its database queries."""
         self._server, self._channel, self._hub, self._origins = server, channel, hub, origins
         self._seats, self._threads = seats, threads
         self._message_bytes, self._per_second = message_bytes, messages_per_second
@@ -60,7 +60,7 @@ class Gate:
         self._since: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or speak with a WebSocket."""
+        """Respond to a request, or serve a WebSocket."""
         is_socket = scope["type"] == "websocket"
         try:
             await self._admit(scope)
@@ -77,15 +77,17 @@ class Gate:
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        """Raise a problem for who may not even begin."""
+        """Raise a problem for a request that the gate does not admit."""
         if scope["path"] != PATH:
             raise MALFORMED(f"The address of Socket.IO is {PATH}.")
         if scope.get("method", "GET") not in {"GET", "POST", "OPTIONS"}:
-            raise METHOD("Not of Socket.IO.", headers=(("Allow", "GET, POST, OPTIONS"),))
-        # As engineio reads it: to both an empty `sid` is none.
+            raise METHOD(
+                "Socket.IO does not use this method.", headers=(("Allow", "GET, POST, OPTIONS"),)
+            )
+        # Parse the query as engineio does: both treat an empty `sid` as absent.
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if "j" in query:
-            raise MALFORMED("JSONP is not spoken here.")
+            raise MALFORMED("The server does not support JSONP.")
         if "sid" not in query:
             self._seats.require_room()
             if len(self._server.eio.sockets) >= self._seats.most:
@@ -97,11 +99,11 @@ class Gate:
             scope[_ORIGIN_KEY] = True
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
-        """Read a body of the transport by HTTP; return what gives it again."""
+        """Read and check a body of HTTP long-polling; return a `receive` that delivers it."""
         length = field(scope, b"content-length")
         if not length.isdigit() or int(length) > self._message_bytes:
             raise TOO_LARGE(
-                "The body is too large, or does not say how large it is.",
+                "The body is too large, or the request has no valid Content-Length.",
                 limit="live-message-bytes",
                 limit_bytes=self._message_bytes,
             )
@@ -113,7 +115,7 @@ class Gate:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         if not frames.is_well_formed_body(body):
-            raise MALFORMED("The body is none of Socket.IO.")
+            raise MALFORMED("The body does not follow the Socket.IO protocol.")
         whole: Message = {"type": "http.request", "body": body, "more_body": False}
         left = [whole]
 
@@ -123,7 +125,7 @@ class Gate:
         return again
 
     def _judged(self, receive: Receive, send: Send) -> Receive:
-        """Return `receive` of a WebSocket that ends when a frame is not as it should be."""
+        """Return a `receive` that closes the WebSocket for an invalid frame or too many frames."""
         rate = MessageRate(self._per_second * _FRAMES_PER_MESSAGE)
 
         async def judged() -> Message:
@@ -144,7 +146,7 @@ class Gate:
         return judged
 
     def forget_unknown(self) -> None:
-        """Close transports that have not become connections; call it again and again."""
+        """Close transports that did not join in time; the caller repeats the call."""
         now, alive = time.monotonic(), self._server.eio.sockets
         unknown = [eio_sid for eio_sid in alive if eio_sid not in self._channel.connections]
         self._since = {eio_sid: self._since.get(eio_sid, now) for eio_sid in unknown}
@@ -154,5 +156,5 @@ class Gate:
 
 
 def origin_is_allowed(_origin: str, environ: Mapping[str, Any]) -> bool:
-    """Tell engineio whether the gate has let this page in."""
+    """Tell engineio whether the gate has admitted this page's origin."""
     return bool(environ["asgi.scope"].get(_ORIGIN_KEY))

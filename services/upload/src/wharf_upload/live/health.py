@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`, as all services have them, over ASGI."""
+"""The addresses `/healthz`, `/readyz` and `/metrics` of all services, over ASGI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JSON = [(b"content-type", b"application/json")]
 
 
 class Health:
-    """An ASGI application of three addresses."""
+    """An ASGI application with the three addresses."""
 
     def __init__(
         self,
@@ -27,19 +27,23 @@ class Health:
         exposition: Callable[[], tuple[bytes, str]],
         threads: Threads,
     ) -> None:
-        """Without a part of `checks` it is not ready, without one of `helpful` degraded.
+        """Create the application.
 
-        `exposition` returns the metrics and their media type; `threads` wait for the checks.
+        If one of `checks` fails, the process is not ready. If one of `helpful` fails, it is
+        degraded. `exposition` returns the metrics and their media type; `threads` run the checks.
         """
         self._checks, self._helpful, self._threads = checks, helpful, threads
         self._exposition = exposition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI
-        """Answer a request."""
+        """Respond to a request."""
         if scope["type"] != "http" or scope["path"] not in PATHS:
             await refuse(scope, send, NOT_FOUND("Nothing is here."))
         elif scope["method"] not in {"GET", "HEAD"}:
-            await refuse(scope, send, METHOD("Only read.", headers=(("Allow", "GET, HEAD"),)))
+            refusal = METHOD(
+                "This address supports only GET and HEAD.", headers=(("Allow", "GET, HEAD"),)
+            )
+            await refuse(scope, send, refusal)
         elif scope["path"] == "/metrics":
             body, media_type = self._exposition()
             await answer(send, 200, [(b"content-type", media_type.encode())], body)

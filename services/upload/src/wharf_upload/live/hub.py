@@ -1,4 +1,4 @@
-"""All connections of this process: who joins, who leaves, and who is sent away."""
+"""The hub: keeps all connections of this process and ends those that must end."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from wharf_upload.notices.messages import Changed, Notice, Progress
 
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.5
-# Clients that are sent away at a restart come back over so long.
+# At a restart the hub ends the connections over this time, so clients reconnect spread out.
 SPREAD_SECONDS = 10.0
-# How often to look for new events without a hint.
+# A feed reads new events at this interval if no notice arrives.
 LOOK_SECONDS = 0.9
 
 
 @dataclass(frozen=True)
 class Following:
-    """How events are followed."""
+    """The parameters with which the hub's feeds follow events."""
 
     reader: EventReader
     queued_events: int
-    # Without a hint an event is at its clients within a second.
+    # Below one second, so clients get an event within a second even without a notice.
     look_seconds: float = LOOK_SECONDS
 
 
 class Hub:
-    """The connections, and a feed for each tenant that has some."""
+    """The connections of this process, and a feed for each tenant that has connections."""
 
     def __init__(
         self, following: Following, judge: TokenJudge, seats: Seats, threads: Threads
     ) -> None:
-        """`threads` are for tokens."""
+        """Create the hub; `threads` check tokens."""
         self._following, self._judge, self._seats = following, judge, seats
         self._threads = threads
         self.connections: set[Connection] = set()
@@ -57,24 +57,27 @@ class Hub:
         self.is_ending = False
 
     async def accept(self, token: str) -> Principal:
-        """Return whose token it is; raises problems."""
+        """Return the principal of a token; raise the problems of `TokenJudge.accept`."""
         return await self._threads.run(self._judge.accept, token)
 
     async def renew(self, principal: Principal, token: str) -> Principal:
-        """Return the principal of a newer token; raises problems."""
+        """Return the principal of a new token; raise the problems of `TokenJudge.renew`."""
         return await self._threads.run(self._judge.renew, principal, token)
 
     # ---- joining and leaving ----
 
     async def join(self, connection: Connection, after: Position | None) -> None:
-        """Let a connection hear what comes after an event, or from now on; raises problems."""
+        """Add a connection, which gets the events after a position; `None` is the newest event.
+
+        Raises the problem `quota-exceeded`, `unavailable` or `malformed-request`.
+        """
         self._seats.take(connection.principal)
         try:
             position, cursors = await self._position(connection, after)
         except BaseException:
             self._seats.give_back(connection.principal)
             raise
-        if connection.closed:  # the client has not waited
+        if connection.closed:  # the client disconnected in the meantime
             self._seats.give_back(connection.principal)
             return
         connection.position = position
@@ -82,7 +85,7 @@ class Hub:
         connection.feed = feed
         feed.listeners.add(connection)
         self.connections.add(connection)
-        _log("a client listens", connection)
+        _log("a client has joined the live channel", connection)
 
     async def _position(
         self, connection: Connection, asked: Position | None
@@ -95,21 +98,21 @@ class Hub:
             dropped = await reader.dropped(tenant) if after else 0
         except DatabaseUnavailable as error:
             metrics.database_up.set(0)
-            log.warning("a connection is refused: %s", error)
+            log.warning("the database is unavailable; a connection is refused: %s", error)
             raise UNAVAILABLE(
-                "The database does not answer.", headers=(("Retry-After", "1"),), retry_after=1
+                "The database does not respond.", headers=(("Retry-After", "1"),), retry_after=1
             ) from None
         if self.is_ending:
             raise UNAVAILABLE(
-                "The live channel restarts.", headers=(("Retry-After", "1"),), retry_after=1
+                "The live channel is restarting.", headers=(("Retry-After", "1"),), retry_after=1
             )
         if after is None:
             return newest, cursors
         if after > newest:
-            # The database is older than what the client knows: it was restored.
+            # The client knows a newer event than the database: the database was restored.
             connection.resync_first = True
             return newest, cursors
-        # Some of what the client has not had is gone: it has to read the lists again.
+        # The worker deleted events that the client has not received: it must read the lists again.
         connection.resync_first = 0 < after < dropped
         return after, cursors
 
@@ -128,12 +131,12 @@ class Hub:
         return self._feeds[tenant][0]
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection; the last one of a tenant ends its feed. May be called again."""
+        """Remove a connection; stop the tenant's feed after its last one. Calls may be repeated."""
         connection.closed = True
         if connection not in self.connections:
             return
         self.connections.discard(connection)
-        _log("a client has left", connection)
+        _log("a client has left the live channel", connection)
         self._seats.give_back(connection.principal)
         tenant = connection.principal.tenant
         feed, task = self._feeds[tenant]
@@ -146,7 +149,7 @@ class Hub:
     # ---- notices ----
 
     def receive(self, notice: Notice) -> None:
-        """Take a hint: events to look for at once, or how far an upload is."""
+        """Handle a notice: read new events immediately, or send an upload's progress."""
         tenant = notice.tenant
         if tenant not in self._feeds:
             return
@@ -156,14 +159,18 @@ class Hub:
             return
         json = messages.encoded(_document(notice))
         for one in feed.listeners:
-            # Who reads slowly misses it. It is told at once: what is put off makes nobody `behind`.
+            # A slow client does not get it. It is sent immediately: `behind` counts only what is
+            # already queued.
             if isinstance(one, Connection) and not one.behind and one.sees(notice):
                 one.tell_progress(json)
 
     # ---- sending away ----
 
     async def check_again_and_again(self, look: Callable[[], object]) -> None:
-        """Send away those whose tokens hold no more; `look` is called each time."""
+        """End connections whose tokens are no longer valid, until cancelled.
+
+        The loop runs each `CHECK_SECONDS` and calls `look` each time.
+        """
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
@@ -175,7 +182,7 @@ class Hub:
     async def _check(self) -> None:
         asked = [(one, one.admitted) for one in self.connections]
         for connection, admitted, found in await self._threads.run(self._rechecked, asked):
-            # It may have a newer token by now.
+            # The connection may have renewed its token since the check began.
             if connection.admitted is not admitted:
                 continue
             if isinstance(found, ProblemError):
@@ -186,7 +193,10 @@ class Hub:
     def _rechecked(
         self, asked: list[tuple[Connection, Principal]]
     ) -> list[tuple[Connection, Principal, Principal | ProblemError]]:
-        """Return for whom something is different now: what they reach, or that they have to go."""
+        """Return the connections whose rights have changed or that must end.
+
+        Each has the principal that was checked, and the new principal or the problem.
+        """
         found: list[tuple[Connection, Principal, Principal | ProblemError]] = []
         for connection, admitted in asked:
             try:
@@ -202,12 +212,12 @@ class Hub:
         """End a connection with a problem."""
         if not connection.closed:
             metrics.byes.labels(reason.problem.slug).inc()
-            # What is not known yet says nothing against the token.
+            # `unavailable` means that the check was not possible, so the token may still be valid.
             come_again = reason.problem is UNAVAILABLE
             await connection.bye(messages.farewell(reason), come_again=come_again)
 
     async def drain(self, seconds: float) -> None:
-        """Send everybody away, spread over ten seconds or as many as there are; then return."""
+        """End all connections, spread over `seconds`, ten at most; then return."""
         self.is_ending = True
         spread = min(SPREAD_SECONDS, seconds)
         async with asyncio.TaskGroup() as group:
@@ -221,13 +231,13 @@ class Hub:
             await connection.bye(messages.RESTART, come_again=True)
 
     def count(self) -> None:
-        """Count the connections, for the metrics: a transport may have become another one."""
+        """Set the metric of connections; it is counted again because a transport may upgrade."""
         counts = Counter(connection.transport for connection in self.connections)
         for transport in metrics.TRANSPORTS:
             metrics.connections.labels(transport).set(counts[transport])
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside; it is kept until it ends."""
+        """Start a background task; the hub keeps a reference until the task ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -246,7 +256,7 @@ def _log(message: str, connection: Connection) -> None:
 
 
 def _document(progress: Progress) -> dict[str, object]:
-    """Return what clients are told; whose upload it is they know, or need not."""
+    """Return the document of an upload's progress for clients, which omits tenant and owner."""
     return {
         "upload": progress.upload,
         "bucket": progress.bucket,

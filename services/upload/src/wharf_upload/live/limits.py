@@ -1,4 +1,4 @@
-"""Bounds what one client may take: connections and messages; pure but for a clock."""
+"""Limits of connections and messages; the functions are pure except for the clock."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from enum import Enum
 from servicekit.problems import RATE_LIMITED, UNAVAILABLE, ProblemError
 from servicekit.tokens import Principal
 
-# So many refused messages in a row of seconds, and the client is sent away.
+# The connection ends after more refused messages than this. The count falls with time by the rate
+# that is allowed.
 MOST_REFUSED = 50
 _RETRY_SECONDS = 10
 
 
 class Verdict(Enum):
-    """What becomes of a message."""
+    """The decision about a message: take it, refuse it, or end the connection."""
 
     TAKE = "take"
     REFUSE = "refuse"
@@ -24,7 +25,7 @@ class Verdict(Enum):
 
 
 class MessageRate:
-    """Counts the messages of one connection: so many a second, and as many at once."""
+    """Counts the messages of one connection: `per_second` on average, with as large a burst."""
 
     __slots__ = ("_clock", "_left", "_per_second", "_refused", "_seen_at")
 
@@ -33,7 +34,10 @@ class MessageRate:
         self._left, self._refused, self._seen_at = float(per_second), 0.0, clock()
 
     def take(self) -> Verdict:
-        """Count a message; `CUT` for a client that goes on although it was refused often."""
+        """Count a message and return the decision.
+
+        The decision is `CUT` for a client that continues although many messages were refused.
+        """
         now = self._clock()
         gained = (now - self._seen_at) * self._per_second
         self._seen_at = now
@@ -47,16 +51,16 @@ class MessageRate:
 
 
 def full() -> ProblemError:
-    """Return the problem of a process that has all connections it may have."""
+    """Return the problem of a process that has reached its limit of connections."""
     return UNAVAILABLE(
-        "The live channel has as many connections as it may have.",
+        "The live channel has reached its limit of connections.",
         headers=(("Retry-After", str(_RETRY_SECONDS)),),
         retry_after=_RETRY_SECONDS,
     )
 
 
 class Seats:
-    """The connections of this process, by client and tenant; each has a limit."""
+    """Counts the connections of this process, by subject and by tenant; each count has a limit."""
 
     def __init__(self, *, per_subject: int, per_tenant: int, total: int) -> None:
         self._limits = (per_subject, per_tenant)
@@ -65,18 +69,22 @@ class Seats:
         self.total = 0
 
     def require_room(self) -> None:
-        """Raise the problem `unavailable` when the process has all connections it may have."""
+        """Raise the problem `unavailable` if the process has reached its limit of connections."""
         if self.total >= self.most:
             raise full()
 
     def take(self, principal: Principal) -> None:
-        """Count a connection; raises `quota-exceeded` or `unavailable`, and then counts none."""
+        """Count a connection.
+
+        If a limit is reached, it raises the problem `quota-exceeded` or `unavailable` and counts
+        nothing.
+        """
         self.require_room()
         names = ("live-connections-per-subject", "live-connections-per-tenant")
         for name, place, most in zip(names, _places(principal), self._limits, strict=True):
             if self._taken[place] >= most:
                 raise RATE_LIMITED(
-                    f"There are {most} live connections already.",
+                    f"The limit of {most} live connections is reached.",
                     headers=(("Retry-After", str(_RETRY_SECONDS)),),
                     violated_policies=(name,),
                 )
@@ -84,7 +92,7 @@ class Seats:
         self._taken.update(_places(principal))
 
     def give_back(self, principal: Principal) -> None:
-        """Count a connection no more."""
+        """Remove a connection from the counts."""
         self.total -= 1
         for place in _places(principal):
             self._taken[place] -= 1

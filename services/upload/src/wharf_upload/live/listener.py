@@ -1,4 +1,4 @@
-"""A connection, whichever protocol it speaks."""
+"""The base class of connections of all protocols."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from wharf_upload.live.messages import EventMessage
 
 
 class Connection(ABC):
-    """Who listens, and how far. `level`: it has once had everything; `closed`: it hears no more.
+    """A client's connection, its principal and its position in the tenant's events.
 
-    `admitted` is who came with the last token, `principal` the same with what holds by now.
-    `buckets` narrows it to events of these buckets; empty: it does not.
+    `admitted` is the principal of the last token; `principal` is the same principal with its
+    current scopes and reach. If `buckets` is not empty, the client gets only events of these
+    buckets. `level`: it has once received all events. `closed`: it receives no more events.
     """
 
     def __init__(self, principal: Principal) -> None:
@@ -27,47 +28,47 @@ class Connection(ABC):
         self.feed: TenantFeed | None = None
 
     def admit(self, principal: Principal) -> None:
-        """Go on with another token."""
+        """Continue with the principal of a new token."""
         self.admitted = self.principal = principal
 
     def told(self, event: Event) -> Event | None:
-        """Return an event as it hears it; `None`: not at all."""
+        """Return the form of an event that it may receive, `None` if it may not receive any."""
         return rules.told(self.principal, self.buckets, event)
 
     def sees(self, progress: rules.ProgressOf) -> bool:
-        """Tell whether an upload's progress is for it."""
+        """Tell whether it may receive the progress of an upload."""
         return rules.sees(self.principal, self.buckets, progress)
 
     async def resync(self, after: Cursor) -> None:
-        """Tell the client to read the events after a cursor anew."""
+        """Tell the client to read the events after a cursor again."""
         await self.say(messages.RESYNC, messages.encoded({"after": after}))
 
     @property
     @abstractmethod
     def transport(self) -> str:
-        """`websocket`, `polling` or `sse`."""
+        """Return the transport: `websocket`, `polling` or `sse`."""
 
     @property
     @abstractmethod
     def behind(self) -> bool:
-        """Whether the client has not read what was sent: progress is not worth waiting for."""
+        """Tell whether the client is so far behind that it gets no progress messages."""
 
     @abstractmethod
     async def send(self, message: EventMessage) -> None:
-        """Send an event; waits while the client does not read."""
+        """Send an event; wait while the client does not read."""
 
     @abstractmethod
     async def say(self, name: str, json: str) -> None:
-        """Send something else; does not wait."""
+        """Send a message that is not an event, without waiting for the client."""
 
     @abstractmethod
     def tell_progress(self, json: str) -> None:
-        """Say how far an upload is, unless it is closed."""
+        """Send an upload's progress, unless the connection is closed."""
 
     @abstractmethod
     async def bye(self, document: object, *, come_again: bool) -> None:
-        """Say why, and end the connection."""
+        """Send the reason and end the connection; `come_again`: the client should reconnect."""
 
     @abstractmethod
     def wake(self) -> None:
-        """Deliver soon."""
+        """Start the delivery of events soon."""

@@ -1,4 +1,4 @@
-"""What the channel says: events, encoded once for all who hear them, and problems."""
+"""The messages of the channel: events, encoded once for all their receivers, and problems."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ RESTART = {"reason": "restart"}
 
 
 class EventMessage:
-    """An event and its document, as `GET /v1/events` has it.
+    """An event and its document, which is the same as in `GET /v1/events`.
 
-    Who reads but one end of a move hears another form of it (`access.events_in_reach`).
+    A client that may read only one end of a move receives another form of the event
+    (`access.events_in_reach`).
     """
 
     __slots__ = ("_forms", "_frame", "_packet", "cursor", "event", "json")
@@ -30,10 +31,10 @@ class EventMessage:
         self._frame: bytes | None = None
 
     def as_heard(self, event: Event) -> EventMessage:
-        """Return the message of this event in another form, one for all who hear that form."""
+        """Return the message of this event in the form `event`, shared by its receivers."""
         if event is self.event:
             return self
-        # There is one for each kind.
+        # An event has at most one form for each kind.
         form = self._forms.get(event.kind)
         if form is None:
             form = self._forms[event.kind] = EventMessage(event, self.cursor)
@@ -41,29 +42,29 @@ class EventMessage:
 
     @property
     def packet(self) -> Packet:
-        """As Socket.IO has it."""
+        """Return the event as a Socket.IO packet; it is made only once."""
         if self._packet is None:
             self._packet = packet(EVENT, self.json)
         return self._packet
 
     @property
     def frame(self) -> bytes:
-        """As SSE has it."""
+        """Return the event as SSE bytes; they are made only once."""
         if self._frame is None:
             self._frame = frame(EVENT, self.json, self.cursor)
         return self._frame
 
 
 def packet(name: str, json: str) -> Packet:
-    """Return a Socket.IO event (protocol 5) for any number of connections.
+    """Return a Socket.IO event (protocol 5), which any number of connections can send.
 
-    The name is one of the channel's own, so it needs no escapes.
+    `name` is one of this module's constants, so it needs no escaping.
     """
     return Packet(MESSAGE, f'2["{name}",{json}]')
 
 
 def frame(name: str, json: str, cursor: Cursor | None = None) -> bytes:
-    """Return an event of an SSE stream; JSON has no line ends."""
+    """Return an event of an SSE stream; `json` must contain no line breaks."""
     identity = "" if cursor is None else f"id: {cursor}\n"
     return f"{identity}event: {name}\ndata: {json}\n\n".encode()
 
@@ -74,7 +75,7 @@ def encoded(document: object) -> str:
 
 
 def problem_document(error: ProblemError) -> dict[str, object]:
-    """Return what a message tells of a problem: as over HTTP, but no request has an id here."""
+    """Return a problem's document: as over HTTP, but without a request id."""
     problem = error.problem
     return {
         "type": problem.type,
@@ -86,5 +87,5 @@ def problem_document(error: ProblemError) -> dict[str, object]:
 
 
 def farewell(error: ProblemError) -> dict[str, object]:
-    """Return the document of a `bye` that has a problem as its reason."""
+    """Return the document of a `bye` message whose reason is a problem."""
     return {"problem": problem_document(error)}

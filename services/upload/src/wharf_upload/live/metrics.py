@@ -1,4 +1,4 @@
-"""What the live channel counts; one process, so the numbers are in its memory."""
+"""The metrics of the live channel, which is one process and keeps its numbers in memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from prometheus_client.registry import Collector
 
 from wharf_upload import __version__
 
-# Nobody reads them, and each is a series.
+# The `_created` series are not used, and each of them would be one more series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 TRANSPORTS = ("websocket", "polling", "sse")
 registry = CollectorRegistry()
 connections = Gauge(
-    "wharf_live_connections", "Connections at present.", ("transport",), registry=registry
+    "wharf_live_connections", "Open connections.", ("transport",), registry=registry
 )
 events_sent = Counter(
     "wharf_live_events_sent", "Events that were sent, one for each receiver.", registry=registry
@@ -41,14 +41,16 @@ refusals = Counter(
 )
 resyncs = Counter(
     "wharf_live_resyncs",
-    "Clients that were told to read the events anew: they were too slow, or had numbers that this "
-    "database has never given out.",
+    "Clients that were told to read the events again: they were too slow, knew event numbers that "
+    "this database has never used, or had missed deleted events.",
     registry=registry,
 )
-byes = Counter("wharf_live_byes", "Clients that were sent away.", ("reason",), registry=registry)
+byes = Counter(
+    "wharf_live_byes", "Connections that the server ended.", ("reason",), registry=registry
+)
 _delivery = Histogram(
     "wharf_live_delivery_seconds",
-    "From the time of an event until it was sent.",
+    "Time from an event until it was sent, in seconds.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
     registry=registry,
 )
@@ -57,14 +59,14 @@ following = Gauge(
 )
 database_up = Gauge(
     "wharf_live_database_up",
-    "1 while the database answers, else 0.",
+    "1 while the database responds, else 0.",
     registry=registry,
 )
 database_up.set(1)
 
 
 class _Process(Collector):
-    """What this process uses. `servicekit.metrics` has it too, with 5 MB of Flask around it."""
+    """The resources of this process; `servicekit.metrics` would import 5 MB of Flask."""
 
     _started_at = time.time()
 
@@ -98,11 +100,11 @@ registry.register(_Process())
 
 
 def delivered(at: int) -> None:
-    """Count an event that was sent now; `at` is its time in unix milliseconds."""
+    """Observe the delay of an event that was sent now; `at` is its time in unix milliseconds."""
     _delivery.observe(max(0.0, time.time() - at / 1000))
 
 
 def exposition(count: Callable[[], None]) -> tuple[bytes, str]:
-    """Return the metrics and their media type; `count` counts the connections before."""
+    """Return the metrics and their media type; call `count` first to count the connections."""
     count()
     return generate_latest(registry), CONTENT_TYPE_LATEST

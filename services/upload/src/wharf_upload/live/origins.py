@@ -1,4 +1,4 @@
-"""Says which pages may listen: ours, and those that a bucket of the tenant lists."""
+"""Checks of origins: Wharf's own pages may listen, and pages that a tenant's bucket allows."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from servicekit.problems import FORBIDDEN, ProblemError
 
 
 class OtherOrigins(Protocol):
-    """Knows what tenants allow; see `access.origins.Origins`."""
+    """The origins that tenants allow; see `access.origins.Origins`."""
 
     def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
-        """Tell whether pages of an origin may use a bucket; `None`: any."""
+        """Tell whether pages of an origin may use a bucket; `None` stands for any."""
 
 
 class OriginCheck:
-    """Judges the `Origin` of a connection. Who sends none is no page, and may listen."""
+    """Checks the `Origin` of a connection.
+
+    A client that sends no `Origin` is not a page in a browser, so it may listen.
+    """
 
     def __init__(self, own_address: str, others: OtherOrigins) -> None:
-        """`own_address` is an address of this installation, such as the issuer's."""
+        """Create the check; `own_address` is an address of this installation, e.g. the issuer."""
         parts = urlsplit(own_address)
         self._own, self._others = f"{parts.scheme}://{parts.netloc}".lower(), others
 
     def is_own(self, origin: str, host: str) -> bool:
-        """Tell whether a page comes from here: from the issuer's origin, or the asked host."""
+        """Tell whether a page's origin is this installation: the issuer's origin, or `host`."""
         here = {f"https://{host}".lower(), f"http://{host}".lower()} if host else set()
         return origin.lower() in {self._own, *here}
 
     def allows(self, origin: str, host: str, tenant: str | None) -> bool:
-        """Tell whether a page may listen; `None`: whose events it wants is not known yet.
+        """Tell whether a page may listen; `tenant` is `None` while it is not known.
 
-        May ask the database.
+        The method may query the database.
         """
         return self.is_own(origin, host) or self._others.allows(tenant, None, origin)
 
@@ -43,4 +46,4 @@ class OriginCheck:
 
 def refused(origin: str) -> ProblemError:
     """Return the problem of a page that may not listen."""
-    return FORBIDDEN(f"Pages of the origin {origin[:200]!r} may not listen here.")
+    return FORBIDDEN(f"Pages of the origin {origin[:200]!r} may not use the live channel.")

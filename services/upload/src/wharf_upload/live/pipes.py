@@ -1,4 +1,4 @@
-"""The connections below Socket.IO and SSE: cuts those whose client has long not read."""
+"""The transports below Socket.IO and SSE; those whose client does not read are closed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STUCK_SECONDS = 30.0
 
 
 class Pipe:
-    """One connection's `send`, with the time since when it waits for the client."""
+    """The `send` of one connection; `waits_since` is the clock time since which it waits."""
 
     __slots__ = ("_clock", "_send", "waits_since")
 
@@ -23,7 +23,7 @@ class Pipe:
         self.waits_since: float | None = None
 
     async def send(self, message: Message) -> None:
-        """Send; while the client does not read, this waits."""
+        """Send a message; wait while the client does not read."""
         self.waits_since = self._clock()
         try:
             await self._send(message)
@@ -31,22 +31,22 @@ class Pipe:
             self.waits_since = None
 
     def cut(self) -> None:
-        """Close the connection and throw away what was not read."""
-        # uvicorn's `send` is a method of what has the transport; ASGI has no way to it.
+        """Close the connection and discard the bytes that the client has not read."""
+        # ASGI gives no access to the transport, but uvicorn's `send` is a method of its owner.
         transport: Any = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
             transport.abort()
 
 
 class Pipes:
-    """All connections of the process."""
+    """The pipes of all connections of the process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pipes: set[Pipe] = set()
 
     def open(self, send: Send) -> Pipe:
-        """Return a connection's pipe; `close` it."""
+        """Return a new pipe; the caller must `close` it."""
         pipe = Pipe(send, self._clock)
         self._pipes.add(pipe)
         return pipe
@@ -56,9 +56,9 @@ class Pipes:
         self._pipes.discard(pipe)
 
     def cut_stuck(self) -> None:
-        """Cut those that have waited for too long."""
+        """Close the connections that have waited longer than `STUCK_SECONDS`."""
         before = self._clock() - STUCK_SECONDS
         for pipe in list(self._pipes):
             if pipe.waits_since is not None and pipe.waits_since < before:
-                log.info("a client that does not read is cut off")
+                log.info("the connection of a client that does not read is closed")
                 pipe.cut()

@@ -1,4 +1,4 @@
-"""Reads where a client wants to go on: the cursor of the last event that it has; pure."""
+"""Parsers of a client's position: the cursor of the last event that it has. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from wharf_upload.http.event_cursors import Cursor
 
 
 class Position(NamedTuple):
-    """A cursor as the client sent it, and the name of the field that had it."""
+    """A cursor as the client sent it, and the name of the field that contained it."""
 
     cursor: Cursor
     name: str
 
 
 def from_text(text: str | None, name: str) -> Position | None:
-    """Return what a field holds; `None` for an absent or empty field."""
+    """Return the position in a field, `None` for an absent or empty field."""
     return Position(text, name) if text else None
 
 
 def from_json(value: object, name: str) -> Position | None:
-    """Return what a member of a JSON document is; `None` for none or null.
+    """Return the position in a member of a JSON document, `None` if it is absent or null.
 
-    Raises the problem `malformed-request`.
+    Raises the problem `malformed-request` for a value that is neither integer nor string.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Says who may hear what, from the verified claims and the reach that they come to; pure."""
+"""The rules for what a principal may receive, from its scopes and its reach. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OF_FILES = "file."
 
 
 class ProgressOf(Protocol):
-    """Bytes of an upload that have come; see `notices.messages.Progress`."""
+    """The progress of an upload; see `notices.messages.Progress`."""
 
     @property
     def owner(self) -> str: ...
@@ -27,9 +27,9 @@ class ProgressOf(Protocol):
 
 
 def require_listener(principal: Principal) -> None:
-    """Raise the problem `insufficient-scope` unless this token may hear something.
+    """Raise the problem `insufficient-scope` unless this principal may listen.
 
-    Upload tickets may not: they are in the hands of strangers.
+    Upload tickets may not listen, because they are given to strangers.
     """
     if principal.ticket is not None:
         raise SCOPE_MISSING(
@@ -49,9 +49,10 @@ def require_listener(principal: Principal) -> None:
 
 
 def told(principal: Principal, buckets: frozenset[str], event: Event) -> Event | None:
-    """Return an event of the principal's tenant as the principal hears it; `None`: not at all.
+    """Return the form of a tenant's event that a principal of the tenant may receive.
 
-    `buckets` narrows to events of these buckets; empty: it does not.
+    Return `None` if it may not receive the event, or if `buckets` is not empty and the event is in
+    none of them.
     """
     if not _by_scopes(principal, event):
         return None
@@ -72,9 +73,10 @@ def _by_scopes(principal: Principal, event: Event) -> bool:
 
 
 def sees(principal: Principal, buckets: frozenset[str], progress: ProgressOf) -> bool:
-    """Tell whether the progress of an upload of the principal's tenant is for it.
+    """Tell whether a principal may receive the progress of an upload of its tenant.
 
-    A part of others has no key: its owner hears of it, and who reads all of the bucket.
+    A partial upload of a concatenation has no key. Its owner receives its progress, and principals
+    that may read the whole bucket.
     """
     if buckets and progress.bucket not in buckets:
         return False

@@ -1,4 +1,4 @@
-"""Socket.IO: python-socketio's server, on what the hub says."""
+"""The Socket.IO side of the live channel: connections and handlers on python-socketio."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from wharf_upload.live.threads import Threads
 
 log = logging.getLogger(__name__)
 PING_SECONDS, PONG_SECONDS = 25, 20
-# So many packets may wait in engineio's own queue; events wait in the feed instead.
+# With this many packets in engineio's queue, further events wait in the feed.
 _MOST_WAITING = 32
-# And so many before words on uploads are left out: many come in a burst.
+# Above this number the client gets no progress messages, which arrive in bursts.
 _MOST_PROGRESS = 100
-# Beyond this the client does not read at all, and goes on asking.
+# Above this number the client sends messages but does not read the replies, so it is disconnected.
 _MOST_ANSWERS = 256
 _CLOSE_SECONDS = 5.0
 _MOST_BUCKETS = 100
@@ -40,7 +40,7 @@ _SHOWN_CHARACTERS = 40
 
 
 class SocketConnection(Connection):
-    """A Socket.IO connection; `sid` is its session of the namespace, `eio_sid` of the transport."""
+    """A Socket.IO connection; `sid` is the namespace's session id, `eio_sid` the transport's."""
 
     def __init__(
         self, server: socketio.AsyncServer, sid: str, principal: Principal, rate: MessageRate
@@ -60,7 +60,7 @@ class SocketConnection(Connection):
 
     @property
     def waiting(self) -> int:
-        """Packets that the client has not read."""
+        """Return the number of packets that the client has not read."""
         return 0 if self._socket is None else self._socket.queue.qsize()
 
     @property
@@ -82,7 +82,7 @@ class SocketConnection(Connection):
             socket.queue.put_nowait(messages.packet(messages.PROGRESS, json))
 
     async def _put(self, packet: Packet) -> None:
-        with suppress(EngineIOError):  # it is closed; its end is told elsewhere
+        with suppress(EngineIOError):  # it is closed; `_disconnect` handles the end
             await self._server.eio.send_packet(self.eio_sid, packet)
 
     def wake(self) -> None:
@@ -90,22 +90,22 @@ class SocketConnection(Connection):
             self._pump = asyncio.create_task(self._deliver())
 
     async def _deliver(self) -> None:
-        # socketio says `connect` after its handler: nothing may be said before.
+        # socketio sends CONNECT after its handler has returned. No event may be sent before.
         await asyncio.sleep(0)
         if self.feed is not None:
             try:
                 await self.feed.deliver(self)
             except Exception:
-                log.exception("events cannot be delivered")
+                log.exception("the events of a connection cannot be delivered")
 
     def stop(self) -> None:
-        """Deliver no more."""
+        """Stop the delivery of events."""
         self.closed = True
         if self._pump is not None:
             self._pump.cancel()
 
     def let_go(self) -> None:
-        """Answer the request that waits for packets: engineio would let the client wait for it."""
+        """End the client's pending poll, to which engineio would not respond."""
         socket = self._socket
         if socket is not None and not socket.upgraded:
             socket.queue.put_nowait(None)
@@ -114,18 +114,18 @@ class SocketConnection(Connection):
         self.stop()
         await self.say(messages.BYE, messages.encoded(document))
         if not come_again:
-            # Stock clients do not come back by themselves after this.
+            # After this packet the standard clients do not reconnect automatically.
             await self._server.disconnect(self.sid)
         await close(self._server, self.eio_sid)
 
 
 async def close(server: socketio.AsyncServer, eio_sid: str) -> None:
-    """End a transport when what was said is written."""
+    """End a transport after its queued packets are written."""
     socket = server.eio.sockets.get(eio_sid)
     if socket is None:
         return
     if socket.upgraded:
-        # As engineio itself ends the task that writes, which then closes the WebSocket.
+        # engineio ends its writer task with `None` too; the writer then closes the WebSocket.
         await socket.queue.put(None)
         return
     with suppress(TimeoutError):
@@ -134,7 +134,7 @@ async def close(server: socketio.AsyncServer, eio_sid: str) -> None:
 
 
 class SocketChannel:
-    """The server's handlers. `connections` are by the transport's session."""
+    """The handlers of the Socket.IO server; `connections` is indexed by `eio_sid`."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class SocketChannel:
         threads: Threads,
         messages_per_second: int,
     ) -> None:
-        """`threads` are for questions to the database."""
+        """Register the handlers at `server`; `threads` run database queries."""
         self._server, self._hub, self._origins, self._threads = server, hub, origins, threads
         self._per_second = messages_per_second
         self.connections: dict[str, SocketConnection] = {}
@@ -165,7 +165,7 @@ class SocketChannel:
     async def _join(self, sid: str, environ: Mapping[str, Any], auth: object) -> None:
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
         if eio_sid in self.connections:
-            raise MALFORMED("The connection is there already.")
+            raise MALFORMED("The connection exists already.")
         token, after = _handshake(auth)
         principal = await self._hub.accept(token)
         origin, host = environ.get("HTTP_ORIGIN", ""), environ.get("HTTP_HOST", "")
@@ -189,7 +189,7 @@ class SocketChannel:
         self._hub.leave(connection)
 
     def forget_lost(self) -> None:
-        """Forget those whose transport is gone without a word to the handlers."""
+        """Remove connections whose transport has ended without a call of `_disconnect`."""
         for eio_sid, connection in list(self.connections.items()):
             if eio_sid not in self._server.eio.sockets:
                 self._forget(connection)
@@ -222,11 +222,11 @@ class SocketChannel:
             if verdict is Verdict.REFUSE:
                 raise _too_many(self._per_second)
             if document is None:
-                raise MALFORMED("Only the event `msg` is understood here.")
+                raise MALFORMED("The server accepts only the event `msg`.")
             await self._do(connection, op, document)
         except ProblemError as error:
             metrics.refusals.labels(error.problem.slug).inc()
-            # JSON can escape what is no text, such as half of a surrogate pair.
+            # An escape in JSON can be half of a surrogate pair, which UTF-8 cannot encode.
             shown = op[:_SHOWN_CHARACTERS].encode(errors="replace").decode()
             result = {"ok": False, "op": shown}
             result["problem"] = messages.problem_document(error)
@@ -238,11 +238,14 @@ class SocketChannel:
     async def _do(
         self, connection: SocketConnection, op: str, document: Mapping[str, object]
     ) -> None:
-        """Do what a message asks for; raises problems."""
+        """Carry out a message's operation; raise a problem if it is refused."""
         if op == "subscribe":
             bucket = _bucket(document)
             if len(connection.buckets) >= _MOST_BUCKETS:
-                raise MALFORMED(f"More than {_MOST_BUCKETS} buckets; subscribe to none for all.")
+                raise MALFORMED(
+                    f"A connection can subscribe to at most {_MOST_BUCKETS} buckets. Without "
+                    "subscriptions it gets the events of all buckets."
+                )
             connection.buckets |= {bucket}
         elif op == "unsubscribe":
             connection.buckets -= {_bucket(document)}
@@ -253,7 +256,7 @@ class SocketChannel:
 
     async def _renew(self, connection: SocketConnection, token: object) -> None:
         if not isinstance(token, str):
-            raise MALFORMED("`token` is not a text.")
+            raise MALFORMED("`token` is not a string.")
         try:
             connection.admit(await self._hub.renew(connection.principal, token))
         except ProblemError as error:
@@ -263,7 +266,7 @@ class SocketChannel:
 
 
 def _handshake(auth: object) -> tuple[str, Position | None]:
-    """Return token and position of a handshake."""
+    """Return the token and the position of a handshake; raise a problem without a token."""
     document = auth if isinstance(auth, dict) else {}
     token = document.get("token")
     if not isinstance(token, str) or not token:
@@ -283,6 +286,6 @@ def _bucket(document: Mapping[str, object]) -> str:
 
 def _too_many(per_second: int) -> ProblemError:
     return RATE_LIMITED(
-        f"More than {per_second} messages a second.",
+        f"The connection sent more than {per_second} messages per second.",
         violated_policies=("live-messages-per-second",),
     )

@@ -1,7 +1,8 @@
-"""The issuer's keys and the revocations: the upload service's files, or this process's own.
+"""The issuer's keys and the revocations, from the upload service's files or from own files.
 
-Beside an upload service its mule keeps both files fresh, and this process only reads them. Where
-nobody does, it follows both itself, to files of its own: two processes must not write one.
+If an upload service runs on the same data, its mule updates both files and this process only reads
+them. Otherwise this process fetches both and writes its own files, because two processes must not
+write the same file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from servicekit.tokens import Key, KeysUnavailable, Principal
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
-# The mule asks each second; after this long it is not there.
+# The mule asks each second. If a file is older than this, no mule runs.
 _PATIENCE_SECONDS = 10.0
 
 
@@ -25,13 +26,13 @@ class Sources:
     """Implements `tokens.Keys` and `access.RevocationChecker`."""
 
     def __init__(self, theirs: tuple[Path, Path], own: tuple[Path, Path]) -> None:
-        """Each: the file of keys and the file of revocations."""
+        """Create the sources; each pair is the file of keys and the file of revocations."""
         self._key_files = [KeyFile(theirs[0])]
         self._heard = [Revocations(theirs[1])]
         self._own = own
 
     def find(self, kid: str) -> Key | None:
-        """Return the key of this id, or `None`; raises `KeysUnavailable`."""
+        """Return the key with this id, or `None`; raise `KeysUnavailable`."""
         missing: KeysUnavailable | None = None
         for file in self._key_files:
             try:
@@ -47,33 +48,39 @@ class Sources:
         return None
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the caller as the newest knowledge has it; raises as `Revocations.accepted`."""
+        """Return the principal by the newest revocations; raise as `Revocations.accepted`."""
         return self._newest().accepted(principal)
 
     def keys_error(self) -> str | None:
-        """For `/readyz`: whether there is a key."""
+        """Return the error for `/readyz` if no key is loaded, else `None`."""
         loaded = any(file.loaded() for file in self._key_files)
         return None if loaded else "no key to verify tokens yet"
 
     def revocations_error(self) -> str | None:
-        """For `/readyz`: how old the knowledge is, when it is older than it may be."""
+        """Return the error for `/readyz` if the revocations are too old, else `None`."""
         return self._newest().error()
 
     def unheard(self) -> str | None:
-        """For `/readyz` of one replica of several: that it knows nothing of the feed yet."""
+        """Return the error for `/readyz` if the feed was never read, else `None`.
+
+        Only one of several replicas uses it.
+        """
         return self._newest().unheard()
 
     def _newest(self) -> Revocations:
         return min(self._heard, key=Revocations.age_seconds)
 
     def follow_if_alone(self, jwks_url: str, feed_url: str, stop: threading.Event) -> None:
-        """Wait; when nobody keeps the files fresh, do it until `stop` is set. For a thread."""
+        """Wait; if no process updates the files, fetch keys and revocations until `stop` is set.
+
+        The caller runs this method in a background thread.
+        """
         waited = 0.0
         while waited < _PATIENCE_SECONDS or self._heard[0].age_seconds() < _PATIENCE_SECONDS:
             if stop.wait(_POLL_SECONDS):
                 return
             waited += _POLL_SECONDS
-        log.info("no upload service keeps keys and revocations fresh: following both")
+        log.info("no upload service updates keys and revocations; this process fetches both")
         keys, heard = self._own
         keys.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._key_files.append(KeyFile(keys))

@@ -24,9 +24,9 @@ from wharf_upload.problems import NOT_ACCEPTABLE
 PATH, MEDIA_TYPE = "/v1/events", "text/event-stream"
 PING_SECONDS = 20.0
 _RETRY_MILLISECONDS = 3000
-# So much is written together.
+# Events are collected up to this size before they are written.
 _TOGETHER_BYTES = 32 * 1024
-# A burst of words on many uploads.
+# Above this number of unsent messages the client gets no progress messages.
 _MOST_WAITING = 100
 _METHODS = b"GET, OPTIONS"
 _STREAM: Fields = [
@@ -37,7 +37,7 @@ _STREAM: Fields = [
 
 
 class SseConnection(Connection):
-    """A stream; its own task writes it."""
+    """An SSE stream; the task that calls `run` writes it."""
 
     def __init__(self, principal: Principal, send: Send) -> None:
         super().__init__(principal)
@@ -78,12 +78,12 @@ class SseConnection(Connection):
         self._is_wanted.set()
 
     def end(self) -> None:
-        """Write what was said, and then no more."""
+        """Mark the stream as closed; `run` writes the queued messages and returns."""
         self.closed = True
         self.wake()
 
     async def run(self) -> None:
-        """Write until the end."""
+        """Write events, messages and pings until the stream is closed."""
         self._written += f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
         while True:
             self._is_wanted.clear()
@@ -111,14 +111,14 @@ class SseConnection(Connection):
 
 
 class EventStreams:
-    """The route."""
+    """The route of the event stream."""
 
     def __init__(self, hub: Hub, origins: OriginCheck, threads: Threads) -> None:
-        """`threads` are for questions to the database."""
+        """Create the route; `threads` run database queries."""
         self._hub, self._origins, self._threads = hub, origins, threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for the stream."""
+        """Respond to a request for the stream."""
         origin, host = field(scope, b"origin"), field(scope, b"host")
         fields = [(b"vary", b"Origin, Accept")]
         try:
@@ -141,13 +141,13 @@ class EventStreams:
     async def _admit(
         self, scope: Scope, origin: str, host: str
     ) -> tuple[Principal, Position | None]:
-        """Return who listens, and from where on; raises problems."""
+        """Return the principal and the position of a request; raise a problem to refuse it."""
         if scope["method"] != "GET":
             raise METHOD(
-                "The stream of events is only read.", headers=(("Allow", _METHODS.decode()),)
+                "The event stream supports only GET.", headers=(("Allow", _METHODS.decode()),)
             )
         if not _takes_stream(field(scope, b"accept")):
-            raise NOT_ACCEPTABLE(f"This address has {MEDIA_TYPE} and nothing else.")
+            raise NOT_ACCEPTABLE(f"This address serves only {MEDIA_TYPE}.")
         query = scope["query_string"].decode("latin-1")
         token = access.bearer(
             {"HTTP_AUTHORIZATION": field(scope, b"authorization"), "QUERY_STRING": query}
@@ -184,17 +184,17 @@ _PREFLIGHT: Fields = [
 
 
 def _takes_stream(accept: str) -> bool:
-    """Tell whether an `Accept` names the stream; none at all, or `*/*`, does not refuse it."""
+    """Tell whether an `Accept` allows the stream; an absent one and `*/*` do."""
     ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     return not accept or not ranges.isdisjoint((MEDIA_TYPE, "text/*", "*/*"))
 
 
 def _position(query: str, last_event_id: str) -> Position | None:
-    """Return where the client goes on: what it had last is newer than its address says."""
+    """Return the client's position; `Last-Event-ID` is newer than the address's `after`."""
     after: str | None = None
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name != "after" or after is not None:
-            raise MALFORMED("The stream has one parameter, `after`.")
+            raise MALFORMED("The stream accepts one parameter, `after`.")
         after = value
     asked = positions.from_text(after, "after")
     had = positions.from_text(last_event_id, "Last-Event-ID")

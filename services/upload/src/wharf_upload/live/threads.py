@@ -1,4 +1,4 @@
-"""Runs what waits (questions to the database, files of keys) outside the event loop."""
+"""Threads for blocking calls (database queries, key files) outside the event loop."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ T = TypeVar("T")
 
 
 class Threads:
-    """A few threads. Those of the database are apart: it may hang, and tokens are judged still."""
+    """A small thread pool.
+
+    Each kind of work has its own pool, so tokens are still checked while the database hangs.
+    """
 
     def __init__(self, count: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(count, f"live-{name}")
 
     async def run(self, call: Callable[..., T], *arguments: object) -> T:
-        """Return what the call returns."""
+        """Run a call in a thread and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
 
     def end(self) -> None:
-        """Wait for nobody."""
+        """Stop the threads without waiting for running calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class StoredEvents(Protocol):
-    """What is asked of the database; see `database.contract`."""
+    """The queries for events; see `database.contract`."""
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the tenant's events after a number, in order."""
@@ -38,14 +41,17 @@ class StoredEvents(Protocol):
         """Return the tenant's events before a number, the newest first."""
 
     def events_dropped(self, tenant: str) -> int:
-        """Return the largest number of an event that was dropped; 0 where none was."""
+        """Return the largest number of a deleted event, 0 if none was deleted."""
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return when releases stopped to give numbers as cursors, in unix milliseconds."""
+        """Return since when cursors are opaque, in unix milliseconds; `None` means always."""
 
 
 class EventReader:
-    """Reads events in threads, which are kept for a time; raises `DatabaseUnavailable`."""
+    """Reads events in threads; all methods raise `DatabaseUnavailable`.
+
+    `kept_seconds` is how long the database keeps events.
+    """
 
     def __init__(self, stored: StoredEvents, threads: Threads, kept_seconds: int) -> None:
         self._stored, self._threads, self._kept_seconds = stored, threads, kept_seconds
@@ -55,15 +61,15 @@ class EventReader:
         return await self._threads.run(self._stored.events, tenant, after, limit)
 
     async def newest(self, tenant: str) -> int:
-        """Return the number of the tenant's newest event; 0 where there is none."""
+        """Return the number of the tenant's newest event, 0 without events."""
         found = await self._threads.run(self._stored.events_before, tenant, LAST, 1)
         return found[0].seq if found else 0
 
     async def dropped(self, tenant: str) -> int:
-        """Return the largest number of an event that was dropped; 0 where none was."""
+        """Return the largest number of a deleted event, 0 if none was deleted."""
         return await self._threads.run(self._stored.events_dropped, tenant)
 
     async def cursors(self) -> EventCursors:
-        """Return how positions are written and read."""
+        """Return the encoder and decoder of cursors."""
         changed_at = await self._threads.run(self._stored.event_numbers_changed_at)
         return EventCursors(changed_at, self._kept_seconds)
