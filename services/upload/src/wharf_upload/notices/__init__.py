@@ -1,1 +1,1 @@
-"""Hints that processes give to the live channel: they save it waiting, and may be lost."""
+"""Notices: hints that the other processes send to the live channel, and that may be lost."""

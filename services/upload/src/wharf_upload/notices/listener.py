@@ -1,4 +1,4 @@
-"""Hears what senders tell, in an asyncio loop of any kind; goes on whatever fails."""
+"""The listener: receives notices in an asyncio loop and continues after any failure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from wharf_upload.notices.places import redis_url, socket_path
 
 log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 1.0
-# How often it is looked whether senders still reach somebody.
+# How often the listener checks whether the socket at the path is still open in some process.
 _LOOK_SECONDS = 5.0
 _ANSWER_SECONDS, _PING_SECONDS = 5.0, 15.0
-# After so many datagrams the rest of the loop has its turn.
+# After this many datagrams the other tasks of the loop run.
 _A_TURN = 100
 _BUFFER_BYTES = 1 << 20
 Receive = Callable[[Notice], None]
 
 
 async def listen(where: str, receive: Receive, stop: asyncio.Event) -> None:
-    """Give each notice that comes to a place to `receive`, until `stop` is set.
+    """Pass each notice that arrives at a place to `receive`, until `stop` is set.
 
-    `receive` is called in the loop and must not wait; what it raises is logged.
+    The loop calls `receive`, which must not block. An exception from `receive` is logged.
     """
     path = socket_path(where)
     hear = _subscribed(where, receive) if path is None else _Socket(Path(path), receive).hear()
@@ -48,14 +48,14 @@ def _hand_over(frame: bytes, receive: Receive) -> None:
     try:
         notices = read_frame(frame)
     except msgspec.DecodeError as error:
-        # Of another release, perhaps.
+        # Another release may have sent it.
         log.info("a frame of notices cannot be read: %s", error)
         return
     for notice in notices:
         try:
             receive(notice)
         except Exception:
-            log.exception("a notice was not dealt with")
+            log.exception("the processing of a notice failed")
 
 
 class _Failures:
@@ -67,7 +67,7 @@ class _Failures:
     def note(self, where: str, error: BaseException) -> None:
         if not self._said:
             self._said = True
-            log.warning("notices of %s are not heard: %s", where, error)
+            log.warning("notices from %s cannot be received: %s", where, error)
 
     def end(self) -> None:
         self._said = False
@@ -77,10 +77,11 @@ class _Failures:
 
 
 class _Socket:
-    """The datagram socket at a path; the process that came last has it.
+    """The datagram socket at a path, which belongs to the process that started last.
 
-    The path is never removed: where nobody has it open, senders are refused and go on. So a process
-    that ends cannot take the socket of its successor away.
+    No process removes the path, so a process that ends cannot remove the socket of its successor.
+    If no process has the socket open, the kernel refuses the senders' datagrams, and the senders
+    continue.
     """
 
     def __init__(self, path: Path, receive: Receive) -> None:
@@ -88,7 +89,7 @@ class _Socket:
         self._socket: socket.socket | None = None
 
     async def hear(self) -> None:
-        """Take the path over, and once more whenever nobody has it any more."""
+        """Bind the path, and bind it again whenever no process has the socket open."""
         failures, wanted = _Failures(), True
         try:
             while True:
@@ -109,7 +110,7 @@ class _Socket:
         try:
             made.setblocking(False)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-            # Beside it first: from the moment it can be found, it is ours alone.
+            # Bind in the same folder and rename: senders find the path only when it is ready.
             beside = self._path.with_name(f".{self._path.name}{os.getpid()}")
             beside.unlink(missing_ok=True)
             made.bind(str(beside))
@@ -149,8 +150,8 @@ def _is_heard(path: Path) -> bool:
 
 
 async def _subscribed(where: str, receive: Receive) -> None:
-    """Hear what is published, for ever; subscribe again when the connection was lost."""
-    # Importing redis-py takes 8 MB: only where it is used.
+    """Receive published frames forever; subscribe again after the connection was lost."""
+    # The import of redis-py takes 8 MB, so it happens only if Redis is used.
     from redis import RedisError
 
     failures = _Failures()
@@ -174,7 +175,7 @@ async def _hear_channel(where: str, receive: Receive, failures: _Failures) -> No
     async with client, client.pubsub(ignore_subscribe_messages=True) as channel:
         await channel.subscribe(CHANNEL)
         while True:
-            # In between a connection that died without a word is found out.
+            # After the timeout redis-py can send a ping, which detects a dead connection.
             message = await channel.get_message(timeout=_PING_SECONDS)
             failures.end()
             if message is not None:

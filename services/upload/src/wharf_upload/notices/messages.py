@@ -1,4 +1,4 @@
-"""What is told, and how it is written: a frame is a JSON array of notices."""
+"""The notices and their encoding: a frame is a JSON array of notices."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-#: Where frames go in Redis.
+#: The Redis channel on which frames are published.
 CHANNEL = "wharf.notices"
-#: No frame is longer: a datagram has to fit into the buffer of its socket.
+#: The largest size of a frame: a datagram must fit into the buffer of its socket.
 MAX_FRAME_BYTES = 64 << 10
 
 
@@ -19,10 +19,11 @@ class Changed(msgspec.Struct, frozen=True, tag="changed"):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """How far a resumable upload is.
+    """The progress of a resumable upload.
 
-    `offset` and `length` are in bytes, `rate` is in bytes a second; `length` is `None` while it is
-    not known. `owner` is the subject whose upload it is; `key` is empty for parts of others.
+    `offset` and `length` are in bytes, `rate` is in bytes per second. `length` is `None` while it
+    is unknown. `owner` is the subject that created the upload. `key` is empty for the partial
+    uploads of a concatenation.
     """
 
     tenant: str
@@ -42,9 +43,9 @@ _decoder = msgspec.json.Decoder(list[Notice])
 
 
 def frames(notices: Sequence[Notice]) -> list[bytes]:
-    """Return the frames that hold these notices, in their order, none too long.
+    """Return the frames that contain these notices in their order, each within the size limit.
 
-    A notice that alone is too long for a frame is left out.
+    A notice that is too long for a frame is left out.
     """
     found: list[bytes] = []
     block: list[bytes] = []
@@ -64,5 +65,5 @@ def frames(notices: Sequence[Notice]) -> list[bytes]:
 
 
 def read_frame(frame: bytes) -> list[Notice]:
-    """Return the notices of a frame; raises `msgspec.DecodeError`."""
+    """Return the notices of a frame; raise `msgspec.DecodeError` for a malformed frame."""
     return _decoder.decode(frame)

@@ -1,9 +1,9 @@
-"""Where notices go: `unix:/path` is a datagram socket, anything else the URL of a Redis."""
+"""Places of notices: `unix:/path` is a datagram socket, any other text is a Redis URL."""
 
 from __future__ import annotations
 
 _UNIX = "unix:"
-# What `WHARF_LIMITS_URL` calls a Redis that a client can publish with.
+# The schemes of `WHARF_LIMITS_URL` with which a client can publish.
 REDIS = ("redis://", "rediss://", "redis+unix://")
 
 
@@ -13,10 +13,10 @@ def socket_place(path: object) -> str:
 
 
 def socket_path(where: str) -> str | None:
-    """Return the path of a datagram socket; `None` for a Redis."""
+    """Return the path of a datagram socket, `None` for a Redis."""
     return where.removeprefix(_UNIX) if where.startswith(_UNIX) else None
 
 
 def redis_url(where: str) -> str:
-    """Return the URL as redis-py takes it."""
+    """Return the URL in the form that redis-py accepts."""
     return where.replace("redis+unix://", "unix://", 1)

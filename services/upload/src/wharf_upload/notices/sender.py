@@ -1,8 +1,9 @@
-"""Tells the live channel what there is to look at: never waits, never raises, may be lost.
+"""The sender of notices to the live channel. Its methods never block and never raise errors.
 
-What a request says is noted in memory; a thread of the process hands it over, at most 20 times a
-second, so that a thousand uploads a second are 20 frames. While the listener is busy or Redis is
-away, tenants stay noted. Whoever listens looks at the events anyway, only later.
+A request stores its notice in memory. A background thread sends the stored notices at most 20 times
+a second, so a thousand uploads a second cause 20 sends. While the listener is busy or Redis is
+unavailable, the tenants stay in memory. A notice may be lost: the live channel also reads new
+events without notices, only later.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from wharf_upload.notices.transports import NotSent, Transport, transport_to
 log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.05
 _AGAIN_SECONDS = 1.0
-# The thread ends when there was nothing to do for so long.
+# The thread ends after this idle time.
 _IDLE_SECONDS = 5.0
-# More are not noted while nobody takes them.
+# The limits of notices in memory while they cannot be sent; further ones are dropped.
 MAX_TENANTS, MAX_UPLOADS = 10_000, 1_000
 _forked = threading.Lock()
 
 
 class Sender:
-    """Tells one place. It opens nothing before it is first used, in each process anew."""
+    """Sends notices to one place. Each process opens its own transport at the first use."""
 
     def __init__(
         self, open_transport: Callable[[], Transport], pause: Callable[[float], None] = time.sleep
@@ -43,15 +44,15 @@ class Sender:
         self._uploads: dict[str, Progress] = {}
         self._thread: threading.Thread | None = None
         self._complained = False
-        # The last: other threads go on from here.
+        # Set this last: it tells other threads that the sender is ready.
         self._process = os.getpid()
 
     def changed(self, tenant: str) -> None:
-        """Say that a tenant has new events, after their commit."""
+        """Report that a tenant has new events; the caller calls it after the commit."""
         if self._process != os.getpid():
             self._begin_in_fork()
         if tenant in self._tenants and self._thread is not None:
-            # It is sent later than now, also when the thread takes it in this moment.
+            # The stored notice is sent after this commit, even if the thread takes it right now.
             return
         with self._noted:
             if len(self._tenants) < MAX_TENANTS:
@@ -59,7 +60,7 @@ class Sender:
             self._wake()
 
     def progress(self, progress: Progress) -> None:
-        """Say how far an upload is; what was said before and not sent yet is forgotten."""
+        """Report an upload's progress; it replaces earlier progress that was not sent yet."""
         if self._process != os.getpid():
             self._begin_in_fork()
         with self._noted:
@@ -68,7 +69,7 @@ class Sender:
             self._wake()
 
     def _begin_in_fork(self) -> None:
-        """Begin anew: a fork has neither the thread nor anything to say yet."""
+        """Reset the sender after a fork: the new process has no thread and no notices."""
         with _forked:
             if self._process != os.getpid():
                 self._begin()
@@ -92,7 +93,7 @@ class Sender:
             with closing(self._open()) as transport:
                 while self._has_work():
                     self._pause(self._send(transport))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, requests go on
+        except Exception as error:  # noqa: BLE001 -- no failure may disturb the requests
             self._complain(repr(error))
             self._pause(_AGAIN_SECONDS)
             with self._noted:
@@ -100,7 +101,7 @@ class Sender:
                 self._thread = None
 
     def _has_work(self) -> bool:
-        """Wait for something to say; with false the thread has to end."""
+        """Wait for notices and return true; return false if the thread must end."""
         with self._noted:
             if self._noted.wait_for(lambda: self._tenants or self._uploads, _IDLE_SECONDS):
                 return True
@@ -108,15 +109,15 @@ class Sender:
             return False
 
     def _send(self, transport: Transport) -> float:
-        """Hand over what is noted; return for how many seconds to pause."""
+        """Send the stored notices; return the pause until the next call, in seconds."""
         with self._noted:
             tenants, uploads = self._tenants, self._uploads
             self._tenants, self._uploads = {}, {}
         try:
             for frame in frames([*uploads.values(), *map(Changed, tenants)]):
                 transport.send(frame)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, requests go on
-            # How far uploads are is old when it is tried again; new events stay news.
+        except Exception as error:  # noqa: BLE001 -- no failure may disturb the requests
+            # At the next try the progress would be out of date, so keep only the tenants.
             with self._noted:
                 self._tenants = {**tenants, **self._tenants}
             self._complain(str(error))
@@ -125,7 +126,7 @@ class Sender:
         return PAUSE_SECONDS
 
     def _complain(self, reason: str) -> None:
-        """Log once, until it works again."""
+        """Log the first failure; log again only after a successful send."""
         if reason and not self._complained:
             self._complained = True
             log.warning("notices are not sent, and the live channel is slower: %s", reason)

@@ -1,4 +1,4 @@
-"""The ways of a frame from one process to the listener; only the sender's thread uses them."""
+"""Transports of frames to the listener; only the sender's thread uses them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wharf_upload.notices.places import redis_url, socket_path
 
 _ANSWER_SECONDS = 2.0
 _FULL_SECONDS, _AWAY_SECONDS = 0.05, 1.0
-# The listener has not read what came before.
+# The listener has not read the earlier datagrams.
 _FULL = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 
 class NotSent(Exception):
-    """The frame was not taken; the same one may be `again_seconds` later.
+    """The frame was not sent; a retry is sensible after `again_seconds`.
 
-    The text is empty where that is nothing to tell the operator.
+    The text is empty if the operator need not know.
     """
 
     def __init__(self, reason: str, again_seconds: float) -> None:
@@ -27,24 +27,24 @@ class NotSent(Exception):
 
 
 class Transport(Protocol):
-    """Takes frames."""
+    """The interface of transports."""
 
     def send(self, frame: bytes) -> None:
-        """Hand a frame over, if anybody listens; raises `NotSent`."""
+        """Send a frame if a listener exists; raise `NotSent` if a retry is necessary."""
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Close the connection, if one is open."""
 
 
 class Datagrams:
-    """To the process that has bound a unix socket. Where there is none, nobody has to be told."""
+    """Datagrams to the process that has bound a unix socket; without one, frames are dropped."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def send(self, frame: bytes) -> None:
         """Send one datagram without waiting."""
-        # A socket for each: there are 20 a second at most, and none is left open in a fork.
+        # Open a socket for each datagram: at most 20 a second, and a fork inherits no open socket.
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
                 sending.setblocking(False)
@@ -52,17 +52,17 @@ class Datagrams:
         except OSError as error:
             if error.errno in _FULL:
                 raise NotSent("", _FULL_SECONDS) from None
-            # Nobody listens, or the frame fits no buffer: there is nothing to be done.
+            # No process listens, or the frame is too large for the buffer: a retry would not help.
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because no socket stays open."""
 
 
 class RedisChannel:
-    """By `PUBLISH` to all listeners on one Redis."""
+    """`PUBLISH` to all listeners on one Redis."""
 
     def __init__(self, where: str) -> None:
-        # Importing redis-py takes 8 MB: only where it is used.
+        # The import of redis-py takes 8 MB, so it happens only if Redis is used.
         from redis import Redis, RedisError
 
         self._failures = (RedisError, OSError)
@@ -73,11 +73,11 @@ class RedisChannel:
         )
 
     def send(self, frame: bytes) -> None:
-        """Publish it; the connection is made anew when it was lost."""
+        """Publish a frame; redis-py connects again after the connection was lost."""
         try:
             self._client.publish(CHANNEL, frame)
         except self._failures as error:
-            raise NotSent(f"Redis does not take them: {error}", _AWAY_SECONDS) from None
+            raise NotSent(f"Redis does not accept notices: {error}", _AWAY_SECONDS) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -85,6 +85,6 @@ class RedisChannel:
 
 
 def transport_to(where: str) -> Transport:
-    """Return the way to a place."""
+    """Return a transport to a place."""
     path = socket_path(where)
     return RedisChannel(where) if path is None else Datagrams(path)

@@ -1,1 +1,1 @@
-"""Exports metrics. Each room fills its own buffers."""
+"""The export of metrics. Each package fills its own metric buffers."""

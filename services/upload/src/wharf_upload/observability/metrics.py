@@ -1,4 +1,4 @@
-"""Prometheus metrics of the upload service; docs/metrics.md says what each means."""
+"""Prometheus metrics of the upload service; docs/metrics.md describes each of them."""
 
 from __future__ import annotations
 
@@ -56,31 +56,31 @@ _GROUPS = metrics.BatchHistogram(
 )
 _ANSWERS = Counter(
     "wharf_follower_answers_total",
-    "Digests of large bodies: known by the follower, or computed by who received.",
+    "Digests of large bodies: known to the digest daemon, or computed by the request.",
     ("result",),
 )
 _FOLLOWED_BYTES = Counter(
-    "wharf_follower_hashed_bytes_total", "Bytes that were hashed while they came in."
+    "wharf_follower_hashed_bytes_total", "Bytes that were hashed while they arrived."
 )
 _FOLLOWED = Gauge(
-    "wharf_follower_files", "Bodies that are being followed.", multiprocess_mode="livesum"
+    "wharf_follower_files", "Bodies that the daemon is hashing.", multiprocess_mode="livesum"
 )
 _STREAMS = Gauge(
     "wharf_receiver_streams",
-    "Bodies of resumable uploads that are coming in.",
+    "Bodies of resumable uploads that are being received.",
     multiprocess_mode="livesum",
 )
 _STREAMED_BYTES = Counter(
-    "wharf_receiver_received_bytes_total", "Bytes of resumable uploads that came in."
+    "wharf_receiver_received_bytes_total", "Bytes of resumable uploads that were received."
 )
 _LONG_WORK_WAITS = metrics.BatchHistogram(
     "wharf_long_work_wait_seconds",
-    "Time for which long work has waited for its turn.",
+    "Time that long work waited for its turn.",
     buckets=(0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300),
 )
 _LONG_WORK = Gauge(
     "wharf_long_work",
-    "Requests whose long work waits for its turn, or is being done.",
+    "Requests whose long work waits for its turn, or is running.",
     ("state",),
     multiprocess_mode="livesum",
 )
@@ -88,7 +88,7 @@ _SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",
 _REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
 _FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
 _NO_ROOM = Counter(
-    "wharf_room_refusals_total", "Bodies that found no room before they came.", ("reason",)
+    "wharf_room_refusals_total", "Bodies that were refused because of missing room.", ("reason",)
 )
 _LINKS_MADE = Counter("wharf_links_made_total", "Signed links that were made.", ("kind",))
 _LINKS_ENDED = Counter(
@@ -115,7 +115,10 @@ def _connect() -> None:
 
 
 def _begin_at_zero() -> None:
-    """Make known labels begin with 0: Prometheus sees no increase from nothing to one."""
+    """Create the series of all known labels with the value 0.
+
+    Without them Prometheus would not see the increase from no series to 1.
+    """
     for protocol in upload_protocol.PROTOCOLS:
         for outcome in upload_protocol.OUTCOMES:
             _UPLOADS.labels(protocol, outcome)
@@ -147,7 +150,7 @@ _begin_at_zero()
 
 
 def watch_mule(daemon: DigestDaemon, loop: StreamServer) -> None:
-    """Show what the mule's parts are doing; called in the mule."""
+    """Export the state of the mule's parts; the mule calls this function."""
     known = 0
 
     def flusher() -> None:
@@ -168,7 +171,10 @@ def watch_mule(daemon: DigestDaemon, loop: StreamServer) -> None:
 
 
 def publish(report: Report) -> None:
-    """Show the report of a worker that is a thread of the mule: any process may be asked."""
+    """Write the worker's report to a file, from which any process of the service exports it.
+
+    The worker is then a thread of the mule.
+    """
     path = _report_path()
     if path is not None:
         atomic_file.write(path, msgspec.json.encode(report))
@@ -180,7 +186,7 @@ def _report_path() -> Path | None:
 
 
 def published() -> Iterator[Metric]:
-    """Yield the families of the report that was published last; none before."""
+    """Yield the metric families of the last published report, none before the first one."""
     path = _report_path()
     if path is not None:
         with suppress(FileNotFoundError):
@@ -188,16 +194,18 @@ def published() -> Iterator[Metric]:
 
 
 def families(report: Report) -> Iterator[Metric]:
-    """Yield the families of a report."""
+    """Yield the metric families of a report."""
     yield _gauge("wharf_sweeper_pause_seconds", "WHARF_SWEEP_SECONDS.", report.pause_seconds)
     if report.last_success is not None:
         yield _gauge(
             "wharf_sweeper_last_success_timestamp_seconds",
-            "When the sweeper went through last, in unix seconds.",
+            "When the last complete run of the sweeper ended, in unix seconds.",
             report.last_success,
         )
         yield _gauge(
-            "wharf_sweeper_last_duration_seconds", "How long that took.", report.last_duration
+            "wharf_sweeper_last_duration_seconds",
+            "Duration of the sweeper's last complete run.",
+            report.last_duration,
         )
     yield _gauge("wharf_tenants", "Tenants that store something.", report.tenants)
     yield _gauge(
@@ -206,10 +214,12 @@ def families(report: Report) -> Iterator[Metric]:
         report.tenants_near_quota,
     )
     yield _gauge(
-        "wharf_resumable_uploads", "Resumable uploads not complete.", report.unfinished_uploads
+        "wharf_resumable_uploads", "Resumable uploads under way.", report.unfinished_uploads
     )
     yield _gauge(
-        "wharf_resumable_reserved_bytes", "Bytes reserved for them.", report.reserved_bytes
+        "wharf_resumable_reserved_bytes",
+        "Bytes reserved for resumable uploads.",
+        report.reserved_bytes,
     )
     yield from _quotas(report)
 
@@ -236,11 +246,11 @@ def _gauge(name: str, help_text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, help_text, value=value)
 
 
-# ---- what is looked up when somebody asks ----
+# ---- values that are read at each scrape ----
 
 
 def storage(settings: Settings) -> Iterator[Metric]:
-    """Yield the room on the disks, and what lies in the spool."""
+    """Yield the free space of the disks, and the number and size of the files in the spool."""
     volumes = {"data": settings.data, "spool": settings.spool_folder}
     free = _by_volume("wharf_storage_free_bytes", "Free bytes.")
     size = _by_volume("wharf_storage_size_bytes", "Size of the file system.")
@@ -254,28 +264,28 @@ def storage(settings: Settings) -> Iterator[Metric]:
     yield from (free, size, inodes)
     yield _gauge(
         "wharf_storage_reserve_bytes",
-        "WHARF_DISK_RESERVE_BYTES: with less room uploads are refused.",
+        "WHARF_DISK_RESERVE_BYTES: with less free space, uploads are refused.",
         settings.disk_reserve_bytes,
     )
     sizes = list(_sizes(volumes["spool"]))
     yield _gauge("wharf_spool_files", "Bodies in the gateway's spool.", len(sizes))
-    yield _gauge("wharf_spool_bytes", "Bytes of them so far.", sum(sizes))
+    yield _gauge("wharf_spool_bytes", "Bytes of the bodies in the spool.", sum(sizes))
 
 
 def reserved(reservations: Reservations) -> Iterator[Metric]:
-    """Yield what is reserved for bodies under way; nothing while the database is away."""
+    """Yield the reservations of bodies under way, nothing while the database is unavailable."""
     try:
         found = reservations.reserved()
     except DatabaseUnavailable:
         return
     yield _gauge("wharf_bodies_under_way", "Bodies that have room reserved.", found.bodies)
-    yield _gauge("wharf_reserved_bytes", "Bytes of the disk reserved for them.", found.disk_bytes)
+    yield _gauge("wharf_reserved_bytes", "Disk bytes reserved for bodies.", found.disk_bytes)
     yield _gauge(
         "wharf_reserved_outstanding_bytes",
-        "Those that they have not taken of the free space yet.",
+        "Reserved bytes that are not written yet.",
         found.outstanding_bytes,
     )
-    yield _gauge("wharf_reserved_inodes", "Inodes reserved for them.", found.inodes)
+    yield _gauge("wharf_reserved_inodes", "Inodes reserved for bodies.", found.inodes)
 
 
 def _by_volume(name: str, help_text: str) -> GaugeMetricFamily:
@@ -291,10 +301,10 @@ def _sizes(folder: Path) -> Iterator[int]:
 
 
 def ages(settings: Settings, revocations: Revocations) -> Iterator[Metric]:
-    """Yield how old the service's knowledge of its issuer is."""
+    """Yield the ages of the revocations and of the issuer's keys."""
     yield _gauge(
         "wharf_revocation_feed_age_seconds",
-        "Time since the feed of revocations was last heard of; +Inf: never.",
+        "Time since the feed of revocations was last read; +Inf: never.",
         revocations.age_seconds(),
     )
     try:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the object store. With blobs on the disk alone there are no series."""
+"""Prometheus metrics of the object store; an installation without one has none of these series."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wharf_upload.storage.s3 import metrics as store
 
 _REQUESTS = Counter(
     "wharf_upload_store_requests_total",
-    "Requests to the object store that ended; each try is one.",
+    "Requests to the object store that ended; each retry counts.",
     ("operation", "outcome"),
 )
 _SECONDS = metrics.BatchHistogram(
     "wharf_upload_store_request_seconds",
-    "Time of a request to the object store; of get until the first byte.",
+    "Time of a request to the object store; for get, the time until the first byte.",
     ("operation",),
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
@@ -23,12 +23,12 @@ _BYTES = Counter(
     "Bytes of objects sent to the object store and received from it.",
     ("operation", "direction"),
 )
-# Operations that carry an object's bytes, and which way.
+# The operations that transfer an object's bytes, and the direction.
 _CARRIERS = ((store.PUT, "sent"), (store.UPLOAD_PART, "sent"), (store.GET, "received"))
 
 
 def connect() -> None:
-    """Have the client's buffers flushed to these metrics."""
+    """Connect the metric buffers of the object store's client with these metrics."""
     metrics.count_buffer(store.requests, _REQUESTS)
     metrics.observe_buffer(store.seconds, _SECONDS, labels=1)
     metrics.count_buffer(store.sent_bytes, _BYTES, "sent")
@@ -36,7 +36,7 @@ def connect() -> None:
 
 
 def begin_at_zero() -> None:
-    """Make all labels begin with 0; called where blobs are on an object store."""
+    """Create the series of all labels with 0; called if blobs are on an object store."""
     for operation in store.OPERATIONS:
         for outcome in store.OUTCOMES:
             _REQUESTS.labels(operation, outcome)

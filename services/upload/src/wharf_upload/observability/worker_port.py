@@ -1,4 +1,4 @@
-"""Metrics of a worker that is a process of its own: on a port of its own, beside nothing else."""
+"""The metrics port of a worker that is a separate process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wharf_upload import __version__
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.observability import metrics
 
-# Of all that the service counts, what this process does as well.
+# The prefixes of the service's metrics that the worker counts too.
 _SHOWN = ("wharf_sweeper_", "wharf_database_", "wharf_upload_store_")
 
 
 class WorkerPort:
-    """Serves the metrics on `port`, to whoever reaches it; `publish` takes the worker's reports."""
+    """Serves the metrics on `port` of all addresses; `publish` takes the worker's reports."""
 
     def __init__(self, port: int) -> None:
         self._report: Report | None = None
@@ -40,7 +40,7 @@ class WorkerPort:
         threading.Thread(target=flush_each_second, args=(threading.Event(),), daemon=True).start()
 
     def publish(self, report: Report) -> None:
-        """Show this report from now on."""
+        """Export this report from now on."""
         self._report = report
 
     def _reported(self) -> Iterator[Metric]:
@@ -50,7 +50,7 @@ class WorkerPort:
     @staticmethod
     def _counted() -> Iterator[Metric]:
         flush()
-        # Without samples it is of a part that this Wharf does not have.
+        # A family without samples belongs to a part that this installation does not use.
         return (
             family
             for family in REGISTRY.collect()

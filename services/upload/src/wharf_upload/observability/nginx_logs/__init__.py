@@ -1,6 +1,6 @@
-"""The collector: makes metrics of what nginx writes about requests, and of its `stub_status`.
+"""The collector: makes metrics from nginx's log lines and from its `stub_status`.
 
-nginx sees what no application sees: refusals of its own, links from its cache, bytes on the wire,
-the time that clients had to wait. It writes a line about each request (`conf.d/logging.conf`),
-gathered for a second; a thread of the mule reads these lines, and requests pay nothing for it.
+Only nginx knows its own refusals, the links that it serves from its cache, the bytes on the wire,
+and how long clients wait. nginx writes one line for each request (`conf.d/logging.conf`) and
+buffers the lines for a second. A thread of the mule reads the lines, so requests are not slower.
 """

@@ -1,4 +1,4 @@
-"""Reads nginx's lines and `stub_status`, and writes the metrics that the gateway serves."""
+"""The collector's thread: reads log lines and `stub_status`, writes the gateway's metrics."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ LINES, STATE, TEXT = "requests.tsv", "requests.state", "nginx.prom"
 LOCK = "requests.lock"
 _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
-# Before a reservation that the door of other gateways has had (`log_format wharf_reservations`).
+# The prefix of a line with a reservation that has ended at the door of other gateways
+# (`log_format wharf_reservations`).
 _RESERVATION = b"reservation\t"
-# Of a gateway that starts; unix seconds follow (wharf_gateway/container.py, program.sh).
+# The prefix of the line that a starting gateway writes; unix seconds follow
+# (wharf_gateway/container.py, program.sh).
 _BEGAN = b"gateway began\t"
-# A reservation that is not told of lapses.
+# The limit of ended reservations in memory; a reservation that is dropped expires later.
 _MOST_ENDED = 100_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Collector:
-    """Works on the folder that gateway and service share; `run` belongs into a thread.
+    """Counts the lines in the folder that gateway and service share; a thread calls `run`.
 
-    What is counted is kept in a file beside the text: a service that is started again goes on where
-    it was, and nginx's lines wait for it meanwhile.
+    The collector keeps its counts in a state file next to the metrics text. After a restart it
+    continues from the state file, and nginx's lines wait in their file until then.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class Collector:
         end_reservations: Callable[[Sequence[str]], object] | None = None,
         gateway_began: Callable[[float], object] | None = None,
     ) -> None:
-        """`end_reservations` is told each second of what has ended with its request.
+        """Create the collector.
 
-        `gateway_began` is told since when, in unix seconds, a new gateway runs: what the one before
-        was receiving has ended.
+        It calls `end_reservations` each second with the reservations whose requests have ended. It
+        calls `gateway_began` with the start time of a new gateway, in unix seconds: the requests of
+        the gateway before it have ended.
         """
         self._end_reservations, self._gateway_began = end_reservations, gateway_began
         self._ended: list[str] = []
@@ -69,17 +72,17 @@ class Collector:
         self._next_rank = time.monotonic() + _RANK_SECONDS
 
     def _begin(self) -> None:
-        """Takes over what is counted already."""
+        """Load the counts and the position from the state file."""
         self._counted = _state(self._folder / STATE)
         self._counted.tenants.most = self._most_tenants
         self._lines = Lines(self._folder / LINES, self._counted.inode, self._counted.offset)
-        # Up to where the state on disk has counted, once this process has written it.
+        # The position in the state file, after this process has written it once.
         self._saved: tuple[int, int] | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Collects each second until `stop` is set.
+        """Collect each second until `stop` is set.
 
-        While a service is restarted there may be two: the new one waits for the old one's end.
+        During a restart there may be two collectors: the new one waits for the lock of the old one.
         """
         with open(self._folder / LOCK, "ab") as lock:
             while not file_lock.take(lock.fileno()):
@@ -90,11 +93,11 @@ class Collector:
                 while not stop.wait(_LOOK_SECONDS):
                     self.step()
             finally:
-                # Who failed is started again, with other lines: these would stay open for ever.
+                # After a failure `run` starts again and opens the lines again, so close these.
                 self._lines.close()
 
     def step(self) -> None:
-        """Counts what is new and writes the text; raises `OSError`."""
+        """Count the new lines and write the metrics text; raise `OSError`."""
         while lines := self._lines.read():
             for line in lines:
                 self._count(line)
@@ -113,11 +116,12 @@ class Collector:
             if error.errno not in _FULL:
                 raise
             self._make_room()
-        # Only now: a crash before leaves lines that are read again, and a state that skips them.
+        # Only now, after the state is saved: after a crash before this call the state skips the
+        # lines that are counted already.
         self._lines.forget()
 
     def _count(self, text: bytes) -> None:
-        """Counts a line, and keeps the reservation that has ended with its request."""
+        """Count a line, and remember the reservation that ended with its request."""
         if text.startswith(_BEGAN):
             with suppress(ValueError):
                 self._began = float(text[len(_BEGAN) :])
@@ -131,7 +135,7 @@ class Collector:
             self._ended.append(ended)
 
     def _tell_ended(self) -> None:
-        """Tells what has ended; what cannot be told now is told with the next lines."""
+        """Report the ended reservations; after an error they are reported with the next lines."""
         try:
             if self._began is not None and self._gateway_began is not None:
                 self._gateway_began(self._began)
@@ -140,11 +144,11 @@ class Collector:
                 self._end_reservations(self._ended)
             self._ended.clear()
         except Exception:
-            # Metrics go on while the database is away.
-            log.warning("reservations cannot be ended now", exc_info=True)
+            # Metrics continue while the database is unavailable.
+            log.warning("reservations cannot be ended now; a retry follows", exc_info=True)
 
     def _save(self) -> None:
-        """Writes the text and what is counted; raises `OSError`."""
+        """Write the metrics text and the state file; raise `OSError`."""
         registry = CollectorRegistry()
         registry.register(self)
         atomic_file.write(self._folder / TEXT, generate_latest(registry))
@@ -155,10 +159,10 @@ class Collector:
         self._saved = place
 
     def _make_room(self) -> None:
-        """Gives up the lines for a volume that they have filled; without that it stays full.
+        """Release the space of the lines after they have filled the volume.
 
-        What was counted of them is in memory alone until the next step that can write. What nginx
-        could not write meanwhile is lost, who knows how much: one line is counted for all of it.
+        The counts stay in memory until a later step can write them. While the volume was full,
+        nginx could not write lines; their number is unknown, so the collector counts one lost line.
         """
         self._counted.lines["lost"] = self._counted.lines.get("lost", 0) + 1
         self._saved = None
@@ -168,10 +172,10 @@ class Collector:
         except OSError as error:
             log.warning("the counts of requests cannot be written: %s", error)
         else:
-            log.warning("%s was full: lines about requests are lost", self._folder)
+            log.warning("the volume of %s was full: log lines of requests are lost", self._folder)
 
     def collect(self) -> Iterator[Metric]:
-        """All families, for prometheus_client."""
+        """Yield all metric families, for prometheus_client."""
         yield from exposition.of_requests(self._counted)
         if self._object_store:
             yield from exposition.of_store(self._counted)
@@ -187,7 +191,7 @@ class Collector:
         try:
             return fetch(self._status_url, _MAX_STATUS_BYTES)
         except FetchError as error:
-            log.debug("nginx does not say how it is: %s", error)
+            log.debug("nginx's stub_status cannot be read: %s", error)
             return None
 
 
@@ -197,7 +201,7 @@ def _state(path: Path) -> Counted:
     except FileNotFoundError:
         return Counted()
     except msgspec.MsgspecError:
-        log.warning("the counts of requests begin anew: %s cannot be read", path)
+        log.warning("%s cannot be read: the counts of requests begin at 0 again", path)
         return Counted()
     counted.complete()
     return counted

@@ -1,4 +1,4 @@
-"""What was counted, as Prometheus' text."""
+"""The metric families of the collector's counts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def of_requests(counted: Counted) -> Iterator[Metric]:
     operations = counted.operations
     requests = CounterMetricFamily(
         "wharf_gateway_requests",
-        "Requests answered.",
+        "Requests with a response.",
         labels=("operation", "method", "code", "answered_by"),
     )
     for name, operation in operations.items():
@@ -42,7 +42,9 @@ def of_requests(counted: Counted) -> Iterator[Metric]:
             requests.add_metric((name, *key.split()), count)
     yield requests
     answers = CounterMetricFamily(
-        "wharf_gateway_answers", "Requests by class of their answer.", labels=("operation", "class")
+        "wharf_gateway_answers",
+        "Requests by class of their response.",
+        labels=("operation", "class"),
     )
     for name, operation in operations.items():
         for which in CLASSES:
@@ -50,17 +52,17 @@ def of_requests(counted: Counted) -> Iterator[Metric]:
     yield answers
     yield _durations(
         "wharf_gateway_request_duration_seconds",
-        "From the first byte of a request to the last one of its answer.",
+        "Time from the first byte of a request to the last byte of its response.",
         {name: operation.durations for name, operation in operations.items()},
     )
     yield _durations(
         "wharf_gateway_service_duration_seconds",
-        "Of that, waiting for the services.",
+        "The part of the request's time in which nginx waited for services.",
         {name: operation.service_durations for name, operation in operations.items()},
     )
     yield from _bytes(operations)
     yield _counter(
-        "wharf_gateway_refusals", "Errors that nginx answered by itself.", "code", counted.refusals
+        "wharf_gateway_refusals", "Errors that nginx itself responded.", "code", counted.refusals
     )
     yield _counter(
         "wharf_collector_lines", "Lines of nginx that were read.", "result", counted.lines
@@ -68,7 +70,7 @@ def of_requests(counted: Counted) -> Iterator[Metric]:
 
 
 def of_store(counted: Counted) -> Iterator[Metric]:
-    """Yield the families of what nginx reads from the object store."""
+    """Yield the families of nginx's reads from the object store."""
     yield _counter(
         "wharf_gateway_store_reads",
         "Requests of nginx to the object store, for downloads.",
@@ -77,7 +79,7 @@ def of_store(counted: Counted) -> Iterator[Metric]:
     )
     family = HistogramMetricFamily(
         "wharf_gateway_store_first_byte_seconds",
-        "From nginx's request to the object store to the first byte of its answer.",
+        "Time from nginx's request to the object store to the first byte of the response.",
     )
     family.add_metric((), _buckets(counted.store_durations), counted.store_durations.total)
     yield family
@@ -91,7 +93,7 @@ def _counter(name: str, help_text: str, label: str, counts: Mapping[str, float])
 
 
 def _bytes(operations: Mapping[str, Operation]) -> Iterator[Metric]:
-    for way, what in (("received", "requests"), ("sent", "answers")):
+    for way, what in (("received", "requests"), ("sent", "responses")):
         family = CounterMetricFamily(
             f"wharf_gateway_{way}_bytes", f"Bytes of {what}.", labels=("operation",)
         )
@@ -108,7 +110,7 @@ def _durations(name: str, help_text: str, by_operation: Mapping[str, Durations])
 
 
 def _buckets(durations: Durations) -> list[tuple[str, float]]:
-    """Return bounds with the numbers of all that took no longer."""
+    """Return for each bound the number of observations that are not larger."""
     bounds = map(str, (*BOUNDS, "+Inf"))
     return list(zip(bounds, map(float, accumulate(durations.counts)), strict=True))
 
@@ -122,15 +124,15 @@ def of_tenants(tenants: Tenants) -> Iterator[Metric]:
     )
     for name, help_text in (
         ("received_bytes", "Bytes of requests by tenant."),
-        ("sent_bytes", "Bytes of answers by tenant."),
-        ("service_seconds", "Time that services spent on a tenant."),
+        ("sent_bytes", "Bytes of responses by tenant."),
+        ("service_seconds", "Time that services spent on a tenant's requests."),
     ):
         family = CounterMetricFamily(f"wharf_tenant_{name}", help_text, labels=("tenant",))
         for tenant, traffic in shown.items():
             family.add_metric((tenant,), getattr(traffic, name))
         yield family
     yield GaugeMetricFamily(
-        "wharf_tenants_tracked", "Tenants with a label of their own.", value=len(tenants.named)
+        "wharf_tenants_tracked", "Tenants with a separate label.", value=len(tenants.named)
     )
 
 
@@ -151,9 +153,9 @@ def _by_tenant(
 
 
 def of_nginx(status: bytes | None) -> Iterator[Metric]:
-    """Yield nginx's own counters from what `stub_status` says; `None` if it does not answer."""
+    """Yield nginx's own counters from the text of `stub_status`; `None`: it did not respond."""
     found = _STATUS.match(status or b"")
-    up = "1: nginx's stub_status answered."
+    up = "1 if nginx's stub_status responds, else 0."
     yield GaugeMetricFamily("wharf_nginx_up", up, value=found is not None)
     if found is None:
         return
@@ -168,7 +170,7 @@ def of_nginx(status: bytes | None) -> Iterator[Metric]:
     yield connections
     for name, help_text, count in (
         ("connections_accepted", "Connections since nginx was started.", accepted),
-        ("connections_handled", "Those of them that were not dropped at once.", handled),
+        ("connections_handled", "Accepted connections that nginx did not drop.", handled),
         ("requests", "Requests since nginx was started.", requests),
     ):
         yield CounterMetricFamily(f"wharf_nginx_{name}", help_text, value=count)

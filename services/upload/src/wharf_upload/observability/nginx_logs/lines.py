@@ -1,4 +1,4 @@
-"""The lines that nginx appends to a file, each read once; what has been read takes no room."""
+"""The reader of nginx's log file: reads each line once and releases the space of read lines."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 
 _BLOCK_BYTES = 1 << 20
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
-# Where nothing can be given back: cut when it is as long, which loses what comes in that moment.
+# If the file system has no holes, the reader truncates a file of this size. A line that nginx
+# writes at that moment is lost.
 _CUT_BYTES = 64 << 20
 
 
 class Lines:
-    """Reads on from where it was; `inode` and `offset` (bytes) tell an heir where to begin.
+    """Reads the lines after a position; `inode` and `offset` (in bytes) are the position.
 
-    The file keeps its length, and nginx its place in it: what was read is given back to the file
-    system as a hole (fallocate(2)). So no line is lost or read twice between the two.
+    A successor continues at the same position. The reader turns the read part of the file into a
+    hole (fallocate(2)), which releases its space. The file keeps its length and nginx continues
+    to append, so no line is lost or read twice.
     """
 
     def __init__(self, path: Path, inode: int = 0, offset: int = 0) -> None:
@@ -27,7 +29,7 @@ class Lines:
         self._punch = _Punch()
 
     def read(self) -> list[bytes]:
-        """The whole lines that came since the last call; none while there is no file."""
+        """Return the complete lines since the last call, none while the file does not exist."""
         if not self._open():
             return []
         block = os.pread(self._descriptor, _BLOCK_BYTES, self.offset)
@@ -37,7 +39,7 @@ class Lines:
         return block[:end].lstrip(b"\0").splitlines()
 
     def forget(self) -> None:
-        """Gives back the room of what was read."""
+        """Release the space of the lines that were read."""
         if self._descriptor < 0 or not self.offset:
             return
         if self._punch(self._descriptor, self.offset):
@@ -53,25 +55,25 @@ class Lines:
             return False
         if self._descriptor >= 0 and status.st_ino == os.fstat(self._descriptor).st_ino:
             if status.st_size < self.offset:
-                self.offset = 0  # somebody emptied it
+                self.offset = 0  # another process truncated the file
             return True
         self.close()
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         if status.st_ino != self.inode or status.st_size < self.offset:
             self.inode, self.offset = status.st_ino, 0
-            with suppress(OSError):  # there is nothing but a hole, or no holes here
+            with suppress(OSError):  # the file is only a hole, or the file system has no holes
                 self.offset = os.lseek(self._descriptor, 0, os.SEEK_DATA)
         return True
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 class _Punch:
-    """fallocate(2) with FALLOC_FL_PUNCH_HOLE, which Python lacks."""
+    """A caller of fallocate(2) with FALLOC_FL_PUNCH_HOLE, which Python does not offer."""
 
     def __init__(self) -> None:
         self._call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
@@ -79,7 +81,7 @@ class _Punch:
             self._call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
     def __call__(self, descriptor: int, end: int) -> bool:
-        """Makes a hole of everything before `end`; whether the file system can."""
+        """Make a hole of all bytes before `end`; return false if the file system cannot do it."""
         if self._call is None:
             return False
         return bool(self._call(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, end) == 0)

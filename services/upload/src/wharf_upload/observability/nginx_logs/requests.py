@@ -1,4 +1,4 @@
-"""One line of nginx about a request, and the numbers that many of them make."""
+"""The parser of nginx's log lines, and the counts of many lines."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import msgspec
 
 from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
 
-# $wharf_operation and what else stands in a line: `log_format wharf_metrics`.
+# The values of $wharf_operation; `log_format wharf_metrics` defines all fields of a line.
 OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
     *("download", "download_shared", "picture", "delete", "list", "api", "auth", "console"),
     *("health", "live", "other"),
 )
-# Its lines come when somebody stops to listen: the time in them is nobody's wait for an answer.
+# nginx writes the line of a live connection when the connection ends. Its duration is not a wait
+# for a response.
 _LISTENING = "live"
-# 507 is not one of 5xx: nearly always a tenant has used up its quota, which is no failure.
+# 507 does not count as 5xx: in nearly all cases a tenant has used up its quota, not a failure.
 NO_ROOM = "507"
 CLASSES = ("2xx", "3xx", "4xx", "5xx", NO_ROOM, "closed")
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
@@ -45,20 +46,22 @@ OWN_REFUSALS = (
     *("400", "403", "404", "405", "408", "411", "413", "414", "416", "421", "429", "431"),
     *("499", "500", "501", "502", "503", "504", "507", "other"),
 )
-# Answers of the object store to nginx; 502 and 504 are nginx's own words for one that gave none.
+# The store's responses to nginx. nginx itself writes 502 or 504 if the store did not respond.
 STORE_CODES = ("200", "206", "403", "404", "416", "500", "502", "503", "504", "other")
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _FIELDS = 15
-# Lines of gateways of the releases before: without reservations, and without an object store.
+# The numbers of fields in earlier releases: without an object store, and without reservations.
 _FIELDS_BEFORE = (12, 14)
-# $wharf_bytes_from of a file that the object store has sent; nginx may also ask the disk by HTTP.
+# The value of $wharf_bytes_from for a file from the object store. nginx may also fetch files from a
+# disk by HTTP.
 _STORE = "store"
-# Who goes away sooner says nothing of the store, whose answer nginx does not wait for then.
+# If a client disconnects within this time, nginx stops waiting for the store, so the line does not
+# count as a failure of the store.
 _PATIENCE_SECONDS = 3.0
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What a line says. Times are seconds; `service_seconds` is `None` when no service answered."""
+    """The fields of a line. Times are in seconds; `service_seconds` is `None` without a service."""
 
     operation: str
     method: str
@@ -69,24 +72,24 @@ class Line(msgspec.Struct, frozen=True):
     received_bytes: int
     sent_bytes: int
     tenant: str
-    # How the object store answered nginx and when its first byte came, where nginx has read there.
+    # The store's status code and the time until its first byte, if nginx has read from the store.
     store_code: str = ""
     store_seconds: float | None = None
-    # The id of the reservation that ends with the request.
+    # The id of the reservation that ended with the request.
     reservation: str = ""
 
     @property
     def answer(self) -> str:
-        """The class of the answer."""
+        """Return the class of the response, one of `CLASSES`."""
         if self.closed:
             return "closed"
         if self.code == "101":
-            return "2xx"  # a WebSocket was opened, as was wished
+            return "2xx"  # a WebSocket was opened
         return NO_ROOM if self.code == NO_ROOM else f"{self.code[0]}xx"
 
 
 def parse(text: bytes) -> Line:
-    """Reads a line; raises `ValueError`."""
+    """Parse a line; raise `ValueError` or `IndexError` for a malformed one."""
     fields = text.decode("utf-8", "replace").split("\t")
     if len(fields) in _FIELDS_BEFORE:
         fields += [""] * (_FIELDS - len(fields))
@@ -108,7 +111,8 @@ def parse(text: bytes) -> Line:
         operation=operation,
         method=method if method in METHODS else "other",
         code=f"{int(code):03}",
-        # 499 is nginx's own word; an answer that could not be sent whole is `""` instead of "OK".
+        # 499: the client closed the connection. `completion` is empty instead of "OK" if nginx
+        # could not send the complete response.
         closed=code == "499" or completion == "",
         seconds=float(seconds),
         service_seconds=(response_time or 0.0) + (admission_time or 0.0) if answered else None,
@@ -122,49 +126,52 @@ def parse(text: bytes) -> Line:
 
 
 def _store_read(codes: str, header_times: str) -> tuple[str, float | None]:
-    """Return the store's last answer and the time of its tries; nginx asked it after all others."""
+    """Return the store's last status code and the total time of its tries.
+
+    The store is the last upstream in the list.
+    """
     code = codes.rpartition(" : ")[2].split(", ")[-1]
     seconds = _first_sum(header_times.rpartition(" : ")[2])
     return (code if code in STORE_CODES else "other"), seconds
 
 
 def _has_left(code: str, seconds: str, codes: str) -> bool:
-    """Tell whether the client went before the store could answer."""
+    """Tell whether the client disconnected before the store could respond."""
     return code == "499" and codes.endswith("-") and float(seconds) < _PATIENCE_SECONDS
 
 
 def _of_services(times: str) -> str:
-    """Return what nginx's list of times says of the services, without who sent the bytes."""
+    """Return nginx's list of times without the last upstream, which sent the bytes."""
     return times.rpartition(" : ")[0]
 
 
 def _first_sum(text: str) -> float | None:
-    """Times of one request's upstreams, as in `0.004 : 0.001`, added up; `None` without any."""
+    """Return the sum of upstream times such as `0.004 : 0.001`, `None` if there are none."""
     numbers = [float(word) for word in text.replace(",", " ").split() if word[0].isdigit()]
     return sum(numbers) if numbers else None
 
 
 class Durations(msgspec.Struct):
-    """A histogram: numbers by bucket, not added up, and the sum of what was observed."""
+    """A histogram: the count of each bucket (not cumulative) and the sum of the observations."""
 
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     total: float = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Adds one observation."""
+        """Add one observation."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
     def in_these_buckets(self) -> Durations:
-        """Return itself, or a new one where another release has counted in other buckets."""
+        """Return itself, or an empty histogram if another release used other buckets."""
         return self if len(self.counts) == len(BOUNDS) + 1 else Durations()
 
 
 class Operation(msgspec.Struct):
-    """What is counted of one operation."""
+    """The counts of one operation."""
 
     answers: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
-    # By "method code answered_by".
+    # The key is "method code answered_by".
     requests: dict[str, int] = {}
     durations: Durations = msgspec.field(default_factory=Durations)
     service_durations: Durations = msgspec.field(default_factory=Durations)
@@ -173,7 +180,7 @@ class Operation(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """Everything that is kept over a restart, with where in nginx's file it was taken from."""
+    """All counts that survive a restart, and the position in nginx's file up to which they go."""
 
     inode: int = 0
     offset: int = 0
@@ -191,7 +198,7 @@ class Counted(msgspec.Struct):
     store_durations: Durations = msgspec.field(default_factory=Durations)
 
     def complete(self) -> None:
-        """Adds what another release did not count; durations in other buckets begin anew."""
+        """Add the counts that another release did not have; reset durations with other buckets."""
         new = Counted()
         self.lines = new.lines | self.lines
         self.operations = new.operations | self.operations
@@ -203,7 +210,7 @@ class Counted(msgspec.Struct):
             operation.service_durations = operation.service_durations.in_these_buckets()
 
     def add(self, text: bytes) -> Line | None:
-        """Counts one line and returns it; `None` for one that cannot be read."""
+        """Count one line and return it; return `None` for a malformed line."""
         try:
             line = parse(text)
         except (ValueError, IndexError):

@@ -1,10 +1,12 @@
-"""Traffic by tenant with a bounded number of labels: the busiest have their own, the rest is one.
+"""Traffic by tenant, with a limited number of labels.
 
-Whoever comes when there is room gets a label at once. Once a minute the quietest of the named give
-theirs to the busiest of the rest, when those are much busier. A tenant's counters begin at 0 with
-its label, and go on where they were when it comes back; what it did without a label stays with the
-rest for ever. So no counter ever falls, each request is in exactly one of them, and all of them
-together are all requests.
+The busiest tenants have separate labels; all other tenants share the label `(other)`. While labels
+are free, a new tenant gets one immediately. Once a minute the busiest tenants without a label take
+the labels of the quietest tenants that have one, if they are much busier.
+
+A tenant's counters begin at 0 when it first gets a label. They continue from their last values when
+it gets a label again. Requests of a tenant without a label stay in `(other)` permanently. So no
+counter ever falls, and each request is in exactly one counter.
 """
 
 from __future__ import annotations
@@ -15,18 +17,19 @@ import msgspec
 
 OTHERS, NOBODY = "(other)", "(none)"
 REASONS = {"429": "rate", "507": "quota", "413": "size", "401": "denied", "403": "denied"}
-# With each minute past what somebody did counts half as much.
+# The factor by which a tenant's score falls each minute.
 _DECAY = 0.5
-# To take a label one has to be busier than its owner by this factor: or they would swap for ever.
+# A tenant must be busier than a label's owner by this factor to take the label. Otherwise two
+# tenants of similar traffic would swap the label each minute.
 _MUCH = 1.5
-# Of tenants without a label only scores are kept, and of the quiet ones not even these.
+# The limit of scores in memory; the scores of the quietest tenants are dropped.
 _MOST_SCORES = 5000
-# A request is worth as much as so many bytes.
+# A request counts in the score as much as this number of bytes.
 _REQUEST_BYTES = 64 * 1024
 
 
 class Request(Protocol):
-    """What is looked at of a request."""
+    """The fields of a request that are counted."""
 
     @property
     def tenant(self) -> str: ...
@@ -43,7 +46,7 @@ class Request(Protocol):
 
 
 class Traffic(msgspec.Struct):
-    """What one label has counted."""
+    """The counters of one label."""
 
     answers: dict[str, int] = {}
     refusals: dict[str, int] = {}
@@ -52,7 +55,7 @@ class Traffic(msgspec.Struct):
     service_seconds: float = 0.0
 
     def add(self, request: Request) -> None:
-        """Counts a request."""
+        """Count a request."""
         self.answers[request.answer] = self.answers.get(request.answer, 0) + 1
         if request.answer == "4xx" or request.code == "507":
             reason = REASONS.get(request.code, "other")
@@ -63,7 +66,11 @@ class Traffic(msgspec.Struct):
 
 
 class Tenants(msgspec.Struct):
-    """`named` are those that are shown; `past` those that once were, with what they had counted."""
+    """The counters of all tenants.
+
+    `named` are the tenants with a label. `past` are tenants that had a label earlier, with their
+    counters. `most` is the limit of labels.
+    """
 
     most: int = 20
     named: dict[str, Traffic] = {}
@@ -73,7 +80,7 @@ class Tenants(msgspec.Struct):
     scores: dict[str, float] = {}
 
     def add(self, request: Request) -> None:
-        """Counts a request for its tenant, or for the rest."""
+        """Count a request for its tenant, or for the rest."""
         tenant = request.tenant
         if tenant == NOBODY:
             self.nobody.add(request)
@@ -89,11 +96,11 @@ class Tenants(msgspec.Struct):
         traffic.add(request)
 
     def shown(self) -> dict[str, Traffic]:
-        """Traffic by label."""
+        """Return the traffic by label."""
         return {**self.named, OTHERS: self.rest, NOBODY: self.nobody}
 
     def rank(self) -> None:
-        """Gives labels to those who are much busier than their owners; to be called each minute."""
+        """Move labels to tenants that are much busier than their owners; called each minute."""
         while len(self.named) > self.most:  # the setting was lowered
             self._unname(min(self.named, key=self._score))
         waiting = sorted(
@@ -117,7 +124,7 @@ class Tenants(msgspec.Struct):
     def _unname(self, tenant: str) -> None:
         self.past[tenant] = self.named.pop(tenant)
         while len(self.past) > 10 * self.most:
-            # It would begin at 0 again, as after a restart.
+            # The counters of this tenant begin at 0 if it gets a label again.
             del self.past[next(iter(self.past))]
 
     def _score(self, tenant: str) -> float:
