@@ -1,1 +1,1 @@
-"""Commands of `wharf-upload` that have a module of their own."""
+"""Commands of `wharf-upload` with separate modules."""

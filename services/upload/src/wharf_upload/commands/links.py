@@ -1,4 +1,4 @@
-"""`wharf-upload links`: the signed links of a tenant, for operators."""
+"""The command `wharf-upload links`, with which operators list and end signed links."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @click.group()
 def links() -> None:
-    """Signed links: what they show, and their end."""
+    """List or end the signed links of a tenant."""
 
 
 @links.command("list")
 @click.argument("tenant")
-@click.option("--maker", help="Only those of this user or client, by its id.")
-@click.option("--bucket", help="Only those to this bucket.")
-@click.option("--key", help="Only those that show this key of the bucket, also by a folder.")
+@click.option("--maker", help="List only links that the user or client with this id made.")
+@click.option("--bucket", help="List only links to this bucket.")
+@click.option(
+    "--key", help="List only links that show this key of the bucket; links to a folder count too."
+)
 @click.pass_obj
 def list_links(
     own: Settings, tenant: str, maker: str | None, bucket: str | None, key: str | None
 ) -> None:
-    """Print the links of TENANT that have not expired, one a line, the newest first.
+    """Print the links of TENANT that have not expired, one per line, the newest first.
 
-    Their addresses are not kept: nobody can be told them. Links that were made by a release before
-    this list are not in it.
+    The database does not contain the addresses of links, so the list does not show them. Links that
+    were made by releases without this list are missing.
     """
     from wharf_upload import bootstrap
 
@@ -51,14 +53,19 @@ def list_links(
 @links.command("end")
 @click.argument("tenant")
 @click.argument("names", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All links, those without a row as well.")
+@click.option(
+    "--all", "everything", is_flag=True, help="End all links, also links that `list` does not show."
+)
 @click.pass_obj
 def end_links(own: Settings, tenant: str, names: tuple[str, ...], *, everything: bool) -> None:
-    """End links of TENANT; it holds everywhere within 5 seconds. Exits with 1 for an unknown ID."""
+    """End links of TENANT; all replicas refuse them within 5 seconds.
+
+    Exit with 1 for an unknown ID.
+    """
     from wharf_upload import bootstrap
 
     if everything == bool(names):
-        sys.exit("wharf-upload: name links, or say --all")
+        sys.exit("wharf-upload: give the ids of links, or --all")
     records = bootstrap.open_live_records(own)
     if everything:
         records.rotate_link_key(tenant)
@@ -71,12 +78,12 @@ def end_links(own: Settings, tenant: str, names: tuple[str, ...], *, everything:
 
 
 def _is_id(name: str) -> bool:
-    """Tell whether this can be an id; PostgreSQL takes no NUL in a text."""
+    """Tell whether a text can be an id; PostgreSQL refuses texts that contain NUL."""
     return _ID.fullmatch(name) is not None
 
 
 def _line(link: KeptLink) -> str:
-    """A line of JSON: keys may hold any character."""
+    """Return a link as one line of JSON, because a key may contain any character."""
     document = {
         "id": link.id,
         "bucket": link.bucket,

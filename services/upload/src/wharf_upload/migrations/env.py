@@ -1,4 +1,4 @@
-"""Alembic's entry; the work is done in servicekit."""
+"""Alembic's entry point; servicekit does the work."""
 
 from servicekit.database.migrating import run_env
 

@@ -8,10 +8,10 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Goes forward."""
+    """Change the schema to this revision."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """Goes back."""
+    """Change the schema back."""
     ${downgrades if downgrades else "pass"}

@@ -1,1 +1,1 @@
-"""The processes of the service. They compose; no other room imports them."""
+"""The entry points of the service's processes. No other package imports this package."""

@@ -1,7 +1,7 @@
-"""Keeps packages that happen to be installed out of the live channel's memory.
+"""An import filter that keeps unused packages out of the live channel's memory.
 
-python-socketio imports what its clients and its managers of other queues need, if it is there: of
-25 MB of it the server uses nothing (ADR 50).
+If they are installed, python-socketio imports packages that only its clients and its queue managers
+need. They take 25 MB, and the server does not use them (ADR 50).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ UNUSED = ("aiohttp", "kombu", "redis", "requests", "simple_websocket", "valkey",
 
 @contextmanager
 def without_unused() -> Iterator[None]:
-    """Let imports of these packages fail, as where they are not installed."""
+    """Let imports of these packages fail, as if they were not installed."""
     hidden = [name for name in UNUSED if name not in sys.modules]
     for name in hidden:
-        # As the import system has it; its type does not say so.
+        # The import system accepts None, but the type of `sys.modules` does not.
         sys.modules[name] = cast("ModuleType", None)
     try:
         yield

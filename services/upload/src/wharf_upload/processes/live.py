@@ -1,4 +1,4 @@
-"""The live channel's process: the one behind the gateway that speaks HTTP (ADR 50)."""
+"""The live channel's process, the only one behind the gateway that uses HTTP (ADR 50)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 _KEEP_SECONDS = 1.0
 _BACKLOG = 1024
 _DESCRIPTORS = 65_536
-# What is left over after everybody was sent away.
+# uvicorn waits this long for connections that are still open after the drain.
 _LAST_SECONDS = 3
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose signals are ours: it would let everybody go at the same moment."""
+    """uvicorn without its signal handlers, which would end all connections at the same time."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -58,7 +58,10 @@ class _Server(uvicorn.Server):
 
 
 def run_until_signal(settings: Settings) -> None:
-    """Serve until TERM or INT; then send everybody away, and return. INT, also later, hurries."""
+    """Serve until TERM or INT; then end all connections and return.
+
+    TERM ends the connections spread over some seconds. INT ends them immediately, also after TERM.
+    """
     stop = threading.Event()
     _allow_descriptors()
     settings.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,10 +73,10 @@ def run_until_signal(settings: Settings) -> None:
 
 
 def _log_what_is_wrong() -> None:
-    """Leave out what libraries say of clients: nothing of that is for the operator."""
+    """Filter the log lines of libraries about clients, which do not help the operator."""
     of_uvicorn = logging.getLogger("uvicorn.error")
     of_uvicorn.setLevel(logging.WARNING)
-    # It says so of each handshake that is answered with a problem.
+    # uvicorn logs this message for each handshake that is refused with a problem.
     of_uvicorn.addFilter(lambda record: "completing handshake" not in record.getMessage())
     for logger in (logging.getLogger("engineio.server"), logging.getLogger("socketio.server")):
         logger.setLevel(logging.WARNING)
@@ -81,7 +84,7 @@ def _log_what_is_wrong() -> None:
 
 
 def _allow_descriptors() -> None:
-    """Let each connection have one; shells allow a process a thousand."""
+    """Raise the limit of descriptors: each connection needs one, and shells often allow 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -100,7 +103,7 @@ async def _serve(
     live = Live(settings, records, TokenJudge(verifier, sources))
     needed = {"database": records.check, "keys": sources.keys_error}
     if settings.instance != ALONE:
-        # A single replica goes on with what it knows: there is no other one to answer.
+        # A single replica stays ready without the feed, because no other replica could take over.
         needed["revocations"] = sources.unheard
     live.health = Health(
         needed,
@@ -141,7 +144,7 @@ async def _serve(
 
 
 async def _drain(live: Live, seconds: float, hurried: asyncio.Event) -> None:
-    """Send everybody away, slowly; those who are left at once when that is wanted."""
+    """End all connections over some seconds; after `hurried` end the remaining ones immediately."""
     tasks = [asyncio.create_task(live.hub.drain(seconds)), asyncio.create_task(hurried.wait())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -156,7 +159,7 @@ def _config(settings: Settings, application: Any) -> uvicorn.Config:
         http="h11",
         ws="websockets-sansio",
         ws_max_size=settings.live_message_bytes,
-        # Socket.IO has pings of its own.
+        # Socket.IO sends its own pings.
         ws_ping_interval=None,
         ws_per_message_deflate=False,
         lifespan="off",
@@ -172,7 +175,7 @@ def _config(settings: Settings, application: Any) -> uvicorn.Config:
 
 
 def _sources(settings: Settings, stop: threading.Event) -> Sources:
-    """Return where keys and revocations come from."""
+    """Return the sources of keys and revocations; start the thread that may fetch them."""
     own = settings.data / "upload" / f"live-{settings.instance}"
     sources = Sources(
         (settings.key_file, settings.revocation_file),
@@ -190,7 +193,7 @@ def _sources(settings: Settings, stop: threading.Event) -> Sources:
 
 
 def _listener(address: str, stop: threading.Event) -> socket.socket:
-    """Return the socket that the gateway comes to: inherited, kept for us, or a new one."""
+    """Return the listening socket for the gateway: an inherited one, a kept one, or a new one."""
     if not address.startswith("/"):
         return _bound(address)
     left = inherited(address)
@@ -208,10 +211,10 @@ def _listener(address: str, stop: threading.Event) -> socket.socket:
 
 
 def _bound(address: str) -> socket.socket:
-    """Return a listening socket of `host:port`; without a host it is on all addresses."""
+    """Return a listening socket at `host:port`; without a host it listens on all addresses."""
     host, _, port = address.rpartition(":")
     if not (port.isascii() and port.isdigit()):
-        raise SettingsError(f"{address!r} is neither the path of a socket nor host:port")
+        raise SettingsError(f"{address!r} is neither the absolute path of a socket nor host:port")
     if host:
         return socket.create_server((host.strip("[]"), int(port)), backlog=_BACKLOG)
     return socket.create_server(
@@ -223,7 +226,10 @@ def _bound(address: str) -> socket.socket:
 
 
 def _say_ready() -> None:
-    """Tell the native runner, as uWSGI does, that this process accepts and hears TERM."""
+    """Write the files that tell the native runner that this process is ready and handles TERM.
+
+    uWSGI writes the same files.
+    """
     mark = os.environ.get("WHARF_READY_FILE")
     if mark:
         for path in (mark, f"{mark}.term"):

@@ -1,6 +1,6 @@
-"""What uWSGI's master makes before it forks: the settings, the application, the tracing.
+"""The objects that uWSGI's master creates before it forks: settings, application, tracing.
 
-Importing this module makes them, once for the workers and the mule.
+The import of this module creates them once for the workers and the mule.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from wharf_upload.settings import Settings
 
 
 def read_settings() -> Settings:
-    """Return the settings; a wrong one, or a receiver that fails, ends the process with a line."""
+    """Return the settings and import the receivers of signals.
+
+    If a setting is wrong or an import fails, end the process with one line on standard error.
+    """
     try:
         own = settings.read(Settings)
         own.check_serves()
@@ -27,7 +30,10 @@ def read_settings() -> Settings:
 
 
 def start_tracing(url: str) -> Tracing | None:
-    """Start traces where they are wanted; end the process with a line where they cannot be."""
+    """Start tracing if the settings ask for it, and return it.
+
+    If tracing cannot start, end the process with one line on standard error.
+    """
     try:
         if not wanted(url):
             return None

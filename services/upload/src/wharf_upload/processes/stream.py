@@ -1,7 +1,7 @@
-"""uWSGI's mule: it takes the bodies of resumable uploads, and does what else goes on.
+"""uWSGI's mule: receives the bodies of resumable uploads and runs the background threads.
 
-One process for all of it, since each Python that runs makes 6 to 8 MB its own (ADR 20). What it
-does is waiting, reading and hashing, in which Python's lock is free for the other threads.
+One process does all of this work, because each Python process needs 6 to 8 MB of its own memory
+(ADR 20). The threads mostly wait, read and hash, and release Python's global lock while they do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Task = Callable[[], None]
 
 
 def run_mule() -> None:
-    """Serve resumable uploads until TERM or HUP, with everything else in threads of its own."""
+    """Serve resumable uploads until TERM or HUP; run the other tasks in background threads."""
     own, application = startup.own_settings, startup.application
     server = ResumableServer(
         application.resumable_routes,
@@ -47,11 +47,11 @@ def run_mule() -> None:
     def leave(*_: object) -> None:
         server.drain(own.stream_grace_seconds)
 
-    # uWSGI tells its mules with HUP, whether it ends or starts anew. It may do so from now on: what
-    # it says before that is lost, and it waits for the mule.
+    # uWSGI sends HUP to its mules both when it ends and when it restarts. Install the handlers
+    # early: uWSGI waits for the mule to end, and an earlier signal would be lost.
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, leave)
-    # The gateway makes it as well, and may begin later.
+    # The gateway also creates this folder, but it may start later.
     own.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     daemon = DigestDaemon(
         (own.spool_folder, own.resumable_folder),
@@ -63,12 +63,12 @@ def run_mule() -> None:
     for task in (*_tasks(own, threading.Event()), daemon.run):
         threading.Thread(target=_again, args=(task,), daemon=True).start()
     server.run()
-    # What the other threads do is made up for by the next process.
+    # The next process completes the work of the other threads.
     os._exit(0)
 
 
 def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
-    """Yield what goes on beside the streams, each in a thread."""
+    """Yield the background tasks; the caller runs each in a separate thread."""
     body_room = startup.application.context.receiving.body_room
     reservations = startup.application.context.reservations
     collector = Collector(
@@ -76,7 +76,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
         own.effective_nginx_status_url,
         own.metrics_tenants,
         object_store=own.uses_object_store,
-        # It raises while the database is away: then the collector tells it again.
+        # `end` raises an error while the database is unavailable; the collector then retries.
         end_reservations=reservations.end,
         gateway_began=lambda since: reservations.clear(streamed=False, before=since),
     )
@@ -89,28 +89,28 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     bodies = BodiesUnderWay(
         reservations, own.spool_folder, body_room.streamed, body_room.give_back_late
     )
-    # Before this process takes any.
+    # Call this before the process receives a body.
     bodies.begin()
     yield lambda: bodies.run(stop)
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
     if not own.data_shared:
-        # Whoever has the turn of the worker: nobody else reaches this disk.
+        # Each replica sweeps its own disk, whichever worker runs: no other process can reach it.
         yield lambda: bootstrap.own_disk(own, startup.application.context).run(stop)
     if own.upload_worker:
         yield lambda: _work(own, stop)
 
 
 def _work(own: Settings, stop: threading.Event) -> None:
-    """Do the worker's part; a run that the end of the process cuts off is made up for later."""
+    """Run the worker in this process; a later run completes one that the process end interrupts."""
     bootstrap.prepare_object_store(own)
     bootstrap.worker_loop(own, startup.application.context, metrics.publish).run(stop)
 
 
 def _again(task: Task) -> None:
-    """Run the task for ever: neither the streams nor the other tasks end for one that fails."""
+    """Run the task forever: start it again a second after it returned or failed."""
     while True:
         try:
             task()
         except Exception:
-            log.exception("a part of the mule failed and begins anew")
+            log.exception("a background task of the mule failed and starts again")
         time.sleep(_AGAIN_SECONDS)

@@ -1,6 +1,6 @@
-"""The workers of uWSGI: the WSGI application that they serve.
+"""The WSGI application of uWSGI's workers.
 
-The master imports this module and forks the workers and the mule afterwards.
+uWSGI's master imports this module, and then forks the workers and the mule.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from servicekit import before_fork, internal_port, uwsgi_setenv
 from servicekit.tracing import WsgiApp, traced
 from wharf_upload.processes import (
     startup,
-    stream,  # noqa: F401 -- the mule's modules are loaded before the fork, to share their memory
+    stream,  # noqa: F401 -- load the mule's modules before the fork, so processes share the memory
 )
 
 
 def served() -> WsgiApp:
-    """Return the application, with traces and the internal port where these are on."""
+    """Return the application, with tracing and the internal port if these are enabled."""
     application: WsgiApp = startup.application.wsgi
     if startup.tracing is not None:
         application = traced(application, startup.tracing)
-    # Only in containers: the hot path has no detour elsewhere.
+    # The internal port exists only in containers. Other installations save the check per request.
     if os.environ.get("WHARF_UPLOAD_INTERNAL"):
         return internal_port.guarded(
             application, {path: path for path in ("/metrics", "/healthz", "/readyz")}
@@ -32,6 +32,6 @@ def served() -> WsgiApp:
 uwsgi_setenv.forbid()
 application = served()
 before_fork.join_timers()
-# What exists before the fork is shared memory as long as nobody writes to it.
+# Objects that exist before the fork stay in shared memory as long as no process writes to them.
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""The worker that is a process of its own: what must happen some time, and in no request."""
+"""The worker as a separate process: background work that must not delay requests."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from wharf_upload.settings import Settings
 
 
 def run_until_signal(settings: Settings) -> None:
-    """Sweep until TERM or INT."""
+    """Run the background work until TERM or INT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     name = f"worker-{settings.instance}"
-    # The service's own file may be on another machine, and two processes must not write one file.
+    # The worker follows the feed itself: the service's file may be on another machine, and two
+    # processes must not write the same file.
     heard = settings.data / "upload" / name / "revocations.jsonl"
     feed, replicas = FeedFollower(settings.feed_url, heard), Replicas(settings.data)
     threading.Thread(target=feed.run, args=(stop,), daemon=True).start()
     threading.Thread(target=replicas.announce_until, args=(stop, name), daemon=True).start()
     backends = bootstrap.open_backends(settings)
-    # A store that is silent does not keep the worker from its work.
+    # In a thread, so an object store that does not respond does not stop the worker.
     threading.Thread(target=bootstrap.prepare_object_store, args=(settings,), daemon=True).start()
     bootstrap.worker_loop(settings, backends, _publisher(settings), heard=heard).run(stop)
 
 
 def _publisher(settings: Settings) -> Callable[[Report], None]:
-    """Return what takes the reports: the port for metrics, if the worker has one."""
+    """Return the function that publishes reports, on the metrics port if the worker has one."""
     if not settings.worker_metrics_port:
         return lambda _: None
-    # One process alone: its numbers are in its memory. The client asks at its first import.
+    # A single process keeps its metrics in memory. prometheus_client reads the variable at its
+    # first import, so remove it before.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     from wharf_upload.observability import store_metrics
     from wharf_upload.observability.worker_port import WorkerPort

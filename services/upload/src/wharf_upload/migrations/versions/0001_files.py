@@ -1,6 +1,6 @@
-"""Buckets, files, usage, events, doomed blobs and idempotency keys.
+"""Add buckets, files, usage, events, doomed blobs and idempotency keys.
 
-Names that are compared or listed in order are compared by code point on both databases.
+Columns that are compared or sorted use the order of code points on both databases.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     op.create_table(
         "buckets",
         sa.Column("tenant", _name(), primary_key=True),
@@ -26,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "files",
-        # Clustered by key on SQLite: a listing reads neighbouring rows.
+        # SQLite stores the rows in the order of this key, so a listing reads neighbouring rows.
         sa.Column("tenant", _name(), primary_key=True),
         sa.Column("bucket", _name(), primary_key=True),
         sa.Column("key", _name(), primary_key=True),
@@ -44,9 +44,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger),
         sqlite_with_rowid=False,
     )
-    # For the sweeper: does any row name this blob?
+    # The sweeper asks whether any row names a blob.
     op.create_index("files_blob", "files", ["blob"], unique=True)
-    # For the worker: whose time is over?
+    # The worker searches for expired files.
     op.create_index(
         "files_expires_at",
         "files",
@@ -95,6 +95,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is nothing before."""
+    """Drop all tables."""
     for table in ("idempotency", "events", "usage", "doomed", "files", "buckets"):
         op.drop_table(table)

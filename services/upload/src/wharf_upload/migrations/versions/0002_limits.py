@@ -1,4 +1,4 @@
-"""Limits of tenants; events that are not about a file; expired files by tenant."""
+"""Add limits of tenants, events that are not about a file, and an index of expired files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ _LIMITS = (
 
 
 def upgrade() -> None:
-    """NULL is the default of the settings. `events.data` is a file's JSON, or a quota's."""
+    """Create the table and the index, and rename `events.file` to `events.data`.
+
+    In `limits`, NULL means the default from the settings. `events.data` is the JSON of a file or of
+    a quota.
+    """
     op.create_table(
         "limits",
         sa.Column(
@@ -34,7 +38,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.execute("ALTER TABLE events RENAME COLUMN file TO data")
-    # Before a quota refuses, what has expired of this tenant goes.
+    # Before a quota refuses an upload, the service deletes the tenant's expired files.
     op.create_index(
         "files_tenant_expires_at",
         "files",
@@ -45,7 +49,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Events about no file cannot be told from others by what was there before: they go."""
+    """Undo the changes; delete events without a file, which the earlier release cannot read."""
     op.drop_index("files_tenant_expires_at", "files")
     op.execute("DELETE FROM events WHERE kind NOT LIKE 'file.%'")
     op.execute("ALTER TABLE events RENAME COLUMN data TO file")

@@ -1,4 +1,4 @@
-"""How often upload tickets were used."""
+"""Add the number of uses of each upload ticket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """`ticket` is the token's `jti`; `expires_at` is in unix milliseconds."""
+    """Create the table; `ticket` is the token's `jti`, `expires_at` is in unix milliseconds."""
     op.create_table(
         "ticket_uses",
         sa.Column("tenant", _name(), primary_key=True),
@@ -25,10 +25,10 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
-    # For the worker: which of them does nobody ask about any more?
+    # The worker searches for rows of expired tickets.
     op.create_index("ticket_uses_expires_at", "ticket_uses", ["expires_at"])
 
 
 def downgrade() -> None:
-    """Tickets that are still good may then be used anew."""
+    """Drop the table; valid tickets can then be used again from the beginning."""
     op.drop_table("ticket_uses")

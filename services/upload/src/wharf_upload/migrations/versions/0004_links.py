@@ -1,4 +1,4 @@
-"""Keys of signed links, origins of other pages, and which files must never be shown."""
+"""Add keys of signed links, origins of other pages, and the mark of active content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the tables and the column."""
+    """Create the tables and the column."""
     op.create_table(
         "link_keys",
         sa.Column("tenant", _name(), primary_key=True),
@@ -24,7 +24,8 @@ def upgrade() -> None:
         sa.Column("secret", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
     )
-    # A preflight names no tenant: only the origin and, in the path, the bucket.
+    # The key begins with the bucket: a preflight request names the bucket and the origin, but no
+    # tenant.
     op.create_table(
         "cors_origins",
         sa.Column("bucket", _name(), primary_key=True),
@@ -33,12 +34,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("cors_origins_tenant", "cors_origins", ["tenant", "bucket"])
-    # 1: the bytes hold what could act if a browser took them for something else.
+    # 1: the bytes contain active content, which a browser must not show inline.
     op.add_column("files", sa.Column("active", sa.SmallInteger, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    """Takes them away; all signed links are void then."""
+    """Drop the column and the tables; all signed links are then invalid."""
     op.drop_column("files", "active")
     op.drop_table("cors_origins")
     op.drop_table("link_keys")

@@ -1,4 +1,4 @@
-"""Events are found by their tenant, and only so."""
+"""Make the tenant the first column of the primary key of events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """With an index of the numbers alone, PostgreSQL reads other tenants' events to find the first
-    of one; it is of no other use. On SQLite it is the table itself, and not taken for that.
+    """Replace the primary key on PostgreSQL.
+
+    With an index on the numbers alone, PostgreSQL reads events of other tenants to find the first
+    event of a tenant. No query needs that index. On SQLite the index is the table itself, and
+    SQLite does not use it for such queries.
     """
     if op.get_bind().dialect.name == "postgresql":
         op.drop_constraint("events_pkey", "events")
@@ -21,7 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """As it was in 0001."""
+    """Restore the primary key and the index of 0001."""
     if op.get_bind().dialect.name == "postgresql":
         op.drop_constraint("events_pkey", "events")
         op.create_primary_key("events_pkey", "events", ["seq"])

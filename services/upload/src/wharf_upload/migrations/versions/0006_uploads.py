@@ -1,4 +1,4 @@
-"""Resumable uploads, and of which parts the concatenated ones are made."""
+"""Add resumable uploads, and the parts of each concatenation."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     op.create_table(
         "uploads",
         sa.Column("id", _name(), primary_key=True),
@@ -29,9 +29,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
-    # For the worker: whose time is over?
+    # The worker searches for expired uploads.
     op.create_index("uploads_expires_at", "uploads", ["expires_at"])
-    # For the purge of a tenant.
+    # The purge of a tenant deletes its uploads.
     op.create_index("uploads_tenant", "uploads", ["tenant"])
     op.create_table(
         "upload_parts",
@@ -40,14 +40,14 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer, primary_key=True),
         sa.Column("part", _name(), nullable=False),
     )
-    # Which final uploads wait for this part?
+    # The service searches for the final uploads that wait for a part.
     op.create_index("upload_parts_part", "upload_parts", ["tenant", "part"])
-    # Pages that ask about uploads, whose addresses name no bucket.
+    # Addresses of uploads name no bucket, so CORS checks for them search by the origin.
     op.create_index("cors_origins_origin", "cors_origins", ["origin", "tenant"])
 
 
 def downgrade() -> None:
-    """Takes them away."""
+    """Drop the index and the tables."""
     op.drop_index("cors_origins_origin", "cors_origins")
     op.drop_table("upload_parts")
     op.drop_table("uploads")

@@ -1,4 +1,4 @@
-"""Leases that hold over all replicas: who writes to a resumable upload, whose worker sweeps."""
+"""Add leases for all replicas: one writer for a resumable upload, one worker that sweeps."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,25 +12,25 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the table."""
+    """Create the table."""
     op.create_table(
         "leases",
         sa.Column("name", _name(), primary_key=True),
         sa.Column("holder", _name(), nullable=False),
-        # Who had it before; who asks whether others have been there wants to know.
+        # The holder before. A process reads it to find out whether another one had the lease.
         sa.Column("previous", _name(), nullable=False),
-        # Counts the takings: who had it in an earlier turn changes nothing in a later one.
+        # Counts the turns, so the holder of an earlier turn cannot change a later one.
         sa.Column("turn", sa.BigInteger, nullable=False),
         sa.Column("held", sa.Integer, nullable=False),
         sa.Column("wanted", sa.Integer, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
-    # For each holder twice a second: what is still mine, and wanted by others?
+    # Each holder searches twice a second for its leases and for those that others want.
     op.create_index("leases_holder", "leases", ["holder", "held"])
-    # For the worker: of which has nobody heard for a day?
+    # The worker searches for leases that no process has renewed for a day.
     op.create_index("leases_expires_at", "leases", ["expires_at"])
 
 
 def downgrade() -> None:
-    """Takes it away."""
+    """Drop the table."""
     op.drop_table("leases")

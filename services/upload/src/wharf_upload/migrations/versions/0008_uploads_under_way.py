@@ -1,4 +1,4 @@
-"""Uploads that are under way are found by their tenant, and by who sends them."""
+"""Add indexes of uploads under way, by tenant and by subject."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,12 +6,12 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-# What has become a file stays for a while, and there is much more of it.
+# The indexes leave out uploads that have become files: their rows stay for a while and are many.
 _UNFINISHED = sa.text("file IS NULL")
 
 
 def upgrade() -> None:
-    """Makes the indexes."""
+    """Create the indexes."""
     for name, columns in (
         ("uploads_under_way", ["tenant", "id"]),
         ("uploads_under_way_of", ["tenant", "subject", "id"]),
@@ -22,6 +22,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Takes them away."""
+    """Drop the indexes."""
     op.drop_index("uploads_under_way_of", "uploads")
     op.drop_index("uploads_under_way", "uploads")

@@ -1,4 +1,4 @@
-"""What maintenance remembers: who copies the store, and up to which hour it was swept."""
+"""Add the state of maintenance: garbage collection pauses, and the hours that were swept."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     op.create_table(
         "collection_pauses",
         sa.Column("holder", _name(), primary_key=True),
@@ -20,13 +20,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "swept_hours",
-        # Of which store: after a move it is another one.
+        # Identifies the store, because a move of blobs changes the store.
         sa.Column("place", _name(), primary_key=True),
         sa.Column("until", sa.BigInteger, nullable=False),
     )
 
 
 def downgrade() -> None:
-    """Takes them away."""
+    """Drop the tables."""
     op.drop_table("swept_hours")
     op.drop_table("collection_pauses")

@@ -1,4 +1,4 @@
-"""Without a shared folder the bytes of an upload so far are on the disk of one replica."""
+"""Add the replica whose disk has the bytes of an upload under way, without a shared folder."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,10 +8,10 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Adds the column; empty: in the shared folder, as the releases before have it."""
+    """Add the column; an empty value means the shared folder, as in earlier releases."""
     op.add_column("uploads", sa.Column("replica", sa.String, nullable=False, server_default=""))
 
 
 def downgrade() -> None:
-    """Takes it away."""
+    """Drop the column."""
     op.drop_column("uploads", "replica")

@@ -1,6 +1,7 @@
-"""What is reserved for bodies under way. With SQLite it is in a file of its own, which needs none.
+"""Add the reservations of bodies under way, on PostgreSQL.
 
-The tables are unlogged: after a crash of the database nothing is under way.
+With SQLite the reservations are in a separate file, which needs no migration. The tables are
+unlogged, because no body is under way after a crash of the database.
 """
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ def _number(name: str) -> sa.Column[int]:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     if op.get_context().dialect.name != "postgresql":
         return
     op.create_table(
@@ -44,7 +45,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Takes them away."""
+    """Drop the tables."""
     if op.get_context().dialect.name == "postgresql":
         op.drop_table("room_reserved")
         op.drop_table("bodies_under_way")

@@ -1,4 +1,7 @@
-"""What a tenant has most of: the oldest go, and readers of events are told that some are gone."""
+"""Prepare limits of rows.
+
+The service deletes a tenant's oldest rows. It tells readers of events that events were deleted.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +13,10 @@ _ENDED = sa.text("file IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Adds up to which number events are gone (0: none), and indexes of what is dropped first."""
+    """Add `events_dropped` and the indexes that find a tenant's oldest rows.
+
+    `events_dropped` is the largest number of a deleted event; 0 means that none was deleted.
+    """
     op.add_column(
         "usage", sa.Column("events_dropped", sa.BigInteger, nullable=False, server_default="0")
     )
@@ -21,12 +27,12 @@ def upgrade() -> None:
         sqlite_where=_ENDED,
         postgresql_where=_ENDED,
     )
-    # When does a tenant's oldest key end?
+    # The service searches for a tenant's oldest idempotency key.
     op.create_index("idempotency_tenant", "idempotency", ["tenant", "created_at"])
 
 
 def downgrade() -> None:
-    """Takes them away."""
+    """Drop the indexes and the column."""
     op.drop_index("idempotency_tenant", "idempotency")
     op.drop_index("uploads_ended", "uploads")
     op.drop_column("usage", "events_dropped")

@@ -1,4 +1,4 @@
-"""Signed links are kept, so that they can be listed and ended one by one."""
+"""Add rows of signed links, so operators and clients can list and end single links."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,32 +12,32 @@ def _name() -> sa.String:
 
 
 def upgrade() -> None:
-    """Makes the table. Links of before have no row, and are good until they expire."""
+    """Create the table; links of earlier releases have no row and stay valid until they expire."""
     op.create_table(
         "links",
         sa.Column("tenant", _name(), primary_key=True),
         sa.Column("id", _name(), primary_key=True),
         sa.Column("bucket", _name(), nullable=False),
-        # A key, or with `is_prefix` what keys begin with.
+        # A key, or with `is_prefix` a prefix of keys.
         sa.Column("target", _name(), nullable=False),
         sa.Column("is_prefix", sa.SmallInteger, nullable=False),
         sa.Column("disposition", sa.Text, nullable=False),
         sa.Column("filename", sa.Text, nullable=False),
         sa.Column("maker", _name(), nullable=False),
-        # By what right, in JSON (servicekit.reaches.Maker).
+        # The right by which the maker made the link, in JSON (servicekit.reaches.Maker).
         sa.Column("maker_right", sa.Text, nullable=False),
-        # The ids of the token that it was made with and of that one's parents, with blanks between.
+        # The ids of the token that made the link and of the token's parents, separated by blanks.
         sa.Column("tokens", sa.Text, nullable=False),
         # In unix milliseconds.
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_index("links_of_maker", "links", ["tenant", "maker", "id"])
-    # Which links show this file?
+    # The service searches for the links that show a file.
     op.create_index("links_of_target", "links", ["tenant", "bucket", "target"])
     op.create_index("links_expired", "links", ["expires_at"])
 
 
 def downgrade() -> None:
-    """Takes it away; links with a row are void then."""
+    """Drop the table; links with a row are then invalid."""
     op.drop_table("links")

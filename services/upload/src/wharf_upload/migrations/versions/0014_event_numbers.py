@@ -1,6 +1,7 @@
-"""Numbers of events tell nothing of other tenants: they follow the clock, not a common counter.
+"""Take event numbers from the clock instead of a counter that all tenants share.
 
-Numbers that were given before stay: they are smaller than any that the clock gives.
+A shared counter shows a tenant how many events other tenants have. Existing numbers stay; they are
+smaller than any number from the clock.
 """
 
 import time
@@ -11,7 +12,8 @@ from alembic import op
 revision = "0014"
 down_revision = "0013"
 
-# The release before gives no number. The tenant's row in `usage` is locked by whoever inserts.
+# The earlier release inserts events without a number, so a trigger sets it. A process that inserts
+# an event has locked the tenant's row in `usage`, so `max(seq)` cannot change in between.
 _FUNCTION = """
 CREATE FUNCTION wharf_number_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,12 +31,12 @@ FOR EACH ROW WHEN (NEW.seq = 0) EXECUTE FUNCTION wharf_number_event()
 
 
 def upgrade() -> None:
-    """Remembers when the numbers changed, where there are some; numbers rows of the release before.
+    """Store the time of the change if events exist, and number the rows of the earlier release.
 
-    SQLite numbers such rows itself, after all others.
+    On SQLite no trigger is needed: SQLite numbers such rows itself, after all others.
     """
     if op.get_bind().dialect.name == "postgresql":
-        # First, because it locks the table most: a lock that grows may meet others half-way.
+        # First, because it needs the strongest lock: a lock that is upgraded later may deadlock.
         op.alter_column("events", "seq", server_default="0")
         op.execute(_FUNCTION)
         op.execute(_TRIGGER)
@@ -47,7 +49,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Counts again, after the numbers that the clock gave."""
+    """Restore the counter; it continues after the numbers from the clock."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP TRIGGER wharf_number_event ON events")
         op.execute("DROP FUNCTION wharf_number_event")
