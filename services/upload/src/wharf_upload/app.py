@@ -1,4 +1,4 @@
-"""Puts the routes together: the WSGI application, and the routes of the stream server."""
+"""The composition of the routes: the WSGI application, and the routes of the stream server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from wharf_upload.tenancy.limits import LimitsAdministration
 
 @dataclass(frozen=True)
 class Application:
-    """The routes of the processes: `wsgi` of the workers, the others of the stream server."""
+    """The routes of the processes: uWSGI's workers use `wsgi`, the stream server uses the rest."""
 
     context: AppContext
     wsgi: FastPath
@@ -66,7 +66,7 @@ def create_app(
     keys: tokens.Keys | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Application:
-    """Return the application; what is not given is made from the settings."""
+    """Return the application; create the backends and keys that are not given from the settings."""
     context = app_context(settings, backends or open_backends(settings), keys=keys, clock=clock)
     access = context.access
     answering = Answering(context.log, context.cross_origin)
@@ -201,7 +201,7 @@ def _install_health(app: Flask, context: AppContext) -> None:
         "keys": context.access.keys_error,
     }
     if settings.instance != ALONE:
-        # A single replica goes on with what it knows: there is no other one to answer.
+        # A single replica stays ready without the feed, because no other replica could take over.
         needed["revocations"] = revocations.unheard
-    # Without the feed the service goes on with what it knows.
+    # Without the feed the service continues with the revocations that it knows.
     health.install(app, needed, helpful={"revocations": revocations.error})

@@ -1,4 +1,4 @@
-"""What keeps bytes and rows, whichever store and database that is."""
+"""The interface of the backends: the store of bytes and the database of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_upload.storage.partial_uploads import PartialUploadStore
 
 
 class Backends(Protocol):
-    """What keeps bytes and rows; the service has it, and opens it once for all its parts."""
+    """The store and the database; a process opens them once for all its parts."""
 
     @property
     def store(self) -> BlobStore: ...

@@ -1,4 +1,4 @@
-"""Settings of where the bytes of files are kept, and what has to hold between them."""
+"""Settings for the place of the files' bytes, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class BlobSettings:
-    """The part of the settings that is about blobs."""
+    """The settings for blobs."""
 
     blob_url: str = setting(
         "",
@@ -58,17 +58,17 @@ class BlobSettings:
 
     @property
     def uses_object_store(self) -> bool:
-        """Whether blobs are, or still are, on an object store."""
+        """Tell whether new or old blobs are on an object store."""
         return self.bucket_place is not None
 
     @property
     def bucket_place(self) -> BucketPlace | None:
-        """The object store of new blobs or of old ones; there is never more than one."""
+        """Return the object store of new or old blobs, of which there is at most one, or `None`."""
         urls = (url for url in (self.blob_url, self.blob_old_url) if url not in ("", DISK))
         return next((parse_bucket_place(url) for url in urls), None)
 
     def check_blobs(self) -> None:
-        """Raise `SettingsError` when the settings contradict each other."""
+        """Raise `SettingsError` if the settings for blobs contradict each other."""
         for name, url in (
             ("WHARF_BLOB_URL", self.blob_url),
             ("WHARF_BLOB_OLD_URL", "" if self.blob_old_url == DISK else self.blob_old_url),
@@ -80,22 +80,22 @@ class BlobSettings:
                 raise SettingsError(f"{name}={error}") from None
         if self.blob_old_url and (self.blob_old_url == DISK) != bool(self.blob_url):
             raise SettingsError(
-                "WHARF_BLOB_OLD_URL: files move between the disk and one object store; say `disk` "
-                "beside a WHARF_BLOB_URL, or `s3://…` beside an empty one"
+                "WHARF_BLOB_OLD_URL: files move between the disk and one object store: use `disk` "
+                "together with a WHARF_BLOB_URL, or `s3://…` together with an empty WHARF_BLOB_URL"
             )
         if self.uses_object_store and not self.blob_key_file:
-            raise SettingsError("WHARF_BLOB_KEY_FILE: an object store needs its keys, in a file")
+            raise SettingsError("WHARF_BLOB_KEY_FILE: an object store needs a file with its keys")
         if not self.data_shared and (not self.blob_url or self.blob_old_url == DISK):
             raise SettingsError(
-                "WHARF_DATA_SHARED=false: bytes have to be on an object store (WHARF_BLOB_URL), "
-                "and none on the disk"
+                "WHARF_DATA_SHARED=false: all bytes must be on an object store (WHARF_BLOB_URL), "
+                "none on the disk"
             )
 
     def check_apart(self, database_url: str) -> None:
-        """Raise `SettingsError` when replicas without a shared folder lack what they share."""
+        """Raise `SettingsError` if the database or `replica_address` does not fit `data_shared`."""
         if not self.data_shared and not database_url.startswith(_POSTGRES):
             raise SettingsError(
-                "WHARF_DATA_SHARED=false: records have to be in PostgreSQL (WHARF_DATABASE_URL)"
+                "WHARF_DATA_SHARED=false: records must be in PostgreSQL (WHARF_DATABASE_URL)"
             )
         if not _ADDRESS.fullmatch(self.replica_address):
             raise SettingsError(
@@ -109,9 +109,9 @@ class BlobSettings:
             )
 
     def check_serves(self) -> None:
-        """Raise `SettingsError` where a replica that takes requests lacks something."""
+        """Raise `SettingsError` if a setting is missing that a replica needs to serve requests."""
         if not self.data_shared and not self.replica_address:
             raise SettingsError(
-                "WHARF_DATA_SHARED=false: WHARF_REPLICA_ADDRESS is missing, at which the gateways "
-                "of other replicas find this one"
+                "WHARF_DATA_SHARED=false: WHARF_REPLICA_ADDRESS is missing; the gateways of other "
+                "replicas reach this replica at it"
             )

@@ -1,4 +1,4 @@
-"""Makes parts from the settings: the store, the records, and what maintains them."""
+"""Functions that create parts from the settings: the store, the records and their maintenance."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _OpenBackends:
 
 
 def open_store(settings: Settings) -> TimedStore:
-    """Return the blob store, ready for use; two as one while blobs move."""
+    """Return the blob store, ready for use; while blobs move, return the moving store."""
     if not settings.uses_object_store:
         return local_store(settings.data, durable=settings.durable)
     if not settings.blob_old_url:
@@ -74,7 +74,7 @@ def open_store(settings: Settings) -> TimedStore:
 
 
 def moving_stores(settings: Settings) -> tuple[TimedStore, TimedStore]:
-    """Return the store to fill and the store to empty; raises `SettingsError` without one."""
+    """Return the new store and the old one; raise `SettingsError` if no old store is set."""
     if not settings.blob_old_url:
         raise SettingsError("WHARF_BLOB_OLD_URL is empty: there is nothing to move")
     new, old = _moving(settings)
@@ -82,22 +82,22 @@ def moving_stores(settings: Settings) -> tuple[TimedStore, TimedStore]:
 
 
 def _moving(settings: Settings) -> tuple[StoreDriver, StoreDriver]:
-    """Return the new store and the old one: one of them is the disk."""
+    """Return the new store and the old store, one of which is the disk."""
     disk, objects = _disk(settings.data, durable=settings.durable), object_store(settings)
     return (objects, disk) if settings.blob_url else (disk, objects)
 
 
 def object_store(settings: Settings) -> S3Store:
-    """Return the object store that the settings name; it is asked for nothing yet.
+    """Return the object store that the settings name, without a request to it.
 
-    Raises `SettingsError` for keys that cannot be used.
+    Raises `SettingsError` if no object store is named, boto3 is missing, or the keys are unusable.
     """
     place = settings.bucket_place
     if place is None:
         raise SettingsError("WHARF_BLOB_URL: no object store is named")
     if find_spec("boto3") is None:
         raise SettingsError("WHARF_BLOB_URL: an object store needs boto3: wharf-upload[s3]")
-    # A service with its blobs on the disk does not load what speaks to object stores.
+    # Import here: a service with its blobs on the disk does not need these modules.
     from wharf_upload.storage.s3.keys import KeyFile
     from wharf_upload.storage.s3.store import S3Store
 
@@ -111,13 +111,16 @@ def object_store(settings: Settings) -> S3Store:
 
 
 def prepare_object_store(settings: Settings) -> None:
-    """Let the bucket itself remove unfinished uploads, if there is a bucket that can."""
+    """Add a rule to the bucket by which the object store removes unfinished uploads itself.
+
+    Do nothing if the settings name no object store.
+    """
     if settings.uses_object_store:
         object_store(settings).add_lifecycle_rule()
 
 
 def local_store(data: Path, *, durable: bool) -> TimedStore:
-    """Return a store on a local or shared disk, its folders made."""
+    """Return a store on a local or shared disk; create its folders."""
     return TimedStore(_disk(data, durable=durable))
 
 
@@ -128,12 +131,12 @@ def _disk(data: Path, *, durable: bool) -> LocalStore:
 
 
 def open_partial_uploads(settings: Settings) -> PartialUploadStore:
-    """Return the growing files of resumable uploads."""
+    """Return the store of partial uploads: the growing files of resumable uploads."""
     return PartialUploadStore(settings.resumable_folder)
 
 
 def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
-    """Return the records; blobs' names are made durable before the rows that point to them."""
+    """Return the records; they make the names of blobs durable before the rows that name them."""
     database = open_database(settings.effective_database_url, durable=settings.durable)
     return SqlRecords(
         database,
@@ -152,7 +155,7 @@ def open_live_records(settings: Settings) -> SqlRecords:
 def open_backends(
     settings: Settings, store: BlobStore | None = None, records: SqlRecords | None = None
 ) -> Backends:
-    """Open what the settings name; a store or records that are open already are taken."""
+    """Open the backends that the settings name; a given store or given records are used as is."""
     store = store or open_store(settings)
     records = records or open_records(settings, store)
     return _OpenBackends(
@@ -167,12 +170,12 @@ def open_backends(
 
 
 def open_reservations(settings: Settings, database: Database) -> SqlReservations:
-    """Return what is reserved for bodies under way; `database` has the records.
+    """Return the reservations of bodies under way; `database` has the records.
 
-    With SQLite it is in a file of its own, which no transaction syncs.
+    With SQLite the reservations are in a separate file, which is never synced.
     """
     if database.dialect == "sqlite":
-        # The records may lie elsewhere (WHARF_DATABASE_URL).
+        # This folder may not exist, because the records may be elsewhere (WHARF_DATABASE_URL).
         settings.under_way_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         url = f"sqlite:///{settings.under_way_file}"
         database = open_database(url, durable=False, page_bytes=_SMALL_PAGE_BYTES)
@@ -184,14 +187,14 @@ def open_reservations(settings: Settings, database: Database) -> SqlReservations
 
 
 def is_migrated(settings: Settings) -> bool:
-    """Return whether the database has exactly the schema of this version."""
+    """Tell whether the database has exactly the schema of this version."""
     return revisions.is_at(settings.effective_database_url, VERSION_TABLE, SCHEMA)
 
 
 def forget_bodies(settings: Settings) -> None:
-    """End what is reserved for bodies of a gateway that does not run.
+    """End the reservations of spooled bodies if the gateway does not run: none is under way then.
 
-    Files of earlier starts of the machine go as well.
+    Also delete the files of reservations from earlier boots of the machine.
     """
     for file in settings.under_way_file.parent.glob(f"{UNDER_WAY}*"):
         if not file.name.startswith(settings.under_way_file.name):
@@ -206,7 +209,7 @@ def forget_bodies(settings: Settings) -> None:
 def sweeper(
     settings: Settings, backends: Backends, *, dry_run: bool = False, heard: Path | None = None
 ) -> Sweeper:
-    """Return the sweeper; `heard` is the file that the feed of revocations is followed to."""
+    """Return the sweeper; `heard` is the file of revocations, by default the service's own."""
     revocations = Revocations(heard or settings.revocation_file)
     return Sweeper(
         backends.store,
@@ -230,12 +233,12 @@ def sweeper(
 
 
 def collection_pause(settings: Settings, records: Records) -> GarbageCollectionPause:
-    """Return what keeps deleted files' bytes while somebody copies the store."""
+    """Return the garbage collection pause, during which no blob is removed."""
     return GarbageCollectionPause(records, settings.data if settings.data_shared else None)
 
 
 def _place_of_blobs(settings: Settings) -> str:
-    """Return what the records call the store of blobs."""
+    """Return the name of the blob store in the records, empty for the disk."""
     place = settings.bucket_place
     return "" if place is None else f"{place.endpoint}/{place.bucket}/{place.prefix}"
 
@@ -248,7 +251,7 @@ def blob_mover(
     parallel: int,
     bytes_per_second: int | None,
 ) -> BlobMover:
-    """Return what carries blobs from the old store to the new one."""
+    """Return the mover of blobs from the old store to the new store."""
     from wharf_upload.maintenance.moving_blobs import BlobMover
     from wharf_upload.maintenance.pace import Pace
 
@@ -268,7 +271,7 @@ def blob_mover(
 def sweep_uploads(
     settings: Settings, backends: Backends, *, dry_run: bool = False
 ) -> Callable[[], SweptUploads]:
-    """Return the function that makes one run over the resumable uploads of all replicas."""
+    """Return the function that sweeps the resumable uploads of all replicas once."""
     return lambda: upload_sweeper.sweep(
         backends.uploads,
         backends.parts,
@@ -279,7 +282,7 @@ def sweep_uploads(
 
 
 def own_disk(settings: Settings, backends: Backends) -> OwnDisk:
-    """Return what a replica sweeps by itself where no folder is shared."""
+    """Return the sweeper of this replica's own disk, for replicas without a shared folder."""
     return OwnDisk(
         sweeper(settings, backends),
         lambda: upload_sweeper.sweep(
@@ -301,7 +304,10 @@ def worker_loop(
     *,
     heard: Path | None = None,
 ) -> WorkerLoop:
-    """Return the work in the background; `publish` and `heard` are as for its parts."""
+    """Return the worker's loop.
+
+    The loop passes its reports to `publish`. `heard` is the sweeper's file of revocations.
+    """
     return WorkerLoop(
         sweeper(settings, backends, heard=heard),
         sweep_uploads(settings, backends),
@@ -315,7 +321,7 @@ def worker_loop(
 
 
 def installation(settings: Settings) -> Installation:
-    """Return what a backup copies, and what a restore fills."""
+    """Return the installation, which a backup copies and a restore fills."""
     url = settings.effective_database_url
     records = SqlRecords(open_database(url))
     return Installation(

@@ -1,4 +1,4 @@
-"""`wharf-upload`: what an operator does with the upload service beside HTTP."""
+"""The command `wharf-upload`, with which operators start and maintain the upload service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from wharf_upload.storage.base import StoreError
 @click.group()
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Wharf's upload service; its settings come from the environment (WHARF_…)."""
+    """Start and maintain Wharf's upload service.
+
+    The settings are read from the environment (WHARF_…).
+    """
     try:
         context.obj = settings.read(Settings)
     except settings.SettingsError as error:
@@ -30,11 +33,13 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.option(
-    "--starts", is_flag=True, help="Forget bodies that were on their way, if no gateway answers."
+    "--starts",
+    is_flag=True,
+    help="Also end the reservations of bodies under way, if the gateway does not respond.",
 )
 @click.pass_obj
 def migrate(own: Settings, *, starts: bool) -> None:
-    """Bring the database to this version; safe to run at any time, and several times."""
+    """Migrate the database to this version; safe to run at any time and repeatedly."""
     _migrate(own)
     if starts:
         from wharf_upload.bootstrap import forget_bodies
@@ -47,7 +52,7 @@ def _migrate(own: Settings) -> None:
 
     if is_migrated(own):
         return
-    # Only a database that is behind needs SQLAlchemy and Alembic.
+    # SQLAlchemy and Alembic are needed only to migrate, so import them only now.
     from servicekit.database import migrating
 
     migrating.upgrade(own.effective_database_url, Path(__file__).parent / "migrations")
@@ -56,7 +61,7 @@ def _migrate(own: Settings) -> None:
 @cli.command()
 @click.pass_obj
 def serve(own: Settings) -> None:
-    """Serve, in a container: migrate first (WHARF_SERVE_PREPARES), then start uWSGI."""
+    """Serve in a container: migrate first, unless WHARF_SERVE_PREPARES is false; start uWSGI."""
     serving.ini_file("upload")
     if own.serve_prepares:
         _migrate(own)
@@ -65,12 +70,15 @@ def serve(own: Settings) -> None:
 
 
 @cli.command("await-gateway")
-@click.option("--seconds", type=click.IntRange(min=0), default=60, help="Wait no longer.")
+@click.option(
+    "--seconds", type=click.IntRange(min=0), default=60, help="Longest time to wait, in seconds."
+)
 @click.pass_obj
 def await_gateway(own: Settings, seconds: int) -> None:
-    """Wait until the gateway beside this service has ended.
+    """Wait until the gateway of this service has ended.
 
-    Where both are told to stop at the same moment, the gateway has to end first: it still asks.
+    If both are stopped at the same time, the gateway must end first, because it still sends
+    requests to the service.
     """
     import time
 
@@ -91,7 +99,7 @@ def await_gateway(own: Settings, seconds: int) -> None:
 @cli.command()
 @click.pass_obj
 def worker(own: Settings) -> None:
-    """Run the background work until TERM."""
+    """Run the worker, which does the background work, until TERM."""
     from servicekit import logs as worker_logs
     from wharf_upload.processes import worker as background
 
@@ -106,31 +114,33 @@ def worker(own: Settings) -> None:
 @cli.command()
 @click.pass_obj
 def live(own: Settings) -> None:
-    """Tell clients what happens, by Socket.IO and SSE, until TERM (docs/live.md)."""
+    """Send events to clients over Socket.IO and SSE until TERM (docs/live.md)."""
     logs.configure("live", own.log_level)
     from wharf_upload.processes.lean_imports import without_unused
 
     with without_unused():
-        # Only this command needs what the extra `live` installs.
+        # Only this command needs the packages of the extra `live`.
         from wharf_upload.processes import live as channel
 
     channel.run_until_signal(own)
 
 
 @cli.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--dry-run", is_flag=True, help="Only print what the sweeper would remove.")
 @click.option(
     "--older-than",
     "older_than_seconds",
     type=click.IntRange(min=0),
-    help="Seconds since the last change, instead of WHARF_LEASE_SECONDS. 0 needs a service that "
-    "is stopped: it takes uploads under way for leftovers.",
+    help="Least age of what is removed, in seconds, instead of WHARF_LEASE_SECONDS and "
+    "WHARF_DELETED_GRACE_SECONDS. Stop the service before you use 0: uploads under way would be "
+    "removed as leftovers.",
 )
 @click.pass_obj
 def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:  # noqa: FBT001 -- click passes options so
-    """Remove what nothing refers to: deleted files' bytes, leftovers of crashes.
+    """Remove the bytes of deleted files and the leftovers of crashes.
 
-    In an object store this looks at all hours, the worker at those that it has not seen yet.
+    In an object store this command checks the blobs of all hours. The worker checks only hours that
+    it has not checked yet.
     """
     from dataclasses import replace
 
@@ -151,13 +161,13 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
 
 
 @cli.command()
-@click.option("--read-all", is_flag=True, help="Read and hash every file, too.")
+@click.option("--read-all", is_flag=True, help="Also read every file and compare its digest.")
 @click.pass_obj
 def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passes options so
-    """Compare records and files, both ways; exits with 1 when a file is missing or damaged.
+    """Compare records and files; exit with 1 if a file is missing or damaged.
 
-    Files without a record are counted as leftovers. They are no fault: the worker removes them, or
-    `wharf-upload sweep`. Wharf may run meanwhile.
+    Files without a record count as leftovers. Leftovers are no faults: the worker or `wharf-upload
+    sweep` removes them. Wharf may run during the check.
     """
     import time
 
@@ -170,7 +180,7 @@ def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passe
     limit = time.time() - own.lease_seconds
     left = _told(integrity.leftovers(store, records, limit, listed))
     found = _told(integrity.faults(store, records, read_all=read_all, listed=listed))
-    if own.data_shared:  # else they are on the disks of several replicas
+    if own.data_shared:  # otherwise partial uploads are on the disks of several replicas
         found += _told(integrity.upload_faults(backends.parts, backends.uploads))
     click.echo(f"leftovers: {left}")
     click.echo(f"faults: {found}")
@@ -179,7 +189,7 @@ def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passe
 
 
 def _told(lines: Iterable[str]) -> int:
-    """Print the lines; return how many there were."""
+    """Print the lines; return their number."""
     count = 0
     for line in lines:
         click.echo(line)
@@ -188,26 +198,26 @@ def _told(lines: Iterable[str]) -> int:
 
 
 @cli.command("move-blobs")
-@click.option("--dry-run", is_flag=True, help="Only say how much is in the old place.")
+@click.option("--dry-run", is_flag=True, help="Only print how much is in the old place.")
 @click.option(
     "--parallel",
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="Files that are copied at the same time.",
+    help="Number of files that are copied at the same time.",
 )
 @click.option(
     "--rate-bytes-per-second",
     "rate",
     type=click.IntRange(min=1),
-    help="Read no more than this; without it, as fast as it goes.",
+    help="Most bytes to read per second. Without this option there is no limit.",
 )
 @click.pass_obj
 def move_blobs(own: Settings, dry_run: bool, parallel: int, rate: int | None) -> None:  # noqa: FBT001 -- click passes options so
-    """Carry the files' bytes from WHARF_BLOB_OLD_URL to where WHARF_BLOB_URL says.
+    """Move the files' bytes from WHARF_BLOB_OLD_URL to WHARF_BLOB_URL.
 
-    The service may run meanwhile, if all its processes have both settings. A run that was killed
-    is gone on with by another one. Exits with 1 when the bytes of a file cannot be moved.
+    The service may run during the move if all its processes have both settings. After a run was
+    killed, run the command again: it continues. Exit with 1 if the bytes of a file cannot be moved.
     """
     from wharf_upload import bootstrap
     from wharf_upload.maintenance import blobs_left, moving_blobs
@@ -243,12 +253,12 @@ def move_blobs(own: Settings, dry_run: bool, parallel: int, rate: int | None) ->
 _LINK = click.option(
     "--link",
     is_flag=True,
-    help="Give each file's bytes a second name instead of copying them; on one file system only.",
+    help="Make hard links instead of copies of the files' bytes; on one file system only.",
 )
 _RECORDS_ONLY = click.option(
     "--records-only",
     is_flag=True,
-    help="Leave the files' bytes where they are: in an object store that is kept in another way.",
+    help="Do not copy the files' bytes: they are in an object store with its own backup.",
 )
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 
@@ -259,9 +269,9 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 @_RECORDS_ONLY
 @click.pass_obj
 def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Copy all records and files into FOLDER; again into the same one copies what is new.
+    """Copy all records and files into FOLDER; a later run into the same FOLDER copies new files.
 
-    The service may run meanwhile.
+    The service may run during the backup.
     """
     _copy(own, folder, "backup", **options)
 
@@ -273,13 +283,13 @@ def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
 @click.option(
     "--skip-damaged",
     is_flag=True,
-    help="Restore the rest of a damaged backup; what is damaged is then missing.",
+    help="Restore a damaged backup without its damaged files, which are then missing.",
 )
 @click.pass_obj
 def restore_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Fill an empty installation from the backup in FOLDER, on SQLite or PostgreSQL.
+    """Restore the backup in FOLDER into an empty installation, on SQLite or PostgreSQL.
 
-    The service must not run. Afterwards `wharf-upload check --read-all` compares every digest.
+    Stop the service before. Afterwards `wharf-upload check --read-all` compares every digest.
     """
     _copy(own, folder, "restore", **options)
 

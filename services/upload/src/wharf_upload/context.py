@@ -1,4 +1,4 @@
-"""The parts of the service and how they are put together, on any store and any database."""
+"""The composition of the service's parts, on any store and any database."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ NAME, AUDIENCE = "upload", "upload"
 
 @dataclass(frozen=True)
 class AccessParts:
-    """Who may, and how much. `keys_error` says what is wrong with the keys, or `None`."""
+    """The parts that decide about access and limits; `keys_error` returns an error or `None`."""
 
     verifier: Verifier
     keys_error: Callable[[], str | None]
@@ -78,7 +78,7 @@ class AccessParts:
 
 @dataclass(frozen=True)
 class ReceivingParts:
-    """What takes bodies, whichever way they come."""
+    """The parts that receive bodies, by any protocol."""
 
     rules: UploadRules
     room: DiskRoom
@@ -93,7 +93,7 @@ class ReceivingParts:
 
 @dataclass(frozen=True)
 class AppContext:
-    """What processes and routes are put together from. `clock` gives unix seconds."""
+    """All parts from which processes and routes are composed; `clock` returns unix seconds."""
 
     settings: Settings
     clock: Callable[[], float]
@@ -125,7 +125,7 @@ def app_context(
     keys: tokens.Keys | None,
     clock: Callable[[], float],
 ) -> AppContext:
-    """Return the parts on a store and a database; `clock` gives unix seconds."""
+    """Return the parts on the given backends; `clock` returns unix seconds."""
     store, records = backends.store, backends.records
     access = _access(settings, records, keys, clock)
     receiving = _receiving(settings, backends, access, clock)
@@ -165,7 +165,7 @@ def _access(
     keys: tokens.Keys | None,
     clock: Callable[[], float],
 ) -> AccessParts:
-    """Who may, and how much."""
+    """Return the parts that decide about access and limits."""
     key_file = jwks.KeyFile(settings.key_file)
     verifier = tokens.Verifier(
         keys or key_file, issuer=settings.issuer, audience=AUDIENCE, clock=clock
@@ -199,7 +199,7 @@ def _receiving(
     access: AccessParts,
     clock: Callable[[], float],
 ) -> ReceivingParts:
-    """What takes bodies, whichever way they come."""
+    """Return the parts that receive bodies, by any protocol."""
     store, records = backends.store, backends.records
     tenant_limits = access.tenant_limits
     rules = UploadRules(records, tenant_limits, max_file_bytes=settings.max_file_bytes)
@@ -253,7 +253,7 @@ def _disk_room(settings: Settings, backends: Backends) -> DiskRoom:
 def _held(
     settings: Settings, backends: Backends, receiving: ReceivingParts, clock: Callable[[], float]
 ) -> HeldUploads:
-    """Return the holder of resumable uploads, which gives one to a request at a time."""
+    """Return the holder of resumable uploads, which lends each upload to one request at a time."""
     return HeldUploads(
         backends.uploads,
         backends.parts,
@@ -266,7 +266,7 @@ def _held(
 
 
 class _UploadSteps(NamedTuple):
-    """The steps that uploads in requests of their own, and uploads in forms, have in common."""
+    """The steps that resumable uploads and slices in forms have in common."""
 
     creator: UploadCreator
     completer: UploadCompleter
@@ -338,7 +338,7 @@ def _forms(
 def _slices(
     held: HeldUploads, steps: _UploadSteps, settings: Settings, receiving: ReceivingParts
 ) -> SliceReceiver:
-    """What takes forms with slices of files."""
+    """Return the receiver of forms that contain slices of files."""
     creator, completer, terminator = steps
     parked = ParkedSlices(settings.resumable_folder, durable=settings.durable)
     joiner = SliceJoiner(held, parked, receiving.rules, completer, terminator)

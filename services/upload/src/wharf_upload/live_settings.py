@@ -1,4 +1,4 @@
-"""Settings of the live channel: where it listens, and how much it takes."""
+"""Settings of the live channel: its addresses and its limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AUTO, ON, OFF = "auto", "on", "off"
 
 @dataclass(frozen=True, kw_only=True)
 class LiveSettings:
-    """The part of the settings that is about the live channel."""
+    """The settings for the live channel."""
 
     live_socket: str = setting(
         "",
@@ -52,9 +52,9 @@ class LiveSettings:
     )
     live_queued_events: int = setting(
         1000,
-        doc="The number of events that may wait for a slow live connection. Above it the live "
-        "channel drops them and tells the client to continue with `GET /v1/events` from its "
-        "last event.",
+        doc="The number of events of a tenant that may wait for slow live connections. Above it the "
+        "live channel drops the oldest and tells a client that missed some to read them with "
+        "`GET /v1/events`.",
         minimum=1,
         maximum=100_000,
     )

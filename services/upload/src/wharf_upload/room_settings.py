@@ -1,4 +1,4 @@
-"""Settings of the room that uploads leave, and that bodies under way may have reserved."""
+"""Settings of the free space that uploads must leave, and of reservations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from servicekit.settings import setting
 
 @dataclass(frozen=True, kw_only=True)
 class RoomSettings:
-    """The part of the settings that is about room on the disk."""
+    """The settings for free space on the disk."""
 
     disk_reserve_bytes: int = setting(
         64 << 20,

@@ -1,4 +1,4 @@
-"""Settings of the rows that a tenant may make beside its files."""
+"""Settings of the rows that a tenant may have in addition to its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wharf_upload.domain.row_limits import RowLimits
 
 @dataclass(frozen=True, kw_only=True)
 class RowSettings:
-    """The part of the settings that is about rows."""
+    """The settings for limits of rows."""
 
     tenant_max_buckets: int = setting(
         1000,
@@ -43,12 +43,12 @@ class RowSettings:
         minimum=1,
     )
     idempotency_seconds: int = setting(
-        24 * 3600, doc="How long an `Idempotency-Key` is remembered, in seconds.", minimum=60
+        24 * 3600, doc="How long an `Idempotency-Key` is stored, in seconds.", minimum=60
     )
 
     @property
     def row_limits(self) -> RowLimits:
-        """The limits of rows, for the records."""
+        """Return the limits of rows, for the records."""
         return RowLimits(
             buckets=self.tenant_max_buckets,
             open_uploads=self.tenant_max_open_uploads,

@@ -1,4 +1,4 @@
-"""Settings of the upload service; see `docs/settings.md`, which is made from this file."""
+"""Settings of the upload service; `docs/settings.md` is generated from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
-    """What the upload service and its worker read from the environment."""
+    """The settings that the upload service, its worker and the live channel read.
+
+    They come from environment variables.
+    """
 
     data: Path = setting(doc="The folder of all data.")  # noqa: RUF009 -- as for all others
     issuer: str = setting(
@@ -78,8 +81,8 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     instance: str = setting(
         ALONE,
-        doc="The name of this replica and of the gateway next to it, unique among all that share "
-        "`WHARF_DATA`: a-z, 0-9 and '-'. The worker has its own name or that of a replica "
+        doc="The name of this replica and of the gateway next to it, unique in the installation: "
+        "a-z, 0-9 and '-'. The worker has its own name or that of a replica "
         "(docs/scaling.md).",
     )
     spool: str = setting(
@@ -172,7 +175,7 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     upload_expiry_seconds: int = setting(
         24 * 3600,
-        doc="How long a resumable upload is kept after its last bytes, in seconds.",
+        doc="How long a resumable upload is kept after its last bytes were received, in seconds.",
         minimum=60,
     )
     stream_grace_seconds: int = setting(
@@ -239,7 +242,10 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
 
     def __post_init__(self) -> None:
-        """The name stands in paths."""
+        """Raise `SettingsError` for a wrong or contradictory setting.
+
+        The instance name is part of paths, so only a few characters are allowed.
+        """
         if not _INSTANCE.fullmatch(self.instance):
             raise SettingsError(
                 f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 "
@@ -252,7 +258,7 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
 
     @property
     def tenant_limits(self) -> Limits:
-        """What holds for tenants for whom nothing else is set; `None` is no limit."""
+        """Return the limits of tenants without their own limits; `None` is no limit."""
         return Limits(
             max_bytes=self.tenant_max_bytes or None,
             max_files=self.tenant_max_files or None,
@@ -265,7 +271,7 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
 
     @property
     def quota(self) -> Quota:
-        """What the records hold tenants to for whom nothing else is set."""
+        """Return the quota that the records enforce for tenants without their own limits."""
         return Quota(
             max_bytes=self.tenant_limits.max_bytes,
             max_files=self.tenant_limits.max_files,
@@ -275,46 +281,49 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
 
     @property
     def durable(self) -> bool:
-        """Whether a 201 survives a power cut."""
+        """Tell whether a file survives a power cut once the client has got 201."""
         return self.durability == FULL
 
     @property
     def effective_database_url(self) -> str:
-        """The database, with the default filled in."""
+        """Return the URL of the database, by default SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data / 'upload' / 'upload.db'}"
 
     @property
     def effective_long_work_threads(self) -> int:
-        """Threads for long work, with the default filled in: sending is mostly waiting."""
+        """Return the number of threads for long work.
+
+        The default is larger with an object store, because threads that send files mostly wait.
+        """
         return self.long_work_threads or (16 if self.blob_url else 4)
 
     @property
     def leases_are_shared(self) -> bool:
-        """Whether other replicas may work on the same resumable uploads."""
+        """Tell whether other replicas may write to the same resumable uploads."""
         if self.leases == AUTO:
             return not self.effective_database_url.startswith("sqlite:")
         return self.leases == DATABASE
 
     @property
     def effective_nginx_status_url(self) -> str:
-        """nginx's own counters, with the default filled in."""
+        """Return the URL of nginx's `stub_status`, by default next to the feed."""
         return self.nginx_status_url or f"{self.feed_url.rpartition('/')[0]}/nginx_status"
 
     @property
     def notices_place(self) -> str:
-        """Where notices go, as `notices.places` names it."""
+        """Return the place of notices, in the form of `notices.places`."""
         if self.notices_url or self.limits_url.startswith(REDIS):
             return self.notices_url or self.limits_url
         return socket_place(self.notices_socket)
 
     @property
     def effective_live_socket(self) -> str:
-        """Where the live channel listens, with the default filled in."""
+        """Return the address of the live channel, by default a socket in the socket folder."""
         return self.live_socket or str(self.socket_folder / "live.sock")
 
     @property
     def live_takes_polling(self) -> bool:
-        """Whether live clients may come by HTTP long-polling."""
+        """Tell whether live clients may use HTTP long-polling."""
         if self.live_polling == AUTO:
             return not self.notices_place.startswith(REDIS)
         return self.live_polling == ON

@@ -1,9 +1,10 @@
-"""What happens to files, told inside the process by blinker; see docs/how-to/react-to-uploads.md.
+"""Signals: blinker messages inside the process about files (docs/how-to/react-to-uploads.md).
 
-The sender of each is the tenant's name: `accepted.connect(receiver, sender="acme")` hears of one
-tenant. A signal is sent after the commit, in the thread of the request (or of the worker) that
-caused it; what a receiver raises is logged and harms nobody. A process tells only what it did
-itself: whoever needs everything, over restarts too, reads the events (`GET /v1/events`).
+The sender of a signal is the tenant's name, so `accepted.connect(receiver, sender="acme")` gets the
+signals of one tenant. The service sends a signal after the commit, in the thread of the request or
+worker that caused it. An exception from a receiver is logged and has no other effect. A process
+sends signals only for its own changes. A program that needs all changes, also over restarts, reads
+the events (`GET /v1/events`).
 """
 
 from __future__ import annotations
@@ -20,24 +21,27 @@ log = logging.getLogger(__name__)
 _signals = Namespace()
 
 accepted = _signals.signal("accepted")
-"""A file is stored. `file` (domain.files.File); `replaced` (bool): another was there before."""
+"""A file was stored. `file` (domain.files.File); `replaced` (bool): it replaced another file."""
 
 rejected = _signals.signal("rejected")
-"""An upload was refused; nothing is stored. `slug` (str) of the problem, `status` (int), `subject`
-(str), `path` (str): the address as it was sent. The sender is empty where nobody is known."""
+"""An upload was refused; nothing was stored. `slug` (str) of the problem, `status` (int), `subject`
+(str), `path` (str): the address as the client sent it. The sender is empty if the tenant is not
+known."""
 
 changed = _signals.signal("changed")
-"""A file has another name, address, metadata or expiry. `file` (domain.files.File): as it is now;
-its `id` says which one it was."""
+"""A file's name, address, metadata or expiry was changed. `file` (domain.files.File): the file
+after the change; its `id` stays the same."""
 
 deleted = _signals.signal("deleted")
-"""A client deleted a file, or moved another one over it. `file` (domain.files.File): as it was."""
+"""A client deleted a file, or moved another file over it. `file` (domain.files.File): the deleted
+file."""
 
 expired = _signals.signal("expired")
-"""A file's time was over and it is removed. `file` (domain.files.File): as it was. Readers miss it
-from `expires_at` on; this comes when it is swept, or when its place is needed before that."""
+"""An expired file was removed. `file` (domain.files.File): the removed file. Clients cannot read it
+from `expires_at` on. The signal is sent later: when the worker removes the file, or earlier if its
+key or its space in the quota is needed."""
 
-# What the records say, by the kind of the event.
+# The signal and its extra arguments, by the kind of the event.
 _BY_EVENT: Mapping[str, tuple[NamedSignal, Mapping[str, object]]] = {
     "file.created": (accepted, {"replaced": False}),
     "file.replaced": (accepted, {"replaced": True}),
@@ -49,7 +53,7 @@ _BY_EVENT: Mapping[str, tuple[NamedSignal, Mapping[str, object]]] = {
 
 
 def send(signal: NamedSignal, tenant: str, **arguments: object) -> None:
-    """Calls the receivers one after the other; what one raises is logged."""
+    """Call the receivers one after another; log the exceptions that they raise."""
     if not signal.receivers:
         return
     for receiver in signal.receivers_for(tenant):
@@ -60,14 +64,17 @@ def send(signal: NamedSignal, tenant: str, **arguments: object) -> None:
 
 
 def tell(tenant: str, kind: str, file: object) -> None:
-    """Sends the signal that belongs to an event of the records, where there is one."""
+    """Send the signal for an event of the records, if the event's kind has one."""
     known = _BY_EVENT.get(kind)
     if known is not None:
         send(known[0], tenant, file=file, **known[1])
 
 
 def load(modules: tuple[str, ...]) -> None:
-    """Imports the operator's modules, which connect their receivers; raises `SettingsError`."""
+    """Import the operator's modules, which connect their receivers.
+
+    Raises `SettingsError` if an import fails.
+    """
     for module in modules:
         try:
             import_module(module)

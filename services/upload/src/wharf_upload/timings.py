@@ -1,8 +1,9 @@
-"""The stages of an upload and how long each takes: for metrics, and for traces where these are on.
+"""The durations of an upload's stages, for metrics and, if tracing is on, for traces.
 
-`receive` is from the body's arrival in Python to its commit, and has `hash` in it and `fsync` of
-the file; `commit` is from asking for it to its being durable, the `fsync` of the names and the wait
-for a group's turn included. `fsync` is each call.
+`receive` is the time from the body's arrival in Python to the start of the commit; it includes
+`hash` and the file's `fsync`. `commit` is the time from the request of a commit until the commit is
+durable; it includes the `fsync` of the names and the wait for the group commit. `fsync` is the time
+of each fsync call.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ _note = durations.note
 
 
 class Tracer(Protocol):
-    """What makes spans of stages (`servicekit.tracing`)."""
+    """The interface that makes spans from stages (`servicekit.tracing`)."""
 
     def stage(self, name: str, begun: float, ended: float) -> None:
-        """A stage of the request that this thread works on; times of `time.perf_counter()`."""
+        """Add a stage of this thread's request; the times are from `time.perf_counter()`."""
 
 
-# None: traces are off, and this is all that they cost.
+# None: tracing is off. The check for None is then the only cost.
 tracer: Tracer | None = None
 
 
 def ended(stage: tuple[str], begun: float) -> None:
-    """Notes that a stage has ended now; `begun` is `time.perf_counter()` at its beginning."""
+    """Record that a stage has ended now; `begun` is `time.perf_counter()` at its beginning."""
     now = time.perf_counter()
     _note((stage, now - begun))
     if tracer is not None:

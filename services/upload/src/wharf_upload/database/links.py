@@ -25,8 +25,8 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ADVICE = (
-    "End some of them with DELETE /v1/links/{id}, or all with POST /v1/links/rotate; those that "
-    "expire make room by themselves."
+    "End some of them with DELETE /v1/links/{id}, or all with POST /v1/links/rotate; the worker "
+    "also removes links that have expired."
 )
 # Sorts after every id, because ids consist of hexadecimal digits.
 _LAST = "~"
