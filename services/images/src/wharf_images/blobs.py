@@ -1,4 +1,4 @@
-"""The bytes of files: asked of the gateway by HTTP on a unix socket, and kept in memory files."""
+"""The bytes of files: fetched from the gateway by HTTP on a unix socket, stored in memory files."""
 
 from __future__ import annotations
 
@@ -11,52 +11,53 @@ from dataclasses import dataclass
 
 from wharf_images.formats import MAX_FILE_BYTES, PREFIX_BYTES, NoPicture, format_of
 
-# As the store names blobs: the tenant, two digits, the blob.
+# A blob's location in the store: the tenant, two digits, the name of the blob.
 _LOCATION = re.compile(r"([a-z0-9-]{1,63})/[0-9a-f]{2}/[0-9a-f-]{1,64}")
-# A path and query that upload has signed for an object store; nothing in it ends a line.
+# A path and query that upload has signed for an object store; it contains no line end.
 _SIGNED = re.compile(r"(?:/[!-~]{1,4000})?")
-# For the whole of a file; the gateway is on the same machine.
+# For a complete file; the gateway is on the same machine.
 TIMEOUT_SECONDS = 5.0
 _HEAD_BYTES, _BLOCK_BYTES = 16 * 1024, 256 * 1024
-# Sealed: the process that gets the file can read it, and nothing else.
+# With these seals, the process that gets the descriptor can only read the file.
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class BlobGone(Exception):
-    """There is no such blob any more."""
+    """The blob does not exist any more."""
 
 
 class BlobsUnavailable(Exception):
-    """The gateway gives no bytes now."""
+    """The gateway cannot send the bytes at present."""
 
 
 def tenant_of(location: str) -> str | None:
-    """Return the tenant of a blob's location; `None` where it is no location."""
+    """Return the tenant of a blob's location, `None` for a text that is not a location."""
     found = _LOCATION.fullmatch(location)
     return found[1] if found else None
 
 
 def is_signed(text: str) -> bool:
-    """Whether a text can be the signed address of a blob on an object store; empty is none."""
+    """Tell whether a text can be a presigned address at an object store; empty means none."""
     return _SIGNED.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """The gateway's socket for bytes."""
+    """A client of the gateway's socket for the bytes of files."""
 
     path: str
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def fetch(self, location: str, signed: str = "") -> int:
-        """Return the descriptor of a sealed memory file with the blob's bytes, to be closed.
+        """Return the descriptor of a sealed memory file with the blob's bytes.
 
-        `signed` is the address by which the gateway gets it from an object store.
+        The caller must close the descriptor. `signed` is the presigned address at which the gateway
+        fetches the blob from an object store.
 
         Raises:
-            NoPicture: its first bytes or its size say that it has none; the rest was not fetched.
-            BlobGone: there is no such blob.
-            BlobsUnavailable: try again later.
+            NoPicture: the first bytes or the size exclude a picture; the rest was not fetched.
+            BlobGone: the blob does not exist.
+            BlobsUnavailable: the gateway cannot send the bytes; a later retry may succeed.
         """
         descriptor = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
@@ -64,7 +65,7 @@ class Blobs:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(self.timeout_seconds)
                 connection.connect(self.path)
-                # 1.0: the answer is neither in chunks nor followed by another one.
+                # HTTP/1.0: the response is not chunked, and the connection ends after it.
                 field = f"X-Wharf-Blob: {signed}\r\n" if signed else ""
                 request = f"GET /_bytes/{location} HTTP/1.0\r\nHost: images\r\n{field}\r\n"
                 connection.sendall(request.encode("ascii"))
@@ -98,22 +99,22 @@ def _receive(connection: socket.socket, descriptor: int, until: float) -> None:
         if received >= size:
             break
         if time.monotonic() > until:
-            raise BlobsUnavailable("the bytes come too slowly")
+            raise BlobsUnavailable("the bytes arrive too slowly")
         count = connection.recv_into(buffer)
         if not count:
             break
     if received != size:
-        raise BlobsUnavailable(f"{received} bytes came of {size}")
+        raise BlobsUnavailable(f"received {received} of {size} bytes")
 
 
 def _begin(connection: socket.socket) -> tuple[int, bytes]:
-    """Return the size of the blob, and what came of it with the head of the answer."""
+    """Return the size of the blob, and its bytes that arrived together with the response's head."""
     head = b""
     while b"\r\n\r\n" not in head:
         part = connection.recv(_HEAD_BYTES)
         head += part
         if not part or len(head) > 2 * _HEAD_BYTES:
-            raise BlobsUnavailable("no answer")
+            raise BlobsUnavailable("no complete response head")
     head, _, content = head.partition(b"\r\n\r\n")
     status, *lines = head.split(b"\r\n")
     code = status.split(b" ")[1:2]
@@ -126,7 +127,7 @@ def _begin(connection: socket.socket) -> tuple[int, bytes]:
     }
     length = fields.get(b"content-length", b"")
     if not length.isdigit():
-        raise BlobsUnavailable("an answer without its length")
+        raise BlobsUnavailable("the response has no valid Content-Length")
     if int(length) > MAX_FILE_BYTES:
         raise NoPicture("too-large", f"{int(length)} bytes")
     return int(length), content

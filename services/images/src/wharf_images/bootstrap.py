@@ -1,4 +1,4 @@
-"""Composes the service from its settings."""
+"""The composition of the service from its settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wharf_images.settings import Settings, address_of
 
 log = logging.getLogger(__name__)
 
-# A white BMP of 1 x 1: the file of the self-test.
+# The file of the self-test: a white BMP of 1 x 1 pixels.
 TINY = (
     b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0\4\0\0\0"
     b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0"
@@ -31,27 +31,27 @@ TINY = (
 
 
 def landlock_version(mode: str) -> int:
-    """Return the kernel's version of Landlock, 0 where it has none and `mode` allows that.
+    """Return the kernel's version of Landlock, 0 if it has none and `mode` allows that.
 
     Raises:
-        SettingsError: the sandbox cannot be made as it has to be.
+        SettingsError: the kernel has no known seccomp, or no Landlock although `mode` requires it.
     """
     if not kernel.has_seccomp() or not seccomp.is_known(kernel.machine()):
         raise SettingsError(
-            f"the kernel ({kernel.machine()}) has no seccomp filters that are known here: "
-            "without them no picture is made (docs/small-pictures.md)"
+            f"the kernel ({kernel.machine()}) has no seccomp filters that this service knows. "
+            "The service makes no picture without them (docs/small-pictures.md)"
         )
     found = kernel.landlock_abi()
     if not found and mode == "require":
         raise SettingsError(
             "WHARF_IMAGES_SANDBOX=require: the kernel has no Landlock, or the container's "
-            "seccomp profile refuses it; `auto` would go on without it"
+            "seccomp profile refuses it; with `auto` the service continues without Landlock"
         )
     return found
 
 
 def zygote_command(version: int) -> list[str]:
-    """Return what starts a zygote; its module, and with it Pillow, is imported there alone."""
+    """Return the command that starts a zygote, the only process that imports Pillow."""
     return [sys.executable, "-I", "-m", "wharf_images.zygote", str(version)]
 
 
@@ -59,12 +59,12 @@ def serve(settings: Settings) -> None:
     """Serve until TERM.
 
     Raises:
-        SettingsError: the sandbox cannot be made, or no picture in it.
+        SettingsError: the kernel does not support the sandbox that the settings require.
         OSError: a socket cannot be opened.
     """
     version = landlock_version(settings.images_sandbox)
     if not version:
-        log.warning("the kernel has no Landlock: the sandbox is made of limits and seccomp alone")
+        log.warning("the kernel has no Landlock: the sandbox consists of limits and seccomp only")
     sandbox = Sandbox(zygote_command(version))
     try:
         _serve(settings, sandbox, version)
@@ -83,7 +83,7 @@ def _serve(settings: Settings, sandbox: Sandbox, version: int) -> None:
     def tick() -> None:
         keep()
         sandbox.watch()
-        # What was wrong at the start may have passed, such as a machine without memory.
+        # The error at startup may be temporary, for instance a machine without free memory.
         if state[0]:
             state[0] = self_test(sandbox, TINY)
 
@@ -102,7 +102,7 @@ def _serve(settings: Settings, sandbox: Sandbox, version: int) -> None:
 def _gauges(
     server: Server, sandbox: Sandbox, version: int
 ) -> dict[str, tuple[str, Callable[[], metrics.Samples]]]:
-    """Return what is looked up when somebody asks."""
+    """Return the gauges, whose values are read at each scrape."""
     return {
         "wharf_images_waiting": (
             "Requests that wait for a worker.",
@@ -118,14 +118,14 @@ def _gauges(
             lambda: [("", sandbox.restarts)],
         ),
         "wharf_process_resident_memory_bytes": (
-            "Memory (PSS: shared pages are divided among those who share them).",
+            "Memory (PSS: shared pages are divided among the processes that share them).",
             lambda: [
                 ('process="server"', metrics.memory_bytes(os.getpid())),
                 ('process="zygote"', sum(map(metrics.memory_bytes, sandbox.pids()))),
             ],
         ),
         "wharf_process_cpu_seconds_total": (
-            "CPU time of the service, processes that ended included.",
+            "CPU time of the service, ended processes included.",
             lambda: [("", metrics.cpu_seconds(sandbox.pids()))],
         ),
     }
@@ -134,8 +134,11 @@ def _gauges(
 def _listeners(
     settings: Settings,
 ) -> tuple[list[tuple[socket.socket, bool]], Callable[[], object]]:
-    """Return the sockets, and what leaves copies of ours for the next container (ADR 37)."""
-    keep: Callable[[], object] = lambda: None  # noqa: E731 -- the default of one line
+    """Return the listening sockets with their `is_http`, and the function that keeps copies.
+
+    The copies are for the next container (ADR 37).
+    """
+    keep: Callable[[], object] = lambda: None  # noqa: E731 -- a default in one line
     listener = inherited(settings.socket)
     if listener is None:
         kept = Kept(settings.socket)
@@ -150,8 +153,9 @@ def _listeners(
 
 
 def _say_ready(version: int) -> None:
-    log.info("making pictures; Landlock %s", version or "is missing")
-    # uWSGI's two hooks make both for the other services: it accepts connections, it hears TERM.
+    log.info("ready to make pictures; Landlock %s", version or "is missing")
+    # The files say that the process accepts connections and handles TERM. For the other services
+    # two hooks of uWSGI write them.
     if ready := os.environ.get("WHARF_READY_FILE"):
         for path in (ready, f"{ready}.term"):
             with suppress(OSError):

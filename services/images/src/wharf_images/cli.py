@@ -1,4 +1,4 @@
-"""`wharf-images`: makes small pictures of files."""
+"""The command `wharf-images`, which runs and checks the picture service."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from wharf_images.sandbox.client import Sandbox
 
 
 def main() -> None:
-    """Run the command; a mistake of the operator is one line on standard error."""
+    """Run the command; report an operator's mistake as one line on standard error."""
     command_line.run(cli, "wharf-images")
 
 
 @click.group()
 @click.version_option(__version__)
 def cli() -> None:
-    """Wharf's small pictures. Settings are read from the environment (WHARF_SOCKETS, ...)."""
+    """Run or check Wharf's picture service.
+
+    The settings are read from the environment (WHARF_SOCKETS, ...).
+    """
 
 
 @cli.command()
@@ -35,9 +38,9 @@ def serve() -> None:
 
 
 @cli.command()
-@click.option("--require", is_flag=True, help="Fail where there is no Landlock.")
+@click.option("--require", is_flag=True, help="Fail if the kernel has no Landlock.")
 def check(*, require: bool) -> None:
-    """Say which sandbox the kernel gives, and make a tiny picture in it."""
+    """Print which sandbox the kernel supports, and make a tiny picture in it."""
     version = bootstrap.landlock_version("require" if require else "auto")
     print(f"Landlock: {f'version {version}' if version else 'none'}")
     print(f"seccomp: filters for {kernel.machine()}")

@@ -1,4 +1,4 @@
-"""A connection to the service: one request by uwsgi or, on the internal port, by HTTP."""
+"""A connection to the service with one request, by uwsgi or by HTTP on the internal port."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from servicekit.uwsgi_protocol import (
 from wharf_images.maker import Answer
 
 _HEAD_BYTES = 16 * 1024
-# nginx reads at once; who does not is left alone.
+# nginx reads the response immediately. The service closes the connection of a slower client.
 _WRITE_SECONDS = 5.0
 _NEEDED = ("REQUEST_METHOD", "PATH_INFO")
 
 
 @dataclass(eq=False)
 class Connection:
-    """What came on a connection so far, up to the whole request.
+    """A connection and the bytes of its request that have arrived so far.
 
     Attributes:
-        is_http: it came on the internal port.
-        deadline: when a request that is not whole is given up.
+        is_http: the connection is on the internal port.
+        deadline: when the server closes a connection whose request is incomplete, in seconds of
+            `time.monotonic()`.
     """
 
     socket: socket.socket
@@ -37,11 +38,11 @@ class Connection:
     _received: bytearray = field(default_factory=bytearray)
 
     def read(self) -> Mapping[str, str] | None:
-        """Return the variables of the request, or `None` while some are missing.
+        """Return the variables of the request, or `None` while the request is incomplete.
 
         Raises:
-            MalformedPacket: it is no request.
-            ConnectionError: the other side has gone.
+            MalformedPacket: the bytes are not a request.
+            ConnectionError: the client has disconnected.
         """
         try:
             part = self.socket.recv(_HEAD_BYTES)
@@ -53,14 +54,14 @@ class Connection:
         return self._http() if self.is_http else self._uwsgi()
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer and close; a client that has gone does not matter."""
+        """Send the response and close the connection; ignore a client that has disconnected."""
         fields = (*answer.headers, ("Connection", "close"))
         with self.socket, suppress(OSError):
             self.socket.settimeout(_WRITE_SECONDS)
             self.socket.sendall(response_of(answer.status, fields, answer.body))
 
     def has_gone(self) -> bool:
-        """Return whether the other side waits no more."""
+        """Tell whether the client has disconnected."""
         try:
             return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
@@ -79,10 +80,10 @@ class Connection:
     def _http(self) -> Mapping[str, str] | None:
         if b"\r\n\r\n" not in self._received:
             if len(self._received) > _HEAD_BYTES:
-                raise MalformedPacket("a long head")
+                raise MalformedPacket("the head of the request is too long")
             return None
         words = self._received.partition(b"\r\n")[0].decode("latin-1").split(" ")
         if len(words) != 3:
-            raise MalformedPacket("not a request")
+            raise MalformedPacket("the first line is not an HTTP request")
         path, _, query = words[1].partition("?")
         return {"REQUEST_METHOD": words[0], "PATH_INFO": path, "QUERY_STRING": query}

@@ -1,6 +1,6 @@
-"""Which files have pictures: the formats by their first bytes, and the limits of each.
+"""The formats that have pictures, recognised by their first bytes, and the limits of each.
 
-Nothing is believed of a file's name or declared type. What is not in this list has no picture.
+The service ignores a file's name and declared type. Other formats have no picture.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 WIDTHS = (64, 256, 1024)
-# So many bytes decide which format a file has.
+# The number of bytes that decide which format a file has.
 PREFIX_BYTES = 16
 MAX_FILE_BYTES = 128 * 1024 * 1024
 
@@ -28,11 +28,11 @@ class Format(Enum):
 
 
 class NoPicture(Exception):
-    """The file is to blame: it is broken, too large, or of no known format.
+    """The file has no picture, because it is broken, too large, or of an unknown format.
 
     Attributes:
-        reason: `unknown`, `broken` or `too-large`; a label of the metrics.
-        detail: what is wrong, for the log.
+        reason: `unknown`, `broken`, `too-large` or `too-slow`; a label of the metrics.
+        detail: the error, for the log.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -41,19 +41,19 @@ class NoPicture(Exception):
 
 
 MAX_PIXELS = {
-    # JPEG is decoded at an eighth of its size, so the limit is far up.
+    # The decoder reduces a JPEG to as little as an eighth of its size, so the limit is higher.
     Format.JPEG: 120_000_000,
     Format.PNG: 100_000_000,
     Format.AVIF: 40_000_000,
     Format.BMP: 40_000_000,
-    # Their decoders need several times the picture's memory.
+    # The decoders of these formats need several times the picture's memory.
     Format.WEBP: 25_000_000,
     Format.GIF: 25_000_000,
 }
 
 
 def format_of(prefix: bytes) -> Format | None:
-    """Return the format of a file that begins with these bytes; `None` when it has no picture."""
+    """Return the format of a file that begins with these bytes, `None` if it has no picture."""
     for magic, found in (
         (b"\xff\xd8\xff", Format.JPEG),
         (b"\x89PNG\r\n\x1a\n", Format.PNG),
@@ -67,7 +67,8 @@ def format_of(prefix: bytes) -> Format | None:
         return Format.WEBP
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _AVIF_BRANDS:
         return Format.AVIF
-    # "BM" alone begins many texts. Bytes 6 to 9 are reserved, and the header's size is one of two.
+    # Many texts begin with "BM". In a BMP the bytes 6 to 9 are reserved, and the size of the header
+    # is one of three.
     if (
         prefix[:2] == b"BM"
         and prefix[6:10] == bytes(4)
@@ -78,6 +79,6 @@ def format_of(prefix: bytes) -> Format | None:
 
 
 def is_webp(content: bytes) -> bool:
-    """Return whether this is one whole WebP file: what the sandbox gives is not believed."""
+    """Tell whether the bytes are one complete WebP file; the sandbox's result is not trusted."""
     whole = len(content) == int.from_bytes(content[4:8], "little") + 8
     return whole and content[:4] == b"RIFF" and content[8:12] == b"WEBP"

@@ -1,4 +1,4 @@
-"""Answers a request for a picture: fetches the file, has the sandbox make it, judges the result."""
+"""The maker of pictures: fetches the file, runs the sandbox and checks its result."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wharf_images.sandbox.client import Ended, ZygoteGone
 
 log = logging.getLogger(__name__)
 
-# How long nginx keeps an answer.
+# How long nginx caches a response.
 _MADE_SECONDS, _NONE_SECONDS = 30 * 24 * 3600, 3600
-# These are the file's doing; the others may have been anybody's.
+# The file causes these ends, so it has no picture. Other ends may have other causes.
 _BLAMED = {
     "cpu": "too-slow",
     "crash": "broken",
@@ -29,7 +29,7 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to the gateway; outcome and reason are labels of the metrics."""
+    """A response to the gateway; `outcome` and `reason` are labels of the metrics."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -42,31 +42,31 @@ BUSY = Answer(503, (("Retry-After", "1"),), outcome="busy")
 
 
 class Bytes(Protocol):
-    """Where files come from (`blobs.Blobs`)."""
+    """The source of files (`blobs.Blobs`)."""
 
     def fetch(self, location: str, signed: str) -> int:
-        """Return a descriptor, to be closed."""
+        """Return a descriptor of the bytes, which the caller must close."""
 
 
 class Runner(Protocol):
     """The sandbox (`sandbox.client.Sandbox`)."""
 
     def run(self, blob: int, number: int) -> Ended:
-        """Have a child make a picture."""
+        """Let a child make a picture of width `number`; return how the child ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes pictures; `ended` hears how each child ended."""
+    """Makes pictures; calls `ended` with the way in which each child ended."""
 
     blobs: Bytes
     sandbox: Runner
     ended: Callable[[str], object]
 
     def answer(self, location: str, width: int, signed: str = "") -> Answer:
-        """Return the answer for a blob: a picture, 404 where there is none, 503 for later.
+        """Return the response for a blob: a picture, 404 without a picture, 503 for a retry.
 
-        `signed` is its address on an object store; empty: there is none.
+        `signed` is the blob's presigned address at an object store, empty without one.
         """
         try:
             return _picture(self.make(location, width, signed))
@@ -76,7 +76,7 @@ class Maker:
         except BlobGone:
             return _none("gone")
         except BlobsUnavailable as error:
-            log.warning("the bytes of %s do not come: %s", location, error)
+            log.warning("the bytes of %s cannot be fetched: %s", location, error)
             return _later()
         except (MakingFailed, ZygoteGone) as error:
             log.warning("no picture of %s now: %s", location, error)
@@ -86,7 +86,13 @@ class Maker:
             return _later()
 
     def make(self, location: str, width: int, signed: str = "") -> bytes:
-        """Return a picture as WebP."""
+        """Return a picture as WebP.
+
+        Raises:
+            NoPicture: the file has no picture.
+            BlobGone, BlobsUnavailable: the bytes cannot be fetched.
+            MakingFailed, ZygoteGone: the service or the machine failed.
+        """
         descriptor = self.blobs.fetch(location, signed)
         try:
             ended = self.sandbox.run(descriptor, width)
@@ -97,7 +103,7 @@ class Maker:
 
     @staticmethod
     def _judged(ended: Ended, location: str) -> bytes:
-        """Return the picture of a child that is not believed a word."""
+        """Return the picture from a child's result, which is checked because it is not trusted."""
         kind, content = ended.result[:1], ended.result[1:]
         if ended.how == "done" and kind == b"P" and is_webp(content):
             return content
@@ -106,8 +112,13 @@ class Maker:
             known = reason if reason in {"unknown", "too-large"} else "broken"
             raise NoPicture(known, detail)
         if ended.how in {"refused-call", "done"}:
-            # It may be an attack, or a decoder that needs one call more.
-            log.error("the process that made the picture of %s misbehaved: %s", location, ended.how)
+            # It may be an attack, or a decoder that needs a system call that is not allowed.
+            log.error(
+                "the process for the picture of %s made a refused call or wrote an invalid result: "
+                "%s",
+                location,
+                ended.how,
+            )
             raise NoPicture("broken", ended.how)
         if ended.how in _BLAMED:
             raise NoPicture(_BLAMED[ended.how], ended.how)
@@ -115,11 +126,11 @@ class Maker:
 
 
 class MakingFailed(Exception):
-    """The machine is to blame, or the service."""
+    """The picture was not made because of the machine or the service, not the file."""
 
 
 def self_test(sandbox: Runner, picture: bytes) -> str | None:
-    """Make a tiny picture in the sandbox; return what is wrong, `None` when all is well."""
+    """Make a tiny picture in the sandbox; return the error, `None` on success."""
     descriptor = os.memfd_create("self-test", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, picture)
@@ -148,6 +159,6 @@ def _later() -> Answer:
 
 
 def _shown(content: bytes) -> str:
-    """Text of the child's, for a log."""
+    """Return a child's text in printable characters, for a log."""
     text = content[:_SHOWN_CHARACTERS].decode("ascii", "replace")
     return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,6 +1,7 @@
-"""What the service counts, in Prometheus' text format; docs/metrics.md says what each means.
+"""The metrics of the service in Prometheus' text format; docs/metrics.md describes each of them.
 
-A few numbers of one process: prometheus_client would cost a third of the service's memory (ADR 51).
+The service has few metrics and is one process. prometheus_client would need a third of the
+service's memory (ADR 51).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ Samples = Iterable[tuple[str, float]]
 
 
 class Metrics:
-    """All counters; any thread may count.
+    """All counters; its methods may be called from any thread.
 
     Attributes:
-        gauges: by name, what it is and how its samples (labels and value) are looked up.
+        gauges: by name, the help text and the function that returns the samples (labels and value).
     """
 
     def __init__(self, version: str) -> None:
@@ -41,7 +42,7 @@ class Metrics:
         self.gauges: dict[str, tuple[str, Callable[[], Samples]]] = {}
 
     def answered(self, outcome: str, seconds: float) -> None:
-        """Count an answer, and the time from the request to it."""
+        """Count a response, and the time in seconds from the request to the response."""
         place = next((at for at, most in enumerate(_BUCKETS) if seconds <= most), len(_BUCKETS))
         with self._lock:
             self._outcomes[outcome] += 1
@@ -49,7 +50,7 @@ class Metrics:
             self._buckets[place] += 1
 
     def no_preview(self, reason: str) -> None:
-        """Count why there is no picture."""
+        """Count a reason for which a file has no picture."""
         with self._lock:
             self._reasons[reason] += 1
 
@@ -59,7 +60,7 @@ class Metrics:
             self._ends[how] += 1
 
     def text(self) -> str:
-        """Return all of it as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -96,7 +97,7 @@ class Metrics:
 
 
 def memory_bytes(pid: int) -> float:
-    """Return a process's memory: PSS, in which shared pages are divided among those who share."""
+    """Return a process's memory in bytes (PSS: shared pages count in parts), 0 on failure."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             line = next(line for line in file if line.startswith("Pss:"))
@@ -106,7 +107,7 @@ def memory_bytes(pid: int) -> float:
 
 
 def cpu_seconds(zygotes: Iterable[int]) -> float:
-    """Return the CPU time of this process, of zygotes, and of those that they have buried."""
+    """Return the CPU time in seconds of this process, the zygotes, and their ended children."""
     times = os.times()
     total = times.user + times.system + times.children_user + times.children_system
     for pid in zygotes:
@@ -129,7 +130,7 @@ def _family(name: str, kind: str, meaning: str, samples: Samples) -> Iterator[st
 
 def _histogram(seconds: float, buckets: list[int]) -> Iterator[str]:
     name = "wharf_images_seconds"
-    yield f"# HELP {name} Time from a request for a picture to its answer."
+    yield f"# HELP {name} Time from a request for a picture to its response."
     yield f"# TYPE {name} histogram"
     total = 0
     for most, count in zip((*_BUCKETS, "+Inf"), buckets, strict=True):

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: what is asked by others than the gateway's clients."""
+"""The pages `/healthz`, `/readyz` and `/metrics`, for probes and Prometheus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 def pages(
     metrics: Metrics, trouble: Callable[[], str | None]
 ) -> dict[str, Callable[[Mapping[str, str]], Answer]]:
-    """Return the pages by path; `trouble` says why no picture can be made, or `None`."""
+    """Return the pages by path.
+
+    `trouble` returns the error for which no picture can be made, or `None`.
+    """
 
     def healthz(_: Mapping[str, str]) -> Answer:
         return Answer(200, _JSON, b'{"status":"ok"}')

@@ -1,4 +1,4 @@
-"""The server: one thread reads requests and answers probes, workers make the pictures."""
+"""The server: one thread reads requests and responds to probes, worker threads make pictures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS, _DRAIN_TICK_SECONDS = 0.5, 0.05
 _PACKET_SECONDS = 10.0
-# nginx waits 30 seconds for an answer: so long for a worker, 5 for the bytes, 15 for the child.
+# nginx waits 30 seconds for a response. Of these a request may wait this long for a worker, 5
+# seconds for the bytes, and 15 seconds for the child.
 _PATIENCE_SECONDS = 8.0
 _STACK_BYTES = 512 * 1024
-# Far more than nginx opens; beyond, connections wait in the sockets.
+# Far more than nginx opens. Further connections wait in the backlog of the listening sockets.
 _MOST_CONNECTIONS = 512
 _NOTHING_HERE = Answer(404)
 Page = Callable[[Mapping[str, str]], Answer]
@@ -44,10 +45,10 @@ class _Request:
 
 
 class Server:
-    """Serves listening sockets until it is told to stop; then it ends what was begun.
+    """Serves listening sockets until it is stopped; then it completes the requests that it has.
 
     Attributes:
-        room: where requests wait.
+        room: the waiting room of requests.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Server:
         workers: int,
         waiting: int,
     ) -> None:
-        """`make` returns the answer for a location, a width and the signed address of the blob;
-        `pages` those for other paths.
+        """Create the server.
+
+        `make` returns the response for a blob's location, a width and the blob's presigned address.
+        `pages` return the responses for other paths.
         """
         self._make, self._pages, self._metrics = make, pages, metrics
         self.room = WaitingRoom[_Request](waiting, workers)
@@ -79,12 +82,12 @@ class Server:
         started: Callable[[], object],
         tick: Callable[[], object],
     ) -> None:
-        """Serve to the end.
+        """Serve until a signal stops the server and all requests are complete.
 
         Args:
-            listeners: listening sockets, and whether HTTP is spoken there.
-            started: is called once, when connections are taken and TERM is heard.
-            tick: is called about twice a second.
+            listeners: listening sockets, each with true if its protocol is HTTP.
+            started: called once, when the server accepts connections and handles TERM.
+            tick: called about twice a second.
         """
         woken = self._hear_signals()
         for listener, is_http in listeners:
@@ -114,14 +117,14 @@ class Server:
         self.room.close()
 
     def stop(self) -> None:
-        """Take no more connections; those who are here are answered."""
+        """Accept no more connections; requests on accepted connections still get a response."""
         if not self._stopping:
             self._stopping = True
             for listener in self._listeners:
                 self._selector.unregister(listener)
 
     def _hear_signals(self) -> socket.socket:
-        """Return a socket that has a byte when a signal came."""
+        """Install the signal handlers; return a socket that becomes readable on a signal."""
         woken, wakes = socket.socketpair()
         woken.setblocking(False)
         wakes.setblocking(False)
@@ -129,7 +132,7 @@ class Server:
         signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        # As uWSGI: at once, without a core.
+        # SIGQUIT ends the process immediately and without a core dump, as in uWSGI.
         signal.signal(signal.SIGQUIT, lambda *_: os._exit(0))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._selector.register(woken, selectors.EVENT_READ)
@@ -168,7 +171,7 @@ class Server:
             if tenant is not None and is_signed(signed) and width in map(str, WIDTHS):
                 request = _Request(connection, location, signed, int(width), time.monotonic())
                 left_out = self.room.put(tenant, request)
-                # Not before: while it is here and nowhere else, draining would miss it.
+                # Only after `put`: while the request is in neither place, `_is_done` would miss it.
                 self._forget(connection)
                 if left_out is not None:
                     self._answer(left_out, BUSY)
@@ -199,7 +202,7 @@ class Server:
             try:
                 self._serve(turn)
             except Exception:
-                log.exception("a request is lost")
+                log.exception("a request failed without a response")
             finally:
                 self.room.done(turn)
 
@@ -211,7 +214,7 @@ class Server:
             self._answer(request, self._make(request.location, request.width, request.signed))
 
     def _answer(self, request: _Request, answer: Answer) -> None:
-        # Before it is sent: who has the answer finds it counted.
+        # Count before the response is sent, so a client that has the response finds it counted.
         self._metrics.answered(answer.outcome, time.monotonic() - request.began)
         if answer.reason:
             self._metrics.no_preview(answer.reason)

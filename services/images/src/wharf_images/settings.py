@@ -1,4 +1,4 @@
-"""The settings of the picture service; see `servicekit.settings` for how they are read."""
+"""The settings of the picture service; `servicekit.settings` reads them."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ class Settings:
 
     @property
     def socket(self) -> str:
-        """Where the gateway asks for pictures."""
+        """Return the path of the socket on which the gateway requests pictures."""
         return self.images_socket or f"{self.sockets}/images.sock"
 
     @property
     def blobs_socket(self) -> str:
-        """Where the gateway gives the bytes of files."""
+        """Return the path of the socket on which the gateway sends the bytes of files."""
         return self.images_blobs_socket or f"{self.sockets}/images-blobs.sock"
 
 
 def read() -> Settings:
-    """Return the settings in the environment.
+    """Return the settings from the environment.
 
     Raises:
-        SettingsError: one has no usable value; the message is one line for the operator.
+        SettingsError: a setting has no usable value; the message is one line for the operator.
     """
     found = settings.read(Settings)
     for path in (found.socket, found.blobs_socket):
@@ -84,7 +84,7 @@ def read() -> Settings:
 
 
 def address_of(text: str) -> tuple[str, int] | None:
-    """Return host and port of `host:port`, or `None`; no host means all addresses."""
+    """Return host and port of `host:port`, `None` for other texts; no host means all addresses."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         return None

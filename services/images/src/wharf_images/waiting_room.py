@@ -1,4 +1,4 @@
-"""Where requests wait for a worker: tenants take turns, so one cannot keep the others waiting."""
+"""The waiting room of requests: tenants take turns, so no tenant delays the others."""
 
 from __future__ import annotations
 
@@ -13,44 +13,47 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[T]):
-    """What a worker has taken; `WaitingRoom.done` gives it back."""
+    """A request that a worker has taken; the worker passes it to `WaitingRoom.done` at the end."""
 
     tenant: str
     item: T
 
 
 class WaitingRoom(Generic[T]):
-    """A queue of `places` for each tenant's requests, in one.
+    """A queue with `places` for the requests of all tenants.
 
-    While others wait, a tenant has one worker at most. Where the room is full, the tenant with most
-    requests in it gives way to one that has fewer.
+    While other tenants wait, a tenant gets at most one worker. If the room is full, the tenant with
+    the most requests in it loses one to a tenant with fewer requests.
     """
 
     def __init__(self, places: int, workers: int) -> None:
         self._places, self._workers = places, workers
         self._changed = threading.Condition()
-        # In order of their turns.
+        # The tenants are in the order of their turns.
         self._waiting: dict[str, deque[T]] = {}
         self._busy: Counter[str] = Counter()
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Return the number of requests that wait."""
         with self._changed:
             return self._count()
 
     @property
     def busy(self) -> int:
-        """How many are being worked on."""
+        """Return the number of requests that workers have taken."""
         with self._changed:
             return self._busy.total()
 
     def put(self, tenant: str, item: T) -> T | None:
-        """Let a request wait; return the one that has no place then, which may be itself."""
+        """Add a request; return the request that then has no place, or `None`.
+
+        The returned request may be the added one.
+        """
         with self._changed:
             left_out = None
-            # A worker that is free takes it at once.
+            # Idle workers take requests immediately, so they count as additional places.
             free = self._workers - self._busy.total()
             if self._count() >= self._places + max(0, free):
                 longest = max(self._waiting.values(), key=len, default=deque[T]())
@@ -62,7 +65,7 @@ class WaitingRoom(Generic[T]):
             return left_out
 
     def take(self) -> Turn[T] | None:
-        """Wait for a request; return `None` when there will be no more."""
+        """Wait for a request and return it; return `None` if the room is closed and empty."""
         with self._changed:
             while not self._waiting:
                 if self._closed:
@@ -71,14 +74,14 @@ class WaitingRoom(Generic[T]):
             return self._next()
 
     def done(self, turn: Turn[T]) -> None:
-        """Say that a request is answered."""
+        """Report that a worker has completed a request."""
         with self._changed:
             self._busy[turn.tenant] -= 1
             if not self._busy[turn.tenant]:
                 del self._busy[turn.tenant]
 
     def send_away(self, too_long: Callable[[T], bool]) -> list[T]:
-        """Return the requests of which this is true; they wait no more."""
+        """Remove and return the requests for which `too_long` returns true."""
         with self._changed:
             gone = [one for line in self._waiting.values() for one in line if too_long(one)]
             lines = {
@@ -89,7 +92,7 @@ class WaitingRoom(Generic[T]):
             return gone
 
     def close(self) -> None:
-        """Let `take` return `None` when the room is empty."""
+        """Close the room: `take` returns `None` once the room is empty."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -103,7 +106,7 @@ class WaitingRoom(Generic[T]):
         line = self._waiting.pop(tenant)
         item = line.popleft()
         if line:
-            # To the end: the others come first.
+            # The tenant goes to the end, behind all other tenants.
             self._waiting[tenant] = line
         self._busy[tenant] += 1
         return Turn(tenant, item)

@@ -1,6 +1,7 @@
 """The zygote that makes pictures: `python -I -m wharf_images.zygote LANDLOCK_ABI`.
 
-Pillow is loaded here once and nowhere else; its socket is descriptor 3 (`sandbox.fork_server`).
+The zygote loads Pillow once; no other process loads it. Descriptor 3 is the zygote's socket
+(`sandbox.fork_server`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _SOCKET, _HIGHEST = 3, 65536
 
 
 def make(blob: int, width: int) -> bytes:
-    """Return a picture behind a `P`, or behind an `N` why there is none."""
+    """Return `P` and the picture, or `N` and the reason for which the file has no picture."""
     try:
         return b"P" + pictures.make(blob, width)
     except NoPicture as none:
@@ -26,8 +27,8 @@ def make(blob: int, width: int) -> bytes:
 
 
 def serve(job: Job, landlock_abi: int) -> None:
-    """Be a zygote for this job until the service closes the socket."""
-    # Whatever the service has inherited, such as listening sockets, is not for us.
+    """Run a zygote for this job until the service closes the socket."""
+    # Close descriptors that the service has inherited, such as listening sockets.
     os.closerange(_SOCKET + 1, _HIGHEST)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=_SOCKET) as requests:

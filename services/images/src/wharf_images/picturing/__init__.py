@@ -1,1 +1,1 @@
-"""How a picture is made of a file's bytes: runs in the sandbox only, and knows nothing of it."""
+"""Makes a picture from a file's bytes; runs only in the sandbox but does not depend on it."""

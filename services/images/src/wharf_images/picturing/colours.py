@@ -1,4 +1,4 @@
-"""Colours: from the profile that a file brings to sRGB, which browsers assume without one."""
+"""The conversion from a file's colour profile to sRGB, which browsers assume by default."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _srgb: list[ImageCms.ImageCmsProfile] = []
 
 
 def load() -> None:
-    """Make the profile of sRGB, once for all pictures."""
+    """Create the sRGB profile, once for all pictures."""
     _srgb[:] = [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))]
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the image as sRGB, in a mode that WebP has; a profile that is broken counts for none.
+    """Return the image as sRGB, in a mode that WebP supports; a broken profile is ignored.
 
     Args:
         image: in one of the modes of `shrinking.shrink`.

@@ -1,4 +1,4 @@
-"""The first page of a PDF, where the extra `pdf` is installed (pypdfium2)."""
+"""Pictures of a PDF's first page, if the extra `pdf` is installed (pypdfium2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _found: list[ModuleType] = []
 
 
 def load() -> None:
-    """Load PDFium if it is there."""
+    """Load PDFium if it is installed."""
     try:
         import pypdfium2
     except ImportError:
@@ -22,17 +22,18 @@ def load() -> None:
 
 
 def first_page(file: IO[bytes], width: int) -> Image.Image:
-    """Return the first page on white, its longest side `width`.
+    """Return the first page on a white background; its longest side is `width` pixels.
 
     Raises:
         NoPicture: the extra is not installed, or the file is broken.
     """
     if not _found:
         raise NoPicture("unknown", "the extra pdf is not installed")
-    # PDFium could read piece by piece, but calls back for it, and libffi makes code for callbacks.
+    # Read the whole file: to read in pieces, PDFium calls back, and libffi would need executable
+    # memory for callbacks, which the sandbox refuses.
     page = _found[0].PdfDocument(file.read())[0]
     longest = max(page.get_size())
     if longest <= 0:
-        raise NoPicture("broken", "an empty page")
+        raise NoPicture("broken", "the first page is empty")
     image: Image.Image = page.render(scale=width / longest, may_draw_forms=False).to_pil()
     return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Makes a small WebP picture of a file of a known format."""
+"""The maker of a small WebP picture from a file of a known format."""
 
 from __future__ import annotations
 
@@ -46,34 +46,35 @@ _TURNS = {
 
 
 def load() -> None:
-    """Load all that making a picture imports: a confined process opens no file."""
+    """Import everything that a picture needs, because a confined process cannot open files."""
     warnings.simplefilter("ignore")
-    # A thread of its own for the decoder is refused by the sandbox.
+    # The sandbox refuses threads, so the decoder must not start any.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    # Our own limits are checked first; this one would warn of them, and knows one for all formats.
+    # The limits of each format are checked first. Pillow has only one limit for all formats, so set
+    # it to the largest one.
     Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
-    # Pillow would import it for the first EXIF.
+    # Pillow would import this module for the first EXIF data.
     import_module("PIL.TiffImagePlugin")
     Image.preinit()
     colours.load()
     pdf.load()
-    # Once through everything: encoders and modules that load late are there from now on.
+    # Make one picture, so encoders and modules that are loaded late are loaded now.
     _webp(Image.new("RGBA", (2, 2)))
 
 
 def make(descriptor: int, width: int) -> bytes:
-    """Return a picture of a file that is open; see `picture_of`."""
+    """Return a picture of the file behind an open descriptor; see `picture_of`."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    # Not closed: the process ends when the picture is made.
+    # The file stays open, because the process ends when the picture is made.
     with open(descriptor, "rb", closefd=False) as file:
         return picture_of(file, width)
 
 
 def picture_of(file: IO[bytes], width: int) -> bytes:
-    """Return a WebP picture whose longest side is `width` at most, without metadata.
+    """Return a WebP picture without metadata, whose longest side is at most `width` pixels.
 
     Raises:
-        NoPicture: the file has none.
+        NoPicture: the file has no picture.
     """
     try:
         return _webp(_picture(file, width))
@@ -81,7 +82,7 @@ def picture_of(file: IO[bytes], width: int) -> bytes:
         raise
     except MemoryError:
         raise NoPicture("too-large", "out of memory") from None
-    except Exception as error:  # decoders raise what they like: the file is to blame
+    except Exception as error:  # decoders raise errors of any type for a broken file
         raise NoPicture("broken", f"{type(error).__name__}: {error}") from error
 
 
@@ -102,7 +103,7 @@ def _picture(file: IO[bytes], width: int) -> Image.Image:
 
 
 def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:
-    # JPEG alone can do it: decode at a half, a quarter or an eighth of its size.
+    # Only JPEG supports this: the decoder reduces to a half, a quarter or an eighth of the size.
     image.draft(None, shrinking.fitted(image.size, width * 3 // 2))
     image.load()
     profile, turn = image.info.get("icc_profile"), _orientation(image)
@@ -111,7 +112,7 @@ def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:
-    # What is wrong with it is no reason to show nothing.
+    # A file with broken EXIF data still gets a picture.
     with suppress(Exception):
         found = image.getexif().get(_ORIENTATION, 1)
         return found if isinstance(found, int) else 1
@@ -119,7 +120,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 
 def _webp(image: Image.Image) -> bytes:
-    # A new one has the pixels and nothing else: no comment, no place where it was taken.
+    # A new image has only the pixels, without metadata such as comments and GPS positions.
     bare = Image.new(image.mode, image.size)
     bare.paste(image)
     buffer = io.BytesIO()

@@ -1,20 +1,21 @@
-"""Makes an image smaller with little memory, whatever its mode is."""
+"""Functions that reduce an image of any mode with little memory."""
 
 from __future__ import annotations
 
 from PIL import Image
 
-# Down to so many times the wanted size by averages of whole blocks, which is fast; then finely.
+# The fast step averages whole blocks, down to this multiple of the wanted size. A finer and slower
+# step does the rest.
 _GAP = 2
 _BAND_PIXELS = 4_000_000
 _TRANSPARENT = frozenset(("LA", "La", "PA", "RGBA"))
 
 
 def shrink(image: Image.Image, width: int) -> Image.Image:
-    """Return a copy whose longest side is `width` at most, never enlarged, in a simple mode.
+    """Return a copy whose longest side is at most `width` pixels; the image is never enlarged.
 
-    The mode is one of `L`, `LA`, `RGB`, `RGBA` and `CMYK`. Colours of transparent pixels do not
-    show: alpha is multiplied in first.
+    The mode of the copy is `L`, `LA`, `RGB`, `RGBA` or `CMYK`. The colours are multiplied by alpha
+    before the reduction, so the colours of transparent pixels do not become visible.
     """
     factor = max(1, max(image.size) // (width * _GAP))
     small = _reduced(image, factor)
@@ -27,7 +28,7 @@ def shrink(image: Image.Image, width: int) -> Image.Image:
 
 
 def fitted(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """Return the size in which the longest side is `width` at most; never a larger one."""
+    """Return the size scaled so that its longest side is at most `width`; never enlarge it."""
     longest = max(size)
     if longest <= width:
         return size
@@ -36,7 +37,10 @@ def fitted(size: tuple[int, int], width: int) -> tuple[int, int]:
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Go by bands: a copy of all of it in another mode may be the memory there is."""
+    """Return the image reduced by a factor.
+
+    It is converted in horizontal bands, because a full copy in another mode may exceed the memory.
+    """
     columns, rows = image.size
     if factor == 1 and columns * rows <= _BAND_PIXELS:
         return _plain(image)
@@ -49,15 +53,15 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
             result = Image.new(band.mode, (band.width, -(-rows // factor)))
         result.paste(band, (0, top // factor))
     if result is None:
-        raise ValueError("an image without rows")
+        raise ValueError("the image has no rows")
     return result
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Return the image in a mode that can be averaged: 8 bits, no palette, alpha multiplied in."""
+    """Return the image in a mode that can be averaged: 8 bits, no palette, premultiplied alpha."""
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
-        # 16 bits of grey, in 16 or in 32.
+        # Grey values of 16 bits, stored in 16 or 32 bits.
         return image.convert("I").point(lambda value: value / 257).convert("L")
     if mode in _TRANSPARENT or "transparency" in image.info:
         return image.convert("RGBA").convert("RGBa")

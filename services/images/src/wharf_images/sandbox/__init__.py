@@ -1,1 +1,1 @@
-"""The sandbox: each picture is made in a process that can do nothing but compute (ADR 51)."""
+"""The sandbox: makes each picture in a process that can only compute (ADR 51)."""

@@ -1,4 +1,4 @@
-"""The service's side of the sandbox: starts the zygote, asks it, and ends children out of time."""
+"""The service's side of the sandbox: starts the zygote, sends it jobs, and kills late children."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from wharf_images.sandbox.fork_server import UNCONFINED
 
 log = logging.getLogger(__name__)
 
-# Longer than the CPU time that a child has: it ends here only where it sleeps, or where the machine
-# has no time for it.
+# The longest time of a child. It is longer than the limit of CPU time, so only a child that sleeps,
+# or that gets no CPU time from the machine, reaches it.
 SECONDS = 15.0
 MAX_RESULT_BYTES = 1024 * 1024 + 1
-# How long the zygote may take for what it does at once.
+# How long the zygote may take to start a child.
 _ANSWER_SECONDS = 5.0
 _PACKET_BYTES = 64
-# Inherited by the zygote; the place of its socket is its first argument.
+# The descriptor of the socket that the zygote inherits.
 _ZYGOTE_SOCKET = 3
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
@@ -41,9 +41,10 @@ class Ended:
     """How a child ended, and what it has written.
 
     Attributes:
-        how: `done`; `cpu`, `time`, `output` (limits); `refused-call` (seccomp); `crash`; `killed`
-            (not by us); `unconfined` (the kernel refused a part of the sandbox, nothing was read).
-        result: all that it wrote; worth something only when it is `done`.
+        how: `done`; `cpu`, `time`, `output`, `file-size` (limits); `refused-call` (seccomp);
+            `crash`; `killed` (not by this service); `unconfined` (the kernel refused a part of the
+            sandbox, and the child read nothing).
+        result: the bytes that the child wrote; they are a result only if `how` is `done`.
     """
 
     how: str
@@ -51,11 +52,11 @@ class Ended:
 
 
 class ZygoteGone(Exception):
-    """The zygote has ended, before it answered or before it could be started."""
+    """The zygote has ended or does not respond."""
 
 
 class _Zygote:
-    """One process, and the socket to it."""
+    """A zygote process and the socket to it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -70,19 +71,20 @@ class _Zygote:
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _ZYGOTE_SOCKET)],
                 setsigmask=[],
                 setsigdef=[signal.SIGPIPE, signal.SIGTERM, signal.SIGQUIT],
-                # A terminal's Ctrl-C is for the service, which drains.
+                # A separate process group: Ctrl-C at a terminal must reach only the service, which
+                # then completes its requests.
                 setpgroup=0,
             )
 
     def ended(self) -> bool:
-        """Return whether it has ended; buries it."""
+        """Tell whether the process has ended, and reap it (waitpid)."""
         try:
             return os.waitpid(self.pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
             return True
 
     def end(self) -> None:
-        """Let it end, or end it."""
+        """Close the socket and kill the process."""
         self.socket.close()
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
@@ -90,11 +92,11 @@ class _Zygote:
 
 
 class Sandbox:
-    """Runs the zygote's job on blobs, from any thread; a zygote that ended is replaced.
+    """Runs the zygote's job on blobs, from any thread; replaces a zygote that has ended.
 
     Args:
-        command: starts the zygote, which has its socket as descriptor 3.
-        seconds: how long a child may take by the clock.
+        command: the command that starts the zygote, whose socket is descriptor 3.
+        seconds: the longest wall-clock time of a child.
     """
 
     def __init__(self, command: Sequence[str], seconds: float = SECONDS) -> None:
@@ -104,27 +106,27 @@ class Sandbox:
         self.restarts = -1
 
     def watch(self) -> None:
-        """Start the zygote, or start it again where it has ended; call it each second."""
+        """Start the zygote if it does not run; the service calls this about twice a second."""
         with self._lock:
             self._running()
 
     def close(self) -> None:
-        """End the zygote, and with it every child."""
+        """Kill the zygote, and with it all its children."""
         with self._lock:
             if self._zygote is not None:
                 self._zygote.end()
                 self._zygote = None
 
     def pids(self) -> list[int]:
-        """Return the zygote's process, if it runs."""
+        """Return the process id of the zygote, an empty list if none runs."""
         with self._lock:
             return [] if self._zygote is None else [self._zygote.pid]
 
     def run(self, blob: int, number: int) -> Ended:
-        """Have a child do the job.
+        """Let a child do the job; return how it ended.
 
         Raises:
-            ZygoteGone: there was nobody to make the child, twice.
+            ZygoteGone: no zygote started a child, in two tries.
         """
         try:
             return self._run(blob, number)
@@ -151,23 +153,23 @@ class Sandbox:
             child = _started(control)
             if child is None:
                 self._discard(zygote)
-                raise ZygoteGone("it does not answer")
+                raise ZygoteGone("the zygote does not respond")
             stack.callback(os.close, child)
             return _Child(child, reads, control).ended(self._seconds)
 
     def _discard(self, zygote: _Zygote) -> None:
-        """Make room for another one; the process may be about to end, and not have ended yet."""
+        """Kill a zygote, which may be about to end, so that `_running` starts another one."""
         with self._lock:
             if self._zygote is zygote:
-                log.error("the zygote of the sandbox is gone; starting another one")
+                log.error("the zygote of the sandbox does not respond; starting another one")
                 zygote.end()
                 self._zygote = None
 
     def _running(self) -> _Zygote:
-        """The zygote; with the lock."""
+        """Return the zygote; start one if none runs. The caller must hold the lock."""
         if self._zygote is not None and self._zygote.ended():
             log.error("the zygote of the sandbox has ended; starting another one")
-            # Not `end`: it is buried, and its number may be another process's.
+            # Do not call `end`: the process is reaped, and its id may belong to another process.
             self._zygote.socket.close()
             self._zygote = None
         if self._zygote is None:
@@ -177,7 +179,7 @@ class Sandbox:
 
 
 def _started(control: socket.socket) -> int | None:
-    """Return the child's pidfd, or `None` where nobody answers."""
+    """Return the child's pidfd, `None` if the zygote does not respond."""
     control.settimeout(_ANSWER_SECONDS)
     with suppress(OSError):
         packet, descriptors, _, _ = socket.recv_fds(control, _PACKET_BYTES, 1)
@@ -187,13 +189,16 @@ def _started(control: socket.socket) -> int | None:
 
 
 class _Child:
-    """A child at work."""
+    """A running child; `handle` is its pidfd, `result` its pipe, `control` the request's socket."""
 
     def __init__(self, handle: int, result: int, control: socket.socket) -> None:
         self._handle, self._result, self._control = handle, result, control
 
     def ended(self, seconds: float) -> Ended:
-        """Read what it writes to its end; end it when it takes too long or writes too much."""
+        """Read the child's output until it ends; kill a child that is too slow or writes too much.
+
+        `seconds` is the longest time.
+        """
         content, until = bytearray(), time.monotonic() + seconds
         how = ""
         poll = select.poll()
@@ -214,7 +219,7 @@ class _Child:
         return Ended(self._end(how, max(0.0, until - time.monotonic())), bytes(content))
 
     def _end(self, how: str, seconds: float) -> str:
-        """Wait until it has ended; one that has closed its pipe may still be at work."""
+        """Wait until the child has ended: it may still run after it has closed its pipe."""
         self._control.settimeout(None if how else max(0.01, seconds))
         try:
             packet = self._control.recv(_PACKET_BYTES)
@@ -224,7 +229,7 @@ class _Child:
         except OSError:
             packet = b""
         if not packet:
-            # The zygote has ended, and its children end with it.
+            # The zygote has ended, and its children end with it. Kill the child to be sure.
             self._kill()
             return how or "killed"
         return how or _how(int(packet.split()[1]))
@@ -235,7 +240,7 @@ class _Child:
 
 
 def _how(status: int) -> str:
-    """Say a status of waitpid(2)."""
+    """Return the way of ending for a status of waitpid(2)."""
     if os.WIFSIGNALED(status):
         return _ENDS.get(signal.Signals(os.WTERMSIG(status)), "crash")
     code = os.WEXITSTATUS(status)

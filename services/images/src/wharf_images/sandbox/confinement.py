@@ -1,4 +1,4 @@
-"""Confines the calling process: descriptors, rights, Landlock, limits, seccomp, in this order."""
+"""The confinement of a process: descriptors, capabilities, Landlock, limits, seccomp, in order."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contextlib import suppress
 
 from wharf_images.sandbox import kernel, landlock, seccomp
 
-# What the process has of the world; all else is closed.
+# The two descriptors that the process keeps; all others are closed.
 BLOB, RESULT = 3, 4
 _FIRST_FREE = RESULT + 1
 _HIGHEST = 65536
 
 ADDRESS_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 10
-# A picture of 1,024 pixels has some 100 KiB.
+# A picture with a longest side of 1,024 pixels has about 100 KiB.
 FILE_BYTES = 1024 * 1024
 _LIMITS: tuple[tuple[int, int, int], ...] = (
     (resource.RLIMIT_AS, ADDRESS_BYTES, ADDRESS_BYTES),
-    # At the first SIGXCPU ends the process, at the second SIGKILL.
+    # At the soft limit SIGXCPU ends the process, at the hard limit SIGKILL.
     (resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 1),
     (resource.RLIMIT_FSIZE, FILE_BYTES, FILE_BYTES),
     (resource.RLIMIT_NPROC, 0, 0),
-    # Those that are open stay so; there will be no others.
+    # Open descriptors stay open; the process cannot open others.
     (resource.RLIMIT_NOFILE, 0, 0),
     (resource.RLIMIT_CORE, 0, 0),
 )
@@ -36,7 +36,7 @@ _CAPABILITIES_VERSION = 0x20080522
 
 def keep_only(blob: int, result: int) -> None:
     """Make these two descriptors `BLOB` and `RESULT`, and close every other one."""
-    # Beyond both numbers first: one may be in the other's place.
+    # First duplicate both above `RESULT`: each may have the number of the other.
     above = [fcntl.fcntl(one, fcntl.F_DUPFD, _FIRST_FREE) for one in (blob, result)]
     for one, number in zip(above, (BLOB, RESULT), strict=True):
         os.dup2(one, number)
@@ -45,16 +45,16 @@ def keep_only(blob: int, result: int) -> None:
 
 
 def confine(landlock_abi: int, parent: int) -> None:
-    """Take everything from this process but computing, reading `BLOB` and writing `RESULT`.
+    """Confine this process: it can only compute, read `BLOB` and write `RESULT`.
 
     Args:
-        landlock_abi: the version of Landlock that the kernel has; 0 leaves it out.
-        parent: ends with this process, and the other way round.
+        landlock_abi: the version of Landlock that the kernel has; 0 leaves Landlock out.
+        parent: the id of the parent process; this process ends when its parent ends.
 
     Raises:
-        SandboxError: the kernel refuses a part; the process must not go on.
+        SandboxError: the kernel refuses a part of the sandbox; the process must end.
     """
-    # Where memory is short on the machine, the kernel ends this process before any other.
+    # If the machine runs out of memory, the kernel kills this process before any other.
     with suppress(OSError):
         score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(score, b"1000")
@@ -73,7 +73,7 @@ def confine(landlock_abi: int, parent: int) -> None:
 
 
 def _within(limit: int, soft: int, hard: int) -> tuple[int, int]:
-    """Return the limits, no higher than they are: raising one needs a right."""
+    """Return the limits, at most the current hard limit: raising it needs a capability."""
     _, most = resource.getrlimit(limit)
     if most == resource.RLIM_INFINITY:
         return soft, hard
@@ -81,6 +81,6 @@ def _within(limit: int, soft: int, hard: int) -> tuple[int, int]:
 
 
 def _drop_capabilities() -> None:
-    """Give up what root could do; for others there is nothing to give up."""
+    """Drop all capabilities; a process that does not run as root has none."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION, 0)
     kernel.checked(kernel.LIBC.capset(header, (ctypes.c_uint32 * 6)()), "capset")

@@ -1,9 +1,9 @@
 """The zygote: a process without threads that forks a confined child for each picture.
 
-It reads requests from a socket of packets: the job's number, with three descriptors: the blob, the
-pipe for the result, and a socket of the request's own. There it answers with `started PID` and the
-child's pidfd, and when the child has ended with `ended STATUS` (waitpid(2)). It ends when the
-socket is closed. It never reads a blob.
+The zygote reads requests from a socket of packets. A request is the job's number and three
+descriptors: the blob, the pipe for the result, and the request's own socket. On the request's
+socket the zygote sends `started PID` with the child's pidfd, and `ended STATUS` (waitpid(2)) when
+the child has ended. The zygote ends when its socket is closed. It never reads a blob.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ from typing import NoReturn
 from wharf_images.sandbox import kernel, seccomp
 from wharf_images.sandbox.confinement import BLOB, RESULT, confine, keep_only
 
-# Takes the descriptor of a blob and the number; returns what is written to the pipe.
+# Takes the descriptor of a blob and the job's number; returns the bytes for the pipe.
 Job = Callable[[int, int], bytes]
-# The child's exit code where the kernel has refused a part of the sandbox.
+# The child's exit code if the kernel has refused a part of the sandbox.
 UNCONFINED = 70
 _PACKET_BYTES = 64
 
 
 class ForkServer:
-    """Serves one socket to its end.
+    """Serves one socket until it is closed.
 
     Args:
         requests: the socket of packets.
-        job: what a child does.
+        job: the function that a child runs.
         landlock_abi: the version of Landlock that confines a child; 0 for none.
     """
 
     def __init__(self, requests: socket.socket, job: Job, landlock_abi: int) -> None:
         self._requests, self._job, self._landlock_abi = requests, job, landlock_abi
-        # By the child: where its end is told.
+        # By process id of the child: the request's socket.
         self._children: dict[int, socket.socket] = {}
 
     def serve(self) -> None:
-        """Fork for each request; return when there will be no more."""
+        """Fork a child for each request; return when the service has closed the socket."""
         seccomp.compiled(kernel.machine())
-        # What lives now is shared with the children: a collection would write to all of it.
+        # The children share the memory of all present objects. A garbage collection would write to
+        # that memory, and so copy it.
         gc.disable()
         gc.freeze()
         woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -75,7 +76,7 @@ class ForkServer:
         control.setblocking(False)
         self._children[pid] = control
         handle = os.pidfd_open(pid)
-        with suppress(OSError):  # it has given up already
+        with suppress(OSError):  # the service does not wait for this request any more
             socket.send_fds(control, [b"started %d" % pid], [handle])
         os.close(handle)
         return True
@@ -89,7 +90,7 @@ class ForkServer:
                 control.send(b"ended %d" % status)
 
     def _become_child(self, blob: int, result: int, number: int) -> NoReturn:
-        """Do the job, confined; nothing of the zygote's goes on in this process."""
+        """Run the job in confinement, then exit; this call never returns to the zygote's code."""
         code = UNCONFINED
         try:
             parent = os.getppid()

@@ -1,4 +1,4 @@
-"""Landlock: a ruleset that handles every right and allows none (landlock(7))."""
+"""The Landlock ruleset of the sandbox: it handles every right and allows none (landlock(7))."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 
 from wharf_images.sandbox import kernel
 
-# How many rights to files each version knows; they are bits from 0 on.
+# The number of file rights that each version knows; the rights are the bits from 0 on.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK_FROM, _SCOPES_FROM = 4, 6
-# Bind and connect TCP; reach abstract unix sockets, and send signals, outside.
+# Network rights: bind and connect TCP. Scopes: abstract unix sockets and signals outside the
+# sandbox.
 _NETWORK_RIGHTS, _SCOPES = 0b11, 0b11
 
 
@@ -25,12 +26,12 @@ class _Ruleset(ctypes.Structure):
 
 
 def restrict(abi: int) -> None:
-    """Take every right that this version of Landlock knows from the calling thread, for good.
+    """Remove permanently every right that this version of Landlock knows from this thread.
 
-    The process needs no rights for it, only `PR_SET_NO_NEW_PRIVS`.
+    The process needs no capability for this, only `PR_SET_NO_NEW_PRIVS`.
 
     Raises:
-        SandboxError: the kernel refuses.
+        SandboxError: the kernel refuses the ruleset.
     """
     rules = _Ruleset((1 << _FILE_RIGHTS[min(abi, max(_FILE_RIGHTS))]) - 1, 0, 0)
     size = 8

@@ -1,8 +1,8 @@
-"""seccomp: the list of system calls that a picture's process may use.
+"""The seccomp filter: the lists of system calls that a picture's process may use.
 
-A call that is not in a list ends the process (SIGSYS): whoever makes it is not a decoder any more.
-Calls that libraries make on the way, and whose failure they bear, fail with an error instead: they
-look for fonts, configuration files and the number of processors.
+A call that is in no list ends the process (SIGSYS), because a decoder never makes such a call.
+Libraries also make calls whose failure they tolerate, for instance to search for fonts,
+configuration files and the number of processors. These calls fail with an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 
 from wharf_images.sandbox import kernel
 
-# By name: the number on x86_64 and on aarch64; none where that has no such call.
+# By name: the numbers on x86_64 and aarch64; None if the processor has no such call.
 _ALLOWED: dict[str, tuple[int, int | None]] = {
     "read": (0, 63),
     "write": (1, 64),
@@ -45,7 +45,8 @@ _ALLOWED: dict[str, tuple[int, int | None]] = {
     "exit_group": (231, 94),
     "getrandom": (318, 278),
 }
-# Paths are never looked at, so nobody learns which files there are.
+# These calls fail before the kernel reads the path, so the process cannot find out which files
+# exist.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "stat": (4, None),
@@ -67,7 +68,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
 }
 _MMAP, _MPROTECT, _FUTEX, _TGKILL = (9, 222), (10, 226), (202, 98), (234, 131)
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-# From here on x86_64 has the numbers of x32, the same calls once more.
+# On x86_64 the numbers from here on belong to x32, a second set of the same calls.
 _X32 = 0x40000000
 
 _LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
@@ -75,7 +76,7 @@ _IF_EQUAL, _IF_AT_LEAST, _IF_BITS = 0x15, 0x35, 0x45
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _PROT_EXEC = 4
-# Wait and wake, with and without a bit set. Those with priorities had holes.
+# Wait and wake, with and without a bitset. Operations with priority inheritance had security holes.
 _FUTEX_OPERATIONS, _FUTEX_MASK = (0, 1, 9, 10), 0x7F
 
 _Instruction = tuple[int, int, int, int]
@@ -87,16 +88,18 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-# Stands in a compiled program for the process that does not exist yet; no pid is as high.
+# A placeholder in the compiled program for the process id; no real process id is as high.
 _SOME_PID = 0x7FFFFFFE
 
 
 @cache
 def compiled(machine: str) -> bytes:
-    """Return the filter for any process; call it before there are children, who share it then.
+    """Return the compiled filter, with a placeholder for the process id.
+
+    The zygote calls this before it forks, so its children share the result.
 
     Raises:
-        SandboxError: the processor is none of those known.
+        SandboxError: the processor is not known.
     """
     if machine not in _MACHINES:
         raise kernel.SandboxError(errno.ENOSYS, f"no list of system calls for {machine}")
@@ -104,10 +107,10 @@ def compiled(machine: str) -> bytes:
 
 
 def install(pid: int) -> None:
-    """Allow this thread only the calls of the lists, for good; `pid` is the process itself.
+    """Restrict this thread permanently to the calls of the lists; `pid` is this process's id.
 
     Raises:
-        SandboxError: the kernel refuses.
+        SandboxError: the kernel refuses the filter.
     """
     anybody, ours = (number.to_bytes(4, "little") for number in (_SOME_PID, pid))
     code = compiled(kernel.machine()).replace(anybody, ours)
@@ -116,12 +119,12 @@ def install(pid: int) -> None:
 
 
 def is_known(machine: str) -> bool:
-    """Return whether there is a list of calls for this processor."""
+    """Tell whether the lists have the call numbers of this processor."""
     return machine in _MACHINES
 
 
 def instructions(machine: str, pid: int) -> Iterator[_Instruction]:
-    """Yield the filter's program for this processor: operation, two jumps, a number."""
+    """Yield the filter's instructions for this processor: operation, two jumps, a number."""
     column, architecture = _MACHINES[machine]
     yield _LOAD, 0, 0, _ARCHITECTURE
     yield _IF_EQUAL, 1, 0, architecture
@@ -140,7 +143,7 @@ def instructions(machine: str, pid: int) -> Iterator[_Instruction]:
 
 
 def _answer(numbers: list[int | None], block: list[_Instruction]) -> Iterator[_Instruction]:
-    """For calls of these numbers, run the block, which returns; skip it for others."""
+    """Yield instructions that run the block, which returns, for calls with these numbers only."""
     for number in numbers:
         if number is not None:
             yield _IF_EQUAL, 0, len(block), number
@@ -166,7 +169,7 @@ def _never_executable() -> list[_Instruction]:
 
 
 def _only_process(pid: int) -> list[_Instruction]:
-    """abort(3) sends a signal to its own thread."""
+    """Return the block that allows signals only to this process, which abort(3) sends to itself."""
     return [
         (_LOAD, 0, 0, _argument(0)),
         (_IF_EQUAL, 1, 0, pid),
@@ -176,5 +179,5 @@ def _only_process(pid: int) -> list[_Instruction]:
 
 
 def _argument(place: int) -> int:
-    """Where the lower half of an argument is; both processors are little-endian."""
+    """Return the offset of an argument's lower half; both processors are little-endian."""
     return _ARGUMENTS + 8 * place
