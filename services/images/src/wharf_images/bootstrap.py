@@ -102,7 +102,10 @@ def _serve(settings: Settings, sandbox: Sandbox, version: int) -> None:
 def _gauges(
     server: Server, sandbox: Sandbox, version: int
 ) -> dict[str, tuple[str, Callable[[], metrics.Samples]]]:
-    """Return the gauges, whose values are read at each scrape."""
+    """Return the gauges by name, each with its help text and a function that returns its samples.
+
+    Each scrape calls the functions.
+    """
     return {
         "wharf_images_waiting": (
             "Requests that wait for a worker.",
@@ -110,7 +113,7 @@ def _gauges(
         ),
         "wharf_images_busy": ("Pictures that are being made.", lambda: [("", server.room.busy)]),
         "wharf_images_sandbox_landlock": (
-            "Whether the sandbox has Landlock.",
+            "1 if the sandbox uses Landlock, else 0.",
             lambda: [("", int(version > 0))],
         ),
         "wharf_images_zygote_restarts_total": (

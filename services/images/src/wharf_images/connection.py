@@ -28,8 +28,8 @@ class Connection:
 
     Attributes:
         is_http: the connection is on the internal port.
-        deadline: when the server closes a connection whose request is incomplete, in seconds of
-            `time.monotonic()`.
+        deadline: when the server closes the connection if the request is still incomplete, in
+            seconds of `time.monotonic()`.
     """
 
     socket: socket.socket

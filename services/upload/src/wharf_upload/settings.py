@@ -249,7 +249,7 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
         if not _INSTANCE.fullmatch(self.instance):
             raise SettingsError(
                 f"WHARF_INSTANCE={self.instance!r}: allowed are up to 63 characters of a-z, 0-9 "
-                "and '-', the first of them no '-'"
+                "and '-'; the first character must not be '-'"
             )
         self.check_blobs()
         self.check_apart(self.database_url)

@@ -71,7 +71,7 @@ def make(descriptor: int, width: int) -> bytes:
 
 
 def picture_of(file: IO[bytes], width: int) -> bytes:
-    """Return a WebP picture without metadata, whose longest side is at most `width` pixels.
+    """Return a WebP picture without metadata; its longest side is at most `width` pixels.
 
     Raises:
         NoPicture: the file has no picture.

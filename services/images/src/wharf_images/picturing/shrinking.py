@@ -12,7 +12,7 @@ _TRANSPARENT = frozenset(("LA", "La", "PA", "RGBA"))
 
 
 def shrink(image: Image.Image, width: int) -> Image.Image:
-    """Return a copy whose longest side is at most `width` pixels; the image is never enlarged.
+    """Return a copy with a longest side of at most `width` pixels; the image is never enlarged.
 
     The mode of the copy is `L`, `LA`, `RGB`, `RGBA` or `CMYK`. The colours are multiplied by alpha
     before the reduction, so the colours of transparent pixels do not become visible.

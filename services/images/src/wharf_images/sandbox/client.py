@@ -95,7 +95,7 @@ class Sandbox:
     """Runs the zygote's job on blobs, from any thread; replaces a zygote that has ended.
 
     Args:
-        command: the command that starts the zygote, whose socket is descriptor 3.
+        command: the command that starts the zygote; the zygote gets its socket as descriptor 3.
         seconds: the longest wall-clock time of a child.
     """
 

@@ -1,8 +1,8 @@
 """The seccomp filter: the lists of system calls that a picture's process may use.
 
 A call that is in no list ends the process (SIGSYS), because a decoder never makes such a call.
-Libraries also make calls whose failure they tolerate, for instance to search for fonts,
-configuration files and the number of processors. These calls fail with an error.
+Libraries also make calls that may fail, for instance to search for fonts, configuration files and
+the number of processors. The filter lets these calls fail with an error.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Finds media types from the bytes of files."""
+"""The detection of media types from the bytes of files."""

@@ -7,8 +7,8 @@ import re
 
 from wharf_upload.content_types.zip_files import LOCAL_HEADER
 
-# Markup on which a browser acts even in a file whose declared type is a picture. The expression
-# begins with a literal byte, because the regex engine finds a literal byte quickly. Random bytes
+# Markup on which a browser acts even if the declared type is a picture. The expression begins with
+# a literal byte, because the regex engine finds a literal byte quickly. Random bytes
 # contain many "<", so a lookahead checks the next byte before the engine tries all names.
 _ACTIVE_MARKUP = re.compile(
     rb"<(?=[SHBIOEMFshbioemf!?])(?i:script|html|svg|!doctype|!entity|body|head|iframe|object|embed|img|meta|form|\?php)"
@@ -25,9 +25,9 @@ _SCRIPTED_IMAGE = re.compile(
 def active_content(head: bytes) -> bool:
     """Tell whether `head` contains markup, a PDF, a ZIP entry or a script.
 
-    The function is meant for files whose type is in `INLINE_TYPES`. If it returns true, the file
-    is served as an attachment only (security.md row 31). It reads the given bytes, not the rest of
-    the file.
+    The function is meant for files with a type in `INLINE_TYPES`. If it returns true, the service
+    sends the file only as an attachment (security.md row 31). The function reads the given bytes,
+    not the rest of the file.
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.replace(b"\0", b"")

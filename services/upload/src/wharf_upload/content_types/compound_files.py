@@ -1,7 +1,7 @@
 """Types of OLE2 compound files, found from the names in the root directory (MS-CFB 2.6).
 
 The directory is a chain of sectors that may be anywhere in the file. The number of sectors that
-the parser follows is bounded, whatever the file declares.
+the parser follows is bounded, even if the file declares more.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ _XHTML: Final = "application/xhtml+xml"
 # Active types. A file has one of these types only if its bytes have the markup: plain text is not
 # enough. In turn, an extension of plain text does not agree with bytes of these types.
 _MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
-# Types whose specific formats the sniffer recognises, so the general type means "none of those".
+# General types. The sniffer recognises all their specific formats that it knows, so a general type
+# means "none of the specific formats".
 _TOLD: Final = frozenset({_TEXT, _SCRIPT, "application/zip", "application/gzip"})
 # Types on which many formats are based that the sniffer does not recognise. An extension of such a
 # format does not contradict bytes of these types.
@@ -103,7 +104,7 @@ def claims(found: str, declared: str | None, filename: str) -> Iterator[str]:
 
 
 def _may_be(one: str, kind: str) -> bool:
-    """Tell whether a file whose bytes have the type `kind` may get the claimed type `one`."""
+    """Tell whether a file with bytes of the type `kind` may get the claimed type `one`."""
     if kind == _TEXT and one in _TEXT_TOO:
         return True
     if kind in _TOLD and one in FILE_TYPES - REFINEMENTS:

@@ -65,7 +65,7 @@ class _PortableMap(NamedTuple):
 
 
 def portable_map_type(content: Content) -> str | None:
-    """Return the type of a Netpbm picture, whose two letters are followed by its sizes."""
+    """Return the type of a Netpbm picture: the letter P, a digit, and the picture's sizes."""
     found = _portable_map(content.head)
     return _PNM_KINDS[found.kind] if found else None
 
@@ -112,7 +112,7 @@ def form_type(content: Content) -> str | None:
 
 
 def cpio_type(content: Content) -> str | None:
-    """Return the type of a cpio archive whose header is written in digits."""
+    """Return the type of a cpio archive with a header in digits."""
     return "application/x-cpio" if _CPIO.match(content.head) else None
 
 
@@ -122,7 +122,7 @@ def torrent_type(content: Content) -> str | None:
 
 
 def dwg_type(content: Content) -> str | None:
-    """Return the type of an AutoCAD drawing, whose version is followed by a zero byte."""
+    """Return the type of an AutoCAD drawing: a version and a zero byte."""
     return "image/vnd.dwg" if _DWG.match(content.head) else None
 
 
@@ -134,12 +134,12 @@ def bzip2_type(content: Content) -> str | None:
 
 
 def xz_type(content: Content) -> str:
-    """Return the type of an xz file, or of an Apple disk image whose first block is xz."""
+    """Return the type of an xz file, or of an Apple disk image that begins with an xz block."""
     return _APPLE_DISK if _is_apple_disk(content) else "application/x-xz"
 
 
 def lha_type(content: Content) -> str | None:
-    """Return the type of an LHA archive, whose method follows the header's size and checksum."""
+    """Return the type of an LHA archive: a known method follows the header's size and checksum."""
     return "application/x-lha" if _LHA.match(content.head, 2) else None
 
 
@@ -151,7 +151,7 @@ def qoi_type(content: Content) -> str | None:
 
 
 def sgi_type(content: Content) -> str | None:
-    """Return "image/x-sgi" for a header whose storage, channel size and dimensions are valid."""
+    """Return "image/x-sgi" for a header with a valid storage, channel size and dimension."""
     head = content.head
     fits = head[2:3] in {b"\0", b"\1"} and head[3:4] in {b"\1", b"\2"}
     return "image/x-sgi" if fits and head[4:6] in {b"\0\1", b"\0\2", b"\0\3"} else None
@@ -164,7 +164,7 @@ def icns_type(content: Content) -> str | None:
 
 
 def lzma_type(content: Content) -> str | None:
-    """Return the type of a raw LZMA file, whose dictionary size is a power of two from 4096 on."""
+    """Return the type of a raw LZMA file: its dictionary size is a power of two from 4096 on."""
     found = content.numbers(_LZMA, 0)
     if found is None or found[0] < 4096 or found[0] & (found[0] - 1):
         return None
@@ -172,7 +172,7 @@ def lzma_type(content: Content) -> str | None:
 
 
 def arj_type(content: Content) -> str | None:
-    """Return the type of an ARJ archive, whose main header has a valid size and kind."""
+    """Return the type of an ARJ archive: its main header has a valid size and kind."""
     found = content.numbers(_ARJ, 0)
     if found is None:
         return None
@@ -237,7 +237,7 @@ def python_type(content: Content) -> str | None:
 
 
 def old_tar_type(content: Content) -> str | None:
-    """Return the type of a pre-POSIX tar archive whose header checksum is correct."""
+    """Return the type of a pre-POSIX tar archive with a correct header checksum."""
     head = content.head
     found = _TAR_CHECKSUM.match(head, 148)
     if not found or len(head) < 512 or not head[0]:

@@ -20,7 +20,7 @@ _BINARY_BYTES: Final = bytes(set(range(0x20)) - set(b"\t\n\f\r\x1b"))
 _BINARY = re.compile(b"[" + re.escape(_BINARY_BYTES) + b"]")
 _EARLY_BYTES: Final = 64
 _END_OF_DOS_TEXT: Final = b"\x1a"
-# Formats whose files may be entirely printable and whose signature is long enough to be reliable.
+# Formats that may be entirely printable. Their signatures are long enough to be reliable.
 _WORDS: Final[dict[bytes, tuple[tuple[bytes, str], ...]]] = {
     b"%": (
         (b"%PDF-", PDF),

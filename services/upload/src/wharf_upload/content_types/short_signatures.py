@@ -52,7 +52,7 @@ def bmp_type(content: Content) -> str | None:
 def program_type(content: Content) -> str | None:
     """Return the type of a program for DOS or Windows.
 
-    The file must have a second header that is known, or a first header whose sizes are plausible.
+    The file must have a known second header, or a first header with plausible sizes.
     """
     found = content.numbers(_MZ, 0)
     if found is None:
@@ -89,7 +89,7 @@ def tiff_type(content: Content) -> str | None:
 
 
 def icon_type(content: Content) -> str | None:
-    """Return the type of an icon or a cursor, whose first picture is after the list of pictures."""
+    """Return the type of an icon or a cursor: its first picture is after the list of pictures."""
     count = content.numbers(_ICON, 0)
     entry = content.numbers(_ICON_ENTRY, 6)
     if count is None or entry is None or not 0 < count[0] <= 1024:
@@ -101,7 +101,7 @@ def icon_type(content: Content) -> str | None:
 
 
 def font_type(content: Content) -> str | None:
-    """Return the type of a TrueType or OpenType font whose first table entry is plausible."""
+    """Return the type of a TrueType or OpenType font with a plausible first table entry."""
     found = content.numbers(_SFNT, 0)
     entry = content.numbers(_SFNT_ENTRY, 12)
     if found is None or entry is None:
@@ -123,7 +123,7 @@ def embedded_font_type(content: Content) -> str | None:
 
 
 def dbf_type(content: Content) -> str | None:
-    """Return the type of a dBASE table, whose header has a valid date and an end mark."""
+    """Return the type of a dBASE table: its header has a valid date and an end mark."""
     found = content.numbers(_DBF, 0)
     if found is None:
         return None
@@ -136,7 +136,7 @@ def dbf_type(content: Content) -> str | None:
 
 
 def pcx_type(content: Content) -> str | None:
-    """Return "image/x-pcx" for a ZSoft header whose frame has an area."""
+    """Return "image/x-pcx" for a ZSoft header with valid fields and a frame that has an area."""
     found = content.numbers(_PCX, 0)
     if found is None or len(content.head) < 128:
         return None
@@ -180,13 +180,13 @@ def java_or_mach_type(content: Content) -> str | None:
 
 
 def mach_type(content: Content) -> str | None:
-    """Return the type of a Mach-O file, whose kind is a number from 1 to 12."""
+    """Return the type of a Mach-O file: its kind is a number from 1 to 12."""
     head = content.head
     kind = int.from_bytes(head[12:16], "big" if head.startswith(b"\xfe") else "little")
     return "application/x-mach-binary" if 0 < kind <= _MACH_TYPES else None
 
 
 def elf_type(content: Content) -> str | None:
-    """Return the type of an ELF file whose class, byte order and version are valid."""
+    """Return the type of an ELF file with a valid class, byte order and version."""
     fits = content.head[4:5] in {b"\1", b"\2"} and content.head[5:6] in {b"\1", b"\2"}
     return "application/x-executable" if fits and content.head[6:7] == b"\1" else None

@@ -250,7 +250,7 @@ _TABLE: Final = _by_first_byte()
 
 
 def signed_type(head: bytes, size: int | None, read_at: ReadAt | None) -> str | None:
-    """Return the type whose signature matches, or None if no signature does.
+    """Return the type with a signature that matches, or None if no signature matches.
 
     The arguments are those of `Content`. `head` is not empty; `size` is None if it is unknown.
     """

@@ -46,7 +46,7 @@ def sniff(
     """Return the media type of the file that begins with `head` (its first `HEAD_BYTES` bytes).
 
     `complete` means that `head` is the whole file. Otherwise `size` and `read_at` allow the
-    function to read the contents of containers. Text is "text/plain" whatever its syntax. Unknown
+    function to read the contents of containers. Text of any syntax is "text/plain". Unknown
     and empty files are "application/octet-stream". Raises the errors of `read_at`.
     """
     if not head:

@@ -167,9 +167,9 @@ class Hub:
     # ---- sending away ----
 
     async def check_again_and_again(self, look: Callable[[], object]) -> None:
-        """End connections whose tokens are no longer valid, until cancelled.
+        """Check all tokens each `CHECK_SECONDS` until cancelled; end connections with invalid ones.
 
-        The loop runs each `CHECK_SECONDS` and calls `look` each time.
+        Each check calls `look` first.
         """
         while True:
             await asyncio.sleep(CHECK_SECONDS)
@@ -193,9 +193,9 @@ class Hub:
     def _rechecked(
         self, asked: list[tuple[Connection, Principal]]
     ) -> list[tuple[Connection, Principal, Principal | ProblemError]]:
-        """Return the connections whose rights have changed or that must end.
+        """Return the connections that must end or that have other rights now.
 
-        Each has the principal that was checked, and the new principal or the problem.
+        Each comes with the principal that was checked, and the new principal or the problem.
         """
         found: list[tuple[Connection, Principal, Principal | ProblemError]] = []
         for connection, admitted in asked:

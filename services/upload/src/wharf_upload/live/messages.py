@@ -87,5 +87,5 @@ def problem_document(error: ProblemError) -> dict[str, object]:
 
 
 def farewell(error: ProblemError) -> dict[str, object]:
-    """Return the document of a `bye` message whose reason is a problem."""
+    """Return the document of a `bye` message with a problem as the reason."""
     return {"problem": problem_document(error)}

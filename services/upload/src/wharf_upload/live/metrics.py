@@ -55,7 +55,7 @@ _delivery = Histogram(
     registry=registry,
 )
 following = Gauge(
-    "wharf_live_following_tenants", "Tenants whose events are followed.", registry=registry
+    "wharf_live_following_tenants", "Tenants that have open connections.", registry=registry
 )
 database_up = Gauge(
     "wharf_live_database_up",

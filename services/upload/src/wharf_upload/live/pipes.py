@@ -1,4 +1,4 @@
-"""The transports below Socket.IO and SSE; those whose client does not read are closed."""
+"""The transports below Socket.IO and SSE; a transport is closed if its client does not read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Pipes:
         return pipe
 
     def close(self, pipe: Pipe) -> None:
-        """Forget a pipe."""
+        """Remove a pipe after its connection has ended."""
         self._pipes.discard(pipe)
 
     def cut_stuck(self) -> None:

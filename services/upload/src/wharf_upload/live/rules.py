@@ -33,7 +33,7 @@ def require_listener(principal: Principal) -> None:
     """
     if principal.ticket is not None:
         raise SCOPE_MISSING(
-            "This is an upload ticket; it is good for uploads only.", required_scope=FOLLOW
+            "The token is an upload ticket, which allows only uploads.", required_scope=FOLLOW
         )
     if principal.scopes.isdisjoint((FOLLOW, READ, WRITE)):
         raise SCOPE_MISSING(

@@ -189,7 +189,7 @@ class SocketChannel:
         self._hub.leave(connection)
 
     def forget_lost(self) -> None:
-        """Remove connections whose transport has ended without a call of `_disconnect`."""
+        """Remove connections if their transport has ended without a call of `_disconnect`."""
         for eio_sid, connection in list(self.connections.items()):
             if eio_sid not in self._server.eio.sockets:
                 self._forget(connection)

@@ -80,15 +80,15 @@ _LONG_WORK_WAITS = metrics.BatchHistogram(
 )
 _LONG_WORK = Gauge(
     "wharf_long_work",
-    "Requests whose long work waits for its turn, or is running.",
+    "Requests with long work that waits for its turn or is running.",
     ("state",),
     multiprocess_mode="livesum",
 )
 _SWEEPS = Counter("wharf_sweeper_runs_total", "Runs of the sweeper.", ("result",))
-_REMOVED = Counter("wharf_sweeper_removed_total", "What the sweeper removed.", ("kind",))
+_REMOVED = Counter("wharf_sweeper_removed_total", "Items that the sweeper removed.", ("kind",))
 _FAILURES = Counter("wharf_sweeper_failures_total", "Files that could not be removed.")
 _NO_ROOM = Counter(
-    "wharf_room_refusals_total", "Bodies that were refused because of missing room.", ("reason",)
+    "wharf_room_refusals_total", "Bodies refused because no room could be reserved.", ("reason",)
 )
 _LINKS_MADE = Counter("wharf_links_made_total", "Signed links that were made.", ("kind",))
 _LINKS_ENDED = Counter(

@@ -1,6 +1,6 @@
 """uWSGI's mule: receives the bodies of resumable uploads and runs the background threads.
 
-One process does all of this work, because each Python process needs 6 to 8 MB of its own memory
+One process does all of this work, because each Python process needs 6 to 8 MB of private memory
 (ADR 20). The threads mostly wait, read and hash, and release Python's global lock while they do.
 """
 

@@ -1,4 +1,7 @@
-"""Add the replica whose disk has the bytes of an upload under way, without a shared folder."""
+"""Add to uploads the replica that has their bytes on its disk, for replicas without shared folder.
+
+While an upload is under way, only this replica has its bytes.
+"""
 
 import sqlalchemy as sa
 from alembic import op

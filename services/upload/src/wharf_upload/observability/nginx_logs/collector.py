@@ -56,9 +56,9 @@ class Collector:
     ) -> None:
         """Create the collector.
 
-        It calls `end_reservations` each second with the reservations whose requests have ended. It
-        calls `gateway_began` with the start time of a new gateway, in unix seconds: the requests of
-        the gateway before it have ended.
+        It calls `end_reservations` each second with the reservations of ended requests. It calls
+        `gateway_began` with the start time of a new gateway, in unix seconds: the requests of the
+        previous gateway have ended.
         """
         self._end_reservations, self._gateway_began = end_reservations, gateway_began
         self._ended: list[str] = []
