@@ -97,7 +97,7 @@ class Metrics:
 
 
 def memory_bytes(pid: int) -> float:
-    """Return a process's memory in bytes (PSS: shared pages count in parts), 0 on failure."""
+    """Return a process's memory in bytes (PSS, which divides shared pages), 0 on failure."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             line = next(line for line in file if line.startswith("Pss:"))

@@ -139,7 +139,7 @@ def live(own: Settings) -> None:
 def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:  # noqa: FBT001 -- click passes options so
     """Remove the bytes of deleted files and the leftovers of crashes.
 
-    In an object store this command checks the blobs of all hours. The worker checks only hours that
+    On an object store this command checks all blobs. The worker checks only the blobs of hours that
     it has not checked yet.
     """
     from dataclasses import replace

@@ -103,7 +103,7 @@ def _picture(file: IO[bytes], width: int) -> Image.Image:
 
 
 def _small(image: ImageFile.ImageFile, width: int) -> Image.Image:
-    # Only JPEG supports this: the decoder reduces to a half, a quarter or an eighth of the size.
+    # Only the JPEG decoder supports `draft`: it reduces to a half, a quarter or an eighth.
     image.draft(None, shrinking.fitted(image.size, width * 3 // 2))
     image.load()
     profile, turn = image.info.get("icc_profile"), _orientation(image)

@@ -58,7 +58,7 @@ class Listener(Protocol):
     resync_first: bool
 
     def told(self, event: Event) -> Event | None:
-        """Return the form of an event that it may receive, `None` if it may not receive any."""
+        """Return the event in the form that this listener may receive, or `None`."""
 
     async def send(self, message: EventMessage) -> None:
         """Send an event; wait while the client does not read."""

@@ -67,9 +67,10 @@ class Hub:
     # ---- joining and leaving ----
 
     async def join(self, connection: Connection, after: Position | None) -> None:
-        """Add a connection, which gets the events after a position; `None` is the newest event.
+        """Add a connection and send it the events after a position; `None`: only new events.
 
-        Raises the problem `quota-exceeded`, `unavailable` or `malformed-request`.
+        Raises the problem `quota-exceeded`, `unavailable`, `malformed-request` or
+        `event-cursor-expired`.
         """
         self._seats.take(connection.principal)
         try:
@@ -159,8 +160,8 @@ class Hub:
             return
         json = messages.encoded(_document(notice))
         for one in feed.listeners:
-            # A slow client does not get it. It is sent immediately: `behind` counts only what is
-            # already queued.
+            # A client that is behind gets no progress. Progress is queued immediately, because
+            # `behind` counts only queued messages.
             if isinstance(one, Connection) and not one.behind and one.sees(notice):
                 one.tell_progress(json)
 

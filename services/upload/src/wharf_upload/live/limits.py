@@ -25,7 +25,7 @@ class Verdict(Enum):
 
 
 class MessageRate:
-    """Counts the messages of one connection: `per_second` on average, with as large a burst."""
+    """Limits the messages of one connection to `per_second`; a burst may have the same number."""
 
     __slots__ = ("_clock", "_left", "_per_second", "_refused", "_seen_at")
 

@@ -32,11 +32,11 @@ class Connection(ABC):
         self.admitted = self.principal = principal
 
     def told(self, event: Event) -> Event | None:
-        """Return the form of an event that it may receive, `None` if it may not receive any."""
+        """Return the event in the form that this client may receive, or `None`."""
         return rules.told(self.principal, self.buckets, event)
 
     def sees(self, progress: rules.ProgressOf) -> bool:
-        """Tell whether it may receive the progress of an upload."""
+        """Tell whether this client may receive the progress of an upload."""
         return rules.sees(self.principal, self.buckets, progress)
 
     async def resync(self, after: Cursor) -> None:

@@ -17,7 +17,7 @@ def upgrade() -> None:
         "leases",
         sa.Column("name", _name(), primary_key=True),
         sa.Column("holder", _name(), nullable=False),
-        # The holder before. A process reads it to find out whether another one had the lease.
+        # The previous holder. A process reads it to find out whether another one had the lease.
         sa.Column("previous", _name(), nullable=False),
         # Counts the turns, so the holder of an earlier turn cannot change a later one.
         sa.Column("turn", sa.BigInteger, nullable=False),
