@@ -40,7 +40,10 @@ def serve() -> None:
 @cli.command()
 @click.option("--require", is_flag=True, help="Fail if the kernel has no Landlock.")
 def check(*, require: bool) -> None:
-    """Print which sandbox the kernel supports, and make a tiny picture in it."""
+    """Check the sandbox.
+
+    Print which sandbox the kernel supports, and make a tiny picture in it.
+    """
     version = bootstrap.landlock_version("require" if require else "auto")
     print(f"Landlock: {f'version {version}' if version else 'none'}")
     print(f"seccomp: filters for {kernel.machine()}")

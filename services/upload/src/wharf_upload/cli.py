@@ -39,7 +39,10 @@ def cli(context: click.Context) -> None:
 )
 @click.pass_obj
 def migrate(own: Settings, *, starts: bool) -> None:
-    """Migrate the database to this version; safe to run at any time and repeatedly."""
+    """Migrate the database to this version.
+
+    The command is safe at any time and may be repeated.
+    """
     _migrate(own)
     if starts:
         from wharf_upload.bootstrap import forget_bodies
@@ -61,7 +64,10 @@ def _migrate(own: Settings) -> None:
 @cli.command()
 @click.pass_obj
 def serve(own: Settings) -> None:
-    """Serve in a container: migrate first, unless WHARF_SERVE_PREPARES is false; start uWSGI."""
+    """Serve in a container.
+
+    Migrate the database first, unless WHARF_SERVE_PREPARES is false. Then start uWSGI.
+    """
     serving.ini_file("upload")
     if own.serve_prepares:
         _migrate(own)
@@ -114,7 +120,10 @@ def worker(own: Settings) -> None:
 @cli.command()
 @click.pass_obj
 def live(own: Settings) -> None:
-    """Send events to clients over Socket.IO and SSE until TERM (docs/live.md)."""
+    """Send events to clients until TERM.
+
+    The protocols are Socket.IO and SSE (docs/live.md).
+    """
     logs.configure("live", own.log_level)
     from wharf_upload.processes.lean_imports import without_unused
 
@@ -137,7 +146,9 @@ def live(own: Settings) -> None:
 )
 @click.pass_obj
 def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:  # noqa: FBT001 -- click passes options so
-    """Remove the bytes of deleted files and the leftovers of crashes.
+    """Remove deleted files' bytes and leftovers.
+
+    Leftovers are files without a record, for instance from crashes.
 
     On an object store this command checks all blobs. The worker checks only the blobs of hours that
     it has not checked yet.
@@ -164,10 +175,10 @@ def sweep(own: Settings, dry_run: bool, older_than_seconds: int | None) -> None:
 @click.option("--read-all", is_flag=True, help="Also read every file and compare its digest.")
 @click.pass_obj
 def check(own: Settings, read_all: bool) -> None:  # noqa: FBT001 -- click passes options so
-    """Compare records and files; exit with 1 if a file is missing or damaged.
+    """Compare the records with the files.
 
-    Files without a record count as leftovers. Leftovers are no faults: the worker or `wharf-upload
-    sweep` removes them. Wharf may run during the check.
+    Exit with 1 if a file is missing or damaged. Files without a record count as leftovers, not as
+    faults: the worker or `wharf-upload sweep` removes them. Wharf may run during the check.
     """
     import time
 
@@ -214,10 +225,11 @@ def _told(lines: Iterable[str]) -> int:
 )
 @click.pass_obj
 def move_blobs(own: Settings, dry_run: bool, parallel: int, rate: int | None) -> None:  # noqa: FBT001 -- click passes options so
-    """Move the files' bytes from WHARF_BLOB_OLD_URL to WHARF_BLOB_URL.
+    """Move the files' bytes to another store.
 
-    The service may run during the move if all its processes have both settings. After a run was
-    killed, run the command again: it continues. Exit with 1 if the bytes of a file cannot be moved.
+    The bytes move from WHARF_BLOB_OLD_URL to WHARF_BLOB_URL. The service may run during the move if
+    all its processes have both settings. After a run was killed, run the command again: it
+    continues. Exit with 1 if the bytes of a file cannot be moved.
     """
     from wharf_upload import bootstrap
     from wharf_upload.maintenance import blobs_left, moving_blobs
@@ -269,9 +281,9 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=Fal
 @_RECORDS_ONLY
 @click.pass_obj
 def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Copy all records and files into FOLDER; a later run into the same FOLDER copies new files.
+    """Copy all records and files into FOLDER.
 
-    The service may run during the backup.
+    A later run into the same FOLDER copies new files. The service may run during the backup.
     """
     _copy(own, folder, "backup", **options)
 
@@ -287,9 +299,10 @@ def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
 )
 @click.pass_obj
 def restore_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Restore the backup in FOLDER into an empty installation, on SQLite or PostgreSQL.
+    """Restore a backup into an empty installation.
 
-    Stop the service before. Afterwards `wharf-upload check --read-all` compares every digest.
+    FOLDER has the backup. The database may be SQLite or PostgreSQL. Stop the service before.
+    Afterwards `wharf-upload check --read-all` compares every digest.
     """
     _copy(own, folder, "restore", **options)
 

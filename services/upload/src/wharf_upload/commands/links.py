@@ -33,10 +33,11 @@ def links() -> None:
 def list_links(
     own: Settings, tenant: str, maker: str | None, bucket: str | None, key: str | None
 ) -> None:
-    """Print the links of TENANT that have not expired, one per line, the newest first.
+    """Print the links of TENANT.
 
-    The database does not contain the addresses of links, so the list does not show them. Links that
-    were made by releases without this list are missing.
+    The command prints one link per line, the newest first, without expired ones. The database does
+    not contain the addresses of links, so the list does not show them. Links that were made by
+    releases without this list are missing.
     """
     from wharf_upload import bootstrap
 
@@ -58,9 +59,9 @@ def list_links(
 )
 @click.pass_obj
 def end_links(own: Settings, tenant: str, names: tuple[str, ...], *, everything: bool) -> None:
-    """End links of TENANT; all replicas refuse them within 5 seconds.
+    """End links of TENANT.
 
-    Exit with 1 for an unknown ID.
+    All replicas refuse the links within 5 seconds. Exit with 1 for an unknown ID.
     """
     from wharf_upload import bootstrap
 
