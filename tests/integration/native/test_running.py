@@ -66,8 +66,8 @@ def test_a_store_whose_name_is_not_known(start: Start, environment: dict[str, st
     environment["WHARF_READY_SECONDS"] = "1"
     wharf = start()
     assert wharf.process.wait(30) == 1
-    assert "waiting: the object store's name store.invalid is not known yet" in wharf.output
-    assert "wharf: WHARF_BLOB_URL: the name store.invalid is not known here" in wharf.output
+    assert "waiting: no name server knows the object store store.invalid yet" in wharf.output
+    assert "wharf: WHARF_BLOB_URL: no name server knows store.invalid" in wharf.output
     assert "start auth" not in wharf.events
     assert wharf.sockets() == []
 

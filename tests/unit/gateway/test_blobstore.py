@@ -102,7 +102,7 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CannotRunError, match="install ca-certificates"):
         blob_store(secure)
     for path in (str(tmp_path / "absent"), "ca.pem", "/x;y"):
-        with pytest.raises(CannotRunError, match=r"WHARF_BLOB_CA='.*' ?: this is no file"):
+        with pytest.raises(CannotRunError, match=r"WHARF_BLOB_CA='.*' ?: Wharf cannot read this"):
             blob_store({**secure, "WHARF_BLOB_CA": path})
     found = blob_store(plain)
     assert found is not None
@@ -112,7 +112,7 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.0.0.1:8443"])
 def test_tls_needs_a_name(host: str) -> None:
     """nginx would refuse each answer of a store with TLS that has only an address."""
-    with pytest.raises(CannotRunError, match="so name the store's host"):
+    with pytest.raises(CannotRunError, match="use the host name of the store"):
         blob_store({"WHARF_BLOB_URL": f"s3://bucket?endpoint=https://{host}"})
 
 

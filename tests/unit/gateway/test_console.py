@@ -93,5 +93,5 @@ def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
 )
 def test_a_door_for_others_too(door: str, name: str) -> None:
     """The console's door at a port of others, whose PROXY lines would be believed, is refused."""
-    with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} is there"):
+    with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} uses this"):
         gateway(WHARF_CONSOLE_DOOR=door)

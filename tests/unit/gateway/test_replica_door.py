@@ -63,13 +63,13 @@ def test_no_door(door: str) -> None:
 )
 def test_a_door_for_others_too(door: str, others: dict[str, str], name: str) -> None:
     """A door at a place to which others come, who would be believed, is refused by name."""
-    with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} is there already"):
+    with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} uses this address"):
         gateway(WHARF_REPLICA_DOOR=door, **others)
 
 
 def test_apart_without_a_door() -> None:
     """Replicas without a shared folder that could not find each other do not begin."""
-    with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR is missing"):
+    with pytest.raises(CannotRunError, match="requires WHARF_REPLICA_DOOR"):
         gateway(WHARF_DATA_SHARED="false")
 
 

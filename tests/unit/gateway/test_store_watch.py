@@ -84,7 +84,7 @@ def test_a_reload(played: Played) -> None:
     for now in (60.0, 60.0 + GONE_SECONDS, 120.0 + GONE_SECONDS, 60.0 + 3 * GONE_SECONDS):
         watch.look(now)
     assert played.reloads == 1
-    assert played.lines == ["store.test has other addresses than before; nginx reloads"]
+    assert played.lines == ["the addresses of store.test have changed; nginx reloads"]
 
 
 def test_a_failed_reload_is_tried_again(played: Played) -> None:
@@ -123,8 +123,8 @@ def test_what_is_wrong_is_said_once(played: Played) -> None:
     assert played.lines == [
         f"{at} cannot be used: refused",
         f"{at} cannot be used: timed out",
-        f"{at} answers again",
-        f"{at} cannot be used: its name is not known",
+        f"{at} responds again",
+        f"{at} cannot be used: no name server knows its name",
     ]
 
 
@@ -189,5 +189,5 @@ def test_a_name_that_is_not_known_yet(played: Played, monkeypatch: pytest.Monkey
     now[0] += 60.0
     played.found = ["1"]
     assert known()
-    assert played.lines == ["waiting: the object store's name store.test is not known yet"]
-    assert known.error.startswith("WHARF_BLOB_URL: the name store.test is not known here")
+    assert played.lines == ["waiting: no name server knows the object store store.test yet"]
+    assert known.error.startswith("WHARF_BLOB_URL: no name server knows store.test")

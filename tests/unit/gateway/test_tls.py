@@ -112,9 +112,9 @@ def _no_pem(one: Certificate, _: Certificate, folder: Path) -> tls.Files:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (_swap, "no certificate and its key"),
-        (_open_key, "is open to everybody"),
-        (_no_pem, "no certificate and its key"),
+        (_swap, "not a certificate and its key"),
+        (_open_key, "is open to all users"),
+        (_no_pem, "not a certificate and its key"),
     ],
 )
 def test_files_that_are_no_pair(

@@ -14,10 +14,10 @@ _ADDRESS_AND_PORT = re.compile(r"(?:[0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}")
 
 
 def path(setting: Setting, environ: Mapping[str, str]) -> str:
-    """An absolute path.
+    """Return the absolute path that a setting names.
 
     Raises:
-        CannotRunError: it is none, or nginx could not name it.
+        CannotRunError: the value is not an absolute path, or nginx cannot read it as one word.
     """
     text = setting.read(environ)
     if not _PATH.fullmatch(text):
@@ -29,19 +29,29 @@ def path(setting: Setting, environ: Mapping[str, str]) -> str:
 
 
 def server(setting: Setting, environ: Mapping[str, str], examples: tuple[str, str]) -> str:
-    """Where a service listens: a unix socket, or a host and port.
+    """Return where a service listens, in nginx's notation: a unix socket, or a host and port.
+
+    Args:
+        setting: names the variable.
+        environ: the environment.
+        examples: a path, and a host with a port, for the error message.
 
     Raises:
-        CannotRunError: it is neither; the examples are one of each.
+        CannotRunError: the value is neither a path nor a host and port.
     """
     return _unix_or_port(setting, setting.read(environ), _HOST_AND_PORT, "a host", examples)
 
 
 def listen(setting: Setting, environ: Mapping[str, str], examples: tuple[str, str]) -> str:
-    """Where nginx listens: on a unix socket, or on an IP address and port.
+    """Return where nginx listens, in its notation: on a unix socket, or an IP address and port.
+
+    Args:
+        setting: names the variable.
+        environ: the environment.
+        examples: a path, and an address with a port, for the error message.
 
     Raises:
-        CannotRunError: it is neither; the examples are one of each.
+        CannotRunError: the value is neither a path nor an IP address and port.
     """
     return _unix_or_port(
         setting, setting.read(environ), _ADDRESS_AND_PORT, "an IP address", examples
@@ -49,7 +59,7 @@ def listen(setting: Setting, environ: Mapping[str, str], examples: tuple[str, st
 
 
 def socket_path(address: str) -> str:
-    """The path of a unix socket in nginx's notation; empty when it is a port."""
+    """Return the path of a unix socket in nginx's notation; an empty text for a port."""
     return address.removeprefix("unix:") if address.startswith("unix:") else ""
 
 

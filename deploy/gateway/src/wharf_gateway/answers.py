@@ -1,12 +1,15 @@
-"""Answers that clients do not read: nginx takes them off the services at once (ADR 61)."""
+"""Responses that clients have not read yet: nginx reads them from the services at full speed, so
+that no service waits for a slow client (ADR 61).
+"""
 
 from __future__ import annotations
 
 
 def folder(data: str, instance: str) -> str:
-    """Returns where a gateway holds what its memory does not.
+    """Return the folder of a gateway's responses that do not fit into its buffers in memory.
 
-    Its files have no names; on NFS the kernel gives them some, which stay when nginx is killed. It
-    lies beside the spool: in a container the rest of what nginx may write is memory.
+    nginx's files in it have no names. On NFS the kernel gives them names, and they stay when nginx
+    is killed. The folder is next to the spool, because in a container all other folders that nginx
+    can write to are in memory.
     """
     return f"{data}/answers/{instance}"

@@ -1,6 +1,6 @@
-"""The object store behind the gateway: where it is, and what nginx's templates say of it (ADR 54).
+"""The address of the object store, and the values for it in nginx's templates (ADR 54).
 
-The keys are the upload service's alone, which signs each request that nginx makes.
+Only the upload service has the keys of the store. It signs each request that nginx sends there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BLOB_CA = Setting(
 )
 BLOB_SETTINGS = (BLOB_URL, BLOB_OLD_URL, BLOB_CA)
 
-# Where systems keep the certificates that they trust.
+# The files in which operating systems keep the certificates that they trust.
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -46,7 +46,8 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-# As upload reads it (wharf_upload/domain/bucket_place.py; a test compares the two).
+# The same rules as in the upload service (wharf_upload/domain/bucket_place.py); a test compares
+# the two.
 _PATH, _VIRTUAL = "path", "virtual"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
@@ -63,14 +64,14 @@ _ADDRESS = re.compile(r"[0-9.]+|\[.*")
 
 
 class BlobStore:
-    """An object store as nginx reaches it.
+    """An object store, as nginx connects to it.
 
     Attributes:
         scheme: `http` or `https`.
-        name: the host that is looked up, and that the certificate has to be for.
+        name: the host name that nginx looks up, and that the certificate must contain.
         port: its port.
-        signed_host: the `Host` field that requests are signed for.
-        ca: the file with the certificates that are trusted; empty without TLS.
+        signed_host: the `Host` field that the signature of a request covers.
+        ca: the file with the trusted certificates; empty without TLS.
     """
 
     __slots__ = ("ca", "name", "port", "scheme", "signed_host")
@@ -82,15 +83,15 @@ class BlobStore:
 
     @property
     def address(self) -> str:
-        """Name and port."""
+        """Return the name and port."""
         return f"{self.name}:{self.port}"
 
 
 def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
-    """The object store of the settings; None when all is on the disk.
+    """Return the object store that the settings name; None when all blobs are on the disk.
 
     Raises:
-        CannotRunError: a setting is no object store, or nothing verifies it.
+        CannotRunError: a setting does not describe an object store, or no certificates verify it.
     """
     for setting in (BLOB_URL, BLOB_OLD_URL):
         url = setting.read(environ)
@@ -98,14 +99,14 @@ def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
             continue
         found = parse(url)
         if found is None:
-            # Somebody may have put the keys into it, and these belong into no log.
+            # The operator may have put the keys into the URL; they must not appear in a log.
             shown = "(hidden)" if "@" in url else repr(url)
-            raise CannotRunError(f"{setting.name}={shown}: expected a URL like {_EXAMPLE}")
+            raise CannotRunError(f"{setting.name}={shown}: expected is a URL such as {_EXAMPLE}")
         if found.scheme == "https":
             if _ADDRESS.fullmatch(found.name):
                 raise CannotRunError(
-                    f"{setting.name}: {found.name} is an address; nginx verifies certificates of "
-                    "names only, so name the store's host"
+                    f"{setting.name}: {found.name} is an IP address, but nginx verifies only "
+                    "certificates for names; use the host name of the store"
                 )
             found.ca = _certificates(environ)
         return found
@@ -113,8 +114,8 @@ def blob_store(environ: Mapping[str, str]) -> BlobStore | None:
 
 
 def parse(url: str) -> BlobStore | None:
-    """What a URL says; None when it is none."""
-    # Here, not above: most gateways have no store.
+    """Return the object store that a URL describes; None when the URL is not valid."""
+    # Imported here because most gateways have no object store.
     from urllib.parse import parse_qsl, urlsplit
 
     try:
@@ -146,7 +147,7 @@ def parse(url: str) -> BlobStore | None:
 
 
 def template_values(store: BlobStore | None = None) -> dict[str, str]:
-    """What nginx's templates say of an object store; nothing of one that is not there."""
+    """Return the values for an object store in nginx's templates; mostly empty without a store."""
     there = store is not None
     found = store or BlobStore("http", "127.0.0.1", 1)
 
@@ -185,8 +186,8 @@ def _certificates(environ: Mapping[str, str]) -> str:
         if _CA_PATH.fullmatch(path) and os.access(path, os.R_OK):
             return path
     if own:
-        raise CannotRunError(f"{BLOB_CA.name}={own!r}: this is no file that can be read")
+        raise CannotRunError(f"{BLOB_CA.name}={own!r}: Wharf cannot read this file")
     raise CannotRunError(
-        f"{BLOB_CA.name}: this system has no certificates by which an object store can be "
-        "verified; name a file of them (Debian: apt-get install ca-certificates)"
+        f"{BLOB_CA.name}: this system has no certificates to verify an object store; install "
+        "them (Debian: apt-get install ca-certificates), or name a file with certificates"
     )

@@ -1,7 +1,8 @@
-"""Reads what nginx tells of bodies that come by TLS: a line for each begin and each end.
+"""Reads nginx's log of bodies that arrive over TLS: a line when a body begins, one at its end.
 
-Only by TLS can a client make nginx say something in the middle of a body, or send several on one
-connection: without it nothing is told (snippets/tls.conf).
+nginx writes these lines only for TLS (snippets/tls.conf). Only over TLS can one connection carry
+several bodies, and only there can a client make nginx send bytes in the middle of a body. Then the
+byte counts of the connection do not show which body is slow.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from socket_guard.announced import UNKNOWN, Announced
 
-# A file that has grown beyond this is replaced.
+# A larger file is replaced by a new one.
 _LARGEST_BYTES = 8 << 20
 
 
@@ -25,11 +26,11 @@ class _Body(NamedTuple):
 
 
 class BodiesUnderWay:
-    """Reads nginx's lines.
+    """The reader of nginx's lines about bodies.
 
     Args:
-        path: of the file that nginx writes.
-        reopen: has nginx open it anew.
+        path: the file that nginx writes.
+        reopen: makes nginx open the file again.
     """
 
     def __init__(self, path: str, reopen: Callable[[], None]) -> None:
@@ -38,9 +39,9 @@ class BodiesUnderWay:
         self._found: dict[str, _Body] = {}
 
     def read(self) -> Announced:
-        """Returns the bodies under way, as far as nginx has told."""
+        """Return the bodies under way, as far as nginx has logged them."""
         if os.path.exists(self._old):
-            # nginx had time enough to go over to the new one.
+            # Since the last call nginx had enough time to open the new file.
             self._take(self._old)
             os.unlink(self._old)
             self._position = 0
@@ -48,7 +49,7 @@ class BodiesUnderWay:
         if self._position > _LARGEST_BYTES:
             os.rename(self._path, self._old)
             self._reopen()
-        # A worker that was killed tells of no end.
+        # A killed worker logs no end of its bodies.
         workers = {one.worker for one in self._found.values()}
         gone = {worker for worker in workers if not os.path.exists(f"/proc/{worker}")}
         found: dict[tuple[str, int], dict[str, int]] = {}
@@ -74,14 +75,14 @@ class BodiesUnderWay:
                 self._found.pop(rest, None)
             elif what == "begin":
                 name, worker, peer, port, length = (*rest.split("\t"), *[""] * 5)[:5]
-                # A balancer on the same machine has no port, and is not looked at.
+                # A connection from a balancer on the same machine has no port and is not judged.
                 if port.isdigit():
                     size = int(length) if length.isdigit() else UNKNOWN
                     self._found[name] = _Body(worker, _address(peer), int(port), size)
 
 
 def _address(text: str) -> str:
-    """An address of nginx's as `socket_guard.connections` writes it."""
+    """Return an address that nginx wrote, in the notation of `socket_guard.connections`."""
     if text.startswith("::ffff:") and "." in text:
         return text.removeprefix("::ffff:")
     if ":" in text:

@@ -1,12 +1,13 @@
-"""Locations of bodies that say no length, one for each class of size (ADR 58).
+"""nginx's locations for bodies without a length, one for each body class (ADR 58).
 
-nginx's limit of a body is a fixed number in a location. Admission names the class of a body, in
-bytes, and nginx goes on to the location of that class.
+nginx's limit for a body is a fixed number in a location. Admission returns the class of a body, in
+bytes, and nginx continues in the location of that class.
 """
 
 from __future__ import annotations
 
-# The upload service has the same classes (`wharf_upload/domain/body_classes.py`); a test compares.
+# The upload service has the same classes (`wharf_upload/domain/body_classes.py`); a test compares
+# them.
 FACTOR = 2
 SMALLEST_BYTES = 1 << 10
 LARGEST_BYTES = 1 << 50
@@ -15,7 +16,7 @@ CLASSES = tuple(
     for step in range(LARGEST_BYTES.bit_length())
     if SMALLEST_BYTES * FACTOR**step <= LARGEST_BYTES
 )
-# Beginnings of the names of locations, and the snippet with what each of them does with a body.
+# The prefixes of the locations' names, and the snippet that each location includes.
 _WAYS = (
     ("limited", "snippets/unsized_body.conf"),
     ("limited_stream", "snippets/unsized_stream.conf"),
@@ -23,7 +24,7 @@ _WAYS = (
 
 
 def template_values(max_body_bytes: int) -> dict[str, str]:
-    """Return the classes for nginx's templates; none takes more than the gateway does."""
+    """Return the body classes for nginx's templates; the largest is the gateway's own limit."""
     sizes = (*(size for size in CLASSES if size < max_body_bytes), max_body_bytes)
     names = [f"{size} _{size};" for size in sizes[:-1]]
     locations = [

@@ -1,8 +1,8 @@
-"""`python3 -m wharf_gateway`: the gateway as a container of its own.
+"""`python3 -m wharf_gateway`: the command line of the gateway's container.
 
-serve   write nginx's configuration, test it, and run nginx until told to stop
+serve   write nginx's configuration, test it, and run nginx until a signal stops it
 check   write and test it
-health  whether the gateway and everything behind it is ready
+health  check whether the gateway and the services behind it are ready
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _USAGE = "usage: gateway serve | check | health"
 
 
 def serve(environ: Mapping[str, str]) -> int:
-    """Runs the gateway until it is told to stop; returns the exit code."""
+    """Run the gateway until a signal stops it; return the exit code."""
     from wharf_gateway.first_process import run
 
     gateway = Gateway(environ)
@@ -33,24 +33,24 @@ def serve(environ: Mapping[str, str]) -> int:
 
 
 def health(environ: Mapping[str, str]) -> int:
-    """Says what is not ready; 0 when everything is."""
+    """Log what is not ready; return 0 when everything is ready, otherwise 1."""
     from wharf_gateway.readiness import not_ready
 
-    # Not all of a `Gateway`: files that have become wrong since concern the next start alone.
+    # Build no `Gateway` here: a file that became wrong after the start affects only the next start.
     settings, front_door = run_settings(environ), front_door_path(environ)
-    # Programs are served without the console.
+    # Clients of the API need no console.
     error = not_ready(settings, console=False)
     if error is None and front_door and not os.path.islink(front_door):
-        error = "the balancer is not let in yet"
+        error = "the front door is not open yet"
     if error is not None:
         log(error)
     return int(error is not None)
 
 
 def main() -> None:
-    """The container's command line."""
+    """Run the container's command line."""
     if os.getpid() == 1:
-        # The kernel keeps signals from a container's first process that has not asked for them.
+        # The kernel delivers no signal to a container's first process without a handler for it.
         signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     os.umask(0o077)
     try:

@@ -1,4 +1,4 @@
-"""The guard over nginx's connections, with its settings and metrics."""
+"""The guard that closes nginx's slow or surplus connections, with its settings and metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_gateway.terminal import log
 _CUT = Metric(
     "wharf_gateway_slow_bodies_cut_total",
     "counter",
-    "Requests that came in below WHARF_BODY_MIN_BYTES_PER_SECOND and were cut.",
+    "Requests that arrived more slowly than WHARF_BODY_MIN_BYTES_PER_SECOND and were cut.",
 )
 _CLOSED = Metric(
     "wharf_gateway_connections_closed_total",
@@ -33,19 +33,20 @@ _LIMIT = Metric(
     "gauge",
     "Connections that all workers of nginx together may have.",
 )
-# nginx's lines of bodies are read at least so often, whether they are looked at or not.
+# nginx's lines about bodies are read at least this often, even when no check needs them.
 _READ_SECONDS = 60.0
 
 
 class ConnectionGuard(Guard):
-    """Watches over the gateway's connections, and counts what it cuts.
+    """The guard over the gateway's connections; it counts the connections that it closes.
 
     Args:
-        gateways: ids of nginx's master processes: more than one while a new one takes over.
-        ports: the public ones.
-        environ: has the settings.
-        metrics: takes what is counted here.
-        bodies: the file in which nginx tells of bodies; it need not be there.
+        gateways: returns the ids of nginx's master processes; there are several while a new one
+            takes over.
+        ports: the public ports.
+        environ: the settings.
+        metrics: receives the counts.
+        bodies: the file in which nginx logs bodies; it may be missing.
     """
 
     def __init__(
@@ -74,13 +75,13 @@ class ConnectionGuard(Guard):
         self._write_metrics()
 
     def check(self) -> None:
-        """Says once what this machine does not allow, and where descriptors are too few."""
+        """Log once which checks this machine does not allow, and when descriptors are too few."""
         for line in filter(None, (connections.shortage(), self._advice)):
             log(line)
         super().check()
 
     def poll(self) -> None:
-        """Cuts what is too slow or too much; keeps what nginx tells of bodies short."""
+        """Close slow and surplus connections; read nginx's lines about bodies often enough."""
         super().poll()
         if time.monotonic() - self._read_at >= _READ_SECONDS:
             self._read_bodies()

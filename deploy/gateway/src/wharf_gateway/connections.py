@@ -1,4 +1,4 @@
-"""How many connections nginx may have, and how many of them an address (ADR 64)."""
+"""The number of connections that nginx may have, and the share of one address (ADR 64)."""
 
 from __future__ import annotations
 
@@ -56,21 +56,22 @@ CONNECTION_SETTINGS = (
     *trusted_proxies.PROXY_SETTINGS,
 )
 
-# nginx drops what comes above this in one of its workers. 2,000 that listen to events take 4,000.
+# The connections of one nginx worker; it drops further ones. 2,000 clients that receive events
+# use 4,000 connections: each has one to nginx, and nginx has one to the live channel for it.
 _MOST = 8192
-# A connection and a file: a request has one or two connections, and one file for each: a stored
-# one, a spooled body.
+# The connection and a file. A request has one or two connections, and at most one open file for
+# each: a stored file or a spooled body.
 _DESCRIPTORS_PER_CONNECTION = 2
-# Below that nginx has not enough for its own sockets and a few clients.
+# With fewer connections nginx cannot serve its own sockets and a few clients.
 _LEAST = 128
-# Of all connections so many quarters are clients'; the others are left for the services behind.
+# Clients may use this many quarters of all connections; the rest is for connections to services.
 _CLIENTS_QUARTERS = 3
 
 
 def allowed_descriptors() -> int:
-    """Descriptors that a process of nginx may have, as many as it has use for at most.
+    """Return the number of descriptors that an nginx process may have, up to the number it uses.
 
-    A process of root may raise the limit, where it has kept that right.
+    A process with root's capability to raise the limit raises it.
     """
     wanted = _MOST * _DESCRIPTORS_PER_CONNECTION
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -83,17 +84,17 @@ def allowed_descriptors() -> int:
 
 
 def worker_connections() -> int:
-    """The connections of one nginx worker, as many as its descriptors are enough for.
+    """Return the number of connections of one nginx worker, which its descriptors limit.
 
     Raises:
-        CannotRunError: they are enough for hardly any.
+        CannotRunError: the descriptors allow fewer than 128 connections.
     """
     allowed = allowed_descriptors()
     connections = allowed // _DESCRIPTORS_PER_CONNECTION
     if connections < _LEAST:
         raise CannotRunError(
-            f"{allowed} open files are allowed to a process, and nginx needs "
-            f"{_LEAST * _DESCRIPTORS_PER_CONNECTION} at least: {_REMEDY}"
+            f"a process may have {allowed} open files, and nginx needs at least "
+            f"{_LEAST * _DESCRIPTORS_PER_CONNECTION}: {_REMEDY}"
         )
     return connections
 
@@ -102,18 +103,18 @@ _REMEDY = "raise `ulimit -n`, systemd's LimitNOFILE or the container's `ulimits`
 
 
 def shortage() -> str:
-    """A line for the operator where descriptors are too few for all connections; else empty."""
+    """Return a warning when descriptors limit the connections; otherwise an empty text."""
     connections = worker_connections()
     if connections == _MOST:
         return ""
     return (
-        f"each worker of nginx takes {connections} connections instead of {_MOST}, since "
-        f"{allowed_descriptors()} open files are allowed to a process; {_REMEDY}"
+        f"each worker of nginx accepts {connections} connections instead of {_MOST}, because a "
+        f"process may have only {allowed_descriptors()} open files; {_REMEDY}"
     )
 
 
 def most_connections(environ: Mapping[str, str]) -> int:
-    """The connections that all workers of nginx together may have, to clients and to services."""
+    """Return the number of connections of all nginx workers, to clients and to services."""
     workers = NGINX_WORKERS.read(environ)
     # nginx counts the processors that are online, as cpu_count() does.
     return worker_connections() * (os.cpu_count() or 1 if workers == AUTO else int(workers))
@@ -123,7 +124,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the numbers of connections and descriptors for nginx's templates.
 
     Raises:
-        CannotRunError: a setting is no number or no address, or descriptors are too few.
+        CannotRunError: a setting is not a number or not an address, or descriptors are too few.
     """
     shares(environ)
     connections = worker_connections()
@@ -134,10 +135,10 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def shares(environ: Mapping[str, str]) -> Shares:
-    """Return the shares of addresses in the public port's connections.
+    """Return how many of the public port's connections one address and all addresses may have.
 
     Raises:
-        CannotRunError: a setting is no number or no address.
+        CannotRunError: a setting is not a number or not an address.
     """
     of_all = most_connections(environ) * _CLIENTS_QUARTERS // 4
     text = ADDRESS_OPEN_CONNECTIONS.read(environ)
@@ -147,7 +148,7 @@ def shares(environ: Mapping[str, str]) -> Shares:
         numbers = (ADDRESS_CONNECTIONS, LIVE_ADDRESS_CONNECTIONS)
         requests = sum(setting.number(environ) for setting in numbers)
         usual = sum(int(setting.default) for setting in numbers)
-        # Limits above half of all are those of a proxy before the gateway.
+        # Only an operator with a proxy in front of the gateway sets limits above half of all.
         is_proxy = requests > max(usual, of_all // 2)
         of_one = 2 * requests if is_proxy else min(2 * requests, of_all // 2)
     return Shares(of_one, of_all, trusted_proxies.without_share(environ))

@@ -1,4 +1,4 @@
-"""The console behind the gateway: where it listens, and its door to the API (ADR 47)."""
+"""The addresses of the console and of the console door, its way to the API (ADR 47)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ CONSOLE_DOOR = Setting(
 )
 CONSOLE_SETTINGS = (CONSOLE_SOCKET, CONSOLE_DOOR)
 
-# In the configuration that is not included.
+# A placeholder in configuration files that nginx does not include.
 _NOWHERE = "127.0.0.1:1"
-# From a port everybody who reaches it is believed, as from a socket.
+# On a port nginx trusts every client that reaches it, as on a socket.
 _TRUST_PORT = "set_real_ip_from 0.0.0.0/0; set_real_ip_from ::/0;"
 _TRUST_SOCKET = "set_real_ip_from unix:;"
 
 
 def template_values(console: str = "", door: str = "", static: str = "") -> dict[str, str]:
-    """What nginx's templates say of a console and its door; nothing of those that are not there.
+    """Return the values for the console and its door in nginx's templates.
 
     Args:
-        console: where it listens, in nginx's notation.
-        door: where nginx listens for it.
-        static: the folder of what browsers load.
+        console: where the console listens, in nginx's notation; empty: there is no console.
+        door: where nginx listens for the console; empty: there is no console door.
+        static: the folder of the scripts and styles that browsers load.
     """
     return {
         "WHARF_CONSOLE": "include conf.d/console.conf;" if console else "",
@@ -52,10 +52,10 @@ def template_values(console: str = "", door: str = "", static: str = "") -> dict
 
 
 def container_values(environ: Mapping[str, str], static: str) -> dict[str, str]:
-    """The same for the gateway's container.
+    """Return the template values for the gateway's container.
 
     Raises:
-        CannotRunError: a setting is no address, or others come to the door as well.
+        CannotRunError: a setting is not an address, or the door uses the address of another port.
     """
     console = door = ""
     if CONSOLE_SOCKET.read(environ):

@@ -1,4 +1,4 @@
-"""One gateway container: its settings, the configuration of its nginx and its spool.
+"""The gateway's container: its settings, its nginx configuration and its spool.
 
 The native runner renders the same templates, with the same settings and checks.
 """
@@ -20,7 +20,7 @@ from wharf_gateway.store_watch import KnownName
 from wharf_gateway.tables import Setting
 from wharf_gateway.terminal import CannotRunError, log
 
-# Where an image has the templates and the pages about problems.
+# The folder of an image with the templates and the pages about problems.
 ROOT = "/opt/wharf"
 
 RUN = Setting(
@@ -66,31 +66,31 @@ _AUTH_SECRETS_EXAMPLES = ("/run/wharf/auth/secrets.sock", "wharf-auth:3032")
 
 
 def run_settings(environ: Mapping[str, str], root: str = ROOT) -> RunSettings:
-    """Return the settings that a container has in common with the native runner."""
+    """Return the settings that the container shares with the native runner."""
     instance = environ.get(INSTANCE.name) or socket.gethostname().lower()
     return RunSettings({**environ, INSTANCE.name: instance}, root=root)
 
 
 def front_door_path(environ: Mapping[str, str]) -> str:
-    """Return where a balancer on this machine finds the gateway; empty: nowhere."""
+    """Return the path of the front door; an empty text when there is no front door."""
     return addresses.path(FRONT_DOOR, environ) if environ.get(FRONT_DOOR.name) else ""
 
 
 class Gateway:
-    """What one gateway container is told, checked; and where it has its files.
+    """The checked settings of one gateway container, and the places of its files.
 
     Attributes:
-        settings: what it has in common with the native runner.
+        settings: the settings that it shares with the native runner.
         run: nginx's prefix.
-        spool: of request bodies; this gateway's own.
-        answers: of answers that clients have not read; this gateway's own, too.
-        pictures: of small pictures that were made; this gateway's own, too.
-        socket_folders: where the services have their sockets.
-        front_door: where a balancer on this machine finds it; empty: nowhere.
-        blob_store: the object store; None when all is on the disk.
+        spool: the folder of request bodies; no other gateway uses it.
+        answers: the folder of responses that clients have not read; no other gateway uses it.
+        pictures: the folder of the cached small pictures; no other gateway uses it.
+        socket_folders: the folders of the services' sockets.
+        front_door: the path at which a balancer on this machine connects; empty: no front door.
+        blob_store: the object store; None when all blobs are on the disk.
         tls_files: the certificate of the public port and its key; None without TLS.
-        own_sockets: unix sockets on which nginx listens in folders that others have, too.
-        metrics_file: what nginx serves of the parent's own counters.
+        own_sockets: unix sockets on which nginx listens in folders that other programs use too.
+        metrics_file: the file with the counters of nginx's parent process, which nginx serves.
     """
 
     def __init__(self, environ: Mapping[str, str], root: str = ROOT) -> None:
@@ -122,7 +122,7 @@ class Gateway:
         values = gateway_values(
             self._environ, templates=f"{settings.root}/deploy/nginx", as_root=os.geteuid() == 0
         )
-        # The balancer passes clients' connections on as they are.
+        # The balancer forwards clients' connections unchanged, so they may begin with TLS.
         values.update(front_door.template_values(self.front_door, values["WHARF_LISTEN_TLS"]))
         values.update(console.container_values(self._environ, f"{settings.root}/console"))
         values.update(pictures.container_values(self._environ, self._sockets, self.pictures))
@@ -148,7 +148,7 @@ class Gateway:
         return values
 
     def await_names(self) -> None:
-        """Waits until nginx can look up the object store's name; raises CannotRunError."""
+        """Wait until the object store's name can be looked up; raise CannotRunError on timeout."""
         if self.blob_store is None:
             return
         known, deadline = KnownName(self.blob_store), time.monotonic() + self.settings.ready_seconds
@@ -158,13 +158,13 @@ class Gateway:
             time.sleep(0.2)
 
     def prepare(self) -> None:
-        """Writes the configuration and lets nginx test it.
+        """Write the configuration and let nginx test it.
 
         Raises:
-            CannotRunError: nginx refuses it; it has said why.
+            CannotRunError: nginx rejects the configuration; it has printed the reason.
         """
         os.makedirs(self.run, mode=0o700, exist_ok=True)
-        # A socket that a killed nginx left would keep the next one from listening.
+        # nginx cannot listen on a socket that a killed nginx left behind.
         remove_files(self.run)
         for folder in (self.spool, self.answers, self.pictures):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -172,20 +172,21 @@ class Gateway:
         self.test()
 
     def test(self) -> None:
-        """Lets nginx test the configuration; raises CannotRunError."""
+        """Let nginx test the configuration; raise CannotRunError when nginx rejects it."""
         command = [*self.command, "-t", "-q"]
         pid = os.posix_spawn(command[0], command, dict(os.environ))
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-            raise CannotRunError("nginx refuses its configuration; what it says is above")
+            raise CannotRunError("nginx rejects its configuration; its error messages are above")
 
     def own_spool(self) -> int:
-        """Makes this the only gateway on its spool, until exit; sweeps what a killed one left.
+        """Lock the spool for this gateway until exit, and delete the files of a killed gateway.
 
-        nginx numbers spooled bodies from 1: two on one spool remove each other's. An earlier
-        container of the same name may still be serving what it has begun.
+        nginx numbers spooled bodies from 1, so two gateways on one spool would delete each other's
+        files. An earlier container with the same name may still be ending its requests; this method
+        waits for it. The lock is the returned descriptor.
 
         Raises:
-            CannotRunError: another one has it, and keeps it.
+            CannotRunError: another gateway has the spool, and does not release it in time.
         """
         lock = os.open(self.spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         deadline = time.monotonic() + self.settings.ready_seconds
@@ -205,20 +206,25 @@ class Gateway:
         return lock
 
     def _say_began(self) -> None:
-        """Tell the service, among nginx's lines, that no body from before now will end any more.
+        """Write a line that tells the service that no earlier body will end any more.
 
-        A gateway that was killed has written no lines of those that it was receiving.
+        The line goes into the file of nginx's request lines. A killed gateway has written no lines
+        for the bodies that it was receiving.
         """
         path = f"{self._sockets}/requests.tsv"
         try:
             with open(path, "ab", buffering=0) as file:
                 file.write(f"gateway began\t{time.time():.3f}\n".encode())
-        except OSError as error:  # its disk is full, for instance
-            log(f"room of bodies that were cut stays reserved for a while: {error}")
+        except OSError as error:  # the disk is full, for example
+            log(f"the reservations of bodies that were cut stay until they expire: {error}")
 
 
 def _secrets_socket(environ: Mapping[str, str]) -> str:
-    """Where requests with a secret go, in nginx's notation; raises CannotRunError."""
+    """Return auth's socket for requests with a secret, in nginx's notation.
+
+    Raises:
+        CannotRunError: a setting is not an address.
+    """
     if environ.get(AUTH_SECRETS_SOCKET.name):
         return addresses.server(AUTH_SECRETS_SOCKET, environ, _AUTH_SECRETS_EXAMPLES)
     main = addresses.server(AUTH_SOCKET, environ, _AUTH_EXAMPLES)

@@ -1,4 +1,4 @@
-"""What holds for every door at which whoever comes is believed in who the client is."""
+"""The rules for every door at which nginx trusts the caller's statement of the client's address."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def require_own_place(
     environ: Mapping[str, str],
     others: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Raise CannotRunError where a door is at another one's place.
+    """Raise CannotRunError when a door uses the address of another port or socket.
 
-    nginx would listen there once for both, and any client could choose this one by its `Host`.
+    nginx would use one socket for both, and any client could reach the door with its `Host` field.
 
     Args:
-        setting: names the door.
-        door: where it is, in nginx's notation.
-        environ: has the settings of the ports.
-        others: more places that are taken, by the names of their settings.
+        setting: the setting of the door.
+        door: the address of the door, in nginx's notation.
+        environ: the settings of the ports.
+        others: further addresses in use, by the names of their settings.
     """
     public = PORT.number(environ)
     taken = {
@@ -37,8 +37,8 @@ def require_own_place(
     for name, place in taken.items():
         if place and _port_or_path(door) == _port_or_path(place):
             raise CannotRunError(
-                f"{setting.name}={setting.read(environ)}: {name} is there already; who comes to "
-                "this door is believed, so it has a port or a socket of its own"
+                f"{setting.name}={setting.read(environ)}: {name} uses this address already; nginx "
+                "trusts every client of this door, so the door needs a separate port or socket"
             )
 
 

@@ -1,8 +1,8 @@
-"""The first process of the gateway's container: nginx's parent.
+"""The first process of the gateway's container, which is nginx's parent.
 
-It keeps the services' sockets while their containers are replaced, hands on signals in nginx's own
-words, cuts slow request bodies where it may (ADR 21), and ends
-when nginx has ended. What nginx logs goes where this process's output goes.
+It keeps the services' sockets while their containers are replaced, translates signals into nginx's
+signals, cuts slow request bodies where the kernel permits it (ADR 21), and ends when nginx has
+ended. nginx logs to the output of this process.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from wharf_gateway.tls_watch import CertificateWatch
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
-# A guard that is off has nothing to do; a look at nginx now and then costs nothing.
+# The longest wait for a signal, also when the guard is off.
 _LONGEST_PAUSE_SECONDS = 60.0
-# nginx looks up names when it tests its configuration; a name server that is silent takes its time.
+# nginx looks up names when it tests its configuration, and waits for a name server that does not
+# respond.
 _RELOAD_SECONDS = 60.0
 
 
 class Nginx:
-    """nginx's master process.
+    """The master process of nginx.
 
     Attributes:
-        pid: its id; 0 when it has ended.
+        pid: the process id; 0 when the process has ended.
     """
 
     def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
@@ -53,12 +54,15 @@ class Nginx:
         return self.pid != 0
 
     def send(self, number: signal.Signals) -> None:
-        """Signals the master, which knows best what to do with its workers."""
+        """Send a signal to the master process, unless it has ended."""
         if self.pid:
             os.kill(self.pid, number)
 
     def reap(self) -> int | None:
-        """Nginx's exit code once it has ended. The first process inherits others' orphans, too."""
+        """Collect ended child processes; return nginx's exit code if nginx is one of them.
+
+        The first process of a container is also the parent of orphaned processes.
+        """
         code = None
         while True:
             try:
@@ -72,7 +76,7 @@ class Nginx:
 
 
 class Stop:
-    """How far the end of the container has come: from draining to the limit of patience."""
+    """The stop of the container: first requests in flight may end, then nginx is terminated."""
 
     def __init__(self, nginx: Nginx, drain_seconds: float, door: FrontDoor | None) -> None:
         self._nginx, self._drain_seconds, self._door = nginx, drain_seconds, door
@@ -83,46 +87,49 @@ class Stop:
         return self._deadline is not None
 
     def drain(self) -> None:
-        """Lets requests in flight end; nothing new is accepted."""
+        """Accept no new requests and let requests in flight end."""
         if self._deadline is None:
-            log(f"stopping: requests in flight have {self._drain_seconds:g} s")
+            log(f"stopping: requests in flight may take {self._drain_seconds:g} s")
             self._deadline = time.monotonic() + self._drain_seconds
             if self._door is not None:
                 self._door.close()
             self._nginx.send(signal.SIGQUIT)
 
     def at_once(self) -> None:
-        """Ends what is left."""
+        """Terminate nginx immediately, with all requests in flight."""
         self._deadline = float("inf")
         self._nginx.send(signal.SIGTERM)
 
     def pause(self, longest: float) -> float:
-        """Seconds until patience ends."""
+        """Return the seconds until the time for requests in flight ends, at most `longest`."""
         if self._deadline is None:
             return longest
         return max(0.0, min(longest, self._deadline - time.monotonic()))
 
     def poll(self) -> None:
-        """Ends what is left when the time is over."""
+        """Terminate nginx when the time for requests in flight is over."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            log("requests are not done, stopping now")
+            log("some requests have not ended in time; stopping now")
             self.at_once()
 
 
 class Reloads:
-    """Has nginx reload, as everybody else asks for it: by a signal to this process."""
+    """Reloads of nginx that another thread requests, by a signal to this process."""
 
     def __init__(self) -> None:
         self._told, self._done = threading.Event(), False
 
     def ask(self) -> bool:
-        """Asks, and returns whether nginx was told to. Never in the thread that obeys."""
+        """Request a reload; return whether nginx got the signal.
+
+        Do not call this in the main thread, which receives the signal.
+        """
         self._told.clear()
         os.kill(os.getpid(), signal.SIGHUP)
         return self._told.wait(_RELOAD_SECONDS) and self._done
 
     def tell(self, *, done: bool) -> None:
-        """Says how it went, to whoever has asked."""
+        """Pass the result of a reload to the thread that requested it."""
         self._done = done
         self._told.set()
 
@@ -140,16 +147,16 @@ def _keep_sockets(gateway: Gateway) -> None:
         try:
             FdStore(folder, gateway.settings.instance).start()
         except OSError as error:
-            log(f"sockets in {folder} are not kept over restarts: {error}")
+            log(f"the sockets in {folder} do not survive a restart of their services: {error}")
 
 
 def run(gateway: Gateway, environ: Mapping[str, str]) -> int:
-    """Runs nginx until it ends; returns the container's exit code."""
+    """Run nginx until it ends; return the container's exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     _keep_sockets(gateway)
     door = _front_door(gateway)
     for path in gateway.own_sockets:
-        # A killed nginx leaves it, and the next one would not listen.
+        # nginx cannot listen on a socket that a killed nginx left behind.
         with suppress(FileNotFoundError):
             os.unlink(path)
     metrics = MetricsFile(gateway.metrics_file)
@@ -197,7 +204,10 @@ def _watch(gateway: Gateway, reloads: Reloads) -> StoreWatch | None:
 
 
 def _reload(gateway: Gateway, nginx: Nginx, watch: StoreWatch | None) -> bool:
-    """Has nginx look up names and read the certificate anew; the environment stays what it was."""
+    """Make nginx look up names and read the certificate again; return whether nginx does.
+
+    The settings stay those of the start.
+    """
     try:
         gateway.test()
     except CannotRunError as error:

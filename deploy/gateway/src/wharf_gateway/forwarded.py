@@ -1,8 +1,9 @@
-"""nginx's maps that find the client's address in a field that proxies have written (ADR 66).
+"""nginx's maps that find the client's address in a header field that proxies wrote (ADR 66).
 
-nginx's own module reads no `Forwarded` (RFC 7239), and of a connection by a balancer's PROXY line
-it looks into no field. So the last elements of the field are cut off one by one, from the right, as
-long as the one before is a trusted proxy: what stands to the left of those is a client's word.
+nginx's module realip does not read `Forwarded` (RFC 7239), and it reads no field on a connection
+with a PROXY line. So these maps read the elements of the field one by one, from the right, as long
+as the address before is that of a trusted proxy. A client may have written all elements that are
+further to the left.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import NamedTuple
 
-#: Proxies one behind the other, at most.
+#: The largest number of proxies in a row.
 MOST_HOPS = 5
 _V4 = r"(?<wharf_{kind}_{n}>[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}})"
 _V6 = r"(?<wharf_{kind}_{n}>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)"
@@ -19,12 +20,13 @@ _PORT = r"(?::[0-9]+)?"
 
 
 class _Grammar(NamedTuple):
-    """How one field is read; patterns are nginx's, with `{n}` for the number of the element.
+    """The grammar of one field, as patterns for nginx with `{n}` for the number of the element.
 
     Attributes:
-        field: nginx's variable.
-        rest: what stands before the last element.
-        addresses: the last element, by ways to write an address.
+        field: nginx's variable of the field.
+        rest: matches the text before the last element.
+        addresses: pairs of a name and a pattern; each matches the last element with one notation of
+            an address.
     """
 
     field: str
@@ -33,9 +35,9 @@ class _Grammar(NamedTuple):
 
 
 _BEGIN, _END = r"(?:^|,)[ \t]*", r"[ \t]*$"
-# A backslash is in no pair: from the right nobody could tell which quotes count. Without any, an
-# open quote of the client's can take nothing of the proxy's element into its own: quotes of what a
-# proxy writes are even in number.
+# The pattern allows no backslash in a pair: read from the right, an escaped quote looks like a
+# quote. Without backslashes a client's open quote cannot swallow the element of a proxy, because
+# a proxy writes an even number of quotes.
 _ANY_PAIR = r"[^\s,;=\"\x5c]++=(?:\"[^\"\x5c]*+\"|[^\s,;\"\x5c]*+)"
 _PAIR, _NEXT = rf"(?!for=){_ANY_PAIR}", r"[ \t]*;[ \t]*"
 _BEFORE, _AFTER = rf"(?:{_PAIR}{_NEXT})*+for=", rf"(?:{_NEXT}{_PAIR})*+"
@@ -60,7 +62,7 @@ _FORWARDED = _Grammar(
 )
 
 _PEER = """\
-# On the way between gateways the address was found by the first one.
+# The first gateway has found the address of a request that another gateway forwards.
 map $server_name $wharf_peer {
     default $remote_addr;
     wharf-replica-door "";
@@ -69,7 +71,7 @@ map $server_name $wharf_peer {
 
 
 def hops(trusted: Iterable[IPv4Network | IPv6Network], *, standard: bool) -> str:
-    """Return the maps that make `$wharf_address`.
+    """Return nginx's configuration with the maps that define `$wharf_address`.
 
     Args:
         trusted: the proxies' networks.
@@ -99,7 +101,7 @@ def _networks(trusted: Iterable[IPv4Network | IPv6Network]) -> list[str]:
 
 
 def _is_proxy(address: str, n: int, lines: list[str]) -> str:
-    # nginx takes what is no address for 255.255.255.255.
+    # nginx treats a text that is not an address as 255.255.255.255.
     return _block(f"geo {address} $wharf_kind_{n}", ["default client;", *lines, _NONE])
 
 
@@ -107,7 +109,7 @@ _NONE = "255.255.255.255 none;"
 
 
 def _choice(name: str, n: int, found: str, before: str) -> str:
-    """The map that goes on to the next element when this one is a proxy's."""
+    """Return the map that continues with the next element when this address is a proxy's."""
     beyond = f"$wharf_from_{n + 1}" if n < MOST_HOPS else found
     lines = [f"default {found};", f"none {before};", f"proxy {beyond};"]
     return _block(f"map $wharf_kind_{n} {name}", lines)

@@ -1,10 +1,10 @@
-"""The door through which a balancer on the same machine comes: a unix socket whose name is there
-while requests are welcome.
+"""The front door: a unix socket for a balancer on the same machine, whose name exists while the
+gateway accepts requests.
 
 nginx listens on `PATH.nginx` and expects the PROXY protocol there; `PATH` is a symbolic link to it.
-Taking the link away sends new connections to other replicas at once, while those that have begun
-are served: before a stop, and as long as the upload service behind this gateway does not answer.
-A balancer needs no addresses and no health checks of its own: to connect where no link is fails
+The gateway removes the link before a stop, and while the upload service behind it does not respond.
+Then the balancer immediately uses other replicas for new connections, and open connections stay.
+A balancer needs no addresses and no health checks, because a connection to a missing link fails
 immediately.
 """
 
@@ -22,69 +22,70 @@ from wharf_gateway import readiness
 from wharf_gateway.terminal import log
 
 _POLL_SECONDS = 1.0
-# How often in a row the service may fail to answer. One silence may be a replacement or a load.
+# After this many failed checks in a row the door closes. A single failure may be a restart of the
+# service or high load.
 _PATIENCE = 2
-# Connections that were made and not yet accepted: nginx would drop them when it stops to listen.
+# Time for nginx to accept connections in the queue of its socket, which it would otherwise drop.
 _ACCEPT_SECONDS = 0.5
-# The kernel connects, not nginx: it takes no time, or fails as it would for the balancer.
+# The kernel, not nginx, completes the connection, so it is fast or fails as for the balancer.
 _CONNECT_SECONDS = 1.0
 SUFFIX = ".nginx"
 
 
 def template_values(path: str = "", tls: str = "") -> dict[str, str]:
-    """What nginx's templates say of the door at this path; nothing where there is none.
+    """Return the values for the front door in nginx's templates; empty without a path.
 
     Args:
-        path: of the door.
-        tls: the words of `listen` by which it speaks TLS as the public port does.
+        path: the path of the door.
+        tls: the parameters of `listen` with which the door speaks TLS like the public port.
     """
     names = ("WHARF_FRONT_DOOR", "WHARF_FRONT_DOOR_DEFAULT", "WHARF_FRONT_DOOR_TRUST")
     if not path:
         return dict.fromkeys(names, "")
     listen = f"listen unix:{path}{SUFFIX}{tls} proxy_protocol"
-    # Whoever may connect to the socket is believed: the folder is this user's alone.
+    # nginx trusts every program that can connect to the socket: only this user owns the folder.
     trust = "set_real_ip_from unix:; real_ip_header proxy_protocol;"
     return dict(zip(names, (f"{listen};", f"{listen} default_server;", trust), strict=True))
 
 
 def answers(port: int, path: str = "/healthz") -> bool:
-    """Whether the service behind the gateway on this port answers, with anything but a 5xx.
+    """Tell whether the service behind the gateway on this port responds with a status below 500.
 
-    Liveness is asked for, not readiness: a database that is down is so for all replicas, and
-    signed links are served without it.
+    This checks liveness, not readiness: when the database is down, all replicas miss it, and the
+    service still serves signed links.
     """
     status, _ = readiness.get("127.0.0.1", port, path)
     return 0 < status < 500
 
 
 class FrontDoor:
-    """Opens and shuts the door of one gateway.
+    """The front door of one gateway, which a background thread opens and closes.
 
     Args:
-        path: of the link; its folder has the links of the other replicas, too.
-        alive: asks the service behind the gateway, and waits for the answer.
+        path: the path of the link; the links of the other replicas are in the same folder.
+        alive: sends a request to the service behind the gateway; returns whether it responds.
     """
 
     def __init__(self, path: str, alive: Callable[[], bool]) -> None:
         self._path, self._alive = path, alive
         self._failures = 0
         self._stopping = threading.Event()
-        # The watcher must not open again what a stop has shut.
+        # With the lock, the watching thread does not open the door again after `close`.
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="front-door", daemon=True)
 
     def sweep(self) -> None:
-        """Removes what a killed gateway left; before nginx starts, which would not listen."""
+        """Remove the link and socket of a killed gateway; nginx cannot listen on an old socket."""
         for path in (self._path, f"{self._path}{SUFFIX}"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
     def start(self) -> None:
-        """Watches from now on."""
+        """Start the background thread."""
         self._thread.start()
 
     def poll(self) -> None:
-        """Opens or shuts after one question to the service."""
+        """Check the service once, and open or close the door."""
         alive = self._alive()
         self._failures = 0 if alive else self._failures + 1
         with self._lock:
@@ -92,12 +93,12 @@ class FrontDoor:
                 return
             if alive and not self.is_open:
                 self._open()
-                log("the balancer may come: upload answers")
+                log("the front door is open: the upload service responds")
             elif self._failures >= _PATIENCE and self.is_open and self._give_way():
-                log("the balancer is sent to other replicas: upload does not answer")
+                log("the front door is closed: the upload service does not respond")
 
     def close(self) -> None:
-        """Shuts for good, and waits until nginx has accepted what came before."""
+        """Close the door permanently, and wait until nginx has accepted the earlier connections."""
         with self._lock:
             self._stopping.set()
             was_open = self.is_open
@@ -107,7 +108,7 @@ class FrontDoor:
 
     @property
     def is_open(self) -> bool:
-        """Whether the link is there."""
+        """Tell whether the link exists."""
         return os.path.islink(self._path)
 
     def _watch(self) -> None:
@@ -126,10 +127,11 @@ class FrontDoor:
             os.unlink(self._path)
 
     def _give_way(self) -> bool:
-        """Shuts if another replica can take over; whether it did.
+        """Close the door if another replica can take over; tell whether it was closed.
 
-        A refusal by this one says more than no connection. Gateways that fall silent together
-        would each take the other for open: one at a time looks and shuts.
+        Without another replica the door stays open: a client gets an error response, not a failed
+        connection. A lock lets only one gateway decide at a time. Otherwise two gateways whose
+        services fail together would each find the other's door open, and both would close.
         """
         with _alone_in(os.path.dirname(self._path)) as alone:
             if not (alone and self._others_open()):
@@ -147,7 +149,7 @@ class FrontDoor:
 
 @contextlib.contextmanager
 def _alone_in(folder: str) -> Iterator[bool]:
-    """Whether this is the only gateway that decides now; another one is not waited for."""
+    """Yield whether this gateway got the lock on the folder; do not wait for the lock."""
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield _taken(lock)
@@ -164,7 +166,7 @@ def _taken(lock: int) -> bool:
 
 
 def _is_open(path: str) -> bool:
-    """Whether a balancer would get a connection; a killed gateway leaves its link behind."""
+    """Tell whether a balancer can connect; the link of a killed gateway may still exist."""
     if not os.path.islink(path):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Files that an earlier run left."""
+"""Deletes files of an earlier run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def remove_files(directory: str) -> None:
-    """Removes every file below a directory; directories stay."""
+    """Delete every file below a directory; keep the directories."""
     for parent, _, names in os.walk(directory):
         for name in names:
             os.unlink(f"{parent}/{name}")

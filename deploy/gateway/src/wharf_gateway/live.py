@@ -1,4 +1,4 @@
-"""The live channel behind the gateway: where it listens (ADR 50)."""
+"""The address of the live channel behind the gateway (ADR 50)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ LIVE_SOCKET = Setting(
 )
 LIVE_SETTINGS = (LIVE_SOCKET,)
 
-# In the configuration that is not included.
+# A placeholder in configuration files that nginx does not include.
 _NOWHERE = "127.0.0.1:1"
 
 
 def template_values(live: str = "") -> dict[str, str]:
-    """What nginx's templates say of a live channel; nothing of one that is not there.
+    """Return the values for the live channel in nginx's templates.
 
     Args:
-        live: the path of its socket.
+        live: the path of its socket; empty: there is no live channel.
     """
     return {
         "WHARF_LIVE": "include conf.d/live.conf;" if live else "",
@@ -36,10 +36,10 @@ def template_values(live: str = "") -> dict[str, str]:
 
 
 def container_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """The same for the gateway's container.
+    """Return the template values for the gateway's container.
 
     Raises:
-        CannotRunError: the setting is no path.
+        CannotRunError: the setting is not a path.
     """
     if not LIVE_SOCKET.read(environ):
         return template_values()

@@ -1,4 +1,4 @@
-"""Writes the counters of nginx's parent to a file, which nginx serves on the internal port."""
+"""The metrics of nginx's parent process, in a file that nginx serves on the internal port."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Metric(NamedTuple):
     """One metric of Prometheus' text format, version 0.0.4.
 
     Attributes:
-        name: its name.
+        name: the metric's name.
         kind: `counter` or `gauge`.
-        text: what it means.
+        text: the description.
     """
 
     name: str
@@ -23,10 +23,10 @@ class Metric(NamedTuple):
 
 
 class MetricsFile:
-    """Values of metrics without labels; each change replaces the file.
+    """A file with the values of metrics without labels; each change replaces the file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -34,7 +34,7 @@ class MetricsFile:
         self._values: dict[Metric, float] = {}
 
     def update(self, values: Mapping[Metric, float]) -> None:
-        """Sets some of the values."""
+        """Set the given values, keep all others, and write the file."""
         with self._lock:
             self._values.update(values)
             new = f"{self._path}.new"

@@ -1,4 +1,4 @@
-"""nginx: its configuration made from the templates, and the command that starts it."""
+"""Writes nginx's configuration from the templates, and builds the command that starts nginx."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from wharf_gateway.terminal import CannotRunError
 
 
 def render_configuration(root: str, target: str, values: Mapping[str, str]) -> None:
-    """Writes nginx's configuration.
+    """Write nginx's configuration.
 
     Args:
-        root: has the templates in `deploy/nginx`.
-        target: where it is written; nginx's prefix.
-        values: of every name in the templates.
+        root: the folder with the templates in `deploy/nginx`.
+        target: the folder for the configuration, which is nginx's prefix.
+        values: the value of every name in the templates.
 
     Raises:
-        CannotRunError: there is no template for nginx.conf, or a name without a value.
+        CannotRunError: there is no template for nginx.conf, or a name has no value.
     """
     source = os.path.join(root, "deploy/nginx")
     if "nginx.conf" not in render_tree(source, target, values):
@@ -27,9 +27,9 @@ def render_configuration(root: str, target: str, values: Mapping[str, str]) -> N
 
 
 def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
-    """nginx with our configuration and nothing of the system's.
+    """Return the command that starts nginx with Wharf's configuration only.
 
-    `-e stderr` keeps it from opening the log path that the distribution compiled in.
+    `-e stderr` prevents nginx from opening the log file whose path the distribution compiled in.
     """
     path = nginx_program.find(environ)
     return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]

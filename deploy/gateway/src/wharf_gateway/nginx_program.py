@@ -1,4 +1,4 @@
-"""nginx's own program: where it is, and which version."""
+"""Finds the program nginx and its version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VERSION = re.compile(r"nginx/([0-9]+)\.([0-9]+)\.([0-9]+)")
 
 
 def find(environ: Mapping[str, str]) -> str:
-    """Return its path; raises CannotRunError when there is none."""
+    """Return the path of nginx; raise CannotRunError when it is not installed."""
     for directory in [*environ.get("PATH", os.defpath).split(":"), *_PLACES]:
         path = f"{directory}/nginx"
         if os.access(path, os.X_OK) and not os.path.isdir(path):
@@ -23,13 +23,13 @@ def find(environ: Mapping[str, str]) -> str:
 
 
 def version(program: str) -> tuple[int, int, int]:
-    """Return its version; raises CannotRunError when it does not say it."""
+    """Return the version of nginx; raise CannotRunError when nginx does not print it."""
     try:
         said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError) as error:
         raise CannotRunError(f"{program} -v: {error}") from None
     match = _VERSION.search(said)
     if match is None:
-        raise CannotRunError(f"{program} -v says no version: {said.strip()!r}")
+        raise CannotRunError(f"{program} -v prints no version: {said.strip()!r}")
     major, minor, patch = map(int, match.groups())
     return major, minor, patch

@@ -1,4 +1,4 @@
-"""Small pictures behind the gateway: who makes them, and where they are kept (ADR 51)."""
+"""The address of the service that makes small pictures, and the gateway's cache (ADR 51)."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ PICTURES_CACHE_BYTES = Setting(
     "were not requested for the longest time",
     minimum=1 << 20,
 )
-# In the configuration that is not included.
+# A placeholder in configuration files that nginx does not include.
 _NOWHERE = "127.0.0.1:1"
 
 
 def folder(data: str, instance: str) -> str:
-    """Where a gateway keeps the pictures that were made."""
+    """Return the folder of a gateway's cached small pictures."""
     return f"{data}/pictures/{instance}"
 
 
 def template_values(images: str = "", blobs: str = "", kept: str = "") -> dict[str, str]:
-    """What nginx's templates say of pictures; without `images` that there are none.
+    """Return the values for small pictures in nginx's templates.
 
     Args:
-        images: the socket on which they are made.
-        blobs: the socket on which nginx gives the bytes of files.
-        kept: the folder of those that were made.
+        images: the socket of the service that makes small pictures; empty: there are none.
+        blobs: the socket on which nginx gives that service the bytes of files.
+        kept: the folder of the cached pictures.
     """
     with_images = bool(images)
     return {
@@ -62,10 +62,10 @@ def template_values(images: str = "", blobs: str = "", kept: str = "") -> dict[s
 
 
 def container_values(environ: Mapping[str, str], sockets: str, kept: str) -> dict[str, str]:
-    """The same for the gateway's container.
+    """Return the template values for the gateway's container.
 
     Raises:
-        CannotRunError: a setting is no path.
+        CannotRunError: a setting is not a path.
     """
     if not IMAGES_SOCKET.read(environ):
         return template_values()

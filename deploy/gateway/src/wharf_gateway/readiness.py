@@ -1,7 +1,7 @@
-"""Asking the gateway whether everything behind it is ready.
+"""Checks whether the gateway and the services behind it are ready.
 
-A few lines of HTTP/1.0 over a socket: http.client would bring the email package with it, some
-7 MB for a handful of requests.
+This module writes HTTP/1.0 to a socket: http.client would import the email package, which needs
+some 7 MB of memory for a handful of requests.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from wharf_gateway.terminal import CannotRunError
 _TIMEOUT_SECONDS = 2.0
 _ANSWER_BYTES = 1 << 16
 _SHOWN_CHARACTERS = 200
-# The upload service's own word, and proof that auth answers and has keys. On a full disk Wharf
-# starts as well: files are read, and deleted.
+# upload's readiness, and a response that proves that auth is running and has keys. `exclude=room`:
+# Wharf starts on a full disk too, and clients can still read and delete files.
 _UPLOAD_PROBE, _AUTH_PROBE, _CONSOLE_PROBE = (
     "/readyz?exclude=room",
     "/.well-known/jwks.json",
     "/console/readyz",
 )
-# Of a connection that is for nobody else.
+# The PROXY line of a connection that was not forwarded for a client.
 _PROXY_LINE = "PROXY UNKNOWN\r\n"
 
 
 def get(host: str, port: int, path: str, *, speaks_proxy: bool = False) -> tuple[int, str]:
-    """Status and body of a GET; status 0 and the reason when there was no answer."""
+    """Return status and body of a GET request; status 0 and the reason without a response."""
     line = _PROXY_LINE if speaks_proxy else ""
     request = f"{line}GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = b""
@@ -45,16 +45,17 @@ def get(host: str, port: int, path: str, *, speaks_proxy: bool = False) -> tuple
 
 
 def not_ready(settings: RunSettings, *, console: bool) -> str | None:
-    """What is not ready, in words; None when everything is.
+    """Return a sentence about the first part that is not ready; None when everything is ready.
 
     Args:
-        settings: say where the gateway listens.
-        console: whether the console is a part of everything.
+        settings: the addresses of the gateway.
+        console: whether to check the console too.
     """
     public = (settings.local_host, settings.port, settings.speaks_proxy)
     probes = [(*public, _UPLOAD_PROBE)]
     if settings.is_tls:
-        # Without TLS the public port answers the first question alone (snippets/plain_http.conf).
+        # These requests use no TLS. A public port with TLS serves only /readyz to such requests
+        # (snippets/plain_http.conf).
         internal = (settings.local_metrics_host, settings.metrics_port, False)
         probes += [(*internal, "/jwks"), (*internal, _CONSOLE_PROBE)]
     else:
@@ -64,24 +65,24 @@ def not_ready(settings: RunSettings, *, console: bool) -> str | None:
         if status == 200:
             continue
         if status == 0:
-            return f"the gateway does not answer: {body}"
-        # The gateway's own page says no more than the status does.
+            return f"the gateway does not respond: {body}"
+        # The gateway's HTML page adds nothing to the status.
         shown = "" if "<html" in body else f" {body[:_SHOWN_CHARACTERS]}"
-        return f"{path} answers {status}{shown}"
+        return f"{path} returns {status}{shown}"
     return None
 
 
 def counts(settings: RunSettings, service: str) -> bool:
-    """Whether a service gives the internal port its metrics, and so lives."""
+    """Tell whether a service serves its metrics on the internal port, and so is running."""
     status, _ = get(settings.local_metrics_host, settings.metrics_port, f"/metrics/{service}")
     return status == 200
 
 
 def check_free(host: str, port: int, variable: str) -> None:
-    """Raises CannotRunError when the port cannot be listened on."""
+    """Raise CannotRunError when no program can listen on the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As nginx does: connections of an earlier run that linger are no obstacle.
+        # nginx sets this option too, so old connections of an earlier run do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -1,7 +1,7 @@
-"""nginx configuration from templates: `${WHARF_NAME}` is replaced, nothing else is.
+"""Renders nginx's configuration from templates: replaces only `${WHARF_NAME}`.
 
-nginx has variables of its own, `$name` and `${name}`; only names in capitals that begin with
-WHARF_ are Wharf's, so that neither has to be escaped.
+nginx's variables are `$name` and `${name}`. Wharf's names are in capitals and begin with WHARF_,
+so templates need no escapes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from wharf_gateway.terminal import CannotRunError
 
 _NAME = re.compile(r"\$\{(WHARF_[A-Z0-9_]+)\}")
 _TEMPLATE = ".template"
-# What nginx includes as it is; a README or a Dockerfile beside them is not.
+# Files that are copied without changes; a README or a Dockerfile next to them is not copied.
 _PLAIN = (".conf", ".types", ".json", ".html")
 
 
 def render(text: str, values: Mapping[str, str], source: str) -> str:
-    """The text with every `${WHARF_NAME}` replaced.
+    """Return the text with every `${WHARF_NAME}` replaced by its value.
 
     Raises:
-        CannotRunError: a name has no value; names the template and the name.
+        CannotRunError: a name has no value; the message contains the template and the name.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -30,15 +30,15 @@ def render(text: str, values: Mapping[str, str], source: str) -> str:
         try:
             return values[name]
         except KeyError:
-            raise CannotRunError(f"{source}: nothing is known of ${{{name}}}") from None
+            raise CannotRunError(f"{source}: ${{{name}}} has no value") from None
 
     return _NAME.sub(value, text)
 
 
 def render_tree(source: str, target: str, values: Mapping[str, str]) -> list[str]:
-    """Renders `*.template` below `source` into `target`, keeping the directories.
+    """Render `*.template` below `source` into `target`, with the same directories.
 
-    Plain `*.conf` and the like are copied. Returns the paths written, relative to `target`.
+    Copy `*.conf`, `*.types`, `*.json` and `*.html`. Return the written paths, relative to `target`.
     """
     written = []
     for directory, _, names in sorted(os.walk(source)):

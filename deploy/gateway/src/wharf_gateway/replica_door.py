@@ -1,4 +1,4 @@
-"""The door between gateways whose replicas share no folder (ADR 56)."""
+"""The replica door, between gateways of replicas that share no folder (ADR 56)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ REPLICA_DOOR = Setting(
     "others. For `WHARF_DATA_SHARED=false`",
 )
 _EXAMPLES = ("/run/wharf/replica-door.sock", "0.0.0.0:8089")
-# Of console.py, which this module does not need but for this name.
+# Copied from console.py, so that this module does not import it for one name.
 _CONSOLE_DOOR = "WHARF_CONSOLE_DOOR"
 _RESOLV_CONF = "/etc/resolv.conf"
 
 
 def template_values(door: str = "", resolver: str = "") -> dict[str, str]:
-    """What nginx's templates say of the door; as if there were none where it is empty.
+    """Return the values for the replica door in nginx's templates.
 
     Args:
-        door: where nginx listens for other gateways, in its own notation.
-        resolver: the line that names the name servers.
+        door: where nginx listens for other gateways, in nginx's notation; empty: no replica door.
+        resolver: nginx's `resolver` directive, which names the name servers.
     """
     return {
         "WHARF_REPLICA_DOOR": door or "127.0.0.1:1",
@@ -43,16 +43,16 @@ def template_values(door: str = "", resolver: str = "") -> dict[str, str]:
         "WHARF_STREAM_PLACE": "include snippets/stream_place.conf;"
         if door
         else 'try_files "" @limited_stream$body_class_suffix;',
-        # Which requests another gateway has passed on.
+        # Tells the service which requests another gateway has forwarded.
         "WHARF_PASSED_ON": "uwsgi_param WHARF_PASSED_ON $wharf_passed_on;" if door else "",
     }
 
 
 def values(environ: Mapping[str, str]) -> dict[str, str]:
-    """The same for a gateway with these settings.
+    """Return the template values for a gateway with these settings.
 
     Raises:
-        CannotRunError: the door is no address, or others come there as well.
+        CannotRunError: the door is not an address, or it uses the address of another port.
     """
     if not REPLICA_DOOR.read(environ):
         return template_values()
@@ -63,26 +63,27 @@ def values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def require_door(environ: Mapping[str, str]) -> None:
-    """Raise CannotRunError where replicas without a shared folder have no door."""
+    """Raise CannotRunError when replicas share no folder and the replica door is not set."""
     apart = environ.get("WHARF_DATA_SHARED", "").lower() in {"false", "0", "no", "off"}
     if apart and not REPLICA_DOOR.read(environ):
         raise CannotRunError(
-            "WHARF_DATA_SHARED=false: WHARF_REPLICA_DOOR is missing, at which other gateways find "
-            f"this one, such as {_EXAMPLES[1]}"
+            "WHARF_DATA_SHARED=false requires WHARF_REPLICA_DOOR, the address at which other "
+            f"gateways reach this one, such as {_EXAMPLES[1]}"
         )
 
 
 def resolver_line(path: str = _RESOLV_CONF) -> str:
-    """The name servers of the system, for names that are known only with a request.
+    """Return nginx's `resolver` directive with the name servers of the system.
 
-    Without any, other gateways have to have IP addresses.
+    nginx needs it for host names that it learns from a request. Without a name server the result is
+    empty, and other gateways must be named by IP addresses.
     """
     servers: list[str] = []
     with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             word, _, rest = line.strip().replace("\t", " ").partition(" ")
             if word == "nameserver":
-                # nginx knows no zones (fe80::1%eth0).
+                # nginx does not understand zones (fe80::1%eth0).
                 with suppress(ValueError):
                     address = ipaddress.ip_address(rest.strip())
                     if "%" not in str(address):

@@ -1,5 +1,5 @@
-"""Settings that the native runner and the gateway's container share: where they listen and where
-the data is.
+"""Settings that the native runner and the gateway's container share: addresses, ports, the folder
+of the data, and times.
 """
 
 from __future__ import annotations
@@ -72,35 +72,36 @@ PROXY_HEADER = Setting(
     "connection to the public port. The gateway reads only this field, because a proxy "
     "forwards the others as its client sends them",
 )
-# Of container.py, which this module does not need but for this name.
+# Copied from container.py, so that this module does not import it for one name.
 _FRONT_DOOR = "WHARF_FRONT_DOOR"
 
 RUN_SETTINGS = (HOST, PORT, METRICS_HOST, METRICS_PORT, DATA, INSTANCE, DRAIN, READY)
 
-# nginx reads paths as words of its configuration: these would end a word or begin a variable.
+# nginx reads paths as words of its configuration. These characters end a word, begin a variable or
+# have another special meaning there.
 _UNSAFE_IN_PATHS = frozenset(" \t\r\n\"'`;{}$\\#*?")
 _INSTANCE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-# A label of the DNS, as host names of containers are.
+# The longest label of the DNS: host names of containers are labels.
 _INSTANCE_LENGTH = 63
 _ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 
 
 class RunSettings:
-    """These settings, read once and checked.
+    """The shared settings, read once and checked.
 
     Attributes:
-        root: the checkout, or where an image has the templates.
-        data: absolute path of WHARF_DATA.
-        instance: this Wharf among those on the same data.
-        host: address to listen on, as given.
-        port: public port.
-        speaks_proxy: whether a connection to it begins with a PROXY line.
-        metrics_host: address of the internal port.
-        metrics_port: internal port.
+        root: the checkout, or the folder of an image with the templates.
+        data: the absolute path of WHARF_DATA.
+        instance: the name of this Wharf among those with the same WHARF_DATA.
+        host: the address to listen on; `localhost` is 127.0.0.1 here.
+        port: the public port.
+        speaks_proxy: whether a connection to the public port begins with a PROXY line.
+        metrics_host: the address of the internal port.
+        metrics_port: the internal port.
         is_tls: whether the public port speaks TLS.
-        redirect_port: of the port that sends browsers there; 0: none.
-        drain_seconds: time for requests in flight.
-        ready_seconds: time for a start.
+        redirect_port: the port that redirects browsers to the public port; 0: none.
+        drain_seconds: how long requests in flight may take during a stop.
+        ready_seconds: how long a start may take.
     """
 
     __slots__ = (
@@ -143,70 +144,70 @@ class RunSettings:
 
     @property
     def listen(self) -> str:
-        """The address and port in nginx's notation."""
+        """Return the public address and port in nginx's notation."""
         return f"{_bracketed(self.host)}:{self.port}"
 
     @property
     def public_ports(self) -> tuple[int, ...]:
-        """The ports that everybody may come to."""
+        """Return the ports that are open to all clients."""
         return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
 
     @property
     def redirect_listen(self) -> str:
-        """The address and port that send browsers to TLS, in nginx's notation."""
+        """Return the address and port that redirect browsers to TLS, in nginx's notation."""
         return f"{_bracketed(self.host)}:{self.redirect_port}"
 
     @property
     def metrics_listen(self) -> str:
-        """The internal address and port in nginx's notation."""
+        """Return the internal address and port in nginx's notation."""
         return f"{_bracketed(self.metrics_host)}:{self.metrics_port}"
 
     @property
     def local_metrics_host(self) -> str:
-        """The address at which this machine reaches the internal port."""
+        """Return the address at which this machine reaches the internal port."""
         return _reached(self.metrics_host)
 
     @property
     def metrics_url(self) -> str:
-        """Where this machine reaches the internal port."""
+        """Return the URL at which this machine reaches the internal port."""
         return f"http://{_bracketed(self.local_metrics_host)}:{self.metrics_port}"
 
     @property
     def local_host(self) -> str:
-        """Where this machine reaches the gateway: a wildcard address is nowhere to connect to."""
+        """Return the address at which this machine reaches the gateway; never a wildcard."""
         return _reached(self.host)
 
     @property
     def url(self) -> str:
-        """Where this machine reaches the gateway."""
+        """Return the URL at which this machine reaches the gateway."""
         return f"http{'s' * self.is_tls}://{_bracketed(self.local_host)}:{self.port}"
 
 
 def is_behind_front_door(environ: Mapping[str, str]) -> bool:
-    """Whether clients' connections come by a balancer on the same machine."""
+    """Tell whether a balancer on the same machine forwards clients' connections."""
     return bool(environ.get(_FRONT_DOOR))
 
 
 def data_directory(text: str, root: str) -> str:
-    """The absolute path of the data; a relative one starts at the checkout.
+    """Return the absolute path of the data; a relative path starts at the checkout.
 
     Raises:
-        CannotRunError: nginx could not name the path in its configuration.
+        CannotRunError: the path cannot be written in nginx's configuration.
     """
     path = os.path.normpath(os.path.join(root, os.path.expanduser(text)))
     if not _UNSAFE_IN_PATHS.isdisjoint(path):
         raise CannotRunError(
-            f"WHARF_DATA={path!r}: blanks, quotes and any of ; {{ }} $ # * ? \\ are not possible, "
-            "because nginx names this path in its configuration"
+            f"WHARF_DATA={path!r}: spaces, quotes and any of ; {{ }} $ # * ? \\ are not allowed, "
+            "because this path is in nginx's configuration"
         )
     return path
 
 
 def instance_name(text: str) -> str:
-    """The name as it stands in paths.
+    """Return the name of the instance, for use in paths.
 
     Raises:
-        CannotRunError: it is no label of a host name, and so perhaps no file name either.
+        CannotRunError: the text is not a label of a host name.
     """
     good = text[:1].isalnum() and _INSTANCE_CHARACTERS.issuperset(text)
     if not good or len(text) > _INSTANCE_LENGTH:

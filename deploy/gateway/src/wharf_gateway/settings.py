@@ -1,4 +1,4 @@
-"""What the nginx templates may name, beside paths and addresses.
+"""The settings of the gateway, and the values that nginx's templates get from them.
 
 `wharf settings` prints this table for the documentation.
 """
@@ -27,7 +27,7 @@ from wharf_gateway.terminal import CannotRunError
 GIBIBYTE = 1 << 30
 
 AUTO = connections.AUTO
-# What `auto` is: a part of another setting. Whoever opens that one opens these with it.
+# The value of `auto`: a fraction of another setting. So these limits grow with that setting.
 _PARTS = {
     "WHARF_CREDENTIAL_WRITES_PER_SECOND": ("WHARF_CREDENTIAL_REQUESTS_PER_SECOND", 5),
     "WHARF_CREDENTIAL_WRITES_WAITING": ("WHARF_CREDENTIAL_REQUESTS_BURST", 5),
@@ -36,8 +36,8 @@ _PARTS = {
     "WHARF_ADDRESS_CONSOLE_PER_SECOND": ("WHARF_ADDRESS_REQUESTS_PER_SECOND", 10),
     "WHARF_ADDRESS_CONSOLE_WAITING": ("WHARF_ADDRESS_REQUESTS_BURST", 5),
 }
-# The part of those that may wait which goes through at once: a page that saves a few things is no
-# flood.
+# Of the requests that may wait, nginx passes one in this many without a delay, so that a page that
+# sends a few requests does not wait.
 _AT_ONCE = 8
 
 BODY_MIN_BYTES_PER_SECOND = Setting(
@@ -192,22 +192,22 @@ GATEWAY_SETTINGS = (
 )
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-# One label more than DNS needs: a leading dot or star is nginx's own wildcard.
+# More characters than the DNS has: a leading dot or star is a wildcard of nginx.
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.*_[]:")
 
 _ORIGIN = re.compile(r"https?://((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]+)(?::[0-9]{1,5})?")
-# Never asked for: what stands in the configuration that is not included.
+# A placeholder in configuration files that nginx does not include.
 _NO_HOST = "content.invalid"
 
 _MIME_TYPES = ("/etc/nginx/mime.types", "/usr/local/etc/nginx/mime.types")
 
 
 def server_name(hosts: str) -> str:
-    """The `server_name` line for a comma-separated list of host names.
+    """Return the `server_name` line for a comma-separated list of host names.
 
     Raises:
-        CannotRunError: a name has a character that no host name has; it would
-            otherwise end the directive and begin another.
+        CannotRunError: a name has a character that no host name has. In nginx's configuration it
+            could end the directive and begin another.
     """
     names = [name.strip().lower() for name in hosts.split(",") if name.strip()]
     for name in names:
@@ -219,38 +219,38 @@ def server_name(hosts: str) -> str:
 
 
 def refuse_other_hosts(hosts: str) -> str:
-    """The line that includes the server which refuses every host not allowed; empty when all are.
+    """Return the line that includes the server for all other hosts; empty when all are allowed.
 
-    421 tells the client that this server does not answer for that name.
+    That server responds with 421: this server does not serve the requested host.
     """
     return "include conf.d/other_hosts.conf;" if hosts.strip(" ,") else ""
 
 
 def content_host(origin: str, hosts: str) -> str:
-    """The host name of the origin for user content; empty when there is none.
+    """Return the host name of the origin for user content; an empty text when there is none.
 
     Raises:
-        CannotRunError: it is no origin, or its host is one of those that serve everything.
+        CannotRunError: the text is not an origin, or its host also serves everything else.
     """
     if not origin:
         return ""
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         raise CannotRunError(
-            f"WHARF_CONTENT_ORIGIN={origin!r}: allowed is scheme, host and port alone, in lower "
+            f"WHARF_CONTENT_ORIGIN={origin!r}: allowed are only scheme, host and port, in lower "
             "case, such as https://files.example.net"
         )
     host = found.group(1)
     if host in (*LOOPBACK_NAMES, *(name.strip().lower() for name in hosts.split(","))):
         raise CannotRunError(
-            f"WHARF_CONTENT_ORIGIN={origin!r}: {host} serves everything else already; user content "
-            "is apart from it only under a name of its own"
+            f"WHARF_CONTENT_ORIGIN={origin!r}: {host} also serves everything else; user content is "
+            "isolated only under another host name"
         )
     return host
 
 
 def mime_types(templates: str) -> str:
-    """The file of media types by extension: the repository's own before the system's."""
+    """Return the file of media types by extension: Wharf's file, or else the system's."""
     for path in (os.path.join(templates, "mime.types"), *_MIME_TYPES):
         if os.path.exists(path):
             return path
@@ -258,7 +258,7 @@ def mime_types(templates: str) -> str:
 
 
 def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool) -> dict[str, str]:
-    """The table's values as the templates see them."""
+    """Return the values of the settings for nginx's templates."""
     values = read_all(GATEWAY_SETTINGS, environ)
     for name, (whole, part) in _PARTS.items():
         if values[name] == AUTO:
@@ -273,17 +273,19 @@ def gateway_values(environ: Mapping[str, str], *, templates: str, as_root: bool)
     values["WHARF_CONTENT_HOST"] = host or _NO_HOST
     values["WHARF_CONTENT_SERVER"] = "include conf.d/content_origin.conf;" if host else ""
     values["WHARF_SHARED_FILES"] = "content_elsewhere" if host else "shared_files"
-    # nginx as root would become "nobody" and spool what the services cannot read.
+    # When root starts nginx, its workers would run as the user `nobody`, and the services could not
+    # read the spool.
     values["WHARF_NGINX_USER"] = "user root;" if as_root else ""
     values["WHARF_MIME_TYPES"] = mime_types(templates)
     values.update(connections.template_values(environ))
     values.update(body_classes.template_values(int(values["WHARF_MAX_BODY_BYTES"])))
     values.update(blobstore.template_values(blobstore.blob_store(environ)))
-    # Natively there is no front door; a container's gateway may be without any of these.
+    # These are the values for a gateway without these parts; the callers replace them. The native
+    # runner has no front door, and a container may have none of these parts.
     values.update(front_door.template_values() | console.template_values())
     values.update(pictures.template_values())
     values.update(live.template_values())
-    # Natively, too: the ports of a machine's replicas differ.
+    # The native runner has a replica door too: replicas on one machine have different ports.
     replica_door.require_door(environ)
     values.update(replica_door.values(environ))
     values.update(trusted_proxies.template_values(environ))

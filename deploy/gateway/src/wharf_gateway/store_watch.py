@@ -1,7 +1,7 @@
-"""Watches over the object store's name, and whether who answers there is the store.
+"""Watches the addresses of the object store, and whether a usable store responds there.
 
-nginx looks a name up when it starts or reloads, and never again; and it cannot tell what is wrong
-with the store without telling addresses by which anybody could read a file
+nginx looks up a name only when it starts or reloads. And nginx logs no errors of the store, because
+its log lines would contain signed addresses, with which anyone could read a file
 (snippets/object_store_request.conf).
 """
 
@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable
 from wharf_gateway.blobstore import BlobStore
 from wharf_gateway.terminal import log
 
-# How often the name is looked up.
+# The seconds between two look-ups of the name.
 LOOK_SECONDS = 60.0
-# For so long none of the addresses in use has been among the answers: a name that stands for many
-# servers has others in each answer.
+# The addresses in use count as gone when no look-up has returned any of them for this long. A name
+# with many servers returns different addresses each time.
 GONE_SECONDS = 300.0
 _TIMEOUT_SECONDS = 5.0
 _NAME_PAUSE_SECONDS = 2.0
 
 
 class AddressesInUse:
-    """The addresses that nginx uses for a name, against those that the name has."""
+    """The addresses that nginx uses for a name, compared with the addresses of the name now."""
 
     __slots__ = ("_gone_since", "_used")
 
@@ -34,15 +34,16 @@ class AddressesInUse:
         self._gone_since: float | None = None
 
     def renew(self) -> None:
-        """nginx has looked the name up: what is answered next is in use."""
+        """Forget the addresses after nginx has looked up the name; the next look-up sets them."""
         self._used = frozenset()
 
     def are_gone(self, answer: Iterable[str], now: float) -> bool:
-        """Tells whether the name has had none of them for so long that they count as gone.
+        """Tell whether the name has had none of the addresses in use for `GONE_SECONDS`.
 
         Args:
-            answer: what a look-up has found; nothing, where it has failed, tells nothing.
-            now: seconds by a clock that only goes on.
+            answer: the addresses that a look-up found. An empty result means that the look-up
+                failed, and changes nothing.
+            now: monotonic time in seconds.
         """
         found = frozenset(answer)
         if not self._used:
@@ -57,16 +58,16 @@ class AddressesInUse:
 
     @property
     def used(self) -> list[str]:
-        """Those that are taken to be in use."""
+        """Return the addresses that nginx is assumed to use."""
         return sorted(self._used)
 
 
 class StoreWatch:
-    """Looks up the store's name for ever, and has nginx reload when its addresses are gone.
+    """The background thread that looks up the store's name and reloads nginx when it must.
 
     Args:
         store: the object store.
-        reload: has nginx reload; returns whether it has.
+        reload: makes nginx reload; returns whether it did.
     """
 
     def __init__(self, store: BlobStore, reload: Callable[[], bool]) -> None:
@@ -74,24 +75,24 @@ class StoreWatch:
         self._addresses, self._error = AddressesInUse(), ""
 
     def start(self) -> None:
-        """Watches from now on, in a thread."""
+        """Start the background thread."""
         threading.Thread(target=self._watch, name="store-watch", daemon=True).start()
 
     def renew(self) -> None:
-        """nginx has reloaded."""
+        """Take note that nginx has reloaded."""
         self._addresses.renew()
 
     def look(self, now: float) -> None:
-        """Looks once."""
+        """Check the store and its addresses once; `now` is monotonic time in seconds."""
         found = addresses(self._store)
         self._say(_fault(self._store, found))
         if not self._addresses.are_gone(found, now):
             return
-        # A certificate says that they are still the store's: then they may be left out of an answer
-        # for as long as they like.
+        # With TLS, a valid certificate proves that the old addresses still belong to the store.
+        # Then it does not matter that look-ups do not return them.
         if self._store.ca and all(not trouble(self._store, one) for one in self._addresses.used):
             return
-        log(f"{self._store.name} has other addresses than before; nginx reloads")
+        log(f"the addresses of {self._store.name} have changed; nginx reloads")
         if self._reload():
             self._addresses.renew()
 
@@ -99,29 +100,33 @@ class StoreWatch:
         while True:
             try:
                 self.look(time.monotonic())
-            except Exception as error:  # noqa: BLE001 -- the next time may do
-                log(f"the object store cannot be watched: {error!r}")
+            except Exception as error:  # noqa: BLE001 -- the next check may succeed
+                log(f"the check of the object store failed: {error!r}")
             time.sleep(LOOK_SECONDS)
 
     def _say(self, error: str) -> None:
         if error != self._error:
             at = f"the object store at {self._store.address}"
-            log(f"{at} cannot be used: {error}" if error else f"{at} answers again")
+            log(f"{at} cannot be used: {error}" if error else f"{at} responds again")
         self._error = error
 
 
 class KnownName:
-    """Whether the store's name can be looked up: nginx does not start without its addresses."""
+    """A condition: the store's name can be looked up. Without its addresses nginx does not start.
+
+    Attributes:
+        error: the message for the case that the name stays unknown.
+    """
 
     def __init__(self, store: BlobStore) -> None:
         self._store, self._look_at, self._said = store, 0.0, False
         self.error = (
-            f"WHARF_BLOB_URL: the name {store.name} is not known here, and nginx does not start "
-            "without its addresses"
+            f"WHARF_BLOB_URL: no name server knows {store.name}, and nginx does not start without "
+            "its addresses"
         )
 
     def __call__(self) -> bool:
-        """Looks, but not too often; says once that it waits."""
+        """Look up the name, at most every two seconds; log once that the start waits."""
         if time.monotonic() < self._look_at:
             return False
         if addresses(self._store):
@@ -129,12 +134,12 @@ class KnownName:
         self._look_at = time.monotonic() + _NAME_PAUSE_SECONDS
         if not self._said:
             self._said = True
-            log(f"waiting: the object store's name {self._store.name} is not known yet")
+            log(f"waiting: no name server knows the object store {self._store.name} yet")
         return False
 
 
 def addresses(store: BlobStore) -> list[str]:
-    """All addresses that the name has now, as nginx would find them; none where it is not known."""
+    """Return all addresses of the store's name, as nginx finds them; an empty list on failure."""
     try:
         found = socket.getaddrinfo(
             store.name.strip("[]"), store.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
@@ -145,11 +150,11 @@ def addresses(store: BlobStore) -> list[str]:
 
 
 def trouble(store: BlobStore, address: str) -> str:
-    """Why nginx cannot use the store at an address; empty when it can."""
+    """Return why nginx cannot use the store at an address; an empty text when it can."""
     try:
         with socket.create_connection((address, store.port), _TIMEOUT_SECONDS) as connection:
             if store.ca:
-                # Here, not above: OpenSSL is large, and few stores need it.
+                # Imported here because OpenSSL is large, and a store without TLS does not need it.
                 import ssl
 
                 context = ssl.create_default_context(cafile=store.ca)
@@ -160,8 +165,8 @@ def trouble(store: BlobStore, address: str) -> str:
 
 
 def _fault(store: BlobStore, found: list[str]) -> str:
-    """What is wrong with all of the addresses; the first one's fault stands for all."""
-    first = "its name is not known"
+    """Return the error at the first address, or an empty text when one of the addresses works."""
+    first = "no name server knows its name"
     for number, address in enumerate(found):
         error = trouble(store, address)
         if not error:

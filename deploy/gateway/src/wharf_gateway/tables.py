@@ -1,4 +1,4 @@
-"""Settings as tables: one row has the name, default, unit, meaning and what is allowed."""
+"""Tables of settings: each row has the name, default, unit, meaning and allowed values."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from wharf_gateway.terminal import CannotRunError
 
 
 class Setting:
-    """One variable of the environment.
+    """One environment variable.
 
     Args:
         name: the whole name, `WHARF_...`.
-        default: its text when the variable is unset or empty.
+        default: the value when the variable is unset or empty.
         unit: what the number counts; empty for text.
-        meaning: for the operator, without a full stop.
-        minimum: smallest allowed number; None when the value is text.
-        maximum: largest allowed number, included.
+        meaning: the description for the operator, without a full stop.
+        minimum: the smallest allowed number; None when the value is text.
+        maximum: the largest allowed number.
         words: words allowed instead of a number.
     """
 
@@ -42,27 +42,27 @@ class Setting:
         self.words = words
 
     def read(self, environ: Mapping[str, str]) -> str:
-        """The text of the variable or its default.
+        """Return the text of the variable or its default.
 
         Raises:
-            CannotRunError: a number is not one, or out of its bounds.
+            CannotRunError: the text is not a number, or the number is out of bounds.
         """
-        # Empty means unset: wrappers pass unset variables on as empty ones.
+        # An empty variable counts as unset: some wrappers set unset variables to an empty text.
         text = environ.get(self.name) or self.default
         if self.minimum is None or text in self.words:
             return text
-        # isascii and isdigit, because int() also takes "1_000", " 7" and other scripts' digits.
+        # int() would also accept "1_000", " 7" and digits of other scripts.
         digits = text.isascii() and text.isdigit()
         if not digits or not self.minimum <= int(text) <= self.maximum:
             raise CannotRunError(f"{self.name}={text!r}: allowed is {self.allowed()}")
         return text
 
     def number(self, environ: Mapping[str, str]) -> int:
-        """The variable as a number."""
+        """Return the variable as a number; raise CannotRunError like `read`."""
         return int(self.read(environ))
 
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """Return a description of the allowed values."""
         if self.minimum is None:
             return "text"
         bound = "or more" if self.maximum == 2**63 - 1 else f"to {self.maximum}"
@@ -70,12 +70,12 @@ class Setting:
 
 
 def read_all(table: Sequence[Setting], environ: Mapping[str, str]) -> dict[str, str]:
-    """Name and checked text of every row."""
+    """Return the checked text of every setting, by its name."""
     return {setting.name: setting.read(environ) for setting in table}
 
 
 def markdown(table: Sequence[Setting]) -> str:
-    """The table as the documentation shows it."""
+    """Return the table in Markdown for the documentation."""
     rows = ["| variable | default | unit | meaning |", "|---|---|---|---|"]
     for row in table:
         default = f"`{row.default}`" if row.default else ""

@@ -1,4 +1,4 @@
-"""Lines for the operator: of the native runner, or of the gateway's first process."""
+"""Log lines and errors for the operator, from the native runner and the gateway's first process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 
 
 class CannotRunError(Exception):
-    """Wharf cannot start or go on; the message is one line for the operator."""
+    """An error that keeps Wharf from starting or running; the message is one line for people."""
 
 
 def log(line: str) -> None:
-    """Prints a line. A terminal that was closed must not stop the orderly stop."""
+    """Print a line; ignore errors, so that Wharf stops cleanly after its terminal was closed."""
     try:
         print(f"wharf: {line}", flush=True)
     except OSError:
-        # Later prints, and the interpreter's own flush at exit, would fail again.
+        # Later prints, and the interpreter's flush at exit, would fail again.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

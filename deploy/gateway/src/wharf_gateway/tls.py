@@ -1,4 +1,4 @@
-"""TLS on the public port: its settings, its files, what nginx's templates say of it (ADR 67)."""
+"""TLS on the public port: its settings, its files, and its values in nginx's templates (ADR 67)."""
 
 from __future__ import annotations
 
@@ -50,14 +50,15 @@ REDIRECT_PORT = Setting(
 )
 TLS_SETTINGS = (CERTIFICATE, KEY, HSTS_SECONDS, REDIRECT_PORT)
 
-# nginx reads them as words of its configuration.
+# The characters that nginx reads as one word of its configuration.
 _PATH = re.compile(r"/[A-Za-z0-9/._@+=,-]+")
-# Where nginx tells of bodies, below its prefix (wharf_gateway/bodies_under_way.py).
+# The file in nginx's prefix in which nginx logs bodies (wharf_gateway/bodies_under_way.py).
 BODIES = "bodies.tsv"
-# Since this one HTTP/2 is a directive; `listen … http2` is said to be deprecated at each start.
+# Since this version `http2` is a directive, and nginx warns at each start that `listen … http2` is
+# deprecated.
 _HTTP2_DIRECTIVE = (1, 25, 1)
 _HTTPS_PORT = 443
-# What the templates have without TLS.
+# The template values without TLS.
 _PLAIN = {
     CERTIFICATE.name: "",
     KEY.name: "",
@@ -74,11 +75,11 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class Files:
-    """The certificate and its key.
+    """The paths of the certificate and of its private key.
 
     Attributes:
-        certificate: path of the certificate.
-        key: path of its private key.
+        certificate: the path of the certificate.
+        key: the path of the private key.
     """
 
     certificate: str
@@ -86,10 +87,10 @@ class Files:
 
 
 def files(environ: Mapping[str, str]) -> Files | None:
-    """Return the two files; `None` without TLS.
+    """Return the paths of the two files; `None` without TLS.
 
     Raises:
-        CannotRunError: one is named without the other, or nginx cannot name it.
+        CannotRunError: only one of the two is set, or a path has a character that is not allowed.
     """
     certificate, key = CERTIFICATE.read(environ), KEY.read(environ)
     if not certificate and not key:
@@ -97,7 +98,7 @@ def files(environ: Mapping[str, str]) -> Files | None:
     for setting, path in ((CERTIFICATE, certificate), (KEY, key)):
         if not path:
             raise CannotRunError(
-                f"{setting.name} is not set: TLS takes {CERTIFICATE.name} and {KEY.name}"
+                f"{setting.name} is not set: TLS requires {CERTIFICATE.name} and {KEY.name}"
             )
         if not _PATH.fullmatch(path):
             raise CannotRunError(
@@ -108,8 +109,8 @@ def files(environ: Mapping[str, str]) -> Files | None:
 
 
 def fault(found: Files) -> str:
-    """Say why nginx cannot, or may not, use the two files; an empty text when it can."""
-    # Here, not above: OpenSSL is large, and without TLS nobody needs it.
+    """Return why nginx cannot or must not use the two files; an empty text when it can."""
+    # Imported here because OpenSSL is large, and a port without TLS does not need it.
     import ssl
 
     for setting, path in ((CERTIFICATE, found.certificate), (KEY, found.key)):
@@ -120,27 +121,27 @@ def fault(found: Files) -> str:
             return f"{setting.name}={path!r}: {error.strerror}"
         if setting is KEY and mode & stat.S_IRWXO:
             return (
-                f"{KEY.name}={path!r} is open to everybody (mode {stat.S_IMODE(mode):o}); "
+                f"{KEY.name}={path!r} is open to all users (mode {stat.S_IMODE(mode):o}); run "
                 f"chmod o-rwx {path}"
             )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # Without an answer OpenSSL would ask at the terminal.
+        # Without this function OpenSSL would ask for a password at the terminal.
         context.load_cert_chain(found.certificate, found.key, password=lambda: b"")
     except (OSError, ValueError) as error:
         said = getattr(error, "reason", None) or error
         return (
-            f"{CERTIFICATE.name}={found.certificate!r} and {KEY.name}={found.key!r} are no "
+            f"{CERTIFICATE.name}={found.certificate!r} and {KEY.name}={found.key!r} are not a "
             f"certificate and its key without a password: {said}"
         )
     return ""
 
 
 def template_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what nginx's templates say of TLS.
+    """Return the values for TLS in nginx's templates.
 
     Raises:
-        CannotRunError: a setting is wrong, or the files are no certificate and its key.
+        CannotRunError: a setting is wrong, or the files are not a certificate and its key.
     """
     redirect_port = REDIRECT_PORT.read(environ)
     found = files(environ)
@@ -153,8 +154,8 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         if redirect_port:
             raise CannotRunError(
-                f"{REDIRECT_PORT.name} is set without {CERTIFICATE.name}: there is nowhere to send "
-                "browsers to"
+                f"{REDIRECT_PORT.name} is set without {CERTIFICATE.name}: there is no port with "
+                "TLS to which it could redirect browsers"
             )
         return values
     if error := fault(found):
@@ -174,7 +175,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shown_port(environ: Mapping[str, str]) -> str:
-    """The port of HTTPS as clients see it, with its colon; empty for the usual one."""
+    """Return the port of HTTPS in clients' addresses, with its colon; empty for port 443."""
     issuer = urlsplit(environ.get("WHARF_ISSUER") or "")
     port: int | str | None
     if issuer.scheme == "https":

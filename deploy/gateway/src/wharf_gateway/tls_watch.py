@@ -1,7 +1,7 @@
-"""Has nginx load the certificate anew when its files have changed, and never a bad one.
+"""Makes nginx load the certificate again when its files have changed and are valid.
 
-Tools replace the two files one after the other, or both at once behind a symbolic link: they count
-when they are a certificate and its key. Until then nginx goes on with those that it has read.
+Tools replace the two files one after the other, or together with a symbolic link. nginx loads them
+only when they are a certificate and its key. Until then it uses the files that it has read before.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from wharf_gateway import tls
 from wharf_gateway.metrics_file import Metric, MetricsFile
 from wharf_gateway.terminal import log
 
-# How often the files are looked at.
+# The seconds between two checks of the files.
 LOOK_SECONDS = 2.0
-# How long a pair that is none may be a change that is not complete.
+# For this long, two files that do not match may be an incomplete change.
 PATIENCE_SECONDS = 15.0
 EXPIRES = Metric(
     "wharf_tls_certificate_expires_timestamp_seconds",
@@ -31,22 +31,22 @@ EXPIRES = Metric(
 REFUSED = Metric(
     "wharf_tls_certificate_refused",
     "gauge",
-    "1 while the files of the certificate are not what nginx has read, and cannot be used.",
+    "1 while the files of the certificate have changed and cannot be used.",
 )
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
-# Tags of ASN.1: what a certificate begins with, and how it writes a time.
+# Tags of ASN.1: the optional version of a certificate, and one of the two formats of a time.
 _VERSION, _UTC_TIME = 0xA0, 0x17
 
 _Marks = tuple[tuple[int, ...], ...]
 
 
 class CertificateWatch:
-    """Looks at the files for ever.
+    """The background thread that checks the files of the certificate.
 
     Args:
-        files: of the certificate and its key; nginx is about to read them.
-        reload: has nginx read them; returns whether it does.
-        metrics: takes when the certificate expires, and whether it is refused.
+        files: the certificate and its key; nginx is about to read them.
+        reload: makes nginx read the files again; returns whether it did.
+        metrics: receives the expiry time of the certificate, and whether it was refused.
     """
 
     def __init__(self, files: tls.Files, reload: Callable[[], bool], metrics: MetricsFile) -> None:
@@ -56,11 +56,11 @@ class CertificateWatch:
         self._metrics.update({EXPIRES: expires(files.certificate), REFUSED: 0})
 
     def start(self) -> None:
-        """Watches from now on, in a thread."""
+        """Start the background thread."""
         threading.Thread(target=self._watch, name="tls-watch", daemon=True).start()
 
     def look(self, now: float) -> None:
-        """Looks once; `now` is by a clock that only goes on."""
+        """Check the files once; `now` is monotonic time in seconds."""
         found = _marks(self._files)
         if found == self._read:
             self._settle()
@@ -68,7 +68,7 @@ class CertificateWatch:
         if error := tls.fault(self._files):
             self._refuse(error, now)
         elif found != _marks(self._files) or now < self._again:
-            # It changes right now, or nginx has just failed to reload.
+            # The files are changing at this moment, or nginx has just failed to reload.
             return
         elif self._reload():
             log(f"{tls.CERTIFICATE.name}: the certificate has changed; nginx loads it")
@@ -77,7 +77,7 @@ class CertificateWatch:
             self._metrics.update({EXPIRES: expires(self._files.certificate)})
         else:
             self._again = now + PATIENCE_SECONDS
-            self._refuse("nginx was not reloaded; why is said above", now)
+            self._refuse("nginx did not reload; the reason is above", now)
 
     def _settle(self) -> None:
         if self._said:
@@ -87,7 +87,7 @@ class CertificateWatch:
     def _refuse(self, error: str, now: float) -> None:
         self._bad_since = self._bad_since or now
         if now - self._bad_since >= PATIENCE_SECONDS and error != self._said:
-            log(f"the certificate is not loaded, and the one before goes on: {error}")
+            log(f"the new certificate is not loaded, nginx keeps the previous one: {error}")
             self._said = error
             self._metrics.update({REFUSED: 1})
 
@@ -96,12 +96,12 @@ class CertificateWatch:
             time.sleep(LOOK_SECONDS)
             try:
                 self.look(time.monotonic())
-            except Exception as error:  # noqa: BLE001 -- the next time may do
-                log(f"the certificate cannot be watched: {error!r}")
+            except Exception as error:  # noqa: BLE001 -- the next check may succeed
+                log(f"the check of the certificate failed: {error!r}")
 
 
 def _marks(files: tls.Files) -> _Marks:
-    """Return numbers that change with the files."""
+    """Return numbers that change when the files change."""
     found: list[tuple[int, ...]] = []
     for path in (files.certificate, files.key):
         try:
@@ -114,10 +114,10 @@ def _marks(files: tls.Files) -> _Marks:
 
 
 def expires(path: str) -> float:
-    """Return when the first certificate of a file expires, in seconds since 1970.
+    """Return when the first certificate of a file expires, in seconds since 1970; 0 on failure.
 
-    Python shows this of certificates of authorities alone. It is at a fixed place of the structure
-    (RFC 5280 section 4.1). 0 where it cannot be read.
+    Python's ssl module returns this only for certificates of authorities. So this function reads
+    the fixed place in the structure (RFC 5280 section 4.1).
     """
     try:
         with open(path, "rb") as file:
@@ -141,7 +141,7 @@ def expires(path: str) -> float:
 
 
 def _element(data: bytes) -> tuple[int, bytes, bytes]:
-    """Return tag and content of the first element of DER, and what comes after it."""
+    """Return the tag and content of the first element of DER data, and the data after it."""
     tag, length, begin = data[0], data[1], 2
     if length & 0x80:
         begin += length & 0x7F

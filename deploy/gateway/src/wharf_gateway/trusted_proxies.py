@@ -1,4 +1,4 @@
-"""The proxies whose word on the client's address is believed (ADR 66)."""
+"""The proxies from which the gateway takes the client's address (ADR 66)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ TRUSTED_PROXIES = Setting(
 #: Its name in a release before, when addresses were not taken from proxies.
 OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "Proxies without a limit on connections")
 PROXY_SETTINGS = (TRUSTED_PROXIES, PROXY_HEADER)
-# IPv4 as IPv6 writes it. nginx compares such an address with networks of IPv4 alone.
+# IPv4 addresses in IPv6 notation. nginx compares them only with networks of IPv4.
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-# Before, nginx has only the first of several fields with one name, which the client may have sent.
+# An older nginx reads only the first of several fields of one name, and a client can send that one.
 _FIRST_NGINX_WITH_WHOLE_FIELDS = (1, 23, 0)
 
 
@@ -40,7 +40,7 @@ def networks(environ: Mapping[str, str], setting: Setting = TRUSTED_PROXIES) -> 
     """Return the networks that a setting names.
 
     Raises:
-        CannotRunError: one of them is no network, or is everybody.
+        CannotRunError: a word is not a network, or the network contains all addresses.
     """
     found: list[Network] = []
     for word in filter(None, map(str.strip, setting.read(environ).split(","))):
@@ -53,8 +53,8 @@ def networks(environ: Mapping[str, str], setting: Setting = TRUSTED_PROXIES) -> 
             ) from None
         if not network.prefixlen:
             raise CannotRunError(
-                f"{setting.name}={word!r}: whoever connects would be believed; name the "
-                "proxies alone"
+                f"{setting.name}={word!r}: the gateway would trust every client; name only the "
+                "addresses of the proxies"
             )
         found.append(network)
     return found
@@ -68,30 +68,30 @@ def _plain(network: Network) -> Network:
 
 
 def without_share(environ: Mapping[str, str]) -> list[Network]:
-    """Return the networks whose addresses have no share of connections of their own.
+    """Return the networks whose addresses have no limit on connections.
 
     Raises:
-        CannotRunError: a setting names something else.
+        CannotRunError: a setting is not a list of networks.
     """
     return networks(environ) + networks(environ, OLD_NAME)
 
 
 def advice(environ: Mapping[str, str]) -> str:
-    """Return a line for the operator who still sets the old name; else nothing."""
+    """Return a warning when the operator still uses the old name; otherwise an empty text."""
     if not OLD_NAME.read(environ):
         return ""
     return (
-        f"{OLD_NAME.name} is read for the last time, and as before: its proxies have no limit on "
-        f"connections, and clients' addresses are not taken from them; set {TRUSTED_PROXIES.name} "
-        "instead (docs/operating.md)"
+        f"{OLD_NAME.name} works as before in this release and will be removed in the next: its "
+        "proxies have no limit on connections, and the gateway does not take clients' addresses "
+        f"from them; set {TRUSTED_PROXIES.name} instead (docs/operating.md)"
     )
 
 
 def template_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what nginx's templates say of proxies.
+    """Return the values for trusted proxies in nginx's templates.
 
     Raises:
-        CannotRunError: a setting is wrong, or this nginx cannot do what it says.
+        CannotRunError: a setting is wrong, or this version of nginx does not support it.
     """
     header, trusted = PROXY_HEADER.read(environ), networks(environ)
     _check(header, trusted, environ)
@@ -102,7 +102,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
         "WHARF_FORWARDED_HOPS": "",
     }
     if not trusted or (header == PROXY and is_behind_front_door(environ)):
-        # The balancer reads the proxies' PROXY lines, and says in its own whom it has found.
+        # The balancer reads the proxies' PROXY lines and writes the client's address into its line.
         return values
     if header == FORWARDED or is_behind_front_door(environ):
         values["WHARF_CLIENT_ADDRESS"] = "forwarded_address"
@@ -115,7 +115,7 @@ def template_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def real_ip(trusted: list[Network], header: str) -> str:
-    """Return nginx's own directives for these proxies."""
+    """Return the directives of nginx's module realip for these proxies."""
     lines = [f"set_real_ip_from {network};" for network in trusted]
     name = "proxy_protocol" if header == PROXY else X_FORWARDED_FOR
     return "\n".join([*lines, f"real_ip_header {name};", "real_ip_recursive on;"])
@@ -138,6 +138,6 @@ def _check(header: str, trusted: list[Network], environ: Mapping[str, str]) -> N
     if nginx_program.version(nginx_program.find(environ)) < _FIRST_NGINX_WITH_WHOLE_FIELDS:
         raise CannotRunError(
             f"{PROXY_HEADER.name}={FORWARDED}: nginx before 1.23 reads only the first of several "
-            f"such fields, which a client can send; let the proxy set {X_FORWARDED_FOR}, or "
+            f"such fields, and a client can send it; let the proxy set {X_FORWARDED_FOR}, or "
             "update nginx"
         )
