@@ -123,7 +123,7 @@ def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
         status, fields, page = visitor.request("POST", address, b"x" * 1_200_000)
         assert status == 413, address
         assert fields["Content-Type"] == "text/html; charset=utf-8"
-        assert "larger than this address takes" in page
+        assert "larger than this address accepts" in page
 
 
 def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
