@@ -1,9 +1,8 @@
-"""Makes `.venv` and installs the programs that Wharf runs or tests with.
+"""Makes `.venv` and installs the programs that Wharf and its tests need.
 
-Runs on a bare Debian machine: any Python from 3.11 on, Debian's
-python3-minimal included, hence only modules that are part of that (no shutil,
-no json). Started by prepare.sh. When nothing has changed it reads a stamp and
-is gone within some 50 ms.
+prepare.sh starts it. It runs on a bare Debian machine with any Python from 3.11 on. Debian's
+python3-minimal is enough, so this file imports only modules of that package (no shutil, no json).
+When nothing has changed, it reads a stamp and ends within some 50 ms.
 
     prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
     prepare.py dev       what types and format need: packages of dev.txt
@@ -57,27 +56,27 @@ from deploy.native.programs import GOALS, Program, debian_release  # noqa: E402 
 
 
 def stop(line: str) -> NoReturn:
-    """Ends with one line that says what is missing and how to get it."""
+    """End the program with one line that names the missing part and how to get it."""
     sys.exit(f"wharf: {line}")
 
 
 def log(line: str) -> None:
-    """Tells what takes a while; a run that changes nothing says nothing."""
+    """Print a line before a step that takes a while; a run without changes prints nothing."""
     print(f"wharf: {line}", flush=True)
 
 
 def found(program: Program) -> bool:
-    """Whether the program is on PATH or in one of the places Debian puts it."""
+    """Tell whether the program is on PATH or in one of the places of Debian's package."""
     on_path = (f"{d}/{program.name}" for d in os.environ.get("PATH", "").split(":") if d)
     installed = (hit for place in program.places for hit in glob(place))
     return any(os.access(path, program.mode) for path in (*on_path, *installed))
 
 
 def as_root() -> list[str] | None:
-    """The words to put before a command that needs root; None without a way.
+    """Return the words to put before a command that needs root; None when root is not available.
 
-    Only a sudo that asks nothing: a password prompt in the middle of `make`
-    would be one nobody expects.
+    Use sudo only when it does not ask for a password: no person expects a prompt in the middle of
+    `make`.
     """
     if os.geteuid() == 0:
         return []
@@ -89,7 +88,7 @@ def as_root() -> list[str] | None:
 
 
 def run_quietly(command: list[str], failure: str) -> None:
-    """Runs a command and shows its output only when it fails."""
+    """Run a command; when it fails, show its output and end the program."""
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
@@ -102,7 +101,7 @@ def run_quietly(command: list[str], failure: str) -> None:
 
 
 def install_packages(packages: list[str]) -> None:
-    """Installs Debian packages, or says in one line what a person must do."""
+    """Install Debian packages, or end with one line about what a person must do."""
     wanted = " ".join(packages)
     if not os.access("/usr/bin/apt-get", os.X_OK):
         stop(f"install {wanted} with this system's package manager, then try again")
@@ -115,9 +114,10 @@ def install_packages(packages: list[str]) -> None:
 
 
 def missing_packages(programs: tuple[Program, ...]) -> list[str]:
-    """Debian packages of the programs that are needed, not there, and in this release.
+    """Return the Debian packages of the missing programs that this release has.
 
-    What is only convenient is installed along with the rest, never alone.
+    The result is empty when only programs are missing that are not needed: these are installed
+    together with needed programs only.
     """
     release = debian_release()
     missing = [p for p in programs if p.since_debian <= release and not found(p)]
@@ -127,7 +127,7 @@ def missing_packages(programs: tuple[Program, ...]) -> list[str]:
 
 
 def missing_venv_package() -> list[str]:
-    """Debian ships Python without ensurepip, in a package of its own."""
+    """Return Debian's package with venv and ensurepip when this Python lacks them."""
     try:
         import ensurepip  # noqa: F401  the import is the question
         import venv  # noqa: F401
@@ -137,10 +137,10 @@ def missing_venv_package() -> list[str]:
 
 
 def wanted_key(lock: str) -> str:
-    """What the virtual environment depends on: change one and it is made anew.
+    """Return a hash of everything that the virtual environment depends on.
 
-    The path is part of it, because scripts of a virtual environment and the
-    links to our packages hold it: a moved checkout needs a new one.
+    A new hash means that the environment is built again. The path of the checkout is part of the
+    hash, because the environment's scripts and its links to Wharf's packages contain that path.
     """
     digest = hashlib.sha256(f"{ROOT}\n{sys.version_info[:2]}\n{lock}\n".encode())
     for path in (f"requirements/{lock}.txt", *(f"{p}/pyproject.toml" for p in PACKAGES)):
@@ -149,15 +149,15 @@ def wanted_key(lock: str) -> str:
 
 
 def distributions() -> set[str]:
-    """Names and versions of what is installed in the virtual environment."""
+    """Return the names and versions of the packages in the virtual environment."""
     return {Path(path).name for path in glob(f"{VENV}/lib/python3.*/site-packages/*.dist-info")}
 
 
 def usable() -> bool:
-    """Whether the environment was made here and its interpreter starts.
+    """Tell whether the environment was made at this path and its interpreter starts.
 
-    A moved environment starts too, but its scripts name the old place in their first line; where
-    it was made stands at the end of pyvenv.cfg's command.
+    A moved environment starts too, but the first lines of its scripts contain the old path. The
+    command in pyvenv.cfg ends with the path at which the environment was made.
     """
     question = "import sys; print(*sys.version_info[:2])"
     try:
@@ -172,9 +172,9 @@ def usable() -> bool:
 
 
 def fresh(lock: str) -> bool:
-    """Whether the environment has what `lock` asks for, undamaged.
+    """Tell whether the environment has all packages that `lock` names.
 
-    dev.txt holds all of all.txt, so an environment made for it serves both.
+    dev.txt contains everything in all.txt, so an environment for dev.txt serves both.
     """
     try:
         key, *recorded = STAMP.read_text().splitlines()
@@ -184,29 +184,29 @@ def fresh(lock: str) -> bool:
 
 
 def make_venv() -> None:
-    """An empty environment that belongs to this Python and this directory."""
+    """Make an empty virtual environment with this Python in this directory."""
     log(f"making .venv with Python {sys.version.split()[0]}")
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     run_quietly(command, "could not make .venv")
 
 
 def pip_install(*arguments: str, failure: str, venv: Path | None = None) -> None:
-    """Installs with a pip of `.venv`, never asking and never building others' code."""
+    """Install packages with pip of the environment `venv`, by default `.venv`; never prompt."""
     python = str((venv or VENV) / "bin/python")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     run_quietly([*pip, "install", "--quiet", *arguments], failure)
 
 
 def ensure_venv(lock: str, *, working: bool) -> None:
-    """Brings `.venv` to what `lock` and our packages' own metadata say."""
+    """Install the packages of `lock` and Wharf's own packages into `.venv`, if anything changed."""
     if working and fresh(lock):
         return
     if not working:
         make_venv()
     STAMP.unlink(missing_ok=True)
     log(f"installing the packages of requirements/{lock}.txt")
-    # Wheels only: a machine without a compiler fails here with a clear line,
-    # and no stranger's build script runs.
+    # Only wheels: no build script of another project runs, and a machine without a compiler fails
+    # here with a clear line.
     lock_file = str(ROOT / f"requirements/{lock}.txt")
     pip_install(
         *("--require-hashes", "--only-binary", ":all:", "-r", lock_file),
@@ -232,17 +232,21 @@ def ensure_scripts(name: str) -> None:
 
 
 def ensure_assets() -> None:
-    """Builds the console's scripts and styles where they are old; what fails is said, and no more.
+    """Build the console's scripts and styles if their sources changed; log a failure and continue.
 
-    A program of its own: it needs modules that python3-minimal lacks.
+    A separate program does this: it needs modules that python3-minimal lacks.
     """
     tool = ROOT / "services/console/tools/build_assets.py"
     if subprocess.run([VENV / "bin/python", "-I", tool], check=False).returncode != 0:
-        log("the console's pages go without scripts; why is above")
+        log("the console's pages go without scripts; the reason is above")
 
 
 def ensure_environment(name: str, locks: Mapping[str, tuple[str, ...]]) -> None:
-    """Brings `.venv/NAME` to lock files, each with words for pip; a stamp is written last."""
+    """Install lock files into `.venv/NAME`, if they changed.
+
+    `locks` maps each lock file to further arguments of pip. A stamp with the lock files' contents
+    is written last.
+    """
     target = VENV / name
     stamp, files = target / "done", [ROOT / "requirements" / lock for lock in locks]
     wanted = b"".join(file.read_bytes() for file in files)
@@ -261,16 +265,16 @@ def ensure_environment(name: str, locks: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def main() -> None:
-    """Prepares for the goal named on the command line."""
+    """Prepare for the goal on the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in GOALS:
         stop(f"usage: prepare.py {'|'.join(GOALS)}")
     goal = GOALS[sys.argv[1]]
     if not goal.lock:
-        # Nothing in the checkout changes, so that what makes `.venv` runs at the same time.
+        # This changes nothing in the checkout, so another process may make `.venv` at the same time.
         if missing := missing_packages(goal.programs):
             install_packages(missing)
         return
-    # Two makes at once take turns; a lock on the directory leaves no file.
+    # Two concurrent runs of make take turns; a lock on the directory leaves no file behind.
     checkout = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(checkout, fcntl.LOCK_EX)
     working = usable()

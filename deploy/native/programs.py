@@ -1,7 +1,7 @@
-"""The programs of the operating system that Wharf runs or tests with, and what installs them.
+"""The programs of the operating system that Wharf and its tests need, and their packages.
 
-A release of Debian that lacks a package is told by its number, never by an install that fails.
-Imports only what Debian's python3-minimal has, as prepare.py does.
+`since_debian` names the releases that lack a package, so that no install of it fails there. This
+module imports only modules of Debian's python3-minimal, as prepare.py does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 
 class Program(NamedTuple):
-    """A program of the operating system: where it may be, and the package that installs it.
+    """A program of the operating system, its possible paths, and the package that installs it.
 
-    `since_debian` is the first release that has or needs the package; an older one goes without.
-    `mode` is how access(2) asks for it: a font is read, not executed.
+    `since_debian` is the first release that has or needs the package; older releases do not get it.
+    `mode` is the permission that access(2) checks: a font must be readable, not executable.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Program(NamedTuple):
 
 
 NGINX = Program("nginx", ("/usr/sbin/nginx", "/usr/local/sbin/nginx"), "nginx")
-# Only the commands that `make run` prints use it.
+# Only the commands that `make run` prints use curl.
 CURL = Program("curl", ("/usr/bin/curl",), "curl", needed=False)
 REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
 # Debian keeps the server's own binaries off PATH, one directory per version.
 POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
-# No program, but pages in Chinese are as wide as its letters.
+# This is a font, not a program: the width of pages in Chinese depends on it.
 CHINESE = Program(
     "wqy-microhei.ttc",
     ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",),
@@ -46,34 +46,35 @@ CHINESE = Program(
 )
 OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
-# Faults of disks: system calls that fail, and file systems whose power is cut. Debian 13's minimal
-# system has no mkfs.ext4.
+# These simulate faults of disks: system calls that fail, and file systems after a power cut. The
+# minimal system of Debian 13 has no mkfs.ext4.
 STRACE = Program("strace", ("/usr/bin/strace",), "strace")
 E2FSPROGS = Program("mkfs.ext4", ("/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"), "e2fsprogs")
-# Brings promtool, too.
+# The package contains promtool too.
 PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
-# The engine that images and containers are tested with.
+# The engine for the tests of images and containers.
 DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")
-# Its client has a package of its own since Debian 13.
+# The engine's client, in a separate package since Debian 13.
 DOCKER = Program("docker", ("/usr/bin/docker",), "docker-cli", since_debian=13)
 
 
 def docker_plugin(name: str, since_debian: int = 0) -> Program:
-    """A plugin of docker's client; Debian's package has the same name."""
+    """Return a plugin of docker's client; Debian's package has the same name."""
     folders = ("/usr/libexec", "/usr/lib", "/usr/local/libexec", "/usr/local/lib")
     places = (f"{folder}/docker/cli-plugins/{name}" for folder in folders)
     return Program(name, (f"/usr/bin/{name}", *places), name, since_debian=since_debian)
 
 
-# Any Compose will do: Debian 12 has version 1, a program; Debian 13 has version 2, a plugin.
+# Version 1 or 2 of Compose: Debian 12 has version 1, a program; Debian 13 has version 2, a plugin.
 COMPOSE = docker_plugin("docker-compose")
-# BuildKit. Without it, the client uses the engine's own builder.
+# BuildKit. Without it, the client uses the builder of the engine.
 BUILDX = docker_plugin("docker-buildx", since_debian=13)
-# A test asks it what a checkout holds.
+# A test lists the files of a checkout with it.
 GIT = Program("git", ("/usr/bin/git",), "git")
-# The base images are made of Debian's packages.
+# It makes the base images from Debian's packages.
 DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
-# What plays manifests of Kubernetes; Debian's crun refuses hosts with cgroups of both versions.
+# podman runs manifests of Kubernetes. It uses runc, because Debian's crun refuses hosts with
+# cgroups of both versions.
 PODMAN = Program("podman", ("/usr/bin/podman",), "podman")
 CATATONIT = Program("catatonit", ("/usr/libexec/podman/catatonit",), "catatonit")
 RUNC = Program("runc", ("/usr/sbin/runc", "/usr/bin/runc"), "runc")
@@ -90,7 +91,7 @@ CEPH = (
     Program("radosgw", ("/usr/bin/radosgw",), "radosgw"),
 )
 
-# Environments of their own below .venv: lock files of requirements/, with further words for pip.
+# Separate environments below .venv: lock files of requirements/, with further arguments of pip.
 CHECKERS: dict[str, dict[str, tuple[str, ...]]] = {
     "k8s": {"k8s.txt": (), "kustomize.txt": ("--no-deps", "--ignore-requires-python")}
 }
@@ -139,9 +140,9 @@ GOALS["programs"] = Goal("", GOALS["test"].programs)
 
 
 def debian_release(file: Path = Path("/etc/os-release")) -> int:
-    """The release of Debian that this machine has, by os-release(5).
+    """Return the Debian release of this machine, from os-release(5).
 
-    Another system, and Debian's next release, which has no number yet, count as the newest.
+    Another system counts as the newest release. So does Debian's next release, which has no number.
     """
     try:
         lines = file.read_text().splitlines()

@@ -133,7 +133,7 @@ def test_the_consoles_scripts_are_not_needed(
     prepare.ensure_assets()
     said = capfd.readouterr()
     assert said.err == "the disk is full\n"
-    assert said.out == "wharf: the console's pages go without scripts; why is above\n"
+    assert said.out == "wharf: the console's pages go without scripts; the reason is above\n"
 
 
 @pytest.mark.parametrize(

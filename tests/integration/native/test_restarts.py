@@ -66,7 +66,7 @@ def test_a_new_one_that_fails(wharf: Wharf) -> None:
     Path(f"{wharf.events_file}.fail").touch()
     done = wharf.restart("upload")
     assert done.returncode == 1
-    assert "the new upload does not come up; the old one goes on" in done.stderr
+    assert "the new process of upload does not start; the old process keeps running" in done.stderr
     assert "upload: this dummy fails" in wharf.output
     assert "end upload" not in wharf.events
     Path(f"{wharf.events_file}.fail").unlink()

@@ -92,7 +92,7 @@ def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, s
     fails = Path(f"{wharf.events_file}.fail-live")
     fails.touch()
     wharf.wait_ready()
-    wharf.wait_until(lambda: "Wharf goes on without it" in wharf.output, "the end of patience")
+    wharf.wait_until(lambda: "Wharf runs without it" in wharf.output, "the end of patience")
     assert "live: this dummy fails" in wharf.output
     wharf.wait_until(lambda: wharf.events.count("start live") >= 6, "another try")
     # Said once, however often it is tried.

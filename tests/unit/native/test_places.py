@@ -41,14 +41,14 @@ def test_a_foreign_socket_directory_is_refused(tmp_path: Path) -> None:
     planted = Path(places.sockets)
     planted.symlink_to(tmp_path)
     try:
-        with pytest.raises(CannotRunError, match="not ours alone"):
+        with pytest.raises(CannotRunError, match="other users can access it"):
             places.create()
     finally:
         planted.unlink()
     planted.mkdir()
     planted.chmod(0o777)
     try:
-        with pytest.raises(CannotRunError, match="not ours alone"):
+        with pytest.raises(CannotRunError, match="other users can access it"):
             places.create()
     finally:
         planted.rmdir()

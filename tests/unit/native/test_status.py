@@ -16,17 +16,17 @@ from wharf_native.cli import status
         (
             ("/metrics/images",),
             0,
-            "wharf: ready at http://127.0.0.1:8080, without images (503 meanwhile)\n",
+            "wharf: ready at http://127.0.0.1:8080, without images (their requests get 503)\n",
         ),
         (
             ("/metrics/images", "/metrics/live"),
             0,
-            "wharf: ready at http://127.0.0.1:8080, without live and images (503 meanwhile)\n",
+            "wharf: ready at http://127.0.0.1:8080, without live and images (their requests get 503)\n",
         ),
         (
             ("/readyz?exclude=room", "/metrics/live"),
             1,
-            "wharf: not ready: /readyz?exclude=room answers 503 down\n",
+            "wharf: not ready: /readyz?exclude=room returns 503 down\n",
         ),
     ],
 )

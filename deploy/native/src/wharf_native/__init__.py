@@ -1,5 +1,5 @@
-"""`make run`: nginx and both services on one machine, without containers.
+"""`make run`: nginx and all services on one machine, without containers.
 
-supervisord does the work (supervisord.conf, ADR 36). It stays in memory as long as Wharf runs, so
-this package imports little beside it.
+supervisord starts and watches the processes (supervisord.conf, ADR 36). It stays in memory as long
+as Wharf runs, so this package imports few other modules.
 """

@@ -1,6 +1,7 @@
-"""Services that keep failing and without which Wharf goes on (ADR 52).
+"""Optional services that keep failing; Wharf runs without them (ADR 52).
 
-Nobody listens for them meanwhile, so that the gateway answers 503 at once instead of waiting.
+While a service is absent, no process listens on its socket, so that the gateway responds with 503
+immediately.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ TRY_AGAIN_SECONDS = 60.0
 
 
 class Absences:
-    """Which services are absent, and when each is tried again.
+    """The absent services, and the time at which each is tried again.
 
     Args:
-        sockets: all listening sockets; a service's is called as it is.
+        sockets: all listening sockets; the name of a socket is that of its service.
     """
 
     def __init__(self, sockets: Sequence[Kept]) -> None:
@@ -29,22 +30,25 @@ class Absences:
         return name in self._try_at
 
     def begin(self, name: str) -> None:
-        """Do without a service: whoever waits for it is let go."""
+        """Mark a service as absent and stop listening; waiting connections are closed."""
         self._try_at[name] = time.monotonic() + TRY_AGAIN_SECONDS
         self._sockets[name].stop()
 
     def end(self, name: str) -> None:
-        """Count on it again."""
+        """Mark a service as present again."""
         del self._try_at[name]
 
     def listen(self, starting: str) -> None:
-        """Listen anew where a socket's file is gone, for the one that starts and all who run."""
+        """Listen again on sockets whose file is missing, for all services that are not absent.
+
+        `starting` names a service that starts now; listen for it too.
+        """
         for name, one in self._sockets.items():
             if name == starting or name not in self._try_at:
                 one.bind_again()
 
     def due(self) -> list[str]:
-        """Return those whose time has come; each has another minute then."""
+        """Return the services to try now, and set their next try to one minute from now."""
         now = time.monotonic()
         found = [name for name, moment in self._try_at.items() if moment <= now]
         self._try_at.update(dict.fromkeys(found, now + TRY_AGAIN_SECONDS))

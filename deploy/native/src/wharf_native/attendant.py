@@ -1,6 +1,6 @@
-"""What is done beside the process manager, one thing after the other: the start, `wharf restart`.
+"""The tasks next to the process manager, one at a time: the start, and `wharf restart`.
 
-It asks for changes over XML-RPC, as supervisorctl does (supervisord.org/api.html).
+The attendant requests changes over XML-RPC, as supervisorctl does (supervisord.org/api.html).
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from wharf_native import logfiles
 from wharf_native.places import OPTIONAL, SERVICES, Places
 from wharf_native.process_manager import Manager
 
-# upload first: it has to understand what a new auth issues (ADR 34). The console asks both, by the
-# gateway, which asks all of them. What Wharf can go on without comes last.
+# The order of a restart. upload is first, because it has to understand the tokens of a new auth
+# (ADR 34). The console calls both through the gateway. The optional services are last.
 NAMES = ("upload", "auth", "console", "gateway", "images", "live")
 _POLL_SECONDS = 0.05
 _GOES_ON = {ProcessStates.STARTING, ProcessStates.RUNNING}
-# supervisord starts it, or has started it.
+# The states of a process that supervisord starts or has started.
 _IS_WANTED = {*_GOES_ON, ProcessStates.BACKOFF, ProcessStates.EXITED}
-# So long after its time a process that does not end has been killed.
+# The seconds after its time to drain in which supervisord has surely killed a process.
 _KILL_SECONDS = 10.0
 
 
 def connect(socket: str) -> Any:
-    """supervisord's XML-RPC interface at a unix socket."""
+    """Return supervisord's XML-RPC interface at a unix socket."""
     transport = SupervisorTransport(serverurl=f"unix://{socket}")
     return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
 
 
 @dataclass
 class Attendant:
-    """Starts the programs of supervisord.conf, and replaces them when asked to.
+    """The background thread that starts the programs of supervisord.conf and replaces them.
 
     Attributes:
-        settings: how long a process may take until it serves, and until it has ended.
-        places: where the manager takes requests, and where services say that they serve.
-        preparations: the programs that are run to their ends before the services start, and those
-            that begin with its name before a part is restarted; the parts do not wait for each
-            other.
+        settings: the time limits for the start and the end of a process.
+        places: the paths of the manager's socket and of the services' ready files.
+        preparations: the programs that run to completion before the services start. A program's
+            name begins with the part that it prepares, and it also runs before a restart of that
+            part. Programs of different parts run at the same time.
         render: writes nginx's configuration; raises `CannotRunError`.
-        serving: waits until all serves; raises `CannotRunError`.
+        serving: waits until all parts serve; raises `CannotRunError`.
     """
 
     settings: RunSettings
@@ -66,31 +66,44 @@ class Attendant:
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def begin(self, manager: Manager) -> None:
-        """Starts everything, in a thread of its own."""
+        """Start all programs, in a background thread."""
         self.manager = manager
         self._thread.submit(self._start)
 
     def restart(self, names: list[str]) -> Callable[[], object]:
-        """Replaces processes; supervisord answers with what went wrong, or an empty text."""
+        """Replace processes; return a function that supervisord polls for the result.
+
+        The result is an error message, or an empty text after success.
+        """
         job = self._thread.submit(self._restart, names)
 
         def answer() -> object:
             return job.result() if job.done() else NOT_DONE_YET
 
-        # supervisord asks again after so many seconds.
+        # supervisord calls the function again after this many seconds.
         answer.delay, answer.rpcinterface = _POLL_SECONDS, self  # type: ignore[attr-defined]
         return answer
 
     def restart_now(self, names: list[str]) -> str:
-        """Replaces processes; returns what went wrong. Never in the thread that begins."""
+        """Replace processes; return an error message, or an empty text after success.
+
+        Do not call this in the attendant's thread.
+        """
         return self._thread.submit(self._restart, names).result()
 
     def reload_now(self) -> str:
-        """Has nginx read its files anew; returns what went wrong. Not in the thread that begins."""
+        """Make nginx read its files again; return an error message, or an empty text.
+
+        Do not call this in the attendant's thread.
+        """
         return self._thread.submit(self._reload).result()
 
     def wait(self, condition: Callable[[], bool], seconds: float, error: str) -> None:
-        """Waits until the condition holds; raises `CannotRunError` if time is up or all stops."""
+        """Wait until the condition is true.
+
+        Raises:
+            CannotRunError: the seconds are over, or Wharf is being stopped.
+        """
         deadline = time.monotonic() + seconds
         while not condition():
             if self._is_stopping():
@@ -100,7 +113,7 @@ class Attendant:
             time.sleep(_POLL_SECONDS)
 
     def waits_for(self, services: Iterable[str]) -> str | None:
-        """Says which of these neither serves yet nor has failed; `None` when there is none."""
+        """Return a sentence about the first service that is still starting; `None` without one."""
         for name in services:
             ready = os.path.exists(self.places.ready_file(name))
             if not ready and self._runs(name):
@@ -116,13 +129,13 @@ class Attendant:
             for name in (*(f"{one}-0" for one in SERVICES), "nginx"):
                 self._ask("startProcess", name)
             self.serving(self)
-        except Exception as error:  # noqa: BLE001 -- nobody asks this thread's job how it went
+        except Exception as error:  # noqa: BLE001 -- no caller reads the result of this thread
             expected = isinstance(error, CannotRunError)
-            if not self._is_stopping():  # it takes no requests then
+            if not self._is_stopping():  # a stopping manager accepts no requests
                 self.manager.fail(str(error) if expected else traceback.format_exc())
 
     def _prepare(self) -> None:
-        """Runs the preparations of all parts at once, those of one part in their order."""
+        """Run the preparations of all parts at the same time, those of one part in their order."""
         logfiles.begins("prepare")
         parts: dict[str, list[str]] = {}
         for name in self.preparations:
@@ -137,13 +150,15 @@ class Attendant:
 
     def _restart(self, names: list[str]) -> str:
         try:
-            # nginx's old workers wait for those who listen: they come back, to the new ones.
+            # nginx's old workers do not end while clients receive events. A restart of the live
+            # channel disconnects these clients, and they connect to the new workers.
             if "gateway" in names and "live" not in names and self._runs("live"):
                 names = [*names, "live"]
             for name in names:
                 log(f"restarting {name}")
                 logfiles.begins("prepare")
-                # Migrations of a new release come before it; the old one goes on with them.
+                # The migrations of a new release run before it starts; the old release works with
+                # the migrated database.
                 for one in self.preparations:
                     if one.startswith(name):
                         self._run_once(one)
@@ -151,7 +166,7 @@ class Attendant:
                     self._reload_gateway()
                 else:
                     self._replace(name)
-        except Exception as error:  # noqa: BLE001 -- `wharf restart` says it, whatever it is
+        except Exception as error:  # noqa: BLE001 -- `wharf restart` prints every error
             log(str(error))
             return str(error) or repr(error)
         return ""
@@ -164,30 +179,30 @@ class Attendant:
             raise CannotRunError(f"{name} ended with exit code {process.exitstatus}")
 
     def _reload(self) -> str:
-        # Those who listen stay with nginx's old workers, as uploads do.
+        # Clients that receive events stay with nginx's old workers, as uploads do.
         try:
             self._reload_gateway()
-        except Exception as error:  # noqa: BLE001 -- the next look may do
+        except Exception as error:  # noqa: BLE001 -- the next check may succeed
             log(str(error))
             return str(error) or repr(error)
         return ""
 
     def _reload_gateway(self) -> None:
-        """Has nginx judge its new configuration, and its master replace the workers."""
+        """Let nginx test its new configuration, and make its master replace the workers."""
         self.render()
         self._run_once("gateway-check")
-        # One that is down is about to be started with the new configuration.
+        # Without a master, supervisord is about to start nginx with the new configuration.
         if master := self.manager.processes()["nginx"].pid:
             old = set(children(master))
             os.kill(master, signal.SIGHUP)
-            error = "nginx makes no new workers; the old ones go on"
+            error = "nginx starts no new workers; the old workers keep running"
             self.wait(lambda: bool(set(children(master)) - old), self.settings.ready_seconds, error)
 
     def _replace(self, service: str) -> None:
-        """Starts a process beside the one that runs, which goes when the new one serves."""
+        """Start a second process of a service, and stop the first when the second serves."""
         new, old = sorted(self._both(service), key=lambda one: one.get_state() in _IS_WANTED)
-        # The one that was replaced before ends what it had begun.
-        error = f"the {service} that was replaced before does not end"
+        # The process of an earlier replacement may still be ending its requests.
+        error = f"the previous process of {service} does not end"
         self.wait(lambda: new.pid == 0, self.settings.drain_seconds + _KILL_SECONDS, error)
         signs = [self.places.ready_file(service)]
         if service not in OPTIONAL:
@@ -196,7 +211,7 @@ class Attendant:
             with suppress(FileNotFoundError):
                 os.unlink(sign)
         self._ask("startProcess", new.config.name)
-        error = f"the new {service} does not come up; the old one goes on"
+        error = f"the new process of {service} does not start; the old process keeps running"
 
         def serves() -> bool:
             if new.get_state() not in _GOES_ON:
@@ -219,14 +234,14 @@ class Attendant:
         return any(one.get_state() in _GOES_ON for one in self._both(service))
 
     def _ask(self, verb: str, name: str) -> Any:
-        """Has a process started or stopped; returns supervisord's record of it."""
+        """Let supervisord start or stop a process; return supervisord's record of the process."""
         process = self.manager.processes()[name]
-        process.backoff = 0  # failures of another attempt do not count
+        process.backoff = 0  # failures of an earlier attempt do not count
         full_name = f"{process.group.config.name}:{name}"
         try:
             getattr(connect(self.places.socket("manager")).supervisor, verb)(full_name, False)
         except xmlrpc.client.Fault as fault:
-            # These mean that it has ended already; its state says so, too.
+            # These faults mean that the process has already ended; its state shows this too.
             if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.NOT_RUNNING}:
                 raise CannotRunError(fault.faultString) from None
         return process

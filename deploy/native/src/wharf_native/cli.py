@@ -1,4 +1,4 @@
-"""`wharf`: run, status, restart, settings."""
+"""The command line `wharf`: run, status, restart, settings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 from wharf_gateway.run_settings import RunSettings
 from wharf_gateway.terminal import CannotRunError, log
 
-# A new process has WHARF_READY_SECONDS, the one before it WHARF_DRAIN_SECONDS, for each part.
+# For each part the new process may take WHARF_READY_SECONDS and the old one WHARF_DRAIN_SECONDS.
 _PATIENCE_SECONDS = 600.0
 _USAGE = "usage: wharf run | status | restart [NAME...] | settings"
 
 
 def checkout() -> str:
-    """The directory of the repository; this package is installed from it, editable."""
+    """Return the directory of the repository, from which this package is installed (editable)."""
     return os.path.abspath(os.path.join(os.path.dirname(__file__), "../../../.."))
 
 
 def status(settings: RunSettings) -> int:
-    """Says whether Wharf is ready; 0 when it is."""
+    """Log whether Wharf is ready; return 0 when it is, otherwise 1."""
     from wharf_gateway.readiness import counts, not_ready
     from wharf_native.places import OPTIONAL
 
@@ -27,16 +27,16 @@ def status(settings: RunSettings) -> int:
         log(f"not ready: {error}")
         return 1
     missing = [name for name in OPTIONAL if not counts(settings, name)]
-    without = f", without {' and '.join(missing)} (503 meanwhile)" if missing else ""
+    without = f", without {' and '.join(missing)} (their requests get 503)" if missing else ""
     log(f"ready at {settings.url}{without}")
     return 0
 
 
 def restart(settings: RunSettings, names: list[str]) -> None:
-    """Has the running Wharf replace its processes, all of them when none is named.
+    """Make the running Wharf replace the processes of the named parts, or of all parts.
 
     Raises:
-        CannotRunError: an unknown name, none runs, or a new process does not come up.
+        CannotRunError: a name is unknown, no Wharf runs, or a new process does not start.
     """
     import http.client
     import socket
@@ -57,20 +57,20 @@ def restart(settings: RunSettings, names: list[str]) -> None:
             f"no Wharf runs on {places.data}; start it with `wharf run` (stop one of 0.1.0 first)"
         ) from None
     except (OSError, http.client.HTTPException, xmlrpc.client.Error):
-        raise CannotRunError("no answer from the running Wharf; see its output") from None
+        raise CannotRunError("the running Wharf does not respond; see its output") from None
     if error:
         raise CannotRunError(error)
     log(f"restarted {', '.join(chosen)}")
 
 
 def print_settings() -> None:
-    """Prints the tables of settings for the documentation."""
+    """Print the tables of settings for the documentation."""
     from wharf_gateway.run_settings import RUN_SETTINGS
     from wharf_gateway.settings import GATEWAY_SETTINGS
     from wharf_gateway.tables import markdown
 
     print("# Settings of the native runner and the gateway\n")
-    print("Made by `make docs` from the code; change them there.\n")
+    print("`make docs` writes this page from the code. Change the settings in the code.\n")
     print("## `make run`\n")
     print(markdown(RUN_SETTINGS))
     print("## Gateway\n")
@@ -78,7 +78,7 @@ def print_settings() -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     arguments = sys.argv[1:]
     try:
         if arguments == ["settings"]:
@@ -100,5 +100,6 @@ def main() -> None:
     except CannotRunError as error:
         sys.exit(f"wharf: {error}")
     except OSError as error:
-        # A full disk, a directory of another user: the operator's to solve, not ours to trace.
+        # A full disk or a directory of another user: the operator must solve it, and needs no
+        # traceback.
         sys.exit(f"wharf: {error}")

@@ -1,4 +1,4 @@
-"""One log file for each child, kept from growing without end."""
+"""The log files of the processes, one for each program, and their rotation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from contextlib import suppress
 
 ROTATE_BYTES = 16 << 20
-# Older files beside each.
+# The number of older files of each log.
 KEPT = 5
 KEPT_SECONDS = 7 * 86400
 _TAIL_BYTES = 8192
-# Where the log of a program was at its last start.
+# The size in bytes that the log of a program had at its last start.
 _begun: dict[str, int] = {}
 
 
 def size(path: str) -> int:
-    """Bytes in the file, 0 when there is none."""
+    """Return the size of the file in bytes; 0 when the file does not exist."""
     try:
         return os.stat(path).st_size
     except FileNotFoundError:
@@ -24,14 +24,14 @@ def size(path: str) -> int:
 
 
 def rotate(path: str, limit: int = ROTATE_BYTES) -> None:
-    """Moves a file that is over the limit to `<path>.1`, and what was there to `<path>.2`.
+    """Move the content of a file above the limit to `<path>.1`, and `<path>.1` to `<path>.2`.
 
-    The content is copied and the file cut to nothing, since the children hold it open: they
-    append, so they go on at its new end. A line written in between is lost; so is what a flood has
-    written beyond twice the limit since the last look.
+    The content is copied and the file truncated, because the processes have it open; they append,
+    so they continue at its new end. A line that is written between the two steps is lost. So are
+    bytes beyond twice the limit.
 
     Raises:
-        OSError: the disk is full; older files stay as they are.
+        OSError: the disk is full, for example; the older files stay as they are.
     """
     if size(path) <= limit:
         return
@@ -52,7 +52,7 @@ def rotate(path: str, limit: int = ROTATE_BYTES) -> None:
 
 
 def _make_room(path: str) -> None:
-    """Renames the older files by one, and removes one if all are there."""
+    """Increase the numbers of the older files by one; delete one of them first if all exist."""
     older = [name for number in range(1, KEPT + 1) if os.path.exists(name := f"{path}.{number}")]
     if len(older) == KEPT:
         os.unlink(older.pop(_dispensable([os.stat(name).st_mtime for name in older])))
@@ -61,11 +61,13 @@ def _make_room(path: str) -> None:
 
 
 def _dispensable(ends: list[float]) -> int:
-    """Which file goes, by the times of their last lines, the newest first.
+    """Return the index of the file to delete.
 
-    The oldest, when it is a week old. Before, one that a flood has filled in a short time: so a
-    flood takes the place of its own lines, not of those of days. The last two stay, which show how
-    it goes on.
+    `ends` are the times of the last lines of the files, the newest file first.
+
+    Delete the oldest file when it is more than a week old. Otherwise delete the file that was
+    filled in the shortest time: then a flood of lines displaces its own lines, not those of many
+    days. Keep the newest file, which shows the present state, and the oldest.
     """
     if time.time() - ends[-1] > KEPT_SECONDS:
         return len(ends) - 1
@@ -73,7 +75,7 @@ def _dispensable(ends: list[float]) -> int:
 
 
 def tail(path: str, start: int = 0, lines: int = 15) -> list[str]:
-    """The last lines that were written after `start`, a position in bytes."""
+    """Return the last lines that were written after `start`, a position in bytes."""
     end = size(path)
     # The file may have been rotated since `start` was noted.
     begin = max(start if start <= end else 0, end - _TAIL_BYTES)
@@ -87,12 +89,12 @@ def tail(path: str, start: int = 0, lines: int = 15) -> list[str]:
 
 
 def begins(name: str) -> None:
-    """Notes that a program starts: what its log has until now is not its own."""
+    """Note the size of a program's log at its start; earlier lines belong to an earlier run."""
     _begun[name] = size(_path(name))
 
 
 def show_tail(name: str) -> None:
-    """Prints the last lines that a program has logged since its start."""
+    """Print the last lines that a program has logged since its start."""
     for line in tail(_path(name), _begun.get(name, 0)):
         print(f"  {name}: {line}", flush=True)
 

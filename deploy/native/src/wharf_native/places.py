@@ -1,4 +1,4 @@
-"""Where everything lies below WHARF_DATA, and what an earlier run may have left there."""
+"""The paths below WHARF_DATA, and the removal of files that an earlier run left there."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from wharf_gateway import answers, pictures
 from wharf_gateway.leftovers import remove_files
 from wharf_gateway.terminal import CannotRunError
 
-# A UNIX socket's path may have 107 bytes (sun_path of 108 holds a final zero).
+# The path of a UNIX socket may have 107 bytes (sun_path has 108 bytes with the final zero).
 SOCKET_PATH_BYTES = 107
-# Longer than any name in use: services may put sockets of their own beside these.
+# Longer than any name in use: services may create further sockets in this folder.
 _LONGEST_SOCKET = "a-name-of-24-characters."
 _SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "answers", "pictures")
-# Wharf goes on without these two: what they do is refused with 503 then (ADR 52).
+# Wharf runs without these two services; then the gateway refuses their requests with 503 (ADR 52).
 OPTIONAL = ("live", "images")
-# Of several processes each, whose metrics meet in a folder.
+# Services with several processes, which share their metrics in a folder.
 _COUNTED = ("auth", "upload", "console")
 SERVICES = (*_COUNTED, *OPTIONAL)
-# The instance that has a WHARF_DATA to itself.
+# The name of an instance that does not share its WHARF_DATA.
 ALONE = "native"
 
 
 class Places:
-    """The paths of one instance on a WHARF_DATA; all but the one called `native` say who they are.
+    """The paths of one instance on a WHARF_DATA.
+
+    They contain the name of the instance, except `run` and `log` of the instance `native`.
 
     Attributes:
-        data: the directory itself.
-        run: sockets, pid files, rendered configuration; worthless after a stop.
-        sockets: `run`, or a short directory elsewhere when that would be too long.
-        spool: nginx's request bodies.
-        answers: what clients have not read yet of answers; nginx's.
-        pictures: small pictures that were made, kept by nginx.
-        log: a file for each child.
+        data: the directory WHARF_DATA.
+        run: sockets, pid files and rendered configuration, which no one needs after a stop.
+        sockets: `run`, or another, short directory when paths of sockets would be too long.
+        spool: the request bodies that nginx receives.
+        answers: the parts of responses that clients have not read yet; nginx writes them.
+        pictures: nginx's cache of small pictures.
+        log: the log files, one for each program.
     """
 
     __slots__ = ("answers", "data", "log", "nginx", "pictures", "run", "sockets", "spool")
@@ -59,7 +61,7 @@ class Places:
         return f"{self.sockets}/{service}.sock"
 
     def ready_file(self, service: str) -> str:
-        """Made by a service when it accepts connections."""
+        """Return the path of the file that a service creates when it accepts connections."""
         return f"{self.run}/{service}.ready"
 
     def metrics(self, service: str) -> str:
@@ -69,31 +71,31 @@ class Places:
         return f"{self.log}/{name}.log"
 
     def create(self) -> None:
-        """Makes the directories, closed to everyone else."""
+        """Make the directories, closed to other users."""
         os.makedirs(self.data, mode=0o700, exist_ok=True)
         own = (self.nginx, *map(self.metrics, _COUNTED))
         shared = (f"{self.data}/{name}" for name in _SHARED)
         for path in (*shared, self.spool, self.answers, self.pictures, self.run, *own, self.log):
-            # Another instance may begin at the same moment.
+            # Another instance may start at the same moment.
             with suppress(FileExistsError):
                 os.mkdir(path, 0o700)
         if self.sockets != self.run:
             _own_directory(self.sockets)
 
     def sweep(self) -> None:
-        """Removes what a killed run left; only for the holder of the lock.
+        """Remove the files that a killed run left; only the holder of the lock may call this.
 
-        The spool is swept too: a killed nginx leaves the bodies it was receiving, and whatever
-        the upload service took over has another name by then.
+        The spool is emptied too: a killed nginx leaves the bodies that it was receiving. The upload
+        service has renamed the bodies that it took over.
         """
         for directory in (*map(self.metrics, _COUNTED), self.spool, self.answers, self.nginx):
             remove_files(directory)
         self.remove_sockets()
-        # 0.1.0 took requests there: its `wharf restart` must not find it.
+        # Release 0.1.0 received requests in this folder; its `wharf restart` must not find it.
         shutil.rmtree(f"{self.run}/control", ignore_errors=True)
 
     def remove_sockets(self) -> None:
-        """Removes sockets, pid files and signs of readiness."""
+        """Remove sockets, pid files and ready files."""
         for directory in {self.run, self.nginx, self.sockets}:
             if not os.path.isdir(directory):
                 continue
@@ -105,7 +107,7 @@ class Places:
                     os.unlink(path)
 
     def leave(self) -> None:
-        """After a stop: nothing stays that would look like a running Wharf."""
+        """Remove, after a stop, all files that would look like a running Wharf."""
         self.remove_sockets()
         if self.sockets != self.run:
             remove_files(self.sockets)
@@ -113,22 +115,22 @@ class Places:
 
 
 def short_directory(data: str, environ: Mapping[str, str]) -> str:
-    """A short path that belongs to this WHARF_DATA alone, for its sockets."""
-    # Here, not above: hashlib loads OpenSSL, and few paths are long.
+    """Return a short path for the sockets of this WHARF_DATA only."""
+    # Imported here because hashlib loads OpenSSL, and few paths are long.
     from hashlib import sha256
 
     base = environ.get("XDG_RUNTIME_DIR", "")
-    # 40 bytes leave room for the names below.
+    # A base of at most 40 bytes leaves enough bytes for the names below.
     if not os.path.isdir(base) or len(os.fsencode(base)) > 40:
-        base = "/tmp"  # noqa: S108  _own_directory checks whose it is
+        base = "/tmp"  # noqa: S108  _own_directory checks its owner
     digest = sha256(os.fsencode(data)).hexdigest()[:12]
     return f"{base}/wharf-{os.geteuid()}-{digest}"
 
 
 def _own_directory(path: str) -> None:
-    """Makes a directory in a place where others may write, or takes one that is surely ours.
+    """Make a directory in a place where other users may write, or check that it is only ours.
 
-    Whoever owned it could put own sockets there, and a uwsgi socket is code execution.
+    Another owner could put sockets into it, and a client of a uwsgi socket can execute code.
     """
     try:
         os.mkdir(path, 0o700)
@@ -136,14 +138,16 @@ def _own_directory(path: str) -> None:
         found = os.lstat(path)
         ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         if not ours or stat.S_IMODE(found.st_mode) & 0o077:
-            raise CannotRunError(f"{path} exists and is not ours alone; remove it") from None
+            raise CannotRunError(
+                f"{path} exists and other users can access it; remove it"
+            ) from None
 
 
 def take_lock(places: Places) -> int:
-    """The lock that makes this run the only one on its WHARF_DATA; held until exit.
+    """Return the descriptor of the lock that makes this run the only one with these places.
 
     Raises:
-        CannotRunError: another run holds it.
+        CannotRunError: another run has the lock.
     """
     path = f"{places.run}/lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -153,9 +157,9 @@ def take_lock(places: Places) -> int:
         holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(lock)
         raise CannotRunError(
-            f"Wharf already runs on {places.data} (process {holder}); "
-            "stop it, or name another WHARF_DATA and WHARF_PORT (docs/scaling.md: several on one "
-            "WHARF_DATA have a WHARF_INSTANCE each)"
+            f"Wharf already runs on {places.data} (process {holder}); stop it, or set another "
+            "WHARF_DATA and WHARF_PORT (docs/scaling.md: several on one WHARF_DATA need different "
+            "values of WHARF_INSTANCE)"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

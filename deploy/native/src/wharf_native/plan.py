@@ -1,4 +1,4 @@
-"""What the programs and nginx's templates are told: where everything is."""
+"""The environment of the programs and the values of nginx's templates: all paths and addresses."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ _KEPT_BYTES = str(2 * 1024 * 1024)
 def service_environment(
     settings: RunSettings, places: Places, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """What every program sees: everything we see, and where things are.
+    """Return the environment of every program: `environ`, with all paths and addresses.
 
     Raises:
-        CannotRunError: there is no nginx.
+        CannotRunError: nginx is not installed.
     """
     environment = {
         "WHARF_ISSUER": f"{settings.url}/auth",
-        # A heap for each thread costs more memory than waiting for a shared one costs time.
+        # One heap for all threads: a heap for each thread costs more memory than the waiting for a
+        # shared one costs time.
         "MALLOC_ARENA_MAX": "1",
-        # Free memory of so many bytes goes back to the kernel. By default both bounds grow with
-        # what is freed, and each process comes to keep what its largest listing took. The buffers
-        # of 1 MiB stay below them: hashing a large file took 6 % longer from mapped ones.
+        # The C library returns free memory above these bounds to the kernel. By default both bounds
+        # grow with the freed blocks, and each process keeps the memory of its largest listing. The
+        # buffers of 1 MiB stay below the bounds: with mapped buffers, hashing a large file took 6 %
+        # longer.
         "MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES,
         "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES,
-        # The background work is a part of upload's uWSGI, and no process of its own (ADR 20).
+        # The worker is a part of upload's uWSGI here, not a separate process (ADR 20).
         "WHARF_UPLOAD_WORKER": "true",
-        # Who runs Wharf like this tries it out, or develops (`/console/examples/`).
+        # A person who runs Wharf this way tries it out or develops it (`/console/examples/`).
         "WHARF_CONSOLE_EXAMPLES": "true",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
         "WHARF_ROOT": settings.root,
@@ -41,7 +43,7 @@ def service_environment(
         "WHARF_LOG": places.log,
         "WHARF_NGINX": nginx_command(places.nginx, environ)[0],
         "WHARF_DRAIN_SECONDS": str(settings.drain_seconds),
-        # What uWSGI runs on HUP in its own place.
+        # The program that replaces uWSGI in the same process on HUP.
         "WHARF_PYTHON": os.path.join(settings.root, "deploy/native/uwsgi_again.sh"),
         "WHARF_UWSGI": os.path.join(settings.root, ".venv/bin/uwsgi"),
         "WHARF_DATA": places.data,
@@ -67,7 +69,7 @@ def service_environment(
 
 def _jwks_url(settings: RunSettings) -> str:
     if settings.speaks_proxy or settings.is_tls:
-        # The services speak no PROXY protocol, and know nothing of the certificate.
+        # The services do not speak the PROXY protocol and do not have the certificate.
         return f"{settings.metrics_url}/jwks"
     return f"{settings.url}/.well-known/jwks.json"
 
@@ -75,7 +77,7 @@ def _jwks_url(settings: RunSettings) -> str:
 def template_values(
     settings: RunSettings, places: Places, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Every name that an nginx template may use."""
+    """Return the value of every name that an nginx template may use."""
     templates = os.path.join(settings.root, "deploy/nginx")
     values = gateway_values(environ, templates=templates, as_root=os.geteuid() == 0)
     values.update(
@@ -113,7 +115,7 @@ def template_values(
 
 
 def render_gateway(settings: RunSettings, places: Places, values: Mapping[str, str]) -> None:
-    """Writes nginx's configuration.
+    """Write nginx's configuration.
 
     Raises:
         CannotRunError: there is no template for nginx.conf.

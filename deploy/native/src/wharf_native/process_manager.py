@@ -1,4 +1,4 @@
-"""The process manager: supervisord in this process, with Wharf's rules for its end (ADR 36)."""
+"""The process manager: supervisord in this process, with Wharf's rules for a stop (ADR 36)."""
 
 from __future__ import annotations
 
@@ -30,22 +30,21 @@ from wharf_native import logfiles
 from wharf_native.absences import Absences
 from wharf_native.places import OPTIONAL
 
-# One request to stop may arrive twice: from the process group, and passed on by make.
+# One request to stop may arrive as two signals: to the process group, and forwarded by make.
 _SAME_REQUEST_SECONDS = 1.0
 _AGAIN_SECONDS = 1.0
-# What the services have even when the gateway used up the time to drain.
+# The seconds that the services get even if the gateway has used all the time for draining.
 _LEAST_SECONDS = 5.0
 
 
 class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
-    """Runs programs until it is told to stop, or one keeps failing that is not optional.
+    """A supervisord that runs programs until a signal, or until a required program keeps failing.
 
-    Every process inherits the listening sockets: while one gives way to the next, connections wait.
+    Every process inherits the listening sockets, so connections wait while a process is replaced.
 
     Attributes:
-        attendant: its `begin` is called with this manager when it takes requests, and its `restart`
-            over XML-RPC.
-        error: why it could not go on; empty after a stop that was asked for.
+        attendant: the manager calls its `begin` at startup, and its `restart` over XML-RPC.
+        error: the reason of a stop after a failure; empty after a requested stop.
     """
 
     def __init__(self, attendant: Any, sockets: Sequence[Kept]) -> None:
@@ -61,55 +60,60 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
         self._stop_asked_at, self._stop_by, self._again_at = 0.0, math.inf, 0.0
 
     def serve(self) -> None:
-        """Runs to the end of all programs."""
+        """Run until all programs have ended."""
         with suppress(asyncore.ExitNow):
             self.main()
-        # Whoever has just connected must not wait for an answer.
+        # A client that has just connected must not wait for a response.
         self.options.close_httpservers()
 
     def fail(self, error: str) -> None:
-        """Stops everything for this reason."""
+        """Stop all programs for this reason."""
         self.error = self.error or error
         self._shut_down()
         self._bell.send(b"\0")
 
     def processes(self) -> dict[str, Any]:
-        """supervisord's own records of all processes, by name; `pid` is 0 when none runs."""
+        """Return supervisord's records of all processes, by name; `pid` is 0 if none runs."""
         groups = self.process_groups.values()
         return {one.config.name: one for group in groups for one in group.processes.values()}
 
-    # What follows is called by supervisord.
+    # supervisord calls the following methods.
 
     def runforever(self) -> None:
-        """Serves until all programs have ended after a stop."""
+        """Run until all programs have ended after a stop."""
         events.subscribe(events.ProcessStateEvent, self._changed)
         self.attendant.begin(self)
         super().runforever()
 
     def handle_signal(self) -> None:
-        """Stops on the first signal; a second one, a while later, makes it short."""
+        """Stop on the first signal; on a later second signal, stop without draining."""
         if self.options.get_signal() not in self._stops:
             return
         now = time.monotonic()
         if not self._stop_asked_at:
             self._stop_asked_at = now
             self._stop_by = time.time() + float(os.environ["WHARF_DRAIN_SECONDS"])
-            log("stopping (again to stop at once)")
+            log("stopping (repeat the signal to stop immediately)")
             self._shut_down()
         elif now - self._stop_asked_at > _SAME_REQUEST_SECONDS:
             for process in self.processes().values():
                 process.config.stopwaitsecs = process.delay = 0
 
     def _shut_down(self) -> None:
-        """Has supervisord stop all. Those who listen to events need not leave one after the other:
-        nobody is there to whom they could come back.
+        """Make supervisord stop all programs.
+
+        The live channel disconnects its clients all at the same time, because no process is left to
+        which they could connect again.
         """
         for name in ("live-0", "live-1"):
             self.processes()[name].config.stopsignal = signal.SIGINT
         self.options.mood = SupervisorStates.SHUTDOWN
 
     def tick(self, now: float | None = None) -> None:
-        """Asks those that are to end once more: a uWSGI that is starting does not hear it."""
+        """Signal stopping processes again, because a starting uWSGI ignores the first signal.
+
+        Also try the absent services whose time has come.
+        """
         super().tick(now)
         if time.monotonic() >= self._again_at:
             self._again_at = time.monotonic() + _AGAIN_SECONDS
@@ -121,7 +125,7 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
                 self._try(name)
 
     def _try(self, name: str) -> None:
-        """Starts an absent service once, unless somebody else does."""
+        """Start an absent service once, unless one of its processes runs already."""
         if self._is_down(name):
             process = self.processes()[f"{name}-0"]
             process.backoff = process.config.startretries
@@ -136,25 +140,25 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
         name = process.config.name.partition("-")[0]
         if state == ProcessStates.STARTING:
             self._absences.listen(name)
-            if process.group.config.name != "prepare":  # these share a log file
+            if process.group.config.name != "prepare":  # preparations share a log file
                 logfiles.begins(name)
         elif state == ProcessStates.STOPPING:
             process.delay = min(process.delay, max(self._stop_by, time.time() + _LEAST_SECONDS))
         elif state not in SIGNALLABLE_STATES and process.pid:
-            # What it left behind: an nginx worker without a master would keep the port.
+            # End the rest of its process group: an nginx worker without a master keeps the port.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         if self.get_state() == SupervisorStates.RUNNING:
             self._judge(name, process, state)
 
     def _judge(self, name: str, process: Any, state: int) -> None:
-        """Decides what follows from the new state of one of a program's processes."""
+        """React to the new state of one of a program's processes."""
         if name in OPTIONAL and state in {ProcessStates.FATAL, ProcessStates.STOPPED}:
             if self._is_down(name):
                 self._do_without(name)
         elif name in self._absences:
             if state == ProcessStates.RUNNING:
-                log(f"{name} is back")
+                log(f"{name} runs again")
                 self._absences.end(name)
         elif state == ProcessStates.FATAL:
             logfiles.show_tail(name)
@@ -167,17 +171,17 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
     def _do_without(self, name: str) -> None:
         if name not in self._absences:
             logfiles.show_tail(name)
-            log(f"{name} keeps failing: Wharf goes on without it and tries it again each minute")
+            log(f"{name} keeps failing: Wharf runs without it and tries to start it each minute")
         self._absences.begin(name)
 
 
 def restart_interface(manager: Manager) -> Any:
-    """The XML-RPC interface of `wharf restart`; named in supervisord.conf."""
+    """Return the XML-RPC interface of `wharf restart`; supervisord.conf names this function."""
     return SimpleNamespace(restart=manager.attendant.restart)
 
 
 def _bell() -> socket.socket:
-    """A socket that ends supervisord's wait when a signal, or somebody, writes to it (PEP 475)."""
+    """Return a socket; a byte that a signal or thread writes to it wakes supervisord (PEP 475)."""
     inner, outer = socket.socketpair()
     outer.setblocking(False)
     signal.set_wakeup_fd(outer.fileno(), warn_on_full_buffer=False)

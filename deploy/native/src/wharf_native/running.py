@@ -1,4 +1,4 @@
-"""`wharf run`: prepare, start, wait until ready, watch, stop."""
+"""`wharf run`: prepares, starts and watches Wharf, and stops it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from wharf_native.survivors import end_survivors
 from wharf_native.welcome import welcome
 
 _PROCESSES = ("nginx", *SERVICES)
-# Second sockets: upload's for bodies that come in, auth's for requests with a secret (ADR 63).
+# Second sockets: upload's for request bodies, auth's for requests with a secret (ADR 63).
 _MORE_SOCKETS = ("receiver", "auth-secrets")
-# nginx itself writes access.log, and what runs before the others prepare.log.
+# nginx writes access.log, and the preparations write prepare.log.
 _LOGS = (*_PROCESSES, "access", "prepare")
-# A short wait is normal and says nothing.
+# A shorter wait is normal and is not logged.
 _SILENT_SECONDS = 5.0
-# So long the start waits for what Wharf can go on without.
+# The start waits this long for the optional services.
 _OPTIONAL_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
-# A flood of requests writes some megabytes meanwhile.
+# During a flood of requests the logs grow by some megabytes in this time.
 _LOGS_SECONDS = 1.0
 
 
 def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
-    """Runs Wharf until it is told to stop.
+    """Run Wharf until a signal stops it.
 
     Raises:
-        CannotRunError: it could not start, or could not go on.
+        CannotRunError: Wharf could not start, or had to stop after a failure.
     """
     os.umask(0o077)
     places = Places(settings.data, environ, settings.instance)
@@ -52,7 +52,7 @@ def run(settings: RunSettings, environ: Mapping[str, str]) -> None:
     log_files = [places.log_file(name) for name in _PROCESSES]
     try:
         if ended := end_survivors(log_files):
-            log(f"ended {ended} processes that an earlier run left")
+            log(f"killed {ended} processes that an earlier run left behind")
         places.sweep()
         for name in _LOGS:
             logfiles.rotate(places.log_file(name))
@@ -102,7 +102,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
 
 def _preparations(settings: RunSettings) -> list[str]:
     names = ["auth-init", "upload-migrate"]
-    # An installation without docs has no pages of problems.
+    # An installation without docs has no pages about problems.
     pages = os.path.exists(os.path.join(settings.root, "docs/generate.py"))
     return [*names, "gateway-pages"] if pages else names
 
@@ -113,7 +113,7 @@ def _serving(
     metrics: MetricsFile,
     certificate: CertificateWatch | None,
 ) -> None:
-    """Waits until the gateway says that all is ready, and looks after it from then on."""
+    """Wait until all parts are ready, then start the threads that watch connections and files."""
     settings, places = attendant.settings, attendant.places
     threading.Thread(target=_rotate_logs, args=[places], daemon=True).start()
     _await_ready(attendant, settings)
@@ -134,22 +134,22 @@ def _serving(
 
 
 def _keep_house(guard: ConnectionGuard) -> None:
-    """Closes connections above a share and cuts slow bodies, for ever."""
+    """Close surplus connections and cut slow bodies, until the process ends."""
     while True:
         try:
             guard.poll()
-        except Exception:  # noqa: BLE001 -- the next time may do
+        except Exception:  # noqa: BLE001 -- the next check may succeed
             traceback.print_exc()
         time.sleep(min(guard.seconds, _HOUSEKEEPING_SECONDS))
 
 
 def _rotate_logs(places: Places) -> None:
-    """Keeps log files from growing, for ever."""
+    """Rotate the log files, until the process ends."""
     while True:
         try:
             for name in _LOGS:
                 logfiles.rotate(places.log_file(name))
-        except Exception:  # noqa: BLE001 -- the next time may do
+        except Exception:  # noqa: BLE001 -- the next rotation may succeed
             traceback.print_exc()
         time.sleep(_LOGS_SECONDS)
 

@@ -1,8 +1,8 @@
-"""Finds processes of an earlier run that outlived it.
+"""Finds and kills processes that an earlier run left behind.
 
-Normally there are none (see program.sh). But when all of Wharf's processes are killed with -9 at
-once, an orphaned nginx worker goes on serving. It is known by its standard output, which is one of
-this WHARF_DATA's log files: no process changes that, and no process of anyone else has it.
+Normally no process survives (see program.sh). But when all of Wharf's processes are killed with -9
+at the same time, an orphaned nginx worker continues to serve. Its standard output identifies it: a
+log file of this WHARF_DATA. No process changes its standard output, and no other process has it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ from contextlib import suppress
 
 from wharf_gateway.terminal import CannotRunError
 
-# Who lost its parent a moment ago ends by itself; after SIGKILL only a dead disk keeps a process.
+# The seconds in which an orphan usually ends without a signal, and the seconds to wait after
+# SIGKILL. Only a failed disk keeps a process longer.
 _PATIENCE_SECONDS, _KILL_SECONDS = 3.0, 10.0
 
 
 def survivors(log_files: Iterable[str]) -> list[int]:
-    """Ids of the processes whose standard output is one of the files."""
+    """Return the ids of the processes whose standard output is one of the files."""
     wanted, found = frozenset(log_files), []
     for name in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError):  # gone meanwhile, or another user's
+        with suppress(OSError):  # it has ended, or belongs to another user
             if os.readlink(f"/proc/{name}/fd/1").removesuffix(" (deleted)") in wanted:
                 found.append(int(name))
     return found
 
 
 def end_survivors(log_files: Iterable[str], patience: float = _PATIENCE_SECONDS) -> int:
-    """Ends them and returns how many had to be killed; raises `CannotRunError` if one survives."""
+    """Wait until the survivors end, and kill them after `patience` seconds.
+
+    Return the number of killed processes. Raise `CannotRunError` if a process survives.
+    """
     files, begin, killed = tuple(log_files), time.monotonic(), set[int]()
     while left := survivors(files):
         waited = time.monotonic() - begin
         if waited > patience + _KILL_SECONDS:
-            raise CannotRunError(f"processes of an earlier run cannot be ended: {left}")
+            raise CannotRunError(f"processes of an earlier run cannot be killed: {left}")
         for pid in left if waited >= patience else ():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a person sees when Wharf is ready: the console, and how to upload the first file."""
+"""The lines for a person when Wharf is ready: the console, and how to upload the first file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wharf_gateway.terminal import log
 from wharf_gateway.tls import CERTIFICATE
 from wharf_native.places import Places
 
-# The secret goes from the file into curl's standard input: it is neither printed here nor an
-# argument, which every user of the machine could read.
+# The commands pass the secret from the file to curl's standard input. It is not printed here, and
+# it is not an argument, which every user of the machine could read.
 _COMMANDS = (
     (
         """TOKEN=$(python3 -c 'import json; c = json.load(open("{credentials}"))["demo"]; """
@@ -25,13 +25,13 @@ _COMMANDS = (
 
 
 def first_upload(settings: RunSettings, places: Places) -> list[str]:
-    """Three commands for a shell: get a token, upload a file, get it back."""
+    """Return three shell commands: get a token, upload a file, download it."""
     url, trust = settings.url, ""
     if settings.is_tls:
-        # Here, not above: it is rarely needed.
+        # Imported here because it is rarely needed.
         from shlex import quote
 
-        # Under a name that the certificate is for; whoever signed that may be known to nobody.
+        # The URL has a name of the certificate. curl may not know the signer of the certificate.
         url = os.environ["WHARF_ISSUER"].removesuffix("/auth")
         trust = f" --cacert {quote(os.environ[CERTIFICATE.name])}"
     if settings.speaks_proxy:
@@ -46,20 +46,21 @@ def first_upload(settings: RunSettings, places: Places) -> list[str]:
 
 
 def first_login(places: Places, *, secretly: bool) -> str:
-    """How to log in to the console, in words.
+    """Return a sentence about how to log in to the console.
 
     Args:
-        places: have the credentials.
-        secretly: the words end in a log: they say where the password is, and not what it is.
+        places: the places with the file of credentials.
+        secretly: whether the sentence goes to a log. Then it names the file with the password, and
+            not the password.
     """
     person = _demo(places)
     name, password = person.get("username"), person.get("password")
     if not name or not password:
-        # Here, not above: it is rarely needed.
+        # Imported here because it is rarely needed.
         from shlex import quote
 
         return (
-            "make a login for it with: "
+            "create a login for the console with: "
             f"WHARF_DATA={quote(places.data)} .venv/bin/wharf-auth user create "
             f"{person.get('tenant', 'TENANT')} NAME --role owner --generate"
         )
@@ -68,7 +69,7 @@ def first_login(places: Places, *, secretly: bool) -> str:
 
 
 def welcome(settings: RunSettings, places: Places) -> None:
-    """Prints where Wharf is and the first commands to try, in one piece."""
+    """Print Wharf's addresses and the first commands to try, in one write."""
     metrics = settings.metrics_url
     console = os.environ["WHARF_ISSUER"].removesuffix("/auth") + "/console/"
     lines = [
@@ -88,8 +89,8 @@ def _credentials(places: Places) -> str:
 
 
 def _demo(places: Places) -> dict[str, str]:
-    """The demo client's entry; empty when there is none."""
-    # Here, not above: it is read once.
+    """Return the demo client's entry in the credentials; empty when it does not exist."""
+    # Imported here because it is used only once.
     import json
 
     try:
