@@ -1,7 +1,7 @@
-"""Writes the files for Prometheus and Grafana that are made from declarations in this folder.
+"""Generates files for Prometheus and Grafana from the declarations in this folder.
 
 python -m deploy.observing            writes slo.yml and the dashboards (`make observing`)
-python -m deploy.observing --check    names those that are stale; exit code 1 when there are any
+python -m deploy.observing --check    prints the stale files; the exit code is 1 if there are any
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from deploy.observing.tenants import TENANTS
 
 DEPLOY = Path(__file__).resolve().parents[1]
 _MADE = (
-    "# Made by `make observing` from deploy/observing; change it there.\n"
-    "# What the alerts mean: docs/runbooks; what is promised: docs/observing.md.\n"
+    "# `make observing` generates this file from deploy/observing. Change the text there.\n"
+    "# docs/runbooks explains the alerts; docs/observing.md states the objectives.\n"
 )
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lines of PromQL as they are read."""
+    """A dumper that keeps the line breaks of PromQL."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -40,7 +40,7 @@ _Dumper.add_representer(str, _text)
 
 
 def files() -> dict[str, str]:
-    """Content by path below deploy/."""
+    """Return the content of the generated files, by path below deploy/."""
     rules = yaml.dump(slos.rules(OBJECTIVES), Dumper=_Dumper, sort_keys=False, width=120)
     made = {"prometheus/rules/slo.yml": _MADE + rules}
     for dashboard in (OVERVIEW, TENANTS, CAPACITY):
@@ -50,7 +50,7 @@ def files() -> dict[str, str]:
 
 
 def stale(folder: Path = DEPLOY) -> list[str]:
-    """Paths whose content is not what the declarations say."""
+    """Return the paths of files that differ from the generated content."""
     return [
         path
         for path, content in files().items()
@@ -59,9 +59,9 @@ def stale(folder: Path = DEPLOY) -> list[str]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, name what is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing, print the stale files")
     if parser.parse_args().check:
         found = stale()
         if found:

@@ -1,4 +1,4 @@
-"""The row of what no request does, on the dashboard that is opened first."""
+"""The row for background work on the overview dashboard."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ BACKGROUND = Row(
     (
         graph(
             "Ages",
-            "Time since each was done last. Feed of revocations: a second or two; key set: up "
-            "to 5 min; sweep: up to its pause.",
+            "Time since the last run of each task. Usual values: feed of revocations one or two "
+            "seconds; key set up to 5 min; sweep up to its pause.",
             "s",
             Query(f"max({series('wharf_revocation_feed_age_seconds')})", "feed of revocations"),
             Query(f"max({series('wharf_verification_keys_age_seconds')})", "issuer's key set"),
@@ -25,13 +25,15 @@ BACKGROUND = Row(
         ),
         graph(
             "Sweeper",
-            "What the worker removed. rowless_blobs and leftovers without a crash deserve a look.",
+            "Objects that the worker removed. Find the cause of rowless_blobs and leftovers that "
+            "appear without a crash.",
             "short",
             Query(rate("wharf_sweeper_removed_total", "kind") + " * 60", "{{kind}} per minute"),
         ),
         graph(
             "Signed links",
-            "Made, and ended before they expired. Unlisted ones are made by pages with pictures.",
+            "Links that were made, and links that were ended before they expired. Pages with "
+            "pictures make unlisted links.",
             "short",
             Query(rate("wharf_links_made_total", "kind") + " * 60", "{{kind}}, made per minute"),
             Query(
@@ -40,26 +42,26 @@ BACKGROUND = Row(
         ),
         graph(
             "Resumable uploads",
-            "Unfinished ones, and how many are bringing bytes right now.",
+            "Unfinished uploads, and the number of them that receive bytes now.",
             "short",
             Query(f"max({series('wharf_resumable_uploads')})", "unfinished"),
-            Query(f"sum({series('wharf_receiver_streams')})", "coming in now"),
+            Query(f"sum({series('wharf_receiver_streams')})", "receiving now"),
         ),
         graph(
             "Long work",
-            "Large bodies being stored, in turns. Many wait: raise WHARF_LONG_WORK_THREADS.",
+            "Large bodies that are stored in turns. If many wait, raise WHARF_LONG_WORK_THREADS.",
             "short",
             Query(total(series("wharf_long_work"), "state"), "{{state}}"),
         ),
         graph(
             "Wait for long work's turn",
-            "p99; one tenant with much to store waits for itself.",
+            "99th percentile. A tenant that stores much waits for its own turns.",
             "s",
             Query(quantile(0.99, "wharf_long_work_wait_seconds"), "p99"),
         ),
         table(
             "Versions",
-            "What runs where. Two versions of one service: a rolling update is under way.",
+            "Versions of the running services. Two versions of one service: a rolling update runs.",
             "short",
             Query(f"count by (service, version, python) ({series('wharf_build_info')})"),
             columns=(("processes", "short"),),

@@ -1,4 +1,4 @@
-"""What is used up, what limits first, and when it will."""
+"""The dashboard of used resources, of the nearest limit, and of the time until the disk is full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ def _mean(metric: str, by: str = "") -> str:
 
 
 def _disk_left(volume: str) -> str:
-    """Seconds until the volume is full at the pace of the last six hours; 90 days at most."""
+    """Return PromQL for the seconds until the volume is full; at most 90 days.
+
+    It assumes the pace of the last six hours.
+    """
     free = series("wharf_storage_free_bytes", f'volume="{volume}"')
     reserve = series("wharf_storage_reserve_bytes")
     left = f"(min({free}) - max({reserve}))"
@@ -26,8 +29,8 @@ _LIMITS = Row(
     (
         bars(
             "Used of what there is",
-            "Each resource as a part of its limit, the worst instance of each. What is nearest "
-            "to 100 % limits first.",
+            "Each resource as a part of its limit, for the instance with the largest part. The "
+            "resource that is nearest to 100 % limits first.",
             "percentunit",
             Query(
                 f"max({series('wharf_http_requests_in_progress')} / "
@@ -65,8 +68,8 @@ _LIMITS = Row(
         ),
         stat(
             "Disk full in",
-            "At the pace of the last six hours, above WHARF_DISK_RESERVE_BYTES; 90 days is the "
-            "most that is said.",
+            "Time until only WHARF_DISK_RESERVE_BYTES are free, at the pace of the last six "
+            "hours. The largest value is 90 days.",
             "s",
             Query(_disk_left("data"), "data"),
             Query(_disk_left("spool"), "spool"),
@@ -77,8 +80,8 @@ _LIMITS = Row(
         ),
         graph(
             "Processor for one request",
-            "CPU time of the services by request at the gateway, mean. The number to size pods "
-            "with: cores / this = requests per second.",
+            "Mean CPU time of the services for one request at the gateway. Use it to size pods: "
+            "requests per second = cores / this value.",
             "s",
             Query(
                 f"{rate('wharf_process_cpu_seconds_total')} / "
@@ -95,7 +98,7 @@ _THREADS = Row(
     (
         graph(
             "Busy threads",
-            "Requests in the hands of threads, beside the threads there are.",
+            "Threads that process a request, and all threads.",
             "short",
             Query(
                 total(series("wharf_http_requests_in_progress"), _EACH), "{{job}} {{instance}} busy"
@@ -104,8 +107,8 @@ _THREADS = Row(
         ),
         graph(
             "Waiting for a thread",
-            "Connections that uWSGI has not taken yet. Above 0 for long: more threads, "
-            "processes or pods.",
+            "Connections that uWSGI has not accepted yet. If the value stays above 0, use more "
+            "threads, processes or pods.",
             "short",
             Query(series("wharf_http_listen_queue"), "{{job}} {{instance}}"),
             steps=(5,),
@@ -118,8 +121,8 @@ _THREADS = Row(
         ),
         graph(
             "Memory",
-            "PSS: pages that processes share are divided among them. It does not grow with the "
-            "size of files.",
+            "PSS: memory pages that processes share are divided among them. It does not grow with "
+            "the size of files.",
             "bytes",
             Query(
                 total(series("wharf_process_resident_memory_bytes"), f"{_EACH}, process"),
@@ -138,7 +141,7 @@ _THREADS = Row(
         ),
         graph(
             "Descriptors",
-            "The most that one process has open.",
+            "The largest number of open descriptors of one process.",
             "short",
             Query(
                 f"max by ({_EACH}, process) ({series('wharf_process_open_fds')})",
@@ -152,8 +155,8 @@ _GATEWAY = Row(
     (
         graph(
             "Connections",
-            "writing: requests in flight, which take two each, reading: heads coming in, waiting: "
-            "kept alive.",
+            "writing: requests in flight, each with two connections; reading: nginx receives the "
+            "head of a request; waiting: idle connections that are kept open.",
             "short",
             Query(
                 total(series("wharf_nginx_connections", 'state!="active"'), "state"), "{{state}}"
@@ -162,7 +165,7 @@ _GATEWAY = Row(
         ),
         graph(
             "New connections",
-            "And those that nginx dropped because it had no room for them.",
+            "New connections, and connections that nginx dropped because it had too many.",
             "short",
             Query(rate("wharf_nginx_connections_accepted_total"), "accepted per second"),
             Query(
@@ -174,13 +177,13 @@ _GATEWAY = Row(
         ),
         graph(
             "Bodies in the spool",
-            "Large uploads that are coming in; they lie here until the last byte.",
+            "Large uploads that nginx receives; they stay in the spool until the last byte.",
             "bytes",
             Query(total(series("wharf_spool_bytes"), "instance"), "{{instance}}"),
         ),
         graph(
             "Bodies coming in",
-            "In the spool, and as resumable uploads.",
+            "Bodies that arrive, in the spool and as resumable uploads.",
             "short",
             Query(total(series("wharf_spool_files")), "in the spool"),
             Query(total(series("wharf_receiver_streams")), "resumable"),
@@ -188,20 +191,21 @@ _GATEWAY = Row(
         ),
         graph(
             "Slow requests that were cut",
-            "Below WHARF_BODY_MIN_BYTES_PER_SECOND on average.",
+            "Requests with an average rate below WHARF_BODY_MIN_BYTES_PER_SECOND.",
             "short",
             Query(rate("wharf_gateway_slow_bodies_cut_total") + " * 60", "per minute"),
         ),
         graph(
             "Connections above an address's share",
-            "Closed; WHARF_ADDRESS_OPEN_CONNECTIONS, or what all together may have.",
+            "Connections that the gateway closed: above WHARF_ADDRESS_OPEN_CONNECTIONS, or above "
+            "the limit of all clients together.",
             "short",
             Query(rate("wharf_gateway_connections_closed_total") + " * 60", "per minute"),
         ),
         graph(
             "Lines about requests",
-            "What the collector read of nginx. lost or malformed: numbers of requests are too "
-            "small.",
+            "Lines of nginx that the collector read. If lines are lost or malformed, the counts "
+            "of requests are too small.",
             "short",
             Query(rate("wharf_collector_lines_total", "result"), "{{result}} per second"),
         ),
@@ -212,7 +216,7 @@ _DISK = Row(
     (
         graph(
             "Free",
-            "For Wharf's user; below the reserve uploads are refused with 507.",
+            "Free space for Wharf's user. Below the reserve, uploads are refused with 507.",
             "bytes",
             Query(
                 f"min by (instance, volume) ({series('wharf_storage_free_bytes')})",
@@ -222,14 +226,14 @@ _DISK = Row(
         ),
         graph(
             "Reserved",
-            "For bodies that are on their way, and what of it they have not taken yet.",
+            "Bytes reserved for bodies under way, and the part that they have not used yet.",
             "bytes",
             Query(f"max({series('wharf_reserved_bytes')})", "reserved"),
-            Query(f"max({series('wharf_reserved_outstanding_bytes')})", "not taken yet"),
+            Query(f"max({series('wharf_reserved_outstanding_bytes')})", "not used yet"),
         ),
         graph(
             "Under way",
-            "Bodies that have room reserved, their inodes, and bodies that found no room.",
+            "Bodies with a reservation, their inodes, and bodies refused for lack of space.",
             "short",
             Query(f"max({series('wharf_bodies_under_way')})", "bodies"),
             Query(f"max({series('wharf_reserved_inodes')})", "inodes"),
@@ -243,7 +247,7 @@ _DISK = Row(
         ),
         graph(
             "Files",
-            "New ones by protocol, and blobs of deleted and replaced ones that were removed.",
+            "New files by protocol, and removed blobs of deleted and replaced files.",
             "short",
             Query(rate("wharf_upload_files_total", "protocol"), "stored per second, {{protocol}}"),
             Query(
@@ -253,7 +257,7 @@ _DISK = Row(
         ),
         graph(
             "Size of a file, mean",
-            "Of files stored in the last minutes.",
+            "Mean size of the files that were stored in the last minutes.",
             "bytes",
             Query(
                 f"{rate('wharf_upload_stored_bytes_total')} / "
@@ -263,7 +267,7 @@ _DISK = Row(
         ),
         graph(
             "Inodes left",
-            "Each file takes one. File systems without a fixed number say 0.",
+            "Each file uses one inode. File systems without a fixed number report 0.",
             "short",
             Query(
                 f"min by (instance, volume) ({series('wharf_storage_free_inodes')})",
@@ -272,7 +276,7 @@ _DISK = Row(
         ),
         graph(
             "Sweep",
-            "How long the last one took, and blobs that it could not remove.",
+            "The duration of the last sweep, and the pause between two sweeps.",
             "s",
             Query(series("wharf_sweeper_last_duration_seconds"), "{{instance}} duration"),
             Query(f"max({series('wharf_sweeper_pause_seconds')})", "pause between two"),
@@ -284,7 +288,7 @@ _DATABASE = Row(
     (
         graph(
             "Write transactions",
-            "Each may hold the changes of several uploads.",
+            "Each transaction may contain the changes of several uploads.",
             "short",
             Query(
                 rate("wharf_database_transaction_duration_seconds_count", _EACH),
@@ -293,7 +297,7 @@ _DATABASE = Row(
         ),
         graph(
             "Transactions, 99 % within",
-            "Commit included: on SQLite mostly the fsync of the disk.",
+            "The time includes the commit, which on SQLite is mostly the fsync of the disk.",
             "s",
             Query(
                 quantile(0.99, "wharf_database_transaction_duration_seconds", _EACH),
@@ -302,28 +306,28 @@ _DATABASE = Row(
         ),
         graph(
             "Waiting for the database, 99 % within",
-            "For the writer's turn (SQLite) or a connection (PostgreSQL).",
+            "Waiting for the writer's turn (SQLite) or for a connection (PostgreSQL).",
             "s",
             Query(quantile(0.99, "wharf_database_wait_seconds", _EACH), "{{job}} {{instance}}"),
             steps=(0.5,),
         ),
         graph(
             "Changes in one commit, mean",
-            "Uploads that arrive together share one. Grows with load, and keeps the disk's "
-            "fsyncs few.",
+            "Uploads that end at the same time share one commit. The number grows with the load, "
+            "which limits the number of fsyncs.",
             "short",
             Query(_mean("wharf_commit_group_size"), "changes"),
         ),
         graph(
             "Connections to the database",
-            "Open ones, all processes together.",
+            "Open connections of all processes together.",
             "short",
             Query(total(series("wharf_database_connections"), _EACH), "{{job}} {{instance}}"),
         ),
         graph(
             "Errors",
-            "unavailable: no connection or a lock too long; out_of_space; outcome_unknown: the "
-            "connection broke during a commit.",
+            "unavailable: no connection, or the wait for a lock was too long; out_of_space: the "
+            "database's disk is full; outcome_unknown: the connection broke during a commit.",
             "short",
             Query(rate("wharf_database_errors_total", "job, kind"), "{{job}} {{kind}} per second"),
             Query(rate("wharf_ratelimit_fallback_total"), "limits counted without their storage"),
@@ -336,22 +340,22 @@ _UPLOADS = Row(
     (
         graph(
             "Stages, mean",
-            "Where the time of an upload goes.",
+            "Mean time of each stage of an upload.",
             "s",
             Query(_mean("wharf_upload_stage_duration_seconds", "stage"), "{{stage}}"),
         ),
         graph(
             "Digests of large bodies",
-            "known: the follower had hashed the body when it was complete. computed: it was "
-            "read again.",
+            "known: the digest daemon had hashed the body when it was complete. computed: the "
+            "upload read the body again.",
             "short",
             Query(rate("wharf_follower_answers_total", "result"), "{{result}} per second"),
         ),
         graph(
             "Bytes of bodies",
-            "Hashed while they came in, and received as resumable uploads.",
+            "Bytes that were hashed while nginx received them, and bytes of resumable uploads.",
             "Bps",
-            Query(rate("wharf_follower_hashed_bytes_total"), "hashed by the follower"),
+            Query(rate("wharf_follower_hashed_bytes_total"), "hashed by the digest daemon"),
             Query(rate("wharf_receiver_received_bytes_total"), "received resumably"),
         ),
     ),
@@ -362,7 +366,7 @@ _SIZE = Row(
     (
         stat(
             "Running",
-            "Upload services that answer, and tenants that store something.",
+            "Upload services that respond, tenants with stored files, and auth's keys.",
             "short",
             Query(_MANY, "upload services"),
             Query(f"max({series('wharf_tenants')})", "tenants"),
@@ -375,8 +379,8 @@ _SIZE = Row(
 CAPACITY = Dashboard(
     "wharf-capacity",
     "Wharf: capacity",
-    "What is used up, what limits first, when the disk is full, what one request costs. "
-    "docs/scaling.md says what more of each brings.",
+    "Used resources, the nearest limit, the time until the disk is full, and the cost of one "
+    "request. docs/scaling.md describes the effect of more of each resource.",
     (_LIMITS, _SIZE, _THREADS, _GATEWAY, _DISK, _DATABASE, _UPLOADS),
     VARIABLES,
 )

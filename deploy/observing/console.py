@@ -1,4 +1,4 @@
-"""The console's row of the dashboard that is opened first."""
+"""The row for the console on the overview dashboard."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CONSOLE = Row(
     (
         graph(
             "Pages of the console",
-            "Pages, scripts and styles by class of answer; 5xx is what people see as an error.",
+            "Pages, scripts and styles by class of status; people see 5xx as an error.",
             "reqps",
             Query(rate("wharf_gateway_answers_total", "class", _PAGES), "{{class}}"),
             stacked=True,
         ),
         graph(
             "Time for a page",
-            "Until the console had made it, the questions to the API included.",
+            "Time in which the console makes a page, with its requests to the API.",
             "s",
             *(
                 Query(quantile(part, "wharf_gateway_service_duration_seconds", where=_PAGES), name)
@@ -28,12 +28,12 @@ CONSOLE = Row(
         ),
         graph(
             "What the console waits for",
-            "Logins and refreshes by outcome, and calls of the API that got no answer. Reports "
-            "are of pages that broke their policy: see WharfConsolePolicyBroken.",
+            "Logins and refreshes by outcome, and requests to the API that got no response. "
+            "Reports are about pages that violated their policy: see WharfConsolePolicyBroken.",
             "reqps",
             Query(rate("wharf_console_logins_total", "outcome"), "login {{outcome}}"),
             Query(rate("wharf_console_refreshes_total", "outcome"), "refresh {{outcome}}"),
-            Query(rate("wharf_console_api_unavailable_total"), "no answer of the API"),
+            Query(rate("wharf_console_api_unavailable_total"), "no response of the API"),
             Query(rate("wharf_console_csp_reports_total"), "reports"),
         ),
     ),

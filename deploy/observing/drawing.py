@@ -1,4 +1,4 @@
-"""Dashboards as the JSON that Grafana loads: its classic model, schemaVersion 39."""
+"""Converts dashboards to the JSON that Grafana loads: its classic model, schemaVersion 39."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GREEN, YELLOW, RED = "green", "yellow", "red"
 
 
 def document(dashboard: Dashboard) -> Json:
-    """The JSON that Grafana loads."""
+    """Return the JSON that Grafana loads."""
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -40,7 +40,7 @@ def document(dashboard: Dashboard) -> Json:
 
 
 def _placed(rows: Sequence[Row]) -> list[Json]:
-    """Panels from left to right; a new line where the next one does not fit."""
+    """Place panels from left to right; begin a new line when a panel does not fit."""
     numbers = itertools.count(1)
     found: list[Json] = []
     y = 0
@@ -148,7 +148,7 @@ def _thresholds(panel: Panel) -> Json:
 
 
 def _overrides(panel: Panel) -> list[Json]:
-    """Units of a table's columns, which differ; what a click on a tenant does."""
+    """Return the units of a table's columns, and the link behind a tenant's name."""
     found = [_override(title, "unit", unit) for title, unit in panel.columns]
     if panel.to_tenant and panel.kind == "table":
         found.append(_override("tenant", "links", [_to_tenant("${__value.text}")]))
@@ -163,7 +163,7 @@ def _override(column: str, name: str, value: object) -> Json:
 
 
 def _table(panel: Panel) -> list[Json]:
-    """Joins the queries by their labels; the n-th query's value gets the n-th column's title."""
+    """Join the queries by their labels; the n-th query's value gets the n-th column's title."""
     names = {
         f"Value #{letter}" if len(panel.queries) > 1 else "Value": title
         for letter, (title, _) in zip("ABCDEFGH", panel.columns, strict=False)
@@ -244,7 +244,7 @@ def _variable(variable: Variable) -> Json:
 
 
 def _firing_alerts() -> Json:
-    """Firing alerts as marks in all graphs."""
+    """Return the annotation that marks firing alerts in all graphs."""
     return {
         "name": "Alerts",
         "datasource": DATASOURCE,

@@ -1,4 +1,4 @@
-"""The small pictures' row of the dashboard that is opened first."""
+"""The row for small pictures on the overview dashboard."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ IMAGES = Row(
     (
         graph(
             "Small pictures asked for",
-            "Those that were not in nginx's cache. no-preview: answered 404, pages show an icon; "
-            "busy and failed: 503, the client tries again.",
+            "Requests for pictures that were not in nginx's cache. no-preview: status 404, pages "
+            "show an icon; busy and failed: status 503, the client tries again.",
             "reqps",
             Query(rate("wharf_images_pictures_total", "outcome"), "{{outcome}}"),
             stacked=True,
         ),
         graph(
             "Why there is no small picture",
-            "unknown: of no format that has pictures; broken: it cannot be decoded; too-large and "
-            "too-slow: more than is allowed; gone: deleted meanwhile.",
+            "unknown: the format is not supported; broken: the file cannot be decoded; too-large "
+            "and too-slow: above a limit; gone: the file was deleted during the request.",
             "reqps",
             Query(rate("wharf_images_no_preview_total", "reason"), "{{reason}}"),
             stacked=True,
         ),
         graph(
             "Time for a small picture",
-            "From the request to the answer: the wait, the file's bytes and the picture.",
+            "Time from request to response: waiting, reading the file and making the picture.",
             "s",
             *(
                 Query(quantile(part, "wharf_images_seconds"), name)
@@ -44,16 +44,16 @@ IMAGES = Row(
         ),
         graph(
             "Ends of sandboxed processes",
-            "Each picture has a process of its own; how it ended. Killed ones met a limit or "
-            "tried what the sandbox forbids.",
+            "Each picture has a separate process; this shows how it ended. Killed processes "
+            "reached a limit or tried a forbidden system call.",
             "short",
             Query(rate("wharf_images_child_ends_total", "how") + " * 60", "{{how}} per minute"),
             Query(rate("wharf_images_zygote_restarts_total") + " * 60", "zygote per minute"),
         ),
         graph(
             "Landlock",
-            "1: Landlock keeps the sandbox away from files; 0: the kernel has none, and seccomp "
-            "alone does.",
+            "1: Landlock denies the sandbox access to files; 0: the kernel has no Landlock, and "
+            "only seccomp denies it.",
             "short",
             Query(series("wharf_images_sandbox_landlock"), "{{instance}}"),
             bounds=(0, 1),

@@ -1,4 +1,4 @@
-"""The live channel's row of the dashboard that is opened first."""
+"""The row for the live channel on the overview dashboard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LIVE = Row(
     (
         graph(
             "Live connections",
-            "Open connections by transport, and the tenants whose events are followed for them.",
+            "Open connections by transport, and the number of tenants with open connections.",
             "short",
             Query(
                 f"sum by (transport) ({series('wharf_live_connections')})",
@@ -20,8 +20,8 @@ LIVE = Row(
         ),
         graph(
             "From commit to connection",
-            "Time between an event's commit and its way out to a connection. Without hints the "
-            "process looks once a second.",
+            "Time from the commit of an event until it is sent to a connection. Without hints the "
+            "process reads new events once a second.",
             "s",
             *(
                 Query(quantile(part, "wharf_live_delivery_seconds"), name)
@@ -31,7 +31,7 @@ LIVE = Row(
         ),
         graph(
             "Events sent",
-            "Events handed to connections: one event counts once for each connection.",
+            "Events sent to connections: one event counts once for each connection.",
             "reqps",
             Query(rate("wharf_live_events_sent_total"), "events"),
         ),
@@ -43,16 +43,16 @@ LIVE = Row(
         ),
         graph(
             "Live connections that the server ended",
-            "Each got a bye with this reason; resync: a connection that read too slowly has to "
-            "read /v1/events anew.",
+            "Each connection got a bye with this reason; resync: a connection that read too slowly "
+            "must read /v1/events again.",
             "reqps",
             Query(rate("wharf_live_byes_total", "reason"), "bye {{reason}}"),
             Query(rate("wharf_live_resyncs_total"), "resync"),
         ),
         graph(
             "Live channel reaches the database",
-            "1: the last look for new events went through; 0: connections stay open and hear "
-            "nothing until it does.",
+            "1: the last query for new events succeeded; 0: connections stay open and receive no "
+            "events until a query succeeds.",
             "short",
             Query(series("wharf_live_database_up"), "{{instance}}"),
             bounds=(0, 1),

@@ -1,4 +1,4 @@
-"""The object store's row of the dashboard that is opened first; empty on the disk."""
+"""The row for the object store on the overview dashboard; empty when blobs are on the disk."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ OBJECT_STORE = Row(
     (
         graph(
             "Requests to the object store",
-            "By operation, each try counted, as on the store's bill. What nginx reads for "
-            "downloads is a graph of its own.",
+            "Requests by operation; each attempt counts, as on the store's bill. Another graph "
+            "shows nginx's reads for downloads.",
             "reqps",
             Query(rate(_REQUESTS, "operation"), "{{operation}}"),
             stacked=True,
         ),
         graph(
             "Requests to the object store that failed",
-            "denied: keys, rights or clock are wrong; busy: the store is overloaded; timeout: it "
-            "is silent; failed: all else. missing is an answer, no failure.",
+            "denied: keys, permissions or clock are wrong; busy: the store is overloaded; timeout: "
+            "the store did not respond; failed: other errors. missing is not a failure.",
             "reqps",
             Query(
                 rate(_REQUESTS, "operation, outcome", 'outcome=~"denied|busy|failed|timeout"'),
@@ -32,16 +32,16 @@ OBJECT_STORE = Row(
         ),
         graph(
             "Object store, 99 % within",
-            "Time of a request by operation, with the time in which bytes went there. A put has up "
-            "to 64 MiB, a part 16 MiB or more.",
+            "Time of a request by operation, with the transfer of its bytes. A put has up to "
+            "64 MiB, a part 16 MiB or more.",
             "s",
             Query(quantile(0.99, _SECONDS, "operation"), "{{operation}}"),
             steps=(2.5,),
         ),
         graph(
             "Bytes to and from the object store",
-            "By operation, as upload and its worker move them: uploads out, checks, moves and "
-            "restored backups in. Downloads do not pass through Python.",
+            "Bytes that upload and its worker transfer, by operation. Out: uploads; in: checks, "
+            "moves and restored backups. Downloads do not pass through Python.",
             "Bps",
             Query(
                 rate("wharf_upload_store_bytes_total", "operation, direction"),
@@ -50,8 +50,8 @@ OBJECT_STORE = Row(
         ),
         graph(
             "Uploads in parts",
-            "Large files go to the store in parts. What is created and neither completed nor "
-            "aborted is removed by the worker after a day.",
+            "Large files are sent to the store in parts. The worker removes an upload that was "
+            "neither completed nor aborted after a day.",
             "short",
             *(
                 Query(
@@ -67,16 +67,16 @@ OBJECT_STORE = Row(
         ),
         graph(
             "nginx's reads from the object store",
-            "Downloads by the store's status. 502: no connection; 504: no answer in time; 403: "
-            "what upload has signed is refused.",
+            "Downloads by the store's status. 502: no connection; 504: no response in time; 403: "
+            "the store refused upload's signature.",
             "reqps",
             Query(rate(_READS, "code"), "{{code}}"),
             stacked=True,
         ),
         graph(
             "nginx's reads, first byte within",
-            "From nginx's request to the head of the store's answer: what a download waits for "
-            "the store.",
+            "Time from nginx's request to the head of the store's response. A download waits this "
+            "long for the store.",
             "s",
             *(
                 Query(quantile(part, _FIRST_BYTE), name)

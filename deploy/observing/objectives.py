@@ -1,4 +1,4 @@
-"""What is promised: change it here, then `make observing`."""
+"""The service level objectives. After a change, run `make observing`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from deploy.observing.slos import Objective
 _ANSWERS = "wharf_gateway_answers_total"
 _SECONDS = "wharf_gateway_service_duration_seconds"
 _UPLOADS, _DOWNLOADS = 'operation=~"upload_.+"', 'operation=~"download.*"'
-#: The body of a resumable upload comes in while the service has it: its time is the client's.
+#: The time of a resumable upload is not measured: the service receives the body, so the time
+#: depends on the client.
 _TIMED_UPLOADS = 'operation=~"upload_small|upload_large|upload_form"'
 
 
@@ -16,9 +17,10 @@ def _sum(*rates: str) -> str:
 
 
 def _slow(labels: str, seconds: float) -> str:
-    """Requests per second that took longer; `seconds` is an edge of the histogram's buckets.
+    """Return PromQL for requests per second that took longer than `seconds`.
 
-    Prometheus 3 writes edges as floats (1.0) whatever a target calls them, Prometheus 2 does not.
+    `seconds` is an edge of the histogram's buckets. Prometheus 3 writes edges always as floats
+    (1.0); Prometheus 2 keeps the text of the target.
     """
     written = "|".join(dict.fromkeys((f"{seconds:g}", f"{float(seconds)}")))
     every = f"rate({_SECONDS}_count{{{labels}}}[WINDOW])"
@@ -27,7 +29,7 @@ def _slow(labels: str, seconds: float) -> str:
 
 
 def _answered(labels: str) -> str:
-    """Requests per second; those whose client went away say nothing of the service."""
+    """Return PromQL for requests per second, without those whose client disconnected."""
     return _sum(f'rate({_ANSWERS}{{{labels}, class!="closed"}}[WINDOW])')
 
 
@@ -40,7 +42,7 @@ OBJECTIVES = (
         slo="upload-availability",
         alert="WharfUploadsFailing",
         ratio=0.999,
-        # 507 has a class of its own: a tenant's used-up quota is no failure, a full disk is one.
+        # 507 has a separate class: a used-up quota is not a failure, but a full disk is.
         bad=_sum(_failed(_UPLOADS), 'rate(wharf_problems_total{slug="storage-full"}[WINDOW])'),
         total=_answered(_UPLOADS),
         what="uploads failed",
@@ -67,6 +69,6 @@ OBJECTIVES = (
         ratio=0.99,
         bad=_slow(_DOWNLOADS, 0.1),
         total=_sum(f"rate({_SECONDS}_count{{{_DOWNLOADS}}}[WINDOW])"),
-        what="downloads took the services more than 0.1 s to decide on",
+        what="downloads took the services more than 0.1 s",
     ),
 )

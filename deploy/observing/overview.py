@@ -1,4 +1,4 @@
-"""The dashboard to open first: is all well, and if not, what is wrong."""
+"""The overview dashboard: shows whether the service works, and which part fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WELL = Row(
     (
         stat(
             "Alerts that fire",
-            "Alerts of Wharf's rules that fire now; the table on the right names them.",
+            "The number of Wharf's alerts that fire now; the table `Firing alerts` names them.",
             "short",
             Query(f"count({_FIRING}) or vector(0)"),
             width=4,
@@ -47,34 +47,35 @@ _WELL = Row(
         _good(
             "upload-availability",
             "Uploads answered, 1 h",
-            "Part of uploads in the last hour that did not end in an error of the service (5xx "
-            "but 507 for a tenant's quota, and full disks). Objective 99.9 %.",
+            "Part of the uploads of the last hour that did not fail. Failures are 5xx without 507 "
+            "for a tenant's quota, but with 507 for a full disk. Objective 99.9 %.",
             0.999,
         ),
         _good(
             "upload-latency",
             "Uploads in time, 1 h",
-            "Part of uploads for which the services took at most one second, without the time "
-            "in which the body came in over the network. Objective 99 %.",
+            "Part of the uploads for which the services took at most one second, without the "
+            "time in which the gateway received the body. Objective 99 %.",
             0.99,
         ),
         _good(
             "download-availability",
             "Downloads answered, 1 h",
-            "Part of downloads in the last hour that did not end in an error of the service. "
-            "Objective 99.9 %.",
+            "Part of the downloads of the last hour that did not end with an error of the "
+            "service. Objective 99.9 %.",
             0.999,
         ),
         _good(
             "download-latency",
             "Downloads in time, 1 h",
-            "Part of downloads that the services decided on within 0.1 s; sending is not "
-            "counted. Objective 99 %.",
+            "Part of the downloads that the services decided within 0.1 s, without the time for "
+            "sending. Objective 99 %.",
             0.99,
         ),
         stat(
             "Targets down",
-            "Parts of Wharf that give Prometheus no metrics: down, hanging, or not reachable.",
+            "Parts of Wharf from which Prometheus gets no metrics: they are down, do not respond, "
+            "or are not reachable.",
             "short",
             Query(f'count(up{{job=~"wharf.*", {HERE}}} == 0) or vector(0)'),
             width=4,
@@ -83,8 +84,8 @@ _WELL = Row(
         ),
         table(
             "Firing alerts",
-            "Each alert has a page docs/runbooks/<alert>.md: what it means, how to see it, "
-            "what to do.",
+            "Each alert has a page docs/runbooks/<alert>.md with its meaning, its cause and the "
+            "remedy.",
             "short",
             Query(f"sum by (alertname, severity, instance, tenant, reason, slo) ({_FIRING})"),
             width=12,
@@ -92,8 +93,8 @@ _WELL = Row(
         ),
         bars(
             "Error budget left, 30 days",
-            "What is left of the failures that 30 days may have. 100 %: none was used; 0 %: "
-            "the objective is missed.",
+            "The rest of the failures that 30 days may have. 100 %: no failure; 0 %: the "
+            "objective is missed.",
             "percentunit",
             Query(
                 f"1 - avg_over_time(wharf:slo_errors:ratio_rate5m{{{INSTALLATION}}}[30d]) / on "
@@ -112,7 +113,7 @@ _TRAFFIC = Row(
     (
         graph(
             "Requests by operation",
-            "Requests answered at the gateway. upload_small: a PUT of up to 99,999 bytes; "
+            "Requests that the gateway completed. upload_small: a PUT of up to 99,999 bytes; "
             "download_shared: signed links and public files.",
             "reqps",
             Query(rate("wharf_gateway_requests_total", "operation"), "{{operation}}"),
@@ -120,14 +121,14 @@ _TRAFFIC = Row(
         ),
         graph(
             "Answers by class",
-            "4xx are refusals, 5xx failures, closed: the client went away before the answer.",
+            "4xx: refusals; 5xx: failures; closed: the client disconnected before the response.",
             "reqps",
             Query(rate("wharf_gateway_answers_total", "class"), "{{class}}"),
             stacked=True,
         ),
         graph(
             "Bytes",
-            "What came in and what went out, heads included.",
+            "Received and sent bytes, with the heads of requests and responses.",
             "Bps",
             Query(rate("wharf_gateway_received_bytes_total"), "in"),
             Query(rate("wharf_gateway_sent_bytes_total"), "out"),
@@ -140,7 +141,7 @@ _TRAFFIC = Row(
         ),
         graph(
             "Uploads that were not stored",
-            "refused: the client's doing or a limit (4xx, 507); failed: the service's (5xx).",
+            "refused: the client's error or a limit (4xx, 507); failed: the service's error (5xx).",
             "reqps",
             Query(
                 rate("wharf_uploads_total", "protocol, outcome", 'outcome=~"refused|failed"'),
@@ -161,33 +162,33 @@ _ERRORS = Row(
     (
         graph(
             "Failures by operation",
-            "Answers of class 5xx. 507 for a tenant over its quota is not one of them.",
+            "Responses of class 5xx, without 507 for a tenant over its quota.",
             "reqps",
             Query(rate("wharf_gateway_answers_total", "operation", 'class="5xx"'), "{{operation}}"),
         ),
         graph(
             "Refusals by problem",
-            "docs/problems.md says what each means. Which tenant: see the dashboard Tenants.",
+            "docs/problems.md explains each problem. The dashboard Tenants shows the tenants.",
             "reqps",
             Query(f"{rate('wharf_problems_total', 'slug')} > 0", "{{slug}}"),
         ),
         graph(
             "Answered by the gateway itself",
-            "Errors that nginx answered without a service. 502 and 504: a service is down or "
-            "hangs; 429: limits by address and credential; 499: the client went away.",
+            "Errors that nginx returned without a service. 502 and 504: a service is down or does "
+            "not respond; 429: limits by address and credential; 499: the client disconnected.",
             "reqps",
             Query(f"{rate('wharf_gateway_refusals_total', 'code')} > 0", "{{code}}"),
         ),
         graph(
             "Rate limits that were hit",
-            "429 by policy of the services: client and tenant per minute, bytes of a tenant, "
-            "logins.",
+            "429 of the services by policy: requests of a client and of a tenant per minute, bytes "
+            "of a tenant, logins.",
             "reqps",
             Query(rate("wharf_ratelimit_hits_total", "policy"), "{{policy}}"),
         ),
         graph(
             "Logins and tokens",
-            "Tokens issued by grant, and logins that failed by reason.",
+            "Issued tokens by grant type, and failed logins by reason.",
             "reqps",
             Query(rate("wharf_auth_tokens_issued_total", "grant"), "issued {{grant}}"),
             Query(rate("wharf_auth_logins_failed_total", "reason"), "failed {{reason}}"),
@@ -197,7 +198,7 @@ _ERRORS = Row(
         graph(
             "Budgets burn",
             "How many times faster than allowed the error budget burned in the last hour. "
-            "Above 1 for 30 days misses the objective; above 14.4 somebody is woken.",
+            "A rate above 1 for 30 days misses the objective; a rate above 14.4 pages a person.",
             "short",
             Query(
                 f"wharf:slo_errors:ratio_rate1h{{{INSTALLATION}}} / on (slo) group_left() (1 - "
@@ -213,7 +214,7 @@ _LATENCY = Row(
     (
         graph(
             "Uploads: time in the services",
-            "Admission and receiving, without the body's way over the network.",
+            "Admission and storing, without the time in which the gateway receives the body.",
             "s",
             *(
                 Query(
@@ -229,7 +230,7 @@ _LATENCY = Row(
         ),
         graph(
             "Downloads: time in the services",
-            "The decision; nginx sends afterwards.",
+            "Time for the decision, before nginx sends the file.",
             "s",
             *(
                 Query(
@@ -245,8 +246,8 @@ _LATENCY = Row(
         ),
         graph(
             "Whole requests, 99 % within",
-            "First byte of the request to last byte of the answer, as the client has it: with "
-            "the time it takes to send and to read.",
+            "Time from the first byte of the request to the last byte of the response, with the "
+            "time in which the client sends and reads.",
             "s",
             Query(
                 quantile(0.99, "wharf_gateway_request_duration_seconds", "operation"),
@@ -255,7 +256,7 @@ _LATENCY = Row(
         ),
         graph(
             "Services: 99 % by operation",
-            "Over five minutes. Which operation is slow.",
+            "99th percentile over five minutes; it shows which operation is slow.",
             "s",
             Query(
                 f"wharf:service_duration_seconds:p99_5m{{{INSTALLATION}}}",
@@ -264,22 +265,22 @@ _LATENCY = Row(
         ),
         graph(
             "Stages of an upload, 99 % within",
-            "receive: from the body's arrival in Python to the commit. fsync slow: the disk. "
-            "commit slow: the database. hash slow: the digest follower or the processor.",
+            "receive: from the body's arrival in Python to the commit. A slow fsync points to the "
+            "disk, a slow commit to the database, a slow hash to the digest daemon or processor.",
             "s",
             Query(quantile(0.99, "wharf_upload_stage_duration_seconds", "stage"), "{{stage}}"),
         ),
         graph(
             "Requests by route",
-            "As the services count them: a large upload is two, (admission) and its route.",
+            "Requests as the services count them: a large upload counts twice, as (admission) and "
+            "with its route.",
             "reqps",
             Query(rate("wharf_http_requests_total", "job, method, route"), "{{method}} {{route}}"),
             stacked=True,
         ),
         graph(
             "Routes, 99 % within",
-            "Inside the services, by route; (admission) and (sharing) are questions of the "
-            "gateway's.",
+            "Time inside the services, by route; (admission) and (sharing) are gateway questions.",
             "s",
             Query(
                 quantile(0.99, "wharf_http_request_duration_seconds", "job, route, method"),
@@ -291,8 +292,8 @@ _LATENCY = Row(
 OVERVIEW = Dashboard(
     "wharf-overview",
     "Wharf: service",
-    "Is all well? If not: what fails, since when, which operation. Who causes it is on the "
-    "dashboard Tenants, what is used up on Capacity.",
+    "Shows whether the service works; if not, which operation fails and since when. The dashboard "
+    "Tenants shows the tenants that cause load, the dashboard Capacity the used resources.",
     (
         _WELL,
         _TRAFFIC,

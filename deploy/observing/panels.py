@@ -1,6 +1,7 @@
-"""What a dashboard is made of; `drawing.py` makes Grafana's JSON of it.
+"""The parts of a dashboard; `drawing.py` converts them to Grafana's JSON.
 
-Queries may hold `$instance`, `$installation`, `$tenant` and `$__rate_interval`; Grafana fills them.
+Queries may contain `$instance`, `$installation`, `$tenant` and `$__rate_interval`, which Grafana
+replaces.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL and its legend (`{{label}}`, or the name of the only series)."""
+    """A query in PromQL, and its legend (`{{label}}`, or the name of the only series)."""
 
     expr: str
     legend: str = "__auto"
@@ -19,13 +20,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel.
+    """One panel of a dashboard.
 
     `unit` is one of Grafana's ids: s, bytes, Bps, reqps, percentunit, short. `kind` is one of
-    `timeseries`, `stat`, `bargauge`, `table`; all but the first show the newest value alone.
+    `timeseries`, `stat`, `bargauge`, `table`; all but the first show only the newest value.
     `steps` are values from which the colour changes to yellow and to red (one value: red); `below`
-    turns them round. `columns` are titles and units of a table's queries. `to_tenant`: a click on
-    a tenant shows it alone.
+    reverses the colours. `columns` are titles and units of a table's queries. With `to_tenant`, a
+    click on a tenant opens the tenants' dashboard for this tenant.
     """
 
     title: str
@@ -44,33 +45,36 @@ class Panel:
 
     @property
     def instant(self) -> bool:
-        """Whether only the newest value is asked for."""
+        """Tell whether the panel queries only the newest value."""
         return self.kind != "timeseries"
 
 
 def graph(title: str, description: str, unit: str, *queries: Query, **options: Any) -> Panel:
-    """Lines over time."""
+    """Return a panel with lines over time."""
     return Panel(title, description, unit, queries, **options)
 
 
 def stat(title: str, description: str, unit: str, *queries: Query, **options: Any) -> Panel:
-    """One large number for each series."""
+    """Return a panel with one large number for each series."""
     return Panel(title, description, unit, queries, kind="stat", **options)
 
 
 def bars(title: str, description: str, unit: str, *queries: Query, **options: Any) -> Panel:
-    """A bar for each series."""
+    """Return a panel with a bar for each series."""
     return Panel(title, description, unit, queries, kind="bargauge", **options)
 
 
 def table(title: str, description: str, unit: str, *queries: Query, **options: Any) -> Panel:
-    """A line for each set of labels, a column for each query; sorted by the first column."""
+    """Return a table: a line for each set of labels, a column for each query.
+
+    The first column sorts the lines.
+    """
     return Panel(title, description, unit, queries, kind="table", **options)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A headline with the panels below it."""
+    """A headline and the panels below it."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -78,7 +82,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Variable:
-    """A choice at the top of the page, made of the values of a label; All is everything."""
+    """A menu at the top of the page with the values of a label; `All` selects every value."""
 
     name: str
     label: str
@@ -87,7 +91,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A page; `uid` is a part of its address, and links depend on it."""
+    """A page of panels; `uid` is a part of its address, and links depend on it."""
 
     uid: str
     title: str

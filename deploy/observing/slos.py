@@ -1,8 +1,9 @@
 """Service level objectives, and the Prometheus rules that watch their error budgets.
 
-Four burn rates with two windows each, as the Google SRE workbook has them ("Alerting on SLOs"): an
-alert fires when the budget of 30 days burns so many times too fast over the long window and still
-does over the short one, and stops soon after the failures stop.
+There are four burn rates with two windows each, as in the Google SRE workbook ("Alerting on SLOs").
+A burn rate says how many times faster than allowed the error budget of 30 days is used. An alert
+fires while the rate is too high in both the long and the short window, so it stops soon after the
+failures stop.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Objective:
-    """A part of good requests that is promised over 30 days.
+    """The promised part of good requests over 30 days.
 
     `bad` and `total` are rates in PromQL, summed by `installation`, with `WINDOW` for the window.
     """
@@ -30,7 +31,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Burn:
-    """How many times too fast the budget burns, over which windows, and how urgent that is."""
+    """A burn rate, its two windows, and the severity of its alert."""
 
     times: float
     long: str
@@ -39,7 +40,7 @@ class Burn:
 
     @property
     def long_seconds(self) -> int:
-        """The long window in seconds."""
+        """Return the long window in seconds."""
         return int(self.long[:-1]) * {"h": 3600, "d": 86400}[self.long[-1]]
 
 
@@ -49,13 +50,13 @@ BURNS = (
     Burn(3, "1d", "2h", "warning"),
     Burn(1, "3d", "6h", "warning"),
 )
-#: A single failure in a quiet night is a large part of all requests, and nothing to wake up for.
+#: With few requests at night a single failure is a large part of them, but no reason for an alert.
 LEAST_BAD_REQUESTS = 5
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
 def rules(objectives: tuple[Objective, ...]) -> Json:
-    """The content of slo.yml."""
+    """Return the content of slo.yml."""
     groups = [{"name": "wharf-slo-objectives", "rules": [_target(one) for one in objectives]}]
     for one in objectives:
         recorded = [_ratio(one, window) for window in WINDOWS]
@@ -66,7 +67,7 @@ def rules(objectives: tuple[Objective, ...]) -> Json:
 
 
 def _target(one: Objective) -> Json:
-    """The objective itself, for dashboards."""
+    """Return the rule that records the objective, for dashboards."""
     return {
         "record": "wharf:slo_objective:ratio",
         "labels": {"slo": one.slo},
@@ -75,7 +76,7 @@ def _target(one: Objective) -> Json:
 
 
 def _ratio(one: Objective, window: str) -> Json:
-    """The part of bad requests; nothing while there are no requests."""
+    """Return the rule that records the part of bad requests; without requests it has no value."""
     bad, total = (rate.replace("WINDOW", window) for rate in (one.bad, one.total))
     return {
         "record": f"wharf:slo_errors:ratio_rate{window}",
@@ -105,7 +106,7 @@ def _alert(one: Objective, burn: Burn) -> Json:
         "annotations": {
             "summary": f"{{{{ $value | humanizePercentage }}}} of {one.what} in {burn.long}",
             "description": f"The objective is {one.ratio * 100:g}% good over 30 days. At this pace "
-            f"the budget for failures is used up in {30 / burn.times:.3g} days.",
+            f"the error budget is used up in {30 / burn.times:.3g} days.",
             "runbook_url": f"docs/runbooks/{one.alert}.md",
         },
     }

@@ -1,4 +1,4 @@
-"""Which tenant causes what: load, bytes, refusals, failures, and who is near its quota."""
+"""The tenants' dashboard: the load, bytes, refusals, failures and quota of each tenant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _rate(metric: str, by: str = "tenant", where: str = "") -> str:
 
 
 def _largest(metric: str, by: str) -> str:
-    """Of gauges that each worker exports alike."""
+    """Return the largest value of a gauge that each worker exports."""
     return f"max by ({by}) ({series(metric, chosen=_ONE)})"
 
 
@@ -45,8 +45,8 @@ _WHO = Row(
     (
         table(
             "Tenants, the one that takes most of the services first",
-            "share: part of all the time that services spent, the best single measure of load. "
-            "(other): all tenants beyond the WHARF_METRICS_TENANTS with most traffic; (none): "
+            "share: part of the services' whole time, the best single measure of load. (other): "
+            "all tenants except the WHARF_METRICS_TENANTS tenants with the most traffic; (none): "
             "requests without a valid credential. Click on a column to sort by it.",
             "short",
             Query(
@@ -76,7 +76,7 @@ _WHO = Row(
         ),
         _first(
             "Most requests",
-            "Requests answered in the time shown.",
+            "Completed requests in the time shown.",
             "short",
             _grown("wharf_tenant_requests_total"),
         ),
@@ -88,13 +88,13 @@ _WHO = Row(
         ),
         _first(
             "Most bytes out",
-            "Bytes of answers in the time shown.",
+            "Bytes of responses in the time shown.",
             "bytes",
             _grown("wharf_tenant_sent_bytes_total"),
         ),
         _first(
             "Most refused",
-            "Requests refused in the time shown, for whatever reason; the graphs below say which.",
+            "Refused requests in the time shown; the graphs below show the reasons.",
             "short",
             _grown("wharf_tenant_refusals_total"),
         ),
@@ -103,30 +103,31 @@ _WHO = Row(
 _WHEN = Row(
     "Since when",
     (
-        _over_time("Requests", "By tenant.", "reqps", _rate("wharf_tenant_requests_total")),
+        _over_time(
+            "Requests", "Requests by tenant.", "reqps", _rate("wharf_tenant_requests_total")
+        ),
         _over_time(
             "Time of the services",
-            "Seconds of service time per second, that is threads that this tenant keeps busy. "
-            "Capacity shows how many there are.",
+            "Seconds of service time per second, which is the number of threads that this tenant "
+            "keeps busy. The dashboard Capacity shows the number of threads.",
             "short",
             _rate("wharf_tenant_service_seconds_total"),
         ),
         _over_time(
             "Refused for its rate (429)",
-            "Requests above a limit of requests, bytes or uploads at the same time: this "
-            "tenant is held back, as its limits say.",
+            "Requests above the tenant's limit of requests, bytes or concurrent uploads.",
             "reqps",
             _rate("wharf_tenant_refusals_total", where='reason="rate"'),
         ),
         _over_time(
             "Bytes in",
-            "Of requests, heads included.",
+            "Bytes of requests, with their heads.",
             "Bps",
             _rate("wharf_tenant_received_bytes_total"),
         ),
         _over_time(
             "Bytes out",
-            "Of answers, heads included.",
+            "Bytes of responses, with their heads.",
             "Bps",
             _rate("wharf_tenant_sent_bytes_total"),
         ),
@@ -139,21 +140,22 @@ _WHEN = Row(
         ),
         _over_time(
             "Failures",
-            "Answers of class 5xx. All tenants at once: the service's fault. One alone: look "
-            "at what it asks.",
+            "Responses of class 5xx. If all tenants have failures, the service has a fault. If "
+            "only one has them, examine its requests.",
             "reqps",
             _rate("wharf_tenant_requests_total", where='class="5xx"'),
         ),
         _over_time(
             "Connections closed by the client",
-            "Requests whose client went away before the answer, or whose body was cut for "
-            "being slow.",
+            "Requests whose client disconnected before the response, or whose body was cut "
+            "because it was slow.",
             "reqps",
             _rate("wharf_tenant_requests_total", where='class="closed"'),
         ),
         graph(
             "Time for one request, mean",
-            "Service time by request. A tenant far above the others sends large forms, or lists.",
+            "Mean service time of a request. A tenant far above the others sends large forms or "
+            "requests lists.",
             "s",
             Query(
                 f"{_rate('wharf_tenant_service_seconds_total')} / "
@@ -169,7 +171,8 @@ _QUOTAS = Row(
     (
         bars(
             "Nearest to their quota",
-            "Of bytes and files whichever is used up more. At 100 % uploads are refused with 507.",
+            "The larger of the used parts of bytes and files. At 100 % uploads are refused with "
+            "507.",
             "percentunit",
             Query(top(10, f"max by (tenant) ({_NEAR})"), "{{tenant}}"),
             steps=(0.8, 0.9),
@@ -178,8 +181,7 @@ _QUOTAS = Row(
         ),
         stat(
             "Near their quota",
-            "Tenants at or above WHARF_QUOTA_WARNING_PERCENT, those without a label of their "
-            "own included.",
+            "Tenants at or above WHARF_QUOTA_WARNING_PERCENT, also those without a separate label.",
             "short",
             Query(
                 f"max({series('wharf_tenants_near_quota', chosen=INSTALLATION)})",
@@ -188,13 +190,13 @@ _QUOTAS = Row(
             Query(f"max({series('wharf_tenants', chosen=INSTALLATION)})", "store something"),
             Query(
                 f"max({series('wharf_tenants_tracked', chosen=INSTALLATION)})",
-                "have a label of their own",
+                "have a separate label",
             ),
         ),
         table(
             "Used and allowed",
-            "Nothing under allowed: no limit is set. Changed with PUT "
-            "/v1/tenants/<tenant>/limits (docs/operating.md).",
+            "Stored bytes and files, and their limits; an empty field means no limit. Change "
+            "limits with PUT /v1/tenants/<tenant>/limits (docs/operating.md).",
             "short",
             Query(_largest("wharf_tenant_used_bytes", "tenant")),
             Query(_largest("wharf_tenant_limit_bytes", "tenant")),
@@ -210,7 +212,7 @@ _QUOTAS = Row(
         ),
         graph(
             "Bytes stored",
-            "What counts against the quota, by tenant.",
+            "Bytes that count against the quota, by tenant.",
             "bytes",
             Query(_largest("wharf_tenant_used_bytes", "tenant"), "{{tenant}}"),
             width=12,
@@ -219,7 +221,7 @@ _QUOTAS = Row(
         ),
         graph(
             "Quota used",
-            "Of bytes and files whichever is used up more.",
+            "The larger of the used parts of bytes and files.",
             "percentunit",
             Query(f"max by (tenant) ({_NEAR})", "{{tenant}}"),
             width=12,
@@ -234,7 +236,7 @@ _CHOSEN = Row(
     (
         graph(
             "Answers by class",
-            "2xx done, 4xx refused, 5xx failed, closed: the client went away.",
+            "2xx: done; 4xx: refused; 5xx: failed; closed: the client disconnected.",
             "reqps",
             Query(_rate("wharf_tenant_requests_total", "class"), "{{class}}"),
             stacked=True,
@@ -248,7 +250,7 @@ _CHOSEN = Row(
         ),
         graph(
             "Bytes",
-            "In and out.",
+            "Received and sent bytes.",
             "Bps",
             Query(total(_rate("wharf_tenant_received_bytes_total")), "in"),
             Query(total(_rate("wharf_tenant_sent_bytes_total")), "out"),
@@ -258,8 +260,8 @@ _CHOSEN = Row(
 TENANTS = Dashboard(
     "wharf-tenants",
     "Wharf: tenants",
-    "Which tenant causes what. The table on top names the one that takes most; the graphs "
-    "below say since when and of which kind. Click on a tenant to see it alone.",
+    "The load of each tenant. The table at the top begins with the tenant that uses most; the "
+    "graphs below show the kind and the time of the load. Click on a tenant to see only it.",
     (_WHO, _WHEN, _QUOTAS, _CHOSEN),
     VARIABLES,
 )

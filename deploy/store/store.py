@@ -1,9 +1,10 @@
-"""A small object store for trying Wharf's profile `s3`: Ceph's monitor, one OSD and its S3 gateway.
+"""A small object store to try out Wharf's profile `s3`: Ceph's monitor, one OSD and its S3 gateway.
 
     store.py
 
-It keeps everything below /data, makes the user and the bucket at its first start, and ends when one
-of its programs does. One copy of each byte on one disk: nothing for files that somebody needs.
+It keeps all data below /data, makes the user and the bucket at its first start, and ends when one
+of its programs ends. It has one copy of each byte on one disk: do not use it for files that must
+not be lost.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from string import Template
 
 DATA = Path(os.environ.get("STORE_DATA", "/data"))
 SECRETS = Path(os.environ.get("STORE_SECRETS", "/secrets"))
-# Sockets, the configuration, and `ready`, for which the health check looks.
+# The folder of the sockets, the configuration, and the file `ready`, which the health check tests.
 RUN = Path(os.environ.get("STORE_RUN", "/tmp/store"))  # noqa: S108 the container's own
 BUCKET = os.environ.get("STORE_BUCKET", "wharf")
 MAX_BYTES = int(os.environ.get("STORE_MAX_BYTES", str(64 << 30)))
@@ -48,11 +49,11 @@ _KEYS = {
 
 
 class StoreError(Exception):
-    """The store cannot go on; the message says why."""
+    """An error that stops the store; the message contains the reason."""
 
 
 def main() -> None:
-    """Runs the store until TERM."""
+    """Run the store until the signal TERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     RUN.mkdir(mode=0o700, exist_ok=True)
     ready = RUN / "ready"
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 class _Programs:
-    """The programs that run, in the order of their start."""
+    """The running programs, in the order of their start; a call starts another program."""
 
     def __init__(self) -> None:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -78,7 +79,7 @@ class _Programs:
 
 @contextmanager
 def _programs() -> Iterator[_Programs]:
-    """What starts programs; the last one that was started ends first."""
+    """Yield an object that starts programs; at the end, stop them in reverse order."""
     programs = _Programs()
     try:
         yield programs
@@ -89,8 +90,9 @@ def _programs() -> Iterator[_Programs]:
 
 
 def _start(start: _Programs) -> None:
-    """Starts everything; on an empty volume it makes the cluster, the user and the bucket first."""
-    # An unfinished first start leaves nothing that anybody has been told of.
+    """Start all programs; on an empty volume, also make the cluster, the user and the bucket."""
+    # Without this file the first start was not completed. No client has used its data, so the
+    # next start removes them.
     complete = DATA / "complete"
     new = not complete.exists()
     if new:
@@ -116,7 +118,7 @@ def _start(start: _Programs) -> None:
 
 
 def _make_cluster() -> None:
-    """Makes keys and an empty monitor, in place of what an unfinished start has left."""
+    """Remove the files of an unfinished start, then make keys and an empty monitor."""
     for left in DATA.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     for name in ("mon", "osd", "rgw"):
@@ -136,7 +138,7 @@ def _make_cluster() -> None:
 
 
 def _write_configuration() -> None:
-    """Fills in ceph.conf beside this file."""
+    """Write the configuration from the template ceph.conf next to this file."""
     template = Template(Path(__file__).with_name("ceph.conf").read_text(encoding="utf-8"))
     values = {
         "data": DATA,
@@ -153,7 +155,7 @@ def _write_configuration() -> None:
 
 
 class _Cluster:
-    """Asks the monitor. librados itself: the `ceph` command takes a second each time."""
+    """A connection to the monitor with librados, because each `ceph` command takes a second."""
 
     def __init__(self) -> None:
         self._rados = ctypes.CDLL("librados.so.2")
@@ -166,7 +168,7 @@ class _Cluster:
         self._check(self._rados.rados_connect(self._handle))
 
     def ask(self, prefix: str, **more: str) -> str:
-        """Returns the answer to a command of the monitor, in JSON where there is any."""
+        """Send a command to the monitor; return its output, which is JSON or empty."""
         words = {"prefix": prefix, "format": "json", **more}
         command = (ctypes.c_char_p * 1)(json.dumps(words).encode())
         answer, length = ctypes.c_void_p(), ctypes.c_size_t()
@@ -184,7 +186,7 @@ class _Cluster:
 
 
 def _make_bucket(access_key: str, secret_key: str) -> None:
-    """Makes the bucket, unless there is one; signed as S3 signed first, which takes three lines."""
+    """Make the bucket unless it exists; sign with S3's first signature version, which is short."""
     expires = str(int(time.time()) + _START_SECONDS)
     text = f"PUT\n\n\n{expires}\n/{BUCKET}".encode()
     signature = base64.b64encode(hmac.digest(secret_key.encode(), text, hashlib.sha1)).decode()
@@ -196,7 +198,7 @@ def _make_bucket(access_key: str, secret_key: str) -> None:
 
 
 def _answers() -> bool:
-    """Whether the S3 gateway answers."""
+    """Tell whether the S3 gateway responds."""
     try:
         with urllib.request.urlopen(f"{_PLAIN}/", timeout=5):  # noqa: S310 a fixed address
             return True
@@ -205,25 +207,25 @@ def _answers() -> bool:
 
 
 def _await(start: _Programs, happens: Callable[[], bool]) -> None:
-    """Waits for what the programs do next."""
+    """Wait until the condition is true; raise `StoreError` when a program ends or time is up."""
     deadline = time.monotonic() + _START_SECONDS
     while not happens():
         for name, process in start.running.items():
             if process.poll() is not None:
                 raise StoreError(f"{name} has ended")
         if time.monotonic() > deadline:
-            raise StoreError(f"nothing happens for {_START_SECONDS} s")
+            raise StoreError(f"the start takes more than {_START_SECONDS} s")
         time.sleep(0.1)
 
 
 def _first_end(running: Mapping[str, subprocess.Popen[bytes]]) -> str:
-    """Waits until a program ends, and returns its name."""
+    """Wait until a program ends; return its name."""
     ended, _ = os.wait()
     return next((name for name, one in running.items() if one.pid == ended), "a program")
 
 
 def _run(*command: str | Path) -> None:
-    """Runs a program to its end; raises `StoreError` with what it said."""
+    """Run a program to its end; raise `StoreError` with its output when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StoreError(f"{command[0]}: {(done.stdout + done.stderr)[-2000:]}")

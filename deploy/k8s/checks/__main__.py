@@ -1,4 +1,4 @@
-"""`make k8s`: renders every overlay with and without the components, validates and scans it."""
+"""`make k8s`: renders, validates and scans every overlay, with and without the components."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy.k8s.checks import rendering, scanning, schemas
 
 
 def main() -> int:
-    """Prints a line for each variant and for each fault; 1 when there was one."""
+    """Print a line for each variant and for each fault; return 1 when there was a fault."""
     try:
         kustomize = rendering.kustomize()
     except rendering.RenderingError as error:
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def check(name: str, rendered: str, folder: Path) -> int:
-    """Validates and scans one variant; how many faults it has."""
+    """Validate and scan one variant; return the number of its faults."""
     manifests = rendering.documents(rendered)
     faults = schemas.faults(manifests, folder)
     file = folder / "rendered.yaml"

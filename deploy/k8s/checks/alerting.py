@@ -1,6 +1,6 @@
-"""Makes the PrometheusRule of the component monitoring from the rules of deploy/prometheus.
+"""Generates the PrometheusRule of the component monitoring from the rules in deploy/prometheus.
 
-`make observing` runs it; the rules are written once, and a test compares the two.
+`make observing` runs this script. A test compares the PrometheusRule with the rules.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from deploy.k8s.checks.rendering import ROOT, Manifest
 
 SOURCE = ROOT / "deploy/prometheus/rules"
 MADE = ROOT / "deploy/k8s/components/monitoring/prometheus-rule.yaml"
-_HEAD = "# Made by `make observing` from deploy/prometheus/rules; change it there.\n"
+_HEAD = (
+    "# `make observing` generates this file from deploy/prometheus/rules. Change the rules there.\n"
+)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Expressions of several lines stay readable."""
+    """A dumper that keeps the line breaks of expressions."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         style = "|" if "\n" in text else None
@@ -28,13 +30,13 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def groups() -> list[dict[str, Any]]:
-    """The groups of all files of rules, in the order of the files' names."""
+    """Return the groups of all files of rules, in the order of the files' names."""
     files = (yaml.safe_load(file.read_text()) for file in sorted(SOURCE.glob("*.yml")))
     return [group for file in files for group in file["groups"]]
 
 
 def manifest() -> Manifest:
-    """All rules as one object of the Prometheus operator's."""
+    """Return all rules as one object for the Prometheus operator."""
     labels = {"app.kubernetes.io/name": "wharf", "app.kubernetes.io/component": "monitoring"}
     return {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -45,7 +47,7 @@ def manifest() -> Manifest:
 
 
 def text() -> str:
-    """The file's content."""
+    """Return the content of the file."""
     body: str = yaml.dump(manifest(), Dumper=_Dumper, sort_keys=False, width=10_000)
     return _HEAD + body
 

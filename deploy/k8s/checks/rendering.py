@@ -1,8 +1,8 @@
 """Renders the overlays of deploy/k8s, as `kubectl apply -k` would.
 
-Components need a recent kustomize: Debian 12's kubectl has 2.0, which knows none. So this takes the
-first of: kubectl with kustomize 5 or newer, kustomize itself, and a library of it that
-requirements/kustomize.txt brings (ADR 25).
+Components need a recent kustomize; Debian 12's kubectl contains 2.0, which does not support them.
+So this module uses the first of: kubectl with kustomize 5 or newer, the program kustomize, and
+kustomize's library from requirements/kustomize.txt (ADR 25).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CHECKERS = ROOT / ".venv/k8s/bin"
 Manifest = dict[str, Any]
 
-# What an operator would make of the tree: an overlay, and components added to it.
+# The variants that an operator would use: an overlay, and the components added to it.
 VARIANTS = {
     "single-node": ("single-node", ()),
     "production": ("production", ()),
@@ -48,18 +48,18 @@ sys.stdout.buffer.write(result.value)
 
 
 class RenderingError(Exception):
-    """kustomize refused, or there is none; the message says which and why."""
+    """kustomize failed or is not installed; the message contains the reason."""
 
 
 @dataclass(frozen=True)
 class Kustomize:
-    """A way to run kustomize: `command` and a folder after it print YAML."""
+    """A way to run kustomize: `command` with a folder as its last argument prints YAML."""
 
     name: str
     command: tuple[str, ...]
 
     def render(self, folder: Path) -> str:
-        """The manifests of a kustomization, as one YAML stream. Raises `RenderingError`."""
+        """Return the manifests of a kustomization as one YAML stream; raise `RenderingError`."""
         done = subprocess.run(
             [*self.command, str(folder)], capture_output=True, text=True, check=False
         )
@@ -102,7 +102,7 @@ def _kustomize() -> Kustomize | None:
 
 
 def library() -> Kustomize | None:
-    """The library of kustomize; it is made for Linux on x86-64 alone."""
+    """Return the way that uses kustomize's library, which exists only for Linux on x86-64."""
     python = CHECKERS / "python"
     if not python.exists() or os.uname().machine != "x86_64":
         return None
@@ -110,26 +110,26 @@ def library() -> Kustomize | None:
 
 
 def ways() -> list[Kustomize]:
-    """All that this machine has, the best first."""
+    """Return all ways to run kustomize on this machine, the preferred way first."""
     return [way for way in (_kubectl(), _kustomize(), library()) if way is not None]
 
 
 def kustomize() -> Kustomize:
-    """The first of `ways`. Raises `RenderingError` with what to install."""
+    """Return the first of `ways`; raise `RenderingError` with the packages to install."""
     found = ways()
     if not found:
         raise RenderingError(
-            "no kustomize 5 here: install kubectl 1.27 or newer, or run `make k8s` on x86-64 Linux"
+            "no kustomize 5 found: install kubectl 1.27 or newer, or run `make k8s` on x86-64 Linux"
         )
     return found[0]
 
 
 def lay_out(target: Path) -> dict[str, Path]:
-    """Copies deploy/k8s, makes its secrets there, and adds a kustomization for each variant.
+    """Copy deploy/k8s, make secrets in the copy, and add a kustomization for each variant.
 
-    Returns the folder of each variant by its name.
+    Return the folder of each variant by its name.
     """
-    # Secrets of this checkout's owner stay where they are.
+    # Do not copy the secrets of the checkout's owner.
     shutil.copytree(ROOT / "deploy/k8s", target, ignore=shutil.ignore_patterns("secrets", "checks"))
     for overlay in {overlay for overlay, _ in VARIANTS.values()}:
         subprocess.run(
@@ -153,5 +153,5 @@ def lay_out(target: Path) -> dict[str, Path]:
 
 
 def documents(text: str) -> list[Manifest]:
-    """The manifests of a YAML stream."""
+    """Return the manifests of a YAML stream."""
     return [one for one in yaml.safe_load_all(text) if one]

@@ -15,7 +15,7 @@ from deploy.k8s.checks.rendering import CHECKERS
 
 
 class Scan(NamedTuple):
-    """What checkov said: a line for each finding, how many rules passed, and the exceptions."""
+    """A result of checkov: a line for each finding, the number of passed rules, the exceptions."""
 
     findings: list[str]
     passed: int
@@ -27,8 +27,8 @@ def _line(one: dict[str, Any]) -> str:
 
 
 def scan(*files: Path) -> Scan:
-    """Scans files of rendered manifests; all in one run, since a start takes most of the time."""
-    # Without the network: it would ask its maker's service for texts, and for news of versions.
+    """Scan files of rendered manifests in one run, because most of the time is checkov's start."""
+    # Without these settings checkov would request texts and version news from its maker's server.
     words = ("--framework", "kubernetes", "--output", "json", "--skip-download")
     done = subprocess.run(
         [CHECKERS / "checkov", *words, "--soft-fail", "--file", *map(str, files)],

@@ -1,4 +1,4 @@
-"""Compares manifests with the schemas of Kubernetes: every field known, every value of its type."""
+"""Checks manifests against the schemas of Kubernetes: the names of fields and types of values."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import yaml
 
 from deploy.k8s.checks.rendering import CHECKERS, Manifest
 
-# The oldest version that knows all fields in use, and the newest there are schemas for.
+# The oldest version that has all fields in use, and the newest version with schemas.
 VERSIONS = ("1.29", "1.37")
 
-# Kinds of the Prometheus operator are not Kubernetes' own: what Wharf uses of them.
+# Kubernetes has no schemas for kinds of the Prometheus operator. These cover the fields that Wharf
+# uses.
 _SELECTOR = {
     "type": "object",
     "additionalProperties": False,
@@ -112,7 +113,7 @@ def _operators_faults(manifest: Manifest) -> list[str]:
 
 
 def faults(manifests: list[Manifest], scratch: Path) -> list[str]:
-    """A line for each manifest that does not obey its schema; `scratch` is an empty folder."""
+    """Return a line for each manifest that violates its schema; `scratch` is an empty folder."""
     lines = [line for one in manifests if _is_operators(one) for line in _operators_faults(one)]
     own = [one for one in manifests if not _is_operators(one)]
     file = scratch / "own.yaml"

@@ -172,7 +172,7 @@ def test_an_alert_says_what_fails_and_how_urgent_it_is(tmp_path: Path, one: Obje
             "exp_annotations": {
                 "summary": f"50% of {one.what} in {burn.long}",
                 "description": f"The objective is {one.ratio * 100:g}% good over 30 days. At this "
-                f"pace the budget for failures is used up in {left} days.",
+                f"pace the error budget is used up in {left} days.",
                 "runbook_url": f"docs/runbooks/{one.alert}.md",
             },
         }

@@ -21,7 +21,10 @@ from wharf_native.cli import status
         (
             ("/metrics/images", "/metrics/live"),
             0,
-            "wharf: ready at http://127.0.0.1:8080, without live and images (their requests get 503)\n",
+            (
+                "wharf: ready at http://127.0.0.1:8080, without live and images "
+                "(their requests get 503)\n"
+            ),
         ),
         (
             ("/readyz?exclude=room", "/metrics/live"),

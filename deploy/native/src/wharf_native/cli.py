@@ -70,7 +70,7 @@ def print_settings() -> None:
     from wharf_gateway.tables import markdown
 
     print("# Settings of the native runner and the gateway\n")
-    print("`make docs` writes this page from the code. Change the settings in the code.\n")
+    print("`make docs` generates this page from the code. Change the text there.\n")
     print("## `make run`\n")
     print(markdown(RUN_SETTINGS))
     print("## Gateway\n")
