@@ -270,7 +270,7 @@ def main() -> None:
         stop(f"usage: prepare.py {'|'.join(GOALS)}")
     goal = GOALS[sys.argv[1]]
     if not goal.lock:
-        # This changes nothing in the checkout, so another process may make `.venv` at the same time.
+        # Nothing in the checkout changes: another process may make `.venv` at the same time.
         if missing := missing_packages(goal.programs):
             install_packages(missing)
         return

@@ -52,8 +52,8 @@ class LiveSettings:
     )
     live_queued_events: int = setting(
         1000,
-        doc="The number of events of a tenant that may wait for slow live connections. Above it the "
-        "live channel drops the oldest and tells a client that missed some to read them with "
+        doc="The number of events of a tenant that may wait for slow live connections. Above it "
+        "the live channel drops the oldest and tells a client that missed some to read them with "
         "`GET /v1/events`.",
         minimum=1,
         maximum=100_000,
