@@ -1,4 +1,4 @@
-"""`GET /auth/v1/audit`: what was done and what was refused, for those whom it concerns."""
+"""`GET /auth/v1/audit`: administrative acts that were done or refused, and who may read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lines(auth: AuthService, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_an_act_says_who_what_when_and_from_where(auth: AuthService) -> None:
-    """A suspension by API is there with its client, address and request id."""
+    """A suspension over the API writes a line with its client, address and request id."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     before = lines(auth)[-1]["seq"]
     reply = auth.admin(
@@ -40,7 +40,7 @@ def test_an_act_says_who_what_when_and_from_where(auth: AuthService) -> None:
 
 
 def test_each_administrative_route_leaves_its_line(auth: AuthService) -> None:
-    """From a tenant's beginning to its end."""
+    """Each administrative route writes one line, from a tenant's creation to its deletion."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     made = auth.admin(
         "POST", "/tenants/acme/clients", json={"name": "x", "scopes": ["files:read"]}
@@ -73,7 +73,7 @@ def test_each_administrative_route_leaves_its_line(auth: AuthService) -> None:
 def test_refused_acts_are_noted_with_their_reason(
     auth: AuthService, method: str, path: str, outcome: str, about: str
 ) -> None:
-    """Who tried what in vain stands there too."""
+    """A refused act writes a line with the actor and the reason."""
     auth.admin(method, path)
     line = lines(auth)[-1]
     assert (line["outcome"], line["about"], line["actor"]) == (outcome, about, "wharf-admin")
@@ -81,8 +81,8 @@ def test_refused_acts_are_noted_with_their_reason(
 
 
 def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> None:
-    """An act that an owner tries in vain elsewhere stands in the own log alone, in the words that
-    were sent: ids of the other tenant that exist look like those that do not.
+    """An owner's refused act on another tenant is logged for the owner's tenant only. The line has
+    the names that the owner sent: existing and absent ids look alike.
     """
     ada = logged_in(auth, role="owner")
     auth.admin("POST", "/tenants", json={"tenant": "other"})
@@ -105,7 +105,7 @@ def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> 
 
 
 def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
-    """Neither a look nor a request without a good token fills the log."""
+    """Neither a `GET` request nor a request without a valid token writes a line."""
     before = lines(auth)
     auth.admin("GET", "/tenants/absent")
     client = auth.app.test_client()
@@ -115,7 +115,9 @@ def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
 
 
 def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
-    """The next page begins past the last line; the last page says that there is none."""
+    """Each page begins after the last line of the page before, and the last page has no
+    `next_after`.
+    """
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)
@@ -130,7 +132,9 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
 
 
 def test_the_newest_first(auth: AuthService) -> None:
-    """From the end the pages have the same lines; what belongs to the other order is refused."""
+    """Pages with `order=newest` have the same lines in reverse; parameters of the other order get
+    400.
+    """
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)
@@ -149,7 +153,9 @@ def test_the_newest_first(auth: AuthService) -> None:
 
 
 def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
-    """An owner sees its tenant's lines; other tenants' are as absent, and editors see none."""
+    """An owner reads the lines of the own tenant, gets 404 for another tenant; an
+    editor gets 403.
+    """
     ada, bob = logged_in(auth, role="owner"), logged_in(auth, "bob")
     auth.admin("POST", "/tenants", json={"tenant": "other"})
     reply = ada.call("GET", "/v1/audit")
@@ -163,11 +169,11 @@ def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("query", ["?after=-1", "?limit=0", "?limit=1001", "?tenant=A", "?tenant="])
 def test_nonsense_is_malformed(auth: AuthService, query: str) -> None:
-    """A wrong parameter is told, not guessed at."""
+    """The service refuses a malformed parameter with 400."""
     assert auth.admin("GET", f"/audit{query}").status_code == 400
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
 def test_there_is_no_way_to_change_it(auth: AuthService, method: str) -> None:
-    """The log can be read, and nothing else."""
+    """The audit log refuses each writing method with 405."""
     assert auth.admin(method, "/audit").status_code == 405

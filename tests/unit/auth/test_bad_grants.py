@@ -1,4 +1,4 @@
-"""Grants that are not acceptable: refused wherever they can be set, entry and reason named."""
+"""Each request that can set grants refuses a bad grant, and names the entry and the reason."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.servers.auth import AuthService
 
 CLIENTS, USERS, GROUPS = (f"/tenants/demo/{kind}" for kind in ("clients", "users", "groups"))
 GOOD = {"bucket": "photos", "prefix": "inbox/", "actions": ["read"]}
-COMBINED = "cafe\u0301/"  # an e and an accent, where NFC has one character
+COMBINED = "cafe\u0301/"  # an "e" and a combining accent: NFC has one character for both
 
 
 def grant(**members: Any) -> dict[str, Any]:
-    """A good grant, but for these members."""
+    """Return a good grant in which `members` replace members."""
     return {**GOOD, **members}
 
 
-#: What is wrong, and what the refusal says of it.
+#: Each bad grant, and the text that the refusal contains.
 BAD: list[tuple[object, str]] = [
     (grant(prefix="../"), '".."'),
     (grant(prefix="users/../"), '".."'),
@@ -56,7 +56,7 @@ BAD: list[tuple[object, str]] = [
 
 @pytest.fixture
 def places(auth: AuthService) -> list[tuple[str, str, dict[str, Any]]]:
-    """Each request that sets grants, without these."""
+    """Return each request that can set grants: method, path and a body without grants."""
     client = {"name": "x", "scopes": ["files:read"]}
     user = {"username": "ada", "role": "editor", "password": "correct horse battery"}
     places: list[tuple[str, str, dict[str, Any]]] = []
@@ -74,7 +74,7 @@ def places(auth: AuthService) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def refusal(auth: AuthService, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The problem with which grants are refused."""
+    """Return the problem document; the service must refuse the grants with 422."""
     reply = auth.admin(method, path, json=body)
     document: dict[str, Any] = reply.get_json()
     assert reply.status_code == 422, (method, path, body, document)
@@ -85,7 +85,9 @@ def refusal(auth: AuthService, method: str, path: str, body: dict[str, Any]) -> 
 def test_entry_and_reason_are_named(
     auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    """Each bad grant is a 422 that names the third entry and what is wrong, and sets nothing."""
+    """Each request refuses a bad grant with 422, names the third entry and the reason, and sets
+    nothing.
+    """
     for wrong, reason in BAD:
         for method, path, body in places:
             told = refusal(auth, method, path, {**body, "grants": [GOOD, GOOD, wrong]})["detail"]
@@ -97,7 +99,9 @@ def test_entry_and_reason_are_named(
 
 
 def test_too_many_grants(auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]) -> None:
-    """101 grants, 1,000 grants, and more text than is kept are refused; 100 are taken."""
+    """The service accepts 100 grants and refuses 101, 1,000, and grants of more
+    than 16,384 bytes.
+    """
     whole = grant(prefix="users/{client}/", actions=["read", "write", "delete", "list"])
     for method, path, body in places:
         for count in (101, 1000):
@@ -113,7 +117,7 @@ def test_too_many_grants(auth: AuthService, places: list[tuple[str, str, dict[st
 def test_lists_that_are_none(
     auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    """What is no list is refused, and lone surrogates are no JSON."""
+    """The service refuses `grants` that are not an array, and JSON with a lone surrogate."""
     for method, path, body in places:
         wrongs: tuple[object, ...] = ({}, "read:*", 1, True)
         for wrong in wrongs:
@@ -124,7 +128,7 @@ def test_lists_that_are_none(
 
 
 def test_prefix_that_is_too_long_when_filled_in(auth: AuthService) -> None:
-    """A prefix of 1,018 bytes is refused when the id in place of `{client}` makes it too long."""
+    """A prefix of 1,018 bytes is refused when the client's id makes it longer than 1,024 bytes."""
     fits, long = ("x/" * count + "{client}/" for count in (495, 504))
     body = {"name": "x", "scopes": ["files:read"]}
     told = refusal(auth, "POST", CLIENTS, {**body, "grants": [GOOD, grant(prefix=long)]})
@@ -140,7 +144,9 @@ def test_prefix_that_is_too_long_when_filled_in(auth: AuthService) -> None:
 
 
 def test_user_name_that_is_no_segment(auth: AuthService) -> None:
-    """A name of 254 characters and 762 bytes is taken, but not in place of `{username}`."""
+    """A user name of 254 characters and 762 bytes is accepted, but not as a value
+    of `{username}`.
+    """
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
     body = {**user, "password": "correct horse battery"}
     own = [grant(prefix="home/{username}/")]
@@ -155,7 +161,9 @@ def test_user_name_that_is_no_segment(auth: AuthService) -> None:
 
 
 def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
-    """Nobody joins a group whose grants the name makes too long, and no group gets such grants."""
+    """A user whose name makes a group's prefix too long cannot join, and the group cannot get the
+    prefix.
+    """
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
     made = auth.admin("POST", USERS, json={**user, "password": "correct horse battery"}).get_json()
     homes = [GOOD, grant(prefix="home/{username}/")]
@@ -175,7 +183,9 @@ def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
 
 
 def test_placeholders_of_others(auth: AuthService) -> None:
-    """A client has no user id and no user name, a person no client id; a group may have all."""
+    """A client's grants cannot use user placeholders, a user's not `{client}`; a group's may use
+    all.
+    """
     client = {"name": "x", "scopes": ["files:read"]}
     user = {"username": "ada", "role": "editor", "password": "correct horse battery"}
     for path, body, placeholder, whose in (
@@ -193,7 +203,7 @@ def test_placeholders_of_others(auth: AuthService) -> None:
 
 
 def test_who_lifts_limits_has_none(auth: AuthService) -> None:
-    """Owners and administrators have no list of grants, neither at creation nor afterwards."""
+    """Owners and administrators cannot have a list of grants, neither at creation nor later."""
     user = {"username": "ada", "role": "owner", "password": "correct horse battery"}
     assert "Owners" in refusal(auth, "POST", USERS, {**user, "grants": [GOOD]})["detail"]
     owner = auth.admin("POST", USERS, json=user).get_json()["user_id"]

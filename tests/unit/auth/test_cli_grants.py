@@ -1,4 +1,4 @@
-"""Grants and groups at the command line, run in this process: one of its own costs a second."""
+"""The commands for grants and groups, run inside the test's process to save a second for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = "read,write,delete,list:photos/users/{user_id}/"
 
 @pytest.fixture
 def wharf(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command with the data of a new installation, which has the tenant `demo`."""
+    """Return a function that runs `wharf-auth` on a new installation with the tenant `demo`."""
     shutil.copytree(auth_template, tmp_path / "data")
     monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
 
@@ -33,13 +33,13 @@ def wharf(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def made(done: Result) -> Any:
-    """The object that a command prints."""
+    """Return the JSON that a successful command prints."""
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
 def refusal(done: Result) -> str:
-    """What a command that fails says."""
+    """Return the message of a command that fails."""
     assert done.exit_code != 0, done.output
     found = done.exception
     if isinstance(found, ProblemError):
@@ -49,7 +49,9 @@ def refusal(done: Result) -> str:
 
 
 def test_clients(wharf: Command) -> None:
-    """Grants are given at creation, replaced by `set`, shown as they are given."""
+    """`client create` sets grants, `client set` replaces them, and `client show` prints them as
+    given.
+    """
     scopes = ("--scope", "files:read", "--scope", "files:write")
     create = ("client", "create", "demo", "importer", *scopes, "--json")
     assert made(wharf(*create))["grants"] is None
@@ -73,7 +75,7 @@ def test_clients(wharf: Command) -> None:
 
 
 def test_users(wharf: Command) -> None:
-    """A user gets a private folder at creation, and other grants afterwards."""
+    """`user create` gives a user a private folder, and `user set-grants` replaces the grants."""
     create = ("user", "create", "demo", "ada", "--role", "editor", "--grant", OWN, "--json")
     whole = {"bucket": "photos", "prefix": "users/{user_id}/"}
     assert made(wharf(*create))["grants"] == [
@@ -88,7 +90,9 @@ def test_users(wharf: Command) -> None:
 
 
 def test_groups(wharf: Command) -> None:
-    """create, list, show, set, add, remove, delete: each does what it says, by name or id."""
+    """The commands of a group (create, list, show, set, add, remove, delete) accept its name or its
+    id.
+    """
     reading = ("--scope", "files:read", "--grant", "read,list:documents")
     group = made(wharf("group", "create", "demo", "Auditors", *reading, "--json"))
     assert (group["name"], group["members"], group["scopes"]) == ("Auditors", 0, ["files:read"])
@@ -120,7 +124,7 @@ def test_groups(wharf: Command) -> None:
 
 
 def test_members_that_are_none(wharf: Command) -> None:
-    """Unknown members are named, and so is a name that is another one's id."""
+    """`group add` names each unknown member, and a name that is also the id of another member."""
     wharf("group", "create", "demo", "staff")
     assert "'eve'" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo", "eve"))
     assert "'李四'" in refusal(wharf("group", "add", "demo", "staff", "李四"))
@@ -153,7 +157,7 @@ def test_members_that_are_none(wharf: Command) -> None:
     ],
 )
 def test_grants_that_are_none(wharf: Command, text: str, reason: str) -> None:
-    """The message names the entry and the reason, and there is no client."""
+    """A command with a bad grant names the entry and the reason, and creates no client."""
     create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "read:*")
     told = refusal(wharf(*create, "--grant", text))
     assert "grants[1]: " in told
@@ -162,7 +166,7 @@ def test_grants_that_are_none(wharf: Command, text: str, reason: str) -> None:
 
 
 def test_options_exclude_each_other(wharf: Command) -> None:
-    """Grants and their opposites are no command."""
+    """A command refuses options that contradict each other."""
     for options in (("--all", "--no-grants"), ("--all", "--grant", INBOX)):
         told = refusal(wharf("group", "create", "demo", "x", *options))
         assert "exclude each other" in told
@@ -171,7 +175,7 @@ def test_options_exclude_each_other(wharf: Command) -> None:
 
 
 def test_grant_options_are_told(wharf: Command) -> None:
-    """The help names the actions and the placeholders."""
+    """The help of `--grant` names the actions and the placeholders."""
     told = wharf("group", "set", "--help").stdout
     for word in ("read, write, delete, list", "{user_id}", "{username}", "{client}"):
         assert word in " ".join(click.unstyle(told).split())

@@ -1,4 +1,4 @@
-"""How clients prove themselves at the token endpoint (RFC 6749 section 2.3)."""
+"""Authentication of clients at the token endpoint (RFC 6749 section 2.3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def basic(text: str) -> dict[str, str]:
 
 
 def test_form_authentication(auth: AuthService) -> None:
-    """Id and secret may come in the form instead."""
+    """The token endpoint accepts the client's id and secret as form fields."""
     entry = auth.credentials["demo"]
     reply = auth.app.test_client().post(
         TOKEN,
@@ -32,7 +32,7 @@ def test_form_authentication(auth: AuthService) -> None:
 
 
 def test_basic_is_percent_decoded(auth: AuthService) -> None:
-    """RFC 6749 section 2.3.1: id and secret are percent-encoded inside HTTP Basic."""
+    """The token endpoint percent-decodes id and secret of HTTP Basic (RFC 6749 section 2.3.1)."""
     entry = auth.credentials["demo"]
     encoded = "".join(f"%{ord(character):02x}" for character in entry.client_secret)
     headers = basic(f"{quote(entry.client_id).replace('-', '%2D')}:{encoded}")
@@ -40,7 +40,7 @@ def test_basic_is_percent_decoded(auth: AuthService) -> None:
 
 
 def test_basic_may_be_raw(auth: AuthService) -> None:
-    """Many clients do not encode; a secret that holds `%`, `+` and `:` works for them too."""
+    """A secret with `%`, `+` and `:` is accepted in HTTP Basic, percent-encoded or raw."""
     secret = "p%41ss+word:with all sorts of 100% characters"
     now = milliseconds(auth.clock)
     auth.records.add_client(
@@ -54,7 +54,7 @@ def test_basic_may_be_raw(auth: AuthService) -> None:
 
 
 def test_scheme_is_case_insensitive(auth: AuthService) -> None:
-    """`basic` is `Basic`."""
+    """The name of the scheme `Basic` is accepted in any case."""
     entry = auth.credentials["demo"]
     value = basic(f"{entry.client_id}:{entry.client_secret}")["Authorization"]
     headers = {"Authorization": value.replace("Basic", "bASIC")}
@@ -62,14 +62,14 @@ def test_scheme_is_case_insensitive(auth: AuthService) -> None:
 
 
 def test_two_methods_at_once_are_refused(auth: AuthService) -> None:
-    """RFC 6749 section 2.3: not more than one method in a request."""
+    """A request that authenticates in two ways is refused (RFC 6749 section 2.3)."""
     entry = auth.credentials["demo"]
     form = {"client_id": entry.client_id, "client_secret": entry.client_secret}
     refused(auth.post_token(form), 400, "invalid_request")
 
 
 def test_bare_client_id_beside_basic_is_fine_when_it_agrees(auth: AuthService) -> None:
-    """Many libraries repeat the id in the form; another client's id is refused."""
+    """The form may repeat the `client_id` of HTTP Basic; another client's id is refused."""
     assert auth.post_token({"client_id": "wharf-demo"}).status_code == 200
     refused(auth.post_token({"client_id": "wharf-admin"}), 400, "invalid_request")
 
@@ -96,14 +96,16 @@ def test_bare_client_id_beside_basic_is_fine_when_it_agrees(auth: AuthService) -
 def test_bad_credentials_are_401_with_a_challenge(
     auth: AuthService, headers: dict[str, str]
 ) -> None:
-    """Whatever is in the header, the answer is `invalid_client`, never an error of ours."""
+    """A malformed or wrong `Authorization` field gets 401 `invalid_client` with a
+    Basic challenge.
+    """
     reply = auth.app.test_client().post(TOKEN, data=GRANT, headers=headers)
     refused(reply, 401, "invalid_client")
     assert reply.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_unknown_client_and_wrong_secret_look_the_same(auth: AuthService) -> None:
-    """Nobody learns which clients exist or are disabled: status, headers and body are equal."""
+    """Unknown client, wrong secret and disabled client get equal status, header fields and body."""
     auth.records.disable("wharf-admin", "wharf-admin", 9, act())
     admin = auth.credentials["admin"]
     client = auth.app.test_client()
@@ -119,19 +121,19 @@ def test_unknown_client_and_wrong_secret_look_the_same(auth: AuthService) -> Non
 
 
 class Noting:
-    """argon2, and the parameters of the hashes that it has verified."""
+    """A verifier that records the argon2 parameters of each hash that it verifies."""
 
     def __init__(self, argon2: PasswordHasher) -> None:
         self._argon2, self.verified = argon2, list[Parameters]()
 
     def verify(self, kept: str, secret: str) -> bool:
-        """As argon2 does."""
+        """Record the parameters of the hash, and verify the secret."""
         self.verified.append(extract_parameters(kept))
         return self._argon2.verify(kept, secret)
 
 
 def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> None:
-    """Each failed login verifies one hash, as dear as any, so the time tells nothing either."""
+    """Each failed login verifies one hash of full cost, so the duration shows no difference."""
     hasher = secrets.Hasher()
     dear = extract_parameters(hasher.hash("any"))
     good = auth.credentials["demo"].client_secret
@@ -148,7 +150,9 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
 
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
-    """During a change of secrets the old one and the new one are good, a retired one is not."""
+    """Both secrets of a client are accepted while it changes secrets, and a retired
+    one is refused.
+    """
     kept, fresh = clients.add_secret(
         auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo", Actor("tester")
     )
@@ -160,13 +164,13 @@ def test_both_live_secrets_work(auth: AuthService) -> None:
 
 
 def test_disabled_client_gets_no_token(auth: AuthService) -> None:
-    """A disabled client is no client any more."""
+    """A disabled client gets `invalid_client` and no token."""
     auth.records.disable("demo", "wharf-demo", 9, act())
     refused(auth.post_token(), 401, "invalid_client")
 
 
 def test_suspended_tenant_gets_no_token(auth: AuthService) -> None:
-    """Whoever has proven to belong to the tenant learns why; others do not."""
+    """A client of a suspended tenant learns of the suspension only with the right secret."""
     auth.records.suspend("demo", act(tenant="demo"))
     assert "suspended" in refused(auth.post_token(), 400, "unauthorized_client")
     refused(auth.post_token(secret="wrong"), 401, "invalid_client")

@@ -1,4 +1,4 @@
-"""`…/clients/{client}/secrets`: a change of secrets over HTTP."""
+"""`…/clients/{client}/secrets`: the API that changes a client's secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def works(auth: AuthService, secret: str) -> bool:
 
 
 def test_a_change_of_secrets_has_no_gap(auth: AuthService) -> None:
-    """The second works beside the first; when the first is retired, only the second does."""
+    """A new secret is valid next to the old one; after the old one is retired only
+    the new one is.
+    """
     old = auth.credentials["demo"].client_secret
     reply = auth.admin("POST", SECRETS)
     assert reply.status_code == 201
@@ -38,7 +40,7 @@ def test_a_change_of_secrets_has_no_gap(auth: AuthService) -> None:
 
 
 def test_a_third_secret_is_refused(auth: AuthService) -> None:
-    """Two at a time are enough to change over."""
+    """The API refuses a third secret of a client with 409."""
     assert auth.admin("POST", SECRETS).status_code == 201
     reply = auth.admin("POST", SECRETS)
     assert reply.status_code == 409
@@ -57,12 +59,16 @@ def test_a_third_secret_is_refused(auth: AuthService) -> None:
     ],
 )
 def test_absent_clients_have_no_secrets(auth: AuthService, method: str, path: str) -> None:
-    """A client of another tenant is absent too."""
+    """The API responds with 404 for an absent client or secret, and for a client of
+    another tenant.
+    """
     assert auth.admin(method, path).status_code == 404
 
 
 def test_owners_change_secrets_of_their_own_tenant(auth: AuthService) -> None:
-    """And of no other."""
+    """An owner adds a secret to a client of the own tenant, and gets 404 for another tenant's
+    client.
+    """
     ada = logged_in(auth, role="owner")
     assert ada.call("POST", f"/v1{SECRETS}").status_code == 201
     other = "/v1/tenants/wharf-admin/clients/wharf-admin/secrets"

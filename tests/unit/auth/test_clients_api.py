@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants/{tenant}/clients` for administrators."""
+"""`/auth/v1/tenants/{tenant}/clients`: the API that manages clients, called by an administrator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BILLING = {"name": "billing", "scopes": ["files:write", "files:read"]}
 
 
 def test_new_client_can_log_in(auth: AuthService) -> None:
-    """The answer holds the secret, which works at once."""
+    """The response to a new client contains its secret, and the client gets a token with it."""
     reply = auth.admin("POST", "/tenants/demo/clients", json=BILLING)
     assert reply.status_code == 201
     assert reply.headers["Cache-Control"] == "no-store"
@@ -27,7 +27,9 @@ def test_new_client_can_log_in(auth: AuthService) -> None:
 
 
 def test_secret_is_shown_once(auth: AuthService) -> None:
-    """No later answer holds a secret or its hash, and neither does the database."""
+    """Neither a later response nor the database contains a client's secret; no response has its
+    hash.
+    """
     secret = auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_secret"]
     listed = auth.admin("GET", "/tenants/demo/clients")
     assert "secret" not in listed.text
@@ -53,12 +55,16 @@ def test_secret_is_shown_once(auth: AuthService) -> None:
     ],
 )
 def test_odd_clients_are_refused(auth: AuthService, body: object) -> None:
-    """A client has a name, known scopes, and nothing of its own choice besides."""
+    """A client without a name, without a known scope, or with a member that clients cannot set is a
+    422.
+    """
     assert auth.admin("POST", "/tenants/demo/clients", json=body).status_code == 422
 
 
 def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
-    """`tenants:admin` opens all tenants, so no client of an ordinary one can have it."""
+    """A client of an ordinary tenant cannot have `tenants:admin`, which gives access to all
+    tenants.
+    """
     body = {"name": "x", "scopes": list(CLIENT_SCOPES)}
     reply = auth.admin("POST", "/tenants/demo/clients", json=body)
     assert reply.status_code == 422
@@ -67,12 +73,12 @@ def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
 
 
 def test_client_of_an_absent_tenant(auth: AuthService) -> None:
-    """There is no client without its tenant."""
+    """The creation of a client in an absent tenant gets 404."""
     assert auth.admin("POST", "/tenants/absent/clients", json=BILLING).status_code == 404
 
 
 def test_list_holds_the_tenants_own_clients_only(auth: AuthService) -> None:
-    """Clients are listed page by page, and none of another tenant."""
+    """The list of clients is paginated, and contains the clients of the tenant only."""
     made = [
         auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_id"]
         for _ in range(3)
@@ -87,7 +93,7 @@ def test_list_holds_the_tenants_own_clients_only(auth: AuthService) -> None:
 
 
 def test_disabled_client_is_out(auth: AuthService) -> None:
-    """Disabling is for good and may be repeated; the client stays in the list."""
+    """A disabled client gets no token and stays in the list; a second request has no effect."""
     for _ in range(2):
         reply = auth.admin("DELETE", "/tenants/demo/clients/wharf-demo")
         assert reply.status_code == 204
@@ -99,7 +105,7 @@ def test_disabled_client_is_out(auth: AuthService) -> None:
 
 
 def test_clients_of_others_are_not_found(auth: AuthService) -> None:
-    """A client is found below its own tenant only (security.md 67)."""
+    """A client is found under its own tenant only (security.md 67)."""
     for path in ("/tenants/wharf-admin/clients/wharf-demo", "/tenants/demo/clients/absent"):
         reply = auth.admin("DELETE", path)
         assert reply.status_code == 404
@@ -107,7 +113,9 @@ def test_clients_of_others_are_not_found(auth: AuthService) -> None:
 
 
 def test_administrator_cannot_lock_itself_out(auth: AuthService) -> None:
-    """The last one who can put things right must not vanish by a slip."""
+    """The administrator's own client cannot be disabled, because then no client could undo the
+    mistake.
+    """
     reply = auth.admin("DELETE", "/tenants/wharf-admin/clients/wharf-admin")
     assert reply.status_code == 409
     assert auth.admin("GET", "/tenants").status_code == 200

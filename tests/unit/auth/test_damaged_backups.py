@@ -1,4 +1,4 @@
-"""A backup of accounts and keys that is not whole is refused before anything is made."""
+"""`restore` refuses a damaged or incomplete backup before it writes anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A whole backup; the settings then name a new installation."""
+    """Return the folder of a complete backup; the settings name a new installation."""
     shutil.copytree(auth_template, tmp_path / "data")
     monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
     made = CliRunner().invoke(backups.backup, [str(tmp_path / "backup")])
@@ -31,7 +31,9 @@ def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def refused(folder: Path, tmp_path: Path) -> Refused:
-    """Why a restore is refused; nothing was made."""
+    """Return a function that returns the refusal of a restore, and checks that
+    nothing was written.
+    """
 
     def call(*options: str) -> str:
         done = CliRunner().invoke(backups.restore, [*options, str(folder)])
@@ -43,7 +45,7 @@ def refused(folder: Path, tmp_path: Path) -> Refused:
 
 
 def files(folder: Path) -> list[Path]:
-    """Each kind of file of a backup, without the manifest."""
+    """Return one file of each kind in a backup, without the manifest."""
     (key, *_) = sorted((folder / "keys").iterdir())
     return [folder / "auth.db", key, folder / "credentials.json"]
 
@@ -51,7 +53,9 @@ def files(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_each_file(folder: Path, refused: Refused, which: int, damage: str) -> None:
-    """Rows, a key or credentials that changed, are cut or missing are refused by their path."""
+    """A restore names the database, key or credentials file that was changed,
+    truncated or deleted.
+    """
     path = files(folder)[which]
     content = path.read_bytes()
     path.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
@@ -61,7 +65,7 @@ def test_each_file(folder: Path, refused: Refused, which: int, damage: str) -> N
 
 
 def test_keys_that_come_from_elsewhere(folder: Path, refused: Refused) -> None:
-    """What is damaged in a backup is no less damaged where the rows alone are restored."""
+    """A restore with `--records-only` refuses a backup with a damaged key."""
     path = files(folder)[1]
     path.write_bytes(path.read_bytes()[:-1])
     assert f"{path} is damaged" in refused("--records-only")
@@ -69,7 +73,7 @@ def test_keys_that_come_from_elsewhere(folder: Path, refused: Refused) -> None:
 
 @pytest.mark.parametrize("name", ["auth.db", "keys/"])
 def test_a_manifest_that_names_too_little(folder: Path, refused: Refused, name: str) -> None:
-    """A manifest without the rows or without keys is none of this service."""
+    """A manifest that names no database or no keys is refused."""
     manifest = json.loads((folder / "manifest.json").read_bytes())
     named = manifest["sha256"].items()
     manifest["sha256"] = {one: digest for one, digest in named if not one.startswith(name)}
@@ -78,13 +82,13 @@ def test_a_manifest_that_names_too_little(folder: Path, refused: Refused, name: 
 
 
 def test_a_manifest_of_a_newer_release(folder: Path, refused: Refused) -> None:
-    """A format that this release does not know is refused, and not called damaged."""
+    """A manifest of an unknown format is refused as one of a newer release, not as damaged."""
     (folder / "manifest.json").write_text('{"format": 2}', encoding="utf-8")
     assert "of a newer release: its format is 2" in refused()
 
 
 def test_no_manifest(folder: Path, refused: Refused) -> None:
-    """A folder without a manifest is no backup."""
+    """A folder without a manifest is refused."""
     (folder / "manifest.json").unlink()
     assert "is no whole backup" in refused()
 
@@ -92,7 +96,7 @@ def test_no_manifest(folder: Path, refused: Refused) -> None:
 def test_rows_of_a_newer_release(
     folder: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows that a newer release has migrated are refused before a key is copied."""
+    """A database that a newer release has migrated is refused before a key is copied."""
     revisions = snapshots.Schema.revisions
     monkeypatch.setattr(snapshots.Schema, "revisions", lambda self: revisions(self)[1:])
     monkeypatch.setattr(snapshots.Schema, "head", lambda self: self.revisions()[0])
@@ -102,7 +106,7 @@ def test_rows_of_a_newer_release(
 def test_an_installation_in_use(
     folder: Path, auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restore over the accounts of another installation changes none of its files."""
+    """A restore into an installation with accounts changes none of its files."""
     other = tmp_path / "other"
     shutil.copytree(auth_template, other)
     shutil.rmtree(other / "auth" / "keys")

@@ -1,4 +1,4 @@
-"""What is made of tokens ends with them: random trees of exchanges, and one token revoked."""
+"""The revocation of a token ends all tokens that descend from it: tests with random trees."""
 
 from __future__ import annotations
 
@@ -30,26 +30,28 @@ LISTENING = TokenExchangeRequest(scope="files:read")
 
 @dataclass
 class Made:
-    """A token, and the one that it was made from: the tree as the test knows it."""
+    """A token and the token that it was exchanged from."""
 
     token: Principal
     source: Made | None = None
 
     def line(self) -> list[Made]:
-        """Itself and all that it comes from."""
+        """Return this token and its ancestors."""
         return [self, *(self.source.line() if self.source else ())]
 
 
 @dataclass
 class Feeding:
-    """Keeps what is revoked, as the records publish it."""
+    """A feed that keeps its revocations in memory."""
 
     entries: list[Revocation] = field(default_factory=list)
 
     def revoke_token(
         self, tenant: str, token: str, until: int, _: object, *, with_derived: bool
     ) -> None:
-        """As `SqlFeed.revoke_token`, whose test it is which entries there are."""
+        """Add the entries that `SqlFeed.revoke_token` adds; tests of `SqlFeed` check which they
+        are.
+        """
         kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
         for kind in kinds:
             number = len(self.entries) + 1
@@ -59,12 +61,12 @@ class Feeding:
 
 
 def first(name: str, session: str = "") -> Made:
-    """A token of a login or of a secret."""
+    """Return an original token, which has no parent."""
     return Made(Principal("acme", "c1", SCOPES, name, NOW + 60, NOW, session))
 
 
 def grown(steps: list[tuple[int, TokenExchangeRequest | None, int]]) -> list[Made]:
-    """All tokens of some trees: of a program, and two of one session."""
+    """Return all tokens of three trees: one of a client, and two of one person's session."""
     made = [first("program"), first("person-1", "session"), first("person-2", "session")]
     now = NOW
     for index, request, pause in steps:
@@ -77,7 +79,7 @@ def grown(steps: list[tuple[int, TokenExchangeRequest | None, int]]) -> list[Mad
 
 
 def heard(held: Principal, now: int) -> Principal | None:
-    """A token that listens."""
+    """Return a token for the live channel, or None when auth refuses the exchange."""
     try:
         claims = token_exchange.live_claims(held, LISTENING, issuer="i", now=now, live_seconds=40)
     except (TicketError, UnknownScope):
@@ -86,7 +88,7 @@ def heard(held: Principal, now: int) -> Principal | None:
 
 
 def accepted(entries: list[Revocation], tokens: list[Principal]) -> list[bool]:
-    """Which of them the upload service takes when it has heard of the entries."""
+    """Tell for each token whether the upload service accepts it after it has read the entries."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "revocations.jsonl"
         page = Feed(entries=tuple(entries), latest=len(entries))
@@ -112,11 +114,11 @@ steps = st.lists(
 def test_all_below_a_revoked_token_ends(
     steps: list[tuple[int, TokenExchangeRequest | None, int]], chosen: int
 ) -> None:
-    """Whatever was made of a revoked token, over however many others, ends; nothing else does."""
+    """A revocation ends the token and all its descendants, and no other token."""
     tree, feed = grown(steps), Feeding()
     revoked = tree[chosen % len(tree)].token
     token_revocation.revoke(feed, lambda: float(NOW), revoked, Actor("tester"))  # type: ignore[arg-type]
-    # A ticket and what it was narrowed to have one id, and end together.
+    # A ticket and its narrowed tickets share one id, so they end together.
     goes_on = [
         all(above.token.token_id != revoked.token_id for above in one.line()) for one in tree
     ]
@@ -127,7 +129,9 @@ def test_all_below_a_revoked_token_ends(
 def test_nothing_outlives_what_it_was_made_of(
     steps: list[tuple[int, TokenExchangeRequest | None, int]],
 ) -> None:
-    """Only a ticket of an original token does; none has a scope that its source has not."""
+    """A token expires before its parent, unless it is a ticket of an original token; it gains no
+    scope.
+    """
     for one in grown(steps):
         if one.source is None:
             assert one.token.is_original
@@ -142,7 +146,9 @@ def test_nothing_outlives_what_it_was_made_of(
 
 
 def test_a_chain_has_an_end() -> None:
-    """The token after the longest chain is refused, with the number; a ticket is narrowed on."""
+    """An exchange beyond the longest chain is refused with that length; a ticket can still be
+    narrowed.
+    """
     held: Any = first("program").token
     for number in range(MAX_PARENTS):
         assert len(held.parents) == number

@@ -1,4 +1,4 @@
-"""What everybody may read: key set, metadata, health, OpenAPI."""
+"""Public documents of auth: key set, metadata, health and OpenAPI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_auth.settings import Settings
 
 
 def test_key_set_holds_public_keys_only(auth: AuthService) -> None:
-    """No private part of any key is published (security.md 63)."""
+    """The key set contains no private part of a key (security.md 63)."""
     reply = auth.app.test_client().get("/.well-known/jwks.json")
     assert reply.status_code == 200
     assert reply.headers["Cache-Control"] == "public, max-age=300"
@@ -26,7 +26,9 @@ def test_key_set_holds_public_keys_only(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("path", ["", "/auth"])
 def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> None:
-    """RFC 8414, at the plain address and at that of an issuer with a path."""
+    """The metadata of RFC 8414 are served at the plain path and at the issuer's; URLs begin with
+    the issuer.
+    """
     reply = auth.app.test_client().get(
         f"/.well-known/oauth-authorization-server{path}", headers={"Host": "evil.example"}
     )
@@ -45,20 +47,20 @@ def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> 
 
 
 def test_metadata_of_another_issuer_is_not_found(auth: AuthService) -> None:
-    """Only the issuer's own path has metadata."""
+    """The metadata of another issuer's path get 404."""
     reply = auth.app.test_client().get("/.well-known/oauth-authorization-server/other")
     assert reply.status_code == 404
 
 
 def test_health(auth: AuthService) -> None:
-    """Live and ready need no token."""
+    """The health and readiness checks need no token."""
     client = auth.app.test_client()
     assert client.get("/auth/healthz").get_json() == {"status": "ok"}
     assert client.get("/auth/readyz").get_json() == {"status": "ready"}
 
 
 def test_not_ready_without_tables(auth_settings: Settings) -> None:
-    """A database that nobody has migrated is down, and named."""
+    """The readiness check names the database when it has no tables."""
     file = auth_settings.data / "auth" / "auth.db"
     file.unlink()
     reply = create_app(auth_settings).test_client().get("/auth/readyz")
@@ -67,7 +69,7 @@ def test_not_ready_without_tables(auth_settings: Settings) -> None:
 
 
 def test_metrics_are_for_the_internal_port(auth: AuthService) -> None:
-    """From outside there is no `/metrics`; the gateway's parameter cannot be sent by a client."""
+    """`/metrics` is served on the internal port only; a client's header field does not open it."""
     client = auth.app.test_client()
     assert client.get("/metrics").status_code == 404
     assert client.get("/metrics", headers={"Wharf-Internal": "1"}).status_code == 404
@@ -78,7 +80,7 @@ def test_metrics_are_for_the_internal_port(auth: AuthService) -> None:
 
 
 def test_openapi_describes_every_route(auth: AuthService) -> None:
-    """The document is made from the declarations, and no route lacks one."""
+    """The OpenAPI document describes each route."""
     reply = auth.app.test_client().get("/auth/openapi.json")
     document = reply.get_json()
     assert document["openapi"] == "3.1.0"
@@ -90,7 +92,9 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
 
 
 def test_openapi_says_what_is_public(auth: AuthService) -> None:
-    """Routes for administrators name their scope; public ones ask for no token."""
+    """The OpenAPI document names an administrative route's scope, and asks no token for a public
+    route.
+    """
     paths = json.loads(auth.app.test_client().get("/auth/openapi.json").data)["paths"]
     create = paths["/auth/v1/tenants"]["post"]
     assert create["x-required-scope"] == "tenants:admin"
@@ -101,6 +105,6 @@ def test_openapi_says_what_is_public(auth: AuthService) -> None:
 
 
 def test_unknown_routes_need_a_token_or_are_not_found(auth: AuthService) -> None:
-    """Nothing outside the declared routes answers."""
+    """A request to an undeclared path gets 404."""
     for path in ("/", "/auth", "/auth/", "/auth/v1", "/v1/files/a", "/.well-known/", "/auth/v2/x"):
         assert auth.app.test_client().get(path).status_code == 404, path

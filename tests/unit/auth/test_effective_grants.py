@@ -1,4 +1,4 @@
-"""What `/auth/me` and introspection tell of what is reached: as it is at this moment."""
+"""The grants and scopes that `/auth/me` and introspection return are those of this moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIENTS, USERS, GROUPS = (f"/tenants/demo/{kind}" for kind in ("clients", "users
 
 
 def change(auth: AuthService, path: str, **members: Any) -> Any:
-    """A changed client, user or group, as it is answered."""
+    """Change a client, user or group, and return the response's document."""
     reply = auth.admin("PATCH", path, json=members)
     assert reply.status_code == 200, reply.get_json()
     assert auth.admin("GET", path).get_json() == reply.get_json()
@@ -26,7 +26,7 @@ def change(auth: AuthService, path: str, **members: Any) -> Any:
 
 
 def grouped(auth: AuthService, subject: str, name: str = "x", **members: Any) -> str:
-    """The path of a new group with one member."""
+    """Create a group with one member, and return its path."""
     made = auth.admin("POST", GROUPS, json={"name": name, **members}).get_json()
     path = f"{GROUPS}/{made['group_id']}"
     assert auth.admin("PUT", f"{path}/members/{subject}").status_code == 204
@@ -34,14 +34,16 @@ def grouped(auth: AuthService, subject: str, name: str = "x", **members: Any) ->
 
 
 def me(person: Person) -> Any:
-    """What `/auth/me` tells."""
+    """Return the document of `/auth/me`."""
     reply = person.call("GET", "/me")
     assert reply.status_code == 200, reply.get_json()
     return reply.get_json()
 
 
 def test_me_tells_what_is_reached(auth: AuthService) -> None:
-    """Own grants and those of groups, filled in, as they are at this moment; `null`: all."""
+    """`/auth/me` returns a user's own and group grants with placeholders filled in, or `null` for
+    all.
+    """
     ada = logged_in(auth)
     assert me(ada)["grants"] is None
     change(auth, f"{USERS}/{ada.id}", grants=[OWN])
@@ -60,7 +62,9 @@ def test_me_tells_what_is_reached(auth: AuthService) -> None:
 
 
 def test_me_tells_the_scopes_that_are_left(auth: AuthService) -> None:
-    """A group's scopes come with the next token, and go at once."""
+    """A scope that a group gains counts from the next token on; a scope that it loses ends
+    immediately.
+    """
     ada = logged_in(auth, role="viewer")
     group = grouped(auth, ada.id, scopes=["files:write"])
     assert me(ada)["scopes"] == ["files:read"]
@@ -71,7 +75,7 @@ def test_me_tells_the_scopes_that_are_left(auth: AuthService) -> None:
 
 
 def introspected(auth: AuthService, token: str) -> Any:
-    """What the demo tenant's client is told of a token."""
+    """Return the introspection of a token, asked by the client of the tenant `demo`."""
     entry = auth.credentials["demo"]
     secret = (entry.client_id, entry.client_secret)
     return (
@@ -82,7 +86,7 @@ def introspected(auth: AuthService, token: str) -> Any:
 
 
 def test_introspection_tells_what_is_reached(auth: AuthService) -> None:
-    """`grants` are there when there is a list, filled in, as they are now; scopes too."""
+    """Introspection returns the current scopes, and `grants` when the client has a list."""
     body = {"name": "importer", "scopes": ["files:read", "files:write"], "grants": [INBOX]}
     made = auth.admin("POST", CLIENTS, json=body).get_json()
     login = (made["client_id"], made["client_secret"])

@@ -1,4 +1,6 @@
-"""`GET /auth/internal/feed`: for the internal port, with housekeeping on the way."""
+"""`GET /auth/internal/feed`: the feed on the internal port; a request to it runs
+the housekeeping.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def states(auth: AuthService) -> list[tuple[str, str]]:
 
 
 def test_only_the_gateway_opens_it(auth: AuthService) -> None:
-    """A client cannot set the parameter: to the public there is nothing here."""
+    """A client cannot open the feed: neither a header field nor an administrator's token changes
+    its 404.
+    """
     client = auth.app.test_client()
     for headers in ({}, {"WHARF_INTERNAL": "1", "Wharf-Internal": "1"}):
         assert client.get(FEED, headers=headers).status_code == 404
@@ -40,7 +44,7 @@ def test_only_the_gateway_opens_it(auth: AuthService) -> None:
 
 
 def test_a_follower_reads_in_pages(auth: AuthService) -> None:
-    """From its number on, so many at a time, and never from a cache."""
+    """A follower reads pages by `after` and `limit`; no cache may store a page."""
     for name in ("aaa", "bbb", "ccc"):
         auth.admin("POST", "/tenants", json={"tenant": name})
         auth.admin("POST", f"/tenants/{name}/suspend")
@@ -56,12 +60,12 @@ def test_a_follower_reads_in_pages(auth: AuthService) -> None:
     "query", ["?after=-1", "?limit=0", "?limit=1001", "?after=x", "?after=1&after=2"]
 )
 def test_nonsense_is_malformed(auth: AuthService, query: str) -> None:
-    """A wrong number is told, not guessed at."""
+    """The feed refuses a malformed parameter with 400."""
     assert get(auth, query).status_code == 400
 
 
 def test_disabling_a_client_is_told(auth: AuthService) -> None:
-    """Its entry holds until the last token that it can have has expired."""
+    """The entry of a disabled client stays until the last token of the client has expired."""
     made = auth.admin(
         "POST", "/tenants/demo/clients", json={"name": "x", "scopes": ["files:read"]}
     ).get_json()
@@ -75,7 +79,9 @@ def test_disabling_a_client_is_told(auth: AuthService) -> None:
 
 
 def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
-    """Deleted at once; when the grace time is over, the next look at the feed purges."""
+    """A deleted tenant is in the feed immediately, and is purged at a request after
+    its grace time.
+    """
     settings = replace(auth.settings, tenant_grace_seconds=3600)
     app = create_app(settings, records=auth.records, clock=auth.clock)
     short = replace(auth, app=app)
@@ -94,7 +100,7 @@ def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
 def test_housekeeping_that_fails_does_not_stop_the_feed(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is due waits for the next time, and the followers hear what there is."""
+    """The feed responds while the housekeeping fails, and the failure is logged once."""
 
     def fail(*_: object) -> int:
         raise OSError(30, "Read-only file system")

@@ -1,4 +1,4 @@
-"""Grants and groups: what tokens say of them, and that followers of the feed come to the same."""
+"""Grants and groups in tokens, and the reach that followers of the feed compute from them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ LONG = tuple(Grant("photos", ("read",), f"{number}/{'x' * 90}/") for number in r
 
 
 def limit(auth: AuthService, *given: Grant, client: str = "wharf-demo") -> None:
-    """Gives the client of the demo tenant a list of grants."""
+    """Set the grants of a client of the demo tenant."""
     wanted = clients.Change(grants=given)
     clients.change(auth.records, auth.clock, "demo", client, wanted, BY)
 
 
 def group(auth: AuthService, *members: str, scopes: tuple[str, ...] = (), name: str = "x") -> Group:
-    """A group with the inbox as its one grant."""
+    """Return a new group whose one grant is the inbox."""
     made = groups.create(
         auth.records, auth.clock, tenant="demo", name=name, wanted=scopes, given=INBOX, by=BY
     )
@@ -60,7 +60,7 @@ def standing(auth: AuthService, subject: str) -> Standing:
 
 
 def claims_of(text: str) -> dict[str, Any]:
-    """What a token says; PyJWT does not read one that demands an extension."""
+    """Return a token's claims without PyJWT, which refuses a token with an unknown extension."""
     claims: dict[str, Any] = json.loads(jwt.utils.base64url_decode(text.split(".")[1]))
     return claims
 
@@ -71,7 +71,7 @@ def header_of(text: str) -> dict[str, Any]:
 
 
 def resolved(auth: AuthService, text: str) -> Principal:
-    """As upload sees a token, which has followed the feed."""
+    """Return a token's principal as upload sees it after it has read the feed."""
     known = KnownReaches()
     for entry in auth.records.feed(after=0, limit=1000).entries:
         if entry.reach is not None:
@@ -80,14 +80,16 @@ def resolved(auth: AuthService, text: str) -> Principal:
 
 
 def test_whoever_has_no_list_has_no_claim(auth: AuthService) -> None:
-    """A token says nothing of grants, and demands no extension of its readers."""
+    """A token of a subject without a list has no claim `grants` and demands no extension."""
     for text in (token(auth), logged_in(auth).token):
         assert verified(auth, text).grants is None
         assert "crit" not in header_of(text)
 
 
 def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
-    """Filled in, with the scopes of its groups, and marked as narrowing; also with fewer scopes."""
+    """A token contains its client's grants and groups and names its extension, also with fewer
+    scopes.
+    """
     limit(auth, *INBOX)
     team = group(auth, "wharf-demo", scopes=("events:read",))
     for scope in ("", "files:read", "events:read"):
@@ -103,7 +105,7 @@ def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
 
 
 def test_a_person_learns_of_a_change_by_refreshing(auth: AuthService) -> None:
-    """The session goes on; the next token says what holds, also with fewer scopes."""
+    """A person's next token after a refresh contains the changed grants; the session continues."""
     ada = person(auth, role="viewer")
     refresh = ada.refresh_token()
     people(auth).set_grants("demo", ada.id, OWN, BY)
@@ -123,7 +125,7 @@ def test_a_person_learns_of_a_change_by_refreshing(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_is_exchanged_carries_the_grants_of_now(auth: AuthService, when: str) -> None:
-    """Of a token from before the change, too: by the time of its use the feed may be silent."""
+    """A token exchange issues the current grants, also for a token from before the change."""
     older = token(auth)
     limit(auth, *INBOX)
     subject = older if when == "before" else token(auth)
@@ -138,7 +140,9 @@ def test_what_is_exchanged_carries_the_grants_of_now(auth: AuthService, when: st
 
 
 def test_a_ticket_is_for_what_its_maker_may_write(auth: AuthService) -> None:
-    """A place outside, or one that is partly outside, is refused; so is a ticket that was good."""
+    """A ticket for a place that is outside the grants, even partly, is refused; an
+    old ticket too.
+    """
     ticket = exchanged(auth, token(auth), {"bucket": "photos", "prefix": ""})
     limit(auth, OWN[1], *INBOX)
     for place in (
@@ -156,7 +160,7 @@ def test_a_ticket_is_for_what_its_maker_may_write(auth: AuthService) -> None:
 def test_an_operators_ticket_is_within_the_clients_grants(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With `--client` it carries the client's claim, and names no place outside."""
+    """A ticket of an operator with `--client` carries the client's grants and stays inside them."""
     monkeypatch.setenv("WHARF_DATA", str(auth.settings.data))
     limit(auth, *INBOX)
 
@@ -172,7 +176,7 @@ def test_an_operators_ticket_is_within_the_clients_grants(
 
 
 def test_scopes_that_are_taken_away_count_at_once(auth: AuthService) -> None:
-    """An administrator's token is of no use here as soon as its client is none any more."""
+    """An administrator's token gets 403 as soon as its client loses the scope."""
     assert auth.admin("GET", "/tenants").status_code == 200
     wanted = clients.Change(scopes=["files:read"])
     clients.change(auth.records, auth.clock, "wharf-admin", "wharf-admin", wanted, BY)
@@ -202,7 +206,9 @@ STEPS: dict[str, Callable[[AuthService, str], object]] = {
 
 
 def test_followers_come_to_what_auth_says(auth: AuthService) -> None:
-    """After each change, of every token that was given before: reach and scopes are as here."""
+    """Upload computes the reach and the scopes that auth has, after each change and from each older
+    token.
+    """
     ada = person(auth, role="viewer")
     refresh = ada.refresh_token()
     tokens = [ada.token]
@@ -237,7 +243,7 @@ def test_followers_come_to_what_auth_says(auth: AuthService) -> None:
     ],
 )
 def test_bad_grants_are_named(auth: AuthService, given: Grant, reason: str) -> None:
-    """The entry and the reason; nothing of the person changes."""
+    """A bad grant of a user is refused with the entry and the reason, and changes nothing."""
     ada = person(auth)
     with pytest.raises(ProblemError) as caught:
         people(auth).set_grants("demo", ada.id, (OWN[0], given), BY)
@@ -248,7 +254,9 @@ def test_bad_grants_are_named(auth: AuthService, given: Grant, reason: str) -> N
 
 
 def test_what_groups_do_not_take(auth: AuthService) -> None:
-    """Scopes that manage, members that are not there, prefixes that are too long for a member."""
+    """A group refuses managing scopes, unknown members, and prefixes that are too long for a
+    member.
+    """
     ada = person(auth, username="a" * 200)
     team = group(auth, ada.id)
     long = Grant("photos", ("read",), 4 * ("x" * 220 + "/") + "{username}/")

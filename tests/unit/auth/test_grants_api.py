@@ -1,4 +1,4 @@
-"""Grants of clients and people: how they are set and shown."""
+"""Grants of clients and users: how the API sets and returns them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIENTS, USERS, GROUPS = (f"/tenants/demo/{kind}" for kind in ("clients", "users
 
 
 def change(auth: AuthService, path: str, **members: Any) -> Any:
-    """A changed client, user or group, as it is answered."""
+    """Change a client, user or group, and return the response's document."""
     reply = auth.admin("PATCH", path, json=members)
     assert reply.status_code == 200, reply.get_json()
     assert auth.admin("GET", path).get_json() == reply.get_json()
@@ -26,7 +26,9 @@ def change(auth: AuthService, path: str, **members: Any) -> Any:
 
 
 def test_grants_of_clients(auth: AuthService) -> None:
-    """Without grants a client has `null`; what is set is shown, with its placeholders."""
+    """A client without grants has `null`; the API returns grants as they were set, with
+    placeholders.
+    """
     body = {"name": "importer", "scopes": ["files:write"]}
     assert auth.admin("POST", CLIENTS, json=body).get_json()["grants"] is None
     made = auth.admin("POST", CLIENTS, json={**body, "grants": [INBOX]}).get_json()
@@ -45,7 +47,9 @@ def test_grants_of_clients(auth: AuthService) -> None:
 
 
 def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
-    """A client changes under its own tenant only, not by itself, and keeps at least a scope."""
+    """A client changes under its own tenant only, keeps a scope, and the administrator's keeps its
+    own.
+    """
     for path in ("/tenants/wharf-admin/clients/wharf-demo", f"{CLIENTS}/absent"):
         for method in ("GET", "PATCH"):
             assert auth.admin(method, path, json={"name": "x"}).status_code == 404
@@ -66,7 +70,7 @@ def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
 
 
 def test_grants_of_people(auth: AuthService) -> None:
-    """They are set at creation and later, and end no session."""
+    """A user's grants are set at creation or later, and a change ends no session."""
     body = {"username": "ada", "role": "editor", "password": PASSWORD, "grants": [OWN]}
     made = auth.admin("POST", USERS, json=body).get_json()
     assert (made["grants"], made["groups"]) == ([OWN], [])
@@ -80,7 +84,7 @@ def test_grants_of_people(auth: AuthService) -> None:
 
 
 def test_refused_change_changes_nothing(auth: AuthService) -> None:
-    """Of a change with something wrong in it the rest is not done either."""
+    """A change with one invalid member changes nothing."""
     body = {"username": "ada", "role": "viewer", "password": PASSWORD}
     path = f"{USERS}/{auth.admin('POST', USERS, json=body).get_json()['user_id']}"
     before = auth.admin("GET", path).get_json()
@@ -99,7 +103,7 @@ def test_refused_change_changes_nothing(auth: AuthService) -> None:
 
 
 def test_nobody_changes_the_own_grants(auth: AuthService) -> None:
-    """Owners change the grants of others, and not their own."""
+    """An owner changes the grants of others but gets 409 for the own ones; an editor gets 403."""
     grace, ada = logged_in(auth, "grace", "owner"), logged_in(auth)
     reply = grace.manage("PATCH", f"/users/{ada.id}", json={"grants": [OWN]})
     assert reply.status_code == 200

@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants/{tenant}/groups` for administrators and owners."""
+"""`/auth/v1/tenants/{tenant}/groups`: the API that manages groups."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ AUDITORS = {"name": "Auditors", "scopes": ["files:read"], "grants": [AUDITED]}
 
 
 def create(auth: AuthService, **members: Any) -> Any:
-    """A new group, as it is answered."""
+    """Create a group, and return the response's document."""
     reply = auth.admin("POST", GROUPS, json={**AUDITORS, **members})
     assert reply.status_code == 201, reply.get_json()
     return reply.get_json()
 
 
 def client(auth: AuthService, name: str = "importer", tenant: str = "demo") -> str:
-    """The id of a new client."""
+    """Create a client, and return its id."""
     body = {"name": name, "scopes": ["files:read"]}
     made = auth.admin("POST", f"/tenants/{tenant}/clients", json=body).get_json()
     return str(made["client_id"])
 
 
 def members(auth: AuthService, group: str) -> list[str]:
-    """The ids of a group's members."""
+    """Return the ids of a group's members."""
     found = auth.admin("GET", f"{GROUPS}/{group}/members").get_json()["members"]
     return [one["subject"] for one in found]
 
 
 def test_create_read_change_delete(auth: AuthService) -> None:
-    """A group is as it was made, changes in what is named alone, and is gone when it is deleted."""
+    """A group is returned as created, changes only in the given members, and gets
+    404 when deleted.
+    """
     made = create(auth)
     assert set(made) == {
         *("group_id", "tenant", "name", "scopes", "grants", "members", "created_at"),
@@ -56,13 +58,15 @@ def test_create_read_change_delete(auth: AuthService) -> None:
 
 
 def test_new_group_gives_nothing(auth: AuthService) -> None:
-    """What is not said of a new group is an empty list, not everything."""
+    """A new group has no grants and no scopes unless they are given."""
     reply = auth.admin("POST", GROUPS, json={"name": "staff"})
     assert (reply.get_json()["grants"], reply.get_json()["scopes"]) == ([], [])
 
 
 def test_names_are_unique_whatever_their_case(auth: AuthService) -> None:
-    """A second group of a name is a conflict, also by renaming; in another tenant it is none."""
+    """A second group of one name gets 409 in any case, also after a rename; another tenant may use
+    it.
+    """
     create(auth, name="Straße")
     other = create(auth, name="Other")
     for name in ("STRASSE", "straße", "\uff33traße"):
@@ -77,7 +81,7 @@ def test_names_are_unique_whatever_their_case(auth: AuthService) -> None:
 
 
 def test_odd_groups_are_refused(auth: AuthService) -> None:
-    """A group has a name for people, and nothing of its own choice besides."""
+    """A group without a valid name, or with a member that callers cannot set, gets 422."""
     for body in (
         *({"name": name} for name in ("", " ", "a\nb", "x" * 201, 1, None)),
         {},
@@ -93,7 +97,7 @@ def test_odd_groups_are_refused(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """A cursor leads through all groups of the tenant and of no other, oldest first."""
+    """The list of groups has pages, with all groups of the tenant, oldest first."""
     made = [create(auth, name=f"group {number}")["group_id"] for number in range(5)]
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.admin("POST", "/tenants/acme/groups", json=AUDITORS)
@@ -106,7 +110,9 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_members_come_and_go(auth: AuthService) -> None:
-    """People and clients are added and removed, again without effect, and shown on both sides."""
+    """Users and clients join and leave a group, a repetition has no effect, and
+    both sides show it.
+    """
     made = create(auth)
     path = f"{GROUPS}/{made['group_id']}/members"
     ada, importer = person(auth), client(auth)
@@ -134,7 +140,7 @@ def test_members_come_and_go(auth: AuthService) -> None:
 
 
 def test_members_are_listed_page_by_page(auth: AuthService) -> None:
-    """A cursor leads through all members, each once."""
+    """The pages of a group's members contain each member once."""
     group = create(auth)["group_id"]
     people = sorted(client(auth, f"c{number}") for number in range(5))
     reply = auth.admin("POST", f"{GROUPS}/{group}/members", json={"add": people})
@@ -149,7 +155,7 @@ def test_members_are_listed_page_by_page(auth: AuthService) -> None:
 
 
 def test_members_change_together_or_not_at_all(auth: AuthService) -> None:
-    """One unknown member, or one of another tenant, and nothing is changed."""
+    """A change of members with one unknown id, or an id of another tenant, changes nothing."""
     group = create(auth)["group_id"]
     path = f"{GROUPS}/{group}/members"
     first, second = client(auth, "first"), client(auth, "second")
@@ -173,7 +179,9 @@ def test_members_change_together_or_not_at_all(auth: AuthService) -> None:
 
 
 def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
-    """The seventeenth group is a conflict that names the member; one less, and there is room."""
+    """A member's seventeenth group gets 409 with the member's id; one group fewer makes it
+    possible.
+    """
     groups = [create(auth, name=f"group {number}")["group_id"] for number in range(17)]
     importer = client(auth)
     for group in groups[:16]:
@@ -191,7 +199,9 @@ def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
 
 
 def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One group more than the limit is a conflict; a deleted one makes room, others' take none."""
+    """A tenant's group above the limit gets 409; a deleted group frees a place, other tenants take
+    none.
+    """
     monkeypatch.setattr("wharf_auth.database.groups.MAX_GROUPS_OF_TENANT", 2)
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.admin("POST", "/tenants/acme/groups", json=AUDITORS)
@@ -204,7 +214,7 @@ def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.Monk
 
 
 def test_groups_are_for_owners_of_the_tenant(auth: AuthService) -> None:
-    """An owner manages the own groups; editors may not, and other tenants are not found."""
+    """An owner manages groups of the own tenant and gets 404 for others; an editor gets 403."""
     owner, editor = logged_in(auth, "grace", "owner"), logged_in(auth, "ada", "editor")
     reply = owner.manage("POST", "/groups", json=AUDITORS)
     assert reply.status_code == 201

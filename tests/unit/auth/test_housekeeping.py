@@ -1,4 +1,4 @@
-"""What auth removes when its time has come, on both sides of that time."""
+"""Housekeeping of auth: what it removes, tested before and after each period."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DAY, HOUR = 86_400, 3600
 
 @pytest.fixture
 def housekeeping(auth: AuthService) -> Housekeeping:
-    """The housekeeping of the service, as it is composed."""
+    """Return the housekeeping as the service composes it."""
     context = bootstrap.app_context(auth.settings, records=auth.records, clock=auth.clock)
     return context.housekeeping
 
 
 def test_five_seconds(auth: AuthService) -> None:
-    """It is done each five seconds, and at once where the clock was set back."""
+    """Housekeeping runs every five seconds, and immediately after the clock is set back."""
     done: list[float] = []
     begun = auth.clock.now
     own = Housekeeping(auth.records, auth.clock, lambda: done.append(auth.clock.now - begun))
@@ -40,7 +40,7 @@ def test_five_seconds(auth: AuthService) -> None:
 
 
 def test_a_failure_is_told_once(auth: AuthService, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure is logged when it begins: again after a success, and where it is another one."""
+    """A failure is logged when it begins, when it returns after a success, and when it changes."""
     failures = ["away", "away", "", "away", "full", "full"]
 
     def fail() -> None:
@@ -60,12 +60,14 @@ def test_a_failure_is_told_once(auth: AuthService, caplog: pytest.LogCaptureFixt
 
 
 def told(auth: AuthService) -> set[str]:
-    """What followers are told of, by its id, or by its tenant."""
+    """Return the ids of all entries in the feed, or the tenant of an entry without an id."""
     return {one.id or one.tenant for one in auth.records.feed(after=0, limit=99).entries}
 
 
 def test_a_revocation_is_told_until_its_time(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Followers that begin anew hear of a token until it has expired; of a tenant for good."""
+    """The feed keeps a token's revocation until the token has expired, and a suspension
+    permanently.
+    """
     begun = int(auth.clock.now)
     auth.records.revoke_token("demo", "soon", begun + 100, act())
     auth.records.revoke_token("demo", "later", begun + 10_000, act())
@@ -82,7 +84,7 @@ def test_a_revocation_is_told_until_its_time(auth: AuthService, housekeeping: Ho
 
 
 def test_audit_lines_of_400_days(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """A line is kept for 400 days, and gone a minute later, where no line is new."""
+    """An audit line is removed within a minute after 400 days, also when no new line is written."""
     begun = auth.clock.now
     written = int((begun - 400 * DAY + 30) * 1000)
     auth.records.note(act("old", at=written))
@@ -94,7 +96,7 @@ def test_audit_lines_of_400_days(auth: AuthService, housekeeping: Housekeeping) 
 
     for seconds, kept in (
         (0, ["old", "younger"]),
-        # Its time is over, and the log was looked at less than a minute ago.
+        # The line has expired, but the log was checked less than a minute ago.
         (40, ["old", "younger"]),
         (61, ["younger"]),
         (HOUR + 20, ["younger"]),
@@ -106,7 +108,7 @@ def test_audit_lines_of_400_days(auth: AuthService, housekeeping: Housekeeping) 
 
 
 def rows(auth: AuthService) -> tuple[int, int]:
-    """How many tries of secrets there are, and how many known networks."""
+    """Return the number of counted login tries and of known networks."""
     with closing(sqlite3.connect(auth.settings.tries_file)) as tries:
         (counted,) = tries.execute("SELECT count(*) FROM login_tries").fetchone()
     with closing(sqlite3.connect(auth.settings.data / "auth" / "auth.db")) as database:
@@ -115,9 +117,7 @@ def rows(auth: AuthService) -> tuple[int, int]:
 
 
 def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Where the clock was ahead, tries are looked at again at once, and not when it is that late
-    again.
-    """
+    """Housekeeping removes tries immediately after the clock was set back."""
     begun = auth.clock.now
     tries = bootstrap.login_tries(auth.settings, bootstrap.database(auth.settings))
     housekeeping.run()
@@ -129,7 +129,9 @@ def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: House
 
 
 def test_tries_and_networks(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Tries go after four hours and known networks after 31 days, looked at each ten minutes."""
+    """Housekeeping removes tries after 4 hours and networks after 31 days, and checks every 10
+    minutes.
+    """
     begun = auth.clock.now
     at = int(begun * 1000)
     auth.records.add_tenant(Tenant("acme", "Acme", at), act())
@@ -141,7 +143,7 @@ def test_tries_and_networks(auth: AuthService, housekeeping: Housekeeping) -> No
     for seconds, left in (
         (0, (1, 1)),
         (4 * HOUR - 1, (1, 1)),
-        # Less than ten minutes after the look before.
+        # The last check was less than ten minutes ago.
         (4 * HOUR + 500, (1, 1)),
         (4 * HOUR + 600, (0, 1)),
         (31 * DAY - 1, (0, 1)),

@@ -1,4 +1,4 @@
-"""Which requests the gateway sends to auth's process for secrets."""
+"""The lane of secrets: which requests the gateway sends to auth's second process."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SECRETS = {
 
 
 def lanes() -> list[re.Pattern[str]]:
-    """The gateway's expressions for requests with a secret."""
+    """Return the gateway's patterns for requests with a secret."""
     table = re.search(r"\$wharf_auth_lane \{(.*?)\n\}", TEMPLATE.read_text(), re.DOTALL)
     assert table is not None
     return [re.compile(one) for one in re.findall(r'"~(.*)" auth_secrets;', table[1])]
 
 
 def test_every_route_has_its_lane(auth: AuthService) -> None:
-    """The gateway's table names the routes with secrets, and no other route of auth."""
+    """The gateway's table names each route that handles a secret, and no other route."""
     chosen = set()
     for rule in auth.app.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule)
@@ -46,7 +46,7 @@ def test_every_route_has_its_lane(auth: AuthService) -> None:
 
 
 def test_nothing_else_is_hashed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading, changing and ending clients and users costs no turn of a secret's."""
+    """Reading, changing and deleting clients and users hashes no secret."""
     made = auth.admin("POST", "/tenants/demo/clients", json={"name": "x", "scopes": ["files:read"]})
     user = auth.admin("POST", "/tenants/demo/users", json={"username": "ada", "role": "viewer"})
     client = f"/tenants/demo/clients/{made.get_json()['client_id']}"
@@ -75,7 +75,9 @@ def test_nothing_else_is_hashed(auth: AuthService, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_sockets_of_a_container(main: str, own: str | None, expected: list[str]) -> None:
-    """uWSGI is told of the socket for secrets exactly where there is one."""
+    """uWSGI gets a second socket for secrets unless that socket is disabled or
+    cannot be derived.
+    """
     environ = {"WHARF_AUTH_SOCKET": main}
     if own is not None:
         environ["WHARF_AUTH_SECRETS_SOCKET"] = own

@@ -1,4 +1,6 @@
-"""A group of 10,000 members is one entry of the feed, and each of them reaches what it says."""
+"""A group of 10,000 members takes one entry of the feed, and each member reaches the group's
+grants.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,14 @@ def feed(auth: AuthService) -> Feed:
 
 
 def made(auth: AuthService, name: str) -> str:
-    """The id of a new group that lets people read."""
+    """Create a group that lets its members read, and return its id."""
     reply = auth.admin("POST", GROUPS, json={"name": name, "grants": READS})
     assert reply.status_code == 201, reply.text
     return str(reply.get_json()["group_id"])
 
 
 def fill(auth: AuthService, group: str) -> None:
-    """10,000 people are in the group: their rows alone, which would take hours to make by hand."""
+    """Add 10,000 users to the group in the database, because the API would take hours."""
     database = open_database(auth.settings.effective_database_url)
     with database.transaction() as connection:
         for number in range(MEMBERS):
@@ -46,7 +48,7 @@ def fill(auth: AuthService, group: str) -> None:
 
 
 def heard(page: Feed) -> KnownReaches:
-    """What a service knows that has heard the whole feed."""
+    """Return the reaches that a service knows after it has read the whole feed."""
     known = KnownReaches()
     for entry in page.entries:
         known.take(entry.kind, entry.tenant, entry.id, entry.reach or ReachChange(entry.at))
@@ -54,7 +56,9 @@ def heard(page: Feed) -> KnownReaches:
 
 
 def allowed(known: KnownReaches, group: str, number: int, action: Any) -> bool:
-    """Whether a member may do it in its own folder; its token left the group to the feed."""
+    """Tell whether the feed lets a member act in its own folder; its token has only
+    the group's id.
+    """
     claim: dict[str, Any] = {
         "v": 1,
         "own": [],
@@ -77,14 +81,16 @@ def allowed(known: KnownReaches, group: str, number: int, action: Any) -> bool:
 
 
 def only(page: Feed, group: str) -> Revocation:
-    """The one entry of the feed."""
+    """Return the only entry of the feed."""
     (entry,) = page.entries
     assert (entry.kind, entry.id, entry.state) == ("group", group, "changed")
     return entry
 
 
 def test_a_group_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
-    """Changes of the group replace its one entry, which says no member, and its end is one, too."""
+    """The feed has one entry for a large group, without its members, after each change and the
+    deletion.
+    """
     group = made(auth, "everybody")
     fill(auth, group)
     first = only(feed(auth), group)
@@ -104,7 +110,7 @@ def test_a_group_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
 
 
 def test_a_member_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
-    """Who joins, and who leaves, is told of alone."""
+    """A member that joins or leaves a large group adds one entry, which names this member alone."""
     group = made(auth, "everybody")
     fill(auth, group)
     wanted = {"name": "member", "scopes": ["files:read"]}

@@ -1,4 +1,4 @@
-"""The limits of a tenant as callers see them, and lists that come in pages."""
+"""Limits of a tenant as the API reports them, and lists in pages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ GRANT = {"bucket": "photos", "prefix": "in/", "actions": ["read"]}
 
 
 def limit(auth: AuthService, monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
-    """Gives the service other limits."""
+    """Set the service's limits of tenants."""
     monkeypatch.setattr(auth.records, "_limits", TenantLimits(**limits))
 
 
 def refused(reply: Any, status: int, slug: str) -> dict[str, Any]:
-    """Checks a refusal; returns its document."""
+    """Check a refusal's status and slug, and return its document."""
     body: dict[str, Any] = reply.get_json()
     assert (reply.status_code, body["type"]) == (status, f"/problems/{slug}"), body
     return body
 
 
 def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of clients, users and grants it says which limit it is and how many there may be."""
+    """A refusal names the limit that was reached (clients, users or bytes of grants) and its
+    number.
+    """
     ada = person(auth)
     limit(auth, monkeypatch, clients=1, users=1, grant_bytes=10)
     for method, path, body, name, most in (
@@ -45,7 +47,9 @@ def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.Monkey
 
 
 def test_a_full_share_of_the_feed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logins and revocations are refused for a while; OAuth's clients see an error of theirs."""
+    """When a tenant's part of the feed is full, logins and revocations get 429; a session stays
+    valid.
+    """
     ada = logged_in(auth, "ada", "editor")
     token = auth.post_token().get_json()["access_token"]
     limit(auth, monkeypatch, revocations=1)
@@ -69,7 +73,7 @@ def test_a_full_share_of_the_feed(auth: AuthService, monkeypatch: pytest.MonkeyP
 def test_another_login_ends_the_oldest_session(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person with as many sessions as allowed gets in, and has no more of them than before."""
+    """A login beyond the limit of sessions succeeds and ends the oldest session."""
     ada = logged_in(auth, "ada", "editor")
     first = ada.call("GET", "/me").get_json()["session"]["session_id"]
     limit(auth, monkeypatch, sessions=2)
@@ -84,7 +88,9 @@ def test_another_login_ends_the_oldest_session(
 def test_pages_of_large_entries_are_short(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page ends before it is too long, has one entry at least, and the cursor leads to all."""
+    """A page ends before it is too long but has at least one entry, and the cursor leads to all
+    entries.
+    """
     monkeypatch.setattr("wharf_auth.routes.tenants.PAGE_BYTES", 700)
     made = set()
     for number in range(5):
@@ -107,7 +113,7 @@ def test_pages_of_large_entries_are_short(
 
 
 def test_refusals_do_not_fill_the_audit_log(auth: AuthService) -> None:
-    """Of a tenant's refusals in one hour some are noted; those of another tenant all the same."""
+    """The audit log has at most 100 refusals of a tenant in an hour, whatever other tenants do."""
     counted = RefusalCount(auth.clock, most=2)
     assert [counted.has_room("acme") for _ in range(4)] == [True, True, False, False]
     assert counted.has_room("other")
@@ -120,7 +126,7 @@ def test_refusals_do_not_fill_the_audit_log(auth: AuthService) -> None:
 
 
 def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
-    """The service drops by itself what is older than the setting says."""
+    """A request to the feed removes audit lines that are older than the setting allows."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.clock.now += 86_400 * (auth.settings.audit_retention_days + 1)
     reply = auth.app.test_client().get(
@@ -131,7 +137,7 @@ def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
 
 
 def test_many_members_count_as_many_requests(auth: AuthService) -> None:
-    """A caller that changes a thousand members at once soon uses up the requests of a minute."""
+    """A change of a thousand members counts as many requests towards the limit for a minute."""
     group = auth.admin("POST", f"{DEMO}/groups", json={"name": "x"}).get_json()["group_id"]
     body = {"remove": [f"{number}" for number in range(1000)]}
     path = f"{DEMO}/groups/{group}/members"

@@ -1,4 +1,4 @@
-"""Token exchange with `audience=live`: tokens for the live channel, which open nothing else."""
+"""Token exchange with `audience=live`: the token opens the live channel and no other service."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def live(auth: AuthService, subject: str, **form: str) -> str:
 
 
 def verified(auth: AuthService, text: str, audience: str = "live") -> Principal:
-    """As the live channel sees it."""
+    """Return the token's principal as the live channel verifies it."""
     keys = KeyRing(auth.settings.keys_directory)
     return Verifier(keys, issuer=ISSUER, audience=audience, clock=auth.clock).verify(text)
 
 
 def test_a_token_becomes_one_that_listens(auth: AuthService) -> None:
-    """It is of the same subject, has the scopes that mean something to a listener, and lives
-    15 minutes at most.
+    """A live token has the same subject, only the scopes for listening, and lives 15 minutes at
+    most.
     """
     subject = token(auth)
     held = verified(auth, subject, "upload")
@@ -45,14 +45,14 @@ def test_a_token_becomes_one_that_listens(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("audience", ["upload", "auth"])
 def test_no_other_service_takes_it(auth: AuthService, audience: str) -> None:
-    """A person's token is good at both services; what listens with it is good at neither."""
+    """Neither upload nor auth accepts a live token."""
     made = live(auth, logged_in(auth, role="owner").token)
     with pytest.raises(MalformedToken, match="another audience"):
         verified(auth, made, audience)
 
 
 def test_no_route_of_auth_takes_it(auth: AuthService) -> None:
-    """Every route that needs a token answers 401, as for a token of a stranger."""
+    """Each route of auth that needs a token refuses a live token with 401."""
     made = live(auth, logged_in(auth, role="owner").token)
     routes = protected_routes(auth)
     assert len(routes) > 20
@@ -64,8 +64,8 @@ def test_no_route_of_auth_takes_it(auth: AuthService) -> None:
 
 
 def test_scopes_are_never_wider(auth: AuthService) -> None:
-    """Fewer are given when asked for; one that the token lacks, or that says nothing to a
-    listener, is refused, and so is a token that could hear nothing.
+    """A live token gets no scope that its source lacks, and no scope without a meaning for
+    listening. A source without any scope for listening is refused.
     """
     subject = token(auth)
     assert verified(auth, live(auth, subject, scope="files:read")).scopes == {"files:read"}
@@ -78,7 +78,9 @@ def test_scopes_are_never_wider(auth: AuthService) -> None:
 
 
 def test_it_never_outlives_its_token(auth: AuthService) -> None:
-    """It ends with the token that it was made from; more than the setting is refused."""
+    """A live token expires with its source at the latest; a lifetime above the
+    setting is refused.
+    """
     subject = token(auth)
     end = int(auth.clock()) + 900
     auth.clock.now += 800
@@ -92,7 +94,7 @@ def test_it_never_outlives_its_token(auth: AuthService) -> None:
 
 
 def test_it_is_exchanged_for_nothing(auth: AuthService) -> None:
-    """Neither for an ordinary token, nor a ticket, nor another that listens."""
+    """A live token cannot be exchanged for an ordinary token, a ticket or another live token."""
     made = live(auth, token(auth))
     refused(exchange(auth, made), 400, "invalid_request")
     refused(exchange(auth, made, PLACE), 400, "invalid_request")
@@ -100,7 +102,7 @@ def test_it_is_exchanged_for_nothing(auth: AuthService) -> None:
 
 
 def test_tickets_do_not_listen(auth: AuthService) -> None:
-    """No ticket becomes a token that listens, and none that listens carries a ticket."""
+    """A ticket cannot be exchanged for a live token, and a live token cannot carry a ticket."""
     subject = token(auth)
     ticket = exchanged(auth, subject, PLACE)
     refused(exchange(auth, ticket, audience="live"), 400, "invalid_request")
@@ -108,7 +110,9 @@ def test_tickets_do_not_listen(auth: AuthService) -> None:
 
 
 def test_it_ends_with_the_first_token(auth: AuthService) -> None:
-    """Revoking a program's token ends it, also over a token in between; it ends alone as well."""
+    """The revocation of a source ends its live tokens, also over a token in between; one may end
+    alone.
+    """
     subject = token(auth)
     direct, over = live(auth, subject), live(auth, exchanged(auth, subject))
     alone = live(auth, subject)
@@ -120,7 +124,7 @@ def test_it_ends_with_the_first_token(auth: AuthService) -> None:
 
 
 def test_it_ends_with_the_session(auth: AuthService) -> None:
-    """A person who logs out hears nothing any more."""
+    """A logout ends the live tokens of the session."""
     person = logged_in(auth)
     made = live(auth, person.token)
     assert facts(auth, made)["active"]
@@ -129,13 +133,13 @@ def test_it_ends_with_the_session(auth: AuthService) -> None:
 
 
 def test_introspection_tells_its_audience(auth: AuthService) -> None:
-    """Whoever asks about tokens can tell it from one that opens the API."""
+    """Introspection returns `aud: live` for a live token."""
     subject = token(auth)
     assert facts(auth, live(auth, subject))["aud"] == "live"
     assert "aud" not in facts(auth, subject)
 
 
 def test_other_audiences_are_refused(auth: AuthService) -> None:
-    """The answer names those that there are."""
+    """An exchange for another audience is refused with the names of the valid ones."""
     told = refused(exchange(auth, token(auth), audience="auth"), 400, "invalid_target")
     assert "upload and live" in told

@@ -1,4 +1,4 @@
-"""`POST /auth/login` and `/auth/logout`."""
+"""`POST /auth/login` and `/auth/logout`: a person's login and logout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def claims(reply: TestResponse) -> dict[str, object]:
 
 
 def test_password_gives_a_token(auth: AuthService) -> None:
-    """The answer is that of the token endpoint, and the refresh token is not in it."""
+    """A login returns what the token endpoint returns, without the refresh token."""
     reply = person(auth).login()
     assert reply.status_code == 200
     body = reply.get_json()
@@ -36,7 +36,7 @@ def test_password_gives_a_token(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("role", list(ROLES))
 def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
-    """The token says user, session, tenant and the role's scopes, for upload and for auth."""
+    """A person's token names user, session, tenant and the role's scopes, for upload and auth."""
     ada = person(auth, role=role)
     found = claims(ada.login())
     assert (found["sub"], found["tid"]) == (ada.id, "demo")
@@ -49,7 +49,7 @@ def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
 
 
 def test_role_of_a_newer_release(auth: AuthService) -> None:
-    """Who has a role that only a newer release knows gets a token that allows nothing."""
+    """A person whose role only a newer release knows gets a token without scopes."""
     ada = person(auth)
     with auth.records._database.transaction() as connection:
         connection.execute("UPDATE users SET role = 'next'")
@@ -62,7 +62,9 @@ def test_role_of_a_newer_release(auth: AuthService) -> None:
 def test_role_that_is_taken_away_meanwhile(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An owner who becomes a viewer while the password is verified gets a viewer's token."""
+    """An owner who becomes a viewer during the verification of the password gets a
+    viewer's token.
+    """
     ada = person(auth, role="owner")
     real = Hasher.matches
 
@@ -75,7 +77,7 @@ def test_role_that_is_taken_away_meanwhile(
 
 
 def test_no_role_administers_tenants(auth: AuthService) -> None:
-    """Not even an owner's scopes open the installation."""
+    """No role has the scope `tenants:admin`, so an owner cannot manage tenants."""
     assert all("tenants:admin" not in scopes for scopes in ROLES.values())
     owner = logged_in(auth, role="owner")
     assert owner.call("GET", "/v1/tenants").status_code == 403
@@ -83,7 +85,9 @@ def test_no_role_administers_tenants(auth: AuthService) -> None:
 
 
 def test_cookie_is_out_of_reach(auth: AuthService) -> None:
-    """`__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, no Domain, an end (row 65)."""
+    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain; it ends
+    (row 65).
+    """
     header = person(auth).login().headers["Set-Cookie"]
     name, *attributes = header.split("; ")
     assert name.startswith(f"{COOKIE}=")
@@ -98,7 +102,7 @@ def test_cookie_is_out_of_reach(auth: AuthService) -> None:
 
 
 def test_programs_get_the_refresh_token_in_the_body(auth: AuthService) -> None:
-    """Then no cookie is set."""
+    """A program that asks for it gets the refresh token in the body, and no cookie."""
     reply = person(auth).login(refresh_token="body")
     assert len(reply.get_json()["refresh_token"]) == 43
     assert "Set-Cookie" not in reply.headers
@@ -106,14 +110,16 @@ def test_programs_get_the_refresh_token_in_the_body(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("given", ["Ada", "ADA", "\uff41da"])
 def test_names_are_compared_without_case(auth: AuthService, given: str) -> None:
-    """However the name is typed, it is the same user."""
+    """A login accepts the user name in any case and width."""
     ada = person(auth, "ada")
     ada.username = given
     assert ada.login().status_code == 200
 
 
 def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService) -> None:
-    """Composed and decomposed characters are one password; case and spaces make another."""
+    """A password matches in composed and decomposed form; other case or spaces make another
+    password.
+    """
     ada = person(auth)
     path = f"/tenants/demo/users/{ada.id}/password"
     auth.admin("PUT", path, json={"password": "Zu\u0308rich Café"})
@@ -122,11 +128,13 @@ def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService
         assert ada.login(other).status_code == 401
 
 
-# the same answer
+# Equal refusals
 
 
 def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong password, unknown user, tenant, and a disabled user: one answer, one verification."""
+    """Wrong password, unknown user or tenant, and disabled user get the same response after one
+    hash.
+    """
     ada, eve = person(auth), person(auth, "eve")
     eve.change(state="disabled")
     verified = []
@@ -155,7 +163,7 @@ def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("state", ["suspend", "delete"])
 def test_suspension_is_told_to_who_knows_the_password(auth: AuthService, state: str) -> None:
-    """All others get the answer for a wrong password."""
+    """A person with the right password learns of the suspension; a wrong password gets 401."""
     ada = person(auth)
     if state == "delete":
         assert auth.admin("DELETE", "/tenants/demo").status_code in {200, 202, 204}
@@ -180,17 +188,17 @@ def test_suspension_is_told_to_who_knows_the_password(auth: AuthService, state: 
     ],
 )
 def test_odd_bodies_are_refused(auth: AuthService, body: object) -> None:
-    """Members that are missing, unknown or of another kind are a 422."""
+    """A login with a missing, unknown or wrongly typed member gets 422."""
     assert auth.app.test_client().post("/auth/login", json=body).status_code == 422
 
 
 def test_forms_do_not_log_in(auth: AuthService) -> None:
-    """A plain form, which any site can send, is no login."""
+    """A login as a form gets 415, because any site can send a form."""
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
     assert auth.app.test_client().post("/auth/login", data=body).status_code == 415
 
 
-# other sites
+# Requests from other sites
 
 
 FOREIGN = [
@@ -231,7 +239,7 @@ def test_other_sites_are_refused(auth: AuthService, path: str) -> None:
 
 @pytest.mark.parametrize("headers", OWN)
 def test_own_pages_and_programs_may_log_in(auth: AuthService, headers: dict[str, str]) -> None:
-    """The own origin, under each name of this service, and whoever is no browser."""
+    """A page of the own origin and a program without browser fields can log in."""
     person(auth)
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
     reply = auth.app.test_client().post("/auth/login", json=body, headers=headers)
@@ -239,7 +247,9 @@ def test_own_pages_and_programs_may_log_in(auth: AuthService, headers: dict[str,
 
 
 def test_no_cache_keeps_what_depends_on_the_cookie(auth: AuthService) -> None:
-    """Answers and refusals alike have `no-store` and `Vary: Cookie`."""
+    """Each response that depends on the cookie has `no-store` and `Vary: Cookie`,
+    also a refusal.
+    """
     ada = person(auth)
     refused = ada.browser.post("/auth/login", json={}, headers={"Origin": "null"})
     replies = [ada.login(), ada.login("wrong"), ada.login(refresh_token="x"), refused]
@@ -249,11 +259,11 @@ def test_no_cache_keeps_what_depends_on_the_cookie(auth: AuthService) -> None:
         assert "Cookie" in reply.vary
 
 
-# the end
+# Logout
 
 
 def test_logout_ends_the_session(auth: AuthService) -> None:
-    """Access and refresh token are refused at once, and the cookie is taken back."""
+    """A logout ends access and refresh token immediately, and removes the cookie."""
     ada = logged_in(auth)
     kept = ada.cookie
     assert kept is not None
@@ -269,7 +279,7 @@ def test_logout_ends_the_session(auth: AuthService) -> None:
 
 
 def test_logout_with_the_token_in_the_body(auth: AuthService) -> None:
-    """Programs end their session the same way."""
+    """A program ends its session with the refresh token in the body."""
     ada = person(auth)
     token = ada.refresh_token()
     reply = ada.browser.post("/auth/logout", json={"refresh_token": token})
@@ -278,14 +288,14 @@ def test_logout_with_the_token_in_the_body(auth: AuthService) -> None:
 
 
 def test_logout_without_a_session_answers_the_same(auth: AuthService) -> None:
-    """There is nothing to learn from it."""
+    """A logout without a valid session gets the same 204."""
     browser = auth.app.test_client()
     assert browser.post("/auth/logout").status_code == 204
     assert browser.post("/auth/logout", json={"refresh_token": "x"}).status_code == 204
 
 
 def test_another_login_ends_the_session_of_the_cookie(auth: AuthService) -> None:
-    """A browser has one session at a time: nothing is left behind that nobody can end."""
+    """A new login ends the session of the browser's cookie, so that no session is left behind."""
     ada = logged_in(auth)
     first = ada.cookie
     ada.login()

@@ -1,4 +1,4 @@
-"""Logins that fail for many accounts of a network, or from many networks."""
+"""Failed logins for many accounts from one network, or for one account from many networks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ ELSEWHERE = "192.0.2.2"
 
 
 def spray(one: Person) -> list[int]:
-    """Fail for six accounts of the person's tenant."""
+    """Fail to log in to six accounts of the person's tenant, and return the statuses."""
     return [attempt(one, username=f"n{number}") for number in range(6)]
 
 
-# Many networks of one site.
+# Many networks of one site
 
 
 def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
-    """Of a /48 a person has 30 free failures; then it waits in all of it, but not elsewhere."""
+    """After 30 failures from a /48 a person's logins from there get 429; logins from elsewhere
+    succeed.
+    """
     ada = person(limited)
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2
     assert attempt(ada, PASSWORD, "2001:db8:0:99::1") == 429
-    # A refused try took no free failure of its own network.
+    # A refused attempt does not use up a free failure of its own network.
     limited.clock.now += 1
     assert [attempt(ada, address="2001:db8:0:1e::1") for _ in range(2)] == [401, 429]
     for address in ("2001:db8:1::1", HERE):
@@ -37,8 +39,8 @@ def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
 
 
 def test_strangers_in_a_site_keep_no_known_person_out(limited: AuthService) -> None:
-    """A person who has logged in from a /48 does so from any of its networks, whoever fails there:
-    a provider may have many customers in it.
+    """A person who has logged in from a /48 can log in from all its networks, despite others'
+    failures. A provider may have many customers in one /48.
     """
     ada = person(limited)
     assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
@@ -49,14 +51,16 @@ def test_strangers_in_a_site_keep_no_known_person_out(limited: AuthService) -> N
 
 
 def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
-    """A person logs in from any number of networks of a site, however often."""
+    """Successful logins from many networks of a site count towards no limit."""
     ada = person(limited)
     addresses = [f"2001:db8:0:{number:x}::1" for number in range(35)]
     assert {attempt(ada, PASSWORD, address) for address in addresses} == {200}
 
 
 def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
-    """The current password is tried as often from all of a /48 as at a login."""
+    """Wrong current passwords at a password's change share the limit for a /48 with
+    failed logins.
+    """
     ada = logged_in(limited)
     body = {"current_password": "wrong", "new_password": "another good password"}
     statuses = []
@@ -66,11 +70,13 @@ def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
     assert statuses == [403] * 30 + [429] * 2
 
 
-# Many accounts from one network.
+# Many accounts from one network
 
 
 def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
-    """Four accounts may fail from a network within an hour; from another one others still may."""
+    """After failures of four accounts in an hour a network's logins get 429; other networks'
+    succeed.
+    """
     ada = person(limited)
     assert spray(ada) == [401] * 4 + [429] * 2
     reply = ada.browser.post(
@@ -87,7 +93,9 @@ def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
 
 
 def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> None:
-    """A person who logged in from there within 30 days logs in, and a client does; others wait."""
+    """A network at its limit still admits clients and the users who logged in there
+    within 30 days.
+    """
     ada, eve = person(limited), person(limited, "eve")
     assert attempt(ada, PASSWORD) == 200
     limited.clock.now += 30 * 24 * 3600
@@ -102,7 +110,7 @@ def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> Non
 
 
 def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
-    """After a deletion, and after the purge of a tenant, no network of a person is kept."""
+    """The deletion of a user and the purge of a tenant delete the users' known networks."""
     ada, eve = person(limited), person(limited, "eve", tenant="acme")
     for one in (ada, eve):
         assert attempt(one, PASSWORD) == 200
@@ -117,7 +125,9 @@ def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
 
 
 def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> None:
-    """Failures go after four hours, and networks of persons after a month, with no login."""
+    """Housekeeping removes failures after four hours and known networks after a month, without a
+    login.
+    """
     ada = person(limited)
     assert [attempt(ada, PASSWORD), attempt(ada)] == [200, 401]
     tries = open_database(f"sqlite:///{limited.settings.tries_file}")
@@ -143,18 +153,18 @@ def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> Non
     tries.close()
 
 
-# A person under attack.
+# A person under attack
 
 
 def attacked() -> float:
-    """How often a person was found under attack, in this process."""
+    """Return how often this process has reported a person under attack."""
     return float(REGISTRY.get_sample_value("wharf_auth_persons_attacked_total") or 0)
 
 
 def test_an_attack_from_many_networks_is_told(
     limited: AuthService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log names the person once an hour, and nobody is locked out; names of nobody are not."""
+    """An attack on a user is logged once an hour, without unknown names, and locks no user out."""
     ada, before = person(limited), attacked()
     for number in range(MANY_NETWORKS - 1):
         attempt(ada, address=f"198.51.100.{number}")
@@ -178,7 +188,7 @@ def test_an_attack_from_many_networks_is_told(
 def test_made_up_names_push_no_person_out(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person is told of once an hour, however many names of nobody fail meanwhile."""
+    """A person's attack is reported once an hour, however many unknown names fail in that hour."""
     ada, before = person(limited), attacked()
     monkeypatch.setattr(login_attacks, "_MOST_TOLD", 1)
     for number in range(MANY_NETWORKS + 1):

@@ -1,4 +1,4 @@
-"""Names and passwords of people: what is accepted, and what counts as the same."""
+"""Names and passwords of users: which are accepted, and which count as equal."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wharf_auth.domain import names, users
 
 @given(st.text(max_size=300))
 def test_folding_again_changes_nothing(name: str) -> None:
-    """What is compared is one spelling: folding is idempotent for every text."""
+    """Folding a folded name changes nothing, for every text."""
     assert users.folded(users.folded(name)) == users.folded(name)
 
 
 @given(st.text(max_size=50))
 def test_spellings_fold_to_one(name: str) -> None:
-    """Composed, decomposed and folded text are one name."""
+    """The composed, decomposed and folded forms of a name fold to one name."""
     for form in ("NFC", "NFD"):
         assert users.folded(unicodedata.normalize(form, name)) == users.folded(name)
     assert users.folded(name.casefold()) == users.folded(name)
@@ -29,7 +29,7 @@ def test_spellings_fold_to_one(name: str) -> None:
 
 @given(st.text(max_size=300))
 def test_accepted_names_are_visible_and_stay(name: str) -> None:
-    """A name is refused, or it is NFC, short, and without anything that is not seen."""
+    """A name is refused, or is NFC, has 1 to 254 characters, and no space or control character."""
     try:
         accepted = users.username(name)
     except ProblemError:
@@ -42,7 +42,7 @@ def test_accepted_names_are_visible_and_stay(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "/a", "a\\b", "{user_id}", "a{b", "a}b"])
 def test_names_are_one_segment_of_a_key(name: str) -> None:
-    """No user has a slash or a brace in the name: nobody gets another one's folder by it."""
+    """A user name with a slash or a brace is refused, so it cannot name another user's folder."""
     with pytest.raises(ProblemError) as refused:
         users.username(name)
     assert "slashes or braces" in refused.value.detail
@@ -53,7 +53,7 @@ def test_names_are_one_segment_of_a_key(name: str) -> None:
     ["ada", "Ada.Lovelace+x@example.org", "jürgen", "李小龍", "अदा", "o'brien", "1", "a" * 254],
 )
 def test_names_of_people(name: str) -> None:
-    """Plain names and addresses of any script are accepted as they are."""
+    """Names and e-mail addresses of any script are accepted unchanged."""
     assert users.username(name) == name
 
 
@@ -67,7 +67,7 @@ def test_names_of_people(name: str) -> None:
     ],
 )
 def test_labels_of_all_languages(sent: str, kept: str) -> None:
-    """A name for people keeps the joiners of its language, and loses what nobody sees."""
+    """A display name keeps the joiners of its language and loses other invisible characters."""
     assert names.label(sent, "display name") == kept
 
 
@@ -75,7 +75,7 @@ def test_labels_of_all_languages(sent: str, kept: str) -> None:
     "text", ["a\u202eb", "a\u200db", "a\u200bb", "a\x00", "\ud800", "\ue000", " "]
 )
 def test_labels_that_are_none(text: str) -> None:
-    """A name for people without a letter, or with something hidden in it, is refused."""
+    """A display name without a visible character, or with a hidden one, is refused."""
     with pytest.raises(ProblemError):
         names.label(text, "display name")
 
@@ -85,13 +85,15 @@ def test_labels_that_are_none(text: str) -> None:
     [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\ufb01n", "FIN"), ("\uff21da", "ada")],
 )
 def test_twins(one: str, other: str) -> None:
-    """Full case folding, ligatures and widths: twins cannot be two users (row 22)."""
+    """Names that differ in case, ligatures or width fold to one, so they cannot be two users (row
+    22).
+    """
     assert users.folded(one) == users.folded(other)
 
 
 @given(st.text(max_size=300))
 def test_accepted_passwords_stay(password: str) -> None:
-    """A password is refused, or has 8 to 256 characters and is normalized once and for all."""
+    """An accepted password has 8 to 256 characters, and normalizing it again changes nothing."""
     try:
         accepted = passwords.checked(password, "ada", "demo")
     except ProblemError:
@@ -112,7 +114,7 @@ def test_accepted_passwords_stay(password: str) -> None:
     ],
 )
 def test_no_kinds_of_characters_are_demanded(password: str) -> None:
-    """Length is all that counts: spaces, emoji and any script are good."""
+    """A password needs no kind of character: spaces, emoji and any script are accepted."""
     assert passwords.checked(password, "ada@example.org", "demo")
 
 
@@ -134,7 +136,9 @@ def test_no_kinds_of_characters_are_demanded(password: str) -> None:
     ],
 )
 def test_refused_passwords(password: str, reason: str) -> None:
-    """Too short, too long once normalized, common, or made of the names at hand."""
+    """A password that is too short, too long after normalization, common, or made of names is
+    refused.
+    """
     with pytest.raises(ProblemError) as refused:
         passwords.checked(password, "ada@example.org", "lovelace", "globex")
     assert reason in refused.value.detail
@@ -142,7 +146,7 @@ def test_refused_passwords(password: str, reason: str) -> None:
 
 
 def test_made_passwords_are_accepted_and_differ() -> None:
-    """What is made here passes the rules, and is made once."""
+    """Generated passwords follow the rules and are all different."""
     made = {passwords.generated() for _ in range(50)}
     assert len(made) == 50
     for password in made:
@@ -150,7 +154,9 @@ def test_made_passwords_are_accepted_and_differ() -> None:
 
 
 def test_list_of_common_passwords_is_in_order() -> None:
-    """Lower case, none too short to matter, none twice: what is not, would never be found."""
+    """The list of common passwords is sorted, unique, normalized, and has no password below the
+    minimum.
+    """
     lines = passwords._COMMON.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))
     assert all(len(line) >= passwords.MIN_CHARACTERS for line in lines)

@@ -1,4 +1,4 @@
-"""Who may call the routes of auth: decided where each is registered."""
+"""Protection of auth's routes, declared where each route is registered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.servers.auth import AuthService
 from wharf_auth.domain import tokens
 from wharf_auth.signing import KeyRing
 
-#: Every route that needs no access token. A new one is added here on purpose, or not at all.
+#: Every route that needs no access token. A new one must be added here on purpose.
 OPEN = {
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
@@ -26,18 +26,18 @@ OPEN = {
 
 
 def test_the_open_routes_are_those_of_the_list(auth: AuthService) -> None:
-    """A route that needs no token and is not in the list above fails this test."""
+    """The routes without a token are exactly those of the list."""
     assert set(open_routes(auth.app)) == OPEN
 
 
 def test_every_route_names_its_protection(auth: AuthService) -> None:
-    """No route of auth lives on the default alone: each says who may call it."""
+    """Each route of auth declares its protection; no route relies on the default."""
     views = auth.app.view_functions
     assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
 
 
 def protected_routes(auth: AuthService) -> list[tuple[str, str]]:
-    """Method and address of each route that needs a token."""
+    """Return method and path of each route that needs a token."""
     adapter = auth.app.url_map.bind("wharf.test")
     values = {"tenant": "acme", "client": "c1", "secret": "s1", "user": "u1", "session": "s1"}
     values |= {"group": "g1", "subject": "u1"}
@@ -51,7 +51,9 @@ def protected_routes(auth: AuthService) -> list[tuple[str, str]]:
 
 
 def test_every_other_route_refuses_a_request_without_a_token(auth: AuthService) -> None:
-    """Each route that is not in the list answers 401 `token-missing`."""
+    """Each route that is not in the list refuses a request without a token with 401
+    `token-missing`.
+    """
     routes = protected_routes(auth)
     assert len(routes) > 20
     for method, path in routes:
@@ -60,7 +62,7 @@ def test_every_other_route_refuses_a_request_without_a_token(auth: AuthService) 
 
 
 def test_every_other_route_refuses_a_program_without_scopes(auth: AuthService) -> None:
-    """A token without scopes, of another tenant, gets 403 or 404 from every route, never more."""
+    """A token without scopes, of another tenant, gets 403 or 404 from every protected route."""
     ring = KeyRing(auth.settings.keys_directory)
     made = tokens.claims(
         issuer=auth.settings.issuer,

@@ -1,4 +1,4 @@
-"""Periods of auth by the settings that an operator leaves alone."""
+"""Periods of auth with the default settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.unit.auth.test_token_exchange import PHOTOS, exchange, token
 
 
 def test_the_longest_ticket(auth: AuthService) -> None:
-    """A ticket is good for an hour at most, and without a word as long as a token."""
+    """A ticket lives an hour at most, and by default as long as a token."""
     for seconds in (3599, 3600):
         made = exchange(auth, token(auth), PHOTOS, expires_in=str(seconds))
         assert made.get_json()["expires_in"] == seconds
@@ -18,7 +18,7 @@ def test_the_longest_ticket(auth: AuthService) -> None:
 
 
 def test_a_deleted_tenant_has_a_week(auth: AuthService) -> None:
-    """It can be resumed for seven days from its deletion on, and not at their end."""
+    """A deleted tenant can be resumed for less than seven days."""
     for name in ("acme", "other"):
         auth.admin("POST", "/tenants", json={"tenant": name})
     gone = auth.admin("DELETE", "/tenants/acme").get_json()
@@ -33,7 +33,7 @@ def test_a_deleted_tenant_has_a_week(auth: AuthService) -> None:
 
 
 def test_lines_of_the_audit_log_stay_for_so_long(auth: AuthService) -> None:
-    """A line stays for 400 days, and is gone soon after that, with no act in between."""
+    """An audit line stays for 400 days and is removed soon after, without a new act."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
 
     def lines() -> int:
@@ -42,7 +42,7 @@ def test_lines_of_the_audit_log_stay_for_so_long(auth: AuthService) -> None:
         return len(auth.records.audit(after=0, limit=9))
 
     auth.clock.now += 400 * 86400 - 61
-    # Those of the tenants that were there before are older.
+    # Lines of the tenants from the fixture are older, and were removed.
     assert lines() == 1
     auth.clock.now += 62
     assert lines() == 0

@@ -1,4 +1,4 @@
-"""`wharf-auth init`: run at every start, interrupted at any point."""
+"""`wharf-auth init`: it runs at each startup and may be interrupted at any point."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def initialiser(tmp_path: Path) -> Iterator[Initialiser]:
 
 
 def works(initialiser: Initialiser, name: str) -> bool:
-    """Whether the secret in the file opens the client."""
+    """Tell whether the secret in the credentials file authenticates the client."""
     entry = json.loads(initialiser.credentials.read_text())[name]
     login = initialiser.records.login(entry["client_id"])
     return login is not None and initialiser.hasher.matching(entry["client_secret"], login.secrets)
 
 
 def person(initialiser: Initialiser) -> PasswordLogin | None:
-    """The person of the demo tenant whom the file names."""
+    """Return the login of the user `demo`, whose password must be the one in the file, or None."""
     found = initialiser.records.password_login("demo", "demo")
     if found is not None:
         password = json.loads(initialiser.credentials.read_text())["demo"]["password"]
@@ -51,7 +51,9 @@ def person(initialiser: Initialiser) -> PasswordLogin | None:
 
 
 def test_first_run_makes_everything(initialiser: Initialiser) -> None:
-    """A key, two tenants, two clients, a person, and credentials that only the owner can read."""
+    """The first run makes a key, two tenants, two clients, a user, and a file that only its owner
+    reads.
+    """
     done = initialiser.run()
     assert len(done) == 5
     assert stat.S_IMODE(initialiser.credentials.stat().st_mode) == 0o600
@@ -72,7 +74,7 @@ def test_first_run_makes_everything(initialiser: Initialiser) -> None:
 
 
 def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
-    """Nothing is said, written or made again."""
+    """A second run reports nothing and writes nothing."""
     initialiser.run()
     before = initialiser.credentials.stat().st_mtime_ns, initialiser.credentials.read_bytes()
     assert initialiser.run() == []
@@ -86,7 +88,7 @@ def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
 def test_interrupted_run_is_finished_by_the_next(
     initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """A crash between file and rows leaves secrets that the next run takes up."""
+    """After a crash between the file and the rows the next run uses the secrets of the file."""
     monkeypatch.setattr(
         initialiser.records, at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
@@ -102,7 +104,7 @@ def test_interrupted_run_is_finished_by_the_next(
 
 
 def test_installations_of_before_get_no_person(initialiser: Initialiser) -> None:
-    """A start makes nobody in an installation whose clients are there, or are given alone."""
+    """A run creates no user where the demo client exists, or where the file has a client only."""
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40, "tenant": "demo"}
     text = json.dumps({"demo": entry})
     for _ in range(2):
@@ -115,7 +117,7 @@ def test_installations_of_before_get_no_person(initialiser: Initialiser) -> None
 
 
 def test_who_was_deleted_stays_away(initialiser: Initialiser) -> None:
-    """Neither a deleted person nor an old password comes back at the next start."""
+    """A deleted demo user does not return at the next start."""
     initialiser.run()
     login = person(initialiser)
     assert login
@@ -125,7 +127,7 @@ def test_who_was_deleted_stays_away(initialiser: Initialiser) -> None:
 
 
 def test_a_weak_password_is_refused_and_named(initialiser: Initialiser) -> None:
-    """A password of the file that nobody may have stops the start with one line."""
+    """A start stops with one line when the file has a password that breaks the rules."""
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40}
     entry |= {"username": "ada", "password": "demo1234"}
     initialiser.credentials.write_text(json.dumps({"demo": entry}))
@@ -135,7 +137,7 @@ def test_a_weak_password_is_refused_and_named(initialiser: Initialiser) -> None:
 
 
 def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:
-    """A credentials file that was put in place beforehand is taken as it is."""
+    """A credentials file that exists before the first run is used unchanged."""
     secret = "s" * 40
     text = json.dumps({"admin": {"client_id": "wharf-admin", "client_secret": secret}})
     initialiser.credentials.write_text(text)
@@ -147,7 +149,9 @@ def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:
 
 
 def test_file_taken_away_stays_away(initialiser: Initialiser) -> None:
-    """Whoever takes the file away finds no new secrets and no new file at the next start."""
+    """After the credentials file was deleted the next start makes neither a file
+    nor new secrets.
+    """
     initialiser.run()
     old = json.loads(initialiser.credentials.read_text())["admin"]["client_secret"]
     initialiser.credentials.unlink()
@@ -160,7 +164,7 @@ def test_file_taken_away_stays_away(initialiser: Initialiser) -> None:
 
 
 def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
-    """Who disabled the demo client does not get it back at the next start."""
+    """A disabled demo client stays disabled at the next start."""
     initialiser.run()
     initialiser.records.disable("demo", "wharf-demo", 9, act())
     initialiser.run()
@@ -168,7 +172,7 @@ def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
 
 
 def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
-    """A file to which an entry is added keeps members that only a newer release knows."""
+    """A run that adds an entry to the file keeps members that only a newer release knows."""
     initialiser.run(demo=False)
     found = json.loads(initialiser.credentials.read_text())
     found["admin"]["next_member"] = {"a": [1]}
@@ -201,7 +205,7 @@ def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
 def test_unusable_files_are_refused_and_named(
     initialiser: Initialiser, text: str, mode: int, line: str
 ) -> None:
-    """A weak or open secret stops the start with one line that names the file."""
+    """A start stops with one line that names the file when the file is weak, open or malformed."""
     initialiser.credentials.write_text(text)
     initialiser.credentials.chmod(mode)
     with pytest.raises(InitError, match=line) as caught:
@@ -210,7 +214,7 @@ def test_unusable_files_are_refused_and_named(
 
 
 def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path) -> None:
-    """An impossible path is a line, not a traceback; no client exists that nobody can open."""
+    """A start stops with one line when it cannot write the file, and makes no client."""
     (tmp_path / "file").touch()
     initialiser.credentials = tmp_path / "file" / "credentials.json"
     with pytest.raises(InitError, match="cannot be"):
@@ -219,7 +223,7 @@ def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path)
 
 
 def test_a_deleted_demo_tenant_stays_deleted(initialiser: Initialiser) -> None:
-    """A start neither fails on it nor brings its client back, before the purge and after it."""
+    """A deleted demo tenant stays deleted at the next start, before and after its purge."""
     initialiser.run()
     records = initialiser.records
     records.delete_tenant("demo", 5, act(tenant="demo"))

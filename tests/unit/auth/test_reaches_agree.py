@@ -1,4 +1,4 @@
-"""What auth keeps and what upload makes of tokens and the feed are one and the same reach."""
+"""The reach that upload computes from tokens and the feed equals the reach that auth has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GRANTS = st.lists(
     st.fixed_dictionaries(
         {
             "bucket": st.sampled_from(["photos", "inbox", "*"]),
-            # The long ones do not fit into tokens.
+            # The long prefixes do not fit into tokens.
             "prefix": st.sampled_from(["", "a/", "b/", "x" * 200 + "/", "y" * 250 + "/"]),
             "actions": st.sampled_from([["read"], ["write", "list"], ["delete"]]),
         }
@@ -51,7 +51,9 @@ _STEPS = st.lists(
 
 @dataclass
 class Side:
-    """What upload has: tokens, old and new, and what it has heard of the feed."""
+    """The state of an upload service: its tokens of any age, and the part of the feed that it has
+    read.
+    """
 
     auth: AuthService
     client: str
@@ -61,30 +63,30 @@ class Side:
     heard: int = 0
 
     def asked(self, method: str, path: str, **body: Any) -> Any:
-        """What an administrator asks."""
+        """Send an administrator's request, and return the response's document."""
         reply = self.auth.admin(method, f"{TENANT}{path}", json=body or None)
         assert reply.status_code < 300, reply.text
         return reply.get_json(silent=True)
 
     def standing(self) -> Standing:
-        """What auth says."""
+        """Return the client's grants and scopes in auth."""
         found = grants.of_subject(self.auth.records, "demo", self.client)
         assert found is not None
         return found
 
     def group(self, name: str) -> str:
-        """A group, new where there is none."""
+        """Return the id of the group of this name; create the group when it does not exist."""
         if name not in self.groups:
             self.groups[name] = self.asked("POST", "/groups", name=name)["group_id"]
         return self.groups[name]
 
     def token(self) -> None:
-        """A token is issued."""
+        """Issue a token, and keep its claim and its scopes."""
         standing = self.standing()
         self.tokens.append((standing.claim(), frozenset(standing.scopes)))
 
     def hear(self) -> None:
-        """Everything new in the feed."""
+        """Read all new entries of the feed."""
         query = f"?after={self.heard}"
         reply = self.auth.app.test_client().get(
             f"/auth/internal/feed{query}", environ_overrides={"WHARF_INTERNAL": "1"}
@@ -96,14 +98,14 @@ class Side:
                 self.known.take(entry.kind, entry.tenant, entry.id, change)
 
     def resolved(self, claim: GrantsClaim | None, scopes: frozenset[str]) -> Principal:
-        """What upload makes of a token."""
+        """Return the principal that upload computes from a token."""
         reach = EVERYTHING if claim is None else NOTHING
         return self.known.resolve(
             Principal("demo", self.client, scopes, "t", 1, grants=claim, reach=reach)
         )
 
     def agrees(self) -> None:
-        """Each token, whenever it was issued, comes to what auth says now."""
+        """Check that each token has the reach and the scopes that auth has now."""
         self.hear()
         standing = self.standing()
         for claim, scopes in self.tokens:
@@ -112,7 +114,7 @@ class Side:
             assert found.scopes == scopes & set(standing.scopes)
 
     def step(self, what: str, value: Any) -> None:
-        """Something changes, or is asked."""
+        """Run one step: a change, a new token, a restart, or a check."""
         first, _, name = what.partition(" ")
         if what in {"own", "scopes"}:
             wanted = {"grants": value} if what == "own" else {"scopes": sorted(value)}
@@ -135,7 +137,9 @@ class Side:
             self.agrees()
 
     def never_more(self) -> None:
-        """A new token gives no more than auth says, whatever of the feed is known by now."""
+        """Check that the newest token gives no more than auth does, however old the
+        known feed is.
+        """
         claim, scopes = self.tokens[-1]
         try:
             found = self.resolved(claim, scopes)
@@ -153,13 +157,13 @@ class Side:
 
 @pytest.fixture
 def auth_settings(auth_settings: Settings) -> Settings:
-    """Those of other tests, for one who asks more in a minute than an administrator does."""
+    """Return the settings of other tests with a higher limit of administrative requests."""
     return replace(auth_settings, admin_requests_per_minute=10**9)
 
 
 @pytest.fixture
 def client(auth: AuthService) -> str:
-    """The id of a client that begins with every scope for files and without a list."""
+    """Return the id of a new client with every scope for files and without a list of grants."""
     wanted = {"name": "client", "scopes": _FILES}
     return str(auth.admin("POST", f"{TENANT}/clients", json=wanted).get_json()["client_id"])
 
@@ -171,8 +175,8 @@ def client(auth: AuthService) -> str:
 def test_tokens_and_the_feed_say_what_auth_keeps(
     auth: AuthService, client: str, steps: list[tuple[str, Any]]
 ) -> None:
-    """However grants, scopes, groups and members change, and whenever tokens were issued: who has
-    heard the feed makes of each token what auth keeps, also of what is too long for tokens.
+    """Upload computes auth's reach and scopes from any token and the feed, after any changes. This
+    includes grants that are too long for a token.
     """
     side = Side(auth, client)
     for group in auth.records.groups("demo", after="", limit=100):

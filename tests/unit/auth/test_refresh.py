@@ -1,4 +1,4 @@
-"""The grant `refresh_token`: sessions go on, and a token used twice ends them (row 61)."""
+"""The grant `refresh_token`: it continues a session, and a token used twice ends it (row 61)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def revoked_sessions(auth: AuthService) -> list[str]:
 
 
 def test_token_is_changed_for_another(auth: AuthService) -> None:
-    """A new access token of the same session, and a new refresh token in its place."""
+    """A refresh returns a new access token of the same session and a new refresh token."""
     ada = person(auth)
     first = ada.refresh_token()
     session = session_of(ada)
@@ -42,7 +42,7 @@ def test_token_is_changed_for_another(auth: AuthService) -> None:
 
 
 def test_cookie_is_changed_for_another(auth: AuthService) -> None:
-    """A page of this origin sends no parameter, and never sees the refresh token."""
+    """A page of the own origin refreshes with the cookie alone and never sees the refresh token."""
     ada = logged_in(auth)
     first = ada.cookie
     reply = ada.refresh()
@@ -54,7 +54,9 @@ def test_cookie_is_changed_for_another(auth: AuthService) -> None:
 
 
 def test_second_use_revokes_the_family(auth: AuthService) -> None:
-    """The used token, its successors and the access tokens: all end, and the feed says so."""
+    """The second use of a refresh token ends all tokens of its session, and the
+    feed has an entry.
+    """
     ada = person(auth)
     first = ada.refresh_token()
     second = ada.refresh(first).get_json()["refresh_token"]
@@ -73,7 +75,7 @@ def test_second_use_revokes_the_family(auth: AuthService) -> None:
 
 
 def test_other_sessions_go_on(auth: AuthService) -> None:
-    """A stolen token ends the session that it is of, and no other."""
+    """The second use of a refresh token ends its own session and no other."""
     ada = person(auth)
     first, other = ada.refresh_token(), ada.refresh_token()
     ada.refresh(first)
@@ -82,7 +84,7 @@ def test_other_sessions_go_on(auth: AuthService) -> None:
 
 
 def test_of_many_at_once_one_gets_through(auth: AuthService) -> None:
-    """However many use one token at the same time: one success, and then the session is over."""
+    """Of concurrent requests with one refresh token one succeeds, and then the session ends."""
     ada = person(auth)
     token = ada.refresh_token()
     barrier = threading.Barrier(4)
@@ -105,7 +107,7 @@ def test_of_many_at_once_one_gets_through(auth: AuthService) -> None:
 
 
 def test_only_the_digest_is_kept(auth: AuthService) -> None:
-    """Whoever reads the database has no token."""
+    """The database contains a refresh token's hash only."""
     ada = person(auth)
     token = ada.refresh_token()
     auth.records._database.close()
@@ -115,11 +117,13 @@ def test_only_the_digest_is_kept(auth: AuthService) -> None:
     assert rows == [(hash_of(token),)]
 
 
-# scopes
+# Scopes
 
 
 def test_scope_narrows_and_the_next_token_has_all_again(auth: AuthService) -> None:
-    """A narrower access token is asked for once; the session keeps what the role gives."""
+    """A refresh with fewer scopes narrows one access token; the next one has all scopes of the
+    role.
+    """
     ada = person(auth)
     body = ada.refresh(ada.refresh_token(), scope="files:read").get_json()
     assert body["scope"] == "files:read"
@@ -130,25 +134,25 @@ def test_scope_narrows_and_the_next_token_has_all_again(auth: AuthService) -> No
     "scope", ["tenants:admin", "members:admin", "files:read buckets:admin", "x"]
 )
 def test_scope_never_widens(auth: AuthService, scope: str) -> None:
-    """More than the role has is refused, and the refresh token is not used up by that."""
+    """A refresh with a scope beyond the role is refused and does not use up the refresh token."""
     ada = person(auth)
     token = ada.refresh_token()
     refused(ada.refresh(token, scope=scope), 400, "invalid_scope")
     assert ada.refresh(token).status_code == 200
 
 
-# the end of sessions
+# The end of sessions
 
 
 @pytest.fixture
 def short(auth: AuthService) -> AuthService:
-    """A service whose sessions last for 1,000 s, and 400 s unused."""
+    """Return a service whose sessions last for 1,000 s, or for 400 s without use."""
     settings = replace(auth.settings, session_lifetime_seconds=1000, session_idle_seconds=400)
     return replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
 
 
 def test_unused_sessions_end(short: AuthService) -> None:
-    """Past the idle time the token is no good, and up to it it is."""
+    """A refresh token is valid until its session has been idle for too long."""
     ada = person(short)
     token = ada.refresh_token()
     short.clock.now += 399
@@ -158,10 +162,10 @@ def test_unused_sessions_end(short: AuthService) -> None:
 
 
 def test_used_sessions_end_too(short: AuthService) -> None:
-    """Past the whole time the token is no good, however often it was used, nor is any other."""
+    """A session ends after its whole lifetime, however often it is used."""
     ada = person(short)
     token = ada.refresh_token()
-    # No access token outlives its session either.
+    # No access token lives longer than its session.
     for seconds in (700, 400, 100):
         short.clock.now += 300
         body = ada.refresh(token).get_json()
@@ -172,7 +176,7 @@ def test_used_sessions_end_too(short: AuthService) -> None:
 
 
 def test_cookie_lasts_as_long_as_it_can_be_used(short: AuthService) -> None:
-    """Max-Age is the idle time, and less near the end of the session."""
+    """The cookie's Max-Age is the idle time, or the rest of the session when that is shorter."""
     ada = person(short)
     assert "Max-Age=400" in ada.login().headers["Set-Cookie"]
     for expected in (400, 400, 100):
@@ -181,7 +185,7 @@ def test_cookie_lasts_as_long_as_it_can_be_used(short: AuthService) -> None:
 
 
 def test_dead_cookie_is_taken_back(auth: AuthService) -> None:
-    """A browser does not go on sending what is no good."""
+    """A refused refresh removes the browser's cookie."""
     ada = logged_in(auth)
     kept = ada.cookie
     ada.refresh()
@@ -193,7 +197,9 @@ def test_dead_cookie_is_taken_back(auth: AuthService) -> None:
 
 
 def test_suspended_tenant_keeps_its_sessions(auth: AuthService) -> None:
-    """While it is suspended nobody refreshes; resumed, the same token is good."""
+    """A refresh fails while the tenant is suspended; the same token is valid after the tenant
+    resumes.
+    """
     ada = person(auth)
     token = ada.refresh_token()
     auth.admin("POST", "/tenants/demo/suspend")
@@ -202,19 +208,21 @@ def test_suspended_tenant_keeps_its_sessions(auth: AuthService) -> None:
     assert ada.refresh(token).status_code == 200
 
 
-# what is no refresh
+# Requests that are no refresh
 
 
 @pytest.mark.parametrize("token", ["x", "", "\0", "🦊" * 2000, "a" * 60_000])
 def test_odd_tokens_are_refused(auth: AuthService, token: str) -> None:
-    """What was never a token is a 400 of OAuth's."""
+    """A string that was never a refresh token gets an OAuth error with 400."""
     reply = person(auth).refresh(token)
     assert reply.status_code == 400
     assert reply.get_json()["error"] in {"invalid_grant", "invalid_request"}
 
 
 def test_access_token_is_no_refresh_token(auth: AuthService) -> None:
-    """And a refresh token is no access token (row 56)."""
+    """An access token is refused as a refresh token, and a refresh token as an access token (row
+    56).
+    """
     ada = person(auth)
     token = ada.refresh_token()
     refused(ada.refresh(ada.token), 400, "invalid_grant")
@@ -225,7 +233,9 @@ def test_access_token_is_no_refresh_token(auth: AuthService) -> None:
 
 
 def test_one_credential_at_a_time(auth: AuthService) -> None:
-    """A cookie beside the parameter, or a client beside the session, is a mistake of somebody's."""
+    """A request with cookie and parameter, or with a client's secret and a refresh token, is
+    refused.
+    """
     ada = logged_in(auth)
     token = person(auth, "eve").refresh_token()
     refused(ada.refresh(token), 400, "invalid_request")
@@ -238,7 +248,7 @@ def test_one_credential_at_a_time(auth: AuthService) -> None:
 
 
 def test_nothing_to_refresh(auth: AuthService) -> None:
-    """Neither parameter nor cookie: the parameter is missing."""
+    """A refresh with neither parameter nor cookie is refused as a request without the parameter."""
     refused(person(auth).refresh(), 400, "invalid_request")
 
 
@@ -246,7 +256,7 @@ def test_nothing_to_refresh(auth: AuthService) -> None:
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
 )
 def test_other_sites_do_not_refresh_by_cookie(auth: AuthService, headers: dict[str, str]) -> None:
-    """403, and the cookie's token is not used up (row 65)."""
+    """A refresh by cookie from another site gets 403 and does not use up the token (row 65)."""
     ada = logged_in(auth)
     before = ada.cookie
     form = {"grant_type": "refresh_token"}
@@ -259,7 +269,7 @@ def test_other_sites_do_not_refresh_by_cookie(auth: AuthService, headers: dict[s
 
 
 def test_token_in_the_body_is_no_matter_of_origins(auth: AuthService) -> None:
-    """Who sends the token itself needs no browser's word on who asks."""
+    """A refresh with the token in the body is accepted from any origin."""
     ada = person(auth)
     form = {"grant_type": "refresh_token", "refresh_token": ada.refresh_token()}
     reply = ada.browser.post(TOKEN, data=form, headers={"Origin": "https://app.example"})

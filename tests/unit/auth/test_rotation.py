@@ -1,4 +1,4 @@
-"""Rotation of signing keys: nobody is refused by it, and no key lives longer than its tokens."""
+"""Rotation of signing keys: it refuses no valid token, and no key lives longer than its tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BY = Actor("tester")
 
 @dataclass(frozen=True)
 class Key:
-    """A key as far as its turn goes."""
+    """A key with its id and the time since when it exists."""
 
     kid: str
     since: float
@@ -46,8 +46,10 @@ def states(keys: list[Key], now: float) -> dict[str, str]:
 def test_whatever_signed_verifies_until_its_last_token_is_over(
     keys: list[Key], signed_at: int, age: int
 ) -> None:
-    """One key signs at each moment, and it is not retired while a token of it can be alive."""
-    # Keys that are put in place later are not there yet.
+    """One key signs at any moment, and it is not retired while a token that it
+    signed can be valid.
+    """
+    # Keys that are put in place later do not exist yet.
     there = [key for key in keys if key.since <= signed_at] or keys
     (signer,) = [kid for kid, state in states(there, signed_at).items() if state == "signing"]
     later = [key for key in keys if key.since <= signed_at + age or key in there]
@@ -56,14 +58,14 @@ def test_whatever_signed_verifies_until_its_last_token_is_over(
 
 @given(sets_of_keys, st.integers(0, 40_000))
 def test_no_key_signs_before_everybody_knows_it(keys: list[Key], now: int) -> None:
-    """But the oldest, which was there first: a cached key set is old by then (row 62)."""
+    """Only the oldest key signs before every cached key set can contain it (row 62)."""
     (signer,) = [turn.key for turn in turns(keys, now, LONGEST) if turn.state == "signing"]
     assert now >= signer.since + PUBLISH_SECONDS or signer.since == min(key.since for key in keys)
 
 
 @given(sets_of_keys)
 def test_at_last_one_key_is_left(keys: list[Key]) -> None:
-    """When all has passed the newest signs and all others are retired."""
+    """After all periods the newest key signs and all others are retired."""
     now = 20_000 + PUBLISH_SECONDS + LONGEST + LEEWAY_SECONDS
     found = states(keys, now)
     newest = max(keys, key=lambda key: key.since)
@@ -78,10 +80,10 @@ def ring(auth: AuthService) -> KeyRing:
 
 @pytest.fixture
 def rotate(auth: AuthService, ring: KeyRing) -> Callable[[], str]:
-    """Rotates at the test's time."""
+    """Return a function that rotates at the test's time, and returns the new key's id."""
 
     def call() -> str:
-        # Later than the key that is there: the test's time begins with it.
+        # The new key must be later than the first one, which has the time of the test's start.
         auth.clock.now += 10
         kid = key_rotation.rotate(ring, auth.records, auth.clock, BY)
         path = auth.settings.keys_directory / f"{kid}.pem"
@@ -97,13 +99,13 @@ def token(auth: AuthService) -> str:
 
 
 def published(auth: AuthService) -> dict[str, jwt.PyJWK]:
-    """The key set as upload fetches it."""
+    """Return the key set as upload fetches it."""
     return parse(auth.app.test_client().get("/.well-known/jwks.json").get_data())
 
 
 @dataclass
 class Cached:
-    """Keys as somebody knows them who fetched them some time ago."""
+    """A key set that was fetched some time ago."""
 
     keys: dict[str, jwt.PyJWK]
 
@@ -112,14 +114,16 @@ class Cached:
 
 
 def feed(auth: AuthService) -> None:
-    """What upload's follower does each second."""
+    """Send the request that upload's follower sends each second."""
     auth.app.test_client().get("/auth/internal/feed", environ_overrides={"WHARF_INTERNAL": "1"})
 
 
 def test_rotation_refuses_nobody_and_needs_no_restart(
     auth: AuthService, rotate: Callable[[], str]
 ) -> None:
-    """Row 62: hours with a rotation, seen with key sets that are as old as they may be."""
+    """Row 62: a verifier whose cached key set is as old as allowed accepts each token during a
+    rotation.
+    """
     (old,) = published(auth)
     cache = Cached(published(auth))
     verifier = Verifier(cache, issuer=ISSUER, audience="upload", clock=auth.clock)
@@ -129,7 +133,7 @@ def test_rotation_refuses_nobody_and_needs_no_restart(
     signers = []
     alive: list[tuple[float, str]] = []
     for step in range(100):
-        if step % 6 == 5:  # every 300 s, a cache lifetime
+        if step % 6 == 5:  # every 300 s, the lifetime of a cached key set
             cache.keys = published(auth)
         alive = [(end, text) for end, text in alive if end > auth.clock.now]
         alive.append((auth.clock.now + 900, token(auth)))
@@ -141,7 +145,7 @@ def test_rotation_refuses_nobody_and_needs_no_restart(
     assert signers == sorted(signers, key=[old, new].index)
     assert set(signers) == {old, new}
     assert signers.index(new) * JWKS_MAX_AGE_SECONDS / 6 >= PUBLISH_SECONDS - 60
-    # After the longest token nothing is left of the old key.
+    # After the longest token's lifetime the old key is no longer published.
     assert set(published(auth)) == {new}
     assert [path.stem for path in auth.settings.keys_directory.glob("*.pem")] == [new]
     with pytest.raises(BadSignature):
@@ -159,7 +163,7 @@ def test_rotation_refuses_nobody_and_needs_no_restart(
 def test_a_retired_key_is_refused_though_its_file_is_there(
     auth: AuthService, rotate: Callable[[], str]
 ) -> None:
-    """A read-only directory keeps no key alive: time alone retires it."""
+    """A key is retired by time alone, also when its file stays in a read-only directory."""
     (old,) = published(auth)
     new = rotate()
     auth.clock.now += PUBLISH_SECONDS + auth.settings.longest_token_seconds + LEEWAY_SECONDS
@@ -170,7 +174,7 @@ def test_a_retired_key_is_refused_though_its_file_is_there(
 def test_two_replicas_retire_a_key_once(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """Two that sweep one directory do not note twice that a key is gone."""
+    """Two replicas that sweep one directory report the retirement of a key once."""
     (old,) = published(auth)
     rotate()
     other = KeyRing(auth.settings.keys_directory, auth.clock, auth.settings.longest_token_seconds)
@@ -183,7 +187,9 @@ def test_two_replicas_retire_a_key_once(
 def test_only_one_key_waits_for_its_turn(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """A second rotation before the first has come to sign is refused, with the way out."""
+    """A second rotation is refused while a key waits for its turn; the message
+    names the command.
+    """
     pending = rotate()
     with pytest.raises(RotationRefused, match=f"keys retire {pending}"):
         rotate()
@@ -195,7 +201,9 @@ def test_only_one_key_waits_for_its_turn(
 def test_the_key_that_signs_is_not_retired_by_mistake(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """Without a successor never; with one by force only, and then the successor signs at once."""
+    """The key that signs is retired only by force, and only when a successor exists, which then
+    signs.
+    """
     (old,) = published(auth)
     with pytest.raises(RotationRefused, match="no key follows it"):
         key_rotation.retire(ring, auth.records, auth.clock, old, BY, force=True)
@@ -215,7 +223,7 @@ def test_the_key_that_signs_is_not_retired_by_mistake(
 
 
 def test_new_keys_are_private(auth: AuthService, rotate: Callable[[], str]) -> None:
-    """Row 63: mode 0600, and the service that sees another mode keeps what it knows."""
+    """Row 63: a new key file has mode 0600, and the service publishes its public part only."""
     kid = rotate()
     path: Path = auth.settings.keys_directory / f"{kid}.pem"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -226,7 +234,7 @@ def test_new_keys_are_private(auth: AuthService, rotate: Callable[[], str]) -> N
 
 @pytest.mark.parametrize("kid", ["../../x", "/etc/passwd", "x" * 2000, "\u0000"])
 def test_key_ids_are_no_paths(auth: AuthService, kid: str) -> None:
-    """Row 52: an unknown key id is looked up in memory and refused."""
+    """Row 52: the service looks up a token's key id in memory, and refuses an unknown one."""
     key = next(iter(signing.load(auth.settings.keys_directory).values()))
     text = jwt.encode({"iss": ISSUER}, key.private, "RS256", {"typ": "at+jwt", "kid": kid})
     reply = auth.app.test_client().get(

@@ -1,4 +1,4 @@
-"""Somebody new of a name that was somebody else's: what is inherited, and what is not."""
+"""A new user with the name of a deleted user: which grants reach the same files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ GRANTS = [
 
 
 def granted(auth: AuthService) -> tuple[Person, list[str]]:
-    """A new person of the same name with the same grants, and the prefixes that it reaches."""
+    """Return a new user with the same name and grants as before, and the prefixes
+    that it reaches.
+    """
     person = logged_in(auth)
     assert auth.admin("PATCH", f"{USERS}/{person.id}", json={"grants": GRANTS}).status_code == 200
     return person, [one["prefix"] for one in person.call("GET", "/me").get_json()["grants"]]
 
 
 def test_a_name_that_is_given_again(auth: AuthService) -> None:
-    """The new person of the name reaches what `{username}` names, as docs/grants.md warns, and
-    nothing that `{user_id}` named for the one before.
+    """A new user reaches the prefix with the old user's `{username}`, as docs/grants.md warns. It
+    does not reach the prefix with the old user's `{user_id}`.
     """
     first, before = granted(auth)
     assert auth.admin("DELETE", f"{USERS}/{first.id}").status_code == 204

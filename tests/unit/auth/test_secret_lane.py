@@ -26,7 +26,7 @@ ATTACKER, OTHER, THIRD = (f"192.0.2.{number}" for number in (1, 2, 3))
 
 
 class Crowd:
-    """Requests in a lane of one turn at a time; the one that has it keeps it until `end`."""
+    """Requests in a lane with one turn at a time; the first request keeps its turn until `end`."""
 
     def __init__(self, places: int) -> None:
         self.lane = SecretLane(places=places, wait_seconds=30)
@@ -37,7 +37,7 @@ class Crowd:
         self.come("first", "198.51.100.1", "first")
 
     def come(self, name: str, address: str, account: str) -> None:
-        """Have a request come; returns when it has a place, or its refusal."""
+        """Start a request, and return when it has a place or was refused."""
 
         def work() -> None:
             try:
@@ -55,11 +55,11 @@ class Crowd:
 
     @property
     def inside(self) -> int:
-        """How many have a place."""
+        """Return the number of requests that have a place."""
         return len(self.lane._running) + len(self.lane._waiting)
 
     def end(self) -> None:
-        """Give all that wait their turns, one after the other."""
+        """End the first request, so that all waiting requests get their turns."""
         self._ended.set()
         for thread in self._threads:
             thread.join()
@@ -82,7 +82,9 @@ def crowd(places: int) -> Iterator[Crowd]:
 
 
 def test_networks_take_turns() -> None:
-    """A second address is served after one request of the first, however many of those wait."""
+    """Networks take turns: a second address waits for one request of the first,
+    however many wait.
+    """
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -95,7 +97,7 @@ def test_networks_take_turns() -> None:
 
 
 def test_addresses_of_one_host_are_one() -> None:
-    """Of IPv6 the first 64 bits count: a host that uses many addresses has one turn at a time."""
+    """All IPv6 addresses of one /64 count as one network, which has one turn at a time."""
     with crowd(places=20) as found:
         for number in range(5):
             found.come(f"attacker {number}", f"2001:db8::{number}", "account")
@@ -105,7 +107,9 @@ def test_addresses_of_one_host_are_one() -> None:
 
 
 def test_accounts_of_one_network_take_turns() -> None:
-    """Behind a proxy, where all have one address, another account waits for one turn of each."""
+    """Accounts of one network take turns, so a busy account does not delay others
+    behind a proxy.
+    """
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -119,7 +123,9 @@ def test_accounts_of_one_network_take_turns() -> None:
 
 
 def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
-    """The account that has the most gives a place up; one of many accounts keeps its own."""
+    """In a full lane of one network the account with the most places gives one up for another
+    account.
+    """
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -131,7 +137,7 @@ def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
 
 
 def test_a_full_lane_takes_a_newcomer() -> None:
-    """The network that has the most places gives one up: its last, which is told to come again."""
+    """In a full lane the network with the most places loses its last place to another network."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -143,7 +149,7 @@ def test_a_full_lane_takes_a_newcomer() -> None:
 
 
 def test_many_addresses_with_one_account() -> None:
-    """An account that is tried from everywhere gives up a place to another account's login."""
+    """In a full lane the account with the most places loses one to another account's login."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", f"203.0.113.{number}", "account")
@@ -154,7 +160,7 @@ def test_many_addresses_with_one_account() -> None:
 
 
 def test_nobody_gives_way_to_a_network_that_has_more() -> None:
-    """A network that fills the lane by one account pushes nobody out by another account."""
+    """A network that fills the lane with one account gains no place with another account."""
     with crowd(places=6) as found:
         for number in range(4):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -166,7 +172,7 @@ def test_nobody_gives_way_to_a_network_that_has_more() -> None:
 
 
 def test_who_has_the_most_is_refused() -> None:
-    """More of the same address than there are places: each further one is 429, none waits."""
+    """When one address has all places, each further request of it gets 429 without waiting."""
     with crowd(places=6) as found:
         for number in range(20):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -176,7 +182,7 @@ def test_who_has_the_most_is_refused() -> None:
 
 
 def test_the_refusal_says_when_to_come_again() -> None:
-    """It is the problem of all limits: `Retry-After`, and the name of the limit."""
+    """The refusal is the problem of rate limits, with `Retry-After` and the name of the limit."""
     refusal = share_taken()
     assert refusal.problem == RATE_LIMITED
     assert dict(refusal.headers)["Retry-After"] == "1"
@@ -184,7 +190,7 @@ def test_the_refusal_says_when_to_come_again() -> None:
 
 
 def test_all_different_and_full() -> None:
-    """Where nobody has more than one place, a newcomer is told that the service is busy."""
+    """In a full lane where no account has two places a new request is refused as busy."""
     with crowd(places=4) as found:
         for number in range(3):
             found.come(f"{number}", f"203.0.113.{number}", f"account {number}")
@@ -193,7 +199,7 @@ def test_all_different_and_full() -> None:
 
 
 def test_a_place_comes_back() -> None:
-    """Whatever becomes of a request, its place is free afterwards."""
+    """A request releases its place when it succeeds, fails or is refused."""
     lane = SecretLane(places=2, wait_seconds=0.01)
     asker = Asker.at(ATTACKER, "account")
     with lane.turn(asker), pytest.raises(HashingBusy), lane.turn(Asker.at(OTHER, "other")):
@@ -206,7 +212,9 @@ def test_a_place_comes_back() -> None:
 
 
 def test_places_are_no_more_for_many_at_once() -> None:
-    """Whatever number may be hashed at once, no more have places, one of them a newcomer's."""
+    """The number of places is limited for any number of concurrent hashes; the last is for a
+    newcomer.
+    """
     lane = SecretLane(at_once=64, wait_seconds=0.01)
     with ExitStack() as stack:
         for number in range(PLACES - 1):
@@ -217,7 +225,7 @@ def test_places_are_no_more_for_many_at_once() -> None:
 
 
 def test_threads_are_more_than_places() -> None:
-    """Requests with a secret leave four threads of each process to all other requests."""
+    """Requests with a secret leave four threads of each process to other requests."""
     ini = (ROOT / "services/auth/uwsgi.ini").read_text()
     found = re.search(r"^threads = (\d+)$", ini, re.MULTILINE)
     assert found is not None

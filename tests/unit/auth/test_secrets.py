@@ -1,4 +1,4 @@
-"""Client secrets: random, hashed, few at a time."""
+"""Client secrets: they are random and hashed, and few are verified at the same time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hasher() -> Hasher:
 
 
 def test_secrets_are_256_random_bits() -> None:
-    """43 characters that need no escape anywhere, never twice the same."""
+    """A secret has 43 characters that need no escape, and each secret is different."""
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in made)
@@ -32,7 +32,7 @@ def test_secrets_are_256_random_bits() -> None:
 
 @pytest.mark.usefixtures("real_hashes")
 def test_hash_has_the_parameters_of_owasp() -> None:
-    """argon2id with 7 MiB, five passes, one lane."""
+    """A hash is argon2id with 7 MiB, five passes and one lane."""
     assert Hasher().hash("x").startswith("$argon2id$v=19$m=7168,t=5,p=1$")
 
 
@@ -42,7 +42,7 @@ def test_hash_is_salted(hasher: Hasher) -> None:
 
 
 def test_matching_finds_any_of_the_kept(hasher: Hasher) -> None:
-    """One of two secrets is enough; another one, or none kept, is not."""
+    """A secret matches when it is one of the client's secrets, and no other secret matches."""
     first, second = new_secret(), new_secret()
     kept = [kept_secret(one, hasher, 0) for one in (first, second)]
     assert hasher.matching(first, kept)
@@ -53,7 +53,7 @@ def test_matching_finds_any_of_the_kept(hasher: Hasher) -> None:
 
 
 def test_equal_ends_do_not_confuse(hasher: Hasher) -> None:
-    """Two secrets that end alike are both tried."""
+    """Two secrets with an equal end are both verified."""
     ends = ["a" * 39 + "same", "b" * 39 + "same"]
     kept = [kept_secret(one, hasher, 0) for one in ends]
     assert all(hasher.matching(one, kept) for one in ends)
@@ -61,13 +61,13 @@ def test_equal_ends_do_not_confuse(hasher: Hasher) -> None:
 
 
 def test_broken_hash_matches_nothing(hasher: Hasher) -> None:
-    """A damaged row locks one client out, and is no error."""
+    """A damaged hash matches no secret and raises no error."""
     secret = new_secret()
     assert not hasher.matching(secret, [Secret("1", secret[-4:], "$argon2id$broken", 0)])
 
 
 class CountingArgon2:
-    """Stands for argon2: counts, and says how many ran at once."""
+    """A replacement for argon2 that counts calls, and the most that ran at the same time."""
 
     def __init__(self) -> None:
         self.calls, self.running, self.most = 0, 0, 0
@@ -90,7 +90,7 @@ def counted(hasher: Hasher) -> CountingArgon2:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_one_verification_whatever_is_kept(number: int) -> None:
-    """None, one or two secrets kept: the work is the same, so the time tells nothing."""
+    """One secret costs one verification, whether the client has none, one or two."""
     hasher = Hasher()
     fake = counted(hasher)
     fake.release.set()
@@ -100,7 +100,9 @@ def test_one_verification_whatever_is_kept(number: int) -> None:
 
 
 def test_few_are_verified_at_once() -> None:
-    """Each costs 7 MiB: the others wait, and give up after a while."""
+    """Only two secrets are verified at the same time; others wait, and give up
+    after the timeout.
+    """
     hasher = Hasher(SecretLane(2, wait_seconds=0.2))
     fake = counted(hasher)
     outcomes: list[str] = []
@@ -123,11 +125,11 @@ def test_few_are_verified_at_once() -> None:
     assert fake.most == 2
 
 
-# scopes
+# Scopes
 
 
 def test_scopes_have_one_order() -> None:
-    """Twice the same scope is one, and the order is fixed."""
+    """Scopes are returned once each and in a fixed order."""
     assert scopes.ordered(["files:write", "files:read", "files:write"]) == (
         "files:read",
         "files:write",
@@ -136,7 +138,7 @@ def test_scopes_have_one_order() -> None:
 
 @pytest.mark.parametrize("requested", [None, "", "  "])
 def test_no_request_means_all(requested: str | None) -> None:
-    """RFC 6749 section 3.3: the server's default is all that was granted."""
+    """A request without scopes gets all that the client has (RFC 6749 section 3.3)."""
     assert scopes.narrowed(("files:read", "files:write"), requested) == (
         "files:read",
         "files:write",
@@ -145,6 +147,6 @@ def test_no_request_means_all(requested: str | None) -> None:
 
 @pytest.mark.parametrize("requested", ["files:delete", "files:read files:delete", "x"])
 def test_nothing_is_granted_beyond(requested: str) -> None:
-    """One scope too many and nothing is given."""
+    """A request with one scope too many gets no scope."""
     with pytest.raises(scopes.UnknownScope):
         scopes.narrowed(("files:read", "files:write"), requested)

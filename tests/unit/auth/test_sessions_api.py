@@ -1,4 +1,4 @@
-"""`/auth/me` and `/auth/sessions`: what people see and change of themselves."""
+"""`/auth/me` and `/auth/sessions`: what users can read and change of their own account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ NEW = "another good one"
 
 
 def test_me(auth: AuthService) -> None:
-    """The person, its role, the token's scopes and the session, kept by no cache."""
+    """`/auth/me` returns the user, its role, the token's scopes and the session; no cache may store
+    it.
+    """
     ada = logged_in(auth, role="owner")
     reply = ada.call("GET", "/me")
     assert reply.headers["Cache-Control"] == "no-store"
@@ -34,7 +36,7 @@ def test_me(auth: AuthService) -> None:
     [("GET", "/me"), ("GET", "/sessions"), ("DELETE", "/sessions/x"), ("PUT", "/me/password")],
 )
 def test_only_people_have_sessions(auth: AuthService, method: str, path: str) -> None:
-    """Without a token 401; with a program's 403."""
+    """These routes refuse a request without a token with 401, and a client's token with 403."""
     client = auth.app.test_client()
     assert client.open(f"/auth{path}", method=method).status_code == 401
     token = auth.post_token(client="admin").get_json()["access_token"]
@@ -47,7 +49,9 @@ def test_only_people_have_sessions(auth: AuthService, method: str, path: str) ->
 
 
 def test_sessions_are_listed(auth: AuthService) -> None:
-    """The own ones that can go on, with where they came from; the token's own is marked."""
+    """The list has the user's own active sessions with address and program; the current one is
+    marked.
+    """
     ada = person(auth)
     person(auth, "eve").login()
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
@@ -69,7 +73,7 @@ def test_sessions_are_listed(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """A cursor leads through all sessions."""
+    """The pages of the list contain each session once."""
     ada = person(auth)
     for _ in range(3):
         ada.refresh_token()
@@ -82,7 +86,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_idle_and_ended_sessions_are_not_listed(auth: AuthService) -> None:
-    """What cannot go on is no session any more."""
+    """The list omits sessions that were idle for too long or have ended."""
     settings = replace(auth.settings, session_idle_seconds=400)
     short = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = person(short)
@@ -96,7 +100,9 @@ def test_idle_and_ended_sessions_are_not_listed(auth: AuthService) -> None:
 
 
 def test_session_is_ended(auth: AuthService) -> None:
-    """Its tokens are refused at once; other sessions go on; a second time there is none."""
+    """A deleted session's tokens are refused immediately, other sessions continue, a repetition
+    gets 404.
+    """
     ada = person(auth)
     token = ada.refresh_token()
     phone = replace(ada)
@@ -110,7 +116,7 @@ def test_session_is_ended(auth: AuthService) -> None:
 
 
 def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
-    """Of another user it is as absent, an owner's colleague included (row 67)."""
+    """A session of another user gets 404 as an absent one does, also from an owner (row 67)."""
     ada, boss = logged_in(auth), logged_in(auth, "boss", "owner")
     (one,) = ada.call("GET", "/sessions").get_json()["sessions"]
     replies = [boss.call("DELETE", f"/sessions/{name}") for name in (one["session_id"], "0" * 32)]
@@ -119,11 +125,13 @@ def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
     assert ada.call("GET", "/me").status_code == 200
 
 
-# the own password
+# The own password
 
 
 def test_password_is_changed(auth: AuthService) -> None:
-    """The session that changes it goes on, all others end, and only the new one is good."""
+    """A changed password keeps the session that changed it, ends all others, and replaces the old
+    one.
+    """
     ada = logged_in(auth)
     phone = replace(ada, browser=auth.app.test_client())
     phone.login()
@@ -139,7 +147,9 @@ def test_password_is_changed(auth: AuthService) -> None:
 
 
 def test_wrong_password_changes_nothing_and_counts(auth: AuthService) -> None:
-    """A stolen token does not find out the password: failures are those of logins."""
+    """Wrong current passwords count as failed logins, so a stolen token cannot
+    guess the password.
+    """
     settings = replace(auth.settings, login_free_failures=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = logged_in(limited)
@@ -153,7 +163,7 @@ def test_wrong_password_changes_nothing_and_counts(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("password", ["short", "password1", "ada12345", "x" * 257])
 def test_new_password_follows_the_rules(auth: AuthService, password: str) -> None:
-    """422 says what is wrong with it, and the old one stays."""
+    """A new password that breaks the rules gets 422, and the old one stays valid."""
     ada = logged_in(auth)
     body = {"current_password": PASSWORD, "new_password": password}
     assert ada.call("PUT", "/me/password", json=body).status_code == 422

@@ -13,7 +13,7 @@ from wharf_auth.settings import Settings
 
 
 def test_defaults_follow_from_the_data() -> None:
-    """One variable is enough to start."""
+    """`WHARF_DATA` alone is enough to start; all other settings have defaults."""
     found = read_settings(Settings, {"WHARF_DATA": "/srv/wharf"})
     assert found.effective_database_url == "sqlite:////srv/wharf/auth/auth.db"
     assert str(found.keys_directory) == "/srv/wharf/auth/keys"
@@ -23,7 +23,7 @@ def test_defaults_follow_from_the_data() -> None:
 
 
 def test_limits_are_counted_in_the_process_outside_uwsgi() -> None:
-    """uWSGI's shared cache is the default where there is one."""
+    """Outside uWSGI, which has a shared cache, limits are counted in the process by default."""
     found = read_settings(Settings, {"WHARF_DATA": "/srv/wharf"})
     assert found.effective_limits_url == "memory://"
 
@@ -48,7 +48,7 @@ def test_life_of_tokens_is_bounded(seconds: str) -> None:
     ],
 )
 def test_issuer_is_a_plain_url(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
-    """Two spellings of one issuer would make two issuers."""
+    """An issuer that is not a plain URL is refused, because two spellings would be two issuers."""
     monkeypatch.setenv("WHARF_DATA", "/srv/wharf")
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     with pytest.raises(SettingsError, match="WHARF_ISSUER"):
@@ -66,14 +66,16 @@ def test_issuer_is_a_plain_url(monkeypatch: pytest.MonkeyPatch, issuer: str) -> 
 def test_gateway_is_the_issuer_without_auth(
     monkeypatch: pytest.MonkeyPatch, issuer: str, gateway: str
 ) -> None:
-    """All addresses in answers are built on it."""
+    """The gateway's URL, on which all addresses in responses are built, is the issuer without
+    `/auth`.
+    """
     monkeypatch.setenv("WHARF_DATA", "/srv/wharf")
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     assert auth_settings.read().gateway_url == gateway
 
 
 def test_passwords_in_urls_are_not_shown() -> None:
-    """The URLs of database and limits may hold passwords."""
+    """The representation of the settings omits passwords in URLs."""
     found = Settings(
         data=Path("/d"),
         database_url="postgresql://u:s3cret@h/d",

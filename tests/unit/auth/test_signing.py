@@ -1,4 +1,4 @@
-"""The private keys: which are taken, which are refused, which one signs."""
+"""Private keys: which are accepted, which are refused, and which one signs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from wharf_auth.signing import (
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A directory with one key."""
+    """Return a directory with one key."""
     create(tmp_path / "keys")
     return tmp_path / "keys"
 
 
 def write(directory: Path, key: PrivateKeyTypes, name: str = "other.pem") -> Path:
-    """Puts a key in place as an operator would."""
+    """Write a key file as an operator would."""
     path = directory / name
     path.write_bytes(
         key.private_bytes(
@@ -54,7 +54,7 @@ def only(directory: Path) -> Path:
 
 
 def test_new_keys_are_private_and_named_by_their_thumbprint(directory: Path) -> None:
-    """Mode 0600 in a directory of mode 0700, nothing left beside it."""
+    """A new key has mode 0600 in a directory of mode 0700, and is named by its thumbprint."""
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert [entry.name for entry in directory.iterdir()] == [only(directory).name]
     assert stat.S_IMODE(only(directory).stat().st_mode) == 0o600
@@ -64,7 +64,7 @@ def test_new_keys_are_private_and_named_by_their_thumbprint(directory: Path) -> 
 
 
 def test_new_keys_belong_to_whom_the_directory_belongs(directory: Path) -> None:
-    """What root makes at the command line, the service's own user can read."""
+    """A new key has the owner of its directory, so the service can read a key that root made."""
     if os.geteuid() == 0:
         os.chown(directory, 12345, 12345)
     path = directory / f"{create(directory)}.pem"
@@ -75,7 +75,7 @@ def test_new_keys_belong_to_whom_the_directory_belongs(directory: Path) -> None:
 
 
 def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
-    """SHA-256 over e, kty and n in this order, without spaces."""
+    """The thumbprint is the SHA-256 over e, kty and n in this order, without spaces (RFC 7638)."""
     (key,) = load(directory).values()
     jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
     text = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
@@ -85,7 +85,7 @@ def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660, 0o602, 0o601])
 def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) -> None:
-    """A key that others may have read is no secret any more (security.md 80)."""
+    """A key file that others may read is refused by its path (security.md 80)."""
     path = only(directory)
     path.chmod(mode)
     with pytest.raises(SigningKeyError) as caught:
@@ -94,21 +94,21 @@ def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) 
 
 
 def test_directory_open_to_others_is_refused(directory: Path) -> None:
-    """Whoever may write there could put a key of their own."""
+    """A key directory that others may write is refused, because they could add a key."""
     directory.chmod(0o770)
     with pytest.raises(SigningKeyError, match=r"key directory .* is open to others"):
         KeyRing(directory)
 
 
 def test_weak_keys_are_refused_and_named(directory: Path) -> None:
-    """1024 bits are not enough."""
+    """A key of 1,024 bits is refused by its path."""
     write(directory, rsa.generate_private_key(65537, 1024))
     with pytest.raises(SigningKeyError, match=r"other\.pem is weak: 1024 bits"):
         KeyRing(directory)
 
 
 def test_other_kinds_of_keys_are_refused(directory: Path) -> None:
-    """An elliptic key cannot sign RS256."""
+    """A key that is not RSA is refused, because it cannot sign RS256."""
     write(directory, ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(SigningKeyError, match=r"other\.pem is not an RSA key"):
         KeyRing(directory)
@@ -116,7 +116,7 @@ def test_other_kinds_of_keys_are_refused(directory: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\n"])
 def test_garbage_is_refused_and_named(directory: Path, content: bytes) -> None:
-    """A damaged file stops the start."""
+    """A damaged key file is refused at startup by its path."""
     path = directory / "other.pem"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -125,7 +125,7 @@ def test_garbage_is_refused_and_named(directory: Path, content: bytes) -> None:
 
 
 def test_public_key_is_refused(directory: Path) -> None:
-    """A public key cannot sign."""
+    """A public key is refused, because it cannot sign."""
     (key,) = load(directory).values()
     path = directory / "other.pem"
     path.write_bytes(
@@ -139,7 +139,7 @@ def test_public_key_is_refused(directory: Path) -> None:
 
 
 def test_missing_keys_say_how_to_make_them(tmp_path: Path) -> None:
-    """No directory, or an empty one: one line with the command."""
+    """Without a key the message names the command that makes one."""
     with pytest.raises(SigningKeyError, match="wharf-auth init"):
         KeyRing(tmp_path / "absent")
     tmp_path.chmod(0o700)
@@ -148,7 +148,7 @@ def test_missing_keys_say_how_to_make_them(tmp_path: Path) -> None:
 
 
 def test_messages_are_one_line_without_the_key(directory: Path) -> None:
-    """What stops the start can be shown to anybody."""
+    """A message about a key is one line and contains no part of the key."""
     only(directory).chmod(0o644)
     with pytest.raises(SigningKeyError) as caught:
         KeyRing(directory)
@@ -157,7 +157,7 @@ def test_messages_are_one_line_without_the_key(directory: Path) -> None:
 
 
 def test_new_key_is_published_at_once_and_signs_later(directory: Path) -> None:
-    """A rotation gives everybody the time to fetch the key before it signs (security.md 62)."""
+    """A new key is published immediately and signs after all caches have it (security.md 62)."""
     first = only(directory).stem
     clock = Clock(only(directory).stat().st_mtime + 10_000)
     ring = KeyRing(directory, clock)
@@ -174,7 +174,7 @@ def test_new_key_is_published_at_once_and_signs_later(directory: Path) -> None:
 
 
 def test_retired_key_is_gone_without_a_restart(directory: Path) -> None:
-    """Removing the file ends the key (security.md 62)."""
+    """A key ends without a restart when its file is removed (security.md 62)."""
     clock = Clock(only(directory).stat().st_mtime)
     ring = KeyRing(directory, clock)
     retired = only(directory)
@@ -186,7 +186,7 @@ def test_retired_key_is_gone_without_a_restart(directory: Path) -> None:
 
 
 def test_first_key_signs_at_once(directory: Path) -> None:
-    """With a single key there is nothing to wait for."""
+    """A single key signs immediately."""
     ring = KeyRing(directory, Clock(only(directory).stat().st_mtime))
     assert jwt.get_unverified_header(ring.sign({}))["kid"] == only(directory).stem
 
@@ -194,7 +194,7 @@ def test_first_key_signs_at_once(directory: Path) -> None:
 def test_trouble_while_running_keeps_the_known_keys(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bad file that appears later is logged, and service goes on."""
+    """A bad file that appears later is logged, and the known keys stay in use."""
     clock = Clock(only(directory).stat().st_mtime)
     ring, kid = KeyRing(directory, clock), only(directory).stem
     write(directory, rsa.generate_private_key(65537, 1024))
@@ -209,7 +209,7 @@ def test_trouble_while_running_keeps_the_known_keys(
 
 
 def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
-    """The id comes from the key, so a mounted secret may have any name."""
+    """A key file may have any name, because the id is computed from the key."""
     key = rsa.generate_private_key(65537, 3072)
     write(directory, key)
     assert thumbprint(key.public_key()) in load(directory)
@@ -217,14 +217,14 @@ def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"sid": "s"}, {"act": {"sub": "c"}}])
 def test_what_narrows_nothing_is_not_marked(directory: Path, claims: dict[str, object]) -> None:
-    """A token that narrows nothing demands no extension: 0.1.0 takes it as well."""
+    """A token without a narrowing claim demands no extension, so release 0.1.0 accepts it."""
     header = jwt.get_unverified_header(KeyRing(directory).sign(claims))
     assert set(header) == {"alg", "typ", "kid"}
 
 
 def test_tickets_are_marked(directory: Path) -> None:
-    """The header of a ticket says that the claim narrows the token: who knows nothing of tickets
-    refuses it, and does not take it for a full token.
+    """A ticket's header demands an extension for its narrowing claim. A verifier that does not know
+    tickets therefore refuses it, instead of accepting a full token.
     """
     ring = KeyRing(directory)
     token = ring.sign({"sub": "c", "ticket": {"bucket": "photos", "prefix": ""}})

@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants` for administrators."""
+"""`/auth/v1/tenants`: the API that manages tenants, called by an administrator."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_create_and_read(auth: AuthService) -> None:
 
 
 def test_display_name_defaults_to_the_name(auth: AuthService) -> None:
-    """Only the name is needed."""
+    """The display name is the tenant's name unless one is given."""
     made = auth.admin("POST", "/tenants", json={"tenant": "acme"}).get_json()
     assert made["display_name"] == "acme"
 
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "0x0", "a" * 63])
 def test_names_that_are_allowed(auth: AuthService, name: str) -> None:
-    """3 to 63 of a-z, 0-9 and hyphens."""
+    """A tenant's name has 3 to 63 characters of a-z, 0-9 and hyphens."""
     assert auth.admin("POST", "/tenants", json={"tenant": name}).status_code == 201
     assert auth.admin("GET", f"/tenants/{name}").status_code == 200
 
@@ -62,7 +62,7 @@ def test_names_that_are_allowed(auth: AuthService, name: str) -> None:
     ],
 )
 def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
-    """Everything else is refused, a line end after a good name included."""
+    """Any other name is refused with 422, also a valid one with a line end."""
     reply = auth.admin("POST", "/tenants", json={"tenant": name})
     assert reply.status_code == 422
     assert reply.get_json()["type"] == "/problems/unprocessable"
@@ -70,13 +70,15 @@ def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 201, "a\nb", "a\u202eb", "\0", "a\u200bb"])
 def test_display_names_are_readable(auth: AuthService, text: str) -> None:
-    """A name for people is neither empty nor long, and holds nothing invisible."""
+    """A display name of spaces, of more than 200 characters, or with a hidden
+    character gets 422.
+    """
     reply = auth.admin("POST", "/tenants", json={"tenant": "acme", "display_name": text})
     assert reply.status_code == (201 if text == "" else 422)
 
 
 def test_display_names_are_nfc(auth: AuthService) -> None:
-    """Two spellings of one name are stored as one."""
+    """A display name is stored in Unicode NFC."""
     made = auth.admin(
         "POST", "/tenants", json={"tenant": "acme", "display_name": "Cafe\u0301 日本"}
     )
@@ -84,7 +86,7 @@ def test_display_names_are_nfc(auth: AuthService) -> None:
 
 
 def test_names_are_never_reused(auth: AuthService) -> None:
-    """A second tenant of the same name is a conflict."""
+    """A second tenant of the same name gets 409."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     reply = auth.admin("POST", "/tenants", json={"tenant": "acme"})
     assert reply.status_code == 409
@@ -103,32 +105,32 @@ def test_names_are_never_reused(auth: AuthService) -> None:
     ],
 )
 def test_unknown_and_missing_members_are_refused(auth: AuthService, body: object) -> None:
-    """No member sets what a client may not set (security.md 68)."""
+    """A body with an unknown or missing member gets 422 (security.md 68)."""
     assert auth.admin("POST", "/tenants", json=body).status_code == 422
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"nul", b'{"tenant": NaN}'])
 def test_broken_json_is_malformed(auth: AuthService, raw: bytes) -> None:
-    """What is no JSON is a 400."""
+    """A body that is not JSON gets 400."""
     reply = auth.admin("POST", "/tenants", data=raw, content_type="application/json")
     assert reply.status_code == 400
 
 
 def test_deep_json_is_refused(auth: AuthService) -> None:
-    """Nesting neither exhausts the stack nor is taken for a tenant."""
+    """A deeply nested JSON body gets 400 or 422 and does not exhaust the stack."""
     reply = auth.admin("POST", "/tenants", data=b"[" * 50_000, content_type="application/json")
     assert reply.status_code in {400, 422}
 
 
 def test_other_content_types_are_refused(auth: AuthService) -> None:
-    """A form of another site cannot create a tenant."""
+    """A form gets 415, so a page of another site cannot create a tenant."""
     reply = auth.admin("POST", "/tenants", data={"tenant": "acme"})
     assert reply.status_code == 415
     assert reply.get_json()["expected"] == "application/json"
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """A cursor leads through all tenants in order of their names."""
+    """The pages of the list contain each tenant once, in the order of their names."""
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     names, cursor = [], ""
@@ -150,12 +152,12 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
     ],
 )
 def test_odd_pages_are_malformed(auth: AuthService, query: str) -> None:
-    """A page has 1 to 1000 entries, and a cursor comes from us."""
+    """A malformed `limit` or `cursor` gets 400."""
     assert auth.admin("GET", f"/tenants?{query}").status_code == 400
 
 
 def test_suspend_and_resume(auth: AuthService) -> None:
-    """Both answer 204, again and again; the state says so, and the first moment is kept."""
+    """Suspend and resume return 204 each time, the state changes, and the first time is kept."""
     for _ in range(2):
         assert auth.admin("POST", "/tenants/demo/suspend").status_code == 204
         auth.clock.now += 1
@@ -169,7 +171,7 @@ def test_suspend_and_resume(auth: AuthService) -> None:
 
 
 def test_reserved_tenant_cannot_be_suspended(auth: AuthService) -> None:
-    """Otherwise nobody could resume it."""
+    """The reserved tenant cannot be suspended, because then no client could resume it."""
     reply = auth.admin("POST", "/tenants/wharf-admin/suspend")
     assert reply.status_code == 409
     assert reply.get_json()["type"] == "/problems/tenant-reserved"
@@ -191,11 +193,11 @@ def test_reserved_tenant_cannot_be_suspended(auth: AuthService) -> None:
     ],
 )
 def test_absent_tenants_are_not_found(auth: AuthService, method: str, path: str) -> None:
-    """What is not there, and what cannot be there, is a 404."""
+    """A request for a tenant or client that is absent, or has an impossible name, gets 404."""
     assert auth.admin(method, path).status_code == 404
 
 
-# who may
+# Permissions
 
 
 ROUTES = [
@@ -212,7 +214,9 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_needs_a_token(auth: AuthService, method: str, path: str) -> None:
-    """Without a token, with one of another audience, or with a narrower one: refused."""
+    """Each route refuses a missing token, a token for another audience, and a
+    damaged one with 401.
+    """
     client = auth.app.test_client()
     demo = auth.post_token().get_json()["access_token"]
     narrow = auth.post_token({"scope": "files:read"}, client="admin").get_json()["access_token"]
@@ -225,7 +229,7 @@ def test_every_route_needs_a_token(auth: AuthService, method: str, path: str) ->
 
 
 def test_scope_is_checked(auth: AuthService) -> None:
-    """A token for auth without `tenants:admin` may do nothing here."""
+    """A token for auth without `tenants:admin` gets 403 from each route."""
     now = int(auth.clock())
     token = KeyRing(auth.settings.keys_directory).sign(
         {
@@ -248,7 +252,7 @@ def test_scope_is_checked(auth: AuthService) -> None:
 
 
 def test_disabled_administrator_is_out_at_once(auth: AuthService) -> None:
-    """A token ends with its client: no quarter of an hour of power is left."""
+    """A disabled administrator's token is refused immediately."""
     assert auth.admin("GET", "/tenants").status_code == 200
     auth.records.disable("wharf-admin", "wharf-admin", 9, act())
     reply = auth.admin("GET", "/tenants")
@@ -257,7 +261,7 @@ def test_disabled_administrator_is_out_at_once(auth: AuthService) -> None:
 
 
 def test_requests_are_limited_by_client(auth: AuthService) -> None:
-    """Past the limit a client waits, and is told how long."""
+    """A client beyond the limit of requests gets 429 with the time to wait."""
     settings = replace(auth.settings, admin_requests_per_minute=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     replies = [limited.admin("GET", "/tenants/demo") for _ in range(4)]

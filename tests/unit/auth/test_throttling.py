@@ -1,4 +1,4 @@
-"""Failed logins make an account wait in its network; nobody gets in while nothing is counted."""
+"""Failed logins delay an account in its network; without counting no person can log in."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from wharf_auth.domain.login_delays import (
     LoginLimits,
 )
 
-# The delay of an account in a network.
+# The delay of an account in a network
 
 
 def test_waits_double_up_to_a_longest_one() -> None:
-    """1 s after the free failures, then 2 s, 4 s … and never more than the setting."""
+    """The delay is 1 s after the free failures, doubles with each failure, and has a maximum."""
     delays = LoginDelays(free_failures=3, longest_seconds=20)
     waits = [delays.waits(failures, 1000, 1000) for failures in range(10)]
     assert waits == [0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]
     assert delays.waits(10**6, 1000, 21_000) == 0
-    # Another clock of the same installation, and one that was set back by a day.
+    # The clock of another process may be ahead, or a clock may have been set back by a day.
     assert delays.waits(3, 9000, 1000) == 1000
     assert delays.waits(9, 86_400_000, 1000) == 0
 
 
 def test_delays_of_clients_are_short() -> None:
-    """A client waits for a minute at most, whatever a person does."""
+    """A client waits for a minute at most, whatever the maximum of persons is."""
     for longest, of_client in ((900, CLIENT_LONGEST_SECONDS), (5, 5)):
         limits = LoginLimits(LoginDelays(3, longest), 100)
         assert limits.delays_of(person=False).longest_seconds == of_client
@@ -42,7 +42,9 @@ def test_delays_of_clients_are_short() -> None:
 
 
 def test_after_the_free_failures_an_account_waits(limited: AuthService) -> None:
-    """Even the right secret waits, with `Retry-After` and OAuth's error, and then it is good."""
+    """After the free failures the right secret too gets 429 with `Retry-After`, until the delay is
+    over.
+    """
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     here = {"REMOTE_ADDR": HERE}
     reply = limited.post_token(environ_overrides=here)
@@ -58,7 +60,7 @@ def test_after_the_free_failures_an_account_waits(limited: AuthService) -> None:
 
 
 def test_refused_tries_make_no_wait_longer(limited: AuthService) -> None:
-    """A try that was refused was not verified, and counts for nothing."""
+    """A refused attempt is not verified and does not make the delay longer."""
     ada = person(limited)
     assert [attempt(ada) for _ in range(9)] == [401] * 3 + [429] * 6
     limited.clock.now += 1
@@ -70,7 +72,9 @@ def test_refused_tries_make_no_wait_longer(limited: AuthService) -> None:
 
 
 def test_a_person_waits_under_each_spelling(limited: AuthService) -> None:
-    """Case and width of a name make no other account of it; another tenant does."""
+    """An account waits under each spelling of its name; the same name in another
+    tenant does not.
+    """
     ada = person(limited)
     assert [attempt(ada) for _ in range(3)] == [401] * 3
     assert attempt(ada, PASSWORD, username="ADA") == 429
@@ -79,7 +83,7 @@ def test_a_person_waits_under_each_spelling(limited: AuthService) -> None:
 
 
 def test_nobody_is_locked_out_from_elsewhere(limited: AuthService) -> None:
-    """Failures from any number of networks keep neither a person nor a client from its own."""
+    """Failures from other networks do not delay a person or a client in its own network."""
     ada = person(limited)
     for number in range(30):
         for _ in range(4):
@@ -92,7 +96,7 @@ def test_nobody_is_locked_out_from_elsewhere(limited: AuthService) -> None:
 
 
 def test_nobody_is_locked_out_by_a_neighbour(limited: AuthService) -> None:
-    """Failures of one account keep no other one of the same network out."""
+    """Failures of one account do not delay another account of the same network."""
     ada, eve = person(limited), person(limited, "eve")
     for _ in range(9):
         attempt(ada)
@@ -105,21 +109,21 @@ def test_nobody_is_locked_out_by_a_neighbour(limited: AuthService) -> None:
     [("2001:db8:1:2::1", "2001:db8:1:2:3::9"), ("192.0.2.7", "::ffff:192.0.2.7")],
 )
 def test_addresses_of_one_host_count_together(limited: AuthService, one: str, other: str) -> None:
-    """All addresses of a /64 are one network, and so are both ways to write an IPv4 address."""
+    """All addresses of a /64 count as one network, and so do both forms of an IPv4 address."""
     assert [fail(limited, address=one) for _ in range(3)] == [401] * 3
     assert fail(limited, address=other) == 429
     assert fail(limited, address="2001:db8:1:3::1") == 401
 
 
 def test_names_that_are_not_there_wait_alike(limited: AuthService) -> None:
-    """The answers to a name that nobody has are those to a name that somebody has."""
+    """An unknown name gets the same responses as an existing one."""
     ada = person(limited)
     for names in ({}, {"username": "nobody"}, {"tenant": "nowhere"}, {"username": "x" * 500}):
         assert [attempt(ada, **names) for _ in range(5)] == [401] * 3 + [429] * 2
 
 
 def test_successes_do_not_count_and_forget_failures(limited: AuthService) -> None:
-    """A client may log in as often as it likes, and failures before a success are forgotten."""
+    """Successful logins have no limit, and a success resets the count of failures."""
     assert {limited.post_token().status_code for _ in range(8)} == {200}
     ada = person(limited)
     for _ in range(4):
@@ -127,7 +131,7 @@ def test_successes_do_not_count_and_forget_failures(limited: AuthService) -> Non
 
 
 def test_failures_are_forgotten_after_a_quiet_time(limited: AuthService) -> None:
-    """After four hours without a failure an account has its free ones again."""
+    """After four hours without a failure an account has its free failures again."""
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     limited.clock.now += FORGOTTEN_AFTER_MILLISECONDS / 1000 + 1
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
@@ -136,7 +140,9 @@ def test_failures_are_forgotten_after_a_quiet_time(limited: AuthService) -> None
 def test_tries_at_the_same_time_share_the_free_ones(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A try counts before it is verified: those that come meanwhile do not pass the number."""
+    """An attempt counts before it is verified, so concurrent attempts cannot exceed the free
+    failures.
+    """
     statuses: list[int] = []
     verify, more = Hasher.matching, iter(range(3))
 
@@ -147,14 +153,14 @@ def test_tries_at_the_same_time_share_the_free_ones(
 
     monkeypatch.setattr(Hasher, "matching", slow)
     assert fail(limited) == 401
-    # The last to come is the first to be answered.
+    # The innermost attempt gets its response first.
     assert statuses == [429, 401, 401]
 
 
 def test_what_was_not_verified_does_not_count(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tries that found no turn, or no credentials, take no free failure and start no wait."""
+    """An attempt without a turn or without credentials uses no free failure and starts no delay."""
     assert [fail(limited) for _ in range(2)] == [401, 401]
 
     def busy(*_: object) -> bool:
@@ -169,7 +175,9 @@ def test_what_was_not_verified_does_not_count(
 
 
 def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
-    """The gateway says who asks; a header of the client's does not (security.md 72)."""
+    """The gateway names the client's address; a header field of the client does not (security.md
+    72).
+    """
     statuses = [
         limited.app.test_client()
         .post(
@@ -184,13 +192,15 @@ def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
     assert statuses == [401, 401, 401, 429, 429]
 
 
-# While nothing can be counted.
+# While failures cannot be counted
 
 
 def test_nobody_gets_in_while_failures_cannot_be_counted(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is away does not open the door: 503, even when all is right."""
+    """A login gets 503 while the database of attempts is unavailable, even with the
+    right secret.
+    """
     ada = logged_in(limited)
 
     def down(*_: object) -> None:
@@ -209,7 +219,9 @@ def test_nobody_gets_in_while_failures_cannot_be_counted(
 def test_clients_log_in_on_a_full_disk(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client gets a token to delete files with; a wrong secret is refused, and so is a person."""
+    """On a full disk a client gets a token, to delete files; a wrong secret and a person are
+    refused.
+    """
     ada = person(limited)
 
     def full(*_: object) -> None:
@@ -224,7 +236,7 @@ def test_clients_log_in_on_a_full_disk(
 def test_a_login_that_is_right_stays_right(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where failures cannot be taken back after a right secret, the answer is the token."""
+    """A login with the right secret succeeds even when earlier failures cannot be reset."""
 
     def down(*_: object) -> None:
         raise DatabaseUnavailable("no room")
@@ -234,7 +246,7 @@ def test_a_login_that_is_right_stays_right(
 
 
 def test_variables_of_a_release_before_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that means nothing any more does not stop the start."""
+    """A setting of an earlier release is reported and does not stop the start."""
     monkeypatch.setenv("WHARF_DATA", "/nowhere")
     monkeypatch.setenv("WHARF_LOGIN_FAILURES_PER_PERSON_PER_HOUR", "many")
     assert settings.read().login_free_failures == 10

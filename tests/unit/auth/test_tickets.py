@@ -1,4 +1,6 @@
-"""Narrowing of upload tickets: nothing ever allows more than what it was made from (row 77)."""
+"""Narrowing of upload tickets: a ticket never allows more than the token it was
+made from (row 77).
+"""
 
 # ruff: noqa: RUF001 -- letters of other scripts.
 
@@ -45,7 +47,7 @@ exchange_requests = st.builds(
     ticket=st.none() | wanted_tickets,
     life_seconds=st.none() | st.integers(1, 100),
 )
-# What somebody may try with a ticket: each a point in all that can be asked.
+# Attempts to use a ticket, drawn from all possible requests.
 attempts = st.fixed_dictionaries(
     {
         "bucket": st.sampled_from(["photos", "papers"]),
@@ -61,7 +63,7 @@ attempts = st.fixed_dictionaries(
 
 
 def allows(ticket: Ticket | None, attempt: dict[str, Any]) -> bool:
-    """What `upload` would say, as the ticket's own description has it."""
+    """Tell whether upload would allow the attempt, by the description of a ticket."""
     if ticket is None:
         return True
     key = attempt["key"]
@@ -82,7 +84,7 @@ def allows(ticket: Ticket | None, attempt: dict[str, Any]) -> bool:
 
 
 def principal(claims: dict[str, Any]) -> Principal:
-    """What a verifier makes of claims."""
+    """Return the principal that a verifier makes of the claims."""
     ticket = claims.get("ticket")
     return Principal(
         claims["tid"],
@@ -98,7 +100,7 @@ def principal(claims: dict[str, Any]) -> Principal:
 
 
 def exchanged(held: Principal, request: TokenExchangeRequest, now: int) -> Principal | None:
-    """The token of one exchange, or `None` when it is refused."""
+    """Return the token of one exchange, or `None` when it is refused."""
     try:
         made = token_exchange.claims(
             held, request, issuer="i", now=now, token_seconds=50, ticket_seconds=80
@@ -118,7 +120,7 @@ def test_no_chain_of_exchanges_widens(
     tried: list[dict[str, Any]],
     session: str,
 ) -> None:
-    """Each token of a chain allows a part of what the one before allows, for the same account."""
+    """Each token of a chain allows a part of what its parent allows, for the same account."""
     now = 1000
     held = Principal("acme", "c1", frozenset(SCOPES[:2]), uuid7_hex(), now + 60, now, session)
     first = held
@@ -145,7 +147,7 @@ def test_no_chain_of_exchanges_widens(
 def test_a_first_ticket_allows_what_was_asked_for(
     wanted: TicketRequest, attempt: dict[str, Any]
 ) -> None:
-    """Nothing is added to a ticket, and nothing taken away."""
+    """A ticket of an original token allows exactly what was requested."""
     try:
         made = tickets.ticket(wanted, None)
     except TicketError:
@@ -166,7 +168,9 @@ def test_a_first_ticket_allows_what_was_asked_for(
 
 
 def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
-    """Narrowed to a key it still only creates; a ticket that was for a key replaces."""
+    """A ticket for a prefix that is narrowed to a key still only creates; a ticket for a key
+    replaces.
+    """
     narrowed = tickets.ticket(
         TicketRequest("photos", key="a/b"), Ticket(bucket="photos", prefix="a/")
     )
@@ -205,7 +209,7 @@ def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
     ],
 )
 def test_nonsense_is_named(text: str, why: str) -> None:
-    """Each mistake is refused with a sentence that says which it is."""
+    """A malformed ticket is refused with a message that names the mistake."""
     with pytest.raises(TicketError, match=why):
         tickets.ticket(tickets.read(text), None)
 
@@ -232,25 +236,25 @@ def test_nonsense_is_named(text: str, why: str) -> None:
     ],
 )
 def test_redirects_are_plain_absolute_addresses(url: str) -> None:
-    """Whatever a browser might read in two ways is no redirect."""
+    """A redirect that browsers could read in two ways is refused."""
     with pytest.raises(TicketError, match="cannot be redirected to"):
         tickets.ticket(TicketRequest("photos", prefix="", redirect=(url,)), None)
 
 
 @pytest.mark.parametrize("url", REDIRECTS)
 def test_ordinary_redirects_are_taken(url: str) -> None:
-    """http and https, with a port, a path and a query."""
+    """A redirect by http or https may have a port, a path and a query."""
     made = tickets.ticket(TicketRequest("photos", prefix="", redirect=(url, url)), None)
     assert made.redirect == (url,)
 
 
 @pytest.mark.parametrize("name", ["می\u200cخواهم.txt", "👩\u200d💻/", "می\u200c"])
 def test_names_of_all_languages(name: str) -> None:
-    """A prefix may hold joiners that belong to it, and end where a word goes on."""
+    """A prefix may contain joiners of its language and may end inside a word."""
     assert tickets.ticket(TicketRequest("photos", prefix=name), None).prefix == name
 
 
 def test_names_are_normalised() -> None:
-    """A key that came decomposed is the key under which the file will lie."""
+    """A ticket's key is stored in Unicode NFC, as the file's key is."""
     made = tickets.ticket(TicketRequest("photos", key="cafe\u0301.png"), None)
     assert made.key == "caf\u00e9.png"

@@ -1,4 +1,4 @@
-"""`POST /auth/oauth/token` for programs (RFC 6749)."""
+"""`POST /auth/oauth/token` for clients (RFC 6749)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GRANT = {"grant_type": "client_credentials"}
 
 
 def test_client_gets_a_token(auth: AuthService) -> None:
-    """Id and secret by HTTP Basic give a bearer token with all scopes of the client."""
+    """A client that authenticates by HTTP Basic gets a bearer token with all its scopes."""
     reply = auth.post_token()
     assert reply.status_code == 200
     assert reply.headers["Cache-Control"] == "no-store"
@@ -24,7 +24,7 @@ def test_client_gets_a_token(auth: AuthService) -> None:
 
 
 def test_token_is_an_access_token_of_rfc_9068(auth: AuthService) -> None:
-    """Header and claims are exactly those of the design."""
+    """A token has exactly the header members and claims of the design."""
     token = auth.post_token().get_json()["access_token"]
     header = jwt.get_unverified_header(token)
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -38,7 +38,7 @@ def test_token_is_an_access_token_of_rfc_9068(auth: AuthService) -> None:
 
 
 def test_verifier_of_the_upload_service_takes_the_token(auth: AuthService) -> None:
-    """What auth signs, servicekit verifies."""
+    """The verifier of servicekit accepts the tokens of auth."""
     keys = KeyRing(auth.settings.keys_directory)
     verifier = Verifier(keys, issuer=ISSUER, audience="upload", clock=auth.clock)
     for client, tenant in (("demo", "demo"), ("admin", "wharf-admin")):
@@ -47,7 +47,7 @@ def test_verifier_of_the_upload_service_takes_the_token(auth: AuthService) -> No
 
 
 def test_ordinary_tokens_are_not_for_auth(auth: AuthService) -> None:
-    """Only a token with `tenants:admin` names auth among its audiences."""
+    """Only a token with `tenants:admin` has auth as an audience."""
     keys = KeyRing(auth.settings.keys_directory)
     verifier = Verifier(keys, issuer=ISSUER, audience="auth", clock=auth.clock)
     with pytest.raises(MalformedToken, match="audience"):
@@ -60,14 +60,14 @@ def test_ordinary_tokens_are_not_for_auth(auth: AuthService) -> None:
 
 
 def test_tokens_differ(auth: AuthService) -> None:
-    """Each token has an id of its own."""
+    """Two tokens of one client differ."""
     tokens = {auth.post_token().get_json()["access_token"] for _ in range(2)}
     assert len(tokens) == 2
 
 
 @pytest.mark.parametrize("scope", ["files:read", "files:write files:read", " files:read  "])
 def test_scope_narrows(auth: AuthService, scope: str) -> None:
-    """A token may ask for less than the client has."""
+    """A client may request fewer scopes than it has."""
     body = auth.post_token({"scope": scope}).get_json()
     assert set(body["scope"].split()) == set(scope.split())
     claims = jwt.decode(body["access_token"], options={"verify_signature": False})
@@ -75,7 +75,7 @@ def test_scope_narrows(auth: AuthService, scope: str) -> None:
 
 
 def test_empty_scope_means_all(auth: AuthService) -> None:
-    """RFC 6749 section 3.1: a parameter without a value counts as left out."""
+    """A parameter without a value counts as omitted (RFC 6749 section 3.1)."""
     assert len(auth.post_token({"scope": ""}).get_json()["scope"].split()) == 4
 
 
@@ -83,24 +83,24 @@ def test_empty_scope_means_all(auth: AuthService) -> None:
     "scope", ["tenants:admin", "files:read tenants:admin", "nonsense", "files:read\ttenants:admin"]
 )
 def test_scope_never_widens(auth: AuthService, scope: str) -> None:
-    """Asking for a scope that the client lacks gives nothing at all."""
+    """A request for a scope that the client lacks is refused."""
     refused(auth.post_token({"scope": scope}), 400, "invalid_scope")
 
 
 @pytest.mark.parametrize("grant", ["password", "authorization_code", "x"])
 def test_other_grants_are_refused(auth: AuthService, grant: str) -> None:
-    """What is not offered is said to be so."""
+    """An unsupported grant is refused with `unsupported_grant_type`."""
     refused(auth.post_token({"grant_type": grant}), 400, "unsupported_grant_type")
 
 
 def test_grant_type_is_required(auth: AuthService) -> None:
-    """RFC 6749 section 4.4.2."""
+    """A request without `grant_type` is refused (RFC 6749 section 4.4.2)."""
     refused(auth.post_token({"grant_type": ""}), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["grant_type", "scope", "client_id"])
 def test_repeated_parameters_are_refused(auth: AuthService, name: str) -> None:
-    """RFC 6749 section 3.2: parameters must not come more than once."""
+    """A repeated parameter is refused (RFC 6749 section 3.2)."""
     entry = auth.credentials["demo"]
     reply = auth.app.test_client().post(
         TOKEN,
@@ -112,7 +112,7 @@ def test_repeated_parameters_are_refused(auth: AuthService, name: str) -> None:
 
 
 def test_parameters_in_the_query_do_not_count(auth: AuthService) -> None:
-    """Credentials in an address end up in logs: they are not read."""
+    """Credentials in the URL's query are ignored, because URLs are logged."""
     entry = auth.credentials["demo"]
     reply = auth.app.test_client().post(
         f"{TOKEN}?client_id={entry.client_id}&client_secret={entry.client_secret}", data=GRANT
@@ -121,7 +121,7 @@ def test_parameters_in_the_query_do_not_count(auth: AuthService) -> None:
 
 
 def test_json_is_no_form(auth: AuthService) -> None:
-    """A JSON body holds no parameters."""
+    """A JSON body is refused with an OAuth error."""
     reply = auth.app.test_client().post(TOKEN, json=dict(GRANT))
     assert reply.status_code in {400, 401}
     assert "error" in reply.get_json()
@@ -129,21 +129,21 @@ def test_json_is_no_form(auth: AuthService) -> None:
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 405), ("PUT", 405), ("DELETE", 405)])
 def test_other_methods_are_refused(auth: AuthService, method: str, status: int) -> None:
-    """RFC 6749 section 3.2: POST only."""
+    """The endpoint accepts POST only (RFC 6749 section 3.2)."""
     reply = auth.app.test_client().open(TOKEN, method=method)
     assert reply.status_code == status
     assert "POST" in reply.headers["Allow"]
 
 
 def test_large_bodies_are_refused(auth: AuthService) -> None:
-    """A form of a megabyte is refused unread, with OAuth's members for OAuth's clients."""
+    """A form of a megabyte gets 413 with the members of an OAuth error."""
     reply = auth.app.test_client().post(TOKEN, data={**GRANT, "scope": "x" * 1_000_000})
     assert reply.status_code == 413
     assert reply.get_json()["error"] == "invalid_request"
 
 
 def test_database_down_is_503(auth: AuthService) -> None:
-    """No login without the database; the client is told when to come back."""
+    """Without its database the endpoint responds with 503 and `Retry-After`."""
     file = auth.settings.data / "auth" / "auth.db"
     file.unlink()
     file.mkdir()

@@ -1,4 +1,4 @@
-"""`POST /auth/oauth/token` with RFC 8693's grant: narrower tokens, and upload tickets."""
+"""`POST /auth/oauth/token` with the grant of RFC 8693: narrower tokens, and upload tickets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wharf_auth.domain import tokens
 from wharf_auth.routes.grants.token_exchange import ACCESS_TOKEN, NAME
 from wharf_auth.signing import KeyRing
 
-# Less than a session may be unused.
+# Less than a session's idle time.
 PAUSE_SECONDS = 600_000
 PHOTOS = {"bucket": "photos", "prefix": "2026/", "max_file_bytes": 5_000_000, "max_files": 3}
 
@@ -27,7 +27,7 @@ def token(auth: AuthService, client: str = "demo", scope: str = "") -> str:
 
 
 def exchange(auth: AuthService, subject: str, ticket: object = None, **form: str) -> TestResponse:
-    """An exchange without client authentication."""
+    """Send an exchange without client authentication."""
     fields = {
         "grant_type": NAME,
         "subject_token": subject,
@@ -49,13 +49,13 @@ def exchanged(auth: AuthService, subject: str, ticket: object = None, **form: st
 
 
 def verified(auth: AuthService, text: str) -> Principal:
-    """As upload sees it."""
+    """Return the token's principal as upload verifies it."""
     keys = KeyRing(auth.settings.keys_directory)
     return Verifier(keys, issuer=ISSUER, audience="upload", clock=auth.clock).verify(text)
 
 
 def test_a_token_becomes_an_upload_ticket(auth: AuthService) -> None:
-    """The answer is that of RFC 8693, and the claim says what was asked for."""
+    """An exchange for a ticket responds as RFC 8693 says, and the claim has the requested rules."""
     reply = exchange(auth, token(auth), PHOTOS, expires_in="600")
     assert reply.status_code == 200
     assert reply.headers["Cache-Control"] == "no-store"
@@ -77,7 +77,7 @@ def test_a_token_becomes_an_upload_ticket(auth: AuthService) -> None:
 
 
 def test_a_ticket_of_an_administrator_opens_no_tenants(auth: AuthService) -> None:
-    """A ticket of the mightiest token is for uploads and for the audience upload only."""
+    """A ticket of an administrator's token is for uploads only; auth refuses it."""
     made = exchanged(auth, token(auth, "admin"), PHOTOS)
     reply = auth.app.test_client().get(
         "/auth/v1/tenants", headers={"Authorization": f"Bearer {made}"}
@@ -86,7 +86,7 @@ def test_a_ticket_of_an_administrator_opens_no_tenants(auth: AuthService) -> Non
 
 
 def test_narrowing_without_a_ticket(auth: AuthService) -> None:
-    """Fewer scopes and a shorter life are given; more are not."""
+    """An exchange gives fewer scopes and a shorter lifetime, and refuses more scopes."""
     subject = token(auth)
     seen = verified(auth, exchanged(auth, subject, scope="files:read", expires_in="60"))
     assert seen.scopes == {"files:read"}
@@ -98,7 +98,7 @@ def test_narrowing_without_a_ticket(auth: AuthService) -> None:
 
 
 def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
-    """Neither a narrowed token nor a narrowed ticket can be kept alive by exchanging it."""
+    """Only a ticket of an original token lives longer than its source."""
     subject = token(auth)
     end = int(auth.clock()) + 900
     auth.clock.now += 800
@@ -112,7 +112,9 @@ def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
 
 
 def test_a_narrowed_token_makes_nothing_that_outlives_it(auth: AuthService) -> None:
-    """A token for ten seconds makes a ticket for ten, of a program's token as of a person's."""
+    """A narrowed token of ten seconds gives a ticket of ten seconds, for a client and a person
+    alike.
+    """
     for subject in (token(auth), logged_in(auth).token):
         narrow = exchanged(auth, subject, expires_in="10")
         for made in (
@@ -124,7 +126,7 @@ def test_a_narrowed_token_makes_nothing_that_outlives_it(auth: AuthService) -> N
 
 
 def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
-    """It outlives the access token, as a program's does, and never the session."""
+    """A person's ticket may live longer than the access token but not longer than the session."""
     ada = logged_in(auth)
     end = ada.call("GET", "/me").get_json()["session"]["expires_at"]
     longest = int(auth.clock()) + auth.settings.ticket_ttl_seconds
@@ -140,8 +142,8 @@ def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
 
 
 def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
-    """An exchanged token, a program's or a person's, makes no ticket that outlives it; a ticket
-    stays within its own end.
+    """An exchanged token of a release without `parents` gives no ticket that lives longer than it.
+    A ticket of that release gives none that lives longer either.
     """
     now = int(auth.clock())
     keys = KeyRing(auth.settings.keys_directory)
@@ -164,7 +166,7 @@ def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
 
 
 def test_an_exchanged_token_changes_no_accounts(auth: AuthService) -> None:
-    """An administrator's token that was narrowed reads, and makes nothing that would outlive it."""
+    """An exchanged administrator's token can read accounts but cannot create any."""
     narrow = exchanged(auth, token(auth, "admin"), expires_in="10", scope="tenants:admin")
     headers = {"Authorization": f"Bearer {narrow}"}
     caller = auth.app.test_client()
@@ -185,7 +187,7 @@ def test_an_exchanged_token_changes_no_accounts(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "3601", "1e3", "٣", "9" * 50, "60.0", "x"])
 def test_a_life_is_a_number_within_the_setting(auth: AuthService, text: str) -> None:
-    """What is too long is not silently made shorter."""
+    """A lifetime that is malformed or longer than the setting is refused."""
     told = refused(exchange(auth, token(auth), PHOTOS, expires_in=text), 400, "invalid_request")
     assert "from 1 to 3600" in told
 
@@ -209,7 +211,9 @@ def test_a_ticket_is_never_widened(auth: AuthService, wider: dict[str, Any]) -> 
 
 
 def test_a_ticket_stays_one(auth: AuthService) -> None:
-    """Exchanged without rules it keeps its own, and its id, by which uses are counted."""
+    """A ticket that is exchanged without rules keeps its rules and its id, by which uploads are
+    counted.
+    """
     ticket = exchanged(auth, token(auth), PHOTOS)
     again = exchanged(auth, ticket, {"bucket": "photos"})
     bare = exchanged(auth, ticket)
@@ -220,14 +224,16 @@ def test_a_ticket_stays_one(auth: AuthService) -> None:
 
 
 def test_a_ticket_is_no_credential_here(auth: AuthService) -> None:
-    """It is good for uploads and for narrower tickets, and for nothing of auth."""
+    """A ticket cannot be exchanged for a token with another scope."""
     ticket = exchanged(auth, token(auth), PHOTOS)
     refused(exchange(auth, ticket, scope="files:read"), 400, "invalid_scope")
 
 
 @pytest.mark.parametrize("change", ["expired", "foreign", "nonsense", "missing"])
 def test_bad_subject_tokens_are_refused(auth: AuthService, change: str) -> None:
-    """Expired, changed or absent: RFC 8693's `invalid_request`, and the token is not repeated."""
+    """An expired, changed or missing subject token is refused, and the message does
+    not repeat it.
+    """
     subject = token(auth)
     if change == "expired":
         auth.clock.now += 900 + 61
@@ -240,7 +246,7 @@ def test_bad_subject_tokens_are_refused(auth: AuthService, change: str) -> None:
 
 
 def test_ended_subjects_get_no_tickets(auth: AuthService) -> None:
-    """A disabled client's token and a suspended tenant's are exchanged no more."""
+    """A token of a disabled client or of a suspended tenant cannot be exchanged."""
     subject = token(auth)
     auth.records.suspend("demo", act(tenant="demo"))
     refused(exchange(auth, subject, PHOTOS), 400, "invalid_request")
@@ -264,13 +270,15 @@ def test_ended_subjects_get_no_tickets(auth: AuthService) -> None:
     ],
 )
 def test_what_is_not_offered_is_said(auth: AuthService, form: dict[str, str], error: str) -> None:
-    """Each parameter that cannot be honoured is refused, not ignored."""
+    """A parameter that auth does not support is refused, not ignored."""
     fields: dict[str, Any] = {"ticket": PHOTOS, **form}
     refused(exchange(auth, token(auth), **fields), 400, error)
 
 
 def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
-    """Right credentials of the same tenant change nothing; wrong or foreign ones are refused."""
+    """An exchange may authenticate its client; wrong credentials, or another
+    tenant's, are refused.
+    """
     fields = {
         "grant_type": NAME,
         "subject_token": token(auth),
@@ -283,7 +291,7 @@ def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
 
 
 def test_a_ticket_that_nobody_could_verify_is_not_made(auth: AuthService) -> None:
-    """Verifiers take tokens of 8 KiB at most."""
+    """A ticket of more than 8 KiB is refused, because no verifier would accept it."""
     redirects = [f"https://a.example/{number}/{'x' * 900}" for number in range(10)]
     told = refused(
         exchange(auth, token(auth), {**PHOTOS, "redirect": redirects}), 400, "invalid_request"
@@ -292,7 +300,7 @@ def test_a_ticket_that_nobody_could_verify_is_not_made(auth: AuthService) -> Non
 
 
 def test_scopes_of_a_newer_release(auth: AuthService) -> None:
-    """A scope that only a newer release knows is not handed on; the others are."""
+    """An exchange drops a scope that only a newer release knows and keeps the others."""
     now = int(auth.clock())
     claims = tokens.claims(
         issuer=ISSUER,

@@ -54,7 +54,7 @@ def exchanged(auth: AuthService, subject: str, **form: str) -> str:
 
 
 def of_other_tenant(auth: AuthService) -> tuple[str, str]:
-    """Id and secret of a client of another tenant."""
+    """Create a client of another tenant, and return its id and its secret."""
     auth.admin("POST", "/tenants", json={"tenant": "other"})
     made, secret = clients.create(
         auth.records,
@@ -69,7 +69,7 @@ def of_other_tenant(auth: AuthService) -> tuple[str, str]:
 
 
 def test_a_live_token_is_told_about(auth: AuthService) -> None:
-    """Its facts as in the token itself, its tenant among them."""
+    """Introspection returns a valid token's claims, with its tenant."""
     now = int(auth.clock())
     found = facts(auth, token(auth))
     assert found.pop("jti")
@@ -87,7 +87,7 @@ def test_a_live_token_is_told_about(auth: AuthService) -> None:
 
 
 def test_a_ticket_is_told_about_with_its_rules(auth: AuthService) -> None:
-    """What it allows, and the token that it was made from."""
+    """Introspection of a ticket returns its rules and the id of the token that it was made from."""
     subject = token(auth)
     found = facts(auth, exchanged(auth, subject, ticket=json.dumps(TICKET)))
     assert found["ticket"] == {**TICKET, "methods": ["PUT", "POST"]}
@@ -95,7 +95,9 @@ def test_a_ticket_is_told_about_with_its_rules(auth: AuthService) -> None:
 
 
 def test_revoked_tokens_are_not_active(auth: AuthService) -> None:
-    """From the moment of the answer on; once more makes no difference, and it is noted once."""
+    """A revoked token is inactive immediately; a repetition has no effect, and one audit line is
+    written.
+    """
     text = token(auth)
     assert facts(auth, text)["active"]
     for _ in range(2):
@@ -108,7 +110,7 @@ def test_revoked_tokens_are_not_active(auth: AuthService) -> None:
 
 
 def test_a_revoked_administrator_is_out_at_once(auth: AuthService) -> None:
-    """Auth itself refuses the token without waiting for any feed."""
+    """Auth refuses a revoked administrator's token immediately, without the feed."""
     text = token(auth, "admin")
     headers = {"Authorization": f"Bearer {text}"}
     client = auth.app.test_client()
@@ -121,7 +123,7 @@ def test_a_revoked_administrator_is_out_at_once(auth: AuthService) -> None:
 
 
 def test_what_was_exchanged_ends_with_its_token(auth: AuthService) -> None:
-    """Tickets of a revoked token, and tickets of those, are of no more use; others are."""
+    """The revocation of a token ends its tickets and their narrowed tickets, and no other token."""
     subject, other = token(auth), token(auth)
     ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
     narrower = exchanged(auth, ticket, ticket=json.dumps({**TICKET, "max_files": 1}))
@@ -133,7 +135,9 @@ def test_what_was_exchanged_ends_with_its_token(auth: AuthService) -> None:
 
 
 def test_a_chain_ends_below_the_revoked_token(auth: AuthService) -> None:
-    """A program's and a person's alike: what comes before it goes on, and what is beside it."""
+    """The revocation of an exchanged token ends its descendants but not its
+    ancestors or siblings.
+    """
     for subject in (token(auth), logged_in(auth, role="editor").token):
         middle = exchanged(auth, subject)
         below = exchanged(auth, middle)
@@ -150,13 +154,13 @@ def test_a_chain_ends_below_the_revoked_token(auth: AuthService) -> None:
 
 
 def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
-    """With what it was narrowed to and from, but not the token, nor another ticket of it."""
+    """A revoked ticket ends with its narrowed tickets; its token and other tickets stay valid."""
     subject = token(auth)
     ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
     other = exchanged(auth, subject, ticket=json.dumps(TICKET))
     narrower = exchanged(auth, ticket, ticket=json.dumps(TICKET), expires_in="5")
     revoke(auth, narrower)
-    # The narrower one's own time is over, and the entry in the feed still holds.
+    # The narrower ticket has expired, and the entry in the feed must remain.
     auth.clock.now += 70
     auth.records.prune_feed(int(auth.clock()))
     assert facts(auth, ticket) == {"active": False}
@@ -165,7 +169,7 @@ def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
 
 
 def test_expired_tokens_are_not_active(auth: AuthService) -> None:
-    """Their end is no secret and no error; a day later revoking one leaves no entry behind."""
+    """An expired token is inactive; a day later its revocation adds no entry to the feed."""
     text = token(auth)
     auth.clock.now += 961
     assert facts(auth, text) == {"active": False}
@@ -175,7 +179,7 @@ def test_expired_tokens_are_not_active(auth: AuthService) -> None:
 
 
 def test_a_token_that_has_expired_ends_what_outlives_it(auth: AuthService) -> None:
-    """A ticket goes on after its token, and ends when that one is found and revoked."""
+    """The revocation of an expired token ends its ticket, which lives longer."""
     subject = token(auth)
     auth.clock.now += 500
     ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
@@ -188,13 +192,13 @@ def test_a_token_that_has_expired_ends_what_outlives_it(auth: AuthService) -> No
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "x" * 10_000, "🦊", "\0"])
 def test_unknown_tokens_are_answered_alike(auth: AuthService, text: str) -> None:
-    """RFC 7009 section 2.2 and RFC 7662 section 2.2: no error for what is no token."""
+    """An unknown token gets no error (RFC 7009 section 2.2 and RFC 7662 section 2.2)."""
     revoke(auth, text)
     assert facts(auth, text) == {"active": False}
 
 
 def test_tokens_of_other_tenants_are_unknown(auth: AuthService) -> None:
-    """They are neither told about nor ended; an administrator does both."""
+    """A client cannot read or revoke a token of another tenant; an administrator's client can."""
     text, admin = token(auth), token(auth, "admin")
     login = of_other_tenant(auth)
     client = auth.app.test_client()
@@ -212,7 +216,7 @@ def test_tokens_of_other_tenants_are_unknown(auth: AuthService) -> None:
 def test_tokens_of_suspended_tenants_and_disabled_clients_are_not_active(
     auth: AuthService,
 ) -> None:
-    """Row 60: what upload refuses is not called active here."""
+    """Row 60: a token of a suspended tenant or a disabled client is inactive."""
     text = token(auth)
     auth.records.suspend("demo", act(tenant="demo"))
     assert facts(auth, text, client="admin") == {"active": False}
@@ -224,7 +228,7 @@ def test_tokens_of_suspended_tenants_and_disabled_clients_are_not_active(
 
 @pytest.mark.parametrize("what", ["revoke", "introspect"])
 def test_strangers_are_told_nothing(auth: AuthService, what: str) -> None:
-    """Row 64: without or with wrong credentials it is 401, whatever the token."""
+    """Row 64: a request with missing or wrong credentials gets 401, whatever the token is."""
     client = auth.app.test_client()
     for login in (None, ("wharf-demo", "wrong"), ("nobody", "wrong")):
         reply = client.post(f"/auth/oauth/{what}", data={"token": token(auth)}, auth=login)
@@ -234,7 +238,7 @@ def test_strangers_are_told_nothing(auth: AuthService, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["revoke", "introspect"])
 def test_the_form_is_checked(auth: AuthService, what: str) -> None:
-    """A missing or repeated token is an error of the caller's."""
+    """A request without a token, or with two, gets 400."""
     refused(ask(auth, what, ""), 400, "invalid_request")
     entry = auth.credentials["demo"]
     reply = auth.app.test_client().post(
@@ -248,7 +252,9 @@ def test_the_form_is_checked(auth: AuthService, what: str) -> None:
 
 
 def test_a_persons_token_is_told_about(auth: AuthService) -> None:
-    """With the name of the person and its session; there is no client behind it."""
+    """Introspection of a person's token returns the user name and the session, and
+    no `client_id`.
+    """
     ada = logged_in(auth)
     found = facts(auth, ada.token)
     assert (found["active"], found["username"], found["sub"]) == (True, "ada", ada.id)
@@ -257,7 +263,7 @@ def test_a_persons_token_is_told_about(auth: AuthService) -> None:
 
 
 def test_a_revoked_refresh_token_ends_its_session(auth: AuthService) -> None:
-    """The family is over: its access token is refused, and no token of it is refreshed."""
+    """The revocation of a refresh token ends its session with all tokens."""
     ada = logged_in(auth)
     refresh = ada.refresh_token()
     assert facts(auth, refresh) == {"active": False}

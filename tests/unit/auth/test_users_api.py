@@ -1,4 +1,4 @@
-"""`/auth/v1/tenants/{tenant}/users` for administrators and owners."""
+"""`/auth/v1/tenants/{tenant}/users`: the API that manages users."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def create(auth: AuthService, **members: Any) -> Any:
 
 
 def subjects(auth: AuthService) -> list[tuple[str, str]]:
-    """What the feed says about users, in order."""
+    """Return the user entries of the feed, in order."""
     entries = auth.records.feed(after=0, limit=1000).entries
     return [(one.id, one.state) for one in entries if one.kind == "subject"]
 
 
 def is_in(one: Person) -> bool:
-    """Whether the access token is good at this moment."""
+    """Tell whether the person's access token is valid."""
     return one.call("GET", "/me").status_code == 200
 
 
 def test_create_and_read(auth: AuthService) -> None:
-    """A new user is active and can be read; its password cannot."""
+    """A new user is active and can be read, without the password."""
     reply = create(auth, username="Ada@Example.org", display_name="Ada Lovelace")
     assert reply.status_code == 201
     made = reply.get_json()
@@ -45,7 +45,7 @@ def test_create_and_read(auth: AuthService) -> None:
 
 
 def test_password_can_be_made_here(auth: AuthService) -> None:
-    """It is shown once, kept by no cache, and good for a login."""
+    """A generated password is shown once, may not be cached, and is valid for a login."""
     reply = create(auth, password=None)
     assert reply.headers["Cache-Control"] == "no-store"
     password = reply.get_json()["password"]
@@ -57,7 +57,7 @@ def test_password_can_be_made_here(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "\uff21da"])
 def test_names_are_unique_whatever_their_case(auth: AuthService, name: str) -> None:
-    """A second user of a name is a conflict; in another tenant it is none."""
+    """A second user of one name gets 409, whatever its case; another tenant may use the name."""
     create(auth)
     reply = create(auth, username=name)
     assert reply.status_code == 409
@@ -81,14 +81,14 @@ NOT_ACCEPTABLE: list[Mapping[str, object]] = [
 
 
 def test_what_is_not_acceptable(auth: AuthService) -> None:
-    """Names, roles, passwords and unknown members are refused with a 422, and nobody is made."""
+    """An invalid name, role, password or unknown member gets 422 and creates no user."""
     for members in NOT_ACCEPTABLE:
         assert create(auth, **members).status_code == 422, members
     assert auth.admin("GET", USERS).get_json()["users"] == []
 
 
 def test_reserved_tenant_has_no_users(auth: AuthService) -> None:
-    """Its owner could make clients that administer all tenants."""
+    """The reserved tenant can have no users, because an owner could create administrators."""
     body = {"username": "ada", "role": "owner"}
     reply = auth.admin("POST", "/tenants/wharf-admin/users", json=body)
     assert reply.status_code == 409
@@ -96,7 +96,7 @@ def test_reserved_tenant_has_no_users(auth: AuthService) -> None:
 
 
 def test_deleted_tenants_get_no_users(auth: AuthService) -> None:
-    """A conflict, as for clients."""
+    """A deleted tenant gets no new user: the response is 409."""
     auth.admin("DELETE", "/tenants/demo")
     reply = create(auth)
     assert reply.status_code == 409
@@ -104,7 +104,7 @@ def test_deleted_tenants_get_no_users(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """A cursor leads through all users of the tenant and of no other, oldest first."""
+    """The pages of the list contain each user of the tenant once, oldest first."""
     made = [person(auth, f"user-{number}").id for number in range(5)]
     person(auth, "stranger", tenant="acme")
     found: list[str] = []
@@ -116,11 +116,13 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
     assert found == made
 
 
-# changes end sessions
+# Changes that end sessions
 
 
 def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
-    """Tokens are refused, logins and refreshes too; enabled again, old tokens stay refused."""
+    """A disabled user's tokens, logins and refreshes are refused; enabled again, old tokens stay
+    invalid.
+    """
     ada = logged_in(auth)
     ada.change(state="disabled")
     assert not is_in(ada)
@@ -137,7 +139,7 @@ def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
 
 
 def test_another_role_ends_sessions(auth: AuthService) -> None:
-    """No token keeps the scopes of the role that was; the same role again changes nothing."""
+    """A changed role ends the user's sessions; the same role again ends none."""
     ada = logged_in(auth)
     ada.change(role="editor")
     assert is_in(ada)
@@ -147,7 +149,7 @@ def test_another_role_ends_sessions(auth: AuthService) -> None:
 
 
 def test_another_display_name_ends_nothing(auth: AuthService) -> None:
-    """It is shown, and the session goes on; what is left out stays."""
+    """A changed display name ends no session, and members that are not given stay unchanged."""
     ada = logged_in(auth)
     ada.change(display_name="Ada L.")
     me = ada.call("GET", "/me").get_json()
@@ -155,7 +157,9 @@ def test_another_display_name_ends_nothing(auth: AuthService) -> None:
 
 
 def test_another_password_ends_sessions(auth: AuthService) -> None:
-    """The old one is no good any more, and neither is what came of it."""
+    """A password that an administrator sets ends all sessions and makes the old
+    password invalid.
+    """
     ada = logged_in(auth)
     path = f"{USERS}/{ada.id}/password"
     assert auth.admin("PUT", path, json={"password": "another good one"}).status_code == 204
@@ -166,7 +170,7 @@ def test_another_password_ends_sessions(auth: AuthService) -> None:
 
 
 def test_deleting_leaves_nothing(auth: AuthService) -> None:
-    """Tokens are refused, the name is free, and no row holds anything of the person."""
+    """A deleted user's tokens are refused, the name is free, and no row of the user remains."""
     ada = logged_in(auth)
     assert auth.admin("DELETE", f"{USERS}/{ada.id}").status_code == 204
     assert not is_in(ada)
@@ -180,7 +184,7 @@ def test_deleting_leaves_nothing(auth: AuthService) -> None:
 
 
 def test_all_sessions_of_a_user_can_be_ended(auth: AuthService) -> None:
-    """And no other user's."""
+    """An administrator can end all sessions of one user; other users' sessions continue."""
     ada, eve = logged_in(auth), logged_in(auth, "eve")
     token = ada.refresh_token()
     assert auth.admin("DELETE", f"{USERS}/{ada.id}/sessions").status_code == 204
@@ -190,11 +194,11 @@ def test_all_sessions_of_a_user_can_be_ended(auth: AuthService) -> None:
     assert is_in(eve)
 
 
-# owners
+# Owners
 
 
 def test_owner_manages_the_own_tenant(auth: AuthService) -> None:
-    """Users and clients: made, listed, changed, ended."""
+    """An owner creates, lists, changes and deletes users and clients of the own tenant."""
     owner, ada = logged_in(auth, "boss", "owner"), logged_in(auth)
     body = {"username": "new", "role": "viewer"}
     made = owner.manage("POST", "/users", json=body)
@@ -214,7 +218,7 @@ def test_owner_manages_the_own_tenant(auth: AuthService) -> None:
 
 
 def test_owner_makes_no_administrators(auth: AuthService) -> None:
-    """Neither a client that opens all tenants nor one that manages people."""
+    """An owner cannot create a client with `tenants:admin` or `members:admin`."""
     owner = logged_in(auth, role="owner")
     for scope in ("tenants:admin", "members:admin"):
         reply = owner.manage("POST", "/clients", json={"name": "x", "scopes": [scope]})
@@ -236,7 +240,7 @@ ROUTES = [
 
 
 def test_other_tenants_are_as_absent(auth: AuthService) -> None:
-    """An owner gets the same 404 for another tenant, for its users, and for none (row 67)."""
+    """An owner gets the same 404 for another tenant and its users as for absent ones (row 67)."""
     owner, eve = logged_in(auth, role="owner"), logged_in(auth, "eve", "owner", "acme")
     for method, path, json in ROUTES:
         target = path.replace("{id}", eve.id)
@@ -257,7 +261,7 @@ def test_other_tenants_are_as_absent(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_others_manage_nobody(auth: AuthService, role: str) -> None:
-    """Whoever is no owner lacks the scope, and so does an owner's narrower token."""
+    """A viewer, an editor and an owner's narrowed token get 403 from each route."""
     eve, owner = logged_in(auth, "eve", role), logged_in(auth, "boss", "owner")
     owner.refresh(scope="files:read")
     for method, path, json in ROUTES:
@@ -278,7 +282,7 @@ def test_others_manage_nobody(auth: AuthService, role: str) -> None:
 def test_nobody_ends_the_own_account(
     auth: AuthService, method: str, path: str, json: object
 ) -> None:
-    """An owner does not lock itself out, and a stolen token does not get the account."""
+    """An owner cannot change or delete the own account on these routes, so it is not locked out."""
     owner = logged_in(auth, role="owner")
     reply = owner.manage(method, f"/users/{owner.id}{path}", json=json)
     assert reply.status_code == 409
@@ -286,11 +290,13 @@ def test_nobody_ends_the_own_account(
     assert is_in(owner)
 
 
-# the audit log
+# The audit log
 
 
 def test_each_act_is_audited(auth: AuthService) -> None:
-    """Who did what to whom, from where; and nothing of names or passwords."""
+    """Each act on a user writes a line with actor, address and user id, without
+    names or passwords.
+    """
     owner = logged_in(auth, "boss", "owner")
     before = auth.records.audit(after=0, limit=1000)[-1].seq
     ada = owner.manage("POST", "/users", json={"username": "ada", "role": "viewer"}).get_json()
@@ -319,7 +325,7 @@ def test_each_act_is_audited(auth: AuthService) -> None:
 
 
 def test_purged_tenants_keep_no_people(auth: AuthService) -> None:
-    """When the grace time is over, users, sessions and refresh tokens are gone."""
+    """The purge of a tenant deletes its users, sessions and refresh tokens."""
     logged_in(auth)
     kept = logged_in(auth, "eve", tenant="acme")
     auth.admin("DELETE", "/tenants/demo")
