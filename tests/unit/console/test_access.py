@@ -1,4 +1,4 @@
-"""Who sees which page: everybody, who is logged in, and by role."""
+"""Permissions of the console's pages: which are open, which need a login, and which need a role."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.console import Console
 from tests.servers.console_documents import serve_file
 from wharf_console.web import access
 
-# What may be seen without a login; what joins this list needs a reason.
+# The pages without a login; a new one needs a reason.
 OPEN = {
     "csp_reports.report",
     "guests.drop",
@@ -22,7 +22,7 @@ OPEN = {
     "session.preferences",
     "static_files.static_file",
 }
-# Method, address, and the roles that get past the check of roles.
+# Method, path, and the roles that may use the page.
 ROUTES = [
     ("GET", "/console/", {"viewer", "editor", "owner"}),
     ("GET", "/console/b/docs/", {"viewer", "editor", "owner"}),
@@ -48,14 +48,16 @@ ROUTES = [
 
 
 def test_only_what_is_listed_is_open(console: Console) -> None:
-    """Every other route leads to the login; each open one says why it is."""
+    """Exactly the listed routes need no login, and each of them states why."""
     found = access.open_views(console.app)
     assert found.keys() == OPEN
     assert all(found.values())
 
 
 def test_every_other_page_leads_to_the_login(console: Console) -> None:
-    """A visitor gets no page and no call of the API, whatever the address."""
+    """A visitor without a login is sent to the login from every other page, and no API call is
+    made.
+    """
     browser = console.visitor()
     token = browser.token()
     for rule in console.app.url_map.iter_rules():
@@ -73,7 +75,7 @@ def test_every_other_page_leads_to_the_login(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
 def test_each_role_gets_its_pages(console: Console, role: str) -> None:
-    """A role that lacks the right gets a page that says which role has it."""
+    """A page that a role may not use responds with 403 and names the roles that may."""
     serve_file(console.gateway)
     browser = console.person(role)
     for method, path, roles in ROUTES:
@@ -86,7 +88,7 @@ def test_each_role_gets_its_pages(console: Console, role: str) -> None:
 
 
 def test_a_role_is_shown_only_what_it_may_do(console: Console) -> None:
-    """A viewer has links and downloads, nothing that changes a file, and no events."""
+    """A viewer's pages offer links and downloads but no change of a file, and ask for no events."""
     serve_file(console.gateway)
     browser = console.person("viewer")
     for path in ("/console/b/docs/", "/console/b/docs/f/a.txt"):
@@ -99,7 +101,7 @@ def test_a_role_is_shown_only_what_it_may_do(console: Console) -> None:
 
 
 def test_probes_and_metrics_need_no_login(console: Console) -> None:
-    """A probe gets its answer; metrics are for the internal port."""
+    """Health and readiness checks need no login; metrics are served on the internal port only."""
     browser = console.visitor()
     assert browser.get("/console/healthz").status_code == 200
     assert browser.get("/console/readyz").get_json() == {"status": "ready"}
@@ -110,6 +112,8 @@ def test_probes_and_metrics_need_no_login(console: Console) -> None:
 
 
 def test_the_log_and_the_gateway_are_told_who_asks(console: Console) -> None:
-    """The gateway counts by tenant; it keeps the field for itself."""
+    """A response names tenant and user for the gateway, which counts by them and
+    removes the field.
+    """
     assert console.person().get("/console/").headers["X-Wharf-Who"] == "acme/user-1"
     assert "X-Wharf-Who" not in console.visitor().get("/console/login").headers

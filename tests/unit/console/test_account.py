@@ -1,4 +1,4 @@
-"""The own account: password, sessions, language and colours."""
+"""The page of the own account: password, sessions, language and colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _people(console: Console) -> None:
 
 
 def test_everybody_sees_who_they_are(console: Console) -> None:
-    """With the role in the language of the page."""
+    """The page shows the person's names, and the role in the language of the page."""
     browser = console.person("viewer", tenant_display_name="Acme")
     page = browser.get(PAGE).text
     for words in ("<bdi>Ann Example</bdi>", "<bdi>ann</bdi>", "<bdi>acme</bdi>", "<dd>viewer</dd>"):
@@ -33,7 +33,7 @@ def test_everybody_sees_who_they_are(console: Console) -> None:
 
 
 def test_the_password_is_changed(console: Console) -> None:
-    """With the one that was; no page shows either."""
+    """The form sends both passwords to auth, and no page shows them."""
     browser = console.person("viewer")
     reply = browser.post(PAGE, FORM)
     assert (reply.status_code, reply.location) == (303, PAGE)
@@ -62,7 +62,9 @@ def test_the_password_is_changed(console: Console) -> None:
 def test_what_cannot_be_right_is_not_sent(
     console: Console, change: dict[str, str], field: str, words: str
 ) -> None:
-    """The reason stands at the field; no password comes back in the page."""
+    """An impossible password is not sent to auth; the reason is shown at its field, without
+    passwords.
+    """
     reply = console.person().post(PAGE, FORM | change)
     assert reply.status_code == 422
     assert f'<small id="{field}-error" class="error">{words}</small>' in reply.text
@@ -88,7 +90,7 @@ def test_what_cannot_be_right_is_not_sent(
 def test_a_refusal_stands_at_its_field(
     console: Console, answer: Reply, field: str, words: str
 ) -> None:
-    """A refused password is told at its field, and the session goes on."""
+    """A refused password is explained at its field, and the session continues."""
     console.gateway.on("PUT", PASSWORD, answer)
     browser = console.person()
     reply = browser.post(PAGE, FORM)
@@ -98,7 +100,7 @@ def test_a_refusal_stands_at_its_field(
 
 
 def test_too_many_wrong_passwords_are_told_with_the_seconds(console: Console) -> None:
-    """A 429 of auth is a page that says how many seconds to wait."""
+    """A 429 from auth becomes a page with the seconds to wait."""
     refused = problem(429, "quota-exceeded", "Too many.", retry_after=17)
     console.gateway.on("PUT", PASSWORD, refused)
     reply = console.person().post(PAGE, FORM)
@@ -107,7 +109,7 @@ def test_too_many_wrong_passwords_are_told_with_the_seconds(console: Console) ->
 
 
 def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
-    """The own one ends by logging out."""
+    """The list marks the current session and offers no button to end it."""
     page = console.person().get(PAGE).text
     assert "Telephone" in page
     assert page.count('<span class="badge">this one</span>') == 1
@@ -127,7 +129,7 @@ def test_sessions_come_page_by_page(console: Console) -> None:
 
 @pytest.mark.parametrize("answer", [Reply(status=204), problem(404, "not-found")])
 def test_a_session_is_ended(console: Console, answer: Reply) -> None:
-    """One that has ended meanwhile is what was wanted."""
+    """A session is ended, also one that has already ended."""
     console.gateway.on("DELETE", "/auth/sessions/session-2", answer)
     browser = console.person("viewer")
     reply = browser.post(f"{PAGE}/sessions/end", {"session": "session-2"})
@@ -137,7 +139,7 @@ def test_a_session_is_ended(console: Console, answer: Reply) -> None:
 
 
 def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
-    """Every session but the own one is ended."""
+    """The button for all other sessions ends each of them, over all pages of the list."""
     pages = {
         "": {"sessions": [session_document(session_id="a", current=False)], "next_cursor": "a"},
         "a": {
@@ -158,7 +160,7 @@ def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
 
 
 def test_without_another_session_nothing_is_ended(console: Console) -> None:
-    """Where there is no other session the page says so, and ends none."""
+    """The page says when there is no other session, and ends none."""
     found = {"sessions": [session_document()], "next_cursor": None}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()
@@ -168,7 +170,7 @@ def test_without_another_session_nothing_is_ended(console: Console) -> None:
 
 
 def test_language_and_colours_lead_back_here(console: Console) -> None:
-    """They are on the page itself, and not a second time at its end."""
+    """Language and colours are set on this page, and only once on it."""
     browser = console.person()
     page = browser.get(PAGE).text
     assert page.count('action="/console/preferences"') == 1

@@ -1,4 +1,4 @@
-"""What happened, newest first, by kind and page."""
+"""The page of events: newest first, by kind, page by page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OLDER = "AAY3aFbVwAAx6gcR"
 
 
 def event(number: str, kind: str = "file.created", **fields: Any) -> dict[str, Any]:
-    """An event of the API."""
+    """Return an event of the API."""
     found = {"id": number, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": None, "quota": None}
     return {**found, **fields}
 
@@ -26,7 +26,7 @@ def event(number: str, kind: str = "file.created", **fields: Any) -> dict[str, A
 def shown(
     console: Console, *events: dict[str, Any], before: str | None = None, query: str = ""
 ) -> str:
-    """The page of these events."""
+    """Return the page that shows these events."""
     browser = console.person()
     listed = {"events": events, "next_after": "AAY3aFbVwAAx6gcS", "next_before": before}
     console.gateway.on("GET", "/v1/events", Reply(listed))
@@ -36,12 +36,12 @@ def shown(
 
 
 def asked(console: Console) -> dict[str, list[str]]:
-    """The last query for events."""
+    """Return the query of the last request for events."""
     return console.gateway.called("GET", "/v1/events")[-1].query
 
 
 def test_the_newest_come_first(console: Console) -> None:
-    """A hundred a page, with a link to older ones."""
+    """The page shows the 100 newest events, with a link to older ones."""
     page = shown(console, event("7", file=file_document("<a>")), before=OLDER)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
     assert "<bdi>docs/&lt;a&gt;</bdi>" in page
@@ -50,7 +50,7 @@ def test_the_newest_come_first(console: Console) -> None:
 
 
 def test_a_kind_stays_over_pages(console: Console) -> None:
-    """The choice is kept, and asked of the API."""
+    """The chosen kind is sent to the API and kept in the links to other pages."""
     page = shown(
         console,
         event("5", "file.deleted", file=file_document()),
@@ -72,13 +72,13 @@ def test_a_kind_stays_over_pages(console: Console) -> None:
     "query", ["?kind=x&before=y", "?before=-1", f"?before={'9' * 30}", "?kind="]
 )
 def test_nonsense_is_passed_over(console: Console, query: str) -> None:
-    """An address that somebody has typed wrong gets the first page."""
+    """A malformed address gets the first page."""
     shown(console, query=query)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
 
 
 def test_a_cursor_that_is_refused_is_passed_over(console: Console) -> None:
-    """A number of before, or another tenant's cursor, gets the first page and no error."""
+    """A cursor that the API refuses gets the first page, without an error."""
     browser = console.person()
 
     def answer(call: Call) -> Reply:
@@ -94,7 +94,7 @@ def test_a_cursor_that_is_refused_is_passed_over(console: Console) -> None:
 
 
 def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None:
-    """It says so, and leads on; at the end nothing is left."""
+    """An empty page before the last one says so and has a link to the next."""
     page = shown(console, before=OLDER, query="?kind=file.moved")
     assert "There may be more on the next page." in page
     assert 'rel="next"' in page
@@ -103,7 +103,9 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 
 def test_the_first_page_goes_on_by_itself(console: Console) -> None:
-    """From its newest event on; of one kind from now on; a later page stays as it is."""
+    """The first page updates itself from its newest event; the page of one kind from now; others do
+    not.
+    """
     page = shown(console, event("7"), event("5"))
     assert 'data-live="#activity" data-live-of="events"' in page
     assert 'data-live-after="7"' in page
@@ -115,5 +117,5 @@ def test_the_first_page_goes_on_by_itself(console: Console) -> None:
 
 
 def test_owners_alone_see_it(console: Console) -> None:
-    """Nobody but owners gets the page, which tells of everybody's files."""
+    """Only owners see the page, because it has the files of the whole tenant."""
     assert console.person("editor").get(PAGE).status_code == 403

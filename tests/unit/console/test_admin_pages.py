@@ -1,4 +1,4 @@
-"""Pages for owners and for one's own account: who gets them, and what every one of them has."""
+"""Pages for owners and of the own account: permissions, and what each page must have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.unit.console.test_templates import check
 
 ALL = {"viewer", "editor", "owner"}
 OWNERS = {"owner"}
-# Method, address, fields of the form, and the roles that get past the check of roles.
+# Method, path, fields of the form, and the roles that may use the page.
 ROUTES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/console/buckets/new", {}, OWNERS),
     ("POST", "/console/buckets/new", {"name": "photos"}, OWNERS),
@@ -113,7 +113,7 @@ def _people(console: Console) -> None:
 
 
 def ask(browser: Browser, method: str, path: str, form: dict[str, Any]) -> Any:
-    """Ask for a page, or send its form."""
+    """Request a page, or send its form."""
     return browser.get(path) if method == "GET" else browser.post(path, form)
 
 
@@ -131,11 +131,13 @@ def test_no_route_is_forgotten(console: Console) -> None:
     assert found == listed
 
 
-# The tests below go from page to page, as people do, in one session: a login and a console for each
-# page would cost more than all pages.
+# The tests below visit all pages in one session, because a login and a console for each page would
+# be slow.
 @pytest.mark.parametrize("role", sorted(ALL))
 def test_each_role_gets_its_pages(console: Console, role: str) -> None:
-    """Who may not is told which role may, and the API is asked for nothing."""
+    """A role without permission gets 403 with the role that has it, and no change is sent to the
+    API.
+    """
     browser = console.person(role)
     for method, path, form, roles in ROUTES:
         before = changes(console.gateway)
@@ -149,7 +151,9 @@ def test_each_role_gets_its_pages(console: Console, role: str) -> None:
 
 
 def test_a_form_without_the_token_of_this_session_does_nothing(console: Console) -> None:
-    """Neither without a token, nor with that of another session, nor from another site."""
+    """A form without a token, with another session's token, or from another site
+    changes nothing.
+    """
     browser, attacker = console.person(), console.person()
     page = attacker.get("/console/").text
     stolen = re.search(r'name="csrf_token" value="([^"]+)"', page)
@@ -169,7 +173,7 @@ def test_a_form_without_the_token_of_this_session_does_nothing(console: Console)
 
 
 def test_a_get_changes_nothing(console: Console) -> None:
-    """A question, a preview and a list are read as often as a browser likes."""
+    """A GET request for any page changes nothing."""
     browser = console.person()
     for path in PATHS:
         before = changes(console.gateway)
@@ -180,7 +184,9 @@ def test_a_get_changes_nothing(console: Console) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_has_what_a_page_needs(console: Console, language: str) -> None:
-    """One heading of the first rank, labels, unique ids, a title, in both languages."""
+    """Every page has one heading of the first rank, labels, unique ids and a title, in both
+    languages.
+    """
     browser = console.person()
     for path in PATHS:
         html = browser.get(path, headers={"Accept-Language": language}).text
@@ -189,7 +195,7 @@ def test_every_page_has_what_a_page_needs(console: Console, language: str) -> No
 
 
 def test_every_page_after_a_form_has_what_a_page_needs(console: Console) -> None:
-    """Pages of a result, and those of a form that is wrong."""
+    """Every page after a form, with a result or with errors, has the same parts as other pages."""
     browser = console.person()
     for path, form in POSTS:
         for data in (form, {}):
@@ -199,7 +205,7 @@ def test_every_page_after_a_form_has_what_a_page_needs(console: Console) -> None
 
 
 def test_names_do_no_harm(console: Console) -> None:
-    """Scripts in names of people, clients, browsers and acts are text."""
+    """Scripts in names of people, clients, browsers and acts are shown as text."""
     gateway = console.gateway
     person = user_document(EVIL, role=EVIL, display_name=EVIL, state=EVIL)
     gateway.on("GET", USERS, Reply({"users": [person], "next_cursor": EVIL}))
@@ -240,14 +246,16 @@ def test_names_do_no_harm(console: Console) -> None:
     ],
 )
 def test_what_is_gone_leads_one_level_up(console: Console, path: str, up: str) -> None:
-    """Somebody else may have deleted it."""
+    """The page for an absent or deleted entry has a link one level up."""
     reply = console.person().get(path)
     assert reply.status_code == 404
     assert f'<a href="{up}">One level up' in reply.text
 
 
 def test_an_api_that_is_down_is_told(console: Console) -> None:
-    """With the seconds after which to try again; forms that need nothing of it are shown."""
+    """While the API is unavailable a page responds with 503 and the seconds to wait, except empty
+    forms.
+    """
     browser = console.person()
     console.gateway.on("GET", "/auth/.*|/v1/.*", problem(503, "unavailable", retry_after=7))
     for path in PATHS:
@@ -261,7 +269,7 @@ def test_an_api_that_is_down_is_told(console: Console) -> None:
 
 
 def test_the_navigation_has_what_a_role_may_see(console: Console) -> None:
-    """Everybody gets to the own account; members, clients and the audit log are the owners'."""
+    """The navigation has the own account for everyone, and owners' pages for owners only."""
     for role in ("viewer", "editor", "owner"):
         page = console.person(role).get("/console/").text
         assert 'href="/console/account"' in page

@@ -1,4 +1,4 @@
-"""The audit log: page by page, a part of it, and names instead of ids."""
+"""The page of the audit log: pages, filters, and names in place of ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _people(console: Console) -> None:
 
 
 def serve(console: Console, acts: list[dict[str, Any]]) -> None:
-    """Have the gateway page through a log; `acts` are the newest first."""
+    """Make the gateway serve this log page by page; `acts` are the newest first."""
 
     def answer(call: Call) -> Reply:
         assert call.query["order"] == ["newest"]
@@ -40,12 +40,14 @@ def serve(console: Console, acts: list[dict[str, Any]]) -> None:
 
 
 def queries(console: Console) -> list[dict[str, list[str]]]:
-    """What was asked of the log."""
+    """Return the queries of all requests for the log."""
     return [call.query for call in console.gateway.called("GET", LOG)]
 
 
 def test_acts_are_told_in_words_with_names(console: Console) -> None:
-    """Who, what, about whom; what nobody knows any more is told by its id."""
+    """An act is shown in words, with names of people and clients, or an id when no
+    name is known.
+    """
     serve(
         console,
         [
@@ -74,7 +76,7 @@ def test_acts_are_told_in_words_with_names(console: Console) -> None:
 
 
 def test_the_log_comes_page_by_page(console: Console) -> None:
-    """The newest first, a hundred a page, one call each."""
+    """A page shows the 100 newest acts and needs one call of the API."""
     serve(console, [act_document(seq) for seq in range(250, 0, -1)])
     browser = console.person()
     first = browser.get(PAGE).text
@@ -106,7 +108,7 @@ def test_the_log_comes_page_by_page(console: Console) -> None:
     ],
 )
 def test_a_part_of_the_log_is_shown(console: Console, query: str, shown: set[int]) -> None:
-    """By what acts are about, by their outcome, and by who acted."""
+    """The log can be filtered by kind, by outcome and by actor."""
     acts = [
         act_document(10, "users.create", address="10"),
         act_document(9, "users.change", address="9", outcome="user-protected"),
@@ -121,7 +123,7 @@ def test_a_part_of_the_log_is_shown(console: Console, query: str, shown: set[int
 
 
 def test_a_part_goes_on_where_its_page_ended(console: Console) -> None:
-    """Nothing is left out and nothing shown twice, however the pages of the API lie."""
+    """The pages of a filtered log show each act once, wherever the pages of the API end."""
     acts = [
         act_document(seq, "clients.create" if seq % 7 else "users.create", address=f"seq-{seq}")
         for seq in range(1600, 0, -1)
@@ -141,7 +143,7 @@ def test_a_part_goes_on_where_its_page_ended(console: Console) -> None:
 
 
 def test_a_rare_kind_does_not_read_the_whole_log(console: Console) -> None:
-    """The page may be empty then, and says that it goes on."""
+    """A page with a rare kind reads at most four pages of the API, and has a link to older acts."""
     serve(console, [act_document(seq) for seq in range(9000, 0, -1)])
     page = console.person().get(f"{PAGE}?kind=tenant").text
     assert len(queries(console)) == 4
@@ -151,14 +153,14 @@ def test_a_rare_kind_does_not_read_the_whole_log(console: Console) -> None:
 
 @pytest.mark.parametrize("before", ["x", "-1", "1.5", "9" * 40, "²", ""])
 def test_a_number_that_is_none_begins_at_the_newest(console: Console, before: str) -> None:
-    """An address that was cut short is no error."""
+    """A malformed `before` gets the newest acts."""
     serve(console, [act_document(1)])
     assert console.person().get(PAGE, query_string={"before": before}).status_code == 200
     assert queries(console) == [{"order": ["newest"], "limit": ["100"]}]
 
 
 def test_an_empty_log_says_so(console: Console) -> None:
-    """No name is looked up for it."""
+    """An empty log says so, and no name is requested."""
     serve(console, [])
     assert "Nothing here." in console.person().get(PAGE).text
     assert console.gateway.called("GET", USERS) == []
@@ -166,7 +168,9 @@ def test_an_empty_log_says_so(console: Console) -> None:
 
 
 def test_the_page_of_a_person_leads_to_what_the_person_did(console: Console) -> None:
-    """The filter stays while other ones are chosen."""
+    """The page of a person has a link to the person's acts, and the filter stays with other
+    filters.
+    """
     browser = console.person()
     assert 'href="/console/audit?actor=user-2"' in browser.get("/console/members/user-2").text
     page = browser.get(f"{PAGE}?actor=user-2").text
@@ -175,14 +179,14 @@ def test_the_page_of_a_person_leads_to_what_the_person_did(console: Console) -> 
 
 
 def test_every_act_is_of_a_kind(console: Console) -> None:
-    """A filter hides nothing for ever."""
+    """Every act belongs to a kind, so that no act is hidden from all filters."""
     beginnings = tuple(begin for begins in KINDS.values() for begin in begins)
     with console.app.test_request_context("/console/audit"):
         assert [act for act in acts_told() if not act.startswith(beginnings)] == []
 
 
 def test_groups_and_who_came_have_names(console: Console) -> None:
-    """An act about a member of a group names both."""
+    """An act about a member of a group shows the names of both."""
     serve_groups(console.gateway)
     acts = [act_document(act="groups.add-member", about="group-1/user-2")]
     serve(console, acts)

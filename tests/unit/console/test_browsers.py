@@ -1,4 +1,4 @@
-"""What browsers are called."""
+"""Names of browsers on the pages."""
 
 from __future__ import annotations
 
@@ -35,5 +35,7 @@ _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
     ],
 )
 def test_browsers_are_called_as_people_call_them(user_agent: str, words: str) -> None:
-    """The program and the system; what is not known says itself."""
+    """A browser is shown with its program and system; an unknown one as it names
+    itself, shortened.
+    """
     assert told(user_agent) == words

@@ -1,4 +1,4 @@
-"""A new bucket, the form of a policy, and the end of a bucket."""
+"""Pages for a new bucket, for a bucket's policy, and for its deletion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FULL: dict[str, Any] = {
 
 
 def hidden(page: str) -> dict[str, list[str]]:
-    """The hidden fields of a page, but the token."""
+    """Return the hidden fields of a page, without the form's token and `next`."""
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         fields = dict(re.findall(r'(\w+)="([^"]*)"', tag))
@@ -35,14 +35,14 @@ def hidden(page: str) -> dict[str, list[str]]:
 
 
 def form_of(console: Console, **fields: Any) -> dict[str, Any]:
-    """The form of the page as a browser sends it, with what was typed."""
+    """Return the page's form as a browser sends it, with these fields filled in."""
     seen = hidden(console.person().get(PAGE).text)["seen"]
     units = {"largest_unit": "MB", "expiry_unit": "days"}
     return {"types": "", "extensions": "", "origins": "", "seen": seen, **units, **fields}
 
 
 def put(console: Console, path: str = BUCKET) -> list[Any]:
-    """The policies that were sent."""
+    """Return the policies that the console has sent."""
     return [call.json for call in console.gateway.called("PUT", path)]
 
 
@@ -52,7 +52,7 @@ def _bucket(console: Console) -> None:
 
 
 def test_the_policy_is_shown_as_people_write_it(console: Console) -> None:
-    """Amounts come in their largest unit, lists one a line."""
+    """The form shows amounts in their largest unit, and lists with one entry a line."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(**FULL)))
     page = console.person().get(PAGE).text
     assert ">\r\nimage/*\napplication/pdf</textarea>" in page
@@ -67,7 +67,9 @@ def test_the_policy_is_shown_as_people_write_it(console: Console) -> None:
     [(1, "1", "bytes"), (1500, "1500", "bytes"), (3_000_000_000, "3", "GB"), (None, "", "MB")],
 )
 def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, unit: str) -> None:
-    """What a program has set stays as it is when a person saves the form."""
+    """An amount is shown exactly, so saving the form does not change a value that a program has
+    set.
+    """
     console.gateway.on("GET", BUCKET, Reply(bucket_document(max_file_bytes=amount)))
     page = console.person().get(PAGE).text
     assert re.search(rf'<input[^>]*name="largest"[^>]*value="{shown}"', page)
@@ -78,7 +80,9 @@ def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, 
 
 
 def test_what_is_typed_is_saved(console: Console) -> None:
-    """Lists are parted by lines, commas and spaces of both languages, each part once."""
+    """A list may be separated by lines, commas and spaces of both languages; repeated entries count
+    once.
+    """
     form = form_of(
         console,
         types="image/*\r\napplication/pdf, image/*",
@@ -115,7 +119,7 @@ def test_what_is_typed_is_saved(console: Console) -> None:
     ],
 )
 def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str) -> None:
-    """In the words of the API; what was typed stays in the form."""
+    """A refusal of the API is shown at its field, and the form keeps its input."""
     form = form_of(console, types="text/x", largest="5")
     console.gateway.on("PUT", BUCKET, problem(422, "unprocessable", detail))
     reply = console.person().post(PAGE, form)
@@ -128,7 +132,7 @@ def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str
 
 
 def test_a_refusal_of_no_field_stands_above_the_form(console: Console) -> None:
-    """A newer release may refuse what this one has no field for."""
+    """A refusal that names no known field is shown above the form."""
     form = form_of(console)
     console.gateway.on("PUT", BUCKET, problem(422, "unprocessable", "It is Sunday."))
     page = console.person().post(PAGE, form).text
@@ -137,7 +141,7 @@ def test_a_refusal_of_no_field_stands_above_the_form(console: Console) -> None:
 
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "many", "9" * 5000])
 def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
-    """An amount that is none is refused without a call of the API."""
+    """An amount that is not a whole number is refused without a call of the API."""
     form = form_of(console, largest=typed)
     reply = console.person().post(PAGE, form)
     assert reply.status_code == 422
@@ -146,7 +150,9 @@ def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
 
 
 def test_public_asks_twice(console: Console) -> None:
-    """The first form changes nothing; the question carries all that was typed."""
+    """A form that makes a bucket public asks for confirmation, and the question
+    keeps all fields.
+    """
     browser = console.person()
     form = form_of(console, public="y", types="image/png\r\nimage/gif", largest="5")
     question = browser.post(PAGE, form)
@@ -162,7 +168,7 @@ def test_public_asks_twice(console: Console) -> None:
 
 
 def test_a_bucket_that_is_public_is_not_asked_about(console: Console) -> None:
-    """Neither to stay so, nor to be so no more."""
+    """A public bucket stays public, or becomes private, without a question."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(public=True)))
     form = form_of(console, public="y")
     assert console.person().post(PAGE, form).status_code == 303
@@ -172,7 +178,9 @@ def test_a_bucket_that_is_public_is_not_asked_about(console: Console) -> None:
 
 
 def test_a_change_of_somebody_else_is_not_overwritten_unseen(console: Console) -> None:
-    """Both versions are shown; who saves again has seen the other one."""
+    """A form that another person's change has overtaken shows both versions, and can be saved
+    again.
+    """
     form = form_of(console, types="image/png")
     newer = bucket_document(allowed_types=["text/plain"], public=True, expire_after_seconds=60)
     console.gateway.on("GET", BUCKET, Reply(newer))
@@ -189,7 +197,7 @@ def test_a_change_of_somebody_else_is_not_overwritten_unseen(console: Console) -
 
 
 def test_a_bucket_is_made(console: Console) -> None:
-    """A new bucket's page of files comes after its form."""
+    """A new bucket's form redirects to the bucket's page of files."""
     made = bucket_document("photos")
     console.gateway.on("PUT", "/v1/buckets/photos", Reply(made, status=201))
     form = {"name": " photos ", "largest": "1", "largest_unit": "GB", "expiry_unit": "days"}
@@ -199,7 +207,9 @@ def test_a_bucket_is_made(console: Console) -> None:
 
 
 def test_a_bucket_of_the_same_name_is_not_changed(console: Console) -> None:
-    """The API would replace its policy."""
+    """The form for a new bucket refuses an existing name, because the API would
+    replace the policy.
+    """
     reply = console.person().post(NEW, {"name": "docs", "public": "y", "confirmed": "yes"})
     assert reply.status_code == 422
     assert "There is a bucket of this name." in reply.text
@@ -208,7 +218,7 @@ def test_a_bucket_of_the_same_name_is_not_changed(console: Console) -> None:
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_a_bucket_needs_a_name(console: Console, name: str) -> None:
-    """The API is asked for nothing."""
+    """A form without a name is refused without a call of the API."""
     reply = console.person().post(NEW, {"name": name})
     assert reply.status_code == 422
     assert '<small id="name-error" class="error">Enter a name.' in reply.text
@@ -216,7 +226,7 @@ def test_a_bucket_needs_a_name(console: Console, name: str) -> None:
 
 
 def test_a_name_that_the_api_refuses_stands_at_the_name(console: Console) -> None:
-    """In the words of the API: it may have rules that this release does not know."""
+    """A name that the API refuses is explained at its field, in the API's words."""
     console.gateway.on("PUT", "/v1/buckets/.*", problem(400, "invalid-key", "It is reserved."))
     reply = console.person().post(NEW, {"name": "reserved"})
     assert reply.status_code == 422
@@ -228,7 +238,9 @@ def test_a_name_that_the_api_refuses_stands_at_the_name(console: Console) -> Non
     [("en", "has 1000 buckets already"), ("zh", "租户的此类数量已达上限 (The tenant has 1000")],
 )
 def test_a_bucket_too_many_is_told_in_the_form(console: Console, language: str, words: str) -> None:
-    """The form keeps its input, and the number is said."""
+    """A bucket beyond the tenant's limit is refused in the form, with the limit and
+    the input kept.
+    """
     refused = problem(409, "tenant-limit-reached", "The tenant has 1000 buckets already.")
     console.gateway.on("PUT", "/v1/buckets/.*", refused)
     reply = console.person().post(NEW, {"name": "more"}, headers={"Accept-Language": language})
@@ -252,7 +264,7 @@ def test_a_bucket_too_many_is_told_in_the_form(console: Console, language: str, 
 def test_what_is_no_rule_is_told_in_the_language_of_the_page(
     console: Console, language: str, fields: dict[str, str], words: str
 ) -> None:
-    """With the value that is wrong, and how to write it; the API is not asked."""
+    """A malformed value is explained in the page's language without a call of the API."""
     form = {"name": "inbox", **fields}
     reply = console.person().post(NEW, form, headers={"Accept-Language": language})
     assert reply.status_code == 422
@@ -263,13 +275,13 @@ def test_what_is_no_rule_is_told_in_the_language_of_the_page(
 
 
 def test_extensions_are_taken_as_people_write_them(console: Console) -> None:
-    """A star before the dot, as in file dialogs, is left out."""
+    """An extension may begin with a star and a dot; the star is removed."""
     console.person().post(PAGE, form_of(console, extensions="*.jpg .png tar.gz"))
     assert put(console)[0]["allowed_extensions"] == [".jpg", ".png", "tar.gz"]
 
 
 def test_a_new_public_bucket_asks_twice(console: Console) -> None:
-    """A public bucket is made only after a second form."""
+    """A new public bucket is made only after a confirmation."""
     browser = console.person()
     question = browser.post(NEW, {"name": "photos", "public": "y"})
     assert "Make the bucket public?" in question.text
@@ -279,7 +291,7 @@ def test_a_new_public_bucket_asks_twice(console: Console) -> None:
 
 
 def test_an_empty_bucket_is_deleted_after_a_question(console: Console) -> None:
-    """The question deletes nothing; its answer does, and leads to the overview."""
+    """An empty bucket is deleted after a confirmation, which redirects to the overview."""
     console.gateway.on("DELETE", BUCKET, Reply(status=204))
     browser = console.person()
     question = browser.get(DELETE)
@@ -291,7 +303,7 @@ def test_an_empty_bucket_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_a_bucket_that_holds_files_stays(console: Console) -> None:
-    """A bucket that is not empty stays, and the page says why."""
+    """A bucket with files is not deleted, and the page says why."""
     refused = problem(409, "bucket-not-empty", "The bucket holds files.")
     console.gateway.on("DELETE", BUCKET, refused)
     browser = console.person()
@@ -300,7 +312,7 @@ def test_a_bucket_that_holds_files_stays(console: Console) -> None:
 
 
 def test_the_bucket_that_every_tenant_has_cannot_be_deleted(console: Console) -> None:
-    """The page of `default` offers no deletion, and says so."""
+    """The page of the bucket `default` offers no deletion, and says why."""
     console.gateway.on("GET", "/v1/buckets/default", Reply(bucket_document("default")))
     page = console.person().get("/console/b/default/settings").text
     assert "This bucket comes with the tenant and stays." in page
@@ -308,7 +320,7 @@ def test_the_bucket_that_every_tenant_has_cannot_be_deleted(console: Console) ->
 
 
 def test_what_was_typed_comes_back_after_the_next_login(console: Console) -> None:
-    """A session that ends while somebody types loses nothing."""
+    """A form that was sent after the session's end is shown with its input after the next login."""
     browser = console.person()
     form = form_of(console, types="image/png")
     token = browser.token()

@@ -1,4 +1,4 @@
-"""A service that hangs: a few threads wait for it, the others are refused and free again."""
+"""A service that does not respond: few threads wait for it, and other requests are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INI = Path(__file__).parents[3] / "services/console/uwsgi.ini"
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[str]:
-    """A door that lets everybody in, and says nothing."""
+    """Yield the path of a door that accepts connections and never responds."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "door"))
         listener.listen(50)
@@ -35,14 +35,14 @@ def silent(tmp_path: Path) -> Iterator[str]:
 
 
 def test_threads_are_left_for_pages_that_ask_nobody() -> None:
-    """Both services may hang at once: fewer threads wait for them than uwsgi.ini has."""
+    """When both services do not respond, fewer threads wait for them than uwsgi.ini has."""
     found = re.search(r"^threads = ([0-9]+)$", INI.read_text(), re.MULTILINE)
     assert found
     assert sum(bulkheads._MOST.values()) < int(found[1])
 
 
 def test_one_too_many_is_refused_at_once() -> None:
-    """Where all have waited for their patience, nobody begins to, until a place is free."""
+    """A request is refused immediately when all places have waited too long, until one is free."""
     places = Places(2, patience=60.0)
     long_ago = time.monotonic() - 61
     places._begun.update({1: long_ago, 2: long_ago})
@@ -56,7 +56,9 @@ def test_one_too_many_is_refused_at_once() -> None:
 
 
 def test_who_comes_meanwhile_is_refused_when_patience_ends() -> None:
-    """It waits as long as one of those who have the places may still get an answer."""
+    """A request without a place waits no longer than those with a place can still
+    get a response.
+    """
     places = Places(1, patience=0.3)
     places._begun[1] = begun = time.monotonic()
     with pytest.raises(ApiUnavailable), places.one():
@@ -65,7 +67,9 @@ def test_who_comes_meanwhile_is_refused_when_patience_ends() -> None:
 
 
 def test_a_busy_service_refuses_nobody() -> None:
-    """While answers come, whoever finds no place waits for one, however many there are."""
+    """While the service responds, a request without a place waits for one, however many requests
+    wait.
+    """
     places = Places(2, patience=5.0)
     done = []
 
@@ -83,7 +87,7 @@ def test_a_busy_service_refuses_nobody() -> None:
 
 
 def test_who_has_a_place_needs_no_other() -> None:
-    """A refresh under the lock of a session is one wait, not two."""
+    """A thread with a place needs no second one, for instance to refresh a token."""
     places = Places(1, patience=0.0)
     with places.one(), places.one():
         pass
@@ -92,14 +96,14 @@ def test_who_has_a_place_needs_no_other() -> None:
 
 
 def test_the_two_services_have_places_of_their_own() -> None:
-    """A hanging service of files keeps nobody from logging in."""
+    """Upload and auth have separate places, so a login works while upload does not respond."""
     made = Bulkhead()
     assert made.of("/auth/login") is made.auth
     assert made.of("/v1/buckets") is not made.auth
 
 
 def test_who_says_nothing_is_not_asked_again(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also not on a kept connection: a page waits once for an answer."""
+    """A request that got no response is not repeated, also on a kept connection."""
     monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.2)
     asked = []
     exchange = Connection._exchange
@@ -117,7 +121,7 @@ def test_who_says_nothing_is_not_asked_again(silent: str, monkeypatch: pytest.Mo
 
 
 def test_a_change_is_waited_for_longer(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody knows whether it was made when its answer is not read."""
+    """A changing request waits longer for its response, because it may have been carried out."""
     monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.1)
     monkeypatch.setattr(connections, "_ANSWER_SECONDS", 0.4)
     for method, least in (("GET", 0.1), ("POST", 0.4)):
@@ -129,7 +133,7 @@ def test_a_change_is_waited_for_longer(silent: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_logout_waits_for_nobody(console: Console) -> None:
-    """It ends the session here while another request holds its lock, and all wait in vain."""
+    """A logout ends the session without waiting for its lock or for a place."""
     browser, places = console.person(), console.context.bulkhead.auth
     token = browser.token()
     [record] = [
@@ -145,7 +149,9 @@ def test_a_logout_waits_for_nobody(console: Console) -> None:
 
 
 def test_pages_of_a_service_that_hangs(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first ones wait, the next ones get a page with a number at once; the login is free."""
+    """When all places wait, a page responds with 503 and a request id, and the
+    login still works.
+    """
     monkeypatch.setattr(console.context.bulkhead._upload, "_patience", 0.1)
     browser = console.person()
     release = threading.Event()

@@ -1,4 +1,4 @@
-"""Catalogs: every message has its words in every language, with the same placeholders."""
+"""Catalogs: every message is translated into every language, with the same placeholders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LANGUAGES = sorted(set(language.LANGUAGES) - {"en"})
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    """The program that reads and writes catalogs."""
+    """Return the program that reads and writes catalogs."""
     spec = importlib.util.spec_from_file_location("catalogs", TOOL)
     assert spec
     assert spec.loader
@@ -29,7 +29,7 @@ def tool() -> ModuleType:
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_every_message_is_translated(tool: ModuleType, name: str) -> None:
-    """What code and templates say is in the catalogs, and nothing else is."""
+    """The catalogs contain exactly the messages of code and templates, all translated."""
     found = tool.translated(name)
     assert found.keys() == tool.said().keys()
     assert [one for one, (_, message) in found.items() if not tool._is_done(message)] == []
@@ -46,7 +46,7 @@ def test_no_message_is_there_twice(tool: ModuleType, name: str) -> None:
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_translations_have_the_same_placeholders(tool: ModuleType, name: str) -> None:
-    """No value gets lost, and none is invented."""
+    """A translation has the placeholders of its message, and no others."""
     wrong = []
     for identifier, (_, message) in tool.translated(name).items():
         singular = identifier if isinstance(identifier, str) else identifier[-1]
@@ -58,12 +58,14 @@ def test_translations_have_the_same_placeholders(tool: ModuleType, name: str) ->
 
 
 def placeholders(text: str) -> list[str]:
-    """The placeholders of a message, in order of the alphabet."""
+    """Return the placeholders of a message, in alphabetical order."""
     return sorted(_PLACEHOLDER.findall(text))
 
 
 def test_a_catalog_of_all_files_is_loaded() -> None:
-    """Messages of several files are found in one catalog, plurals by the language's rule."""
+    """The messages of several files are loaded as one catalog, with the language's rule for
+    plurals.
+    """
     words = language.loaded("zh_Hans")
     assert words.gettext("Overview") == "概览"
     assert words.ngettext("%(num)d file deleted.", "%(num)d files deleted.", 1) == (
@@ -73,7 +75,7 @@ def test_a_catalog_of_all_files_is_loaded() -> None:
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_plurals_have_the_forms_of_the_language(tool: ModuleType, name: str) -> None:
-    """Every plural has as many forms as the language knows."""
+    """Every plural has as many forms as its language needs."""
     for _, catalog in tool.catalogs(name):
         for message in catalog:
             if isinstance(message.id, tuple | list):

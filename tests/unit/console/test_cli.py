@@ -1,4 +1,4 @@
-"""`wharf-console serve`: what is checked and said before uWSGI takes over."""
+"""`wharf-console serve`: what it checks and reports before uWSGI starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_console.web.assets import Assets
 
 @pytest.fixture
 def dist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder for a build; uWSGI is not started."""
+    """Return an empty folder for built files; uWSGI is replaced and not started."""
     monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(serving, "ini_file", lambda _: Path())
     monkeypatch.setattr(serving, "run_uwsgi", lambda *_: None)
@@ -29,7 +29,7 @@ def dist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_a_build_without_scripts(
     dist: Path, capsys: pytest.CaptureFixture[str], names: list[str], lines: int
 ) -> None:
-    """A console whose image was built without Node says so in one line, and starts."""
+    """A console without built scripts starts, and reports so in one line."""
     (dist / "manifest.json").write_text(json.dumps({name: f"1-{name}" for name in names}))
     assert cli.cli.main(["serve"], standalone_mode=False) is None
     said = capsys.readouterr().err.splitlines()

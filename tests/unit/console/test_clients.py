@@ -1,4 +1,4 @@
-"""Clients of a tenant: the list, a new one, its secrets and its end."""
+"""Pages for a tenant's clients: list, new client, secrets and disabling."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def _people(console: Console) -> None:
 
 
 def once(console: Console) -> str:
-    """The mark of a form that is shown."""
+    """Return the value by which the console recognizes a form that is sent twice."""
     found = re.search(r'name="once"[^>]*value="([^"]+)"', console.person().get(NEW).text)
     assert found
     return found[1]
 
 
 def secret(page: str) -> list[str]:
-    """The secrets that a page shows."""
+    """Return the secrets that a page shows."""
     return re.findall(r'id="client-secret" value="([^"]+)"', page)
 
 
 def test_a_tenant_without_clients_sees_what_they_are_for(console: Console) -> None:
-    """The list is empty in a new tenant."""
+    """The empty list explains what clients are for."""
     console.gateway.on("GET", CLIENTS, Reply({"clients": [], "next_cursor": None}))
     browser = console.person()
     page = browser.get(LIST).text
@@ -60,7 +60,7 @@ def test_clients_are_listed_page_by_page(console: Console) -> None:
 
 
 def test_a_new_client_gets_a_secret_that_is_shown_once(console: Console) -> None:
-    """It is in this answer, and in no later page."""
+    """A new client's secret is in the response to the form and in no later page."""
     browser = console.person()
     form = {"name": " robot ", "scopes": ["files:read", "files:write"], "once": once(console)}
     reply = browser.post(NEW, form)
@@ -75,7 +75,7 @@ def test_a_new_client_gets_a_secret_that_is_shown_once(console: Console) -> None
 
 
 def test_a_form_that_is_sent_again_makes_no_second_client(console: Console) -> None:
-    """A browser sends it when the page with the secret is loaded again."""
+    """A form that is sent twice makes one client, and the second response says so."""
     browser = console.person()
     form = {"name": "robot", "scopes": "files:read", "once": once(console)}
     browser.post(NEW, form)
@@ -87,7 +87,7 @@ def test_a_form_that_is_sent_again_makes_no_second_client(console: Console) -> N
 
 
 def test_a_refused_form_can_be_sent_again(console: Console) -> None:
-    """A form that auth refused makes a client when it is sent again."""
+    """A form that was refused can be sent again."""
     browser = console.person()
     form = {"name": "", "scopes": "files:read", "once": once(console)}
     assert browser.post(NEW, form).status_code == 422
@@ -107,7 +107,7 @@ def test_a_refused_form_can_be_sent_again(console: Console) -> None:
 def test_what_no_client_may_is_not_sent(
     console: Console, fields: dict[str, str], field: str
 ) -> None:
-    """Scopes of people and of operators are not offered, and not taken either."""
+    """A scope that clients cannot have is neither offered nor accepted."""
     browser = console.person()
     page = browser.get(NEW).text
     assert "members:admin" not in page
@@ -127,7 +127,7 @@ def test_what_no_client_may_is_not_sent(
     ],
 )
 def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str) -> None:
-    """In the words of the API; what was ticked stays ticked."""
+    """A refusal is shown at its field in the API's words, and the form keeps its input."""
     console.gateway.on("POST", CLIENTS, problem(422, "unprocessable", detail))
     form = {"name": "robot", "scopes": "events:read", "once": once(console)}
     reply = console.person().post(NEW, form)
@@ -137,7 +137,7 @@ def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str
 
 
 def test_a_client_is_shown_with_what_it_may_do(console: Console) -> None:
-    """Its name is text, its scopes are words."""
+    """The page shows a client's name as text and its scopes in words."""
     console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(client_document("<robot>")))
     page = console.person().get(ONE).text
     assert "<bdi>&lt;robot&gt;</bdi>" in page
@@ -145,7 +145,7 @@ def test_a_client_is_shown_with_what_it_may_do(console: Console) -> None:
 
 
 def test_a_second_secret_is_shown_once(console: Console) -> None:
-    """The first one goes on until it is retired."""
+    """A second secret is shown once, and the first one stays valid."""
     browser = console.person()
     assert "Make another secret" in browser.get(ONE).text
     reply = browser.post(f"{ONE}/secrets")
@@ -155,7 +155,7 @@ def test_a_second_secret_is_shown_once(console: Console) -> None:
 
 
 def test_a_third_secret_is_not_offered(console: Console) -> None:
-    """Auth keeps two; what it says is told, too."""
+    """A client with two secrets gets no button for a third, and a refusal is shown."""
     both = [secret_document(), secret_document("secret-2", hint="zz-1")]
     console.gateway.on("GET", SECRETS, Reply({"secrets": both}))
     refused = problem(409, "too-many-secrets", "The client has 2 live secrets.")
@@ -169,7 +169,7 @@ def test_a_third_secret_is_not_offered(console: Console) -> None:
 
 
 def test_a_secret_is_retired_after_a_question(console: Console) -> None:
-    """Of the last one it says that nothing remains."""
+    """A secret is retired after a question, which warns when it is the last one."""
     browser = console.person()
     address = f"{ONE}/secrets/secret-1/retire"
     question = browser.get(address).text
@@ -183,7 +183,9 @@ def test_a_secret_is_retired_after_a_question(console: Console) -> None:
 
 
 def test_a_client_is_disabled_after_a_question(console: Console) -> None:
-    """It is for good, so its page offers nothing more then."""
+    """A client is disabled after a question that says it is permanent; its page then offers no
+    change.
+    """
     browser = console.person()
     assert "It is for good." in browser.get(f"{ONE}/disable").text
     assert changes(console.gateway) == []
@@ -197,7 +199,7 @@ def test_a_client_is_disabled_after_a_question(console: Console) -> None:
 
 
 def test_a_client_that_is_in_use_here_is_told(console: Console) -> None:
-    """A refusal of auth to disable a client is a page with its words."""
+    """A refusal to disable a client is a page with the words of auth."""
     refused = problem(409, "client-protected", "Disable it with another one's token.")
     console.gateway.on("DELETE", f"{CLIENTS}/client-1", refused)
     reply = console.person().post(f"{ONE}/disable", {"confirmed": "yes"})

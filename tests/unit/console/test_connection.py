@@ -1,4 +1,4 @@
-"""The way to the API: one connection for a browser's request, and what may go wrong on it."""
+"""The connection to the API: one for each browser request, and its errors."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ from wharf_console.api.session import Session, address, with_query
     ],
 )
 def test_the_first_line_names_the_browser(caller: Caller, line: bytes) -> None:
-    """What is no address is told as unknown, and never passed on as it is."""
+    """The PROXY line names the browser's address, or UNKNOWN for anything that is
+    not an address.
+    """
     assert caller.proxy_line() == line
 
 
 def test_a_field_cannot_be_smuggled(gateway: FakeGateway) -> None:
-    """What a browser sends stays in its field."""
+    """A browser's header field cannot add a field to the request to the API."""
     gateway.on("GET", "/v1/usage", Reply({}))
     caller = Caller(user_agent="a\r\nAuthorization: Bearer x\x00é", request_id="1\n2")
     with closing(Connection(gateway.path, caller)) as connection:
@@ -45,7 +47,9 @@ def test_a_field_cannot_be_smuggled(gateway: FakeGateway) -> None:
 
 
 def test_a_key_stays_in_its_address() -> None:
-    """Question marks, percent signs and other scripts are part of the key; slashes part it."""
+    """Question marks, percent signs and other scripts are encoded in a path; a key's slashes are
+    not.
+    """
     key = "a/b?c=1#d/%2e%2e/日本 語.txt"
     target = address("v1", "files", "docs", key=key)
     assert target == (
@@ -56,7 +60,9 @@ def test_a_key_stays_in_its_address() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(tmp_path: Path) -> None:
-    """A GET on a kept connection is tried once more; a POST is not, for it may have been done."""
+    """A GET on a connection that was closed is repeated; a POST is not, because it may have been
+    done.
+    """
     with closing_after_each_answer(tmp_path / "door") as (door, count):
         connection = Connection(door, Caller())
         assert connection.request("GET", "/a").status == 200
@@ -69,7 +75,7 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(tmp_path: Path) -> 
 
 @contextmanager
 def closing_after_each_answer(path: Path) -> Iterator[tuple[str, Callable[[], int]]]:
-    """Serve one answer for each connection, which is closed then without a word."""
+    """Serve one response on each connection, then close the connection without notice."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()
@@ -99,13 +105,13 @@ def closing_after_each_answer(path: Path) -> Iterator[tuple[str, Callable[[], in
 
 
 def test_a_door_that_is_not_there_is_no_answer(tmp_path: Path) -> None:
-    """The exception says what happened, and no path."""
+    """An absent door raises `ApiUnavailable` with the kind of error and without a path."""
     with pytest.raises(ApiUnavailable, match=r"\AFileNotFoundError\Z"):
         Connection(str(tmp_path / "none"), Caller()).request("GET", "/")
 
 
 def test_a_door_may_be_a_port() -> None:
-    """Where the gateway is another container, the door is an address."""
+    """A door may be a host and a port, for a gateway in another container."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         got: list[bytes] = []
@@ -126,7 +132,7 @@ def test_a_door_may_be_a_port() -> None:
 
 
 def test_a_refusal_is_read_whatever_it_is(gateway: FakeGateway) -> None:
-    """A problem, an error of OAuth, and what is neither."""
+    """A refusal is read whether it is a problem, an OAuth error or neither."""
     refusal = {"error": "invalid_grant", "error_description": "No."}
     gateway.on("GET", "/oauth", Reply(refusal, 400))
     gateway.on("GET", "/list", Reply([1], 400))
@@ -138,7 +144,7 @@ def test_a_refusal_is_read_whatever_it_is(gateway: FakeGateway) -> None:
 
 
 def test_a_body_is_json_or_a_form(gateway: FakeGateway) -> None:
-    """Content-Type says whether a body is JSON or a form."""
+    """The field Content-Type says whether a body is JSON or a form."""
     gateway.on("POST", "/x", lambda call: Reply({"type": call.fields["content-type"]}))
     with closing(Connection(gateway.path, Caller())) as connection:
         session = Session(connection)

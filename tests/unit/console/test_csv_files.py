@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets of several countries write them, and as they may open ours."""
+"""CSV files: reading those of spreadsheets from several countries, and writing safe ones."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ NAMES = "username,display_name\r\nzhang,张三\r\n"
     ],
 )
 def test_files_of_spreadsheets_are_read(content: bytes) -> None:
-    """With and without a byte order mark, with Excel's semicolons, and its line that tells them."""
+    """A file may have a byte order mark, semicolons, tabs or a line `sep=`, and be
+    UTF-8 or UTF-16.
+    """
     table = csv_files.read(content)
     assert [cells for _, cells in table.lines] == [("username", "display_name"), ("zhang", "张三")]
     assert table.note == ""
 
 
 def test_gbk_is_read_with_a_warning() -> None:
-    """Excel writes it on a Chinese Windows, unless it is told otherwise."""
+    """A file in GBK, which Excel writes on a Chinese Windows, is read with a warning."""
     table = csv_files.read(NAMES.replace(",", ";").encode("gbk"))
     assert table.lines[1] == (2, ("zhang", "张三"))
     assert "read as GBK" in table.note
@@ -60,27 +62,27 @@ def test_gbk_is_read_with_a_warning() -> None:
     ],
 )
 def test_other_encodings_are_refused_rather_than_guessed(content: bytes) -> None:
-    """A name that is made of other letters would be somebody else's."""
+    """A file in another encoding is refused, because wrong letters would make another name."""
     with pytest.raises(UnreadableFile, match="not in UTF-8"):
         csv_files.read(content)
 
 
 def test_korean_cannot_be_told_from_chinese() -> None:
-    """Its bytes are those of common Chinese letters: the warning is all there is."""
+    """A Korean file is read as GBK, because its bytes are valid there, with the warning."""
     table = csv_files.read("username,display_name\nmin,김민수\n".encode("euc-kr"))
     assert "See that the names are right." in table.note
 
 
 @pytest.mark.parametrize("begin", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"])
 def test_a_workbook_is_called_one(begin: bytes) -> None:
-    """Whatever its name: the person is told what to save instead."""
+    """A workbook is refused with the advice to save a CSV file."""
     with pytest.raises(UnreadableFile, match="workbook"):
         csv_files.read(begin + bytes(100))
 
 
 @pytest.mark.parametrize("content", [b"", b"\r\n", codecs.BOM_UTF8, b" , ,\n,,\n"])
 def test_an_empty_file_is_called_one(content: bytes) -> None:
-    """So is one of empty cells."""
+    """A file without a cell that has text is refused as empty."""
     with pytest.raises(UnreadableFile, match="The file is empty"):
         csv_files.read(content)
 
@@ -89,19 +91,21 @@ def test_an_empty_file_is_called_one(content: bytes) -> None:
     ("text", "line"), [('a,b\n"c,d\ne,f\n', 2), ('a,b\nc,d\n"e"f,g\n', 3), ('sep=,\na\n"b', 3)]
 )
 def test_quotation_marks_that_do_not_fit_are_told_by_line(text: str, line: int) -> None:
-    """An open one would swallow the rest of the file."""
+    """A quotation mark in the wrong place is refused with the number of its line."""
     with pytest.raises(UnreadableFile, match=f"line {line} "):
         csv_files.read(text.encode())
 
 
 def test_lines_have_their_own_numbers() -> None:
-    """As an editor shows them: empty lines count, a cell with a line break is of its first line."""
+    """Lines are numbered as in an editor, with empty lines; a cell with a line break has its first
+    line.
+    """
     table = csv_files.read(b'sep=,\n\nusername,note\nann,"two\nlines"\n\nbob,x\n')
     assert [number for number, _ in table.lines] == [3, 4, 7]
 
 
 def test_a_cell_that_is_too_long_is_refused() -> None:
-    """Python's reader takes no more than 128 KiB."""
+    """A cell of more than 128 KiB, the limit of Python's reader, is refused."""
     with pytest.raises(UnreadableFile):
         csv_files.read(b"username\n" + b"a" * 200_000)
 
@@ -130,18 +134,20 @@ def test_a_cell_that_is_too_long_is_refused() -> None:
     ],
 )
 def test_no_cell_is_a_formula(cell: str, kept: str) -> None:
-    """Neither the cell, nor a part of it where a spreadsheet parts by another character."""
+    """A cell is never a formula, as a whole or as a part after another separator."""
     assert csv_files.defused(cell) == kept
 
 
 @pytest.mark.parametrize("cell", ["", "ann", "a-b", "a=b", "eve+x@example.org", "张三", "O'Neil"])
 def test_other_cells_stay_as_they_are(cell: str) -> None:
-    """What is computed nowhere needs nothing."""
+    """A cell that no spreadsheet computes is unchanged."""
     assert csv_files.defused(cell) == cell
 
 
 def test_what_is_written_is_read_again() -> None:
-    """Marks, separators and letters of all kinds survive; Excel sees that it is UTF-8."""
+    """A written file can be read again with all characters, and begins with a byte order mark for
+    Excel.
+    """
     rows = [("a", 'b"c', "d;e,f"), ("张三", "Ünal", "🦊")]
     content = csv_files.written(rows)
     assert content.startswith(codecs.BOM_UTF8)

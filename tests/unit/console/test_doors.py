@@ -1,4 +1,4 @@
-"""Which gateway the console asks."""
+"""The choice of the gateway's door."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_console import doors
 
 @pytest.fixture
 def listener(tmp_path: Path) -> Iterator[str]:
-    """The path of a door behind which somebody is."""
+    """Yield the path of a door with a listener."""
     path = str(tmp_path / "there.sock")
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(path)
@@ -23,7 +23,7 @@ def listener(tmp_path: Path) -> Iterator[str]:
 
 
 def test_one_that_is_away_is_passed_over(tmp_path: Path, listener: str) -> None:
-    """A door without a name, and one behind which nobody is any more, are no errors."""
+    """A door that does not exist or has no listener is skipped."""
     left = tmp_path / "left.sock"
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(left))
@@ -34,13 +34,13 @@ def test_one_that_is_away_is_passed_over(tmp_path: Path, listener: str) -> None:
 
 
 def test_nobody_at_any(tmp_path: Path) -> None:
-    """The error is one of the network's."""
+    """Without any listener the error is one of the network."""
     with pytest.raises(FileNotFoundError):
         doors.connect(f"{tmp_path}/one.sock,{tmp_path}/two.sock")
 
 
 def test_a_port() -> None:
-    """A gateway of another machine is reached by TCP."""
+    """A gateway on another machine is reached by TCP."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with closing(doors.connect(f"127.0.0.1:{port}")) as made:
@@ -48,7 +48,7 @@ def test_a_port() -> None:
 
 
 def test_every_gateway_gets_its_share(tmp_path: Path, listener: str) -> None:
-    """Of two doors none is always the first."""
+    """Connections are distributed over all doors."""
     other = str(tmp_path / "other.sock")
     with socket.socket(socket.AF_UNIX) as second:
         second.bind(other)
@@ -64,6 +64,6 @@ def test_every_gateway_gets_its_share(tmp_path: Path, listener: str) -> None:
     "wrong", ["", "door", "gateway", ":8086", "gateway:http", "/a.sock,", "x,/a"]
 )
 def test_what_is_no_door(wrong: str) -> None:
-    """Anything but paths, and hosts with ports, is refused."""
+    """A setting other than paths, and hosts with ports, is refused."""
     with pytest.raises(ValueError, match=r".*"):
         doors.split(wrong)

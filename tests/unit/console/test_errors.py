@@ -1,4 +1,4 @@
-"""The page of each state that is not the usual one: what it was, and what to do next."""
+"""Error pages: what happened, and what the person can do next."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.servers.fake_gateway import Call, Reply, problem
 
 
 def heading(page: str) -> str:
-    """The one heading of the first rank."""
+    """Return the text of the only heading of the first rank."""
     [found] = re.findall(r"<h1>(.*?)</h1>", page, re.DOTALL)
     return re.sub(r"<[^>]+>", "", found).strip()
 
 
 def test_what_is_gone_has_a_way_up(console: Console) -> None:
-    """Of a file it is its bucket, of a bucket the start."""
+    """The page of an absent bucket has a link to the start page."""
     browser = console.person()
     page = browser.get("/console/b/nothing/")
     assert page.status_code == 404
@@ -28,17 +28,17 @@ def test_what_is_gone_has_a_way_up(console: Console) -> None:
 
 
 def test_another_tenants_bucket_is_like_none(console: Console) -> None:
-    """The API answers 404 for both, and so does the page."""
+    """The page of another tenant's bucket equals the page of an absent one."""
     browser = console.person()
     pages = [browser.get(f"/console/b/{name}/").text for name in ("theirs", "nobodys")]
-    # Tokens of forms differ from second to second.
+    # A form's token differs from second to second.
     names = r'value="[^"]+"|data-csrf="[^"]+"|theirs|nobodys'
     first, second = (re.sub(names, "", page) for page in pages)
     assert first == second
 
 
 def test_no_answer_is_a_page_that_says_when_to_try_again(console: Console) -> None:
-    """The status is 503 with `Retry-After`, and the number of the request is on the page."""
+    """Without a response of the API the page has 503, `Retry-After` and the request id."""
     browser = console.person()
     console.gateway.close()
     page = browser.get("/console/")
@@ -66,7 +66,7 @@ def test_no_answer_is_a_page_that_says_when_to_try_again(console: Console) -> No
 def test_a_refusal_of_the_api_is_a_page(
     console: Console, reply: Reply, status: int, words: str
 ) -> None:
-    """It says what the API said, or better words for people."""
+    """A refusal of the API becomes a page with the API's words, or with better ones for people."""
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", reply)
     page = browser.get("/console/")
@@ -75,7 +75,7 @@ def test_a_refusal_of_the_api_is_a_page(
 
 
 def test_a_change_without_an_answer_may_have_been_made(console: Console) -> None:
-    """Nobody is told that nothing happened, where nobody knows."""
+    """A change without a response gets a page that says it may have been made."""
     browser = console.person()
     form = {"key": "a", "confirmed": "yes", "csrf_token": browser.token()}
     console.gateway.close()
@@ -86,7 +86,7 @@ def test_a_change_without_an_answer_may_have_been_made(console: Console) -> None
 
 
 def test_over_quota_says_which_limit_and_how_far(console: Console) -> None:
-    """A person sees what is used of what is allowed."""
+    """The page of an exceeded quota shows the limit and the current use."""
     browser = console.person()
     members = {
         "used_bytes": 900,
@@ -104,7 +104,7 @@ def test_over_quota_says_which_limit_and_how_far(console: Console) -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_a_fault(console: Console) -> None:
-    """The page shows nothing of it."""
+    """A response of the API that cannot be read gives a 500 page without its content."""
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", Reply({"bytes": "<script>"}))
     page = browser.get("/console/")
@@ -114,7 +114,7 @@ def test_an_answer_that_cannot_be_read_is_a_fault(console: Console) -> None:
 
 
 def test_a_script_gets_a_document(console: Console) -> None:
-    """With `Accept: application/json` a refusal is a problem, and the end of a session a 401."""
+    """A request that accepts JSON gets a problem document, and 401 when the session has ended."""
     headers = {"Accept": "application/json"}
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", problem(403, "forbidden", "Not you."))
@@ -125,7 +125,7 @@ def test_a_script_gets_a_document(console: Console) -> None:
 
 
 def test_typed_text_outlives_the_session(console: Console) -> None:
-    """The form of the page comes back with what was typed, for the same person and once."""
+    """A form's input is shown once after the next login of the same person, without passwords."""
     browser = console.person()
     _add_page_with_a_form(console)
     form = {"note": "a long text", "password": "not kept", "csrf_token": browser.token()}
@@ -140,7 +140,7 @@ def test_typed_text_outlives_the_session(console: Console) -> None:
 
 
 def test_typed_text_is_not_shown_to_another_person(console: Console) -> None:
-    """Somebody else who logs in in the same browser does not see it."""
+    """A form's input is not shown to another person who logs in in the same browser."""
     browser = console.person()
     _add_page_with_a_form(console)
     form = {"note": "a long text", "csrf_token": browser.token()}
@@ -173,7 +173,7 @@ def _add_page_with_a_form(console: Console) -> None:
 
 
 def test_a_call_passes_on_who_asks(console: Console) -> None:
-    """The browser's address, program and host, and the number of its request."""
+    """A call of the API has the browser's address, program and host, and the request id."""
     browser = console.person()
     reply = browser.get(
         "/console/",

@@ -1,4 +1,4 @@
-"""The examples: where they are, whose tickets they have, and that the code they show is theirs."""
+"""The example pages: the setting, their tickets, and the code that they show."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PICTURE = {"media_type": "image/png", "bucket": "default"}
 
 @pytest.fixture
 def shown(tmp_path: Path, gateway: FakeGateway) -> Console:
-    """A console that has the examples."""
+    """Return a console with the examples switched on."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, console_examples=True)
     return with_documents(console_on(settings, gateway))
 
 
 def with_documents(console: Console) -> Console:
-    """Tickets, links, and a folder with a picture and a text."""
+    """Serve links, and a folder with a picture and a text."""
     names = [("examples/a b.png", PICTURE), ("examples/n.txt", {"bucket": "default"})]
     files = [file_document(key, **fields) for key, fields in names]
     listing = {"files": files, "prefixes": [], "next_cursor": None}
@@ -40,14 +40,14 @@ def with_documents(console: Console) -> Console:
 
 
 def editor(console: Console, base_url: str = "http://localhost") -> Browser:
-    """A person who may upload, and whose token is exchanged for a ticket from now on."""
+    """Return an editor's browser; the gateway issues tickets from now on."""
     browser = console.person("editor", base_url)
     give_tickets(console.gateway)
     return browser
 
 
 def page(console: Console, path: str, **headers: str) -> str:
-    """The page as an editor sees it."""
+    """Return the page as an editor sees it."""
     reply = editor(console).get(path, headers=headers)
     assert reply.status_code == 200, reply.text
     return str(reply.text)
@@ -55,7 +55,7 @@ def page(console: Console, path: str, **headers: str) -> str:
 
 @pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
 def test_they_are_off_unless_the_setting_says_so(console: Console, path: str) -> None:
-    """Then there is no page, and no link to one."""
+    """Without the setting the examples have neither a page nor a link."""
     browser = console.person()
     assert browser.get(path).status_code == 404
     assert "/console/examples/" not in browser.get("/console/").text
@@ -64,12 +64,12 @@ def test_they_are_off_unless_the_setting_says_so(console: Console, path: str) ->
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
 def test_each_is_a_whole_page(shown: Console, path: str, language: str) -> None:
-    """It has what every page has, in both languages."""
+    """Each page has the parts that every page must have, in both languages."""
     check(path, page(shown, path, **{"Accept-Language": language}))
 
 
 def test_the_first_page_leads_to_all(shown: Console) -> None:
-    """And the foot of every page leads there, for people who may upload."""
+    """The first page has a link to every example, and all pages of uploaders have a link to it."""
     html_text = page(shown, "/console/examples/")
     assert all(f'href="{path}"' in html_text for path in PAGES)
     assert 'href="/console/examples/"' in page(shown, "/console/")
@@ -78,7 +78,7 @@ def test_the_first_page_leads_to_all(shown: Console) -> None:
 
 @pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
 def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
-    """The page asks for nothing on the viewer's behalf."""
+    """A viewer gets 403 with the role that may upload."""
     reply = shown.person("viewer").get(path)
     assert reply.status_code == 403
     assert "“editor”" in reply.text
@@ -86,7 +86,9 @@ def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
-    """It is of the person's own token, for one folder, and leads back to the same page alone."""
+    """The ticket is made from the person's token, for one folder, and redirects to the same page
+    only.
+    """
     editor(shown, "http://localhost:8080").get(path)
     [call] = shown.gateway.called("POST", "/auth/oauth/token")
     assert call.form["subject_token"] == ["access-1"]
@@ -100,7 +102,7 @@ def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_the_code_that_it_shows_is_its_own(shown: Console, path: str) -> None:
-    """The form on the page is the one that stands there as text, but for the ticket."""
+    """The form on the page equals the code that the page shows, except for the ticket."""
     text = page(shown, path)
     [shown_code] = re.findall(r"<pre[^>]*><code>(&lt;form.*?)</code>", text, re.DOTALL)
     code = html.unescape(shown_code)
@@ -110,7 +112,7 @@ def test_the_code_that_it_shows_is_its_own(shown: Console, path: str) -> None:
 
 
 def test_the_script_that_it_shows_is_its_own() -> None:
-    """The settings of dropzone on the page are those that the browser loads."""
+    """The dropzone settings that the page shows are those that the browser loads."""
     source = (PACKAGE / "static/src/examples.js").read_text()
     template = (PACKAGE / "templates/examples/dropzone.html").read_text()
     [code] = re.findall(r"<code>(const zone.*?)</code>", template, re.DOTALL)
@@ -118,14 +120,16 @@ def test_the_script_that_it_shows_is_its_own() -> None:
 
 
 def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
-    """Pages of this service are told the address; the form has no other one to lead back to."""
+    """The page sends its address to pages of this service, so a refusal can link
+    back to the form.
+    """
     reply = editor(shown).get(PAGES[0])
     assert reply.headers["Referrer-Policy"] == "same-origin"
     assert 'name="redirect"' not in reply.text
 
 
 def test_after_the_upload_it_says_so(shown: Console) -> None:
-    """The address to which the form leads is told by the page that comes back, once."""
+    """The address after an upload shows once that the file is stored."""
     browser = editor(shown)
     address = afterwards(shown, browser)
     give_tickets(shown.gateway, files=1)
@@ -136,7 +140,7 @@ def test_after_the_upload_it_says_so(shown: Console) -> None:
 
 
 def afterwards(shown: Console, browser: Browser) -> str:
-    """Where the form of an example leads."""
+    """Return the path to which the form of an example redirects."""
     asked = give_tickets(shown.gateway)
     browser.get("/console/examples/one-file")
     [address] = rules_of(asked[-1])["redirect"]
@@ -144,7 +148,7 @@ def afterwards(shown: Console, browser: Browser) -> str:
 
 
 def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
-    """Its page may lead to the same address: nothing has come with the ticket."""
+    """The address after an upload does not claim success when no file has arrived."""
     browser = editor(shown)
     browser.get(afterwards(shown, browser))
     text = browser.get("/console/examples/one-file").text
@@ -153,7 +157,7 @@ def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
 
 
 def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> None:
-    """A link from there leads to the page, which says nothing."""
+    """A link from another site to that address does not claim that a file is stored."""
     browser = editor(shown)
     give_tickets(shown.gateway, files=1)
     browser.get("/console/examples/one-file/stored")
@@ -161,7 +165,7 @@ def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> 
 
 
 def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
-    """What is no picture has its name alone."""
+    """Pictures are shown by one link that lives a minute; other files are shown by name."""
     text = page(shown, "/console/examples/thumbnails")
     assert text.count("<img") == 1
     assert 'src="/s/link/a%20b.png"' in text
@@ -179,7 +183,7 @@ def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
 def test_pictures_are_not_shown_on_the_consoles_own_address(
     tmp_path: Path, gateway: FakeGateway
 ) -> None:
-    """Away from this machine, contents need an origin of their own."""
+    """Without a separate content origin the page shows no pictures, except on the local machine."""
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,
@@ -193,7 +197,7 @@ def test_pictures_are_not_shown_on_the_consoles_own_address(
 
 
 def test_their_policy_is_their_own(tmp_path: Path, gateway: FakeGateway) -> None:
-    """dropzone writes HTML, and has pictures in addresses; inline scripts stay out."""
+    """The examples allow pictures from `data:` and `blob:` addresses, but no inline script."""
     origin = "https://content.example"
     settings = Settings(
         data=tmp_path / "data",

@@ -1,4 +1,4 @@
-"""What is done with files: deleted, one or several; and what holds for every change of one."""
+"""Changes of files: deletion of one or several, and rules for every change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEN = '"old" 17 2026-11-18T09:00:00+00:00'
 
 
 def test_what_is_selected_is_deleted_after_a_question(console: Console) -> None:
-    """The first form changes nothing; the second one deletes and leads back to the list."""
+    """The selected files are deleted after a question, which leads back to the list."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/files/docs/.*", Reply(status=204))
     back = "/console/b/docs/?prefix=a/"
@@ -36,7 +36,7 @@ def test_what_is_selected_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_what_is_gone_already_is_no_failure(console: Console) -> None:
-    """Two people may delete the same file."""
+    """A file that another person has deleted is no error of the deletion."""
     browser = console.person()
     console.gateway.on(
         "DELETE",
@@ -49,7 +49,9 @@ def test_what_is_gone_already_is_no_failure(console: Console) -> None:
 
 
 def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
-    """A refusal ends the deletions, and the page has the API's reason."""
+    """A refusal stops the deletion of several files; the page says what was deleted, and the
+    reason.
+    """
     browser = console.person()
 
     def delete(call: Call) -> Reply:
@@ -66,14 +68,16 @@ def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
 
 
 def test_nothing_selected_is_told(console: Console) -> None:
-    """No page asks whether to delete nothing."""
+    """A deletion without a selection asks no question, and the page says to select files first."""
     browser = console.person()
     assert browser.post("/console/b/docs/delete", {}).status_code == 303
     assert "Select the files first." in browser.get(LIST).text
 
 
 def test_a_single_file_is_deleted_as_it_was_seen(console: Console) -> None:
-    """The question leads back to the file; the answer names its version."""
+    """A single file is deleted only in the version that the person saw; the question links to the
+    file.
+    """
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     page = "/console/b/docs/f/a.txt"
@@ -88,7 +92,7 @@ def test_a_single_file_is_deleted_as_it_was_seen(console: Console) -> None:
 
 
 def test_what_is_gone_before_it_is_deleted_is_told(console: Console) -> None:
-    """Nobody is left without an answer."""
+    """A deletion that found no file says so."""
     browser = console.person()
     browser.post("/console/b/docs/delete", {"key": "gone", "confirmed": "yes"})
     assert "There was nothing left to delete." in browser.get(LIST).text
@@ -105,7 +109,7 @@ def test_what_is_gone_before_it_is_deleted_is_told(console: Console) -> None:
 def test_a_file_that_was_replaced_meanwhile_stays(
     console: Console, action: str, form: dict[str, str]
 ) -> None:
-    """Both versions are shown, and the same may be asked again for the one that is there."""
+    """A change of a replaced file shows both versions, and can be confirmed for the current one."""
     serve_file(console.gateway, size=2_000_000, etag='"new"', sha256="f" * 64)
     refusal = problem(412, "precondition-failed")
     for method, path in (("DELETE", "/v1/files/docs/a.txt"), ("POST", "/v1/copies")):
@@ -128,19 +132,19 @@ def test_a_file_that_was_replaced_meanwhile_stays(
 
 
 def moved_or(call: Call) -> Reply:
-    """The answer to a move, or to a deletion."""
+    """Return the response to a move, or to a deletion."""
     return moved(call) if call.method == "POST" else Reply(status=204)
 
 
 def hidden(page: str) -> dict[str, str]:
-    """The hidden fields of the last form in the main part of a page."""
+    """Return the hidden fields of the last form in the main part of a page."""
     form = page[page.index("<main") : page.index("</main>")].rpartition("<form")[2]
     pairs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
     return {name: html.unescape(value) for name, value in pairs if name != "csrf_token"}
 
 
 def test_a_file_that_was_deleted_meanwhile_is_gone(console: Console) -> None:
-    """Where a conflict has nothing to show, the page leads to the folder."""
+    """A conflict with a file that was deleted becomes a 404 page with a link to the folder."""
     console.gateway.on("DELETE", "/v1/files/docs/a/b.txt", problem(412, "precondition-failed"))
     browser = console.person()
     form = {"key": "a/b.txt", "confirmed": "yes", "version": SEEN}
@@ -151,7 +155,9 @@ def test_a_file_that_was_deleted_meanwhile_is_gone(console: Console) -> None:
 
 @pytest.mark.parametrize("version", ["", "x", '"a" b c', '"a" 1 yesterday', '"\n" 1 2026-11-18'])
 def test_a_broken_version_is_none(console: Console, version: str) -> None:
-    """The change is made unconditionally, as with a selection in a list."""
+    """A malformed version is ignored, and the change is unconditional, as with a selection in a
+    list.
+    """
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     browser = console.person()
     form = {"key": "a.txt", "confirmed": "yes", "version": version}
@@ -161,7 +167,7 @@ def test_a_broken_version_is_none(console: Console, version: str) -> None:
 
 @pytest.mark.parametrize("action", ["view", "links", "move", "delete", "rename/a", "describe/a"])
 def test_no_form_works_without_its_token(console: Console, action: str) -> None:
-    """Whatever another site sends changes nothing."""
+    """A form without its token gets 400 and changes nothing."""
     browser = console.person()
     form = {"key": "a", "confirmed": "yes", "name": "b", "to_bucket": "docs"}
     assert browser.client.post(f"/console/b/docs/{action}", data=form).status_code == 400
@@ -171,7 +177,7 @@ def test_no_form_works_without_its_token(console: Console, action: str) -> None:
 
 @pytest.mark.parametrize("action", ["view", "links", "move", "delete"])
 def test_a_form_leads_nowhere_else(console: Console, action: str) -> None:
-    """Where to go back to is a page of the console, or the list."""
+    """A form's `back` address outside the console is replaced by the list."""
     browser = console.person()
     reply = browser.post(f"/console/b/docs/{action}", {"back": "https://evil.example/"})
     assert (reply.status_code, reply.location) == (303, LIST)

@@ -1,4 +1,4 @@
-"""The form for what is known of a file: its name, its expiry and its metadata."""
+"""The form for a file's details: its name, its expiry and its metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ PAGE = "/console/b/docs/f/a.txt"
 
 
 def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """Metadata as a whole, the expiry by the clock of the person."""
+    """The form sends the metadata as a whole, and the expiry converted from the
+    person's time zone.
+    """
     file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person("editor")
@@ -61,7 +63,7 @@ def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
 def test_an_expiry_is_kept_removed_or_set(
     console: Console, form: dict[str, str], sent: dict[str, Any]
 ) -> None:
-    """A zone that is none is UTC."""
+    """The expiry is kept, removed or set; an unknown time zone counts as UTC."""
     file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person()
@@ -72,7 +74,7 @@ def test_an_expiry_is_kept_removed_or_set(
 
 
 def test_only_who_may_delete_is_asked_when_a_file_expires(console: Console) -> None:
-    """A person who may write but not delete sees no field for it, and saves the rest."""
+    """A person who may write but not delete sees no field for the expiry, and can save the rest."""
     file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = limited(console, place(actions=["read", "write"]))
@@ -90,7 +92,7 @@ def test_only_who_may_delete_is_asked_when_a_file_expires(console: Console) -> N
 
 
 def seen(page: str) -> str:
-    """What the form remembers of the file."""
+    """Return the form's field with the version that the person saw."""
     found = re.search('name="seen" type="hidden" value="([^"]+)"', page)
     assert found
     return found[1]
@@ -109,7 +111,7 @@ def seen(page: str) -> str:
 def test_wrong_details_come_back_as_they_were_typed(
     console: Console, fields: dict[str, Any], words: str
 ) -> None:
-    """Nothing is sent, and nothing typed is lost."""
+    """A form with an error keeps its input, and no request is sent."""
     serve_file(console.gateway)
     browser = console.person()
     form = {"seen": "x", "filename": "a.txt", "expiry": "keep", "name": "k", "value": "v", **fields}
@@ -121,7 +123,7 @@ def test_wrong_details_come_back_as_they_were_typed(
 
 
 def test_more_lines_are_no_change(console: Console) -> None:
-    """Without scripts a button brings them, and what was typed stays."""
+    """The button for more lines works without scripts, keeps the input and sends no request."""
     serve_file(console.gateway)
     form = {"more": "yes", "filename": "typed", "name": ["k"], "value": ["v"]}
     page = console.person().post("/console/b/docs/describe/a.txt", form)
@@ -133,7 +135,9 @@ def test_more_lines_are_no_change(console: Console) -> None:
 def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
     console: Console,
 ) -> None:
-    """Nothing is overwritten unseen: 412 with both, and saving again replaces it."""
+    """A change of the details by another person gives 412 with both versions; a second save
+    replaces it.
+    """
     serve_file(console.gateway, metadata={"a": "1"})
     browser = console.person()
     known = seen(browser.get("/console/b/docs/describe/a.txt").text)
@@ -151,7 +155,7 @@ def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
 
 
 def test_details_that_the_api_refuses_come_back(console: Console) -> None:
-    """Its reason stands above the form."""
+    """A refusal of the API is shown above the form."""
     serve_file(console.gateway)
     refusal = problem(422, "unprocessable", "expires_at lies in the past.")
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", refusal)

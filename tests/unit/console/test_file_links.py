@@ -1,4 +1,4 @@
-"""Links that are made where the files are."""
+"""Links that are made on the pages of files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINKS = "/console/b/docs/links"
 
 
 def serve_links(console: Console, url: str = "/s/") -> None:
-    """Have the gateway make links, but to what is gone."""
+    """Make the gateway create links, except for the key `gone`."""
 
     def make(call: Call) -> Reply:
         key = call.json["key"]
@@ -26,7 +26,7 @@ def serve_links(console: Console, url: str = "/s/") -> None:
 
 
 def test_a_form_asks_for_how_long(console: Console) -> None:
-    """A day, and shown rather than saved, unless something else is chosen."""
+    """The form asks how long the links live; the default is a day, and that files are shown."""
     serve_links(console)
     form = {"key": ["a", "b"], "back": "/console/b/docs/?prefix=x/"}
     page = console.person("viewer").post(LINKS, form).text
@@ -38,7 +38,7 @@ def test_a_form_asks_for_how_long(console: Console) -> None:
 
 
 def test_links_are_whole_addresses_to_be_copied(console: Console) -> None:
-    """One for each file; a single one has a picture for phones."""
+    """The page has a full address for each file, and a QR code when there is one link."""
     serve_links(console)
     browser = console.person("viewer", base_url="http://localhost:8080")
     form: dict[str, Any] = {"key": ["a", "b"], "confirmed": "yes", "seconds": "3600"}
@@ -60,7 +60,7 @@ def test_links_are_whole_addresses_to_be_copied(console: Console) -> None:
 
 
 def test_a_link_on_another_origin_stays_as_it_is(console: Console) -> None:
-    """The API says where contents are."""
+    """A link that the API returns with another origin is shown unchanged."""
     serve_links(console, "https://content.example/s/")
     form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
     page = console.person().post(LINKS, form).text
@@ -68,7 +68,7 @@ def test_a_link_on_another_origin_stays_as_it_is(console: Console) -> None:
 
 
 def test_files_that_are_gone_have_no_link(console: Console) -> None:
-    """Of several the others have theirs; a single one is a page that leads up."""
+    """A deleted file gets no link while the others do; a single one gives a 404 page."""
     serve_links(console)
     browser = console.person()
     form = {"confirmed": "yes", "seconds": "3600", "disposition": "inline"}
@@ -79,7 +79,7 @@ def test_files_that_are_gone_have_no_link(console: Console) -> None:
 
 @pytest.mark.parametrize("seconds", ["", "1", "x", "99999999"])
 def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) -> None:
-    """The form comes back with what is wrong."""
+    """A lifetime that is not offered makes no link, and the form shows the error."""
     serve_links(console)
     form = {"key": "a", "confirmed": "yes", "seconds": seconds, "disposition": "inline"}
     page = console.person().post(LINKS, form)
@@ -98,7 +98,7 @@ def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) 
 def test_a_limit_of_the_service_is_told(
     console: Console, status: int, slug: str, words: str
 ) -> None:
-    """An operator may allow shorter links only, or fewer."""
+    """A refusal because of the operator's limits is shown in the form."""
     console.gateway.on("POST", "/v1/links", problem(status, slug, words))
     form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
     page = console.person().post(LINKS, form)

@@ -1,4 +1,4 @@
-"""Files that are moved to other folders and buckets, or renamed, and where that is refused."""
+"""Moves of files to other folders and buckets, renaming, and refusals."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LIST = "/console/b/docs/"
 
 
 def move_as(console: Console, answer: Any) -> None:
-    """Say what a move is answered."""
+    """Set the API's response to a move."""
     console.gateway.on("POST", "/v1/copies", answer)
 
 
 def two_buckets(console: Console) -> Browser:
-    """An editor, where there are two buckets."""
+    """Return an editor's browser; the tenant has two buckets."""
     listed = {"buckets": [bucket_document(), bucket_document("archive")], "next_cursor": None}
     console.gateway.on("GET", "/v1/buckets", Reply(listed))
     return console.person("editor")
 
 
 def test_buckets_of_all_pages_are_choices(console: Console) -> None:
-    """A page of the API may be short: what is on the next ones can be chosen, too."""
+    """The form offers the buckets of all pages of the API."""
     documents = {"": bucket_document(), "docs": bucket_document("archive")}
 
     def page(call: Call) -> Reply:
@@ -43,7 +43,7 @@ def test_buckets_of_all_pages_are_choices(console: Console) -> None:
 
 
 def test_what_is_selected_is_moved_after_a_form(console: Console) -> None:
-    """The form knows the buckets and the folder; then each file keeps its own name."""
+    """The form offers buckets and the current folder; each moved file keeps its name."""
     browser = two_buckets(console)
     move_as(console, moved)
     form = {"key": ["a/1.txt", "a/2.txt"], "back": f"{LIST}?prefix=a/"}
@@ -70,7 +70,7 @@ def test_what_is_selected_is_moved_after_a_form(console: Console) -> None:
 
 
 def test_a_move_that_is_refused_comes_back_with_what_was_typed(console: Console) -> None:
-    """The reason is the API's, and the status too."""
+    """A refused move shows the API's reason and status, and the form keeps its input."""
     browser = two_buckets(console)
     move_as(console, problem(409, "key-taken", "There is a file at x/a.txt."))
     form = {"key": "a.txt", "confirmed": "yes", "to_bucket": "archive", "to_folder": "x"}
@@ -82,7 +82,7 @@ def test_a_move_that_is_refused_comes_back_with_what_was_typed(console: Console)
 
 
 def test_a_choice_that_is_none_moves_nothing(console: Console) -> None:
-    """What a form cannot say is not passed on."""
+    """A move with an impossible choice is refused without a call of the API."""
     browser = two_buckets(console)
     form = {"key": "a.txt", "confirmed": "yes", "to_bucket": "docs", "on_conflict": "explode"}
     page = browser.post("/console/b/docs/move", form)
@@ -91,7 +91,7 @@ def test_a_choice_that_is_none_moves_nothing(console: Console) -> None:
 
 
 def test_a_move_that_stops_says_how_far_it_came(console: Console) -> None:
-    """What was moved stays moved; the reason for the rest is told."""
+    """A move that stops leaves the moved files moved, and shows the reason for the rest."""
     browser = two_buckets(console)
     taken = problem(409, "key-taken", "There is a file of this name.")
     move_as(console, lambda call: taken if "2" in call.json["to"]["key"] else moved(call))
@@ -105,7 +105,7 @@ def test_a_move_that_stops_says_how_far_it_came(console: Console) -> None:
 
 
 def test_a_move_of_what_is_gone_says_so(console: Console) -> None:
-    """So does one to a bucket that is gone: the API tells them apart for nobody."""
+    """A move of deleted files, or to a deleted bucket, says that nothing was moved."""
     browser = two_buckets(console)
     form = {"key": ["1", "2"], **TO_X, "to_bucket": "archive", "back": LIST}
     assert browser.post("/console/b/docs/move", form).location == LIST
@@ -113,7 +113,7 @@ def test_a_move_of_what_is_gone_says_so(console: Console) -> None:
 
 
 def test_a_file_is_renamed_in_its_folder(console: Console) -> None:
-    """The form has the old name; then the page of the file has its new address."""
+    """The form for a new name has the old one, and redirects to the file's new page."""
     file = serve_file(console.gateway, "a/b.txt")
     move_as(console, moved)
     browser = console.person("editor")
@@ -136,14 +136,14 @@ def test_a_file_is_renamed_in_its_folder(console: Console) -> None:
 
 
 def hidden_field(page: str, name: str) -> str:
-    """The value of a hidden field of WTForms."""
+    """Return the value of a hidden field of WTForms."""
     found = re.search(rf'<input id="{name}" name="{name}" type="hidden" value="([^"]*)"', page)
     assert found, page
     return html.unescape(found[1])
 
 
 def test_a_rename_to_the_same_name_changes_nothing(console: Console) -> None:
-    """No call is made that would be refused."""
+    """Renaming a file to its own name makes no call of the API."""
     serve_file(console.gateway, "a/b.txt")
     browser = console.person()
     done = browser.post("/console/b/docs/rename/a/b.txt", {"name": "b.txt"})
@@ -163,7 +163,7 @@ def test_a_rename_to_the_same_name_changes_nothing(console: Console) -> None:
 def test_a_name_that_is_refused_is_wrong_at_its_field(
     console: Console, status: int, slug: str
 ) -> None:
-    """What was typed stays, and the field says why."""
+    """A refused name is explained at its field, and the input stays."""
     serve_file(console.gateway)
     move_as(console, problem(status, slug, "Not this name."))
     page = console.person().post("/console/b/docs/rename/a.txt", {"name": "x/../y"})
@@ -181,7 +181,7 @@ def test_an_empty_name_is_not_sent(console: Console) -> None:
 
 
 def test_a_full_tenant_is_told_how_full(console: Console) -> None:
-    """A refusal for want of room is a page of its own, also in the middle of a move."""
+    """A move that exceeds the quota gets a page with the tenant's use and limits."""
     members = {"used_bytes": 900, "limit_bytes": 1000, "used_files": 3, "limit_files": 3}
     move_as(console, problem(507, "tenant-quota-exceeded", "x", **members))
     form = {"key": "a.txt", **TO_X}

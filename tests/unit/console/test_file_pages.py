@@ -1,4 +1,4 @@
-"""The page of a file: what it shows, how, and what it leads to."""
+"""The page of a file: its facts, its preview and its links."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVIL = '"><script>alert(1)</script>\u202e'
 
 
 def facts(page: str) -> dict[str, str]:
-    """What the page says of the file, by its words."""
+    """Return the facts that the page lists, by their labels."""
     pairs = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page, re.DOTALL)
     return {
         re.sub("<[^>]+>", "", name): re.sub(r"\s+", " ", re.sub("<[^>]+>", "", value)).strip()
@@ -26,7 +26,7 @@ def facts(page: str) -> dict[str, str]:
 
 
 def test_a_page_says_what_is_known(console: Console) -> None:
-    """Type, size, times, digest, address, the name of the download, and metadata."""
+    """The page shows type, size, times, digest, address, the name of the download, and metadata."""
     serve_file(
         console.gateway,
         "a/b.txt",
@@ -63,7 +63,7 @@ def test_a_page_says_what_is_known(console: Console) -> None:
     ],
 )
 def test_only_harmless_types_have_a_preview(console: Console, media_type: str, tag: str) -> None:
-    """All others can be downloaded, and the page says that there is no preview."""
+    """Only harmless types have a preview; for others the page offers the download."""
     serve_file(console.gateway, media_type=media_type)
     page = console.person().get(PAGE).text
     shown = re.findall("<(?:img|video|audio|iframe|object|embed) ", page)
@@ -86,9 +86,9 @@ SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
         ("image/jpeg", 1_000_000, False, False),
         ("image/jpeg", 1_000_001, True, True),
         ("image/webp", 50_000_001, True, False),
-        # A small one would stand still.
+        # A thumbnail of an animation would not move.
         ("image/gif", 9_000_000, False, False),
-        # Browsers show it, and no small one is made of it.
+        # Browsers show this type, and the service makes no thumbnails of it.
         ("image/bmp", 9_000_000, False, False),
         ("application/pdf", 1000, True, False),
     ],
@@ -96,7 +96,9 @@ SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
 def test_what_is_shown_small(
     console: Console, media_type: str, size: int, *, small: bool, instead: bool
 ) -> None:
-    """What is large, or no browser shows here; where there is no small one, the file or words."""
+    """A thumbnail is shown for a large picture and for a type that browsers cannot show. Without a
+    thumbnail the page shows the file itself, or says that no preview exists.
+    """
     serve_file(console.gateway, media_type=media_type, size=size)
     page = console.person().get(PAGE).text
     assert (SMALL in page) is small
@@ -110,7 +112,7 @@ def test_what_is_shown_small(
 def test_what_is_too_large_or_held_is_not_shown(
     console: Console, fields: dict[str, Any], media_type: str
 ) -> None:
-    """A browser is not made to load a gigabyte, and nothing that is held is offered."""
+    """The page shows no preview of an empty, very large or quarantined file."""
     serve_file(console.gateway, media_type=media_type, **fields)
     page = console.person().get(PAGE).text
     assert "<iframe" not in page
@@ -119,7 +121,9 @@ def test_what_is_too_large_or_held_is_not_shown(
 
 
 def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
-    """Its address is on no page, and nothing in the query makes it longer."""
+    """A preview is a signed link that lives a minute; it is on no page, and no query makes it
+    longer.
+    """
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
     assert "/s/" not in browser.get(PAGE).text
@@ -153,19 +157,23 @@ def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
 def test_a_link_that_plays_lives_as_long_as_it_may_play(
     console: Console, media_type: str, size: int, seconds: int
 ) -> None:
-    """Players ask the same address for part after part; to save it a minute is enough."""
+    """A link for playing lives longer, by the file's size, because players request part after part.
+    A link for a download lives a minute.
+    """
     serve_file(console.gateway, media_type=media_type, size=size)
     browser = console.person("viewer")
     for query, wanted in (("", seconds), ("?download=1", 60)):
         browser.get(f"/console/b/docs/open/a.txt{query}")
         [*_, call] = console.gateway.called("POST", "/v1/links")
         assert call.json["expires_in"] == wanted
-        # The API lists every link of more than five minutes.
+        # The API lists every link that lives more than five minutes.
         assert call.json.get("listed", True) is (wanted > 300)
 
 
 def test_a_release_before_is_asked_for_a_link_that_it_can_make(console: Console) -> None:
-    """During an update previews go on; what is refused for another reason is a page."""
+    """A preview works with an API of an earlier release, which does not know the
+    member `listed`.
+    """
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
 
@@ -181,7 +189,7 @@ def test_a_release_before_is_asked_for_a_link_that_it_can_make(console: Console)
 
 
 def test_a_page_of_a_public_file_has_the_address_for_everybody(console: Console) -> None:
-    """It is whole, and written as addresses are."""
+    """The page of a file in a public bucket has the full, encoded public address."""
     serve_file(console.gateway, "a b/ü?.txt")
     console.gateway.on("GET", "/v1/buckets/docs", Reply(bucket_document(public=True)))
     page = console.person(base_url="http://localhost:8080").get("/console/b/docs/f/a%20b/ü%3F.txt")
@@ -190,13 +198,13 @@ def test_a_page_of_a_public_file_has_the_address_for_everybody(console: Console)
 
 @pytest.mark.parametrize("key", ["a?b", "a#b", "100%", "a%20b", "ü/☃ x", "a&b=c", "a;b", "+"])
 def test_any_name_has_its_page(console: Console, key: str) -> None:
-    """Every address on the way of a name is written so that it comes back as it was."""
+    """A file of any name has a page, and each link to it is encoded so that it leads back."""
     serve_file(console.gateway, key)
     browser = console.person()
     [address] = re.findall('<a href="([^"]+)" data-preview>', browser.get("/console/b/docs/").text)
     page = browser.get(address)
     assert page.status_code == 200
-    # Where a form, or a login, leads back to.
+    # The address to which a form, or a login, returns
     [here] = re.findall('name="cancel" value="([^"]+)"', page.text)
     assert here == address
     assert below_console(here) == here
@@ -206,7 +214,7 @@ def test_any_name_has_its_page(console: Console, key: str) -> None:
 
 
 def test_a_file_that_is_gone_leads_to_its_folder(console: Console) -> None:
-    """The status is 404, on every page of it."""
+    """Each page of a deleted file gets 404 with a link to the folder."""
     browser = console.person()
     for place in ("f", "open", "rename", "describe", "replace"):
         page = browser.get(f"/console/b/docs/{place}/a/b/gone.txt")
@@ -215,7 +223,7 @@ def test_a_file_that_is_gone_leads_to_its_folder(console: Console) -> None:
 
 
 def test_planted_scripts_are_text(console: Console) -> None:
-    """In names, folders, the type, the name of the download, and metadata."""
+    """Scripts in a file's names, folders, type and metadata are shown as text."""
     serve_file(
         console.gateway,
         f"{EVIL}/{EVIL}",
@@ -235,7 +243,9 @@ def test_planted_scripts_are_text(console: Console) -> None:
 
 
 def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) -> None:
-    """The ticket is for this key, one file and a few minutes, and leads back to the file."""
+    """A replacement uses a ticket for one file of this key and 15 minutes, and
+    returns to the file.
+    """
     serve_file(console.gateway, "a b/c.txt")
     page = console.person("editor").get("/console/b/docs/replace/a%20b/c.txt").text
     call = console.gateway.called("POST", "/auth/oauth/token")[-1]
@@ -249,7 +259,9 @@ def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) 
 
 
 def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
-    """Auth takes no longer address; the form works all the same."""
+    """A replacement of a file with a long name returns to the list, because auth limits the
+    address.
+    """
     key = "☃" * 300
     serve_file(console.gateway, key)
     page = console.person().get(f"/console/b/docs/replace/{key}").text
@@ -257,7 +269,7 @@ def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
 
 
 def test_a_replaced_file_is_told(console: Console) -> None:
-    """The form of the upload service leads to a page that says so; another site's link does not."""
+    """The page after a replacement says so, but not when a link of another site leads to it."""
     serve_file(console.gateway)
     browser = console.person()
     assert "The content is replaced." in browser.get(f"{PAGE}?replaced=1").text

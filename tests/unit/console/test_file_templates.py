@@ -1,4 +1,4 @@
-"""Pages about files have what every page needs."""
+"""Pages about files have the parts that every page must have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("image/png", "video/mp4", "audio/mpeg", "text/plain", "application/pdf"
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_of_each_kind(console: Console, kind: str, language: str) -> None:
-    """With a preview or without one, for all roles."""
+    """The page of a file is complete for each type, with and without a preview, for each role."""
     serve_file(console.gateway, "x/a", media_type=kind, metadata={"k": "v"})
     for role in ("viewer", "owner"):
         browser = console.person(role)
@@ -26,7 +26,7 @@ def test_a_page_of_each_kind(console: Console, kind: str, language: str) -> None
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_lists_and_grids(console: Console, language: str) -> None:
-    """With pictures and folders, in another order, with a further page."""
+    """Lists and grids are complete with pictures, folders, another order and a further page."""
     files = [file_document(f"a/{number}", media_type=kind) for number, kind in enumerate(KINDS)]
     listing = {"files": files, "prefixes": ["a/b/"], "next_cursor": "next"}
     console.gateway.on("GET", "/v1/files/docs", Reply(listing))
@@ -42,7 +42,9 @@ def test_lists_and_grids(console: Console, language: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_forms(console: Console, language: str) -> None:
-    """As they come, where they were refused, and where somebody else was faster."""
+    """Forms are complete when they are new, refused, or in conflict with another
+    person's change.
+    """
     serve_file(console.gateway, metadata={"k": "v"})
     browser = console.person("owner")
     headers = {"Accept-Language": language}
@@ -60,7 +62,7 @@ def test_forms(console: Console, language: str) -> None:
 
 
 def check_refused(browser: Browser, headers: dict[str, str]) -> None:
-    """Check forms with something wrong in them, and links."""
+    """Check forms with errors, and pages with links."""
     wrong = {"name": ["a", "a"], "value": ["1", "2"], "expiry": "at"}
     stale = {"filename": "a", "expiry": "keep", "name": "mine", "value": "1"}
     chosen = {"key": "a.txt", "confirmed": "yes"}

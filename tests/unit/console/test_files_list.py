@@ -1,4 +1,4 @@
-"""The list of a bucket: folders, pages, the filter, and what is done with a selection."""
+"""The list of a bucket: folders, pages, filter, and actions on a selection."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ LIST = "/console/b/docs/"
 
 
 def listing(*keys: str, prefixes: tuple[str, ...] = (), cursor: str | None = None) -> Reply:
-    """A page of the API."""
+    """Return a page of the API's list."""
     files = [file_document(key) for key in keys]
     return Reply({"files": files, "prefixes": prefixes, "next_cursor": cursor})
 
 
 def text(page: str) -> str:
-    """What a page says, without markup."""
+    """Return the text of a page without markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 def asked(console: Console) -> dict[str, Any]:
-    """The last query for files."""
+    """Return the query of the last request for files."""
     return console.gateway.called("GET", "/v1/files/docs")[-1].query
 
 
 def test_a_page_is_a_hundred_rows_of_one_folder(console: Console) -> None:
-    """Prefix and cursor are passed on; the API rolls up what is deeper."""
+    """The page asks the API for 100 entries of one folder, with prefix, delimiter and cursor."""
     browser = console.person()
     browser.get(f"{LIST}?prefix=a/b/&cursor=abc")
     assert asked(console) == {
@@ -45,7 +45,7 @@ def test_a_page_is_a_hundred_rows_of_one_folder(console: Console) -> None:
 
 
 def test_folders_and_files_are_shown_by_their_own_names(console: Console) -> None:
-    """What the address says already is left out."""
+    """Folders and files are shown without the part of the name that the address contains."""
     console.gateway.on(
         "GET", "/v1/files/docs", listing("a/b/x.txt", prefixes=("a/b/c/",), cursor="next one")
     )
@@ -60,7 +60,7 @@ def test_folders_and_files_are_shown_by_their_own_names(console: Console) -> Non
 
 
 def test_a_later_page_leads_back_to_the_first(console: Console) -> None:
-    """Lists of the API have no way back but the beginning."""
+    """A later page has a link to the first one, because the API has no cursor backwards."""
     console.gateway.on("GET", "/v1/files/docs", listing("x"))
     browser = console.person()
     assert "First page" not in browser.get(LIST).text
@@ -71,7 +71,7 @@ def test_a_later_page_leads_back_to_the_first(console: Console) -> None:
 
 
 def test_a_filter_that_finds_nothing_can_be_taken_back(console: Console) -> None:
-    """An empty folder is something else: it says what to do."""
+    """A filter without a result offers to show all; an empty folder says how to add files."""
     browser = console.person()
     page = browser.get(f"{LIST}?prefix=a/rep").text
     assert "No name begins with that." in page
@@ -80,7 +80,9 @@ def test_a_filter_that_finds_nothing_can_be_taken_back(console: Console) -> None
 
 
 def test_names_do_no_harm(console: Console) -> None:
-    """Scripts in names of buckets, files and types are text; directions stay in their name."""
+    """Scripts in names of buckets, files and types are shown as text, inside their
+    own direction.
+    """
     evil = '"><script>alert(1)</script>\u202e'
     file = file_document(evil, media_type="text/<b>", bucket="docs")
     reply = Reply({"files": [file], "prefixes": [evil + "/"], "next_cursor": None})
@@ -102,7 +104,7 @@ def test_names_do_no_harm(console: Console) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1234, 99_950, 123_456_789, 10**15])
 def test_sizes_are_for_people(console: Console, size: int) -> None:
-    """Powers of ten, three digits, and the language's separators."""
+    """A size is shown in powers of ten with three digits and the language's separators."""
     shown = {
         0: "0 bytes",
         1: "1 bytes",
@@ -120,12 +122,12 @@ def test_sizes_are_for_people(console: Console, size: int) -> None:
 
 
 def picture(key: str, **fields: Any) -> dict[str, Any]:
-    """A file that a list shows small."""
+    """Return a file of which a thumbnail exists."""
     return file_document(key, media_type="image/png", **fields)
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """Of all types that small ones are made of, whatever their size, when they come into view."""
+    """The list shows lazy thumbnails of all types that have them, whatever the file's size."""
     files = [
         picture("a b/1.png"),
         picture("a b/large.png", size=10**9),
@@ -148,7 +150,7 @@ def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
 
 
 def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
-    """Where there is no small one, the kind of the file is to be seen."""
+    """The grid shows the kind of each file that has no thumbnail."""
     files = [picture("1.png"), file_document("x.txt")]
     reply = Reply({"files": files, "prefixes": [], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
@@ -162,7 +164,7 @@ def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
 
 
 def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> None:
-    """The link is that of the file, and the width is no part of it; others there are not."""
+    """A thumbnail is a signed link with one of three widths; any other width gets 404."""
     serve_file(console.gateway, "1.png", media_type="image/png")
     browser = console.person("viewer")
     for width in (64, 256, 1024):
@@ -185,7 +187,9 @@ def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> N
 def test_contents_are_shown_only_apart_from_the_console(
     tmp_path: Path, gateway: FakeGateway, origin: str, host: str, disposition: str
 ) -> None:
-    """On an origin of their own, or on this machine; else lists and pages have none."""
+    """Contents are shown only on a separate origin or on the local machine;
+    otherwise as downloads.
+    """
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,
@@ -213,12 +217,12 @@ def test_contents_are_shown_only_apart_from_the_console(
 
 
 def csp(page: Any) -> str:
-    """The policy of a page."""
+    """Return the content security policy of a page."""
     return str(page.headers["Content-Security-Policy"])
 
 
 def test_a_grid_stays_one_until_a_list_is_chosen(console: Console) -> None:
-    """The browser remembers it; a file's name and size are there, and so is its box."""
+    """The browser remembers the grid or the list; the grid has names and selection boxes too."""
     console.gateway.on("GET", "/v1/files/docs", listing("a/x.txt", prefixes=("a/b/",)))
     browser = console.person("viewer")
     back = f"{LIST}?prefix=a/"
@@ -237,7 +241,7 @@ def test_a_grid_stays_one_until_a_list_is_chosen(console: Console) -> None:
 
 
 def test_other_orders_are_of_a_whole_folder(console: Console) -> None:
-    """Up to a thousand names are asked for, put in order, and shown a hundred at a time."""
+    """Another order is made of up to a thousand names, and shown in pages of a hundred."""
     files = [file_document(f"{number:03}", size=number) for number in range(250)]
     reply = Reply({"files": files, "prefixes": ["z/"], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
@@ -262,7 +266,7 @@ def test_other_orders_are_of_a_whole_folder(console: Console) -> None:
     ("order", "first"), [("newest", "b"), ("oldest", "a"), ("largest", "a"), ("smallest", "b")]
 )
 def test_orders(console: Console, order: str, first: str) -> None:
-    """By time and by size, in both directions."""
+    """The list can be ordered by time and by size, in both directions."""
     files = [
         file_document("a", size=2, created_at="2026-11-01T10:00:00Z"),
         file_document("b", size=1, created_at="2026-11-02T10:00:00Z"),
@@ -275,7 +279,7 @@ def test_orders(console: Console, order: str, first: str) -> None:
 
 
 def test_an_order_of_a_part_says_so(console: Console) -> None:
-    """A folder with more names than can be put in order is not shown as if it were in order."""
+    """A folder with more names than can be ordered says which part is in order."""
     console.gateway.on("GET", "/v1/files/docs", listing("a", cursor="more"))
     browser = console.person()
     page = browser.get(f"{LIST}?sort=newest&cursor=rubbish").text
@@ -285,7 +289,7 @@ def test_an_order_of_a_part_says_so(console: Console) -> None:
 
 
 def test_a_list_hears_of_its_own_files_alone(console: Console) -> None:
-    """It says which bucket and names it shows, and where scripts get what they need to listen."""
+    """The page names the bucket and prefix that scripts follow, and where they get a token."""
     page = console.person("viewer").get(f"{LIST}?prefix=a/%22b").text
     for told in (
         'data-live="#files" data-live-of="files"',

@@ -1,4 +1,4 @@
-"""Forms and their macros, as docs/console.md tells to use them."""
+"""Forms and their macros, used as docs/console.md describes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE = """
 
 
 class Example(ConsoleForm):
-    """One field of each kind."""
+    """A form with one field of each kind."""
 
     name = StringField(lazy_gettext("Name"), validators=[InputRequired(lazy_gettext("Upload"))])
     role = SelectField(
@@ -38,7 +38,7 @@ class Example(ConsoleForm):
 
 @pytest.fixture(params=["en", "zh"])
 def page(request: pytest.FixtureRequest, console: Console) -> Iterator[tuple[str, str]]:
-    """Language and page of a form that was filled in wrongly and refused by the API."""
+    """Yield language and page of a form with errors of its own and of the API."""
     headers = {"Accept-Language": request.param}
     data = {"name": "", "role": "owner", "note": "<b>", "public": "y"}
     with console.app.test_request_context("/console/x", method="POST", data=data, headers=headers):
@@ -51,7 +51,7 @@ def page(request: pytest.FixtureRequest, console: Console) -> Iterator[tuple[str
 
 
 def test_a_form_is_rendered_with_what_was_typed(page: tuple[str, str]) -> None:
-    """Values come back, escaped; the choice is the one that was made."""
+    """The form shows its input again, escaped, with the choice that was made."""
     _, html = page
     assert '<option selected value="owner">' in html
     assert ">\r\n&lt;b&gt;</textarea>" in html
@@ -60,7 +60,7 @@ def test_a_form_is_rendered_with_what_was_typed(page: tuple[str, str]) -> None:
 
 
 def test_a_refusal_stands_at_its_field(page: tuple[str, str]) -> None:
-    """Hints and errors are tied to their field, and the first wrong one gets the focus."""
+    """Hints and errors are connected to their field, and the first wrong field gets the focus."""
     _, html = page
     assert 'aria-describedby="name-hint name-error"' in html
     assert 'aria-describedby="note-error"' in html
@@ -71,7 +71,7 @@ def test_a_refusal_stands_at_its_field(page: tuple[str, str]) -> None:
 
 
 def test_labels_and_choices_are_in_the_language_of_the_page(page: tuple[str, str]) -> None:
-    """A form is declared once, and shown in every language."""
+    """Labels and choices are in the language of the page."""
     language, html = page
     english = language == "en"
     assert (">Name</label>" if english else ">名称</label>") in html
@@ -79,7 +79,7 @@ def test_labels_and_choices_are_in_the_language_of_the_page(page: tuple[str, str
 
 
 def test_messages_of_wtforms_are_in_the_language_of_the_page(console: Console) -> None:
-    """Rules without words of ours, as for a value that is too long, are told in Chinese, too."""
+    """Messages of WTForms, for instance about a long value, are in the language of the page."""
     headers = {"Accept-Language": "zh"}
     form = {"tenant": "a" * 2000, "username": "eve", "password": "x"}
     page = console.visitor().post("/console/login", form, headers=headers).text

@@ -1,4 +1,4 @@
-"""What a person or a program reaches: said when it is made, and changed later."""
+"""Grants of users and clients: set when they are made, and changed later."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _people(console: Console) -> None:
 
 
 def test_a_person_is_made_with_what_it_reaches(console: Console) -> None:
-    """Whoever is to reach everything is made as before."""
+    """A new user is made with the chosen grants, or without a list."""
     browser = console.person()
     form = {"username": "eve", "role": "editor"}
     for sent, grants in ((PLACES, [GRANT]), ({"reach": "everything"}, None)):
@@ -42,7 +42,7 @@ def test_a_person_is_made_with_what_it_reaches(console: Console) -> None:
 
 
 def test_a_program_is_made_with_what_it_reaches(console: Console) -> None:
-    """In the request that makes it: never a moment with more."""
+    """A new client gets its grants in the request that makes it, so it never reaches more."""
     browser = console.person()
     found = re.search(r'name="once"[^>]*value="([^"]+)"', browser.get("/console/clients/new").text)
     assert found
@@ -56,14 +56,14 @@ def test_a_program_is_made_with_what_it_reaches(console: Console) -> None:
 def test_a_new_one_reaches_everything_unless_somebody_says_otherwise(
     console: Console, path: str
 ) -> None:
-    """As its role or its scopes allow."""
+    """A new user or client reaches everything unless the form says otherwise."""
     page = console.person().get(path).text
     assert re.search(r'<input checked[^>]*value="everything"', page)
     assert '<option value="docs"></option>' in page
 
 
 def test_the_page_of_a_person_says_what_it_reaches(console: Console) -> None:
-    """With its groups; an owner's cannot be changed."""
+    """The page of a user shows grants and groups; an owner's cannot be changed."""
     group = {"group_id": "group-1", "name": "team"}
     person = user_document(grants=[GRANT], groups=[group])
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
@@ -76,7 +76,7 @@ def test_the_page_of_a_person_says_what_it_reaches(console: Console) -> None:
 
 
 def test_what_a_person_reaches_is_changed(console: Console) -> None:
-    """Its role and its name are not sent, and stay."""
+    """A change of a user's grants sends neither the role nor the name."""
     person = user_document(grants=[GRANT])
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
     browser = console.person()
@@ -98,7 +98,7 @@ def test_what_a_person_reaches_is_changed(console: Console) -> None:
     ],
 )
 def test_a_refused_change_comes_back(console: Console, answer: Reply, where: str) -> None:
-    """In the row that auth names, or over the form."""
+    """A refused change is explained at the row that auth names, or above the form."""
     console.gateway.on("PATCH", f"{USERS}/user-2", answer)
     reply = console.person().post(f"{MEMBER}/reach", PLACES)
     assert reply.status_code == 422
@@ -108,7 +108,7 @@ def test_a_refused_change_comes_back(console: Console, answer: Reply, where: str
 
 
 def test_a_program_is_changed_from_what_it_is(console: Console) -> None:
-    """A scope that the page does not know stays ticked, and is sent."""
+    """A client's form keeps a scope that the page does not know, and sends it."""
     client = client_document(scopes=["files:read", "of:operators"], grants=[GRANT])
     console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(client))
     browser = console.person()
@@ -125,7 +125,7 @@ def test_a_program_is_changed_from_what_it_is(console: Console) -> None:
 
 @pytest.mark.parametrize("path", [f"{MEMBER}/reach", f"{CLIENT}/change"])
 def test_a_form_without_a_choice_widens_nothing(console: Console, path: str) -> None:
-    """What is not said stays, it is not everything."""
+    """A form without a choice of grants does not change them."""
     form = {"name": "robot", "scopes": "files:read"}
     assert console.person().post(path, form).status_code == 303
     sent = [call.json for call in console.gateway.calls if call.method == "PATCH"]

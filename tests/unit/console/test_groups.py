@@ -1,4 +1,4 @@
-"""Groups of a tenant: the list, presets, what one gives, who is in it, and its end."""
+"""Pages for a tenant's groups: list, presets, grants, members and deletion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _groups(console: Console) -> None:
 
 
 def test_a_tenant_without_groups_sees_ready_made_ones(console: Console) -> None:
-    """Each is a link to a form that is filled in."""
+    """The empty list offers presets, each as a link to a form that is filled in."""
     console.gateway.on("GET", GROUPS, Reply({"groups": [], "next_cursor": None}))
     browser = console.person()
     page = browser.get(LIST).text
@@ -63,7 +63,7 @@ def test_a_tenant_without_groups_sees_ready_made_ones(console: Console) -> None:
     ],
 )
 def test_a_preset_fills_in_the_form(console: Console, preset: str, grant: dict[str, str]) -> None:
-    """With one place; no scope, which would hold everywhere."""
+    """A preset fills in one place and no scope, because a scope would be valid everywhere."""
     page = console.person().get(f"{NEW}?preset={preset}").text
     first = page.partition("Place 1")[2].partition("Place 2")[0]
     assert f'name="bucket" value="{grant["bucket"]}"' in first
@@ -76,7 +76,7 @@ def test_a_preset_fills_in_the_form(console: Console, preset: str, grant: dict[s
 
 
 def test_a_group_is_made_of_the_rows_that_are_filled_in(console: Console) -> None:
-    """Empty rows are none, whatever is ticked in them."""
+    """A new group has the rows that are filled in; a row without a bucket does not count."""
     reply = console.person().post(NEW, FORM)
     assert (reply.status_code, reply.location) == (303, ONE)
     [call] = console.gateway.called("POST", GROUPS)
@@ -84,7 +84,7 @@ def test_a_group_is_made_of_the_rows_that_are_filled_in(console: Console) -> Non
 
 
 def test_everything_leaves_the_rows_out(console: Console) -> None:
-    """Even one that is wrong, since nobody sees it."""
+    """A group that reaches everything is sent without rows, also when a hidden row is wrong."""
     form = FORM | {"reach": "everything", "bucket": "../", "prefix": ".."}
     assert console.person().post(NEW, form).status_code == 303
     [call] = console.gateway.called("POST", GROUPS)
@@ -92,7 +92,7 @@ def test_everything_leaves_the_rows_out(console: Console) -> None:
 
 
 def test_further_rows_come_without_scripts(console: Console) -> None:
-    """The form comes back as it was typed, with empty rows, and nothing is made."""
+    """The button for more rows works without scripts, keeps the input and makes no group."""
     reply = console.person().post(NEW, FORM | {"more": "yes", "name": ""})
     assert reply.status_code == 200
     assert reply.text.count('name="bucket"') == 4
@@ -115,7 +115,7 @@ def test_further_rows_come_without_scripts(console: Console) -> None:
 def test_what_cannot_be_right_is_told_in_its_row(
     console: Console, change: dict[str, Any], words: str
 ) -> None:
-    """Auth is not asked for it; what was typed is still there."""
+    """An impossible place is explained in its row without a call of auth, and the input stays."""
     reply = console.person().post(NEW, FORM | change)
     assert reply.status_code == 422
     row = reply.text.partition("Place 1")[2].partition("Place 2")[0]
@@ -138,7 +138,7 @@ def test_what_cannot_be_right_is_told_in_its_row(
 def test_a_refusal_of_auth_stands_where_it_belongs(
     console: Console, answer: Reply, where: str
 ) -> None:
-    """The entry that it names is a row, counted without the empty ones."""
+    """A refusal of auth is shown at the row that it names, counted without empty rows."""
     console.gateway.on("POST", GROUPS, answer)
     reply = console.person().post(NEW, FORM)
     assert reply.status_code == 422
@@ -146,7 +146,7 @@ def test_a_refusal_of_auth_stands_where_it_belongs(
 
 
 def test_a_group_shows_what_it_gives_and_to_whom(console: Console) -> None:
-    """People and programs lead to their pages."""
+    """The page shows a group's grants and scopes, and its members with links to their pages."""
     page = console.person().get(ONE).text
     for words in (
         "users/{user_id}/",
@@ -163,7 +163,7 @@ def test_a_group_shows_what_it_gives_and_to_whom(console: Console) -> None:
 
 
 def test_members_come_by_their_names(console: Console) -> None:
-    """User names whatever their case, programs by name or id; each once."""
+    """Members are added by user names in any case, and clients by name or id, each once."""
     names = "BOB\r\n robot \r\n\r\nBOB\r\nclient-1"
     reply = console.person().post(ONE, {"names": names})
     assert reply.status_code == 303
@@ -173,7 +173,7 @@ def test_members_come_by_their_names(console: Console) -> None:
 
 
 def test_members_may_lose_what_they_reach_of_their_own(console: Console) -> None:
-    """Those whom nothing limits; an owner and who has grants stay as they are."""
+    """With the option `alone` added members without a list lose their own reach, except owners."""
     grants = [{"bucket": "docs", "prefix": "", "actions": ["read"]}]
     people = [
         user_document("ann", "user-1", role="owner"),
@@ -204,7 +204,7 @@ def test_members_may_lose_what_they_reach_of_their_own(console: Console) -> None
 def test_who_is_not_there_is_named_and_nobody_is_added(
     console: Console, names: str, words: str
 ) -> None:
-    """A program that is disabled is not there either."""
+    """A name without a user or an active client is reported, and no member is added."""
     clients = [client_document(), client_document("gone", "client-2", state="disabled")]
     console.gateway.on("GET", CLIENTS, Reply({"clients": clients, "next_cursor": None}))
     reply = console.person().post(ONE, {"names": names})
@@ -214,7 +214,7 @@ def test_who_is_not_there_is_named_and_nobody_is_added(
 
 
 def test_who_is_in_too_many_groups_is_told(console: Console) -> None:
-    """Where the names were typed."""
+    """A member that is in too many groups is reported at the field with the names."""
     refused = problem(409, "too-many-groups", "bob is in 16 groups already.")
     console.gateway.on("POST", MEMBERS, refused)
     reply = console.person().post(ONE, {"names": "bob"})
@@ -223,14 +223,14 @@ def test_who_is_in_too_many_groups_is_told(console: Console) -> None:
 
 
 def test_a_member_is_taken_out(console: Console) -> None:
-    """The account stays."""
+    """A removed member loses the group; its account stays."""
     browser = console.person()
     assert browser.post(f"{ONE}/remove", {"subject": "user-2"}).location == ONE
     assert changes(console.gateway) == [("DELETE", f"{MEMBERS}/user-2")]
 
 
 def test_a_group_is_changed_from_what_it_is(console: Console) -> None:
-    """The form has what is there; the whole of it is sent."""
+    """The form of a group shows the current state, and sends all of it."""
     browser = console.person()
     page = browser.get(f"{ONE}/change").text
     assert 'name="prefix" value="users/{user_id}/"' in page
@@ -242,7 +242,7 @@ def test_a_group_is_changed_from_what_it_is(console: Console) -> None:
 
 
 def test_a_group_ends_after_a_question(console: Console) -> None:
-    """Its page leads to it."""
+    """A group is deleted after a question."""
     browser = console.person()
     assert f'href="{ONE}/delete"' in browser.get(ONE).text
     assert "Delete the group team?" in browser.get(f"{ONE}/delete").text

@@ -1,4 +1,4 @@
-"""The pages of guests: what they say, in each state, and what they keep to themselves."""
+"""The pages of guests, which have an upload ticket: each state, and what is kept secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICY = (
 
 
 def test_a_guest_needs_no_login(console: Console) -> None:
-    """The form goes to the ticket, and the tray has it; the API is asked with nothing else."""
+    """A guest needs no login: the form uses the ticket, and the only API call is made with it."""
     give_tickets(console.gateway, allowed_types=["image/*"])
     page = console.visitor().get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "<h1>Upload files for <bdi>acme</bdi></h1>" in page
@@ -44,7 +44,7 @@ def test_the_page_is_in_the_guests_language(console: Console) -> None:
 
 
 def test_a_ticket_for_one_file_takes_one(console: Console) -> None:
-    """It says under which name, and offers no folder."""
+    """The page of a ticket for one key takes one file, and shows its name."""
     give_tickets(console.gateway, key="in/<cv>.pdf", prefix=None, max_files=None)
     page = console.visitor().get(PAGE).text
     assert "multiple" not in page
@@ -55,7 +55,7 @@ def test_a_ticket_for_one_file_takes_one(console: Console) -> None:
 
 @pytest.mark.parametrize("path", [PAGE, "/console/drop/sent", "/console/drop/no+ticket"])
 def test_the_policy_is_the_guests_own(console: Console, path: str) -> None:
-    """It allows no pictures of contents; nobody else is told the address."""
+    """The policy of guests' pages allows no pictures of contents; other sites get no `Referer`."""
     give_tickets(console.gateway)
     headers = console.visitor().get(path).headers
     assert headers["Content-Security-Policy"] == POLICY
@@ -78,7 +78,9 @@ def test_the_policy_is_the_guests_own(console: Console, path: str) -> None:
 def test_a_ticket_that_is_not_good_says_why(
     console: Console, reply: Reply, status: int, heading: str
 ) -> None:
-    """There is no form, and what to do next is said."""
+    """A ticket that is expired, invalid or used up gets a page with the reason and
+    without a form.
+    """
     console.gateway.on("GET", "/v1/ticket", reply)
     answer = console.visitor().get(PAGE)
     assert answer.status_code == status
@@ -91,19 +93,21 @@ def test_a_ticket_that_is_not_good_says_why(
 
 @pytest.mark.parametrize("ticket", ["x%0Ay", "%E5%A5%BD", "a%20b", "a" * 9000, "<script>"])
 def test_what_is_no_ticket_is_not_asked_for(console: Console, ticket: str) -> None:
-    """It could not stand in a header field."""
+    """A malformed ticket gets 404 without a call of the API, because a header field cannot contain
+    it.
+    """
     assert console.visitor().get(f"/console/drop/{ticket}").status_code == 404
     assert console.gateway.calls == []
 
 
 def test_a_service_that_is_away_is_no_end(console: Console, gateway: FakeGateway) -> None:
-    """The page says to try again."""
+    """While the API is unavailable the page says to try again."""
     gateway.close()
     assert console.visitor().get(PAGE).status_code == 503
 
 
 def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
-    """With a way back to the page, where this browser has seen one."""
+    """After an upload the page says how many files arrived, with a link back for this browser."""
     give_tickets(console.gateway, files=3)
     browser = console.visitor()
     browser.get(PAGE)
@@ -116,7 +120,7 @@ def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
 
 
 def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> None:
-    """The page of a refusal may lead there, too."""
+    """A guest of whom no file arrived is told so, also after a refusal."""
     give_tickets(console.gateway, files=3)
     browser = console.visitor()
     browser.get(PAGE)
@@ -128,7 +132,9 @@ def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> None:
-    """Of a browser that has seen no page, or whose ticket is over."""
+    """The page claims no arrival when the browser has seen no upload page or the ticket has
+    expired.
+    """
     give_tickets(console.gateway)
     browser = console.visitor()
     if is_known:
@@ -143,13 +149,13 @@ def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> N
 
 @pytest.mark.parametrize("referer", [f"http://localhost{PAGE}", "https://evil.example/x"])
 def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: str) -> None:
-    """A page that leads here has no word in it."""
+    """The link back never comes from the request's `Referer`."""
     page = console.visitor().get("/console/drop/sent", headers={"Referer": referer}).text
     assert "/console/drop/" not in page.replace("/console/drop/sent", "")
 
 
 def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> None:
-    """The tray of a guest's page is not that of the person who is logged in."""
+    """A logged-in person's queue of uploads is not used on a guest's page."""
     browser = console.person()
     give_tickets(console.gateway)
     page = browser.get(PAGE).text
@@ -158,7 +164,7 @@ def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> N
 
 
 def test_no_ticket_is_in_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
-    """Nor is it when a browser reports that the page broke its policy."""
+    """The log masks the ticket, also when a browser reports a violated policy."""
     report = {
         "csp-report": {"document-uri": f"http://localhost{PAGE}", "blocked-uri": f"/u/{TICKET}"}
     }

@@ -1,4 +1,4 @@
-"""Headers of every answer, and reports of broken policies."""
+"""Security header fields of every response, and reports of violated policies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLICY = (
     "path", ["/console/", "/console/login", "/console/b/nothing/", "/console/x"]
 )
 def test_every_answer_has_the_headers(console: Console, path: str) -> None:
-    """Pages, redirects and errors have the same security headers."""
+    """Pages, redirects and errors have the same security fields."""
     for browser in (console.person(), console.visitor()):
         headers = browser.get(path).headers
         assert headers["Content-Security-Policy"] == POLICY
@@ -39,7 +39,7 @@ def test_every_answer_has_the_headers(console: Console, path: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 405, 413, 422, 500, 503])
 def test_pages_of_errors_have_them_too(console: Console, status: int) -> None:
-    """Whatever went wrong, and wherever: before a view, in it, or behind it."""
+    """Error pages have them too, wherever the error happens."""
     browser = console.person()
     token = browser.client.get("/console/").text.partition('name="csrf_token" value="')[2][:200]
     own = {"csrf_token": token.partition('"')[0]}
@@ -67,7 +67,7 @@ def test_pages_of_errors_have_them_too(console: Console, status: int) -> None:
 def test_pictures_may_come_from_the_origin_of_contents(
     tmp_path: Path, gateway: FakeGateway
 ) -> None:
-    """Where contents have an origin of their own, pages may show pictures from there."""
+    """The policy allows pictures from a separate content origin."""
     origin = "https://content.example"
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, content_origin=origin)
     reply = console_on(settings, gateway).visitor().get("/console/login")
@@ -75,7 +75,7 @@ def test_pictures_may_come_from_the_origin_of_contents(
 
 
 def test_no_page_has_a_script_or_a_style_in_it(console: Console) -> None:
-    """No inline script, style or handler: the policy would refuse it."""
+    """No page has an inline script, style or handler, which the policy would refuse."""
     browser = console.person()
     for path in ("/console/", "/console/b/docs/", "/console/login", "/console/b/x/"):
         page = browser.get(path, follow_redirects=True).text
@@ -86,7 +86,7 @@ def test_no_page_has_a_script_or_a_style_in_it(console: Console) -> None:
 
 
 def test_the_icon_may_be_kept(console: Console) -> None:
-    """It holds nothing of anybody, and opens no session."""
+    """The icon may be cached, because it contains no data and starts no session."""
     reply = console.visitor().get("/console/icon.svg")
     assert reply.content_type == "image/svg+xml"
     assert reply.headers["Cache-Control"] == "public, max-age=86400"
@@ -94,7 +94,9 @@ def test_the_icon_may_be_kept(console: Console) -> None:
 
 
 def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
-    """It says page, directive and what was blocked, and nothing of a query."""
+    """A report becomes one log line with page, directive and the blocked address,
+    without a query.
+    """
     report = {
         "csp-report": {
             "document-uri": "http://localhost/console/b/docs/?prefix=secret",
@@ -120,11 +122,11 @@ def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"csp-report": 1}', b"\xff"])
 def test_a_report_of_nonsense_does_no_harm(console: Console, body: bytes) -> None:
-    """A report that is none is answered without an error."""
+    """A malformed report gets 204."""
     assert console.visitor().client.post("/console/csp-reports", data=body).status_code == 204
 
 
 def test_a_report_is_short(console: Console) -> None:
-    """A report that is too long is refused."""
+    """A report that is too long is refused with 413."""
     reply = console.visitor().client.post("/console/csp-reports", data=b"x" * 20_000)
     assert reply.status_code == 413

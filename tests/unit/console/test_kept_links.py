@@ -1,4 +1,4 @@
-"""The list of links that are good, and the end of one."""
+"""The list of valid links, and how a link is ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ END = f"{PAGE}/link-1/end"
 
 
 def shown(console: Console, *links: dict[str, Any], role: str = "owner", query: str = "") -> str:
-    """The page of these links."""
+    """Return the page with these links."""
     serve_people(console.gateway)
     lists_links(console.gateway, *links)
     page = console.person(role).get(PAGE + query).text
@@ -26,13 +26,13 @@ def shown(console: Console, *links: dict[str, Any], role: str = "owner", query: 
 
 
 def asked(console: Console) -> dict[str, list[str]]:
-    """What the page asked the API for, without the size of a page."""
+    """Return the page's last query to the API, without the page size."""
     query = console.gateway.called("GET", "/v1/links")[-1].query
     return {name: value for name, value in query.items() if name != "limit"}
 
 
 def test_an_owner_sees_the_links_of_all(console: Console) -> None:
-    """Each with what it shows, who made it, its end, and a button that ends it."""
+    """An owner sees all links of the tenant with target, maker, end, and a button to end them."""
     page = shown(
         console,
         kept_link(),
@@ -52,7 +52,9 @@ def test_an_owner_sees_the_links_of_all(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_others_see_their_own(console: Console, role: str) -> None:
-    """The API tells them no others: there is no choice of makers, and no name is asked for."""
+    """Other roles see their own links only, without a choice of makers and without requests for
+    names.
+    """
     page = shown(console, kept_link(), role=role, query="?whose=user-2")
     assert "Your links" in page
     assert 'name="whose"' not in page
@@ -72,7 +74,7 @@ def test_others_see_their_own(console: Console, role: str) -> None:
     ],
 )
 def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, list[str]]) -> None:
-    """Those of a bucket, of a file in it, of a maker; whoever was chosen stays chosen."""
+    """The list can be filtered by bucket, by file and by maker, and shows the chosen filter."""
     page = shown(console, kept_link(maker="user-2"), query=query)
     assert asked(console) == wanted
     assert ("Name the bucket of the file, too." in page) == (query == "?shows=a/b.pdf")
@@ -81,7 +83,7 @@ def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, l
 
 
 def test_pages(console: Console) -> None:
-    """A page leads to the next one with what was asked for, and back to the first."""
+    """A page has links to the next one with the same filter, and to the first."""
     serve_people(console.gateway)
     browser = console.person()
     lists_links(console.gateway, kept_link(), cursor="n&xt")
@@ -96,7 +98,7 @@ def test_pages(console: Console) -> None:
 
 
 def test_a_link_whose_maker_may_not_read(console: Console) -> None:
-    """It is marked, and the page says why."""
+    """A link whose maker may not read the file is marked, with an explanation."""
     words = "A link shows nothing while its maker may not read what it leads to."
     page = shown(console, kept_link(state="suspended"))
     assert "shows nothing now" in page
@@ -105,7 +107,7 @@ def test_a_link_whose_maker_may_not_read(console: Console) -> None:
 
 
 def test_a_link_is_ended_after_a_question(console: Console) -> None:
-    """The first form changes nothing; the second ends it and leads back."""
+    """A link is ended after a question, which leads back to the list."""
     browser = console.person("viewer")
     console.gateway.on("DELETE", "/v1/links/link-1", Reply(status=204))
     back = f"{PAGE}?cursor=x"
@@ -120,7 +122,7 @@ def test_a_link_is_ended_after_a_question(console: Console) -> None:
 
 
 def test_the_address_goes_with_the_link(console: Console) -> None:
-    """After a link has ended, its maker finds no page with its address."""
+    """After a link has ended, the page with its address is gone."""
     browser = console.person()
     made = {"id": "link-1", "url": "/s/x", "expires_at": "2026-11-19T10:00:00Z"}
     console.gateway.on("POST", "/v1/links", Reply(made, 201))
@@ -134,7 +136,7 @@ def test_the_address_goes_with_the_link(console: Console) -> None:
 
 
 def test_a_link_that_has_ended_already_is_no_failure(console: Console) -> None:
-    """Somebody else may have been faster."""
+    """A link that has already ended is no error."""
     browser = console.person()
     assert browser.post(END, {"confirmed": "yes"}).status_code == 303
     assert "This link has ended already." in browser.get("/console/").text
@@ -142,14 +144,14 @@ def test_a_link_that_has_ended_already_is_no_failure(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """A form cannot lead elsewhere."""
+    """The address to return to must be a page of the console."""
     browser = console.person()
     console.gateway.on("DELETE", "/v1/links/link-1", Reply(status=204))
     assert browser.post(END, {"confirmed": "yes", "back": back}).location == PAGE
 
 
 def test_a_form_of_another_session_ends_nothing(console: Console) -> None:
-    """Nor does one without a token."""
+    """A form without a token, or with another session's, ends no link."""
     browser, other = console.person(), console.person()
     for token in ({}, {"csrf_token": other.token()}):
         form = {"confirmed": "yes", **token}
@@ -158,7 +160,7 @@ def test_a_form_of_another_session_ends_nothing(console: Console) -> None:
 
 
 def test_a_release_before_keeps_no_list(console: Console) -> None:
-    """During an update the page still makes links; any other refusal is a page."""
+    """With an API of an earlier release, which lists no links, the page can still make one."""
     browser = console.person()
     console.gateway.on("GET", "/v1/links", problem(405, "method-not-allowed"))
     reply = browser.get(PAGE)

@@ -1,4 +1,4 @@
-"""Language and theme: what the browser likes, unless a person has chosen."""
+"""Language and theme: from the browser, unless a person has chosen."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.servers.console import Console
     ],
 )
 def test_the_language_is_what_the_browser_likes(console: Console, accepted: str, tag: str) -> None:
-    """The page says which it is, for those who have it read to them."""
+    """The page is in the language that the browser prefers, and its `lang` says so."""
     page = console.visitor().get("/console/login", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{tag}">' in page
     assert ("登录" in page) == (tag == "zh-Hans")
 
 
 def test_a_choice_holds_before_and_after_the_login(console: Console) -> None:
-    """Language and theme are of the browser, not of the session."""
+    """The choice of language and theme belongs to the browser, and stays over a login."""
     browser = console.visitor()
     form = {"language": "zh_Hans", "theme": "dark", "next": "/console/login"}
     assert browser.post("/console/preferences", form).location == "/console/login"
@@ -41,14 +41,14 @@ def test_a_choice_holds_before_and_after_the_login(console: Console) -> None:
     "form", [{"language": "xx", "theme": "dark"}, {"language": "en", "theme": '"><script>'}, {}]
 )
 def test_a_choice_of_nothing_changes_nothing(console: Console, form: dict[str, str]) -> None:
-    """What is none of the languages or themes is passed over."""
+    """An unknown language or theme in the form is ignored."""
     browser = console.visitor()
     browser.post("/console/preferences", form)
     assert '<html lang="en">' in browser.get("/console/login").text
 
 
 def test_a_cookie_of_nothing_changes_nothing(console: Console) -> None:
-    """Cookies with a language and a theme that are none are passed over."""
+    """Cookies with an unknown language or theme are ignored."""
     browser = console.visitor()
     browser.client.set_cookie("wharf_console_language", "../../etc")
     browser.client.set_cookie("wharf_console_theme", '"><script>')
@@ -56,7 +56,7 @@ def test_a_cookie_of_nothing_changes_nothing(console: Console) -> None:
 
 
 def test_labels_of_forms_are_translated_for_each_request(console: Console) -> None:
-    """A form that was first shown in English is shown in Chinese to the next person."""
+    """A form's labels are translated for each request."""
     browser = console.visitor()
     assert ">Tenant</label>" in browser.get("/console/login").text
     chinese = browser.get("/console/login", headers={"Accept-Language": "zh"}).text

@@ -1,4 +1,4 @@
-"""Signed links: made, shown, and revoked all together."""
+"""Signed links: made, shown, and all revoked."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ FORM = {"bucket": "docs", "target": "a/b.pdf", "disposition": "inline", "expires
 
 
 def give_links(gateway: FakeGateway, url: str = "/s/token") -> None:
-    """Have the gateway make links of a day."""
+    """Make the gateway create links that live a day."""
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 86400))
     made = {"id": "link-1", "url": url, "expires_at": until}
     gateway.on("POST", "/v1/links", Reply(made, 201))
 
 
 def asked(console: Console) -> Any:
-    """What the last link was to be."""
+    """Return the body of the last request for a link."""
     return console.gateway.called("POST", "/v1/links")[-1].json
 
 
 def test_a_link_to_a_file(console: Console) -> None:
-    """Anybody who may read may make one; its address is whole."""
+    """A viewer can make a link; its page shows the full address."""
     browser = console.person("viewer")
     give_links(console.gateway)
     reply = browser.post(PAGE, FORM)
@@ -51,7 +51,7 @@ def test_a_link_to_a_file(console: Console) -> None:
 
 
 def test_a_link_to_a_folder(console: Console) -> None:
-    """What ends with a slash is one."""
+    """A target that ends with a slash makes a link to a folder."""
     browser = console.person()
     give_links(console.gateway, "/s/token/")
     form = {**FORM, "target": "a/", "disposition": "attachment"}
@@ -62,7 +62,7 @@ def test_a_link_to_a_folder(console: Console) -> None:
 
 
 def test_contents_may_have_an_origin_of_their_own(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The API's whole address is shown as it is."""
+    """A full address from the API is shown unchanged."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path)
     browser = console_on(settings, gateway).person()
     give_links(gateway, "https://content.example/s/token")
@@ -79,7 +79,7 @@ def test_contents_may_have_an_origin_of_their_own(tmp_path: Path, gateway: FakeG
     ],
 )
 def test_a_refusal_stands_at_its_field(console: Console, refusal: Reply, place: str) -> None:
-    """The form comes back with what was typed."""
+    """A refusal is shown at its field, and the form keeps its input."""
     browser = console.person()
     console.gateway.on("POST", "/v1/links", refusal)
     reply = browser.post(PAGE, FORM)
@@ -92,7 +92,7 @@ def test_a_refusal_stands_at_its_field(console: Console, refusal: Reply, place: 
     "fields", [{"target": ""}, {"disposition": "x"}, {"expires_in": "1"}, {"bucket": ""}]
 )
 def test_a_wrong_field_makes_no_link(console: Console, fields: dict[str, str]) -> None:
-    """Choices are those that are offered."""
+    """A missing value, or one that is not offered, makes no link."""
     browser = console.person()
     reply = browser.post(PAGE, {**FORM, **fields})
     assert reply.status_code == 422
@@ -101,14 +101,14 @@ def test_a_wrong_field_makes_no_link(console: Console, fields: dict[str, str]) -
 
 
 def test_the_file_may_come_with_the_address(console: Console) -> None:
-    """The page of a file leads here; names are names."""
+    """Bucket and key in the query fill in the form, as text."""
     page = console.person().get(PAGE, query_string={"bucket": "x", "key": '<b>"'}).text
     assert 'value="&lt;b&gt;&#34;"' in page
     assert '<option selected value="x">' in page
 
 
 def test_an_address_is_the_sessions(console: Console) -> None:
-    """Another session of the person sees the link, and never its address."""
+    """Another session of the person lists the link but cannot see its address."""
     browser, other = console.person(), console.person()
     give_links(console.gateway)
     location = browser.post(PAGE, FORM).location
@@ -120,7 +120,7 @@ def test_an_address_is_the_sessions(console: Console) -> None:
 
 
 def test_there_may_be_too_many(console: Console) -> None:
-    """The form says so, and shows what the API advises."""
+    """A refusal because of too many links is shown in the form."""
     refused = problem(409, "tenant-limit-reached", "The tenant has 5 links already. End some.")
     console.gateway.on("POST", "/v1/links", refused)
     reply = console.person().post(PAGE, FORM)
@@ -129,7 +129,7 @@ def test_there_may_be_too_many(console: Console) -> None:
 
 
 def test_all_links_are_revoked_after_a_question(console: Console) -> None:
-    """Owners alone are offered it; the first form changes nothing."""
+    """An owner can revoke all links after a question."""
     browser = console.person("owner")
     give_links(console.gateway)
     console.gateway.on("POST", "/v1/links/rotate", Reply(status=204))
@@ -148,7 +148,7 @@ def test_all_links_are_revoked_after_a_question(console: Console) -> None:
 
 
 def test_nobody_else_revokes(console: Console) -> None:
-    """An editor is neither offered it nor let do it."""
+    """An editor is not offered to revoke all links, and gets 403."""
     browser = console.person("editor")
     assert REVOKE not in browser.get(PAGE).text
     assert browser.get(REVOKE).status_code == 403
@@ -156,7 +156,7 @@ def test_nobody_else_revokes(console: Console) -> None:
 
 
 def test_a_form_of_another_session_does_nothing(console: Console) -> None:
-    """Neither makes a link nor revokes any."""
+    """A form without a token, or with another session's, makes no link and revokes none."""
     browser, other = console.person(), console.person()
     for path, form in ((PAGE, FORM), (REVOKE, {"confirmed": "yes"})):
         for token in ({}, {"csrf_token": other.token()}):

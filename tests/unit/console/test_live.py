@@ -1,4 +1,4 @@
-"""Tokens of the live channel, for the scripts of a page."""
+"""Tokens for the live channel, which a page's scripts request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOKEN = "token.of.live"
 
 
 def give(console: Console) -> list[Call]:
-    """Have auth give tokens of the live channel; the calls for them."""
+    """Make auth issue live tokens, and return the list of its future calls."""
     asked: list[Call] = []
 
     def exchange(call: Call) -> Reply:
@@ -24,12 +24,12 @@ def give(console: Console) -> list[Call]:
 
 
 def headers(browser: Browser) -> dict[str, str]:
-    """What a page's script sends."""
+    """Return the header fields that a page's script sends."""
     return {"Accept": "application/json", "X-CSRFToken": form_token(browser)}
 
 
 def test_a_page_gets_a_token_that_only_listens(console: Console) -> None:
-    """Auth gives it for the person's own one, which the page never sees."""
+    """The page gets a live token, exchanged for the person's token, which the page never sees."""
     browser = console.person("viewer")
     asked = give(console)
     reply = browser.client.post(PATH, headers=headers(browser))
@@ -46,7 +46,7 @@ def test_a_page_gets_a_token_that_only_listens(console: Console) -> None:
 
 
 def test_another_site_gets_none(console: Console) -> None:
-    """Without a token of this session, or from elsewhere, auth is not asked."""
+    """A request without this session's form token, or from another site, gets no live token."""
     browser, other = console.person(), console.person()
     asked = give(console)
     own = headers(browser)
@@ -61,7 +61,7 @@ def test_another_site_gets_none(console: Console) -> None:
 
 
 def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
-    """By 401, whether auth has ended the session, or the console knows nobody."""
+    """The page gets 401 when auth has ended the session or the console has none."""
     browser = console.person()
     sent = headers(browser)
     refuse_tickets(console.gateway, "The subject_token is not acceptable: it was revoked.")
@@ -70,7 +70,7 @@ def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
 
 
 def test_a_page_learns_that_there_is_none_now(console: Console) -> None:
-    """An auth that is away is no end of the session."""
+    """The page gets 503 while auth is unavailable, and the session stays."""
     browser = console.person()
     sent = headers(browser)
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))

@@ -1,4 +1,4 @@
-"""Logging in and out of the console."""
+"""Login and logout of the console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_console.sessions.records import RecordBusy
 
 
 def test_a_login_leads_to_the_page_that_was_asked_for(console: Console) -> None:
-    """Who is not logged in gets the login page, and is led back after it."""
+    """A visitor is sent to the login page, and to the requested page after the login."""
     grant(console.gateway)
     browser = console.visitor()
     asked = browser.get("/console/?a=1")
@@ -25,14 +25,14 @@ def test_a_login_leads_to_the_page_that_was_asked_for(console: Console) -> None:
 
 
 def test_tokens_are_asked_for_in_the_body(console: Console) -> None:
-    """The console sends what the person typed, and no cookie is wanted of auth."""
+    """The console sends the person's input to auth, and asks for the refresh token in the body."""
     console.person()
     [call] = console.gateway.called("POST", "/auth/login")
     assert call.json == {**LOGIN, "refresh_token": "body"}
 
 
 def test_no_token_is_on_a_page_or_in_a_cookie(console: Console) -> None:
-    """Neither of the tokens leaves the console."""
+    """Neither token is on a page, in a header field or in a cookie."""
     browser = console.person()
     reply = browser.get("/console/")
     said = reply.text + str(reply.headers) + browser.cookie()
@@ -41,7 +41,7 @@ def test_no_token_is_on_a_page_or_in_a_cookie(console: Console) -> None:
 
 
 def test_a_login_has_a_new_session_id(console: Console) -> None:
-    """An id that somebody planted before the login is of no use after it."""
+    """A login changes the session id, so an id that an attacker set before is useless."""
     grant(console.gateway)
     browser = console.visitor()
     browser.get("/console/login")
@@ -65,7 +65,7 @@ def test_a_login_has_a_new_session_id(console: Console) -> None:
     ],
 )
 def test_a_refused_login_says_why(console: Console, reply: Reply, status: int, words: str) -> None:
-    """The form comes back with the names that were typed and without the password."""
+    """A refused login says why, and the form keeps the names without the password."""
     console.gateway.on("POST", "/auth/login", reply)
     page = console.visitor().post("/console/login", LOGIN)
     assert page.status_code == status
@@ -75,7 +75,7 @@ def test_a_refused_login_says_why(console: Console, reply: Reply, status: int, w
 
 
 def test_a_logout_ends_the_session_here_and_at_auth(console: Console) -> None:
-    """The refresh token is handed back, and the old cookie opens nothing."""
+    """A logout revokes the refresh token at auth, and the old cookie has no session."""
     browser = console.person()
     cookie = browser.cookie()
     reply = browser.post("/console/logout")
@@ -89,7 +89,7 @@ def test_a_logout_ends_the_session_here_and_at_auth(console: Console) -> None:
 
 
 def test_a_logout_works_while_auth_is_down(console: Console) -> None:
-    """What auth cannot be told has ended here in any case."""
+    """A logout ends the console's session while auth is unavailable."""
     browser = console.person()
     console.gateway.close()
     assert browser.post("/console/logout").status_code == 303
@@ -97,7 +97,7 @@ def test_a_logout_works_while_auth_is_down(console: Console) -> None:
 
 
 def test_a_logout_does_not_wait_for_ever(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refresh that hangs elsewhere keeps nobody logged in."""
+    """A logout succeeds while another request holds the session's lock."""
     browser = console.person()
 
     def busy(_: str) -> None:

@@ -1,4 +1,4 @@
-"""Many people by a file: how it is read, and what is shown of it before anything is made."""
+"""Import of users from a file: how it is read, and the preview before users are made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _people(console: Console) -> None:
 
 
 def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
-    """With the role of the form for those who have none."""
+    """The preview lists the users, with the form's role for rows without one, and makes none."""
     page = send(console.person(), FILE, role="editor").text
     assert "2 members can be added." in page
     assert rows(page, "Members to be added") == [
@@ -61,7 +61,9 @@ def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
     ],
 )
 def test_mistakes_are_told_by_line(console: Console, line: str, error: str) -> None:
-    """The line is left out, and the others can be made."""
+    """A row with an error is listed with its line number and reason, and the others can be
+    imported.
+    """
     page = send(console.person(), f"username,display_name,role\nada,,viewer\n\n{line}\n").text
     [found] = rows(page, "Lines that are left out")
     assert found[0] == "4"
@@ -71,7 +73,7 @@ def test_mistakes_are_told_by_line(console: Console, line: str, error: str) -> N
 
 
 def test_a_file_of_mistakes_has_no_button(console: Console) -> None:
-    """There is nothing to be made."""
+    """A file without a valid row gets no button."""
     page = send(console.person(), "username\nbob\nann\n").text
     assert "0 members can be added." in page
     assert 'name="lines"' not in page
@@ -89,7 +91,7 @@ def test_a_file_of_mistakes_has_no_button(console: Console) -> None:
 def test_columns_come_in_any_order_and_both_languages(
     console: Console, header: str, role: str
 ) -> None:
-    """As a person would head a table."""
+    """Columns may be in any order, and their names in both languages."""
     cells = ["eve", "Eve", role] if header.startswith("u") else [role, "Eve", "eve"]
     delimiter = ";" if ";" in header else ","
     page = send(console.person(), f"{header}\n{delimiter.join(cells)}\n").text
@@ -113,7 +115,7 @@ def test_columns_come_in_any_order_and_both_languages(
 def test_what_is_no_list_of_people_is_refused(
     console: Console, content: bytes | str, name: str, words: str
 ) -> None:
-    """The reason stands at the field."""
+    """A file that is no list of users is refused at its field, with the reason."""
     reply = send(console.person(), content, name)
     assert reply.status_code == 422
     found = re.search(r'<small id="file-error" class="error">(.*?)</small>', reply.text)
@@ -123,7 +125,7 @@ def test_what_is_no_list_of_people_is_refused(
 
 
 def test_no_file_chosen_is_told(console: Console) -> None:
-    """Browsers send a part without a name then; others send none."""
+    """A form without a file is refused, whether the browser sends an empty part or none."""
     browser = console.person()
     for form in ({"file": (io.BytesIO(), ""), "role": "viewer"}, {"role": "viewer"}):
         reply = browser.post(PAGE, form)
@@ -132,14 +134,14 @@ def test_no_file_chosen_is_told(console: Console) -> None:
 
 
 def test_more_than_the_page_takes_is_a_page_too(console: Console) -> None:
-    """The gateway refuses it before; the console does, too."""
+    """A file that is larger than the page accepts gets 413."""
     reply = send(console.person(), b"a" * 1_200_000)
     assert reply.status_code == 413
     assert "larger than this page takes" in reply.text
 
 
 def test_gbk_comes_with_a_warning(console: Console) -> None:
-    """The preview shows what the names have become."""
+    """A file in GBK gets a warning, and the preview shows the names as they were read."""
     content = "用户名,姓名\nzhang,张三\n".encode("gbk")
     page = send(console.person(), content).text
     assert 'class="message warning" role="alert">The file is not in UTF-8' in page
@@ -148,7 +150,7 @@ def test_gbk_comes_with_a_warning(console: Console) -> None:
 
 @pytest.mark.parametrize("lines", ["x", "{}", '[["a"]]', '[[1,"a"]]', "[1]"])
 def test_a_list_that_is_none_is_refused(console: Console, lines: str) -> None:
-    """Nobody is made of it, and no page breaks."""
+    """A malformed list in the form gets 400 and makes no user."""
     browser = console.person()
     assert browser.post(PAGE, {"lines": lines}).status_code == 400
     assert browser.post(RESULT, {"secret_made": lines}).status_code == 400
@@ -156,7 +158,7 @@ def test_a_list_that_is_none_is_refused(console: Console, lines: str) -> None:
 
 
 def test_a_list_is_checked_anew(console: Console) -> None:
-    """A form can be changed on its way; auth decides anyway."""
+    """The list in the form is checked again, because a client can change it."""
     lines = json.dumps([[2, "two words", "", "viewer"], [3, "eve", "", "captain"]])
     page = console.person().post(PAGE, {"lines": lines}).text
     assert len(rows(page, "Lines that are left out")) == 2
@@ -164,7 +166,7 @@ def test_a_list_is_checked_anew(console: Console) -> None:
 
 
 def test_names_of_a_file_do_no_harm(console: Console) -> None:
-    """Scripts in every cell, and in the header, are text."""
+    """Scripts in a file's cells and header are shown as text."""
     browser = console.person()
     evil = EVIL.replace('"', '""')
     page = send(browser, f'username,display_name,role\neve,"{evil}","{evil}"\nx,"{evil}",').text
@@ -175,7 +177,7 @@ def test_names_of_a_file_do_no_harm(console: Console) -> None:
 
 
 def test_who_is_there_is_looked_up_in_few_calls(console: Console) -> None:
-    """A thousand at a time, and not without end."""
+    """Existing users are requested by the thousand, with ten requests at most."""
     many = [user_document(f"u{number}", f"user-{number}") for number in range(1000)]
     console.gateway.on("GET", USERS, Reply({"users": many, "next_cursor": "more"}))
     send(console.person(), "username\nu999\n")
@@ -188,7 +190,7 @@ MORE_NAMES = ("a;b", "=1", "a\u0301", "\u0661", "²", "a(b", "🦊", "a/b", "\ud
 
 @pytest.mark.parametrize("name", NAMES + MORE_NAMES)
 def test_user_names_are_judged_as_auth_does(name: str) -> None:
-    """The preview promises nothing that auth refuses, and keeps nobody out."""
+    """The preview accepts exactly the user names that auth accepts."""
     try:
         taken = rules.username(name) != ""
     except ProblemError:

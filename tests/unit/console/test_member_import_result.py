@@ -1,4 +1,4 @@
-"""What becomes of the people of a file, and the file with their passwords."""
+"""The result of an import of users, and the file with their passwords."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _people(console: Console) -> None:
 
 
 def test_people_are_made_and_their_passwords_shown(console: Console) -> None:
-    """Each with one of its own; the preview's list is all that is needed."""
+    """The import makes each user with its own password, and shows the passwords once."""
     browser = console.person()
     lines = hidden(send(browser, FILE).text, "lines")
     reply = browser.post(PAGE, {"lines": lines})
@@ -44,7 +44,7 @@ def test_people_are_made_and_their_passwords_shown(console: Console) -> None:
 
 
 def test_the_result_is_a_file_without_formulas(console: Console) -> None:
-    """It is read as UTF-8 by spreadsheets, and kept nowhere."""
+    """The result is a UTF-8 CSV file without formulas, which no cache may store."""
     made = [
         ["=cmd|'/c calc'!A1", "张三", "viewer", "kx7mn-q2vdb", True],
         ["eve", "x;=1+1", "editor", "aaaaa-bbbbb", False],
@@ -62,7 +62,7 @@ def test_the_result_is_a_file_without_formulas(console: Console) -> None:
 
 
 def test_the_file_has_what_the_page_shows(console: Console) -> None:
-    """The page carries the list of its own."""
+    """The file has the users and passwords that the page shows."""
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
     content = browser.post(RESULT, {"secret_made": hidden(page, "secret_made")}).text
@@ -74,7 +74,7 @@ def test_the_file_has_what_the_page_shows(console: Console) -> None:
 
 
 def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
-    """It is told with its line."""
+    """A refusal of one user is reported with its line, and the others are made."""
 
     def answer(call: Call) -> Reply:
         if call.json["username"] == "ada":
@@ -100,7 +100,9 @@ def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
 def test_no_password_gets_lost_where_it_stops(
     console: Console, refusal: Reply, reason: str
 ) -> None:
-    """Those who were made are shown; the rest can be gone on with, and all end in one file."""
+    """An import that stops shows the users it made; the rest can be continued, and one file has
+    all.
+    """
     console.gateway.on("POST", USERS, second_is(refusal))
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
@@ -119,7 +121,7 @@ def test_no_password_gets_lost_where_it_stops(
 
 
 def second_is(refusal: Reply) -> Callable[[Call], Reply]:
-    """An API that makes everybody but Eve."""
+    """Return an API that refuses Eve and makes all other users."""
 
     def answer(call: Call) -> Reply:
         return refusal if call.json["username"] == "eve" else created(call)
@@ -128,7 +130,7 @@ def second_is(refusal: Reply) -> Callable[[Call], Reply]:
 
 
 def test_a_session_that_ends_meanwhile_takes_no_password_with_it(console: Console) -> None:
-    """The page shows what was made, and no form that would lead to the login."""
+    """When the session ends during an import the page shows the passwords, and no form."""
     console.gateway.on("POST", USERS, second_is(problem(401, "token-revoked")))
     page = console.person().post(PAGE, {"lines": LINES}).text
     password = wanted_users(console.gateway)[0]["password"]
@@ -140,7 +142,7 @@ def test_a_session_that_ends_meanwhile_takes_no_password_with_it(console: Consol
 
 
 def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
-    """As a preview: nobody is made by logging in."""
+    """A list that was sent after the session's end becomes a preview after the next login."""
     browser = console.person()
     token = browser.token()
     console.gateway.on("POST", USERS, problem(401, "token-revoked"))
@@ -155,7 +157,7 @@ def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
 
 
 def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
-    """The account may have been made."""
+    """A user whose request got no response is shown with its password, because it may exist."""
     browser = console.person()
 
     def gone(call: Call) -> Reply:
@@ -170,7 +172,7 @@ def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
 def test_a_long_list_does_not_wait_for_ever(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway would give the page up, and the passwords with it."""
+    """An import that takes longer than a page may stops, and offers to continue."""
     monkeypatch.setattr(routes, "_SECONDS", -1.0)
     page = console.person().post(PAGE, {"lines": LINES}).text
     assert "take longer than one page may" in page

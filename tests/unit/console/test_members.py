@@ -1,4 +1,4 @@
-"""People of a tenant: the list, a new one, and what changes of one."""
+"""Pages for a tenant's users: list, new user, changes and deletion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _people(console: Console) -> None:
 
 
 def test_people_are_listed_page_by_page(console: Console) -> None:
-    """The cursor is passed on; a later page leads back to the first."""
+    """The list passes the cursor on; a later page has a link to the first."""
     off = user_document("eve", "user-3", state="disabled", role="captain")
     console.gateway.on("GET", USERS, Reply({"users": [off], "next_cursor": "user-3"}))
     browser = console.person()
@@ -47,7 +47,7 @@ def test_people_are_listed_page_by_page(console: Console) -> None:
 
 
 def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> None:
-    """It is in this answer, which is kept nowhere, and in no later page."""
+    """A new user's password is shown once and stored in no page and no file."""
     browser = console.person()
     form = {"username": " eve@example.org ", "display_name": " Eve ", "role": "editor"}
     reply = browser.post(NEW, form)
@@ -72,7 +72,7 @@ def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> No
 def test_a_wrong_user_name_is_told_in_the_language_of_the_page(
     console: Console, language: str, words: str
 ) -> None:
-    """Auth, whose words are English, is not asked."""
+    """A wrong user name is explained in the page's language without a call of auth."""
     form = {"username": "eve adams", "role": "viewer"}
     page = console.person().post(NEW, form, headers={"Accept-Language": language}).text
     assert f'<small id="username-error" class="error">{words}' in page
@@ -108,7 +108,7 @@ def test_without_a_name_for_people_it_is_the_user_name(console: Console) -> None
 def test_a_refusal_stands_at_its_field(
     console: Console, answer: Reply, field: str, words: str
 ) -> None:
-    """What was typed stays; no password is shown."""
+    """A refusal is shown at its field; the input stays, and no password is shown."""
     console.gateway.on("POST", USERS, answer)
     form = {"username": "eve", "display_name": "Eve", "role": "editor"}
     reply = console.person().post(NEW, form)
@@ -130,7 +130,7 @@ def test_a_refusal_stands_at_its_field(
     ],
 )
 def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]) -> None:
-    """The form says what is wrong."""
+    """A form with an impossible value is explained and not sent."""
     reply = console.person().post(NEW, form)
     assert reply.status_code == 422
     assert 'class="error"' in reply.text
@@ -148,7 +148,7 @@ def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]
 def test_only_what_differs_is_changed(
     console: Console, form: dict[str, str], sent: dict[str, str]
 ) -> None:
-    """A role that stays must not end the sessions."""
+    """Only changed members are sent, because a sent role would end the sessions."""
     browser = console.person()
     assert browser.post(BOB, form).location == BOB
     assert [call.json for call in console.gateway.called("PATCH", f"{USERS}/user-2")] == [sent]
@@ -156,14 +156,14 @@ def test_only_what_differs_is_changed(
 
 
 def test_a_form_without_a_change_asks_for_nothing(console: Console) -> None:
-    """It is saved all the same."""
+    """A form without a change is accepted without a call of auth."""
     reply = console.person().post(BOB, {"display_name": "Bob", "role": "viewer"})
     assert reply.status_code == 303
     assert changes(console.gateway) == []
 
 
 def test_a_role_of_a_newer_release_stays(console: Console) -> None:
-    """A new name does not take it away."""
+    """A role of a newer release stays when the name is changed."""
     person = user_document(role="captain")
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
     browser = console.person()
@@ -174,7 +174,7 @@ def test_a_role_of_a_newer_release_stays(console: Console) -> None:
 
 
 def test_nobody_is_offered_what_the_api_refuses_for_oneself(console: Console) -> None:
-    """The own name can be changed, and nothing else."""
+    """Owners can change only the name of their own account."""
     browser = console.person()
     page = browser.get(ANN).text
     for words in ('name="role"', "Turn logins", "Delete the account", "End all sessions"):
@@ -189,7 +189,7 @@ def test_nobody_is_offered_what_the_api_refuses_for_oneself(console: Console) ->
     ("state", "button"), [("active", "Turn logins off"), ("disabled", "Turn logins on")]
 )
 def test_logins_are_turned_off_and_on(console: Console, state: str, button: str) -> None:
-    """Each page has the button that is of use."""
+    """The page offers to disable an active user and to enable a disabled one."""
     person = user_document(state=state, disabled_at=None)
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
     browser = console.person()
@@ -205,20 +205,20 @@ def test_logins_are_turned_off_and_on(console: Console, state: str, button: str)
 
 @pytest.mark.parametrize("state", ["", "deleted"])
 def test_another_state_there_is_not(console: Console, state: str) -> None:
-    """A state that is none is refused without a call of auth."""
+    """An unknown state gets 400 without a call of auth."""
     assert console.person().post(f"{BOB}/state", {"state": state}).status_code == 400
     assert changes(console.gateway) == []
 
 
 def test_sessions_are_ended(console: Console) -> None:
-    """One button ends all sessions of a person."""
+    """The button ends all sessions of a user."""
     browser = console.person()
     assert browser.post(f"{BOB}/sessions/end").location == BOB
     assert changes(console.gateway) == [("DELETE", f"{USERS}/user-2/sessions")]
 
 
 def test_a_new_password_is_made_after_a_question(console: Console) -> None:
-    """For people who forgot theirs: no form asks an owner to think of one."""
+    """A new password is generated after a question, and shown once."""
     browser = console.person()
     assert "all sessions end" in browser.get(f"{BOB}/password").text
     assert changes(console.gateway) == []
@@ -233,7 +233,7 @@ def test_a_new_password_is_made_after_a_question(console: Console) -> None:
 
 
 def test_a_person_is_deleted_after_a_question(console: Console) -> None:
-    """The question says what stays and deletes nobody; its answer does."""
+    """A user is deleted after a question that says that the user's files stay."""
     browser = console.person()
     question = browser.get(f"{BOB}/delete").text
     assert "Delete bob?" in question
@@ -246,7 +246,7 @@ def test_a_person_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_what_the_api_protects_is_told(console: Console) -> None:
-    """A refusal of auth to delete somebody is a page with its words."""
+    """A refusal of auth to delete a user is a page with its words."""
     refused = problem(409, "user-protected", "You cannot delete yourself.")
     console.gateway.on("DELETE", f"{USERS}/user-1", refused)
     reply = console.person().post(f"{ANN}/delete", {"confirmed": "yes"})

@@ -1,4 +1,4 @@
-"""What the console counts."""
+"""Metrics of the console."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.servers.fake_gateway import Reply, problem
 
 
 def counted(name: str, **labels: str) -> float:
-    """A counter's value."""
+    """Return a counter's value."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_logins_are_counted_by_outcome(console: Console) -> None:
-    """A refusal is one of auth's; a form that was filled in wrongly is none."""
+    """Logins are counted by outcome; a form that is not sent to auth is not counted."""
     name = "wharf_console_logins_total"
     before = {outcome: counted(name, outcome=outcome) for outcome in ("ok", "refused")}
     console.person()
@@ -27,7 +27,7 @@ def test_logins_are_counted_by_outcome(console: Console) -> None:
 
 
 def test_refreshes_are_counted_by_outcome(console: Console) -> None:
-    """A session that ended is told apart from an outage."""
+    """Refreshes are counted by outcome, so an ended session differs from an outage."""
     name = "wharf_console_refreshes_total"
     outcomes = ("ok", "failed", "ended")
     before = {outcome: counted(name, outcome=outcome) for outcome in outcomes}
@@ -47,7 +47,7 @@ def test_refreshes_are_counted_by_outcome(console: Console) -> None:
 
 
 def test_calls_without_an_answer_are_counted(console: Console) -> None:
-    """An alert can tell that the console has lost its API."""
+    """Calls without a response are counted, so an alert can notice that the API is unreachable."""
     name = "wharf_console_api_unavailable_total"
     browser, before = console.person(), counted(name)
     console.gateway.close()

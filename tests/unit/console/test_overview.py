@@ -1,4 +1,4 @@
-"""The first page: buckets, usage against quota, last events, first steps."""
+"""The first page: buckets, usage and quota, recent events, first steps."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from wharf_console.settings import Settings
 
 
 def usage(used: int, files: int, **allowed: Any) -> Reply:
-    """What the API says of usage."""
+    """Return the API's response with the usage."""
     return Reply({"bytes": used, "files": files, "allowed": allowed})
 
 
 def plain(page: str) -> str:
-    """A page with plain spaces."""
+    """Return the page with ordinary spaces in place of no-break spaces."""
     return page.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_usage_is_shown_against_the_quota(console: Console) -> None:
-    """A limit has a meter, and what has no limit has a number."""
+    """Usage with a limit is shown as a meter, and without a limit as a number."""
     console.gateway.on("GET", "/v1/usage", usage(250_000, 1234, max_bytes=1_000_000))
     page = plain(console.person().get("/console/").text)
     assert "Storage: 250 kB of 1 MB" in page
@@ -34,14 +34,14 @@ def test_usage_is_shown_against_the_quota(console: Console) -> None:
 
 
 def test_a_meter_does_not_run_over(console: Console) -> None:
-    """A limit may be lowered below what is stored."""
+    """The meter stays at its maximum when a limit is below the usage."""
     console.gateway.on("GET", "/v1/usage", usage(2000, 1, max_bytes=1000, max_files=0))
     page = console.person().get("/console/").text
     assert '<progress value="1000" max="1000"' in page
 
 
 def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
-    """By role; where files are, nothing is said."""
+    """An empty tenant sees first steps for the person's role; a tenant with files sees none."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     owner = console.person("owner").get("/console/").text
     assert "First steps" in owner
@@ -58,7 +58,7 @@ def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
     [("file.created", "Uploaded"), ("file.expired", "Expired"), ("file.frozen", "file.frozen")],
 )
 def test_the_last_events_come_first(console: Console, kind: str, words: str) -> None:
-    """Kinds of a newer release are shown by their names."""
+    """Recent events are shown newest first; an unknown kind is shown by its name."""
     file = None if kind == "file.frozen" else file_document("a.txt")
     event = {"id": 7, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": file, "quota": None}
     console.gateway.on("GET", "/v1/events", Reply({"events": [event], "next_after": 7}))
@@ -69,7 +69,7 @@ def test_the_last_events_come_first(console: Console, kind: str, words: str) -> 
 
 
 def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
-    """A quota's warning, which has no file, is told with its percentage."""
+    """A warning about the quota, which has no file, is shown with its percentage."""
     event = {
         "id": 7,
         "kind": "quota.warning",
@@ -82,7 +82,7 @@ def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
 
 
 def test_a_public_bucket_is_marked(console: Console) -> None:
-    """A bucket that everybody may read is marked in the list."""
+    """A public bucket is marked in the list."""
     documents = [bucket_document(public=True, max_file_bytes=5_000_000)]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents}))
     page = plain(console.person().get("/console/").text)
@@ -93,7 +93,7 @@ def test_a_public_bucket_is_marked(console: Console) -> None:
 def test_owners_are_warned_where_contents_have_no_origin_of_their_own(
     tmp_path: Path, gateway: FakeGateway
 ) -> None:
-    """Not on loopback, not where the setting is made, and not members who cannot make it."""
+    """Owners are warned when contents have no separate origin, except on loopback."""
     https = Settings(
         data=tmp_path / "a", console_door=gateway.path, issuer="https://files.example/auth"
     )
@@ -109,12 +109,12 @@ def test_owners_are_warned_where_contents_have_no_origin_of_their_own(
 
 
 def overview(console: Console, role: str) -> str:
-    """The first page of a person who comes by HTTPS."""
+    """Return the first page, requested over HTTPS."""
     return console.person(role, base_url="https://files.example").get("/console/").text
 
 
 def test_many_buckets_have_pages(console: Console) -> None:
-    """The overview costs the same with ten buckets and with ten thousand."""
+    """The list of buckets has pages, so it costs the same for any number of buckets."""
     documents = [bucket_document("docs")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents, "next_cursor": "docs"}))
     browser = console.person()
@@ -127,7 +127,7 @@ def test_many_buckets_have_pages(console: Console) -> None:
 
 
 def test_a_move_says_where_the_file_was(console: Console) -> None:
-    """Names of both places are names, whatever is in them."""
+    """A move shows the old place of the file, as text."""
     event = {
         "id": 7,
         "kind": "file.moved",
@@ -143,7 +143,7 @@ def test_a_move_says_where_the_file_was(console: Console) -> None:
 
 
 def test_the_tenant_is_called_by_its_name(console: Console) -> None:
-    """By its display name where auth says one, else by its id."""
+    """The tenant is shown by its display name when auth returns one, otherwise by its id."""
     assert "<bdi>acme</bdi>" in console.person().get("/console/").text
     page = console.person(tenant_display_name="Acme <Inc>").get("/console/").text
     assert "<bdi>Acme &lt;Inc&gt;</bdi>" in page

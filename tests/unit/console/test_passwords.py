@@ -1,4 +1,4 @@
-"""Passwords that are made for others."""
+"""Passwords that the console generates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from wharf_console.web.passwords import new_password
 
 
 def test_a_password_survives_paper_and_spreadsheets() -> None:
-    """No letter looks like another one; it is neither a formula nor a number or date."""
+    """A generated password has no letters that look alike, and is neither a formula, number nor
+    date.
+    """
     for _ in range(1000):
         made = new_password()
         assert re.fullmatch(r"[a-z][a-z2-9]{4}(-[a-z2-9]{5}){3}", made)
@@ -19,7 +21,7 @@ def test_a_password_survives_paper_and_spreadsheets() -> None:
 
 
 def test_no_two_are_the_same_and_auth_takes_them() -> None:
-    """Many new passwords differ, and auth's rules refuse none of them."""
+    """Generated passwords differ, and auth accepts them."""
     made = {new_password() for _ in range(1000)}
     assert len(made) == 1000
     for one in list(made)[:20]:

@@ -1,4 +1,4 @@
-"""Over plain HTTP on a name that is not loopback nobody can log in, and the page says why."""
+"""Plain HTTP on a host name other than loopback: no login is possible, and the page says why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASON = "Nobody can log in here"
 
 @pytest.mark.parametrize("host", ["files.example", "192.0.2.7:8080", "127.0.0.1.evil.example"])
 def test_the_login_page_says_which_setting_helps(console: Console, host: str) -> None:
-    """There is no form to type a password into, and one that is sent is not passed on."""
+    """The login page names the setting that helps, has no form, and passes no password on."""
     browser = console.visitor()
     page = browser.get("/console/login", base_url=f"http://{host}").text
     assert REASON in page
@@ -39,7 +39,7 @@ def test_on_the_machine_itself_it_works(console: Console, base_url: str) -> None
 
 
 def test_a_browser_that_came_by_https_can_log_in(console: Console) -> None:
-    """TLS may end before the gateway while WHARF_ISSUER was left: browsers tell by a field."""
+    """A browser that sends `Sec-Fetch-Site` can log in, because TLS may end before the gateway."""
     headers = {"Sec-Fetch-Site": "none"}
     reply = console.visitor().get(
         "/console/login", base_url="http://files.example", headers=headers
@@ -50,7 +50,7 @@ def test_a_browser_that_came_by_https_can_log_in(console: Console) -> None:
 
 
 def test_with_the_setting_nothing_is_said(tmp_path: Path, gateway: FakeGateway) -> None:
-    """Programs that send no `Sec-Fetch-Site` see the form, too."""
+    """With an HTTPS issuer the form is shown also to clients that send no `Sec-Fetch-Site`."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )

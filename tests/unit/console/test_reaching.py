@@ -1,4 +1,4 @@
-"""What a person does not reach is not offered: the pages of files, of links, of guests."""
+"""Pages offer a person only what the person's grants reach."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ UPLOADS = "/console/b/docs/upload"
 
 
 def place(bucket: str = "docs", prefix: str = "", actions: list[str] | None = None) -> Any:
-    """A grant as auth shows it."""
+    """Return a grant as auth returns it."""
     return {"bucket": bucket, "prefix": prefix, "actions": ALL if actions is None else actions}
 
 
 def limited(console: Console, *grants: Any, role: str = "editor") -> Browser:
-    """A browser of somebody who reaches these places only."""
+    """Return the browser of a person with these grants only."""
     browser = console.person(role)
     reaches(console, *grants, role=role)
     return browser
 
 
 def reaches(console: Console, *grants: Any, role: str = "editor") -> None:
-    """Have auth say that the person reaches these places from now on."""
+    """Make auth return these grants of the person from now on."""
     console.gateway.on("GET", "/auth/me", Reply(me(role) | {"grants": list(grants)}))
 
 
 def lists(console: Console, *keys: str) -> None:
-    """Have the bucket hold files."""
+    """Serve these keys as the bucket's files."""
     files = [file_document(key) for key in keys]
     found = {"files": files, "prefixes": [], "next_cursor": None}
     console.gateway.on("GET", "/v1/files/docs", Reply(found))
 
 
 def test_a_folder_of_ones_own_has_everything(console: Console) -> None:
-    """Within it, nothing is missing from the pages."""
+    """Within a folder with all actions the pages offer everything."""
     serve_file(console.gateway, "mine/a.txt")
     browser = limited(console, place(prefix="mine/"))
     page = browser.get(f"{LIST}?prefix=mine/").text
@@ -63,7 +63,7 @@ def test_a_folder_of_ones_own_has_everything(console: Console) -> None:
 
 
 def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -> None:
-    """The top of the bucket leads to what is reached, since the list may not show it."""
+    """Above the reached folder the page offers nothing but a link to it."""
     page = limited(console, place(prefix="mine/")).get(LIST).text
     assert 'href="/console/b/docs/?prefix=mine/"' in page
     for words in (UPLOADS, "data-drop-zone", "/settings"):
@@ -71,7 +71,7 @@ def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -
 
 
 def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) -> None:
-    """Though its role has more."""
+    """A person with `read` and `list` is offered links but no change, whatever the role allows."""
     serve_file(console.gateway, "mine/a.txt")
     browser = limited(console, place(actions=["read", "list"]))
     for path in (LIST, PAGE):
@@ -82,7 +82,7 @@ def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) 
 
 
 def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
-    """No link to a page that would refuse, no picture, nothing to tick."""
+    """A file that may only be listed has no link, no picture and no selection box."""
     lists(console, "mine/a.txt")
     page = limited(console, place(actions=["list"])).get(LIST).text
     assert "mine/a.txt</bdi>" in page
@@ -91,7 +91,7 @@ def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
 
 
 def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -> None:
-    """The API refuses the others, which the page tells then."""
+    """A button for a selection is shown when it is allowed for one of the files."""
     lists(console, "a/1.txt", "b/2.txt")
     grants = place(actions=["read", "list"]), place(prefix="b/", actions=["delete"])
     page = limited(console, *grants).get(LIST).text
@@ -100,7 +100,7 @@ def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -
 
 
 def test_an_inbox_shows_nothing_of_what_is_there(console: Console) -> None:
-    """The list says so instead of that there is nothing."""
+    """A folder with `write` only says that its files may not be seen, and offers the upload."""
     browser = limited(console, place(prefix="inbox/", actions=["write"]))
     page = browser.get(f"{LIST}?prefix=inbox/").text
     assert "You may not see what is in this bucket." in page
@@ -109,7 +109,7 @@ def test_an_inbox_shows_nothing_of_what_is_there(console: Console) -> None:
 
 
 def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: Console) -> None:
-    """With the way to what is reached."""
+    """The upload page for a folder outside the grants gets 403 before a ticket is made."""
     reply = limited(console, place(prefix="mine/")).get("/console/b/docs/upload?prefix=other/")
     assert reply.status_code == 403
     assert 'href="/console/account"' in reply.text
@@ -117,7 +117,9 @@ def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: C
 
 
 def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console) -> None:
-    """The API would refuse it, and the page with it."""
+    """The first page of a person with limited grants does not ask for the usage, which would be
+    refused.
+    """
     refused = problem(403, "outside-grants", "Usage is of the whole tenant.")
     console.gateway.on("GET", "/v1/usage", refused)
     reply = limited(console, place(prefix="mine/")).get("/console/")
@@ -127,7 +129,7 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """On the first page and where a bucket would be chosen."""
+    """A person without grants is told so on the first page and where a bucket would be chosen."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text
@@ -136,7 +138,9 @@ def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
 
 
 def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
-    """Links need `read` somewhere, invitations `write`."""
+    """The form for links offers buckets with `read`, the form for invitations those
+    with `write`.
+    """
     buckets = [bucket_document(name) for name in ("docs", "photos")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": buckets}))
     grants = place("docs", actions=["read"]), place("photos", actions=["write"])
@@ -149,7 +153,7 @@ def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
 
 
 def test_a_fixed_key_is_uploaded_by_its_name(console: Console) -> None:
-    """It need not be there yet; the ticket is for this key alone."""
+    """A grant for one key has an upload page for it, with a ticket for this key only."""
     granted = Reply({"access_token": "ticket", "expires_in": 900})
     browser = limited(console, place(prefix="me/avatar", actions=["read", "write"]))
     console.gateway.on("POST", "/auth/oauth/token", granted)
@@ -162,7 +166,7 @@ def test_a_fixed_key_is_uploaded_by_its_name(console: Console) -> None:
 
 
 def test_a_change_of_grants_shows_within_seconds(console: Console) -> None:
-    """Auth is asked again after five, not with each page."""
+    """A change of grants is shown after at most five seconds, without a request for each page."""
     browser = limited(console, place(prefix="mine/"))
     assert UPLOADS not in browser.get(LIST).text
     reaches(console, place())
@@ -173,7 +177,7 @@ def test_a_change_of_grants_shows_within_seconds(console: Console) -> None:
 
 @pytest.mark.parametrize("answer", [problem(503, "unavailable"), problem(429, "quota-exceeded")])
 def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, answer: Reply) -> None:
-    """At first that is what the role allows; the API judges anyway."""
+    """When auth does not respond the pages use the last known grants, at first the role's."""
     browser = console.person("editor")
     console.gateway.on("GET", "/auth/me", answer)
     assert UPLOADS in browser.get(LIST).text
@@ -186,7 +190,7 @@ def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, ans
 
 
 def test_the_account_says_what_one_reaches(console: Console) -> None:
-    """As auth fills it in; without a list it is everything."""
+    """The account page shows the grants as auth fills them in, or everything without a list."""
     serve_people(console.gateway)
     browser = console.person("viewer")
     assert "Everything that the rights allow." in browser.get("/console/account").text
@@ -202,7 +206,7 @@ def test_the_account_says_what_one_reaches(console: Console) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_refusal_of_grants_has_a_page(console: Console, language: str) -> None:
-    """It names no file, and leads to what is reached."""
+    """A refusal because of grants is a page that names no file and has a link to the account."""
     refused = problem(403, "outside-grants", "You may not write here.")
     console.gateway.on("GET", "/v1/metadata/.*", refused)
     reply = console.person().get(PAGE, headers={"Accept-Language": language})
@@ -212,7 +216,7 @@ def test_a_refusal_of_grants_has_a_page(console: Console, language: str) -> None
 
 
 def test_a_name_outside_is_told_at_its_field(console: Console) -> None:
-    """Where a person may rename within a prefix that is no folder."""
+    """A new name outside the grants is refused at its field."""
     serve_file(console.gateway, "mine/a.txt")
     refused = problem(403, "outside-grants", "You may not write mine/b.txt.")
     console.gateway.on("POST", "/v1/copies", refused)
@@ -223,7 +227,7 @@ def test_a_name_outside_is_told_at_its_field(console: Console) -> None:
 
 
 def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
-    """A viewer whose group adds rights gets the pages, when the token is renewed."""
+    """A viewer whose group adds scopes gets the pages when the token is renewed."""
     browser = console.person("viewer")
     assert browser.get("/console/uploads").status_code == 403
     grant(console.gateway, "editor")
@@ -233,7 +237,7 @@ def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
 
 
 def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> None:
-    """The form says within what one may choose."""
+    """An invitation to a folder outside the grants is refused at its field."""
     browser = limited(console, place(prefix="mine/"))
     assert "docs/mine/</bdi>" in browser.get("/console/tickets/new").text
     told = "The ticket is for keys that its maker's grants do not let it write."
@@ -245,7 +249,7 @@ def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> Non
 
 
 def test_what_is_kept_of_people_does_not_grow() -> None:
-    """The one who came last is known in any case."""
+    """The cache of grants keeps at most 1,000 persons, always with the latest."""
     session = convert(session_document(), LoginSession)
     person = {name: me()[name] for name in ("user_id", "tenant", "username", "role")}
     answer = Me(**person, display_name="", session=session, grants=())

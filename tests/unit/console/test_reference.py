@@ -1,4 +1,4 @@
-"""`/docs`: who sees it, by which policy, and what it is without scripts."""
+"""`/docs`: permissions, policy, and the page without scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ ASSETS = {name: f"/console/static/{name}" for name in ("redoc.js", "reference.js
 def test_each_document_has_a_page(
     console: Console, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """The viewer is told which document; visitors see it, and no call of the API is made."""
+    """Each page passes its document to the viewer, is open to visitors, and makes no call of the
+    API.
+    """
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda name: ASSETS.get(name, ""))
     reply = console.visitor().get(path)
     assert reply.status_code == 200
@@ -49,7 +51,7 @@ def test_without_scripts_it_is_a_list(
 
 
 def test_its_policy_is_its_own(console: Console) -> None:
-    """Redoc's styles are allowed there, and on no other page."""
+    """The policy of `/docs` allows Redoc's inline styles; no other page allows them."""
     browser = console.visitor()
     assert browser.get("/docs").headers["Content-Security-Policy"] == POLICY
     for path in ("/docs/nothing", "/console/login"):
@@ -57,7 +59,7 @@ def test_its_policy_is_its_own(console: Console) -> None:
 
 
 def test_there_are_no_other_documents(console: Console) -> None:
-    """Any other address is a page that says so."""
+    """Any other path gets 404."""
     reply = console.visitor().get("/docs/nothing")
     assert reply.status_code == 404
     assert 'role="alert"' in reply.text
@@ -65,6 +67,6 @@ def test_there_are_no_other_documents(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "owner"])
 def test_every_page_leads_to_the_reference(console: Console, role: str) -> None:
-    """From the foot of each page."""
+    """Every page has a link to the reference."""
     assert '<a href="/docs">' in console.person(role).get("/console/").text
     assert '<a href="/docs">' in console.visitor().get("/console/login").text

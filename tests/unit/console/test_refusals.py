@@ -13,7 +13,7 @@ from wharf_upload.problems import UPLOAD
 
 
 def test_only_problems_that_exist_have_words() -> None:
-    """A slug that was misspelt would never be found."""
+    """Every slug with words belongs to an existing problem."""
     known = COMMON.by_slug | CATALOGUE.by_slug | UPLOAD.by_slug
     assert _TITLES.keys() | _OF_LOGS.keys() <= known.keys()
     assert all(slug in _TITLES for slug in _TOLD_BY_TITLE)
@@ -29,7 +29,7 @@ def test_only_problems_that_exist_have_words() -> None:
 def test_a_refusal_is_told_in_the_language_of_the_page(
     console: Console, language: str, heading: str, message: str
 ) -> None:
-    """The title is translated; the detail, which names the value, is the API's."""
+    """The title of a refusal is translated; the API's detail, which names the value, follows."""
     browser = console.person()
     headers = {"Accept-Language": language}
     console.gateway.on("DELETE", "/v1/files/docs/.*", problem(403, "forbidden", "It is held."))
@@ -43,7 +43,7 @@ def test_a_refusal_is_told_in_the_language_of_the_page(
 
 
 def test_where_the_title_says_all_no_english_stands_behind_it(console: Console) -> None:
-    """The detail would only say the name again that the person has just typed."""
+    """A refusal whose title says everything is shown without the API's English detail."""
     detail = "The tenant has a user eve already."
     console.gateway.on("POST", "/auth/v1/tenants/acme/users", problem(409, "user-exists", detail))
     form = {"username": "eve", "role": "viewer"}
@@ -53,7 +53,7 @@ def test_where_the_title_says_all_no_english_stands_behind_it(console: Console) 
 
 
 def test_a_problem_of_a_newer_release_has_its_own_words(console: Console) -> None:
-    """What the console does not know is shown as the API says it."""
+    """A problem of a newer release is shown in the API's words."""
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", problem(409, "frozen-over", "Wait for spring."))
     page = browser.get("/console/").text

@@ -1,4 +1,4 @@
-"""Requests that another site makes a browser send are refused, and nothing is done."""
+"""Requests that another site makes a browser send are refused and change nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_form_without_a_token_does_nothing(console: Console) -> None:
 
 
 def test_a_form_of_another_session_does_nothing(console: Console) -> None:
-    """A token that an attacker got for his own session is of no use in another one."""
+    """A form with another session's token is refused."""
     browser, attacker = console.person(), console.person()
     reply = browser.client.post(DELETE, data={**FORM, "csrf_token": form_token(attacker)})
     assert reply.status_code == 400
@@ -31,7 +31,7 @@ def test_a_form_of_another_session_does_nothing(console: Console) -> None:
 
 
 def test_a_token_of_before_the_login_is_no_use_after_it(console: Console) -> None:
-    """Who planted a session before the login cannot send forms after it."""
+    """A form token from before the login is refused after it."""
     grant(console.gateway)
     browser = console.visitor()
     before = browser.token()
@@ -40,7 +40,7 @@ def test_a_token_of_before_the_login_is_no_use_after_it(console: Console) -> Non
 
 
 def test_a_form_is_good_for_as_long_as_the_session(console: Console) -> None:
-    """A page that was open over night can be sent."""
+    """A form token has no time limit of its own, so a page that was open overnight can be sent."""
     assert console.app.config["WTF_CSRF_TIME_LIMIT"] is None
 
 
@@ -65,7 +65,7 @@ def test_the_token_may_be_in_a_header(console: Console) -> None:
 def test_another_site_is_refused_even_with_a_token(
     console: Console, headers: dict[str, str]
 ) -> None:
-    """The check does not depend on the token, and comes before the login, too."""
+    """A request from another site gets 403 even with a valid token, also before the login."""
     browser = console.person()
     token = form_token(browser)
     reply = browser.client.post(DELETE, data={**FORM, "csrf_token": token}, headers=headers)
@@ -87,13 +87,15 @@ def test_another_site_is_refused_even_with_a_token(
     ],
 )
 def test_our_own_pages_are_not(console: Console, headers: dict[str, str]) -> None:
-    """Pages with `no-referrer` send `Origin: null`; the browser says that it is the same origin."""
+    """A request of the console's pages is accepted, also with `Origin: null` from a page of the
+    same origin.
+    """
     browser = console.person()
     assert browser.post(DELETE, FORM, headers=headers).status_code == 303
 
 
 def test_a_get_changes_nothing(console: Console) -> None:
-    """What deletes, logs in or out is no GET."""
+    """Deletion, login and logout cannot be done by GET."""
     browser = console.person()
     assert browser.get(DELETE).status_code == 405
     assert browser.get("/console/logout").status_code == 405
@@ -101,7 +103,7 @@ def test_a_get_changes_nothing(console: Console) -> None:
 
 
 def form_token(browser: Browser) -> str:
-    """The token in the forms of a page of the person who is logged in."""
+    """Return the form token of the logged-in person."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/console/").text)
     assert found
     return found[1]

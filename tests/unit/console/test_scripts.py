@@ -1,4 +1,4 @@
-"""The sources of the console's scripts: words, policy, and what they share with pages."""
+"""Sources of the console's scripts: policy, words, and what they share with pages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FORBIDDEN = re.compile(
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_script_needs_more_than_the_policy_allows(path: Path) -> None:
-    """No source makes HTML, code or inline style out of text, or names another site."""
+    """No source makes HTML, code or inline style from text, or names another site."""
     assert FORBIDDEN.findall(path.read_text()) == []
 
 
 def test_one_module_makes_html() -> None:
-    """Only one module parses HTML, through the policy that the pages name."""
+    """Only one module parses HTML, with the policy that the pages name."""
     makers = [path.name for path in SOURCES if "DOMParser" in path.read_text()]
     assert makers == ["trusted.js"]
     (maker,) = (path for path in SOURCES if path.name == "trusted.js")
@@ -43,13 +43,13 @@ def _words() -> set[str]:
 
 
 def test_every_word_is_in_the_page() -> None:
-    """The tray has each word that its scripts show, and none that they do not."""
+    """The tray contains exactly the words that its scripts show."""
     given = set(re.findall(r"data-word-(\w+)=", MACROS))
     assert given == _words()
 
 
 def test_the_box_says_each_state() -> None:
-    """How a part is kept up to date has words for each state, translated, with one place."""
+    """The box of the live channel has translated words for each state of its script."""
     box = (PACKAGE / "templates/macros/live.html").read_text()
     live = (PACKAGE / "static/src/live.js").read_text()
     words = dict(re.findall(r'data-word-(\w+)="(.*?)"[>\n]', box))
@@ -60,7 +60,7 @@ def test_the_box_says_each_state() -> None:
 
 
 def test_every_word_is_translated() -> None:
-    """The words of the tray go through gettext, and have no place that scripts do not fill in."""
+    """The words of the tray are translated and have only placeholders that scripts fill in."""
     values = re.findall(r'data-word-\w+="(.*?)"\n', MACROS + "\n")
     assert values
     assert all("_(" in value for value in values)

@@ -1,4 +1,4 @@
-"""What is kept of a session: where, how, and for how long."""
+"""Storage of sessions: files, permissions and lifetimes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from wharf_console.settings import Settings
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder."""
+    """Return every file below a folder."""
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_only_the_service_itself_can_read_what_is_kept(console: Console) -> None:
-    """Folders are 0700, files 0600, whatever the umask is."""
+    """Folders have mode 0700 and files 0600, whatever the umask is."""
     before = os.umask(0)
     try:
         console.person()
@@ -39,14 +39,16 @@ def test_only_the_service_itself_can_read_what_is_kept(console: Console) -> None
 
 
 def test_names_of_files_open_no_session(console: Console) -> None:
-    """Who sees a listing of the folder does not know the id in the cookie."""
+    """The names of files do not contain the id in the cookie."""
     browser = console.person()
     names = " ".join(path.name for path in files_below(console.context.settings.folder))
     assert browser.cookie() not in names
 
 
 def test_the_session_itself_has_no_token(console: Console) -> None:
-    """Tokens are in their own record: of two requests that save a session, the last one wins."""
+    """A session's file has no token; tokens have their own record, so concurrent
+    saves lose none.
+    """
     console.person()
     folder = console.context.settings.folder
     kept = b"".join(path.read_bytes() for path in files_below(folder / "sessions"))
@@ -56,7 +58,7 @@ def test_the_session_itself_has_no_token(console: Console) -> None:
 
 
 def test_a_pickle_is_never_loaded(console: Console, tmp_path: Path) -> None:
-    """A file that something else has written is no session, and runs no code."""
+    """A planted pickle is not loaded as a session, and its code does not run."""
     browser = console.person()
     planted = tmp_path / "planted"
 
@@ -71,7 +73,7 @@ def test_a_pickle_is_never_loaded(console: Console, tmp_path: Path) -> None:
 
 
 def test_a_record_of_another_release_ends_the_session(console: Console) -> None:
-    """It cannot be read, so the person logs in again."""
+    """A record that cannot be read ends the session."""
     browser = console.person()
     for path in (console.context.settings.folder / "tokens").iterdir():
         if path.is_file():
@@ -80,7 +82,7 @@ def test_a_record_of_another_release_ends_the_session(console: Console) -> None:
 
 
 def test_sessions_and_forms_outlive_a_restart(console: Console, gateway: FakeGateway) -> None:
-    """Another process on the same data knows the session, and its forms."""
+    """Another process with the same data knows the session and its forms."""
     browser = console.person()
     token, cookie = browser.token(), browser.cookie()
     next_one = console_on(console.context.settings, gateway)
@@ -91,7 +93,7 @@ def test_sessions_and_forms_outlive_a_restart(console: Console, gateway: FakeGat
 
 
 def test_a_visitor_is_kept_for_an_hour_and_a_person_for_a_month(console: Console) -> None:
-    """A robot that asks for the login page again and again fills no disk."""
+    """A visitor's session is kept for an hour, and a person's for a month."""
     console.visitor().get("/console/login")
     folder = console.context.settings.folder / "sessions"
     [visitor] = files_below(folder)
@@ -103,13 +105,13 @@ def test_a_visitor_is_kept_for_an_hour_and_a_person_for_a_month(console: Console
 
 
 def expiry(path: Path) -> int:
-    """When a session's file ends, in unix seconds."""
+    """Return the time at which a session's file expires, in Unix seconds."""
     found: int = struct.unpack("I", path.read_bytes()[:4])[0]
     return found
 
 
 def test_what_has_ended_is_swept(tmp_path: Path) -> None:
-    """Old sessions and records go, new ones stay."""
+    """Expired sessions and records are removed, and others stay."""
     files = SessionFiles(tmp_path / "sessions")
     files.set("old", {"a": 1}, timeout=1)
     files.set("new", {"a": 1}, timeout=1000)
@@ -128,7 +130,7 @@ def test_what_has_ended_is_swept(tmp_path: Path) -> None:
 
 
 def test_visitors_do_not_fill_the_disk(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their sessions are swept when they have ended, also where nobody ever logs in."""
+    """Visitors' sessions are removed when they have expired, also when no person logs in."""
     for _ in range(20):
         console.visitor().get("/console/login")
     kept = console.context.settings.folder / "sessions"
@@ -142,7 +144,7 @@ def test_visitors_do_not_fill_the_disk(console: Console, monkeypatch: pytest.Mon
 
 
 def record() -> records.TokenRecord:
-    """A record of somebody's tokens."""
+    """Return a record of a person's tokens."""
     person = records.Person(
         user_id="user-1",
         tenant="acme",
@@ -157,7 +159,9 @@ def record() -> records.TokenRecord:
 
 
 def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
-    """Its name has the prefix that makes browsers insist on HTTPS, this host and all paths."""
+    """Over HTTPS the cookie has the prefix `__Host-`, which requires HTTPS, this host and all
+    paths.
+    """
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )
@@ -171,7 +175,9 @@ def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
 
 
 def test_the_cookie_of_a_person_outlives_the_browser(console: Console) -> None:
-    """On this machine over plain HTTP it has no prefix and is not `Secure`."""
+    """A person's cookie has an expiry; over plain HTTP on loopback it has no prefix and no
+    `Secure`.
+    """
     grant(console.gateway)
     browser = console.visitor()
     reply = browser.post("/console/login", LOGIN)
@@ -185,7 +191,7 @@ def test_the_cookie_of_a_person_outlives_the_browser(console: Console) -> None:
 
 @pytest.mark.parametrize("cookie", ["", "x", "../../secret", "a" * 3000, "%00"])
 def test_a_cookie_of_nothing_is_a_visitors(console: Console, cookie: str) -> None:
-    """Nobody chooses the id of a session."""
+    """A cookie with an unknown id gets a new session id."""
     browser = console.visitor()
     browser.client.set_cookie("wharf_console", cookie)
     browser.get("/console/login")
@@ -193,16 +199,16 @@ def test_a_cookie_of_nothing_is_a_visitors(console: Console, cookie: str) -> Non
 
 
 def test_a_session_in_use_goes_on(console: Console) -> None:
-    """It is kept for a month from the last day on which it was used, and the cookie with it."""
+    """A session and its cookie are kept for a month after the last day of use."""
     browser = console.person()
     browser.get("/console/")
     [path] = files_below(console.context.settings.folder / "sessions")
     content = path.read_bytes()[4:]
     day = int(time.time() // 86_400)
-    # As MessagePack has numbers of two bytes; the bytes alone may be letters of a token.
+    # MessagePack's form of the number, because the two bytes alone may be letters of a token.
     today, yesterday = (b"\xcd" + struct.pack(">H", number) for number in (day, day - 1))
     assert content.count(today) == 1
-    # As it was written yesterday, a minute before its end.
+    # The file as it was written yesterday, a minute before its expiry.
     content = content.replace(today, yesterday)
     path.write_bytes(struct.pack("I", int(time.time()) + 60) + content)
     reply = browser.get("/console/")

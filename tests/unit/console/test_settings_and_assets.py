@@ -1,4 +1,4 @@
-"""Settings, and the files that pages load."""
+"""Settings of the console, and the files that pages load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_console.web.assets import Assets
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment with nothing of Wharf's but the data."""
+    """Return an environment with no setting of Wharf but the data folder."""
     for name in os.environ:
         if name.startswith("WHARF_"):
             monkeypatch.delenv(name)
@@ -25,7 +25,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_defaults_follow_the_data(environment: pytest.MonkeyPatch) -> None:
-    """The paths of all files follow from where the data is."""
+    """The paths of all files follow from the data folder."""
     found = settings.read()
     assert found.door == "/data/run/console-door.sock"
     assert found.folder == Path("/data/console")
@@ -44,7 +44,7 @@ def test_defaults_follow_the_data(environment: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """The line says which one, and no secret."""
+    """A wrong setting is named, without its value when that may be secret."""
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=name) as raised:
         settings.read()
@@ -63,13 +63,13 @@ def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, va
 def test_what_is_documented_is_taken(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Each way of writing a setting that the documentation names is taken."""
+    """Each form of a setting that the documentation names is accepted."""
     environment.setenv(name, value)
     settings.read()
 
 
 def test_a_page_loads_what_the_manifest_names(tmp_path: Path) -> None:
-    """The address has the digest; a new build needs no restart."""
+    """A page loads the file that the manifest names, and a new build needs no restart."""
     assets = Assets(tmp_path)
     assert assets.url("console.css") == ""
     manifest = tmp_path / "manifest.json"
@@ -84,7 +84,7 @@ def test_a_page_loads_what_the_manifest_names(tmp_path: Path) -> None:
 
 
 def test_pages_work_without_a_build(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Node there is no script, and no address of one."""
+    """Without a build a page has no script and no style sheet."""
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda _: "")
     page = console.visitor().get("/console/login").text
     assert "<script" not in page

@@ -1,4 +1,4 @@
-"""Scripts and styles by the console itself, for a gateway of another release."""
+"""Scripts and styles served by the console itself, for a gateway of another release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wharf_console.routes import static_files
 
 @pytest.fixture(autouse=True)
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build with one script."""
+    """Return a build with one script."""
     folder = tmp_path / "dist"
     folder.mkdir()
     (folder / "console-1a2b.js").write_text("export {}")
@@ -24,7 +24,7 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_script_for_visitors(console: Console) -> None:
-    """Who is not logged in gets it, for ever, and of a type that browsers run under nosniff."""
+    """A visitor gets a script with its media type, and caches may keep it for a year."""
     with closing(console.visitor().get("/console/static/console-1a2b.js")) as answer:
         assert (answer.status_code, answer.data) == (200, b"export {}")
         assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
@@ -37,7 +37,7 @@ def test_a_script_for_visitors(console: Console) -> None:
     "name", ["manifest.json", "none.js", "..%2fsecret.js", "../secret.js", "%2e%2e/secret.js", ""]
 )
 def test_nothing_else(console: Console, name: str) -> None:
-    """What is no file of the build for browsers is not found."""
+    """Any other path below `/console/static/` gets 404."""
     answer = console.visitor().get(f"/console/static/{name}")
     assert answer.status_code == 404
     assert b"not to be had" not in answer.data

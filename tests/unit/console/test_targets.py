@@ -1,4 +1,4 @@
-"""A login or a choice leads to a page of the console, never elsewhere."""
+"""Redirects after a login or a form: they lead to a page of the console only."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ BAD = [
 
 @pytest.mark.parametrize("target", GOOD)
 def test_a_path_below_the_console_is_kept(target: str) -> None:
-    """Query and escapes stay as they are."""
+    """A path below `/console/` is kept with its query and escapes."""
     assert below_console(target) == target
 
 
 @pytest.mark.parametrize("target", BAD)
 def test_everything_else_becomes_the_first_page(target: str) -> None:
-    """No way of writing an address leads out."""
+    """Any other target becomes the first page."""
     assert below_console(target) == "/console/"
 
 
 @pytest.mark.parametrize("target", BAD[1:])
 def test_a_login_does_not_lead_out(console: Console, target: str) -> None:
-    """Neither in the query of the page nor in the form."""
+    """A login leads to no other site, whether the target is in the query or in the form."""
     grant(console.gateway)
     browser = console.visitor()
     page = browser.get("/console/login", query_string={"next": target})
@@ -63,7 +63,7 @@ def test_a_login_does_not_lead_out(console: Console, target: str) -> None:
 
 @pytest.mark.parametrize("target", BAD[1:])
 def test_a_choice_of_language_does_not_lead_out(console: Console, target: str) -> None:
-    """The form at the foot of each page goes back to a page."""
+    """The form for the language, and a form's `back`, lead to a page of the console only."""
     form = {"language": "en", "theme": "dark", "next": target}
     assert console.visitor().post("/console/preferences", form).location == "/console/"
     person = console.person()

@@ -1,4 +1,4 @@
-"""Templates: all can be used, and every page has what a page needs."""
+"""Templates: each can be used, and every page has the required parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "path"))
 
 
 class Page(HTMLParser):
-    """What is wrong with a page's structure."""
+    """A parser that collects the faults in a page's structure."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.faults += [f"<{tag}> stays open" for tag in self._open]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         found = dict(attrs)
         self.tags.append(tag)
         if found.get("id"):
@@ -45,19 +45,19 @@ class Page(HTMLParser):
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element that closes itself, as those of pictures do."""
+        """Record an element that closes itself, as those of pictures do."""
         self.handle_starttag(tag, attrs)
         if tag not in _VOID:
             self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        """Close an element, which must be the last one that is open."""
+        """Close an element, which must be the last open one."""
         if not self._open or self._open.pop() != tag:
             self.faults.append(f"</{tag}> closes another element")
 
 
 def test_every_template_can_be_used(console: Console) -> None:
-    """No template has a mistake of syntax, and none names a filter that is not there."""
+    """Every template can be loaded: it has no syntax error and no unknown filter."""
     names = console.app.jinja_env.list_templates(extensions=["html"])
     assert len(names) > 10
     for name in names:
@@ -65,7 +65,7 @@ def test_every_template_can_be_used(console: Console) -> None:
 
 
 def test_a_name_that_is_not_there_is_an_error(console: Console) -> None:
-    """A misspelt name is found by any test of its page."""
+    """A template with an unknown name raises an error when it is rendered."""
     template = console.app.jinja_env.from_string("{{ nothing_of_this_name }}")
     with pytest.raises(Exception, match="nothing_of_this_name"):
         template.render()
@@ -74,7 +74,9 @@ def test_a_name_that_is_not_there_is_an_error(console: Console) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("role", ["viewer", "owner"])
 def test_every_page_has_what_a_page_needs(console: Console, role: str, language: str) -> None:
-    """One heading of the first rank, one main part, a skip link, labels, unique ids, a title."""
+    """Every page has one first heading, one main part, a skip link, labels, unique
+    ids and a title.
+    """
     console.gateway.on("GET", "/v1/buckets/full", Reply(bucket_document("full", public=True)))
     files = [file_document(f"a/{number}.txt") for number in range(3)]
     listing = {"files": files, "prefixes": ["a/b/"], "next_cursor": "next"}
@@ -117,7 +119,7 @@ def test_every_page_has_what_a_page_needs(console: Console, role: str, language:
 
 
 def check(path: str, html: str) -> None:
-    """Check one page."""
+    """Check the structure of one page."""
     page = Page(html)
     assert page.faults == [], path
     assert page.tags.count("h1") == 1, path
@@ -135,7 +137,7 @@ def check(path: str, html: str) -> None:
 
 
 def test_the_first_wrong_field_gets_the_focus(console: Console) -> None:
-    """Each wrong field says what is wrong, and is told to be wrong."""
+    """Each wrong field has a message and is marked as invalid, and the first one gets the focus."""
     reply = console.visitor().post("/console/login", {"tenant": "acme"})
     assert reply.status_code == 422
     assert reply.text.count("autofocus") == 1

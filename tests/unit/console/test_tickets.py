@@ -21,7 +21,7 @@ SENT = "http://localhost/console/drop/sent"
 
 
 def made(console: Console, **fields: Any) -> tuple[str, dict[str, Any]]:
-    """The page of a new ticket, and what it allows."""
+    """Return the page of a new ticket, and the ticket's rules."""
     browser = console.person("editor")
     asked = give_tickets(console.gateway)
     reply = browser.post(NEW, {**FORM, **fields})
@@ -30,7 +30,7 @@ def made(console: Console, **fields: Any) -> tuple[str, dict[str, Any]]:
 
 
 def test_a_ticket_is_made_in_a_few_fields(console: Console) -> None:
-    """The guest's address is there to be copied and photographed."""
+    """The page of a new ticket has the guest's address as text and as a QR code."""
     page, rules = made(console)
     assert rules == {"bucket": "docs", "prefix": "in/", "max_files": 5, "redirect": [SENT]}
     assert f'value="http://localhost/console/drop/{TICKET}" readonly' in page
@@ -59,7 +59,7 @@ def test_a_ticket_is_made_in_a_few_fields(console: Console) -> None:
 def test_more_rules_narrow_the_ticket(
     console: Console, fields: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    """What is left empty is not in the ticket."""
+    """An optional field narrows the ticket, and an empty one is not in it."""
     _, rules = made(console, **fields)
     plain = {"bucket": "docs", "prefix": "in/", "max_files": 5, "redirect": [SENT]}
     wanted = {**plain, **expected}
@@ -80,7 +80,7 @@ def test_more_rules_narrow_the_ticket(
     ],
 )
 def test_a_wrong_field_is_told(console: Console, fields: dict[str, str], words: str) -> None:
-    """Nothing is made, and the other fields keep what was typed."""
+    """A wrong field is explained, no ticket is made, and the other fields keep their input."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     reply = browser.post(NEW, {**FORM, **fields})
@@ -99,7 +99,7 @@ def test_a_wrong_field_is_told(console: Console, fields: dict[str, str], words: 
     ],
 )
 def test_the_words_of_auth_stand_at_their_field(console: Console, words: str, field: str) -> None:
-    """What is about no field stands above all."""
+    """A refusal of auth is shown at its field, or above the form when it names none."""
     browser = console.person()
     refuse_tickets(console.gateway, words)
     reply = browser.post(NEW, {**FORM, "kind": "other", "types": "x"})
@@ -109,7 +109,7 @@ def test_the_words_of_auth_stand_at_their_field(console: Console, words: str, fi
 
 
 def test_a_bucket_that_is_gone_is_told(console: Console) -> None:
-    """Auth would make a ticket for it all the same."""
+    """A ticket for an absent bucket is refused by the console, because auth would make it."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     reply = browser.post(NEW, {**FORM, "bucket": "gone"})
@@ -118,7 +118,7 @@ def test_a_bucket_that_is_gone_is_told(console: Console) -> None:
 
 
 def test_no_more_time_is_offered_than_auth_gives(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The longest time of the form is the setting's."""
+    """The longest lifetime in the form is the setting's."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, ticket_ttl_seconds=5400)
     page = console_on(settings, gateway).person().get(NEW).text
     assert 'value="900">15 minutes<' in page
@@ -128,7 +128,7 @@ def test_no_more_time_is_offered_than_auth_gives(tmp_path: Path, gateway: FakeGa
 
 
 def test_what_was_made_is_listed_until_it_ends(console: Console) -> None:
-    """For the session that made it, and for no other one."""
+    """A ticket is listed until it ends, and only for the session that made it."""
     browser = console.person()
     give_tickets(console.gateway)
     location = browser.post(NEW, FORM).location
@@ -142,7 +142,7 @@ def test_what_was_made_is_listed_until_it_ends(console: Console) -> None:
 
 
 def test_the_last_ten_are_kept(console: Console) -> None:
-    """A session does not grow without end."""
+    """A session keeps its last ten tickets."""
     browser = console.person()
     give_tickets(console.gateway)
     places = [browser.post(NEW, FORM).location for _ in range(12)]
@@ -151,7 +151,9 @@ def test_the_last_ten_are_kept(console: Console) -> None:
 
 
 def test_the_guests_address_is_not_this_machines(tmp_path: Path, gateway: FakeGateway) -> None:
-    """An owner who works on the machine itself tells the public name."""
+    """The guest's address has the public host name, also when the owner uses the
+    local machine's.
+    """
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )
@@ -162,7 +164,7 @@ def test_the_guests_address_is_not_this_machines(tmp_path: Path, gateway: FakeGa
 
 
 def test_a_ticket_too_long_for_a_picture_has_an_address(console: Console) -> None:
-    """A QR code holds three thousand letters."""
+    """A ticket that is too long for a QR code is shown as an address only."""
     browser = console.person()
     long = Reply({"access_token": "x" * 5000, "expires_in": 3600})
     console.gateway.on("POST", "/auth/oauth/token", long)
@@ -172,7 +174,7 @@ def test_a_ticket_too_long_for_a_picture_has_an_address(console: Console) -> Non
 
 
 def test_a_form_of_another_session_makes_nothing(console: Console) -> None:
-    """Nor does one without a token."""
+    """A form without a token, or with another session's, makes no ticket."""
     browser, other = console.person(), console.person()
     asked = give_tickets(console.gateway)
     for form in (FORM, {**FORM, "csrf_token": other.token()}):
@@ -181,7 +183,7 @@ def test_a_form_of_another_session_makes_nothing(console: Console) -> None:
 
 
 def test_bucket_and_folder_may_come_with_the_address(console: Console) -> None:
-    """A link of a list fills the form in; names are names."""
+    """Bucket and folder in the query fill in the form, as text."""
     evil = '"><script>'
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": [bucket_document("a")]}))
     page = console.person().get(NEW, query_string={"bucket": evil, "prefix": evil}).text
@@ -190,7 +192,7 @@ def test_bucket_and_folder_may_come_with_the_address(console: Console) -> None:
 
 
 def test_what_was_typed_is_there_after_a_new_login(console: Console) -> None:
-    """A form that was sent after the session's end comes back filled in after the login."""
+    """A form that was sent after the session's end is shown with its input after the next login."""
     browser = console.person()
     refuse_tickets(console.gateway, "The subject_token is not acceptable: it was revoked.")
     reply = browser.post(NEW, {**FORM, "prefix": "typed before"})
@@ -201,7 +203,7 @@ def test_what_was_typed_is_there_after_a_new_login(console: Console) -> None:
 
 
 def test_a_tenant_without_buckets_is_told_so(console: Console) -> None:
-    """There is nothing to choose from."""
+    """A tenant without buckets is told so."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     page = console.person().get(NEW).text
     assert "There is no bucket yet." in page

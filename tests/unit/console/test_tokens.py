@@ -1,4 +1,4 @@
-"""The tokens behind a session: renewed by one request at a time, and never lost on the way."""
+"""The tokens of a session: one request at a time renews them, and none is lost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wharf_console.api.connection import Caller, Connection
 
 
 def bearer(call: Call) -> str:
-    """The token of a call."""
+    """Return the access token of a call."""
     return call.fields["authorization"].removeprefix("Bearer ")
 
 
 def test_a_token_is_used_until_shortly_before_it_expires(console: Console) -> None:
-    """No page refreshes what is good; one that would expire on its way is renewed first."""
+    """A token is used until shortly before it expires, and then renewed before the call."""
     browser = console.person()
     browser.get("/console/")
     assert console.gateway.called("POST", "/auth/oauth/token") == []
@@ -29,7 +29,7 @@ def test_a_token_is_used_until_shortly_before_it_expires(console: Console) -> No
 
 
 def test_two_tabs_at_token_expiry_both_go_on(console: Console) -> None:
-    """Of requests at the same time one refreshes, and all get what it got."""
+    """Of concurrent requests with an expiring token one refreshes it, and all use the result."""
     browser = console.person()
     used = serve_once_only(console.gateway)
     console.clock.now += 1000
@@ -50,7 +50,7 @@ def test_two_tabs_at_token_expiry_both_go_on(console: Console) -> None:
 
 
 def serve_once_only(gateway: FakeGateway) -> list[str]:
-    """Have the gateway take each refresh token once, and slowly, as auth does."""
+    """Make the gateway accept each refresh token once, slowly, as auth does."""
     used: list[str] = []
 
     def refresh(call: Call) -> Reply:
@@ -75,7 +75,7 @@ def serve_once_only(gateway: FakeGateway) -> list[str]:
 
 
 def test_a_refused_token_is_renewed_once(console: Console) -> None:
-    """Where the clocks differ, the API says that a token has expired: the next one is tried."""
+    """A token that the API calls expired is renewed once, because clocks may differ."""
     browser = console.person()
 
     def buckets(call: Call) -> Reply:
@@ -89,7 +89,7 @@ def test_a_refused_token_is_renewed_once(console: Console) -> None:
 
 
 def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> None:
-    """Nobody is led in a circle."""
+    """A token that is refused again after its renewal ends the session."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-expired"))
     reply = browser.get("/console/")
@@ -97,7 +97,7 @@ def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> No
 
 
 def test_a_session_that_ended_elsewhere_leads_to_the_login(console: Console) -> None:
-    """The person is told, and led back after the login."""
+    """A person whose session has ended elsewhere is told so, and sent back after the login."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-revoked"))
     reply = browser.get("/console/?a=1")
@@ -106,7 +106,7 @@ def test_a_session_that_ended_elsewhere_leads_to_the_login(console: Console) -> 
 
 
 def test_a_refresh_token_that_is_no_good_ends_the_session(console: Console) -> None:
-    """What auth forgot is forgotten here, too."""
+    """A refused refresh token ends the session, and is not sent again."""
     browser = console.person()
     refusal = {"error": "invalid_grant", "error_description": "no good any more"}
     console.gateway.on("POST", "/auth/oauth/token", Reply(refusal, 400))
@@ -117,7 +117,7 @@ def test_a_refresh_token_that_is_no_good_ends_the_session(console: Console) -> N
 
 
 def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
-    """A refresh that is refused for now, or gets no answer, can be tried again."""
+    """A refresh that is refused with 503 can be repeated, and the session stays."""
     browser = console.person()
     console.clock.now += 1000
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=1))
@@ -127,7 +127,7 @@ def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
 
 
 def test_a_suspended_tenant_is_told_so_and_goes_on_after_the_resume(console: Console) -> None:
-    """Neither the API's refusal nor that of a refresh ends the session."""
+    """A suspended tenant is told to the person by the API and by a refresh; the session stays."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(403, "tenant-suspended"))
     page = browser.get("/console/")
@@ -145,7 +145,7 @@ def test_a_suspended_tenant_is_told_so_and_goes_on_after_the_resume(console: Con
 
 
 def test_a_logout_in_another_tab_is_not_undone(console: Console) -> None:
-    """A page that was being made while another tab logged out brings no session back."""
+    """A page that was requested before a logout in another tab does not restore the session."""
     browser = console.person()
     other = console.visitor()
     other.client.set_cookie("wharf_console", browser.cookie())
@@ -162,7 +162,7 @@ def test_a_logout_in_another_tab_is_not_undone(console: Console) -> None:
 
 
 def test_short_lives_are_used_for_two_thirds(console: Console) -> None:
-    """A token that lives for 30 seconds is not renewed with each page."""
+    """A token that lives 30 seconds is used for two thirds of its life before it is renewed."""
     browser = console.visitor()
     grant(console.gateway)
     short = {
@@ -183,7 +183,7 @@ def test_short_lives_are_used_for_two_thirds(console: Console) -> None:
 
 
 def test_a_connection_belongs_to_one_browser(gateway: FakeGateway) -> None:
-    """Each connection begins with the line of its own browser."""
+    """Each connection begins with a PROXY line that names its browser."""
     for address in ("192.0.2.7", "2001:db8::1"):
         made = Connection(gateway.path, Caller(address=address, port=4711))
         made.request("GET", "/v1/usage")

@@ -1,4 +1,4 @@
-"""Uploading: the form without a script, where it leads, and the tickets of scripts."""
+"""Uploads on pages: the form without scripts, its redirect, and the tickets for scripts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wharf_console.settings import Settings
 
 PAGE = "/console/b/docs/upload?prefix=a/b/"
 ASK = {"bucket": "docs", "prefix": "a/"}
-# What a page needs, and no more.
+# The rules of a ticket for a page, without the folder.
 ONLY = {"bucket": "docs", "max_files": 100, "methods": ["POST"]}
 SCRIPT = {"Accept": "application/json"}
 
 
 def test_the_form_goes_to_the_ticket(console: Console) -> None:
-    """No script is needed: the address is the credential, and files are many."""
+    """The form posts several files to the address of a ticket and needs no script."""
     browser = console.person("editor")
     asked = give_tickets(console.gateway)
     page = browser.get(PAGE).text
@@ -55,7 +55,7 @@ def test_the_form_goes_to_the_ticket(console: Console) -> None:
 def test_the_field_offers_what_the_policy_takes(
     console: Console, rules: dict[str, list[str]], accept: str
 ) -> None:
-    """Extensions say it best; what is no filter is none."""
+    """The file field accepts the policy's extensions, or its types; a type `*/*` sets no filter."""
     browser = console.person()
     give_tickets(console.gateway, **rules)
     found = re.search(r'accept="([^"]*)"', browser.get(PAGE).text)
@@ -63,7 +63,7 @@ def test_the_field_offers_what_the_policy_takes(
 
 
 def test_the_page_says_what_is_taken(console: Console) -> None:
-    """In words, with the smallest limit that holds."""
+    """The page shows the accepted types in words, and the smallest limit of the size."""
     browser = console.person()
     give_tickets(console.gateway, allowed_types=["image/*", "text/x-odd"])
     page = browser.get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
@@ -72,7 +72,9 @@ def test_the_page_says_what_is_taken(console: Console) -> None:
 
 
 def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
-    """The page names itself to our own origin; no other page does so."""
+    """The upload page sends its address to this origin, so a refusal can link back; others send
+    none.
+    """
     browser = console.person()
     give_tickets(console.gateway)
     assert browser.get(PAGE).headers["Referrer-Policy"] == "same-origin"
@@ -80,14 +82,14 @@ def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
 
 
 def afterwards(browser: Browser, asked: list[Call]) -> str:
-    """Where the form of the page that is opened now leads."""
+    """Open the upload page, and return the path to which its form redirects."""
     browser.get(PAGE)
     [address] = rules_of(asked[-1])["redirect"]
     return str(address).removeprefix("http://localhost")
 
 
 def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
-    """The list is shown next, in the folder."""
+    """After an upload the person sees the folder's list and that the files are uploaded."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     give_tickets(console.gateway, files=2)
@@ -97,7 +99,9 @@ def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
 
 
 def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
-    """It leads to the same address, first or after files that were stored: nothing new has come."""
+    """The page after a refused upload says that no new file has arrived, also after earlier
+    uploads.
+    """
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     for files, words in ((0, "No new"), (1, "Your files"), (1, "No new"), (3, "Your files")):
@@ -109,7 +113,7 @@ def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
 
 @pytest.mark.parametrize("mark", ["", "?form=", "?form=of-another-session"])
 def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
-    """A link that somebody made leads to the list, which says nothing."""
+    """A link to that page from another session or without its mark claims nothing."""
     browser = console.person()
     give_tickets(console.gateway, files=1)
     browser.get(PAGE)
@@ -121,7 +125,7 @@ def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
 
 
 def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
-    """Nobody knows then whether files have come with it."""
+    """With an expired ticket the page claims neither that files arrived nor that none did."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     console.gateway.on("GET", "/v1/ticket", problem(401, "token-expired"))
@@ -131,7 +135,7 @@ def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
 
 
 def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
-    """Where the address would be longer than auth takes, it leads to the bucket."""
+    """The redirect omits a folder whose address would be longer than auth accepts."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
@@ -142,7 +146,7 @@ def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
 
 @pytest.mark.parametrize("prefix", ["a/b", "/a/b/", " a/b "])
 def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: str) -> None:
-    """A ticket for `a/b` would be good for `a/bc`, too."""
+    """The ticket's prefix ends with a slash, because `a/b` would allow `a/bc` too."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload", query_string={"prefix": prefix})
@@ -161,7 +165,7 @@ def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: st
 def test_the_way_back_is_the_persons_own(
     tmp_path: Path, gateway: FakeGateway, issuer: str, base: str, origin: str
 ) -> None:
-    """By the name with which the browser came; where TLS ends before the gateway, by HTTPS."""
+    """The redirect has the browser's host name, and HTTPS when the issuer has it."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, issuer=issuer)
     console = console_on(settings, gateway)
     login = "https://" + base.partition("://")[2] if issuer.startswith("https") else base
@@ -174,7 +178,7 @@ def test_the_way_back_is_the_persons_own(
 
 
 def test_a_bucket_that_is_not_there_has_no_page(console: Console) -> None:
-    """No ticket is made for it."""
+    """The upload page of an absent bucket gets 404, and no ticket is made."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     assert browser.get("/console/b/none/upload").status_code == 404
@@ -182,7 +186,7 @@ def test_a_bucket_that_is_not_there_has_no_page(console: Console) -> None:
 
 
 def test_scripts_get_tickets(console: Console) -> None:
-    """15 minutes, 100 files, and only this bucket and folder."""
+    """A script gets a ticket for 15 minutes, 100 files, one bucket and one folder."""
     browser = console.person("editor")
     asked = give_tickets(console.gateway)
     headers = {**SCRIPT, "X-CSRFToken": form_token(browser)}
@@ -194,7 +198,7 @@ def test_scripts_get_tickets(console: Console) -> None:
 
 
 def test_scripts_get_none_without_a_token_of_their_session(console: Console) -> None:
-    """Absent or of another session: a problem document, and auth is not asked."""
+    """A script without this session's form token gets a problem document, and no ticket is made."""
     browser, other = console.person(), console.person()
     asked = give_tickets(console.gateway)
     for headers in (SCRIPT, {**SCRIPT, "X-CSRFToken": form_token(other)}):
@@ -205,7 +209,7 @@ def test_scripts_get_none_without_a_token_of_their_session(console: Console) -> 
 
 
 def test_scripts_learn_that_the_session_is_over(console: Console) -> None:
-    """With 401, not with the login page, whether the console or auth has ended it."""
+    """A script gets 401, not the login page, when the console or auth has ended the session."""
     browser = console.person()
     token = form_token(browser)
     revoked = "The subject_token is not acceptable: it was revoked."
@@ -219,7 +223,7 @@ def test_scripts_learn_that_the_session_is_over(console: Console) -> None:
 
 
 def test_a_token_that_expired_on_its_way_is_renewed(console: Console) -> None:
-    """Clocks differ: auth refuses the first one, and takes the next."""
+    """A token that auth calls expired is renewed and exchanged again, because clocks may differ."""
     browser = console.person()
     token, tried = form_token(browser), []
 
@@ -243,7 +247,7 @@ def test_a_token_that_expired_on_its_way_is_renewed(console: Console) -> None:
 
 @pytest.mark.parametrize("form", [{}, {"bucket": ""}, {"bucket": "x" * 2000}])
 def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, str]) -> None:
-    """A problem says what is missing."""
+    """A script that names no bucket gets 422."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     headers = {**SCRIPT, "X-CSRFToken": form_token(browser)}
@@ -252,7 +256,7 @@ def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, 
 
 
 def test_a_refusal_is_told_to_scripts(console: Console) -> None:
-    """A script that gets no ticket is told auth's reason."""
+    """A script whose ticket is refused gets auth's reason."""
     browser = console.person()
     token = form_token(browser)
     refuse_tickets(console.gateway, "A prefix has no dots.")
@@ -262,7 +266,7 @@ def test_a_refusal_is_told_to_scripts(console: Console) -> None:
 
 
 def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
-    """A script learns by 503 that it may try again."""
+    """A script gets 503 with `Retry-After` while auth is unavailable."""
     browser = console.person()
     token = form_token(browser)
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))
@@ -272,7 +276,7 @@ def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
 
 
 def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
-    """With scripts; its tray is on every page of a person who may upload."""
+    """The list has an area to drop files, and every page of an uploader has the tray of uploads."""
     browser = console.person("editor")
     page = browser.get("/console/b/docs/?prefix=a/").text
     zone = '<div class="drop-zone" data-drop-zone data-bucket="docs" data-prefix="a/"'
@@ -284,7 +288,7 @@ def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
 
 
 def test_a_viewer_has_neither(console: Console) -> None:
-    """A viewer gets neither a place to drop files nor the page of uploads."""
+    """A viewer has neither the area to drop files nor the upload page."""
     browser = console.person("viewer")
     page = browser.get("/console/b/docs/").text
     assert "data-drop-zone" not in page
@@ -293,7 +297,7 @@ def test_a_viewer_has_neither(console: Console) -> None:
 
 
 def test_names_do_no_harm(console: Console) -> None:
-    """A folder is a name, in the page and in its attributes."""
+    """A folder's name and a type are shown as text."""
     browser = console.person()
     give_tickets(console.gateway, **ticket_document(allowed_types=["<script>"]))
     page = browser.get("/console/b/docs/upload", query_string={"prefix": '"><script>x'}).text

@@ -1,4 +1,4 @@
-"""Uploads that are under way."""
+"""The page of uploads that are under way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = "/console/uploads"
 
 
 def upload(**fields: Any) -> dict[str, Any]:
-    """An upload of the API; it began 100 seconds ago."""
+    """Return an upload as the API lists it."""
     identifier = fields.get("id", "1")
     return {
         "id": identifier,
@@ -34,7 +34,7 @@ def upload(**fields: Any) -> dict[str, Any]:
 
 
 def shown(console: Console, *uploads: dict[str, Any], role: str = "owner", cursor: str = "") -> str:
-    """The page of these uploads."""
+    """Return the page with these uploads."""
     browser = console.person(role)
     listed = {"uploads": uploads, "next_cursor": cursor or None}
     console.gateway.on("GET", "/v1/uploads", Reply(listed))
@@ -44,7 +44,7 @@ def shown(console: Console, *uploads: dict[str, Any], role: str = "owner", curso
 
 
 def test_how_far_and_how_fast(console: Console) -> None:
-    """Against its length, and on average since it began."""
+    """The page shows the progress of an upload against its length, and its average rate."""
     page = shown(console, upload(created_at="2026-11-18T11:05:00Z"))
     assert "400 kB of 1 MB" in page
     assert '<progress value="400000" max="1000000" aria-label="docs/film.mp4">' in page
@@ -55,7 +55,7 @@ def test_how_far_and_how_fast(console: Console) -> None:
 
 
 def test_a_length_that_is_not_known(console: Console) -> None:
-    """There is nothing to measure against."""
+    """An upload without a known length shows its bytes and no progress bar."""
     page = shown(console, upload(length=None, key=None))
     assert "400 kB so far" in page
     assert "<progress" not in page
@@ -74,7 +74,7 @@ def test_a_length_that_is_not_known(console: Console) -> None:
     ],
 )
 def test_whose_it_is(console: Console, fields: dict[str, Any], words: str) -> None:
-    """Owners are told names; who is neither a person nor a program any more has its id."""
+    """Owners see the names of uploaders, or the id of an uploader that is deleted."""
     serve_people(console.gateway)
     bob = user_document(display_name="Bob <B>")
     console.gateway.on("GET", USERS, Reply({"users": [bob], "next_cursor": None}))
@@ -82,7 +82,7 @@ def test_whose_it_is(console: Console, fields: dict[str, Any], words: str) -> No
 
 
 def test_whose_it_is_among_many(console: Console) -> None:
-    """Somebody whom only a later page of the people has is named, too."""
+    """An uploader on a later page of the users is named too."""
 
     def answer(call: Call) -> Reply:
         if call.query.get("cursor"):
@@ -95,7 +95,7 @@ def test_whose_it_is_among_many(console: Console) -> None:
 
 
 def test_an_editor_asks_for_nobodys_name(console: Console) -> None:
-    """The API shows editors their own uploads alone."""
+    """An editor's page asks for no names, because the API lists the editor's own uploads only."""
     shown(console, upload(), role="editor")
     assert console.gateway.called("GET", "/auth/v1/tenants/acme/users") == []
 
@@ -112,14 +112,14 @@ def test_an_editor_asks_for_nobodys_name(console: Console) -> None:
 def test_who_may_cancel(
     console: Console, role: str, fields: dict[str, Any], *, offered: bool
 ) -> None:
-    """One's own; owners all that have an address."""
+    """A person may cancel the own uploads, and an owner each upload that has an address."""
     serve_people(console.gateway)
     page = shown(console, upload(**fields), role=role)
     assert ('action="/console/uploads/1/cancel"' in page) == offered
 
 
 def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
-    """The first form changes nothing; the second ends it and leads back."""
+    """An upload is cancelled after a question, which leads back to the list."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     back = f"{PAGE}?cursor=x"
@@ -141,7 +141,7 @@ def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """A form cannot lead elsewhere."""
+    """The address to return to must be a page of the console."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes", "back": back})
@@ -149,7 +149,7 @@ def test_the_way_back_stays_inside(console: Console, back: str) -> None:
 
 
 def test_what_has_ended_already_is_no_failure(console: Console) -> None:
-    """It may have become a file in the same moment."""
+    """An upload that has already ended, or has become a file, is no error."""
     browser = console.person("editor")
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes"})
     assert reply.status_code == 303
@@ -157,7 +157,7 @@ def test_what_has_ended_already_is_no_failure(console: Console) -> None:
 
 
 def test_a_form_of_another_session_cancels_nothing(console: Console) -> None:
-    """Nor does one without a token."""
+    """A form without a token, or with another session's, cancels no upload."""
     browser, other = console.person(), console.person()
     for token in ({}, {"csrf_token": other.token()}):
         form = {"confirmed": "yes", **token}
@@ -166,7 +166,7 @@ def test_a_form_of_another_session_cancels_nothing(console: Console) -> None:
 
 
 def test_a_page_may_be_empty_before_the_last(console: Console) -> None:
-    """It says so, and leads on."""
+    """An empty page before the last one says so and has a link to the next."""
     page = shown(console, cursor="next")
     assert "There may be more on the next one." in page
     assert f'href="{PAGE}?cursor=next" rel="next"' in page
@@ -174,7 +174,7 @@ def test_a_page_may_be_empty_before_the_last(console: Console) -> None:
 
 
 def test_a_refusal_is_a_page(console: Console) -> None:
-    """As everywhere."""
+    """A refusal of the API becomes an error page."""
     browser = console.person()
     console.gateway.on("GET", "/v1/uploads", problem(503, "unavailable", retry_after=3))
     assert browser.get(PAGE).status_code == 503
