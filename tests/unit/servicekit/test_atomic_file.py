@@ -1,4 +1,4 @@
-"""Files that are replaced at once: the old content or the new one, whatever happens."""
+"""Atomic replacement of files: a reader gets the old content or the new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from servicekit import atomic_file
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file with old content, in a folder of its own."""
+    """Return a file with old content, alone in its folder."""
     file = tmp_path / "file"
     file.write_bytes(b"old")
     return file
@@ -25,20 +25,20 @@ def names(path: Path) -> list[str]:
 
 
 def test_content_is_replaced(path: Path) -> None:
-    """The file has the new content, and nothing lies beside it."""
+    """The file has the new content, and the folder has no other file."""
     atomic_file.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert names(path) == ["file"]
 
 
 def test_a_missing_file_is_made(path: Path) -> None:
-    """There need not be an old file."""
+    """A file that does not exist is created."""
     atomic_file.write(path.with_name("other"), b"new", durable=True)
     assert path.with_name("other").read_bytes() == b"new"
 
 
 def test_readers_never_see_half_a_file(path: Path) -> None:
-    """While a file is replaced again and again, a reader gets one whole content each time."""
+    """A reader gets a complete content while the file is replaced repeatedly."""
     contents = {bytes([number]) * 100_000 for number in range(5)}
     atomic_file.write(path, b"\0" * 100_000)
     done = threading.Event()
@@ -58,7 +58,7 @@ def test_readers_never_see_half_a_file(path: Path) -> None:
 
 
 def test_a_failed_block_changes_nothing(path: Path) -> None:
-    """An error half-way leaves the old content, and no file beside it."""
+    """An error inside the block keeps the old content and leaves no temporary file."""
 
     def half() -> None:
         with atomic_file.replacing(path) as file:
@@ -72,7 +72,7 @@ def test_a_failed_block_changes_nothing(path: Path) -> None:
 
 
 def test_what_a_crash_left_is_no_hindrance(path: Path) -> None:
-    """The file of a writer that was killed is replaced, whatever it holds and may."""
+    """A temporary file that a killed writer left is replaced, whatever its content and mode."""
     left = path.with_name(".file.new")
     left.write_bytes(b"left behind, and long")
     left.chmod(0o400)
@@ -82,7 +82,7 @@ def test_what_a_crash_left_is_no_hindrance(path: Path) -> None:
 
 
 def test_a_link_is_replaced_not_followed(path: Path) -> None:
-    """Neither a link at the name nor one at the name of the new file leads elsewhere."""
+    """A symbolic link at the name, or at the temporary name, is replaced and not followed."""
     elsewhere = path.with_name("elsewhere")
     elsewhere.write_bytes(b"not ours")
     path.unlink()
@@ -94,7 +94,7 @@ def test_a_link_is_replaced_not_followed(path: Path) -> None:
 
 
 def test_the_mode_is_the_callers(path: Path) -> None:
-    """The new file has the mode that was asked for from its first byte on, not the old file's."""
+    """The new file has the requested mode from the beginning, not the mode of the old file."""
     path.chmod(0o644)
     with atomic_file.replacing(path, mode=0o600) as file:
         assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
@@ -105,7 +105,7 @@ def test_the_mode_is_the_callers(path: Path) -> None:
 
 
 def test_durable_is_content_before_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The content is synced while the name still leads to the old file, then the name is."""
+    """A durable write syncs the content before it changes the name, and then syncs the folder."""
     seen = []
     fsync = os.fsync
 
@@ -122,7 +122,7 @@ def test_durable_is_content_before_name(path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the content cannot be synced, the old file stays."""
+    """The old file stays when the content cannot be synced."""
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""How a command of a service ends."""
+"""How a command of a service ends: exit status and message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def test_a_mistake_of_the_operator(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is one line on standard error, and a code; the service explains what is its own."""
+    """An expected error is one line on standard error and a status; a service may explain own
+    errors.
+    """
     with pytest.raises(SystemExit) as end:
         run(error, monkeypatch)
     assert end.value.code == code
@@ -38,7 +40,7 @@ def test_a_mistake_of_the_operator(
 
 
 def test_a_wrong_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who calls a command wrongly sees how to call it, and gets click's own code."""
+    """A wrong call of a command shows its usage and ends with click's status 2."""
     with pytest.raises(SystemExit) as end:
         run(click.UsageError("Give a name."), monkeypatch)
     assert end.value.code == 2
@@ -46,7 +48,7 @@ def test_a_wrong_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def test_an_unknown_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody explains is a fault of ours, and keeps its traceback."""
+    """An error without an explanation is a bug, and keeps its traceback."""
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError(), monkeypatch)
 

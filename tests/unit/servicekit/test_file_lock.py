@@ -1,4 +1,6 @@
-"""Locks on files: one holder at a time, over threads and processes, and gone with its holder."""
+"""Locks on files: one holder at a time, over threads and processes, and released
+with the holder.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def opened(path: Path) -> Iterator[int]:
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
-    """Threads that read, wait and write a number lose none, since they take turns."""
+    """Threads that read, wait and increment a number under the lock lose no increment."""
     number = tmp_path / "number"
     number.write_text("0")
 
@@ -42,7 +44,7 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
-    """A block that fails gives the lock back."""
+    """A block that fails releases the lock."""
     path = tmp_path / "lock"
     try:
         with file_lock.held(path):
@@ -54,7 +56,9 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_given_back_is_taken_by_who_waits(tmp_path: Path) -> None:
-    """Who waits gets the lock when its holder gives it back, its file being open still."""
+    """A waiting thread gets the lock when its holder releases it, while the
+    holder's file is open.
+    """
     path = tmp_path / "lock"
     with opened(path) as first, opened(path) as second:
         assert file_lock.take(first)

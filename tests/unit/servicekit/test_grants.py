@@ -1,4 +1,6 @@
-"""Grants as people write them: what is taken, what is refused, and how they are filled in."""
+"""Grants as people write them: which are accepted or refused, and how placeholders
+are filled in.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ def grant(prefix: str = "", bucket: str = "photos", *actions: str) -> Grant:
     ],
 )
 def test_bad_grants_are_named(bad: Grant, reason: str) -> None:
-    """A grant that breaks a rule is refused by its place in the list, with the reason."""
+    """A grant that breaks a rule is refused with its index in the list, and the reason."""
     with pytest.raises(GrantError) as caught:
         checked([grant(), bad])
     assert str(caught.value).startswith("grants[1]: ")
@@ -65,7 +67,7 @@ def test_bad_grants_are_named(bad: Grant, reason: str) -> None:
 
 
 def test_too_many_and_too_long() -> None:
-    """A list of 100 grants is taken; 101 grants, or more bytes than a list has, are refused."""
+    """A list of 100 grants is accepted; 101 grants, or more than 16,384 bytes, are refused."""
     assert len(checked([grant(f"{number}/") for number in range(MAX_GRANTS)])) == MAX_GRANTS
     with pytest.raises(GrantError, match="There are 1000 grants; at most 100"):
         checked([grant()] * 1000)
@@ -74,7 +76,7 @@ def test_too_many_and_too_long() -> None:
 
 
 def test_unknown_actions_and_members_are_no_grant() -> None:
-    """JSON with an action or a member that nobody knows is refused, as are actions of no list."""
+    """JSON with an unknown action or member, or with actions that are not a list, is refused."""
     for bad in (
         {"bucket": "photos", "actions": ["admin"]},
         {"bucket": "photos", "actions": ["read"], "until": 5},
@@ -86,7 +88,7 @@ def test_unknown_actions_and_members_are_no_grant() -> None:
 
 
 def test_grants_are_kept_as_they_are_shown() -> None:
-    """What is kept of a list shows the same grants, each action once and in one order."""
+    """A stored list is returned with the same grants, each action once and in a fixed order."""
     sent = [grant("users/{user_id}/", "photos", "list", "read", "read"), grant("", "*", *ACTIONS)]
     assert shown(checked(sent)) == [
         Grant("photos", ("read", "list"), "users/{user_id}/"),
@@ -95,7 +97,7 @@ def test_grants_are_kept_as_they_are_shown() -> None:
 
 
 def test_placeholders_are_filled_in_once() -> None:
-    """A value is text: what looks like a placeholder in it gives nothing, and is not filled in."""
+    """A placeholder's value is text, and a placeholder inside the value is not filled in."""
     assert filled_in("u/{user_id}/{username}/", PERSON) == "u/u1/ann@example.org/"
     assert filled_in("in/{client}/", PROGRAM) == "in/c1/"
     for name in ("{user_id}", "{", "a}", "a/b", "../a", "{client}"):
@@ -118,7 +120,9 @@ def test_placeholders_are_filled_in_once() -> None:
     ],
 )
 def test_what_cannot_be_filled_in(prefix: str, holder: Holder, reason: str) -> None:
-    """An own grant that its holder cannot fill is refused by its place, and allows nothing."""
+    """An own grant whose placeholder the holder cannot fill is refused with its index and the
+    reason.
+    """
     kept = checked([grant(), grant(prefix)])
     with pytest.raises(GrantError) as caught:
         require_fillable(kept, holder, is_own=True)
@@ -127,7 +131,7 @@ def test_what_cannot_be_filled_in(prefix: str, holder: Holder, reason: str) -> N
 
 
 def test_groups_may_have_grants_for_others() -> None:
-    """A group's grant for people gives a client nothing, and is no error for it."""
+    """A group's grant for users gives a client nothing, and is no error."""
     kept = checked([grant("u/{user_id}/"), grant("in/{client}/"), grant("all/")])
     require_fillable(kept, PROGRAM, is_own=False)
     assert [one.prefix for one in filled(kept, PROGRAM)] == ["in/c1/", "all/"]
@@ -135,7 +139,7 @@ def test_groups_may_have_grants_for_others() -> None:
 
 
 def test_a_prefix_that_is_too_long_when_filled_in_allows_nothing() -> None:
-    """It is left out, not cut."""
+    """A prefix that is too long after it is filled in is omitted, not truncated."""
     long = CompactGrant("photos", "x/" * 500 + "{username}/", "r")
     assert filled([long], Holder("u1", "n" * 100)) == ()
 
@@ -151,7 +155,9 @@ def test_a_prefix_that_is_too_long_when_filled_in_allows_nothing() -> None:
     ],
 )
 def test_grants_of_the_command_line(text: str, made: Grant) -> None:
-    """Actions, bucket and prefix are one word, and what is written is read as the same grant."""
+    """A grant on the command line is one word with actions, bucket and prefix, and can be written
+    back.
+    """
     assert grants.parse(text) == made
     assert grants.parse(grants.written(made)) == made
 
@@ -166,7 +172,7 @@ def test_what_is_no_grant_at_the_command_line(text: str) -> None:
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=12), st.sets(st.sampled_from(ACTIONS))), max_size=5))
 def test_any_text_is_kept_or_refused(sent: list[tuple[str, set[grants.Action]]]) -> None:
-    """Any text makes grants that are kept as they were sent, or a `GrantError`."""
+    """Any text is stored as a prefix exactly as sent, or refused with `GrantError`."""
     wanted = [Grant("photos", tuple(actions), prefix) for prefix, actions in sent]
     try:
         kept = checked(wanted)

@@ -1,4 +1,4 @@
-"""The claim of tokens: what stands in it, what is left out, and who refuses it."""
+"""The claim `grants` of tokens: its content, what is omitted, and which verifiers refuse it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_a_token_with_grants_reaches_nothing_until_they_are_resolved(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    """The verifier gives the claim and no reach; without the claim everything is reached."""
+    """The verifier returns the claim and an empty reach; without the claim the
+    reach is everything.
+    """
     claim = GrantsClaim(5, OWN, "files:read", "ann", (GroupPart("g1", 4, "files:write", OWN),))
     principal = verifier.verify(issuer.token(grants=msgspec.to_builtins(claim)))
     assert principal.grants == claim
@@ -45,7 +47,9 @@ def test_a_token_with_grants_reaches_nothing_until_they_are_resolved(
 
 
 def test_the_claim_is_critical(issuer: Issuer) -> None:
-    """The header names the claim, alone or beside a ticket's, so that older verifiers refuse it."""
+    """The header names the claim, alone or with a ticket's, so that older verifiers refuse the
+    token.
+    """
     claim = msgspec.to_builtins(GrantsClaim(5, OWN))
     header = msgspec.json.decode(
         jwt.utils.base64url_decode(issuer.token(grants=claim).split(".")[0])
@@ -57,7 +61,7 @@ def test_the_claim_is_critical(issuer: Issuer) -> None:
 def test_a_token_cannot_lose_the_claim_that_its_header_names(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    """A header that names the claim without the claim is refused."""
+    """A token whose header names the claim but that lacks it is refused."""
     with pytest.raises(MalformedToken, match="lacks a claim"):
         verifier.verify(issuer.token(headers={"crit": [NARROWS], NARROWS: ["grants"]}))
 
@@ -80,7 +84,9 @@ def test_a_token_cannot_lose_the_claim_that_its_header_names(
 def test_a_claim_that_is_not_understood_is_refused(
     issuer: Issuer, verifier: Verifier, claim: Any
 ) -> None:
-    """A claim with a member, a field of a grant or of a group that nobody knows is no token."""
+    """A claim with an unknown member, or with an unknown field of a grant or a
+    group, is refused.
+    """
     claims = {**issuer.claims(), "grants": claim}
     header = {"typ": "at+jwt", "kid": issuer.kid, **critical(claims)}
     with pytest.raises(MalformedToken, match="grants"):
@@ -106,14 +112,14 @@ _PARTS = st.lists(
 @settings(max_examples=50)
 @given(_LISTS, _PARTS, st.text(max_size=100))
 def test_any_claim_fits(own: Compact, groups: tuple[GroupPart, ...], username: str) -> None:
-    """Whatever somebody has, the claim is 2 KiB at the most, and says which parts it lacks."""
+    """A claim has 2 KiB at most, and names the parts that it omits."""
     whole = GrantsClaim(1_795_000_000_000, own, "files:read", username, groups)
     claim = fitting(whole)
     assert len(msgspec.json.encode(claim)) <= MAX_CLAIM_BYTES
     assert claim.own == (own if fits(own) else None)
     assert [part.group for part in claim.groups] == [part.group for part in groups]
     for part, before in zip(claim.groups, groups, strict=True):
-        # What is left out is so as a whole: with its scopes, and never as an empty list.
+        # A part is omitted as a whole, with its scopes, and never becomes an empty list.
         assert part == before or (part.grants, part.scopes) == (None, "")
         assert part.version == before.version
     if len(msgspec.json.encode(whole)) <= MAX_CLAIM_BYTES and fits(own):
@@ -121,7 +127,7 @@ def test_any_claim_fits(own: Compact, groups: tuple[GroupPart, ...], username: s
 
 
 def test_groups_of_scopes_alone_fit() -> None:
-    """Scopes of groups that grant nothing are left out, too, where they make a claim too long."""
+    """Scopes of groups without grants are omitted too when the claim would be too long."""
     own = tuple(CompactGrant(f"bucket-{number:02}", "p" * 70, "rwdl") for number in range(6))
     assert fits(own)
     scopes = "files:read files:write files:delete buckets:admin events:read"

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: who is asked, and what is left out."""
+"""`/healthz` and `/readyz`: which parts are checked, and which can be excluded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servicekit import health
 
 @pytest.fixture
 def client() -> FlaskClient:
-    """A service whose database is away, whose disk is fine and whose feed is old."""
+    """Return the client of a service with an unavailable database, a good disk and an old feed."""
     app = Flask("test")
     health.install(
         app,
@@ -22,7 +22,7 @@ def client() -> FlaskClient:
 
 
 def test_unready_names_the_part(client: FlaskClient) -> None:
-    """Without its database a service is not ready; it names the part and when to ask again."""
+    """A service without its database is not ready, and names the part and when to ask again."""
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json == {"status": "unavailable", "down": {"database": "away"}}
@@ -30,17 +30,19 @@ def test_unready_names_the_part(client: FlaskClient) -> None:
 
 
 def test_excluded_part_is_not_asked(client: FlaskClient) -> None:
-    """A part that is excluded does not make a service unready; what is only helpful still shows."""
+    """An excluded part does not make a service unready; a degraded helpful part is
+    still reported.
+    """
     answer = client.get("/readyz?exclude=storage&exclude=database")
     assert answer.status_code == 200
     assert answer.json == {"status": "degraded", "degraded": {"revocations": "old"}}
 
 
 def test_exclude_leaves_the_others(client: FlaskClient) -> None:
-    """Excluding one part does not hide another that is down."""
+    """The exclusion of one part does not hide another one that is down."""
     assert client.get("/readyz?exclude=storage").status_code == 503
 
 
 def test_liveness_asks_nobody(client: FlaskClient) -> None:
-    """A service whose database is away is alive: a restart would not bring it back."""
+    """A service without its database is alive, because a restart would not help."""
     assert client.get("/healthz").status_code == 200

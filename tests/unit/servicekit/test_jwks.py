@@ -1,4 +1,4 @@
-"""Public keys: fetched seldom, from one address, and kept while the issuer is down."""
+"""Public keys: they are fetched rarely, from one URL, and stay valid while the issuer is down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.servers.web import Reply, serving
 
 
 class Clock:
-    """Seconds that a test moves."""
+    """A clock in seconds that a test moves."""
 
     now = 1000.0
 
@@ -66,7 +66,7 @@ def test_unknown_keys_cause_one_fetch_in_half_a_minute(
 
 
 def test_new_key_is_found_after_one_fetch(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A token of a key that was added since is refused once, then good without a restart."""
+    """A token of a new key is refused once, and accepted after one fetch without a restart."""
     added, shown = Issuer("added"), [issuer]
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(key_set(*shown))) as server:
@@ -85,7 +85,7 @@ def test_new_key_is_found_after_one_fetch(issuer: Issuer, clock: Clock, tmp_path
 def test_retired_key_is_refused_after_the_next_fetch(
     issuer: Issuer, clock: Clock, tmp_path: Path
 ) -> None:
-    """A key that the issuer no longer publishes verifies nothing."""
+    """A key that the issuer no longer publishes verifies no token after the next fetch."""
     retired, shown = Issuer("retired"), [issuer]
     shown.append(retired)
     path = tmp_path / "jwks.json"
@@ -102,7 +102,7 @@ def test_retired_key_is_refused_after_the_next_fetch(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_refused(issuer: Issuer, tmp_path: Path, status: int) -> None:
-    """Row 53: keys come from the address that was set, or not at all."""
+    """Row 53: the fetcher follows no redirect, so keys come from the configured URL only."""
     with serving(lambda _: Reply(key_set(issuer))) as canary:
         elsewhere = Reply(status=status, headers={"Location": f"{canary.url}/keys"})
         with serving(lambda _: elsewhere) as server:
@@ -116,7 +116,7 @@ def test_redirects_are_refused(issuer: Issuer, tmp_path: Path, status: int) -> N
 def test_known_keys_go_on_while_the_issuer_is_down(
     issuer: Issuer, clock: Clock, tmp_path: Path
 ) -> None:
-    """An outage of the issuer stops nobody, not even a process that starts meanwhile."""
+    """Known keys stay valid while the issuer is down, also in a process that starts then."""
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher = Fetcher(server.url, path, clock)
@@ -162,7 +162,7 @@ def test_failed_fetches_are_repeated_after_a_pause(clock: Clock, tmp_path: Path)
 def test_unusable_documents_replace_nothing(
     issuer: Issuer, clock: Clock, tmp_path: Path, document: bytes
 ) -> None:
-    """Whatever the issuer answers, the keys that are known stay."""
+    """An unusable document from the issuer replaces no known key."""
     shown = [key_set(issuer)]
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(shown[0])) as server:
@@ -177,20 +177,20 @@ def test_unusable_documents_replace_nothing(
 
 
 def test_unknown_key_types_are_skipped(issuer: Issuer) -> None:
-    """RFC 7517 section 5: one key that nobody understands does not spoil the set."""
+    """An unknown type of key is skipped and does not invalidate the set (RFC 7517 section 5)."""
     entries = [{"kty": "new", "kid": "b"}, issuer.public_jwk()]
     assert list(parse(json.dumps({"keys": entries}).encode())) == [issuer.kid]
 
 
 def test_private_keys_are_not_taken(issuer: Issuer) -> None:
-    """A set that publishes private keys is a fault of the issuer; they verify nothing."""
+    """A key set with private parts is refused."""
     entries = [{**issuer.public_jwk(), "d": "AQAB"}]
     with pytest.raises(JwksError):
         parse(json.dumps({"keys": entries}).encode())
 
 
 def test_broken_file_keeps_the_known_keys(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A key file that was damaged since does not lock everybody out."""
+    """A key file that was damaged later leaves the known keys valid."""
     path = tmp_path / "jwks.json"
     path.write_bytes(key_set(issuer))
     keys = KeyFile(path, clock)
@@ -201,7 +201,7 @@ def test_broken_file_keeps_the_known_keys(issuer: Issuer, clock: Clock, tmp_path
 
 
 def test_full_disk_does_not_end_the_fetching(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A key set that cannot be written is tried again, and the thread lives on."""
+    """A key set that cannot be written is fetched again, and the thread continues."""
     (tmp_path / "file").touch()
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher = Fetcher(server.url, tmp_path / "file" / "jwks.json", clock)
@@ -212,12 +212,12 @@ def test_full_disk_does_not_end_the_fetching(issuer: Issuer, clock: Clock, tmp_p
 
 
 def test_no_file_means_no_keys(clock: Clock, tmp_path: Path) -> None:
-    """Before the first fetch nothing verifies, and it is said."""
+    """Without a key file the keys are reported as not loaded."""
     assert not KeyFile(tmp_path / "jwks.json", clock).loaded()
 
 
 def test_fetcher_stops_when_told(issuer: Issuer, tmp_path: Path) -> None:
-    """The background thread fetches on its own and ends with its process."""
+    """The background thread fetches without a request, and ends when it is told to stop."""
     path = tmp_path / "sub" / "jwks.json"
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher, stop = Fetcher(server.url, path), threading.Event()
@@ -235,7 +235,7 @@ def test_fetcher_stops_when_told(issuer: Issuer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status_line", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
 def test_broken_http_is_a_failed_fetch(tmp_path: Path, status_line: bytes) -> None:
-    """An issuer that does not speak HTTP does not end the fetching thread."""
+    """An issuer that does not speak HTTP causes a failed fetch, not the end of the thread."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

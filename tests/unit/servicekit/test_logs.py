@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, whatever is in the values."""
+"""Logs: each record is one JSON object in one line, whatever its values contain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NASTY = [
 
 
 def formatted(message: str, **extra: Any) -> str:
-    """One record as the service writes it."""
+    """Return one record as the service writes it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter("auth"))
@@ -50,7 +50,7 @@ def test_message_stays_one_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_request_line_stays_one_line(text: str) -> None:
-    """The same holds on the hot path, which does not use the logging module."""
+    """A line of the request log, which does not use the logging module, stays one line too."""
     reading, writing = os.pipe()
     RequestLog("upload", writing).write(
         request_id="r",
@@ -75,7 +75,7 @@ def test_request_line_stays_one_line(text: str) -> None:
 
 
 def test_record_has_its_fields() -> None:
-    """A record says when, how bad, who and what, and more where there is more."""
+    """A record has time, level, service, logger and its own fields."""
     line = json.loads(formatted("started", fields={"tenant": "demo"}))
     assert line["service"] == "auth"
     assert line["level"] == "info"
@@ -85,7 +85,7 @@ def test_record_has_its_fields() -> None:
 
 
 def test_exceptions_are_part_of_the_line() -> None:
-    """A traceback is a value like others, not a dozen lines."""
+    """A traceback is a value in the record's line."""
     try:
         raise RuntimeError("broken\nhere")
     except RuntimeError as error:
@@ -96,7 +96,7 @@ def test_exceptions_are_part_of_the_line() -> None:
 
 @pytest.mark.parametrize("character", ["x", "\0", "🦊", "\x9b", "\udce4"])
 def test_a_line_has_a_bound(character: str) -> None:
-    """However long its values become in JSON, a line is whole, and what was cut is marked."""
+    """A line has a maximum length and stays valid JSON; a value that was cut ends with "…"."""
     nested = {"names": [character] * 30_000}
     fields = {"tenant": "demo", "status": 7, "key": character * 30_000, "more": nested}
     written = formatted(character * 30_000, fields=fields)
@@ -108,7 +108,7 @@ def test_a_line_has_a_bound(character: str) -> None:
 
 
 def test_the_end_of_a_traceback_is_kept() -> None:
-    """Of a traceback that is too long the end stays, which has the error."""
+    """A traceback that is too long keeps its end, which has the error."""
     error = RuntimeError("x" * 20_000 + "the cause")
     line = json.loads(formatted("failed", exc_info=(type(error), error, None)))
     assert line["message"] == "failed"
@@ -117,7 +117,7 @@ def test_the_end_of_a_traceback_is_kept() -> None:
 
 
 def test_lines_of_threads_do_not_mix() -> None:
-    """A line is written at once, so many writers make whole lines only."""
+    """A line is written with one call, so lines of concurrent threads do not mix."""
     reading, writing = os.pipe()
     log = RequestLog("upload", writing)
 
@@ -136,6 +136,6 @@ def test_lines_of_threads_do_not_mix() -> None:
 
 
 def test_times_are_rfc_3339() -> None:
-    """UTC with milliseconds."""
+    """A timestamp is in UTC with milliseconds, as RFC 3339 writes it."""
     assert timestamp(0) == "1970-01-01T00:00:00.000Z"
     assert timestamp(1795193473.104) == "2026-11-20T16:51:13.104Z"

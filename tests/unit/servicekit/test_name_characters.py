@@ -15,7 +15,7 @@ from idna.core import valid_contextj
 from servicekit import name_characters
 from servicekit.name_characters import FORBIDDEN, display_name, first_misplaced, shown
 
-# Words and emoji as people write them, each with a character that nobody sees.
+# Words and emoji as people write them, each with an invisible character.
 WRITTEN = {
     "Persian, I want": "می\u200cخواهم",
     "Persian, books": "کتاب\u200cها",
@@ -47,7 +47,7 @@ WRITTEN = {
     "Texas": "🏴\U000e0075\U000e0073\U000e0074\U000e0078\U000e007f",
 }
 ZWNJ, ZWJ, TAG = "\u200c", "\u200d", "\U000e0067"
-# Where the same characters mean nothing, and what is said of each.
+# Names in which the same characters have no meaning, and the message about each.
 MEANINGLESS = [
     ("invoice\u200dgpj.exe", "U+200D ZERO WIDTH JOINER at position 8"),
     ("a\u200cb", "U+200C ZERO WIDTH NON-JOINER at position 2"),
@@ -103,7 +103,7 @@ HARD = st.text(
 
 @pytest.mark.parametrize("name", WRITTEN.values(), ids=WRITTEN)
 def test_what_people_write_is_kept(name: str) -> None:
-    """A joiner, a separator or a tag that belongs to a word or an emoji is left where it is."""
+    """A joiner, a separator or a tag that belongs to a word or an emoji is kept."""
     assert first_misplaced(name) is None
     assert first_misplaced(f"a {name}.txt") is None
     assert display_name(name) == unicodedata.normalize("NFC", name)
@@ -112,7 +112,7 @@ def test_what_people_write_is_kept(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "told"), MEANINGLESS)
 def test_what_means_nothing_is_told(name: str, told: str) -> None:
-    """Everywhere else the first such character is named, with its number and its place."""
+    """The first such character without a meaning is named with its code point and its position."""
     assert str(first_misplaced(name)) == told
 
 
@@ -133,20 +133,24 @@ def test_what_means_nothing_is_told(name: str, told: str) -> None:
     ],
 )
 def test_what_only_programs_see_is_dropped(sent: str, kept: str) -> None:
-    """Marks in front, soft hyphens, and joiners that change no Arabic letter leave a shown name."""
+    """Leading marks, soft hyphens, and joiners that change no Arabic letter are removed from a
+    display name.
+    """
     assert display_name(sent) == kept
 
 
 @pytest.mark.parametrize("name", ["a\u200eb", "a\u202eb", "a\u200bb", "a\u200db", "\u202aC.txt"])
 def test_what_could_deceive_is_not_dropped(name: str) -> None:
-    """What may change how a name is read is left for the refusal to tell of."""
+    """A character that changes how a name is read is not removed, so that it is refused."""
     assert display_name(name) == name
     assert first_misplaced(name) is not None
 
 
 @given(HARD)
 def test_a_shown_name_is_stable(text: str) -> None:
-    """What was cleaned once stays as it is, and looks as before: nothing but these is gone."""
+    """A cleaned name stays the same when it is cleaned again, and has lost invisible characters
+    only.
+    """
     once = display_name(text)
     assert display_name(once) == once == unicodedata.normalize("NFC", once)
     dropped = dict.fromkeys(map(ord, "\xad\u200c\u200d\u200e\u200f\u061c\ufeff"))
@@ -156,14 +160,14 @@ def test_a_shown_name_is_stable(text: str) -> None:
 
 @given(HARD)
 def test_no_name_with_a_forbidden_character_passes(text: str) -> None:
-    """A name in which nothing is misplaced has no character that is forbidden everywhere."""
+    """A name without a misplaced character has no character that is forbidden everywhere."""
     if first_misplaced(text) is None:
         assert not FORBIDDEN.search(text)
 
 
 @given(HARD, st.sampled_from([ZWNJ, ZWJ, TAG, "\u202e"]))
 def test_a_character_is_told_where_it_stands(text: str, character: str) -> None:
-    """The place that is told has the character that is told."""
+    """The reported position is that of the reported character."""
     found = first_misplaced(text + character)
     if found is not None:
         assert (text + character)[found.position - 1] == found.character
@@ -171,7 +175,7 @@ def test_a_character_is_told_where_it_stands(text: str, character: str) -> None:
 
 @given(st.text(max_size=200))
 def test_messages_show_nothing_that_deceives(text: str) -> None:
-    """Whatever a name holds, what is shown of it is short and has no forbidden character."""
+    """The text that a message shows of a name is short and has no forbidden character."""
     visible = shown(text)
     assert not FORBIDDEN.search(visible)
     assert len(visible) <= 10 * 100 + 1
@@ -179,7 +183,7 @@ def test_messages_show_nothing_that_deceives(text: str) -> None:
 
 
 def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a name made of joiners and marks, each joiner is judged once, by the 48 around it."""
+    """Each joiner is judged at most twice, with at most 48 characters around it."""
     looks: list[int] = []
 
     def judge(text: str, index: int) -> bool:
@@ -196,7 +200,9 @@ def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_always_invisible_is_refused() -> None:
-    """Each character that Unicode says to show as nothing is refused, but for variations."""
+    """Every character that Unicode calls default-ignorable is refused, except
+    variation selectors.
+    """
     ignorable = regress.Regex(r"^\p{Default_Ignorable_Code_Point}$", "u")
     variations = {*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
     for code in (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)):
@@ -205,7 +211,7 @@ def test_what_is_always_invisible_is_refused() -> None:
 
 
 def test_the_table_is_that_of_unicode() -> None:
-    """The emoji between which a joiner stands are Unicode's Extended_Pictographic."""
+    """The emoji between which a joiner may stand are those of Unicode's Extended_Pictographic."""
     expected = regress.Regex(r"^\p{Extended_Pictographic}$", "u")
     for code in (*range(0xD800), *range(0xE000, 0x20000)):
         joined = f"{chr(code)}{ZWJ}👩"

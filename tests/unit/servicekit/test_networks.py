@@ -1,4 +1,4 @@
-"""Addresses as they count for limits."""
+"""Networks of client addresses, by which limits count."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from servicekit.networks import network_of, site_of
     ],
 )
 def test_one_client_has_one_network(address: str, network: str) -> None:
-    """A host with IPv6 has a /64 of addresses, which count as one."""
+    """All IPv6 addresses of one /64 count as one network."""
     assert network_of(address) == network
 
 
@@ -34,5 +34,7 @@ def test_one_client_has_one_network(address: str, network: str) -> None:
     ],
 )
 def test_networks_of_ipv6_have_a_site(network: str, site: str | None) -> None:
-    """A customer of a provider has a /48; addresses of IPv4 are sold one by one."""
+    """An IPv6 network belongs to the /48 that a provider's customer has; an IPv4 address has no
+    site.
+    """
     assert site_of(network) == site

@@ -1,4 +1,4 @@
-"""Problem documents: declared once, rendered in one place."""
+"""Problem documents: declared once, and rendered in one place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def app() -> Flask:
 
 
 def test_document_has_the_members_of_rfc_9457() -> None:
-    """Type, title, status, detail, the request's id, and what else helps."""
+    """A document has type, title, status, detail, request id and the problem's own members."""
     error = problems.TOO_LARGE("Too big.", limit="bucket", limit_bytes=5)
     assert json.loads(error.body("abc")) == {
         "type": "/problems/too-large",
@@ -52,7 +52,7 @@ def test_document_has_the_members_of_rfc_9457() -> None:
 
 
 def test_slugs_are_unique() -> None:
-    """A problem that is declared twice is a mistake of ours."""
+    """A problem that is declared twice raises an error."""
     catalogue = Catalogue()
     catalogue.declare("a", 400, "A", "A.")
     with pytest.raises(ValueError, match="declared twice"):
@@ -60,7 +60,7 @@ def test_slugs_are_unique() -> None:
 
 
 def test_every_common_problem_says_what_to_do() -> None:
-    """Descriptions are sentences, titles are not, statuses are errors."""
+    """Descriptions end with a period, titles do not, and statuses are those of errors."""
     for problem in COMMON.by_slug.values():
         assert problem.description.endswith(".")
         assert not problem.title.endswith(".")
@@ -69,7 +69,7 @@ def test_every_common_problem_says_what_to_do() -> None:
 
 
 def test_raised_problem_is_rendered(app: Flask) -> None:
-    """A view raises; the client gets the document with the id of its request."""
+    """A problem that a view raises becomes a document with the request's id."""
     reply = app.test_client().get("/fail/conflict", environ_overrides={"REQUEST_ID": "req-1"})
     assert reply.status_code == 409
     assert reply.content_type == "application/problem+json"
@@ -86,7 +86,7 @@ def test_raised_problem_is_rendered(app: Flask) -> None:
 
 
 def test_database_down_is_503_with_retry_after(app: Flask) -> None:
-    """A database that is down is told without its name."""
+    """An unavailable database gives 503 with `Retry-After` and without its name."""
     reply = app.test_client().get("/fail/database")
     assert reply.status_code == 503
     assert int(reply.headers["Retry-After"]) >= 1
@@ -94,7 +94,7 @@ def test_database_down_is_503_with_retry_after(app: Flask) -> None:
 
 
 def test_bugs_are_500_without_detail(app: Flask) -> None:
-    """An unexpected error shows nothing of the inside."""
+    """An unexpected error gives 500 without any detail."""
     reply = app.test_client().get("/fail/bug")
     assert reply.status_code == 500
     assert reply.get_json()["type"] == "/problems/internal-error"
@@ -112,7 +112,7 @@ def test_bugs_are_500_without_detail(app: Flask) -> None:
 def test_frameworks_refusals_are_problems_too(
     app: Flask, method: str, path: str, status: int, slug: str
 ) -> None:
-    """What Flask refuses looks like what we refuse."""
+    """A refusal of Flask is a problem document too."""
     reply = app.test_client().open(path, method=method, data=b"x" * 11)
     assert reply.status_code == status
     assert reply.get_json()["type"] == f"/problems/{slug}"
@@ -120,19 +120,21 @@ def test_frameworks_refusals_are_problems_too(
 
 
 def test_405_lists_what_is_allowed(app: Flask) -> None:
-    """RFC 9110 section 15.5.6."""
+    """A 405 lists the allowed methods (RFC 9110 section 15.5.6)."""
     assert "POST" in app.test_client().get("/body").headers["Allow"]
 
 
 @pytest.mark.parametrize("given", ["", "a\r\nX-Evil: 1", "a b", "x" * 129, "ä"])
 def test_odd_request_ids_are_replaced(app: Flask, given: str) -> None:
-    """Only the gateway's plain ids are taken over; others would end in logs and headers."""
+    """A request id of the gateway that is not plain is replaced, because it would be in logs and
+    fields.
+    """
     reply = app.test_client().get("/nowhere", environ_overrides={"REQUEST_ID": given})
     assert reply.headers["X-Request-Id"] != given
     assert len(reply.headers["X-Request-Id"]) == 32
 
 
 def test_clients_cannot_choose_the_request_id(app: Flask) -> None:
-    """A header of the client is not the gateway's parameter."""
+    """A header field of the client does not set the request id."""
     reply = app.test_client().get("/nowhere", headers={"Request-Id": "mine", "X-Request-Id": "m"})
     assert reply.headers["X-Request-Id"] not in {"mine", "m"}

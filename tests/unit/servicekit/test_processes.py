@@ -1,4 +1,4 @@
-"""What the processes of a service may use."""
+"""Memory limits and CPU time of a service's processes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ MIB = 1 << 20
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """A process in the group /pods/one/upload."""
+    """Return a `/proc` with a process in the control group /pods/one/upload."""
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/pods/one/upload\n")
     return tmp_path / "proc"
 
 
 def group(tmp_path: Path, name: str, limit: str) -> None:
-    """A control group with this limit."""
+    """Make a control group with this limit."""
     folder = tmp_path / "groups" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "memory.max").write_text(f"{limit}\n")
 
 
 def test_the_tightest_group_counts(tmp_path: Path, proc: Path) -> None:
-    """A pod's limit holds for its containers, whatever they may have themselves."""
+    """The lowest limit of the group and its parents applies."""
     group(tmp_path, "pods/one/upload", "max")
     group(tmp_path, "pods/one", str(64 * MIB))
     group(tmp_path, "pods", str(128 * MIB))
@@ -37,7 +37,7 @@ def test_the_tightest_group_counts(tmp_path: Path, proc: Path) -> None:
 
 
 def test_a_group_of_version_1(tmp_path: Path, proc: Path) -> None:
-    """Older systems have the limit in another file."""
+    """The limit is read from the file of control groups of version 1 too."""
     folder = tmp_path / "groups/memory"
     folder.mkdir(parents=True)
     (folder / "memory.limit_in_bytes").write_text(str(32 * MIB))
@@ -46,7 +46,9 @@ def test_a_group_of_version_1(tmp_path: Path, proc: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["max", str(1 << 62), "rubbish"])
 def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
-    """The machine's memory is the limit, also where a group allows more than there is."""
+    """Without a valid limit, or with one above the machine's memory, the machine's memory is
+    returned.
+    """
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
     group(tmp_path, "pods/one", limit)
@@ -55,7 +57,7 @@ def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
 
 
 def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that is reaped between the master's numbers and its own is not left out."""
+    """The time of a child that ends between two readings is counted."""
     master, child = 1001, 1002
     reaped = False
 
@@ -63,7 +65,7 @@ def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal reaped
         fields = ["0"] * 50
         if pid == child:
-            # Reaped just before it is looked at.
+            # The child ends just before its numbers are read.
             reaped = True
             return []
         fields[11:15] = ["100", "0", "700" if reaped else "0", "0"]
@@ -80,7 +82,7 @@ def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_child_that_is_being_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child whose time the master has already is not counted twice while it is still listed."""
+    """The time of an ended child that is still listed is counted once."""
     master, child = 1001, 1002
 
     def stat(pid: int) -> list[str]:
@@ -95,7 +97,7 @@ def test_a_child_that_is_being_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_children_that_end_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading again has an end."""
+    """Reading again stops after a number of attempts when children end all the time."""
     ended = 0
 
     def stat(_: int) -> list[str]:

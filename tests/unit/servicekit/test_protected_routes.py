@@ -1,4 +1,4 @@
-"""Routes are protected where they are registered, and by default."""
+"""Routes are protected where they are registered, and need a token by default."""
 
 from __future__ import annotations
 
@@ -64,21 +64,23 @@ def _status(app: Flask, method: str, path: str, token: str = "") -> int:
 
 
 def test_a_route_has_the_protection_of_its_blueprint(app: Flask, issuer: Issuer) -> None:
-    """The scope of the blueprint holds for a route that names nothing."""
+    """A route without a protection has the one of its blueprint."""
     assert _status(app, "GET", "/things") == 401
     assert _status(app, "GET", "/things", issuer.token(scope="files:write")) == 403
     assert _status(app, "GET", "/things", issuer.token(scope="files:read")) == 200
 
 
 def test_a_route_can_name_its_own_protection(app: Flask, issuer: Issuer) -> None:
-    """The route's own scope holds in place of the blueprint's, and so does `instead`."""
+    """A route's own protection replaces the blueprint's, and the scope of `instead` is accepted
+    too.
+    """
     assert _status(app, "POST", "/things", issuer.token(scope="files:read")) == 403
     assert _status(app, "POST", "/things", issuer.token(scope="files:write")) == 200
     assert _status(app, "POST", "/things", issuer.token(scope="buckets:admin")) == 200
 
 
 def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) -> None:
-    """A route that is registered past the helper is not open."""
+    """A route that is registered without the helper needs a token."""
     assert _status(app, "GET", "/forgotten") == 401
     assert _status(app, "GET", "/forgotten", issuer.token(scope="")) == 200
 
@@ -86,7 +88,9 @@ def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) ->
 def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
     app: Flask, issuer: Issuer
 ) -> None:
-    """What a rule hides is hidden from callers without the scope, too."""
+    """A rule about the path is checked before the scope, so it hides paths from callers without the
+    scope.
+    """
     other = issuer.token(scope="files:write")
     assert _status(app, "GET", "/things/b", other) == 404
     assert _status(app, "GET", "/things/a", other) == 403
@@ -94,13 +98,13 @@ def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
 
 
 def test_open_routes_are_listed_with_their_reason(app: Flask) -> None:
-    """Only what is declared public is open."""
+    """The open routes are those that are declared public, with their reasons."""
     assert open_routes(app) == {"GET /open": "a test"}
     assert _status(app, "GET", "/open") == 200
 
 
 def test_a_ticket_is_good_only_where_that_is_said() -> None:
-    """An upload ticket passes no protection that does not take tickets."""
+    """An upload ticket is refused by each protection that does not accept tickets."""
     ticket = Ticket(bucket="b", prefix="", methods=("PUT",))
     principal = Principal(
         tenant="acme",
@@ -117,7 +121,7 @@ def test_a_ticket_is_good_only_where_that_is_said() -> None:
 
 
 def test_nobody_passes_without_a_principal() -> None:
-    """A handler that is called without authentication is refused, whatever called it."""
+    """A protection refuses a request without a principal, unless it is public."""
     with pytest.raises(ProblemError):
         TOKEN.require(None)
     public("a test").require(None)

@@ -1,4 +1,6 @@
-"""The rule by which keys are judged: it is as plain as a loop over all grants."""
+"""The reach of grants: whether it allows an action on a key, compared with a loop
+over all grants.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _GRANTS = st.lists(
 
 
 def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> bool:
-    """The rule, word for word."""
+    """Return the answer of the rule, computed with a loop."""
     letter = {"read": "r", "write": "w", "delete": "d", "list": "l"}[action]
     return any(
         one.bucket in (bucket, "*") and letter in one.letters and key.startswith(one.prefix)
@@ -34,10 +36,12 @@ def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> 
 def test_a_key_is_judged_as_the_rule_says(
     granted: list[CompactGrant], action: Action, bucket: str, key: str
 ) -> None:
-    """A key is reached when a grant of its bucket or of `*` has the action and begins it."""
+    """A key is reached when a grant of its bucket or of `*` has the action and a
+    prefix of the key.
+    """
     reach = reach_of(granted)
     assert reach.allows(action, bucket, key) == said(granted, action, bucket, key)
-    # All keys below a prefix: such that begin with it, and go on with what no grant has.
+    # All keys below a prefix: those that begin with it and continue with characters of no grant.
     assert reach.covers(action, bucket, key) == said(granted, action, bucket, key)
     prefixes = reach.prefixes(action, bucket)
     assert key.startswith(prefixes) == reach.allows(action, bucket, key)
@@ -55,13 +59,13 @@ def test_a_key_is_judged_as_the_rule_says(
 def test_more_grants_reach_more(
     some: list[CompactGrant], more: list[CompactGrant], action: Action, bucket: str, key: str
 ) -> None:
-    """Of several lists the union holds: none of them takes away what another one gives."""
+    """The reach of several lists is their union."""
     both = reach_of([*some, *more]).allows(action, bucket, key)
     assert both == any(reach_of(one).allows(action, bucket, key) for one in (some, more))
 
 
 def test_nothing_and_everything() -> None:
-    """An empty list reaches nothing; `null`, and the whole of every bucket, reach everything."""
+    """An empty list reaches nothing; `null`, or all actions in all buckets, reaches everything."""
     assert reach_of(()) == NOTHING
     assert reach_of(EVERYTHING_COMPACT) is EVERYTHING
     assert reach_of((CompactGrant("*", "", "r"), CompactGrant("*", "", "wdl"))) is EVERYTHING
@@ -74,7 +78,9 @@ def test_nothing_and_everything() -> None:
 
 
 def test_text_alone_is_compared() -> None:
-    """`photos/a` is the beginning of `photos/ab`, and of nothing that only looks like it."""
+    """A prefix is compared as text: `photos/a` is a prefix of `photos/ab`, and of no equivalent
+    spelling.
+    """
     reach = reach_of([CompactGrant("b", "photos/a", "r"), CompactGrant("b", "caf\u00e9/", "r")])
     assert reach.allows("read", "b", "photos/ab")
     assert reach.allows("read", "b", "caf\u00e9/x")
@@ -83,7 +89,7 @@ def test_text_alone_is_compared() -> None:
 
 
 def test_many_buckets_and_many_grants_for_all_of_them() -> None:
-    """What holds in every bucket is kept once, not once for each bucket that has a name."""
+    """A grant for all buckets is stored once, not for each named bucket."""
     granted = [CompactGrant("*", f"every/{number}/", "rwdl") for number in range(800)]
     granted += [CompactGrant(f"bucket-{number}", "own/", "r") for number in range(800)]
     reach = reach_of(granted)

@@ -1,4 +1,4 @@
-"""What somebody reaches now: of the token's word and the feed's the newer one holds."""
+"""The current reach of a caller: the newer of the token's grants and the feed's entry counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reached(known: KnownReaches, who: Principal) -> Reach:
 
 
 def test_what_the_feed_says_of_many_is_kept_small() -> None:
-    """Of somebody with ten grants less than 1,500 bytes are kept, not half of what objects take."""
+    """The feed's entry of a person with ten grants takes less than 1,500 bytes of memory."""
     known, count = KnownReaches(), 1000
     groups = tuple(f"{number:032}" for number in range(3))
     tracemalloc.start()
@@ -47,7 +47,7 @@ def test_what_the_feed_says_of_many_is_kept_small() -> None:
 
 
 def test_nobody_without_a_word_is_touched() -> None:
-    """Who has no claim, and of whom the feed says nothing, is the same object as before."""
+    """A caller without a claim and without an entry in the feed is returned unchanged."""
     known = KnownReaches()
     who = caller()
     assert known.resolve(who) is who
@@ -68,7 +68,9 @@ def test_the_newer_word_holds() -> None:
 
 
 def test_a_token_without_a_claim_is_older_than_any_change() -> None:
-    """Whoever had everything is narrowed, and has everything again when the list is gone."""
+    """A token without a claim is older than any change: a list narrows it, and its removal widens
+    it.
+    """
     known = KnownReaches()
     known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))
     assert reached(known, caller()) == reach_of(A)
@@ -79,19 +81,21 @@ def test_a_token_without_a_claim_is_older_than_any_change() -> None:
 
 
 def test_scopes_are_taken_away_at_once_and_never_added() -> None:
-    """The token's scopes are the most; of those only what the feed still says is left."""
+    """Scopes that the feed no longer has are removed from the token's, and no scope is added."""
     known = KnownReaches()
     claim = GrantsClaim(5, A, SCOPES)
     assert known.resolve(caller(claim)).scopes == set(SCOPES.split())
     known.take("reach", "t", "u1", ReachChange(6, A, "files:read files:delete"))
     assert known.resolve(caller(claim)).scopes == {"files:read"}
     assert known.resolve(caller()).scopes == {"files:read"}
-    # A token that was narrowed has no more than it had.
+    # A narrowed token gets no scope that it did not have.
     assert known.resolve(caller(claim, "files:write")).scopes == set()
 
 
 def test_groups_add_and_their_changes_hold() -> None:
-    """The union of own grants and groups; one entry changes what every member reaches."""
+    """The reach is the union of own grants and groups, and one entry of a group changes all
+    members.
+    """
     known = KnownReaches()
     claim = GrantsClaim(5, (), "files:read", "", (GroupPart("g1", 5, "files:write", A),))
     assert reached(known, caller(claim)) == reach_of(A)
@@ -101,12 +105,14 @@ def test_groups_add_and_their_changes_hold() -> None:
     known.take("group", "t", "g1", ReachChange(6, B, ""))
     assert reached(known, caller(claim)) == reach_of(B)
     assert known.resolve(caller(claim)).scopes == {"files:read"}
-    known.take("group", "other", "g1", ReachChange(9, A, SCOPES))  # of the same id, elsewhere
+    known.take("group", "other", "g1", ReachChange(9, A, SCOPES))  # the same id in another tenant
     assert reached(known, caller(claim)) == reach_of(B)
 
 
 def test_a_groups_grants_are_filled_in_for_each_member() -> None:
-    """Each member reaches its own folder through one entry; a program has no person's."""
+    """A group's grants are filled in for each member; a client gets nothing from a user's
+    placeholder.
+    """
     known = KnownReaches()
     own = (CompactGrant("b", "u/{user_id}/", "r"), CompactGrant("b", "in/{client}/", "w"))
     known.take("group", "t", "g1", ReachChange(6, own, SCOPES))
@@ -121,7 +127,7 @@ def test_a_groups_grants_are_filled_in_for_each_member() -> None:
 
 
 def test_who_left_a_group_has_nothing_of_it() -> None:
-    """The feed's word on a member says which groups count, whatever the token has."""
+    """The feed's entry of a member decides which groups count, not the token."""
     known = KnownReaches()
     claim = GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5, "", A), GroupPart("g2", 5, "", B)))
     known.take("reach", "t", "u1", ReachChange(6, (), SCOPES, "", ("g2", "g3")))
@@ -131,7 +137,9 @@ def test_who_left_a_group_has_nothing_of_it() -> None:
 
 
 def test_what_was_left_out_is_waited_for() -> None:
-    """Grants that only the feed has are never taken for none nor for all: 503 until it has them."""
+    """Grants that a token omits give 503 until the feed has them; they never count as none or as
+    all.
+    """
     own_left = caller(GrantsClaim(5, None, SCOPES))
     group_left = caller(GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5),)))
     for who, kind, name in ((own_left, "reach", "u1"), (group_left, "group", "g1")):
@@ -148,7 +156,7 @@ def test_what_was_left_out_is_waited_for() -> None:
 
 
 def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many callers come, what is remembered of them stays below a weight."""
+    """The cache of computed reaches has a maximum weight, and drops entries that have changed."""
     monkeypatch.setattr(reaches, "_MEMORY_WEIGHT", 50)
     known = KnownReaches()
     for number in range(200):
@@ -160,16 +168,18 @@ def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.Monk
     assert reached(known, caller(GrantsClaim(199, A * 8, SCOPES))) == reach_of(B)
 
 
-# ---- links ----
+# Links
 
 
 def test_a_link_ends_with_its_makers_right() -> None:
-    """It reads while its maker does; a change of the maker is judged anew, key by key."""
+    """A link is valid while its maker may read the key; each change of the maker is
+    applied to it.
+    """
     known = KnownReaches()
     maker = known.maker_of(caller(GrantsClaim(5, A, SCOPES)), "b", "a/")
     assert maker == Maker("u1", 5)
     assert known.still_reads("t", maker, "b", "a/x")
-    known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))  # what it was made by
+    known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))  # the link's own state
     assert known.still_reads("t", maker, "b", "a/x")
     known.take("reach", "t", "u1", ReachChange(6, (CompactGrant("b", "a/x", "r"),), SCOPES))
     assert known.still_reads("t", maker, "b", "a/x")
@@ -182,7 +192,9 @@ def test_a_link_ends_with_its_makers_right() -> None:
 
 
 def test_a_link_of_somebody_without_a_list() -> None:
-    """It reads until the maker has a list that does not."""
+    """A link of a maker without a list is valid until the maker gets a list that
+    excludes the key.
+    """
     known = KnownReaches()
     maker = known.maker_of(caller(), "b", "")
     assert maker == Maker("u1")
@@ -190,15 +202,15 @@ def test_a_link_of_somebody_without_a_list() -> None:
     known.take("reach", "t", "u1", ReachChange(1, A, SCOPES))
     assert not known.still_reads("t", maker, "b", "b/x")
     assert known.still_reads("t", maker, "b", "a/x")
-    # Made after that change, by a token that is older.
+    # Made after that change, with an older token.
     assert known.maker_of(caller(), "b", "a/") == Maker("u1", 1)
 
 
 @pytest.mark.parametrize("own", [(), EVERYTHING_COMPACT])
 @pytest.mark.parametrize("own_scopes", ["", SCOPES])
 def test_a_link_by_right_of_a_group(own: Compact, own_scopes: str) -> None:
-    """What the group gave, grants or the scope, is needed as long as the link is: its change, its
-    end, and that nobody knows of it any more, end the link.
+    """A link that needs a group's grants or scope ends when the group loses them. It also ends when
+    the service no longer knows the group.
     """
     known = KnownReaches()
     claim = GrantsClaim(5, own, own_scopes, "ann", (GroupPart("g1", 5, SCOPES, A),))
@@ -207,10 +219,10 @@ def test_a_link_by_right_of_a_group(own: Compact, own_scopes: str) -> None:
     alone = bool(own) and bool(own_scopes)
     assert known.still_reads("t", maker, "b", "a/x")
     assert KnownReaches().still_reads("t", maker, "b", "a/x") == alone
-    # Neither the grants nor the scope of the group.
+    # Neither the grants nor the scope of the group remain.
     known.take("group", "t", "g1", ReachChange(6))
     assert known.still_reads("t", maker, "b", "a/x") == alone
-    # The scope alone is enough where the grants are the maker's own, and the other way round.
+    # The group's scope is enough when the grants are the maker's own, and the reverse.
     known.take("group", "t", "g1", ReachChange(7, (), SCOPES))
     assert known.still_reads("t", maker, "b", "a/x") == bool(own)
     known.take("group", "t", "g1", ReachChange(8, A, ""))

@@ -1,4 +1,4 @@
-"""However changes, tokens and the feed come: what they come to is what `auth` keeps."""
+"""Random changes, tokens and readings of the feed: the computed reach equals the one of auth."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STEPS = st.lists(
 
 @dataclass
 class Auth:
-    """What `auth` keeps of one person and two groups, and the entries that nobody has heard yet."""
+    """The state of auth for one user and two groups, and the entries that are not read yet."""
 
     version: int = 1
     own: Compact = ()
@@ -89,8 +89,8 @@ class Auth:
 def test_whoever_has_heard_all_says_what_auth_says(
     steps: list[tuple[str, object, str]],
 ) -> None:
-    """However changes, tokens and the feed come: once all was heard every token, old or new, long
-    or short, comes to what `auth` keeps now.
+    """After the whole feed is read, each token has the reach and the scopes of auth. This is so for
+    any order of changes, and for tokens that are old or omit grants.
     """
     auth, known, tokens = Auth(), KnownReaches(), [GrantsClaim(1, (), SCOPES, "ann")]
     auth.grouped("g1", (), "")
@@ -119,7 +119,7 @@ def test_whoever_has_heard_all_says_what_auth_says(
 
 
 def _ask(known: KnownReaches, tokens: list[GrantsClaim]) -> None:
-    """Asks in between, so that something is remembered which is no longer true afterwards."""
+    """Compute reaches in between, so that the cache has entries that become invalid."""
     for token in tokens:
         try:
             known.resolve(caller(token))

@@ -1,4 +1,4 @@
-"""What is revoked is refused, by what was heard of the feed, cheaply and over restarts."""
+"""Revocations: refused tokens by the entries of the feed, cheap to check and kept over restarts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Followed:
         self.reader = Revocations(self.path, self.ticks)
 
     def hear(self) -> None:
-        """A second goes by."""
+        """Let a second pass, in which the follower polls."""
         self.follower.step()
         self.ticks.now += 1
 
@@ -72,7 +72,7 @@ class Followed:
         return slug(self.reader, who or principal())
 
     def restart(self) -> None:
-        """New processes on the same file."""
+        """Start new processes with the same file."""
         self.follower = FeedFollower(self.url, self.path, self.clock)
         self.follower.open()
         self.reader = Revocations(self.path, self.ticks)
@@ -86,7 +86,7 @@ def followed(tmp_path: Path) -> Iterator[Followed]:
 
 
 def test_each_kind_is_refused(followed: Followed) -> None:
-    """A token, a session, a subject and a tenant: each is refused alone, its neighbours are not."""
+    """A revoked token, session, subject or tenant is refused, and others are not."""
     feed = followed.feed
     feed.add("token", identifier="t-bad", until=NOW + 60)
     feed.add("session", identifier="s-bad", until=NOW + 60)
@@ -100,12 +100,12 @@ def test_each_kind_is_refused(followed: Followed) -> None:
     assert followed.slug(principal(session="s-good")) is None
     assert followed.slug(principal(parents=("t-good", "t-bad", "t-other"))) == "token-revoked"
     assert followed.slug(principal(parents=("t-good", "s-bad", "c-bad"))) is None
-    # A subject is one of its tenant.
+    # A subject belongs to its tenant.
     assert followed.slug(principal(subject="c-bad", tenant="other")) is None
 
 
 def test_what_is_active_again(followed: Followed) -> None:
-    """A client enabled and a tenant resumed are accepted from the next poll on."""
+    """An enabled client and a resumed tenant are accepted after the next poll."""
     followed.feed.add("subject", identifier="client-1")
     followed.feed.add("tenant", "suspended")
     followed.hear()
@@ -121,7 +121,9 @@ def test_what_is_active_again(followed: Followed) -> None:
 
 
 def test_states_of_tenants(followed: Followed) -> None:
-    """Deleted and purged tenants are refused like suspended ones, and only purged ones listed."""
+    """Deleted and purged tenants are refused like suspended ones; only purged ones are listed as
+    such.
+    """
     states: list[State] = ["suspended", "deleted", "purged"]
     for state in states:
         followed.feed.add("tenant", state, tenant=state)
@@ -134,8 +136,8 @@ def test_states_of_tenants(followed: Followed) -> None:
 
 
 def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> None:
-    """Tokens, sessions, subjects and suspensions of all others are refused as before, by who heard
-    the purge and by who reads the file that was written anew since.
+    """The purge of a tenant keeps the entries of all others, in memory and in the
+    rewritten file.
     """
     feed = followed.feed
     for tenant in ("demo", "gone"):
@@ -144,7 +146,7 @@ def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> 
         feed.add("subject", tenant=tenant, identifier="client-1")
     feed.add("tenant", "suspended", tenant="other")
     followed.hear()
-    # As auth does: of the tenant that is gone no older entry is left.
+    # As auth does: the feed has no older entry of a purged tenant.
     feed.entries = [one for one in feed.entries if one.tenant != "gone"]
     feed.add("tenant", "purged", tenant="gone")
     followed.hear()
@@ -158,7 +160,7 @@ def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> 
 
 
 def test_a_purged_tenant_leaves_no_reaches(followed: Followed) -> None:
-    """Entries that stay for good go with their tenant, and those of other tenants do not."""
+    """The purge of a tenant drops its permanent entries, and keeps those of other tenants."""
     for tenant in ("demo", "gone"):
         followed.feed.add("group", "changed", tenant=tenant, identifier=f"{tenant}-group")
         followed.feed.add("reach", "changed", tenant=tenant, identifier=f"{tenant}-user")
@@ -174,7 +176,7 @@ def test_a_purged_tenant_leaves_no_reaches(followed: Followed) -> None:
 
 
 def test_restart_without_the_feed(followed: Followed) -> None:
-    """After a restart of everything, with the feed down, what was revoked is still refused."""
+    """After a restart without the feed a revoked token is still refused."""
     followed.feed.add(identifier="t1", until=NOW + 600)
     followed.hear()
     followed.feed.status = 503
@@ -184,7 +186,7 @@ def test_restart_without_the_feed(followed: Followed) -> None:
 
 
 def test_no_feed_yet(followed: Followed) -> None:
-    """Before anything was heard everybody is accepted, and the reader says so."""
+    """Before the first poll every token is accepted, and the reader reports the missing feed."""
     followed.feed.status = 503
     followed.hear()
     assert followed.slug() is None
@@ -196,7 +198,7 @@ def test_no_feed_yet(followed: Followed) -> None:
 
 
 def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
-    """A poll that fails and a restart do not make the knowledge look fresher than it is."""
+    """The age is that of the last successful poll, after a failed poll and after a restart too."""
     followed.follower = FeedFollower(followed.url, followed.path)
     followed.hear()
     assert followed.reader.error() is None
@@ -215,7 +217,7 @@ def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
 
 
 def test_many_pages(followed: Followed) -> None:
-    """More entries than a page holds are all heard in one poll, each page asked for once."""
+    """More entries than a page holds are read in one poll, each page once."""
     for number in range(2 * PAGE_ENTRIES + 5):
         followed.feed.add(identifier=f"t-{number}", until=NOW + 60)
     followed.hear()
@@ -228,7 +230,7 @@ def test_many_pages(followed: Followed) -> None:
 
 
 def test_expired_entries_are_dropped(followed: Followed) -> None:
-    """Entries past their time go from the file and from memory; the others stay."""
+    """Expired entries are dropped from the file and from memory."""
     for number in range(3000):
         followed.feed.add(identifier=f"t-{number}", until=NOW + 60)
     followed.feed.add(identifier="t-long", until=NOW + 6000)
@@ -246,7 +248,9 @@ def test_expired_entries_are_dropped(followed: Followed) -> None:
 
 
 def test_feed_begins_anew(followed: Followed) -> None:
-    """A feed that began anew is read from 0: tenants are what it says, revoked tokens stay so."""
+    """A feed that begins again is read from 0: it decides about tenants, and revoked tokens stay
+    refused.
+    """
     followed.feed.add("tenant", "suspended", tenant="old")
     followed.feed.add("subject", identifier="c-old")
     followed.feed.add(identifier="t-old", until=NOW + 60)
@@ -275,7 +279,7 @@ def test_feed_begins_anew(followed: Followed) -> None:
     ],
 )
 def test_bad_answers(followed: Followed, body: bytes) -> None:
-    """An answer that is no page of the feed changes nothing that is known."""
+    """A response that is no page of the feed changes no known entry."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     followed.feed.body = body
@@ -292,15 +296,13 @@ class NextEntry(Revocation, frozen=True, kw_only=True):
 
 
 def hear_next(followed: Followed, *entries: Revocation) -> None:
-    """Hears entries of a newer release."""
+    """Add entries of a newer release to the feed, and let them be read."""
     followed.feed.entries += entries
     followed.hear()
 
 
 def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
-    """Entries of a kind that only a newer release knows are passed over, those around them count,
-    and it is said once.
-    """
+    """An entry of an unknown kind is skipped and reported once; the other entries count."""
     hear_next(
         followed,
         entry(1, identifier="t1"),
@@ -320,10 +322,10 @@ def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_the_least_that_an_entry_has(followed: Followed) -> None:
-    """An entry that is not known needs a number and a kind; blanks between members do not count."""
+    """An unknown entry needs a number and a kind only; blanks between members are ignored."""
     followed.feed.body = b'{\n "entries": [\n  {"seq": 1,\n "kind": "next"}],\n "latest": 1}'
     with pytest.raises(FeedError, match="order"):
-        followed.follower.poll()  # this page again, where the next one was asked for
+        followed.follower.poll()  # the follower gets the same page again instead of the next
     followed.feed.body = b'{"entries": [], "latest": 1}'
     followed.hear()
     followed.restart()
@@ -332,9 +334,7 @@ def test_the_least_that_an_entry_has(followed: Followed) -> None:
 
 
 def test_what_is_not_known_is_kept(followed: Followed) -> None:
-    """A newer release that takes over the file finds in it what this one did not understand, also
-    when it was written anew meanwhile.
-    """
+    """The file keeps unknown entries for a newer release, also when it is rewritten."""
     known = NextEntry(seq=1, kind="tenant", tenant="acme", state="suspended")
     hear_next(followed, known, NextEntry(seq=2, kind="next"))
     hear_next(followed, newest := NextEntry(seq=3, kind="next"))
@@ -354,14 +354,14 @@ def test_what_is_not_known_is_kept(followed: Followed) -> None:
     ],
 )
 def test_unknown_states(followed: Followed, found: Revocation, refused: str) -> None:
-    """Who is in a state that only a newer release knows is refused, rather than let in."""
+    """A token, subject or tenant in an unknown state is refused."""
     hear_next(followed, found)
     assert followed.slug() == refused
     assert followed.reader.purged() == frozenset()
 
 
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
-    """Revocations come from the address that was set, or not at all."""
+    """The follower follows no redirect, so revocations come from the configured URL only."""
     with serving_feed(FakeFeed()) as canary:
         elsewhere = Reply(status=302, headers={"Location": f"{canary.url}/feed"})
         with serving(lambda _: elsewhere) as server:
@@ -372,7 +372,7 @@ def test_redirects_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_half_a_line(followed: Followed) -> None:
-    """Half a line, as a power cut leaves it, is read again from the feed and spoils nothing."""
+    """Half a line, as a power failure leaves it, is read again from the feed."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     followed.feed.add(identifier="t2", until=NOW + 60)
@@ -386,7 +386,7 @@ def test_half_a_line(followed: Followed) -> None:
 
 
 def test_a_damaged_line(followed: Followed) -> None:
-    """A damaged file is read as far as that goes, and made whole from the feed."""
+    """A damaged file is read up to the damage, and repaired from the feed."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.feed.add("tenant", "suspended", tenant="acme")
     followed.hear()
@@ -401,7 +401,7 @@ def test_a_damaged_line(followed: Followed) -> None:
 
 
 def test_looking_is_rare(followed: Followed) -> None:
-    """However many requests come, the file is looked at no more than twice a second."""
+    """The file is checked at most twice a second, however many requests arrive."""
     followed.hear()
     assert followed.slug() is None
     followed.feed.add(identifier="t1", until=NOW + 60)
@@ -413,7 +413,7 @@ def test_looking_is_rare(followed: Followed) -> None:
 
 
 class Slow(type(Path())):  # type: ignore[misc]
-    """The path of a file that nobody opens until `go` is set; `asked` is set by who wants to."""
+    """The path of a file that cannot be opened until `go` is set; an attempt sets `asked`."""
 
     asked: Event
     go: Event
@@ -426,7 +426,7 @@ class Slow(type(Path())):  # type: ignore[misc]
 
 @pytest.mark.parametrize("idle", [1, 3600], ids=["a second", "an hour"])
 def test_nobody_goes_on_with_old_knowledge(tmp_path: Path, idle: int) -> None:
-    """While one thread reads the file no other one goes on with what was known a second ago."""
+    """While one thread reads the file, no other thread uses entries that are a second old."""
     path, ticks = Slow(tmp_path / "revocations.jsonl"), Clock(0)
     path.asked, path.go = Event(), Event()
     path.go.set()
@@ -441,7 +441,7 @@ def test_nobody_goes_on_with_old_knowledge(tmp_path: Path, idle: int) -> None:
         first = threads.submit(slug, reader, principal())
         assert path.asked.wait(60)
         second = threads.submit(slug, reader, principal())
-        wait([second], timeout=0.1)  # who goes on at once is there by now
+        wait([second], timeout=0.1)  # a thread that does not wait would have ended by now
         path.go.set()
         assert [first.result(60), second.result(60)] == ["token-revoked"] * 2
 
@@ -456,14 +456,16 @@ _CHANGES = st.lists(
 )
 
 
-@settings(deadline=None)  # it syncs files, and other tests use the disk
+@settings(deadline=None)  # the test syncs files, and other tests use the disk
 @given(batches=st.lists(_CHANGES, max_size=5), restarts=st.sets(st.integers(0, 5)))
 def test_the_last_word_holds(
     tmp_path_factory: pytest.TempPathFactory,
     batches: list[list[tuple[str, str, bool]]],
     restarts: set[int],
 ) -> None:
-    """However entries come, and whenever processes restart, each thing's last entry decides."""
+    """The last entry about a token, session, subject or tenant decides, in any order and over
+    restarts.
+    """
     path = tmp_path_factory.mktemp("feed") / "revocations.jsonl"
     feed, ticks = FakeFeed(), Clock(0)
     follower, reader = _direct(feed, path), Revocations(path, ticks)
@@ -495,7 +497,7 @@ def test_the_last_word_holds(
 
 
 def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
-    """A follower that asks the fake without a network."""
+    """Return a follower that reads the fake feed without a network."""
     follower = FeedFollower("http://feed.test", path)
 
     def page(after: int) -> feed_follower._Page:
@@ -506,7 +508,7 @@ def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
 
 
 def test_entries_are_what_auth_writes() -> None:
-    """The contract's fields, as JSON, so that neither service changes them alone."""
+    """An entry has exactly these members in JSON, so neither service can change them alone."""
     made = entry(7, "tenant", "suspended", tenant="acme")
     assert msgspec.json.decode(msgspec.json.encode(made)) == {
         "seq": 7,
@@ -522,7 +524,7 @@ def test_entries_are_what_auth_writes() -> None:
 
 
 def test_a_full_disk(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a line that a full disk took is taken back, and heard anew when there is room."""
+    """Half a line on a full disk is removed, and read again when space is free."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     before = followed.path.read_bytes()

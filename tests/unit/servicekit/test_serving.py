@@ -1,4 +1,4 @@
-"""What `serve` does in a container before uWSGI."""
+"""`serve` in a container: what it prepares before uWSGI starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from servicekit.settings import SettingsError
 def test_counters_of_an_earlier_container_are_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each start counts from nothing, in a folder of its own."""
+    """Each start uses a new, empty folder for metrics."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for _ in range(2):
         environ: dict[str, str] = {}
@@ -29,7 +29,9 @@ def test_counters_of_an_earlier_container_are_gone(
 def test_the_instance_is_the_host_unless_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a pod gateway and upload have one host name, and so one spool."""
+    """The instance is the host name unless it is named, so gateway and upload in a pod share a
+    spool.
+    """
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environ = {"WHARF_INSTANCE": ""}
     serving.environment("upload", environ)
@@ -42,7 +44,7 @@ def test_the_instance_is_the_host_unless_it_is_named(
 def test_outside_of_an_image_it_says_what_to_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line, which names `make run`."""
+    """Outside an image the command says in one line to use `make run`."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(SettingsError, match="make run"):
         serving.ini_file("auth")

@@ -1,4 +1,4 @@
-"""Settings: read once, checked at start, wrong ones named in one line."""
+"""Settings: read once and checked at startup; a wrong one is named in one line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def test_values_take_the_type_of_their_field() -> None:
     ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "\u0667", "+5", "abc", "0x10", "--5"],
 )
 def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
-    """A number out of range, or written in a way that is open to doubt, stops the process."""
+    """A number that is out of range or not plainly written is refused with variable, value and
+    range.
+    """
     with pytest.raises(SettingsError) as caught:
         read(Example, {"WHARF_MAX_BODY_BYTES": text})
     line = str(caught.value)
@@ -64,66 +66,68 @@ def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
 
 
 def test_number_with_a_floor_only() -> None:
-    """The message says what is allowed, also without a maximum."""
+    """The message states the range also without a maximum."""
     with pytest.raises(SettingsError, match="of 0 or more"):
         read(Example, {"WHARF_FLOOR": "-3"})
 
 
 def test_wrong_choice_lists_the_choices() -> None:
-    """A choice that does not exist is answered with those that do."""
+    """An unknown choice is refused with the list of choices."""
     with pytest.raises(SettingsError, match="WHARF_MODE='fast': allowed are full, relaxed"):
         read(Example, {"WHARF_MODE": "fast"})
 
 
 def test_wrong_boolean() -> None:
-    """A boolean is true or false, not nearly so."""
+    """A value that is not a boolean is refused."""
     with pytest.raises(SettingsError, match="WHARF_LOUD='maybe'"):
         read(Example, {"WHARF_LOUD": "maybe"})
 
 
 def test_missing_setting_says_what_it_is() -> None:
-    """A setting without a default is asked for with its meaning."""
+    """A missing setting is named with its meaning."""
     with pytest.raises(SettingsError, match="WHARF_DATA is not set: The folder of all data"):
         read(Needy, {})
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """Compose files pass unset variables on as empty ones."""
+    """An empty variable counts as unset, because Compose files pass unset variables on as empty
+    ones.
+    """
     assert read(Example, {"WHARF_MODE": ""}).mode == "full"
 
 
 def test_secret_comes_from_a_file(tmp_path: Path) -> None:
-    """A secret may lie in a file, whose last line end does not count."""
+    """A secret may be in a file, whose last line end is removed."""
     (tmp_path / "secret").write_text("s3cret\n")
     found = read(Example, {"WHARF_PASSWORD_FILE": str(tmp_path / "secret")})
     assert found.password == "s3cret"
 
 
 def test_missing_secret_file_is_named(tmp_path: Path) -> None:
-    """A secret's file that cannot be read stops the process and is named."""
+    """A secret's file that cannot be read is named."""
     with pytest.raises(SettingsError, match=r"WHARF_PASSWORD_FILE=.*absent.*No such file"):
         read(Example, {"WHARF_PASSWORD_FILE": str(tmp_path / "absent")})
 
 
 def test_only_secrets_come_from_files(tmp_path: Path) -> None:
-    """`…_FILE` of an ordinary setting is not looked at."""
+    """The variable `…_FILE` of a setting that is no secret is ignored."""
     (tmp_path / "mode").write_text("relaxed")
     assert read(Example, {"WHARF_MODE_FILE": str(tmp_path / "mode")}).mode == "full"
 
 
 def test_secrets_are_not_shown() -> None:
-    """A secret is in no `repr`, so it is in no log."""
+    """A secret is not in `repr`, so it is not logged."""
     assert "s3cret" not in repr(read(Example, {"WHARF_PASSWORD": "s3cret"}))
 
 
 def test_settings_do_not_change() -> None:
-    """Settings are read once."""
+    """Settings cannot be changed after they are read."""
     with pytest.raises(AttributeError):
         Example().mode = "relaxed"  # type: ignore[misc]
 
 
 def test_table_has_every_setting() -> None:
-    """The documentation is made from the declarations."""
+    """The table for the documentation has every setting."""
     rows = table(Example)
     assert rows[0] == ("WHARF_MAX_BODY_BYTES", "10", "Largest body in bytes.")
     assert len(rows) == 7

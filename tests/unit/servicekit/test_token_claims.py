@@ -17,7 +17,7 @@ from tests.servers.auth import Clock
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "iss", "aud", "sub", "tid", "jti"])
 def test_missing_claims_are_refused(issuer: Issuer, verifier: Verifier, claim: str) -> None:
-    """Row 54: every claim that is relied on has to be there."""
+    """Row 54: a token without one of the required claims is refused."""
     with pytest.raises(MalformedToken, match=claim):
         verifier.verify(issuer.token(**{claim: None}))
 
@@ -25,7 +25,9 @@ def test_missing_claims_are_refused(issuer: Issuer, verifier: Verifier, claim: s
 def test_expired_tokens_are_refused_after_the_leeway(
     issuer: Issuer, verifier: Verifier, clock: Clock
 ) -> None:
-    """Row 55: a token ends a minute after its expiry, for clocks that differ, and not later."""
+    """Row 55: a token is valid until a minute after its expiry, because clocks differ, and not
+    longer.
+    """
     token = issuer.token(exp=int(clock()) + 10)
     clock.now += 10 + LEEWAY_SECONDS - 2
     assert verifier.verify(token).tenant == "demo"
@@ -40,14 +42,14 @@ def test_expired_tokens_are_refused_after_the_leeway(
 def test_parents_are_ids_of_a_few_tokens(
     issuer: Issuer, verifier: Verifier, parents: object
 ) -> None:
-    """A chain that cannot be read is never passed over: the token is refused."""
+    """A token whose `parents` cannot be read is refused."""
     with pytest.raises(MalformedToken, match="parents"):
         verifier.verify(issuer.token(parents=parents))
 
 
 def test_parents_of_a_token(issuer: Issuer, verifier: Verifier) -> None:
-    """Its principal has them in their order; a token without the claim, or with a ticket alone, has
-    none.
+    """The principal has the token's parents in order, and is original without
+    parents and a ticket.
     """
     names = [f"p{number}" for number in range(MAX_PARENTS)]
     found = verifier.verify(issuer.token(parents=names))

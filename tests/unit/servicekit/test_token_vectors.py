@@ -42,7 +42,7 @@ class KeySet:
 
 @pytest.fixture(scope="module")
 def vector_verifier() -> Verifier:
-    """Knows the file's key, and lives at the file's moment."""
+    """Return a verifier with the file's keys and the file's time."""
     return Verifier(
         KeySet(CONTENT["keys"]),
         issuer=CONTENT["issuer"],
@@ -52,30 +52,32 @@ def vector_verifier() -> Verifier:
 
 
 def name(vector: Vector) -> str:
-    """A test's id."""
+    """Return a test's id."""
     return ascii(f"{vector.group}: {vector.comment}")
 
 
 @pytest.mark.parametrize("group", dict.fromkeys(one.group for one in VECTORS))
 def test_vectors(vector_verifier: Verifier, group: str) -> None:
-    """Rows 49 to 51, 54 to 59: each token is taken, or refused by the word that the file says."""
+    """Rows 49 to 51, 54 to 59: each token is accepted, or refused with the error that the file
+    names.
+    """
     faults = {one.comment: fault(vector_verifier, one) for one in VECTORS if one.group == group}
     assert {comment: what for comment, what in faults.items() if what} == {}
 
 
 def fault(verifier: Verifier, vector: Vector) -> str:
-    """What is wrong with the verifier's judgement of a token; empty where nothing is."""
+    """Return what is wrong with the verifier's result for a token, or an empty text."""
     try:
         principal = verifier.verify(vector.token)
     except TokenError as error:
-        # One that may be refused is refused for any reason.
+        # A token that may be refused is refused for any reason.
         allowed = ERRORS.get(vector.result, TokenError)
         if vector.result == "valid" or not isinstance(error, allowed):
             return repr(error)
         # An error's text may be shown and logged.
         told = any(len(part) > 9 and part in str(error) for part in vector.token.split("."))
         return f"tells the token: {error}" if told else ""
-    # With two members of a name the last one holds.
+    # Of two members with one name the last counts.
     whose = (principal.tenant, principal.subject)
     right = {"valid": whose == ("vectors", "client-1"), "acceptable": whose[0] == "vectors"}
     return "" if right.get(vector.result) else f"taken as that of {whose}"
@@ -92,13 +94,13 @@ def test_the_file_is_what_the_tables_say() -> None:
 
 
 def test_names_are_unique() -> None:
-    """A failing vector can be found by its group and comment."""
+    """A vector is identified by its group and comment."""
     names = [name(vector) for vector in VECTORS]
     assert sorted(set(names)) == sorted(names)
 
 
 def test_canaries_are_never_asked() -> None:
-    """Row 51: no address in a token's header causes any traffic."""
+    """Row 51: the verifier requests no address that a token's header names."""
     key = rsa.generate_private_key(65537, 2048)
     with serving(lambda _: Reply(b'{"keys": []}')) as canary:
         maker = Maker(key, "k", "http://wharf.test/auth", "upload", 1_000_000, canary.url)

@@ -1,4 +1,4 @@
-"""Access tokens: what test_token_vectors.py does not say (odd keys, length), and the memory."""
+"""Access tokens: unusual keys, length, and the cache of verified tokens."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.servers.forging import assembled, rs256
 
 
 def test_good_token_gives_its_claims(issuer: Issuer, verifier: Verifier) -> None:
-    """A good token names tenant, subject and scopes."""
+    """A valid token gives tenant, subject and scopes."""
     principal = verifier.verify(issuer.token(scope="files:read files:write"))
     assert (principal.tenant, principal.subject) == ("demo", "client-1")
     assert principal.scopes == {"files:read", "files:write"}
 
 
 def test_token_without_scope_has_none(issuer: Issuer, verifier: Verifier) -> None:
-    """A token without the claim `scope` allows nothing."""
+    """A token without the claim `scope` has no scopes."""
     assert verifier.verify(issuer.token(scope=None)).scopes == frozenset()
 
 
@@ -46,7 +46,7 @@ def test_header_algorithm_must_be_the_keys(verifier: Verifier, issuer: Issuer) -
 
 
 def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
-    """A key of 1024 bits is refused even when the issuer publishes it."""
+    """A key of 1,024 bits verifies no token, even when the issuer publishes it."""
     weak = Issuer()
     weak.private_key = rsa.generate_private_key(65537, 1024)
     weak._jwk = jwt.PyJWK(weak.public_jwk())
@@ -58,18 +58,20 @@ def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
 
 
 def test_long_tokens_are_refused(issuer: Issuer, verifier: Verifier) -> None:
-    """Row 59: a token of 64 KiB is refused for its length, though all else in it is right."""
+    """Row 59: a token of 64 KiB is refused because of its length, even when it is
+    otherwise valid.
+    """
     token = issuer.token(pad="x" * 65536)
     assert len(token) > MAX_TOKEN_BYTES
     with pytest.raises(MalformedToken, match="longer than"):
         verifier.verify(token)
 
 
-# the memory of verified tokens
+# The cache of verified tokens
 
 
 class CountingKeys:
-    """Counts how often a key is looked for, which is once for each verification."""
+    """Keys that count their look-ups, one for each verification."""
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer, self.lookups = issuer, 0
@@ -80,7 +82,7 @@ class CountingKeys:
 
 
 def test_verified_tokens_are_remembered_for_seconds(issuer: Issuer, clock: Clock) -> None:
-    """The same token is verified once in a few seconds, and then again."""
+    """A token is verified once in a few seconds, and then again."""
     keys = CountingKeys(issuer)
     verifier = Verifier(keys, issuer=ISSUER, audience=AUDIENCE, cache_seconds=3, clock=clock)
     token = issuer.token()
@@ -93,7 +95,7 @@ def test_verified_tokens_are_remembered_for_seconds(issuer: Issuer, clock: Clock
 
 
 def test_refused_tokens_are_not_remembered(issuer: Issuer, clock: Clock) -> None:
-    """A flood of bad tokens does not push out the good ones."""
+    """A refused token is not cached, so that bad tokens cannot displace good ones."""
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, clock=clock)
     for _ in range(3):
         with pytest.raises(TokenError):
@@ -102,7 +104,7 @@ def test_refused_tokens_are_not_remembered(issuer: Issuer, clock: Clock) -> None
 
 
 def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
-    """However many tokens come, only so many are remembered."""
+    """The cache has a maximum number of tokens."""
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_entries=4, clock=clock)
     for _ in range(11):
         verifier.verify(issuer.token())
@@ -110,7 +112,7 @@ def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
 
 
 def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
-    """Long tickets, which a tenant makes as many of as it likes, fill no more than their share."""
+    """The cache has a maximum number of bytes, so long tickets cannot fill the memory."""
     types = [f"image/x-{number:040}" for number in range(80)]
     ticket = {"bucket": "default", "prefix": "", "allowed_types": types}
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_bytes=30_000, clock=clock)
@@ -118,7 +120,7 @@ def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
     for _ in range(11):
         token = issuer.token(ticket=ticket)
         assert 5000 < len(token) < 8000
-        for _ in range(2):  # the same one again takes no more room
+        for _ in range(2):  # the same token a second time takes no more space
             clock.now += 4
             verifier.verify(token)
         remembered.append(len(verifier._cache))

@@ -1,4 +1,4 @@
-"""`traceparent`: what W3C Trace Context allows, and nothing else."""
+"""`traceparent`: exactly the fields that W3C Trace Context allows are accepted."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ FIELD = f"00-{TRACE}-{PARENT}-01"
 
 
 def digits(count: int) -> st.SearchStrategy[str]:
-    """So many hex digits, not all of them 0."""
+    """Return a strategy for this number of hex digits that are not all 0."""
     return st.text(HEX, min_size=count, max_size=count).filter(lambda text: set(text) != {"0"})
 
 
 @given(trace=digits(32), parent=digits(16), flags=st.integers(0, 255))
 def test_what_is_well_formed_is_read(trace: str, parent: str, flags: int) -> None:
-    """Every field of version 00 is read as it says, unknown flags included."""
+    """A well-formed field of version 00 is parsed, with unknown flags too."""
     found = parse(f"00-{trace}-{parent}-{flags:02x}")
     assert found == TraceParent(trace, parent, sampled=flags % 2 == 1)
 
 
 @given(version=st.integers(1, 254), more=st.text(max_size=20))
 def test_later_versions_may_say_more(version: int, more: str) -> None:
-    """Only behind a hyphen, and not in version 00."""
+    """A later version may have more data after a hyphen; version 00 may not."""
     assert parse(f"{version:02x}{FIELD[2:]}-{more}") == TraceParent(TRACE, PARENT, sampled=True)
     assert parse(f"{FIELD}-{more}") is None
 
 
 @given(st.text(max_size=60))
 def test_any_other_text_is_ignored(text: str) -> None:
-    """No text raises, and what is taken has the form."""
+    """No text raises an error, and an accepted field has a valid trace id."""
     found = parse(text)
     if found is not None:
         assert is_trace_id(found.trace_id)
@@ -43,7 +43,7 @@ def test_any_other_text_is_ignored(text: str) -> None:
 
 @given(place=st.integers(0, len(FIELD) - 1), character=st.characters())
 def test_one_wrong_character_is_enough(place: int, character: str) -> None:
-    """Whatever is not a hex digit, or not the hyphen in its place, makes the field worthless."""
+    """One wrong character makes the field invalid."""
     wrong = character != "-" if FIELD[place] == "-" else character not in HEX
     found = parse(FIELD[:place] + character + FIELD[place + 1 :])
     if wrong:
@@ -67,5 +67,5 @@ def test_one_wrong_character_is_enough(place: int, character: str) -> None:
     ],
 )
 def test_what_the_standard_forbids(field: str | None) -> None:
-    """Each of these is as good as no field."""
+    """A field that the standard forbids is ignored."""
     assert parse(field) is None

@@ -21,14 +21,16 @@ NEEDED = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/"}
 
 @given(st.dictionaries(TEXT, TEXT, max_size=20))
 def test_variables_come_back(variables: dict[str, str]) -> None:
-    """What is packed is read again, byte for byte."""
+    """Variables that are packed are read again unchanged."""
     packet = packet_of({**variables, **NEEDED})
     assert size_of(packet[:HEADER_BYTES]) == len(packet) - HEADER_BYTES
     assert environ_of(packet[HEADER_BYTES:]) == {**variables, **NEEDED}
 
 
 def test_a_header_field_in_two_lines() -> None:
-    """The lines of a header field are one list (RFC 9110, 5.3); of others the last counts."""
+    """The lines of one header field become one list (RFC 9110, 5.3); of other variables the last
+    counts.
+    """
     lines = [("HTTP_A", "1"), ("OTHER", "1"), ("HTTP_A", "2"), ("OTHER", "2"), ("HTTP_A", "3")]
     packet = b"".join(
         packet_of({name: value})[HEADER_BYTES:] for name, value in [*lines, *NEEDED.items()]
@@ -38,7 +40,7 @@ def test_a_header_field_in_two_lines() -> None:
 
 @given(st.binary(max_size=200))
 def test_nonsense_is_refused(packet: bytes) -> None:
-    """Whatever comes is a request, or the one error."""
+    """Any bytes are read as a request or refused with `MalformedPacket`."""
     try:
         environ = environ_of(packet)
     except MalformedPacket:
@@ -54,6 +56,6 @@ def test_other_kinds_of_packets() -> None:
 
 
 def test_answers() -> None:
-    """An answer has its length, and one without a body none."""
+    """A response has its length, and a response without a body has none."""
     assert response_of(204, [("A", "b")], b"") == b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n"
     assert response_of(460, [], b"x") == (b"HTTP/1.1 460 Refused\r\nContent-Length: 1\r\n\r\nx")
