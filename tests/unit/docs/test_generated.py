@@ -1,4 +1,4 @@
-"""The pages that are made from the code say what the code says."""
+"""The generated pages match the code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_no_generated_page_is_stale() -> None:
-    """`make docs` was run after the last change of a setting or a problem."""
+    """Each generated page is current: `make docs` was run after the last change of its source."""
     command = [sys.executable, str(ROOT / "docs/generate.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_stale_page_is_named(tmp_path: Path) -> None:
-    """A page that is missing, or differs in one character, is stale."""
+    """A page that is missing, or that differs in one character, is named as stale."""
     pages = {"missing.md": "a\n", "changed.md": "b\n", "good.md": "c\n"}
     (tmp_path / "changed.md").write_text("b \n")
     (tmp_path / "good.md").write_text("c\n")
@@ -29,12 +29,12 @@ def test_a_stale_page_is_named(tmp_path: Path) -> None:
 
 
 def test_default_paths_do_not_name_this_machine() -> None:
-    """The page is the same wherever it is made."""
+    """The page of settings contains no path of the machine that generates it."""
     assert os.getcwd() not in generate.settings_page()
 
 
 def test_every_problem_has_a_page_at_its_type() -> None:
-    """`type` is an address that explains the problem; the index links to all of them."""
+    """Each problem has a page at the path of its `type`, and the index links to all of them."""
     pages = generate.problem_pages()
     for _, catalogue in generate.CATALOGUES:
         for problem in catalogue.by_slug.values():
@@ -43,13 +43,15 @@ def test_every_problem_has_a_page_at_its_type() -> None:
 
 
 def test_slugs_are_unique_over_all_services() -> None:
-    """The gateway has one page for a slug, whoever answers with it."""
+    """A problem's slug is unique over all services, because the gateway has one page for a slug."""
     slugs = [slug for _, catalogue in generate.CATALOGUES for slug in catalogue.by_slug]
     assert len(slugs) == len(set(slugs))
 
 
 def test_problem_pages_need_nothing_that_the_gateway_forbids() -> None:
-    """The Content-Security-Policy is `default-src 'none'`: no style, no script, no picture."""
+    """The problem pages have no style, script or picture, as their policy `default-src 'none'`
+    demands.
+    """
     pages = generate.problem_pages()
     assert len(pages) > 50
     for name, page in pages.items():

@@ -1,4 +1,4 @@
-"""The pages that lead a newcomer through the tree name files and calls that are there."""
+"""Pages that introduce the code name only files and functions that exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 UPLOAD = ROOT / "services/upload/src/wharf_upload"
 ARCHITECTURE = ROOT / "docs/architecture.md"
 PAGES = (ARCHITECTURE, ROOT / "docs/glossary.md", *sorted((ROOT / "docs/how-to").glob("*.md")))
-# Names of files are in backticks; other endings are those of data, which no tree holds.
+# Names of files are in backticks; names with other endings are data, which no repository has.
 _FILE = re.compile(
     r"`([\w.<>-]+\.py|[\w./<>-]+/(?:[\w.<>-]+\.(?:py|md|ya?ml|template|conf|ini|sh))?)`"
 )
@@ -25,26 +25,26 @@ WAYS = {"The way of a small PUT": 15, "The way of a tus PATCH": 25}
 
 
 def _named(page: Path) -> set[str]:
-    """The files and folders that a page names; `<what>` stands for a name that is free."""
+    """Return the files and folders that a page names; `<what>` stands for any name."""
     names = _FILE.findall(page.read_text(encoding="utf-8"))
     return {name for name in names if not name.startswith(("/", "<"))}
 
 
 def _exists(name: str, page: Path) -> bool:
-    """Whether a file is there: below the root, the upload service, or the folder of its page."""
+    """Tell whether a file exists below the root, the upload service, or the folder of its page."""
     place = name.partition("<")[0].rpartition("/")[0] if "<" in name else name
     bases = (ROOT,) if name.startswith(_TOP) else (ROOT, UPLOAD, page.parent, ROOT / "deploy/nginx")
     return any((base / place).exists() for base in bases)
 
 
 def _section(title: str) -> str:
-    """The text below a heading of the architecture's page."""
+    """Return the text below a heading of docs/architecture.md."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
     return text.partition(f" {title}\n")[2].partition("\n#")[0]
 
 
 def _functions(module: Path) -> set[str]:
-    """The functions of a module, methods as `Class.method`."""
+    """Return the functions of a module, methods as `Class.method`."""
     found = set()
     for node in ast.parse(module.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
@@ -57,12 +57,14 @@ def _functions(module: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_exist(page: Path) -> None:
-    """No page sends its reader to a file that was moved or removed."""
+    """Each file that a page names exists."""
     assert {name for name in _named(page) if not _exists(name, page)} == set()
 
 
 def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
-    """Old names, with and without a top folder, are no files any more; free names need a folder."""
+    """A missing file is noticed, with or without a top folder; a name with `<…>` needs its folder
+    only.
+    """
     page = tmp_path / "page.md"
     page.write_text("`records/rows.py` `tests/none/test_x.py` `none/<what>.py` `routes/<what>.py`")
     missing = {name for name in _named(page) if not _exists(name, page)}
@@ -71,7 +73,7 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", WAYS)
 def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
-    """The steps are numbered, few, each in a module of its own, and each names a function there."""
+    """A way's steps are numbered and few, and each names a function in a module of its own."""
     steps = _STEP.findall(_section(title))
     assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert 5 < len(steps) <= WAYS[title]
@@ -82,7 +84,7 @@ def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
 
 
 def test_every_room_of_upload_is_in_the_table() -> None:
-    """A room that is new says in the table what it holds; one that is gone is not named."""
+    """The table of upload's packages has exactly the existing packages."""
     folders = {
         path.name for path in UPLOAD.iterdir() if path.is_dir() and path.name != "__pycache__"
     }
@@ -90,7 +92,7 @@ def test_every_room_of_upload_is_in_the_table() -> None:
 
 
 def test_the_index_of_the_how_tos_lists_all() -> None:
-    """Each page of the folder is linked from its index."""
+    """The index of the how-tos links to each page of the folder."""
     folder = ROOT / "docs/how-to"
     linked = set(_LINK.findall((folder / "README.md").read_text(encoding="utf-8")))
     assert linked == {path.name for path in folder.glob("*.md")} - {"README.md"}

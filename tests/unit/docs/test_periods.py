@@ -1,4 +1,4 @@
-"""docs/periods.md says of each period what makes it, and which test holds it."""
+"""docs/periods.md names for each period the values that make it and the test that checks it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PERIOD = re.compile(r"(\d[\d,.]*|an?|one|two|three|four|five|ten|half an) (\w+)
 _ROW = re.compile(r"^\| ([^|`]+) \| ([^|]+) \| ([^|]+) \| ([^|]*`tests/[^|]+) \|$", re.MULTILINE)
 _VALUE = re.compile(r"`([A-Za-z_][\w.]*)` = (\d[\d.]*)( at most)?")
 _TEXT = re.compile(r"`([^`]+)` in `([^`]+/[^`]+)`")
-# What is promised of a change or a wait: such words are no measurement.
+# Promises about a change or a wait; figures from measurements do not use these words.
 _PROMISE = re.compile(
     r"(?:within|after at most|for at most|at most once in) (?:up to )?"
     r"((?:\d[\d,.]*|an?|one|two|three|four|five|ten|half an) "
@@ -36,7 +36,7 @@ _PROMISE = re.compile(
 
 
 class Row(NamedTuple):
-    """A row of the page: the period in seconds, if it has a number, and its cells."""
+    """A row of the page: the period in seconds, when it has a number, and its cells."""
 
     seconds: float | None
     what: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def seconds_of(text: str) -> float | None:
-    """Return a period of the docs in seconds; `None` where it has no number."""
+    """Return a period of the docs in seconds, or `None` when it has no number."""
     found = _PERIOD.fullmatch(text.strip())
     if found is None:
         return None
@@ -68,7 +68,7 @@ def defaults() -> dict[str, float]:
 
 
 def value_of(name: str) -> float:
-    """Return a constant of the code or the default of a setting, in seconds."""
+    """Return a constant of the code, or the default of a setting, in seconds."""
     if name.startswith("WHARF_"):
         return defaults()[name]
     module, _, constant = name.rpartition(".")
@@ -79,14 +79,16 @@ def value_of(name: str) -> float:
 
 
 def values(row: Row) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield the name, what the page says, what the code has, and whether it is a part of more."""
+    """Yield for each value its name, the page's number, the code's number, and whether it is a
+    maximum.
+    """
     for name, said, part in _VALUE.findall(row.made_by):
         factor = 86400 if name.endswith("_DAYS") else 1
         yield name, factor * float(said), value_of(name), bool(part)
 
 
 def test_there_are_rows() -> None:
-    """Each table's rows are read: none is in a form that this test passes over."""
+    """Each row of each table is read, so none has a form that this test ignores."""
     lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
     headings = [line for line in lines if line.startswith("| period |")]
     assert len(ROWS) == len(lines) - len(headings) > 60
@@ -94,7 +96,7 @@ def test_there_are_rows() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what[:40])
 def test_a_row_says_what_the_code_has(row: Row) -> None:
-    """The values are those of the code, and together make the period, or less where it says so."""
+    """A row's values are those of the code, and together they make at most the period."""
     found = list(values(row))
     texts = _TEXT.findall(row.made_by)
     assert found or texts or row.made_by == "nothing keeps it"
@@ -111,14 +113,14 @@ def test_a_row_says_what_the_code_has(row: Row) -> None:
 
 
 def test_each_setting_in_seconds_has_a_row() -> None:
-    """No setting is a period that nobody looks after."""
+    """Each setting in seconds has a row."""
     named = {name for row in ROWS for name, *_ in values(row)}
     assert set(defaults()) - named == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_promises_have_a_row(page: Path) -> None:
-    """Whatever a page promises within or after so long is the period of a row."""
+    """Each period that a page promises is the period of a row."""
     known = {row.seconds for row in ROWS}
     text = " ".join(page.read_text(encoding="utf-8").split())
     missing = [said for said in _PROMISE.findall(text) if seconds_of(said) not in known]
@@ -126,7 +128,7 @@ def test_promises_have_a_row(page: Path) -> None:
 
 
 def test_named_tests_exist() -> None:
-    """Each file is there, and holds the function that the page names."""
+    """Each test that the page names exists."""
     missing = set()
     for name in {name for row in ROWS for name in re.findall(r"`(tests/[^`]+)`", row.tests)}:
         file, _, function = name.partition("::")

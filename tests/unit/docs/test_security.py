@@ -1,4 +1,4 @@
-"""docs/security.md names tests that exist, and each of its rows has one."""
+"""docs/security.md names existing tests, and each of its rows has one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
-# Lines of tables but for their heads and the lines below them.
+# Lines of tables without their heads and the lines below them.
 LINES = [line for line in PAGE.splitlines() if line.startswith("| ") and "tests |" not in line]
 NUMBERED = {int(line.split("|")[1]): line for line in LINES if re.match(r"\| \d+ \|", line)}
-# Nothing of what they speak of is built: a scanner, webhooks.
+# The subjects of these rows (a scanner, webhooks) are not built.
 NOT_BUILT = {36, 37, 74}
 # The design paper has no row 34.
 NUMBERS = set(range(1, 78)) - {34}
@@ -25,7 +25,7 @@ _ROWS = re.compile(r"\b[Rr]ows? (\d+(?:(?:, | and | to )\d+)*)")
 
 @cache
 def docstrings(file: str) -> dict[str, str]:
-    """The tests of a file with their docstrings; the file's own is that of an empty name."""
+    """Return the docstrings of a file's tests by name; the file's own has an empty name."""
     path = ROOT / file
     module = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
     found = {"": ast.get_docstring(module) or ""}
@@ -36,7 +36,7 @@ def docstrings(file: str) -> dict[str, str]:
 
 
 def rows_of(text: str) -> set[int]:
-    """The rows that a docstring names: "row 3", "rows 3, 5 and 7" or "rows 1 to 7"."""
+    """Return the rows that a docstring names: "row 3", "rows 3, 5 and 7" or "rows 1 to 7"."""
     found: set[int] = set()
     for said in _ROWS.findall(text):
         for first, last in re.findall(r"(\d+)(?: to (\d+))?", said):
@@ -45,12 +45,16 @@ def rows_of(text: str) -> set[int]:
 
 
 def named_by(line: str) -> list[tuple[str, str]]:
-    """The tests that a line names, by file and function; `*` is all tests of its file."""
+    """Return the tests that a line names, by file and function; `*` stands for all tests of the
+    file.
+    """
     return [(str(file), str(name)) for file, name in _TEST.findall(line)]
 
 
 def rows_of_test(file: str, name: str) -> set[int]:
-    """The rows that a test names; `*` stands for all tests of its file and for the file itself."""
+    """Return the rows that a test names; `*` stands for all tests of the file and for the file
+    itself.
+    """
     known = docstrings(file)
     own = known.values() if name == "*" else (known.get(name, ""),)
     return set(chain.from_iterable(map(rows_of, own)))
@@ -63,7 +67,7 @@ def test_every_number_is_there() -> None:
 
 
 def test_every_row_has_a_test() -> None:
-    """A row of any table names a test, or says that what it speaks of is not built."""
+    """A row of any table names a test, or says that its subject is not built."""
     assert len(LINES) > 100
     bare = {line for line in LINES if not named_by(line)}
     assert bare == {NUMBERED[number] for number in NOT_BUILT}
@@ -71,17 +75,17 @@ def test_every_row_has_a_test() -> None:
 
 
 def test_named_tests_exist() -> None:
-    """Each test that the page names anywhere is there; `*` stands for at least one."""
+    """Each test that the page names exists; `*` stands for at least one."""
     for file, name in named_by(PAGE):
         known = docstrings(file)
         assert len(known) > 1 if name == "*" else name in known, f"{file}::{name}"
-    # Whatever else begins like a test is spelled so that it was looked at, or is a file or folder.
+    # Other names that begin with `tests/` are files or folders.
     others = set(re.findall(r"`(tests/[^`]+)`", _TEST.sub("", PAGE)))
     assert {name for name in others if not (ROOT / name).exists()} == set()
 
 
 def test_a_test_names_its_row() -> None:
-    """One of the tests of a numbered row names the row, so that one finds back from the test."""
+    """One of the tests of a numbered row names the row in its docstring."""
     assert len(NUMBERS - NOT_BUILT) > 50
     for number in NUMBERS - NOT_BUILT:
         named = {row for one in named_by(NUMBERED[number]) for row in rows_of_test(*one)}
@@ -98,5 +102,5 @@ def test_a_test_names_its_row() -> None:
     ],
 )
 def test_rows_in_docstrings(text: str, rows: set[int]) -> None:
-    """Numbers are rows only where a docstring says so."""
+    """A number in a docstring is a row only after the word "row" or "rows"."""
     assert rows_of(text) == rows

@@ -1,4 +1,4 @@
-"""docs/security.md lists the statements that ask for all tenants, and no others do."""
+"""docs/security.md lists exactly the statements that read or change rows of all tenants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TABLES = (
     "|idempotency|limits|link_keys|links|login_networks|member_groups|revocations|room_reserved"
     "|sessions|tenants|ticket_uses|upload_parts|uploads|usage|users"
 )
-# A table that is given as a variable may be any.
+# A table that is given as a variable may be any table.
 _ASKS = re.compile(rf"\b(?:FROM|UPDATE|JOIN) (?:(?:{_TABLES})\b|{{)")
 _OF_A_TENANT = re.compile(r"\btenant = \?|\b(?:FROM|UPDATE) tenants\b.*\bWHERE name = \?")
 _UNIQUE = "id|blob|hash|seq|session|user_id|client|subject|member_group"
@@ -37,7 +37,7 @@ def _of_module(module: ast.Module) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             constants[node.targets[0].id] = _text(node.value, constants)
     found = list(_strings(module, ""))
-    # Constants that are a part of other statements are no statements.
+    # A constant that is part of another statement is no statement.
     parts = {
         inner.id for _, string in found for inner in ast.walk(string) if isinstance(inner, ast.Name)
     }
@@ -62,7 +62,7 @@ def _strings(node: ast.AST, scope: str) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _text(node: ast.AST, constants: dict[str, str]) -> str:
-    """Return a string with the module's constants filled in; `{}` stands for what is not known."""
+    """Return a string with the module's constants filled in; `{}` stands for an unknown value."""
     match node:
         case ast.Constant(value=str(value)):
             return value
@@ -90,6 +90,6 @@ def test_what_spans_tenants_is_listed() -> None:
 
 
 def test_statements_are_found() -> None:
-    """The test above reads the statements: as many as there are, those of either service."""
+    """The test above reads enough statements of both services."""
     for service, least in (("auth", 100), ("upload", 90)):
         assert len(list(statements(service))) >= least
