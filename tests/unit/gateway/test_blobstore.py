@@ -1,4 +1,4 @@
-"""The object store behind the gateway: what its address says, and what nginx is told."""
+"""The object store behind the gateway: its address, and nginx's configuration."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BAD = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_it_is_read_as_upload_reads_it(url: str) -> None:
-    """nginx asks the host for which upload signs, at the endpoint that upload uses."""
+    """The gateway computes the host and the endpoint that upload computes from the address."""
     found, expected = parse(url), parse_bucket_place(url)
     assert found is not None
     assert (found.signed_host, found.port) == (expected.signed_host, expected.port)
@@ -59,7 +59,9 @@ def test_it_is_read_as_upload_reads_it(url: str) -> None:
 
 @pytest.mark.parametrize("url", BAD)
 def test_what_upload_refuses_is_refused(url: str) -> None:
-    """Both refuse the same; the gateway names the setting, and shows nothing that may be a key."""
+    """The gateway refuses the addresses that upload refuses, names the setting, and
+    shows no key.
+    """
     with pytest.raises(ValueError, match="expected a URL like"):
         parse_bucket_place(url)
     assert parse(url) is None
@@ -79,7 +81,7 @@ def test_what_upload_refuses_is_refused(url: str) -> None:
     ],
 )
 def test_new_or_old(tmp_path: Path, url: str, old: str, name: str | None) -> None:
-    """There is a store where files are, or still are, on one."""
+    """The gateway has an object store when the new or the old store of blobs is one."""
     ca = tmp_path / "ca.pem"
     ca.touch()
     found = blob_store({"WHARF_BLOB_URL": url, "WHARF_BLOB_OLD_URL": old, "WHARF_BLOB_CA": str(ca)})
@@ -88,8 +90,8 @@ def test_new_or_old(tmp_path: Path, url: str, old: str, name: str | None) -> Non
 
 
 def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a file of its own the store is verified by the system's; where there is none, or the
-    own one cannot be read, one line says so. A store without TLS needs none.
+    """A store is verified by the named file or the system's certificates; without either, start
+    fails. A store without TLS needs no certificates.
     """
     bundle = tmp_path / "bundle.crt"
     bundle.touch()
@@ -111,13 +113,15 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.0.0.1:8443"])
 def test_tls_needs_a_name(host: str) -> None:
-    """nginx would refuse each answer of a store with TLS that has only an address."""
+    """A store with TLS needs a host name, because nginx verifies names only."""
     with pytest.raises(CannotRunError, match="use the host name of the store"):
         blob_store({"WHARF_BLOB_URL": f"s3://bucket?endpoint=https://{host}"})
 
 
 def test_what_nginx_is_told() -> None:
-    """The templates have the same names with a store and without; only with TLS it is verified."""
+    """The templates have the same names with a store and without; only a store with TLS is
+    verified.
+    """
     none = template_values()
     plain = template_values(BlobStore("http", "store", 9000))
     secure = template_values(BlobStore("https", "store", 443, os.devnull))

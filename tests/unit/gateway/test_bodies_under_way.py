@@ -1,4 +1,4 @@
-"""What nginx tells of bodies."""
+"""The file in which nginx reports request bodies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def begin(name: str, peer: str = "192.0.2.1", length: str = "100", worker: int =
 
 
 class Told:
-    """A file that nginx writes."""
+    """A file that nginx writes, and its reader."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.reopened = folder / "bodies.tsv", 0
@@ -39,7 +39,9 @@ def told(tmp_path: Path) -> Told:
 
 
 def test_begins_and_ends(told: Told) -> None:
-    """A body is under way from its first line to its second one, which may come in parts."""
+    """A body is under way from its line `begin` until its line `end`, also when a line arrives in
+    parts.
+    """
     assert told.bodies.read() == {}
     told.write(begin("a"), begin("b", length="-"), "end\tc\n", "en")
     assert told.bodies.read() == {("192.0.2.1", 4711): {"a": 100, "b": UNKNOWN}}
@@ -56,25 +58,25 @@ def test_begins_and_ends(told: Told) -> None:
     ],
 )
 def test_addresses_are_the_kernels(told: Told, said: str, meant: str) -> None:
-    """An address is written as the kernel's table has it, however nginx writes it."""
+    """An address has the form of the kernel's table, whatever nginx writes."""
     told.write(begin("a", peer=said))
     assert list(told.bodies.read()) == [(meant, 4711)]
 
 
 def test_a_balancers_socket_is_passed_over(told: Told) -> None:
-    """A connection by a unix socket has no port, and odd lines have no meaning."""
+    """A connection over a unix socket has no port and is ignored, like malformed lines."""
     told.write(f"begin\ta\t{HERE}\tunix:\t\t5\n", "begin\n", "\n", "more\tx\n")
     assert told.bodies.read() == {}
 
 
 def test_a_killed_worker_has_no_bodies(told: Told) -> None:
-    """Its connections are gone, and it tells of no end."""
+    """Bodies of a killed worker are dropped, because it writes no ends."""
     told.write(begin("a", worker=2**22 + 1), begin("b"))
     assert told.bodies.read() == {("192.0.2.1", 4711): {"b": 100}}
 
 
 def test_the_file_does_not_grow_for_ever(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large one is replaced; what nginx writes to either until it knows is read."""
+    """A large file is replaced, and lines that nginx still writes to the old one are read."""
     monkeypatch.setattr(bodies_under_way, "_LARGEST_BYTES", 50)
     told.write(begin("a"), begin("b"), begin("c"))
     assert told.bodies.read()

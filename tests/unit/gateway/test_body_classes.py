@@ -1,4 +1,4 @@
-"""Bodies that say no length: a location for each class of size, and none without a bound."""
+"""Bodies without a length: one location for each body class, and a limit for each body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_gateway.nginx import render_configuration
 from wharf_upload.domain import body_classes as upload_classes
 
 MOST = 3_000_000
-# What nginx takes in other places than those of files; one page of the console is the largest.
+# The limit for other bodies than files; a page of the console is the largest.
 SMALL = 1100 << 10
 UNITS = {"": 1, "k": 1 << 10}
 DIRECTIVE = re.compile(r"(?:[^;{}\"']|\"[^\"]*\"|'[^']*')*[;{}]")
@@ -28,7 +28,7 @@ def test_both_services_know_the_same_classes() -> None:
 
 @pytest.mark.parametrize("most", [1, 1000, 1024, 1025, MOST, 100 << 30, 2**63 - 1])
 def test_the_largest_class_is_the_gateways_cap(most: int) -> None:
-    """Every class has the location in which it is cut, and none takes more than the gateway."""
+    """Each class has a location with its limit, and no limit is larger than the gateway's."""
     values = body_classes.template_values(most)
     names = dict(re.findall(r"(\S+) _([0-9]+);", values["WHARF_BODY_CLASS_NAMES"]))
     locations = values["WHARF_BODY_CLASS_LOCATIONS"]
@@ -40,7 +40,7 @@ def test_the_largest_class_is_the_gateways_cap(most: int) -> None:
 
 
 def directives(path: Path, root: Path) -> Iterator[str]:
-    """The directives of a file and of all that it includes, and brackets."""
+    """Yield the directives of a file and its includes, and closing brackets."""
     text = re.sub(r"(?m)^\s*#.*$", "", path.read_text())
     for found in DIRECTIVE.findall(text):
         directive = " ".join(found.split())
@@ -52,7 +52,7 @@ def directives(path: Path, root: Path) -> Iterator[str]:
 
 
 def limits(words: Iterator[str], inherited: int) -> Iterator[tuple[str, int]]:
-    """Each location of a server that passes requests on, and how much of a body it takes."""
+    """Yield each location of a server that passes requests on, with its limit for bodies."""
     name, own, passes = "", inherited, False
     for directive in words:
         if directive == "}":
@@ -78,7 +78,7 @@ def limits(words: Iterator[str], inherited: int) -> Iterator[tuple[str, int]]:
     ],
 )
 def test_what_is_no_file_is_small(server: str, settings: dict[str, str], tmp_path: Path) -> None:
-    """Wherever nginx may read a body for a service, it takes little, or what admission allows."""
+    """A location that reads a body for a service has a small limit, or the one of admission."""
     made = gateway(
         WHARF_CONSOLE_SOCKET="/run/console.sock",
         WHARF_LIVE_SOCKET="/run/live.sock",
@@ -93,7 +93,7 @@ def test_what_is_no_file_is_small(server: str, settings: dict[str, str], tmp_pat
     )
     found = dict(limits(_without_blocks(words), 1 << 20))
     assert len(found) > 5
-    # These have been admitted, or ask whether a body may come and get none themselves.
+    # These locations serve admitted bodies, or ask about a body without receiving it.
     admitted = {"@limited", "@limited_stream", "@passed_body", "@passed_on"}
     asking = {"= /_admit", "= /_share", "= /_cors"}
     for name, size in found.items():
@@ -110,7 +110,7 @@ def test_what_is_no_file_is_small(server: str, settings: dict[str, str], tmp_pat
 
 
 def _without_blocks(words: Iterator[str]) -> Iterator[str]:
-    """Without what stands in the brackets of conditions."""
+    """Yield the directives outside the brackets of conditions."""
     inside = False
     for word in words:
         if word == "if":

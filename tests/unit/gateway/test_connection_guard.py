@@ -1,4 +1,4 @@
-"""What the gateway tells of the guard over its connections."""
+"""Output and metrics of the guard over the gateway's connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wharf_gateway.metrics_file import MetricsFile
 
 
 def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
-    """A guard over a gateway that is not there."""
+    """Return a guard over a gateway that does not exist."""
     return ConnectionGuard(
         lambda: [1], [80], environ, MetricsFile(str(tmp_path / "gateway.prom")), ""
     )
@@ -24,7 +24,7 @@ def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
 def test_cuts_are_counted_in_the_file_of_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file has the number of all cuts, and the output a line for each look that cut."""
+    """The file of metrics counts all cuts, and the output has a line for each check that cut."""
     received, now = iter(range(100)), iter(range(0, 10_000, 100))
     monkeypatch.setattr(
         connections, "established", lambda _: [Connection(1, 5, "192.0.2.7", next(received), 0)]
@@ -46,7 +46,7 @@ def test_cuts_are_counted_in_the_file_of_metrics(
     ("workers", "most"), [("3", 24576), ("auto", 8192 * (os.cpu_count() or 1))]
 )
 def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: int) -> None:
-    """What nginx's workers may have together stands beside what was cut, before anything is cut."""
+    """The metrics have the limit of connections of all workers from the start."""
     guard(tmp_path, WHARF_NGINX_WORKERS=workers)
     text = (tmp_path / "gateway.prom").read_text()
     assert (
@@ -58,7 +58,7 @@ def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: in
 def test_the_operator_is_told_of_a_settings_old_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An operator who names proxies by the setting of the release before is told once."""
+    """A setting's old name is reported once at startup."""
     guard(tmp_path, WHARF_PROXY_ADDRESSES="192.0.2.7").check()
     guard(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7").check()
     assert capsys.readouterr().out.count("set WHARF_TRUSTED_PROXIES instead") == 1

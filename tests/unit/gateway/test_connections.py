@@ -1,4 +1,4 @@
-"""How many connections nginx may have, and how many of them an address."""
+"""Limits of connections: for nginx as a whole, and for one address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOUR = {"WHARF_NGINX_WORKERS": "4"}
 
 @pytest.fixture
 def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The limit of descriptors that a process has, which it may not raise."""
+    """Return the process's limit of descriptors, which the process may not raise."""
     limit = [1 << 20]
 
     def refused(*_: object) -> None:
@@ -33,7 +33,9 @@ def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_connections_follow_descriptors(
     hard: list[int], limit: int, descriptors: int, most: int
 ) -> None:
-    """nginx takes half as many as the process may have files, and has use for no more than some."""
+    """nginx gets half as many connections as the process may have descriptors, and
+    at most 8,192.
+    """
     hard[0] = limit
     values = gateway_values(FOUR, templates="/", as_root=False)
     assert values["WHARF_WORKER_DESCRIPTORS"] == str(descriptors)
@@ -45,7 +47,7 @@ def test_connections_follow_descriptors(
 def test_a_limit_that_may_be_raised_is_raised(
     monkeypatch: pytest.MonkeyPatch, hard: list[int]
 ) -> None:
-    """A process that may raise its limit, as root may, gets all connections for nginx."""
+    """A process that may raise its limit of descriptors gives nginx all connections."""
     hard[0] = 1024
     asked: list[object] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
@@ -54,7 +56,7 @@ def test_a_limit_that_may_be_raised_is_raised(
 
 
 def test_too_few_descriptors_are_said(hard: list[int]) -> None:
-    """A limit with which nginx could serve hardly anybody is a refusal to start that names it."""
+    """A start with too few descriptors for nginx is refused with the name of the limit."""
     hard[0] = 255
     with pytest.raises(CannotRunError, match=r"may have 255 open files, .* LimitNOFILE"):
         gateway_values({}, templates="/", as_root=False)
@@ -64,10 +66,10 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
     ("limit", "environ", "of_one"),
     [
         (1 << 20, {}, 1024),
-        # At most half of what clients have.
+        # At most half of all clients' connections.
         (1024, {}, 768),
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "300"}, 1112),
-        # Limits for a proxy stay a proxy's.
+        # A high limit, as an operator sets it for a proxy, is kept.
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "40000"}, 80512),
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "20000"}, 40512),
         (1 << 20, {"WHARF_ADDRESS_OPEN_CONNECTIONS": "70"}, 70),
@@ -77,7 +79,9 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
 def test_the_share_of_an_address(
     hard: list[int], limit: int, environ: dict[str, str], of_one: int
 ) -> None:
-    """It follows the limits of requests, unless it is set, and all have three quarters."""
+    """An address's share follows the limits of requests unless it is set; all have
+    three quarters.
+    """
     hard[0] = limit
     found = connections.shares(FOUR | environ)
     assert found.of_one == of_one

@@ -1,4 +1,4 @@
-"""What the gateway's container is told of the console."""
+"""The gateway's settings about the console."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def gateway(**environ: str) -> Gateway:
-    """One with these settings; nothing of it runs."""
+    """Return a gateway with these settings; nothing of it runs."""
     return Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], **environ}, root=str(ROOT))
 
 
 def test_without_a_console(tmp_path: Path) -> None:
-    """A gateway that is told of no console has no address, no port and no socket for one."""
+    """Without a console the gateway has no path, port or socket for one."""
     made = gateway()
     assert made.own_sockets == []
     assert made.socket_folders == ["/run/wharf/upload", "/run/wharf/auth"]
@@ -48,9 +48,8 @@ def test_without_a_console(tmp_path: Path) -> None:
 def test_a_console_at_a_socket_or_a_port(
     console: str, door: str, server: str, folders: list[str], trusts: str
 ) -> None:
-    """The console's sockets are kept like those of the others; at a port there are none.
-
-    Whoever comes by the door is believed, by the socket or by the port and by nothing else.
+    """A console at a socket gets a kept folder of sockets; a console at a port gets none. The
+    console's door trusts PROXY lines from that socket, or from any address at that port.
     """
     made = gateway(WHARF_CONSOLE_SOCKET=console, WHARF_CONSOLE_DOOR=door)
     assert made.values["WHARF_CONSOLE_SOCKET"] == server
@@ -67,21 +66,21 @@ def test_a_console_at_a_socket_or_a_port(
         ("WHARF_CONSOLE_SOCKET", "console:3033; } http {"),
         ("WHARF_CONSOLE_DOOR", "console.sock"),
         ("WHARF_CONSOLE_DOOR", "8086"),
-        # A name would be looked up to listen on it, and may be somebody else's address.
+        # A host name would be resolved, and could be another machine's address.
         ("WHARF_CONSOLE_DOOR", "gateway:8086"),
         ("WHARF_CONSOLE_DOOR", "/run/$host"),
         ("WHARF_CONSOLE_DOOR", "0.0.0.0:8086 default_server"),
     ],
 )
 def test_what_is_no_address_is_refused(name: str, value: str) -> None:
-    """The line names the variable and its value."""
+    """A malformed address is refused with variable and value."""
     with pytest.raises(CannotRunError) as refused:
         gateway(**{name: value})
     assert str(refused.value).startswith(f"{name}={value!r}")
 
 
 def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
-    """What is not set follows from the limits of addresses, as those of logins do."""
+    """Limits for the console's pages follow the limits of addresses, as those of logins do."""
     values = gateway(WHARF_ADDRESS_REQUESTS_PER_SECOND="50").values
     assert values["WHARF_ADDRESS_CONSOLE_PER_SECOND"] == "5"
     assert values["WHARF_ADDRESS_CONSOLE_WAITING"] == "400"
@@ -92,6 +91,8 @@ def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
     ("door", "name"), [("[::]:8080", "PORT"), ("0.0.0.0:8081", "METRICS_PORT")]
 )
 def test_a_door_for_others_too(door: str, name: str) -> None:
-    """The console's door at a port of others, whose PROXY lines would be believed, is refused."""
+    """The console's door at a port of other requests is refused, because its PROXY lines are
+    trusted.
+    """
     with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} uses this"):
         gateway(WHARF_CONSOLE_DOOR=door)

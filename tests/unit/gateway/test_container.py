@@ -1,4 +1,4 @@
-"""What the gateway of a container makes of its settings."""
+"""The gateway's values from a container's settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) -> None:
-    """The line names the variable and its value."""
+    """A value that would end a directive of nginx is refused with variable and value."""
     with pytest.raises(CannotRunError) as refused:
         Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], name: value}, root=str(ROOT))
     assert str(refused.value).startswith(f"{name}={value!r}")
@@ -45,7 +45,7 @@ def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) ->
     ],
 )
 def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
-    """In nginx's own notation."""
+    """Auth's socket or port is written in nginx's notation."""
     environ = {"WHARF_DATA": "/data", "PATH": os.environ["PATH"], "WHARF_AUTH_SOCKET": value}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SOCKET"] == server
 
@@ -60,7 +60,7 @@ def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
     ],
 )
 def test_where_secrets_go(main: str, own: str, server: str) -> None:
-    """Beside auth's socket, unless it is said; where that is a port, to the same one."""
+    """Requests with secrets go next to auth's socket unless the setting names another place."""
     environ = {"WHARF_AUTH_SOCKET": main, "WHARF_AUTH_SECRETS_SOCKET": own}
     environ |= {"WHARF_DATA": "/data", "PATH": os.environ["PATH"]}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SECRETS_SOCKET"] == server

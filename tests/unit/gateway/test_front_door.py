@@ -1,4 +1,4 @@
-"""The door for a balancer: there while the replica answers, gone before it stops."""
+"""The front door for a balancer: open while the replica responds, shut before it stops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_gateway.front_door import SUFFIX, FrontDoor, answers, template_values
 
 
 class Service:
-    """What is asked; a test says how it answers."""
+    """A service whose response a test sets."""
 
     alive = True
 
@@ -28,19 +28,19 @@ class Service:
 
 @pytest.fixture
 def service() -> Service:
-    """A service that answers at first."""
+    """Return a service that responds at first."""
     return Service()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the door is, with somebody listening behind it."""
+    """Return the path of the door."""
     return tmp_path / "replica-1.sock"
 
 
 @contextlib.contextmanager
 def nginx(path: Path) -> Iterator[socket.socket]:
-    """nginx's part: listens behind the door, and leaves its socket when it is killed."""
+    """Listen behind the door as nginx does, and leave the socket as a killed nginx does."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}{SUFFIX}")
         listening.listen()
@@ -49,21 +49,21 @@ def nginx(path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def listener(path: Path) -> Iterator[socket.socket]:
-    """nginx behind the door."""
+    """Yield nginx's listener behind the door."""
     with nginx(path) as listening:
         yield listening
 
 
 @pytest.fixture
 def other(path: Path) -> Iterator[Path]:
-    """Where the door of another replica is, with its nginx listening and no link yet."""
+    """Yield the path of another replica's door, with its nginx listening and no link yet."""
     link = path.with_name("replica-2.sock")
     with nginx(link):
         yield link
 
 
 def reachable(path: Path) -> bool:
-    """Whether a balancer gets a connection."""
+    """Tell whether a balancer gets a connection."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
@@ -73,7 +73,7 @@ def reachable(path: Path) -> bool:
 
 
 def silent(path: Path, service: Service) -> FrontDoor:
-    """An open door whose service has been silent once: at the next look it would shut."""
+    """Return an open door whose service has not responded once; the next check would shut it."""
     door = FrontDoor(str(path), service)
     door.poll()
     service.alive = False
@@ -85,7 +85,7 @@ def silent(path: Path, service: Service) -> FrontDoor:
 def test_opens_when_the_service_answers(
     path: Path, service: Service, listener: socket.socket
 ) -> None:
-    """Nobody comes in before the service behind the gateway has answered once."""
+    """The door opens after the service behind the gateway has responded once."""
     service.alive = False
     door = FrontDoor(str(path), service)
     door.poll()
@@ -98,7 +98,7 @@ def test_opens_when_the_service_answers(
 def test_shuts_when_the_service_is_silent(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """One silence changes nothing, two in a row send the balancer to the other replica."""
+    """The door shuts after two checks without a response, while another replica's door is open."""
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
     door.poll()
@@ -111,7 +111,7 @@ def test_shuts_when_the_service_is_silent(
 def test_the_last_door_stays_open(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """With no other replica, clients get this one's 503 rather than no connection."""
+    """The last open door stays open, so clients get a 503 instead of no connection."""
     door = silent(path, service)
     for _ in range(5):
         door.poll()
@@ -125,7 +125,7 @@ def test_the_last_door_stays_open(
 def test_the_link_of_a_killed_gateway_is_no_open_door(
     *, path: Path, service: Service, listener: socket.socket, socket_left: bool
 ) -> None:
-    """A link behind which nobody listens, or nothing is, does not let the last door shut."""
+    """A link without a listener does not count as an open door."""
     dead = path.with_name("replica-2.sock")
     if socket_left:
         with nginx(dead):
@@ -143,7 +143,7 @@ def test_of_two_that_fall_silent_together_one_stays_open(
     other: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A gateway that looks while another is about to shut leaves its own door open."""
+    """Of two gateways whose services fail at the same time one leaves its door open."""
     doors = [silent(path, service)]
     service.alive = True
     doors.append(silent(other, service))
@@ -162,7 +162,9 @@ def test_of_two_that_fall_silent_together_one_stays_open(
 def test_a_folder_that_is_locked_is_not_waited_for(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """While another gateway has the folder the door stays as it is; a later look shuts it."""
+    """While another gateway has the folder's lock the door stays as it is; a later
+    check shuts it.
+    """
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -177,7 +179,7 @@ def test_a_folder_that_is_locked_is_not_waited_for(
 
 
 def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.socket) -> None:
-    """After close() a service that answers does not open the door again."""
+    """After `close()` the door stays shut, also when the service responds."""
     door = FrontDoor(str(path), service)
     door.poll()
     door.close()
@@ -189,7 +191,7 @@ def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.so
 def test_what_came_before_a_stop_is_accepted(
     path: Path, service: Service, listener: socket.socket
 ) -> None:
-    """A connection made before close() is still in nginx's queue after it."""
+    """A connection made before `close()` stays in nginx's queue."""
     door = FrontDoor(str(path), service)
     door.poll()
     with socket.socket(socket.AF_UNIX) as connection:
@@ -200,7 +202,7 @@ def test_what_came_before_a_stop_is_accepted(
 
 
 def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> None:
-    """nginx can listen after a sweep, though its predecessor left link and socket behind."""
+    """A sweep removes the link and the socket of a killed gateway, so that nginx can listen."""
     for _ in range(2):
         door = FrontDoor(str(path), service)
         door.sweep()
@@ -212,7 +214,9 @@ def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> No
 
 
 def test_without_a_door_nginx_listens_nowhere_else() -> None:
-    """An empty setting adds no words to nginx's configuration, a path adds the socket behind it."""
+    """Without a front door nginx's configuration has no such line; with a path it listens behind
+    it.
+    """
     assert not any(template_values().values())
     values = template_values("/f/a.sock")
     assert values["WHARF_FRONT_DOOR"] == "listen unix:/f/a.sock.nginx proxy_protocol;"
@@ -221,7 +225,9 @@ def test_without_a_door_nginx_listens_nowhere_else() -> None:
 
 @pytest.mark.parametrize(("status", "alive"), [(200, True), (404, True), (503, False)])
 def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
-    """A 5xx on liveness is no answer: nginx gives it when the service is gone."""
+    """A 5xx of the liveness check is no response, because nginx returns it for an
+    absent service.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -229,7 +235,7 @@ def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request).start()
@@ -237,6 +243,6 @@ def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
 
 
 def test_nobody_there_is_no_answer() -> None:
-    """A port on which nothing listens counts as a service that is gone."""
+    """A port without a listener counts as no response."""
     port = free_port()
     assert not answers(port)

@@ -1,4 +1,4 @@
-"""What the gateway is told of the live channel."""
+"""The gateway's settings about the live channel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def configured(**environ: str) -> Gateway:
-    """A gateway with these settings; nothing of it runs."""
+    """Return a gateway with these settings; nothing of it runs."""
     return Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], **environ}, root=str(ROOT))
 
 
 def test_without_a_live_channel(tmp_path: Path) -> None:
-    """A gateway that is told of none passes everything on to upload, as before."""
+    """Without a live channel the gateway passes all requests on to upload."""
     made = configured()
     render_configuration(str(ROOT), str(tmp_path), made.values)
     names = ("nginx.conf", "conf.d/public.conf", "conf.d/internal.conf")
@@ -29,7 +29,7 @@ def test_without_a_live_channel(tmp_path: Path) -> None:
 
 
 def test_its_socket_is_kept_with_uploads() -> None:
-    """They are in one folder, which is looked after once."""
+    """The live channel's socket is kept in upload's folder, which is watched once."""
     made = configured(WHARF_LIVE_SOCKET="/run/wharf/upload/live.sock")
     assert made.socket_folders == ["/run/wharf/upload", "/run/wharf/auth"]
     assert made.values["WHARF_LIVE_SOCKET"] == "unix:/run/wharf/upload/live.sock"
@@ -37,7 +37,7 @@ def test_its_socket_is_kept_with_uploads() -> None:
 
 @pytest.mark.parametrize("value", ["live", "live:80", "/run/$host", "/run/x;"])
 def test_what_is_no_path_is_refused(value: str) -> None:
-    """The line names the variable and its value."""
+    """A malformed path is refused with variable and value."""
     with pytest.raises(CannotRunError) as refused:
         configured(WHARF_LIVE_SOCKET=value)
     assert str(refused.value).startswith(f"WHARF_LIVE_SOCKET={value!r}")

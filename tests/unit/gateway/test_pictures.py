@@ -1,4 +1,4 @@
-"""What the gateway is told of small pictures."""
+"""The gateway's settings about thumbnails."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def gateway(data: str = "/data", **environ: str) -> Gateway:
-    """One with these settings; nothing of it runs."""
+    """Return a gateway with these settings; nothing of it runs."""
     settings = {"WHARF_DATA": data, "WHARF_INSTANCE": "one", "PATH": os.environ["PATH"]}
     return Gateway({**settings, **environ}, root=str(ROOT))
 
 
 def rendered(made: Gateway, folder: Path) -> str:
-    """The files that nginx reads whatever is there, and those that they include, as one text."""
+    """Return nginx's files and their includes as one text."""
     render_configuration(str(ROOT), str(folder), made.values)
     names = ("nginx.conf", "conf.d/public.conf", "conf.d/internal.conf", "conf.d/images.conf")
     return "".join((folder / name).read_text() for name in names)
 
 
 def test_without_pictures(tmp_path: Path) -> None:
-    """A gateway that nobody makes pictures for asks nobody, listens for nobody and says so."""
+    """Without the images service the gateway has no socket and no cache for thumbnails, and says
+    so.
+    """
     made = gateway()
     assert made.own_sockets == []
     text = rendered(made, tmp_path)
@@ -39,8 +41,8 @@ def test_without_pictures(tmp_path: Path) -> None:
 
 
 def test_with_pictures(tmp_path: Path) -> None:
-    """It asks where it is told, gives bytes on a socket beside upload's, and keeps what is made
-    in a folder of its own, so large and no larger.
+    """With the images service the gateway serves bytes on a socket next to upload's. It keeps
+    thumbnails in a separate folder with a maximum size.
     """
     made = gateway(
         WHARF_IMAGES_SOCKET="/run/wharf/upload/images.sock", WHARF_PICTURES_CACHE_BYTES="5000000"
@@ -56,7 +58,7 @@ def test_with_pictures(tmp_path: Path) -> None:
 
 
 def test_a_socket_for_bytes_elsewhere() -> None:
-    """WHARF_IMAGES_BLOBS_SOCKET names another place."""
+    """WHARF_IMAGES_BLOBS_SOCKET names another socket for bytes."""
     made = gateway(WHARF_IMAGES_SOCKET="/run/i.sock", WHARF_IMAGES_BLOBS_SOCKET="/run/b.sock")
     assert made.own_sockets == ["/run/b.sock"]
     assert made.values["WHARF_IMAGES_BLOBS_SOCKET"] == "unix:/run/b.sock"
@@ -73,7 +75,7 @@ def test_a_socket_for_bytes_elsewhere() -> None:
     ],
 )
 def test_what_is_no_place_is_refused(name: str, value: str) -> None:
-    """The line names the variable and its value."""
+    """A malformed value is refused with variable and value."""
     with pytest.raises(CannotRunError) as refused:
         gateway(**{"WHARF_IMAGES_SOCKET": "/run/i.sock", name: value})
     assert str(refused.value).startswith(f"{name}={value!r}")

@@ -1,4 +1,4 @@
-"""nginx configuration from templates."""
+"""nginx's configuration from templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_gateway.terminal import CannotRunError
 
 
 def test_only_our_names_are_replaced() -> None:
-    """nginx's own variables come through untouched, in both their notations."""
+    """nginx's own variables stay unchanged in both notations."""
     text = "map $http_upgrade ${connection} { default ${WHARF_RUN}; } # $WHARF_RUN ${wharf_run}"
     assert render(text, {"WHARF_RUN": "/r"}, "x") == (
         "map $http_upgrade ${connection} { default /r; } # $WHARF_RUN ${wharf_run}"
@@ -19,18 +19,18 @@ def test_only_our_names_are_replaced() -> None:
 
 
 def test_a_value_is_not_rendered_again() -> None:
-    """A value that looks like a name stays as it is."""
+    """A value that looks like a name is not replaced."""
     assert render("${WHARF_A}", {"WHARF_A": "${WHARF_A}"}, "x") == "${WHARF_A}"
 
 
 def test_an_unknown_name_is_an_error() -> None:
-    """A name without a value stops the start, naming the template and the name."""
+    """A name without a value stops the start with the template and the name."""
     with pytest.raises(CannotRunError, match=r"a\.conf\.template: .*\$\{WHARF_NOTHING\}"):
         render("${WHARF_NOTHING}", {}, "a.conf.template")
 
 
 def test_a_tree(tmp_path: Path) -> None:
-    """Templates lose their ending, plain configuration is copied, the rest stays where it is."""
+    """Templates lose their suffix, plain configuration is copied, and other files are ignored."""
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "snippets").mkdir(parents=True)
     (source / "nginx.conf.template").write_text("pid ${WHARF_RUN}/x;")

@@ -1,4 +1,4 @@
-"""The door between gateways: where it is, whom it trusts, and how it finds the others."""
+"""The replicas' door: its place, the proxies it trusts, and the other gateways' addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from wharf_gateway.terminal import CannotRunError
 
 
 def test_without_a_door(tmp_path: Path) -> None:
-    """With a shared folder nothing listens for other gateways, and nothing is passed on."""
+    """With a shared folder nginx neither listens for other gateways nor passes
+    requests on to them.
+    """
     render_configuration(str(ROOT), str(tmp_path), gateway().values)
     used = [
         tmp_path / name
@@ -35,7 +37,7 @@ def test_without_a_door(tmp_path: Path) -> None:
     ],
 )
 def test_a_door(door: str, listens: str, trusts: str) -> None:
-    """It is a port, or a socket that the first process keeps from being left behind."""
+    """The door is a port, or a socket that the first process removes after nginx."""
     made = gateway(WHARF_REPLICA_DOOR=door, WHARF_DATA_SHARED="false")
     assert made.values["WHARF_REPLICA_DOOR"] == listens
     assert trusts in made.values["WHARF_REPLICA_DOOR_TRUST"]
@@ -44,7 +46,7 @@ def test_a_door(door: str, listens: str, trusts: str) -> None:
 
 @pytest.mark.parametrize("door", ["gateway:8089", "8089", "0.0.0.0:8089; include x"])
 def test_no_door(door: str) -> None:
-    """What nginx could not listen on is refused with a line that names the setting."""
+    """A door on which nginx cannot listen is refused with the setting's name."""
     with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR"):
         gateway(WHARF_REPLICA_DOOR=door)
 
@@ -62,13 +64,15 @@ def test_no_door(door: str) -> None:
     ],
 )
 def test_a_door_for_others_too(door: str, others: dict[str, str], name: str) -> None:
-    """A door at a place to which others come, who would be believed, is refused by name."""
+    """A door at a place of other requests is refused with its setting, because its lines are
+    trusted.
+    """
     with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} uses this address"):
         gateway(WHARF_REPLICA_DOOR=door, **others)
 
 
 def test_apart_without_a_door() -> None:
-    """Replicas without a shared folder that could not find each other do not begin."""
+    """Replicas without a shared folder and without a door do not start."""
     with pytest.raises(CannotRunError, match="requires WHARF_REPLICA_DOOR"):
         gateway(WHARF_DATA_SHARED="false")
 
@@ -86,12 +90,14 @@ def test_apart_without_a_door() -> None:
     ],
 )
 def test_name_servers(text: str, line: str, tmp_path: Path) -> None:
-    """They are those of the system, in nginx's notation; what is no address is left out."""
+    """The resolver line has the system's name servers in nginx's notation, without
+    malformed ones.
+    """
     path = tmp_path / "resolv.conf"
     path.write_text(text)
     assert replica_door.resolver_line(str(path)) == line
 
 
 def test_no_name_servers(tmp_path: Path) -> None:
-    """Without the file, addresses of other gateways are numbers."""
+    """Without the system's file the resolver line is empty."""
     assert replica_door.resolver_line(str(tmp_path / "none")) == ""

@@ -1,4 +1,4 @@
-"""The runner's and the gateway's settings."""
+"""Settings of the native runner and of the gateway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def settings(**environ: str) -> RunSettings:
 
 
 def test_defaults() -> None:
-    """Unset, Wharf listens on loopback port 8080 and keeps its data in the checkout's var."""
+    """By default Wharf listens on loopback port 8080 and keeps its data in the checkout's `var`."""
     run = settings()
     assert run.listen == "127.0.0.1:8080"
     assert run.metrics_listen == "127.0.0.1:8081"
@@ -35,13 +35,13 @@ def test_an_empty_variable_is_unset() -> None:
 
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "1_0", " 80", "٨٠"])
 def test_a_wrong_number(text: str) -> None:
-    """A wrong number stops the start; the line names variable, value and what is allowed."""
+    """A wrong number stops the start with variable, value and range."""
     with pytest.raises(CannotRunError, match=r"WHARF_PORT=.* whole number from 1 to 65534"):
         settings(WHARF_PORT=text)
 
 
 def test_equal_ports() -> None:
-    """Metrics on the public port are refused."""
+    """Equal ports for the public and the metrics are refused."""
     with pytest.raises(CannotRunError, match="WHARF_METRICS_PORT"):
         settings(WHARF_PORT="9000", WHARF_METRICS_PORT="9000")
 
@@ -57,21 +57,21 @@ def test_equal_ports() -> None:
     ],
 )
 def test_addresses(host: str, listen: str, url: str) -> None:
-    """An address to listen on is written as nginx wants it, and reached where it can be."""
+    """An address is written as nginx needs it, and the URL uses an address that can be reached."""
     run = settings(WHARF_HOST=host, WHARF_PORT="80")
     assert (run.listen, run.url) == (listen, url)
 
 
 @pytest.mark.parametrize("host", ["example.org", "1.2.3.4; include /etc/passwd", "[]"])
 def test_an_address_that_is_none(host: str) -> None:
-    """What is no address never reaches nginx's configuration."""
+    """A value that is no address is refused before it reaches nginx's configuration."""
     with pytest.raises(CannotRunError, match="WHARF_HOST"):
         settings(WHARF_HOST=host)
 
 
 @pytest.mark.parametrize("name", ["../x", "-a", "A", "a b", "a.b", "a" * 64])
 def test_a_wrong_instance(name: str) -> None:
-    """What is no label of a host name is no instance: it would be a part of paths."""
+    """An instance that is no label of a host name is refused, because it becomes part of paths."""
     with pytest.raises(CannotRunError, match="WHARF_INSTANCE"):
         settings(WHARF_INSTANCE=name)
 
@@ -84,18 +84,18 @@ def test_a_path_that_nginx_cannot_name(path: str) -> None:
 
 
 def test_a_relative_path_starts_at_the_checkout() -> None:
-    """A relative WHARF_DATA does not depend on where the command is given."""
+    """A relative WHARF_DATA begins at the checkout, wherever the command runs."""
     assert settings(WHARF_DATA="./data/../x").data == "/srv/wharf/x"
 
 
 def test_every_name_is_allowed_without_hosts() -> None:
-    """Without WHARF_HOSTS any Host is served, and no refusing server exists."""
+    """Without WHARF_HOSTS each Host is served, and no server refuses others."""
     assert server_name("") == "server_name _;"
     assert refuse_other_hosts(" , ") == ""
 
 
 def test_hosts_allow_loopback_too() -> None:
-    """With WHARF_HOSTS the services still reach the gateway by its loopback names."""
+    """With WHARF_HOSTS the loopback names are served too, for the services."""
     assert server_name("Files.example.org, *.example.net") == (
         "server_name localhost 127.0.0.1 [::1] files.example.org *.example.net;"
     )
@@ -104,13 +104,13 @@ def test_hosts_allow_loopback_too() -> None:
 
 @pytest.mark.parametrize("host", ["a;b", "a b", "a{", "$host", "~^.*$", "ä.de"])
 def test_a_host_that_is_none(host: str) -> None:
-    """What is no host name never reaches nginx's configuration."""
+    """A value that is no host name is refused before it reaches nginx's configuration."""
     with pytest.raises(CannotRunError, match="WHARF_HOSTS"):
         server_name(host)
 
 
 def test_gateway_values_are_checked() -> None:
-    """Every number of the gateway's table refuses words, so none can smuggle a directive in."""
+    """Each numeric setting of the gateway refuses words, so none can add a directive."""
     for row in GATEWAY_SETTINGS:
         if row.minimum is not None:
             with pytest.raises(CannotRunError, match=row.name):
@@ -118,7 +118,7 @@ def test_gateway_values_are_checked() -> None:
 
 
 def test_what_waits_follows_what_is_refused() -> None:
-    """Opening a limit of floods opens the one under which requests wait; its own name wins."""
+    """Limits under which requests wait follow the limits that refuse, unless they are set."""
     usual = gateway_values({}, templates="/", as_root=False)
     assert usual["WHARF_CREDENTIAL_WRITES_PER_SECOND"] == "200"
     assert usual["WHARF_ADDRESS_LOGINS_PER_SECOND"] == "10"
@@ -141,7 +141,7 @@ def test_what_waits_follows_what_is_refused() -> None:
 
 
 def test_root_keeps_nginx_as_root() -> None:
-    """Only root needs nginx's user directive, and gets it."""
+    """Only a gateway of root has nginx's directive `user`."""
     as_root = gateway_values({}, templates="/", as_root=True)
     as_user = gateway_values({}, templates="/", as_root=False)
     assert as_root["WHARF_NGINX_USER"] == "user root;"
@@ -149,7 +149,7 @@ def test_root_keeps_nginx_as_root() -> None:
 
 
 def test_the_tables_for_the_documentation() -> None:
-    """Each setting is one row with its default and meaning, and no meaning breaks the table."""
+    """Each setting is one row of the table, with default and meaning."""
     for table in (RUN_SETTINGS, GATEWAY_SETTINGS):
         lines = markdown(table).splitlines()
         assert len(lines) == len(table) + 2
@@ -158,7 +158,7 @@ def test_the_tables_for_the_documentation() -> None:
 
 
 def test_allowed_words() -> None:
-    """A word that stands for a number is taken, any other is refused."""
+    """A setting accepts its allowed words and numbers, and refuses other words."""
     setting = Setting("WHARF_X", "auto", "", "x", minimum=1, words=("auto",))
     assert setting.read({}) == "auto"
     assert setting.read({"WHARF_X": "3"}) == "3"

@@ -1,4 +1,4 @@
-"""The watch over the object store's name: addresses that change, and who answers there."""
+"""The watch over the object store's name: changed addresses, and whether the store responds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = BlobStore("http", "store.test", 80)
 
 
 def test_a_name_that_keeps_an_address() -> None:
-    """While one of the addresses in use comes again in time, nothing is gone."""
+    """While one address in use is resolved again in time, the addresses are not gone."""
     addresses = AddressesInUse()
     now = 0.0
     for answer in (["1", "2"], ["3"], ["4", "2"], ["5"], ["1"]) * 10:
@@ -30,7 +30,7 @@ def test_a_name_that_keeps_an_address() -> None:
 
 
 def test_a_name_that_moves() -> None:
-    """After five minutes of other answers the addresses are gone, until nginx has looked anew."""
+    """After five minutes of other addresses the old ones are gone, until nginx has reloaded."""
     addresses = AddressesInUse()
     assert not addresses.are_gone(["1", "2"], 0.0)
     assert not addresses.are_gone(["3"], 60.0)
@@ -44,7 +44,7 @@ def test_a_name_that_moves() -> None:
 
 
 def test_no_answer_tells_nothing() -> None:
-    """A name server that is down makes no address look gone, however long it is."""
+    """A name server without a response makes no address gone, however long it lasts."""
     addresses = AddressesInUse()
     assert not addresses.are_gone([], 0.0)
     assert not addresses.are_gone(["1"], 60.0)
@@ -55,7 +55,7 @@ def test_no_answer_tells_nothing() -> None:
 
 
 class Played:
-    """A name, its addresses and those that answer, without a network."""
+    """A simulated network: a name, its addresses, and the faults of each."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.found, self.faults = ["1"], dict[str, str]()
@@ -65,19 +65,19 @@ class Played:
         monkeypatch.setattr(store_watch, "log", self.lines.append)
 
     def reload(self) -> bool:
-        """Count it."""
+        """Count a reload."""
         self.reloads += 1
         return True
 
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
-    """The network."""
+    """Return the simulated network."""
     return Played(monkeypatch)
 
 
 def test_a_reload(played: Played) -> None:
-    """nginx reloads once when the name has moved, and the new addresses are in use."""
+    """nginx reloads once after the name has moved, and then the new addresses are in use."""
     watch = StoreWatch(PLAIN, played.reload)
     watch.look(0.0)
     played.found = ["2"]
@@ -88,7 +88,7 @@ def test_a_reload(played: Played) -> None:
 
 
 def test_a_failed_reload_is_tried_again(played: Played) -> None:
-    """What nginx refused to do is asked for again with the next look."""
+    """A failed reload is requested again at the next check."""
     watch = StoreWatch(PLAIN, lambda: played.reload() and False)
     watch.look(0.0)
     played.found = ["2"]
@@ -98,7 +98,9 @@ def test_a_failed_reload_is_tried_again(played: Played) -> None:
 
 
 def test_addresses_that_are_the_stores_still(played: Played) -> None:
-    """With TLS nginx keeps addresses that are in no answer any more for as long as all are good."""
+    """With TLS nginx keeps addresses that are no longer resolved while all of them
+    are still valid.
+    """
     watch = StoreWatch(BlobStore("https", "store.test", 443, "/ca.pem"), played.reload)
     played.found = ["1", "2"]
     watch.look(0.0)
@@ -112,7 +114,7 @@ def test_addresses_that_are_the_stores_still(played: Played) -> None:
 
 
 def test_what_is_wrong_is_said_once(played: Played) -> None:
-    """A fault is a line when it begins, when it changes and when it ends, and not in between."""
+    """A fault is logged when it begins, when it changes and when it ends."""
     watch = StoreWatch(PLAIN, played.reload)
     for faults in ({}, {"1": "refused"}, {"1": "refused"}, {"1": "timed out"}, {}, {}):
         played.faults = faults
@@ -129,7 +131,7 @@ def test_what_is_wrong_is_said_once(played: Played) -> None:
 
 
 def test_one_good_address_is_enough(played: Played) -> None:
-    """nginx goes on to the next address, so a fault of one is no line."""
+    """A fault of one address is not logged, because nginx uses the next one."""
     watch = StoreWatch(PLAIN, played.reload)
     played.found, played.faults = ["1", "2"], {"1": "refused"}
     watch.look(0.0)
@@ -138,7 +140,7 @@ def test_one_good_address_is_enough(played: Played) -> None:
 
 @contextmanager
 def tls_server(certificate: Certificate) -> Iterator[int]:
-    """A server of TLS that says nothing more; its port."""
+    """Yield the port of a TLS server that closes each connection after the handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.chain, certificate.key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -156,8 +158,8 @@ def tls_server(certificate: Certificate) -> Iterator[int]:
 
 
 def test_who_answers_is_verified(tmp_path: Path) -> None:
-    """A store is good whose certificate is for its name and from the right authority; else, and
-    where nobody listens, there is a word for what is wrong.
+    """A store is valid when its certificate has its name and the right authority. Otherwise, or
+    without a listener, a text names the fault.
     """
     folders = [tmp_path / "own", tmp_path / "other"]
     for folder in folders:
@@ -175,7 +177,7 @@ def test_who_answers_is_verified(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_known_yet(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start waits for the name, says so once, and looks seldom."""
+    """A start waits for the store's name, reports it once, and checks once a minute."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     known = KnownName(PLAIN)

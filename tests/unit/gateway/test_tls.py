@@ -22,13 +22,13 @@ from wharf_gateway.tls_watch import PATIENCE_SECONDS, CertificateWatch
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate that stays as it is."""
+    """Return a certificate that does not change."""
     return Certificate(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Another one."""
+    """Return another certificate."""
     return Certificate(tmp_path_factory.mktemp("other"))
 
 
@@ -38,7 +38,9 @@ def environ(certificate: Certificate, **more: str) -> dict[str, str]:
 
 
 def test_without_files_nothing_changes() -> None:
-    """No word of `listen`, no server and no snippet more, and no program is asked."""
+    """Without certificate files the configuration has no TLS, and nginx's version
+    is not requested.
+    """
     values = tls.template_values({"PATH": "/nowhere"})
     empty = {name for name, value in values.items() if not value}
     assert {"WHARF_LISTEN_TLS", "WHARF_TLS", "WHARF_TLS_SERVER", "WHARF_REDIRECT_SERVER"} <= empty
@@ -56,7 +58,7 @@ def test_http2_is_switched_on_as_this_nginx_wants_it(
     listen: str,
     directive: bool,  # noqa: FBT001
 ) -> None:
-    """By a word of `listen` before 1.25.1, and since then by a directive of the server."""
+    """HTTP/2 is a word of `listen` before nginx 1.25.1, and a directive from then on."""
     monkeypatch.setattr(nginx_program, "version", lambda _: version)
     values = tls.template_values(environ(made))
     assert values["WHARF_LISTEN_TLS"] == listen
@@ -78,14 +80,14 @@ def test_http2_is_switched_on_as_this_nginx_wants_it(
     ],
 )
 def test_wrong_settings(made: Certificate, settings: dict[str, str], said: str) -> None:
-    """One line names the variable."""
+    """A wrong setting is refused with its variable."""
     with pytest.raises(CannotRunError) as refused:
         tls.template_values(environ(made) | settings)
     assert str(refused.value).startswith(said)
 
 
 def test_a_redirect_without_tls() -> None:
-    """There is nowhere to send anybody to, and two ports cannot be one."""
+    """A redirect without TLS is refused, and so is a redirect on the public port."""
     with pytest.raises(CannotRunError, match="WHARF_REDIRECT_PORT is set without"):
         tls.template_values({"WHARF_REDIRECT_PORT": "80"})
     with pytest.raises(CannotRunError, match="must differ from WHARF_PORT"):
@@ -124,13 +126,15 @@ def test_files_that_are_no_pair(
     make: Callable[[Certificate, Certificate, Path], tls.Files],
     said: str,
 ) -> None:
-    """Another certificate's key, a key that everybody reads, and what is no PEM are refused."""
+    """A key of another certificate, a key that every user may read, and a file without PEM are
+    refused.
+    """
     assert said in tls.fault(make(made, other, tmp_path))
     assert tls.fault(tls.Files(str(made.chain), str(made.key))) == ""
 
 
 def test_a_group_may_read_the_key(made: Certificate, tmp_path: Path) -> None:
-    """As it does of secrets that Kubernetes mounts for a user that is not root."""
+    """The key may be readable for its group, as secrets are that Kubernetes mounts."""
     key = tmp_path / "group.key"
     shutil.copy(made.key, key)
     key.chmod(0o440)
@@ -148,12 +152,12 @@ def test_a_group_may_read_the_key(made: Certificate, tmp_path: Path) -> None:
     ],
 )
 def test_where_browsers_are_sent(settings: dict[str, str], port: str) -> None:
-    """To the port of the issuer, as clients see it, or to the one that is listened on."""
+    """Browsers are redirected to the issuer's port, or else to the port on which nginx listens."""
     assert tls.template_values(settings)["WHARF_TLS_PORT"] == port
 
 
 class Watched:
-    """A pair of files, and how often nginx has read them."""
+    """A watched pair of files, and the number of nginx's reloads."""
 
     def __init__(self, first: Certificate, folder: Path) -> None:
         self.files = tls.Files(str(folder / "crt"), str(folder / "key"))
@@ -167,7 +171,7 @@ class Watched:
         return self.can_reload
 
     def put(self, certificate: Certificate, *, key: bool = True) -> None:
-        """Replaces the files, or the certificate alone."""
+        """Replace both files, or the certificate alone."""
         for source, target in (
             (certificate.chain, self.files.certificate),
             (certificate.key, self.files.key),
@@ -184,7 +188,7 @@ class Watched:
 def test_a_changed_pair_is_loaded_once(
     made: Certificate, other: Certificate, tmp_path: Path
 ) -> None:
-    """Files that have not changed are left alone."""
+    """A changed pair is loaded once, and an unchanged one is not."""
     watched = Watched(made, tmp_path)
     watched.watch.look(0)
     assert watched.reloads == 0
@@ -197,7 +201,7 @@ def test_a_changed_pair_is_loaded_once(
 def test_half_a_change_waits_for_the_rest(
     made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is said of a certificate whose key comes a moment later."""
+    """A certificate whose key follows within the patience is loaded without a message."""
     watched = Watched(made, tmp_path)
     watched.put(other, key=False)
     watched.watch.look(1)
@@ -211,7 +215,7 @@ def test_half_a_change_waits_for_the_rest(
 def test_a_bad_pair_is_refused_and_said_once(
     made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is a metric until the files are good again."""
+    """A bad pair is reported once and sets the metric until the files are good again."""
     watched = Watched(made, tmp_path)
     watched.put(other, key=False)
     for now in range(1, 5):
@@ -226,7 +230,7 @@ def test_a_bad_pair_is_refused_and_said_once(
 def test_a_reload_that_fails_is_tried_again(
     made: Certificate, other: Certificate, tmp_path: Path
 ) -> None:
-    """A good pair that nginx has not read, for want of a name say, is neither loaded nor lost."""
+    """A good pair whose reload fails counts as refused, and is tried again."""
     watched = Watched(made, tmp_path)
     watched.put(other)
     watched.can_reload = False
@@ -239,7 +243,7 @@ def test_a_reload_that_fails_is_tried_again(
 
 
 def test_a_container_says_whether_it_has_reloaded() -> None:
-    """The watch of the certificate learns how the first process has obeyed its signal."""
+    """The first process reports whether it has reloaded after a signal."""
     reloads = Reloads()
     for done in (True, False):
         with mock.patch.object(
@@ -251,13 +255,13 @@ def test_a_container_says_whether_it_has_reloaded() -> None:
 def test_a_bad_pair_makes_no_gateway_unhealthy(
     made: Certificate, other: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The certificate that nginx has read goes on, so the container is as healthy as before."""
+    """A bad pair does not make the container unhealthy, because nginx keeps the old certificate."""
     monkeypatch.setattr(readiness, "not_ready", lambda *_, **__: None)
     assert cli.health(environ(made, WHARF_DATA="/data", WHARF_TLS_KEY=str(other.key))) == 0
 
 
 def test_when_it_expires(made: Certificate, tmp_path: Path) -> None:
-    """The moment is the one in the certificate; of what is no certificate nothing is known."""
+    """The expiry is the certificate's, or 0 for a file that is no certificate."""
     (certificate,) = x509.load_pem_x509_certificates(made.chain.read_bytes())
     assert tls_watch.expires(str(made.chain)) == certificate.not_valid_after_utc.timestamp()
     for text in ("", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):

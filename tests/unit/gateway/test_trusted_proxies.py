@@ -1,4 +1,4 @@
-"""What the gateway makes of proxies' addresses, and which settings it refuses."""
+"""Trusted proxies: the gateway's configuration, and settings that it refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE = {"WHARF_TRUSTED_PROXIES": "192.0.2.7"}
 
 
 def test_networks() -> None:
-    """Addresses and networks of both families, however they are spaced."""
+    """The setting has addresses and networks of both families, with any spaces."""
     found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
     assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
     found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": "::ffff:192.0.2.7,::FFFF:a01:0/112"})
@@ -30,20 +30,24 @@ def test_networks() -> None:
 )
 @pytest.mark.parametrize("name", ["WHARF_TRUSTED_PROXIES", "WHARF_PROXY_ADDRESSES"])
 def test_what_is_no_proxy(word: str, name: str) -> None:
-    """Names, wrong networks and everybody are refused at the start, with the setting and word."""
+    """A host name, a malformed network and a network of all addresses are refused
+    with the setting.
+    """
     with pytest.raises(CannotRunError, match=f"{name}='{word}'"):
         gateway_values({name: f"10.0.0.1,{word}"}, templates="/", as_root=False)
 
 
 def test_without_proxies() -> None:
-    """Nobody is believed, and nothing else listens."""
+    """Without proxies no header field is trusted, and nginx expects no PROXY line."""
     values = gateway_values({}, templates="/", as_root=False)
     assert values["WHARF_PROXY_TRUST"] == values["WHARF_LISTEN_PROXY"] == ""
     assert values["WHARF_CLIENT_ADDRESS"] == "client_address"
 
 
 def test_one_source_is_believed() -> None:
-    """Either the field or the PROXY line is read; connections begin with a line only then."""
+    """The gateway trusts either the header field or the PROXY line, which then each connection
+    needs.
+    """
     values = gateway_values(ONE, templates="/", as_root=False)
     trust = "set_real_ip_from 192.0.2.7/32;\nreal_ip_header {};\nreal_ip_recursive on;"
     assert values["WHARF_PROXY_TRUST"] == trust.format("X-Forwarded-For")
@@ -57,7 +61,9 @@ def test_one_source_is_believed() -> None:
 
 
 def test_behind_the_balancer() -> None:
-    """Behind the balancer of two replicas PROXY lines are its own matter, and a field is ours."""
+    """Behind the balancer of two replicas the balancer reads PROXY lines, and the gateway the
+    field.
+    """
     behind = ONE | {"WHARF_FRONT_DOOR": "/run/wharf/front/a.sock"}
     lines = behind | {"WHARF_PROXY_HEADER": "PROXY"}
     values = trusted_proxies.template_values(lines)
@@ -84,14 +90,16 @@ def test_behind_the_balancer() -> None:
 def test_headers_that_are_refused(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], error: str
 ) -> None:
-    """Another header, PROXY lines of nobody, and a field that this nginx reads in part."""
+    """An unknown header, PROXY lines without proxies, and a field that this nginx reads in part are
+    refused.
+    """
     monkeypatch.setattr(nginx_program, "version", lambda _: (1, 22, 1))
     with pytest.raises(CannotRunError, match=error):
         trusted_proxies.template_values(ONE | environ)
 
 
 def test_the_old_name() -> None:
-    """Its proxies have no share of connections and are not believed, and the operator is told."""
+    """Proxies in the old setting have no limit of connections and no trust, and a line reports it."""
     old = {"WHARF_PROXY_ADDRESSES": "192.0.2.7"}
     assert gateway_values(old, templates="/", as_root=False)["WHARF_PROXY_TRUST"] == ""
     assert not shares(old).surplus({"192.0.2.7": 1025})
