@@ -1,6 +1,5 @@
-"""A unit test starts no program: one that does fails where it starts it.
-
-Folders of PROGRAMS_ALLOWED check the checkout itself, with its own Python and linters.
+"""A guard for all unit tests: a unit test that starts a program fails at that call. Folders of
+PROGRAMS_ALLOWED check the repository itself, with its own Python and linters.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = [
 ]
 _HERE = Path(__file__).parent
 PROGRAMS_ALLOWED = frozenset({"docs", "house"})
-# What Python tells of (docs.python.org, "Audit events table") before there is another process.
+# Python's audit events (docs.python.org, "Audit events table") before another process starts.
 _STARTS = frozenset(
     {
         *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pty.spawn"),
@@ -39,14 +38,16 @@ _STARTS = frozenset(
 
 
 class _Guard:
-    """Knows which unit test runs. A hook stays until its process ends: there is one for all."""
+    """An audit hook that knows which unit test runs. Python cannot remove a hook, so one serves all
+    tests.
+    """
 
     def __init__(self) -> None:
         self.running = ""
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # `fail` raises what no `except Exception` of the code under test swallows.
+        # `fail` raises an exception that no `except Exception` of the tested code catches.
         if self.running and event in _STARTS:
             pytest.fail(
                 f"{self.running} starts a program: {event}{arguments[:2]!s:.200}. "
@@ -59,8 +60,8 @@ _GUARD = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
-    """Watches the test, and the fixtures that are made for it."""
-    # Pytest calls this for the tests of other folders, too, when they run in one session.
+    """Guard the test and the fixtures that are made for it."""
+    # Pytest calls this hook also for tests of other folders in the same session.
     room = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
     _GUARD.running = item.nodeid if room and room not in PROGRAMS_ALLOWED else ""
     try:

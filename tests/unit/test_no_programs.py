@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-# Words that end at once, where the guard lets them begin.
+# A command that would end immediately if the guard let it start.
 _NOTHING = [sys.executable, "-S", "-c", ""]
 
 
@@ -21,7 +21,7 @@ def _popen() -> None:
 
 
 def _system() -> None:
-    os.system("exit")  # the way that is looked at
+    os.system("exit")  # the call that is tested
 
 
 def _spawn() -> None:
@@ -46,6 +46,8 @@ def _terminal() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("start", [_popen, _system, _spawn, _fork, _terminal])
 def test_a_program_is_not_started(start: Callable[[], None]) -> None:
-    """Each way of starting one fails the test that takes it, whatever the test catches."""
+    """Each way to start a program fails the test that uses it, whatever exceptions the test
+    catches.
+    """
     with pytest.raises(pytest.fail.Exception, match="test_a_program_is_not_started"):
         start()
