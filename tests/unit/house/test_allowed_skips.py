@@ -1,4 +1,4 @@
-"""tests/allowed_skips.toml: what may be skipped, and nothing that is not there."""
+"""tests/allowed_skips.toml: the skips that are allowed, each of which is still needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOTLESS = AllowedSkip("tests/a/*", "needs root", "not root", "why")
 
 @cache
 def code_of_tests() -> dict[str, str]:
-    """The text of each file of code below `tests` but this one, by its path."""
+    """Return the text of each Python file below `tests`, without this one, by its path."""
     return {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -28,7 +28,7 @@ def code_of_tests() -> dict[str, str]:
 
 @cache
 def all_tests() -> list[str]:
-    """The node ids of all tests, without parameters."""
+    """Return the node ids of all tests, without parameters."""
     return [
         f"{place}::{name}"
         for place, text in code_of_tests().items()
@@ -39,7 +39,9 @@ def all_tests() -> list[str]:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.reason)
 def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
-    """Each entry names tests that exist, a reason that some code of tests gives, and when."""
+    """Each entry names existing tests, a reason that the code of a test gives, and
+    a kind of run.
+    """
     assert any(fnmatchcase(name, entry.test) for name in all_tests())
     assert any(entry.reason in text for text in code_of_tests().values())
     assert entry.when in WHEN
@@ -58,5 +60,5 @@ def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
 def test_only_what_is_listed_is_allowed(
     test: str, reason: str, *, demanding: bool, allowed: bool
 ) -> None:
-    """A skip needs an entry with its test, its reason, and for the kind of run that it is in."""
+    """A skip is allowed only by an entry with its test, its reason, and its kind of run."""
     assert ROOTLESS.covers(test, reason, demanding=demanding) is allowed

@@ -1,4 +1,4 @@
-"""Each package declares what it imports, and nothing that it does not."""
+"""Each package declares exactly the distributions that it imports."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from tests.servers.sources import source
 
 ROOT = Path(__file__).parents[3]
-# A package is a folder of one of these, with a pyproject.toml.
+# A package is a folder below one of these, with a pyproject.toml.
 FOLDERS = ("libs", "services", "deploy")
-# What a package needs and does not import.
+# Distributions that a package needs without importing them.
 NEEDED = {
     "redis": "limits imports it where a URL says redis://",
     "pyuwsgi": "the program in which the service runs",
@@ -35,7 +35,7 @@ def packages(root: Path) -> dict[str, Path]:
 
 
 def declared(folder: Path) -> set[str]:
-    """Return the distributions that the package says it needs, with and without its extras."""
+    """Return the distributions that a package declares, with its extras and without itself."""
     project = _pyproject(folder)["project"]
     extras = project.get("optional-dependencies", {}).values()
     requirements = [*project["dependencies"], *(one for extra in extras for one in extra)]
@@ -44,17 +44,19 @@ def declared(folder: Path) -> set[str]:
 
 
 def imported(folder: Path, own: dict[str, str]) -> set[str]:
-    """Return the distributions from which the package imports; `own` are ours by module."""
+    """Return the distributions from which the package imports; `own` has our modules."""
     modules = {name for path in (folder / "src").rglob("*.py") for name in _modules(path)}
     foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
-    # Nobody loads these: mypy alone reads them (a stub package, imported for its types).
+    # Stub packages are imported for their types and read by mypy only.
     foreign = {name for name in foreign if not name.startswith("types_")}
     return {_distribution(name, _installed(), own) for name in foreign - NOT_INSTALLED}
 
 
 @cache
 def _installed() -> Mapping[str, list[str]]:
-    """The distributions of each installed module; finding them takes a second."""
+    """Return the distributions of each installed module; cached, because finding them takes a
+    second.
+    """
     return metadata.packages_distributions()
 
 
@@ -63,12 +65,15 @@ def _modules(path: Path) -> Iterator[str]:
     yield from (alias.name for node in content.imports for alias in node.names)
     for node in content.imports_from:
         if node.level == 0:
-            # A name may be a module, and decides where several share one namespace.
+            # An imported name may be a module, which decides when several distributions share a
+            # namespace.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _distribution(name: str, known: Mapping[str, list[str]], own: dict[str, str]) -> str:
-    """Return the distribution that has the module, or the name of its package where none has."""
+    """Return the distribution of the module, or the name of its package when no distribution has
+    it.
+    """
     top = name.partition(".")[0]
     if top in own:
         return own[top]
@@ -94,7 +99,7 @@ def _normal(name: str) -> str:
 
 
 def _own(root: Path) -> dict[str, str]:
-    """Return the distribution of each module that is ours."""
+    """Return the distribution of each of our modules."""
     return {
         module.name: name
         for name, folder in packages(root).items()
@@ -104,7 +109,7 @@ def _own(root: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", packages(ROOT))
 def test_a_package_declares_what_it_imports(name: str) -> None:
-    """The two lists are one, but for what is needed without an import."""
+    """A package declares all that it imports, and imports all that it declares except `NEEDED`."""
     folder, own = packages(ROOT)[name], _own(ROOT)
     said, found = declared(folder), imported(folder, own) - {name}
     assert found <= said
@@ -112,14 +117,14 @@ def test_a_package_declares_what_it_imports(name: str) -> None:
 
 
 def test_nothing_is_excused_in_vain() -> None:
-    """Each of them is declared by a package that does not import it."""
+    """Each exception is declared by a package that does not import it."""
     own = _own(ROOT)
     unused = [declared(one) - imported(one, own) for one in packages(ROOT).values()]
     assert NEEDED.keys() <= set[str]().union(*unused)
 
 
 def test_every_kind_of_import_counts(tmp_path: Path) -> None:
-    """An import in a function, one under another name and one from a namespace are all found."""
+    """An import in a function, under another name, or from a namespace is found."""
     source = tmp_path / "src/some/module.py"
     source.parent.mkdir(parents=True)
     source.write_text(

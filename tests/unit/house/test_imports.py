@@ -35,7 +35,7 @@ class Tree:
     root: Path
 
     def append(self, path: str, text: str) -> None:
-        """Add a text to the end of a module, which may be new."""
+        """Append a text to a module, which is created when it does not exist."""
         with (self.root / path).open("a", encoding="utf-8") as file:
             file.write(f"\n{text}\n")
 
@@ -52,7 +52,7 @@ class Tree:
 
 
 def copied(root: Path) -> Tree:
-    """A copy without a mistake."""
+    """Return a copy of all packages without a wrong import."""
     for package, folder in SOURCES.items():
         shutil.copytree(
             ROOT / folder / package,
@@ -65,18 +65,18 @@ def copied(root: Path) -> Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """A copy of this test alone."""
+    """Return a copy for this test alone."""
     return copied(tmp_path)
 
 
 def test_the_packages_keep_all_contracts(tree: Tree) -> None:
-    """The copy passes, so that a failure below is that of the added import."""
+    """The unchanged copy passes, so a failure below is caused by the added import."""
     done = tree.lint()
     assert done.returncode == 0, done.stdout
     assert " 0 broken." in done.stdout
 
 
-# What is imported where, and the contract that refuses it.
+# Module, wrong import, and the contract that refuses it.
 WRONG_IMPORTS = [
     (
         "wharf_upload/domain/keys.py",
@@ -203,7 +203,9 @@ WRONG_IMPORTS = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What is said of a copy with all wrong imports: one run, which takes as long as for one."""
+    """Return the report about a copy with all wrong imports; one run takes as long as for one
+    import.
+    """
     tree = copied(tmp_path_factory.mktemp("wrong"))
     for number, (path, text, _) in enumerate(WRONG_IMPORTS):
         tree.append(path, f"def late_{number}() -> None:\n    {text}")
@@ -224,14 +226,14 @@ def test_a_wrong_import_is_named(report: str, path: str, text: str, contract: st
 
 
 CIRCLES = [
-    # Two modules of one room.
+    # Two modules of one package.
     (
         "wharf_upload/domain/buckets.py",
         "import wharf_upload.domain.policies",
         ".buckets",
         ".policies",
     ),
-    # Two packages of one room.
+    # Two subpackages of one package.
     (
         "wharf_upload/uploads/multipart/parser.py",
         "import wharf_upload.uploads.arriving_form",
@@ -246,7 +248,9 @@ WITH_LAYERS = ["servicekit", "wharf_auth", "wharf_console", "wharf_upload", "wha
 
 @pytest.fixture(scope="module")
 def of_rooms(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What is said of a copy with all circles, and with modules that have no place."""
+    """Return the report about a copy with all circular imports and with modules
+    outside all layers.
+    """
     tree = copied(tmp_path_factory.mktemp("rooms"))
     for path, text, _, _ in CIRCLES:
         tree.append(path, f"def late() -> None:\n    {text}")
@@ -261,7 +265,7 @@ def of_rooms(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_circle_is_named(
     of_rooms: str, path: str, text: str, importer: str, imported: str
 ) -> None:
-    """An import that closes a circle is refused, and the report names what it joins."""
+    """A circular import is refused, and the report names both modules."""
     assert "No package has a circle of imports BROKEN" in of_rooms
     told = of_rooms.partition("\nBroken contracts\n")[2]
     assert re.search(rf"{re.escape(importer)}\b", told)
@@ -269,7 +273,7 @@ def test_a_circle_is_named(
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """The modules have an order, even those between a package and what lies in it."""
+    """No module imports itself through others, neither a package through its own modules."""
     graph = grimp.build_graph(*SOURCES, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules)
@@ -277,6 +281,6 @@ def test_no_module_imports_itself_through_others() -> None:
 
 @pytest.mark.parametrize("package", WITH_LAYERS)
 def test_a_module_without_a_layer_is_refused(of_rooms: str, package: str) -> None:
-    """A new room must be given its place before anything can import it."""
+    """A new module of a package with layers is refused until it has a layer."""
     assert f"Layers of {package} BROKEN" in of_rooms
     assert f"stray_of_{package}" in of_rooms.partition("\nBroken contracts\n")[2]

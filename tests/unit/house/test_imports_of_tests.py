@@ -1,4 +1,4 @@
-"""Which helpers tests import: shared ones are in tests/servers, and unit tests start nothing."""
+"""Imports of tests: shared helpers are in tests/servers, and unit tests start no process."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from tests.servers.sources import source
 
 ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests"
-# What starts another process.
+# Modules that start another process.
 STARTERS = frozenset({"multiprocessing", "pty", "subprocess"})
-# These folders check the checkout itself, with its own Python and linters; the guard's test knows
+# These folders check the repository itself, with its own Python and linters. The guard's test knows
 # all ways to start a program.
 MAY_START = ("docs/", "house/", "test_no_programs.py")
 
 
 @cache
 def imported(file: Path) -> frozenset[str]:
-    """The modules that a file imports, and what it takes from them, by their whole names."""
+    """Return the full names of the modules that a file imports, and of the names it takes from
+    them.
+    """
     content = source(file)
     found = {alias.name for node in content.imports for alias in node.names}
     for node in content.imports_from:
@@ -28,7 +30,9 @@ def imported(file: Path) -> frozenset[str]:
 
 
 def way_to_a_starter(file: Path) -> list[str]:
-    """The modules by which a file comes to one that starts processes; empty without a way."""
+    """Return the imports that lead from a file to a module that starts processes,
+    or an empty list.
+    """
     ways: dict[Path, list[str]] = {file: []}
     for helper in (queue := [file]):
         names = imported(helper)
@@ -43,7 +47,7 @@ def way_to_a_starter(file: Path) -> list[str]:
 
 
 def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
-    """Nothing outside tests/e2e imports tests.e2e: what others need is in tests/servers."""
+    """No file outside tests/e2e imports tests.e2e; shared helpers are in tests/servers."""
     folders = [
         TESTS,
         *(ROOT / name for name in ("loadtests", "docs", "deploy", "services", "libs")),
@@ -53,7 +57,7 @@ def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
     wrong = {
         str(path.relative_to(ROOT))
         for path in files
-        # Few are parsed: who imports it has its name.
+        # Only files with the name in their text are parsed, which is faster.
         if not path.is_relative_to(TESTS / "e2e")
         and b"e2e" in path.read_bytes()
         and any(f"{name}.".startswith("tests.e2e.") for name in imported(path))
@@ -62,7 +66,7 @@ def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
 
 
 def test_unit_tests_import_nothing_that_starts_servers() -> None:
-    """A unit test reaches, by its imports, no helper that starts a process."""
+    """A unit test imports, directly or through others, no helper that starts a process."""
     files = [
         path
         for path in (TESTS / "unit").rglob("*.py")
@@ -74,7 +78,7 @@ def test_unit_tests_import_nothing_that_starts_servers() -> None:
 
 
 def test_the_way_is_found() -> None:
-    """A helper that starts servers is seen by way of those that use it."""
+    """A helper that starts servers is found through the modules that import it."""
     assert way_to_a_starter(TESTS / "servers/small_pictures.py") == [
         "tests.servers.nginx",
         "subprocess",

@@ -1,4 +1,4 @@
-"""What a service does not need at once, or not at all, is not in its memory."""
+"""Late imports: a service does not load modules that it does not need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from functools import cache
 
 HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
-# Each of these scripts runs once, and prints lists for more than one claim.
+# Each of these scripts runs once, and prints a list for each of several claims.
 CONSOLE = """
 import sys, wharf_console.app, wharf_console.bootstrap
 print(*sys.modules)
@@ -44,7 +44,7 @@ EXAMPLES = {
 
 @cache
 def loaded(script: str) -> list[set[str]]:
-    """Run a script in a process of its own; return the modules of each line that it prints."""
+    """Run a script in a new process, and return the modules of each line that it prints."""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
@@ -52,7 +52,7 @@ def loaded(script: str) -> list[set[str]]:
 
 
 def test_what_only_commands_need_is_imported_late() -> None:
-    """Importing a service imports none of these: together they are 30 MB."""
+    """The import of a service loads no module that only commands need; together they take 30 MB."""
     script = "import sys\n" + "".join(
         f"import {', '.join(modules)}\nprint(*sys.modules)\n" for modules in SERVICES
     )
@@ -64,7 +64,7 @@ def test_what_only_commands_need_is_imported_late() -> None:
 
 
 def test_a_start_brings_up_no_application() -> None:
-    """`wharf-auth init` and `wharf-upload migrate`, which each start runs, do without Flask."""
+    """`wharf-auth init` and `wharf-upload migrate`, which each start runs, do not load Flask."""
     script = (
         "import sys, wharf_auth.cli, wharf_upload.cli\n"
         "wharf_auth.cli.cli.get_command(None, 'init')\n"
@@ -77,21 +77,25 @@ def test_a_start_brings_up_no_application() -> None:
 
 
 def test_a_console_on_files_has_no_client_of_redis() -> None:
-    """It is 8 MB, and brings OpenTelemetry where that is installed."""
+    """A console with sessions in files does not load redis, which takes 8 MB and imports
+    OpenTelemetry.
+    """
     [found] = loaded(CONSOLE)
     assert "wharf_console.app" in found
     assert {"opentelemetry", "redis"} & found == set()
 
 
 def test_a_service_on_one_machine_has_no_client_of_redis() -> None:
-    """Upload tells over a unix socket there; what it counts is in uWSGI's memory."""
+    """Upload on one machine does not load redis: it notifies over a unix socket and counts in
+    uWSGI.
+    """
     found = loaded(UPLOAD)[0]
     assert "wharf_upload.notices.listener" in found
     assert "redis" not in found
 
 
 def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
-    """What auth and upload need for both is 13 MB, and the gateway limits the console's pages."""
+    """The console loads no library for tokens or limits, which take 13 MB."""
     heavy = {"asyncio", "cryptography", "flask_limiter", "jwt", "limits"}
     [found] = loaded(CONSOLE)
     assert "wharf_console.app" in found
@@ -99,7 +103,7 @@ def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
 
 
 def test_a_disk_needs_no_client() -> None:
-    """A service with its blobs on the disk loads nothing of what speaks to object stores."""
+    """A service with blobs on the disk loads no client of object stores."""
     found = loaded(UPLOAD)[0]
     assert "wharf_upload.storage.local" in found
     assert {"boto3", "botocore", "urllib3", "wharf_upload.storage.s3.wire"} & found == set()
@@ -113,8 +117,8 @@ def test_small_requests_need_no_boto3() -> None:
 
 
 def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
-    """A worker that nobody asks for the document has no examples in its memory."""
+    """A service loads the examples of OpenAPI only when the document is requested."""
     _, services, documents = loaded(UPLOAD)
     assert EXAMPLES & services == set()
-    # This says that the line above asked for modules that exist.
+    # This proves that the line above names existing modules.
     assert documents >= EXAMPLES

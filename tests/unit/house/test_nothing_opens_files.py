@@ -1,4 +1,4 @@
-"""What handles strangers' files has no means to open them."""
+"""Services that handle files of unknown clients have no code that opens their content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("services/upload/src", "services/images/src", "services/console/src")
-# What unpacks archives, parses XML or runs a shell.
+# Modules that unpack archives, parse XML or run a shell.
 MEANS = frozenset(
     ("bz2", "gzip", "lzma", "tarfile", "zipfile", "xml", "lxml", "html", "pty", "subprocess")
 )
@@ -19,7 +19,7 @@ _ENDS = frozenset(name.rpartition(".")[2] for name in CALLS)
 
 
 def means(source: str) -> Iterator[str]:
-    """The modules and functions of a source that could open a file's content."""
+    """Yield the modules and functions in a source that could open a file's content."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.partition(".")[0] in MEANS)
@@ -56,5 +56,5 @@ def test_nothing_opens_files(package: str) -> None:
     ],
 )
 def test_means_are_found(source: str) -> None:
-    """However they are imported or called."""
+    """Such a module or function is found however it is imported or called."""
     assert list(means(source))

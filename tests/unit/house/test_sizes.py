@@ -1,4 +1,4 @@
-"""No file and no function is longer than a reader can hold; tests are lists of claims."""
+"""Limits of the length of files and functions; tests, which are lists of claims, have none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.sources import source
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("libs", "services", "deploy", "loadtests", "docs")
 MAX_FILE, MAX_FUNCTION = 350, 50
-# Only what is data, not logic.
+# Only data without logic is exempt.
 LONG_FILES = {
     "deploy/observing/capacity.py": "the panels of one dashboard, listed",
 }
@@ -24,13 +24,13 @@ LONG_FUNCTIONS = {
 def _files(root: Path) -> Iterator[Path]:
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
-            # An environment or an install of somebody's below the tree is not ours.
+            # An environment or an installation below the repository is not our code.
             if not {".venv", "node_modules", "site-packages"} & set(path.parts):
                 yield path
 
 
 def long_files(root: Path) -> dict[str, int]:
-    """Return the files that are too long, with their lines."""
+    """Return the files that are too long, with their number of lines."""
     found = {
         str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines())
         for path in _files(root)
@@ -39,7 +39,7 @@ def long_files(root: Path) -> dict[str, int]:
 
 
 def long_functions(root: Path) -> dict[str, int]:
-    """Return the functions that are too long, with their lines, decorators not counted."""
+    """Return the functions that are too long, with their number of lines without decorators."""
     found = {}
     for path in _files(root):
         for name, lines in source(path).functions:
@@ -49,17 +49,17 @@ def long_functions(root: Path) -> dict[str, int]:
 
 
 def test_only_lists_of_data_are_long_files() -> None:
-    """Every longer file is excused by name, and every excuse is still needed."""
+    """Exactly the listed files are longer than the limit."""
     assert long_files(ROOT).keys() == LONG_FILES.keys(), long_files(ROOT)
 
 
 def test_only_lists_of_data_are_long_functions() -> None:
-    """Every longer function is excused by name, and every excuse is still needed."""
+    """Exactly the listed functions are longer than the limit."""
     assert long_functions(ROOT).keys() == LONG_FUNCTIONS.keys(), long_functions(ROOT)
 
 
 def test_one_line_too_many_is_found(tmp_path: Path) -> None:
-    """The limits are exact, for a method as for a function."""
+    """One line above the limit is found, in a file, a function and a method."""
     (tmp_path / "docs").mkdir()
     method = "class A:\n    def good(self):\n" + "        pass\n" * (MAX_FUNCTION - 1)
     method += "    async def bad(self):\n" + "        pass\n" * MAX_FUNCTION

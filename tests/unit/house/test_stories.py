@@ -1,4 +1,4 @@
-"""Which tests depend on their order: the steps of a few stories (ADR 71), and no others."""
+"""Tests that depend on their order: the steps of a few stories (ADR 71), and no others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 _MARKED = re.compile(r"^(pytestmark = |@).*mark\.story", re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[3]
-# Each needs an installation that takes minutes to make, or a kill that all its steps look at.
+# Each needs an installation that takes minutes, or a kill that all its steps examine.
 STORIES = {
     "tests/deploy/test_compose.py",
     "tests/deploy/test_compose_s3.py",
@@ -16,7 +16,7 @@ STORIES = {
 
 
 def test_no_other_tests_keep_an_order() -> None:
-    """A module that keeps the order of its file is one of the listed stories."""
+    """Exactly the listed modules have tests that depend on their order."""
     marked = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")

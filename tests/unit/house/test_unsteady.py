@@ -1,4 +1,4 @@
-"""Which tests `.ci/tests` may try again (ADR 71)."""
+"""Failed tests that `.ci/tests` may run again (ADR 71)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def failures(count: int) -> list[str]:
 
 
 def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
-    """Up to three tests that failed may be tried again, and the cause of each is told."""
+    """Up to three failed tests may run again, and each is named with its cause."""
     found = unsteady(report(tmp_path, PASSED, *failures(3)))
     assert found == [f"tests.unit.test_a::test_b{number}: no" for number in range(3)]
 
@@ -37,10 +37,10 @@ def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
     ids=["none ran", "none failed", "many", "a setup too", "a setup"],
 )
 def test_what_is_never_tried_again(tmp_path: Path, cases: list[str]) -> None:
-    """A run with errors around tests, with many failures or with none is not looked at again."""
+    """A run with errors outside tests, with many failures or with none is not repeated."""
     assert unsteady(report(tmp_path, *cases)) == []
 
 
 def test_a_run_that_was_cut_short(tmp_path: Path) -> None:
-    """A run that left no report has failed for good."""
+    """A run without a report is not repeated."""
     assert unsteady(tmp_path / "absent.xml") == []
