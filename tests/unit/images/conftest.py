@@ -1,4 +1,4 @@
-"""What making pictures needs, once."""
+"""Fixtures for making thumbnails."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from wharf_images.picturing import pictures
 
 @pytest.fixture(autouse=True, scope="session")
 def loaded() -> None:
-    """Everything is loaded, as in the zygote."""
+    """Load all decoders, as the zygote does."""
     pictures.load()

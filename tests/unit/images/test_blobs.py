@@ -1,4 +1,4 @@
-"""Files come from the gateway's socket, and stay in memory."""
+"""Files for thumbnails: read from the gateway's socket, and kept in memory."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CONTENT = b"GIF89a" + bytes(range(256)) * 4000
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[BlobsSocket]:
-    """The gateway's socket."""
+    """Yield the gateway's socket for bytes."""
     with blobs_socket(tmp_path) as found:
         yield found
 
 
 def fetch(gateway: BlobsSocket) -> bytes:
-    """Return the bytes of the one location."""
+    """Return the bytes of the test's blob."""
     descriptor = Blobs(str(gateway.path)).fetch(LOCATION)
     try:
         return os.pread(descriptor, MAX_FILE_BYTES, 0)
@@ -35,14 +35,14 @@ def fetch(gateway: BlobsSocket) -> bytes:
 
 
 def test_bytes_come_whole(gateway: BlobsSocket) -> None:
-    """By the blob's location, and nothing else is asked."""
+    """The service requests the blob by its location, and gets all bytes."""
     gateway.files[LOCATION] = CONTENT
     assert fetch(gateway) == CONTENT
     assert gateway.asked == [f"GET /_bytes/{LOCATION} HTTP/1.0"]
 
 
 def test_bytes_on_an_object_store(gateway: BlobsSocket) -> None:
-    """The signed address goes to the gateway as one field, as it is."""
+    """The signed address of a blob in an object store is sent unchanged in one header field."""
     gateway.files[LOCATION] = CONTENT
     signed = "/bucket/prefix/blob?X-Amz-Signature=00"
     os.close(Blobs(str(gateway.path)).fetch(LOCATION, signed))
@@ -63,12 +63,14 @@ def test_bytes_on_an_object_store(gateway: BlobsSocket) -> None:
     ],
 )
 def test_signed_addresses(text: str, *, allowed: bool) -> None:
-    """A signed address is one short word that begins with a slash, or there is none."""
+    """A signed address is empty, or has at most 4,000 printable characters and
+    begins with a slash.
+    """
     assert is_signed(text) is allowed
 
 
 def test_they_cannot_be_changed(gateway: BlobsSocket) -> None:
-    """The memory file is sealed: neither its content nor its length."""
+    """The memory file is sealed: neither its content nor its length can change."""
     gateway.files[LOCATION] = CONTENT
     descriptor = Blobs(str(gateway.path)).fetch(LOCATION)
     with pytest.raises(PermissionError):
@@ -79,13 +81,13 @@ def test_they_cannot_be_changed(gateway: BlobsSocket) -> None:
 
 
 def test_a_blob_that_is_gone(gateway: BlobsSocket) -> None:
-    """A 404 of the gateway's is no failure."""
+    """A 404 of the gateway raises `BlobGone`, which is no failure of the service."""
     with pytest.raises(BlobGone):
         fetch(gateway)
 
 
 def head(length: object) -> bytes:
-    """Return the head of an answer."""
+    """Return the head of a response."""
     return f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
@@ -104,7 +106,7 @@ def head(length: object) -> bytes:
     ],
 )
 def test_an_answer_that_is_none(gateway: BlobsSocket, answer: bytes) -> None:
-    """Cut off, without a length or of another status: the bytes are not there now."""
+    """A response that is truncated, has no length or another status raises `BlobsUnavailable`."""
     gateway.raw[LOCATION] = answer
     with pytest.raises(BlobsUnavailable):
         fetch(gateway)
@@ -123,7 +125,9 @@ def test_an_answer_that_is_none(gateway: BlobsSocket, answer: bytes) -> None:
 def test_what_has_no_picture_is_not_fetched(
     gateway: BlobsSocket, answer: bytes, outcome: str
 ) -> None:
-    """Its length or its first bytes say it; the rest never comes here."""
+    """A file that is too large, or has no known format, is refused by its length or its first
+    bytes.
+    """
     gateway.raw[LOCATION] = answer
     with pytest.raises(NoPicture) as refused:
         fetch(gateway)
@@ -131,7 +135,7 @@ def test_what_has_no_picture_is_not_fetched(
 
 
 def test_a_gateway_that_is_away(tmp_path: Path) -> None:
-    """No socket, or one at which nobody answers: later."""
+    """A missing socket, or one without a response, raises `BlobsUnavailable`."""
     with pytest.raises(BlobsUnavailable):
         Blobs(str(tmp_path / "none.sock")).fetch(LOCATION)
     with socket.socket(socket.AF_UNIX) as silent:
@@ -142,7 +146,7 @@ def test_a_gateway_that_is_away(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_is_slow(gateway: BlobsSocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where something comes each time: the time is for all of it."""
+    """The timeout applies to the whole response, also when bytes keep arriving."""
     gateway.files[LOCATION] = CONTENT
     hours = itertools.count(0, 3600)
     monkeypatch.setattr("wharf_images.blobs.time", SimpleNamespace(monotonic=lambda: next(hours)))
@@ -151,7 +155,7 @@ def test_a_gateway_that_is_slow(gateway: BlobsSocket, monkeypatch: pytest.Monkey
 
 
 def test_no_descriptor_is_left_open(gateway: BlobsSocket) -> None:
-    """Whether it worked or not."""
+    """No descriptor stays open after a failed request."""
     before = len(os.listdir("/proc/self/fd"))
     gateway.raw[LOCATION] = head(100) + b"GIF89a"
     for _ in range(20):
@@ -182,10 +186,10 @@ def test_no_descriptor_is_left_open(gateway: BlobsSocket) -> None:
     ],
 )
 def test_what_is_no_location(location: str) -> None:
-    """Nothing but a tenant, two digits and a blob reaches the gateway."""
+    """Only a tenant, two hex digits and a blob are accepted as a location."""
     assert tenant_of(location) is None
 
 
 def test_a_location_names_its_tenant() -> None:
-    """It is the first part."""
+    """The first part of a location is the tenant."""
     assert tenant_of(LOCATION) == "acme"

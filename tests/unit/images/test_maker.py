@@ -1,4 +1,4 @@
-"""What the gateway is answered, whatever the sandbox and the gateway do."""
+"""Responses to the gateway, for each result of the sandbox and of the gateway's socket."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WEBP = b"RIFF\x0c\0\0\0WEBPVP8 \0\0\0\0"
 
 @dataclass
 class FakeBlobs:
-    """Gives an empty file, or raises."""
+    """Blobs that return an empty file, or raise an error."""
 
     error: Exception | None = None
     given: list[int] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def fetch(self, location: str, signed: str) -> int:
-        """Return a descriptor."""
+        """Return a descriptor of an empty memory file."""
         self.asked.append((location, signed))
         if self.error:
             raise self.error
@@ -36,19 +36,19 @@ class FakeBlobs:
 
 @dataclass
 class FakeSandbox:
-    """Ends as it is told."""
+    """A sandbox that ends as a test says."""
 
     end: Ended | Exception
 
     def run(self, blob: int, number: int) -> Ended:
-        """Return the end."""
+        """Return the end, or raise it."""
         if isinstance(self.end, Exception):
             raise self.end
         return self.end
 
 
 def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
-    """Return the answer of a maker with these parts; no descriptor is left open."""
+    """Return the response of a maker with these parts, and check that no descriptor is open."""
     blobs = FakeBlobs(error)
     found = Maker(blobs, FakeSandbox(end), lambda how: None).answer(LOCATION, 64)
     for descriptor in blobs.given:
@@ -58,7 +58,7 @@ def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
 
 
 def test_the_signed_address_goes_along() -> None:
-    """The gateway is asked for the bytes with the address that it gave."""
+    """The maker requests the bytes with the signed address that the gateway sent."""
     blobs = FakeBlobs()
     maker = Maker(blobs, FakeSandbox(Ended("done", b"P" + WEBP)), lambda how: None)
     assert maker.answer(LOCATION, 64, "/bucket/blob?signed").status == 200
@@ -67,7 +67,7 @@ def test_the_signed_address_goes_along() -> None:
 
 
 def test_a_picture_is_kept_for_a_month() -> None:
-    """By nginx, and as WebP."""
+    """A thumbnail is WebP, and nginx may cache it for a month."""
     found = answer(Ended("done", b"P" + WEBP))
     assert (found.status, found.body, found.outcome) == (200, WEBP, "made")
     assert dict(found.headers) == {
@@ -96,7 +96,9 @@ def test_a_picture_is_kept_for_a_month() -> None:
     ],
 )
 def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, reason: str) -> None:
-    """An empty 404, which nginx remembers; what the process wrote is not believed."""
+    """A file that causes the failure gets an empty 404 for an hour; the process's output is not
+    trusted.
+    """
     found = answer(end)
     assert (found.status, found.body, found.outcome) == (404, b"", "no-preview")
     assert found.reason == reason
@@ -118,7 +120,9 @@ def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, reason: 
 def test_what_may_pass_is_tried_again(
     end: Ended | Exception, error: Exception | None, outcome: str
 ) -> None:
-    """503 with a second to wait, never 500, and nginx does not keep it."""
+    """A temporary failure gets 503 with `Retry-After: 1`, never 500, and nginx does
+    not cache it.
+    """
     found = answer(end, error)
     assert (found.status, found.outcome) == (503, outcome)
     assert found.headers == (("Retry-After", "1"),)
@@ -128,13 +132,13 @@ def test_what_may_pass_is_tried_again(
     ("error", "reason"), [(BlobGone(), "gone"), (NoPicture("unknown"), "unknown")]
 )
 def test_what_the_bytes_say(error: Exception, reason: str) -> None:
-    """A blob that is gone, or none of the formats: 404 without a process."""
+    """A deleted blob, or one of no known format, gets 404 without a sandbox."""
     found = answer(Ended("crash"), error)
     assert (found.status, found.outcome, found.reason) == (404, "no-preview", reason)
 
 
 def test_what_a_process_says_is_harmless_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Control characters are gone, and it is short."""
+    """The log line about a process's output is short and has no control character."""
     with caplog.at_level(logging.INFO):
         answer(Ended("done", b"Nbroken \x1b]0;x\x07" + b"y" * 1000))
     (line,) = [record.getMessage() for record in caplog.records]
@@ -143,13 +147,13 @@ def test_what_a_process_says_is_harmless_in_a_log(caplog: pytest.LogCaptureFixtu
 
 
 def test_an_attack_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
-    """A call that no decoder makes: an operator wants to know the file."""
+    """A refused system call is logged as an error with the blob's location."""
     answer(Ended("refused-call"))
     assert any(one.levelname == "ERROR" and LOCATION in one.getMessage() for one in caplog.records)
 
 
 def test_the_self_test_says_what_is_wrong() -> None:
-    """It returns nothing when a picture came."""
+    """The self-test returns None when it gets a thumbnail, and otherwise what is wrong."""
     assert self_test(FakeSandbox(Ended("done", b"P" + WEBP)), b"BM") is None
     for end in (Ended("unconfined", b"no rights"), Ended("done", b"P"), ZygoteGone("away")):
         assert "no picture can be made" in (self_test(FakeSandbox(end), b"BM") or "")

@@ -1,4 +1,4 @@
-"""A picture of each format shows what the file shows, and nothing else of it."""
+"""Thumbnails of each format: they show the picture, and contain no other data of the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TURNS = {
 
 
 def quarters(size: tuple[int, int] = (400, 200), mode: str = "RGB") -> Image.Image:
-    """Return an image with a colour in each quarter."""
+    """Return an image with one colour in each quarter."""
     image = Image.new("RGB", size)
     columns, rows = size[0] // 2, size[1] // 2
     for place, colour in enumerate(CORNERS):
@@ -38,7 +38,7 @@ def quarters(size: tuple[int, int] = (400, 200), mode: str = "RGB") -> Image.Ima
 
 
 def made(content: bytes, width: int = 64) -> Image.Image:
-    """Return the picture of a file, decoded."""
+    """Return the decoded thumbnail of a file."""
     picture = picture_of(io.BytesIO(content), width)
     assert is_webp(picture)
     return Image.open(io.BytesIO(picture))
@@ -53,7 +53,7 @@ def corners(image: Image.Image) -> list[tuple[int, ...]]:
 
 
 def close(found: list[tuple[int, ...]], wanted: tuple[tuple[int, ...], ...], far: int) -> bool:
-    """Return whether each part of each colour is as near as that."""
+    """Tell whether each part of each colour differs by at most `far`."""
     pairs = zip(found, wanted, strict=True)
     return all(abs(a - b) <= far for one, two in pairs for a, b in zip(one, two, strict=True))
 
@@ -81,7 +81,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_picture_shows_what_the_file_shows(name: str) -> None:
-    """The same colours at the same places, as large as was asked, as WebP."""
+    """A thumbnail is WebP with the requested size and the file's colours at the same places."""
     picture = made(FORMATS[name]())
     assert (picture.format, picture.size) == ("WEBP", (64, 32))
     assert close(corners(picture), CORNERS, 40)
@@ -90,7 +90,7 @@ def test_a_picture_shows_what_the_file_shows(name: str) -> None:
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_it_stands_upright(kind: str, turn: int) -> None:
-    """Each of the eight orientations of EXIF is turned back."""
+    """A thumbnail is turned upright by each of the eight EXIF orientations."""
     image = quarters()
     stored = image.transpose(TURNS[turn]) if turn in TURNS else image
     exif = Image.Exif()
@@ -102,7 +102,7 @@ def test_it_stands_upright(kind: str, turn: int) -> None:
 
 @pytest.mark.parametrize("width", [64, 256, 1024])
 def test_it_is_never_enlarged(width: int) -> None:
-    """The longest side is what was asked for, or what the file has."""
+    """A thumbnail's longest side is the requested width, or the picture's when that is smaller."""
     assert max(made(encoded(quarters((20, 50)), "PNG"), width).size) == 50
     assert made(encoded(quarters((2200, 1100)), "JPEG"), width).size == (width, width // 2)
     assert made(encoded(quarters((3000, 2)), "PNG"), width).size == (width, 1)
@@ -110,7 +110,7 @@ def test_it_is_never_enlarged(width: int) -> None:
 
 @pytest.mark.parametrize("value", [0, 0x4000, 0x80FF, 0xFFFF])
 def test_16_bits_of_grey_become_8(value: int) -> None:
-    """Light stays light and dark stays dark."""
+    """Grey values of 16 bits are scaled to 8 bits."""
     image = Image.new("I;16", (100, 100), value)
     found = made(encoded(image, "PNG")).convert("L").getpixel((30, 30))
     assert isinstance(found, int | float)
@@ -122,7 +122,7 @@ def test_16_bits_of_grey_become_8(value: int) -> None:
     [("RGBA", (200, 0, 0, 0), 0), ("RGBA", (200, 0, 0, 128), 128), ("LA", (200, 255), 255)],
 )
 def test_transparency_is_kept(mode: str, value: Any, alpha: int) -> None:
-    """Half stays half; what is not seen stays unseen."""
+    """A thumbnail keeps the picture's transparency."""
     picture = made(encoded(Image.new(mode, (500, 500), value), "PNG")).convert("RGBA")
     found = picture.getpixel((30, 30))
     assert isinstance(found, tuple)
@@ -130,7 +130,7 @@ def test_transparency_is_kept(mode: str, value: Any, alpha: int) -> None:
 
 
 def test_colours_that_do_not_show_do_not_bleed() -> None:
-    """At the edge of a red disk on transparent green there is no green."""
+    """Colours of transparent pixels do not mix into the edges of visible ones."""
     image = Image.new("RGBA", (640, 640), (0, 255, 0, 0))
     image.paste((255, 0, 0, 255), (205, 205, 435, 435))
     picture = made(encoded(image, "PNG")).convert("RGBA")
@@ -140,7 +140,7 @@ def test_colours_that_do_not_show_do_not_bleed() -> None:
 
 @pytest.mark.parametrize("mode", ["P", "RGB", "L"])
 def test_one_colour_may_be_the_transparent_one(mode: str) -> None:
-    """Also without a channel of its own."""
+    """A single transparent colour stays transparent, also without an alpha channel."""
     image = Image.new(mode, (300, 300), 0)
     key: Any = (0, 0, 0) if mode == "RGB" else 0
     picture = made(encoded(image, "PNG", transparency=key))
@@ -148,7 +148,7 @@ def test_one_colour_may_be_the_transparent_one(mode: str) -> None:
 
 
 def test_colours_become_srgb() -> None:
-    """A profile that swaps red and blue is applied, and is not in the picture."""
+    """A colour profile is applied, and the thumbnail contains none."""
     swapped = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = swapped.find(b"rXYZ"), swapped.find(b"bXYZ")
     swapped[red : red + 4], swapped[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -159,13 +159,13 @@ def test_colours_become_srgb() -> None:
 
 
 def test_a_broken_profile_counts_for_none() -> None:
-    """The file is shown all the same."""
+    """A broken colour profile is ignored."""
     assert close(corners(made(encoded(quarters(), "PNG", icc_profile=b"x" * 200))), CORNERS, 40)
 
 
 @pytest.mark.parametrize("size", [(400, 200), (40, 20)])
 def test_nothing_else_of_the_file_is_in_it(size: tuple[int, int]) -> None:
-    """No place, no comment, no name: also where the picture is as large as the file."""
+    """A thumbnail contains no EXIF, comment or text of the file, also when it has the same size."""
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
     text = PngImagePlugin.PngInfo()
@@ -183,7 +183,7 @@ def test_nothing_else_of_the_file_is_in_it(size: tuple[int, int]) -> None:
 
 
 def bomb(kind: str, columns: int, rows: int) -> bytes:
-    """Return a small file that says it is large."""
+    """Return a small file whose header claims a large picture."""
     content = bytearray(encoded(Image.new("RGB", (8, 8)), kind))
     if kind == "GIF":
         content[6:10] = columns.to_bytes(2, "little") + rows.to_bytes(2, "little")
@@ -209,7 +209,7 @@ def bomb(kind: str, columns: int, rows: int) -> bytes:
     ],
 )
 def test_a_bomb_is_refused_by_its_header(kind: str, columns: int, rows: int) -> None:
-    """Nothing is decoded."""
+    """A picture that is too large is refused by its header, before it is decoded."""
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(bomb(kind, columns, rows)), 64)
     assert refused.value.reason == "too-large"
@@ -218,7 +218,7 @@ def test_a_bomb_is_refused_by_its_header(kind: str, columns: int, rows: int) -> 
 @pytest.mark.parametrize("name", [name for name in FORMATS if "large" not in name])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
 def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> None:
-    """It never is anything else."""
+    """A truncated file gives a thumbnail, or is refused as broken or unknown."""
     content = FORMATS[name]()
     outcome = "made"
     try:
@@ -246,7 +246,7 @@ def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> 
     ],
 )
 def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
-    """Vector graphics, archives, programs, TIFF, films and texts among them."""
+    """Any other format, for instance SVG, archives, TIFF, films and text, is refused as unknown."""
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(content), 64)
     assert refused.value.reason == "unknown"
@@ -254,7 +254,9 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])
 def test_a_polyglot_is_what_it_begins_with(name: str) -> None:
-    """A page or an archive behind the pixels is not in the picture."""
+    """A file of two formats is read as the one it begins with, and no other data is in the
+    thumbnail.
+    """
     script = b"<script>alert(1)</script>PK\x05\x06"
     picture = picture_of(io.BytesIO(FORMATS[name]() + script), 64)
     assert is_webp(picture)

@@ -1,4 +1,4 @@
-"""Tenants take turns for a worker."""
+"""Turns of tenants for a worker of the images service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wharf_images.waiting_room import Turn, WaitingRoom
 
 
 def filled(places: int, *tenants: str) -> WaitingRoom[str]:
-    """Return a room with one worker, which is busy with another tenant, and these requests."""
+    """Return a room with one worker, which serves another tenant, and these waiting requests."""
     room = WaitingRoom[str](places, 1)
     room.put("first", "first")
     assert room.take() == Turn("first", "first")
@@ -18,7 +18,7 @@ def filled(places: int, *tenants: str) -> WaitingRoom[str]:
 
 
 def order(room: WaitingRoom[str]) -> list[str]:
-    """Return the requests as one worker takes them."""
+    """Return the waiting requests in the order in which one worker takes them."""
     found = []
     while room.waiting:
         turn = room.take()
@@ -29,13 +29,13 @@ def order(room: WaitingRoom[str]) -> list[str]:
 
 
 def test_tenants_take_turns() -> None:
-    """One request of a tenant waits for one of each other tenant, however many those have."""
+    """Tenants take turns, one request each, however many a tenant has."""
     room = filled(9, "a", "a", "a", "b", "c", "b")
     assert order(room) == ["a0", "b3", "c4", "a1", "b5", "a2"]
 
 
 def test_a_tenant_has_one_worker_while_others_wait() -> None:
-    """The second worker is for somebody else, and for the same tenant where nobody else waits."""
+    """A second worker serves another tenant first, and the same one when no other waits."""
     room = WaitingRoom[str](9, 2)
     for tenant in ("a", "a", "a", "b"):
         room.put(tenant, tenant)
@@ -46,7 +46,9 @@ def test_a_tenant_has_one_worker_while_others_wait() -> None:
 
 
 def test_a_full_room_sends_away_who_came_last() -> None:
-    """Of the tenant with most requests: one that has none gets a place."""
+    """In a full room the tenant with the most requests loses its last one to a
+    tenant without any.
+    """
     room = filled(3, "a", "a", "a")
     assert room.put("a", "one too many") == "one too many"
     assert room.put("b", "b") == "a2"
@@ -56,7 +58,7 @@ def test_a_full_room_sends_away_who_came_last() -> None:
 
 
 def test_a_worker_that_is_free_needs_no_place() -> None:
-    """With no places at all, as many are taken as there are workers."""
+    """A request for a free worker needs no place."""
     room = WaitingRoom[str](0, 2)
     assert room.put("a", "1") is None
     assert room.put("a", "2") is None
@@ -64,7 +66,7 @@ def test_a_worker_that_is_free_needs_no_place() -> None:
 
 
 def test_a_closed_room_is_emptied_first() -> None:
-    """Who waits is served; then workers are told that there is no more."""
+    """After the room is closed the waiting requests are served, and then workers end."""
     room = filled(3, "a")
     room.close()
     assert order(room) == ["a0"]
@@ -72,7 +74,7 @@ def test_a_closed_room_is_emptied_first() -> None:
 
 
 def test_a_worker_that_waits_is_woken() -> None:
-    """By a request, and by the end."""
+    """A waiting worker is woken by a request and by the closing of the room."""
     room, taken = WaitingRoom[str](1, 1), list[Turn[str] | None]()
 
     def work() -> None:
@@ -89,7 +91,7 @@ def test_a_worker_that_waits_is_woken() -> None:
 
 
 def test_who_has_waited_too_long_is_sent_away() -> None:
-    """The others keep their turns, and a tenant without requests has none."""
+    """Requests that waited too long are removed, and the others keep their turns."""
     room = filled(9, "a", "b", "a", "b", "c")
     assert room.send_away(lambda item: item in {"a0", "c4"}) == ["a0", "c4"]
     assert order(room) == ["a2", "b1", "b3"]
