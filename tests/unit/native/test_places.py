@@ -1,4 +1,4 @@
-"""Directories, sockets, locks and log files."""
+"""Folders, sockets, locks and log files of the native runner."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from wharf_native.places import SERVICES, SOCKET_PATH_BYTES, Places, short_direc
 
 @pytest.mark.parametrize("length", [10, 77, 78, 79, 80, 200])
 def test_sockets_fit(tmp_path: Path, length: int) -> None:
-    """However long the data path is, its socket paths fit into what the kernel takes."""
+    """The paths of sockets fit into the kernel's limit, however long the data path is."""
     places = Places("/" + "d" * (length - 1), {"XDG_RUNTIME_DIR": str(tmp_path)})
     for service in (*SERVICES, "console-door"):
         assert len(os.fsencode(places.socket(service))) <= SOCKET_PATH_BYTES
 
 
 def test_a_short_path_keeps_sockets_in_the_data() -> None:
-    """Where it fits, the sockets lie with the rest."""
+    """Sockets are in the data folder when their paths fit."""
     assert Places("/srv/wharf", {}).socket("auth") == "/srv/wharf/run/auth.sock"
 
 
 def test_two_long_paths_share_nothing(tmp_path: Path) -> None:
-    """Two data directories never get the same directory for their sockets."""
+    """Two data folders never share a folder for sockets."""
     assert short_directory("/a" * 60, {}) != short_directory("/b" * 60, {})
     assert short_directory("/a" * 60, {"XDG_RUNTIME_DIR": "/nonexistent"}).startswith("/tmp/")
 
 
 def test_a_foreign_socket_directory_is_refused(tmp_path: Path) -> None:
-    """A socket directory that others can write, or a link, is not taken."""
+    """A folder for sockets that others may write, or that is a link, is refused."""
     environ = {"XDG_RUNTIME_DIR": "/tmp"}
     places = Places(str(tmp_path / ("d" * 120)), environ)
     planted = Path(places.sockets)
@@ -55,7 +55,7 @@ def test_a_foreign_socket_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_layout(tmp_path: Path) -> None:
-    """Every directory is made, closed to others, and making it again changes nothing."""
+    """Every folder is made with mode 0700, and a second call changes nothing."""
     places = Places(str(tmp_path / "data"), {})
     places.create()
     places.create()
@@ -79,7 +79,9 @@ def test_layout(tmp_path: Path) -> None:
 
 
 def test_instances_on_one_data(tmp_path: Path) -> None:
-    """Two instances have spool, sockets, logs and lock apart, and one leaves the other's alone."""
+    """Two instances have separate spools, sockets, logs and locks, and a sweep
+    keeps the other's.
+    """
     first, second = Places(str(tmp_path), {}), Places(str(tmp_path), {}, "b")
     locks = []
     for places in (first, second):
@@ -98,7 +100,7 @@ def test_instances_on_one_data(tmp_path: Path) -> None:
 
 
 def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
-    """A sweep removes spool, metrics and sockets, and nothing that was ever acknowledged."""
+    """A sweep removes spool, metrics and sockets, and no data that a client was told is stored."""
     places = Places(str(tmp_path), {})
     places.create()
     stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]
@@ -113,7 +115,7 @@ def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_looks_like_a_running_wharf(tmp_path: Path) -> None:
-    """A stop takes the pid file of an nginx that had to be killed with it, and the sockets."""
+    """After a stop neither nginx's pid file nor a socket remains."""
     places = Places(str(tmp_path), {})
     places.create()
     left = (Path(places.nginx) / "nginx.pid", Path(places.socket("console-door")))
@@ -125,7 +127,9 @@ def test_nothing_looks_like_a_running_wharf(tmp_path: Path) -> None:
 
 
 def test_the_lock(tmp_path: Path) -> None:
-    """A second taker is refused and told who holds the lock; once released it is free."""
+    """A second holder of the lock is refused with the process id of the first, until it is
+    released.
+    """
     places = Places(str(tmp_path), {})
     places.create()
     lock = take_lock(places)
@@ -136,20 +140,22 @@ def test_the_lock(tmp_path: Path) -> None:
 
 
 def filled(log: Path, text: str, end: float) -> None:
-    """A log is rotated whose last line was written at that time."""
+    """Rotate a log whose last line was written at `end`."""
     log.write_text(text)
     logfiles.rotate(str(log), limit=len(text) - 1)
     os.utime(f"{log}.1", (end, end))
 
 
 def kept(log: Path) -> list[str]:
-    """What is in the older files of a log, the newest first; their numbers have no gap."""
+    """Return the contents of a log's older files, newest first, and check that no number is
+    missing.
+    """
     number = len(list(log.parent.glob(f"{log.name}.*")))
     return [Path(f"{log}.{one + 1}").read_text() for one in range(number)]
 
 
 def test_older_files_have_their_order_and_their_number(tmp_path: Path) -> None:
-    """The last ones are kept when they are old, and no more than there may be."""
+    """The newest older files are kept up to their limit, also when they are old."""
     log = tmp_path / "a.log"
     begin = time.time() - 5 * logfiles.KEPT_SECONDS
     for number in range(logfiles.KEPT + 6):
@@ -159,7 +165,7 @@ def test_older_files_have_their_order_and_their_number(tmp_path: Path) -> None:
 
 
 def test_a_flood_does_not_take_the_place_of_history(tmp_path: Path) -> None:
-    """However much is logged in a short time, files of days before stay, and so do the last."""
+    """A flood of log lines does not remove the files of earlier days."""
     log = tmp_path / "a.log"
     now = time.time()
     filled(log, "of monday", now - 3 * 86400)
@@ -173,7 +179,7 @@ def test_a_flood_does_not_take_the_place_of_history(tmp_path: Path) -> None:
 
 
 def test_a_file_that_grew_far_beyond_its_limit(tmp_path: Path) -> None:
-    """What is kept has a bound though the last look was long ago: the beginning stays."""
+    """A log that is far larger than its limit is truncated, and its beginning is kept."""
     log = tmp_path / "a.log"
     log.write_text("begin" + "x" * 1000)
     logfiles.rotate(str(log), limit=10)
@@ -182,11 +188,11 @@ def test_a_file_that_grew_far_beyond_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_history(tmp_path: Path) -> None:
-    """What cannot be copied takes no other file's place, and leaves nothing half written."""
+    """A log that cannot be copied on a full disk replaces no older file and stays complete."""
     log = tmp_path / "a.log"
     filled(log, "part 1", time.time())
     log.write_text("part 2")
-    # Each write there fails as on a disk without room.
+    # Each write to this file fails as on a full disk.
     (tmp_path / "a.log.new").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         logfiles.rotate(str(log), limit=3)
@@ -195,7 +201,7 @@ def test_a_full_disk_keeps_history(tmp_path: Path) -> None:
 
 
 def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
-    """A log over its limit is moved aside, and who has it open appends to the emptied file."""
+    """A rotated log is copied and emptied, and an open writer appends to the emptied file."""
     log = tmp_path / "a.log"
     with log.open("a") as writer:
         writer.write("old\n")
@@ -209,7 +215,7 @@ def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
 
 
 def test_the_last_lines(tmp_path: Path) -> None:
-    """A tail shows what was written since a start, and all of a file that was rotated since."""
+    """A tail returns the lines since a position, or the whole file when it was rotated since."""
     log = tmp_path / "a.log"
     log.write_text("".join(f"{n}\n" for n in range(30)))
     assert logfiles.tail(str(log), lines=2) == ["28", "29"]

@@ -1,4 +1,4 @@
-"""What the native runner tells the services."""
+"""The environment that the native runner gives to the services."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from wharf_native.plan import service_environment, template_values
 
 
 def test_services_fetch_keys_without_tls() -> None:
-    """They know nothing of the certificate; people come by HTTPS."""
+    """With TLS the issuer is an HTTPS URL, and services fetch keys over the internal port without
+    TLS.
+    """
     files = {"WHARF_TLS_CERTIFICATE": "/c.pem", "WHARF_TLS_KEY": "/k.pem"}
     run = RunSettings({"WHARF_PORT": "9000", **files}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, files), files)
@@ -17,7 +19,7 @@ def test_services_fetch_keys_without_tls() -> None:
 
 
 def test_what_services_see() -> None:
-    """Services see every variable that we see, and paths that agree with the gateway's."""
+    """Services get every variable of the runner, and paths that equal the gateway's."""
     environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}
     run = RunSettings({"WHARF_PORT": "9000"}, root="/srv/wharf")
     places = Places(run.data, environ)
@@ -38,7 +40,7 @@ def test_what_services_see() -> None:
 
 
 def test_a_given_issuer_is_kept() -> None:
-    """Behind a public name the issuer is what the operator says."""
+    """An issuer that the operator sets is kept."""
     environ = {"WHARF_ISSUER": "https://files.example.org/auth"}
     run = RunSettings({}, root="/srv/wharf")
     places = Places(run.data, environ)
@@ -47,7 +49,7 @@ def test_a_given_issuer_is_kept() -> None:
 
 
 def test_where_connections_begin_with_a_proxys_line() -> None:
-    """Services ask for keys at the internal port, since they write no such line."""
+    """With PROXY lines on the public port, services fetch keys over the internal port."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     run = RunSettings({**environ, "WHARF_PORT": "9000"}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, environ), environ)

@@ -1,4 +1,4 @@
-"""What supervisord makes of its configuration."""
+"""The configuration of supervisord, as supervisord reads it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = Path(wharf_native.__file__).parent
 
 @pytest.fixture
 def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """All of it, as read."""
+    """Return the options that supervisord reads, with paths that need quoting."""
     names = ("WHARF_RUN", "WHARF_LOG", "WHARF_SOCKETS")
     for name in names:
         monkeypatch.setenv(name, str(tmp_path))
@@ -31,15 +31,15 @@ def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def processes(options: Any) -> dict[str, Any]:
-    """By name."""
+    """Return the programs by their names."""
     return {
         one.name: one for group in options.process_group_configs for one in group.process_configs
     }
 
 
 def test_the_gateway_stops_first(options: Any) -> None:
-    """Of the groups the gateway has the highest priority, with the live channel, whose connections
-    nginx would wait for; all other services are in one group.
+    """The gateway stops first: its group has the highest priority. The live channel is in that
+    group, because nginx would wait for its connections.
     """
     groups = sorted(options.process_group_configs, key=lambda group: group.priority)
     assert [group.name for group in groups] == ["prepare", "services", "gateway"]
@@ -49,7 +49,7 @@ def test_the_gateway_stops_first(options: Any) -> None:
 
 
 def test_nothing_starts_by_itself(options: Any) -> None:
-    """Each program waits for its turn; preparations are not started again when they end."""
+    """No program starts without a command, and only services and nginx restart when they end."""
     found = processes(options)
     assert not any(one.autostart for one in found.values())
     again = {name for name, one in found.items() if one.autorestart}
@@ -58,12 +58,12 @@ def test_nothing_starts_by_itself(options: Any) -> None:
 
 
 def test_services_inherit_the_listening_sockets(options: Any) -> None:
-    """supervisord closes no descriptor but the first three before it starts a program."""
+    """supervisord closes only the first three descriptors before it starts a program."""
     assert options.minfds <= 3
 
 
 def test_paths_with_blanks_and_signs(options: Any, tmp_path: Path) -> None:
-    """Commands and environments name the folders as they are called."""
+    """Paths with blanks, quotes and percent signs are kept in commands and environments."""
     found = processes(options)
     assert shlex.split(found["nginx"].command)[4] == "/opt/100% mine/nginx"
     root = str(tmp_path / "it's 100% mine")

@@ -1,4 +1,4 @@
-"""What a person reads when Wharf is ready."""
+"""The text that a person reads when Wharf is ready."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DEMO = {
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """Those of an installation whose credentials are there."""
+    """Return the folders of an installation with a credentials file."""
     (tmp_path / "credentials.json").write_text(json.dumps({"demo": DEMO}))
     return Places(str(tmp_path), {})
 
 
 def test_the_first_login(places: Places) -> None:
-    """Tenant and name are said; the password where a person reads, else where it is."""
+    """The text names tenant and user, and the password only when a person reads it."""
     shown = first_login(places, secretly=False)
     assert shown == "log in: tenant demo, name demo, password a-password-of-the-demo"
     hidden = first_login(places, secretly=True)
@@ -38,7 +38,7 @@ def test_the_first_login(places: Places) -> None:
 
 
 def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """curl asks by the issuer's name, and trusts whoever signed the certificate."""
+    """With TLS the commands use the issuer's name and trust the given certificate."""
     files = {"WHARF_TLS_CERTIFICATE": "/tls/c.pem", "WHARF_TLS_KEY": "/tls/k.pem"}
     for name, value in {**files, "WHARF_ISSUER": "https://files.example/auth"}.items():
         monkeypatch.setenv(name, value)
@@ -60,7 +60,7 @@ def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) -> None:
-    """Who has an older installation, or took the file away, is told how to make a login."""
+    """Without a demo user the text has the command that makes one."""
     file = Path(places.data) / "credentials.json"
     if text is None:
         file.unlink()
@@ -73,7 +73,7 @@ def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) ->
 
 
 def test_a_folder_with_a_space(tmp_path: Path) -> None:
-    """The command that makes a login is for a shell, whatever the folder is called."""
+    """The command quotes a folder with a space for the shell."""
     words = first_login(Places(str(tmp_path / "our files"), {}), secretly=True)
     assert f"WHARF_DATA='{tmp_path}/our files' .venv/bin/wharf-auth " in words
 
@@ -92,7 +92,7 @@ def test_where_the_console_is(
     issuer: str,
     address: str,
 ) -> None:
-    """Its address is the one that people have; what goes into a log has no secret in it."""
+    """The text has the console's public address and no secret."""
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     welcome(RunSettings({"WHARF_DATA": places.data}, root="/srv/wharf"), places)
     said = capsys.readouterr().out
@@ -102,7 +102,7 @@ def test_where_the_console_is(
 
 
 def test_commands_where_connections_begin_with_a_proxys_line(places: Places) -> None:
-    """Each of the three writes such a line, without which the port takes nothing."""
+    """With PROXY lines on the public port each command sends one."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     for command in first_upload(RunSettings(environ, root="/srv/wharf"), places):
         assert command.count(" --haproxy-protocol") == 1
