@@ -1,4 +1,4 @@
-"""The dashboards as Grafana loads them: made from their declarations, whole, and readable."""
+"""The dashboards as Grafana loads them: current, complete and readable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CATALOGUE = dict(_CATALOGUED.findall((ROOT / "docs/metrics.md").read_text(encodi
 
 
 def expressions() -> list[str]:
-    """Every query of every panel, variable and mark, and every rule."""
+    """Return the expressions of all panels, variables, annotations and rules."""
     found = [rule["expr"] for rule in rules()]
     for name, document in DASHBOARDS.items():
         found += [target["expr"] for panel in shown(name) for target in panel["targets"]]
@@ -33,14 +33,18 @@ def expressions() -> list[str]:
 
 
 def test_nothing_is_stale() -> None:
-    """`make observing` was run after the last change of a declaration."""
+    """Each generated file is current: `make observing` was run after the last
+    change of its source.
+    """
     assert observing.stale() == []
     assert {f"grafana/dashboards/{name}.json" for name in DASHBOARDS} < set(observing.files())
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_identity(name: str) -> None:
-    """The uid is the file's name: links between dashboards keep working in every Grafana."""
+    """A dashboard's uid is its file's name, so that links between dashboards work
+    in every Grafana.
+    """
     document = DASHBOARDS[name]
     assert document["uid"] == name
     assert len(name) <= 40
@@ -52,7 +56,7 @@ def test_identity(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_do_not_overlap(name: str) -> None:
-    """Each panel has a place of its own within the grid's width, and an id of its own."""
+    """Each panel has an own id and an own place in the grid."""
     panels = DASHBOARDS[name]["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
@@ -71,7 +75,7 @@ def test_panels_do_not_overlap(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_say_what_they_show(name: str) -> None:
-    """Each panel has a title of its own, a sentence, a unit of Grafana and a data source."""
+    """Each panel has an own title, a description, a known unit and a data source."""
     panels = shown(name)
     titles = [panel["title"] for panel in panels]
     assert len(set(titles)) == len(titles)
@@ -85,7 +89,7 @@ def test_panels_say_what_they_show(name: str) -> None:
 
 
 def test_graphs_name_their_lines() -> None:
-    """A line or bar has a name that a person reads, not the query."""
+    """Each line or bar of a graph has a unique name instead of the query."""
     for name in DASHBOARDS:
         for panel in shown(name):
             if panel["type"] in {"timeseries", "bargauge"}:
@@ -95,7 +99,7 @@ def test_graphs_name_their_lines() -> None:
 
 
 def test_tables_name_their_columns() -> None:
-    """Each query of a table is a column with a title and a unit, and the first is sorted by."""
+    """Each query of a table is a column with a title and a unit, and the first column is sorted."""
     tables = [panel for name in DASHBOARDS for panel in shown(name) if panel["type"] == "table"]
     assert tables
     for panel in tables:
@@ -112,7 +116,7 @@ def test_tables_name_their_columns() -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_choices(name: str) -> None:
-    """Every `$variable` of a query can be chosen at the top, and each choice is used."""
+    """A dashboard offers exactly the variables that its queries use."""
     queries = " ".join(target["expr"] for panel in shown(name) for target in panel["targets"])
     used = set(re.findall(r"\$(\w+)", queries)) - {"__rate_interval", "__range"}
     offered = {one["name"] for one in DASHBOARDS[name]["templating"]["list"]}
@@ -120,7 +124,7 @@ def test_choices(name: str) -> None:
 
 
 def test_links() -> None:
-    """From each dashboard to the others, from a tenant to its dashboard; pages named are there."""
+    """Each dashboard links to the others, and each page and dashboard that it names exists."""
     for document in DASHBOARDS.values():
         (link,) = document["links"]
         assert (link["type"], link["tags"]) == ("dashboards", ["wharf"])
@@ -131,7 +135,7 @@ def test_links() -> None:
 
 
 def test_every_metric_is_in_the_catalogue() -> None:
-    """Queries and rules name metrics of docs/metrics.md, or rules that compute them."""
+    """Expressions name metrics of docs/metrics.md, or rules that compute them."""
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for expr in expressions():
         for found in _METRIC.findall(expr):
@@ -141,13 +145,13 @@ def test_every_metric_is_in_the_catalogue() -> None:
 
 
 def test_every_metric_is_looked_at() -> None:
-    """What is measured is on a dashboard or in an alert: else nobody would see it."""
+    """Each metric is on a dashboard or in a rule."""
     everything = " ".join(expressions())
     assert [metric for metric in CATALOGUE if metric not in everything] == []
 
 
 def test_every_recording_is_used() -> None:
-    """A rule that records is read by an alert or a dashboard."""
+    """Each recording rule is used by an alert or a dashboard."""
     everything = " ".join(expressions())
     for rule in rules():
         if "record" in rule:
@@ -155,7 +159,9 @@ def test_every_recording_is_used() -> None:
 
 
 def test_counters_are_read_as_rates() -> None:
-    """A counter's value alone says how long a process has lived: it needs rate() or increase()."""
+    """A counter is read with rate() or increase(), because its value alone only shows a process's
+    age.
+    """
     for expr in expressions():
         for metric, kind in CATALOGUE.items():
             if kind == "counter" and "label_values" not in expr:
@@ -165,11 +171,11 @@ def test_counters_are_read_as_rates() -> None:
 
 
 def test_provisioning() -> None:
-    """Grafana finds the dashboards where they are mounted, and a data source that they can use."""
+    """Grafana finds the dashboards at their mounted path, and their data source."""
     folder = ROOT / "deploy/grafana/provisioning"
     (provider,) = yaml.safe_load((folder / "dashboards/wharf.yml").read_text())["providers"]
     assert provider["options"]["path"] == "/etc/grafana/dashboards"
     (source,) = yaml.safe_load((folder / "datasources/wharf.yml").read_text())["datasources"]
     assert source["type"] == "prometheus"
-    # $__rate_interval follows it; it has to be that of prometheus.yml.
+    # $__rate_interval is computed from it, so it must equal the interval of prometheus.yml.
     assert source["jsonData"]["timeInterval"] == "15s"

@@ -1,4 +1,4 @@
-"""Each alert leads to a page that says what it means, how to see it and what to do."""
+"""Runbooks: each alert has a page that says what it means, how to see it and what to do."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ HEADINGS = ["## What it means", "## How to see it", "## What to do"]
 
 
 def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
-    """No alert is without a page, no page is left of an alert that is gone."""
+    """Each alert has a page, and each page has an alert."""
     assert sorted(ALERTS) == PAGES
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
 def test_an_alert_says_how_urgent_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
-    """`runbook_url` is the page's path in this repository; severity is one of two."""
+    """An alert has its runbook's path, a severity, a summary and a description."""
     annotations = rule["annotations"]
     assert annotations["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
     assert rule["labels"]["severity"] in {"critical", "warning"}
@@ -33,7 +33,7 @@ def test_an_alert_says_how_urgent_it_is_and_where_to_read_on(rule: dict[str, Any
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_answers_three_questions(name: str) -> None:
-    """Each page has the three headings with something below each, and its links lead somewhere."""
+    """A page has the three headings, each with a text, and its links lead to existing files."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {name}\n")
     assert re.findall(r"^## .*$", text, re.MULTILINE) == HEADINGS
@@ -45,7 +45,7 @@ def test_a_page_answers_three_questions(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_name_what_exists(name: str) -> None:
-    """Settings, documents and panels that a page names are there."""
+    """The settings, documents and dashboards that a page names exist."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     settings = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     for setting in re.findall(r"`(WHARF_[A-Z_]+)`", text):
@@ -60,6 +60,6 @@ _UIDS = {"service": "overview", "tenants": "tenants", "capacity": "capacity"}
 
 
 def test_the_index_lists_all() -> None:
-    """docs/runbooks/README.md names every page."""
+    """docs/runbooks/README.md lists every page."""
     index = Path(RUNBOOKS / "README.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"\((Wharf\w+)\.md\)", index)) == PAGES
