@@ -40,7 +40,7 @@ def documents(
     issuer: Issuer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
-    """Both documents by service, as anybody reads them; making one takes long."""
+    """Return both documents by service, as a client gets them; made once, because this is slow."""
     data = tmp_path_factory.mktemp("documents")
     shutil.copytree(auth_template, data / "auth")
     with opened(Settings(data=data / "auth", issuer=ISSUER)) as service:
@@ -54,7 +54,7 @@ def documents(
 
 @pytest.fixture
 def operations(documents: dict[str, dict[str, Any]]) -> list[Described]:
-    """The operations of both documents."""
+    """Return the operations of both documents."""
     return [
         Described(method.upper(), path, declared, document)
         for document in documents.values()

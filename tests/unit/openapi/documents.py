@@ -1,4 +1,4 @@
-"""Operations of an OpenAPI document, and the examples in them."""
+"""Operations of an OpenAPI document, and their examples."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ class Described:
 
     @property
     def name(self) -> str:
-        """Method and path, for messages."""
+        """Return method and path, for messages."""
         return f"{self.method} {self.path}"
 
     def parameters(self) -> list[dict[str, Any]]:
-        """The parameters of path, query and header."""
+        """Return the parameters of path, query and header."""
         found: list[dict[str, Any]] = self.declared.get("parameters", [])
         return found
 
     def media_types(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Where a body of the request or of a success stands, and what is said of it."""
+        """Yield the place and the description of each body: the request's, and
+        those of successes.
+        """
         for content in self.declared.get("requestBody", {}).get("content", {}).values():
             yield f"{self.name}: request", content
         for status, answer in self.declared["responses"].items():
@@ -36,13 +38,13 @@ class Described:
                     yield f"{self.name}: {status}", content
 
     def fields(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Header fields of successes: where they stand, and what is said of them."""
+        """Yield the place and the description of each header field of a success."""
         for status, answer in self.declared["responses"].items():
             for name, header in answer.get("headers", {}).items():
                 yield f"{self.name}: {status}: {name}", header
 
     def examples(self) -> Iterator[tuple[str, dict[str, Any], Any]]:
-        """Every example: where it stands, the schema it has to fit, its value."""
+        """Yield each example with its place and the schema that it must fit."""
         described = [
             *((f"{self.name}: {one['name']}", one) for one in self.parameters()),
             *self.media_types(),
@@ -54,13 +56,13 @@ class Described:
 
 
 def values(described: dict[str, Any]) -> list[Any]:
-    """The examples of a parameter, header field or body."""
+    """Return the examples of a parameter, header field or body."""
     single = [described["example"]] if "example" in described else []
     return [*single, *(one["value"] for one in described.get("examples", {}).values())]
 
 
 def members(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Every member of a JSON value, however deep, by its name."""
+    """Yield every value inside a JSON value, at any depth, with its name."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from members(one, key)

@@ -1,4 +1,4 @@
-"""What a reader of the documents is told of each operation."""
+"""Descriptions of each operation in the OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask import Flask
 from servicekit import openapi
 from tests.unit.openapi.documents import Described
 
-# A summary begins with one of these: it says what the operation does, as an order.
+# A summary begins with one of these verbs.
 VERBS = re.compile(
     "(Add|Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Move|Read|Remove|Resume|"
     "Retire|Revoke|Set|Suspend|Upload) "
@@ -22,7 +22,7 @@ VERBS = re.compile(
 def test_each_operation_has_one_tag_of_the_list(
     documents: dict[str, dict[str, Any]], service: str
 ) -> None:
-    """The tags stand at the top with descriptions; each operation has one, and none is unused."""
+    """Each operation has one tag, and each tag is used and has a description."""
     document = documents[service]
     listed = [tag["name"] for tag in document["tags"]]
     assert all(tag["description"].endswith(".") for tag in document["tags"])
@@ -43,14 +43,16 @@ def test_each_operation_has_a_summary(operations: list[Described]) -> None:
 
 
 def test_each_parameter_is_described(operations: list[Described]) -> None:
-    """Every parameter of a path, a query and a header says in a sentence what it is."""
+    """Each parameter has a description that is a sentence."""
     for one in operations:
         for parameter in one.parameters():
             assert parameter["description"].endswith("."), (one.name, parameter["name"])
 
 
 def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described]) -> None:
-    """Each operation on unfinished uploads names the refusals of replicas that are set apart."""
+    """Each operation on unfinished uploads names the refusals of replicas without a
+    shared folder.
+    """
     found: dict[str, set[str]] = {"parts-apart": set(), "upload-apart": set()}
     for one in operations:
         told = " ".join(answer["description"] for answer in one.declared["responses"].values())
@@ -65,7 +67,7 @@ def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described
 
 
 def test_the_document_is_built_once_when_it_is_asked_for() -> None:
-    """Nothing is built at the start; the second reader gets what was built for the first."""
+    """The document is built at the first request, and served to later ones."""
     built: list[dict[str, Any]] = []
 
     def build() -> dict[str, Any]:
@@ -81,8 +83,8 @@ def test_the_document_is_built_once_when_it_is_asked_for() -> None:
 
 
 def test_what_grants_refuse_is_told(operations: list[Described]) -> None:
-    """Operations of which a caller may know the place, and not have the grant, say so."""
-    # Without the grant these answer as if nothing were there, or leave out what is not reached.
+    """Each operation on a named place describes the refusal `outside-grants`."""
+    # Without the grant these respond as for an absent entry, or omit what is not reached.
     silent = {
         *("listFiles", "listBuckets", "getBucket", "listEvents", "listUploads", "deleteUpload"),
         *("deleteUploadByTicket", "getTenantLimits", "setTenantLimits", "getLink", "endLink"),

@@ -103,17 +103,17 @@ _CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
 
 
 def test_ids_stay_as_they_are(operations: list[Described]) -> None:
-    """Each method and path has the id that it always had, and no operation is without one."""
+    """Each method and path has the id that it always had, and each operation has one."""
     assert {(one.method, one.path): one.declared["operationId"] for one in operations} == IDS
 
 
 def test_ids_are_unique_over_both_services(operations: list[Described]) -> None:
-    """A client may be generated from both documents at once: no id stands in both."""
+    """An id is unique over both documents, because one client may be generated from both."""
     ids = [one.declared["operationId"].lower() for one in operations]
     assert len(ids) == len(set(ids))
 
 
 def test_ids_are_verbs_and_nouns_in_camel_case(operations: list[Described]) -> None:
-    """An id is two words or more in lowerCamelCase, as `downloadFile`."""
+    """An id has two words or more in lowerCamelCase, as `downloadFile`."""
     for one in operations:
         assert _CAMEL_CASE.fullmatch(one.declared["operationId"]), one.name
