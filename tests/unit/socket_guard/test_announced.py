@@ -1,4 +1,4 @@
-"""Bodies of which the server tells, on connections that say nothing by themselves."""
+"""Announced bodies: the server reports the bodies on a connection, which shows none itself."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ HOUR = 3600.0
 
 
 class Client:
-    """One connection, looked at every five seconds; something goes out all the time."""
+    """A connection that is checked every five seconds, and on which the server
+    sends all the time.
+    """
 
     def __init__(self) -> None:
         self.floor = BodyFloor(RATE, WINDOW)
         self.received, self.sent, self.now = 1000, 0, 100.0
 
     def send(self, per_step: int, bodies: dict[str, int], seconds: float) -> float | None:
-        """Sends as much in each step; after how many seconds it is cut, `None` if it is not."""
+        """Receive this much in each step; return after how many seconds the connection is cut, or
+        None.
+        """
         for step in range(int(seconds / STEP)):
             self.received += per_step
             self.sent += 39
@@ -34,31 +38,33 @@ class Client:
 
 @pytest.mark.parametrize("length", [10**6, UNKNOWN])
 def test_answers_meanwhile_keep_no_slow_body(length: int) -> None:
-    """A body below the floor is cut after a window, though something goes out in each step."""
+    """A body below the floor is cut after a window, though the server sends
+    something in each step.
+    """
     assert Client().send(39, {"a": length}, 100) == WINDOW
 
 
 @pytest.mark.parametrize(("bodies", "cut"), [(1, None), (2, WINDOW), (100, WINDOW)])
 def test_each_body_has_to_bring_the_floor(bodies: int, cut: float | None) -> None:
-    """A rate that is enough for one body is too little for two on the same connection."""
+    """Each body must reach the floor: a rate that is enough for one is too low for two."""
     found = {str(number): 10**9 for number in range(bodies)}
     assert Client().send(int(RATE * STEP * 1.5), found, 100) == cut
 
 
 def test_connections_without_a_body_are_left_alone() -> None:
-    """A client that has its PINGs answered for an hour, and brings no body, is not cut."""
+    """A client that sends PINGs for an hour without a body is not cut."""
     assert Client().send(39, {}, HOUR) is None
 
 
 def test_a_client_that_waits_for_its_answer_is_left_alone() -> None:
-    """After the whole body a client may send PINGs for as long as an answer may take."""
+    """A client that has sent its whole body may send PINGs while it waits for the response."""
     client = Client()
     assert client.send(20_000, {"a": 100_000}, 25) is None
     assert client.send(39, {"a": 100_000}, HOUR - 200) is None
 
 
 def test_what_may_be_complete_has_an_end() -> None:
-    """Bytes that are no body's keep a connection no longer than an answer may take."""
+    """Bytes that belong to no body keep a connection no longer than a response may take."""
     client = Client()
     assert client.send(20_000, {"a": 100_000}, 25) is None
     cut = client.send(39, {"a": 100_000}, 2 * HOUR)
@@ -67,7 +73,7 @@ def test_what_may_be_complete_has_an_end() -> None:
 
 
 def test_bytes_of_one_body_complete_no_other() -> None:
-    """A hundred bodies of which one is brought are slow ones."""
+    """Bytes of one body do not count for the other bodies of the connection."""
     client = Client()
     bodies = {str(number): 100_000 for number in range(100)}
     assert client.send(25_000, bodies, 20) is None
@@ -75,14 +81,14 @@ def test_bytes_of_one_body_complete_no_other() -> None:
 
 
 def test_a_new_body_has_its_time() -> None:
-    """One that begins late on a connection of others is not due for the time before."""
+    """A body that begins later is judged from its own beginning."""
     client = Client()
     assert client.send(int(RATE * STEP), {"a": 10**9}, 60) is None
     assert client.send(int(2 * RATE * STEP), {"a": 10**9, "b": 10**9}, 60) is None
 
 
 def test_nothing_is_remembered_of_bodies_that_ended() -> None:
-    """Small files one after the other, with pauses between them, are no slow body."""
+    """Small files with pauses between them are not cut."""
     client = Client()
     for number in range(10):
         assert client.send(20_000, {str(number): 100_000}, STEP) is None

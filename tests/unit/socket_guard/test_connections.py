@@ -1,4 +1,4 @@
-"""What the kernel says of connections, and the end of a foreign one."""
+"""Connections as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socket_guard import connections
     ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 )
 def test_bytes_are_counted(family: socket.AddressFamily, host: str) -> None:
-    """Bytes in both directions and the inode are those of the server's side."""
+    """The kernel reports the bytes in both directions and the inode of the server's side."""
     with socket.create_server((host, 0), family=family) as server:
         address = server.getsockname()
         with socket.create_connection(address[:2]) as client:
@@ -36,7 +36,9 @@ def test_bytes_are_counted(family: socket.AddressFamily, host: str) -> None:
     ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 )
 def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) -> None:
-    """Bytes that the peer does not take are queued; what came last is known by its age."""
+    """Bytes that the peer does not read are reported as queued, with the age of the
+    last transfer.
+    """
     with socket.create_server((host, 0), family=family) as server:
         address = server.getsockname()
         with socket.create_connection(address[:2]) as client:
@@ -53,7 +55,7 @@ def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) 
 
 
 def test_connections_are_counted_by_address() -> None:
-    """A socket for both families counts clients of IPv4 under their own address."""
+    """A socket for both families counts IPv4 clients by their own address."""
     with (
         socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
         ExitStack() as clients,
@@ -70,7 +72,9 @@ def test_connections_are_counted_by_address() -> None:
 
 
 def test_connections_of_several_ports_are_an_addresses_together() -> None:
-    """One address has the sum of what it has to each port; a client's own port is told."""
+    """Connections of one address to several ports are summed, and the client's own port is
+    reported.
+    """
     with ExitStack() as clients:
         ports, own = [], set()
         for _ in range(2):
@@ -84,19 +88,19 @@ def test_connections_of_several_ports_are_an_addresses_together() -> None:
 
 
 def test_a_kernel_that_does_not_tell_all_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the kernel's file nothing is known, which is not zero."""
+    """Without the kernel's file the number of sockets is unknown, which is not zero."""
     monkeypatch.setattr(connections, "_TOTALS", ("/nowhere", "/proc/self/comm"))
     assert connections.all_sockets() is None
 
 
 def test_other_ports_are_left_out() -> None:
-    """A port that nobody is connected to has no connections."""
+    """A port without connections reports none."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert connections.established(server.getsockname()[1]) == []
 
 
 def test_many_connections_are_all_there() -> None:
-    """The kernel's answer comes in several parts; none is lost."""
+    """All connections of a response in several parts are reported."""
     with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
         clients = [socket.create_connection(server.getsockname()) for _ in range(400)]
         accepted = [server.accept()[0] for _ in clients]

@@ -1,4 +1,4 @@
-"""Which connections count as too slow."""
+"""The floor of the rate: which connections count as too slow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ STEP = 5
 
 
 def cut_at(history: list[tuple[int, int]], cookie: int = 7) -> list[int]:
-    """The looks at which a connection is too slow; history has (received, sent) for each look."""
+    """Return the checks at which a connection is too slow; history has (received, sent) of each
+    check.
+    """
     floor = BodyFloor(RATE, WINDOW)
     found = []
     for look, (received, sent) in enumerate(history):
@@ -24,61 +26,63 @@ def cut_at(history: list[tuple[int, int]], cookie: int = 7) -> list[int]:
 
 
 def test_one_byte_at_a_time_is_cut_after_the_window() -> None:
-    """A drip is judged when it has gone on for a window, not before, and then it is too slow."""
+    """A body of one byte in each check is cut after a whole window, not earlier."""
     assert cut_at([(look, 0) for look in range(9)]) == [7]
 
 
 def test_a_byte_before_each_pause_is_over_is_cut() -> None:
-    """One byte every 20 s, as slow as nginx allows, is too slow as well."""
+    """A body of one byte every 20 s, as slow as nginx allows, is cut."""
     cuts = cut_at([(look // 4, 0) for look in range(20)])
     assert cuts
     assert cuts[0] <= 12
 
 
 def test_a_fast_start_does_not_buy_time_for_ever() -> None:
-    """A megabyte at once, and then a drip, is cut when the megabyte is older than the window."""
+    """A fast beginning does not protect a slow body for longer than the window."""
     assert cut_at([(0, 0), *[(1_000_000 + look, 0) for look in range(12)]]) == [7]
 
 
 def test_an_idle_connection_is_never_cut() -> None:
-    """Nothing comes, nothing goes: a kept-alive connection between two requests."""
+    """An idle connection between two requests is never cut."""
     assert cut_at([(900, 4000)] * 50) == []
 
 
 def test_a_request_after_a_long_silence_is_no_slow_one() -> None:
-    """What matters is the time since a request began, not since the connection did."""
+    """A request after a long silence is judged from its own beginning, not from the
+    connection's.
+    """
     assert cut_at([(0, 0)] * 20 + [(300, 0)] * 3 + [(300, 5000)] * 20 + [(600, 5000)]) == []
 
 
 def test_small_requests_that_are_answered_are_never_cut() -> None:
-    """A client that asks for little again and again sends few bytes, and gets answers."""
+    """Small requests that get responses are never cut."""
     assert cut_at([(100 * look, 300 * look) for look in range(40)]) == []
 
 
 def test_a_slow_download_is_never_cut() -> None:
-    """The client sent its request and takes the answer byte by byte."""
+    """A slow download is never cut."""
     assert cut_at([(400, look) for look in range(40)]) == []
 
 
 def test_a_long_wait_for_an_answer_is_not_cut() -> None:
-    """A body that came in fast is followed by silence while it is being hashed."""
+    """Silence after a complete fast body, while the service computes, is not cut."""
     body = [(1_000_000 * look, 0) for look in range(4)]
     assert cut_at(body + [(3_000_000, 0)] * 100) == []
 
 
 def test_a_body_that_ends_just_above_the_floor_is_not_cut_while_it_is_worked_on() -> None:
-    """Silence after the last byte does not lower the average."""
+    """Silence after the last byte does not lower the average of a body just above the floor."""
     body = [(600 * STEP * look, 0) for look in range(20)]
     assert cut_at(body + [(600 * STEP * 19, 0)] * 100) == []
 
 
 def test_what_was_cut_and_is_still_there_is_named_again() -> None:
-    """A connection that survived its cut is not forgotten."""
+    """A connection that is still open after its cut is reported again."""
     assert len(cut_at([(look, 0) for look in range(30)])) == 3
 
 
 def test_connections_are_told_apart() -> None:
-    """A slow connection is cut, the fast one beside it is not."""
+    """A slow connection is cut, and a fast one at the same time is not."""
     floor = BodyFloor(RATE, WINDOW)
     found = []
     for look in range(9):
@@ -93,7 +97,7 @@ def test_connections_are_told_apart() -> None:
     st.lists(st.floats(0.1, 20), min_size=20, max_size=80),
 )
 def test_a_steady_body_above_the_floor_is_never_cut(extra: list[int], gaps: list[float]) -> None:
-    """However the looks fall, a body that always comes at the floor's rate or faster stays."""
+    """A body at the floor's rate or above is never cut, however the checks are spaced."""
     floor = BodyFloor(RATE, WINDOW)
     now, received = 0.0, 0
     for look, gap in enumerate(gaps):

@@ -1,4 +1,4 @@
-"""The guard over connections, beside what the end-to-end tests see of it."""
+"""The guard over connections, in addition to the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from socket_guard.shares import Shares
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The moments at which the kernel was asked for connections; time goes on by 100 s each."""
+    """Return the list of the guard's questions to the kernel; 100 s pass between two of them."""
     moments: list[int] = []
     received = [0]
 
@@ -37,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 class Told:
-    """What a guard says and counts, over a server that is not there."""
+    """The log lines and the cuts of a guard over a server that does not exist."""
 
     def __init__(self, bytes_per_second: int = 500, of_one: int = 0) -> None:
         self.lines: list[str] = []
@@ -55,7 +55,7 @@ class Told:
 def test_a_refusal_by_the_kernel_is_said_once(
     asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where sockets of others may not be touched, one line says so and nothing is looked at."""
+    """When the kernel refuses access to sockets, one line says so and no connection is checked."""
 
     def refused(*_: int) -> int:
         raise PermissionError(1, "Operation not permitted")
@@ -72,7 +72,7 @@ def test_a_refusal_by_the_kernel_is_said_once(
 
 
 def test_without_floor_and_shares_it_is_off(asked: list[int]) -> None:
-    """The kernel is asked for nothing."""
+    """Without a floor and shares the guard asks the kernel nothing."""
     told = Told(bytes_per_second=0)
     assert told.guard.seconds > 60
     told.guard.check()
@@ -81,7 +81,7 @@ def test_without_floor_and_shares_it_is_off(asked: list[int]) -> None:
 
 
 def test_a_cut_is_said_and_counted(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line has the address; the owner is told the number."""
+    """A cut is logged with the address, and reported with its number."""
     monkeypatch.setattr(foreign_sockets, "end", lambda *_: 1)
     told = Told()
     for _ in range(4):
@@ -95,7 +95,7 @@ def test_a_cut_is_said_and_counted(asked: list[int], monkeypatch: pytest.MonkeyP
 def test_a_failed_look_does_not_end_the_owner(
     asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that ends in the middle of a cut, or a kernel without memory, is no crash."""
+    """An error during a check is logged, and the guard continues."""
 
     def gone(*_: object) -> int:
         raise ProcessLookupError(3, "No such process")
@@ -109,7 +109,7 @@ def test_a_failed_look_does_not_end_the_owner(
 
 
 class Crowd:
-    """What the kernel says of a port with too many connections, and how often it was asked."""
+    """A simulated kernel with too many connections on a port, which counts the questions."""
 
     def __init__(self) -> None:
         self.sockets: int | None = 20
@@ -118,12 +118,12 @@ class Crowd:
         self.ended: list[int] = []
 
     def count(self, _: int) -> Counter[str]:
-        """Of the light question."""
+        """Count the connections by address."""
         self.counts += 1
         return Counter(one.peer for one in self.connections)
 
     def end(self, _: object, inodes: Iterable[int], *, reset: bool) -> int:
-        """Closes them."""
+        """Close the connections of these inodes."""
         assert reset
         gone = set(inodes)
         self.ended += gone
@@ -133,7 +133,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
-    """Ten connections of one address; time goes on by 1 s with each question for it."""
+    """Return ten connections of one address; one second passes between two readings of the time."""
     found = Crowd()
     now = iter(range(1, 10_000))
     monkeypatch.setattr(connections, "all_sockets", lambda: found.sockets)
@@ -146,7 +146,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
 
 def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
-    """Connections above the share are closed and counted; the others are not touched again."""
+    """Connections above an address's share are closed and counted, and the others stay open."""
     told = Told(bytes_per_second=0, of_one=4)
     for _ in range(3):
         told.guard.poll()
@@ -156,7 +156,7 @@ def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
 
 
 def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
-    """A machine with fewer sockets than a share is asked for their number alone."""
+    """The guard counts connections only when the machine has more sockets than the share."""
     told = Told(bytes_per_second=0, of_one=20)
     told.guard.poll()
     assert crowd.counts == 0
@@ -166,7 +166,9 @@ def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
 
 
 def test_an_attack_is_said_now_and_then(crowd: Crowd) -> None:
-    """One that goes on makes a line in ten seconds, with the number of all that were closed."""
+    """An attack that continues is logged every ten seconds, with the number of
+    closed connections.
+    """
     told = Told(bytes_per_second=0, of_one=4)
     for look in range(1, 13):
         peer = f"198.51.100.{look}"

@@ -1,4 +1,4 @@
-"""What each address may have, and which connections go first."""
+"""Shares of connections for each address, and the order in which connections are closed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ _PROXY = "10.0.0.7"
 
 
 def test_one_address_above_its_share() -> None:
-    """An address above its share is named with the surplus, and no other address is."""
+    """An address above its share is reported with the surplus, and no other is."""
     assert Shares(100, 1000).surplus({"192.0.2.1": 130, "192.0.2.2": 100}) == {"192.0.2.1": 30}
 
 
 def test_a_network_of_ipv6_is_one_client() -> None:
-    """A client with 64 bits of addresses has one share; the next network has its own."""
+    """All addresses of an IPv6 /64 have one share."""
     addresses = {f"2001:db8:0:1::{number:x}": 10 for number in range(12)} | {"2001:db8:0:2::1": 90}
     assert Shares(100, 1000).surplus(addresses) == {"2001:db8:0:1::/64": 20}
 
 
 def test_many_addresses_share_what_there_is() -> None:
-    """Those with most give until all have room, and those with little give nothing."""
+    """When all connections are too many, the addresses with the most lose some, and the others
+    none.
+    """
     few = {f"192.0.2.{number}": 3 for number in range(10)}
     crowds = {f"198.51.100.{number}": 90 for number in range(10)}
     surplus = Shares(100, 530).surplus(few | crowds)
@@ -39,7 +41,7 @@ def test_many_addresses_share_what_there_is() -> None:
 
 
 def test_a_proxy_has_no_share_but_not_all() -> None:
-    """It has what others leave, and an eighth of the room stays for them, whatever they have."""
+    """A proxy has no share, but an eighth of all connections is kept for other clients."""
     shares = Shares(100, 800, PROXIES)
     assert shares.surplus({_PROXY: 600, "192.0.2.1": 100}) == {}
     assert shares.surplus({_PROXY: 900, "192.0.2.1": 100}) == {_PROXY: 200}
@@ -47,7 +49,7 @@ def test_a_proxy_has_no_share_but_not_all() -> None:
 
 
 def test_two_proxies_of_one_network_of_ipv6_are_told_apart() -> None:
-    """An address that is a proxy's is counted alone, its neighbour as a client."""
+    """A proxy's IPv6 address is counted alone, and its neighbours as one client."""
     numbers = {"2001:db8::7": 300, "2001:db8::8": 101}
     assert Shares(100, 1000, PROXIES).surplus(numbers) == {"2001:db8::/64": 1}
 
@@ -56,7 +58,7 @@ def test_two_proxies_of_one_network_of_ipv6_are_told_apart() -> None:
     ("of_one", "of_all", "least"), [(7, 9, 7), (0, 9, 9), (7, 0, 7), (0, 0, 0)]
 )
 def test_without_one_of_the_limits(of_one: int, of_all: int, least: int) -> None:
-    """Each limit can be left out; without both nothing is surplus."""
+    """Each limit can be omitted; without both there is no surplus."""
     shares = Shares(of_one, of_all)
     assert shares.least == least
     assert sum(shares.surplus({"192.0.2.1": 10}).values()) == 10 - (least or 10)
@@ -69,7 +71,9 @@ _NUMBERS = st.dictionaries(
 
 @given(_NUMBERS, st.integers(1, 200), st.integers(320, 3000))
 def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int) -> None:
-    """Nobody has more than its limit, all fit, and those who gave have as much as anybody."""
+    """No client has more than its limit, all fit, and each client that lost some has the largest
+    number.
+    """
     shares = Shares(of_one, of_all, PROXIES)
     surplus = shares.surplus(numbers)
     left = {name: number - surplus.get(name, 0) for name, number in numbers.items()}
@@ -82,13 +86,15 @@ def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int)
 
 
 def connection(cookie: int, **what: int) -> Connection:
-    """A connection of one address, accepted."""
+    """Return a connection of one address that is accepted by default."""
     counts = {"received": what.pop("received", 0), "sent": what.pop("sent", 0)}
     return Connection(cookie, what.pop("inode", 1), "192.0.2.1", **counts, **what)
 
 
 def test_half_sent_requests_go_first() -> None:
-    """Then idle connections, then bodies and answers under way; of a kind, the longest silent."""
+    """Unfinished requests are closed first, then idle connections, then active ones; silent ones
+    first.
+    """
     in_order = [
         connection(1, received_ms=9000, sent_ms=9000),
         connection(2, received=80, received_ms=8000, sent_ms=9000),
@@ -96,7 +102,8 @@ def test_half_sent_requests_go_first() -> None:
         connection(4, received=300, sent=500, received_ms=90_000, sent_ms=90_000),
         connection(5, received=300, sent=500, received_ms=70_000, sent_ms=60_000),
         connection(6, received=300, sent=500, received_ms=50_000, sent_ms=50_000, queued=9),
-        # A request whose answer takes long, or a live channel that last heard from its client.
+        # A request with a slow response, or a live channel that last received something from its
+        # client.
         connection(7, received=900, sent=500, received_ms=24_000, sent_ms=25_000),
         connection(8, received=70_000, received_ms=10, sent_ms=5000),
     ]
@@ -107,7 +114,9 @@ def test_half_sent_requests_go_first() -> None:
 
 
 def test_a_head_of_a_request_ends_earlier() -> None:
-    """What is silent for longer than nginx waits for a head is none: it waits for its answer."""
+    """nginx's timeout for a request's head is shorter than the silence after which it counts as
+    complete.
+    """
     text = (ROOT / "deploy/nginx/conf.d/timeouts.conf.template").read_text()
     found = re.search(r"^client_header_timeout (\d+)s;$", text, re.MULTILINE)
     assert found is not None
@@ -115,7 +124,9 @@ def test_a_head_of_a_request_ends_earlier() -> None:
 
 
 def test_what_is_not_accepted_yet_counts_and_stays() -> None:
-    """The server has no socket for it that could be closed."""
+    """A connection that is not accepted yet counts, but is not closed, because the server has no
+    socket.
+    """
     crowd = [connection(number, inode=number % 2) for number in range(10)]
     closed = Shares(4, 100).to_close(crowd)
     assert Counter(one.inode for one in closed) == {1: 5}
