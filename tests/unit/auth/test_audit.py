@@ -153,9 +153,7 @@ def test_the_newest_first(auth: AuthService) -> None:
 
 
 def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
-    """An owner reads the lines of the own tenant, gets 404 for another tenant; an
-    editor gets 403.
-    """
+    """An owner reads the lines of its tenant and gets 404 for another one; an editor gets 403."""
     ada, bob = logged_in(auth, role="owner"), logged_in(auth, "bob")
     auth.admin("POST", "/tenants", json={"tenant": "other"})
     reply = ada.call("GET", "/v1/audit")

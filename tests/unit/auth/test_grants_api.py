@@ -103,7 +103,7 @@ def test_refused_change_changes_nothing(auth: AuthService) -> None:
 
 
 def test_nobody_changes_the_own_grants(auth: AuthService) -> None:
-    """An owner changes the grants of others but gets 409 for the own ones; an editor gets 403."""
+    """An owner changes other users' grants but gets 409 for its own; an editor gets 403."""
     grace, ada = logged_in(auth, "grace", "owner"), logged_in(auth)
     reply = grace.manage("PATCH", f"/users/{ada.id}", json={"grants": [OWN]})
     assert reply.status_code == 200

@@ -85,8 +85,8 @@ def test_no_role_administers_tenants(auth: AuthService) -> None:
 
 
 def test_cookie_is_out_of_reach(auth: AuthService) -> None:
-    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain; it ends
-    (row 65).
+    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain, and
+    expires (row 65).
     """
     header = person(auth).login().headers["Set-Cookie"]
     name, *attributes = header.split("; ")
@@ -239,7 +239,7 @@ def test_other_sites_are_refused(auth: AuthService, path: str) -> None:
 
 @pytest.mark.parametrize("headers", OWN)
 def test_own_pages_and_programs_may_log_in(auth: AuthService, headers: dict[str, str]) -> None:
-    """A page of the own origin and a program without browser fields can log in."""
+    """A page of this origin and a program without browser fields can log in."""
     person(auth)
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
     reply = auth.app.test_client().post("/auth/login", json=body, headers=headers)

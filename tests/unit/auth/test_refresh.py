@@ -42,7 +42,7 @@ def test_token_is_changed_for_another(auth: AuthService) -> None:
 
 
 def test_cookie_is_changed_for_another(auth: AuthService) -> None:
-    """A page of the own origin refreshes with the cookie alone and never sees the refresh token."""
+    """A page of this origin refreshes with the cookie alone and never sees the refresh token."""
     ada = logged_in(auth)
     first = ada.cookie
     reply = ada.refresh()

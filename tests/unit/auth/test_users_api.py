@@ -198,7 +198,7 @@ def test_all_sessions_of_a_user_can_be_ended(auth: AuthService) -> None:
 
 
 def test_owner_manages_the_own_tenant(auth: AuthService) -> None:
-    """An owner creates, lists, changes and deletes users and clients of the own tenant."""
+    """An owner creates, lists, changes and deletes users and clients of its tenant."""
     owner, ada = logged_in(auth, "boss", "owner"), logged_in(auth)
     body = {"username": "new", "role": "viewer"}
     made = owner.manage("POST", "/users", json=body)
@@ -282,7 +282,7 @@ def test_others_manage_nobody(auth: AuthService, role: str) -> None:
 def test_nobody_ends_the_own_account(
     auth: AuthService, method: str, path: str, json: object
 ) -> None:
-    """An owner cannot change or delete the own account on these routes, so it is not locked out."""
+    """An owner cannot change or delete its own account on these routes, so it is not locked out."""
     owner = logged_in(auth, role="owner")
     reply = owner.manage(method, f"/users/{owner.id}{path}", json=json)
     assert reply.status_code == 409

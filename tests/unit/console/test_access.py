@@ -112,8 +112,8 @@ def test_probes_and_metrics_need_no_login(console: Console) -> None:
 
 
 def test_the_log_and_the_gateway_are_told_who_asks(console: Console) -> None:
-    """A response names tenant and user for the gateway, which counts by them and
-    removes the field.
+    """A response names tenant and user for the gateway, which counts by tenant and removes the
+    field.
     """
     assert console.person().get("/console/").headers["X-Wharf-Who"] == "acme/user-1"
     assert "X-Wharf-Who" not in console.visitor().get("/console/login").headers

@@ -1,4 +1,4 @@
-"""The page of the own account: password, sessions, language and colours."""
+"""The page of a person's own account: password, sessions, language and colours."""
 
 from __future__ import annotations
 

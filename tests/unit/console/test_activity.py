@@ -103,8 +103,8 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 
 def test_the_first_page_goes_on_by_itself(console: Console) -> None:
-    """The first page updates itself from its newest event; the page of one kind from now; others do
-    not.
+    """The first page follows events after its newest one, and the page of one kind follows new
+    events. A later page follows none.
     """
     page = shown(console, event("7"), event("5"))
     assert 'data-live="#activity" data-live-of="events"' in page

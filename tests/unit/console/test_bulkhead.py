@@ -56,9 +56,7 @@ def test_one_too_many_is_refused_at_once() -> None:
 
 
 def test_who_comes_meanwhile_is_refused_when_patience_ends() -> None:
-    """A request without a place waits no longer than those with a place can still
-    get a response.
-    """
+    """A request without a place waits only until the patience of the requests with a place ends."""
     places = Places(1, patience=0.3)
     places._begun[1] = begun = time.monotonic()
     with pytest.raises(ApiUnavailable), places.one():

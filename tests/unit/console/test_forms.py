@@ -38,7 +38,7 @@ class Example(ConsoleForm):
 
 @pytest.fixture(params=["en", "zh"])
 def page(request: pytest.FixtureRequest, console: Console) -> Iterator[tuple[str, str]]:
-    """Yield language and page of a form with errors of its own and of the API."""
+    """Yield language and page of a form that failed its validation and was refused by the API."""
     headers = {"Accept-Language": request.param}
     data = {"name": "", "role": "owner", "note": "<b>", "public": "y"}
     with console.app.test_request_context("/console/x", method="POST", data=data, headers=headers):

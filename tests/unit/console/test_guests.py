@@ -120,7 +120,7 @@ def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
 
 
 def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> None:
-    """A guest of whom no file arrived is told so, also after a refusal."""
+    """The page after a refused upload says that no new file has arrived."""
     give_tickets(console.gateway, files=3)
     browser = console.visitor()
     browser.get(PAGE)

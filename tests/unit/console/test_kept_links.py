@@ -122,7 +122,7 @@ def test_a_link_is_ended_after_a_question(console: Console) -> None:
 
 
 def test_the_address_goes_with_the_link(console: Console) -> None:
-    """After a link has ended, the page with its address is gone."""
+    """After a link has ended, the page with its address gets 404."""
     browser = console.person()
     made = {"id": "link-1", "url": "/s/x", "expires_at": "2026-11-19T10:00:00Z"}
     console.gateway.on("POST", "/v1/links", Reply(made, 201))

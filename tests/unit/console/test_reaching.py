@@ -129,7 +129,9 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """A person without grants is told so on the first page and where a bucket would be chosen."""
+    """A person with an empty list of grants sees so on the first page and where a
+    bucket is chosen.
+    """
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text

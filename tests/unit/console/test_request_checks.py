@@ -40,7 +40,7 @@ def test_a_token_of_before_the_login_is_no_use_after_it(console: Console) -> Non
 
 
 def test_a_form_is_good_for_as_long_as_the_session(console: Console) -> None:
-    """A form token has no time limit of its own, so a page that was open overnight can be sent."""
+    """A form token has no separate time limit, so a page that was open overnight can be sent."""
     assert console.app.config["WTF_CSRF_TIME_LIMIT"] is None
 
 

@@ -203,7 +203,7 @@ def test_what_was_typed_is_there_after_a_new_login(console: Console) -> None:
 
 
 def test_a_tenant_without_buckets_is_told_so(console: Console) -> None:
-    """A tenant without buckets is told so."""
+    """The form for a ticket says when the tenant has no bucket."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     page = console.person().get(NEW).text
     assert "There is no bucket yet." in page

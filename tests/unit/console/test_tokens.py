@@ -97,7 +97,9 @@ def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> No
 
 
 def test_a_session_that_ended_elsewhere_leads_to_the_login(console: Console) -> None:
-    """A person whose session has ended elsewhere is told so, and sent back after the login."""
+    """A person whose session has ended elsewhere sees so, and returns to the page
+    after the login.
+    """
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-revoked"))
     reply = browser.get("/console/?a=1")
@@ -127,7 +129,9 @@ def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
 
 
 def test_a_suspended_tenant_is_told_so_and_goes_on_after_the_resume(console: Console) -> None:
-    """A suspended tenant is told to the person by the API and by a refresh; the session stays."""
+    """The page says that the tenant is suspended when the API or a refresh refuses it; the session
+    stays.
+    """
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(403, "tenant-suspended"))
     page = browser.get("/console/")

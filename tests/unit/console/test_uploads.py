@@ -112,7 +112,7 @@ def test_an_editor_asks_for_nobodys_name(console: Console) -> None:
 def test_who_may_cancel(
     console: Console, role: str, fields: dict[str, Any], *, offered: bool
 ) -> None:
-    """A person may cancel the own uploads, and an owner each upload that has an address."""
+    """A person may cancel their own uploads, and an owner each upload that has an address."""
     serve_people(console.gateway)
     page = shown(console, upload(**fields), role=role)
     assert ('action="/console/uploads/1/cancel"' in page) == offered

@@ -73,7 +73,7 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", WAYS)
 def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
-    """A way's steps are numbered and few, and each names a function in a module of its own."""
+    """A way's steps are numbered and few, and each names a function in a separate module."""
     steps = _STEP.findall(_section(title))
     assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert 5 < len(steps) <= WAYS[title]

@@ -37,7 +37,7 @@ def test_without_a_door(tmp_path: Path) -> None:
     ],
 )
 def test_a_door(door: str, listens: str, trusts: str) -> None:
-    """The door is a port, or a socket that the first process removes after nginx."""
+    """The door is a port, or a socket that the first process removes when it is left over."""
     made = gateway(WHARF_REPLICA_DOOR=door, WHARF_DATA_SHARED="false")
     assert made.values["WHARF_REPLICA_DOOR"] == listens
     assert trusts in made.values["WHARF_REPLICA_DOOR_TRUST"]

@@ -89,7 +89,7 @@ def test_a_relative_path_starts_at_the_checkout() -> None:
 
 
 def test_every_name_is_allowed_without_hosts() -> None:
-    """Without WHARF_HOSTS each Host is served, and no server refuses others."""
+    """Without WHARF_HOSTS each Host is served, and no server refuses other hosts."""
     assert server_name("") == "server_name _;"
     assert refuse_other_hosts(" , ") == ""
 

@@ -21,7 +21,7 @@ PLAIN = BlobStore("http", "store.test", 80)
 
 
 def test_a_name_that_keeps_an_address() -> None:
-    """While one address in use is resolved again in time, the addresses are not gone."""
+    """nginx's addresses stay valid while the name still has one of them from time to time."""
     addresses = AddressesInUse()
     now = 0.0
     for answer in (["1", "2"], ["3"], ["4", "2"], ["5"], ["1"]) * 10:
@@ -30,7 +30,9 @@ def test_a_name_that_keeps_an_address() -> None:
 
 
 def test_a_name_that_moves() -> None:
-    """After five minutes of other addresses the old ones are gone, until nginx has reloaded."""
+    """nginx's addresses count as lost after five minutes of other addresses, until nginx has
+    reloaded.
+    """
     addresses = AddressesInUse()
     assert not addresses.are_gone(["1", "2"], 0.0)
     assert not addresses.are_gone(["3"], 60.0)
@@ -44,7 +46,7 @@ def test_a_name_that_moves() -> None:
 
 
 def test_no_answer_tells_nothing() -> None:
-    """A name server without a response makes no address gone, however long it lasts."""
+    """nginx's addresses do not count as lost while the name server gives no response."""
     addresses = AddressesInUse()
     assert not addresses.are_gone([], 0.0)
     assert not addresses.are_gone(["1"], 60.0)

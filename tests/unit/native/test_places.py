@@ -100,7 +100,7 @@ def test_instances_on_one_data(tmp_path: Path) -> None:
 
 
 def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
-    """A sweep removes spool, metrics and sockets, and no data that a client was told is stored."""
+    """A sweep removes spool, metrics and sockets, and keeps all data that was acknowledged."""
     places = Places(str(tmp_path), {})
     places.create()
     stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]

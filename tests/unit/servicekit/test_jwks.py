@@ -217,7 +217,7 @@ def test_no_file_means_no_keys(clock: Clock, tmp_path: Path) -> None:
 
 
 def test_fetcher_stops_when_told(issuer: Issuer, tmp_path: Path) -> None:
-    """The background thread fetches without a request, and ends when it is told to stop."""
+    """The background thread fetches without a request, and ends after its stop event is set."""
     path = tmp_path / "sub" / "jwks.json"
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher, stop = Fetcher(server.url, path), threading.Event()

@@ -183,7 +183,7 @@ def test_messages_show_nothing_that_deceives(text: str) -> None:
 
 
 def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each joiner is judged at most twice, with at most 48 characters around it."""
+    """Each joiner is judged a limited number of times, with at most 48 characters around it."""
     looks: list[int] = []
 
     def judge(text: str, index: int) -> bool:
