@@ -1,4 +1,4 @@
-"""One Wharf for the whole session; a tenant of its own for each test."""
+"""One running Wharf for the whole session, and a separate tenant for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ __all__ = ["api", "postgres", "signer", "tenants", "wharf"]
 
 @pytest.fixture(scope="session")
 def wharf() -> Iterator[Wharf]:
-    """A Wharf, whose documents say which answers tests may see (tests/session/answers.py)."""
+    """Start a Wharf, and collect the responses that its OpenAPI documents allow
+    (tests/session/answers.py).
+    """
     with running() as found:
         answers.DECLARED.update(documented.operations(ApiClient(found.port)))
         yield found
@@ -26,17 +28,17 @@ def wharf() -> Iterator[Wharf]:
 
 @pytest.fixture(scope="session")
 def tenants(wharf: Wharf) -> Tenants:
-    """Makes tenants and clients through auth's API."""
+    """Create tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
 @pytest.fixture(scope="session")
 def signer(wharf: Wharf) -> Signer:
-    """Signs tokens with this Wharf's own key."""
+    """Sign tokens with the key of this Wharf."""
     return Signer(wharf)
 
 
 @pytest.fixture
 def api(signer: Signer) -> ApiClient:
-    """A client of a tenant that this test alone uses, with all scopes for files."""
+    """Return a client with all file scopes, of a tenant that only this test uses."""
     return signer.client()

@@ -1,10 +1,12 @@
-"""The tables of the walk over all routes (`test_route_walk.py`): every operation and parameter."""
+"""Tables for the walk over all routes (`test_route_walk.py`): every
+operation and every parameter.
+"""
 
 from __future__ import annotations
 
 PASSWORD = "a long password"
 
-#: Operations that the walk leaves out, and where they are tested instead.
+#: Operations that the walk leaves out, each with its scope or the test that covers it.
 ELSEWHERE = {
     ("PUT", "/v1/buckets/{bucket}"): "makes one's own: test_tenancy.py",
     ("GET", "/v1/buckets"): "one's own alone: test_tenancy.py",
@@ -32,7 +34,7 @@ ELSEWHERE = {
     ("GET", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
     ("POST", "/auth/v1/tenants"): "administrators alone: test_administration_is_closed",
 }
-#: Operations that the walk asks.
+#: Operations that the walk requests.
 WALKED = {
     ("GET", "/public/{tenant}/{bucket}/{key}"),
     ("HEAD", "/public/{tenant}/{bucket}/{key}"),
@@ -98,7 +100,7 @@ WALKED = {
     ("PUT", "/auth/v1/tenants/{tenant}/users/{user}/password"),
     ("DELETE", "/auth/v1/tenants/{tenant}/users/{user}/sessions"),
 }
-#: Parameters that name something of a tenant: the walk fills them in.
+#: Parameters that name an object of a tenant; the walk fills them in.
 NAMES = {
     "tenant",
     "bucket",
@@ -115,7 +117,7 @@ NAMES = {
     "maker",  # as a parameter of the query: test_links_are_ones_own
     "subject",  # as a parameter of the query: test_uploads_under_way_are_ones_own
 }
-#: Parameters that name nothing of anybody.
+#: Parameters that name no object of any tenant.
 HARMLESS = {
     *("limit", "delimiter", "download", "w", "issuer_path", "after", "before", "order", "kind"),
     *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
@@ -123,9 +125,9 @@ HARMLESS = {
     *("Upload-Checksum", "X-HTTP-Method-Override"),
     "Upload-Metadata",  # test_names_in_upload_metadata
     "Upload-Concat",  # test_parts_of_another_tenant
-    "prefix",  # of keys in the bucket of the path: test_tenancy.py
+    "prefix",  # a prefix of keys in the bucket of the path: test_tenancy.py
     "cursor",  # test_tenancy.py, test_uploads_under_way_are_ones_own
-    "Idempotency-Key",  # kept by tenant: test_idempotency_keys_are_ones_own
+    "Idempotency-Key",  # stored for each tenant: test_idempotency_keys_are_ones_own
 }
 BODIES: dict[tuple[str, str], object] = {
     ("PATCH", "/v1/metadata/{bucket}/{key}"): {"key": "moved"},

@@ -1,4 +1,6 @@
-"""Admission: what is refused before a byte of the body is read (rows 1 to 7, 10 to 14)."""
+"""Admission: the gateway refuses requests before it reads a byte of the
+body (rows 1 to 7, 10 to 14).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored, traces
 
 GIGABYTE = 1_000_000_000
-# The three ways of a body: in memory, spooled, spooled without a known length.
+# Two ways that a body takes through the gateway: kept in memory, or spooled to disk.
 WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
 BAD_TOKENS = [
     pytest.param(None, "token-missing", id="none"),
@@ -23,12 +25,12 @@ BAD_TOKENS = [
 
 
 def chunked(content: bytes) -> Iterator[bytes]:
-    """An iterable body: http.client sends it chunked."""
+    """Yield the content, so that http.client sends it as a chunked body."""
     yield content
 
 
 def put_head(api: ApiClient, *fields: str, key: str = "refused", token: str | None = "") -> bytes:
-    """The head of a PUT; `token` None sends none."""
+    """Return the request head of a PUT; with `token=None` it contains no credential."""
     bearer = api.token if token == "" else token
     own = () if bearer is None else (f"Authorization: Bearer {bearer}",)
     return head(f"PUT /v1/files/default/{key} HTTP/1.1", *own, *fields)
@@ -38,7 +40,9 @@ def put_head(api: ApiClient, *fields: str, key: str = "refused", token: str | No
 def test_expect_is_refused_without_an_invitation(
     wharf: Wharf, api: ApiClient, token: str | None, slug: str
 ) -> None:
-    """Row 1: with Expect and no good token a gigabyte gets a 401 challenge, and no 100 before."""
+    """Row 1: a request with `Expect` and no valid token gets a 401
+    challenge and no `100 Continue`.
+    """
     fields = (f"Content-Length: {GIGABYTE}", "Expect: 100-continue", "Connection: close")
     with nothing_stored(wharf, api.tenant):
         (answer,) = exchange(wharf.port, put_head(api, *fields, token=token))
@@ -48,7 +52,9 @@ def test_expect_is_refused_without_an_invitation(
 
 
 def test_expect_with_a_good_token_is_invited(wharf: Wharf, api: ApiClient) -> None:
-    """With Expect and a good token `100 Continue` comes before the body, and the file is stored."""
+    """A request with `Expect` and a valid token gets `100 Continue` before
+    its body, and is stored.
+    """
     fields = (f"Content-Length: {len(LARGE)}", "Expect: 100-continue", "Connection: close")
     with RawConnection(wharf.port) as connection:
         connection.send(put_head(api, *fields, key="invited"))
@@ -64,7 +70,7 @@ def test_expect_with_a_good_token_is_invited(wharf: Wharf, api: ApiClient) -> No
 def test_no_token_is_refused_at_once(
     wharf: Wharf, api: ApiClient, token: str | None, slug: str, length: str
 ) -> None:
-    """Row 2: without a good token the 401 comes while the body has not even begun."""
+    """Row 2: a request without a valid token gets its 401 before the client sends the body."""
     with nothing_stored(wharf, api.tenant):
         (answer,) = exchange(wharf.port, put_head(api, length, "Connection: close", token=token))
         assert (answer.status, answer.slug) == (401, slug)
@@ -75,7 +81,7 @@ def test_no_token_is_refused_at_once(
 def test_a_token_in_the_query_is_no_credential(
     wharf: Wharf, api: ApiClient, content: bytes
 ) -> None:
-    """Row 3: a token in the query is refused with 401; test_logs.py looks for it in the logs."""
+    """Row 3: a token in the query is refused with 401; test_logs.py searches the logs for it."""
     with nothing_stored(wharf, api.tenant):
         answer = api.using(None).put(f"query?access_token={api.token}", content)
         answer.problem(401, "token-missing")
@@ -86,7 +92,7 @@ def test_a_token_in_the_query_is_no_credential(
 def test_two_credentials_are_refused(
     wharf: Wharf, api: ApiClient, content: bytes, second: str
 ) -> None:
-    """Row 4: two credentials, by two fields, one list or header and query, are a 400."""
+    """Row 4: two credentials in two fields, in one list, or in header and query get a 400."""
     bearer = f"Bearer {api.token}"
     with nothing_stored(wharf, api.tenant):
         if second == "query":
@@ -103,7 +109,7 @@ def test_two_credentials_are_refused(
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_missing_scope_is_named(wharf: Wharf, tenants: Tenants, content: bytes) -> None:
-    """Row 5: a token that may only read is refused with the scope that it lacks."""
+    """Row 5: a token without the needed scope gets a 403 that names the missing scope."""
     reader = tenants.tenant("files:read")
     with nothing_stored(wharf, reader.tenant):
         answer = reader.put("scope", content)
@@ -114,7 +120,9 @@ def test_a_missing_scope_is_named(wharf: Wharf, tenants: Tenants, content: bytes
 
 @pytest.mark.parametrize("over", [1, GIGABYTE])
 def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int) -> None:
-    """Row 6: a Content-Length over the bucket's limit is a 413 that names it, before the body."""
+    """Row 6: a Content-Length over the bucket's limit gets a 413 with the
+    limit, before the body.
+    """
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": 1000})
     length = 1000 + over
     request = head(
@@ -125,7 +133,8 @@ def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int)
     )
     with nothing_stored(wharf, api.tenant):
         with RawConnection(wharf.port) as connection:
-            # A body of at most five digits comes along in memory, so that one has to be sent.
+            # A body whose length has at most five digits is kept in memory, so the client must send
+            # it.
             connection.send(request + (b"x" * length if over == 1 else b""))
             (answer,) = connection.answers()
         assert (answer.status, answer.slug) == (413, "too-large")
@@ -133,7 +142,7 @@ def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int)
 
 
 def test_a_chunked_body_over_the_limit(wharf: Wharf, api: ApiClient) -> None:
-    """Row 7: a chunked body over the bucket's limit is a 413, and its spool file is gone."""
+    """Row 7: a chunked body over the bucket's limit gets a 413, and its spool file is deleted."""
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": 1000})
     with nothing_stored(wharf, api.tenant):
         answer = api.put("big", chunked(LARGE), bucket="narrow")
@@ -144,7 +153,9 @@ def test_a_chunked_body_over_the_limit(wharf: Wharf, api: ApiClient) -> None:
 def test_fields_that_only_the_gateway_may_set(
     wharf: Wharf, api: ApiClient, tenants: Tenants, content: bytes
 ) -> None:
-    """Row 10: a client's X-Tenant, Spool-File and the like change nothing, in no spelling."""
+    """Row 10: X-Tenant, Spool-File and similar fields of a client have no
+    effect in any spelling.
+    """
     other = tenants.tenant()
     claims = {
         "Spool-File": "/etc/passwd",
@@ -169,7 +180,9 @@ def test_fields_that_only_the_gateway_may_set(
 @pytest.mark.parametrize("target", ["/v1/files/default/no-length", "/v1/files/default"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_no_length_is_refused(wharf: Wharf, api: ApiClient, method: str, target: str) -> None:
-    """Row 11: an upload with neither Content-Length nor chunks is a 411, not an empty file."""
+    """Row 11: an upload with neither Content-Length nor chunks gets a 411
+    and stores no empty file.
+    """
     bearer = (f"Authorization: Bearer {api.token}", "Connection: close")
     with nothing_stored(wharf, api.tenant):
         (answer,) = exchange(wharf.port, head(f"{method} {target} HTTP/1.1", *bearer))
@@ -178,7 +191,7 @@ def test_no_length_is_refused(wharf: Wharf, api: ApiClient, method: str, target:
 
 @pytest.mark.parametrize("body", [b"", chunked(b"")], ids=["length", "chunked"])
 def test_an_empty_body_is_an_empty_file(api: ApiClient, body: bytes | Iterator[bytes]) -> None:
-    """Row 12: an empty body becomes a file of zero bytes that comes back as such."""
+    """Row 12: an upload with an empty body stores a file of zero bytes, which can be downloaded."""
     assert api.put("empty", body).json()["size"] == 0
     served = api.file("empty")
     assert (served.status, served.body, served.header("Content-Length")) == (200, b"", "0")
@@ -189,7 +202,7 @@ def test_an_empty_body_is_an_empty_file(api: ApiClient, body: bytes | Iterator[b
 def test_encoded_bodies_are_not_taken(
     wharf: Wharf, api: ApiClient, content: bytes, encoding: str
 ) -> None:
-    """Row 13: a body with a Content-Encoding is a 415; nothing is unpacked or stored."""
+    """Row 13: a body with a Content-Encoding gets a 415; Wharf neither unpacks nor stores it."""
     with nothing_stored(wharf, api.tenant):
         answer = api.put("z", gzip.compress(content), {"Content-Encoding": encoding})
         answer.problem(415, "content-encoding")
@@ -198,7 +211,9 @@ def test_encoded_bodies_are_not_taken(
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(wharf: Wharf, api: ApiClient) -> None:
-    """A connection that is closed in mid-body leaves neither file nor spool file."""
+    """An upload whose connection closes before the end of its body leaves
+    neither file nor spool file.
+    """
     request = put_head(api, f"Content-Length: {100 * len(LARGE)}")
     with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
         connection.send(request + LARGE * 30)
@@ -207,19 +222,20 @@ def test_an_upload_that_breaks_off_leaves_nothing(wharf: Wharf, api: ApiClient) 
 
 
 def refused_method(answer: RawAnswer) -> bool:
-    """Whether this is a 405 with its problem document."""
+    """Tell whether the response is a 405 with its problem document."""
     return (answer.status, answer.slug) == (405, "method-not-allowed")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PATCH", "PROPFIND", "MKCOL", "FOO"])
 def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -> None:
-    """Row 14: methods that an address does not have are a 405, with a body as well."""
+    """Row 14: a method that an address does not support gets a 405, with or without a body."""
     for target in ("/v1/files/default/m", "/v1/files/default", "/v1/buckets/default"):
         for body in (b"", SMALL, LARGE):
             fields = (f"Authorization: Bearer {api.token}", f"Content-Length: {len(body)}")
             request = head(f"{method} {target} HTTP/1.1", *fields, "Connection: close")
             (answer,) = exchange(wharf.port, request + body)
-            # nginx knows no CONNECT, and some bodies are too large before the method is looked at.
+            # nginx does not know CONNECT, and some bodies exceed the size limit before nginx checks
+            # the method.
             assert (
                 refused_method(answer)
                 or (method == "CONNECT" and answer.status == 400)
@@ -235,7 +251,9 @@ def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -
 def test_known_methods_at_the_wrong_address(
     wharf: Wharf, api: ApiClient, method: str, target: str, content: bytes
 ) -> None:
-    """A method that another address has is a 405 that lists the address's own in `Allow`."""
+    """A method that only another address supports gets a 405 whose `Allow`
+    lists the right methods.
+    """
     with nothing_stored(wharf, api.tenant):
         answer = api.request(method, target, content)
         answer.problem(405, "method-not-allowed")
@@ -244,7 +262,7 @@ def test_known_methods_at_the_wrong_address(
 
 
 def test_allow_lists_every_method(api: ApiClient) -> None:
-    """`Allow` of a 405 holds the methods of the hot path too, not Flask's alone."""
+    """`Allow` of a 405 lists the methods of the fast path as well as those of Flask."""
     file_methods = {"GET", "HEAD", "PUT", "DELETE"}
     bucket_methods = {"GET", "HEAD", "POST"}
     for target, wanted in (("default/x", file_methods), ("default", bucket_methods)):

@@ -1,4 +1,6 @@
-"""Requests that two readers could read differently, and oversized ones (security.md rows 8, 9)."""
+"""Requests that two parsers could read differently, and oversized
+requests (security.md rows 8, 9).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from tests.servers.wharf.traces import nothing_stored
 
 
 def put_head(api: ApiClient, *fields: str, key: str = "refused") -> bytes:
-    """The head of a PUT."""
+    """Return the request head of a PUT."""
     bearer = f"Authorization: Bearer {api.token}"
     return head(f"PUT /v1/files/default/{key} HTTP/1.1", bearer, *fields)
 
@@ -47,7 +49,9 @@ SMUGGLED = (
 def test_an_ambiguous_length_is_refused(
     wharf: Wharf, api: ApiClient, fields: tuple[str, ...]
 ) -> None:
-    """Row 8: a length that two readers could read differently ends the connection with a 4xx."""
+    """Row 8: a length that two parsers could read differently gets a 4xx
+    and closes the connection.
+    """
     api.stored("victim")
     token = (api.token or "").encode()
     with nothing_stored(wharf, api.tenant):
@@ -59,7 +63,7 @@ def test_an_ambiguous_length_is_refused(
 
 
 def test_bare_line_feeds_in_chunks_smuggle_nothing(wharf: Wharf, api: ApiClient) -> None:
-    """Row 8: whatever is made of chunks with bare line feeds, the request inside is not run."""
+    """Row 8: chunks with bare line feeds never make the server run a request inside the body."""
     api.stored("victim")
     token = (api.token or "").encode()
     inner = SMUGGLED % token
@@ -79,7 +83,7 @@ def test_bare_line_feeds_in_chunks_smuggle_nothing(wharf: Wharf, api: ApiClient)
 
 
 def _name(number: int) -> str:
-    """A short name of a header field."""
+    """Return a short name for a header field."""
     return f"{chr(97 + number % 26)}{number // 26:x}"
 
 
@@ -88,7 +92,9 @@ def _name(number: int) -> str:
 def test_large_headers_never_break_the_service(
     wharf: Wharf, api: ApiClient, size: int, fields: int
 ) -> None:
-    """Row 9: header fields of any size are read or refused with a 4xx, never a 5xx."""
+    """Row 9: header fields of any size are accepted or refused with a 4xx,
+    never answered with a 5xx.
+    """
     own = [f"{_name(number)}: {'x' * (size // fields)}" for number in range(fields)]
     for line in ("GET /v1/usage HTTP/1.1", "PUT /v1/files/default/h HTTP/1.1"):
         bearer = (f"Authorization: Bearer {api.token}", "Content-Length: 0", "Connection: close")

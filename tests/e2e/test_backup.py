@@ -1,4 +1,6 @@
-"""docs/backup.md, step by step, on a Wharf that takes uploads meanwhile."""
+"""The commands of docs/backup.md, step by step, on a Wharf that accepts
+uploads at the same time.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ ARRIVED = 300_000
 
 
 def steps(heading: str, **variables: str) -> str:
-    """Runs the commands below a heading of the page, as they are written; what they print."""
+    """Run the commands below a heading of the page as they are written, and return their output."""
     section = (
         PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     )
@@ -37,7 +39,7 @@ def steps(heading: str, **variables: str) -> str:
 
 
 def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A shell in the checkout that knows these variables, and none of ours else."""
+    """Run a script in the checkout with these variables and no other `WHARF_` variables."""
     kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -51,12 +53,14 @@ def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
-    """Uploads, replaces, moves and deletes meanwhile; `done` is what is there by the answers."""
+    """Upload, replace, move and delete files in a background thread; `done`
+    records the stored files.
+    """
     stop, faults = threading.Event(), list[str]()
 
     def work() -> None:
         number = 0
-        # As fast as it goes, it would take the cores from the backup.
+        # Without a pause this thread would take the CPU cores from the backup.
         while not stop.wait(0.02):
             number += 1
             key, content = f"meanwhile/{number % 40}", f"version {number}\n".encode() * 99
@@ -87,7 +91,7 @@ def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
 
 
 def unfinished(tus: Tus) -> str:
-    """The address of an upload of which a part has arrived."""
+    """Return the address of an upload of which only a part has arrived."""
     address = tus.created(len(UNFINISHED), filename="unfinished.bin")
     assert tus.patch(address, 0, UNFINISHED[:ARRIVED]).status == 204
     return address
@@ -95,13 +99,15 @@ def unfinished(tus: Tus) -> str:
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """What the page says moves a whole Wharf, to another folder or to PostgreSQL: files, links,
-    accounts and tokens, limits, and an upload that goes on where it was.
+    """The page's commands move a whole Wharf to another folder or to PostgreSQL.
+
+    Files, links, accounts, tokens and limits survive, and an unfinished upload continues at its
+    offset.
     """
     kept: dict[str, bytes] = {NAME: b"\x89PNG" + bytes(999), "large": LARGE}
     meanwhile: dict[str, bytes] = {}
     backup = {"BACKUP": str(tmp_path / "backup")}
-    # Nothing that was deleted or replaced stays, but for the backup.
+    # Deleted and replaced files are removed immediately; only a backup delays the removal.
     with running(WHARF_DELETED_GRACE_SECONDS="0", WHARF_SWEEP_SECONDS="1") as wharf:
         admin = Tenants(wharf)
         api = admin.tenant()
@@ -114,7 +120,7 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
         assert "missing: 0" in busy
         if engine == "sqlite":
             whole(tmp_path / "of-a-busy-wharf", **backup)
-        # The second one is of a moment in which nothing goes on.
+        # No upload runs during the second backup.
         second = steps("Back up", WHARF_DATA=str(wharf.data), **backup)
         assert "missing: 0" in second
         issuer, port = f"{wharf.url}/auth", str(wharf.port)
@@ -129,7 +135,7 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
         assert len(listed) == len(kept) + len(meanwhile)
         assert ApiClient(wharf.port).get(link["url"].removeprefix(wharf.url)).body == LARGE
         resumed(Tus(same), address)
-        # Clients' secrets and the administrator's are what they were.
+        # The secrets of the clients and of the administrator are unchanged.
         assert Tenants(wharf).client(api.tenant).stored("new")
         assert shell(
             ".venv/bin/wharf-upload check --read-all", WHARF_DATA=str(data), **environ
@@ -137,7 +143,7 @@ def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequ
 
 
 def whole(data: Path, **backup: str) -> None:
-    """Restores what was saved in the middle of everything: each of its files has its bytes."""
+    """Restore the backup of the busy Wharf, and check that each of its files has its bytes."""
     said = steps("Restore", RESTORED=str(data), **backup)
     assert "missing: 0" in said
     assert said.endswith("faults: 0\n")
@@ -146,7 +152,7 @@ def whole(data: Path, **backup: str) -> None:
 def moved(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest, backup: dict[str, str]
 ) -> dict[str, str]:
-    """Restores as the page says; the settings of the Wharf that is there now."""
+    """Restore the backup as the page says, and return the settings of the restored Wharf."""
     data = str(tmp_path / "restored")
     if engine == "sqlite":
         said = steps("Restore", RESTORED=data, **backup)
@@ -166,7 +172,7 @@ def moved(
 
 
 def resumed(tus: Tus, address: str) -> None:
-    """The upload goes on from where it was, and its bytes are right."""
+    """Check that the upload continues at its offset and ends with the right bytes."""
     assert tus.offset(address) == ARRIVED
     assert tus.patch(address, ARRIVED, UNFINISHED[ARRIVED:]).status == 204
     content = tus.api.file("unfinished.bin").body
@@ -174,10 +180,12 @@ def resumed(tus: Tus, address: str) -> None:
 
 
 def test_sizes_of_a_backup(tmp_path: Path) -> None:
-    """A second backup copies only what is new and drops what is gone; cut short it is none."""
+    """A second backup copies only new files and drops deleted ones; without
+    its manifest it is refused.
+    """
     folder = tmp_path / "backup"
     command = f".venv/bin/wharf-upload backup {folder}"
-    # At the shared one other tests take bytes away, which no backup can copy.
+    # In the shared Wharf other tests delete blobs, which a backup then cannot copy.
     with running() as wharf:
         environ, api = {"WHARF_DATA": str(wharf.data)}, Signer(wharf).client()
         api.stored("stays", LARGE)

@@ -1,4 +1,4 @@
-"""Buckets and their policies: sizes, types by the bytes, names, deletion."""
+"""Buckets and their policies: size limits, types by the bytes, names, and deletion."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ PADDING = [pytest.param(b"", id="in-memory"), pytest.param(b" " * 120_000, id="s
 
 
 def make(api: ApiClient, name: str = "bucket", **policy: Any) -> None:
-    """A new bucket."""
+    """Make a new bucket."""
     assert api.send_json("PUT", f"/v1/buckets/{name}", policy).status == 201
 
 
 def test_a_bucket_is_made_and_changed(api: ApiClient) -> None:
-    """PUT makes a bucket (201), then changes its whole policy (200), and GET shows it."""
+    """The first PUT makes a bucket (201), a second one replaces its policy
+    (200), and GET shows it.
+    """
     policy = {"max_file_bytes": 5_000_000, "allowed_types": ["image/*"]}
     made = api.send_json("PUT", "/v1/buckets/photos", policy)
     assert made.status == 201
@@ -51,7 +53,9 @@ def test_a_bucket_without_a_body(api: ApiClient) -> None:
 
 
 def test_the_default_bucket_is_always_there(api: ApiClient) -> None:
-    """Every tenant has `default`, whose policy can be set; any other bucket is a 404 at first."""
+    """Every tenant has a bucket `default` with a changeable policy; other
+    buckets are a 404 at first.
+    """
     assert api.get("/v1/buckets/default").status == 200
     assert api.send_json("PUT", "/v1/buckets/default", {"max_file_bytes": 5}).status in (200, 201)
     api.put("key", b"123456").problem(413, "too-large")
@@ -64,7 +68,7 @@ def test_the_default_bucket_is_always_there(api: ApiClient) -> None:
     "name", ["ab", "UPPER", "-ab", "ab-", "a_b", "a.b", "x" * 64, "ünï", "a%2Fb"]
 )
 def test_bucket_names_that_are_none(wharf: Wharf, api: ApiClient, name: str) -> None:
-    """A name that breaks the rule makes no bucket, and is a 404 for files."""
+    """A name that breaks the naming rule makes no bucket, and an upload to it gets a 404."""
     with nothing_stored(wharf, api.tenant):
         target = quote(name, safe="%")
         assert api.send_json("PUT", f"/v1/buckets/{target}", {}).status in (400, 404)
@@ -94,7 +98,7 @@ def test_bucket_names_that_are_none(wharf: Wharf, api: ApiClient, name: str) -> 
     ],
 )
 def test_policies_that_are_none(wharf: Wharf, api: ApiClient, policy: dict[str, Any]) -> None:
-    """A policy with a value that is not acceptable is a 422 and makes no bucket."""
+    """A policy with an invalid value gets a 422 and makes no bucket."""
     with nothing_stored(wharf, api.tenant):
         api.send_json("PUT", "/v1/buckets/bucket", policy).problem(422, "unprocessable")
     api.get("/v1/buckets/bucket").problem(404, "not-found")
@@ -102,7 +106,7 @@ def test_policies_that_are_none(wharf: Wharf, api: ApiClient, policy: dict[str, 
 
 @pytest.mark.parametrize("limit", [10, 100_000])
 def test_the_largest_file(wharf: Wharf, api: ApiClient, limit: int) -> None:
-    """A file of exactly the limit is stored, one byte more is a 413 that names the limit."""
+    """A file of exactly the limit is stored; one more byte gets a 413 that states the limit."""
     make(api, max_file_bytes=limit)
     api.stored("fits", b"x" * limit, bucket="bucket")
     assert api.post(file_part("fits too", b"x" * limit), bucket="bucket").status == 201
@@ -125,7 +129,7 @@ def test_the_largest_file(wharf: Wharf, api: ApiClient, limit: int) -> None:
 def test_types_go_by_the_bytes(
     wharf: Wharf, api: ApiClient, content: bytes, media_type: str, padding: bytes
 ) -> None:
-    """Rows 29, 30: HTML, SVG and text called photo.jpg are a 415 that says what they are."""
+    """Rows 29, 30: HTML, SVG and text called photo.jpg get a 415 that states their real type."""
     make(api, allowed_types=["image/jpeg", "image/png"])
     body = content + padding
     called = {"Content-Type": "image/jpeg"}
@@ -144,7 +148,7 @@ def test_types_go_by_the_bytes(
 
 
 def test_wildcards(api: ApiClient) -> None:
-    """`image/*` takes every image by its bytes, whatever it is called, and nothing else."""
+    """`image/*` allows every file whose bytes are an image, under any name, and no other file."""
     make(api, allowed_types=["image/*"])
     for content in (PNG, JPEG):
         called = {"Content-Type": "text/html"}
@@ -153,7 +157,9 @@ def test_wildcards(api: ApiClient) -> None:
 
 
 def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
-    """Row 12: where types are limited an empty file is judged by its extension, and has no type."""
+    """Row 12: in a bucket with limited types an empty file is judged by its
+    extension, and has no type.
+    """
     make(api, allowed_types=["image/*"])
     stored = api.put("x.png", b"", bucket="bucket")
     assert (stored.status, stored.json()["media_type"]) == (201, "application/octet-stream")
@@ -164,7 +170,7 @@ def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
 
 
 def test_no_word_of_a_client_evades_a_policy(wharf: Wharf, api: ApiClient) -> None:
-    """Row 30: a declared type makes no picture of an archive, and no table of a script."""
+    """Row 30: a declared type never makes an archive pass as a picture, or a script as a table."""
     make(api, allowed_types=["image/*", "text/csv"])
     archive = b"PK\5\6" + bytes(18)
     with nothing_stored(wharf, api.tenant):
@@ -180,7 +186,9 @@ def test_no_word_of_a_client_evades_a_policy(wharf: Wharf, api: ApiClient) -> No
 
 
 def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
-    """A refusal that names a hundred extensions of the greatest length is told on every way."""
+    """A refusal that lists a hundred extensions of the greatest length
+    arrives whole on every way.
+    """
     longest = [".".join([f"{number:032}"] * 4) for number in range(100)]
     make(api, allowed_extensions=longest)
     for content in (SMALL, LARGE):
@@ -192,7 +200,7 @@ def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: ApiClient) -> None:
-    """Row 30: a name must end as the bucket says, in any case, and the bytes must be that."""
+    """Row 30: a name needs an allowed extension, in any case, and the bytes must match it."""
     make(api, allowed_extensions=[".JPG", "png"])
     assert api.get("/v1/buckets/bucket").json()["allowed_extensions"] == ["jpg", "png"]
     padding = b" " * 120_000
@@ -214,7 +222,7 @@ def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: A
 
 
 def test_a_wrong_name_is_refused_before_the_body(wharf: Wharf, api: ApiClient) -> None:
-    """The name alone is enough to refuse a large body before one byte of it."""
+    """A large upload with a forbidden name is refused before the client sends its body."""
     make(api, allowed_extensions=["png"])
     request = head(
         "PUT /v1/files/bucket/setup.exe HTTP/1.1",
@@ -228,7 +236,9 @@ def test_a_wrong_name_is_refused_before_the_body(wharf: Wharf, api: ApiClient) -
 
 
 def test_a_stored_file_cannot_be_renamed_out_of_the_policy(api: ApiClient) -> None:
-    """Neither key nor file name can be changed to what an upload could not have had."""
+    """A stored file's key and file name cannot be changed to names that its
+    bucket refuses for uploads.
+    """
     make(api, allowed_extensions=["jpg", "html"])
     api.stored("photo.jpg", JPEG, bucket="bucket")
     address = "/v1/metadata/bucket/photo.jpg"
@@ -240,7 +250,7 @@ def test_a_stored_file_cannot_be_renamed_out_of_the_policy(api: ApiClient) -> No
 
 
 def test_files_of_a_bucket_expire(api: ApiClient) -> None:
-    """A file gets the bucket's time when it is stored, and PATCH may give it another, or none."""
+    """A file gets its bucket's expiry when it is stored, and a PATCH can remove the expiry."""
     make(api, expire_after_seconds=3600)
     for content in (SMALL, LARGE):
         file = api.stored("key", content, bucket="bucket")
@@ -255,7 +265,9 @@ def test_files_of_a_bucket_expire(api: ApiClient) -> None:
 
 
 def test_only_empty_buckets_go(api: ApiClient) -> None:
-    """A bucket with files cannot be deleted; without them it is gone for uploads at once."""
+    """A bucket with files cannot be deleted; an empty one can, and then
+    refuses uploads with a 404.
+    """
     make(api)
     api.stored("key", bucket="bucket")
     api.request("DELETE", "/v1/buckets/bucket").problem(409, "bucket-not-empty")
@@ -267,7 +279,7 @@ def test_only_empty_buckets_go(api: ApiClient) -> None:
 
 
 def test_policies_need_their_scope(api: ApiClient, signer: Signer) -> None:
-    """A client that may only handle files cannot make, change or delete a bucket."""
+    """A client that has only file scopes can neither make, change nor delete a bucket."""
     make(api)
     writer = signer.client(tid=api.tenant, scope="files:read files:write files:delete")
     for method, target in (("PUT", "fresh"), ("PUT", "bucket"), ("DELETE", "bucket")):

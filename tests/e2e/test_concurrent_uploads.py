@@ -1,4 +1,4 @@
-"""nginx holds floods by tenant and by credential before a body, or Python, is troubled."""
+"""nginx limits concurrent uploads by tenant and requests by credential, before it reads a body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ RATE, BURST = 1, 5
 
 
 def slow(api: ApiClient, key: str = "slow") -> bytes:
-    """The beginning of a large upload, enough of it to show in the spool once it is admitted."""
+    """Return the beginning of a large upload, long enough to appear in the
+    spool after its admission.
+    """
     bearer = f"Authorization: Bearer {api.token}"
     line = f"PUT /v1/files/default/{key} HTTP/1.1"
     return head(line, bearer, "Content-Length: 2000000") + b"x" * 1_500_000
@@ -27,20 +29,22 @@ def slow(api: ApiClient, key: str = "slow") -> bytes:
 
 @pytest.fixture
 def limited(signer: Signer, api: ApiClient) -> ApiClient:
-    """A tenant that may have two uploads under way; no process has known another number."""
+    """A tenant with a limit of two concurrent uploads, set before any
+    process has cached its limits.
+    """
     assert set_limits(signer, api.tenant, concurrent_uploads=ALLOWED).status == 200
     return api
 
 
 def holding(wharf: Wharf, api: ApiClient, stack: ExitStack, number: int) -> None:
-    """Opens uploads that have begun and do not end."""
+    """Open uploads that have begun and do not end."""
     for count in range(number):
         stack.enter_context(RawConnection(wharf.port)).send(slow(api, f"slow-{count}"))
     assert until(lambda: len(traces(wharf, api.tenant).spool) >= number)
 
 
 def refused(answer: RawAnswer) -> None:
-    """What a tenant is told that has too many uploads under way."""
+    """Check the refusal that a tenant with too many concurrent uploads gets."""
     assert (answer.status, answer.slug) == (429, "quota-exceeded")
     document = answer.json()
     assert document["violated_policies"] == ["tenant-uploads"]
@@ -52,7 +56,9 @@ def refused(answer: RawAnswer) -> None:
 
 
 def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: ApiClient) -> None:
-    """Above its number a tenant's uploads are 429, of all its clients; others go on; then again."""
+    """A tenant at its limit of concurrent uploads gets 429 for all its
+    clients until an upload ends.
+    """
     other_client = signer.client(tid=limited.tenant)
     other_tenant = signer.client()
     with nothing_stored(wharf, limited.tenant):
@@ -62,14 +68,14 @@ def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: A
                 (answer,) = exchange(wharf.port, slow(api))
                 refused(answer)
             assert other_tenant.put("large", LARGE).status == 201
-            # What comes along with its request holds nothing up, and is not counted.
+            # A request whose body is kept in memory does not count as an upload.
             assert limited.get("/v1/usage").status == 200
         assert until(lambda: not traces(wharf, limited.tenant).spool)
     assert until(lambda: limited.put("large", LARGE).status == 201)
 
 
 def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> None:
-    """Bodies that are streamed hold a place like those that are spooled, and give it back."""
+    """A streamed body of a resumable upload takes a place like a spooled body, and releases it."""
     tus = Tus(limited)
     with ExitStack() as stack:
         for number in range(ALLOWED):
@@ -83,7 +89,8 @@ def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> No
                 "Content-Length: 2000000",
             )
             stack.enter_context(RawConnection(wharf.port)).send(request + b"x" * 200_000)
-            # It has its place; an upload asked for before that would take it from the stream.
+            # The stream has taken its place; an upload that asked earlier could take that place
+            # from it.
             part = wharf.data / "resumable" / address.rpartition("/")[2]
             assert until(lambda part=part: part.exists() and part.stat().st_size)
         (answer,) = exchange(wharf.port, slow(limited))
@@ -92,7 +99,9 @@ def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> No
 
 
 def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> None:
-    """Who waits for `100 Continue` gets the refusal instead, with the same problem document."""
+    """A client that waits for `100 Continue` gets the refusal instead, with
+    the same problem document.
+    """
     bearer = f"Authorization: Bearer {limited.token}"
     with ExitStack() as stack:
         holding(wharf, limited, stack, ALLOWED)
@@ -109,7 +118,7 @@ def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> No
 
 
 def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
-    """A page of an allowed origin may read the refusal, and one of another origin may not."""
+    """A page of an allowed origin can read the refusal, and a page of another origin cannot."""
     policy = {"cors_origins": ["https://app.example"]}
     assert limited.send_json("PUT", "/v1/buckets/default", policy).status in (200, 201)
     with ExitStack() as stack:
@@ -122,7 +131,7 @@ def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
 
 
 def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
-    """A tenant without a number has as many uploads under way as its address may."""
+    """A tenant without a limit has as many concurrent uploads as its address may have."""
     with ExitStack() as stack:
         holding(wharf, api, stack, 5)
         assert api.put("large", LARGE).status == 201
@@ -130,7 +139,7 @@ def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Wharf]:
-    """A Wharf that lets each credential make a few requests."""
+    """Start a Wharf that allows each credential only a few requests a second."""
     with running(
         WHARF_CREDENTIAL_REQUESTS_PER_SECOND=str(RATE), WHARF_CREDENTIAL_REQUESTS_BURST=str(BURST)
     ) as found:
@@ -138,7 +147,9 @@ def strict() -> Iterator[Wharf]:
 
 
 def test_a_credential_that_floods(strict: Wharf) -> None:
-    """A credential above its rate is 429 from nginx; another one of the tenant is not held back."""
+    """A credential above its rate gets 429 from nginx, and another
+    credential of the tenant does not.
+    """
     signer = Signer(strict)
     api = signer.client()
     answers = [api.get("/v1/usage") for _ in range(3 * BURST)]

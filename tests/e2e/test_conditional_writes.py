@@ -1,4 +1,4 @@
-"""Conditional writes and idempotency keys, one after the other and fifty at a time."""
+"""Conditional writes and idempotency keys, one after the other and fifty at the same time."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ PARALLEL = 50
 
 
 def at_once(call: Callable[[int], Answer], times: int = PARALLEL) -> list[Answer]:
-    """Calls so many times in parallel."""
+    """Call the function in so many threads at the same time, and return the responses."""
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(call, range(times)))
 
 
 def digest_field(algorithm: str, content: bytes) -> str:
-    """A Content-Digest field."""
+    """Return the value of a Content-Digest field."""
     digest = hashlib.new(algorithm.replace("-", ""), content).digest()
     return f"{algorithm}=:{base64.b64encode(digest).decode()}:"
 
 
 @pytest.mark.parametrize("content", WAYS)
 def test_if_none_match_creates_only(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """`If-None-Match: *` stores a new file, and never replaces one."""
+    """`If-None-Match: *` stores a new file, and never replaces an existing one."""
     create = {"If-None-Match": "*"}
     assert api.put("key", content, create).status == 201
     with nothing_stored(wharf, api.tenant):
@@ -45,7 +45,7 @@ def test_if_none_match_creates_only(wharf: Wharf, api: ApiClient, content: bytes
 
 @pytest.mark.parametrize("content", WAYS)
 def test_if_match_replaces_only(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """`If-Match` replaces the very file that it names, and creates none."""
+    """`If-Match` replaces only the file whose entity tag it names, and never creates a file."""
     with nothing_stored(wharf, api.tenant):
         api.put("key", content, {"If-Match": "*"}).problem(412, "precondition-failed")
         api.put("key", content, {"If-Match": '"x"'}).problem(412, "precondition-failed")
@@ -65,7 +65,7 @@ def test_if_match_replaces_only(wharf: Wharf, api: ApiClient, content: bytes) ->
 def test_conditions_that_cannot_be_read(
     wharf: Wharf, api: ApiClient, field: str, value: str
 ) -> None:
-    """A condition that is no list of entity tags is a 400, never taken for none."""
+    """A condition that is no list of entity tags gets a 400; it is never ignored."""
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):
             api.put("key", content, {field: value}).problem(400, "malformed-request")
@@ -83,7 +83,9 @@ def test_parallel_creations(api: ApiClient, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_parallel_replacements(api: ApiClient, content: bytes) -> None:
-    """Fifty parallel PUTs of one key without condition all succeed, and one of them remains."""
+    """Fifty parallel PUTs of one key without a condition all succeed, and
+    one of the files remains.
+    """
     answers = at_once(lambda number: api.put("key", content + b"%d" % number))
     assert {answer.status for answer in answers} == {201}
     sent = {content + b"%d" % number for number in range(PARALLEL)}
@@ -93,7 +95,7 @@ def test_parallel_replacements(api: ApiClient, content: bytes) -> None:
 
 
 def test_parallel_forms(api: ApiClient) -> None:
-    """Fifty parallel POSTs of one file name become fifty files with keys of their own."""
+    """Fifty parallel POSTs of one file name store fifty files with different keys."""
     answers = at_once(lambda number: api.post(file_part("name.txt", b"%d" % number)))
     assert {answer.status for answer in answers} == {201}
     files = [answer.json()["files"][0] for answer in answers]
@@ -103,7 +105,7 @@ def test_parallel_forms(api: ApiClient) -> None:
 
 
 def test_parallel_conditional_replacements(api: ApiClient) -> None:
-    """Of fifty parallel PUTs with one `If-Match` exactly one replaces the file."""
+    """Of fifty parallel PUTs with the same `If-Match` exactly one replaces the file."""
     etag = api.stored("key")["etag"]
     answers = at_once(lambda number: api.put("key", b"%d" % number, {"If-Match": etag}))
     assert Counter(answer.status for answer in answers) == {201: 1, 412: PARALLEL - 1}
@@ -111,7 +113,9 @@ def test_parallel_conditional_replacements(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_repeated_put(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """A PUT with the same Idempotency-Key gets the first answer again and stores nothing more."""
+    """A repeated PUT with the same Idempotency-Key gets the first response
+    and stores nothing more.
+    """
     key = {"Idempotency-Key": "one", "If-None-Match": "*"}
     first = api.put("key", content, key)
     assert first.headers["Idempotent-Replayed"] is None
@@ -123,7 +127,9 @@ def test_a_repeated_put(wharf: Wharf, api: ApiClient, content: bytes) -> None:
 
 
 def test_a_repeated_form(wharf: Wharf, api: ApiClient) -> None:
-    """A form with the same Idempotency-Key gets the first answer again, and no renamed twin."""
+    """A repeated form with the same Idempotency-Key gets the first response
+    and stores no second copy.
+    """
     parts = (file_part("a.txt"), file_part("b.txt"))
     first = api.post(*parts, headers={"Idempotency-Key": "one"})
     with nothing_stored(wharf, api.tenant):
@@ -135,7 +141,7 @@ def test_a_repeated_form(wharf: Wharf, api: ApiClient) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_reused_key(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """An Idempotency-Key with another address, other bytes or another method is a 422."""
+    """An Idempotency-Key that is reused with another address, body or method gets a 422."""
     key = {"Idempotency-Key": "one"}
     assert api.put("key", content, key).status == 201
     with nothing_stored(wharf, api.tenant):
@@ -146,7 +152,9 @@ def test_a_reused_key(wharf: Wharf, api: ApiClient, content: bytes) -> None:
 
 
 def test_a_reused_key_with_other_choices(wharf: Wharf, api: ApiClient) -> None:
-    """A form with the same key and files but another conflict choice is not the same request."""
+    """A form with the same key and files but another conflict choice counts
+    as a different request.
+    """
     key = {"Idempotency-Key": "one"}
     assert api.post(file_part("a"), headers=key).status == 201
     with nothing_stored(wharf, api.tenant):
@@ -155,7 +163,7 @@ def test_a_reused_key_with_other_choices(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_keys_are_a_clients_own(api: ApiClient, signer: Signer) -> None:
-    """The same Idempotency-Key of another client of the tenant is another request."""
+    """The same Idempotency-Key from another client of the tenant belongs to a different request."""
     key = {"Idempotency-Key": "one"}
     api.stored("mine", SMALL, key)
     colleague = signer.client(tid=api.tenant)
@@ -164,7 +172,7 @@ def test_keys_are_a_clients_own(api: ApiClient, signer: Signer) -> None:
 
 @pytest.mark.parametrize("value", ["x" * 256, "two words", "\xe9"])
 def test_keys_that_are_none(wharf: Wharf, api: ApiClient, value: str) -> None:
-    """An Idempotency-Key that is too long or not visible ASCII is a 400 on every way."""
+    """An Idempotency-Key that is too long or not visible ASCII gets a 400 on every way."""
     key = {"Idempotency-Key": value}
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):
@@ -180,7 +188,7 @@ def test_parallel_repetitions(
     content: bytes,
     form: bool,  # noqa: FBT001 -- a parameter
 ) -> None:
-    """Twenty parallel requests with one Idempotency-Key become one file and one answer."""
+    """Twenty parallel requests with one Idempotency-Key store one file and get one response."""
     key = {"Idempotency-Key": "one"}
 
     def send(_: int) -> Answer:
@@ -203,7 +211,9 @@ def test_parallel_repetitions(
 def test_announced_digests(
     wharf: Wharf, api: ApiClient, content: bytes, field: str, algorithm: str
 ) -> None:
-    """A digest that was sent is verified: the right one is stored, a wrong one is a 400."""
+    """Wharf verifies an announced digest: it stores a file that matches and
+    refuses others with 400.
+    """
     wrong = digest_field(algorithm, b"something else")
     with nothing_stored(wharf, api.tenant):
         document = api.put("key", content, {field: wrong}).problem(400, "digest-mismatch")

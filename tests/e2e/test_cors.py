@@ -1,4 +1,4 @@
-"""Cross-origin requests (security.md row 66): what pages of other origins may read."""
+"""Cross-origin requests (security.md row 66): which responses pages of other origins may read."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ BUCKET = "cross-origin"
 UPLOADS_SEND = {
     *("authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
     *("content-digest", "repr-digest", "prefer", "range", "x-request-id", "if-unmodified-since"),
-    # What uploaders that cut files add to forms, and scripts to a file.
+    # Fields that uploaders add to forms when they cut files, and that scripts add to a file.
     *("content-range", "content-disposition", "upload-complete", "upload-incomplete"),
-    # What libraries that trace requests add to those of a page.
+    # Fields that tracing libraries add to the requests of a page.
     *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "x-datadog-trace-id"),
 }
 
 
 def check(answer_headers: Message, origin: str) -> None:
-    """The origin that is listed may read the answer, any other one may not."""
+    """Check that a page of the listed origin may read the response, and a
+    page of another may not.
+    """
     allowed = answer_headers.get_all("Access-Control-Allow-Origin")
     assert allowed == ([GOOD] if origin == GOOD else None), (origin, str(answer_headers))
     assert answer_headers["Access-Control-Allow-Credentials"] is None
@@ -59,7 +61,7 @@ def check(answer_headers: Message, origin: str) -> None:
 
 
 def bucket_of(client: ApiClient, name: str = BUCKET, **policy: object) -> ApiClient:
-    """The client, whose bucket lists one origin."""
+    """Make a bucket that lists one origin, and return the client."""
     listed = {"cors_origins": [GOOD], **policy}
     answer = client.send_json("PUT", f"/v1/buckets/{name}", listed)
     assert answer.status in (200, 201), answer.body
@@ -67,19 +69,19 @@ def bucket_of(client: ApiClient, name: str = BUCKET, **policy: object) -> ApiCli
 
 
 def fields(answer: Answer, name: str) -> set[str]:
-    """The members of a list field, in lower case."""
+    """Return the members of a list field, in lower case."""
     return set(answer.header(name).lower().split(", "))
 
 
 @pytest.fixture
 def listed(api: ApiClient) -> ApiClient:
-    """A client whose bucket lists one origin and is public."""
+    """Return a client that has a public bucket with one listed origin."""
     return bucket_of(api, public=True)
 
 
 @pytest.mark.parametrize("origin", [GOOD, *EVIL])
 def test_preflights(listed: ApiClient, origin: str) -> None:
-    """A preflight needs no credential, and allows the listed origin alone, compared as a whole."""
+    """A preflight needs no credential, and allows only the listed origin, compared as a whole."""
     listed.stored("x", bucket=BUCKET)
     link = listed.send_json("POST", "/v1/links", {"bucket": BUCKET, "key": "x"}).json()["url"]
     asked = {
@@ -105,8 +107,8 @@ def test_preflights(listed: ApiClient, origin: str) -> None:
 
 
 def test_a_preflight_knows_no_tenant(api: ApiClient, signer: Signer) -> None:
-    """An origin that a bucket of another tenant lists passes the preflight, and reads no answer of
-    a bucket that does not list it.
+    """A preflight allows an origin that any tenant lists; the responses of
+    other buckets stay unreadable.
     """
     bucket_of(signer.client(), "another-name")
     api.send_json("PUT", f"/v1/buckets/{BUCKET}", {})
@@ -123,7 +125,7 @@ def test_a_preflight_knows_no_tenant(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_bucket_that_is_gone_lists_nothing(listed: ApiClient) -> None:
-    """A changed policy and a deleted bucket leave no origin behind."""
+    """After its policy changes or it is deleted, a bucket no longer allows its old origin."""
     name, origin = f"bucket-{listed.tenant}", f"https://{listed.tenant}.example"
     for step in ("changed", "deleted"):
         bucket_of(listed, name, cors_origins=[origin])
@@ -138,13 +140,15 @@ def test_a_bucket_that_is_gone_lists_nothing(listed: ApiClient) -> None:
 
 
 def allowed(client: ApiClient, bucket: str, asked: Mapping[str, str]) -> bool:
-    """Whether a preflight lets a page go on."""
+    """Tell whether a preflight allows the origin."""
     answer = client.using(None).request("OPTIONS", f"/v1/files/{bucket}", headers=asked)
     return answer.headers["Access-Control-Allow-Origin"] is not None
 
 
 def test_any_origin(api: ApiClient) -> None:
-    """A bucket that lists `*` takes every origin but `null`, and other buckets take none for it."""
+    """A bucket that lists `*` allows every origin but `null`, and leaves
+    other buckets unchanged.
+    """
     bucket_of(api, "any-origin", cors_origins=["*"])
     bucket_of(api, "narrow")
     for name in ("any-origin", "narrow"):
@@ -155,7 +159,8 @@ def test_any_origin(api: ApiClient) -> None:
     for origin, name in (("null", "any-origin"), (EVIL[0], "narrow")):
         answer = api.file("x", {"Origin": origin}, name)
         assert answer.headers["Access-Control-Allow-Origin"] is None
-    # Where no caller is known, it lists every origin for all tenants: so it ends here.
+    # A preflight does not know the tenant, so `*` would allow every origin for all tests; remove
+    # it.
     bucket_of(api, "any-origin", cors_origins=[GOOD])
     assert holds(lambda: not allowed(api, "any-origin", {"Origin": EVIL[0]}), ORIGINS_SECONDS)
 
@@ -163,7 +168,7 @@ def test_any_origin(api: ApiClient) -> None:
 def calls(
     client: ApiClient, signer: Signer, headers: Mapping[str, str]
 ) -> Iterator[tuple[int, Answer]]:
-    """Answers of all kinds by the application, with the status that each has to have."""
+    """Yield responses of all kinds from the application, each with the status that it must have."""
     stranger = client.using(None)
     form = {**headers, "Content-Type": "multipart/form-data; boundary=x"}
     public = f"/public/{client.tenant}/{BUCKET}"
@@ -210,7 +215,7 @@ def calls(
 
 @pytest.mark.parametrize("origin", [GOOD, *EVIL[:5]])
 def test_answers(listed: ApiClient, signer: Signer, origin: str) -> None:
-    """What is stored, served or refused, in memory or spooled, only the listed origin reads."""
+    """Only the listed origin can read a response, be the request stored, served or refused."""
     bucket_of(listed, public=True, max_file_bytes=1_000_000)
     for status, answer in calls(listed, signer, {"Origin": origin}):
         assert answer.status == status, answer.body
@@ -220,7 +225,7 @@ def test_answers(listed: ApiClient, signer: Signer, origin: str) -> None:
 
 
 def test_without_an_origin(listed: ApiClient) -> None:
-    """Caches are told that answers differ by origin, also where no origin was sent."""
+    """Every response has `Vary: Origin`, also when the request has no Origin."""
     listed.stored("x", bucket=BUCKET)
     for answer in (
         listed.file("x", bucket=BUCKET),
@@ -236,7 +241,7 @@ def test_without_an_origin(listed: ApiClient) -> None:
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Wharf]:
-    """A Wharf with a global cap, which tests stop, flood and starve."""
+    """Start a Wharf with a global size limit, which the tests stop and flood."""
     with running(
         WHARF_MAX_BODY_BYTES=str(CAP),
         WHARF_ADDRESS_CONNECTIONS=str(CONNECTIONS),
@@ -247,7 +252,9 @@ def fragile() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(fragile: Wharf) -> ApiClient:
-    """A client of it whose bucket lists one origin, as the gateway has heard."""
+    """Return a client whose bucket lists one origin, after the gateway has
+    learned of that origin.
+    """
     found = bucket_of(Signer(fragile).client())
     for origin in (GOOD, *EVIL[:5]):
         refused = {"Origin": origin, "Content-Length": str(CAP + 1)}
@@ -259,7 +266,7 @@ ORIGINS = [GOOD, *EVIL[:5]]
 
 
 def refusal(fragile: Wharf, origin: str, line: str, *more: str, body: bytes = b"") -> Message:
-    """The header of the one answer to a raw request."""
+    """Return the header of the only response to a raw request."""
     (answer,) = exchange(fragile.port, head(line, f"Origin: {origin}", *more) + body)
     assert answer.slug, answer.body
     assert answer.status == int(answer.json()["status"])
@@ -268,7 +275,7 @@ def refusal(fragile: Wharf, origin: str, line: str, *more: str, body: bytes = b"
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """nginx's own 411 and 413, announced or found out in mid-body, are read by listed origins."""
+    """The listed origin can read nginx's own 411 and 413, both before a body and within it."""
     line, bearer = f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Authorization: Bearer {client.token}"
     chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
     for more, body in (
@@ -285,7 +292,7 @@ def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_waiting_clients(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """A refusal to a client that waits for 100 is read by listed origins."""
+    """The listed origin can read the refusal of a request that waits for `100 Continue`."""
     more = ("Content-Length: 200000", "Expect: 100-continue", "Connection: close")
     request = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", *more)
     (answer,) = exchange(fragile.port, request)
@@ -303,7 +310,7 @@ def test_a_slow_body_gets_no_answer(fragile: Wharf, client: ApiClient) -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_floods(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """nginx's own 429 is read by listed origins."""
+    """The listed origin can read nginx's own 429."""
     bearer = f"Authorization: Bearer {client.token}"
     slow = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", bearer, "Content-Length: 200000") + b"x"
     asked = (f"GET /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", "Connection: close")
@@ -323,7 +330,7 @@ def test_floods(fragile: Wharf, client: ApiClient, origin: str) -> None:
 
 @contextmanager
 def impatient(wharf: Wharf) -> Iterator[None]:
-    """The gateway waits one second for answers, not a minute."""
+    """Make the gateway wait one second for responses of the service instead of a minute."""
     path = wharf.data / "run" / "nginx" / "snippets" / "small_body.conf"
     before = path.read_text()
     master = int((wharf.data / "run" / "nginx" / "nginx.pid").read_text())
@@ -342,7 +349,7 @@ def impatient(wharf: Wharf) -> Iterator[None]:
 
 
 def children(pid: int) -> set[int]:
-    """The ids of a process's children that are no cache helpers."""
+    """Return the ids of the process's children that are nginx workers."""
     found = set()
     for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         with suppress(OSError):
@@ -352,7 +359,7 @@ def children(pid: int) -> set[int]:
 
 
 def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
-    """504, and 503 for a body, are read by listed origins, though nobody can be asked any more."""
+    """The listed origin can read the 504 of a hanging service."""
     bearer = {"Authorization": f"Bearer {client.token}"}
     with impatient(fragile), fragile.standing_still("upload"):
         for origin in (GOOD, EVIL[0]):
@@ -364,13 +371,14 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down its 503 is read by listed origins, in memory, spooled and shared."""
+    """While upload is down, the listed origin can read the 503 on all three ways of a request."""
     os.kill(fragile.process.pid, signal.SIGSTOP)
     try:
         for pid in fragile.processes("upload"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # Kept by the process manager: requests would wait in them for the next process.
+        # The process manager keeps these sockets, and requests would wait in them for the next
+        # process.
         for name in ("upload.sock", "receiver.sock"):
             (fragile.data / "run" / name).unlink()
         for origin in ORIGINS:
