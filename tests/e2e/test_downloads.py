@@ -22,7 +22,7 @@ BYTES = bytes(range(256)) * 1000
 
 
 def check_security_fields(answer: Answer) -> None:
-    """The fields of row 39, each exactly once."""
+    """Check the header fields of row 39, each of which must occur exactly once."""
     policy = answer.header("Content-Security-Policy").split("; ")
     assert {"sandbox", "default-src 'none'"} <= set(policy)
     assert answer.header("X-Content-Type-Options") == "nosniff"
@@ -33,7 +33,9 @@ def check_security_fields(answer: Answer) -> None:
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE, HTML, PNG])
 def test_security_fields(api: ApiClient, content: bytes) -> None:
-    """Row 39: every answer with a tenant's bytes, whole, in part or empty, has the safe fields."""
+    """Row 39: every response with a tenant's bytes, whole, partial or
+    empty, has the safe fields.
+    """
     etag = api.stored("file", content)["etag"]
     fields: list[dict[str, str]] = [{}, {"If-Match": etag}]
     if content:
@@ -43,7 +45,7 @@ def test_security_fields(api: ApiClient, content: bytes) -> None:
         assert answer.status in (200, 206)
         check_security_fields(answer)
         assert answer.header("ETag") == etag
-        # The digest is of the whole file, and goes with nothing less.
+        # The digest covers the whole file, so a partial response does not have it.
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
         assert answer.headers["Repr-Digest"] == (digest if answer.status == 200 else None)
 
@@ -61,7 +63,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_in_the_disposition(api: ApiClient, name: str) -> None:
-    """Row 40: any name comes down in a field that is ASCII, one line, and decodes to the name."""
+    """Row 40: a downloaded file's name is sent as one line of ASCII that decodes to the name."""
     api.stored(quote(name))
     for target in (
         quote(name),
@@ -85,7 +87,9 @@ def test_names_in_the_disposition(api: ApiClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x%0d%0aSet-Cookie:%20a=b", "x%00y", "%e2%80%ae", "a/..", ""])
 def test_download_names_inject_nothing(api: ApiClient, name: str) -> None:
-    """Row 40: a name in `?download=` that no file may have is refused or cleaned, never a field."""
+    """Row 40: a forbidden name in `?download=` is refused or cleaned, and
+    never adds a header field.
+    """
     api.stored("file")
     answer = api.file(f"file?download={name}")
     assert answer.status in (200, 400)
@@ -100,7 +104,9 @@ def test_download_names_inject_nothing(api: ApiClient, name: str) -> None:
      (b"%PDF-1.7\n%\xe2\xe3", "attachment"),     (b"\x00\x01", "attachment")],
 )  # fmt: skip
 def test_only_inert_types_are_shown(api: ApiClient, content: bytes, kind: str) -> None:
-    """Rows 29, 41: only bytes of an inert type are shown inline, not what the client says."""
+    """Rows 29, 41: a browser shows a file inline only if its bytes, not its
+    declared type, are inert.
+    """
     api.stored("file", content, {"Content-Type": "image/png"})
     answer = api.file("file")
     assert answer.header("Content-Disposition").startswith(kind)
@@ -128,7 +134,9 @@ INTERNAL = [
 
 @pytest.mark.parametrize("address", INTERNAL)
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """Rows 42 to 44, 48: no internal address can be asked for, by any spelling, with any suffix."""
+    """Rows 42 to 44, 48: a client can request no internal address in any
+    spelling or with any suffix.
+    """
     api.stored("file", SMALL)
     folder = wharf.data / "tenants"
     (blob,) = (path for path in (folder / api.tenant).rglob("*") if path.is_file())
@@ -148,7 +156,7 @@ def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
 
 
 def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient) -> None:
-    """Row 45: a symbolic link in a blob's place, or in its folder's, is a 404."""
+    """Row 45: a symbolic link in place of a blob or of its folder gets a 404."""
     api.stored("file", SMALL)
     folder = wharf.data / "tenants" / api.tenant
     (blob,) = (path for path in folder.rglob("*") if path.is_file())
@@ -173,7 +181,7 @@ def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient) -> None:
      ("0-999999999", 0, 256_000), ("-999999999", 0, 256_000)],
 )  # fmt: skip
 def test_a_range(api: ApiClient, wanted: str, start: int, end: int) -> None:
-    """A range brings exactly its bytes and says which they are."""
+    """A response to a range has exactly the requested bytes and states their positions."""
     api.stored("file", BYTES)
     answer = api.file("file", {"Range": f"bytes={wanted}"})
     assert (answer.status, answer.body) == (206, BYTES[start:end])
@@ -181,7 +189,7 @@ def test_a_range(api: ApiClient, wanted: str, start: int, end: int) -> None:
 
 
 def test_several_ranges(api: ApiClient) -> None:
-    """Several ranges come as multipart/byteranges, each with its own bytes."""
+    """A response to several ranges is multipart/byteranges with the bytes of each range."""
     api.stored("file", BYTES)
     answer = api.file("file", {"Range": "bytes=0-4,100-104"})
     assert answer.status == 206
@@ -192,7 +200,7 @@ def test_several_ranges(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("ranges", [17, 1000])
 def test_many_ranges(api: ApiClient, ranges: int) -> None:
-    """Row 46: more ranges than a reader needs bring the file once, not piece by piece."""
+    """Row 46: a request with more than 16 ranges gets the whole file once, not piece by piece."""
     api.stored("file", BYTES)
     wanted = ",".join(f"{number * 2}-{number * 2}" for number in range(ranges))
     answer = api.file("file", {"Range": f"bytes={wanted}"})
@@ -201,7 +209,7 @@ def test_many_ranges(api: ApiClient, ranges: int) -> None:
 
 @pytest.mark.parametrize("wanted", ["256000-", "999999999999-", "256000-256001"])
 def test_a_range_past_the_end(api: ApiClient, wanted: str) -> None:
-    """Row 46: a range past the end is a 416 problem that says how long the file is."""
+    """Row 46: a range past the end gets a 416 problem that states the file's length."""
     api.stored("file", BYTES)
     answer = api.file("file", {"Range": f"bytes={wanted}"})
     answer.problem(416, "range-not-satisfiable")
@@ -210,7 +218,9 @@ def test_a_range_past_the_end(api: ApiClient, wanted: str) -> None:
 
 
 def test_if_range(api: ApiClient) -> None:
-    """`If-Range` with the file's tag or date brings the range, with another one the whole file."""
+    """`If-Range` with the file's tag or date gets the range, and with
+    another one the whole file.
+    """
     document = api.stored("file", BYTES)
     modified = api.file("file").header("Last-Modified")
     cases = {document["etag"]: 206, modified: 206, '"other"': 200, f"W/{document['etag']}": 200}
@@ -221,7 +231,7 @@ def test_if_range(api: ApiClient) -> None:
 
 
 def test_not_modified(api: ApiClient) -> None:
-    """A client that has the file gets a 304 with the tag and without a body."""
+    """A client that already has the file gets a 304 with the tag and without a body."""
     etag = api.stored("file", BYTES)["etag"]
     modified = api.file("file").header("Last-Modified")
     for field, value in (
@@ -239,7 +249,9 @@ def test_not_modified(api: ApiClient) -> None:
 
 
 def test_if_match_on_a_download(api: ApiClient) -> None:
-    """`If-Match` brings the file when the tag is its own, ranges too, and else a 412."""
+    """`If-Match` with the file's own tag gets the file or its ranges, and
+    with another tag a 412.
+    """
     etag = api.stored("file", BYTES)["etag"]
     for value in (etag, "*", f'"x", {etag}'):
         answer = api.file("file", {"If-Match": value})
@@ -275,7 +287,9 @@ CONDITIONS = [
 @pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_ranges_with_conditions(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
-    """A condition that holds changes nothing of the answer, with one range, several or none."""
+    """A fulfilled condition does not change the response, with one range,
+    several ranges or none.
+    """
     etag = api.stored("text.txt", b"plain text\n" * 1000)["etag"]
     modified = api.file("text.txt").header("Last-Modified")
     fields = {
@@ -296,7 +310,9 @@ def test_ranges_with_conditions(api: ApiClient, method: str, conditions: dict[st
 
 
 def comparable(answer: Answer) -> tuple[object, ...]:
-    """What two answers with the same content have in common, their boundaries aside."""
+    """Return the parts of a response that two equal responses share,
+    without multipart boundaries.
+    """
     own = {"Date", "X-Request-Id", "Content-Type"}
     kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
     body = answer.body.replace(boundary.encode(), b"boundary") if boundary else answer.body
@@ -305,7 +321,7 @@ def comparable(answer: Answer) -> tuple[object, ...]:
 
 
 def test_if_range_with_a_condition(api: ApiClient) -> None:
-    """With `If-Match`, too, a tag of another file in `If-Range` brings the whole file."""
+    """A tag of another file in `If-Range` gets the whole file, also together with `If-Match`."""
     etag = api.stored("file", BYTES)["etag"]
     for validator in ('"other"', f"W/{etag}", "Sun, 06 Nov 1994 08:49:37 GMT"):
         fields = {"Range": "bytes=0-9", "If-Range": validator, "If-Match": etag}
@@ -315,7 +331,7 @@ def test_if_range_with_a_condition(api: ApiClient) -> None:
 
 
 def test_head_says_what_get_would(api: ApiClient) -> None:
-    """HEAD has the fields of GET, Content-Length included, and no body."""
+    """HEAD returns the fields of GET, Content-Length included, and no body."""
     etag = api.stored("file", BYTES)["etag"]
     for fields in ({}, {"If-Match": etag}, {"If-None-Match": etag}):
         got = api.file("file", fields)
@@ -327,7 +343,9 @@ def test_head_says_what_get_would(api: ApiClient) -> None:
 
 
 def test_a_deleted_file_is_gone(api: ApiClient) -> None:
-    """Row 47: a deleted file is a 404 at once, also for whoever has it, and never a 304."""
+    """Row 47: a deleted file immediately gets a 404, and never a 304 even
+    for a client with its tag.
+    """
     etag = api.stored("file")["etag"]
     assert api.delete("file").status == 204
     for fields in ({}, {"If-None-Match": etag}, {"Range": "bytes=0-1"}, {"If-Match": etag}):
@@ -337,7 +355,7 @@ def test_a_deleted_file_is_gone(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/files/", "/v1/files", "/v1/files/default/folder/", "/v1/"])
 def test_no_folder_can_be_listed(api: ApiClient, target: str) -> None:
-    """Row 48: what looks like a folder is no file, and shows nothing of what is below it."""
+    """Row 48: an address that looks like a folder is no file, and lists nothing below it."""
     api.stored("folder/inside")
     answer = api.get(target)
     assert answer.status in (400, 404)

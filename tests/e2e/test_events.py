@@ -1,4 +1,4 @@
-"""`GET /v1/events`: from the beginning, from the end, and of one kind."""
+"""`GET /v1/events`: oldest first, newest first, and events of one kind."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.servers.wharf.tenants import Signer
 
 @pytest.fixture
 def reader(api: ApiClient, signer: Signer) -> ApiClient:
-    """Who may read the events of the tenant of `api`."""
+    """Return a client that may read the events of the tenant of `api`."""
     return signer.client(tid=api.tenant, scope="events:read")
 
 
 def pages(reader: ApiClient, query: str, cursor: str) -> list[list[dict[str, Any]]]:
-    """All pages of events; `cursor` is `after` or `before`."""
+    """Return all pages of events; `cursor` is the query parameter `after` or `before`."""
     found: list[list[dict[str, Any]]] = []
     position = ""
     while True:
@@ -33,7 +33,9 @@ def pages(reader: ApiClient, query: str, cursor: str) -> list[list[dict[str, Any
 
 
 def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
-    """Page by page from the end there is what there is from the beginning, and no page too many."""
+    """Pages with the newest events first list the same events as oldest
+    first, without an empty page.
+    """
     assert reader.get("/v1/events?order=newest").json() == {
         "events": [],
         "next_after": "0",
@@ -49,7 +51,7 @@ def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
 
 
 def test_from_the_end_on(api: ApiClient, reader: ApiClient) -> None:
-    """Who has read the last events goes on with what comes after them."""
+    """A client that has read the newest events continues with the events that follow them."""
     api.stored("a.txt")
     last = reader.get("/v1/events?order=newest&limit=1").json()
     assert [event["kind"] for event in last["events"]] == ["file.created"]
@@ -60,7 +62,7 @@ def test_from_the_end_on(api: ApiClient, reader: ApiClient) -> None:
 
 @pytest.mark.parametrize(("order", "cursor"), [("oldest", "after"), ("newest", "before")])
 def test_one_kind(api: ApiClient, reader: ApiClient, order: str, cursor: str) -> None:
-    """Of one kind there are all events and no other ones, whatever lies between them."""
+    """A query for one kind returns all events of that kind and no others."""
     for number in range(3):
         api.stored(f"{number}.txt")
         api.delete(f"{number}.txt")
@@ -78,12 +80,12 @@ def test_one_kind(api: ApiClient, reader: ApiClient, order: str, cursor: str) ->
     "query", ["order=newest&after=1", "before=1", "order=latest", "kind=File", "kind="]
 )
 def test_malformed(reader: ApiClient, query: str) -> None:
-    """What belongs to the other order, or is no kind, is a 400."""
+    """A cursor of the other order or an invalid kind gets a 400."""
     reader.get(f"/v1/events?{query}").problem(400, "malformed-request")
 
 
 def test_buckets_by_pages(api: ApiClient) -> None:
-    """A list of buckets that has more has a cursor, and the pages are the whole list."""
+    """The pages of the list of buckets, joined by their cursors, are the whole list."""
     for name in ("a-bucket", "photos"):
         assert api.send_json("PUT", f"/v1/buckets/{name}", {}).status == 201
     whole = api.get("/v1/buckets").json()

@@ -1,4 +1,6 @@
-"""The main job: credentials, token, PUT, GET, list, DELETE; and the commands that are printed."""
+"""The main use: credentials, token, PUT, GET, list, DELETE; and the
+commands that `make run` prints.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.servers.wharf.instance import Wharf
 
 
 def demo(wharf: Wharf) -> ApiClient:
-    """The demo client of credentials.json, logged in."""
+    """Return the demo client of credentials.json with a fresh token."""
     credentials = wharf.credentials("demo")
     api = ApiClient(wharf.port)
     answer = api.login(credentials["client_id"], credentials["client_secret"])
@@ -26,7 +28,9 @@ def demo(wharf: Wharf) -> ApiClient:
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "in-memory", "spooled"])
 def test_a_file_goes_in_and_comes_back(wharf: Wharf, content: bytes) -> None:
-    """With credentials.json alone a file is stored, served, listed, and deleted for good."""
+    """A client with only credentials.json can store, download, list and
+    permanently delete a file.
+    """
     api = demo(wharf)
     key = f"first/{len(content)}.txt"
     answer = api.put(key, content, {"Content-Type": "text/plain"})
@@ -47,7 +51,7 @@ def test_a_file_goes_in_and_comes_back(wharf: Wharf, content: bytes) -> None:
 
 
 def test_prefer_return_minimal(api: ApiClient) -> None:
-    """`Prefer: return=minimal` makes a 204 of the 201, and the file is stored all the same."""
+    """A PUT with `Prefer: return=minimal` gets a 204 instead of a 201, and stores the file."""
     answer = api.put("minimal", SMALL, {"Prefer": "return=minimal"})
     assert (answer.status, answer.body) == (204, b"")
     assert answer.header("Preference-Applied") == "return=minimal"
@@ -55,7 +59,7 @@ def test_prefer_return_minimal(api: ApiClient) -> None:
 
 
 def test_usage_counts_once(api: ApiClient) -> None:
-    """A file counts with its bytes, its replacement counts instead of it, a deleted one not."""
+    """A file counts once in the usage, also after its replacement, and not after its deletion."""
 
     def usage() -> tuple[int, int]:
         found = api.get("/v1/usage").json()
@@ -72,7 +76,7 @@ def test_usage_counts_once(api: ApiClient) -> None:
 
 
 def test_the_printed_commands_work(wharf: Wharf, tmp_path: Path) -> None:
-    """The three lines that `make run` prints, pasted into a shell, bring a file in and back."""
+    """The three commands that `make run` prints upload a file and download it again."""
     output = wharf.output.read_text(encoding="utf-8")
     lines = [line for line in output.splitlines() if line.startswith(("TOKEN=", "curl "))]
     assert len(lines) == 3
@@ -91,7 +95,9 @@ def test_the_printed_commands_work(wharf: Wharf, tmp_path: Path) -> None:
 
 
 def test_a_listing_pages_and_rolls_up(api: ApiClient) -> None:
-    """Pages joined by their cursors are all keys in order, and a delimiter rolls keys up."""
+    """The pages of a listing contain all keys in order, and a delimiter
+    groups keys into prefixes.
+    """
     wanted = sorted(["a/1", "a/2", "b/1", "c", "d"])
     for key in wanted:
         api.stored(key)
@@ -114,12 +120,12 @@ def test_a_listing_pages_and_rolls_up(api: ApiClient) -> None:
     ["limit=0", "limit=1001", "limit=x", "unknown=1", "cursor=%21", "limit=1&limit=2", "cursor=AA"],
 )
 def test_a_listing_refuses_what_it_cannot_read(api: ApiClient, query: str) -> None:
-    """A listing's parameter that is wrong, unknown or doubled is a 400, never ignored."""
+    """A listing with a wrong, unknown or repeated parameter gets a 400; no parameter is ignored."""
     api.get(f"/v1/files/default?{query}").problem(400, "malformed-request")
 
 
 def test_a_wrong_secret_gets_no_token(wharf: Wharf) -> None:
-    """A wrong secret is `invalid_client` with 401, as for a client that does not exist."""
+    """A wrong secret gets `invalid_client` with 401, exactly like an unknown client."""
     api = ApiClient(wharf.port)
     wrong = api.login("wharf-demo", "x" * 43)
     unknown = api.login("nobody", "x" * 43)
@@ -130,7 +136,7 @@ def test_a_wrong_secret_gets_no_token(wharf: Wharf) -> None:
 
 
 def test_times_are_utc(api: ApiClient) -> None:
-    """A file's `created_at` is an RFC 3339 time in UTC of the moment of its upload."""
+    """A file's `created_at` is the RFC 3339 time of its upload in UTC."""
     before = time.gmtime(time.time() - 1)
     created = api.stored("when")["created_at"]
     assert created.endswith("Z")

@@ -1,4 +1,4 @@
-"""Forms exactly as browsers and curl send them."""
+"""Forms exactly as browsers, curl and HTTP libraries send them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.traces import nothing_stored
 
-# Bodies as recorded from the programs; the names show how each one writes what is not ASCII.
+# Bodies as recorded from the programs; the file name shows how each one encodes non-ASCII text.
 NAME = "日本".encode()
 CHROME = (
     b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
@@ -36,7 +36,7 @@ FIREFOX = (
     b"-----------------------------9051914041544843365972754266--\r\n"
 )
 SAFARI = CHROME.replace(b"WebKitFormBoundary7MA4YWxkTrZu0gW", b"WebKitFormBoundaryqwertyuiopasdfgh")
-# Dropzone with chunking off, through fetch: as Chrome, with fields of its own.
+# fetch in Node.js: the body is like Chrome's, with a different boundary.
 NODE_FETCH = (
     b"------formdata-undici-012345678901\r\n"
     b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' %22a%22.txt"\r\n'
@@ -57,7 +57,7 @@ OLD_CURL = (
     b"Content-Type: text/plain\r\n\r\nhello\r\n"
     b"--------------------------d74496d66958873e--\r\n"
 )
-# aiohttp percent-encodes the whole name, and writes the type first.
+# aiohttp percent-encodes the whole name, and writes the Content-Type field first.
 AIOHTTP = (
     b"--f1b7d0a2c3e44f5a9b6c7d8e9fa0b1c2\r\n"
     b"Content-Type: application/octet-stream\r\n"
@@ -73,7 +73,7 @@ SPRING = (
     b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello\r\n"
     b"--HKGXqYvV1dq3VfTh5Jg4vmVb3n0sQF--\r\n"
 )
-# .NET writes both, the encoded word in base64.
+# .NET writes both forms of the name: an encoded word in base64, and `filename*`.
 DOT_NET = (
     b"--1f2e3d4c-5b6a-7980-9182-736455463728\r\n"
     b"Content-Type: text/plain\r\n"
@@ -83,11 +83,11 @@ DOT_NET = (
     b"--1f2e3d4c-5b6a-7980-9182-736455463728--\r\n"
 )
 OLD_DOT_NET = DOT_NET.replace(b"; filename*=utf-8''%E6%97%A5%E6%9C%AC%20%22a%22.txt", b"")
-# JavaMail writes the charset of its platform, by the name of the smaller one.
+# JavaMail writes the platform's charset, here gb2312, which is a subset of the real charset.
 JAVA_MAIL = SPRING.replace(
     b"=?UTF-8?Q?=E6=97=A5=E6=9C=AC_=22a=22.txt?=", b"=?gb2312?B?yNWxviAiYSIudHh0?="
 )
-# Go escapes with backslashes.
+# Go escapes quotation marks with backslashes.
 GO = (
     b"--8f0d0a2c3e44f5a9b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f0a1\r\n"
     b'Content-Disposition: form-data; name="file"; filename="' + NAME + b' \\"a\\".txt"\r\n'
@@ -112,7 +112,7 @@ SENDERS = {
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_bodies_of_known_senders(api: ApiClient, sender: str) -> None:
-    """A form exactly as this program sends it brings its file in under its own name."""
+    """A form exactly as this program sends it stores its file under the file's real name."""
     body = SENDERS[sender]
     boundary = body.partition(b"\r\n")[0].removeprefix(b"--").decode()
     fields = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
@@ -125,7 +125,7 @@ def test_bodies_of_known_senders(api: ApiClient, sender: str) -> None:
 
 @pytest.mark.parametrize("word", ["=?no-such?B?a/bc?=", "=?utf-8?B?/w==?=", "=?utf-8?Q?a b?="])
 def test_words_that_nobody_reads(wharf: Wharf, api: ApiClient, word: str) -> None:
-    """A name in encoded words that do not decode is refused, and nothing of the form is stored."""
+    """A form with a name in encoded words that cannot be decoded is refused and stores nothing."""
     body = SPRING.replace(b"=?UTF-8?Q?=E6=97=A5=E6=9C=AC_=22a=22.txt?=", word.encode())
     boundary = body.partition(b"\r\n")[0].removeprefix(b"--").decode()
     fields = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
@@ -135,7 +135,7 @@ def test_words_that_nobody_reads(wharf: Wharf, api: ApiClient, word: str) -> Non
 
 
 def curl(api: ApiClient, *arguments: str, cwd: Path) -> tuple[int, str]:
-    """Runs curl with the token; status and body."""
+    """Run curl with the token, and return the status and the body of the response."""
     command = ["curl", "-sS", "-w", "\n%{http_code}", "-H", f"Authorization: Bearer {api.token}"]
     ran = subprocess.run(
         [*command, *arguments], cwd=cwd, capture_output=True, text=True, check=True
@@ -145,7 +145,7 @@ def curl(api: ApiClient, *arguments: str, cwd: Path) -> tuple[int, str]:
 
 
 def test_curl_forms(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
-    """`curl -F` with several files, names in other scripts and fields works as it is."""
+    """`curl -F` works unchanged with several files, names in other scripts and form fields."""
     for name in ("a b.txt", "日本.txt", "empty"):
         (tmp_path / name).write_text("" if name == "empty" else name)
     forms = ("-F", "x=@a b.txt", "-F", "y=@日本.txt", "-F", "z=@empty;filename=renamed")
@@ -158,7 +158,7 @@ def test_curl_forms(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_curl_sends_a_stream_as_a_form(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
-    """`curl -F file=@-` from a pipe, chunked, is stored under the name given with it."""
+    """`curl -F file=@-` from a pipe, sent in chunks, is stored under the given name."""
     form = "-F 'file=@-;filename=piped'"
     script = f"""head -c 2000000 /dev/zero | curl -sS {form} -H 'Transfer-Encoding: chunked' \
         -H "Authorization: Bearer {api.token}" {wharf.url}/v1/files/default"""
@@ -169,7 +169,7 @@ def test_curl_sends_a_stream_as_a_form(wharf: Wharf, api: ApiClient, tmp_path: P
 
 
 def test_curl_sees_a_refusal(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
-    """curl reads the refusal of a large upload instead of a broken connection."""
+    """curl reads the refusal of a large upload instead of seeing a broken connection."""
     (tmp_path / "large").write_bytes(b"x" * 5_000_000)
     other = api.using("not.a.token")
     for arguments in (
@@ -185,7 +185,7 @@ def test_curl_sees_a_refusal(wharf: Wharf, api: ApiClient, tmp_path: Path) -> No
 @pytest.mark.parametrize("agent", [{}, {"User-Agent": "somebody's program"}])
 @pytest.mark.parametrize("name", ["my file.txt", "100%20.txt", "日本 (1).txt"])
 def test_aiohttp_as_it_is(wharf: Wharf, api: ApiClient, name: str, agent: dict[str, str]) -> None:
-    """aiohttp's file has the name that it was given, whatever the program calls itself."""
+    """A file from aiohttp gets the name that the program gave, under any `User-Agent`."""
 
     async def send() -> Any:
         form = aiohttp.FormData()
@@ -202,7 +202,9 @@ def test_aiohttp_as_it_is(wharf: Wharf, api: ApiClient, name: str, agent: dict[s
 
 
 def test_a_library_as_it_is(wharf: Wharf, api: ApiClient) -> None:
-    """requests, with files in one field and names in other scripts, needs no settings."""
+    """The library requests uploads several files with names in other
+    scripts without extra settings.
+    """
     import requests
 
     answer = requests.post(

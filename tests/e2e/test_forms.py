@@ -1,4 +1,4 @@
-"""Forms: many files in any field, policy choices, all or nothing, digests (rows 16 to 18)."""
+"""Forms: many files in any field, choices, all or nothing, digests (rows 16 to 18)."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from tests.servers.wharf.multipart_body import (
 from tests.servers.wharf.raw_http import exchange, head
 from tests.servers.wharf.traces import nothing_stored
 
-# The read block of the form reader, in bytes (uploads/multipart/spool_window.py).
+# The size of a block that the form reader reads (uploads/multipart/spool_window.py).
 WINDOW_BYTES = 1 << 20
 
 
 def digest_of(content: bytes) -> str:
-    """A Content-Digest field."""
+    """Return the value of a Content-Digest field."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 def test_many_files_in_any_field(api: ApiClient) -> None:
-    """Files of one form, in whatever fields and between plain ones, are all stored in order."""
+    """All files of a form are stored in order, in any field and between fields without files."""
     contents = {"a.txt": b"a" * 10, "b.bin": os.urandom(300_000), "c.txt": b""}
     parts = [file_part(name, content, f"field-{name}[]") for name, content in contents.items()]
     answer = api.post(field_part("title", "x"), *parts, field_part("after", "y"))
@@ -44,7 +44,7 @@ def test_many_files_in_any_field(api: ApiClient) -> None:
 
 
 def test_one_file_has_a_location(api: ApiClient) -> None:
-    """A form of one file is answered with that file's address, one of several with none."""
+    """The response to a form has a Location for one file, and none for several files."""
     one = api.post(file_part("one"))
     assert api.get(one.header("Location")).body == b"content"
     assert api.post(file_part("two"), file_part("three")).headers["Location"] is None
@@ -66,14 +66,14 @@ NO_FILES = [
 
 @pytest.mark.parametrize("parts", NO_FILES)
 def test_a_form_without_a_file(wharf: Wharf, api: ApiClient, parts: list[Part]) -> None:
-    """A form in which no file was chosen, named or sent is a 422 that says so."""
+    """A form without a chosen, named or sent file gets a 422 that names the missing file."""
     with nothing_stored(wharf, api.tenant):
         document = api.post(*parts).problem(422, "no-file")
     assert "file" in document["detail"]
 
 
 def test_an_empty_input_beside_a_file(api: ApiClient) -> None:
-    """A file input left empty does not spoil the others of its form."""
+    """A file input without a file does not affect the other files of its form."""
     empty = Part(b'Content-Disposition: form-data; name="more"; filename=""', b"")
     answer = api.post(empty, file_part("there"), empty)
     assert [file["key"] for file in answer.json()["files"]] == ["there"]
@@ -81,7 +81,7 @@ def test_an_empty_input_beside_a_file(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("prefix", ["in/folder", "in/folder/"])
 def test_prefix(api: ApiClient, prefix: str) -> None:
-    """The field `prefix` puts all files below it, wherever in the form it stands."""
+    """The field `prefix` is put before the keys of all files, at any position in the form."""
     answer = api.post(file_part("a"), field_part("prefix", prefix), file_part("b"))
     assert [file["key"] for file in answer.json()["files"]] == ["in/folder/a", "in/folder/b"]
     assert [file["filename"] for file in answer.json()["files"]] == ["a", "b"]
@@ -89,13 +89,13 @@ def test_prefix(api: ApiClient, prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["../x", "/x", "a//b", "a\u202eb", "x" * 256, "x/" * 600])
 def test_a_bad_prefix_is_refused(wharf: Wharf, api: ApiClient, prefix: str) -> None:
-    """A prefix that is no part of a key is a 400, and nothing of the form is stored."""
+    """A form with a prefix that no key may have gets a 400 and stores nothing."""
     with nothing_stored(wharf, api.tenant):
         api.post(file_part("a"), field_part("prefix", prefix)).problem(400, "invalid-key")
 
 
 def test_conflicts_rename_by_default(api: ApiClient) -> None:
-    """Without a choice a taken name is renamed, in one form too; nothing is overwritten."""
+    """A form without a choice renames files whose names are taken, and overwrites none."""
     api.stored("photo.jpg", b"first")
     answer = api.post(file_part("photo.jpg", b"second"), file_part("photo.jpg", b"third"))
     keys = [file["key"] for file in answer.json()["files"]]
@@ -108,7 +108,7 @@ def test_conflicts_rename_by_default(api: ApiClient) -> None:
 
 
 def test_conflicts_replace(api: ApiClient) -> None:
-    """`on_conflict=replace` replaces the file that is there."""
+    """`on_conflict=replace` replaces the existing file."""
     api.stored("photo.jpg", b"first")
     answer = api.post(field_part("on_conflict", "replace"), file_part("photo.jpg", b"second"))
     assert (answer.status, api.listed()) == (201, ["photo.jpg"])
@@ -116,7 +116,7 @@ def test_conflicts_replace(api: ApiClient) -> None:
 
 
 def test_conflicts_error(wharf: Wharf, api: ApiClient) -> None:
-    """`on_conflict=error` stores none of the files when one name is taken, and names the key."""
+    """`on_conflict=error` stores no file of the form when one name is taken, and names the key."""
     api.stored("photo.jpg", b"first")
     with nothing_stored(wharf, api.tenant):
         parts = (field_part("on_conflict", "error"), file_part("new"), file_part("photo.jpg"))
@@ -128,7 +128,7 @@ def test_conflicts_error(wharf: Wharf, api: ApiClient) -> None:
     [("on_conflict", "overwrite"), ("on_conflict", ""), ("redirect", "/x"), ("paths", "yes")],
 )
 def test_choices_that_are_none(wharf: Wharf, api: ApiClient, name: str, value: str) -> None:
-    """A choice that does not exist is a 422 that names the field, never ignored."""
+    """A choice with an unknown value gets a 422 that names the field; it is never ignored."""
     with nothing_stored(wharf, api.tenant):
         answer = api.post(file_part("a"), field_part(name, value))
         assert answer.problem(422, "unprocessable")["field"] == name
@@ -150,14 +150,16 @@ BAD_FORMS = [
 
 @pytest.mark.parametrize("body", BAD_FORMS)
 def test_all_or_nothing(wharf: Wharf, api: ApiClient, body: bytes) -> None:
-    """A form that goes wrong anywhere, even after its first file, is a 400 and stores nothing."""
+    """A form that is malformed anywhere, even after its first file, gets a
+    400 and stores nothing.
+    """
     with nothing_stored(wharf, api.tenant):
         api.post_body(body).problem(400, "malformed-form")
         api.post_body(iter([body])).problem(400, "malformed-form")
 
 
 def test_a_digest_of_a_part(wharf: Wharf, api: ApiClient) -> None:
-    """A part's Content-Digest is verified: the right one is stored, a wrong one spoils the form."""
+    """Wharf verifies the Content-Digest of a part, and a wrong one refuses the whole form."""
     good = file_part("good", b"right", "f", f"Content-Digest: {digest_of(b'right')}")
     wrong = file_part("wrong", b"right", "f", f"Content-Digest: {digest_of(b'left')}")
     with nothing_stored(wharf, api.tenant):
@@ -169,7 +171,7 @@ def test_a_digest_of_a_part(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_a_digest_of_the_message(wharf: Wharf, api: ApiClient) -> None:
-    """The request's Content-Digest is that of the whole form, boundaries included."""
+    """The Content-Digest of the request covers the whole form, boundaries included."""
     body = multipart_body(file_part("a"))
     with nothing_stored(wharf, api.tenant):
         field = {"Content-Digest": digest_of(b"content")}
@@ -188,7 +190,7 @@ def test_a_digest_of_the_message(wharf: Wharf, api: ApiClient) -> None:
     ],
 )
 def test_what_is_no_form(wharf: Wharf, api: ApiClient, content_type: str) -> None:
-    """A POST of another type than multipart/form-data is a 415 that names it."""
+    """A POST of another type than multipart/form-data gets a 415 that names the expected type."""
     with nothing_stored(wharf, api.tenant):
         answer = api.post_body(multipart_body(file_part("a")), {"Content-Type": content_type})
         assert answer.problem(415, "unsupported-media-type")["expected"] == "multipart/form-data"
@@ -207,7 +209,7 @@ FORM_SENT_BY_PUT = [
 def test_a_form_sent_by_put(
     wharf: Wharf, api: ApiClient, spelling: str, size: int, fields: dict[str, str]
 ) -> None:
-    """PUT of a form is a 415 that says what to do instead: its envelope would become the file."""
+    """A PUT of a form gets a 415 that names POST, because its envelope would become the file."""
     body = multipart_body(file_part("cat.txt", bytes(size)))
     with nothing_stored(wharf, api.tenant):
         answer = api.put("cat.txt", body, {"Content-Type": spelling, **fields})
@@ -216,12 +218,12 @@ def test_a_form_sent_by_put(
 
 @pytest.mark.parametrize("content_type", ["multipart/mixed; boundary=x", "message/rfc822", ""])
 def test_other_envelopes_are_files(api: ApiClient, content_type: str) -> None:
-    """PUT of any other type stores the body as it is."""
+    """A PUT of any other type stores the body unchanged."""
     assert api.put("mail", b"--x\r\n", {"Content-Type": content_type}).status == 201
 
 
 def test_a_form_sent_by_put_and_expect(wharf: Wharf, api: ApiClient) -> None:
-    """PUT of a form that waits for an invitation gets none."""
+    """A PUT of a form that waits for `100 Continue` gets a 415 instead."""
     fields = (
         f"Authorization: Bearer {api.token}",
         f"Content-Type: {CONTENT_TYPE}",
@@ -232,7 +234,7 @@ def test_a_form_sent_by_put_and_expect(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_paths_are_dropped_unless_they_are_kept(api: ApiClient) -> None:
-    """Folders in a file's name stay only with the field `paths=keep`, wherever it stands."""
+    """Folders in a file's name are kept only with the field `paths=keep`, at any position."""
     named = file_part("photos/2026/a.jpg")
     for fields in ((), (field_part("paths", "drop"),)):
         answer = api.post(*fields, field_part("on_conflict", "replace"), named)
@@ -247,7 +249,7 @@ def test_paths_are_dropped_unless_they_are_kept(api: ApiClient) -> None:
 
 
 def test_a_folder(api: ApiClient) -> None:
-    """A folder as browsers send it comes in with its tree, and a second time beside the first."""
+    """A folder as browsers send it keeps its tree; a second upload of it gets renamed files."""
     contents = {"trip/a.txt": b"a", "trip/day 1/b.txt": b"b", "trip/день/c.txt": b"c"}
     parts = [file_part(name, content) for name, content in contents.items()]
     keep = field_part("paths", "keep")
@@ -268,7 +270,9 @@ def test_a_folder(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("field", ["relativePath", "fullPath", "webkitRelativePath"])
 def test_a_path_in_a_field_of_its_own(api: ApiClient, field: str) -> None:
-    """Scripts send the path before the file; one that is not of this file does not count."""
+    """A path in a field before its file is used if it ends with the file's
+    name, and else ignored.
+    """
     answer = api.post(
         field_part("paths", "keep"),
         *(field_part(field, "/trip/a.txt"), file_part("a.txt")),
@@ -299,7 +303,7 @@ def test_a_path_in_a_field_of_its_own(api: ApiClient, field: str) -> None:
     ],
 )
 def test_paths_that_lead_out(wharf: Wharf, api: ApiClient, path: str) -> None:
-    """A path that leaves its folder, or is none, is a 400, and nothing of the form is stored."""
+    """A form with a path that leaves its folder or is invalid gets a 400 and stores nothing."""
     with nothing_stored(wharf, api.tenant):
         parts = (file_part("good"), file_part(path))
         api.post(field_part("paths", "keep"), *parts).problem(400, "invalid-key")
@@ -325,7 +329,7 @@ def test_a_boundary_that_is_none(wharf: Wharf, api: ApiClient, boundary: str) ->
     ],
 )  # fmt: skip
 def test_more_than_a_form_may_hold(wharf: Wharf, api: ApiClient, body: bytes) -> None:
-    """Row 16: ten thousand parts, too many files or a megabyte in plain fields are a 413."""
+    """Row 16: a form with 10,000 parts, 101 files or a megabyte in plain fields gets a 413."""
     with nothing_stored(wharf, api.tenant):
         document = api.post_body(body).problem(413, "too-large")
     assert document["limit"]
@@ -333,14 +337,14 @@ def test_more_than_a_form_may_hold(wharf: Wharf, api: ApiClient, body: bytes) ->
 
 @pytest.mark.parametrize("filler", [b"\r", b"\n", b"\r\n", b"\r\n--", b"--", BOUNDARY.encode()])
 def test_fillers_that_look_like_boundaries(api: ApiClient, filler: bytes) -> None:
-    """Row 17: ten megabytes of half a boundary come back exactly as they went in."""
+    """Row 17: ten megabytes of partial boundaries are stored exactly as they were sent."""
     content = filler * (10_000_000 // len(filler))
     answer = api.post(file_part("filler", content))
     assert answer.json()["files"][0]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_a_boundary_at_every_offset_of_the_read_block(api: ApiClient) -> None:
-    """Row 18: wherever at the end of a read block a boundary falls, no byte is lost."""
+    """Row 18: a boundary at any offset near the end of a read block loses no byte."""
     first = multipart_body(file_part("a", b""))
     lead = first.index(b"\r\n\r\n") + 4
     delimiter = len(BOUNDARY) + 8

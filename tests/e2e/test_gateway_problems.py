@@ -1,4 +1,4 @@
-"""What the gateway refuses by itself, and what it says when a service is down."""
+"""The refusals that the gateway makes itself, and its responses while a service is down."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ CAP = 3_000_000
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Wharf]:
-    """A Wharf with a host name and a global cap, whose services are stopped and killed."""
+    """Start a Wharf with a host name and a global size limit, whose
+    services the tests stop and kill.
+    """
     with running(
         WHARF_HOSTS="files.example",
         WHARF_MAX_BODY_BYTES=str(CAP),
@@ -35,18 +37,18 @@ def fragile() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(fragile: Wharf) -> ApiClient:
-    """A client of it."""
+    """Return a client of the fragile Wharf."""
     return Signer(fragile).client()
 
 
 def send(wharf: Wharf, request: bytes) -> RawAnswer:
-    """The one answer to a request."""
+    """Return the only response to a raw request."""
     (answer,) = exchange(wharf.port, request)
     return answer
 
 
 def get(target: str, *fields: str, host: str = "127.0.0.1") -> bytes:
-    """A GET that closes."""
+    """Return a GET that closes its connection."""
     lines = (f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *fields, "", "")
     return "\r\n".join(lines).encode()
 
@@ -82,14 +84,14 @@ REFUSALS = [
     ["/healthz", "/auth/healthz", "/console/login", "/v1/uploads/1", "/v1/files/default/", "/s/x"],
 )
 def test_services_take_as_many_fields_as_nginx(wharf: Wharf, target: str, length: int) -> None:
-    """Services take each request that nginx hands on: hundreds of fields are no 503."""
+    """Every service accepts each request that nginx passes on; hundreds of fields cause no 5xx."""
     fields = [f"X-{number:03}: {'x' * length}" for number in range(950)]
     assert send(wharf, get(target, *fields)).status < 500
 
 
 @pytest.mark.parametrize(("request_bytes", "status", "slug"), REFUSALS)
 def test_refusals(wharf: Wharf, request_bytes: bytes, status: int, slug: str) -> None:
-    """What nginx refuses is a problem document with request id, safe fields and no-store."""
+    """Each refusal of nginx is a problem document with a request id, safe fields and `no-store`."""
     answer = send(wharf, request_bytes)
     assert (answer.status, answer.slug) == (status, slug), answer.body
     assert answer.json()["status"] == status
@@ -100,7 +102,7 @@ def test_refusals(wharf: Wharf, request_bytes: bytes, status: int, slug: str) ->
 
 @pytest.mark.parametrize("line", ["TRACE / HTTP/1.1", "POST /problems/not-found HTTP/1.1"])
 def test_a_refused_method_is_told_others(wharf: Wharf, line: str) -> None:
-    """nginx's own 405 lists methods, and the refused one is not among them."""
+    """nginx's own 405 lists the allowed methods, and the refused method is not among them."""
     answer = send(wharf, head(line, "Connection: close", "Content-Length: 0"))
     assert (answer.status, answer.slug) == (405, "method-not-allowed")
     allowed = answer.headers["Allow"].split(", ")
@@ -110,7 +112,7 @@ def test_a_refused_method_is_told_others(wharf: Wharf, line: str) -> None:
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Wharf]:
-    """A Wharf that lets an address through twenty times a second."""
+    """Start a Wharf that allows an address twenty requests a second."""
     with running(
         WHARF_ADDRESS_REQUESTS_PER_SECOND="20", WHARF_ADDRESS_REQUESTS_BURST="20"
     ) as found:
@@ -129,7 +131,7 @@ def slow() -> Iterator[Wharf]:
     ],
 )
 def test_a_flood_of_what_is_refused(slow: Wharf, line: str, status: int) -> None:
-    """In a flood of what nginx refuses at once every answer is a problem, the 429 as any other."""
+    """In a flood of refused requests every response is a problem document, the 429 included."""
     request = head(line, "Connection: close")
     answers: list[RawAnswer] = []
 
@@ -147,7 +149,9 @@ def test_a_flood_of_what_is_refused(slow: Wharf, line: str, status: int) -> None
 
 @pytest.mark.parametrize("host", ["other.example", "evil.files.example", "files.example.evil"])
 def test_unknown_hosts(fragile: Wharf, host: str) -> None:
-    """Row 15: a host that is not configured is a 421 for every address but those of meanings."""
+    """Row 15: an unknown host gets a 421 for every address except the pages
+    that explain problems.
+    """
     meaning = send(fragile, get("/problems/misdirected", host=host))
     assert (meaning.status, b"misdirected" in meaning.body) == (200, True)
     for target in ("/healthz", "/v1/files/default/x", "/auth/oauth/token"):
@@ -158,7 +162,9 @@ def test_unknown_hosts(fragile: Wharf, host: str) -> None:
     "request_bytes", [get("/", host="other.example"), get("/%zz"), get("/" + "x" * 40_000)]
 )
 def test_documents_where_hosts_are_configured(fragile: Wharf, request_bytes: bytes) -> None:
-    """With hosts configured, 421 and what fails before the host is read are problem documents."""
+    """With configured hosts, a 421 and errors found before the host is
+    known are problem documents.
+    """
     answer = send(fragile, request_bytes)
     assert answer.slug in ("misdirected", "malformed-request", "uri-too-long")
 
@@ -170,7 +176,9 @@ def test_known_hosts(fragile: Wharf, host: str) -> None:
 
 
 def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
-    """Row 7: a chunked body is cut at the global cap with a 413, and nothing of it stays."""
+    """Row 7: nginx cuts a chunked body at the global size limit with a 413
+    and keeps nothing of it.
+    """
     bearer = f"Authorization: Bearer {client.token}"
     request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Transfer-Encoding: chunked")
     chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
@@ -180,16 +188,20 @@ def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down, every way answers 503 with Retry-After, and its files come back."""
+    """While upload is down every way gets a 503 with Retry-After;
+    afterwards its files are served.
+    """
     client.stored("before", SMALL)
     with nothing_stored(fragile, client.tenant):
-        # Stopped first, so that the process manager's new one cannot be there before the requests.
+        # The process manager is stopped first, so that it cannot restart upload before the
+        # requests.
         os.kill(fragile.process.pid, signal.SIGSTOP)
         try:
             for pid in fragile.processes("upload"):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # Kept by the process manager: requests would wait in them for the next process.
+            # The process manager keeps these sockets, and requests would wait in them for the next
+            # process.
             for name in ("upload.sock", "receiver.sock"):
                 (fragile.data / "run" / name).unlink()
             answers = {
@@ -210,18 +222,20 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
-    """A body whose admission gets no answer is refused within seconds, before it is read."""
+    """A request whose admission gets no answer is refused before its body is read."""
     with nothing_stored(fragile, client.tenant), fragile.standing_still("upload"):
         bearer = f"Authorization: Bearer {client.token}"
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
         answer = send(fragile, request)
     assert (answer.status, answer.slug) == (503, "unavailable")
-    # What was admitted while nobody listened any more has left nothing, see above.
+    # A client may have left an admitted request unread; `nothing_stored` has checked the traces.
     assert until(lambda: client.get("/readyz").status == 200, 60)
 
 
 def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
-    """A harmless X-Request-Id of the caller is kept everywhere, and any other one replaced."""
+    """A well-formed X-Request-Id of the client is kept by every service,
+    and any other is replaced.
+    """
     good = "trace.0123-abc_DEF"
     targets = ("/v1/usage", "/v1/files/default/absent", "/nowhere", "/auth/v1/tenants", "/healthz")
     for target in targets:
@@ -236,7 +250,9 @@ def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_documents_are_those_of_the_services() -> None:
-    """Each refusal in nginx's configuration has slug, title and status of a declared problem."""
+    """Each refusal in nginx's configuration has the slug, title and status
+    of a declared problem.
+    """
     from wharf_upload.problems import UPLOAD
 
     declared = {**problems.COMMON.by_slug, **UPLOAD.by_slug}
@@ -249,17 +265,19 @@ def test_documents_are_those_of_the_services() -> None:
     assert len(found) == len(re.findall("set .problem_slug", text)) > 15
     for slug, status, title, detail in found:
         assert (declared[slug].title, declared[slug].status) == (title, int(status))
-        # It stands in JSON and in HTML as it is.
+        # nginx inserts the detail into JSON and HTML without escaping it.
         assert not re.search(r"[<>&\\]", detail.strip('"'))
         assert '"' not in detail.strip('"')
 
 
 def test_every_refusal_of_nginx_has_a_document() -> None:
-    """Each error page that is named exists as a location, and the other way round."""
+    """Each error page that the configuration names exists as a location,
+    and each location is named.
+    """
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
     named = re.findall(r"=\d+ (@problem_\w+|/_problem_\d+\.)(\$refusal_form)?;", pages + text)
-    # The first of two locations asks which origin may read it, and goes on to the second.
+    # The first of two locations asks which origin may read the refusal, then passes to the second.
     named += re.findall(r'try_files "" (@refuse_)(\$refusal_form);', text)
     expected = {
         f"{name}{form}"
@@ -270,11 +288,11 @@ def test_every_refusal_of_nginx_has_a_document() -> None:
 
 
 def test_an_error_page_has_its_status() -> None:
-    """Each error page names the status that is sent, and its location is of that status."""
+    """Each error page names the status that is sent, and its location has the same status."""
     text = "".join(path.read_text() for path in sorted(TEMPLATES.iterdir()))
     for line in re.findall(r"^\s*error_page .+;$", text, re.MULTILINE):
         found = re.fullmatch(r"\s*error_page [\d ]+ =(\d+) [@/]_?(\w+).*;", line)
-        # What is behind these has the say.
+        # These locations decide the status themselves.
         if re.search(
             r" = @(?:cors_unknown|console_static|blob_not_on_disk|plain_\$wharf_plain_way);", line
         ):

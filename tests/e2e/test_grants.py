@@ -1,4 +1,4 @@
-"""Grants through nginx: a change holds everywhere, for all that is under way, too."""
+"""Grants through nginx: a change applies on every way, also to uploads and streams under way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def grants(*prefixes: str, actions: list[str] | None = None) -> list[dict[str, A
 
 
 class Member:
-    """A client of a tenant: its own grants, its token, and a group that it may be in."""
+    """A client of a tenant, with its grants, its token, and a group that it may belong to."""
 
     def __init__(self, tenants: Tenants, owner: ApiClient, own: object) -> None:
         self.admin, self.base = tenants.admin, f"/auth/v1/tenants/{owner.tenant}"
@@ -41,23 +41,23 @@ class Member:
         self.api = owner.using(self.token())
 
     def sent(self, method: str, path: str, content: object, status: int) -> Any:
-        """What an administrator asks of auth."""
+        """Send a request to auth as an administrator, and return its JSON."""
         answer = self.admin.send_json(method, f"{self.base}{path}", content)
         assert answer.status == status, answer.body
         return answer.json() if answer.body else None
 
     def token(self) -> str:
-        """A new token."""
+        """Return a new token."""
         answer = self.admin.using(None).login(self.id, self.secret)
         assert answer.status == 200, answer.body
         return str(answer.json()["access_token"])
 
     def set(self, own: object) -> None:
-        """Its own grants change."""
+        """Set the client's own grants."""
         self.sent("PATCH", f"/clients/{self.id}", {"grants": own}, 200)
 
     def group(self, granted: object) -> str:
-        """A new group that it is in; the group's id."""
+        """Add the client to a new group, and return the group's id."""
         made = self.sent("POST", "/groups", {"name": "team", "grants": granted}, 201)
         group = str(made["group_id"])
         answer = self.admin.request("PUT", f"{self.base}/groups/{group}/members/{self.id}")
@@ -65,7 +65,7 @@ class Member:
         return group
 
     def ticket(self, **rules: str) -> str:
-        """A ticket by token exchange; its path."""
+        """Return the path of a ticket that the client gets by token exchange."""
         fields = {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
             "subject_token": str(self.api.token),
@@ -79,7 +79,7 @@ class Member:
         return f"/u/{answer.json()['access_token']}"
 
     def link(self, **wanted: str) -> str:
-        """A link's path."""
+        """Return the path of a new link."""
         answer = self.api.send_json("POST", "/v1/links", {"bucket": "default", **wanted})
         assert answer.status == 201, answer.body
         url = str(answer.json()["url"])
@@ -88,7 +88,7 @@ class Member:
 
 @pytest.fixture
 def owner(tenants: Tenants) -> ApiClient:
-    """Somebody of a new tenant who has no list of grants."""
+    """Return a client of a new tenant that has no list of grants."""
     api = tenants.tenant(*SCOPES)
     api.stored("in/there", b"in")
     api.stored("out/there", b"out")
@@ -99,7 +99,9 @@ _NUMBERS = itertools.count()
 
 
 def ways(member: Member, folder: str) -> dict[str, Send]:
-    """Every way that names a key below a folder; each succeeds as often as it is asked."""
+    """Return every way that names a key below a folder; each can be
+    repeated any number of times.
+    """
     ticket, link = member.ticket(prefix=folder), member.link(prefix=folder)
     address = Tus(member.api).created(len(LARGE), bucket="default", key=f"{folder}tus")
     form = multipart_body(field_part("prefix", folder), file_part("form"))
@@ -130,37 +132,40 @@ def ways(member: Member, folder: str) -> dict[str, Send]:
 
 
 def _listed(api: ApiClient, folder: str) -> Answer:
-    """The list of a folder; a 404 where it is empty."""
+    """Return the list of a folder, or a 404 if the folder is empty."""
     answer = api.get(f"/v1/files/default?prefix={folder}")
     assert answer.status in {200, 404}
     return answer if answer.status == 404 or answer.json()["files"] else api.get("/absent")
 
 
 def open_ways(member: Member, sent: dict[str, Send]) -> list[str]:
-    """The ways that lead there, by the word of any of the workers."""
+    """Return the ways that at least one of the workers lets the member use."""
     return [way for way, send in sent.items() if any(_good(send(member.api)) for _ in range(4))]
 
 
 def _good(answer: Answer) -> bool:
-    # An answer to HEAD has no body. What is too long for a token is heard of with the feed.
+    # A response to HEAD has no body. A list too long for a token reaches the workers by the feed.
     known = {"not-found", "outside-grants", "unavailable", ""}
     assert answer.status < 300 or answer.slug in known, answer.body
     return answer.status < 300
 
 
 def opens(member: Member, wanted: dict[str, Send]) -> None:
-    """Waits until all ways are open: of new groups and long lists the feed has to tell."""
+    """Wait until all ways are open; new groups and long lists reach the
+    workers only by the feed.
+    """
     assert hold_soon(lambda: open_ways(member, wanted) == list(wanted)), open_ways(member, wanted)
 
 
 def holds(member: Member, closed: dict[str, Send]) -> None:
-    """Waits until a change is known on all ways."""
+    """Wait until a change has closed all these ways."""
     assert hold_soon(lambda: not open_ways(member, closed)), open_ways(member, closed)
 
 
 def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
-    """Without a new token a member, its tickets and links reach what the group has now alone, and
-    nothing when the group is gone; uploads that have begun are none of its own any more.
+    """A changed group immediately changes the reach of its members' tokens, tickets and links.
+
+    A deleted group leaves no reach, and uploads that have begun outside the reach become invisible.
     """
     member = Member(tenants, owner, [])
     group = member.group(grants("in/"))
@@ -178,7 +183,7 @@ def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient
 
 
 def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
-    """A client without a list is narrowed at once, and no client reaches more than its list."""
+    """A new list of grants narrows a client on every way, with its old token."""
     member = Member(tenants, owner, None)
     within, beyond = ways(member, "in/"), ways(member, "out/")
     opens(member, within)
@@ -192,7 +197,9 @@ def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: A
 
 
 def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClient) -> None:
-    """Who listens goes on listening, by both protocols, and hears of the keys of today."""
+    """An open event stream of either protocol continues after a change,
+    with the keys of the new reach.
+    """
     member = Member(tenants, owner, grants("in/"))
     streamed: list[str] = []
 
@@ -224,8 +231,8 @@ def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClien
 
 
 def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> None:
-    """An upload whose last bytes come after its key went out of reach makes no file, and is none
-    of the client's any more.
+    """An upload whose key leaves the client's reach stores no file, and
+    becomes invisible to the client.
     """
     member = Member(tenants, owner, None)
     address = Tus(member.api).created(len(LARGE), bucket="default", key="in/streamed")
@@ -251,8 +258,9 @@ def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> No
 
 
 def test_the_longest_claims_go_every_way(tenants: Tenants, owner: ApiClient) -> None:
-    """Grants that just fit into a token, of oneself and of groups, and a ticket of them, go through
-    nginx and admission; lists that do not fit are the feed's, and reach as much.
+    """The longest grants and tickets that fit into a token pass through nginx and admission.
+
+    Longer lists reach upload by the feed, and allow as much.
     """
     own = grants("in/", *(f"p{number}/{'x' * 40}/" for number in range(7)))
     member = Member(tenants, owner, own)

@@ -1,6 +1,6 @@
-"""Every way to store a file keeps the same guarantees: the product of both is walked.
+"""Guarantees that every way to store a file keeps: each test runs for each way.
 
-A way that is new and stands in no row of `ways.py` fails `test_every_way_is_walked`.
+A new way that is missing in the rows of `ways.py` fails `test_every_way_is_walked`.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ NAME = "a.bin"
 NOTHING: Headers = {}
 EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
-# Bodies that bring no file.
+# Types of bodies that contain no file.
 _NO_FILES = {"application/json", "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
 def sender(api: ApiClient, signer: Signer) -> Sender:
-    """A client of this test's own tenant."""
+    """Return a sender for this test's own tenant."""
     return Sender(api, signer)
 
 
 def digest(content: bytes) -> str:
-    """A digest field."""
+    """Return the value of a digest field."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 def stored(answer: Answer) -> Answer:
-    """The answer, which must be of a file that is stored."""
+    """Check that the response is that of a stored file, and return it."""
     assert answer.status in (200, 201, 204), answer.body
     assert answer.slug == "", answer.body
     return answer
 
 
 def told(answer: Answer) -> str:
-    """The address of the file, as the answer names it."""
+    """Return the address of the file that the response names."""
     return answer.headers.get("Content-Location") or answer.header("Location")
 
 
 def document(answer: Answer) -> dict[str, Any]:
-    """The JSON of the one file."""
+    """Return the JSON of the only file."""
     found: dict[str, Any] = answer.json()
     return found["files"][0] if "files" in found else found
 
@@ -57,7 +57,9 @@ def document(answer: Answer) -> dict[str, Any]:
 @EVERY_WAY
 @SIZES
 def test_the_key_is_told(sender: Sender, way: Way, content: bytes) -> None:
-    """The answer names the file that was stored, and its JSON can be had."""
+    """The response to an upload names the stored file, and contains its
+    JSON if the client prefers it.
+    """
     wish = {"Prefer": "return=representation"}
     answer = stored(way.send(sender, NAME, content, wish, wish))
     assert told(answer) == f"/v1/files/default/{way.folder}{NAME}"
@@ -68,7 +70,7 @@ def test_the_key_is_told(sender: Sender, way: Way, content: bytes) -> None:
 @EVERY_WAY
 @SIZES
 def test_a_repeated_request(sender: Sender, way: Way, content: bytes) -> None:
-    """With one Idempotency-Key the same file is stored once, and other bytes are refused."""
+    """A repeated request with one Idempotency-Key stores one file, and other bytes are refused."""
     once = {"Idempotency-Key": "once"}
     first = stored(way.send(sender, NAME, content, once, NOTHING))
     assert "Idempotent-Replayed" not in first.headers
@@ -79,14 +81,14 @@ def test_a_repeated_request(sender: Sender, way: Way, content: bytes) -> None:
     other.problem(422, "idempotency-key-reused")
     assert sender.api.listed() == [f"{way.folder}{NAME}"]
     assert sender.api.get(told(first)).body == content
-    # A part of a refused concatenation counts until it is given up.
+    # A part of a refused concatenation counts until the upload is cancelled.
     assert sender.api.used()[1] <= 2
 
 
 @EVERY_WAY
 @SIZES
 def test_a_minimal_answer(sender: Sender, way: Way, content: bytes) -> None:
-    """Who prefers a minimal answer gets no body, and still the address of the file."""
+    """A client that prefers a minimal response gets no body, but still the address of the file."""
     wish = {"Prefer": "return=minimal"}
     answer = stored(way.send(sender, NAME, content, wish, wish))
     assert answer.body == b""
@@ -98,10 +100,10 @@ def test_a_minimal_answer(sender: Sender, way: Way, content: bytes) -> None:
 @SIZES
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 def test_digests(sender: Sender, way: Way, content: bytes, field: str) -> None:
-    """Bytes that are not those of the announced digest are not stored."""
+    """Wharf stores no bytes that differ from the announced digest."""
     for announced, fits in ((b"other", False), (way.message(NAME, content), True)):
         sent = {field: digest(announced)}
-        # Content-Digest is of one request's bytes, Repr-Digest of the whole.
+        # Content-Digest covers the bytes of one request, Repr-Digest those of the whole file.
         first, brings = (NOTHING, sent) if field == "Content-Digest" else (sent, NOTHING)
         answer = way.send(sender, NAME, content, first, brings)
         if fits:
@@ -115,7 +117,7 @@ def test_digests(sender: Sender, way: Way, content: bytes, field: str) -> None:
 @EVERY_WAY
 @SIZES
 def test_creating_only(sender: Sender, way: Way, content: bytes) -> None:
-    """`If-None-Match: *` stores a new file, and never touches one that is there."""
+    """`If-None-Match: *` stores a new file, and never changes an existing one."""
     create = {"If-None-Match": "*"}
     answer = stored(way.send(sender, NAME, content, create, NOTHING))
     refused = way.send(sender, NAME, content + b"!", create, NOTHING)
@@ -127,7 +129,7 @@ def test_creating_only(sender: Sender, way: Way, content: bytes) -> None:
 @EVERY_WAY
 @SIZES
 def test_replacing_only(sender: Sender, way: Way, content: bytes) -> None:
-    """`If-Match` creates nothing, and replaces the very file that it names."""
+    """`If-Match` creates no file, and replaces only the file whose entity tag it names."""
     key = f"{way.folder}{NAME}"
     way.send(sender, NAME, content, {"If-Match": "*"}, NOTHING).problem(412, "precondition-failed")
     assert sender.api.listed() == []
@@ -142,7 +144,7 @@ def test_replacing_only(sender: Sender, way: Way, content: bytes) -> None:
 
 
 def test_every_way_is_walked(api: ApiClient) -> None:
-    """Each operation that takes a file's bytes, and each protocol, stands in a row of `WAYS`."""
+    """Each operation that accepts a file's bytes, and each protocol, is in a row of `WAYS`."""
     taking = {
         where
         for where, operation in operations(api).items()

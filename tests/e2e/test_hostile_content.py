@@ -1,4 +1,4 @@
-"""Files that act on whoever opens them (security.md rows 32, 33, 35): nobody here does."""
+"""Files that attack the programs that open them (security.md rows 32, 33, 35)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def pixel_bomb() -> bytes:
-    """A PNG that is what its header says: nothing of it is damaged."""
+    """Return a valid PNG of 400 million pixels in 50 kB."""
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes((SIDE // 8 + 1) * SIDE), 9)
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
@@ -41,7 +41,9 @@ def pixel_bomb() -> bytes:
 
 
 def test_a_pixel_bomb_has_no_small_picture(wharf: Wharf, api: ApiClient) -> None:
-    """Row 32: the file is stored and has no small picture; who makes them has not died of it."""
+    """Row 32: a pixel bomb is stored without a small picture, and no image
+    process ends because of it.
+    """
     content = pixel_bomb()
     makers = wharf.processes("images")
     assert makers
@@ -53,7 +55,9 @@ def test_a_pixel_bomb_has_no_small_picture(wharf: Wharf, api: ApiClient) -> None
 
 
 def archive(*, large: bool) -> bytes:
-    """A ZIP file of paths that lead out, a symbolic link, and a member that unpacks to 20 MB."""
+    """Return a ZIP file with climbing paths, a symbolic link, and a member
+    that unpacks to 20 MB.
+    """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
         for name in ("../../../evil", "/tmp/evil", "..\\evil", "C:\\evil", "a/../../evil"):
@@ -69,7 +73,9 @@ def archive(*, large: bool) -> bytes:
 
 @pytest.mark.parametrize("large", [False, True], ids=["in-memory", "spooled"])
 def test_archives_are_never_unpacked(wharf: Wharf, api: ApiClient, *, large: bool) -> None:
-    """Row 33: of an archive there is one file of its own bytes, on every way, and nothing else."""
+    """Row 33: an archive is stored as one file with its own bytes on every
+    way, and never unpacked.
+    """
     content = archive(large=large)
     api.send_json("PUT", "/v1/buckets/typed", {"allowed_types": ["application/zip"]})
     api.stored("a.zip", content, bucket="typed")
@@ -92,7 +98,7 @@ def _digest(path: str) -> str:
 
 @contextmanager
 def canary() -> Iterator[str]:
-    """An address; who connects to it meanwhile is found out."""
+    """Yield an address, and fail the test if any program connects to it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -104,7 +110,7 @@ def canary() -> Iterator[str]:
 
 
 def documents(url: str) -> dict[str, tuple[str, bytes]]:
-    """Documents that name an address in every way that their readers follow, with their types."""
+    """Return documents, with their types, that name the address in ways that readers follow."""
     xml, svg = ENTITY.format(url=url), PICTURE.format(url=url)
     relations = f'<Relationships><Relationship Target="{url}/t" TargetMode="External"/>'
     office = io.BytesIO()
@@ -123,7 +129,7 @@ def documents(url: str) -> dict[str, tuple[str, bytes]]:
 
 
 def test_documents_cause_no_traffic(api: ApiClient) -> None:
-    """Row 35: no address in a document is asked for when it comes, is shown or is handed out."""
+    """Row 35: Wharf requests no address in a document during upload, preview or download."""
     with canary() as url:
         for name, (media_type, content) in documents(url).items():
             policy = {"allowed_types": [media_type]}

@@ -1,4 +1,4 @@
-"""nginx is killed: it comes back, with everything that it listens on."""
+"""A killed nginx, which restarts with all its listening sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.wharf.tenants import Signer
 
 
 def test_a_killed_nginx_comes_back() -> None:
-    """Each time nginx's master is killed another one serves soon, and nothing else restarts."""
+    """A killed nginx master is replaced within seconds, and no service restarts."""
     with running() as wharf:
         api = Signer(wharf).client()
         api.stored("before", SMALL)
@@ -28,7 +28,7 @@ def test_a_killed_nginx_comes_back() -> None:
 
 
 def reads(api: ApiClient) -> bytes:
-    """The file's bytes; none while nobody listens."""
+    """Return the file's bytes, or no bytes while no process accepts connections."""
     try:
         return api.file("before").body
     except OSError:
@@ -36,6 +36,6 @@ def reads(api: ApiClient) -> bytes:
 
 
 def master_of(data: Path) -> int:
-    """nginx's master; 0 when none has written its id."""
+    """Return the process id of nginx's master, or 0 if there is none yet."""
     path = data / "run/nginx/nginx.pid"
     return int(path.read_text() or 0) if path.exists() else 0
