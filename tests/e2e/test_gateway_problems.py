@@ -228,7 +228,7 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
         answer = send(fragile, request)
     assert (answer.status, answer.slug) == (503, "unavailable")
-    # A client may have left an admitted request unread; `nothing_stored` has checked the traces.
+    # `nothing_stored` above has checked that a request admitted during the stop left no trace.
     assert until(lambda: client.get("/readyz").status == 200, 60)
 
 

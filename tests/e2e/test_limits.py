@@ -1,4 +1,4 @@
-"""Rate limits: per client, across workers, and nginx's own by address (rows 72, 73)."""
+"""Rate limits: per client, across workers, and nginx's own limits by address (rows 72, 73)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOW_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Wharf]:
-    """A Wharf with small limits and many workers."""
+    """Start a Wharf with small limits and four workers."""
     with running(
         WHARF_CLIENT_REQUESTS_PER_MINUTE=str(LIMIT),
         WHARF_TENANT_REQUESTS_PER_MINUTE=str(TENANT_LIMIT),
@@ -36,12 +36,14 @@ def strict() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(strict: Wharf) -> ApiClient:
-    """A client that has made no request."""
+    """Return a client that has not made a request yet."""
     return Signer(strict).client()
 
 
 def in_one_window(attempt: Callable[[], list[Answer]]) -> list[Answer]:
-    """The answers of an attempt that lies within one window of the clock, at the second try."""
+    """Return the responses of an attempt that lies within one rate limit
+    window; retry if it does not.
+    """
     for _ in range(3):
         begin = time.time() // WINDOW_SECONDS
         answers = attempt()
@@ -51,7 +53,7 @@ def in_one_window(attempt: Callable[[], list[Answer]]) -> list[Answer]:
 
 
 def statuses(answers: list[Answer]) -> tuple[int, int]:
-    """How many were let through, how many limited; there must be nothing else."""
+    """Return how many requests were accepted and how many limited; no other status may occur."""
     limited = sum(answer.status == 429 for answer in answers)
     through = sum(answer.status in (200, 201, 404) for answer in answers)
     assert limited + through == len(answers)
@@ -69,7 +71,9 @@ WAYS: dict[str, Callable[[ApiClient], Answer]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_limited_client(strict: Wharf, way: str) -> None:
-    """After its requests of a minute a client gets 429 with the fields that say when to return."""
+    """A client that has used its requests of a minute gets 429 with the
+    time until its next request.
+    """
     send = WAYS[way]
 
     def attempt() -> list[Answer]:
@@ -91,7 +95,7 @@ def test_a_limited_client(strict: Wharf, way: str) -> None:
 
 
 def test_one_count_for_all_ways(strict: Wharf) -> None:
-    """The ways share one count: none of them starts anew where another has used it up."""
+    """All ways share one request count, so a used-up limit applies to every way."""
 
     def attempt() -> list[Answer]:
         api = Signer(strict).client()
@@ -101,7 +105,9 @@ def test_one_count_for_all_ways(strict: Wharf) -> None:
 
 
 def test_forwarded_addresses_change_nothing(strict: Wharf) -> None:
-    """Row 72: a rotating X-Forwarded-For or another such field neither helps nor hurts."""
+    """Row 72: a changing X-Forwarded-For or similar field does not change
+    how requests are counted.
+    """
 
     def attempt() -> list[Answer]:
         api = Signer(strict).client()
@@ -120,7 +126,7 @@ def test_forwarded_addresses_change_nothing(strict: Wharf) -> None:
 
 
 def test_workers_share_the_count(strict: Wharf) -> None:
-    """Row 73: four workers let through as many requests as one would."""
+    """Row 73: four workers together allow as many requests as one worker would."""
 
     def attempt() -> list[Answer]:
         api = Signer(strict).client()
@@ -130,7 +136,7 @@ def test_workers_share_the_count(strict: Wharf) -> None:
 
 
 def test_clients_share_the_tenants_count(strict: Wharf) -> None:
-    """Two clients of a tenant together get what the tenant has, and another tenant its own."""
+    """Two clients of a tenant share the tenant's limit, and another tenant has a separate one."""
 
     def attempt() -> list[Answer]:
         signer = Signer(strict)
@@ -145,7 +151,7 @@ def test_clients_share_the_tenants_count(strict: Wharf) -> None:
 
 
 def test_refusals_are_not_counted_against_others(strict: Wharf, client: ApiClient) -> None:
-    """Requests with a bad token use up nobody's limit."""
+    """Requests with an invalid token do not count against the limit of any client."""
     for _ in range(2 * LIMIT):
         client.using("bad").get("/v1/usage").problem(401, "token-malformed")
     assert client.get("/v1/usage").status == 200
@@ -153,7 +159,7 @@ def test_refusals_are_not_counted_against_others(strict: Wharf, client: ApiClien
 
 
 def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) -> None:
-    """nginx's own limit by address answers a problem document, whatever X-Forwarded-For says."""
+    """nginx's own limit by address sends a problem document, and ignores X-Forwarded-For."""
     bearer = f"Authorization: Bearer {client.token}"
     slow = head("PUT /v1/files/default/slow HTTP/1.1", bearer, "Content-Length: 2000000")
     forwarded = head("GET /healthz HTTP/1.1", "X-Forwarded-For: 192.0.2.1", "Connection: close")
@@ -161,7 +167,8 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
         with ExitStack() as stack:
             for _ in range(CONNECTIONS):
                 connection = stack.enter_context(RawConnection(strict.port))
-                # More than nginx keeps in memory, so that a spool file shows that it was admitted.
+                # nginx keeps less than this in memory, so a spool file shows that the request was
+                # admitted.
                 connection.send(slow + b"x" * 1_500_000)
             assert until(lambda: len(traces(strict, client.tenant).spool) == CONNECTIONS)
             (answer,) = exchange(strict.port, forwarded)
@@ -173,7 +180,9 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
 
 
 def test_an_address_with_too_many_half_sent_requests(strict: Wharf, client: ApiClient) -> None:
-    """They are closed down to its share before nginx counts them; whole requests are answered."""
+    """Half-sent requests above an address's share are closed, and its whole
+    requests are answered.
+    """
     address, attacker = ("127.0.0.1", strict.port), ("127.0.0.2", 0)
     whole = head("GET /healthz HTTP/1.1", "Connection: close")
     with ExitStack() as stack:
@@ -189,7 +198,7 @@ def test_an_address_with_too_many_half_sent_requests(strict: Wharf, client: ApiC
 
 
 def test_a_limit_that_was_set_holds_over_workers(strict: Wharf) -> None:
-    """Row 73 with a limit of the tenant's own: all four workers together give that many."""
+    """Row 73: four workers together also respect a request limit that is set for one tenant."""
 
     def attempt() -> list[Answer]:
         signer = Signer(strict)
@@ -202,7 +211,7 @@ def test_a_limit_that_was_set_holds_over_workers(strict: Wharf) -> None:
 
 
 def test_bytes_of_a_minute_over_workers(strict: Wharf) -> None:
-    """Bytes are counted once for all workers and ways, and refused before the body."""
+    """Uploaded bytes have one count for all workers and ways; the refusal comes before the body."""
 
     def attempt() -> list[Answer]:
         signer = Signer(strict)

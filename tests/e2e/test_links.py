@@ -28,7 +28,7 @@ POLYGLOTS = {
 
 
 def link(api: ApiClient, key: str | None = "file", **wanted: Any) -> str:
-    """A link as the API makes it."""
+    """Return the URL of a new link."""
     body = {"bucket": "default", **({"key": key} if key is not None else {}), **wanted}
     answer = api.send_json("POST", "/v1/links", body)
     assert answer.status == 201, answer.body
@@ -36,7 +36,7 @@ def link(api: ApiClient, key: str | None = "file", **wanted: Any) -> str:
 
 
 def told(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """All that an answer says, but for what differs between any two."""
+    """Return the response without the parts that differ between any two responses."""
     document = answer.json()
     document.pop("request_id")
     kept = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
@@ -45,19 +45,19 @@ def told(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
 
 
 def gone(api: ApiClient, target: str, seconds: float = SHARED_SECONDS) -> bool:
-    """Whether a link that was good comes to nothing within so long."""
+    """Tell whether a valid link gets a 404 within so many seconds."""
     return holds(lambda: api.get(target).status == 404, seconds)
 
 
 @pytest.fixture
 def anyone(api: ApiClient) -> ApiClient:
-    """Whoever has no credential."""
+    """Return a client without a credential."""
     return api.using(None)
 
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE, PNG, HTML])
 def test_a_link(api: ApiClient, anyone: ApiClient, content: bytes) -> None:
-    """Row 39: a link brings the file without a credential, with the fields of user content."""
+    """Row 39: a link serves its file without a credential, with the fields of user content."""
     etag = api.stored("file", content)["etag"]
     target = link(api)
     for answer in (anyone.get(target), anyone.get(target), anyone.get(target, {"If-Match": etag})):
@@ -75,7 +75,7 @@ def test_a_link(api: ApiClient, anyone: ApiClient, content: bytes) -> None:
 
 
 def test_a_link_to_a_prefix(api: ApiClient, anyone: ApiClient) -> None:
-    """A link to a prefix brings what lies below it, by any spelling, and nothing beside."""
+    """A link to a prefix serves the files below the prefix, in any spelling, and no others."""
     for key in ("dir/a", "dir/sub/b c", "dir/é", "dirt", "other/a"):
         api.stored(quote(key), key.encode())
     target = link(api, None, prefix="dir")
@@ -94,7 +94,9 @@ def test_a_link_to_a_prefix(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_a_link_shows_what_is_there_now(api: ApiClient, anyone: ApiClient) -> None:
-    """A link names a key: a replaced file is seen within 2 s, also by who has the old one."""
+    """A link names a key, so a replaced file appears within 2 s, also to
+    clients with the old tag.
+    """
     old = api.stored("file", b"old!")["etag"]
     target = link(api)
     assert anyone.get(target).body == b"old!"
@@ -103,7 +105,7 @@ def test_a_link_shows_what_is_there_now(api: ApiClient, anyone: ApiClient) -> No
 
 
 def test_conditions(api: ApiClient, anyone: ApiClient) -> None:
-    """Conditions on a link are judged by the file's own tag, and a 304 says nothing of length."""
+    """Wharf checks conditions on a link against the file's own tag; a 304 has no Content-Length."""
     etag = api.stored("file", BYTES)["etag"]
     target = link(api)
     modified = anyone.get(target).header("Last-Modified")
@@ -133,7 +135,9 @@ def test_conditions(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_ranges(api: ApiClient, anyone: ApiClient) -> None:
-    """Row 46: ranges, several, too many, past the end and with If-Range work on links."""
+    """Row 46: a link supports one range, several ranges, too many, ranges
+    past the end, and If-Range.
+    """
     etag = api.stored("file", BYTES)["etag"]
     target = link(api)
     answer = anyone.get(target, {"Range": "bytes=10-19"})
@@ -151,7 +155,7 @@ def test_ranges(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_head(api: ApiClient, anyone: ApiClient) -> None:
-    """HEAD has the fields of GET and no body."""
+    """HEAD of a link returns the fields of GET and no body."""
     api.stored("file", BYTES)
     target = link(api)
     got, headed = anyone.get(target), anyone.request("HEAD", target)
@@ -162,7 +166,7 @@ def test_head(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_dispositions(api: ApiClient, anyone: ApiClient) -> None:
-    """Rows 40, 41: the link chooses name and manner, the reader may only ask for an attachment."""
+    """Rows 40, 41: the link sets name and disposition; its reader can only choose an attachment."""
     api.stored("file", PNG)
     cases: list[tuple[dict[str, str], str, str]] = [
         ({}, "", 'inline; filename="file"'),
@@ -184,7 +188,7 @@ def test_dispositions(api: ApiClient, anyone: ApiClient) -> None:
 
 @pytest.mark.parametrize("name", ["x%0d%0aSet-Cookie:%20a=b", "x%00y", "%e2%80%ae", "a/..", "%ff"])
 def test_download_names_inject_nothing(api: ApiClient, anyone: ApiClient, name: str) -> None:
-    """Row 40: no name in `?download=` of a link becomes a field of its own."""
+    """Row 40: no name in `?download=` of a link can add a header field."""
     api.stored("file")
     answer = anyone.get(f"{link(api)}?download={name}")
     assert answer.status in (200, 400, 404, 503)
@@ -194,7 +198,9 @@ def test_download_names_inject_nothing(api: ApiClient, anyone: ApiClient, name: 
 @pytest.mark.parametrize("content", [HTML, SVG, *POLYGLOTS.values()], ids=str)
 @pytest.mark.parametrize("way", ["put", "form"])
 def test_what_could_act_is_never_shown(api: ApiClient, content: bytes, way: str) -> None:
-    """Rows 29, 31, 41: pages and polyglots are attachments, by token, by link and in public."""
+    """Rows 29, 31, 41: pages and polyglots are attachments by token, by
+    link and in public buckets.
+    """
     from tests.servers.wharf.multipart_body import file_part
 
     api.send_json("PUT", "/v1/buckets/default", {"public": True})
@@ -215,7 +221,7 @@ def test_what_could_act_is_never_shown(api: ApiClient, content: bytes, way: str)
 
 
 def test_all_bad_links_are_alike(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
-    """Row 67: a link that is wrong in any way is word for word the 404 of one that never was."""
+    """Row 67: every invalid link gets exactly the same 404 as a link that never existed."""
     api.stored("file")
     api.stored("deleted")
     api.stored("moved")
@@ -252,7 +258,7 @@ def test_all_bad_links_are_alike(api: ApiClient, anyone: ApiClient, signer: Sign
 
 
 def test_other_methods(api: ApiClient, anyone: ApiClient) -> None:
-    """Rows 14, 67: every other method is a 405 that names those there are, on any link."""
+    """Rows 14, 67: every other method on a link gets a 405 that lists the allowed methods."""
     api.stored("file")
     for target in (link(api), "/s/absent", "/public/nobody/nothing/file"):
         for method in ("PUT", "POST", "DELETE", "PATCH", "PROPFIND"):
@@ -262,7 +268,9 @@ def test_other_methods(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_a_link_is_of_one_tenant(api: ApiClient, signer: Signer) -> None:
-    """Row 67: nobody makes links to another tenant's files, and a token adds nothing to a link."""
+    """Row 67: a client cannot make links to another tenant's files, and a
+    token does not change a link.
+    """
     api.stored("file", b"mine")
     other = signer.client()
     body = {"bucket": "default", "key": "file"}
@@ -290,7 +298,7 @@ def test_a_link_is_of_one_tenant(api: ApiClient, signer: Signer) -> None:
     ],
 )
 def test_wrong_wishes(api: ApiClient, body: dict[str, Any], status: int) -> None:
-    """A link that cannot be made is a problem that says what is wrong with the request."""
+    """A request for an invalid link gets a problem that explains the error."""
     api.stored("file")
     answer = api.send_json("POST", "/v1/links", body)
     assert answer.status == status, answer.body
@@ -298,7 +306,9 @@ def test_wrong_wishes(api: ApiClient, body: dict[str, Any], status: int) -> None
 
 
 def test_scopes(signer: Signer) -> None:
-    """Making links takes files:read, revoking them buckets:admin, and a ticket can do neither."""
+    """Making links needs files:read, rotating their key needs
+    buckets:admin, and a ticket allows neither.
+    """
     writer, reader = signer.client(scope="files:write"), signer.client(scope="files:read")
     body = {"bucket": "default", "prefix": ""}
     writer.send_json("POST", "/v1/links", body).problem(403, "insufficient-scope")
@@ -309,7 +319,7 @@ def test_scopes(signer: Signer) -> None:
 
 
 def test_a_deleted_file(api: ApiClient, anyone: ApiClient) -> None:
-    """Row 47: a deleted file's link is a 404 within 2 s, also for whoever has the file."""
+    """Row 47: a deleted file's link gets a 404 within 2 s, also for clients that have the file."""
     etag = api.stored("file")["etag"]
     target = link(api)
     assert anyone.get(target).status == 200
@@ -320,7 +330,9 @@ def test_a_deleted_file(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
-    """Rotating the key ends every link of the tenant within 4 s, and no other tenant's."""
+    """Rotating the link key ends every link of the tenant within 4 s, and
+    no other tenant's links.
+    """
     other = signer.client()
     for client in (api, other):
         client.stored("file")
@@ -336,7 +348,9 @@ def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
 
 
 def test_a_suspended_tenant(tenants: Tenants) -> None:
-    """Row 60: links and public files of a suspended tenant end within 5 s, and come back."""
+    """Row 60: links and public files of a suspended tenant end within 5 s,
+    and work again after resume.
+    """
     api = tenants.tenant()
     anyone = api.using(None)
     api.stored("file")
@@ -357,7 +371,7 @@ def test_a_suspended_tenant(tenants: Tenants) -> None:
 
 
 def test_links_are_masked(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:
-    """Row 3: no log holds a link, under whatever spelling it was asked for."""
+    """Row 3: no log contains a link, in any spelling that a client requests."""
     api.stored("file")
     token = link(api).removeprefix("/s/")
     for number, target in enumerate(
@@ -386,7 +400,7 @@ SHARED_INTERNAL = [
 
 @pytest.mark.parametrize("address", SHARED_INTERNAL)
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """Rows 42 to 44, 48: what the gateway asks itself about links cannot be asked from outside."""
+    """Rows 42 to 44, 48: clients cannot request the gateway's internal addresses for links."""
     api.stored("file", SMALL)
     folder = wharf.data / "tenants"
     (blob,) = (path for path in (folder / api.tenant).rglob("*") if path.is_file())
@@ -400,7 +414,7 @@ def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
 
 
 def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:
-    """Row 45: a symbolic link in a blob's place is a 404 by link as well."""
+    """Row 45: a symbolic link in a blob's place gets a 404 by link as well."""
     api.stored("file", SMALL)
     target = link(api)
     folder = wharf.data / "tenants" / api.tenant
@@ -413,7 +427,7 @@ def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient, anyone: Ap
 
 
 def test_repeated_requests_need_no_python(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:
-    """A hundred requests for one link in a moment ask the application a few times at most."""
+    """A hundred requests for one link within a moment reach the application fewer than 30 times."""
     api.stored("file")
     target = link(api)
     mark = f"repeated-{api.tenant}"

@@ -1,4 +1,4 @@
-"""Downloads by link go on while the database is locked or away (the paper on reliability)."""
+"""Downloads by link while the database is locked or unreachable (the paper on reliability)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ __all__ = ["postgres"]
 
 
 def test_a_locked_database(wharf: Wharf, api: ApiClient) -> None:
-    """While somebody holds SQLite's lock, links work that nobody has used before."""
+    """While another process holds SQLite's lock, links work even if no
+    client has used them before.
+    """
     api.stored("file")
     target = link(api)
     anyone = api.using(None)
@@ -34,15 +36,13 @@ def test_a_locked_database(wharf: Wharf, api: ApiClient) -> None:
 
 @pytest.fixture(scope="module")
 def on_postgres(postgres: PostgresServer) -> Iterator[Wharf]:
-    """A Wharf whose upload service keeps its records in PostgreSQL."""
+    """Start a Wharf whose upload service keeps its records in PostgreSQL."""
     with running(WHARF_DATABASE_URL=postgres.new_database()) as found:
         yield found
 
 
 def test_a_frozen_database(on_postgres: Wharf, postgres: PostgresServer) -> None:
-    """While PostgreSQL stands still, links that were used lately go on, and no others; what was
-    deleted before stays so.
-    """
+    """While PostgreSQL is frozen, only recently used links work, and deleted files stay deleted."""
     api = Signer(on_postgres).client()
     anyone = api.using(None)
     for key in ("used", "unused", "deleted"):

@@ -1,4 +1,4 @@
-"""Logs: JSON lines with the request id, and no credential in any of them."""
+"""Logs: JSON lines with the request id, and without any credential."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def logged(wharf: Wharf, ids: Iterable[str]) -> bool:
-    """Waits until the gateway has written its lines for these requests: once a second."""
+    """Wait until the gateway has written the lines of these requests, which
+    it does once a second.
+    """
     return all(until(lambda wanted=one: wanted in wharf.log("access")) for one in ids)
 
 
 def lines_of(wharf: Wharf, name: str, request_id: str, count: int = 1) -> list[dict[str, Any]]:
-    """The lines of one request, once there are `count`: services gather them for a moment.
+    """Return the log lines of one request, once there are `count` of them.
 
-    An admission and what followed it may be lines of two processes, in any order.
+    Services buffer lines for a moment, and two processes may write the lines of an admission and of
+    its upload in any order.
     """
 
     def found() -> list[dict[str, Any]]:
@@ -37,7 +40,7 @@ def lines_of(wharf: Wharf, name: str, request_id: str, count: int = 1) -> list[d
 
 @pytest.mark.parametrize("name", ["access", "upload", "auth"])
 def test_lines_are_json(wharf: Wharf, api: ApiClient, name: str) -> None:
-    """Every line that is written for a request is one JSON object with time, service and id."""
+    """Every log line of a request is one JSON object with time, service and request id."""
     targets = ("/v1/usage", "/auth/v1/tenants", "/v1/files/default/absent", "/nowhere")
     assert logged(wharf, [api.get(target).header("X-Request-Id") for target in targets])
     lines = wharf.log_lines(name)
@@ -46,7 +49,7 @@ def test_lines_are_json(wharf: Wharf, api: ApiClient, name: str) -> None:
         assert {"time", "service"} <= set(line)
         if "status" in line:
             assert line["request_id"]
-    # What is no JSON is uWSGI's own, from its start; never a part of a request's line.
+    # Other lines come from uWSGI's startup; none of them is a part of a request's line.
     for text in wharf.log(name).splitlines():
         if not text.startswith("{"):
             assert '"request_id"' not in text
@@ -54,7 +57,7 @@ def test_lines_are_json(wharf: Wharf, api: ApiClient, name: str) -> None:
 
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["in-memory", "spooled"])
 def test_a_request_can_be_followed(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """The id of the answer stands in the gateway's line and the service's, with who and what."""
+    """The request id of a response is in the lines of gateway and service, with tenant and path."""
     answer = api.put("logged", content)
     request_id = answer.header("X-Request-Id")
     assert logged(wharf, [request_id])
@@ -72,13 +75,13 @@ def test_a_request_can_be_followed(wharf: Wharf, api: ApiClient, content: bytes)
 
 
 def test_refusals_say_which(wharf: Wharf, api: ApiClient) -> None:
-    """The line of a refused request holds the kind of problem as its outcome."""
+    """The log line of a refused request has the slug of the problem as its outcome."""
     answers = [
         (api.using("bad").put("x", SMALL), 1),
         (api.using("bad").put("x", LARGE), 1),
         (api.file("absent"), 1),
         (api.get("/v1/buckets/absent"), 1),
-        # Admitted by its header fields, refused for what is in its body.
+        # Wharf admits this request by its header fields, and refuses it for its body.
         (api.post(), 2),
     ]
     for answer, count in answers:
@@ -87,7 +90,7 @@ def test_refusals_say_which(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants) -> None:
-    """Rows 3, 63: no token, secret or private key is in any log, nor in any metric."""
+    """Rows 3, 63: no token, secret or private key is in any log or metric."""
     secret_text = "s3cr3t-that-nobody-may-read-0123456789"
     anyone = api.using(None)
     token = api.token or ""
@@ -113,7 +116,7 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
     ]
     referrer = head("GET /healthz HTTP/1.1", f"Referer: http://x/?t={token}", "Connection: close")
     answers += exchange(wharf.port, referrer)
-    # Addresses that nginx itself refuses go another way to its logs.
+    # nginx logs addresses that it refuses itself in a different way.
     for broken in (f"/u/{token}%zz", f"/%00?access_token={token}", f"/{token * 20}"):
         answers += exchange(wharf.port, head(f"GET {broken} HTTP/1.1", "Connection: close"))
     assert logged(wharf, [str(answer.headers["X-Request-Id"]) for answer in answers])
@@ -130,7 +133,7 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
     assert {"requests.tsv", "nginx.prom"} <= {path.name for path in written}
     texts = {}
     for path in (*sorted((wharf.data / "log").iterdir()), *written):
-        with suppress(FileNotFoundError):  # a new content of another file took that file's name
+        with suppress(FileNotFoundError):  # another file was renamed over this one
             texts[path.name] = path.read_text(encoding="utf-8", errors="replace")
     for name, text in texts.items():
         for secret in found:
@@ -139,10 +142,11 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
 
 
 def test_each_path_is_logged(wharf: Wharf, api: ApiClient) -> None:
-    """A path full of escaped spaces stands in the log as it was sent, its beginning if it is long.
+    """A path with many escaped spaces is logged as it was sent, or its beginning if it is long.
 
-    An expression that cost the square of its length gave up, after 150 ms of nginx's time for each
-    such request, and left an empty path here and the whole request in the error log.
+    An earlier regular expression needed time quadratic in the path's length. It gave up after 150
+    ms of nginx's time for each such request, and left an empty path here and the whole request in
+    the error log.
     """
     run = "a" * 9000
     paths = (f"/%20{run}%20x", "/a%20" * 1500, "/v1/metadata/default/a%20b")
@@ -158,7 +162,7 @@ def test_each_path_is_logged(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_no_process_shows_a_secret(wharf: Wharf) -> None:
-    """Row 63: no secret stands in the command line or the environment of any process."""
+    """Row 63: no process has a secret in its command line or its environment."""
     secrets = [wharf.credentials(name)["client_secret"].encode() for name in ("demo", "admin")]
     processes = [*wharf.processes(), wharf.process.pid]
     assert len(processes) >= 6
@@ -171,7 +175,7 @@ def test_no_process_shows_a_secret(wharf: Wharf) -> None:
 
 
 def test_names_stay_in_their_line(wharf: Wharf, api: ApiClient) -> None:
-    """Row 76: line ends and terminal commands in names and fields do not leave their JSON line."""
+    """Row 76: line breaks and terminal commands in names and fields stay inside their JSON line."""
     evil = "%0a%7b%22forged%22:1%7d%1b%5b31m"
     answers = [
         *(api.put(f"evil{evil}", content) for content in (SMALL, LARGE)),
@@ -188,7 +192,7 @@ def test_names_stay_in_their_line(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_the_printed_lines_hold_no_secret(wharf: Wharf) -> None:
-    """What `make run` prints shows where the credentials are, and not what they are."""
+    """`make run` prints the path of the credentials file, and no credential."""
     printed = wharf.output.read_text(encoding="utf-8")
     for name in ("demo", "admin"):
         assert wharf.credentials(name)["client_secret"] not in printed

@@ -1,4 +1,4 @@
-"""Large bodies keep no thread that answers requests, however long their work takes (ADR 62)."""
+"""Long work on large bodies, which occupies no thread that answers requests (ADR 62)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.servers.wharf.raw_http import RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 from tests.servers.wharf.traces import traces
 
-# More than the service has threads (services/upload/uwsgi.ini: two processes with six).
+# More requests than the service has threads (services/upload/uwsgi.ini: two processes with six).
 SENT = 14
 LONG = os.urandom(9 << 20)
 WRONG = f"Repr-Digest: sha-512=:{base64.b64encode(bytes(64)).decode()}:"
 
 
 def mule_of(wharf: Wharf) -> int:
-    """The process that does long work: it alone listens where the digest daemon does."""
+    """Return the id of the process for long work, which listens on the digest daemon's socket."""
     table = Path("/proc/net/unix").read_text(encoding="ascii").splitlines()
     address = f"{wharf.data}/run/follower.sock"
     sockets = {f"socket:[{line.split()[6]}]" for line in table if line.endswith(address)}
@@ -37,7 +37,7 @@ def mule_of(wharf: Wharf) -> int:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process that gets no time meanwhile: what it does takes as long as can be."""
+    """Stop a process while the context lasts, so that its work takes as long as possible."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -46,14 +46,14 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def large_put(api: ApiClient, number: int) -> bytes:
-    """A large file whose digest is not the one that it announces."""
+    """Return a PUT of a large file with a wrong digest."""
     bearer = f"Authorization: Bearer {api.token}"
     line = f"PUT /v1/files/default/{number} HTTP/1.1"
     return head(line, bearer, WRONG, "Connection: close", f"Content-Length: {len(LONG)}") + LONG
 
 
 def large_form(api: ApiClient, number: int) -> bytes:
-    """A form with a large file."""
+    """Return a form with a large file."""
     body = multipart_body(file_part(f"form-{number}", LONG))
     bearer, kind = f"Authorization: Bearer {api.token}", f"Content-Type: {CONTENT_TYPE}"
     line = "POST /v1/files/default HTTP/1.1"
@@ -61,7 +61,7 @@ def large_form(api: ApiClient, number: int) -> bytes:
 
 
 def handed_over(wharf: Wharf, api: ApiClient) -> int:
-    """How many of a tenant's requests have left the threads that answer."""
+    """Return how many requests of a tenant have left the threads that answer requests."""
     lines = wharf.log_lines("upload")
     return sum(
         line["outcome"] == "handed-over" for line in lines if line.get("tenant") == api.tenant
@@ -69,7 +69,9 @@ def handed_over(wharf: Wharf, api: ApiClient) -> int:
 
 
 def test_long_work_keeps_nobody_waiting(wharf: Wharf, signer: Signer) -> None:
-    """While no large body of a tenant gets on, others read and write; then each has its answer."""
+    """While a tenant's large bodies wait, other tenants can read and write;
+    then each gets its response.
+    """
     flooding, other = signer.client(), signer.client()
     assert other.put("before").status == 201
     with ExitStack() as stack:

@@ -18,22 +18,22 @@ KEY = "folder/file.txt"
 
 @pytest.fixture
 def stored(api: ApiClient) -> dict[str, Any]:
-    """A file that is there."""
+    """Store a file, and return its JSON."""
     return api.stored(KEY, SMALL, {"Content-Type": "text/markdown"})
 
 
 def patch(api: ApiClient, content: object, target: str = TARGET) -> Answer:
-    """A change."""
+    """Send a change of the file's metadata."""
     return api.send_json("PATCH", target, content)
 
 
 def in_seconds(seconds: float) -> str:
-    """A moment from now in RFC 3339."""
+    """Return the time in so many seconds in RFC 3339."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def test_the_document(api: ApiClient, stored: dict[str, Any]) -> None:
-    """The metadata route answers what the upload did, with the content's tag."""
+    """The metadata route returns the same JSON as the upload, with the tag of the content."""
     answer = api.get(TARGET)
     assert answer.json() == stored
     assert answer.header("ETag") == stored["etag"]
@@ -44,7 +44,9 @@ def test_the_document(api: ApiClient, stored: dict[str, Any]) -> None:
 
 
 def test_changes_are_kept(api: ApiClient, stored: dict[str, Any]) -> None:
-    """Name, metadata and expiry change alone or together, and all else stays as it was."""
+    """Name, metadata and expiry can be changed alone or together, and all
+    other values stay unchanged.
+    """
     expiry = "2040-01-31T12:00:00Z"
     changes = {"filename": "日本.txt", "metadata": {"a": "b", "ключ": "🦊"}, "expires_at": expiry}
     answer = patch(api, changes)
@@ -56,7 +58,7 @@ def test_changes_are_kept(api: ApiClient, stored: dict[str, Any]) -> None:
 
 
 def test_a_move(wharf: Wharf, api: ApiClient, stored: dict[str, Any]) -> None:
-    """A move keeps id and bytes, empties the old key, and never goes over another file."""
+    """A move keeps id and bytes, empties the old key, and never overwrites another file."""
     api.stored("taken", b"other")
     with nothing_stored(wharf, api.tenant):
         assert patch(api, {"key": "taken"}).problem(409, "key-taken")["key"] == "taken"
@@ -93,7 +95,7 @@ def test_a_move(wharf: Wharf, api: ApiClient, stored: dict[str, Any]) -> None:
 def test_changes_that_are_refused(
     wharf: Wharf, api: ApiClient, change: object, status: int, slug: str
 ) -> None:
-    """A change with one value that is not acceptable is refused whole, and nothing is changed."""
+    """A change with one invalid value is refused as a whole and changes nothing."""
     with nothing_stored(wharf, api.tenant):
         patch(api, change).problem(status, slug)
 
@@ -101,7 +103,7 @@ def test_changes_that_are_refused(
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"key": "\\ud800"}', b"[" * 100_000])
 @pytest.mark.usefixtures("stored")
 def test_bodies_that_are_no_json(wharf: Wharf, api: ApiClient, body: bytes) -> None:
-    """A body that is no JSON is a 400 (or 422), never a 500, however deep it is."""
+    """A body that is not JSON gets a 400 or 422, never a 500, even if it is deeply nested."""
     with nothing_stored(wharf, api.tenant):
         answer = api.request("PATCH", TARGET, body, {"Content-Type": "application/json"})
         assert answer.status in (400, 422)
@@ -109,7 +111,7 @@ def test_bodies_that_are_no_json(wharf: Wharf, api: ApiClient, body: bytes) -> N
 
 @pytest.mark.usefixtures("stored")
 def test_another_type_of_body(wharf: Wharf, api: ApiClient) -> None:
-    """A body that is not called JSON is a 415 that names what is expected."""
+    """A body whose type is not JSON gets a 415 that names the expected type."""
     with nothing_stored(wharf, api.tenant):
         for content_type in ("text/plain", "application/x-www-form-urlencoded", ""):
             answer = api.request("PATCH", TARGET, b"{}", {"Content-Type": content_type})
@@ -118,7 +120,7 @@ def test_another_type_of_body(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_if_match_on_a_change(wharf: Wharf, api: ApiClient, stored: dict[str, Any]) -> None:
-    """A change with `If-Match` is made only to the file that it names."""
+    """A change with `If-Match` applies only to the file whose tag it names."""
     fields = {"Content-Type": "application/json"}
     with nothing_stored(wharf, api.tenant):
         answer = api.request("PATCH", TARGET, b"{}", {**fields, "If-Match": '"x"'})
@@ -130,7 +132,7 @@ def test_if_match_on_a_change(wharf: Wharf, api: ApiClient, stored: dict[str, An
 
 
 def test_an_expired_file_is_gone(api: ApiClient, stored: dict[str, Any]) -> None:
-    """From its expiry on a file is a 404 for content and metadata, and no tag makes it a 304."""
+    """An expired file gets a 404 for content and metadata, and never a 304."""
     assert patch(api, {"expires_at": in_seconds(1.5)}).status == 200
     assert holds(lambda: api.file(KEY).status == 404, 1.5)
     api.file(KEY).problem(404, "not-found")
@@ -142,7 +144,7 @@ def test_an_expired_file_is_gone(api: ApiClient, stored: dict[str, Any]) -> None
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["in-memory", "spooled"])
 def test_an_expired_file_is_out_of_the_way(api: ApiClient, content: bytes) -> None:
-    """An expired file neither stands in a listing nor in the way of a new one with its key."""
+    """An expired file is in no listing, and a new file can take its key."""
     patch(api, {"expires_at": in_seconds(1.2)})
     assert holds(lambda: api.file(KEY).status == 404, 1.2)
     assert api.listed() == []

@@ -1,4 +1,4 @@
-"""Metrics: on the internal port, and on no other."""
+"""Metrics: served on the internal port, and on no other port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = ["/metrics", "/metrics/", "/metrics/upload", "/metrics/auth", "/metric
 
 
 def internal(wharf: Wharf, target: str) -> str:
-    """The text of an internal address."""
+    """Return the text of an internal address."""
     (answer,) = exchange(wharf.metrics_port, head(f"GET {target} HTTP/1.1", "Connection: close"))
     assert answer.status == 200, answer
     return answer.body.decode()
@@ -25,7 +25,7 @@ def internal(wharf: Wharf, target: str) -> str:
 
 @pytest.mark.parametrize("target", METRICS)
 def test_no_metrics_for_the_public(wharf: Wharf, api: ApiClient, target: str) -> None:
-    """Row 75: no spelling of the metrics' addresses answers anything on the public port."""
+    """Row 75: no spelling of a metrics address returns metrics on the public port."""
     for client in (api, api.using(None)):
         answer = client.get(target, {"Wharf-Internal": "1", "WHARF_INTERNAL": "1"})
         assert answer.status in (400, 401, 404)
@@ -34,14 +34,14 @@ def test_no_metrics_for_the_public(wharf: Wharf, api: ApiClient, target: str) ->
 
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_metrics_of_the_services(wharf: Wharf, service: str) -> None:
-    """Each service's metrics are on the internal port in Prometheus's format."""
+    """The internal port serves each service's metrics in Prometheus' format."""
     text = internal(wharf, f"/metrics/{service}")
     assert "# TYPE wharf_http_requests_total counter" in text
     assert "# TYPE wharf_http_request_duration_seconds histogram" in text
 
 
 def test_metrics_of_nginx(wharf: Wharf) -> None:
-    """nginx's own counters are on the internal port, in Prometheus's format a moment later."""
+    """The internal port serves nginx's own counters, within seconds also in Prometheus' format."""
     assert internal(wharf, "/nginx_status").startswith("Active connections: ")
     assert until(lambda: Exposition(internal(wharf, "/metrics/nginx")).sum("wharf_nginx_up") == 1)
     found = Exposition(internal(wharf, "/metrics/nginx"))
@@ -53,13 +53,13 @@ def test_metrics_of_nginx(wharf: Wharf) -> None:
     "target", ["/", "/v1/usage", "/v1/files/default/x", "/metrics", "/auth/openapi.json"]
 )
 def test_nothing_else_is_internal(wharf: Wharf, target: str) -> None:
-    """The internal port is no second door to the services."""
+    """The internal port serves no address of the services except their metrics."""
     (answer,) = exchange(wharf.metrics_port, head(f"GET {target} HTTP/1.1", "Connection: close"))
     assert answer.status == 404
 
 
 def count(text: str, **labels: str) -> float:
-    """The sum of the request counters with these labels."""
+    """Return the sum of the request counters with these labels."""
     total = 0.0
     for found, value in re.findall(
         r"^wharf_http_requests_total\{(.*)\} (\S+)$", text, re.MULTILINE
@@ -70,7 +70,7 @@ def count(text: str, **labels: str) -> float:
 
 
 def test_workers_are_counted_together(wharf: Wharf, api: ApiClient) -> None:
-    """Requests that went to different workers are in one number, exactly, a moment later."""
+    """Requests that different workers handle are counted exactly in one number, within seconds."""
     route = "/v1/files/{bucket}/{key}"
     before = internal(wharf, "/metrics/upload")
     for number in range(20):
@@ -83,12 +83,12 @@ def test_workers_are_counted_together(wharf: Wharf, api: ApiClient) -> None:
         def counted(labels: dict[str, str] = labels) -> float:
             return count(internal(wharf, "/metrics/upload"), **labels)
 
-        # Each process adds up what it did behind its requests.
+        # Each process adds up its counts after it has sent the responses.
         assert until(lambda: counted() == wanted), counted()  # noqa: B023 -- called at once
 
 
 def test_labels_are_bounded(wharf: Wharf, api: ApiClient) -> None:
-    """Row 76: neither a path, nor a key, nor a method that a client invents becomes a label."""
+    """Row 76: no path, key or method that a client invents becomes a metric label."""
     api.stored("label-of-a-key")
     api.get("/label-of-a-path")
     api.request("LABELMETHOD", "/v1/files/default/label-of-a-key")

@@ -1,4 +1,4 @@
-"""`wharf-upload move-blobs` beside a Wharf behind nginx that has clients."""
+"""`wharf-upload move-blobs` on a Wharf behind nginx that serves clients at the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECONDS = 120
 
 
 class Traffic:
-    """Clients that read the `first` files, again and again, and one that stores others."""
+    """Clients that read the `first` files repeatedly, and one client that stores other files."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api, self._ended = api, threading.Event()
@@ -32,13 +32,13 @@ class Traffic:
         self._requests = 0
 
     def begin(self) -> None:
-        """Stores the first files."""
+        """Store the first files."""
         for key, content in self.first.items():
             self._api.stored(key, content)
 
     @contextmanager
     def running(self, *, writing: bool) -> Iterator[None]:
-        """Sends requests meanwhile; afterwards, none may have failed."""
+        """Send requests while the context lasts, then check that none of them failed."""
         works = (self._read, self._read_ranges, *((self._write,) if writing else ()))
         threads = [threading.Thread(target=self._until_ended, args=(work,)) for work in works]
         for thread in threads:
@@ -62,7 +62,7 @@ class Traffic:
         self._requests += 1
         if (answer.status, answer.body) != (status, content):
             self._faults.append(f"{key}: {answer.status}, {len(answer.body)} bytes")
-        self._ended.wait(0.02)  # the move has to get its turn, too
+        self._ended.wait(0.02)  # the move needs CPU time, too
 
     def _read(self) -> None:
         for key, content in self.first.items():
@@ -84,7 +84,7 @@ class Traffic:
 
 
 def command(wharf: Wharf, settings: dict[str, str], *arguments: str) -> str:
-    """What `wharf-upload` says, which has to succeed."""
+    """Run `wharf-upload`, check that it succeeds, and return its output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     done = subprocess.run(
         [sys.executable, "-c", "from wharf_upload.cli import main; main()", *arguments],
@@ -99,12 +99,14 @@ def command(wharf: Wharf, settings: dict[str, str], *arguments: str) -> str:
 
 
 def test_between_disk_and_object_store(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """No request fails while files move from the store to the disk and back, nor one afterwards."""
+    """No request fails while blobs move from the object store to the disk
+    and back, or afterwards.
+    """
     data, bucket = tmp_path / "data", radosgw.new_bucket()
     keys, url = str(radosgw.key_file(tmp_path)), radosgw.url(bucket, "wharf")
     common = {"WHARF_BLOB_KEY_FILE": keys, "WHARF_DELETED_GRACE_SECONDS": "2"}
     on_store = common | {"WHARF_BLOB_URL": url, "WHARF_BLOB_OLD_URL": "disk"}
-    # To the processes that serve it is the same: they read both.
+    # The serving processes read from both places in either direction.
     to_disk = common | {"WHARF_BLOB_URL": "", "WHARF_BLOB_OLD_URL": url}
     rate = ("--rate-bytes-per-second", str(_LARGE))
     with running(data, WHARF_SWEEP_SECONDS="1", **on_store) as wharf:

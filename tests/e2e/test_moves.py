@@ -1,4 +1,4 @@
-"""`POST /v1/copies` with `move`: files go to other keys and buckets."""
+"""`POST /v1/copies` with `move`, which moves files to other keys and buckets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def move(
     headers: dict[str, str] | None = None,
     **members: object,
 ) -> Answer:
-    """Asks for a move from bucket and key to bucket and key."""
+    """Request a move from one bucket and key to another."""
     places = {
         name: {"bucket": bucket, "key": key}
         for name, (bucket, key) in (("from", source), ("to", target))
@@ -34,20 +34,20 @@ def move(
 
 
 def bucket(api: ApiClient, name: str, **policy: object) -> str:
-    """A bucket with a policy."""
+    """Make a bucket with a policy, and return its name."""
     assert api.send_json("PUT", f"/v1/buckets/{name}", policy).status == 201
     return name
 
 
 def events(api: ApiClient, signer: Signer) -> list[dict[str, Any]]:
-    """What has happened in the tenant."""
+    """Return the tenant's events."""
     owner = signer.client(tid=api.tenant, scope="events:read")
     found: list[dict[str, Any]] = owner.get("/v1/events").json()["events"]
     return found
 
 
 def test_a_move(api: ApiClient, signer: Signer) -> None:
-    """The bytes, the id and what is known of a file go along; its old address is empty."""
+    """A move keeps the file's bytes, id and metadata, and its old address gets a 404."""
     archive = bucket(api, "archive")
     stored = api.stored("new/a.txt", LARGE, {"Content-Type": "text/markdown"})
     answer = move(api, ("default", "new/a.txt"), (archive, "2026/ä b.txt"))
@@ -66,12 +66,12 @@ def test_a_move(api: ApiClient, signer: Signer) -> None:
         file,
         {"bucket": "default", "key": "new/a.txt"},
     )
-    # Back again: nothing of the first move stands in the way.
+    # The file can move back, so the first move leaves nothing that blocks the old address.
     assert move(api, (archive, "2026/ä b.txt"), ("default", "new/a.txt")).json() == stored
 
 
 def test_a_name_of_its_own(api: ApiClient) -> None:
-    """What the file is called stays where its key ends as before, and follows the key elsewhere."""
+    """A changed file name stays if the last part of the key stays, and else follows the new key."""
     api.stored("in/scan1.txt", SMALL)
     named = {"filename": "Contract.txt"}
     assert api.send_json("PATCH", "/v1/metadata/default/in/scan1.txt", named).status == 200
@@ -82,7 +82,9 @@ def test_a_name_of_its_own(api: ApiClient) -> None:
 
 
 def test_a_taken_key(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """Without a word nothing is overwritten; a number, or the end of the other, on request."""
+    """A move overwrites no file by default; `on_conflict` can rename the
+    file or replace the other.
+    """
     first, second = api.stored("a.txt", SMALL), api.stored("b.txt", LARGE)
     places = ("default", "a.txt"), ("default", "b.txt")
     with nothing_stored(wharf, api.tenant):
@@ -110,7 +112,7 @@ def test_a_taken_key(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
 def test_the_target_judges(
     wharf: Wharf, api: ApiClient, policy: dict[str, object], status: int, slug: str
 ) -> None:
-    """A bucket takes by a move what it takes by an upload, and refuses it in the same words."""
+    """A bucket accepts or refuses a moved file exactly as it does an uploaded file."""
     narrow = bucket(api, "narrow", **policy)
     api.stored("a.png", PNG)
     uploaded = api.put("a.png", PNG, bucket=narrow)
@@ -122,7 +124,7 @@ def test_the_target_judges(
 
 
 def test_a_name_that_lies(api: ApiClient) -> None:
-    """No move gives bytes a name that says another type, where types are limited."""
+    """A move into a bucket with limited types cannot give a file a name of another type."""
     pictures = bucket(api, "pictures", allowed_types=["image/*"])
     api.stored("a.png", PNG)
     move(api, ("default", "a.png"), (pictures, "a.pdf")).problem(415, "type-not-allowed")
@@ -131,7 +133,9 @@ def test_a_name_that_lies(api: ApiClient) -> None:
 
 
 def test_kinds_of_text(api: ApiClient) -> None:
-    """A bucket for tables takes a table that was stored as text, as one."""
+    """A bucket for tables accepts a table that was stored as text, and
+    changes its type to text/csv.
+    """
     tables = bucket(api, "tables", allowed_types=["text/csv"])
     api.stored("table.csv", b"a,b\n1,2\n", {"Content-Type": "text/plain"})
     file = move(api, ("default", "table.csv"), (tables, "table.csv")).json()
@@ -141,7 +145,9 @@ def test_kinds_of_text(api: ApiClient) -> None:
 
 
 def test_expiry(api: ApiClient) -> None:
-    """In another bucket the time until a file expires begins anew; in its own it goes on."""
+    """A move to another bucket starts a new expiry, and a move within a
+    bucket keeps the old one.
+    """
     brief = bucket(api, "brief", expire_after_seconds=3600)
     api.stored("a.txt", SMALL)
     expires = move(api, ("default", "a.txt"), (brief, "a.txt")).json()["expires_at"]
@@ -151,7 +157,7 @@ def test_expiry(api: ApiClient) -> None:
 
 
 def test_conditions(api: ApiClient) -> None:
-    """If-Match is about the file that moves."""
+    """`If-Match` of a move applies to the file that moves."""
     stored, other = api.stored("a.txt", SMALL), api.stored("b.txt", LARGE)
     places = ("default", "a.txt"), ("default", "b.txt")
     tags = [{"If-Match": file["etag"]} for file in (other, stored)]
@@ -161,7 +167,9 @@ def test_conditions(api: ApiClient) -> None:
 
 
 def test_idempotency(api: ApiClient) -> None:
-    """A request that is sent again moves nothing more, whatever is at the address by then."""
+    """A repeated move with the same Idempotency-Key moves nothing more,
+    even if the old key is in use.
+    """
     once = {"Idempotency-Key": "one"}
     places = ("default", "a.txt"), ("default", "b.txt")
     api.stored("a.txt", SMALL)
@@ -179,7 +187,7 @@ def test_idempotency(api: ApiClient) -> None:
 
 
 def test_who_may(api: ApiClient, signer: Signer) -> None:
-    """A move takes the right to read and to write, and no ticket."""
+    """A move needs the scopes to read and to write, and cannot use a ticket."""
     api.stored("a.txt", SMALL)
     places = ("default", "a.txt"), ("default", "b.txt")
     for scope in ("files:read", "files:write", "files:delete buckets:admin"):
@@ -195,7 +203,7 @@ def test_who_may(api: ApiClient, signer: Signer) -> None:
 
 
 def test_links_name_addresses(api: ApiClient) -> None:
-    """A signed link to the file's old address finds nothing there any more."""
+    """A signed link to the file's old address gets a 404 after the move."""
     api.stored("a.txt", SMALL)
     link = api.send_json("POST", "/v1/links", {"bucket": "default", "key": "a.txt"}).json()["url"]
     assert move(api, ("default", "a.txt"), ("default", "b.txt")).status == 201
@@ -222,7 +230,7 @@ def test_links_name_addresses(api: ApiClient) -> None:
 def test_refused(
     wharf: Wharf, api: ApiClient, changes: dict[str, object], status: int, slug: str
 ) -> None:
-    """What is no move that can be made is refused, and the file stays where it is."""
+    """An invalid or impossible move is refused, and the file stays at its address."""
     api.stored("a.txt", SMALL)
     with nothing_stored(wharf, api.tenant):
         answer = move(api, ("default", "a.txt"), ("default", "b.txt"), None, **changes)
@@ -231,14 +239,16 @@ def test_refused(
 
 
 def test_without_move(api: ApiClient) -> None:
-    """A copy is refused by name until copies are there."""
+    """A request to copy without `move` is refused, because copies do not exist yet."""
     place = {"bucket": "default", "key": "a.txt"}
     answer = api.send_json("POST", "/v1/copies", {"from": place, "to": {**place, "key": "b"}})
     assert answer.problem(422, "unprocessable")["field"] == "move"
 
 
 def test_one_of_many(api: ApiClient) -> None:
-    """Of many moves of one file at once one succeeds, and a reader finds it in one place."""
+    """Of eight concurrent moves of one file one succeeds, and the file is
+    at exactly one address.
+    """
     api.stored("a.txt", SMALL)
     with ThreadPoolExecutor(8) as pool:
         answers = list(

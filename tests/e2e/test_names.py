@@ -53,12 +53,12 @@ INVISIBLE = [
     "\ufeff",
     "\U000e0041",
 ]
-# Each with a character that belongs to how it is written, though nobody sees it.
+# Each name contains an invisible character that its script or emoji needs.
 WRITTEN = ["می\u200cخواهم.txt", "ශ්\u200dරී.txt", "👨\u200d👩\u200d👧.jpg", "🏳\ufe0f\u200d🌈.png"]
 
 
 def put_raw(wharf: Wharf, api: ApiClient, key: str, content: bytes) -> tuple[int, str]:
-    """PUT of a key exactly as it is written; status and kind of problem."""
+    """Send a PUT with the key exactly as written, and return the status and the problem's slug."""
     bearer = f"Authorization: Bearer {api.token}"
     fields = (bearer, f"Content-Length: {len(content)}", "Connection: close")
     request = head(f"PUT /v1/files/default/{key} HTTP/1.1", *fields) + content
@@ -69,7 +69,7 @@ def put_raw(wharf: Wharf, api: ApiClient, key: str, content: bytes) -> tuple[int
 @pytest.mark.parametrize("content", WAYS)
 @pytest.mark.parametrize("key", TRAVERSALS)
 def test_traversals_are_refused(wharf: Wharf, api: ApiClient, key: str, content: bytes) -> None:
-    """Row 19: a key with `..`, an empty or a dot segment, or no UTF-8, is refused."""
+    """Row 19: a key with `..`, an empty segment, a dot segment or invalid UTF-8 is refused."""
     with nothing_stored(wharf, api.tenant):
         status, slug = put_raw(wharf, api, key, content)
         assert status in (400, 404)
@@ -77,7 +77,7 @@ def test_traversals_are_refused(wharf: Wharf, api: ApiClient, key: str, content:
 
 
 def test_an_address_that_climbs_out_is_not_found(wharf: Wharf, api: ApiClient) -> None:
-    """Row 19: an address whose dots lead out of /v1/files/ reaches nothing else."""
+    """Row 19: an address whose dots lead out of /v1/files/ reaches no other route."""
     with nothing_stored(wharf, api.tenant):
         for key in (
             "../../../etc/passwd",
@@ -102,7 +102,7 @@ def test_an_address_that_climbs_out_is_not_found(wharf: Wharf, api: ApiClient) -
     ],
 )
 def test_file_names_lose_their_folders(api: ApiClient, name: str, kept: str) -> None:
-    """Row 19: of a path as a form's file name only the last part becomes the key."""
+    """Row 19: only the last part of a path in a form's file name becomes the key."""
     answer = api.post(
         Part(f'Content-Disposition: form-data; name="f"; filename="{name}"'.encode(), b"x")
     )
@@ -112,7 +112,7 @@ def test_file_names_lose_their_folders(api: ApiClient, name: str, kept: str) -> 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/..", "x/", "\\"])
 def test_file_names_that_are_no_names(wharf: Wharf, api: ApiClient, name: str) -> None:
-    """Row 19: a form's file name whose last part is empty or dots is a 400."""
+    """Row 19: a form's file name whose last part is empty or dots gets a 400."""
     with nothing_stored(wharf, api.tenant):
         api.post(file_part(name)).problem(400, "invalid-key")
 
@@ -122,16 +122,16 @@ def test_file_names_that_are_no_names(wharf: Wharf, api: ApiClient, name: str) -
 def test_control_characters_are_refused(
     wharf: Wharf, api: ApiClient, control: str, content: bytes
 ) -> None:
-    """Row 20: NUL, CR, LF and every other control character in a key is a 400."""
+    """Row 20: NUL, CR, LF and every other control character in a key gets a 400."""
     with nothing_stored(wharf, api.tenant):
         status, slug = put_raw(wharf, api, f"a{control}b.txt", content)
-        # NUL is more than the gateway itself takes in an address.
+        # The gateway itself refuses NUL in an address.
         assert (status, slug) == (400, "malformed-request" if control == "%00" else "invalid-key")
 
 
 @pytest.mark.parametrize("raw", [b"a\0b.txt", b"a\x1bb.txt", b"a%0Ab.txt", b"a%0Db.txt", b"a\x7fb"])
 def test_control_characters_in_forms(wharf: Wharf, api: ApiClient, raw: bytes) -> None:
-    """Row 20: control characters in a form's file name, raw or encoded, are a 400."""
+    """Row 20: control characters in a form's file name, raw or encoded, get a 400."""
     with nothing_stored(wharf, api.tenant):
         part = Part(b'Content-Disposition: form-data; name="f"; filename="%b"' % raw, b"x")
         assert api.post(part).status == 400
@@ -139,7 +139,7 @@ def test_control_characters_in_forms(wharf: Wharf, api: ApiClient, raw: bytes) -
 
 @pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
 def test_invisible_characters_are_refused(wharf: Wharf, api: ApiClient, character: str) -> None:
-    """Row 21: a bidi override or a zero-width character is a 400 in keys, names and prefixes."""
+    """Row 21: bidi overrides and zero-width characters in keys, names and prefixes get a 400."""
     name = f"invoice{character}gpj.exe"
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):
@@ -152,7 +152,7 @@ def test_invisible_characters_are_refused(wharf: Wharf, api: ApiClient, characte
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_joiners_that_belong_to_a_name(api: ApiClient, name: str) -> None:
-    """Row 21: a joiner between letters or emoji stays, on every way in and out."""
+    """Row 21: a joiner between letters or emoji is kept in uploads, downloads and listings."""
     for content in (SMALL, LARGE):
         assert api.stored(quote(name), content)["key"] == name
     assert api.file(quote(name)).body == LARGE
@@ -173,7 +173,9 @@ def test_joiners_that_belong_to_a_name(api: ApiClient, name: str) -> None:
 def test_marks_that_programs_put_into_names(
     wharf: Wharf, api: ApiClient, sent: str, kept: str
 ) -> None:
-    """Row 21: a mark in front and soft hyphens are dropped from a file's name; a path is exact."""
+    """Row 21: a file name loses leading marks and soft hyphens; a key with
+    such characters is refused.
+    """
     assert api.post(file_part(sent)).json()["files"][0]["key"] == kept
     renamed = api.send_json("PATCH", f"/v1/metadata/default/{kept}", {"filename": f"\u200f{sent}"})
     assert renamed.json()["filename"] == kept
@@ -182,7 +184,7 @@ def test_marks_that_programs_put_into_names(
 
 
 def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> None:
-    """Row 21: on every way in, the refusal says of which name, which character and where."""
+    """Row 21: on every way the refusal states the name, the character and its position."""
     name, shown = "ab\u202egpj.exe", "ab<U+202E>gpj.exe"
     api.stored("there")
     encoded = base64.b64encode(name.encode()).decode()
@@ -212,7 +214,9 @@ def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> N
 
 
 def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:
-    """Row 22: names that differ in normal form alone get one key each in a form; ligatures stay."""
+    """Row 22: forms store names that differ only in normal form under
+    separate keys; ligatures stay.
+    """
     nfc, nfd = "caf\u00e9.txt", "cafe\u0301.txt"
     for name in (nfc, nfd, nfc):
         assert api.post(file_part(name, name.encode())).status == 201
@@ -224,7 +228,7 @@ def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:
 
 
 def test_a_key_is_found_in_both_forms(api: ApiClient) -> None:
-    """Row 22: a PUT under the NFD form replaces the NFC file only where that is asked for."""
+    """Row 22: a key in NFD and in NFC names the same file, so `If-None-Match: *` finds it."""
     nfc, nfd = quote("caf\u00e9"), quote("cafe\u0301")
     api.stored(nfc, b"first")
     answer = api.put(nfd, b"second", {"If-None-Match": "*"})
@@ -245,7 +249,7 @@ UNICODE = [
 
 @pytest.mark.parametrize("content", WAYS)
 def test_unicode_names_are_kept(api: ApiClient, content: bytes) -> None:
-    """Row 23: names in any script come back as they went in, each a file of its own."""
+    """Row 23: names in any script are kept unchanged, and each name is a separate file."""
     for name in UNICODE:
         document = api.stored(quote(name), content + name.encode())
         assert (document["key"], document["filename"]) == (name, name)
@@ -259,7 +263,9 @@ def test_unicode_names_are_kept(api: ApiClient, content: bytes) -> None:
 
 
 def test_unicode_names_in_forms(api: ApiClient) -> None:
-    """Row 23: names in any script in one form, raw UTF-8 as browsers send it, are kept apart."""
+    """Row 23: one form with names in any script, as raw UTF-8, stores each
+    name as a separate file.
+    """
     answer = api.post(*(file_part(name, name.encode()) for name in UNICODE))
     assert [file["filename"] for file in answer.json()["files"]] == UNICODE
     for name in UNICODE:
@@ -281,7 +287,9 @@ def test_unicode_names_in_forms(api: ApiClient) -> None:
     ],
 )
 def test_dangerous_names(api: ApiClient, name: str, shown: str | None) -> None:
-    """Rows 24 and 38: a name that a system would act on is stored, and downloaded as a safe one."""
+    """Rows 24 and 38: a name that a system would act on is stored, and
+    downloaded under a safe one.
+    """
     assert api.stored(quote(name))["filename"] == name
     served = api.file(f"{quote(name)}?download=")
     assert served.body == SMALL
@@ -297,20 +305,20 @@ def test_dangerous_names(api: ApiClient, name: str, shown: str | None) -> None:
     "key", ["x" * 256, "x" * 4096, "x/" * 600 + "x", "é" * 128, quote("日" * 86)]
 )
 def test_long_names_are_refused(wharf: Wharf, api: ApiClient, key: str, content: bytes) -> None:
-    """Row 25: a segment over 255 bytes or a key over 1024 is a 400, never a 500."""
+    """Row 25: a segment over 255 bytes or a key over 1024 bytes gets a 400, never a 500."""
     with nothing_stored(wharf, api.tenant):
         api.put(quote(key, safe="/%"), content).problem(400, "invalid-key")
 
 
 @pytest.mark.parametrize("length", [256, 4096])
 def test_long_file_names_are_refused(wharf: Wharf, api: ApiClient, length: int) -> None:
-    """Row 25: a form's file name over 255 bytes is a 400, never a 500."""
+    """Row 25: a form's file name over 255 bytes gets a 400, never a 500."""
     with nothing_stored(wharf, api.tenant):
         api.post(file_part("x" * length)).problem(400, "invalid-key")
 
 
 def test_longest_names_are_kept(api: ApiClient) -> None:
-    """Row 25: 255 bytes are no problem, nor 1024 in several segments, nor renaming them."""
+    """Row 25: names of 255 bytes and keys of up to 1024 bytes are accepted, also when renamed."""
     longest = "/".join(["x" * 255] * 4)
     assert api.stored(longest)["key"] == longest
     name = "n" * 251 + ".txt"
@@ -319,7 +327,7 @@ def test_longest_names_are_kept(api: ApiClient) -> None:
 
 
 def test_the_extended_name_wins(api: ApiClient) -> None:
-    """Row 26: of `filename` and `filename*` that differ the extended one is the name."""
+    """Row 26: if `filename` and `filename*` differ, the file gets the name in `filename*`."""
     extended = f"filename=\"plain.txt\"; filename*=UTF-8''{quote('日本.txt')}"
     part = Part(f'Content-Disposition: form-data; name="f"; {extended}'.encode(), b"x")
     assert api.post(part).json()["files"][0]["key"] == "日本.txt"
@@ -333,11 +341,11 @@ def test_case_counts(api: ApiClient) -> None:
 
 
 def test_no_error_shows_a_path(wharf: Wharf, api: ApiClient) -> None:
-    """Row 28: bytes that are missing on the disk are a problem that names no place."""
+    """Row 28: the problem for bytes that are missing on the disk shows no path."""
     etag = api.stored("broken", LARGE)["etag"]
     for path in (wharf.data / "tenants" / api.tenant).rglob("*"):
         if path.is_file():
             path.unlink()
-    # api_client.py looks for places in every answer.
+    # api_client.py searches every response for paths.
     assert api.file("broken").status >= 400
     assert api.file("broken", {"If-Match": etag}).status >= 400
