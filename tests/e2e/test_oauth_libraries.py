@@ -1,4 +1,4 @@
-"""Authlib and joserfc, which know nothing of Wharf, against `auth` through the gateway."""
+"""Authlib and joserfc, which have no support for Wharf, against `auth` through the gateway."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 PASSWORD = "a long password"
 SCOPES = ["files:read", "files:write"]
-# Authlib's own types leave some methods out.
+# Authlib's type stubs lack some methods.
 Session = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def metadata(wharf: Wharf) -> dict[str, Any]:
-    """What a client finds out from the issuer alone (RFC 8414 section 3)."""
+    """Return the metadata that a client gets from the issuer alone (RFC 8414 section 3)."""
     url = get_well_known_url(f"{wharf.url}/auth", external=True)
     found: dict[str, Any] = requests.get(url, timeout=5).json()
     return found
@@ -38,7 +38,7 @@ def metadata(wharf: Wharf) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def made(tenants: Tenants) -> dict[str, Any]:
-    """A tenant with a client and a person."""
+    """Create a tenant with a client and a person."""
     tenant = tenants.tenant().tenant
     base = f"/auth/v1/tenants/{tenant}"
     client = tenants.admin.send_json("POST", f"{base}/clients", {"name": "app", "scopes": SCOPES})
@@ -49,7 +49,7 @@ def made(tenants: Tenants) -> dict[str, Any]:
 
 @pytest.fixture
 def session(metadata: dict[str, Any], made: dict[str, Any]) -> Iterator[Session]:
-    """Makes sessions of the client."""
+    """Return a function that makes OAuth sessions of the client."""
     opened: list[Any] = []
 
     def make(method: str = "client_secret_basic", **more: Any) -> Any:
@@ -71,11 +71,11 @@ def session(metadata: dict[str, Any], made: dict[str, Any]) -> Iterator[Session]
 
 
 def test_metadata(metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Authlib finds nothing wrong with the metadata, and every grant and endpoint is in it."""
-    # This Wharf speaks plain HTTP.
+    """Authlib accepts the metadata, which lists every grant and endpoint."""
+    # This Wharf uses plain HTTP.
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-    # There is no authorization endpoint and thus no response type; Authlib takes an empty list,
-    # which RFC 8414 asks for, for a missing one.
+    # Wharf has no authorization endpoint and thus no response type. RFC 8414 asks for an empty
+    # list, which Authlib treats as a missing one.
     AuthorizationServerMetadata({**metadata, "response_types_supported": ["none"]}).validate()
     assert metadata["response_types_supported"] == []
     assert {"client_credentials", "refresh_token", EXCHANGE} <= set(
@@ -89,7 +89,7 @@ def test_metadata(metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
 def test_client_credentials(
     wharf: Wharf, session: Session, metadata: dict[str, Any], made: dict[str, Any], method: str
 ) -> None:
-    """With both ways of authenticating a token comes that uploads."""
+    """Both ways to authenticate a client return a token that can upload."""
     assert method in metadata["token_endpoint_auth_methods_supported"]
     token = session(method, scope="files:write").fetch_token(grant_type="client_credentials")
     assert (token["token_type"], token["scope"]) == ("Bearer", "files:write")
@@ -99,14 +99,14 @@ def test_client_credentials(
 
 
 def test_a_session_uses_its_token(wharf: Wharf, session: Session) -> None:
-    """Authlib puts the token where `upload` looks for it."""
+    """Authlib sends the token in the field that `upload` reads."""
     client = session(scope="files:read")
     client.fetch_token(grant_type="client_credentials")
     assert client.get(f"{wharf.url}/v1/usage").status_code == 200
 
 
 def test_refusals(session: Session, metadata: dict[str, Any], made: dict[str, Any]) -> None:
-    """A wrong secret and a scope too wide are raised as what they are."""
+    """Authlib raises a wrong secret and an excessive scope as the right OAuth errors."""
     with pytest.raises(OAuthError) as caught:
         session(scope="tenants:admin").fetch_token(grant_type="client_credentials")
     assert caught.value.error == "invalid_scope"
@@ -119,7 +119,9 @@ def test_refusals(session: Session, metadata: dict[str, Any], made: dict[str, An
 
 
 def test_token_exchange(wharf: Wharf, session: Session, made: dict[str, Any]) -> None:
-    """RFC 8693 by Authlib's own means gives a ticket that uploads into its prefix alone."""
+    """A token exchange (RFC 8693) with Authlib returns a ticket that
+    uploads only into its prefix.
+    """
     client = session()
     own = client.fetch_token(grant_type="client_credentials")["access_token"]
     ticket = client.fetch_token(
@@ -135,7 +137,9 @@ def test_token_exchange(wharf: Wharf, session: Session, made: dict[str, Any]) ->
 
 
 def test_refresh(wharf: Wharf, made: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """Row 61: Authlib refreshes, keeps the new refresh token, and the old one ends the session."""
+    """Row 61: Authlib refreshes and keeps the new refresh token; reuse of
+    the old one ends the session.
+    """
     person = {"tenant": made["tenant"], "username": "ann", "password": PASSWORD}
     login = ApiClient(wharf.port).send_json(
         "POST", "/auth/login", {**person, "refresh_token": "body"}
@@ -154,7 +158,9 @@ def test_refresh(wharf: Wharf, made: dict[str, Any], metadata: dict[str, Any]) -
 
 
 def test_revocation_and_introspection(session: Session, metadata: dict[str, Any]) -> None:
-    """RFC 7662 tells of a good token, and after RFC 7009 of nothing but that it is not active."""
+    """Introspection (RFC 7662) describes a valid token, and reports a
+    revoked one only as inactive.
+    """
     client = session(scope="files:read")
     token = client.fetch_token(grant_type="client_credentials")["access_token"]
     before = client.introspect_token(metadata["introspection_endpoint"], token=token).json()
@@ -163,12 +169,12 @@ def test_revocation_and_introspection(session: Session, metadata: dict[str, Any]
     assert revoked.status_code == 200
     after = client.introspect_token(metadata["introspection_endpoint"], token=token).json()
     assert after == {"active": False}
-    # RFC 7009 section 2.2: revoking what is unknown is no error.
+    # RFC 7009 section 2.2: revoking an unknown token is no error.
     assert client.revoke_token(metadata["revocation_endpoint"], token="x").status_code == 200
 
 
 def test_verification(session: Session, metadata: dict[str, Any], made: dict[str, Any]) -> None:
-    """joserfc verifies a token with the published keys, and refuses a changed one."""
+    """joserfc verifies a token with the published keys, and refuses a changed token."""
     token = session().fetch_token(grant_type="client_credentials")["access_token"]
     keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=5).json())
     found = jwt.decode(token, keys, algorithms=["RS256"])
@@ -188,7 +194,7 @@ def test_verification(session: Session, metadata: dict[str, Any], made: dict[str
 def test_another_tenants_token(
     session: Session, metadata: dict[str, Any], tenants: Tenants
 ) -> None:
-    """Row 67: a client learns nothing of another tenant's token, and cannot revoke it."""
+    """Row 67: a client can neither inspect nor revoke another tenant's token."""
     other = tenants.tenant()
     client = session()
     told = client.introspect_token(metadata["introspection_endpoint"], token=other.token).json()

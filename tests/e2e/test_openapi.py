@@ -1,4 +1,4 @@
-"""The OpenAPI documents: well-formed, and true of what the services answer."""
+"""The OpenAPI documents: well-formed, and consistent with the responses of the services."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
-# What a component may be called.
+# The characters that OpenAPI allows in the name of a component.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @pytest.fixture(params=documented.DOCUMENTS)
 def document(request: pytest.FixtureRequest, wharf: Wharf) -> dict[str, Any]:
-    """Each of the two documents, as anybody can have it."""
+    """Return each of the two documents, fetched without a credential."""
     answer = ApiClient(wharf.port).get(request.param)
     assert answer.status == 200
     assert answer.header("Content-Type") == "application/json"
@@ -29,14 +29,14 @@ def document(request: pytest.FixtureRequest, wharf: Wharf) -> dict[str, Any]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method and operation of each."""
+    """Yield path, method and operation of each operation."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
 def references(content: object) -> Iterator[str]:
-    """All `$ref` in a document."""
+    """Yield the targets of all `$ref` in a document."""
     if isinstance(content, dict):
         for name, value in content.items():
             if name == "$ref":
@@ -62,14 +62,16 @@ def test_the_outer_form(document: dict[str, Any]) -> None:
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
-    """Every `$ref` names a component of the document, and every schema is referred to."""
+    """Every `$ref` names a schema of the document, and every schema is referenced."""
     found = set(references(document))
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert found == known
 
 
 def test_operations_are_whole(document: dict[str, Any]) -> None:
-    """Each operation has an id of its own, its path's parameters, a success and no empty answer."""
+    """Each operation has a unique id, the parameters of its path, a success
+    and described responses.
+    """
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(ids)) == len(ids)
     for path, method, operation in operations(document):
@@ -90,32 +92,34 @@ def test_operations_are_whole(document: dict[str, Any]) -> None:
 
 
 def test_security_is_declared(document: dict[str, Any]) -> None:
-    """Each operation is public or names a declared scheme, and then answers 401; 403 by scope."""
+    """Each operation is public, or names a declared scheme, a 401 and, if it needs one, a scope."""
     schemes = document["components"]["securitySchemes"]
     for path, method, operation in operations(document):
         for requirement in operation.get("security", []):
             assert set(requirement) <= set(schemes)
             assert "401" in operation["responses"], (method, path)
-            # What concerns nobody but the caller needs a token of any scope.
+            # Operations on the caller's own account need a token of any scope.
             own = path.startswith(("/auth/me", "/auth/sessions"))
             assert ("x-required-scope" in operation) != own, (method, path)
 
 
 def test_public_operations_need_no_token(wharf: Wharf, document: dict[str, Any]) -> None:
-    """What is declared public answers without a token; all else is a 401 without one."""
+    """An operation that is declared public needs no token, and every other
+    one is a 401 without one.
+    """
     anyone = ApiClient(wharf.port)
     for path, method, operation in operations(document):
         target = re.sub(r"{[^}]+}", "default", path.replace("{issuer_path}", "auth"))
         body = b"{}" if "requestBody" in operation else None
         answer = anyone.request(method.upper(), target, body)
         refused = answer.status == 401 and "Bearer" in answer.header("WWW-Authenticate")
-        # A ticket in the path is a credential, which OpenAPI has no word for.
+        # A ticket in the path is a credential, which OpenAPI cannot describe.
         protected = "security" in operation or "{ticket}" in path
         assert refused == protected, (method, path, answer.status)
 
 
 def test_undocumented_answers_are_noticed(wharf: Wharf) -> None:
-    """The comparison with what tests saw finds a status that no document mentions."""
+    """The comparison with the observed responses finds a status that no document declares."""
     declared = documented.operations(ApiClient(wharf.port))
     seen = [("GET", "/v1/usage", 418), ("GET", "/v1/usage", 200), ("HEAD", "/v1/files/a/b/c", 206)]
     assert documented.missing(declared, seen) == ["GET /v1/usage: 418"]

@@ -1,4 +1,4 @@
-"""People through gateway and services: logins, sessions, and their ends (rows 60, 61, 64, 65)."""
+"""People through gateway and services: logins, sessions, and how they end (rows 60, 61, 64, 65)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.wharf.traces import nothing_stored
 
 @pytest.fixture
 def ada(tenants: Tenants) -> Person:
-    """An editor that has logged in, of a tenant of its own that has a file."""
+    """Return an editor that is logged in, of a separate tenant that has a file."""
     tenant = tenants.tenant()
     tenant.stored("there", b"there")
     found = people.make(tenants.admin, tenant.tenant)
@@ -31,10 +31,10 @@ def user_path(one: Person) -> str:
 
 
 def out(wharf: Wharf, one: ApiClient) -> None:
-    """Auth refuses the token at once, upload within seconds and on every way."""
+    """Check that auth refuses the token immediately, and upload within seconds on every way."""
     one.get("/auth/me").problem(401, "token-revoked")
     one.get("/auth/sessions").problem(401, "token-revoked")
-    # Each worker looks by itself, within half a second.
+    # Each worker reads the feed of revocations separately, within half a second.
     assert holds(lambda: all(one.get("/v1/usage").slug == "token-revoked" for _ in range(20)))
     with nothing_stored(wharf, one.tenant):
         for answer in (one.put("a", SMALL), one.put("a", LARGE), one.file("there")):
@@ -43,7 +43,7 @@ def out(wharf: Wharf, one: ApiClient) -> None:
 
 
 def test_person_uploads(ada: Person) -> None:
-    """What an editor may is what its token opens: files, and no buckets."""
+    """An editor's token allows work with files, but not with buckets."""
     assert ada.api.put("mine", LARGE).status == 201
     assert ada.api.file("there").body == b"there"
     ada.api.send_json("PUT", "/v1/buckets/photos", {}).problem(403, "insufficient-scope")
@@ -53,7 +53,9 @@ def test_person_uploads(ada: Person) -> None:
 
 
 def test_owner_makes_buckets_users_and_clients(tenants: Tenants, ada: Person) -> None:
-    """Of the own tenant; of another one there is nothing to be seen (row 67)."""
+    """An owner can make buckets, users and clients in its own tenant, and
+    sees no other (row 67).
+    """
     owner = people.make(tenants.admin, ada.api.tenant, "boss", "owner")
     owner.login()
     assert owner.api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
@@ -69,7 +71,7 @@ def test_owner_makes_buckets_users_and_clients(tenants: Tenants, ada: Person) ->
 
 
 def test_cookie_through_the_gateway(ada: Person) -> None:
-    """All attributes arrive at the browser, and the token is in no body."""
+    """The login cookie reaches the browser with all attributes, and no body contains its token."""
     answer = ada.login()
     attributes = {one.strip().lower() for one in answer.header("Set-Cookie").split(";")[1:]}
     assert {"secure", "httponly", "samesite=strict", "path=/"} <= attributes
@@ -80,7 +82,7 @@ def test_cookie_through_the_gateway(ada: Person) -> None:
 
 
 def test_session_goes_on_by_cookie(ada: Person) -> None:
-    """Each refresh gives a token that upload takes and a new cookie."""
+    """Each refresh returns a token that upload accepts, and a new cookie."""
     before = ada.cookie
     assert ada.refresh().status == 200
     assert ada.cookie != before
@@ -88,7 +90,9 @@ def test_session_goes_on_by_cookie(ada: Person) -> None:
 
 
 def test_token_used_twice_ends_the_session(wharf: Wharf, ada: Person) -> None:
-    """Row 61: the thief's token, the person's and the access token are all refused."""
+    """Row 61: reuse of a refresh token makes the reused, the current and
+    the access token invalid.
+    """
     answer = ada.login(refresh_token="body")
     stolen = answer.json()["refresh_token"]
     current = ada.refresh(refresh_token=stolen).json()["refresh_token"]
@@ -100,7 +104,7 @@ def test_token_used_twice_ends_the_session(wharf: Wharf, ada: Person) -> None:
 
 
 def test_logout(wharf: Wharf, ada: Person) -> None:
-    """The session is over everywhere; a session at another device goes on."""
+    """A logout ends the session in every service, and a session on another device continues."""
     phone = ada.elsewhere()
     phone.cookie = ""
     assert phone.login().status == 200
@@ -126,14 +130,16 @@ ENDS: dict[str, Callable[[ApiClient, Person], Answer]] = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_what_ends_sessions(wharf: Wharf, tenants: Tenants, ada: Person, end: str) -> None:
-    """Row 60: whatever an administrator does to a user counts everywhere within seconds."""
+    """Row 60: every change that ends a user's sessions takes effect everywhere within seconds."""
     assert ENDS[end](tenants.admin, ada).status in {200, 204}
     out(wharf, ada.api)
     assert ada.refresh().status == 400
 
 
 def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
-    """Told to who knows the password, and to nobody else; resumed, the session goes on."""
+    """Only a login with the right password learns of a suspension; after a
+    resume the session continues.
+    """
     target = f"/auth/v1/tenants/{ada.api.tenant}"
     assert tenants.admin.request("POST", f"{target}/suspend").status == 204
     ada.api.get("/auth/me").problem(403, "tenant-suspended")
@@ -149,7 +155,9 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
 
 
 def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:
-    """Row 64: unknown user, unknown tenant, disabled user and wrong password read the same."""
+    """Row 64: an unknown user, unknown tenant, disabled user and wrong
+    password get equal responses.
+    """
     eve = people.make(tenants.admin, ada.api.tenant, "eve")
     tenants.admin.send_json("PATCH", user_path(eve), {"state": "disabled"})
     nobody = Person(ada.api, "", "nobody")
@@ -171,7 +179,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_other_sites_change_nothing(ada: Person, headers: dict[str, str]) -> None:
-    """Row 65: login, logout and refresh by cookie are 403 for pages of other origins."""
+    """Row 65: login, logout and refresh by cookie get 403 for pages of other origins."""
     before = ada.cookie
     ada.login(headers=headers).problem(403, "cross-site-request")
     ada.logout(headers).problem(403, "cross-site-request")
@@ -184,7 +192,9 @@ def test_other_sites_change_nothing(ada: Person, headers: dict[str, str]) -> Non
 
 
 def test_neither_passwords_nor_tokens_are_logged(wharf: Wharf, ada: Person) -> None:
-    """No log of gateway or service has what a person typed or what it got for it."""
+    """No log of the gateway or of a service contains a password, a refresh
+    token or an access token.
+    """
     token = ada.login(refresh_token="body").json()["refresh_token"]
     ada.refresh(refresh_token=token)
     ada.refresh(refresh_token=token)

@@ -1,4 +1,4 @@
-"""Public buckets, and an origin of its own for user content (security.md rows 39, 41, 47)."""
+"""Public buckets, and a separate origin for user content (security.md rows 39, 41, 47)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ HOST = {"Host": "files.test"}
 
 
 def public_bucket(api: ApiClient) -> str:
-    """Makes a public bucket; where its files are."""
+    """Make a public bucket, and return the path of its files."""
     answer = api.send_json("PUT", "/v1/buckets/shown", {"public": True})
     assert answer.status in (200, 201)
     return f"/public/{api.tenant}/shown/"
 
 
 def test_a_public_file(api: ApiClient) -> None:
-    """Row 39: a public file needs no credential, may be embedded, and is kept but a moment."""
+    """Row 39: a public file needs no credential, may be embedded, and may be cached for 2 s."""
     base = public_bucket(api)
     etag = api.stored("a/b%20c.png", PNG, bucket="shown")["etag"]
     anyone = api.using(None)
@@ -51,9 +51,7 @@ def test_a_public_file(api: ApiClient) -> None:
 
 
 def test_what_is_not_public(api: ApiClient) -> None:
-    """A bucket that is not public, or not any more, answers as one that never was, with a token
-    or without.
-    """
+    """A bucket that is not public or no longer public gets the same 404 as an absent bucket."""
     api.stored("file", SMALL)
     anyone = api.using(None)
     absent = told(anyone.get("/public/nobody/nothing/file"))
@@ -69,7 +67,7 @@ def test_what_is_not_public(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("rest", ["", "folder", "folder/", "../default/file", "a%2f..%2ffile", "."])
 def test_nothing_can_be_listed_or_climbed(api: ApiClient, rest: str) -> None:
-    """Rows 43, 48: a public bucket shows files by their keys alone."""
+    """Rows 43, 48: a public bucket shows files by their keys, and lists no folder."""
     base = public_bucket(api)
     api.stored("folder/inside", bucket="shown")
     api.stored("file")
@@ -79,7 +77,7 @@ def test_nothing_can_be_listed_or_climbed(api: ApiClient, rest: str) -> None:
 
 
 def test_an_expired_file(api: ApiClient) -> None:
-    """A public file whose time is over is not there a moment longer."""
+    """A public file gets a 404 from the moment of its expiry."""
     api.send_json("PUT", "/v1/buckets/shown", {"public": True, "expire_after_seconds": 2})
     expires_at = api.stored("file", bucket="shown")["expires_at"]
     target = f"/public/{api.tenant}/shown/file"
@@ -98,14 +96,14 @@ def test_an_expired_file(api: ApiClient) -> None:
 
 @pytest.fixture(scope="module")
 def apart() -> Iterator[Wharf]:
-    """A Wharf whose user content has an origin of its own."""
+    """Start a Wharf with a separate origin for user content."""
     with running(WHARF_CONTENT_ORIGIN=CONTENT, WHARF_HOSTS="main.test") as found:
         yield found
 
 
 def test_the_content_origin(apart: Wharf) -> None:
-    """Row 41: links lead to the other origin, which serves them and public files alone; the main
-    one redirects there.
+    """Row 41: the content origin serves only links and public files, and
+    the main origin redirects to it.
     """
     api = Signer(apart).client()
     anyone = api.using(None)
@@ -126,13 +124,14 @@ def test_the_content_origin(apart: Wharf) -> None:
         *("/auth/oauth/token", "/.well-known/jwks.json", "/problems/no-such", "/metrics"),
         *("/_direct", "/_share", "/_blobs/x", "/u/ticket"),
     ):
-        # Not by the client: these are no answers of the operations that it knows.
+        # The API client would compare these responses with the documents, which describe the main
+        # origin.
         fields = ("Host: files.test", f"Authorization: Bearer {api.token}", "Connection: close")
         lines = (f"GET {target} HTTP/1.1", *fields, "", "")
         (refused,) = exchange(apart.port, "\r\n".join(lines).encode())
         assert (refused.status, refused.slug) == (404, "not-found"), target
     assert api.file("file", bucket="shown").body == SMALL
-    # What the refusals of each origin name.
+    # Each origin serves the pages that its refusals link to.
     for host in ("files.test", "main.test", "elsewhere.test"):
         meaning = anyone.get("/problems/not-found", {"Host": host})
         assert (meaning.status, meaning.header("Content-Type")) == (200, "text/html")

@@ -1,6 +1,6 @@
-"""Private buckets are told by nothing, through the gateway: what nginx answers by itself included.
+"""Responses through the gateway, nginx's own included, that reveal no private bucket.
 
-Every way to ask the application: `tests/unit/upload/test_quiet_about_buckets.py`.
+`tests/unit/upload/test_quiet_about_buckets.py` covers every request to the application.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from tests.servers.wharf.tenants import Signer
 LISTED, EVIL = "https://private.example", "https://evil.example"
 PUBLIC = "/public/{tenant}/{bucket}/a.txt"
 FILES = "/v1/files/{bucket}/a.txt"
-#: Method, address, fields and body: what nginx asks about and keeps, what it refuses by itself,
-#: and what the application judges, before a body and without one.
+#: Method, address, fields and body of each request: some responses nginx caches, some refusals
+#: nginx makes itself, and some the application decides, before a body or without one.
 WAYS: list[tuple[str, str, dict[str, str], bytes | None]] = [
     ("GET", PUBLIC, {}, None),
     ("HEAD", PUBLIC, {}, None),
@@ -37,21 +37,22 @@ WAYS: list[tuple[str, str, dict[str, str], bytes | None]] = [
 
 
 def told(answer: Answer) -> str:
-    """All of an answer, byte for byte, but for the id of the request and the date."""
+    """Return a whole response, byte for byte, without the request id and the date."""
     own = answer.headers["X-Request-Id"] or "(none)"
     del answer.headers["Date"], answer.headers["X-Request-Id"]
     return f"{answer.status}\n{answer.headers}\n{answer.body!r}".replace(own, "")
 
 
 def expired(signer: Signer, tenant: str, bucket: str) -> str:
-    """An upload ticket that is over."""
+    """Return an expired upload ticket."""
     return signer.token(tid=tenant, iat=1, exp=2, ticket={"bucket": bucket, "key": "a.txt"})
 
 
 @pytest.mark.parametrize("origin", [LISTED, EVIL])
 def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origin: str) -> None:
-    """The answers about a private bucket with the file, an absent one, and one of an absent tenant
-    are the same; pages that some bucket lists read all of them, others none.
+    """A private bucket, an absent bucket and an absent tenant get equal responses.
+
+    Pages of an origin that any bucket lists can read all of them, and pages of other origins none.
     """
     answer = api.send_json("PUT", "/v1/buckets/private", {"cors_origins": [LISTED]})
     assert answer.status == 201
@@ -70,7 +71,7 @@ def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origi
         answers = []
         for names in places:
             target = path.format(**names)
-            # nginx keeps what it was told.
+            # nginx caches the first response.
             times = 2 if (method, path) == ("GET", PUBLIC) else 1
             answers += [told(stranger.request(method, target, body, sent)) for _ in range(times)]
         assert len({*answers}) == 1, (method, path, fields, answers)

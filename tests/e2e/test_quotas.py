@@ -1,4 +1,6 @@
-"""Quotas and limits of tenants through the gateway: no crowd passes them, what goes gives back."""
+"""Quotas and limits of tenants through the gateway: concurrent uploads,
+refunds, events, permissions.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,17 @@ from tests.servers.wharf.traces import nothing_stored, rows, traces
 
 CROWD = 50
 QUOTA = 300_000
-# On both sides of the border between the in-memory way and the spooled way.
+# Sizes below and above the border between the in-memory way and the spooled way.
 SIZES = [pytest.param(60_000, 90_000, id="in-memory"), pytest.param(200_000, QUOTA, id="spooled")]
 
 
 def bytes_on_disk(wharf: Wharf, tenant: str) -> int:
-    """What the tenant's blobs take."""
+    """Return the size of the tenant's blobs in bytes."""
     return sum(os.path.getsize(path) for path in traces(wharf, tenant).blobs)
 
 
 def counted(wharf: Wharf, tenant: str) -> tuple[int, int]:
-    """Sum and number of the tenant's rows."""
+    """Return the total size and the number of the tenant's file rows."""
     files = [row for row in rows(wharf, tenant) if row[0] == "files"]
     return sum(row[6] for row in files if isinstance(row[6], int)), len(files)
 
@@ -38,7 +40,9 @@ def counted(wharf: Wharf, tenant: str) -> tuple[int, int]:
 def test_a_crowd_cannot_pass_a_quota(
     wharf: Wharf, signer: Signer, api: ApiClient, size: int, quota: int
 ) -> None:
-    """Row 69: of 50 uploads at once, each two thirds of the quota, one is stored; ∅ of the rest."""
+    """Row 69: of 50 concurrent uploads, each over half of the quota, one is
+    stored and the rest refused.
+    """
     assert set_limits(signer, api.tenant, max_bytes=quota).status == 200
     body = os.urandom(size)
 
@@ -59,7 +63,7 @@ def test_a_crowd_cannot_pass_a_quota(
 
 
 def test_a_crowd_of_forms_cannot_pass_a_quota(wharf: Wharf, signer: Signer, api: ApiClient) -> None:
-    """Forms are taken whole or not at all, also when many come at once."""
+    """Concurrent forms are stored as a whole or not at all within the quota of files."""
     set_limits(signer, api.tenant, max_files=5)
 
     def upload(number: int) -> Answer:
@@ -72,7 +76,7 @@ def test_a_crowd_of_forms_cannot_pass_a_quota(wharf: Wharf, signer: Signer, api:
 
 
 def test_empty_files_are_counted(wharf: Wharf, signer: Signer, api: ApiClient) -> None:
-    """Row 71: many empty files are stopped by the quota of files, on every way."""
+    """Row 71: the quota of files limits empty files on every way."""
     set_limits(signer, api.tenant, max_files=3)
     for number in range(3):
         api.stored(f"empty-{number}", b"")
@@ -89,7 +93,9 @@ def test_empty_files_are_counted(wharf: Wharf, signer: Signer, api: ApiClient) -
 def test_a_large_body_is_refused_before_it_comes(
     wharf: Wharf, signer: Signer, api: ApiClient
 ) -> None:
-    """Row 6: by its Content-Length a body is refused without one byte of it, for its limit."""
+    """Row 6: a body over the tenant's quota or file limit is refused before
+    any byte of it is sent.
+    """
     bearer = f"Authorization: Bearer {api.token}"
     request = head(
         "PUT /v1/files/default/key HTTP/1.1", bearer, "Content-Length: 1000001", "Connection: close"
@@ -110,7 +116,7 @@ def test_a_large_body_is_refused_before_it_comes(
 
 
 def test_what_goes_gives_back(signer: Signer, api: ApiClient) -> None:
-    """Deleting and replacing give back at once, on both ways of a body."""
+    """Deleting and replacing a file releases its quota immediately, on both ways of a body."""
     set_limits(signer, api.tenant, max_bytes=len(LARGE), max_files=2)
     api.stored("a", LARGE)
     api.put("b", SMALL).problem(507, "tenant-quota-exceeded")
@@ -122,7 +128,7 @@ def test_what_goes_gives_back(signer: Signer, api: ApiClient) -> None:
 
 
 def test_expired_files_give_back(signer: Signer, api: ApiClient) -> None:
-    """A file whose time is over makes room for the next one, swept or not; then it is 404."""
+    """An expired file gets a 404 and releases its quota, before the sweeper has removed it."""
     set_limits(signer, api.tenant, max_files=1)
     assert api.send_json("PUT", "/v1/buckets/brief", {"expire_after_seconds": 1}).status == 201
     file = api.stored("old", LARGE, bucket="brief")
@@ -136,7 +142,7 @@ def test_expired_files_give_back(signer: Signer, api: ApiClient) -> None:
 
 
 def events(signer: Signer, api: ApiClient) -> list[dict[str, Any]]:
-    """All events of a tenant, as a client with no other scope reads them, two at a time."""
+    """Return all events of a tenant, which a client with only `events:read` reads two at a time."""
     reader = signer.client(tid=api.tenant, scope="events:read")
     found: list[dict[str, Any]] = []
     after = "0"
@@ -147,7 +153,9 @@ def events(signer: Signer, api: ApiClient) -> list[dict[str, Any]]:
 
 
 def test_events_tell_of_files_and_of_the_quota(signer: Signer, api: ApiClient) -> None:
-    """Storing, replacing, deleting and crossing the threshold are told in order, once each."""
+    """Storing, replacing, deleting and crossing a quota threshold cause one
+    event each, in order.
+    """
     set_limits(signer, api.tenant, max_files=2)
     first = api.stored("a", SMALL)
     second = api.stored("a", LARGE)
@@ -165,19 +173,21 @@ def test_events_tell_of_files_and_of_the_quota(signer: Signer, api: ApiClient) -
 
 
 def test_events_need_their_scope(api: ApiClient) -> None:
-    """Who may read files may not therefore read events; a wrong cursor is a 400."""
+    """A client with `files:read` cannot read events without `events:read`."""
     answer = api.get("/v1/events")
     assert answer.problem(403, "insufficient-scope")["required_scope"] == "events:read"
 
 
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=0", "limit=1001", "before=1"])
 def test_events_from_nowhere(signer: Signer, query: str) -> None:
-    """A cursor or a page size that cannot be is a 400."""
+    """An invalid cursor or page size gets a 400."""
     signer.client(scope="events:read").get(f"/v1/events?{query}").problem(400, "malformed-request")
 
 
 def test_limits_are_the_operators(tenants: Tenants, signer: Signer) -> None:
-    """auth's own administrator sets limits at upload; a tenant cannot, nor see them of another."""
+    """auth's administrator can set a tenant's limits at upload, and clients
+    of tenants cannot read them.
+    """
     tenant = tenants.tenant()
     target = f"/v1/tenants/{tenant.tenant}/limits"
     assert tenants.admin.send_json("PUT", target, {"max_files": 1}).status == 200
@@ -190,7 +200,7 @@ def test_limits_are_the_operators(tenants: Tenants, signer: Signer) -> None:
 
 
 def test_members_that_are_not_the_clients(api: ApiClient, signer: Signer) -> None:
-    """Row 68: tenant, size and owner in bodies are refused, and change nobody's anything."""
+    """Row 68: a body with tenant, size or owner is refused and changes nothing."""
     api.stored("key")
     for body in ({"tenant": "other"}, {"size": 1}, {"owner": "me"}):
         for method, target in (

@@ -1,4 +1,4 @@
-"""Refusals as small HTML pages, by the services and by nginx, for who asks for HTML."""
+"""Refusals as small HTML pages, from the services and nginx, for clients that ask for HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHROME = (
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 CAME_FROM = "https://app.example/upload?step=2&lang=de"
 PAGE = {"Accept": CHROME, "Referer": CAME_FROM}
-# What is wanted by an Accept field: a page or a document.
+# Whether an Accept field prefers a page (true) or a document (false).
 ACCEPTED = {
     "text/html": True,
     "TEXT/HTML": True,
@@ -52,7 +52,7 @@ ACCEPTED = {
     "text/htmlx": False,
     "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2": False,
     "text/html, image/gif, image/jpeg, */*; q=0.2": False,
-    # As long as one is looked at, and one character longer.
+    # The longest Accept field that Wharf parses, and one that is longer by a character.
     "text/html," + "text/plain;q=0.5, " * 55: True,
     "text/html," + "text/plain;q=0.5, " * 55 + ",": False,
     "text/html" + " " * 991: True,
@@ -80,7 +80,9 @@ class _Page(HTMLParser):
 
 
 def refusals(wharf: Wharf, api: ApiClient) -> Iterator[tuple[str, int, Answer]]:
-    """Refusals of all kinds of makers, asked for as a browser asks: slug, status and answer."""
+    """Yield refusals from all services and nginx, with the fields of a
+    browser: slug, status, response.
+    """
     anyone = api.using(None)
     ticket = {"Content-Type": "multipart/form-data; boundary=x", **PAGE}
     yield "token-missing", 401, anyone.put("x", SMALL, PAGE)
@@ -106,7 +108,7 @@ def refusals(wharf: Wharf, api: ApiClient) -> Iterator[tuple[str, int, Answer]]:
 
 
 def test_every_refusal_is_a_page(wharf: Wharf, api: ApiClient) -> None:
-    """Whoever refuses, a browser gets a page that says what is wrong and leads back."""
+    """A browser gets every refusal as a page that explains the error and links back."""
     for slug, status, answer in refusals(wharf, api):
         assert (answer.status, answer.header("Content-Type")) == (
             status,
@@ -121,14 +123,14 @@ def test_every_refusal_is_a_page(wharf: Wharf, api: ApiClient) -> None:
         assert "default-src 'none'" in answer.header("Content-Security-Policy")
         assert answer.header("X-Content-Type-Options") == "nosniff"
         if slug == "range-not-satisfiable":
-            # Of the file's own fields nginx can take back no others (docs/serving.md).
+            # nginx cannot remove the file's other fields from the response (docs/serving.md).
             assert (answer.headers["ETag"], answer.headers["Last-Modified"]) == (None, None)
         else:
             assert answer.header("Cache-Control") == "no-store"
 
 
 def test_a_page_has_the_fields_of_the_document(wharf: Wharf, api: ApiClient) -> None:
-    """Status and header fields of a page are those that a program gets with the document."""
+    """The page has the same status and header fields as the document for programs."""
     own = {"Content-Type", "Content-Length", "X-Request-Id", "Date"}
     anyone = api.using(None)
     for content in (SMALL, LARGE):
@@ -141,7 +143,7 @@ def test_a_page_has_the_fields_of_the_document(wharf: Wharf, api: ApiClient) -> 
 
 @pytest.mark.parametrize("accept", ACCEPTED, ids=lambda accept: accept[:80])
 def test_who_gets_a_page(api: ApiClient, accept: str) -> None:
-    """HTML wins where it is wanted more than JSON, the same for the services and for nginx."""
+    """A client gets HTML if its Accept prefers HTML to JSON, from every service and from nginx."""
     fields = {"Accept": accept}
     answers = [
         api.file("absent", fields),
@@ -170,7 +172,9 @@ def test_who_gets_a_page(api: ApiClient, accept: str) -> None:
     ],
 )
 def test_no_address_leads_astray(api: ApiClient, referer: str) -> None:
-    """What could break out of a link, or run, is no way back; the page says so in words."""
+    """A Referer that could run code or leave its link is not linked; the
+    page asks to go back instead.
+    """
     fields = {"Accept": CHROME, "Referer": referer}
     for answer in (
         api.file("absent", fields),
@@ -184,7 +188,7 @@ def test_no_address_leads_astray(api: ApiClient, referer: str) -> None:
 
 
 def test_names_are_escaped(wharf: Wharf, api: ApiClient) -> None:
-    """A name with markup in it is text on the page, not markup."""
+    """A name that contains markup appears on the page as text."""
     name = "<script>alert(1)</script>&amp;\u202e"
     with nothing_stored(wharf, api.tenant):
         answer = api.post(file_part(name.replace("/", "")), headers=PAGE)
@@ -194,7 +198,7 @@ def test_names_are_escaped(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_head_gets_the_pages_type(api: ApiClient) -> None:
-    """HEAD has status and type of the page, and no body."""
+    """HEAD returns status and type of the page, and no body."""
     answer = api.request("HEAD", "/v1/files/default/absent", headers=PAGE)
     assert (answer.status, answer.body) == (404, b"")
     assert answer.header("Content-Type") == "text/html; charset=utf-8"
@@ -220,12 +224,12 @@ def test_head_gets_the_pages_type(api: ApiClient) -> None:
 def test_a_client_that_waits(
     wharf: Wharf, line: str, fields: tuple[str, ...], status: int, accept: str, kind: str
 ) -> None:
-    """With `Expect` every refusal is of the right type, and nothing invites the body before."""
+    """A refused request with `Expect` gets the right media type and no `100 Continue` before it."""
     waits = ("Expect: 100-continue", "Connection: close", f"Accept: {accept}")
     (answer,) = exchange(wharf.port, head(line, *fields, *waits))
     assert answer.status == status
     if status == 400:
-        # Refused before the field with what is wanted was read.
+        # nginx refuses this request before it has read the Accept field.
         assert answer.slug == "malformed-request"
         return
     assert answer.headers["Content-Type"] == kind
@@ -234,7 +238,7 @@ def test_a_client_that_waits(
 
 @pytest.mark.parametrize("expectation", ["200-ok", "something-else; x=y"])
 def test_an_expectation_that_nobody_knows(wharf: Wharf, api: ApiClient, expectation: str) -> None:
-    """An `Expect` that is none of HTTP's changes nothing (RFC 9110 section 10.1.1 allows it)."""
+    """An unknown `Expect` value has no effect (RFC 9110 section 10.1.1 allows this)."""
     for content in (SMALL, LARGE):
         answer = api.put("expected", content, {"Expect": expectation})
         assert answer.status == 201, answer.body

@@ -1,4 +1,4 @@
-"""Header fields that come twice: two readers could each take another one."""
+"""Repeated header fields, of which two parsers could each use a different one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CONTENT = b"content"
 
 
 def digest(content: bytes) -> str:
-    """The value of a digest field."""
+    """Return the value of a digest field."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 def put(wharf: Wharf, api: ApiClient, *fields: str) -> tuple[int, str]:
-    """Status and kind of problem of an upload with these fields."""
+    """Upload with these fields, and return the status and the slug of the problem."""
     request = head(
         "PUT /v1/files/default/key HTTP/1.1",
         f"Authorization: Bearer {api.token}",
@@ -45,14 +45,14 @@ def put(wharf: Wharf, api: ApiClient, *fields: str) -> tuple[int, str]:
     ids=lambda fields: fields[0].split(":")[0],
 )
 def test_a_repeated_field_is_refused(wharf: Wharf, api: ApiClient, fields: tuple[str, ...]) -> None:
-    """Fields that decide who may do what, under which condition and of which length come once."""
+    """A request that repeats a field for authorization, host, condition or length gets a 400."""
     assert put(wharf, api, *fields) == (400, "malformed-request")
     assert api.listed() == []
 
 
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 def test_the_last_of_two_digests_counts(wharf: Wharf, api: ApiClient, field: str) -> None:
-    """Of two members with one name in a structured field the last counts (RFC 8941, 3.2)."""
+    """Of two digest members with the same name the last one counts (RFC 8941, 3.2)."""
     right, wrong = (f"{field}: {digest(content)}" for content in (CONTENT, b"other"))
     assert put(wharf, api, right, wrong) == (400, "digest-mismatch")
     assert api.listed() == []

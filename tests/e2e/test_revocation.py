@@ -1,4 +1,4 @@
-"""Row 60: what is revoked, disabled or suspended is refused everywhere, also after a restart."""
+"""Row 60: revoked tokens, disabled clients and suspended tenants are refused everywhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WAYS: dict[str, Send] = {
 
 
 def oauth(api: ApiClient, path: str, **fields: str) -> Answer:
-    """A form to auth's OAuth endpoints."""
+    """Post a form to one of auth's OAuth endpoints."""
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     return api.using(None).request("POST", f"/auth/oauth/{path}", urlencode(fields).encode(), kind)
 
@@ -59,18 +59,18 @@ class Client:
         self.api = self.api.using(self.login().json()["access_token"])
 
     def login(self) -> Answer:
-        """Asks for a token."""
+        """Request a token."""
         return self.api.using(None).login(self.id, self.secret)
 
     def revoke(self, token: str) -> None:
-        """RFC 7009."""
+        """Revoke a token (RFC 7009)."""
         answer = oauth(
             self.api, "revoke", token=token, client_id=self.id, client_secret=self.secret
         )
         assert answer.status == 200, answer.body
 
     def exchanged(self, subject: str, **fields: str) -> str:
-        """Another token by token exchange (RFC 8693)."""
+        """Return another token by token exchange (RFC 8693)."""
         answer = oauth(
             self.api,
             "token",
@@ -83,13 +83,13 @@ class Client:
         return str(answer.json()["access_token"])
 
     def ticket(self, subject: str = "") -> str:
-        """A ticket, of the client's own token or another one."""
+        """Return a ticket that is made from the client's own or another token."""
         rules = json.dumps({"bucket": "default", "prefix": "in/"})
         return self.exchanged(subject or str(self.api.token), ticket=rules)
 
 
 def make_client(admin: ApiClient, tenant: str) -> Client:
-    """A client of a new tenant that has a file."""
+    """Return a client of a new tenant that has a file."""
     answer = admin.send_json("POST", "/auth/v1/tenants", {"tenant": tenant})
     assert answer.status == 201, answer.body
     client = Client(admin, tenant)
@@ -99,19 +99,19 @@ def make_client(admin: ApiClient, tenant: str) -> Client:
 
 @pytest.fixture
 def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
-    """A client of this test's own tenant."""
+    """Return a client of this test's own tenant."""
     name = request.node.name.replace("_", "-").removeprefix("test-")
     return make_client(tenants.admin, f"row60-{name}"[:60].strip("-"))
 
 
 def known(api: ApiClient, slug: str) -> bool:
-    """Waits until every process has to know of a refusal: each looks at the file by itself."""
+    """Wait until every process must know of a refusal, because each reads the feed separately."""
     time.sleep(RIGHTS_SECONDS)
     return all(api.get("/v1/usage").slug == slug for _ in range(20))
 
 
 def refused(api: ApiClient, status: int, slug: str) -> None:
-    """Waits until the refusal is known, then expects it on every way."""
+    """Wait until the refusal is known, then check it on every way."""
     assert known(api, slug)
     for way, send in WAYS.items():
         answer = send(api)
@@ -121,7 +121,9 @@ def refused(api: ApiClient, status: int, slug: str) -> None:
 
 
 def test_revoked_token(wharf: Wharf, client: Client) -> None:
-    """A revoked token is refused on every way, and so are tickets made from it; another is good."""
+    """A revoked token is refused on every way with its tickets, and the
+    client's other token is not.
+    """
     other = client.api.using(client.login().json()["access_token"])
     ticket = client.ticket()
     anyone = client.api.using(None)
@@ -136,7 +138,7 @@ def test_revoked_token(wharf: Wharf, client: Client) -> None:
 
 
 def test_revoked_ticket(client: Client) -> None:
-    """A ticket alone can be revoked; the token that it was made from goes on."""
+    """A ticket can be revoked alone, and the token that it was made from stays valid."""
     ticket = client.ticket()
     client.revoke(ticket)
     form, kind = multipart_body(file_part("a")), {"Content-Type": CONTENT_TYPE}
@@ -146,7 +148,9 @@ def test_revoked_ticket(client: Client) -> None:
 
 
 def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
-    """A token that was exchanged ends all that was made of it; what it was made from goes on."""
+    """Revoking an exchanged token ends all tokens made from it, and not the
+    one that it came from.
+    """
     middle = client.exchanged(str(client.api.token))
     ticket = client.ticket(client.exchanged(middle, scope="files:write", expires_in="600"))
     anyone = client.api.using(None)
@@ -160,8 +164,8 @@ def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
 
 
 def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> None:
-    """A link ends with the token that it was made with, or when it is ended alone, or when its
-    maker is disabled; the others go on meanwhile.
+    """A link ends when its token is revoked, it is deleted, or its maker is
+    disabled; others stay valid.
     """
     anyone = client.api.using(None)
     again = client.api.using(client.login().json()["access_token"])
@@ -193,7 +197,7 @@ def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> N
 
 
 def test_disabled_client(wharf: Wharf, tenants: Tenants, client: Client) -> None:
-    """A disabled client's tokens are refused everywhere, and it gets no new ones."""
+    """A disabled client's tokens are refused everywhere, and the client gets no new ones."""
     target = f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
     assert tenants.admin.request("DELETE", target).status == 204
     with nothing_stored(wharf, client.api.tenant):
@@ -202,7 +206,7 @@ def test_disabled_client(wharf: Wharf, tenants: Tenants, client: Client) -> None
 
 
 def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> None:
-    """A suspended tenant's tokens and tickets are refused until it is resumed."""
+    """A suspended tenant's tokens and tickets are refused until the tenant is resumed."""
     ticket, target = client.ticket(), f"/auth/v1/tenants/{client.api.tenant}"
     assert tenants.admin.request("POST", f"{target}/suspend").status == 204
     with nothing_stored(wharf, client.api.tenant):
@@ -217,8 +221,8 @@ def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> Non
 
 
 def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None:
-    """A resumable upload whose last bytes come after its tenant was suspended is not stored; it
-    goes on where it was when the tenant is resumed.
+    """A resumable upload that its tenant's suspension interrupts is
+    refused, and continues after a resume.
     """
     tus, target = Tus(client.api), f"/auth/v1/tenants/{client.api.tenant}"
     address = tus.created(len(LARGE), filename="streamed")
@@ -240,11 +244,11 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
     assert (answer.status, answer.slug) == (403, "tenant-suspended")
     assert tenants.admin.request("POST", f"{target}/resume").status == 204
     assert holds(lambda: client.api.file("there").status == 200)
-    # One process may have heard of the resume, and the next one not yet.
+    # One process may know of the resume before another one does.
     assert holds(lambda: client.api.file("streamed").slug == "not-found")
 
     def goes_on() -> bool:
-        """Whether the rest is taken; another process may not have heard of the resume yet."""
+        """Return whether the rest is stored; another process may not know of the resume yet."""
         looked = tus.head(address)
         if looked.status != 200:
             return False
@@ -256,7 +260,7 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
 
 
 def test_a_ticket_does_not_replace_by_another_ones_upload(client: Client) -> None:
-    """Row 77: an upload that began with a whole token does not replace when a ticket ends it."""
+    """Row 77: a ticket cannot replace a file by finishing an upload that a whole token began."""
     client.api.stored("in/there", SMALL)
     begun = Tus(client.api)
     address = begun.created(4, key="in/there", on_conflict="replace")
@@ -266,7 +270,9 @@ def test_a_ticket_does_not_replace_by_another_ones_upload(client: Client) -> Non
 
 
 def test_ready(wharf: Wharf) -> None:
-    """With a feed that is followed the service is ready, and not degraded; the metric is small."""
+    """A service that follows the feed of revocations is ready, and its
+    metric of the feed's age is small.
+    """
     api = ApiClient(wharf.port)
     assert until(lambda: api.get("/readyz").json() == {"status": "ready"})
     address = f"http://127.0.0.1:{wharf.metrics_port}/metrics/upload"
@@ -278,7 +284,7 @@ def test_ready(wharf: Wharf) -> None:
 
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[NativeWharf]:
-    """A Wharf that can be killed and started again."""
+    """Yield a native Wharf that the test can kill and start again."""
     native = NativeWharf(tmp_path, WHARF_DURABILITY="relaxed")
     native.start()
     yield native
@@ -286,7 +292,7 @@ def native(tmp_path: Path) -> Iterator[NativeWharf]:
 
 
 def admin_of(native: NativeWharf) -> ApiClient:
-    """The administrator of a Wharf that was just started."""
+    """Return the administrator of a Wharf that has just started."""
     found = json.loads((native.data / "credentials.json").read_text())["admin"]
     api = ApiClient(native.port)
     answer = api.login(found["client_id"], found["client_secret"])
@@ -295,7 +301,7 @@ def admin_of(native: NativeWharf) -> ApiClient:
 
 
 def test_after_a_restart(native: NativeWharf) -> None:
-    """After kill -9 of everything, what was revoked and suspended is still refused."""
+    """After `kill -9` of every process, revoked tokens and suspended tenants are still refused."""
     admin = admin_of(native)
     revoked, suspended = make_client(admin, "revoked"), make_client(admin, "suspended")
     revoked.revoke(str(revoked.api.token))
@@ -304,7 +310,7 @@ def test_after_a_restart(native: NativeWharf) -> None:
     refused(suspended.api, 403, "tenant-suspended")
     issuer = f"http://127.0.0.1:{native.port}/auth"
     native.kill()
-    # Tokens name the issuer, whose port is another one from now on.
+    # Tokens name the issuer, and the restarted Wharf gets another port.
     native._settings["WHARF_ISSUER"] = issuer
     native.start()
     for client, slug in ((revoked, "token-revoked"), (suspended, "tenant-suspended")):

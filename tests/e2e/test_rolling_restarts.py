@@ -1,6 +1,6 @@
-"""Restarts under load: nothing fails, and nothing that was acknowledged is lost.
+"""Restarts under load: no request fails, and no acknowledged file is lost.
 
-The paper on reliability: nginx reload, uWSGI reload, TERM; zero 5xx over 20 of them.
+The paper on reliability asks for nginx reload, uWSGI reload and TERM with no 5xx over 20 of them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ OTHERS = {1: ("images",), 2: ("live",), 4: ("auth", "gateway")}
 
 @pytest.fixture(scope="module")
 def rolling() -> Iterator[Wharf]:
-    """A Wharf whose streams get little time, so that some of them meet the end of it."""
+    """Start a Wharf whose streams have a short grace time, so that some of them reach its end."""
     with running(WHARF_STREAM_GRACE_SECONDS="1", WHARF_DRAIN_SECONDS="60") as found:
         yield found
 
 
 @contextmanager
 def under_load(wharf: Wharf, api: ApiClient | None = None) -> Iterator[MixedLoad]:
-    """Clients of all kinds meanwhile, and afterwards a look at what they were told."""
+    """Run clients of all kinds while the context lasts, then check their
+    responses and all files.
+    """
     api = api or Signer(wharf).client()
     load = MixedLoad(api)
     with load:
@@ -47,14 +49,14 @@ def under_load(wharf: Wharf, api: ApiClient | None = None) -> Iterator[MixedLoad
 
 
 def all_bytes_are_right(wharf: Wharf) -> bool:
-    """Whether each file's bytes are those of its record, read anew."""
+    """Read all files, and return whether their bytes match their records."""
     done = command(wharf, "wharf-upload", "check", "--read-all")
     assert "faults: 0" in done.stdout, done.stdout + done.stderr
     return done.returncode == 0
 
 
 def command(wharf: Wharf, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command on this Wharf's data."""
+    """Run a command on this Wharf's data."""
     return subprocess.run(
         [Path(sys.executable).parent / program, *arguments],
         env={**os.environ, "WHARF_DATA": str(wharf.data), "WHARF_PORT": str(wharf.port)},
@@ -66,23 +68,23 @@ def command(wharf: Wharf, program: str, *arguments: str) -> subprocess.Completed
 
 
 def restart(wharf: Wharf, *names: str) -> None:
-    """As an operator does it."""
+    """Restart services with the command that an operator uses."""
     done = command(wharf, "wharf", "restart", *names)
     assert done.returncode == 0, done.stdout + done.stderr + wharf.output.read_text()
 
 
 def master(wharf: Wharf, name: str) -> int:
-    """The process that the supervisor has started for a child and that is to stay."""
+    """Return the newest process that the supervisor has started for a service."""
     found = Path(f"/proc/{wharf.process.pid}/task/{wharf.process.pid}/children").read_text()
     own = set(wharf.processes(f"{name}.log"))
     return max(own & {int(pid) for pid in found.split()})
 
 
-@pytest.mark.timeout(900)  # other tests run beside it
+@pytest.mark.timeout(900)  # other tests run at the same time
 def test_twenty_rounds(rolling: Wharf) -> None:
-    """20 restarts of uWSGI and 20 reloads of nginx, and some of the others, under load: no request
-    fails, no connection ends before its answer, no file is lost. Who listens to events hears each
-    of them once, and in order.
+    """Twenty restarts of uWSGI and twenty reloads of nginx under load lose no request and no file.
+
+    No connection ends before its response. An event listener receives each event once, in order.
     """
     before = master(rolling, "upload")
     api = Signer(rolling).client(scope=" ".join((*ALL_SCOPES, "events:read")))
@@ -99,12 +101,12 @@ def test_twenty_rounds(rolling: Wharf) -> None:
         assert until(lambda: [one["id"] for one in listener.heard] == cursors(api))
     assert listener.streams > 4
     assert master(rolling, "upload") != before
-    # Otherwise the end of the streams' time was never met.
+    # Without this, no stream has reached the end of its grace time.
     assert load.hung_up
 
 
 def cursors(api: ApiClient) -> list[str]:
-    """Of all events that the list has."""
+    """Return the cursors of all events in the list."""
     found: list[str] = []
     while True:
         after = found[-1] if found else "0"
@@ -115,9 +117,7 @@ def cursors(api: ApiClient) -> list[str]:
 
 
 def test_listeners_keep_no_old_workers(rolling: Wharf) -> None:
-    """After a restart of the gateway nginx's old workers end though somebody listens, who comes
-    back by the new ones.
-    """
+    """After a restart of the gateway nginx's old workers end, and an event listener reconnects."""
     with EventListener(Signer(rolling).client()) as listener:
         assert until(lambda: listener.streams == 1)
         before = gateway_workers(master(rolling, "nginx"))
@@ -127,10 +127,10 @@ def test_listeners_keep_no_old_workers(rolling: Wharf) -> None:
 
 
 def gateway_workers(nginx: int) -> set[int]:
-    """nginx's workers; those that leave say so in their title."""
+    """Return the ids of nginx's workers, without those whose title says that they shut down."""
     found = set()
     for text in Path(f"/proc/{nginx}/task/{nginx}/children").read_text().split():
-        # One that ends right now has no title any more.
+        # A worker that has just ended has no title.
         with suppress(OSError):
             title = Path(f"/proc/{text}/cmdline").read_text()
             if "worker process" in title.partition("shutting")[0]:
@@ -139,28 +139,28 @@ def gateway_workers(nginx: int) -> set[int]:
 
 
 def test_hup_of_uwsgi(rolling: Wharf) -> None:
-    """uWSGI that is told HUP starts anew in its own place, with its packages; requests wait."""
+    """uWSGI restarts in its own process on SIGHUP, with its packages, while requests wait."""
     upload = master(rolling, "upload")
-    # A worker writes the first, the master the second when it has started the mule, too. A HUP
-    # before that would not reach the mule, and uWSGI would wait for it without an end.
+    # A worker writes the first file; the master writes the second when it has started the mule as
+    # well. A HUP before that would not reach the mule, and uWSGI would wait for the mule forever.
     signs = [rolling.data / "run" / name for name in ("upload.ready", "upload.ready.term")]
     with under_load(rolling) as load:
         for number in range(2):
             for sign in signs:
                 sign.unlink()
             os.kill(upload, signal.SIGHUP)
-            # Longer than the mercy that a process has which does not end by itself.
+            # Longer than the time that uWSGI gives a process to end.
             assert until(
                 lambda wanted=number + 1: (
                     respawned(rolling) >= wanted and all(sign.exists() for sign in signs)
                 ),
                 180,
             )
-            # uWSGI says there which process did not end by itself.
+            # The log names each process that uWSGI had to kill.
             assert load.faults == [], rolling.log("upload")[-3000:]
     assert master(rolling, "upload") == upload
 
 
 def respawned(wharf: Wharf) -> int:
-    """How often a uWSGI of upload has started in its own place, as its log tells."""
+    """Return how often upload's uWSGI has restarted in its own process, as its log shows."""
     return wharf.log("upload").count("binary reloading uWSGI")
