@@ -22,7 +22,7 @@ from tests.servers.wharf.instance import ROOT, Wharf, running
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
-# What else is restarted in a round, by the number of the round.
+# Other services that a round restarts, by the number of the round.
 OTHERS = {1: ("images",), 2: ("live",), 4: ("auth", "gateway")}
 
 

@@ -1,7 +1,7 @@
-"""Row 67: every route of both documents, with every verb, asked for what is another tenant's.
+"""Row 67: requests to every route of both documents, with every verb, for another tenant's data.
 
-The tables (`route_tables.py`) name every operation and every parameter. One that is new and stands
-in none of them fails `test_everything_is_in_the_tables`: decide there what it may reach.
+The tables (`route_tables.py`) name every operation and every parameter. A new one that is in no
+table fails `test_everything_is_in_the_tables`: decide there what it may reach.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ TUS = {"Tus-Resumable": "1.0.0"}
 
 @dataclass(frozen=True)
 class World:
-    """Two tenants: `owner` has what the paths speak of, the others belong to a stranger, but for
-    `of_a_folder`.
+    """Two tenants: `owner` has everything that the paths name; `strangers` are clients of the
+    other.
 
-    `names` gives for a path's set of parameters the values to ask for, and those of absent things.
+    `names` maps each parameter of a path to the value of an existing object and that of an absent
+    one.
     """
 
     owner: ApiClient
     strangers: dict[str, ApiClient]
     names: dict[str, tuple[str, str]]
     own_tenant: str
-    #: Of the owner's own tenant, with every scope for files and the grant of one folder.
+    #: A client of the owner's tenant, with every file scope and a grant for one folder.
     of_a_folder: ApiClient
 
 
 def person(tenants: Tenants, tenant: str, name: str) -> tuple[str, ApiClient]:
-    """The id of a new owner of a tenant, and the same logged in."""
+    """Create an owner of a tenant, and return its id and its logged-in client."""
     user = {"username": name, "role": "owner", "password": PASSWORD}
     made = tenants.admin.send_json("POST", f"/auth/v1/tenants/{tenant}/users", user)
     assert made.status == 201, made.body
@@ -63,14 +64,14 @@ def person(tenants: Tenants, tenant: str, name: str) -> tuple[str, ApiClient]:
 
 
 def link(api: ApiClient, **wanted: object) -> str:
-    """The token of a new link."""
+    """Return the token of a new link."""
     answer = api.send_json("POST", "/v1/links", wanted)
     assert answer.status == 201, answer.body
     return str(answer.json()["url"].rstrip("/").rpartition("/")[2])
 
 
 def begun(api: ApiClient, bucket: str, key: str, **fields: str) -> Answer:
-    """Begins a resumable upload of ten bytes."""
+    """Begin a resumable upload of ten bytes."""
     names = {"bucket": bucket, "key": key}
     metadata = ",".join(f"{n} {b64encode(v.encode()).decode()}" for n, v in names.items())
     sent = {**TUS, "Upload-Length": "10", "Upload-Metadata": metadata, **fields}
@@ -79,7 +80,7 @@ def begun(api: ApiClient, bucket: str, key: str, **fields: str) -> Answer:
 
 @pytest.fixture(scope="module")
 def world(tenants: Tenants, signer: Signer) -> World:
-    """The owner's things and the stranger's credentials."""
+    """Create the owner's objects and the stranger's credentials."""
     owner, stranger = tenants.tenant(), tenants.tenant(*ALL_SCOPES, "events:read")
     assert owner.send_json("PUT", f"/v1/buckets/{BUCKET}", {}).status == 201
     for bucket in (BUCKET, "default"):
@@ -112,7 +113,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "client": stranger,
             "person": own,
             "ticket": stranger.using(ticket("default")),
-            # Of the owner's own tenant, with every scope: the live channel's tokens open nothing.
+            # The owner's tenant and every scope, but for the live channel, whose tokens allow no
+            # request here.
             "listener": owner.using(signer.token(tid=owner.tenant, scope=LISTENS, aud="live")),
             "nobody": stranger.using(None),
         },
@@ -120,7 +122,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "tenant": (owner.tenant, "absent-tenant"),
             "bucket": (BUCKET, NO_BUCKET),
             "key": (KEY, NO_KEY),
-            # With a key: the stranger's own link. Without: the owner's, changed by a character.
+            # With a key: the stranger's own link. Without: the owner's link with one changed
+            # character.
             "token": (link(stranger, bucket="default", prefix=""),) * 2,
             "token alone": (their_link[:10] + flipped + their_link[11:], "absent" * 20),
             "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
@@ -139,13 +142,13 @@ def world(tenants: Tenants, signer: Signer) -> World:
 
 
 def targets(path: str, world: World) -> Iterator[tuple[str, str]]:
-    """Pairs of addresses: of what is another's, and of what is not there."""
+    """Yield pairs of addresses: one of another tenant's object, and one of an absent object."""
     names = re.findall(r"{([^}]+)}", path)
     chosen = {name: world.names[name] for name in names}
     if names == ["token"]:
         chosen["token"] = world.names["token alone"]
     yield filled(path, chosen)
-    # The own tenant, or the own bucket, with the name of something in another's.
+    # The stranger's own tenant or bucket, with the name of an object in the owner's.
     if names[:1] == ["tenant"] and len(names) > 1:
         yield filled(path, {**chosen, "tenant": (world.own_tenant,) * 2})
     if names == ["bucket", "key"]:
@@ -153,7 +156,7 @@ def targets(path: str, world: World) -> Iterator[tuple[str, str]]:
 
 
 def filled(path: str, chosen: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """The path with the first and with the second of each pair."""
+    """Return the path with the first name of each pair, and with the second."""
     theirs = absent = path
     for name, (one, other) in chosen.items():
         theirs, absent = theirs.replace(f"{{{name}}}", one), absent.replace(f"{{{name}}}", other)
@@ -161,7 +164,7 @@ def filled(path: str, chosen: dict[str, tuple[str, str]]) -> tuple[str, str]:
 
 
 def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str, str]]]:
-    """Bodies and fields to ask with."""
+    """Yield the bodies and header fields to send."""
     of_uploads = path.startswith("/v1/uploads") or "/uploads/" in path
     if of_uploads and method != "PUT":
         appending = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
@@ -173,7 +176,8 @@ def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str
     elif path.startswith(("/v1/files", "/u/")) and method == "POST":
         yield multipart_body(file_part("x")), {"Content-Type": CONTENT_TYPE}
     elif path.startswith(("/v1/files", "/u/")) and method == "PUT":
-        # Nothing may be made in the stranger's own bucket: there the two would differ.
+        # The precondition keeps a PUT from storing a file in the stranger's bucket, where the two
+        # responses would differ.
         for content in (SMALL, LARGE):
             yield content, {"If-Match": '"x"'}
     elif method in ("POST", "PUT", "PATCH"):
@@ -184,8 +188,8 @@ def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str
 
 
 def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
-    """What can be told from an answer, but for the request's own id, the moment, and the names
-    that were asked for.
+    """Return all observable parts of a response, without its request id,
+    its date and the requested names.
     """
     body = answer.body.decode()
     for pair in world.names.values():
@@ -198,7 +202,7 @@ def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
 
 
 def of_files(path: str, world: World) -> dict[str, ApiClient]:
-    """The client of one folder, where a path names what is outside of it."""
+    """Return the client of one folder for paths that name objects outside of the folder."""
     named = {"bucket", "key", "upload"}.intersection(re.findall(r"{([^}]+)}", path))
     return {"folder": world.of_a_folder} if named and "{tenant}" not in path else {}
 
@@ -208,8 +212,10 @@ PATHS = sorted({path for _, path in WALKED})
 
 @pytest.mark.parametrize("path", PATHS)
 def test_anothers_is_like_absent(wharf: Wharf, world: World, path: str) -> None:
-    """With every verb and every credential of a stranger, another tenant's is as if not there; so
-    is what is outside of its grants to a client of the tenant.
+    """A stranger gets the same response for another tenant's object as for an absent one, on every
+    verb.
+
+    A client gets that response also for objects of its tenant outside of its grants.
     """
     with nothing_stored(wharf, world.owner.tenant), nothing_stored(wharf, world.own_tenant):
         for who, api in {**world.strangers, **of_files(path, world)}.items():
@@ -228,7 +234,7 @@ def test_anothers_is_like_absent(wharf: Wharf, world: World, path: str) -> None:
 
 
 def test_everything_is_in_the_tables(world: World) -> None:
-    """There is no operation and no parameter in either document that the tables do not name."""
+    """The tables name every operation and every parameter of both documents."""
     declared = operations(world.owner)
     assert set(declared) == WALKED | set(ELSEWHERE)
     assert not WALKED & set(ELSEWHERE)
@@ -241,8 +247,8 @@ def test_everything_is_in_the_tables(world: World) -> None:
 
 
 def test_the_walk_finds_what_is_ones_own(world: World, tenants: Tenants) -> None:
-    """The walk's addresses are right: whoever may, gets what the stranger does not, and the client
-    of a folder has its folder.
+    """The walk's addresses are valid: the owner gets a 200 for them, and
+    the folder's client its folder.
     """
     assert world.of_a_folder.put("folder/own").status == 201
     assert world.of_a_folder.listed() == ["folder/own"]
@@ -251,13 +257,13 @@ def test_the_walk_finds_what_is_ones_own(world: World, tenants: Tenants) -> None
         theirs, _ = next(iter(targets(path, world)))
         api = tenants.admin if "/tenants/" in path else world.owner
         if ("GET", path) in WALKED and not path.startswith(("/public/", "/s/", "/u/")):
-            # How far an upload is has no content.
+            # The status of an upload has no content.
             assert api.get(theirs).status == (204 if "/uploads/" in path else 200), path
 
 
 @pytest.mark.parametrize("which", [{"key": KEY}, {"prefix": "secret/"}, {"prefix": ""}])
 def test_names_in_bodies(world: World, which: dict[str, str]) -> None:
-    """A link to another tenant's file or bucket cannot be made, and the refusal tells nothing."""
+    """A link to another tenant's file or bucket is refused exactly like one to an absent bucket."""
     api = world.strangers["client"]
     answers = [
         api.send_json("POST", "/v1/links", {"bucket": bucket, **which})
@@ -272,7 +278,9 @@ def test_names_in_bodies(world: World, which: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("end", ["from", "to"])
 def test_addresses_in_bodies(world: World, end: str) -> None:
-    """A file moves neither out of another tenant's bucket nor into one, as if that were absent."""
+    """A move from or into another tenant's bucket is refused exactly like
+    one with an absent bucket.
+    """
     api = world.strangers["client"]
     api.stored("mine", SMALL)
     answers = []
@@ -286,7 +294,9 @@ def test_addresses_in_bodies(world: World, end: str) -> None:
 
 
 def test_names_in_upload_metadata(world: World) -> None:
-    """A resumable upload into another tenant's bucket cannot begin, as into one that is absent."""
+    """A resumable upload into another tenant's bucket is refused exactly
+    like one into an absent bucket.
+    """
     answers = [
         begun(world.strangers["client"], bucket, key)
         for bucket, key in ((BUCKET, KEY), (NO_BUCKET, KEY))
@@ -296,7 +306,7 @@ def test_names_in_upload_metadata(world: World) -> None:
 
 
 def test_parts_of_another_tenant(world: World) -> None:
-    """An upload put together from another tenant's parts is refused as with absent ones."""
+    """A concatenation of another tenant's parts is refused exactly like one of absent parts."""
     answers = []
     for part in world.names["upload"]:
         fields = {"Upload-Concat": f"final;/v1/uploads/{part}"}
@@ -310,7 +320,7 @@ def test_parts_of_another_tenant(world: World) -> None:
 
 
 def test_links_reach_ones_own(world: World) -> None:
-    """A link to a prefix of the stranger's bucket never leads into the owner's of that name."""
+    """A link to a prefix of the stranger's bucket never leads into the owner's bucket."""
     own = link(world.strangers["client"], bucket="default", prefix="")
     anyone = world.strangers["nobody"]
     for key in (KEY, f"../{BUCKET}/{KEY}", f"..%2F{BUCKET}/{KEY}", f"%2e%2e/default/{KEY}"):
@@ -320,14 +330,16 @@ def test_links_reach_ones_own(world: World) -> None:
 
 
 def test_rotating_is_ones_own(world: World) -> None:
-    """Rotating the link key ends a tenant's own links and nobody else's."""
+    """Rotating the link key ends only the links of the caller's own tenant."""
     theirs = link(world.owner, bucket=BUCKET, key=KEY)
     assert world.strangers["client"].request("POST", "/v1/links/rotate").status == 204
     assert world.strangers["nobody"].get(f"/s/{theirs}").body == SECRET
 
 
 def test_events_are_ones_own(world: World) -> None:
-    """Events show nothing of another tenant, wherever they begin, and take no cursor of its own."""
+    """Events show nothing of another tenant, from any cursor, and another
+    tenant's cursor is refused.
+    """
     api = world.strangers["client"]
     last = cursor_of(api.tenant, 1 << 62)
     for query in ("", "?after=0", "?limit=1000", "?order=newest", f"?order=newest&before={last}"):
@@ -341,7 +353,7 @@ def test_events_are_ones_own(world: World) -> None:
 
 
 def test_heard_live_is_ones_own(world: World) -> None:
-    """The live channel tells nothing of another tenant, and lets in neither tickets nor nobody."""
+    """A live channel sends no event of another tenant, and refuses tickets and missing tokens."""
     streamed = {"Accept": "text/event-stream"}
     world.owner.stored("while-strangers-listen", SECRET)
     for who in ("client", "person"):
@@ -364,7 +376,7 @@ def test_heard_live_is_ones_own(world: World) -> None:
 
 
 def test_uploads_under_way_are_ones_own(world: World) -> None:
-    """The list of uploads shows nothing of another tenant, whomever and wherever it is asked."""
+    """The list of uploads shows nothing of another tenant, with any filter or cursor."""
     api = world.strangers["client"]
     theirs, _ = world.names["upload"]
     (upload,) = world.owner.get("/v1/uploads").json()["uploads"]
@@ -375,7 +387,7 @@ def test_uploads_under_way_are_ones_own(world: World) -> None:
 
 
 def test_links_are_ones_own(world: World) -> None:
-    """The list of links shows nothing of another tenant, whomever and wherever it is asked."""
+    """The list of links shows nothing of another tenant, with any filter or cursor."""
     api = world.strangers["client"]
     theirs, _ = world.names["link"]
     all_of_owner = world.owner.get("/v1/links").json()["links"]
@@ -386,7 +398,7 @@ def test_links_are_ones_own(world: World) -> None:
 
 
 def test_idempotency_keys_are_ones_own(world: World) -> None:
-    """Another tenant's idempotency key replays nothing of theirs."""
+    """An idempotency key that another tenant has used does not replay that tenant's response."""
     fields = {"Idempotency-Key": "one-and-the-same"}
     first = world.owner.put("idempotent", SECRET, fields)
     second = world.strangers["client"].put("idempotent", SMALL, fields)
@@ -397,7 +409,9 @@ def test_idempotency_keys_are_ones_own(world: World) -> None:
 
 
 def test_administration_is_closed(world: World) -> None:
-    """What administrators alone may see is refused to every stranger, without a name in it."""
+    """Requests that only administrators may make are refused to strangers,
+    without any tenant's name.
+    """
     for who, api in world.strangers.items():
         for target in ("/auth/v1/tenants", f"/auth/v1/audit?tenant={world.owner.tenant}"):
             answer = api.get(target)

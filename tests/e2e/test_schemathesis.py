@@ -1,7 +1,9 @@
-"""schemathesis against both OpenAPI documents through the gateway: it makes requests from what the
-documents say, good ones and bad ones, and compares the answers with the documents.
+"""schemathesis against both OpenAPI documents through the gateway.
 
-The requests of each run are new. The seed is printed: --hypothesis-seed=SEED repeats them.
+It makes valid and invalid requests from the documents, and compares the responses with the
+documents.
+
+Each run makes new requests. It prints its seed, and --hypothesis-seed=SEED repeats them.
 """
 
 from __future__ import annotations
@@ -34,11 +36,11 @@ from tests.servers.wharf import documented
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
-# Requests of each operation: two of three as the document says, the third with something that is
-# not. Hypothesis draws the first ones; the others take their parts from those, which costs little.
+# Requests of each operation: two of three as the document says, the third with an invalid part.
+# Hypothesis draws the first ones; the others combine parts of the drawn ones, which costs little.
 EXAMPLES = 200
 DRAWN = 50
-# Each part of a document is tried with things of its own, so that parts need no order.
+# Each part of a document has its own objects, so the parts can run in any order.
 PARTS = 4
 MODES = (GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [
@@ -50,20 +52,20 @@ CHECKS = [
 ]
 NAMED = {"Upload-Metadata": "filename YS50eHQ="}
 KEYS = ("a.txt", "folder/b.txt")
-# Fields whose good values a machine does not find.
+# Fields whose valid values are unlikely to be generated.
 FIELDS = {
     "Tus-Resumable": ("1.0.0",),
     "Upload-Offset": ("0", "3"),
     "Upload-Length": ("10", "0"),
-    # With ?0 a PUT begins an upload, and its 201 has no body, which OpenAPI has no words for.
+    # With ?0 a PUT begins an upload, and its 201 has no body, which OpenAPI cannot describe.
     "Upload-Complete": ("?1",),
     "Upload-Metadata": ("filename YS50eHQ=", "bucket cGhvdG9z,key YS50eHQ="),
 }
-# What removes things comes last, and of that what takes others along with it.
+# Operations that remove objects run last; among them those that remove other objects as well.
 LAST = {
     "DELETE /auth/v1/tenants/{tenant}",
     "POST /v1/links/rotate",
-    # Few requests a minute, and all that follow are refused.
+    # It can allow few requests a minute, and Wharf would refuse all further requests.
     "PUT /v1/tenants/{tenant}/limits",
 }
 DRAWING = settings(
@@ -77,7 +79,9 @@ DRAWING = settings(
 
 @pytest.fixture
 def chosen(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> int:
-    """The seed of all examples: that of --hypothesis-seed, or a new one, which is printed."""
+    """Return the seed of all examples: that of --hypothesis-seed, or a new
+    one, which is printed.
+    """
     wanted = request.config.getoption("--hypothesis-seed")
     number = int(wanted) if wanted else random.SystemRandom().getrandbits(32)
     with capsys.disabled():
@@ -87,10 +91,10 @@ def chosen(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture(scope="module")
 def fuzzed() -> Iterator[Wharf]:
-    """A Wharf of its own: what is thrown at it may do to it what it likes."""
+    """Start a separate Wharf, because the requests may change it in any way."""
     with running(
         WHARF_CLIENT_REQUESTS_PER_MINUTE="1000000",
-        # Whoever tries this many names and passwords is kept waiting, or out.
+        # The default limits would delay or refuse a client that tries so many names and passwords.
         WHARF_LOGIN_NETWORK_ACCOUNTS="1000",
         WHARF_LOGIN_FREE_FAILURES="1000",
         WHARF_ADDRESS_LOGINS_PER_SECOND="1000",
@@ -100,24 +104,24 @@ def fuzzed() -> Iterator[Wharf]:
 
 @schemathesis.serializer("application/offset+octet-stream", "application/partial-upload")
 def serialized(_: Any, value: Any) -> bytes:
-    """Bytes as they are: schemathesis knows the common media types alone."""
+    """Return bytes unchanged, because schemathesis can only serialize common media types."""
     return value if isinstance(value, bytes) else str(value).encode()
 
 
 @dataclass
 class World:
-    """Who asks, which names there are for each parameter of a path, which statuses were seen."""
+    """The credentials, the known names for each parameter of a path, and the observed statuses."""
 
     token: str
     names: dict[str, tuple[str, ...]]
-    #: Other tokens, or none at all, by the operation's label.
+    #: Other tokens, or none, by the label of the operation.
     people: dict[str, str] = field(default_factory=dict)
     seen: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     sent: Counter[str] = field(default_factory=Counter)
 
 
 def new_world(wharf: Wharf, address: str) -> World:
-    """For a part of a document: a token with all scopes, and things that are there."""
+    """Return the world for a part of a document: a token with all scopes, and existing objects."""
     if address == "/openapi.json":
         return _files_world(Signer(wharf))
     return _accounts_world(Tenants(wharf))
@@ -146,7 +150,7 @@ def _files_world(signer: Signer) -> World:
         "ticket": (ticket,),
         "upload": (upload,),
     }
-    # A ticket in the path is the credential; two are one too many.
+    # A ticket in the path is the credential, and a second one would be refused.
     alone = ("POST /u/{ticket}", "PUT /u/{ticket}", "PUT /u/{ticket}/{key}")
     return World(str(api.token), names, dict.fromkeys(alone, ""))
 
@@ -185,7 +189,9 @@ def _accounts_world(tenants: Tenants) -> World:
 
 
 def drawn(operation: Any, chosen: int) -> list[list[Any]]:
-    """Requests of one operation that Hypothesis draws: a list of good ones and one of bad ones."""
+    """Return requests of one operation that Hypothesis draws: a list of
+    valid ones, one of invalid ones.
+    """
     kinds = {mode: operation.as_strategy(generation_mode=mode) for mode in GenerationMode}
     found: dict[GenerationMode, list[Any]] = defaultdict(list)
 
@@ -201,7 +207,7 @@ def drawn(operation: Any, chosen: int) -> list[list[Any]]:
 
 
 def recombined(cases: list[Any], dice: random.Random) -> Any:
-    """A request of which each part is of one of these."""
+    """Return a request whose parts each come from one of these requests."""
     host = dice.choice(cases)
     body = host.body
     if isinstance(body, dict) and not host.multipart_content_types:
@@ -215,7 +221,7 @@ def recombined(cases: list[Any], dice: random.Random) -> Any:
 
 
 def mixed(base: Any, others: list[Any], dice: random.Random) -> Any:
-    """The names of one part, each with the value that it has in one of the others."""
+    """Return the names of one part, each with its value in one of the other requests."""
     named = [one for one in others if isinstance(one, Mapping)]
     return type(base)(
         {name: dice.choice([one[name] for one in named if name in one]) for name in base}
@@ -223,26 +229,26 @@ def mixed(base: Any, others: list[Any], dice: random.Random) -> Any:
 
 
 def requests_of(operation: Any, chosen: int, dice: random.Random) -> list[Any]:
-    """As many requests of one operation as there have to be."""
+    """Return the required number of requests of one operation."""
     kinds = drawn(operation, chosen)
     found = [case for kind in kinds for case in kind]
     if takes_nothing(operation):
         return found
-    # As many of each kind as were drawn.
+    # The added requests keep the proportion of valid and invalid ones.
     sizes = [len(kind) for kind in kinds]
     more = dice.choices(kinds, sizes, k=EXAMPLES - len(found))
     return [*found, *(recombined(kind, dice) for kind in more)]
 
 
 def changed(case: Any, dice: random.Random, world: World) -> None:
-    """Gives a request a credential and some names that there are."""
+    """Set a credential and some existing names in a request."""
     token = world.people.get(case.operation.label, world.token)
     if token:
         case.headers["Authorization"] = f"Bearer {token}"
     else:
         case.headers.pop("Authorization", None)
     for name in case.path_parameters:
-        # Random names alone would only ever be answered with 404.
+        # Random names alone would only get 404.
         known = dice.choice((None, *world.names.get(name, ())))
         case.path_parameters[name] = known or case.path_parameters[name]
     for name, values in FIELDS.items():
@@ -253,7 +259,9 @@ def changed(case: Any, dice: random.Random, world: World) -> None:
 
 
 def failures(operation: Any, world: World, session: requests.Session, chosen: int) -> list[str]:
-    """What is wrong with the answers of one operation: of each fault the first request."""
+    """Return the faults in the responses of one operation, each with the
+    first request that caused it.
+    """
     found: dict[tuple[str, ...], str] = {}
     dice = random.Random(f"{chosen} {operation.label}")
     for case in requests_of(operation, chosen, dice):
@@ -270,14 +278,14 @@ def failures(operation: Any, world: World, session: requests.Session, chosen: in
 
 
 def takes_nothing(operation: Any) -> bool:
-    """Whether all requests of an operation are the same."""
+    """Tell whether all requests of an operation are equal."""
     parts = (operation.path_parameters, operation.query, operation.headers, operation.body)
     return not any(list(part) for part in parts)
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
-    """Connections that are kept, without anybody's cookies, proxies or passwords."""
+    """Yield a session with persistent connections and without cookies, proxies or passwords."""
     with requests.Session() as made:
         made.trust_env = False
         made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -289,7 +297,9 @@ def session() -> Iterator[requests.Session]:
 def test_documents_are_true(
     fuzzed: Wharf, session: requests.Session, chosen: int, address: str, part: int
 ) -> None:
-    """No request made from a document gets an answer that the document lacks, or a 5xx."""
+    """Every response to a request made from a document is one that the
+    document declares, and no 5xx.
+    """
     schema = schemathesis.openapi.from_url(f"{fuzzed.url}{address}")
     operations: list[Any] = [
         found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)
@@ -303,6 +313,6 @@ def test_documents_are_true(
         pytest.fail("\n\n".join((f"--hypothesis-seed={chosen} repeats it", *found)))
     few = {one.label: world.sent[one.label] for one in operations if not takes_nothing(one)}
     assert min(few.values()) >= EXAMPLES, few
-    # What is never once answered well is not tested well; some need what a machine does not find.
+    # An operation without any success is tested badly; some need values that are not generated.
     well = [label for label, seen in world.seen.items() if min(seen) < 300]
     assert len(well) > len(world.seen) / 2, world.seen

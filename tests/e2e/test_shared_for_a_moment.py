@@ -1,7 +1,7 @@
-"""What nginx and the service keep of links, public files and origins: so long, and no longer.
+"""How long nginx and the service cache responses about links, public files and origins.
 
-Each answer is asked for just before a change, so that it is kept for as long as it may be, and
-again when the time that docs/serving.md promises is over.
+Each test requests a response just before a change, so that it is cached as long as possible, and
+again after the time that docs/serving.md promises.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BUCKET = "shown"
 
 
 class Shown:
-    """A file that is public and has a link, and who has no credential."""
+    """A public file with a link, and a client without a credential."""
 
     def __init__(self, api: ApiClient) -> None:
         self.api, self.anyone = api, api.using(None)
@@ -35,7 +35,7 @@ class Shown:
         assert answer.status in {200, 201}
 
     def bodies(self) -> list[bytes]:
-        """What is shown at both addresses; nothing where it is a 404."""
+        """Return the bodies at both addresses, empty for a 404."""
         found = [self.anyone.get(target) for target in (self.link, self.public)]
         return [one.body if one.status == 200 else b"" for one in found]
 
@@ -46,7 +46,7 @@ def shown(api: ApiClient) -> Shown:
 
 
 def of_a_new_second() -> None:
-    """Waits for a second to begin: nginx keeps an answer longest that came first in it."""
+    """Wait until a second begins, because nginx caches the first response of a second longest."""
     time.sleep(1.02 - time.time() % 1)
 
 
@@ -65,7 +65,7 @@ CHANGES: dict[str, tuple[Callable[[Shown], object], list[bytes]]] = {
 
 
 def test_what_is_shown_is_kept_for_two_seconds(tenants: Tenants) -> None:
-    """Each change holds at links and in public when its time is over, by the first request then."""
+    """Each change to a shared file is visible by link and in public after two seconds."""
     shown = {change: Shown(tenants.tenant()) for change in CHANGES}
     of_a_new_second()
     for one in shown.values():
@@ -80,12 +80,14 @@ def test_what_is_shown_is_kept_for_two_seconds(tenants: Tenants) -> None:
 
 
 def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
-    """A link without a row ends with its key: in every process, and in what nginx keeps of them."""
+    """An unlisted link ends with its key after four seconds, in every
+    process and in nginx's cache.
+    """
     body = {"bucket": BUCKET, "key": "file", "listed": False, "expires_in": 60}
     link = shown.api.send_json("POST", "/v1/links", body).json()["url"]
 
     def asked(*names: range) -> set[int]:
-        """What is answered; each name of the download is asked for anew, of any process."""
+        """Return the statuses; each new name of the download bypasses nginx's cache."""
         wanted = [f"{link}?download={name}" for some in names for name in some]
         return {shown.anyone.get(target).status for target in wanted}
 
@@ -99,7 +101,9 @@ def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
 
 
 def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
-    """A file that comes is shown by link and in public within the same time."""
+    """A new file is visible by link and in public after two seconds, though
+    nginx has cached its 404.
+    """
     shown.api.delete("file", bucket=BUCKET)
     time.sleep(SHARED_SECONDS)
     of_a_new_second()
@@ -110,7 +114,9 @@ def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
 
 
 def reads(shown: Shown, origin: str) -> list[Answer]:
-    """A preflight, a caller's answer and a public file, as a page of the origin gets them."""
+    """Return a preflight, a caller's response and a public file, as a page
+    of the origin gets them.
+    """
     address, asked = f"/v1/files/{BUCKET}/file", {"Origin": origin}
     return [
         shown.anyone.request("OPTIONS", address, headers=asked),
@@ -120,16 +126,20 @@ def reads(shown: Shown, origin: str) -> list[Answer]:
 
 
 def refusal(shown: Shown, origin: str) -> list[Answer]:
-    """A 405 that nginx makes; it asks which origins may read it."""
+    """Return a 405 that nginx makes, for which nginx asks which origins may read it."""
     return [shown.anyone.request("PROPFIND", shown.public, headers={"Origin": origin})]
 
 
 def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
-    """A change of the list holds in five seconds: for preflights, files and nginx's refusals."""
+    """A change of the listed origins applies after five seconds to
+    preflights, files and refusals.
+    """
     added, dropped = (f"https://{name}.{shown.api.tenant}.example" for name in ("added", "dropped"))
 
     def allowed(answers: Callable[[Shown, str], list[Answer]]) -> list[set[bool]]:
-        """Whether pages of the origin that was added, and of the one that was dropped, read."""
+        """Tell whether pages of the added origin and of the dropped origin may
+        read the responses.
+        """
         found = [(origin, answers(shown, origin)) for origin in (added, dropped)]
         return [
             {one.headers["Access-Control-Allow-Origin"] == origin for one in told}
@@ -138,7 +148,7 @@ def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
 
     shown.policy(public=True, cors_origins=[dropped])
     time.sleep(1.2 - time.time() % 1)
-    # So long a process remembers this; nginx is asked shortly before that is over.
+    # A process caches this answer for so long; nginx asks shortly before the cache expires.
     assert allowed(reads) == [{False}, {True}]
     shown.policy(public=True, cors_origins=[added])
     over = time.monotonic() + ORIGINS_SECONDS
@@ -149,7 +159,9 @@ def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
 
 
 def test_what_browsers_and_caches_are_told(shown: Shown) -> None:
-    """A preflight is for ten minutes, a public file for two seconds, a link for nobody else."""
+    """A preflight may be cached for ten minutes, a public file for two
+    seconds, a link only privately.
+    """
     shown.policy(public=True, cors_origins=["https://app.example"])
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}
     address = f"/v1/files/{BUCKET}/file"

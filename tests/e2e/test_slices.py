@@ -1,4 +1,6 @@
-"""Slices of files in forms, through the gateway: one file, or a refusal that names tus."""
+"""Slices of files in forms, through the gateway: joined to one file, or
+refused with a hint to tus.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ SLICE = 1_500_000
 
 @dataclass
 class Sliced:
-    """A file that dropzone cuts, and where it goes."""
+    """A file that dropzone cuts into slices, and the address to which it sends them."""
 
     api: ApiClient
     target: str = "/v1/files/default"
@@ -40,7 +42,7 @@ class Sliced:
     uuid: str = field(default_factory=lambda: str(uuid4()))
 
     def parts(self, index: int) -> Iterator[Part]:
-        """The parts of the form with a slice, in dropzone's order."""
+        """Yield the parts of the form with a slice, in dropzone's order."""
         for name, value in {
             "dzuuid": self.uuid,
             "dzchunkindex": index,
@@ -53,13 +55,13 @@ class Sliced:
         yield file_part(self.name, self.content[index * SLICE : (index + 1) * SLICE])
 
     def send(self, index: int) -> Answer:
-        """Sends a slice."""
+        """Send a slice."""
         body = multipart_body(*self.parts(index))
         return self.api.request("POST", self.target, body, {"Content-Type": CONTENT_TYPE})
 
 
 def assert_whole(api: ApiClient, sliced: Sliced, key: str = "film.bin") -> None:
-    """One file is there, whole, charged once."""
+    """Check that one file is stored, with all its bytes, and counted once."""
     assert api.listed() == [key]
     document = api.get(f"/v1/metadata/default/{key}").json()
     assert document["sha256"] == hashlib.sha256(sliced.content).hexdigest()
@@ -68,7 +70,9 @@ def assert_whole(api: ApiClient, sliced: Sliced, key: str = "film.bin") -> None:
 
 
 def test_in_order(api: ApiClient) -> None:
-    """Slices in order are acknowledged, the last one is answered as a form, and again if asked."""
+    """Slices in order each get a 202, and the last one gets the 201 of a
+    form, also when repeated.
+    """
     sliced = Sliced(api)
     assert [sliced.send(index).status for index in range(5)] == [202] * 5
     last = sliced.send(5)
@@ -80,7 +84,9 @@ def test_in_order(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("by_path", [False, True])
 def test_side_by_side_by_ticket(api: ApiClient, signer: Signer, *, by_path: bool) -> None:
-    """Slices at the same time, to whichever process, are one file of a ticket for one file."""
+    """Concurrent slices in different processes become one file, and use a
+    ticket for one file once.
+    """
     ticket = {"bucket": "default", "prefix": "in/", "max_files": 1}
     token = signer.token(tid=api.tenant, scope="files:write", ticket=ticket)
     sliced = Sliced(api.using(None if by_path else token))
@@ -94,7 +100,7 @@ def test_side_by_side_by_ticket(api: ApiClient, signer: Signer, *, by_path: bool
 
 
 def test_after_a_kill() -> None:
-    """kill -9 of everything loses no slice that was acknowledged, joined or waiting."""
+    """`kill -9` of every process loses no acknowledged slice, be it already joined or not."""
     base = Path(tempfile.mkdtemp(prefix="wharf-slices-"))
     try:
         wharf = start(base, base / "data", {})
@@ -121,7 +127,7 @@ def test_after_a_kill() -> None:
     ],
 )
 def test_other_uploaders(wharf: Wharf, api: ApiClient, fields: dict[str, str]) -> None:
-    """A slice of any other uploader is no file, and the refusal names tus."""
+    """A slice of any other uploader is refused with the address for tus."""
     parts = [field_part(name, value) for name, value in fields.items()]
     with nothing_stored(wharf, api.tenant):
         problem = api.post(*parts, file_part("blob")).problem(415, "slices-not-joined")
@@ -129,7 +135,7 @@ def test_other_uploaders(wharf: Wharf, api: ApiClient, fields: dict[str, str]) -
 
 
 def test_by_header(wharf: Wharf, api: ApiClient) -> None:
-    """A form whose header says that it is a part is refused before its body."""
+    """A form whose header marks it as a slice is refused before its body."""
     with nothing_stored(wharf, api.tenant):
         fields = {"Content-Range": "bytes 0-6/14"}
         problem = api.post(file_part("a"), headers=fields).problem(415, "slices-not-joined")
@@ -137,7 +143,7 @@ def test_by_header(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_a_test_of_slices_is_no_success(api: ApiClient) -> None:
-    """Resumable.js asks with GET whether a slice is there: the list of files does not say so."""
+    """The list of files answers Resumable.js's query for a slice with 400, never with a success."""
     answer = api.get("/v1/files/default?resumableChunkNumber=1&resumableTotalChunks=4")
     assert answer.status == 400
 
@@ -147,7 +153,7 @@ def test_a_test_of_slices_is_no_success(api: ApiClient) -> None:
 def test_slices_without_a_form(
     wharf: Wharf, api: ApiClient, signer: Signer, size: int, by: str
 ) -> None:
-    """`PUT` of a slice is no file, small or large, and the one that its uploader left whole is."""
+    """A `PUT` of a slice is refused, and one with the only slice of a file stores the file."""
     address = "/v1/files/default/film.bin"
     if by != "client":
         place = {"key": "film.bin"} if by == "key" else {"prefix": ""}
@@ -165,7 +171,7 @@ def test_slices_without_a_form(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_question_before_a_put(api: ApiClient, method: str) -> None:
-    """An uploader that asks for a slice hears that it is not there, whatever file is."""
+    """A query for a slice gets 204 without a body, even if a file with the key exists."""
     api.stored("film.bin", b"another film")
     answer = api.request(method, "/v1/files/default/film.bin?flowChunkNumber=1&flowTotalChunks=1")
     assert (answer.status, answer.body) == (204, b"")

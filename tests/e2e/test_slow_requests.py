@@ -1,4 +1,6 @@
-"""Requests that come in too slowly are cut; whatever else is slow is left alone."""
+"""Slow requests: the gateway cuts those that arrive too slowly, and
+leaves other slow traffic alone.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from tests.servers.wharf.raw_http import RawConnection, head, parse, until
 from tests.servers.wharf.tenants import Signer
 
 WINDOW_SECONDS, FLOOR_BYTES_PER_SECOND = 2, 2000
-# Some windows: whoever is cut is cut by then, and who is not will not be.
+# Several windows, after which every connection below the minimum rate has been cut.
 LONG_SECONDS = 2 * WINDOW_SECONDS + 1
 MEBIBYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Wharf]:
-    """A Wharf with a short window."""
+    """Start a Wharf with a short window."""
     with running(
         WHARF_BODY_WINDOW_SECONDS=str(WINDOW_SECONDS),
         WHARF_BODY_MIN_BYTES_PER_SECOND=str(FLOOR_BYTES_PER_SECOND),
@@ -31,18 +33,18 @@ def strict() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(strict: Wharf) -> ApiClient:
-    """A client of a tenant of its own."""
+    """Return a client of a separate tenant."""
     return Signer(strict).client()
 
 
 def put(client: ApiClient, key: str, *fields: str) -> bytes:
-    """The head of an upload."""
+    """Return the head of an upload."""
     line = f"PUT /v1/files/default/{key} HTTP/1.1"
     return head(line, f"Authorization: Bearer {client.token}", *fields)
 
 
 def form(client: ApiClient) -> bytes:
-    """The head and the beginning of a form of 9 MB."""
+    """Return the head and the beginning of a form of 9 MB."""
     begin = head(
         "POST /v1/files/default HTTP/1.1",
         f"Authorization: Bearer {client.token}",
@@ -54,7 +56,7 @@ def form(client: ApiClient) -> bytes:
 
 
 def login(_: ApiClient) -> bytes:
-    """The head of a login whose body does not come."""
+    """Return the head of a login whose body never arrives."""
     form_type = "Content-Type: application/x-www-form-urlencoded"
     return head("POST /auth/oauth/token HTTP/1.1", form_type, "Content-Length: 5000")
 
@@ -72,7 +74,7 @@ BEGINNINGS: dict[str, Callable[[ApiClient], bytes]] = {
 
 
 def ended(connection: RawConnection) -> bool:
-    """Whether the gateway has closed the connection."""
+    """Tell whether the gateway has closed the connection."""
     connection.socket.settimeout(0.3)
     try:
         return connection.socket.recv(1) == b""
@@ -86,7 +88,7 @@ def ended(connection: RawConnection) -> bool:
 def test_a_drip_is_cut(
     strict: Wharf, client: ApiClient, beginning: Callable[[ApiClient], bytes]
 ) -> None:
-    """A request that goes on byte by byte loses its connection, and nothing of it stays."""
+    """A request that arrives byte by byte loses its connection, and leaves nothing in the spool."""
     spool = strict.data / "spool" / "native"
     cuts = cut_requests(strict)
     with RawConnection(strict.port) as connection:
@@ -104,7 +106,7 @@ def test_a_drip_is_cut(
 
 
 def cut_requests(strict: Wharf) -> int:
-    """The gateway's own count."""
+    """Return the gateway's count of requests that it has cut."""
     url = f"http://127.0.0.1:{strict.metrics_port}/metrics/gateway"
     with urllib.request.urlopen(url, timeout=10) as reply:
         lines = reply.read().decode().splitlines()
@@ -113,7 +115,9 @@ def cut_requests(strict: Wharf) -> int:
 
 
 def test_a_slow_body_above_the_floor_is_stored(strict: Wharf, client: ApiClient) -> None:
-    """A body that takes several windows, and comes faster than the floor, is an upload as any."""
+    """A slow body that arrives faster than the minimum rate is stored, even
+    over several windows.
+    """
     pieces = LONG_SECONDS * 5
     piece = bytes(4 * FLOOR_BYTES_PER_SECOND // 5)
     length = pieces * len(piece)
@@ -129,7 +133,7 @@ def test_a_slow_body_above_the_floor_is_stored(strict: Wharf, client: ApiClient)
 
 
 def test_an_idle_connection_is_kept(strict: Wharf, client: ApiClient) -> None:
-    """Between two requests a connection may be silent for several windows."""
+    """A connection may be idle between two requests for several windows."""
     request = head("GET /v1/usage HTTP/1.1", f"Authorization: Bearer {client.token}")
     with RawConnection(strict.port) as connection:
         for _ in range(2):
@@ -141,7 +145,7 @@ def test_an_idle_connection_is_kept(strict: Wharf, client: ApiClient) -> None:
 
 
 def test_a_slow_download_is_kept(strict: Wharf, client: ApiClient) -> None:
-    """A client that takes its file slowly gets all of it."""
+    """A client that reads its file slowly gets all of it."""
     content = bytes(8 * MEBIBYTE)
     client.stored("large", content)
     with RawConnection(strict.port) as connection:

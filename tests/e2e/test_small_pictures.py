@@ -1,6 +1,4 @@
-"""Small pictures as people get them: made by the process for it, kept by nginx, refused with the
-file.
-"""
+"""Small pictures: made by a separate process, cached by nginx, and refused like their files."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ _MADE = re.compile(r'^wharf_images_pictures_total\{outcome="made"\} (\S+)$', re.
 
 
 def photo() -> bytes:
-    """A JPEG of 1200 by 800 pixels."""
+    """Return a JPEG of 1200 by 800 pixels."""
     picture = Image.linear_gradient("L").resize((1200, 800)).convert("RGB")
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=95)
@@ -36,7 +34,7 @@ def photo() -> bytes:
 
 
 def made(wharf: Wharf) -> float:
-    """How many pictures have been made, as the metrics say."""
+    """Return how many pictures have been made, by the metrics."""
     address = f"http://127.0.0.1:{wharf.metrics_port}/metrics/images"
     with urllib.request.urlopen(address, timeout=30) as answer:
         found = _MADE.search(answer.read().decode())
@@ -44,7 +42,7 @@ def made(wharf: Wharf) -> float:
 
 
 def test_every_way(wharf: Wharf, api: ApiClient) -> None:
-    """By token, link and public address comes the picture of each width, made once for all."""
+    """A picture of each width is served by token, link and public address, and made only once."""
     api.send_json("PUT", "/v1/buckets/shown", {"public": True})
     content = photo()
     api.stored("a.jpg", content, bucket="shown")
@@ -64,7 +62,7 @@ def test_every_way(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_refusals(api: ApiClient) -> None:
-    """What is no picture, or a damaged one, has none; a width that there is not is none."""
+    """A file that is no valid picture has no small picture, and an unknown width is refused."""
     api.stored("a.txt", SMALL)
     api.stored("half.jpg", photo()[:200])
     for key in ("a.txt", "half.jpg"):
@@ -76,7 +74,7 @@ def test_refusals(api: ApiClient) -> None:
 
 
 def test_others_and_suspended_tenants(tenants: Tenants) -> None:
-    """Whoever may not have the file gets no picture, though it is kept."""
+    """A client that may not read the file gets no picture of it, even if it is cached."""
     api, other = tenants.tenant(), tenants.tenant()
     api.stored("a.jpg", photo())
     target = link(api, "a.jpg")
@@ -89,7 +87,7 @@ def test_others_and_suspended_tenants(tenants: Tenants) -> None:
 
 
 def test_a_crowd(wharf: Wharf, api: ApiClient) -> None:
-    """Ten who ask at once for a new picture get the same one, made once."""
+    """Ten concurrent requests for a new picture get the same picture, which is made once."""
     api.stored("a.jpg", photo())
     before = made(wharf)
     with ThreadPoolExecutor(10) as threads:
@@ -99,7 +97,7 @@ def test_a_crowd(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_without_the_maker(wharf: Wharf, api: ApiClient) -> None:
-    """While it is away what is kept is sent, and the rest is a 503; then all works again."""
+    """While the image process is down cached pictures are served, and others get a 503."""
     api.stored("a.jpg", photo())
     have = api.file("a.jpg?w=64")
     assert have.status == 200
@@ -112,7 +110,9 @@ def test_without_the_maker(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_the_page_about_them(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
-    """The commands of docs/how-to/show-small-pictures.md do what it says."""
+    """The commands of docs/how-to/show-small-pictures.md store the pictures
+    that the page describes.
+    """
     api.stored("photo.jpg", photo())
     page = (ROOT / "docs/how-to/show-small-pictures.md").read_text()
     commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
@@ -130,8 +130,8 @@ def test_the_page_about_them(wharf: Wharf, api: ApiClient, tmp_path: Path) -> No
 
 @contextmanager
 def away(wharf: Wharf) -> Iterator[None]:
-    """The process that makes pictures is dead meanwhile, and nothing waits in its socket."""
-    # Stopped, so that the process manager starts no other one.
+    """Kill the process that makes pictures while the context lasts, and hide its socket."""
+    # Stopped, so that the process manager cannot restart it.
     os.kill(wharf.process.pid, signal.SIGSTOP)
     try:
         for pid in wharf.processes("images"):

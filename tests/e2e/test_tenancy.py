@@ -1,4 +1,6 @@
-"""Tenancy (row 67): what is another tenant's looks like what is not there, on every route."""
+"""Tenancy (row 67): another tenant's objects get the same responses as
+absent ones, on every route.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ BUCKET, KEY = "secret-bucket", "secret/key.txt"
 SECRET = b"what only its owner may see"
 Probe = Callable[[ApiClient, str, str], Answer]
 
-# How to ask for a bucket or a key, with all sorts of fields; test_route_walk.py is the list of all
-# operations, and asks each of them with every verb.
+# Requests for a bucket or a key with various fields; test_route_walk.py lists all operations, and
+# sends each of them with every verb.
 PROBES: dict[tuple[str, str], tuple[Probe, ...]] = {
     ("GET", "/v1/files/{bucket}/{key}"): (
         lambda api, bucket, key: api.file(key, bucket=bucket),
@@ -65,7 +67,7 @@ PROBES: dict[tuple[str, str], tuple[Probe, ...]] = {
 
 @pytest.fixture(scope="module")
 def owner(tenants: Tenants) -> ApiClient:
-    """A tenant with a bucket and files."""
+    """Return a tenant with a bucket and files."""
     api = tenants.tenant()
     assert api.send_json("PUT", f"/v1/buckets/{BUCKET}", {}).status == 201
     for bucket in (BUCKET, "default"):
@@ -75,12 +77,12 @@ def owner(tenants: Tenants) -> ApiClient:
 
 @pytest.fixture(scope="module")
 def stranger(tenants: Tenants) -> ApiClient:
-    """A client of another tenant."""
+    """Return a client of another tenant."""
     return tenants.tenant()
 
 
 def shape(answer: Answer) -> tuple[int, dict[str, Any], list[str]]:
-    """What can be told from an answer, but for the request's own id and the moment."""
+    """Return all observable parts of a response, without its request id and date."""
     document = json.loads(answer.body or b"{}")
     document.pop("request_id", None)
     names = sorted(name.lower() for name in answer.headers)
@@ -91,7 +93,7 @@ def shape(answer: Answer) -> tuple[int, dict[str, Any], list[str]]:
 def test_anothers_is_like_absent(
     wharf: Wharf, owner: ApiClient, stranger: ApiClient, method: str, path: str
 ) -> None:
-    """Row 67: another tenant's bucket or file is answered exactly like one that does not exist."""
+    """Row 67: another tenant's bucket or file gets exactly the same response as an absent one."""
     for probe in PROBES[method, path]:
         with nothing_stored(wharf, owner.tenant), nothing_stored(wharf, stranger.tenant):
             theirs = probe(stranger, BUCKET, KEY)
@@ -101,14 +103,14 @@ def test_anothers_is_like_absent(
             if "{key}" in path:
                 theirs = probe(stranger, "default", KEY)
                 absent = probe(stranger, "default", "absent/key.txt")
-                # A condition on a file that is not there is 412 on PUT, as on any.
+                # A PUT with a condition on an absent file is a 412 for every client.
                 assert theirs.status == (412 if method == "PUT" else 404)
                 assert shape(theirs) == shape(absent)
     assert owner.file(KEY, bucket=BUCKET).body == SECRET
 
 
 def test_the_probes_find_their_own(owner: ApiClient) -> None:
-    """The probes for reading are right: the owner is answered with 200, 206 or 304."""
+    """The probes for reading are valid: the owner gets 200, 206 or 304."""
     for (method, path), probes in PROBES.items():
         if method in ("GET", "HEAD"):
             for probe in probes:
@@ -116,7 +118,7 @@ def test_the_probes_find_their_own(owner: ApiClient) -> None:
 
 
 def test_same_names_are_separate(owner: ApiClient, tenants: Tenants) -> None:
-    """Two tenants may have a bucket and a key of one name, and each sees its own."""
+    """Two tenants can have a bucket and a key of the same name, and each sees only its own."""
     other = tenants.tenant()
     answer = other.send_json("PUT", f"/v1/buckets/{BUCKET}", {"max_file_bytes": 100_000})
     assert answer.status == 201
@@ -130,7 +132,7 @@ def test_same_names_are_separate(owner: ApiClient, tenants: Tenants) -> None:
 
 
 def test_lists_and_usage_are_a_tenants_own(owner: ApiClient, stranger: ApiClient) -> None:
-    """Neither the list of buckets, nor any listing, nor the usage shows another tenant's."""
+    """No list of buckets, no listing and no usage shows data of another tenant."""
     names = [bucket["name"] for bucket in stranger.get("/v1/buckets").json()["buckets"]]
     assert BUCKET not in names
     assert BUCKET in [one["name"] for one in owner.get("/v1/buckets").json()["buckets"]]
@@ -140,7 +142,7 @@ def test_lists_and_usage_are_a_tenants_own(owner: ApiClient, stranger: ApiClient
 
 
 def test_events_are_the_tenants_own(owner: ApiClient, signer: Signer) -> None:
-    """A reader of events sees what happened to its own tenant's files, and nothing of another's."""
+    """A reader of events sees the events of its own tenant's files, and none of another tenant."""
     seen = {}
     for tenant in (owner.tenant, "stranger"):
         reader = signer.client(tid=tenant, scope="events:read")
@@ -151,7 +153,7 @@ def test_events_are_the_tenants_own(owner: ApiClient, signer: Signer) -> None:
 
 
 def test_a_cursor_of_another_tenant(owner: ApiClient, stranger: ApiClient) -> None:
-    """A cursor taken from another tenant's listing shows nothing of it."""
+    """A cursor from another tenant's listing shows nothing of that listing."""
     owner.stored("zzz", SECRET)
     cursor = owner.get("/v1/files/default?limit=1").json()["next_cursor"]
     assert cursor
@@ -172,7 +174,7 @@ def test_members_that_are_not_the_clients(owner: ApiClient, member: str) -> None
 
 
 def test_details_name_no_tenant(owner: ApiClient, stranger: ApiClient) -> None:
-    """What a stranger is told never holds the owner's name or anything of the file."""
+    """No response to a stranger contains the owner's name or any of the file's bytes."""
     for probes in PROBES.values():
         for probe in probes:
             body = probe(stranger, BUCKET, KEY).body

@@ -1,4 +1,4 @@
-"""Deletion of tenants, rotation of keys and the audit log, in a Wharf of their own."""
+"""Deletion of tenants, rotation of keys and the audit log, in a separate Wharf."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers.wharf.tenants import Tenants
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Wharf]:
-    """A Wharf whose deleted tenants have no grace time to speak of."""
+    """Start a Wharf that removes deleted tenants after twelve seconds."""
     with running(
         WHARF_TENANT_GRACE_SECONDS="12", WHARF_SWEEP_SECONDS="1", WHARF_DELETED_GRACE_SECONDS="1"
     ) as found:
@@ -31,12 +31,14 @@ def own() -> Iterator[Wharf]:
 
 @pytest.fixture
 def accounts(own: Wharf) -> Tenants:
-    """Logged in for each test: one of them retires the key of all tokens."""
+    """Return accounts with a new login for each test, because one test
+    retires the key of all tokens.
+    """
     return Tenants(own)
 
 
 def command(own: Wharf, *arguments: str) -> str:
-    """What `wharf-auth` prints, run beside the running service."""
+    """Run `wharf-auth` next to the running service, and return its output."""
     kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     done = subprocess.run(
         [str(Path(sys.executable).parent / "wharf-auth"), *arguments],
@@ -59,7 +61,9 @@ def blobs(own: Wharf, tenant: str) -> list[Path]:
 
 
 def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tenants) -> None:
-    """Refused within seconds, as it was after a resume; after the grace time nothing is left."""
+    """A deleted tenant is refused within seconds, can be resumed, and is
+    removed after its grace time.
+    """
     api = accounts.tenant()
     api.stored("a", LARGE)
     path = f"/auth/v1/tenants/{api.tenant}"
@@ -75,7 +79,7 @@ def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tena
     accounts.admin.request("POST", f"{path}/resume").problem(409, "tenant-deleted")
     body = {"tenant": api.tenant}
     accounts.admin.send_json("POST", "/auth/v1/tenants", body).problem(409, "tenant-exists")
-    # The refusal at the end stands under the administrator's tenant.
+    # The refused creation is in the audit log of the administrator's tenant.
     assert audited(accounts, api.tenant)[-3:] == [
         "tenants.resume",
         "tenants.delete",
@@ -84,7 +88,7 @@ def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tena
 
 
 def test_the_feed_is_for_the_internal_port(own: Wharf, accounts: Tenants) -> None:
-    """It names all tenants: no address of the public port answers it, not to administrators."""
+    """The feed of revocations names all tenants, so only the internal port serves it."""
     for target in ("/feed", "/auth/internal/feed", "/auth/internal/feed?after=0"):
         answer = accounts.admin.get(target)
         assert answer.status == 404
@@ -105,7 +109,7 @@ def published(api: ApiClient) -> set[str]:
 
 
 def test_keys_rotate_without_a_restart(own: Wharf, accounts: Tenants) -> None:
-    """Row 62: the next key is published and does not sign; a retired one is refused."""
+    """Row 62: a new key is published before it signs, and a retired key is refused."""
     api = accounts.tenant()
     old = kid(api)
     new = command(own, "keys", "rotate").split()[0]
@@ -113,16 +117,16 @@ def test_keys_rotate_without_a_restart(own: Wharf, accounts: Tenants) -> None:
     assert kid(accounts.client(api.tenant)) == old
     command(own, "keys", "retire", "--force", old)
     assert until(lambda: published(api) == {new})
-    # Each process of auth looks at the keys once a second; the one of secrets signs.
+    # Each process of auth checks the keys once a second; auth's second process signs.
     assert until(lambda: kid(Tenants(own).client(api.tenant)) == new)
     fresh = Tenants(own).client(api.tenant)
-    # An unknown key has the key set fetched again, and with that the old key is forgotten.
+    # An unknown key makes upload fetch the key set again, which drops the old key.
     assert until(lambda: fresh.get("/v1/usage").status == 200, seconds=60)
     assert until(lambda: api.get("/v1/usage").slug == "token-signature", seconds=60)
 
 
 def test_a_ticket_by_command_uploads(own: Wharf, accounts: Tenants) -> None:
-    """What `wharf-auth ticket create` prints is all that an upload needs."""
+    """A ticket that `wharf-auth ticket create` prints can upload without anything else."""
     api = accounts.tenant()
     ticket = command(own, "ticket", "create", f"{api.tenant}/default", "--prefix", "in/").strip()
     anyone = api.using(None)

@@ -1,4 +1,4 @@
-"""Uploads by ticket through the gateway: header and path, both ways of a body, row 77."""
+"""Uploads by ticket through the gateway: in header and path, on both ways of a body, row 77."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORM = {"Content-Type": CONTENT_TYPE}
 
 
 class Tickets:
-    """Makes tickets of one tenant as auth does; `anyone` has no credential."""
+    """Makes tickets of one tenant as auth does; `anyone` is a client without a credential."""
 
     def __init__(self, signer: Signer, api: ApiClient) -> None:
         self._signer, self.api, self.anyone = signer, api, api.using(None)
@@ -40,13 +40,13 @@ class Tickets:
 
 @pytest.fixture
 def tickets(signer: Signer, api: ApiClient) -> Tickets:
-    """Tickets of this test's own tenant."""
+    """Return the tickets of this test's own tenant."""
     return Tickets(signer, api)
 
 
 @pytest.mark.parametrize("content", WAYS)
 def test_put(tickets: Tickets, content: bytes) -> None:
-    """A ticket in the header or in the path stores the file inside its prefix."""
+    """A ticket in the header or in the path stores a file inside its prefix."""
     token = tickets.token()
     assert tickets.anyone.using(token).put("in/a", content).status == 201
     answer = tickets.anyone.request("PUT", f"/u/{token}/sub/b%20c", content)
@@ -58,7 +58,9 @@ def test_put(tickets: Tickets, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_outside(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
-    """Row 77: outside of bucket, prefix, key, size, type, number, method: each its own refusal."""
+    """Row 77: a ticket's bucket, prefix, key, size, type, number and method
+    each have their own refusal.
+    """
     anyone = tickets.anyone
     with nothing_stored(wharf, tickets.api.tenant):
         by = anyone.using(tickets.token())
@@ -82,7 +84,7 @@ def test_outside(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
 
 
 def test_time(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
-    """Row 77: a ticket whose time is over is refused like any token."""
+    """Row 77: an expired ticket is refused like any expired token."""
     now = int(time.time())
     token = signer.token(
         tid=tickets.api.tenant,
@@ -95,7 +97,7 @@ def test_time(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
 
 
 def test_refused_before_the_body(wharf: Wharf, tickets: Tickets) -> None:
-    """A gigabyte that the ticket does not take is refused while its body has not begun."""
+    """A body over the ticket's size limit is refused before the client sends it."""
     token = tickets.token(max_file_bytes=1000)
     for target, field in (
         (f"/u/{token}/big", "Connection: close"),
@@ -110,7 +112,7 @@ def test_refused_before_the_body(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_chunks_are_cut(wharf: Wharf, tickets: Tickets) -> None:
-    """A chunked body over the ticket's limit is a 413, and nothing of it stays."""
+    """A chunked body over the ticket's limit gets a 413, and leaves nothing behind."""
     token = tickets.token(max_file_bytes=1000)
     with nothing_stored(wharf, tickets.api.tenant):
         answer = tickets.anyone.request("PUT", f"/u/{token}/big", iter([LARGE]))
@@ -118,7 +120,7 @@ def test_chunks_are_cut(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_no_length(wharf: Wharf, tickets: Tickets) -> None:
-    """Row 11 holds for tickets: neither length nor chunks is a 411."""
+    """Row 11 applies to tickets: an upload with neither length nor chunks gets a 411."""
     with nothing_stored(wharf, tickets.api.tenant):
         for method, name in (("PUT", "/a"), ("POST", "")):
             line = f"{method} /u/{tickets.token()}{name} HTTP/1.1"
@@ -127,7 +129,9 @@ def test_no_length(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_forms(tickets: Tickets) -> None:
-    """A form by ticket stores its files below the prefix, and is sent on where the ticket says."""
+    """A form by ticket stores its files below the prefix, and redirects to
+    an address of the ticket.
+    """
     token = tickets.token(redirect=["https://app.example/done/"])
     body = multipart_body(field_part("prefix", "x"), file_part("a", b"1"), file_part("b", LARGE))
     answer = tickets.anyone.request("POST", f"/u/{token}", body, FORM)
@@ -143,7 +147,7 @@ def test_forms(tickets: Tickets) -> None:
 
 
 def test_open_redirect(wharf: Wharf, tickets: Tickets) -> None:
-    """A form that wants to go where nobody allowed is a 422, and stores nothing."""
+    """A form with a redirect that its ticket does not allow gets a 422, and stores nothing."""
     token = tickets.token(redirect=["https://app.example/done"])
     with nothing_stored(wharf, tickets.api.tenant):
         for target in ("https://evil.example/", "//evil.example", "https://app.example/done/x"):
@@ -169,14 +173,14 @@ def test_curl(tickets: Tickets, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
 def test_other_methods(tickets: Tickets, method: str) -> None:
-    """A ticket reads and deletes nothing: other methods of its address are a 405."""
+    """A ticket can neither read nor delete: other methods of its address get a 405."""
     for name in ("", "/a"):
         assert tickets.anyone.request(method, f"/u/{tickets.token()}{name}").status == 405
 
 
 @pytest.mark.parametrize("content", WAYS)
 def test_two_credentials(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
-    """Row 4: a ticket in the path and another credential are a 400, whichever it is."""
+    """Row 4: a ticket in the path together with any other credential gets a 400."""
     token = tickets.token()
     with nothing_stored(wharf, tickets.api.tenant):
         for api, query in (
@@ -186,13 +190,13 @@ def test_two_credentials(wharf: Wharf, tickets: Tickets, content: bytes) -> None
         ):
             answer = api.request("PUT", f"/u/{token}/a{query}", content)
             answer.problem(400, "credentials-ambiguous")
-        # A whole token does not belong into an address.
+        # A token that is no ticket is refused in an address.
         answer = tickets.anyone.request("PUT", f"/u/{tickets.api.token}/a", content)
         answer.problem(401, "token-malformed")
 
 
 def test_tickets_are_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
-    """Row 3: however the address is spelled, and refused or not, no log shows the ticket."""
+    """Row 3: no log contains the ticket, in any spelling of its address, accepted or refused."""
     token, anyone = tickets.token(max_file_bytes=100), tickets.anyone
     answers = [
         anyone.request("PUT", f"/u/{token}/a", SMALL),
@@ -213,7 +217,7 @@ def test_tickets_are_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_another_tenants_ticket(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
-    """Row 67: a ticket of another tenant stores with that tenant, never with this one."""
+    """Row 67: a ticket of another tenant stores in that tenant, never in this one."""
     other = signer.client()
     tickets.api.stored("in/secret", b"ours")
     token = Tickets(signer, other).token()
@@ -227,7 +231,7 @@ def test_another_tenants_ticket(wharf: Wharf, signer: Signer, tickets: Tickets) 
 
 @pytest.mark.parametrize("content", WAYS)
 def test_parallel_uses(tickets: Tickets, content: bytes) -> None:
-    """Of ten uploads at once with a ticket for one file, exactly one is stored."""
+    """Of ten concurrent uploads with a ticket for one file exactly one is stored."""
     token = tickets.token(max_files=1)
     statuses: list[int] = []
 
@@ -245,7 +249,7 @@ def test_parallel_uses(tickets: Tickets, content: bytes) -> None:
 
 
 def test_a_long_ticket(tickets: Tickets) -> None:
-    """A ticket as long as a token may be is carried through admission and both ways of a body."""
+    """A ticket of nearly the greatest length passes through admission and both ways of a body."""
     pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
     token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
     assert 6500 < len(token) < 8192
@@ -257,7 +261,7 @@ def test_a_long_ticket(tickets: Tickets) -> None:
 
 
 def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
-    """With Expect a used-up ticket gets its refusal and no invitation to send the body."""
+    """An upload with `Expect` and a used-up ticket gets its refusal and no `100 Continue`."""
     token = tickets.token(max_files=1)
     assert tickets.anyone.request("PUT", f"/u/{token}/a", SMALL).status == 201
     fields = ("Content-Length: 1000000", "Expect: 100-continue", "Connection: close")
@@ -270,7 +274,7 @@ def test_expect_with_a_ticket(wharf: Wharf, tickets: Tickets) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_form_sent_by_put(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
-    """PUT of a form by ticket is refused, and the ticket is not used up."""
+    """A PUT of a form by ticket is refused, and does not use up the ticket."""
     token = tickets.token(max_files=1)
     with nothing_stored(wharf, tickets.api.tenant):
         answer = tickets.anyone.request("PUT", f"/u/{token}/a", content, FORM)
@@ -279,7 +283,7 @@ def test_a_form_sent_by_put(wharf: Wharf, tickets: Tickets, content: bytes) -> N
 
 
 def test_folders(tickets: Tickets) -> None:
-    """A form with `paths=keep` stays below its ticket's prefix; a ticket's one key is its key."""
+    """A form with `paths=keep` stays below its ticket's prefix, or gets the ticket's only key."""
     body = multipart_body(field_part("paths", "keep"), file_part("trip/day/a.txt"))
     for rules, key in (({}, "in/trip/day/a.txt"), ({"key": "one.txt"}, "one.txt")):
         answer = tickets.anyone.request("POST", f"/u/{tickets.token(**rules)}", body, FORM)
@@ -290,7 +294,7 @@ def test_folders(tickets: Tickets) -> None:
 
 
 def uwsgi_packet(**parameters: str) -> bytes:
-    """A request as nginx sends it to the service (uwsgi protocol, modifier 0)."""
+    """Return a request as nginx sends it to the service (uwsgi protocol, modifier 0)."""
     body = b"".join(
         struct.pack("<H", len(text)) + text
         for pair in parameters.items()
@@ -300,7 +304,7 @@ def uwsgi_packet(**parameters: str) -> bytes:
 
 
 def test_a_gateway_that_goes_away(wharf: Wharf, tickets: Tickets) -> None:
-    """Row 3: what uWSGI itself says of answers that nobody takes does not show the ticket."""
+    """Row 3: uWSGI's own log lines about closed connections do not contain the ticket."""
     token = tickets.token()
     for number in range(50):
         with socket.socket(socket.AF_UNIX) as connection:
@@ -321,7 +325,9 @@ def test_a_gateway_that_goes_away(wharf: Wharf, tickets: Tickets) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_file_in_parts(tickets: Tickets, content: bytes) -> None:
-    """Parts by ticket make one file: Location holds the ticket, and is all that a client needs."""
+    """A ticket can upload one file in parts with the Location that it gets,
+    without another credential.
+    """
     token, anyone = tickets.token(max_files=1), tickets.anyone
     half = len(content) // 2
     begun = anyone.request("PUT", f"/u/{token}/a", content[:half], {"Upload-Complete": "?0"})
@@ -340,7 +346,7 @@ def test_a_file_in_parts(tickets: Tickets, content: bytes) -> None:
 
 
 def test_a_long_ticket_in_parts(tickets: Tickets) -> None:
-    """The address of an upload may hold a ticket that is as long as a token may be."""
+    """The address of an upload can contain a ticket of nearly the greatest length."""
     pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
     token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
     for content in (b"", LARGE):
@@ -352,7 +358,7 @@ def test_a_long_ticket_in_parts(tickets: Tickets) -> None:
 
 
 def test_an_upload_by_ticket_is_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
-    """Row 3: no log shows the ticket in the address of an upload."""
+    """Row 3: no log contains the ticket in the address of an upload."""
     token = tickets.token()
     begun = tickets.anyone.request("PUT", f"/u/{token}/a", b"", {"Upload-Complete": "?0"})
     address = begun.header("Location")

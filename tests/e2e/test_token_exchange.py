@@ -17,12 +17,12 @@ PLACE = {"bucket": "default", "prefix": "in/"}
 
 @pytest.fixture
 def api(tenants: Tenants) -> ApiClient:
-    """A real client of a tenant of its own."""
+    """Return a client that auth has registered, of a separate tenant."""
     return tenants.tenant("files:read", "files:write")
 
 
 def exchange(api: ApiClient, ticket: dict[str, Any] | None = None, **fields: str) -> Answer:
-    """Exchanges the client's token; nothing else proves who asks."""
+    """Exchange the client's token, which is the only credential of the request."""
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": str(api.token),
@@ -42,7 +42,7 @@ def narrowed(api: ApiClient, ticket: dict[str, Any] | None = None, **fields: str
 
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["in-memory", "spooled"])
 def test_a_ticket_uploads_and_does_nothing_else(api: ApiClient, content: bytes) -> None:
-    """It stores inside its place; it reads, lists and deletes nothing."""
+    """A ticket can store files inside its prefix, and can neither read, list nor delete them."""
     ticket = narrowed(api, PLACE)
     assert ticket.put("in/a", content).status == 201
     ticket.put("a", content).problem(403, "ticket-refused")
@@ -53,7 +53,9 @@ def test_a_ticket_uploads_and_does_nothing_else(api: ApiClient, content: bytes) 
 
 
 def test_narrowing_gives_no_new_uses(api: ApiClient) -> None:
-    """Row 77: a ticket for two files, narrowed as often as one likes, brings two files."""
+    """Row 77: a ticket for two files allows two files in total, with all
+    tickets narrowed from it.
+    """
     ticket = narrowed(api, {**PLACE, "max_files": 2})
     again = narrowed(ticket, {**PLACE, "max_files": 2})
     once = narrowed(ticket, {**PLACE, "max_files": 1})
@@ -65,7 +67,9 @@ def test_narrowing_gives_no_new_uses(api: ApiClient) -> None:
 
 
 def test_narrowing_to_a_key_does_not_learn_to_replace(api: ApiClient) -> None:
-    """Row 77: a ticket for a prefix creates only, also when it is narrowed to a file's key."""
+    """Row 77: a ticket for a prefix cannot replace a file, even when it is
+    narrowed to the file's key.
+    """
     api.stored("in/a", b"the first")
     key = {"bucket": "default", "key": "in/a"}
     narrowed(narrowed(api, PLACE), key).put("in/a", b"other").problem(409, "key-taken")
@@ -74,7 +78,7 @@ def test_narrowing_to_a_key_does_not_learn_to_replace(api: ApiClient) -> None:
 
 
 def test_wider_tickets_are_refused(api: ApiClient) -> None:
-    """Row 77: neither another place, nor more bytes, nor another scope."""
+    """Row 77: a ticket cannot be exchanged for a wider place, more bytes or another scope."""
     ticket = narrowed(api, {**PLACE, "max_file_bytes": 10})
     for wider in (
         {**PLACE, "prefix": ""},
@@ -88,7 +92,7 @@ def test_wider_tickets_are_refused(api: ApiClient) -> None:
 
 
 def test_a_token_with_fewer_scopes(api: ApiClient) -> None:
-    """Narrowing without a ticket: a token that reads and does not write."""
+    """A token can be narrowed without a ticket to one that can only read."""
     reader = narrowed(api, scope="files:read", expires_in="60")
     api.stored("a")
     assert reader.file("a").status == 200
