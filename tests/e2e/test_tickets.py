@@ -31,7 +31,7 @@ class Tickets:
         self._signer, self.api, self.anyone = signer, api, api.using(None)
 
     def token(self, **rules: Any) -> str:
-        """A ticket for `in/` of the bucket `default`, unless its rules say otherwise."""
+        """Return a ticket for `in/` of the bucket `default`, unless the rules say otherwise."""
         named = rules if "key" in rules else {"prefix": "in/", **rules}
         return self._signer.token(
             tid=self.api.tenant, scope="files:write", ticket={"bucket": "default", **named}

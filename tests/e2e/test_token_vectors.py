@@ -1,4 +1,4 @@
-"""The vectors of tests/vectors, made with a running Wharf's key, through the gateway."""
+"""The vectors of tests/vectors, signed with a running Wharf's key, through the gateway."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SLUGS = {
     "expired": {"token-expired"},
     "refused": {"token-malformed", "token-signature", "token-expired"},
 }
-# What an Authorization field can hold as one credential (RFC 6750 section 2.1).
+# The characters of one credential in an Authorization field (RFC 6750 section 2.1).
 _SENDABLE = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _GATEWAYS_BYTES = 30_000
-# Borders are exact to the second, and this clock moves.
+# These vectors are exact to the second, but the clock of a running service moves.
 
 _EXACT = "borders of time"
 
 
 def maker(wharf: Wharf, signer: Signer, canary: str) -> Maker:
-    """Signs as this Wharf's auth does."""
+    """Return a maker that signs like this Wharf's auth."""
     key = serialization.load_pem_private_key(signer.pem, None)
     assert isinstance(key, rsa.RSAPrivateKey)
     issuer = str(signer.claims()["iss"])
@@ -38,20 +38,20 @@ def maker(wharf: Wharf, signer: Signer, canary: str) -> Maker:
 
 
 def sendable(vector: Vector) -> bool:
-    """Whether it gets as far as Python: nginx itself refuses larger fields."""
+    """Tell whether the token reaches the Python services; nginx refuses larger fields."""
     small = len(vector.token) < _GATEWAYS_BYTES
     return small and vector.group != _EXACT and bool(_SENDABLE.fullmatch(vector.token))
 
 
 def sent(api: ApiClient, vector: Vector) -> Answer:
-    """A route of Flask with this token."""
+    """Request a route of Flask with this token."""
     return api.using(vector.token).get("/v1/usage")
 
 
 def wrong(vector: Vector, answer: Answer) -> bool:
-    """Whether the answer is not what the vector says."""
+    """Tell whether the response differs from the vector's result."""
     if vector.result == "valid":
-        # Tickets and tokens without the scope are good, and not for this.
+        # Tickets and tokens without the scope are valid, but do not allow this request.
         return answer.status not in (200, 403) or answer.slug.startswith("token-")
     if vector.result == "acceptable":
         return answer.status not in (200, 401)
@@ -59,7 +59,7 @@ def wrong(vector: Vector, answer: Answer) -> bool:
 
 
 def test_vectors_through_the_gateway(wharf: Wharf, signer: Signer) -> None:
-    """Rows 49 to 59: every vector's token gets the status and kind it should have, none a 5xx."""
+    """Rows 49 to 59: every vector's token gets the right status and problem, and none a 5xx."""
     api = ApiClient(wharf.port)
     with serving(lambda _: Reply(b'{"keys": []}')) as canary:
         vectors = generate.vectors(maker(wharf, signer, canary.url))

@@ -1,4 +1,6 @@
-"""Tokens as the gateway passes them on (rows 49 to 60): in memory, spooled, and Flask's routes."""
+"""Tokens as the gateway passes them on (rows 49 to 60): in memory,
+spooled, and to Flask's routes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants
 from tests.servers.wharf.traces import nothing_stored
 
-# Every way on which a token is looked at.
+# Every way on which Wharf verifies a token.
 WAYS: dict[str, Callable[[ApiClient], Answer]] = {
     "put-in-memory": lambda api: api.put("token", SMALL),
     "put-spooled": lambda api: api.put("token", LARGE),
@@ -36,18 +38,18 @@ NOW = int(time.time())
 
 
 def part(content: object) -> str:
-    """JSON as a part of a token."""
+    """Return JSON, encoded as a part of a token."""
     return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
 def unsigned(signer: Signer) -> str:
-    """A token with the algorithm `none`."""
+    """Return a token with the algorithm `none`."""
     header = {"alg": "none", "typ": "at+jwt", "kid": signer.kid}
     return f"{part(header)}.{part(signer.claims())}."
 
 
 def with_public_key_as_secret(signer: Signer) -> str:
-    """A token signed with HS256 and the public key, which anybody can have."""
+    """Return a token that is signed with HS256 and the public key as its secret."""
     private = serialization.load_pem_private_key(signer.pem, None)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -60,13 +62,13 @@ def with_public_key_as_secret(signer: Signer) -> str:
 
 
 def of_another_issuer(signer: Signer) -> str:
-    """A token with the right key id, signed with another key."""
+    """Return a token with the right key id that is signed with another key."""
     other = rsa.generate_private_key(65537, 2048)
     return jwt.encode(signer.claims(), other, "RS256", {"typ": "at+jwt", "kid": signer.kid})
 
 
 def changed(signer: Signer) -> str:
-    """A token whose claims were changed after signing."""
+    """Return a token whose claims were changed after signing."""
     header, _, signature = signer.token().split(".")
     return f"{header}.{part(signer.claims(tid='demo'))}.{signature}"
 
@@ -96,7 +98,7 @@ TOKENS: dict[str, tuple[str, Callable[[Signer], str | None]]] = {
 
 @pytest.mark.parametrize("kind", TOKENS)
 def test_bad_tokens(wharf: Wharf, api: ApiClient, signer: Signer, kind: str) -> None:
-    """A bad token is a 401 of the same kind, with the same challenge, on every way."""
+    """An invalid token gets a 401 with the same problem and challenge on every way."""
     slug, make = TOKENS[kind]
     bad = api.using(make(signer))
     with nothing_stored(wharf, api.tenant):
@@ -105,7 +107,7 @@ def test_bad_tokens(wharf: Wharf, api: ApiClient, signer: Signer, kind: str) -> 
         assert (way, answer.status, answer.slug) == (way, 401, slug)
         challenge = answer.header("WWW-Authenticate")
         assert challenge.startswith('Bearer realm="wharf"')
-        # RFC 6750 section 3.1: no error code for a request without a credential.
+        # RFC 6750 section 3.1: a request without a credential gets no error code.
         assert ('error="invalid_token"' in challenge) == (slug != "token-missing")
         assert answer.header("Cache-Control") == "no-store"
 
@@ -117,37 +119,39 @@ def test_kinds_differ() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_other_schemes_are_malformed(api: ApiClient, way: str) -> None:
-    """Basic credentials or a bare token where a bearer token belongs are called malformed."""
+    """Other credentials in place of a bearer token get the problem `token-malformed`."""
     for value in ("Basic d2hhcmY6eA==", api.token or "", "Bearer", "Bearer  ", "Bearer a b"):
         answer = WAYS[way](Authorized(api.port, value))
         answer.problem(401, "token-malformed")
 
 
 class Authorized(ApiClient):
-    """A client whose `token` is the whole field."""
+    """A client whose `token` is the value of the whole field."""
 
     def request(self, method: str, target: str, body: Any = None, headers: Any = None) -> Answer:
-        """Sends the field as it is."""
+        """Send the field unchanged."""
         fields = {**(headers or {}), "Authorization": self.token or ""}
         return ApiClient(self.port).request(method, target, body, fields)
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_has_no_case(api: ApiClient, scheme: str) -> None:
-    """The scheme's case and more blanks after it do not matter (RFC 9110 section 11.1)."""
+    """The scheme may have any case and more blanks after it (RFC 9110 section 11.1)."""
     answer = Authorized(api.port, f"{scheme} {api.token}").get("/v1/usage")
     assert answer.status == 200
 
 
 def test_leeway_is_a_minute_at_most(api: ApiClient, signer: Signer) -> None:
-    """A token is good for some seconds after its expiry, and not for two minutes."""
+    """A token is still valid seconds after its expiry, and no longer valid after two minutes."""
     assert api.using(signer.token(exp=int(time.time()) - 5)).get("/v1/usage").status == 200
     late = signer.token(iat=int(time.time()) - 900, exp=int(time.time()) - 120)
     api.using(late).get("/v1/usage").problem(401, "token-expired")
 
 
 def test_a_token_names_one_tenant(api: ApiClient, signer: Signer) -> None:
-    """The tenant of a token is where its files are, whoever the subject is."""
+    """A token accesses the files of its tenant, not those of another tenant
+    with the same subject.
+    """
     api.stored("file")
     same_subject = signer.client(sub="someone")
     assert same_subject.listed() == []
@@ -155,7 +159,7 @@ def test_a_token_names_one_tenant(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_suspended_tenant_gets_no_token(tenants: Tenants, wharf: Wharf) -> None:
-    """Row 60, the part of auth: a suspended tenant's client gets no token until it is resumed."""
+    """Row 60, in auth: a suspended tenant's client gets no token until the tenant is resumed."""
     tenant = tenants.tenant().tenant
     made = tenants.admin.send_json(
         "POST", f"/auth/v1/tenants/{tenant}/clients", {"name": "x", "scopes": ["files:read"]}
@@ -170,7 +174,9 @@ def test_a_suspended_tenant_gets_no_token(tenants: Tenants, wharf: Wharf) -> Non
 
 
 def test_files_tokens_do_not_administer(api: ApiClient, tenants: Tenants) -> None:
-    """A token for files cannot make tenants, and an administrator's can do both."""
+    """A token for files cannot make tenants, and an administrator's token
+    can use files and tenants.
+    """
     answer = api.send_json("POST", "/auth/v1/tenants", {"tenant": "mine"})
     assert answer.status in (401, 403)
     assert tenants.admin.get("/v1/usage").status == 200
@@ -178,7 +184,9 @@ def test_files_tokens_do_not_administer(api: ApiClient, tenants: Tenants) -> Non
 
 
 def test_the_published_keys(wharf: Wharf) -> None:
-    """Row 63: the key set holds public members alone, and the private key's file is 0600."""
+    """Row 63: the key set has only public members, and the file of the
+    private key has mode 0600.
+    """
     keys = ApiClient(wharf.port).get("/.well-known/jwks.json").json()["keys"]
     assert keys
     for key in keys:
@@ -188,7 +196,7 @@ def test_the_published_keys(wharf: Wharf) -> None:
 
 
 def test_unknown_keys_cost_one_fetch(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """Row 52: a hundred unknown key ids make the service ask for the keys once at most."""
+    """Row 52: a hundred unknown key ids make the service fetch the keys at most once."""
 
     def fetches() -> int:
         wanted = "/.well-known/jwks.json"
@@ -199,7 +207,7 @@ def test_unknown_keys_cost_one_fetch(wharf: Wharf, api: ApiClient, signer: Signe
     for number in range(100):
         stranger = api.using(signer.token({"kid": f"unknown-{number}"}))
         stranger.get("/v1/usage").problem(401, "token-signature")
-    # Everything that was asked for is in the log when a later request is.
+    # The access log is in order, so it is complete when a later request is in it.
     marker = {"X-Request-Id": f"marker-{NOW}-{before}"}
     api.get("/v1/usage", marker)
     assert until(lambda: marker["X-Request-Id"] in wharf.log("access"))

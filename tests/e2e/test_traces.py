@@ -1,4 +1,4 @@
-"""The instruments of these tests: a check that cannot fail would prove nothing."""
+"""Tests of the e2e tests' own checks, which must be able to fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.servers.wharf.raw_http import RawConnection, head, until
 def test_a_stored_file_is_noticed(
     wharf: Wharf, api: ApiClient, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is stored shows in the blobs and in the rows of files, events and usage."""
+    """`nothing_stored` notices a stored file by its blob and its rows of
+    files, events and usage.
+    """
     monkeypatch.setattr(traces, "PATIENCE_SECONDS", 0.5)
     with (
         pytest.raises(AssertionError, match="blobs"),
@@ -26,7 +28,7 @@ def test_a_stored_file_is_noticed(
 
 
 def test_a_body_under_way_is_noticed(wharf: Wharf, api: ApiClient) -> None:
-    """A body that nginx is still spooling shows, and is gone when its client is."""
+    """`traces` shows a body that nginx still spools, until its client disconnects."""
     bearer = f"Authorization: Bearer {api.token}"
     with RawConnection(wharf.port) as connection:
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 9000000")

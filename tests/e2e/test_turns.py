@@ -1,4 +1,4 @@
-"""Writes and logins that come faster than their rate wait for their turn, and hold up nobody."""
+"""Writes and logins above their rate, which wait for their turn and delay no other client."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.servers.wharf.people import PASSWORD, make
 from tests.servers.wharf.raw_http import RawAnswer, RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 
-# The last of those that wait has its turn after two minutes; what others do takes far less. And too
-# many are too many still if sending them takes a minute.
+# The last of the waiting requests has its turn after two minutes; the other requests take far less.
+# TOO_MANY exceeds the waiting ones even if sending them takes a minute.
 WAITING, SENT, TOO_MANY = 160, 140, 240
 FORM, CLOSE = "application/x-www-form-urlencoded", "Connection: close"
 
 
 @pytest.fixture(scope="module")
 def paced() -> Iterator[Wharf]:
-    """A Wharf with one write of a credential, and one login of an address, in a second."""
+    """Start a Wharf with one write per credential and one login per address each second."""
     with running(
         WHARF_CREDENTIAL_WRITES_PER_SECOND="1",
         WHARF_CREDENTIAL_WRITES_WAITING=str(WAITING),
@@ -38,12 +38,12 @@ def paced() -> Iterator[Wharf]:
 
 
 def answered(connections: list[RawConnection]) -> int:
-    """How many of them have an answer by now."""
+    """Return how many of the connections have a response."""
     return sum(not connection.silent_for(0.001) for connection in connections)
 
 
 def refused(connection: RawConnection) -> bool:
-    """Whether it has its answer by now, and that is 429."""
+    """Tell whether the connection already has a response, and its status is 429."""
     if connection.silent_for(0.001):
         return False
     return connection.socket.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 429"
@@ -52,7 +52,7 @@ def refused(connection: RawConnection) -> bool:
 def sent(
     wharf: Wharf, stack: ExitStack, *requests: bytes, source: str = "127.0.0.1"
 ) -> list[RawConnection]:
-    """Connections on which the requests of one address are under way."""
+    """Return connections on which the requests of one address have been sent."""
     connections = [stack.enter_context(RawConnection(wharf.port, source)) for _ in requests]
     for connection, request in zip(connections, requests, strict=True):
         connection.send(request)
@@ -60,13 +60,13 @@ def sent(
 
 
 def write(api: ApiClient, number: int) -> bytes:
-    """A small upload."""
+    """Return a small upload."""
     bearer = f"Authorization: Bearer {api.token}"
     return head(f"PUT /v1/files/default/{number} HTTP/1.1", bearer, "Content-Length: 1") + b"x"
 
 
 def login(wharf: Wharf, name: str) -> bytes:
-    """A login of a client."""
+    """Return a login of a client."""
     found = wharf.credentials(name)
     pair = f"{found['client_id']}:{found['client_secret']}".encode()
     body = b"grant_type=client_credentials"
@@ -83,14 +83,14 @@ def login(wharf: Wharf, name: str) -> bytes:
 
 
 def form(path: str, **fields: str) -> bytes:
-    """A form to auth, on a connection that ends with its answer."""
+    """Return a form to auth, on a connection that closes after its response."""
     body = urlencode(fields).encode()
     head_fields = (f"Content-Type: {FORM}", f"Content-Length: {len(body)}", CLOSE)
     return head(f"POST {path} HTTP/1.1", *head_fields) + body
 
 
 def guess(path: str) -> bytes:
-    """A wrong secret in a form."""
+    """Return a form with a wrong secret."""
     return form(
         path,
         grant_type="client_credentials",
@@ -101,23 +101,23 @@ def guess(path: str) -> bytes:
 
 
 def own_secret(wharf: Wharf, name: str) -> dict[str, str]:
-    """Id and secret of a client, as fields of a form."""
+    """Return id and secret of a client, as fields of a form."""
     found = wharf.credentials(name)
     return {"client_id": found["client_id"], "client_secret": found["client_secret"]}
 
 
 def own_login(wharf: Wharf, name: str) -> bytes:
-    """A login of a client by a form; nginx sees no credential of which others came before."""
+    """Return a login of a client by a form, which shows nginx no credential that it could count."""
     return form("/auth/oauth/token", grant_type="client_credentials", **own_secret(wharf, name))
 
 
 def token_of(answer: RawAnswer) -> str:
-    """The access token that was given."""
+    """Return the access token from a response."""
     return str(answer.json()["access_token"])
 
 
 def enter(tenant: str, username: str) -> bytes:
-    """A login of a person."""
+    """Return a login of a person."""
     names = {"tenant": tenant, "username": username, "password": PASSWORD}
     body = json.dumps(names).encode()
     fields = ("Content-Type: application/json", f"Content-Length: {len(body)}", CLOSE)
@@ -125,14 +125,14 @@ def enter(tenant: str, username: str) -> bytes:
 
 
 def ask(wharf: Wharf, request: bytes, source: str) -> RawAnswer:
-    """The answer to one request from an address."""
+    """Return the response to one request from an address."""
     with RawConnection(wharf.port, source) as connection:
         connection.send(request)
         return connection.answers()[-1]
 
 
 def test_writes_of_a_credential_wait(paced: Wharf) -> None:
-    """A flood of writes is neither refused nor let through; reads and others are before it."""
+    """A flood of writes waits without refusals, while reads and other clients are served."""
     signer = Signer(paced)
     flooding = signer.client()
     with ExitStack() as stack:
@@ -141,21 +141,21 @@ def test_writes_of_a_credential_wait(paced: Wharf) -> None:
         assert signer.client().put("key").status == 201
         through = answered(waiting)
         assert through < SENT
-        # Some went through at once, as those of a page that saves a few things.
+        # nginx lets a small burst through immediately, for pages that save several files.
         assert until(lambda: answered(waiting) > 0)
 
 
 def test_more_writes_than_may_wait_are_refused(paced: Wharf) -> None:
-    """Of more writes than may wait the rest is 429, by nginx."""
+    """nginx refuses writes above the number that may wait with 429."""
     flooding = Signer(paced).client()
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(write(flooding, number) for number in range(TOO_MANY)))
-        # Which of them are too many is up to the order in which nginx's processes take them.
+        # The order in which nginx's processes accept them decides which writes are too many.
         assert until(lambda: any(refused(connection) for connection in waiting))
 
 
 def test_logins_of_an_address_wait(paced: Wharf) -> None:
-    """A flood of logins does not come to the service at once; requests without a secret do."""
+    """A flood of logins waits in nginx, while requests without a secret are served."""
     with ExitStack() as stack:
         waiting = sent(paced, stack, *[login(paced, "demo")] * SENT)
         assert ApiClient(paced.port).get("/auth/readyz").status == 200
@@ -164,7 +164,7 @@ def test_logins_of_an_address_wait(paced: Wharf) -> None:
 
 
 def test_secrets_of_an_address_wait(paced: Wharf) -> None:
-    """Introspections and revocations come at the rate of logins, with a secret in a form, too."""
+    """Introspections and revocations have the rate of logins, also with a secret in a form."""
     ways = (guess("/auth/oauth/introspect"), guess("/auth/oauth/revoke"))
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(ways * (SENT // 2)), source="127.0.0.5")
@@ -173,7 +173,7 @@ def test_secrets_of_an_address_wait(paced: Wharf) -> None:
 
 
 def test_secrets_hold_up_nobody(paced: Wharf) -> None:
-    """During wrong secrets from several addresses all else of auth is served, logins included."""
+    """Wrong secrets from several addresses delay no other request to auth, logins included."""
     admin, demo = own_login(paced, "admin"), own_login(paced, "demo")
     ada = make(ApiClient(paced.port, token_of(ask(paced, admin, "127.0.0.8"))), "demo")
     person = enter("demo", ada.username)
@@ -194,7 +194,7 @@ def test_secrets_hold_up_nobody(paced: Wharf) -> None:
 
 
 def test_logins_step_back(paced: Wharf) -> None:
-    """Where processors are scarce, whoever verifies secrets has less of them than files have."""
+    """The processes of auth have a lower CPU priority than those of upload and nginx."""
 
     def priorities(name: str) -> set[int]:
         return {os.getpriority(os.PRIO_PROCESS, pid) for pid in paced.processes(f"{name}.log")}

@@ -1,4 +1,6 @@
-"""Bodies that say no length (ADR 58): the gateway takes no more of one than admission has said."""
+"""Bodies without a length (ADR 58), of which the gateway accepts only
+as much as admission allows.
+"""
 
 from __future__ import annotations
 
@@ -17,41 +19,41 @@ from tests.servers.wharf.traces import nothing_stored, traces
 
 LIMIT = 1000
 CHUNKED = "Transfer-Encoding: chunked"
-# What a form may have beside its one file.
+# A form may have a mebibyte of other parts in addition to its only file.
 FORM_LIMIT = LIMIT + (1 << 20)
 EVERYTHING_OF_A_BUCKET = {"v": 1, "own": [["default", "", "rwdl"]], "s": "files:write"}
 TUS = ("Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream")
 
 
 def put(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A PUT with a token."""
+    """Return the request line and fields of a PUT with a token."""
     return ("PUT /v1/files/narrow/a HTTP/1.1", f"Authorization: Bearer {api.token}")
 
 
 def put_by_ticket(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A PUT with a ticket in its address."""
+    """Return the request line of a PUT with a ticket in its address."""
     return (f"PUT /u/{ticket}/a HTTP/1.1",)
 
 
 def form_by_ticket(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A form with a ticket in its address."""
+    """Return the request line and fields of a form with a ticket in its address."""
     return (f"POST /u/{ticket} HTTP/1.1", f"Content-Type: {CONTENT_TYPE}")
 
 
 def part(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A PUT that begins a file in parts."""
+    """Return the request line and fields of a PUT that begins a file in parts."""
     return (*put(api, ticket), "Upload-Complete: ?0", "Content-Type: application/partial-upload")
 
 
 def creation(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A tus upload that is created with its first bytes."""
+    """Return the request line and fields of a tus upload that is created with its first bytes."""
     fields = (f"Upload-Length: {LIMIT}", "Upload-Metadata: key YQ==,bucket bmFycm93")
     bearer = f"Authorization: Bearer {api.token}"
     return ("POST /v1/uploads HTTP/1.1", bearer, *TUS, *fields)
 
 
 def patch(api: ApiClient, ticket: str) -> tuple[str, ...]:
-    """A PATCH of a tus upload."""
+    """Create a tus upload, and return the request line and fields of its PATCH."""
     fields = {
         "Tus-Resumable": "1.0.0",
         "Upload-Length": str(LIMIT),
@@ -65,7 +67,7 @@ def patch(api: ApiClient, ticket: str) -> tuple[str, ...]:
 
 
 def under_way(wharf: Wharf, tenant: str) -> int:
-    """How many bodies of a tenant have room reserved."""
+    """Return how many bodies of a tenant have a reservation."""
     (path,) = (wharf.data / "upload").glob("under_way-*.db")
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         found = database.execute(
@@ -92,7 +94,9 @@ def test_a_body_is_cut_while_it_comes(
     way: Callable[[ApiClient, str], tuple[str, ...]],
     limit: int,
 ) -> None:
-    """Twice the limit is never taken: a 413 comes before the body ends, and nothing stays."""
+    """A body without a length over the limit gets a 413 before its end, and
+    leaves nothing behind.
+    """
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": LIMIT})
     ticket = signer.token(
         tid=api.tenant,
@@ -111,7 +115,7 @@ def test_a_body_is_cut_while_it_comes(
 
 
 def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """A body is cut by what is left of its tenant's quota, and one that fits is stored."""
+    """A body without a length may use the rest of its tenant's quota, and is cut above it."""
     set_limits(signer, api.tenant, max_bytes=100_000)
     api.stored("first", bytes(90_000))
     request = head(
@@ -121,7 +125,7 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
         connection.send(request + b"5000\r\n" + bytes(0x5000))
         (answer,) = connection.answers()
     assert (answer.status, answer.json()["limit_bytes"]) == (413, 10_000)
-    # Whoever does not reach everything is not told what is left.
+    # A client with narrow grants does not learn how much of the quota is left.
     assert until(lambda: under_way(wharf, api.tenant) == 0)
     narrow = signer.token(tid=api.tenant, scope="files:write", grants=EVERYTHING_OF_A_BUCKET)
     request = head("PUT /v1/files/default/a HTTP/1.1", f"Authorization: Bearer {narrow}", CHUNKED)
@@ -139,7 +143,7 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
 def test_room_ends_with_requests_that_the_service_never_hears_of(
     wharf: Wharf, api: ApiClient
 ) -> None:
-    """Bodies that were cut, and clients that left, with a length or without, keep no room."""
+    """Bodies that are cut, and clients that disconnect, leave no reservation behind."""
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": LIMIT})
     for way in (put, patch):
         line, *fields = way(api, "")
@@ -157,7 +161,7 @@ def test_room_ends_with_requests_that_the_service_never_hears_of(
 
 @pytest.mark.parametrize("path", ["/v1/buckets/default", "/auth/oauth/token", "/v1/uploads/x"])
 def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None:
-    """Elsewhere a body that says no length is cut where one that says its length is refused."""
+    """On other routes a body without a length is cut at the limit for bodies with a length."""
     bearer = f"Authorization: Bearer {api.token}"
     with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
         connection.send(head(f"DELETE {path} HTTP/1.1", bearer, CHUNKED))
@@ -167,7 +171,7 @@ def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None
 
 
 def test_a_form_that_fits(api: ApiClient) -> None:
-    """A form that says no length is stored as one that says it."""
+    """A form without a length is stored like a form with one."""
     body = multipart_body(file_part("b.txt", SMALL))
     assert api.post_body(iter([body[:10], body[10:]])).status == 201
     assert api.file("b.txt").body == SMALL

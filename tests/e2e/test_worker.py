@@ -1,4 +1,4 @@
-"""What the worker does by itself: expired files, tenants that are gone, receivers of signals."""
+"""The worker's background work: expired files, deleted tenants, receivers of signals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ for name, receiver in receivers.items():
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the receivers write what they are told."""
+    """Return the path of the file in which the receivers write what they receive."""
     folder = tmp_path_factory.mktemp("receivers")
     (folder / "noting_receivers.py").write_text(RECEIVERS)
     return folder / "notes"
@@ -43,7 +43,9 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def busy(notes: Path) -> Iterator[Wharf]:
-    """A Wharf whose worker comes every second and removes at once, with receivers of signals."""
+    """Start a Wharf with receivers of signals, whose worker runs every
+    second without grace times.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(notes.parent))
         with running(
@@ -57,12 +59,12 @@ def busy(notes: Path) -> Iterator[Wharf]:
 
 
 def told(notes: Path) -> list[str]:
-    """What the receivers were told, in order."""
+    """Return the signals that the receivers have received, in order."""
     return notes.read_text().splitlines() if notes.exists() else []
 
 
 def test_receivers_are_told_in_both_processes(busy: Wharf, notes: Path) -> None:
-    """Uploads, refusals and deletions are told by the service, expiry by the worker, once each."""
+    """The service sends signals for uploads, refusals and deletions, and the worker for expiry."""
     api = Signer(busy).client()
     bucket = {"expire_after_seconds": 1, "max_file_bytes": len(LARGE)}
     assert api.send_json("PUT", "/v1/buckets/brief", bucket).status == 201
@@ -84,7 +86,7 @@ def test_receivers_are_told_in_both_processes(busy: Wharf, notes: Path) -> None:
 
 
 def test_a_deleted_tenant_leaves_nothing(busy: Wharf) -> None:
-    """After its grace time nothing of a deleted tenant is kept, and nothing of others is lost."""
+    """After its grace time a deleted tenant has no data left, and other tenants keep theirs."""
     tenants = Tenants(busy)
     gone, kept = tenants.tenant(), tenants.tenant()
     for api in (gone, kept):
@@ -101,7 +103,7 @@ def test_a_deleted_tenant_leaves_nothing(busy: Wharf) -> None:
 
 
 def test_small_pictures(busy: Wharf) -> None:
-    """With the bytes of a deleted file go its pictures: nobody finds them on the disk later."""
+    """The worker deletes a file's small pictures together with its bytes."""
     folder = busy.data / "pictures" / "native"
     api = Signer(busy).client()
     before = set(folder.rglob("*"))
@@ -110,7 +112,7 @@ def test_small_pictures(busy: Wharf) -> None:
         assert api.file(f"a.jpg?w={width}").status == 200
 
     def new() -> set[Path]:
-        """The pictures that are kept; nginx names a file a moment after its answer."""
+        """Return the cached pictures; nginx names a cache file shortly after its response."""
         return {path for path in set(folder.rglob("*")) - before if path.is_file()}
 
     assert until(lambda: len(new()) == 2, SECONDS)

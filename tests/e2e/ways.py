@@ -1,6 +1,6 @@
-"""Every way in which a file can come; `test_guarantees.py` walks them.
+"""Every way in which a client can store a file, for `test_guarantees.py`.
 
-A way that is new gets a row in `WAYS`.
+A new way needs a row in `WAYS`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OVERRIDE = {"X-HTTP-Method-Override": "PATCH"}
 
 @dataclass(frozen=True)
 class Sender:
-    """One client of a tenant, and whoever has got tickets from it."""
+    """One client of a tenant, and a client that uses tickets of the first one."""
 
     api: ApiClient
     signer: Signer
@@ -37,11 +37,13 @@ class Sender:
 
     @property
     def anyone(self) -> ApiClient:
-        """Somebody without a credential in the header."""
+        """Return a client without a credential in the header."""
         return self.api.using(None)
 
     def ticket(self, **rules: Any) -> str:
-        """The one ticket with these rules, for `in/` unless they name a key."""
+        """Return the ticket with these rules, by default for `in/`; equal rules
+        get the same ticket.
+        """
         named = rules or {"prefix": FOLDER}
         return self._tickets.setdefault(
             repr(named),
@@ -52,20 +54,20 @@ class Sender:
 
 
 class Send(Protocol):
-    """Sends a file, and returns the last answer, or the first refusal."""
+    """A function that sends a file, and returns the last response, or the first refusal."""
 
     def __call__(
         self, sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
     ) -> Answer:
-        """`first` goes with the request that says which file it is, `brings` with its bytes."""
+        """Send `first` with the request that names the file, and `brings` with its bytes."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a file comes. `operations` are those of OpenAPI, `protocol` the label of the metrics.
+    """A way to store a file: `operations` of OpenAPI, and `protocol`, the label in the metrics.
 
-    `replaces`: a file that is there gives way. `message`: the bytes of which Content-Digest and
-    Repr-Digest are.
+    `replaces` says whether the way replaces an existing file. `message` returns the bytes that
+    Content-Digest and Repr-Digest cover.
     """
 
     send: Send
@@ -77,7 +79,7 @@ class Way:
 
 
 def put(fields: Mapping[str, str], *, chunked: bool = False) -> Send:
-    """`PUT` of a file."""
+    """Send a `PUT` of the file."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         body = iter([content]) if chunked else content
@@ -87,7 +89,7 @@ def put(fields: Mapping[str, str], *, chunked: bool = False) -> Send:
 
 
 def put_by_ticket(fields: Mapping[str, str], *, key: bool = False, header: bool = False) -> Send:
-    """`PUT` with a ticket for a folder or for a key, in the header or in the address."""
+    """Send a `PUT` with a ticket for a folder or for a key, in the header or in the address."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         sent = {**fields, **first, **brings}
@@ -101,7 +103,9 @@ def put_by_ticket(fields: Mapping[str, str], *, key: bool = False, header: bool 
 
 
 def in_parts(begin: Callable[[Sender, str], tuple[ApiClient, str]], method: str = "PATCH") -> Send:
-    """The IETF protocol with an empty beginning; `begin` says who puts what where."""
+    """Send an empty PUT by the IETF protocol, then the bytes; `begin`
+    returns client and address.
+    """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         api, address = begin(sender, name)
@@ -123,7 +127,9 @@ def in_parts(begin: Callable[[Sender, str], tuple[ApiClient, str]], method: str 
 def bytes_first(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """The IETF protocol with all bytes in the first request, which does not say that they are."""
+    """Send all bytes in the first request of the IETF protocol, then say in
+    a second one that it is all.
+    """
     begun = sender.api.put(name, content, {"Upload-Complete": "?0", **first, **brings})
     if begun.status != 201:
         return begun
@@ -137,17 +143,17 @@ def bytes_first(
 
 
 def form_of(name: str, content: bytes) -> bytes:
-    """A form that replaces what is there."""
+    """Return a form that replaces an existing file."""
     return multipart_body(field_part("on_conflict", "replace"), file_part(name, content))
 
 
 def adding_form_of(name: str, content: bytes) -> bytes:
-    """A form that says nothing of what is there."""
+    """Return a form without a choice for an existing file."""
     return multipart_body(file_part(name, content))
 
 
 def form(body: Callable[[str, bytes], bytes]) -> Send:
-    """A form; `body` makes it."""
+    """Send a form, which `body` makes."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         return sender.api.post_body(body(name, content), {**first, **brings})
@@ -156,7 +162,7 @@ def form(body: Callable[[str, bytes], bytes]) -> Send:
 
 
 def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
-    """A form with a ticket for a folder or for a key, in the header or in the address."""
+    """Send a form with a ticket for a folder or for a key, in the header or in the address."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         ticket = sender.ticket(key=f"{FOLDER}{name}") if key else sender.ticket()
@@ -170,13 +176,14 @@ def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
 
 
 def slices(*, ticket: bool = False) -> Send:
-    """Two slices of dropzone; digests are of the last form, all other fields go with both."""
+    """Send two slices of dropzone; digests go with the last one, and all other fields with both."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         sent = {"Content-Type": CONTENT_TYPE, **first, **brings}
         digests = [field for field in sent if field.endswith("-Digest")]
         early = {field: value for field, value in sent.items() if field not in digests}
-        # Who tells a digest knows the form; any other file gets an identifier of its own.
+        # A caller with a digest needs the file name as identifier; any other file gets a random
+        # one.
         uuid = name if digests else str(uuid4())
         api, address = sender.api, "/v1/files/default"
         if ticket:
@@ -193,7 +200,7 @@ def slices(*, ticket: bool = False) -> Send:
 def tus_at_once(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """tus, creation with upload."""
+    """Send a tus creation with upload."""
     fields = {**first, **brings}
     return Tus(sender.api).create(
         len(content), content, fields, filename=name, on_conflict="replace"
@@ -201,7 +208,7 @@ def tus_at_once(
 
 
 def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = True) -> Send:
-    """tus, creation and one request with the bytes; `chooses`: it says what is replaced."""
+    """Send a tus creation, then the bytes; with `chooses` the creation asks to replace a file."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         tus = Tus(sender.anyone.using(sender.ticket()) if ticket else sender.api)
@@ -219,7 +226,7 @@ def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = T
 def tus_joined(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """tus, one partial upload and the final one."""
+    """Send one partial tus upload and the final one."""
     tus = Tus(sender.api)
     part = tus.create(len(content), headers={"Upload-Concat": "partial"}).header("Location")
     patched = tus.patch(part, 0, content, brings)

@@ -1,4 +1,4 @@
-"""A client that speaks tus."""
+"""A tus client for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from tests.servers.wharf.tus_client import Tus
 
 @pytest.fixture
 def tus(api: ApiClient) -> Tus:
-    """The test's own client, speaking tus."""
+    """Return a tus client with the test's own tenant."""
     return Tus(api)

@@ -1,4 +1,4 @@
-"""The extension Checksum: a request's bytes are kept only when they are the ones announced."""
+"""The extension Checksum, which keeps a request's bytes only if they match their checksum."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.servers.wharf.tus_client import Tus
 
 
 def checksum(algorithm: str, content: bytes) -> dict[str, str]:
-    """`Upload-Checksum` of some bytes."""
+    """Return the field `Upload-Checksum` for some bytes."""
     digest = hashlib.new(algorithm, content, usedforsecurity=False).digest()
     return {"Upload-Checksum": f"{algorithm} {base64.b64encode(digest).decode()}"}
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_right_bytes(tus: Tus, api: ApiClient, algorithm: str) -> None:
-    """Bytes with the announced checksum are kept."""
+    """Bytes with the announced checksum are stored."""
     content = os.urandom(5_000_000)
     address = tus.created(len(content), filename="sum.bin")
     half = len(content) // 2
@@ -34,7 +34,7 @@ def test_right_bytes(tus: Tus, api: ApiClient, algorithm: str) -> None:
 
 
 def test_wrong_bytes_are_thrown_away(tus: Tus, api: ApiClient) -> None:
-    """A mismatch is 460, the upload stays where it was, and goes on with the right bytes."""
+    """Bytes with a wrong checksum get 460, and the upload continues at the offset before them."""
     content = os.urandom(6_000_000)
     address = tus.created(len(content), filename="again.bin")
     assert tus.patch(address, 0, content[:4_000_000]).status == 204
@@ -46,13 +46,15 @@ def test_wrong_bytes_are_thrown_away(tus: Tus, api: ApiClient) -> None:
     assert tus.patch(address, 4_000_000, good, checksum("sha1", good)).status == 204
     stored = api.file("again.bin")
     assert stored.body == content
-    # The digest is that of what is there, not of what was thrown away.
+    # The digest covers the stored bytes only, not the discarded ones.
     expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
     assert stored.header("Repr-Digest") == f"sha-256=:{expected}:"
 
 
 def test_half_of_a_checked_request_is_nothing(tus: Tus) -> None:
-    """When the connection breaks, bytes that cannot be verified any more are not kept."""
+    """Bytes of a request with a checksum are discarded when the connection
+    breaks before their end.
+    """
     content = os.urandom(1_000_000)
     address = tus.created(len(content))
     field = checksum("sha1", content)["Upload-Checksum"]
@@ -69,7 +71,7 @@ def test_half_of_a_checked_request_is_nothing(tus: Tus) -> None:
 
 @pytest.mark.parametrize("value", ["crc32 AAAA", "sha1", "sha1 !!", "sha1 AAAA", "sha256"])
 def test_unknown_checksums(tus: Tus, value: str) -> None:
-    """An algorithm that is not offered, or no checksum of it, is 400."""
+    """An unsupported algorithm or an invalid checksum gets a 400."""
     address = tus.created(3)
     answer = tus.patch(address, 0, b"123", {"Upload-Checksum": value})
     answer.problem(400, "malformed-request")

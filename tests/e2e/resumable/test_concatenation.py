@@ -1,4 +1,4 @@
-"""The extension Concatenation: parts that come side by side, joined to one file."""
+"""The extension Concatenation: parallel partial uploads that are joined to one file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ PARTIAL = {"Upload-Concat": "partial"}
 
 
 def partial(tus: Tus, length: int) -> str:
-    """The address of a new partial upload."""
+    """Return the address of a new partial upload."""
     answer = tus.create(length, headers=PARTIAL)
     assert answer.status == 201, answer.body
     return answer.header("Location")
 
 
 def final(parts: list[str]) -> dict[str, str]:
-    """The header fields that create a final upload."""
+    """Return the header fields that create a final upload."""
     return {"Upload-Concat": "final;" + " ".join(parts), "Upload-Length": ""}
 
 
 def test_parts_become_one_file(tus: Tus, api: ApiClient) -> None:
-    """Parts that came at the same time are joined in the order of the final upload."""
+    """Partial uploads that arrive in parallel are joined in the order that
+    the final upload names.
+    """
     pieces = [os.urandom(700_000) for _ in range(4)]
     parts = [partial(tus, len(piece)) for piece in pieces]
     with ThreadPoolExecutor(4) as pool:
@@ -40,7 +42,9 @@ def test_parts_become_one_file(tus: Tus, api: ApiClient) -> None:
 
 
 def test_unfinished_parts(tus: Tus, api: ApiClient) -> None:
-    """A final upload may be created before its parts are there, and is complete with the last."""
+    """A final upload may be created before its parts are complete, and ends
+    with the last of them.
+    """
     parts = [partial(tus, 3), partial(tus, 3)]
     answer = tus.create(0, headers=final(parts), filename="early.bin")
     assert answer.status == 201, answer.body
@@ -56,14 +60,14 @@ def test_unfinished_parts(tus: Tus, api: ApiClient) -> None:
 
 
 def test_a_final_upload_takes_no_bytes(tus: Tus) -> None:
-    """PATCH of a final upload is 403."""
+    """A PATCH of a final upload gets a 403."""
     parts = [partial(tus, 3)]
     answer = tus.create(0, headers=final(parts), filename="f")
     tus.patch(answer.header("Location"), 0, b"x").problem(403, "final-upload")
 
 
 def test_only_own_parts(tus: Tus, signer: Signer) -> None:
-    """Parts of another tenant cannot be joined: they do not exist."""
+    """Parts of another tenant cannot be joined, and get a 404."""
     other = Tus(signer.client())
     part = partial(other, 3)
     assert other.patch(part, 0, b"abc").status == 204
@@ -71,6 +75,6 @@ def test_only_own_parts(tus: Tus, signer: Signer) -> None:
 
 
 def test_partial_uploads_say_so(tus: Tus) -> None:
-    """HEAD of a partial upload tells that it is one."""
+    """HEAD of a partial upload returns `Upload-Concat: partial`."""
     address = partial(tus, 3)
     assert tus.head(address).header("Upload-Concat") == "partial"

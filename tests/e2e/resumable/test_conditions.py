@@ -1,4 +1,4 @@
-"""Conditions of uploads by tus: which file a name means, and when it is decided."""
+"""Conditions of tus uploads: which file a name refers to, and when Wharf checks a condition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers.wharf.tus_client import Tus, metadata
 
 
 def test_if_match_replaces(tus: Tus, api: ApiClient) -> None:
-    """With If-Match the file that is named gives way, also where nothing says so otherwise."""
+    """An upload with `If-Match` replaces the named file, even without `on_conflict=replace`."""
     etag = api.stored("a.txt", b"there")["etag"]
     address = tus.create(3, headers={"If-Match": etag}, filename="a.txt").header("Location")
     assert tus.patch(address, 0, b"new").status == 204
@@ -19,14 +19,16 @@ def test_if_match_replaces(tus: Tus, api: ApiClient) -> None:
 
 
 def test_if_match_and_another_name(tus: Tus, api: ApiClient) -> None:
-    """With If-Match a file that is to get another name is refused: it would replace none."""
+    """A creation with `If-Match` and `on_conflict=rename` is refused,
+    because it would replace no file.
+    """
     api.stored("a.txt", b"there")
     answer = tus.create(3, headers={"If-Match": "*"}, filename="a.txt", on_conflict="rename")
     assert answer.problem(422, "unprocessable")["field"] == "on_conflict"
 
 
 def test_if_match_with_a_ticket_that_adds(tus: Tus, api: ApiClient, signer: Signer) -> None:
-    """A ticket that replaces nothing is refused with If-Match, and adds no second file."""
+    """A ticket that may not replace files is refused with `If-Match`, and stores no second file."""
     api.stored("in/a.txt", b"there")
     rules = {"bucket": "default", "prefix": "in/"}
     ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
@@ -46,7 +48,9 @@ REFUSED = {
 @pytest.mark.parametrize("which", REFUSED)
 @pytest.mark.parametrize("concat", [False, True])
 def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat: bool) -> None:
-    """What the file that is there forbids is refused before the bytes, and reserves nothing."""
+    """A creation that an existing file forbids is refused before the bytes,
+    and reserves nothing.
+    """
     condition, said, status, slug = REFUSED[which]
     api.stored("a.txt", b"there")
     if concat:
@@ -55,13 +59,15 @@ def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat
     before = api.used()
     tus.create(9, None, condition, filename="a.txt", **said).problem(status, slug)
     assert api.used() == before
-    # It may be the first try of this very request that has stored the file.
+    # An earlier try of the same request may have stored the file.
     again = {**condition, "Idempotency-Key": "once"}
     assert tus.create(9, None, again, filename="a.txt", **said).status == 201
 
 
 def test_parts_have_no_conditions(tus: Tus, api: ApiClient) -> None:
-    """A part becomes no file: what its creation says of one is decided where they are joined."""
+    """A partial upload may have conditions for the final file, which are
+    not checked at its creation.
+    """
     api.stored("a.txt", b"there")
     partial = {
         "Upload-Concat": "partial",

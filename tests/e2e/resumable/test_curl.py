@@ -1,4 +1,4 @@
-"""curl, for both protocols, as docs and scripts use it."""
+"""Uploads with curl by both protocols, as docs and scripts use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZE, HALF = 2_000_000, 1_000_000
 
 @dataclass
 class Curl:
-    """curl with this client's token; `port` may be a proxy's."""
+    """Runs curl with this client's token; `port` may belong to a proxy."""
 
     api: ApiClient
     folder: Path
@@ -29,7 +29,9 @@ class Curl:
     def __call__(
         self, method: str, target: str, *headers: str, body: Path | None = None, code: int = 0
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, header fields (in small letters) and body of the answer."""
+        """Run curl, and return status, header fields (names in lower case) and
+        body of the response.
+        """
         output, fields = self.folder / "answer", self.folder / "fields"
         output.unlink(missing_ok=True)
         words = ["curl", "-sS", "-o", str(output), "-D", str(fields), "-w", "%{http_code}"]
@@ -54,12 +56,14 @@ class Curl:
 
 @pytest.fixture
 def curl(api: ApiClient, tmp_path: Path) -> Curl:
-    """curl of this test's tenant."""
+    """Return curl for this test's tenant."""
     return Curl(api, tmp_path, api.port)
 
 
 def test_tus(curl: Curl) -> None:
-    """Creation, a chunk, a connection that breaks, the offset, the rest."""
+    """curl can create a tus upload, query its offset after a broken
+    connection, and send the rest.
+    """
     content = os.urandom(SIZE)
     tus = "Tus-Resumable: 1.0.0"
     named = f"Upload-Metadata: {metadata(filename='curl.bin')}"
@@ -72,7 +76,7 @@ def test_tus(curl: Curl) -> None:
     with cutting(curl.api.port) as proxy:
         proxy.cuts = [HALF]
         broken = Curl(curl.api, curl.folder, proxy.port)
-        # 52: the server answered nothing; 55 and 56: sending and receiving failed.
+        # 52: the server sent no response; 55 and 56: sending and receiving failed.
         with pytest.raises(AssertionError, match=r"curl: \((52|55|56)\)"):
             broken("PATCH", address, *patch, "Upload-Offset: 0", "Expect:", body=whole)
     status, fields, _ = curl("HEAD", address, tus)
@@ -88,7 +92,9 @@ def test_tus(curl: Curl) -> None:
 
 
 def test_ietf(curl: Curl) -> None:
-    """Careful creation, half of the file, the offset, the other half with the end."""
+    """curl can create an IETF upload, send half of a file, query the
+    offset, and send the other half.
+    """
     content = os.urandom(SIZE)
     first, second = curl.folder / "first", curl.folder / "second"
     first.write_bytes(content[:HALF])
@@ -115,7 +121,7 @@ def test_ietf(curl: Curl) -> None:
 
 
 def test_ietf_ends_with_nothing(curl: Curl) -> None:
-    """The last request may bring no bytes, whether the length was announced or not."""
+    """The last request of an IETF upload may have no bytes, with or without an announced length."""
     piece, nothing = curl.folder / "piece", curl.folder / "nothing"
     piece.write_bytes(b"12345")
     nothing.write_bytes(b"")
@@ -125,7 +131,7 @@ def test_ietf_ends_with_nothing(curl: Curl) -> None:
         _, fields, _ = curl("PUT", target, "Upload-Complete: ?0", "Content-Length: 0", *more)
         address = fields["location"]
         curl("PATCH", address, patch, "Upload-Offset: 0", "Upload-Complete: ?0", body=piece)
-        for _ in range(2):  # the second time its answer was lost
+        for _ in range(2):  # the client repeats the request as if it had lost the response
             status, fields, body = curl(
                 "PATCH", address, patch, "Upload-Offset: 5", "Upload-Complete: ?1", body=nothing
             )
@@ -135,7 +141,7 @@ def test_ietf_ends_with_nothing(curl: Curl) -> None:
 
 
 def test_checksum(curl: Curl) -> None:
-    """A wrong checksum is 460 with a problem document."""
+    """A wrong checksum gets a 460 with a problem document."""
     tus = "Tus-Resumable: 1.0.0"
     _, fields, _ = curl("POST", "/v1/uploads", tus, "Upload-Length: 3", "Upload-Metadata: key YQ==")
     piece = curl.folder / "piece"

@@ -1,4 +1,4 @@
-"""Connections that break, again and again."""
+"""Connections that break many times during one upload."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SIZE = 24_000_000
 
 
 def finished(tus: Tus, address: str, content: bytes) -> bool:
-    """Goes on from where the upload is, as clients do."""
+    """Continue the upload at its offset, as clients do, and return whether that succeeds."""
     offset = tus.offset(address)
     return tus.patch(address, offset, content[offset:]).status == 204
 
 
 def test_two_hundred_cuts(tus: Tus, api: ApiClient) -> None:
-    """However often and wherever the connection breaks, the file that arrives is the one sent."""
+    """A file whose upload breaks two hundred times at random offsets is stored exactly as sent."""
     chance = random.Random(20_261_120)
     content = chance.randbytes(SIZE)
     address = tus.created(SIZE, filename="cut.bin")
@@ -31,7 +31,7 @@ def test_two_hundred_cuts(tus: Tus, api: ApiClient) -> None:
             break
         sent = min(left - 1, chance.randrange(1, 2 * SIZE // CUTS))
         tus.cut(address, offset, left, content[offset : offset + sent])
-    # The last request that was cut may still be on its way: then this offset is an old one.
+    # The last cut request may still be processed, and the offset may thus be outdated.
     assert until(lambda: finished(tus, address, content))
     found = api.get("/v1/metadata/default/cut.bin").json()
     assert found["sha256"] == hashlib.sha256(content).hexdigest()

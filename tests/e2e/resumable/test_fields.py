@@ -1,4 +1,4 @@
-"""Header fields that the protocols ask for, on answers of every kind."""
+"""Header fields that the protocols require on responses of every kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IETF = {"Content-Type": "application/partial-upload", "Upload-Complete": "?0"}
 
 
 def refusals(tus: Tus, signer: Signer) -> dict[int, Answer]:
-    """Answers that refuse, by status."""
+    """Return refusals of tus requests, by status."""
     address, anyone = tus.created(10), Tus(tus.api.using(None))
     tus.patch(address, 0, b"12345")
     wrong = {"Upload-Checksum": "sha1 " + "A" * 27 + "="}
@@ -34,14 +34,16 @@ def refusals(tus: Tus, signer: Signer) -> dict[int, Answer]:
 
 
 def test_the_version_is_on_every_answer(tus: Tus, signer: Signer) -> None:
-    """Tus-Resumable is on all answers to clients of tus, refusals included."""
+    """Every response to a tus client has Tus-Resumable, refusals included."""
     for status, answer in refusals(tus, signer).items():
         assert answer.status == status, (status, answer.body)
         assert answer.header("Tus-Resumable") == "1.0.0"
 
 
 def test_another_version(tus: Tus) -> None:
-    """Another version is 412 with the one that is spoken, for each verb and before any body."""
+    """An unsupported version gets a 412 with the supported one, for each
+    verb and before any body.
+    """
     address = tus.created(10)
     old = {"Tus-Resumable": "0.2.2"}
     for answer in (
@@ -56,7 +58,7 @@ def test_another_version(tus: Tus) -> None:
 
 
 def test_when_it_expires(tus: Tus) -> None:
-    """Upload-Expires is on every answer about an upload that expires, wrong offsets included."""
+    """Every response about an upload that expires has Upload-Expires, also for a wrong offset."""
     created = tus.create(10)
     address = created.header("Location")
     parts = tus.create(5, headers={"Upload-Concat": "partial"})
@@ -73,7 +75,7 @@ def test_when_it_expires(tus: Tus) -> None:
 
 
 def test_final_uploads_say_what_they_are(tus: Tus) -> None:
-    """HEAD of a final upload names its parts and, when it is complete, offset and length."""
+    """HEAD of a final upload names its parts and, once it is complete, its offset and length."""
     address = tus.create(3, headers={"Upload-Concat": "partial"}).header("Location")
     joining = f"final;{address}"
     fields = {"Upload-Concat": joining, "Upload-Length": ""}
@@ -90,7 +92,7 @@ def test_final_uploads_say_what_they_are(tus: Tus) -> None:
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_looking_as_the_ietf_says(api: ApiClient, method: str) -> None:
-    """HEAD and GET tell offset, state, length and limits, and are not to be cached."""
+    """HEAD and GET return offset, state, length and limits, and forbid caching."""
     headers = {"Upload-Complete": "?0", "Upload-Length": "10"}
     address = api.put("looked-at", b"", headers).header("Location")
     answer = api.request(method, address)
@@ -103,7 +105,7 @@ def test_looking_as_the_ietf_says(api: ApiClient, method: str) -> None:
 
 
 def test_limits_with_a_refusal(api: ApiClient) -> None:
-    """A 413 of the IETF protocol says in Upload-Limit what would be taken: the bucket's size."""
+    """A 413 of the IETF protocol states the bucket's size limit in Upload-Limit."""
     assert api.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 100}).status == 201
     large = {"Upload-Complete": "?0", "Upload-Length": "101"}
     answer = api.put("a", b"", large, bucket="small")
@@ -118,7 +120,7 @@ def test_limits_with_a_refusal(api: ApiClient) -> None:
 
 
 def test_the_limit_is_the_buckets(api: ApiClient) -> None:
-    """What the bucket takes, not what the service could, is told with the creation."""
+    """The response to a creation states the size limit of the bucket instead of the service's."""
     assert api.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 100}).status == 201
     answer = api.put("a", b"", {"Upload-Complete": "?0"}, bucket="small")
     assert "max-size=100" in answer.header("Upload-Limit")

@@ -1,4 +1,4 @@
-"""`HEAD`, `DELETE` and `OPTIONS` of uploads."""
+"""`HEAD`, `DELETE` and `OPTIONS` of tus uploads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.servers.wharf.tus_client import TUS, Tus, metadata
 
 
 def test_head_says_how_far(tus: Tus) -> None:
-    """HEAD tells offset, length and metadata, and must not be cached."""
+    """HEAD returns offset, length and metadata, and forbids caching."""
     address = tus.created(10, filename="a.txt", extra="é")
     assert tus.patch(address, 0, b"123").status == 204
     answer = tus.head(address)
@@ -19,7 +19,9 @@ def test_head_says_how_far(tus: Tus) -> None:
 
 
 def test_head_of_a_complete_upload(tus: Tus) -> None:
-    """A client that missed the last answer learns that all is there."""
+    """HEAD of a complete upload returns its full offset to a client that
+    missed the last response.
+    """
     address = tus.created(3)
     assert tus.patch(address, 0, b"123").status == 204
     answer = tus.head(address)
@@ -27,7 +29,7 @@ def test_head_of_a_complete_upload(tus: Tus) -> None:
 
 
 def test_absent_uploads(tus: Tus) -> None:
-    """What is not there is 404, without an offset."""
+    """An absent upload gets a 404 without an offset."""
     for address in ("/v1/uploads/" + "0" * 32, "/v1/uploads/x", "/v1/uploads/../x"):
         answer = tus.head(address)
         assert answer.status == 404
@@ -35,7 +37,7 @@ def test_absent_uploads(tus: Tus) -> None:
 
 
 def test_delete_ends_an_upload(tus: Tus) -> None:
-    """A deleted upload is gone, for HEAD, PATCH and another DELETE."""
+    """A deleted upload gets a 404 for HEAD, PATCH and another DELETE."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204
     assert tus.delete(address).status == 204
@@ -45,7 +47,7 @@ def test_delete_ends_an_upload(tus: Tus) -> None:
 
 
 def test_options_tell_what_is_spoken(tus: Tus) -> None:
-    """OPTIONS needs no token and names version, extensions, sizes and algorithms."""
+    """OPTIONS needs no token, and names version, extensions, sizes and algorithms."""
     answer = tus.api.using(None).request("OPTIONS", "/v1/uploads")
     assert answer.status == 204
     assert answer.header("Tus-Version") == "1.0.0"
@@ -56,7 +58,7 @@ def test_options_tell_what_is_spoken(tus: Tus) -> None:
 
 
 def test_other_methods(tus: Tus) -> None:
-    """What uploads do not know is 405 with what they do."""
+    """A method that uploads do not support gets a 405 with the supported ones."""
     for method, address in (("PUT", "/v1/uploads"), ("PUT", tus.created(1))):
         answer = tus.api.request(method, address, b"x", TUS)
         answer.problem(405, "method-not-allowed")

@@ -18,7 +18,9 @@ SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"
 @pytest.mark.parametrize("version", [str(number) for number in range(3, 13)])
 @pytest.mark.parametrize("field", ["Upload-Complete: ?1", "Upload-Incomplete: ?0"])
 def test_a_whole_file(api: ApiClient, content: bytes, version: str, field: str) -> None:
-    """What upload tasks of iOS and macOS send with a whole file changes nothing, in any version."""
+    """Fields that iOS and macOS send with a whole file have no effect, in
+    any version of the protocol.
+    """
     name, _, value = field.partition(": ")
     sent = {name: value, "Upload-Draft-Interop-Version": version}
     answer = api.put("a.txt", content, sent)
@@ -54,7 +56,9 @@ NOT_WHOLE = {
 def test_what_is_not_whole(
     wharf: Wharf, api: ApiClient, signer: Signer, content: bytes, address: str, fields: list[str]
 ) -> None:
-    """What may be a part of a file, and is none of an upload, is a 400 and leaves nothing."""
+    """A PUT that may be a part of a file, but belongs to no upload, gets a
+    400 and stores nothing.
+    """
     ticket = signer.token(
         tid=api.tenant, scope="files:write", ticket={"bucket": "default", "prefix": "in/"}
     )
@@ -74,7 +78,7 @@ def test_what_is_not_whole(
 
 
 def test_refused_before_the_body(wharf: Wharf, api: ApiClient) -> None:
-    """A large part in a version that is not spoken is refused before its body."""
+    """A large part in an unsupported version of the protocol is refused before its body."""
     request = head(
         "PUT /v1/files/default/a.txt HTTP/1.1",
         f"Authorization: Bearer {api.token}",
@@ -90,7 +94,7 @@ def test_refused_before_the_body(wharf: Wharf, api: ApiClient) -> None:
 
 @SIZES
 def test_a_form_of_parts(wharf: Wharf, api: ApiClient, signer: Signer, content: bytes) -> None:
-    """A form with `Upload-Complete: ?0` is refused in every place that takes forms."""
+    """A form with `Upload-Complete: ?0` is refused at every address that accepts forms."""
     ticket = signer.token(
         tid=api.tenant, scope="files:write", ticket={"bucket": "default", "prefix": "in/"}
     )
@@ -121,7 +125,9 @@ CONTRADICTING = {
 def test_an_end_that_may_be_none(
     wharf: Wharf, api: ApiClient, content: bytes, method: str, fields: list[str]
 ) -> None:
-    """Bytes of which it cannot be told whether they are the last are a 400, and make no file."""
+    """A request with contradictory fields about the end of the file gets a
+    400, and stores no bytes.
+    """
     address = api.put("a.txt", b"", {"Upload-Complete": "?0"}).header("Location")
     request = head(
         f"{method} {address} HTTP/1.1",

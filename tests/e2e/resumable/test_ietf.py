@@ -15,7 +15,7 @@ PATCH = {"Content-Type": "application/partial-upload"}
 
 
 def begin(api: ApiClient, key: str, **headers: str) -> str:
-    """Careful creation: an empty request first."""
+    """Create an upload with an empty request, and return its address."""
     sent = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8", **headers}
     answer = api.put(key, b"", sent)
     assert answer.status == 201, answer.body
@@ -27,7 +27,7 @@ def begin(api: ApiClient, key: str, **headers: str) -> str:
 def append(
     api: ApiClient, address: str, offset: int, content: bytes, *, last: bool, **headers: str
 ) -> Answer:
-    """PATCH with bytes."""
+    """Send a PATCH with bytes."""
     sent = {
         **PATCH,
         "Upload-Offset": str(offset),
@@ -38,7 +38,7 @@ def append(
 
 
 def test_in_pieces(api: ApiClient) -> None:
-    """The last piece is answered as the PUT of the whole file would have been."""
+    """The last piece gets the same response as a PUT of the whole file."""
     content = os.urandom(2_500_000)
     address = begin(api, "ietf/pieces.bin")
     first = append(api, address, 0, content[:1_000_000], last=False)
@@ -52,7 +52,7 @@ def test_in_pieces(api: ApiClient) -> None:
 
 
 def test_in_one(api: ApiClient) -> None:
-    """A PUT that says it brings all is the PUT of a file."""
+    """A PUT with `Upload-Complete: ?1` stores its body as a whole file."""
     answer = api.put("ietf/one.bin", b"x" * 200_000, {"Upload-Complete": "?1"})
     assert answer.status == 201
     assert answer.json()["size"] == 200_000
@@ -60,7 +60,7 @@ def test_in_one(api: ApiClient) -> None:
 
 
 def test_offset(api: ApiClient) -> None:
-    """HEAD says how far the upload is, and what may come."""
+    """HEAD returns the offset, the state and the limits of an upload."""
     address = begin(api, "ietf/offset.bin")
     append(api, address, 0, b"12345", last=False)
     answer = api.request("HEAD", address)
@@ -72,7 +72,7 @@ def test_offset(api: ApiClient) -> None:
 
 
 def test_wrong_offset(api: ApiClient) -> None:
-    """Another offset is a 409 that names the right one."""
+    """A PATCH with a wrong offset gets a 409 that states the right one."""
     address = begin(api, "ietf/wrong.bin")
     append(api, address, 0, b"12345", last=False)
     answer = append(api, address, 4, b"6", last=True)
@@ -83,14 +83,16 @@ def test_wrong_offset(api: ApiClient) -> None:
 
 
 def test_lengths_that_contradict(api: ApiClient) -> None:
-    """The length of an upload cannot change."""
+    """A request that contradicts the announced length of its upload gets a 400."""
     address = begin(api, "ietf/length.bin", **{"Upload-Length": "10"})
     answer = append(api, address, 0, b"12345", last=True)
     answer.problem(400, "inconsistent-upload-length")
 
 
 def test_digest_of_the_whole(api: ApiClient) -> None:
-    """Repr-Digest of the creation is verified at the end, and a mismatch stores nothing."""
+    """Wharf verifies the Repr-Digest of the creation at the end, and stores
+    no file with other bytes.
+    """
     good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
     for key, content, status in (("ok", b"12345", 201), ("bad", b"54321", 400)):
         address = begin(api, key, **{"Repr-Digest": f"sha-256=:{good}:"})
@@ -99,7 +101,7 @@ def test_digest_of_the_whole(api: ApiClient) -> None:
 
 
 def test_preconditions(api: ApiClient) -> None:
-    """If-None-Match of the creation holds at the end."""
+    """`If-None-Match` of the creation is checked again at the end of the upload."""
     address = begin(api, "ietf/new.bin", **{"If-None-Match": "*"})
     api.stored("ietf/new.bin")
     assert append(api, address, 0, b"x", last=True).status == 412
@@ -108,18 +110,18 @@ def test_preconditions(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("condition", [{"If-None-Match": "*"}, {"If-Match": '"other"'}])
 def test_preconditions_at_the_creation(api: ApiClient, condition: dict[str, str]) -> None:
-    """A careful creation whose condition fails is refused, and reserves nothing."""
+    """A creation whose condition fails is refused, and reserves nothing."""
     api.stored("ietf/there.bin", b"there")
     before = api.used()
     sent = {"Upload-Complete": "?0", "Upload-Length": "1000", **condition}
     api.put("ietf/there.bin", b"", sent).problem(412, "precondition-failed")
     assert api.used() == before
-    # It may be the first try of this very request that has stored the file.
+    # An earlier try of the same request may have stored the file.
     begin(api, "ietf/there.bin", **{**condition, "Idempotency-Key": "once"})
 
 
 def test_a_taken_key_at_the_creation(api: ApiClient, signer: Signer) -> None:
-    """A ticket that replaces nothing begins no upload for a key that is taken."""
+    """A ticket that may not replace files cannot begin an upload for a taken key."""
     api.stored("in/a.bin", b"there")
     rules = {"bucket": "default", "prefix": "in/"}
     ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
@@ -131,7 +133,7 @@ def test_a_taken_key_at_the_creation(api: ApiClient, signer: Signer) -> None:
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("target", ["/v1/files/default", "/v1/files/default/"])
 def test_an_address_without_a_key(api: ApiClient, target: str, content: bytes) -> None:
-    """A part for a bucket is a 405 with the methods that it takes, as a whole file for it is."""
+    """A part for an address without a key gets the same 405 and methods as a whole file."""
     whole = api.request("PUT", target, content)
     part = api.request("PUT", target, content, {"Upload-Complete": "?0"})
     for answer in (whole, part):
@@ -141,7 +143,7 @@ def test_an_address_without_a_key(api: ApiClient, target: str, content: bytes) -
 
 
 def test_an_empty_file(api: ApiClient) -> None:
-    """An upload of length 0 is a file with its creation, also where no word says that it ends."""
+    """A creation with length 0 stores an empty file, although its `Upload-Complete` is `?0`."""
     sent = {"Upload-Complete": "?0", "Upload-Length": "0"}
     answer = api.put("ietf/empty.bin", b"", sent)
     assert (answer.status, answer.header("Upload-Complete")) == (201, "?1")
@@ -153,7 +155,7 @@ def test_an_empty_file(api: ApiClient) -> None:
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("content", [b"", b"12345"])
 def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> None:
-    """A request without bytes makes the file when it tells that all of them are there."""
+    """A request without bytes stores the file if it says that the upload is complete."""
     address = begin(api, "ietf/end.bin")
     assert append(api, address, 0, content, last=False).status == 204
     length = {"Upload-Length": str(len(content))}
@@ -163,7 +165,9 @@ def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> 
 
 
 def test_a_digest_in_the_middle(api: ApiClient) -> None:
-    """Repr-Digest is kept wherever it comes: a file of other bytes is not stored."""
+    """Wharf verifies a Repr-Digest of any request of an upload, and stores
+    no file with other bytes.
+    """
     good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
     for key, end, status in (("ok", b"45", 201), ("bad", b"54", 400)):
         address = begin(api, key)
@@ -181,21 +185,21 @@ def test_cancel(api: ApiClient) -> None:
 
 
 def test_other_versions(api: ApiClient) -> None:
-    """A draft that is not spoken here is refused, with the ones that are."""
+    """An unsupported draft version gets a 400 that lists the supported ones."""
     sent = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "3"}
     found = api.put("x", b"", sent).problem(400, "malformed-request")
     assert found["interop_versions"] == ["8", "9"]
 
 
 def test_media_type(api: ApiClient) -> None:
-    """A PATCH of another type is 415."""
+    """A PATCH of another media type gets a 415."""
     address = begin(api, "ietf/type.bin")
     answer = append(api, address, 0, b"x", last=True, **{"Content-Type": "text/plain"})
     answer.problem(415, "unsupported-media-type")
 
 
 def test_only_a_put_begins_one(api: ApiClient) -> None:
-    """With another method Upload-Complete means nothing: a GET replaces no file by an empty one."""
+    """Upload-Complete has no effect on GET, HEAD and DELETE, so a GET does not overwrite a file."""
     sent = {"Upload-Complete": "?1", "Content-Length": "0"}
     assert api.put("ietf/kept", b"content").status == 201
     assert api.request("GET", "/v1/files/default/ietf/kept", None, sent).body == b"content"
