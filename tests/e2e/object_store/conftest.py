@@ -1,4 +1,6 @@
-"""A Wharf whose files lie on an object store: radosgw with TLS, behind a proxy that can go away."""
+"""A Wharf with its files on an object store: radosgw with TLS, behind a
+proxy that tests can cut.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import Signer, Tenants
 
 
-# These stand for the ones of tests/e2e here: the tests that are imported run on this Wharf.
+# These fixtures replace those of tests/e2e, so that the imported tests run on this Wharf.
 @pytest.fixture(scope="package")
 def ca(tmp_path_factory: pytest.TempPathFactory, radosgw_tls: ObjectStore) -> Path:
-    """The file of certificates that this Wharf trusts."""
+    """Return the path of the certificates that this Wharf trusts."""
     path = tmp_path_factory.mktemp("store") / "ca.pem"
     shutil.copy(radosgw_tls.ca, path)
     return path
@@ -26,14 +28,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory, radosgw_tls: ObjectStore) -> Pa
 
 @pytest.fixture(scope="package")
 def way_there(radosgw_tls: ObjectStore) -> Iterator[CuttingProxy]:
-    """What stands between this Wharf and the store."""
+    """Yield the proxy between this Wharf and the store."""
     with cutting(int(radosgw_tls.endpoint.rpartition(":")[2])) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="package")
 def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterator[Wharf]:
-    """A Wharf with nothing on its disk but records."""
+    """Start a Wharf that has only its records on the disk."""
     store = radosgw_tls.behind(f"https://localhost:{way_there.port}")
     settings = store.settings(ca.parent) | {"WHARF_BLOB_CA": str(ca)}
     with running(None, **settings) as found:
@@ -42,23 +44,23 @@ def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterat
 
 @pytest.fixture(scope="package")
 def tenants(wharf: Wharf) -> Tenants:
-    """Makes tenants and clients through auth's API."""
+    """Create tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
 @pytest.fixture(scope="package")
 def signer(wharf: Wharf) -> Signer:
-    """Signs tokens with this Wharf's own key."""
+    """Sign tokens with the key of this Wharf."""
     return Signer(wharf)
 
 
 @pytest.fixture
 def api(signer: Signer) -> ApiClient:
-    """A client of a tenant that this test alone uses, with all scopes for files."""
+    """Return a client with all file scopes, of a tenant that only this test uses."""
     return signer.client()
 
 
 @pytest.fixture
 def anyone(api: ApiClient) -> ApiClient:
-    """Whoever has no credential."""
+    """Return a client without a credential."""
     return api.using(None)

@@ -1,6 +1,6 @@
-"""Downloads of files on an object store: what holds for files on a disk holds for them.
+"""Downloads of files on an object store, which behave like downloads from a disk.
 
-The tests that are imported are those of the disk, on the Wharf of this folder.
+The imported tests are those for the disk, run on the Wharf of this folder.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ __all__ = [
 ]
 
 _READS = re.compile(r'^wharf_gateway_store_reads_total\{code="(\d+)"\} (\S+)$', re.MULTILINE)
-# All that an answer with a file may say; nothing in it is of the store's.
+# All header fields that a response with a file may have; none of them comes from the store.
 FIELDS = {
     "Accept-Ranges",
     "Cache-Control",
@@ -94,15 +94,15 @@ FIELDS = {
 
 
 def addresses(api: ApiClient) -> list[str]:
-    """The same file by token, by link and public; it holds BYTES."""
+    """Return the addresses of one file, whose content is BYTES, by token, by link and public."""
     base = public_bucket(api)
     api.stored("file", BYTES, {"Content-Type": "text/plain"}, bucket="shown")
     return ["/v1/files/shown/file", link(api, "file", bucket="shown"), f"{base}file"]
 
 
 def test_nothing_of_the_store_is_told(wharf: Wharf, api: ApiClient) -> None:
-    """An answer has the fields of a file on a disk and no others, each exactly once, and no log has
-    the address that is signed.
+    """A response has only the fields of a file on a disk, each once, and no
+    log has a presigned address.
     """
     for target in addresses(api):
         for fields in ({}, {"Range": "bytes=1-5"}, {"If-None-Match": '"x"'}):
@@ -120,7 +120,7 @@ def test_nothing_of_the_store_is_told(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_nothing_lies_on_the_disk(wharf: Wharf, api: ApiClient) -> None:
-    """The bytes are in the bucket alone."""
+    """The bytes of a file are only in the bucket."""
     api.stored("file", BYTES)
     assert api.file("file").body == BYTES
     assert not [path for path in (wharf.data / "tenants").rglob("*") if path.is_file()]
@@ -142,8 +142,9 @@ def test_nothing_lies_on_the_disk(wharf: Wharf, api: ApiClient) -> None:
     ],
 )
 def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
-    """One good range brings itself by every way, several or a malformed one the whole file, and one
-    past the end a problem without the file's fields.
+    """One valid range gets its bytes, several or a malformed one get the whole file, on every way.
+
+    A range past the end gets a problem without the file's fields.
     """
     for target in addresses(api):
         answer = api.get(target, {"Range": wanted})
@@ -166,7 +167,7 @@ def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
 
 
 def test_a_wrong_range_is_no_fault_of_the_store(wharf: Wharf, api: ApiClient) -> None:
-    """Who has a link cannot make it look as if reads from the store failed."""
+    """A client's range past the end does not count as a failed read from the store."""
     api.stored("file", BYTES)
     target = link(api)
 
@@ -197,7 +198,9 @@ def test_a_wrong_range_is_no_fault_of_the_store(wharf: Wharf, api: ApiClient) ->
     ids=str,
 )
 def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
-    """A condition that holds changes nothing of the answer, by every way, with a range or none."""
+    """A fulfilled condition does not change the response, on every way,
+    with and without a range.
+    """
     for target in addresses(api):
         first = api.get(target)
         known = {"etag": first.header("ETag"), "modified": first.header("Last-Modified")}
@@ -209,7 +212,7 @@ def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str,
 
 
 def test_the_same_as_by_token(api: ApiClient) -> None:
-    """A link's 304, 200 and 206 have the security fields, and the same validators as the file."""
+    """A link's 304, 200 and 206 have the security fields and the validators of the file."""
     token, shared, _ = addresses(api)
     expected = api.get(token)
     check_security_fields(expected)
@@ -228,7 +231,7 @@ def test_the_same_as_by_token(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("address", ["/_s3", "/_disk_or_s3/", *INTERNAL[:2]])
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """Nobody can ask for an internal address, whatever the fields say."""
+    """No client can request an internal address, with any header fields."""
     for suffix in ("", "?X-Amz-Signature=0", "/bucket/blob"):
         fields = (
             "X-Wharf-Blob: /bucket/blob?X-Amz-Signature=0",

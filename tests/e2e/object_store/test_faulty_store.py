@@ -1,4 +1,4 @@
-"""A Wharf before a store that answers, but not well: clients get problems, and no wrong bytes."""
+"""A Wharf in front of a faulty store: clients get problems, and never wrong bytes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.servers.wharf.tenants import Signer
 
 # More than nginx reads ahead.
 _LARGER = LARGE * 30
-# Fewer than the process has threads: what else it does needs one, too.
+# Fewer than the process has threads, because other requests need a thread, too.
 _SILENT_UPLOADS = 4
 
 
 @pytest.fixture(scope="module")
 def faulty(radosgw: ObjectStore) -> Iterator[FaultyStore]:
-    """The way from this Wharf to the store."""
+    """Yield the proxy between this Wharf and the store."""
     with FaultyStore(radosgw.endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def proxy(faulty: FaultyStore) -> Iterator[FaultyStore]:
-    """The same, without orders before and after."""
+    """Yield the proxy without any ordered faults, before and after the test."""
     faulty.heal()
     yield faulty
     faulty.heal()
@@ -41,32 +41,34 @@ def proxy(faulty: FaultyStore) -> Iterator[FaultyStore]:
 def settings(
     radosgw: ObjectStore, faulty: FaultyStore, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """Where this Wharf keeps its blobs."""
+    """Return the settings for this Wharf's blobs."""
     bucket, folder = radosgw.new_bucket(), tmp_path_factory.mktemp("keys")
     return {
         "WHARF_BLOB_URL": radosgw.behind(faulty.endpoint).url(bucket),
         "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(folder)),
-        # What one request finds out holds for the next one.
+        # One process, so that the next request uses what the last one has learned of the store.
         "WHARF_UPLOAD_PROCESSES": "1",
     }
 
 
-# These two stand for the ones of conftest.py.
+# These two fixtures replace those of conftest.py.
 @pytest.fixture(scope="module")
 def wharf(settings: dict[str, str]) -> Iterator[Wharf]:
-    """A Wharf of this file's own."""
+    """Start a Wharf for this file's tests only."""
     with running(None, **settings) as found:
         yield found
 
 
 @pytest.fixture
 def api(wharf: Wharf) -> ApiClient:
-    """A client of a tenant that this test alone uses."""
+    """Return a client of a tenant that only this test uses."""
     return Signer(wharf).client()
 
 
 def check_problem(found: Answer) -> None:
-    """A 503 that says when to come again, and nothing of what the store has said."""
+    """Check that the response is a 503 with Retry-After that reveals
+    nothing of the store's response.
+    """
     found.problem(503, "unavailable")
     assert int(found.header("Retry-After")) > 0
     for word in (b"SlowDown", b"AccessDenied", b"Signature", b"wharf-"):
@@ -74,7 +76,7 @@ def check_problem(found: Answer) -> None:
 
 
 def test_busy_store(api: ApiClient, proxy: FaultyStore) -> None:
-    """A store that has too much to do is 503 in both directions; later it all goes on."""
+    """A busy store causes a 503 for uploads and downloads, and both work again afterwards."""
     api.stored("before", LARGE)
     proxy.order("*", last=answer(503, "SlowDown"))
     check_problem(api.put("small", b"small"))
@@ -88,14 +90,14 @@ def test_busy_store(api: ApiClient, proxy: FaultyStore) -> None:
 
 
 def test_late_answer(api: ApiClient, proxy: FaultyStore) -> None:
-    """A store that is slow is waited for."""
+    """Wharf waits for a slow store."""
     proxy.order("*", last=late(1))
     api.stored("file", LARGE)
     assert api.file("file").body == LARGE
 
 
 def test_half_an_answer(api: ApiClient, proxy: FaultyStore) -> None:
-    """A file whose bytes break off never looks whole to who reads it."""
+    """A file whose bytes break off at the store never looks complete to its reader."""
     api.stored("file", _LARGER)
     proxy.order("get", half)
     with pytest.raises(IncompleteRead):
@@ -104,9 +106,7 @@ def test_half_an_answer(api: ApiClient, proxy: FaultyStore) -> None:
 
 
 def test_refused_keys(api: ApiClient, settings: dict[str, str]) -> None:
-    """Keys that the store refuses are 503, not 403; corrected in their file, without a restart,
-    they count.
-    """
+    """Keys that the store refuses cause a 503; corrected keys are used without a restart."""
     api.stored("file", LARGE)
     file = Path(settings["WHARF_BLOB_KEY_FILE"])
     right = file.read_text()
@@ -124,7 +124,9 @@ def test_refused_keys(api: ApiClient, settings: dict[str, str]) -> None:
 
 
 def test_silent_store(api: ApiClient, proxy: FaultyStore) -> None:
-    """Uploads to a silent store are 503; meanwhile what needs no store goes on."""
+    """Uploads to a silent store get a 503, and requests that need no PUT to
+    the store still work.
+    """
     api.stored("before", b"before")
     proxy.order("put", last=silent)
     with ThreadPoolExecutor(_SILENT_UPLOADS) as pool:

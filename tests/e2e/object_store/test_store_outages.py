@@ -1,4 +1,6 @@
-"""A store that does not answer, or that is another one: problems, and nothing of the file."""
+"""A store that does not respond, or that is the wrong one: problems,
+without any of the file's fields.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,13 @@ from tests.servers.wharf.api_client import Answer, ApiClient
 from tests.servers.wharf.instance import ROOT, Wharf
 from tests.servers.wharf.raw_http import until
 
-# Of the file; a problem has none of them.
+# Header fields of a file, which a problem must not have.
 FIELDS = ("ETag", "Last-Modified", "Content-Disposition", "Repr-Digest", "Accept-Ranges")
 
 
 @contextmanager
 def away(way_there: CuttingProxy) -> Iterator[None]:
-    """Every connection to the store is reset meanwhile."""
+    """Reset every connection to the store while the context lasts."""
     way_there.cuts.extend([0] * 10_000)
     try:
         yield
@@ -38,7 +40,7 @@ def away(way_there: CuttingProxy) -> Iterator[None]:
 
 @pytest.fixture
 def targets(api: ApiClient) -> list[str]:
-    """A text by token, by link and public."""
+    """Return the addresses of an HTML file by token, by link and public."""
     base = public_bucket(api)
     fields = {"Content-Type": "text/html"}
     api.stored("file", b"<html>" + BYTES, fields, bucket="shown")
@@ -46,7 +48,7 @@ def targets(api: ApiClient) -> list[str]:
 
 
 def check_problem(answer: Answer) -> None:
-    """A problem document that says when to come again, and nothing of the file."""
+    """Check that the response is a problem with Retry-After and without the file's fields."""
     answer.problem(503, "unavailable")
     assert answer.header("Content-Type") == "application/problem+json"
     assert answer.header("Retry-After") == "1"
@@ -58,8 +60,10 @@ def check_problem(answer: Answer) -> None:
 def test_a_store_that_is_away(
     wharf: Wharf, api: ApiClient, targets: list[str], way_there: CuttingProxy
 ) -> None:
-    """Downloads are a 503 meanwhile, by every way and with any range, and no log has an address
-    that lets somebody read the file; then they go on.
+    """While the store is unreachable downloads get a 503 on every way, and afterwards they work
+    again.
+
+    No log contains a presigned address.
     """
     api.stored("photo.jpg", photo())
     with away(way_there):
@@ -78,7 +82,7 @@ def test_a_store_that_is_away(
 
 
 def object_of(api: ApiClient, store: ObjectStore) -> tuple[str, str]:
-    """The bucket and the key of the one object that a tenant has."""
+    """Return bucket and key of the only object of a tenant."""
     buckets = [one["Name"] for one in store.client.list_buckets()["Buckets"]]
     (found,) = (
         (bucket, key) for bucket in buckets for key in store.keys(bucket) if api.tenant in key
@@ -87,7 +91,7 @@ def object_of(api: ApiClient, store: ObjectStore) -> tuple[str, str]:
 
 
 def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
-    """What the store says of a missing object, key and bucket in it, reaches nobody."""
+    """The store's error for a missing object, with bucket and key, reaches no client."""
     api.stored("file", BYTES)
     bucket, key = object_of(api, radosgw_tls)
     radosgw_tls.client.delete_object(Bucket=bucket, Key=key)
@@ -99,7 +103,7 @@ def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
 
 
 def test_a_picture_of_bytes_that_come_back(api: ApiClient, radosgw_tls: ObjectStore) -> None:
-    """That the store did not find a photograph is not kept as if there were no picture of it."""
+    """nginx does not cache a missing picture when only the store had lost the photo."""
     content = photo()
     api.stored("a.jpg", content)
     bucket, key = object_of(api, radosgw_tls)
@@ -110,7 +114,7 @@ def test_a_picture_of_bytes_that_come_back(api: ApiClient, radosgw_tls: ObjectSt
 
 
 def restart_gateway(wharf: Wharf) -> None:
-    """As an operator does."""
+    """Restart the gateway with the command that an operator uses."""
     subprocess.run(
         [sys.executable, "-m", "wharf_native", "restart", "gateway"],
         env={**os.environ, "WHARF_DATA": str(wharf.data)},
@@ -123,14 +127,15 @@ def restart_gateway(wharf: Wharf) -> None:
 def test_a_store_that_is_another_one(
     wharf: Wharf, api: ApiClient, targets: list[str], ca: Path, tmp_path: Path
 ) -> None:
-    """nginx sends nothing to a server whose certificate is of another authority, and nothing of its
-    answer to a client.
+    """nginx sends no request to a server with a certificate of another authority.
+
+    The client gets a problem without any of that server's response.
     """
     trusted = ca.read_bytes()
     ca.write_bytes(Certificate(tmp_path).authority.read_bytes())
     try:
         restart_gateway(wharf)
-        # Old workers go on with what they trust for the connections that they have.
+        # Old workers of nginx keep the old certificates for their open connections.
         for target in targets:
             assert until(lambda target=target: api.get(target).status == 503)
             check_problem(api.get(target))

@@ -1,4 +1,4 @@
-"""Uploads to an object store: each way of a file brings it there, and it can be read at once."""
+"""Uploads to an object store: each way stores the file there, ready to be read immediately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.ways import WAYS, Sender
 from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
 from tests.servers.wharf.tenants import Signer
 
-# A large one is spooled, or comes in pieces; what is in the way of a small one is in its way, too.
+# A large file is spooled or arrives in pieces, so it takes another path than a small one.
 SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "tus", "slices")
 
 
@@ -23,7 +23,7 @@ SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "t
     ],
 )
 def test_each_way(api: ApiClient, signer: Signer, way: str, content: bytes) -> None:
-    """Whichever way a file comes, the next request has its bytes, by token and by link."""
+    """The request after an upload gets the file's bytes, for every way, by token and by link."""
     chosen = WAYS[way]
     sent = chosen.send(Sender(api, signer), "file", content, {}, {})
     assert sent.status in (200, 201, 204), sent.body
@@ -33,7 +33,7 @@ def test_each_way(api: ApiClient, signer: Signer, way: str, content: bytes) -> N
 
 
 def test_the_same_key_again(api: ApiClient) -> None:
-    """Who has written reads what was written, however often a key is written anew."""
+    """A client reads the last bytes that it wrote, even if it writes the key many times."""
     for _ in range(20):
         content = os.urandom(2000)
         answer = api.put("file", content)
@@ -42,7 +42,7 @@ def test_the_same_key_again(api: ApiClient) -> None:
 
 
 def test_nothing_at_all(api: ApiClient) -> None:
-    """An empty file is one, with all its fields."""
+    """An empty file has its usual header fields and length 0."""
     api.stored("file", b"")
     for target in ("/v1/files/default/file", link(api)):
         for method in ("GET", "HEAD"):

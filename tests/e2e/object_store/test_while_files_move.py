@@ -1,4 +1,4 @@
-"""Downloads while files move between the disk and the store: from whichever has them."""
+"""Downloads while files move between the disk and the store, from the place that has the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_upload.storage.layout import relative_path
 
 @dataclass(frozen=True)
 class Moving:
-    """A Wharf of which files lie on the disk and in a bucket."""
+    """A Wharf with some files on the disk and some in a bucket."""
 
     wharf: Wharf
     store: ObjectStore
@@ -41,7 +41,7 @@ class Moving:
 
 @pytest.fixture(scope="module")
 def moving(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
-    """Its store has no TLS, unlike the one of the other tests."""
+    """Start a Wharf that moves files between disk and store; its store has no TLS."""
     bucket = radosgw.new_bucket()
     settings = {
         "WHARF_BLOB_URL": radosgw.url(bucket),
@@ -54,7 +54,7 @@ def moving(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def api(moving: Moving) -> ApiClient:
-    """A client of a tenant of its own."""
+    """Return a client of a separate tenant."""
     return Signer(moving.wharf).client()
 
 
@@ -63,8 +63,8 @@ TEXT = b"plain text\n" * 10_000
 
 @pytest.mark.parametrize("place", ["disk", "store"])
 def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
-    """A file is whole and in parts, with each condition, by token and by link, the same from both
-    places.
+    """A file gets the same responses from both places, by token and by
+    link, with every condition.
     """
     etag = api.stored("a.txt", TEXT)["etag"]
     targets = ["/v1/files/default/a.txt", link(api, "a.txt")]
@@ -106,7 +106,7 @@ def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
 
 
 def test_a_picture_from_both(moving: Moving, api: ApiClient) -> None:
-    """A picture is made of a file wherever it lies."""
+    """A small picture is made of a file in either place."""
     for key in ("a.jpg", "b.jpg"):
         api.stored(key, photo())
         if key == "a.jpg":
@@ -116,7 +116,7 @@ def test_a_picture_from_both(moving: Moving, api: ApiClient) -> None:
 
 
 def test_a_file_that_moves_between_two_requests(moving: Moving, api: ApiClient) -> None:
-    """What nginx has kept of a decision leads to the file's new place."""
+    """nginx's cached decision about a link leads to the file's new place."""
     api.stored("a.txt", TEXT)
     target = link(api, "a.txt")
     assert api.get(target).body == TEXT
@@ -125,7 +125,7 @@ def test_a_file_that_moves_between_two_requests(moving: Moving, api: ApiClient) 
 
 
 def test_a_file_that_is_nowhere(moving: Moving, api: ApiClient) -> None:
-    """A 503, from the second place as from one: its row says that it is there."""
+    """A file that is missing in both places gets a 503, because its row says that it exists."""
     api.stored("a.txt", TEXT)
     moving.to_disk(api)
     (path,) = (

@@ -1,4 +1,4 @@
-"""A Wharf whose metrics, logs and traces are looked at: nobody else's requests are in them."""
+"""A Wharf whose metrics, logs and traces contain only the requests of these tests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ TENANTS = 60
 
 @pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
-    """Where the traces go."""
+    """Yield the collector that receives the traces."""
     with collecting() as found:
         yield found
 
 
 @contextmanager
 def observed(collector: Collector) -> Iterator[Wharf]:
-    """A Wharf with one worker of nginx: its lines come in the order of the requests."""
+    """Start a Wharf with one nginx worker, so that its log lines are in the
+    order of the requests.
+    """
     with running(
         WHARF_OTLP_URL=collector.url,
         OTEL_BSP_SCHEDULE_DELAY="200",
@@ -58,13 +60,13 @@ def tenants(wharf: Wharf) -> Tenants:
 
 @pytest.fixture
 def api(signer: Signer) -> ApiClient:
-    """A client of a tenant that this test alone uses."""
+    """Return a client of a tenant that only this test uses."""
     return signer.client()
 
 
 @pytest.fixture
 def before(wharf: Wharf) -> Exposition:
-    """The gateway's metrics once all that was asked before is counted: a marker comes after it."""
+    """Return the gateway's metrics after all earlier requests are counted, which a marker shows."""
     label = {"operation": "other", "code": "404"}
     found = scrape(wharf, "nginx")
     marked = found.sum("wharf_gateway_requests_total", **label)

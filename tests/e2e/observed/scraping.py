@@ -1,4 +1,4 @@
-"""Reads the internal port as Prometheus does."""
+"""Reads metrics from the internal port as Prometheus does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ def scrape(wharf: Wharf, target: str) -> Exposition: ...
 @overload
 def scrape(wharf: Wharf, target: str, wanted: None) -> Exposition | None: ...
 def scrape(wharf: Wharf, target: str, wanted: int | None = 200) -> Exposition | None:
-    """What `/metrics/<target>` has; with `wanted=None` nothing while it is not there."""
+    """Return the metrics of `/metrics/<target>`; with `wanted=None`, None
+    while it is not available.
+    """
     (answer,) = exchange(
         wharf.metrics_port, head(f"GET /metrics/{target} HTTP/1.1", "Connection: close")
     )

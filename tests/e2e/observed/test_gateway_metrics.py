@@ -1,4 +1,4 @@
-"""What the collector makes of nginx's lines: operations, tenants, refusals of nginx's own."""
+"""Metrics that the collector makes of nginx's log lines: operations, tenants, nginx's refusals."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:
-    """Waits until a counter has grown by exactly so much: lines are gathered for a second."""
+    """Wait until a counter has grown by exactly so much; nginx buffers its lines for a second."""
     wanted = before.sum(name, **labels) + by
     return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted, pause=0.1)
 
 
 def test_operations_are_told_apart(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
-    """Each request is counted once, under what it is for, with the tenant that asked."""
+    """Each request is counted once, with its operation and the tenant that sent it."""
     api.put("small", SMALL)
     api.put("large", LARGE)
     api.post(file_part("form.txt"))
@@ -54,7 +54,7 @@ def test_operations_are_told_apart(wharf: Wharf, api: ApiClient, before: Exposit
 
 
 def test_refusals_have_their_tenant(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
-    """What admission refuses before the body is a service's answer, of the tenant who asked."""
+    """A refusal at the admission counts as a response of the service, for the tenant that asked."""
     assert api.request("PUT", "/v1/files/absent/x", LARGE).status == 404
     assert api.put("x", LARGE, {"If-Match": '"0"'}).status == 412
     assert grown(wharf, before, 2, "wharf_tenant_refusals_total", tenant=api.tenant, reason="other")
@@ -63,7 +63,7 @@ def test_refusals_have_their_tenant(wharf: Wharf, api: ApiClient, before: Exposi
 
 
 def test_nginx_refuses_by_itself(wharf: Wharf, before: Exposition) -> None:
-    """An answer that no service has seen is counted by its status, from nobody."""
+    """A refusal that nginx makes itself is counted by its status, without a tenant."""
     answer = exchange(wharf.port, head("PUT /v1/files/default/x HTTP/1.1", "Connection: close"))
     assert answer[0].status == 411
     assert grown(wharf, before, 1, "wharf_gateway_refusals_total", code="411")
@@ -73,7 +73,7 @@ def test_nginx_refuses_by_itself(wharf: Wharf, before: Exposition) -> None:
 def test_the_sum_over_tenants_is_all(
     wharf: Wharf, api: ApiClient, tenants: Tenants, before: Exposition
 ) -> None:
-    """Every request is in exactly one tenant's counters, those of nobody included."""
+    """Each request is in the counters of exactly one tenant, or of no tenant."""
     other = tenants.tenant()
     for client in (api, other, api.using(None)):
         client.get("/v1/usage")
@@ -89,7 +89,7 @@ def test_the_sum_over_tenants_is_all(
 
 
 def test_counts_outlive_the_mule(wharf: Wharf, api: ApiClient, before: Exposition) -> None:
-    """kill -9 of the process that collects loses no request and counts none twice."""
+    """`kill -9` of the process that collects loses no request and counts none twice."""
     labels = {"operation": "api", "code": "200", "method": "GET"}
     for number in range(20):
         api.get("/v1/usage")
@@ -100,7 +100,7 @@ def test_counts_outlive_the_mule(wharf: Wharf, api: ApiClient, before: Expositio
 
 
 def _mules(wharf: Wharf) -> list[int]:
-    """The processes of upload that listen on the receiver's socket."""
+    """Return the processes of upload that listen on the stream server's socket."""
     found = []
     for pid in wharf.processes("upload"):
         with open(f"/proc/{pid}/net/unix", encoding="ascii") as file:
@@ -109,7 +109,7 @@ def _mules(wharf: Wharf) -> list[int]:
             }
         held = set()
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(FileNotFoundError):  # closed meanwhile
+            with suppress(FileNotFoundError):  # closed by now
                 held.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
         if sockets & held:
             found.append(pid)

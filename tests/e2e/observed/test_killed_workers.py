@@ -1,4 +1,4 @@
-"""Counters over killed processes of a real uWSGI: nothing begins anew, nothing counts twice."""
+"""Counters when processes of a real uWSGI are killed: none starts again at zero or counts twice."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FOLDER = "run/metrics-upload"
 
 
 def counted(wharf: Wharf) -> float:
-    """Small files that were stored."""
+    """Return the number of stored small files."""
     return scrape(wharf, "upload").sum(
         "wharf_http_requests_total", route=ROUTE, method="PUT", status="201"
     )
 
 
 def workers(wharf: Wharf) -> list[int]:
-    """The processes that have counted requests: each has a file with its id."""
+    """Return the processes that have counted requests; each has a file with its id."""
     names = os.listdir(wharf.data / FOLDER)
     pids = {int(name[8:-3]) for name in names if name.startswith("counter_")}
     return [pid for pid in wharf.processes("upload") if pid in pids]
 
 
 def kill_workers(wharf: Wharf) -> None:
-    """Kills all processes of upload but the master, which starts others."""
+    """Kill all processes of upload but the master, which starts new ones."""
     master = min(wharf.processes("upload"), key=started_at)
     for pid in workers(wharf):
         if pid != master:
@@ -39,25 +39,25 @@ def kill_workers(wharf: Wharf) -> None:
 
 
 def started_at(pid: int) -> int:
-    """When a process was started, in the kernel's ticks."""
+    """Return when a process was started, in the kernel's ticks."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         return int(file.read().rpartition(")")[2].split()[19])
 
 
 def memory_bytes(wharf: Wharf, kind: str) -> float:
-    """What the processes of a kind use."""
+    """Return the memory of the processes of a kind in bytes."""
     return scrape(wharf, "upload").sum("wharf_process_resident_memory_bytes", process=kind)
 
 
 def put(api: ApiClient, key: str) -> None:
-    """Stores a file; a request that meets a dying process is sent again, to a key of its own."""
+    """Store a file; if a dying process loses the request, repeat it with another key."""
     tries = iter(range(100))
     assert until(lambda: api.put(f"{key}-{next(tries)}", SMALL).status == 201)
 
 
 @pytest.mark.parametrize("round_", range(2))
 def test_counts_outlive_the_workers(wharf: Wharf, api: ApiClient, round_: int) -> None:
-    """What killed workers had counted stays, exactly; their gauges and their files go."""
+    """Counts of killed workers stay in the sum, while their gauges and files are removed."""
     before = counted(wharf)
     restarts = scrape(wharf, "upload").sum("wharf_http_worker_restarts_total")
     for number in range(10):
@@ -68,7 +68,7 @@ def test_counts_outlive_the_workers(wharf: Wharf, api: ApiClient, round_: int) -
     assert until(lambda: counted(wharf) == before + 11), counted(wharf) - before
     found = scrape(wharf, "upload")
     assert found.sum("wharf_http_worker_restarts_total") >= restarts + 1
-    # The scrape itself is the one that is in progress.
+    # The scrape itself is one request in progress.
     assert until(lambda: scrape(wharf, "upload").sum("wharf_http_requests_in_progress") <= 1)
     living = set(wharf.processes("upload"))
     for name in os.listdir(wharf.data / FOLDER):
@@ -78,12 +78,12 @@ def test_counts_outlive_the_workers(wharf: Wharf, api: ApiClient, round_: int) -
 
 
 def test_cpu_time_never_falls(wharf: Wharf, api: ApiClient) -> None:
-    """The CPU time of killed workers stays in the sum, or rate() would see a leap."""
+    """The CPU time of killed workers stays in the sum; otherwise rate() would show a jump."""
     before = scrape(wharf, "upload").sum("wharf_process_cpu_seconds_total")
     assert before > 0
     kill_workers(wharf)
     put(api, "cpu")
     assert scrape(wharf, "upload").sum("wharf_process_cpu_seconds_total") >= before
     for kind in ("master", "worker", "mule"):
-        # uWSGI starts what was killed one after the other, and pauses between them.
+        # uWSGI restarts killed processes one after the other, with pauses.
         assert until(lambda kind=kind: memory_bytes(wharf, kind) > 1 << 20), kind

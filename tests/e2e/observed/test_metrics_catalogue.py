@@ -1,4 +1,6 @@
-"""docs/metrics.md and what a running Wharf exports are the same, and promtool finds no fault."""
+"""Comparison of docs/metrics.md with the metrics of a running Wharf,
+and their check by promtool.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from tests.servers.wharf.tenants import Signer
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 TARGETS = ("upload", "auth", "console", "live", "images", "nginx", "gateway")
-# Sections of the page, and where their metrics are.
+# Sections of the page, and the targets that export their metrics.
 SECTIONS = {
     "What clients saw": ("nginx",),
     "Quotas": ("upload",),
@@ -38,15 +40,15 @@ SECTIONS = {
     "Small pictures": ("images",),
     "The gateway's supervisor": ("gateway",),
 }
-# This Wharf has no object store: test_object_store.py looks at these.
+# This Wharf has no object store: test_object_store.py tests these.
 STORE_SECTIONS = {
     "Requests to the object store": ("upload",),
     "Reads from the object store": ("nginx",),
 }
-# Nor has it TLS: tests/e2e/tls looks at these.
+# This Wharf has no TLS: tests/e2e/tls tests these.
 TLS_SECTIONS = {"The certificate of the public port": ("gateway",)}
 _ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")
-# The default bound of the tenants' label; everything else is bounded by the code.
+# The default bound of the label for tenants; the code bounds all other labels.
 _MOST_SERIES = 1500
 
 
@@ -57,12 +59,12 @@ class Row(NamedTuple):
 
 
 def catalogue(sections: Mapping[str, tuple[str, ...]] = SECTIONS) -> dict[str, set[Row]]:
-    """What these sections of the page promise of each target."""
+    """Return the metrics that these sections of the page list for each target."""
     found: dict[str, set[Row]] = {target: set() for target in TARGETS}
     for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         title = section.partition("\n")[0].partition(":")[0]
         for match in _ROW.finditer(section):
-            # In parentheses are values.
+            # Texts in parentheses are values.
             names = re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", match["labels"]))
             row = Row(match["name"], match["type"], frozenset(names))
             assert title in SECTIONS | STORE_SECTIONS | TLS_SECTIONS
@@ -72,7 +74,7 @@ def catalogue(sections: Mapping[str, tuple[str, ...]] = SECTIONS) -> dict[str, s
 
 
 def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """A live connection that is refused, and one that is sent away for a stranger's token."""
+    """Cause a refused live connection, and one that ends because of another tenant's token."""
     assert Listener(wharf.port, None).connect().refusal
     with listening(api, 0) as listener:
         listener.client.emit("msg", {"op": "token", "token": signer.token()})
@@ -81,7 +83,7 @@ def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
 
 @pytest.fixture(scope="module")
 def wharf(collector: Collector) -> Iterator[Wharf]:
-    """A Wharf of which nobody has asked anything: what is from 0 is 0."""
+    """Start a Wharf without any requests, whose counters are therefore zero."""
     with observed(collector) as found:
         yield found
 
@@ -93,7 +95,7 @@ def signer(wharf: Wharf) -> Signer:
 
 @pytest.fixture(scope="module")
 def pages(wharf: Wharf, signer: Signer) -> dict[str, Exposition]:
-    """All targets after some traffic of every kind."""
+    """Return the metrics of all targets after some traffic of every kind."""
     api = signer.client()
     api.put("small", SMALL)
     api.put("large", LARGE)
@@ -113,7 +115,7 @@ def pages(wharf: Wharf, signer: Signer) -> dict[str, Exposition]:
         return (
             upload.sum("wharf_uploads_total", outcome="stored") >= 4
             and upload.sum("wharf_sweeper_runs_total", result="done") >= 1
-            # Looked up every 15 s.
+            # The worker counts files every 15 s.
             and upload.sum("wharf_tenant_used_files") >= upload.sum("wharf_upload_files_total")
             and "wharf_sweeper_last_success_timestamp_seconds" in upload.families
             and scrape(wharf, "nginx").sum("wharf_tenant_requests_total") >= 6
@@ -126,7 +128,9 @@ def pages(wharf: Wharf, signer: Signer) -> dict[str, Exposition]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
-    """Each metric of the page is there with its type and labels, and no other one of ours."""
+    """Each metric of the page is exported with its type and labels, and no
+    other metric of Wharf.
+    """
     found = {
         Row(name, family.type, frozenset(pages[target].labels(name)))
         for name, family in pages[target].families.items()
@@ -135,7 +139,7 @@ def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str)
 
 
 def checked(page: Exposition) -> tuple[int, str, str]:
-    """How `promtool check metrics` ends, and what it says."""
+    """Return exit code, output and errors of `promtool check metrics`."""
     assert shutil.which("promtool"), "prepare.sh test installs Debian's prometheus"
     done = subprocess.run(
         ["promtool", "check", "metrics"],
@@ -149,26 +153,26 @@ def checked(page: Exposition) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_promtool_finds_no_fault(pages: dict[str, Exposition], target: str) -> None:
-    """`promtool check metrics` says nothing about names, units, types and help."""
+    """`promtool check metrics` reports no error in names, units, types or help."""
     assert checked(pages[target]) == (0, "", "")
 
 
 def test_series_are_few(pages: dict[str, Exposition]) -> None:
-    """What a Prometheus keeps of one instance is bounded, and stays small."""
+    """The number of series of one instance is bounded and small."""
     for target, page in pages.items():
         series = sum(len(family.samples) for family in page.families.values())
         assert series < _MOST_SERIES, target
 
 
 def test_uploads_are_told_apart(pages: dict[str, Exposition]) -> None:
-    """Each protocol has its count of uploads, files and bytes; stages add up."""
+    """Each protocol has separate counts of uploads, files and bytes, and each stage is measured."""
     page = pages["upload"]
     for protocol, size in (("raw", len(LARGE) + len(SMALL)), ("form", 1), ("ietf", len(SMALL))):
         assert page.sum("wharf_uploads_total", protocol=protocol, outcome="stored") >= 1
         assert page.sum("wharf_upload_files_total", protocol=protocol) >= 1
         assert page.sum("wharf_upload_stored_bytes_total", protocol=protocol) >= size
     for stage in ("admission", "receive", "hash", "fsync", "commit"):
-        # Forms are hashed while they are read.
+        # The service hashes forms while it reads them.
         times = 3 if stage == "hash" else 4
         assert page.sum("wharf_upload_stage_duration_seconds_count", stage=stage) >= times
     stored = page.sum("wharf_upload_files_total")
@@ -178,7 +182,7 @@ def test_uploads_are_told_apart(pages: dict[str, Exposition]) -> None:
 
 
 def test_what_is_known_begins_with_zero(pages: dict[str, Exposition]) -> None:
-    """An alert on an increase sees the first one: the series is there before."""
+    """Series with known labels start at zero, so an alert on an increase sees the first event."""
     upload = pages["upload"]
     assert upload.values("wharf_problems_total", slug="storage-failed") == [0]
     assert upload.values("wharf_uploads_total", protocol="tus", outcome="failed") == [0]

@@ -1,4 +1,4 @@
-"""A Wharf on an object store: its metrics are those of the page, and count what it asks there."""
+"""Metrics of a Wharf on an object store, which count its requests to the store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.servers.wharf.tenants import Signer
 REQUESTS = "wharf_upload_store_requests_total"
 BYTES = "wharf_upload_store_bytes_total"
 READS = "wharf_gateway_store_reads_total"
-#: More than one PUT takes.
+#: More than Wharf sends in one PUT.
 IN_PARTS = (64 << 20) + 1
 
 
 @pytest.fixture(scope="module")
 def settings(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Settings with a new bucket."""
+    """Return settings with a new bucket."""
     return radosgw.settings(tmp_path_factory.mktemp("keys"))
 
 
@@ -35,14 +35,14 @@ _QUICK = {"WHARF_SWEEP_SECONDS": "1", "WHARF_DELETED_GRACE_SECONDS": "0"}
 
 @pytest.fixture(scope="module")
 def stored(settings: dict[str, str]) -> Iterator[Wharf]:
-    """A Wharf with its blobs in a bucket."""
+    """Start a Wharf with its blobs in a bucket."""
     with running(None, **settings, **_QUICK) as wharf:
         yield wharf
 
 
 @pytest.fixture(scope="module")
 def pages(stored: Wharf) -> dict[str, Exposition]:
-    """What it exports after some traffic."""
+    """Return its metrics after some traffic."""
     api = Signer(stored).client()
     api.stored("small", SMALL)
     api.stored("large", bytes(IN_PARTS))
@@ -66,8 +66,8 @@ def pages(stored: Wharf) -> dict[str, Exposition]:
 
 @pytest.mark.parametrize("target", ["upload", "nginx"])
 def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
-    """What is exported of an object store has its rows, each row is exported, and promtool finds no
-    fault with names, units, types and help.
+    """The page lists exactly the exported metrics of an object store, and
+    promtool finds no error.
     """
     found = {
         Row(name, family.type, frozenset(pages[target].labels(name)))
@@ -79,7 +79,9 @@ def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str)
 
 
 def test_requests_are_counted(pages: dict[str, Exposition]) -> None:
-    """A small file is one PUT, a large one its parts and three; bytes are those of the files."""
+    """A small file needs one PUT, and a large one its parts and three
+    requests; bytes are the files'.
+    """
     page = pages["upload"]
     counted = {
         operation: page.sum(REQUESTS, operation=operation, outcome="ok")
@@ -98,13 +100,15 @@ def test_requests_are_counted(pages: dict[str, Exposition]) -> None:
 
 
 def test_what_is_known_begins_with_zero(pages: dict[str, Exposition]) -> None:
-    """An alert on an increase sees the first one."""
+    """Series with known labels start at zero, so an alert on an increase sees the first event."""
     assert pages["upload"].values(REQUESTS, operation="put", outcome="denied") == [0]
     assert pages["nginx"].values(READS, code="403") == [0]
 
 
 def test_the_store_is_no_service(pages: dict[str, Exposition]) -> None:
-    """What nginx waits for the store is timed by itself, and slows no objective."""
+    """nginx's waiting time for the store has its own metric, and does not
+    count as a service's time.
+    """
     assert pages["nginx"].sum("wharf_gateway_store_first_byte_seconds_count") >= 4
     labels = {"operation": "download"}
     decided = pages["nginx"].sum("wharf_gateway_service_duration_seconds_count", **labels)
@@ -113,7 +117,7 @@ def test_the_store_is_no_service(pages: dict[str, Exposition]) -> None:
 
 @pytest.mark.usefixtures("pages")
 def test_a_refusal_is_counted(stored: Wharf, settings: dict[str, str]) -> None:
-    """Keys that the store does not know: uploads get 503, and the metric says `denied`."""
+    """Uploads with keys that the store refuses get a 503, and are counted with outcome `denied`."""
     path = Path(settings["WHARF_BLOB_KEY_FILE"])
     good = path.read_text()
     try:

@@ -14,7 +14,7 @@ from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
 
 def test_bytes_in_pieces(tus: Tus, api: ApiClient) -> None:
-    """Pieces at their offsets make the file, with the right digest."""
+    """Pieces at their offsets make the file, with the right content."""
     content = os.urandom(3_000_000)
     address = tus.created(len(content), filename="pieces.bin")
     for begin in range(0, len(content), 1_000_000):
@@ -25,7 +25,7 @@ def test_bytes_in_pieces(tus: Tus, api: ApiClient) -> None:
 
 
 def test_wrong_offset(tus: Tus) -> None:
-    """Bytes for another offset are refused with the right one, and change nothing."""
+    """Bytes for a wrong offset are refused with the right one, and change nothing."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"12345").status == 204
     found = tus.patch(address, 3, b"45678").problem(409, "mismatching-upload-offset")
@@ -34,7 +34,9 @@ def test_wrong_offset(tus: Tus) -> None:
 
 
 def test_past_the_end(tus: Tus) -> None:
-    """Row 70: a request with more than the upload's length is refused, and nothing of it kept."""
+    """Row 70: a request with more bytes than its upload's length is
+    refused, and none are stored.
+    """
     address = tus.created(10)
     found = tus.patch(address, 0, b"x" * 11).problem(413, "too-large")
     assert found["limit_bytes"] == 10
@@ -43,14 +45,14 @@ def test_past_the_end(tus: Tus) -> None:
 
 @pytest.mark.parametrize("size", [10, 300_000])
 def test_content_type(tus: Tus, size: int) -> None:
-    """Any other Content-Type is 415."""
+    """A PATCH with another Content-Type gets a 415."""
     address = tus.created(size)
     answer = tus.patch(address, 0, b"x" * size, {"Content-Type": "text/plain"})
     answer.problem(415, "unsupported-media-type")
 
 
 def test_offset_is_needed(tus: Tus) -> None:
-    """Without an offset, or with none that is a number, nothing is taken."""
+    """A PATCH without an offset, or with one that is no number, gets a 400."""
     address = tus.created(10)
     for value in ("-1", "abc", "1e2"):
         tus.patch(address, 0, b"x", {"Upload-Offset": value}).problem(400, "malformed-request")
@@ -59,11 +61,13 @@ def test_offset_is_needed(tus: Tus) -> None:
 
 
 def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
-    """What arrived before the connection broke is there, and the upload goes on from there."""
+    """Bytes that arrive before a connection breaks are stored, and the
+    upload continues after them.
+    """
     content = os.urandom(2_000_000)
     address = tus.created(len(content), filename="broken.bin")
     tus.cut(address, 0, len(content), content[:1_500_000])
-    # The gateway may still hold some of it: at most its one buffer is lost.
+    # The gateway may still buffer some bytes; at most one buffer of 64 KiB is lost.
     assert until(lambda: tus.offset(address) >= 1_500_000 - 65_536)
     offset = tus.offset(address)
     assert tus.patch(address, offset, content[offset:]).status == 204
@@ -71,7 +75,7 @@ def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
 
 
 def test_deferred_length(tus: Tus, api: ApiClient) -> None:
-    """A length may come later; it may not change, nor be less than what is there."""
+    """A deferred length may be set later, but neither changed nor below the current offset."""
     address = tus.created(None, filename="later.bin")
     assert tus.head(address).header("Upload-Defer-Length") == "1"
     assert tus.patch(address, 0, b"12345").status == 204
@@ -85,7 +89,7 @@ def test_deferred_length(tus: Tus, api: ApiClient) -> None:
 
 
 def test_a_forbidden_type_is_stopped_early(tus: Tus, api: ApiClient) -> None:
-    """What the first bytes show to be forbidden is refused long before its end, and is gone."""
+    """An upload whose first bytes show a forbidden type is refused before its end, and deleted."""
     assert (
         api.send_json("PUT", "/v1/buckets/pictures", {"allowed_types": ["image/*"]}).status == 201
     )
@@ -98,7 +102,7 @@ def test_a_forbidden_type_is_stopped_early(tus: Tus, api: ApiClient) -> None:
 
 
 def test_other_people(tus: Tus, signer: Signer) -> None:
-    """Neither another tenant nor another client of the tenant can touch an upload (row 67)."""
+    """Another tenant or another client of the tenant cannot access an upload (row 67)."""
     address = tus.created(10)
     for stranger in (Tus(signer.client()), Tus(signer.client(tid=tus.api.tenant))):
         for answer in (
@@ -112,7 +116,7 @@ def test_other_people(tus: Tus, signer: Signer) -> None:
 
 
 def test_a_fresh_token_goes_on(tus: Tus, signer: Signer, api: ApiClient) -> None:
-    """An upload outlives the token that began it: a new one of the same client goes on."""
+    """An upload that one token began continues with a new token of the same client."""
     owner = signer.claims(tid=api.tenant, sub="long-runner")
     first = Tus(api.using(signer.token(tid=api.tenant, sub="long-runner", jti="one")))
     address = first.created(10, filename="long.bin")
@@ -123,7 +127,7 @@ def test_a_fresh_token_goes_on(tus: Tus, signer: Signer, api: ApiClient) -> None
 
 
 def test_the_newer_request_ends_the_older(tus: Tus, api: ApiClient) -> None:
-    """A connection that hangs with an upload open does not lock out the client that comes back."""
+    """A new request takes an upload over from a connection that hangs."""
     content = os.urandom(1_000_000)
     address = tus.created(len(content), filename="hanging.bin")
     with socket.create_connection(("127.0.0.1", api.port), timeout=30) as hanging:
@@ -140,7 +144,7 @@ def test_the_newer_request_ends_the_older(tus: Tus, api: ApiClient) -> None:
 
 
 def test_method_override(tus: Tus, api: ApiClient) -> None:
-    """Clients that cannot send PATCH send POST and say what they mean."""
+    """A client that cannot send PATCH can send POST with `X-HTTP-Method-Override`."""
     address = tus.created(5, filename="override.bin")
     sent = {**TUS, "Upload-Offset": "0", "Content-Type": OCTETS, "X-HTTP-Method-Override": "PATCH"}
     assert api.request("POST", address, b"12345", sent).status == 204
@@ -149,7 +153,7 @@ def test_method_override(tus: Tus, api: ApiClient) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_safe_method_stays_safe(tus: Tus, api: ApiClient, method: str) -> None:
-    """No field makes a request that only looks end an upload (RFC 9110, 9.2.1)."""
+    """GET and HEAD never end an upload, even with a method override (RFC 9110, 9.2.1)."""
     address = tus.created(5, filename="kept.bin")
     sent = {**TUS, "X-HTTP-Method-Override": "DELETE"}
     answer = api.request(method, address, headers=sent)
@@ -158,7 +162,7 @@ def test_a_safe_method_stays_safe(tus: Tus, api: ApiClient, method: str) -> None
 
 
 def test_the_last_answer_was_lost(tus: Tus) -> None:
-    """A request without bytes at the end of a complete upload is told that all is there."""
+    """A request without bytes at the end of a complete upload gets a 204 with the full offset."""
     address = tus.created(3, filename="lost.bin")
     assert tus.patch(address, 0, b"abc").status == 204
     answer = tus.patch(address, 3, b"")

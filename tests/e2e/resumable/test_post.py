@@ -10,7 +10,7 @@ from tests.servers.wharf.tus_client import TUS, Tus, metadata
 
 
 def test_a_new_upload_has_an_address(tus: Tus) -> None:
-    """Creation answers 201 with the upload's address, its offset 0 and when it expires."""
+    """A creation gets a 201 with the upload's address, offset 0 and expiry."""
     answer = tus.create(10, filename="a.txt")
     assert answer.status == 201
     assert answer.header("Location").startswith("/v1/uploads/")
@@ -20,7 +20,7 @@ def test_a_new_upload_has_an_address(tus: Tus) -> None:
 
 
 def test_first_bytes_with_the_creation(tus: Tus) -> None:
-    """A creation that brings all bytes makes the file at once."""
+    """A creation with all bytes stores the file immediately."""
     answer = tus.create(5, b"hello", filename="with.txt")
     assert answer.status == 201
     assert answer.header("Upload-Offset") == "5"
@@ -34,7 +34,7 @@ def test_an_empty_file_needs_no_bytes(tus: Tus) -> None:
 
 
 def test_unicode_names(tus: Tus) -> None:
-    """A name in Chinese comes back as it went in."""
+    """A file name in Chinese is kept unchanged."""
     address = tus.created(1, filename="头像.jpg")
     assert tus.patch(address, 0, b"x").status == 204
     assert tus.api.listed() == ["头像.jpg"]
@@ -59,13 +59,13 @@ def test_unicode_names(tus: Tus) -> None:
     ],
 )
 def test_what_cannot_be_created(tus: Tus, headers: dict[str, str], status: int, slug: str) -> None:
-    """A creation that makes no sense is refused with its reason, and nothing is reserved."""
+    """An invalid creation is refused with its reason, and reserves nothing."""
     tus.create(10, headers=headers).problem(status, slug)
     assert tus.api.get("/v1/usage").json()["files"] == 0
 
 
 def test_a_length_is_needed(tus: Tus) -> None:
-    """Without a length, and without the word that it comes later, nothing is created."""
+    """A creation with neither a length nor a deferred length gets a 400."""
     answer = tus.api.request(
         "POST", "/v1/uploads", b"", {**TUS, "Upload-Metadata": "filename YQ=="}
     )
@@ -73,20 +73,20 @@ def test_a_length_is_needed(tus: Tus) -> None:
 
 
 def test_a_token_is_needed(tus: Tus) -> None:
-    """Creation without a token is 401, with bytes and without."""
+    """A creation without a token gets a 401, with and without bytes."""
     anyone = Tus(tus.api.using(None))
     assert anyone.create(5).status == 401
     assert anyone.create(200_000, b"x" * 200_000).status == 401
 
 
 def test_scope_is_needed(signer: Signer) -> None:
-    """A token that may only read creates nothing."""
+    """A token that may only read cannot create an upload."""
     reader = Tus(signer.client(scope="files:read"))
     reader.create(5).problem(403, "insufficient-scope")
 
 
 def test_unfinished_uploads_count(tus: Tus) -> None:
-    """The length is reserved when the upload is created, and given back when it is ended."""
+    """A creation reserves its length in the quota, and the end of the upload releases it."""
     address = tus.created(1000)
     used = tus.api.get("/v1/usage").json()
     assert (used["bytes"], used["files"]) == (1000, 1)
@@ -96,7 +96,7 @@ def test_unfinished_uploads_count(tus: Tus) -> None:
 
 
 def test_nothing_is_overwritten(tus: Tus, api: ApiClient) -> None:
-    """Two uploads of one name become two files, unless replacing is asked for."""
+    """Two uploads of one name store two files, unless `on_conflict` asks to replace the first."""
     for content in (b"one", b"two"):
         assert tus.create(3, content, filename="same.txt").status == 201
     assert api.listed() == ["same (2).txt", "same.txt"]
@@ -105,7 +105,7 @@ def test_nothing_is_overwritten(tus: Tus, api: ApiClient) -> None:
 
 
 def test_policy_at_creation(tus: Tus, api: ApiClient) -> None:
-    """A file larger than the bucket takes is refused before a byte of it."""
+    """A creation larger than the bucket's limit is refused before any byte is sent."""
     assert api.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 100}).status == 201
     found = tus.create(101, bucket="small", filename="a").problem(413, "too-large")
     assert found["limit_bytes"] == 100

@@ -1,4 +1,4 @@
-"""Whose uploads, and by which rules: verbs, tickets, quotas, and rules that change meanwhile."""
+"""Permissions and limits of uploads: owners, verbs, tickets, quotas, and policies that change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
 def ietf(client: Tus, address: str, method: str) -> Answer:
-    """A request of the IETF protocol for an upload."""
+    """Send a request of the IETF protocol for an upload."""
     fields = {"Upload-Offset": "0", "Upload-Complete": "?0"}
     patch = {"Content-Type": "application/partial-upload", **fields}
     body = b"12345" if method == "PATCH" else b""
@@ -56,7 +56,9 @@ VERBS: dict[str, Callable[[Tus, str], Answer]] = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_other_peoples_uploads_do_not_exist(tus: Tus, signer: Signer, verb: str) -> None:
-    """Another tenant, another client and another bucket's ticket get 404 or 403, and no offset."""
+    """Another tenant, another client and a ticket of another bucket get 404
+    or 403, and no offset.
+    """
     address = tus.created(10)
     same = signer.token(tid=tus.api.tenant, ticket={"bucket": "other", "prefix": ""})
     strangers = (
@@ -75,7 +77,7 @@ def test_other_peoples_uploads_do_not_exist(tus: Tus, signer: Signer, verb: str)
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_readers_change_nothing(tus: Tus, signer: Signer, verb: str) -> None:
-    """A token of the same client that may only read is refused by every verb."""
+    """A token of the same client that may only read is refused on every verb."""
     name = f"both-{verb.replace(' ', '-')}"
     own = Tus(tus.api.using(signer.token(tid=tus.api.tenant, sub=name)))
     address = own.created(10)
@@ -85,13 +87,15 @@ def test_readers_change_nothing(tus: Tus, signer: Signer, verb: str) -> None:
 
 
 class Ticketed:
-    """One client of a tenant, with tickets of its own name."""
+    """Makes tus clients with tickets for one client of a tenant."""
 
     def __init__(self, api: ApiClient, signer: Signer) -> None:
         self._api, self._signer = api, signer
 
     def __call__(self, **rules: object) -> Tus:
-        """Somebody with a ticket for `in/` of the bucket `default`, unless it says otherwise."""
+        """Return a tus client with a ticket for `in/` of the bucket `default`,
+        unless the rules differ.
+        """
         named = rules if "key" in rules else {"prefix": "in/", **rules}
         token = self._signer.token(
             tid=self._api.tenant,
@@ -104,12 +108,14 @@ class Ticketed:
 
 @pytest.fixture
 def ticketed(api: ApiClient, signer: Signer) -> Ticketed:
-    """Makes tickets of this test's tenant."""
+    """Return a maker of tickets for this test's tenant."""
     return Ticketed(api, signer)
 
 
 def test_a_ticket_for_one_file_cannot_take_all_room(ticketed: Ticketed, api: ApiClient) -> None:
-    """Who only begins uploads is refused after some: each reserves its bytes with the tenant."""
+    """A ticket for one file can begin only sixteen uploads, because each
+    reserves quota of the tenant.
+    """
     page = ticketed(max_files=1)
     answers = [page.create(1_000_000, key=f"in/{number}") for number in range(20)]
     assert [answer.status for answer in answers] == [201] * 16 + [403] * 4
@@ -119,7 +125,9 @@ def test_a_ticket_for_one_file_cannot_take_all_room(ticketed: Ticketed, api: Api
 
 
 def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
-    """Row 77: bucket, key, size and type outside of the ticket are each refused with the reason."""
+    """Row 77: a ticket's bucket, prefix, key, size, replacement and type
+    each have their own refusal.
+    """
     answer = ticketed().create(5, bucket="photos", filename="a")
     assert answer.problem(403, "ticket-refused")["rule"] == "bucket"
     answer = ticketed().create(5, key="elsewhere/a")
@@ -138,7 +146,7 @@ def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_deferred_lengths_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
-    """A length that comes later, and bytes without one, stay within the ticket's size."""
+    """A deferred length, and bytes before the length is set, are limited by the ticket's size."""
     small = ticketed(max_file_bytes=4)
     address = small.created(None, filename="a")
     small.patch(address, 0, b"12345").problem(413, "too-large")
@@ -148,7 +156,7 @@ def test_deferred_lengths_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_parts_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
-    """Parts that are small enough each make no file that is larger than the ticket takes."""
+    """A concatenation larger than the ticket's size is refused, even if each part is smaller."""
     small = ticketed(max_file_bytes=6)
     parts = []
     for _ in range(2):
@@ -162,7 +170,7 @@ def test_parts_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_uses_of_a_ticket(ticketed: Ticketed, api: ApiClient) -> None:
-    """Of uploads that were begun side by side with a ticket for one file one becomes a file."""
+    """Of parallel uploads with a ticket for one file exactly one becomes a file."""
     once = ticketed(max_files=1)
     addresses = [once.created(3, filename=f"{number}") for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
@@ -174,7 +182,7 @@ def test_uses_of_a_ticket(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -> None:
-    """Fifty uploads of two thirds of the quota at once: exactly one is created."""
+    """Of fifty parallel creations of two thirds of the quota exactly one succeeds."""
     assert set_limits(signer, api.tenant, max_bytes=900_000).status in (200, 201)
     with ThreadPoolExecutor(16) as pool:
         answers = list(
@@ -187,13 +195,13 @@ def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -
             found = answer.problem(507, "tenant-quota-exceeded")
             assert found["limit_bytes"] == 900_000
     assert api.used() == (600_000, 1)
-    # What was refused once fits when the other is given up.
+    # The quota is free again when the created upload is deleted.
     assert tus.delete(created[0].header("Location")).status == 204
     assert tus.create(600_000, filename="again").status == 201
 
 
 def test_types_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """What the bucket took when the upload began and no longer takes is refused at its end."""
+    """An upload whose type its bucket forbids after its creation is refused at its end."""
     assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
     address = tus.created(40 + len(HTML), bucket="open", filename="a.html")
     assert tus.patch(address, 0, HTML).status == 204
@@ -204,7 +212,7 @@ def test_types_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
 
 
 def test_sizes_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """A bucket's limit of today holds for uploads of yesterday."""
+    """An upload above a size limit that its bucket gets after the creation is refused."""
     assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
     address = tus.created(10, bucket="open", filename="a")
     assert tus.patch(address, 0, b"12345").status == 204
@@ -214,7 +222,7 @@ def test_sizes_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
 
 
 def test_the_bucket_goes_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """An upload into a bucket that was deleted ends with 404, and counts no longer."""
+    """An upload into a bucket that is deleted later gets a 404, and its quota is released."""
     assert api.send_json("PUT", "/v1/buckets/short", {}).status == 201
     address = tus.created(10, bucket="short", filename="a")
     assert tus.patch(address, 0, b"12345").status == 204
@@ -225,14 +233,14 @@ def test_the_bucket_goes_meanwhile(tus: Tus, api: ApiClient) -> None:
 
 
 def test_a_suspended_tenant(tenants: Tenants) -> None:
-    """Suspended in the middle, nothing goes on; resumed, the upload is where it was."""
+    """An upload of a suspended tenant is refused, and continues at its offset after the resume."""
     api = tenants.tenant()
     tus = Tus(api)
     address = tus.created(10, filename="a")
     assert tus.patch(address, 0, b"12345").status == 204
     change = f"/auth/v1/tenants/{api.tenant}"
     assert tenants.admin.request("POST", f"{change}/suspend").status == 204
-    # The receiver looks for itself.
+    # The stream server reads the feed of revocations separately.
     assert holds(lambda: tus.head(address).status == 403)
     assert holds(lambda: tus.create(5, filename="b").slug == "tenant-suspended")
     tus.patch(address, 5, b"67890").problem(403, "tenant-suspended")

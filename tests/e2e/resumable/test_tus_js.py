@@ -1,4 +1,4 @@
-"""tus-js-client under Node, hash-locked in requirements/browser."""
+"""Uploads with tus-js-client under Node, whose version requirements/browser locks by hash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 def run(
     api: ApiClient, path: Path, *, port: int | None = None, code: int = 0, **told: Any
 ) -> dict[str, Any]:
-    """What the client told when it was done; `code` is how its process ends."""
+    """Run the client, and return what it reports at its end; `code` is the expected exit code."""
     given = {
         "endpoint": f"http://127.0.0.1:{port or api.port}/v1/uploads",
         "token": api.token,
@@ -45,12 +45,12 @@ def run(
 
 
 def options(name: str, **more: object) -> dict[str, object]:
-    """Options of tus-js-client for a file of this name."""
+    """Return options of tus-js-client for a file of this name."""
     return {"chunkSize": CHUNK, "metadata": {"filename": name}, **more}
 
 
 def file(folder: Path, size: int) -> tuple[Path, bytes]:
-    """A file on the disk of whoever uploads."""
+    """Write a random file of this size, and return its path and content."""
     path, content = folder / "file", os.urandom(size)
     path.write_bytes(content)
     return path, content
@@ -58,7 +58,7 @@ def file(folder: Path, size: int) -> tuple[Path, bytes]:
 
 @pytest.mark.parametrize("with_creation", [False, True])
 def test_chunks(api: ApiClient, tmp_path: Path, *, with_creation: bool) -> None:
-    """Chunks make the file, the first one with the creation or after it."""
+    """tus-js-client uploads a file in chunks, with or without bytes in the creation."""
     path, content = file(tmp_path, 4 * CHUNK + 5)
     given = options("日本 chunks.bin", uploadDataDuringCreation=with_creation)
     told = run(api, path, options=given)
@@ -69,7 +69,7 @@ def test_chunks(api: ApiClient, tmp_path: Path, *, with_creation: bool) -> None:
 
 
 def test_a_length_that_comes_later(api: ApiClient, tmp_path: Path) -> None:
-    """A stream whose end nobody knows is uploaded with a deferred length."""
+    """tus-js-client uploads a stream of unknown length with a deferred length."""
     path, content = file(tmp_path, 3 * CHUNK - 7)
     given = options("stream.bin", uploadLengthDeferred=True)
     told = run(api, path, options=given, source="pipe")
@@ -79,7 +79,7 @@ def test_a_length_that_comes_later(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_parallel_uploads(api: ApiClient, tmp_path: Path) -> None:
-    """Four parts side by side are joined to the file (concatenation), and counted once."""
+    """tus-js-client uploads four parts in parallel, which are joined and counted once."""
     path, content = file(tmp_path, 6 * CHUNK + 3)
     told = run(api, path, options=options("parallel.bin", parallelUploads=4))
     assert "error" not in told, told
@@ -89,7 +89,7 @@ def test_parallel_uploads(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_a_line_that_breaks(api: ApiClient, tmp_path: Path) -> None:
-    """The client's own retries get through a line that breaks again and again."""
+    """tus-js-client's own retries complete an upload over a connection that breaks five times."""
     path, content = file(tmp_path, 4 * CHUNK)
     with cutting(api.port) as proxy:
         proxy.cuts = [200_000, 700_000, 2_000, 1_000_000, 300_000]
@@ -101,7 +101,7 @@ def test_a_line_that_breaks(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_a_line_that_breaks_under_parts(api: ApiClient, tmp_path: Path) -> None:
-    """Parallel uploads over a line that breaks arrive whole."""
+    """Parallel uploads over a connection that breaks several times are stored whole."""
     path, content = file(tmp_path, 6 * CHUNK)
     with cutting(api.port) as proxy:
         proxy.cuts = [400_000, 900_000, 1_000_000, 50_000]
@@ -115,7 +115,7 @@ def test_a_line_that_breaks_under_parts(api: ApiClient, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -> None:
-    """A client that was killed in the middle is followed by one that goes on where it was."""
+    """A killed tus-js-client is followed by a second one that continues the upload."""
     path, content = file(tmp_path, 9 * CHUNK)
     given = options("previous.bin", parallelUploads=parallel)
     urls = str(tmp_path / "urls.json")
@@ -124,7 +124,7 @@ def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -
     told = run(api, path, options=given, urls=urls)
     assert "error" not in told, told
     assert told["resumed"] == 1
-    # What had arrived was not sent again: nine chunks in all, and two were there already.
+    # Chunks that arrived before are not sent again: two of nine chunks were stored already.
     assert told["methods"]["PATCH"] <= 9 + parallel - 2
     assert told["methods"].get("POST", 0) == (0 if parallel == 1 else 1)
     assert api.file("previous.bin").body == content
@@ -132,7 +132,7 @@ def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -
 
 
 def test_refusals_reach_the_client(api: ApiClient, signer: Signer, tmp_path: Path) -> None:
-    """What a ticket does not take is told with its problem document, and nothing is stored."""
+    """A refusal reaches the client with its problem document, and nothing is stored."""
     path, _ = file(tmp_path, 2 * CHUNK)
     ticket = {"bucket": "default", "prefix": "", "max_file_bytes": CHUNK}
     token = signer.token(tid=api.tenant, scope="files:write", ticket=ticket)

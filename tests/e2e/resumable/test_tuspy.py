@@ -1,4 +1,4 @@
-"""tuspy, the Python client of the tus project, as its users write it."""
+"""Uploads with tuspy, the Python client of the tus project."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """What it leaves is collected with the test that left it."""
+    """Collect the garbage of tuspy in the test that made it."""
     yield
     gc.collect()
 
 
 def client(api: ApiClient, port: int | None = None) -> TusClient:
-    """A client with a credential in its header."""
+    """Return a tuspy client with the credential in its header."""
     url = f"http://127.0.0.1:{port or api.port}/v1/uploads"
     return TusClient(url, headers={"Authorization": f"Bearer {api.token}"})
 
 
 def file(folder: Path, size: int, name: str = "file.bin") -> tuple[Path, bytes]:
-    """A file on the disk of whoever uploads."""
+    """Write a random file of this size, and return its path and content."""
     content = os.urandom(size)
     path = folder / name
     path.write_bytes(content)
@@ -48,7 +48,7 @@ def file(folder: Path, size: int, name: str = "file.bin") -> tuple[Path, bytes]:
 
 
 def test_chunks_with_checksums(api: ApiClient, tmp_path: Path) -> None:
-    """Chunks with their checksums make the file."""
+    """tuspy uploads a file in chunks with checksums."""
     path, content = file(tmp_path, 5 * CHUNK + 17)
     uploader = client(api).uploader(
         str(path),
@@ -62,7 +62,7 @@ def test_chunks_with_checksums(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_a_file_without_bytes(api: ApiClient, tmp_path: Path) -> None:
-    """An empty file is a file."""
+    """tuspy uploads an empty file."""
     path, _ = file(tmp_path, 0)
     client(api).uploader(str(path), metadata={"filename": "empty"}).upload()
     assert api.file("empty").body == b""
@@ -70,7 +70,7 @@ def test_a_file_without_bytes(api: ApiClient, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("checksums", [False, True])
 def test_resumed_by_another_process(api: ApiClient, tmp_path: Path, *, checksums: bool) -> None:
-    """After a cut, a new client with the stored address goes on, and sends only what is missing."""
+    """A second tuspy client with the stored address continues a broken upload at its offset."""
     path, content = file(tmp_path, 6 * CHUNK)
     storage = str(tmp_path / "urls")
 
@@ -91,7 +91,8 @@ def test_resumed_by_another_process(api: ApiClient, tmp_path: Path, *, checksums
             first.upload()
         assert proxy.broken == 1
         second = uploader(proxy.port)
-        # A request with a checksum is kept whole or not at all; one without to within a buffer.
+        # A request with a checksum is stored as a whole or not; other requests lose at most one
+        # buffer.
         least = 2 * CHUNK if checksums else 3 * CHUNK
         assert least <= second.offset < 4 * CHUNK
         assert second.url == first.url
@@ -101,7 +102,7 @@ def test_resumed_by_another_process(api: ApiClient, tmp_path: Path, *, checksums
 
 
 def test_retries_of_its_own(api: ApiClient, tmp_path: Path) -> None:
-    """tuspy's own retries get through a line that breaks again and again."""
+    """tuspy's own retries complete an upload over a connection that breaks four times."""
     path, content = file(tmp_path, 4 * CHUNK)
     with cutting(api.port) as proxy:
         proxy.cuts = [300_000, 900_000, 5_000, 1_000_000]
@@ -117,7 +118,7 @@ def test_retries_of_its_own(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_many_files_side_by_side(api: ApiClient, tmp_path: Path) -> None:
-    """Twelve files in six threads arrive whole, each under its own name."""
+    """tuspy uploads twelve files in six threads, each whole and under its own name."""
     files = [file(tmp_path, 200_000 * number, f"{number:02}.bin") for number in range(1, 13)]
 
     def send(path: Path) -> None:
@@ -133,7 +134,7 @@ def test_many_files_side_by_side(api: ApiClient, tmp_path: Path) -> None:
 
 
 def test_a_ticket_is_enough(api: ApiClient, signer: Signer, tmp_path: Path) -> None:
-    """A client that holds an upload ticket alone uploads where the ticket says."""
+    """tuspy with only an upload ticket uploads as many files as the ticket allows."""
     path, content = file(tmp_path, CHUNK)
     rules = {"bucket": "default", "prefix": "in/", "max_files": 1}
     token = signer.token(tid=api.tenant, scope="files:write", ticket=rules)

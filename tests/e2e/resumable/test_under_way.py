@@ -1,4 +1,4 @@
-"""`GET /v1/uploads`: what is under way, for who sends it and for who follows the tenant."""
+"""`GET /v1/uploads`: uploads under way, for the clients that send them and for owners."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OWNER = " ".join((*ALL_SCOPES, "events:read"))
 
 @pytest.fixture
 def owner(signer: Signer, tus: Tus) -> Tus:
-    """An owner of the tenant of `tus`."""
+    """Return an owner of the tenant of `tus`."""
     return Tus(signer.client(tid=tus.api.tenant, scope=OWNER))
 
 
 def listed(api: ApiClient, query: str = "") -> list[dict[str, Any]]:
-    """The uploads on a page."""
+    """Return the uploads on a page of the list."""
     answer = api.get(f"/v1/uploads{query}")
     assert answer.status == 200, answer.body
     found: list[dict[str, Any]] = answer.json()["uploads"]
@@ -31,12 +31,12 @@ def listed(api: ApiClient, query: str = "") -> list[dict[str, Any]]:
 
 
 def addresses(api: ApiClient, query: str = "") -> list[str]:
-    """Where the uploads on a page go on."""
+    """Return the addresses of the uploads on a page."""
     return [upload["links"]["upload"] for upload in listed(api, query)]
 
 
 def test_what_is_told(tus: Tus) -> None:
-    """An upload is told with its place, how far it is, who sends it and how long it may wait."""
+    """The list shows an upload's key, offset, length, sender and expiry."""
     address = tus.created(10, bucket="default", key="films/é.mp4")
     assert tus.patch(address, 0, b"1234").status == 204
     (found,) = listed(tus.api)
@@ -58,7 +58,7 @@ def test_what_is_told(tus: Tus) -> None:
 
 
 def test_ends_with_the_upload(tus: Tus) -> None:
-    """An upload that has become a file, or was given up, is under way no more."""
+    """A completed or deleted upload is no longer in the list."""
     complete, ended = tus.created(3), tus.created(3)
     assert set(addresses(tus.api)) == {complete, ended}
     assert tus.patch(complete, 0, b"123").status == 204
@@ -67,7 +67,7 @@ def test_ends_with_the_upload(tus: Tus) -> None:
 
 
 def test_each_protocol(tus: Tus) -> None:
-    """Both protocols, parts of other uploads and slices of forms are told apart."""
+    """The list distinguishes both protocols, and shows partial uploads and slices of forms."""
     api = tus.api
     tus.create(None, None, {"Upload-Concat": "partial"}, filetype="video/mp4")
     begun = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
@@ -86,7 +86,7 @@ def test_each_protocol(tus: Tus) -> None:
 
 
 def test_while_bytes_come(tus: Tus) -> None:
-    """A list neither waits for the request that brings bytes nor ends it."""
+    """A list neither waits for a request that is sending bytes nor ends that request."""
     address = tus.created(10)
     with tus.begin(address, 0, 10) as connection:
         connection.sendall(b"123")
@@ -99,7 +99,9 @@ def test_while_bytes_come(tus: Tus) -> None:
 
 
 def test_whose(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """Callers see their own uploads; who may read the events sees everybody's, of one or of all."""
+    """A client lists its own uploads; a client that may read events lists
+    those of the whole tenant.
+    """
     mine, theirs = tus.created(5), owner.created(5)
     assert addresses(tus.api) == [mine]
     assert set(addresses(owner.api)) == {mine, theirs}
@@ -116,7 +118,9 @@ def test_whose(tus: Tus, owner: Tus, signer: Signer) -> None:
 
 
 def test_by_ticket(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """An upload by ticket is its maker's, and says so; the ticket itself lists nothing."""
+    """An upload by ticket belongs to the ticket's subject and is marked; a
+    ticket cannot list uploads.
+    """
     rules = {"bucket": "default", "prefix": "", "methods": ["POST"]}
     tus.created(5)
     (subject,) = {upload["subject"] for upload in listed(tus.api)}
@@ -131,7 +135,7 @@ def test_by_ticket(tus: Tus, owner: Tus, signer: Signer) -> None:
 
 
 def test_pages(tus: Tus) -> None:
-    """The pages together have every upload once."""
+    """The pages of the list together contain every upload once."""
     every = {tus.created(1) for _ in range(5)}
     seen: list[str] = []
     cursor: str | None = ""
@@ -144,7 +148,7 @@ def test_pages(tus: Tus) -> None:
 
 
 def test_the_owner_ends_it(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """Who administers buckets ends anybody's upload by saying whose it is, and nothing else."""
+    """A client with `buckets:admin` can delete another client's upload if it names its subject."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204
     assert owner.head(address).status == 404
@@ -172,12 +176,12 @@ def test_the_owner_ends_it(tus: Tus, owner: Tus, signer: Signer) -> None:
     ],
 )
 def test_malformed(api: ApiClient, query: str) -> None:
-    """What cannot be a list of uploads is a 400."""
+    """A list with an invalid parameter gets a 400."""
     api.get(f"/v1/uploads?{query}").problem(400, "malformed-request")
 
 
 def test_methods(api: ApiClient) -> None:
-    """HEAD is GET without a body; other methods are told what there is."""
+    """HEAD is like GET without a body, and other methods get a 405 with the allowed ones."""
     assert api.request("HEAD", "/v1/uploads").status == 200
     answer = api.request("PUT", "/v1/uploads", b"")
     answer.problem(405, "method-not-allowed")
