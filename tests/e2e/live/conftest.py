@@ -1,4 +1,4 @@
-"""A Wharf whose live channel keeps few events for a client that does not read."""
+"""A Wharf whose live channel queues few events for a client that does not read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUEUED = 20
 
 @pytest.fixture(scope="package")
 def wharf() -> Iterator[Wharf]:
-    """One for all of these tests."""
+    """Start one Wharf for all of these tests."""
     with running(WHARF_LIVE_QUEUED_EVENTS=str(_QUEUED)) as found:
         yield found
 
@@ -32,5 +32,5 @@ def signer(wharf: Wharf) -> Signer:
 
 @pytest.fixture
 def api(signer: Signer) -> ApiClient:
-    """A client of a tenant that this test alone uses, which may do and hear everything."""
+    """Return a client with all scopes, of a tenant that only this test uses."""
     return signer.client(scope=" ".join((*ALL_SCOPES, "events:read")))

@@ -1,4 +1,4 @@
-"""Who is sent away, and who is not let in."""
+"""Live connections that the channel ends or refuses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ORIGIN = "https://app.example"
 
 
 def test_a_session_that_ends(tenants: Tenants) -> None:
-    """A person who logs out is sent away, and a stock client does not come back."""
+    """A person's logout ends the live connection, and a stock client cannot reconnect."""
     person = people.make(tenants.admin, tenants.tenant().tenant)
     assert person.login().status == 200
     with listening(person.api) as listener:
@@ -36,7 +36,7 @@ def test_a_session_that_ends(tenants: Tenants) -> None:
 
 
 def test_a_client_that_is_disabled(tenants: Tenants) -> None:
-    """A client that is disabled is sent away; another one of its tenant stays."""
+    """Disabling a client ends its live connections, and not those of another client."""
     client = make_client(tenants.admin, "live-disabled")
     other = tenants.client(client.api.tenant)
     with listening(client.api) as gone, listening(other) as stays:
@@ -48,7 +48,7 @@ def test_a_client_that_is_disabled(tenants: Tenants) -> None:
 
 
 def test_a_tenant_that_is_suspended(tenants: Tenants) -> None:
-    """A suspended tenant's connections end, by Socket.IO and as streams, and are not let in."""
+    """Suspending a tenant ends its Socket.IO connections and streams, and refuses new ones."""
     client = tenants.tenant()
     path = f"/auth/v1/tenants/{client.tenant}/suspend"
     with listening(client) as listener, Stream(client) as stream:
@@ -62,7 +62,7 @@ def test_a_tenant_that_is_suspended(tenants: Tenants) -> None:
 
 
 def test_a_token_of_another_tenant(api: ApiClient, signer: Signer) -> None:
-    """A renewal with a token of another tenant, or of another client, ends the connection."""
+    """A renewal with a token of another tenant or of another client ends the connection."""
     subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
     strangers = [{**subject, "tid": "another-tenant"}, {**subject, "sub": "another"}]
     for stranger in strangers:
@@ -73,9 +73,9 @@ def test_a_token_of_another_tenant(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_token_that_expires(api: ApiClient, signer: Signer) -> None:
-    """At its token's end a connection is sent away, unless it has a newer one by then."""
+    """A connection ends when its token expires, unless it has renewed the token before."""
     subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
-    # Time for two handshakes, also on a busy machine.
+    # This leaves time for two handshakes on a busy machine.
     soon = int(time.time()) + 6
     old = signer.client(**subject, exp=soon)
     with listening(old) as renewed, listening(old) as ends:
@@ -93,14 +93,16 @@ def test_a_token_that_expires(api: ApiClient, signer: Signer) -> None:
     [(None, "token-missing"), ("", "token-missing"), ("x.y.z", "token-malformed")],
 )
 def test_without_a_good_token(wharf: Wharf, token: str | None, problem: str) -> None:
-    """Without a token, or with a broken one, nobody is let in."""
+    """A connection without a token or with a malformed token is refused."""
     listener = Listener(wharf.port, token).connect()
     assert listener.refusal == problem
     assert not listener.client.connected
 
 
 def test_tokens_in_addresses_and_cookies(api: ApiClient) -> None:
-    """A token in an address or a cookie lets nobody in: both are logged or sent by pages."""
+    """A token in an address or a cookie is refused: addresses are logged,
+    and pages send cookies.
+    """
     anyone, stream = api.using(None), {"Accept": "text/event-stream"}
     for fields in (stream, {**stream, "Cookie": f"token={api.token}; access_token={api.token}"}):
         anyone.get("/v1/events", fields).problem(401, "token-missing")
@@ -110,7 +112,9 @@ def test_tokens_in_addresses_and_cookies(api: ApiClient) -> None:
 
 
 def test_origins(api: ApiClient) -> None:
-    """Pages of other sites are refused, by Socket.IO and as streams, unless a bucket names them."""
+    """A page of another site is refused by Socket.IO and as a stream,
+    unless a bucket lists its origin.
+    """
     stream = {"Origin": _ORIGIN, "Accept": "text/event-stream"}
 
     def let_in(transport: str) -> bool:

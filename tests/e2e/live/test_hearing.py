@@ -1,4 +1,6 @@
-"""Who hears what through the gateway, and that each event comes once, whatever breaks."""
+"""Events through the gateway: which listeners receive them, and each
+event once despite failures.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ from tests.servers.wharf.tus_client import Tus
 from wharf_upload.http.event_cursors import cursor_of
 
 LISTENS = "events:read"
-# More than the floor for slow bodies, in a fiftieth of a second.
+# More than the minimum rate for bodies, in a fiftieth of a second.
 _PIECE = 8192
 
 
 def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
-    """Over kill -9 of the live channel a stock client hears each event once, in order, and as
-    `GET /v1/events` has it.
+    """A stock client receives each event once and in order, as `GET
+    /v1/events` lists it, over `kill -9`.
     """
     with listening(api, 0) as listener:
         for number in range(30):
@@ -41,7 +43,9 @@ def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_after_and_from_now_on(api: ApiClient) -> None:
-    """With `after` a connection begins behind that event; without it hears only what is new."""
+    """A connection with `after` starts behind that event, and without it
+    only receives new events.
+    """
     for number in range(3):
         api.stored(f"{number}.txt")
     first, *others = recorded(api)
@@ -54,7 +58,7 @@ def test_after_and_from_now_on(api: ApiClient) -> None:
 
 
 def test_a_cursor_of_another_database(api: ApiClient) -> None:
-    """A client with a cursor that was never given out is told to read anew, and hears the rest."""
+    """A client with an unknown cursor is asked to resync, and receives all further events."""
     api.stored("old.txt")
     with listening(api, cursor_of(api.tenant, 1 << 62)) as listener:
         assert until(lambda: listener.heard["resync"], SECONDS)
@@ -65,7 +69,7 @@ def test_a_cursor_of_another_database(api: ApiClient) -> None:
 
 
 def test_polling(api: ApiClient) -> None:
-    """Without WebSocket, by HTTP long-polling, a stock client hears the same."""
+    """A stock client receives the same events by HTTP long-polling."""
     with listening(api, 0, "polling") as listener:
         assert listener.client.transport() == "polling"
         api.stored("polled.txt")
@@ -74,7 +78,7 @@ def test_polling(api: ApiClient) -> None:
 
 
 def test_other_tenants_hear_nothing(api: ApiClient, signer: Signer) -> None:
-    """What happens to a tenant's files is told to this tenant alone."""
+    """A tenant's events reach only listeners of that tenant."""
     other = signer.client(scope=" ".join((*ALL_SCOPES, LISTENS)))
     with listening(other, 0) as listener, listening(api, 0) as own:
         api.stored("secret.txt")
@@ -85,7 +89,9 @@ def test_other_tenants_hear_nothing(api: ApiClient, signer: Signer) -> None:
 
 
 def test_scopes(api: ApiClient, signer: Signer) -> None:
-    """Who may only write hears of its own files; who may read, of all; a ticket is refused."""
+    """A writer receives events of its own files, a reader those of all
+    files, and a ticket is refused.
+    """
     writer = signer.client(tid=api.tenant, scope="files:write")
     reader = signer.client(tid=api.tenant, scope="files:read")
     rules = {"bucket": "default", "prefix": ""}
@@ -101,7 +107,9 @@ def test_scopes(api: ApiClient, signer: Signer) -> None:
 
 
 def test_buckets(api: ApiClient) -> None:
-    """Who subscribes to a bucket hears of this one alone, until it unsubscribes."""
+    """A subscription to a bucket limits a client to events of that bucket,
+    until it unsubscribes.
+    """
     assert api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
     with listening(api, 0) as listener:
         assert listener.says("msg", {"op": "subscribe", "bucket": "photos"})["ok"]
@@ -115,7 +123,7 @@ def test_buckets(api: ApiClient) -> None:
 
 
 def test_chinese_names(api: ApiClient) -> None:
-    """Names in Chinese arrive as they are."""
+    """Names in Chinese arrive unchanged."""
     key = "头像/照片 一.txt"
     with listening(api, 0) as listener:
         tus = Tus(api)
@@ -124,14 +132,16 @@ def test_chinese_names(api: ApiClient) -> None:
 
 
 def test_progress_of_a_resumable_upload(wharf: Wharf, api: ApiClient) -> None:
-    """While a body comes in its progress is told; also after kill -9 of the live channel."""
+    """A listener receives the progress of a resumable upload, also after
+    `kill -9` of the live channel.
+    """
     length = 16 << 20
     tus = Tus(api)
     address = tus.created(length, key="large.bin")
     sent = 0
 
     def sends_until(holds: Callable[[], bool]) -> None:
-        """Sends pieces until something holds."""
+        """Send pieces until the condition is true."""
         nonlocal sent
         deadline = time.monotonic() + SECONDS
         while not holds():

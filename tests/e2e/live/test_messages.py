@@ -1,4 +1,4 @@
-"""What a client says, too much of it, and a client that does not read."""
+"""Messages of clients: malformed ones, too many of them, and a client that does not read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
 LISTENS = "events:read"
-# Messages of which some are refused, and too few for a farewell.
+# So many messages that some are refused, and too few to end the connection.
 _BURST = 40
 
 
 def test_the_tutorials_hello(api: ApiClient) -> None:
-    """Any event but `msg` gets a result that is not ok, and the connection goes on."""
+    """Any event but `msg` gets a result that is not ok, and the connection stays open."""
     with listening(api) as listener:
         listener.client.emit("hello", "Hello, server!")
         assert until(lambda: listener.heard["result"], SECONDS)
@@ -42,7 +42,7 @@ def test_the_tutorials_hello(api: ApiClient) -> None:
     "message", ["ping", 5, None, {}, {"op": 1}, {"op": "shout"}, {"op": "subscribe", "bucket": "/"}]
 )
 def test_malformed_messages(api: ApiClient, message: Any) -> None:
-    """A message that is none gets a problem, and the connection goes on."""
+    """A malformed message gets a problem, and the connection stays open."""
     with listening(api) as listener:
         answer = listener.says("msg", message)
         assert not answer["ok"]
@@ -51,7 +51,9 @@ def test_malformed_messages(api: ApiClient, message: Any) -> None:
 
 
 def test_a_flood(api: ApiClient, signer: Signer) -> None:
-    """Who floods is refused and then sent away; another tenant hears meanwhile."""
+    """A client that floods is refused, then disconnected, while another
+    tenant receives its events.
+    """
     other = signer.client(scope=" ".join((*ALL_SCOPES, LISTENS)))
     with listening(other, 0) as listener, raw_listener(api) as flood:
         for _ in range(_BURST):
@@ -60,7 +62,7 @@ def test_a_flood(api: ApiClient, signer: Signer) -> None:
         assert listener.hears("meanwhile.txt")
         said = flood.heard()
         heard = list(islice(said, _BURST))
-        # One at a time: nothing is under way when the end comes.
+        # One message at a time, so that none is in transit when the connection ends.
         while len(heard) < 1000 and heard[-1][0] == "result":
             flood.emit("msg", {"op": "ping"})
             heard += islice(said, 1)
@@ -72,8 +74,10 @@ def test_a_flood(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
-    """Who does not read is told to read anew when it reads again, and then hears what is new."""
-    # In a path each of these is nine bytes: events of 7 kB, more than kernels keep for a reader.
+    """A client that does not read is asked to resync when it reads again,
+    then receives new events.
+    """
+    # Each character is nine bytes in a path. The events thus have 7 kB, more than kernels buffer.
     folder = "文" * 80
     with raw_listener(api, receive_bytes=4096) as slow, listening(api) as quick:
         for number in range(9):
@@ -83,7 +87,9 @@ def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
         marks = count()
 
         def is_over() -> bool:
-            """Whether another one hears what happens now: the slow one is waited for no more."""
+            """Return whether another listener receives new events, so the channel
+            no longer waits for the slow one.
+            """
             mark = f"mark-{next(marks)}.txt"
             api.stored(mark)
             return until(lambda: mark in set(quick.keys()), 5)
@@ -95,7 +101,7 @@ def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
         assert events == everything[: len(events)]
         assert len(events) < len(everything)
         api.stored("new.txt")
-        # It may fall behind once more on its way.
+        # The slow client may fall behind once more.
         later = (document for name, document in heard if name == "event")
         for document in later:
             if document["file"]["key"] == "new.txt":

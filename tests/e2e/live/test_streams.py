@@ -1,4 +1,4 @@
-"""Events as a stream, at the address of the list."""
+"""Events as a stream, at the address of the list of events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers.wharf.raw_http import until
 
 
 def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
-    """curl hears events with ids, and goes on from one (`Last-Event-ID`) after kill -9."""
+    """curl receives events with ids, and continues with `Last-Event-ID` after `kill -9`."""
     api.stored("first.txt")
     with Stream(api, "/v1/events?after=0") as stream:
         cursor, name, document = next(stream.events())
@@ -54,7 +54,9 @@ def test_the_commands_of_the_tour(wharf: Wharf) -> None:
 
 
 def test_lists_stay_lists(api: ApiClient) -> None:
-    """Without the stream's Accept the same address is the list, also while somebody streams."""
+    """Without the Accept of a stream the address returns the list, also
+    while another client streams.
+    """
     api.stored("there.txt")
     with Stream(api, "/v1/events?after=0") as stream:
         assert next(stream.events())[1] == "event"
@@ -64,7 +66,7 @@ def test_lists_stay_lists(api: ApiClient) -> None:
 
 
 def test_not_on_the_internal_port(wharf: Wharf, api: ApiClient) -> None:
-    """Nobody hears anything on the port for metrics, and metrics are not on the public one."""
+    """The internal port has no live channel, and the public port no metrics of it."""
     internal = f"http://127.0.0.1:{wharf.metrics_port}"
     fields = {"Authorization": f"Bearer {api.token}", "Accept": "text/event-stream"}
     for path in ("/socket.io/?EIO=4&transport=polling", "/v1/events"):

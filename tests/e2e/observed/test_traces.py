@@ -1,4 +1,4 @@
-"""Traces: `traceparent` is honoured when it is well-formed, and one upload is one trace."""
+"""Traces: Wharf uses a well-formed `traceparent`, and each upload is one trace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.raw_http import until
 
 STAGES = {"admission", "receive", "hash", "fsync", "commit"}
-# Malformed in one way each (W3C Trace Context, section 3.2).
+# Each value is malformed in one way (W3C Trace Context, section 3.2).
 MALFORMED = {
     "other version's length": "00-{trace}-{parent}-01-more",
     "version ff": "ff-{trace}-{parent}-01",
@@ -28,7 +28,7 @@ MALFORMED = {
 
 
 def parent_of(trace: str, parent: str, form: str = "00-{trace}-{parent}-01") -> str:
-    """A field in one of the forms."""
+    """Return a field value in one of the forms."""
     return form.format(trace=trace, parent=parent, TRACE=trace.upper().replace("0", "A"))
 
 
@@ -37,7 +37,7 @@ def names(spans: list[Span]) -> set[str]:
 
 
 def line_of(wharf: Wharf, name: str, request_id: str) -> dict[str, Any]:
-    """The first line of a request in a log, once it is there."""
+    """Return the first line of a request in a log, once it is written."""
 
     def found() -> list[dict[str, Any]]:
         return [line for line in wharf.log_lines(name) if line.get("request_id") == request_id]
@@ -50,7 +50,9 @@ def line_of(wharf: Wharf, name: str, request_id: str) -> dict[str, Any]:
 def test_an_upload_is_one_trace(
     wharf: Wharf, api: ApiClient, collector: Collector, content: bytes
 ) -> None:
-    """All stages of an upload through nginx are spans of the caller's trace, below its span."""
+    """All stages of an upload through nginx are spans of the caller's
+    trace, below the caller's span.
+    """
     trace, parent = secrets.token_hex(16), secrets.token_hex(8)
     answer = api.put("traced", content, {"Traceparent": parent_of(trace, parent)})
     assert answer.status == 201
@@ -78,7 +80,7 @@ def test_an_upload_is_one_trace(
 
 
 def test_a_resumable_upload_is_traced(wharf: Wharf, api: ApiClient, collector: Collector) -> None:
-    """The receiver's end of an upload is in the trace of the request with the last bytes."""
+    """The end of a resumable upload is in the trace of the request with the last bytes."""
     trace, parent = secrets.token_hex(16), secrets.token_hex(8)
     begun = api.put("resumed", b"", {"Upload-Complete": "?0"})
     fields = {
@@ -93,7 +95,7 @@ def test_a_resumable_upload_is_traced(wharf: Wharf, api: ApiClient, collector: C
 
 
 def test_logs_have_the_trace(wharf: Wharf, api: ApiClient) -> None:
-    """The id of the caller's trace is in the gateway's line and in the service's."""
+    """The log lines of the gateway and the service contain the id of the caller's trace."""
     trace = secrets.token_hex(16)
     answer = api.put("logged", SMALL, {"Traceparent": parent_of(trace, secrets.token_hex(8))})
     request_id = answer.header("X-Request-Id")
@@ -106,7 +108,7 @@ def test_logs_have_the_trace(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_later_versions_count(wharf: Wharf, api: ApiClient) -> None:
-    """Of a version that is not known yet the first fields are read, whatever follows."""
+    """A traceparent of a later version is used by its first fields, whatever follows them."""
     trace = secrets.token_hex(16)
     field = parent_of(trace, secrets.token_hex(8), "cc-{trace}-{parent}-01-what-comes")
     answer = api.get("/v1/usage", {"Traceparent": field})
@@ -117,7 +119,7 @@ def test_later_versions_count(wharf: Wharf, api: ApiClient) -> None:
 def test_a_malformed_field_begins_a_new_trace(
     wharf: Wharf, api: ApiClient, collector: Collector, form: str
 ) -> None:
-    """It is ignored by nginx and the service alike: both name the same new trace."""
+    """nginx and the service both ignore a malformed field, and log the same new trace."""
     trace = secrets.token_hex(16)
     answer = api.get("/v1/usage", {"Traceparent": parent_of(trace, secrets.token_hex(8), form)})
     assert answer.status == 200
@@ -132,7 +134,7 @@ def test_a_malformed_field_begins_a_new_trace(
 
 
 def test_nobody_else_sees_who_asks(wharf: Wharf, api: ApiClient) -> None:
-    """What the services tell the gateway's log does not go out to clients."""
+    """Fields that the services send to the gateway's log do not reach the client."""
     answers = [api.put("x", SMALL), api.put("x", LARGE), api.file("x"), api.get("/v1/usage")]
     answers.append(api.put("x", LARGE, {"If-Match": '"0"'}))
     for answer in answers:
@@ -140,7 +142,7 @@ def test_nobody_else_sees_who_asks(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_no_span_has_a_credential(wharf: Wharf, api: ApiClient, collector: Collector) -> None:
-    """Neither a ticket in an address nor a token is in a span's name or attributes."""
+    """No span contains a ticket or a token in its name or attributes."""
     trace = secrets.token_hex(16)
     field = {"Traceparent": parent_of(trace, secrets.token_hex(8))}
     token = api.token or ""

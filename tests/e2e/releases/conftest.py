@@ -1,4 +1,4 @@
-"""One start for each release serves all tests of what that release has made."""
+"""Wharf on the data of each earlier release, started once for all tests that share it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.wharf.instance import running
 
 @contextmanager
 def opened(release: str) -> Iterator[Upgraded]:
-    """Today's Wharf on the data of a release."""
+    """Start today's Wharf on the data of a release."""
     base = Path(tempfile.mkdtemp(prefix="wharf-upgraded-"))
     try:
         lay(release, base / "data")
@@ -29,6 +29,6 @@ def opened(release: str) -> Iterator[Upgraded]:
 
 @pytest.fixture(scope="package", params=RELEASES)
 def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """One of each release, for all tests that end nothing of what it has handed out."""
+    """Yield a Wharf for each release, for tests that end nothing that the release has issued."""
     with opened(request.param) as found:
         yield found

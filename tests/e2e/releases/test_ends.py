@@ -1,4 +1,4 @@
-"""What a release has handed out ends after an upgrade as it would have ended."""
+"""Tokens and links of an earlier release, which end after an upgrade as before it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests.servers.wharf.tenants import Tenants
 
 @pytest.fixture(scope="module", params=RELEASES)
 def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """One that is not shared with tests of what goes on."""
+    """Yield a Wharf for each release that other test modules do not share."""
     with opened(request.param) as found:
         yield found
 
 
 @carried
 def test_tokens_of_before(upgraded: Upgraded) -> None:
-    """Tokens of before end by revocation, with all that was made of them since, and with their
-    session.
+    """Tokens of an earlier release end by revocation with their
+    descendants, and with their session.
     """
     descent(upgraded)
     end_of_session(upgraded)
 
 
 def test_links_of_before(upgraded: Upgraded) -> None:
-    """Links of before end with their maker's right, and all that have no row with the key that
-    signed them; those made afterwards are good.
+    """Links of an earlier release end with their maker's rights or with the
+    link key; new links work.
     """
     if "guest" in upgraded.links:
         end_of_guest(upgraded)
@@ -43,8 +43,9 @@ def test_links_of_before(upgraded: Upgraded) -> None:
 
 
 def descent(upgraded: Upgraded) -> None:
-    """What is made since the update of a token of before ends with that one, a link too, and what
-    is made of one that was exchanged does not outlive it.
+    """Check that tokens and links made of an old token end with that token.
+
+    A token that is exchanged from an old exchanged one does not outlive it.
     """
     old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")
     below = exchanged(narrowed, scope="files:read", expires_in="900")
@@ -60,12 +61,12 @@ def descent(upgraded: Upgraded) -> None:
     for one in (old, made):
         assert holds(lambda one=one: one.file("once.txt").status == 401)
     assert holds(lambda: upgraded.anyone.get(address).status == 404)
-    # The release did not say of what it was made.
+    # The release did not record the parent of this token.
     assert narrowed.file("once.txt").status == 200
 
 
 def end_of_session(upgraded: Upgraded) -> None:
-    """The end of all sessions of a person ends the one of before, with all tokens of it."""
+    """Check that the end of a person's sessions ends an old session with all its tokens."""
     narrowed = upgraded.with_token("exchanged")
     person = claims_of(str(narrowed.token))["sub"]
     sessions = f"/auth/v1/tenants/demo/users/{person}/sessions"
@@ -76,7 +77,9 @@ def end_of_session(upgraded: Upgraded) -> None:
 
 
 def end_of_guest(upgraded: Upgraded) -> None:
-    """A link of before ends where its maker, whose group let them read, may no longer."""
+    """Check that an old link ends when its maker's group, and with it the
+    right to read, is deleted.
+    """
     address = upgraded.links["guest"]
     admin, groups = Tenants(upgraded.wharf).admin, "/auth/v1/tenants/demo/groups"
     (group,) = admin.get(groups).json()["groups"]
@@ -86,7 +89,7 @@ def end_of_guest(upgraded: Upgraded) -> None:
 
 
 def rotation(upgraded: Upgraded) -> None:
-    """Links that have no row end with the key that signed them; those made afterwards are good."""
+    """Check that links without a row end with their link key, and that new links work."""
     before = {
         "link": upgraded.found["link"],
         **upgraded.found.get("handed_out", {}).get("links", {}),

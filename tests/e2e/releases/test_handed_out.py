@@ -1,4 +1,4 @@
-"""What a release has handed out goes on after an upgrade."""
+"""Tokens, links and cursors of an earlier release, which work after an upgrade."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from tests.servers.wharf.api_client import SMALL, ApiClient
 
 @carried
 def test_links_open(upgraded: Upgraded) -> None:
-    """Links of before open their files though no row tells of them; the one that is over opens
-    nothing.
-    """
+    """Links of an earlier release open their files without a row, and an expired one gets a 404."""
     links = upgraded.links
     assert upgraded.anyone.get(links["owner"]).body == SMALL
     assert upgraded.anyone.get(links["narrowed"]).body == SMALL
@@ -24,8 +22,9 @@ def test_links_open(upgraded: Upgraded) -> None:
 
 
 def test_cursors_go_on(upgraded: Upgraded) -> None:
-    """A reader that had a number goes on after it, and one that reads backwards before it: none of
-    the events is missing, and none comes twice.
+    """A reader with an event number of an earlier release continues in both directions.
+
+    No event is missing or repeated.
     """
     owner = upgraded.person().api
     before = upgraded.found["events"]
@@ -45,7 +44,7 @@ def test_cursors_go_on(upgraded: Upgraded) -> None:
 
 
 def pages(owner: ApiClient, next_page: str, **query: Any) -> list[dict[str, Any]]:
-    """All events from a number on; later pages by the cursors of today."""
+    """Return all events from a number on; later pages use the current cursors."""
     told: list[dict[str, Any]] = []
     side = next_page.removeprefix("next_")
     while query[side] is not None:
@@ -59,8 +58,8 @@ def pages(owner: ApiClient, next_page: str, **query: Any) -> list[dict[str, Any]
 
 @carried
 def test_a_session_goes_on(upgraded: Upgraded) -> None:
-    """A person who was logged in is asked for no password: the refresh token of before is good,
-    and so are the tokens of before.
+    """A person that logged in before the upgrade can use the old refresh
+    token and the old tokens.
     """
     ada = people.Person(upgraded.anyone, "", "ada", upgraded.found["handed_out"]["refresh_token"])
     old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")

@@ -1,4 +1,4 @@
-"""Numbers of events that a release gave as cursors: read for as long as its events are kept."""
+"""Event numbers of an earlier release as cursors, valid for as long as its events are kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT = 90 * DAY
 
 @dataclass(frozen=True)
 class Old:
-    """Data of a release, and the numbers of the events that it had told."""
+    """Data of an earlier release, and the numbers of its events."""
 
     data: Path
     issuer: Issuer
@@ -31,7 +31,7 @@ class Old:
     closing_with: ExitStack
 
     def after(self, seconds: int) -> UploadService:
-        """The service as it is so long after the update."""
+        """Return the service as it is so many seconds after the update."""
         with closing(sqlite3.connect(self.data / "upload" / "upload.db")) as database, database:
             database.execute(
                 "UPDATE event_numbers SET changed_at = changed_at - ?", (seconds * 1000,)
@@ -43,7 +43,7 @@ class Old:
 
 @pytest.fixture(params=RELEASES)
 def old(request: pytest.FixtureRequest, tmp_path: Path, issuer: Issuer) -> Iterator[Old]:
-    """The data are migrated, and nothing runs yet."""
+    """Yield migrated data without a running service."""
     lay(request.param, tmp_path / "data")
     upgrade(f"sqlite:///{tmp_path / 'data' / 'upload' / 'upload.db'}", MIGRATIONS)
     numbers = [number for number, _ in facts(request.param)["events"]]
@@ -52,7 +52,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path, issuer: Issuer) -> Itera
 
 
 def page(service: UploadService, query: str) -> dict[str, Any]:
-    """A page of the tenant's events."""
+    """Return a page of the tenant's events."""
     fields = {"Authorization": f"Bearer {service.issuer.token(tid='demo', scope='events:read')}"}
     reply = service.request("GET", f"/v1/events?{query}", headers=fields)
     told: dict[str, Any] = {"status": reply.status_code, **reply.get_json()}
@@ -60,8 +60,8 @@ def page(service: UploadService, query: str) -> dict[str, Any]:
 
 
 def test_a_release_beside_reads_what_is_given(old: Old) -> None:
-    """On the first day cursors are the numbers of before: whichever release answers, a reader goes
-    on.
+    """On the first day after an update cursors are numbers, which the
+    earlier release can read as well.
     """
     told = page(old.after(0), "limit=2")
     assert [one["id"] for one in told["events"]] == old.numbers[:2]
@@ -69,7 +69,7 @@ def test_a_release_beside_reads_what_is_given(old: Old) -> None:
 
 
 def test_numbers_lead_on(old: Old) -> None:
-    """Later cursors are opaque, and a number still leads to the event after it, or before it."""
+    """Later cursors are opaque, and a number still leads to the events after it and before it."""
     service = old.after(2 * DAY)
     every = page(service, "limit=1000")["events"]
     assert len(every) == len(old.numbers)
@@ -81,8 +81,9 @@ def test_numbers_lead_on(old: Old) -> None:
 
 
 def test_numbers_end(old: Old) -> None:
-    """When all events of before are gone a number is refused by words, and a cursor of now leads
-    on; the beginning is the beginning.
+    """A number gets the problem `event-cursor-expired` when all events of the release are deleted.
+
+    A new cursor still works, and `after=0` still starts at the beginning.
     """
     service = old.after(KEPT)
     every = page(service, "limit=1000")["events"]

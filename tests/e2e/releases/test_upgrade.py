@@ -1,4 +1,4 @@
-"""Data made by an earlier release, opened by today's code: nothing is lost, and all goes on."""
+"""Data of an earlier release under today's code: nothing is lost, and everything works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 
 
 def test_files(upgraded: Upgraded) -> None:
-    """Every file is listed as it was, and its bytes are those that its digest says."""
+    """Every file is listed as before, and its bytes match its digest."""
     demo = upgraded.demo
     for bucket, before in upgraded.found["listed"].items():
         listed = demo.get(f"/v1/files/{bucket}?limit=1000").json()["files"]
@@ -35,7 +35,7 @@ def test_files(upgraded: Upgraded) -> None:
 
 
 def test_policy_and_limits(upgraded: Upgraded) -> None:
-    """The bucket's policy is in force, and so are the tenant's limits."""
+    """The bucket's policy and the tenant's limits still apply."""
     demo = upgraded.demo
     policy = demo.get("/v1/buckets/photos").json()
     assert (policy["max_file_bytes"], policy["allowed_types"]) == (4096, ["image/*"])
@@ -49,12 +49,12 @@ def test_policy_and_limits(upgraded: Upgraded) -> None:
 
 
 def test_link(upgraded: Upgraded) -> None:
-    """A signed link that the release made opens its file."""
+    """A signed link of an earlier release opens its file."""
     assert upgraded.anyone.get(upgraded.found["link"]).body == SMALL
 
 
 def test_resumable_upload(upgraded: Upgraded) -> None:
-    """An upload that was not finished goes on where it was."""
+    """An unfinished upload of an earlier release continues at its offset."""
     tus = Tus(upgraded.demo)
     address, arrived = upgraded.found["upload"], upgraded.found["arrived"]
     assert tus.offset(address) == arrived
@@ -64,9 +64,7 @@ def test_resumable_upload(upgraded: Upgraded) -> None:
 
 
 def test_ticket(upgraded: Upgraded) -> None:
-    """Of a ticket for two files that brought one before, one is left; the ticket may be of the
-    release, whose header marks nothing.
-    """
+    """A ticket for two files that stored one file before the upgrade can store one more."""
     ticket = upgraded.found["ticket"]
     token = Signer(upgraded.wharf).token(
         tid="demo",
@@ -81,13 +79,13 @@ def test_ticket(upgraded: Upgraded) -> None:
 
 
 def test_repeated_request(upgraded: Upgraded) -> None:
-    """A request that is repeated with its Idempotency-Key is answered as it was by the release."""
+    """A request that is repeated after the upgrade gets the response of the earlier release."""
     again = upgraded.demo.put("once.txt", SMALL, {"Idempotency-Key": "the-same-request"})
     assert again.json() == upgraded.found["repeated"]
 
 
 def test_who_was_refused(upgraded: Upgraded) -> None:
-    """A tenant that was suspended and a token that was revoked are refused as before."""
+    """A suspended tenant and a revoked token of an earlier release are still refused."""
     signer = Signer(upgraded.wharf)
     suspended = upgraded.anyone.using(signer.token(tid=upgraded.found["suspended"]))
     suspended.get("/v1/usage").problem(403, "tenant-suspended")
@@ -97,7 +95,7 @@ def test_who_was_refused(upgraded: Upgraded) -> None:
 
 
 def test_events(upgraded: Upgraded) -> None:
-    """The tenant's events are told from the first one on, and new ones follow."""
+    """The events of an earlier release are listed from the first one, and new ones follow."""
     owner = upgraded.person().api
     before = upgraded.found["events"]
     upgraded.demo.stored("after-the-upgrade.txt")
@@ -109,8 +107,8 @@ def test_events(upgraded: Upgraded) -> None:
 
 
 def test_grants(upgraded: Upgraded) -> None:
-    """A client and a person of the release reach everything, as before; a client that gets grants
-    reaches no more than these within 5 s, with the token that it had.
+    """A client or person of an earlier release reaches everything, and new
+    grants narrow it within 5 s.
     """
     demo, admin = upgraded.demo, Tenants(upgraded.wharf).admin
     clients = "/auth/v1/tenants/demo/clients"
@@ -123,19 +121,19 @@ def test_grants(upgraded: Upgraded) -> None:
     assert holds(lambda: demo.get("/v1/files/default").status == 404)
     assert demo.get("/v1/files/photos").status == 200
     assert admin.send_json("PATCH", f"{clients}/{name}", {"grants": None}).status == 200
-    # Other tests are this client, too, and each process looks by itself.
+    # Other tests use this client, and each process reads the feed separately.
     time.sleep(RIGHTS_SECONDS)
     assert demo.get("/v1/files/default").status == 200
 
 
 def test_the_replica_says_its_release(upgraded: Upgraded) -> None:
-    """The file that was empty says of which release the replica is now."""
+    """The replica's file, which was empty before, states the release of the replica."""
     path = upgraded.wharf.data / "replicas" / "native"
     assert until(lambda: path.read_text().startswith(f"{__version__} "), 15)
 
 
 def test_nothing_is_amiss(upgraded: Upgraded) -> None:
-    """Everything is ready, and nothing was logged as an error."""
+    """All services are ready, and no error is in the logs."""
     assert upgraded.anyone.get("/readyz").status == 200
     for name in ("auth", "upload"):
         lines = upgraded.wharf.log_lines(name)
@@ -144,7 +142,7 @@ def test_nothing_is_amiss(upgraded: Upgraded) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_no_time_has_passed(release: str, tmp_path: Path) -> None:
-    """However old the data are, what was to live for a day is laid as if it was made just now."""
+    """Old test data get new times, so that an upload that expires after a day is still valid."""
     lay(release, tmp_path / "data")
     with sqlite3.connect(tmp_path / "data" / "upload" / "upload.db") as database:
         ((expires_at,),) = database.execute("SELECT expires_at FROM uploads")

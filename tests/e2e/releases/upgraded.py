@@ -1,4 +1,4 @@
-"""Today's Wharf on the data of an earlier release, and the accounts that are in them."""
+"""Today's Wharf on the data of an earlier release, with the accounts in that data."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer
 
-# 0.1.0 has kept its links and events alone: see test_upgrade.py.
+# 0.1.0 has only links and events: see test_upgrade.py.
 HANDED_OUT = [release for release in RELEASES if "handed_out" in facts(release)]
 carried = pytest.mark.parametrize("upgraded", HANDED_OUT, indirect=True)
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """A running Wharf on data of a release; `found` are that release's own words on them."""
+    """A running Wharf on the data of a release; `found` contains that
+    release's facts about the data.
+    """
 
     wharf: Wharf
     found: dict[str, Any]
 
     @property
     def anyone(self) -> ApiClient:
-        """Whoever has no credential."""
+        """Return a client without a credential."""
         return ApiClient(self.wharf.port, None, "demo")
 
     @property
     def demo(self) -> ApiClient:
-        """The client of the tenant `demo`, by the secret that the release hashed."""
+        """Return the client of the tenant `demo`, with the secret that the release hashed."""
         entry = CREDENTIALS["demo"]
         answer = self.anyone.login(entry["client_id"], entry["client_secret"])
         assert answer.status == 200, answer.body
         return self.anyone.using(answer.json()["access_token"])
 
     def person(self) -> people.Person:
-        """The owner of the tenant, by the password that the release hashed."""
+        """Return the owner of the tenant, with the password that the release hashed."""
         ada = people.Person(self.anyone, "", "ada")
         answer = ada.login()
         assert answer.status == 200, answer.body
@@ -48,12 +50,14 @@ class Upgraded:
 
     @property
     def links(self) -> dict[str, str]:
-        """Paths of links by who made them; none of 0.1.0, whose only link is `found["link"]`."""
+        """Return paths of links by their maker; empty for 0.1.0, whose only
+        link is `found["link"]`.
+        """
         found: dict[str, str] = self.found.get("handed_out", {}).get("links", {})
         return found
 
     def with_token(self, name: str) -> ApiClient:
-        """Whoever carries a token that the release handed out, as if that was just now."""
+        """Return a client with a token of the release, whose times are moved to the present."""
         kept = self.found["handed_out"][name]
         passed = int(time.time()) - self.found["made_at"]
         claims = {

@@ -1,4 +1,4 @@
-"""Two Wharfs on one PostgreSQL, one Redis and one folder, begun at the same moment."""
+"""Two replicas of Wharf on one PostgreSQL, one Redis and one folder, started at the same moment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READY = ("/readyz", "/auth/readyz", "/console/readyz")
 
 @dataclass
 class Pair:
-    """Two replicas, and what they share."""
+    """Two replicas, and everything that they share."""
 
     base: Path
     settings: dict[str, dict[str, str]]
@@ -37,21 +37,21 @@ class Pair:
 
     @property
     def a(self) -> Wharf:
-        """The first one."""
+        """Return the first replica."""
         return self.running["a"]
 
     @property
     def b(self) -> Wharf:
-        """The second one."""
+        """Return the second replica."""
         return self.running["b"]
 
     def start(self, name: str) -> None:
-        """Start a replica, and wait until it serves."""
+        """Start a replica, and wait until it serves requests."""
         output = Path(tempfile.mkdtemp(dir=self.base))
         self.running[name] = start(output, self.base / "data", self.settings[name])
 
     def is_whole(self) -> bool:
-        """Whether all parts of both serve."""
+        """Tell whether all services of both replicas work."""
         return all(
             client.put("whole").status in {200, 201}
             and all(client.get(path).status == 200 for path in _READY)
@@ -60,31 +60,31 @@ class Pair:
         )
 
     def stop(self) -> None:
-        """Stops those that run."""
+        """Stop the running replicas."""
         for wharf in self.running.values():
             if wharf.process.poll() is None:
                 wharf.stop()
 
     def clients(self, **claims: Any) -> tuple[ApiClient, ApiClient]:
-        """One client of a tenant of its own, at each replica."""
+        """Return a client of a new tenant at each replica."""
         at_a = Signer(self.a).client(**claims)
         return at_a, self.at_b(at_a)
 
     def at_b(self, client: ApiClient) -> ApiClient:
-        """The same client at the second replica."""
+        """Return the same client at the second replica."""
         return ApiClient(self.b.port, client.token, client.tenant)
 
 
 @pytest.fixture(scope="package")
 def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
-    """The two, on empty data."""
+    """Start both replicas on empty data."""
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
     ports = dict(zip("ab", free_ports(), strict=True))
     shared = {
         "WHARF_DATABASE_URL": postgres.new_database(),
         "WHARF_LIMITS_URL": redis_server.url,
         "WHARF_ISSUER": f"http://127.0.0.1:{ports['a']}/auth",
-        # All of it shares the cores of one machine.
+        # All processes share the cores of one machine.
         "WHARF_UPLOAD_PROCESSES": "1",
         "WHARF_NGINX_WORKERS": "1",
     }
@@ -104,5 +104,5 @@ def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
 
 @pytest.fixture
 def tenants(pair: Pair) -> Tenants:
-    """Makes tenants and clients through the first replica's auth."""
+    """Create tenants and clients through the first replica's auth."""
     return Tenants(pair.a)

@@ -1,4 +1,4 @@
-"""Two replicas are as right as one: what holds at one of them holds at the other."""
+"""Two replicas that behave like one: a change at one replica applies at the other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
 
 
 def at_once(*calls: Callable[[], Answer]) -> list[Answer]:
-    """The answers to requests that go out at the same moment."""
+    """Send requests at the same moment, and return the responses."""
     barrier = threading.Barrier(len(calls))
 
     def go(call: Callable[[], Answer]) -> Answer:
@@ -40,7 +40,7 @@ def statuses(answers: list[Answer]) -> list[int]:
 
 
 def test_begun_at_the_same_moment(pair: Pair) -> None:
-    """Two that begin on empty data make one set of keys and credentials, good at both."""
+    """Two replicas that start together on empty data make one set of keys and credentials."""
     assert len(list((pair.a.data / "auth" / "keys").glob("*.pem"))) == 1
     demo = pair.a.credentials("demo")
     token = ApiClient(pair.a.port).login(demo["client_id"], demo["client_secret"]).json()
@@ -50,7 +50,7 @@ def test_begun_at_the_same_moment(pair: Pair) -> None:
 
 
 def test_apart(pair: Pair) -> None:
-    """Each has a spool, and follows keys and revocations, of its own."""
+    """Each replica has a separate spool, and separate copies of keys and revocations."""
     for name in ("a", "b"):
         assert (pair.a.data / "spool" / name).is_dir()
         assert until((pair.a.data / "upload" / name / "revocations.jsonl").exists, _SECONDS)
@@ -61,7 +61,9 @@ def test_apart(pair: Pair) -> None:
 
 @pytest.mark.parametrize("content", _WAYS)
 def test_what_one_stores(pair: Pair, content: bytes) -> None:
-    """A file is there for both from its answer on: read, listed, replaced, deleted, counted."""
+    """A file change at one replica is visible at the other as soon as the
+    client has its response.
+    """
     a, b = pair.clients()
     a.stored("file", content)
     assert b.file("file").body == content
@@ -76,7 +78,9 @@ def test_what_one_stores(pair: Pair, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", _WAYS)
 def test_one_idempotency_key(pair: Pair, content: bytes) -> None:
-    """The same request at both at the same moment is one file, and one of them is a replay."""
+    """One request sent to both replicas at the same moment stores one file,
+    and one response is a replay.
+    """
     clients = pair.clients()
     once = {"Idempotency-Key": "k", "If-None-Match": "*"}
     answers = at_once(*(lambda c=c: c.put("file", content, once) for c in clients))
@@ -87,7 +91,7 @@ def test_one_idempotency_key(pair: Pair, content: bytes) -> None:
 
 
 def test_one_quota(pair: Pair) -> None:
-    """Uploads at both at the same moment never take more than the tenant's quota."""
+    """Concurrent uploads at both replicas never exceed the tenant's quota."""
     a, b = pair.clients()
     assert set_limits(Signer(pair.a), a.tenant, max_bytes=3 * len(LARGE)).status == 200
     puts = [
@@ -99,7 +103,7 @@ def test_one_quota(pair: Pair) -> None:
 
 
 def test_one_count_of_a_ticket(pair: Pair) -> None:
-    """A ticket for one file brings one, whichever replicas it is tried at."""
+    """A ticket for one file stores one file in total at both replicas."""
     a, b = pair.clients()
     rules = {"bucket": "default", "prefix": "in/", "max_files": 1}
     ticket = Signer(pair.a).token(tid=a.tenant, scope="files:write", ticket=rules)
@@ -112,9 +116,9 @@ def test_one_count_of_a_ticket(pair: Pair) -> None:
 
 
 def count_together(pair: Pair) -> bool:
-    """Whether a limit that is used up at one replica is used up at the other.
+    """Tell whether a limit that is used up at one replica is used up at the other.
 
-    One try says no when a minute of the limit begins within it.
+    One try returns False if a new minute of the limit begins within it.
     """
     a, b = pair.clients()
     assert set_limits(Signer(pair.a), a.tenant, requests_per_minute=20).status == 200
@@ -129,12 +133,12 @@ def _policy(client: ApiClient) -> str:
 
 
 def test_one_rate(pair: Pair) -> None:
-    """Requests are counted together: a limit used up at one replica is used up at the other."""
+    """Both replicas share one request count, so a limit used up at one is used up at the other."""
     assert any(count_together(pair) for _ in range(3))
 
 
 def test_limits_and_policies(pair: Pair) -> None:
-    """What is set for tenant and bucket at one replica holds at the other within seconds."""
+    """A bucket's policy and a tenant's limits that are set at one replica apply at the other."""
     a, b = pair.clients()
     assert a.send_json("PUT", "/v1/buckets/small", {"max_file_bytes": 5}).status in {200, 201}
     assert b.put("file", SMALL, bucket="small").status == 413
@@ -143,7 +147,9 @@ def test_limits_and_policies(pair: Pair) -> None:
 
 
 def test_links(pair: Pair) -> None:
-    """Links made at both before there was a key are good at both, until it is rotated at one."""
+    """Links that both replicas make at the same moment work at both until
+    one rotates the link key.
+    """
     a, b = pair.clients()
     a.stored("file", LARGE)
     body = {"bucket": "default", "key": "file"}
@@ -154,7 +160,7 @@ def test_links(pair: Pair) -> None:
     assert a.request("POST", "/v1/links/rotate").status in {200, 204}
     for client in (a.using(None), b.using(None)):
         assert holds(lambda c=client: c.get(targets[0]).status == 404, LINK_KEY_SECONDS)
-    # The rows go first: the other replica may know the old key for two seconds more.
+    # The rows are deleted first: the other replica may use the old key for two more seconds.
     new = link(a)
     assert holds(lambda: b.using(None).get(new).status == 200, LINK_KEY_SECONDS)
 
@@ -179,7 +185,7 @@ def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
 
 
 def test_an_upload_at_both(pair: Pair) -> None:
-    """A resumable upload goes on at the other replica from where its connection broke."""
+    """A resumable upload whose connection breaks at one replica continues at the other."""
     a, b = (Tus(client) for client in pair.clients())
     content = os.urandom(6 << 20)
     address = a.created(len(content))
@@ -194,9 +200,10 @@ def test_an_upload_at_both(pair: Pair) -> None:
 
 
 def test_connections(pair: Pair) -> None:
-    """However many requests come at once, connections to PostgreSQL are as many as docs/scaling.md
-    says: for each upload replica 20, a thread more than each process has, and those for long work;
-    for its live channel 7, and for each auth four in each of two processes.
+    """Many concurrent requests open no more PostgreSQL connections than docs/scaling.md states.
+
+    Each upload replica has 20, one more than the threads of each process, and those for long work.
+    Its live channel has 7, and each auth four in each of two processes.
     """
     a, b = pair.clients()
     address = Tus(a).created(100)

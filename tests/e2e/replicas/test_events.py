@@ -1,4 +1,4 @@
-"""Whoever listens at one replica hears what happens at the other."""
+"""Events of one replica that listeners at the other receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ SCOPE = " ".join((*ALL_SCOPES, "events:read"))
 
 
 def test_heard_at_the_other(pair: Pair) -> None:
-    """Uploads at both are heard at both, once and in one order, over kill -9 of one channel."""
+    """Listeners at both replicas receive the uploads of both, once and in
+    one order, despite `kill -9`.
+    """
     a, b = pair.clients(scope=SCOPE)
     with listening(a, 0) as at_a, listening(b, 0) as at_b:
         for number in range(10):
@@ -30,8 +32,8 @@ def test_heard_at_the_other(pair: Pair) -> None:
 
 
 def test_hints_go_by_redis(pair: Pair) -> None:
-    """Both channels subscribe to hints, and so hear of progress at the other replica, which no
-    table has.
+    """Progress of an upload, which no table contains, reaches a listener at
+    the other replica by Redis.
     """
     with Redis.from_url(pair.redis.url.removeprefix("redis+")) as redis:
         assert until(lambda: redis.pubsub_numsub("wharf.notices")[0][1] >= 2, SECONDS)
@@ -41,7 +43,7 @@ def test_hints_go_by_redis(pair: Pair) -> None:
         address = tus.created(1000, key="parts")
 
         def heard() -> bool:
-            """Whether another byte, or one before it, was told of."""
+            """Return whether the listener has received progress of this or an earlier byte."""
             assert tus.patch(address, next(pieces), b"x").status == 204
             return bool(at_b.heard["progress"])
 
@@ -50,7 +52,7 @@ def test_hints_go_by_redis(pair: Pair) -> None:
 
 
 def test_revoked_at_the_other(pair: Pair, tenants: Tenants) -> None:
-    """A token that is revoked at one replica ends its connections at the other."""
+    """A token that is revoked at one replica ends its live connections at the other."""
     client = make_client(tenants.admin, "live-revoked-at-one")
     with listening(pair.at_b(client.api)) as at_b:
         client.revoke(str(client.api.token))
@@ -58,7 +60,9 @@ def test_revoked_at_the_other(pair: Pair, tenants: Tenants) -> None:
 
 
 def test_no_polling_without_stickiness(pair: Pair) -> None:
-    """With several replicas polling is off: its requests would reach the wrong one."""
+    """A live channel with several replicas refuses polling, because
+    requests could reach the wrong one.
+    """
     a, _ = pair.clients(scope=SCOPE)
     listener = Listener(a.port, a.token).connect("polling")
     assert not listener.client.connected

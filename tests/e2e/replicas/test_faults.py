@@ -1,4 +1,4 @@
-"""What breaks under two replicas: Redis, PostgreSQL, and one of the two."""
+"""Failures under two replicas: Redis, PostgreSQL, and one of the replicas."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def mended(pair: Pair) -> Iterator[None]:
-    """Other tests come afterwards: they find both whole."""
+    """Wait until both replicas work again for the following tests."""
     yield
     assert until(pair.is_whole, _SECONDS)
 
 
 def test_redis_that_does_not_answer(pair: Pair) -> None:
-    """With Redis frozen, and with Redis gone, uploads and downloads go on at both replicas; with it
-    again they count requests together again.
+    """Uploads and downloads work at both replicas while Redis is frozen or stopped.
+
+    With Redis back both replicas share one request count again.
     """
     for client in pair.clients():
         client.stored("before")
@@ -54,8 +55,10 @@ def test_redis_that_does_not_answer(pair: Pair) -> None:
 
 
 def test_postgres_that_is_stopped(pair: Pair) -> None:
-    """Without PostgreSQL both replicas say 503 and when to come back, links that were used go on;
-    with it again both go on by themselves.
+    """Without PostgreSQL both replicas respond with 503 and Retry-After, but serve recently used
+    links.
+
+    With PostgreSQL back both replicas work again without a restart.
     """
     a, b = pair.clients()
     a.stored("file", LARGE)
@@ -80,8 +83,9 @@ def test_postgres_that_is_stopped(pair: Pair) -> None:
 
 
 def test_one_stands_still(pair: Pair) -> None:
-    """A replica that stands still in the middle of an upload keeps it for some seconds only, and
-    what it does when it goes on is in no file.
+    """A stopped replica keeps its lease of an upload for seconds only.
+
+    Bytes that it receives after it continues are in no file.
     """
     a, b = (Tus(client) for client in pair.clients())
     content = os.urandom(3 << 20)
@@ -95,7 +99,7 @@ def test_one_stands_still(pair: Pair) -> None:
             offset = a.offset(address)
             assert offset >= 1 << 20
             assert a.patch(address, offset, content[offset:]).status == 204
-            # What comes now are not the file's bytes.
+            # These bytes are not those of the file.
             writer.sendall(bytes(len(content) - (2 << 20)))
         assert until(lambda: b.head(address).status == 200, _SECONDS)
         writer.settimeout(_SECONDS)
@@ -109,8 +113,9 @@ def test_one_stands_still(pair: Pair) -> None:
 
 
 def test_one_is_killed(pair: Pair) -> None:
-    """After kill -9 of one replica under load nothing acknowledged is missing, the other one goes
-    on with its uploads within seconds, and the tenant is charged for what is there.
+    """After `kill -9` of one replica under load no acknowledged file is missing.
+
+    The other replica continues the uploads within seconds, and the usage matches the files.
     """
     a, b = pair.clients()
     content = os.urandom(3 << 20)
@@ -141,8 +146,8 @@ def test_one_is_killed(pair: Pair) -> None:
 
 
 def go_on(tus: Tus, address: str, content: bytes) -> None:
-    """The other replica takes the rest of an upload."""
-    # The lease of the dead one is over after some seconds; until then it is 423.
+    """Continue an upload at the other replica."""
+    # The lease of the killed replica expires after some seconds; until then HEAD returns 423.
     assert until(lambda: tus.head(address).status == 200, _SECONDS)
     offset = tus.offset(address)
     assert offset >= 1 << 20

@@ -1,4 +1,4 @@
-"""A Wharf whose public port speaks TLS, and curl to ask it."""
+"""A Wharf whose public port uses TLS, and curl for requests to it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from tests.servers.daemons import program
 from tests.servers.ports import free_port
 from tests.servers.wharf.instance import Wharf, running
 
-# The floor is looked at six times in this time.
+# The gateway checks the minimum rate six times in a window.
 WINDOW_SECONDS = 2
-# That the tenant may have under way at once.
+# The number of concurrent uploads that the tenant may have.
 UPLOADS = 4
 _SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that curl got, its version of HTTP, and the bytes of a body that curl sent."""
+    """A response that curl received, with its HTTP version and the number
+    of body bytes that curl sent.
+    """
 
     status: int
     version: str
@@ -46,18 +48,20 @@ class Secured:
 
     @property
     def url(self) -> str:
-        """Where clients reach it."""
+        """Return the address for clients."""
         return f"https://localhost:{self.wharf.port}"
 
     def curl(self, *words: str, url: str = "", data: bytes | None = None) -> Answer:
-        """One request."""
+        """Send one request, and return its response."""
         process = self.start(*words, url=url, stdin=subprocess.PIPE)
         output, error = process.communicate(data, _SECONDS)
         assert process.returncode == 0, error.decode()
         return _parsed(output)
 
     def start(self, *words: str, url: str = "", stdin: int) -> subprocess.Popen[bytes]:
-        """One request that may last; its output is the answer and a line about it."""
+        """Start one request that may last; its output is the response and a
+        line with statistics.
+        """
         return subprocess.Popen(
             [
                 *(program("curl"), "-sS", "-i", "--cacert", str(self.certificate.authority)),
@@ -71,12 +75,12 @@ class Secured:
 
     @property
     def bearer(self) -> tuple[str, str]:
-        """curl's words for the token."""
+        """Return curl's arguments for the token."""
         return ("-H", f"Authorization: Bearer {self.token}")
 
 
 def parsed(process: subprocess.Popen[bytes]) -> Answer:
-    """The answer of a request that was started."""
+    """Return the response of a request that `start` has started."""
     output, error = process.communicate(timeout=_SECONDS)
     assert process.returncode == 0, error.decode()
     return _parsed(output)
@@ -95,7 +99,7 @@ def _parsed(output: bytes) -> Answer:
 
 @pytest.fixture(scope="package")
 def secured() -> Iterator[Secured]:
-    """One for all tests of TLS."""
+    """Start one Wharf for all tests of TLS."""
     with tempfile.TemporaryDirectory(prefix="wharf-tls-") as folder:
         certificate = Certificate(Path(folder))
         redirect_port = free_port()

@@ -1,4 +1,4 @@
-"""TLS on the public port, asked by OpenSSL and curl (ADR 67)."""
+"""TLS on the public port, tested with OpenSSL and curl (ADR 67)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VERSIONS = pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 
 
 def _handshake(secured: Secured, *words: str) -> str:
-    """What OpenSSL says of a connection."""
+    """Return OpenSSL's description of a connection."""
     return subprocess.run(
         [
             *(program("openssl"), "s_client", "-connect", f"127.0.0.1:{secured.wharf.port}"),
@@ -51,7 +51,9 @@ def _handshake(secured: Secured, *words: str) -> str:
     ],
 )
 def test_what_is_spoken(secured: Secured, words: tuple[str, ...], said: str) -> None:
-    """TLS 1.2 and 1.3 with keys that are forgotten, HTTP/2 and HTTP/1.1, a chain that verifies."""
+    """The gateway supports TLS 1.2 and 1.3 with forward secrecy, HTTP/2 and
+    HTTP/1.1, and a valid chain.
+    """
     assert said in _handshake(secured, *words)
 
 
@@ -65,12 +67,14 @@ def test_what_is_spoken(secured: Secured, words: tuple[str, ...], said: str) -> 
     ],
 )
 def test_what_is_not_spoken(secured: Secured, words: tuple[str, ...]) -> None:
-    """Older versions, ciphers without authentication and ciphers of CBC find no connection."""
+    """The gateway refuses older TLS versions, ciphers without authentication and CBC ciphers."""
     assert "Cipher is (NONE)" in _handshake(secured, *words)
 
 
 def test_sessions_go_on_from_the_gateways_memory(secured: Secured, tmp_path: Path) -> None:
-    """A client resumes a session, and no ticket holds it under a key of the gateway's."""
+    """A client can resume a session from the gateway's memory, and the
+    gateway issues no tickets.
+    """
     kept = str(tmp_path / "session")
     first = _handshake(secured, "-tls1_2", "-sess_out", kept)
     assert "TLS session ticket" not in first
@@ -79,7 +83,7 @@ def test_sessions_go_on_from_the_gateways_memory(secured: Secured, tmp_path: Pat
 
 @VERSIONS
 def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, version: str) -> None:
-    """Answers of services, of nginx, files, parts of them, refusals and pages have HSTS alike."""
+    """Every response has HSTS: of services, of nginx, files, ranges, refusals and pages."""
     key = f"/v1/files/default/hsts{version}"
     put = secured.curl(version, *secured.bearer, "-T", "README.md", url=key)
     assert (put.status, put.version) == (201, version.removeprefix("--http"))
@@ -106,7 +110,7 @@ def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, ver
 def test_a_refusal_comes_before_the_body(
     secured: Secured, version: str, tmp_path: Path, *, length: bool
 ) -> None:
-    """A client without a token sends no more than fits beside the question, and is answered."""
+    """A client without a token gets its refusal before it has sent much of its body."""
     body = tmp_path / "body"
     with body.open("wb") as file:
         file.truncate(50_000_000)
@@ -122,7 +126,7 @@ def test_a_refusal_comes_before_the_body(
 
 
 def test_a_body_without_a_length_is_cut_where_its_bucket_says(secured: Secured) -> None:
-    """The classes of bodies without a length hold by HTTP/2, and the refusal names the limit."""
+    """A body without a length is also cut by HTTP/2, at the class above its bucket's limit."""
     json_words = ("-H", "Content-Type: application/json", "-X", "PUT")
     made = secured.curl(
         *(*secured.bearer, *json_words, "-d", '{"max_file_bytes": 200000}'),
@@ -146,7 +150,7 @@ BYTES = ("-H", "Content-Type: application/offset+octet-stream", "-T", "-")
 
 
 def _upload(secured: Secured, length: int) -> str:
-    """A resumable upload that was just begun, by a request without a body or a length."""
+    """Begin a resumable upload by a request with neither body nor length, and return its path."""
     made = secured.curl(
         *("--http2", "-X", "POST", *secured.bearer, *TUS, "-H", f"Upload-Length: {length}"),
         *("-H", "Upload-Metadata: bucket ZGVmYXVsdA==,key dHVz"),
@@ -157,7 +161,7 @@ def _upload(secured: Secured, length: int) -> str:
 
 
 def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
-    """Bodies of resumable uploads go on to the receiver while they come by HTTP/2, too."""
+    """nginx streams bodies of resumable uploads to the stream server by HTTP/2 as well."""
     path = _upload(secured, 300_000)
     begun = secured.start(
         *("--http2", "-X", "PATCH", *secured.bearer, *TUS, "-H", "Upload-Offset: 0"),
@@ -180,7 +184,7 @@ def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
 
 
 def test_a_part_without_a_length(secured: Secured) -> None:
-    """By HTTP/2 a body may come without a field that says so: it is admitted, and ends."""
+    """A body of a resumable upload may have no length by HTTP/2; admission still applies to it."""
     path = _upload(secured, 300_000)
     for begin, part in ((0, 250_000), (250_000, 50_000)):
         sent = secured.curl(
@@ -201,7 +205,7 @@ def test_a_part_without_a_length(secured: Secured) -> None:
 
 @pytest.mark.parametrize("pings", [False, True])
 def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bool) -> None:
-    """A client that has its PINGs answered meanwhile keeps no body open below the floor."""
+    """A body below the minimum rate is cut, even if the client also sends PINGs."""
     fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
         connection.request(1, "PUT", "/v1/files/default/slow", fields)
@@ -217,12 +221,12 @@ def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bo
 
         begin = time.monotonic()
         assert until(is_cut, pause=0.3)
-        # nginx's own bound on pauses had nothing to do with it.
+        # nginx's own limit for pauses has not cut the body.
         assert time.monotonic() - begin >= WINDOW_SECONDS
 
 
 def test_streams_count_as_connections(secured: Secured) -> None:
-    """Of bodies on one connection no more are taken than on as many connections."""
+    """Bodies on one HTTP/2 connection have the same limit as bodies on as many connections."""
     fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
         for number in range(UPLOADS + 3):
@@ -236,7 +240,9 @@ def test_streams_count_as_connections(secured: Secured) -> None:
 
 
 def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
-    """On the same port to the same one, from the other port to the one with TLS."""
+    """A browser without TLS is redirected to the port with TLS, from this
+    port and from the other.
+    """
     tls = secured.wharf.port
     for port in (tls, secured.redirect_port):
         answer = secured.curl(url=f"http://localhost:{port}/console/?a=b")
@@ -255,7 +261,7 @@ def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
     ],
 )
 def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) -> None:
-    """A token, a ticket or a form without TLS is not looked at, and its body is not asked for."""
+    """A request without TLS that contains a token, ticket or form is refused before its body."""
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, request_head)
         assert (answer.status, answer.slug) == (400, "https-required")
@@ -263,7 +269,7 @@ def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) 
 
 
 def test_probes_need_no_certificate(secured: Secured) -> None:
-    """Health and readiness are told without TLS, and nothing else that services say."""
+    """Probes get health and readiness without TLS, and all other addresses redirect."""
     for path in ("/healthz", "/readyz"):
         assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 200
     for path in ("/metrics", "/.well-known/jwks.json", "/healthz/x", "/openapi.json"):
@@ -271,7 +277,7 @@ def test_probes_need_no_certificate(secured: Secured) -> None:
 
 
 def test_nobody_is_sent_to_another_host(secured: Secured) -> None:
-    """The host of a whole URL is the one that was judged, whatever the field says beside it."""
+    """A redirect uses the host of the request's whole URL, and not a different `Host` field."""
     url = b"GET http://files.localhost/a HTTP/1.1\r\nHost: evil.example:1\r\n\r\n"
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, url)
@@ -280,7 +286,7 @@ def test_nobody_is_sent_to_another_host(secured: Secured) -> None:
 
 
 def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
-    """Nobody is sent to a host that this gateway does not serve."""
+    """A request without TLS for an unknown host is refused and not redirected."""
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
         assert answer.status == 421
@@ -289,7 +295,7 @@ def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
 
 @VERSIONS
 def test_a_large_body_for_another_host(secured: Secured, version: str, tmp_path: Path) -> None:
-    """It is refused for its host, before it comes."""
+    """A large body for an unknown host is refused before the client sends it."""
     (tmp_path / "body").write_bytes(bytes(2_000_000))
     host, body = ("-H", "Host: elsewhere.example"), ("-T", str(tmp_path / "body"))
     answer = secured.curl(version, *host, *body, url="/v1/files/default/large")
@@ -297,7 +303,9 @@ def test_a_large_body_for_another_host(secured: Secured, version: str, tmp_path:
 
 
 def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) -> None:
-    """New connections see it within seconds; an upload under way ends as if nothing had been."""
+    """New connections get a renewed certificate within seconds, and uploads
+    under way are not cut.
+    """
     before = _serial(secured)
     uploads = [
         secured.start(
@@ -323,7 +331,8 @@ def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) ->
         (renewed.chain, secured.certificate.chain),
     ):
         shutil.move(new, old)
-    # An old worker of nginx takes a connection or two more; the next tests trust the new one alone.
+    # An old worker of nginx may accept some more connections; the next tests trust only the new
+    # certificate.
     assert until(lambda: all(_serial(secured) != before for _ in range(16)))
     stop.set()
     for feeder in feeders:
@@ -346,7 +355,7 @@ def _serial(secured: Secured) -> str:
 
 
 def test_live_events_come_by_tls(secured: Secured) -> None:
-    """A stream of events begins over either version of HTTP, with HSTS."""
+    """A stream of events works over both versions of HTTP."""
     for version in ("--http1.1", "--http2"):
         process = secured.start(
             *(version, "-N", *secured.bearer, "-H", "Accept: text/event-stream"),
@@ -360,7 +369,7 @@ def test_live_events_come_by_tls(secured: Secured) -> None:
 
 
 def test_no_websocket_on_a_stream(secured: Secured) -> None:
-    """HTTP/2 has no Upgrade: nginx, which could not go on after it, passes none on."""
+    """nginx passes no WebSocket upgrade on from HTTP/2, which has no Upgrade."""
     fields = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13", "X-Request-Id": "no-upgrade"}
     fields |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
@@ -375,7 +384,9 @@ def test_no_websocket_on_a_stream(secured: Secured) -> None:
 
 
 def test_metrics_say_when_the_certificate_ends(secured: Secured) -> None:
-    """In about two days, as it was made; and that none is refused."""
+    """The metrics state the end of the certificate, in about two days, and
+    that none was refused.
+    """
     with socket.create_connection(("127.0.0.1", secured.wharf.metrics_port), 30) as connection:
         connection.sendall(b"GET /metrics/gateway HTTP/1.0\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
