@@ -1,4 +1,4 @@
-"""A browser, a site on another origin, and a Wharf whose gateway has a small cap of its own."""
+"""A browser, a site on another origin, and a Wharf whose gateway has a small size limit."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from tests.servers.console_pages import ConsolePages, serving_console
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import Signer
 
-#: Bodies above this are refused by nginx itself.
+#: nginx itself refuses larger bodies.
 GATEWAYS_BYTES = 8_000_000
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """Start one Chromium for all tests."""
     with browsing(tmp_path_factory.mktemp("profile")) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """Somebody else's site."""
+    """Serve the site of another organisation."""
     with serving_pages() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def capped() -> Iterator[Wharf]:
-    """A Wharf whose gateway refuses large bodies by itself."""
+    """Start a Wharf whose gateway itself refuses large bodies."""
     with running(WHARF_MAX_BODY_BYTES=str(GATEWAYS_BYTES)) as found:
         yield found
 
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iterator[Visitor]:
-    """Somebody in the browser, on a page of a service that uses Wharf as a tenant of its own."""
+    """Yield a visitor in the browser, on a page of a service that uses
+    Wharf as a separate tenant.
+    """
     browser.errors()
     yield Visitor(browser, site, capped, Signer(capped).client(), tmp_path)
     browser.command("Network.disable")
@@ -50,14 +52,14 @@ def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iter
 
 @pytest.fixture(scope="session")
 def spacious() -> Iterator[Wharf]:
-    """A Wharf whose gateway takes chunks of the console's size."""
+    """Start a Wharf whose gateway accepts chunks of the console's size."""
     with running() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def console_pages(spacious: Wharf) -> Iterator[ConsolePages]:
-    """Pages with the console's scripts on that Wharf's origin."""
+    """Serve pages with the console's scripts on that Wharf's origin."""
     with serving_console(spacious.port) as found:
         yield found
 
@@ -66,7 +68,7 @@ def console_pages(spacious: Wharf) -> Iterator[ConsolePages]:
 def person(
     browser: Browser, console_pages: ConsolePages, spacious: Wharf, tmp_path: Path
 ) -> Iterator[Person]:
-    """Somebody on a page of the console; no page of theirs breaks its policy."""
+    """Yield a person on a page of the console, and check that no page breaks its content policy."""
     browser.errors()
     found = Person(browser, console_pages, spacious, Signer(spacious).client(), tmp_path)
     console_pages.ticket = found.tickets()

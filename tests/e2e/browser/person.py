@@ -1,4 +1,4 @@
-"""Somebody on a page of the console who uploads."""
+"""A person that uploads on a page of the console."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GUEST = """
 
 @dataclass(frozen=True)
 class Person:
-    """`api` is for looking at what was stored; the page has tickets alone."""
+    """A person with a browser; `api` checks what was stored, and the page has only tickets."""
 
     browser: Browser
     pages: ConsolePages
@@ -44,7 +44,9 @@ class Person:
     folder: Path
 
     def tickets(self, seconds: int = 900, **rules: Any) -> Callable[[dict[str, str]], Answer]:
-        """What answers requests for tickets: good ones that end after some seconds."""
+        """Return a function that responds to requests for tickets with valid
+        ones for so many seconds.
+        """
 
         def give(form: dict[str, str]) -> Answer:
             narrow = {"bucket": form["bucket"], "prefix": form.get("prefix", ""), **rules}
@@ -56,55 +58,55 @@ class Person:
         return give
 
     def bucket(self, **policy: object) -> None:
-        """Makes the bucket."""
+        """Make the bucket."""
         answer = self.api.send_json("PUT", f"/v1/buckets/{BUCKET}", policy)
         assert answer.status in (200, 201), answer.body
 
     def visit(self, prefix: str = "", region: str = "") -> None:
-        """Opens a page with a drop zone and a tray, and waits for the queue."""
+        """Open a page with a drop zone and a list of uploads, and wait for the queue."""
         owner = f"owner-{self.api.tenant}"
         self.browser.get(self.pages.page(UPLOADS, prefix=prefix, region=region, owner=owner))
         self.ready()
 
     def visit_as_guest(self, ticket: str) -> None:
-        """Opens a page that has a ticket of its own."""
+        """Open a page for guests, which contains a ticket."""
         owner = f"guest-{self.api.tenant}"
         self.browser.get(self.pages.page(GUEST, ticket=ticket, owner=owner))
         self.ready()
 
     def wait(self, seconds: float) -> None:
-        """Lets the page go on for a while."""
+        """Let the page run for a while."""
         milliseconds = int(seconds * 1000)
         self.browser.run("await new Promise(done => setTimeout(done, args[0]))", milliseconds)
 
     def ready(self) -> None:
-        """Waits until the queue is there."""
+        """Wait until the queue is ready."""
         self.awaited(lambda: self.browser.find_elements(By.CSS_SELECTOR, "[data-uploads=ready]"))
 
     def file(self, name: str, content: bytes) -> str:
-        """A file on the person's disk; its path."""
+        """Write a file on the person's disk, and return its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return str(path)
 
     def large(self, name: str, megabytes: int) -> tuple[str, str]:
-        """A file of random bytes; its path and digest."""
+        """Write a file of random bytes, and return its path and digest."""
         content = os.urandom(megabytes * 1_000_000)
         return self.file(name, content), hashlib.sha256(content).hexdigest()
 
     def choose(self, *paths: str, selector: str = "input[name=files]") -> None:
-        """Chooses files in a field."""
+        """Choose files in a field."""
         self.browser.find_element(By.CSS_SELECTOR, selector).send_keys("\n".join(paths))
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """The first true value of the condition; elements may go meanwhile."""
+        """Return the first true value of the condition; elements may disappear during the wait."""
         passing = (StaleElementReferenceException, NoSuchElementException)
         waiting = WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05, ignored_exceptions=passing)
         return waiting.until(lambda _: condition())
 
     def rows(self) -> dict[str, tuple[str, str]]:
-        """State and words of each upload in the list, by its name."""
+        """Return state and text of each upload in the list, by its name."""
         found: list[list[str]] = self.browser.run(
             "return [...document.querySelectorAll('[data-uploads-list] > li')].map(row => ["
             "row.querySelector('bdi').textContent, row.dataset.state,"
@@ -113,11 +115,11 @@ class Person:
         return {name: (state, words) for name, state, words in found}
 
     def states(self) -> list[str]:
-        """The states of all uploads in the list."""
+        """Return the states of all uploads in the list."""
         return [state for state, _ in self.rows().values()]
 
     def press(self, name: str, action: str) -> None:
-        """Presses a button of an upload's row."""
+        """Press a button of an upload's row."""
         for row in self.browser.find_elements(By.CSS_SELECTOR, "[data-uploads-list] > li"):
             if row.find_element(By.TAG_NAME, "bdi").text == name:
                 row.find_element(By.CSS_SELECTOR, f"[data-action={action}]").click()
@@ -125,11 +127,13 @@ class Person:
         raise AssertionError(f"{name} is not in the list")
 
     def sent(self) -> float:
-        """How much of the first upload is sent, between 0 and 1."""
+        """Return how much of the first upload is sent, between 0 and 1."""
         return float(self.browser.run("return document.querySelector('.tray progress').value"))
 
     def begin(self, name: str, megabytes: int, share: float) -> tuple[str, str]:
-        """Uploads a large file by a slow line until this share is sent; its path and digest."""
+        """Upload a large file on a slow connection until this share is sent,
+        and return path and digest.
+        """
         self.bucket()
         self.visit()
         self.line(SLOW)
@@ -139,7 +143,7 @@ class Person:
         return path, digest
 
     def line(self, bytes_per_second: int = -1, *, off: bool = False) -> None:
-        """How fast the line is upwards, and whether there is one."""
+        """Set the upload speed of the connection, or take the browser offline."""
         self.browser.command("Network.enable")
         self.browser.command(
             "Network.emulateNetworkConditions",
@@ -150,13 +154,13 @@ class Person:
         )
 
     def stored(self) -> dict[str, str]:
-        """Digests of the files in the bucket, by key."""
+        """Return the digests of the files in the bucket, by key."""
         keys = self.api.listed(BUCKET)
         found = {key: self.api.get(f"/v1/metadata/{BUCKET}/{key}") for key in keys}
         return {key: answer.json()["sha256"] for key, answer in found.items()}
 
     def creations(self) -> int:
-        """How many resumable uploads of this tenant were begun."""
+        """Return how many resumable uploads of this tenant have been created."""
         lines = self.wharf.log_lines("upload")
         mine = [line for line in lines if line.get("tenant") == self.api.tenant]
         return sum(line.get("outcome") == "upload-created" for line in mine)

@@ -1,4 +1,4 @@
-"""A page is left before the console's queue of uploads is kept: nothing is undone by that."""
+"""Pages that the person leaves before the console has saved its queue of uploads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.browser.person import BUCKET, SLOW, Person
 from tests.e2e.browser.visitor import HTML
 
-#: From now on the page's queue is kept too late, as when the page is left in the next moment.
+#: Makes the page fail to save its queue, as if the person left it in the next moment.
 _LATE = """
 const put = IDBObjectStore.prototype.put;
 IDBObjectStore.prototype.put = function (...given) {
@@ -19,7 +19,7 @@ IDBObjectStore.prototype.put = function (...given) {
 
 @pytest.fixture
 def sending(person: Person) -> str:
-    """A page that has sent a part of a file, and keeps nothing more of its queue; the digest."""
+    """Send a part of a file, stop the saving of the queue, and return the file's digest."""
     _, digest = person.begin("film.bin", 12, 0.2)
     person.wait(0.7)
     person.browser.run(_LATE)
@@ -33,7 +33,7 @@ def _left(person: Person) -> None:
 
 
 def test_leaving_when_a_file_has_just_arrived(person: Person, sending: str) -> None:
-    """The next page does not ask for it again, nor the one after it; it is there once."""
+    """A file that has just arrived is stored once; the next pages do not ask for it again."""
     person.line()
     person.awaited(lambda: person.states() == ["done"])
     for _ in range(2):
@@ -46,7 +46,7 @@ def test_leaving_when_a_file_has_just_arrived(person: Person, sending: str) -> N
 
 
 def test_leaving_when_an_upload_was_just_cancelled(person: Person, sending: str) -> None:
-    """It does not go on by itself on the next page."""
+    """An upload that has just been cancelled does not continue on the next page."""
     assert sending
     person.press("film.bin", "cancel")
     person.awaited(lambda: not person.rows())
@@ -56,7 +56,9 @@ def test_leaving_when_an_upload_was_just_cancelled(person: Person, sending: str)
 
 
 def test_leaving_when_an_upload_was_just_paused(person: Person, sending: str) -> None:
-    """It is paused on the next page, too, and goes on when it is resumed."""
+    """An upload that has just been paused is paused on the next page, and
+    continues when resumed.
+    """
     person.press("film.bin", "pause")
     person.awaited(lambda: person.states() == ["paused"])
     _left(person)
@@ -69,10 +71,10 @@ def test_leaving_when_an_upload_was_just_paused(person: Person, sending: str) ->
 
 
 def test_leaving_when_an_upload_was_just_begun(person: Person) -> None:
-    """The next page goes on with the same upload, and begins no second one."""
+    """An upload that has just begun continues on the next page, without a second one."""
     person.bucket()
     person.visit()
-    # What is kept is the queue as it is before the answer to the creation.
+    # The page saves the queue as it is before the response to the creation.
     person.browser.run(
         "const send = XMLHttpRequest.prototype.send;"
         "XMLHttpRequest.prototype.send = function (...given) {"
@@ -92,7 +94,7 @@ def test_leaving_when_an_upload_was_just_begun(person: Person) -> None:
 
 
 def test_leaving_when_a_file_was_just_refused(person: Person) -> None:
-    """The next page does not try it again."""
+    """A file that has just been refused is not uploaded again on the next page."""
     person.bucket(allowed_types=["image/*"])
     person.visit()
     person.line(20_000)
@@ -108,7 +110,7 @@ def test_leaving_when_a_file_was_just_refused(person: Person) -> None:
 
 
 def test_leaving_before_a_file_is_kept(person: Person) -> None:
-    """The browser asks first: what it has not copied yet would be lost."""
+    """The browser asks before it leaves a page whose files are not yet copied."""
     person.bucket()
     person.visit()
     person.line(SLOW)

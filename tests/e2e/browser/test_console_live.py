@@ -1,4 +1,4 @@
-"""Lists of the console that are kept up to date, on pages of tests."""
+"""Lists of the console that the page updates regularly, on pages of tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ data-live-every="1"> Keep it up to date</label></p>
 
 
 def test_a_list_that_is_kept_up_to_date(person: Person) -> None:
-    """It is fetched again while its box is ticked, and tells how fast its numbers grow."""
+    """A list is fetched again while its box is ticked, and shows how fast its numbers grow."""
 
     def words() -> str:
         return str(person.browser.find_element(By.CSS_SELECTOR, "[data-rate]").text)

@@ -1,4 +1,4 @@
-"""Lists of the console that hear what happens by the live channel, on pages of tests."""
+"""Lists of the console that the live channel updates, on pages of tests."""
 
 from __future__ import annotations
 
@@ -41,57 +41,57 @@ UPLOADS = """
 
 @dataclass
 class Reader:
-    """Somebody who looks at a list."""
+    """A person that reads a list."""
 
     browser: Browser
     pages: LivePages
 
     def open(self, body: str, status: str = "Live", **values: str) -> None:
-        """Opens a page, and waits until it says how it is kept up to date."""
+        """Open a page, and wait until it shows this status."""
         self.browser.get(self.pages.live_page(body, **values))
         self.awaited(lambda: self.status() == status)
 
     def status(self) -> str:
-        """How it is kept up to date."""
+        """Return the status of the page's updates."""
         return self.one("[data-live-status]").text
 
     def one(self, selector: str) -> WebElement:
-        """The first of the elements."""
+        """Return the first element that matches."""
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def names(self) -> list[str]:
-        """The files that are listed."""
+        """Return the names of the listed files."""
         script = "return [...document.querySelectorAll('#files td a')].map(one => one.textContent)"
         found: list[str] = self.browser.execute_script(script)
         return found
 
     def happens(self, key: str = "a/new", number: int = 7, **fields: Any) -> None:
-        """Something has happened to a file."""
+        """Send an event of a file to the page."""
         place = {"bucket": "docs", "key": key}
         event = {"id": number, "kind": "file.created", "file": place, "moved_from": None}
         self.pages.tell("event", {**event, **fields})
 
     def awaited(self, condition: Callable[[], object]) -> None:
-        """Waits until it is so."""
+        """Wait until the condition is true."""
         passing = (StaleElementReferenceException,)
         waiting = WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05, ignored_exceptions=passing)
         waiting.until(lambda _: condition())
 
     def wait(self, seconds: float) -> None:
-        """Lets the page go on for a while."""
+        """Let the page run for a while."""
         self.browser.run("await new Promise(done => setTimeout(done, args[0]))", seconds * 1000)
 
 
 @pytest.fixture(scope="module")
 def live_pages() -> Iterator[LivePages]:
-    """The pages, and the channel."""
+    """Serve the pages and the live channel."""
     with serving_live() as found:
         yield found
 
 
 @pytest.fixture
 def reader(browser: Browser, live_pages: LivePages) -> Iterator[Reader]:
-    """Somebody whose pages keep to their policy."""
+    """Yield a reader, and check that no page breaks its content policy."""
     for kept in (live_pages.looks, live_pages.tokens, live_pages.handshakes, live_pages.said):
         kept.clear()
     live_pages.token_status, live_pages.token_seconds, live_pages.is_open = 200, 900, True
@@ -101,14 +101,16 @@ def reader(browser: Browser, live_pages: LivePages) -> Iterator[Reader]:
 
 
 def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> None:
-    """Ticks, focus, an open menu and missing pictures stay, and many events are one look."""
+    """A new file appears in a list whose ticks, focus and open menu stay;
+    many events cause one fetch.
+    """
     reader.open(FILES, names="b c")
     assert reader.pages.tokens == [CSRF]
     assert reader.pages.handshakes == [{"token": "token-1"}]
-    # The policy has no address of it: 'self' is enough.
+    # The content policy needs no address for the channel: 'self' is enough.
     assert reader.pages.transport == "websocket"
     reader.awaited(lambda: reader.pages.said == [{"op": "subscribe", "bucket": "docs"}])
-    # What has happened before it listened.
+    # The page fetches the list for events from before it listened.
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     box = reader.one("[value='a/c']")
     box.click()
@@ -129,7 +131,7 @@ def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> Non
 
 
 def test_what_happens_elsewhere_is_no_reason_to_look(reader: Reader) -> None:
-    """In another bucket, beside the folder, in a folder that is shown; a new one is a reason."""
+    """An event elsewhere causes no fetch, and one in a new folder of the list does."""
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     reader.happens(file={"bucket": "other", "key": "a/x"})
@@ -151,9 +153,10 @@ document.dispatchEvent(new Event("visibilitychange"));
 
 
 def test_pauses(reader: Reader) -> None:
-    """Nothing moves under a question, out of sight, or without a tick; then all is made up for.
+    """A list under a dialog, in a hidden tab or without its tick is not updated, and later catches
+    up.
 
-    Who touches nothing for an hour has paused.
+    A page without any input for an hour pauses.
     """
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
@@ -185,7 +188,9 @@ def test_pauses(reader: Reader) -> None:
 
 
 def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
-    """Meanwhile the page looks by itself; then it goes on from the last number, by a new token."""
+    """A page without its channel fetches regularly, then continues from the
+    last event with a new token.
+    """
     reader.open(FILES, names="b")
     reader.happens(number=41)
     reader.pages.is_open = False
@@ -205,7 +210,7 @@ def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
 
 
 def test_a_token_is_renewed_before_it_ends(reader: Reader) -> None:
-    """By a message, on the same connection; when there is none any more, the page says why."""
+    """A page renews its token on the same connection, and shows when the session has ended."""
     reader.pages.token_seconds = 2
     reader.open(FILES, names="b")
     renewal = {"op": "token", "token": "token-2"}
@@ -220,7 +225,7 @@ def test_a_token_is_renewed_before_it_ends(reader: Reader) -> None:
 
 
 def test_without_a_channel(reader: Reader) -> None:
-    """A page that gets no token looks every few seconds."""
+    """A page that gets no token fetches its list every few seconds."""
     reader.pages.token_status = 404
     reader.open(FILES, "Looks every 2 seconds", names="b")
     reader.pages.live_page(FILES, names="a b")
@@ -229,7 +234,7 @@ def test_without_a_channel(reader: Reader) -> None:
 
 
 def test_uploads_move_without_a_look(reader: Reader) -> None:
-    """Bars and rates are what the channel says; a new upload is a look, and silence is said."""
+    """Bars and rates of uploads follow the channel without fetches; a new upload causes a fetch."""
 
     def moves(upload: str, offset: int) -> None:
         told = {
@@ -251,7 +256,7 @@ def test_uploads_move_without_a_look(reader: Reader) -> None:
     reader.pages.live_page(UPLOADS, ids="one two")
     moves("two", 0)
     reader.awaited(lambda: reader.browser.find_elements(By.CSS_SELECTOR, "[data-rate=two]"))
-    # Of somebody whose uploads this person may not see.
+    # An upload that this person may not see.
     moves("three", 0)
     moves("three", 1)
     reader.awaited(lambda: reader.one("[data-rate]").text == "Nothing is coming")

@@ -106,7 +106,7 @@ def _open(person: Person, body: str, **values: str) -> None:
 
 
 def _violations(person: Person) -> Any:
-    """What axe finds on the page as it is now."""
+    """Return the violations that axe finds on the current page."""
     person.browser.execute_script(AXE.read_text())
     return person.browser.run(
         "const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
@@ -144,7 +144,7 @@ def test_selection(person: Person) -> None:
 
 
 def test_a_confirmation(person: Person) -> None:
-    """The page that asks comes in a dialog, which Escape and the link back close."""
+    """A confirmation opens in a dialog, which Escape and the link back close."""
     _open(person, LIST)
     person.pages.page(QUESTION, "/console/delete", name="two files")
     person.browser.find_elements(By.CSS_SELECTOR, "[data-select]")[0].click()
@@ -164,7 +164,7 @@ def test_a_confirmation(person: Person) -> None:
 
 
 def test_a_confirmation_that_is_no_part_of_a_page(person: Person) -> None:
-    """Where the page has no question to show, it is visited."""
+    """A confirmation without a question to show is opened as a page."""
     _open(person, '<a href="/console/other" data-confirm>Delete</a>')
     person.pages.page("<p>Other</p>", "/console/other")
     _element(person, "[data-confirm]").click()
@@ -172,7 +172,7 @@ def test_a_confirmation_that_is_no_part_of_a_page(person: Person) -> None:
 
 
 def test_a_preview(person: Person) -> None:
-    """A file of the list opens in a dialog, and the arrow keys lead through the list."""
+    """A file of the list opens in a dialog, and the arrow keys move through the list."""
     _open(person, LIST)
     for number in range(2):
         body = f'<div class="preview" data-preview-body><h2>File {number}</h2></div>'
@@ -187,21 +187,21 @@ def test_a_preview(person: Person) -> None:
 
 
 def test_a_script_in_what_is_fetched(person: Person) -> None:
-    """A script in a page that comes into a dialog does not run, nor does a handler in it."""
+    """A page that is loaded into a dialog runs neither its scripts nor its event handlers."""
     name = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
     _open(person, '<a href="/console/delete" data-confirm>Delete</a>')
     person.pages.page(QUESTION + "{{ bad|safe }}", "/console/delete", name=name, bad=name)
     _element(person, "[data-confirm]").click()
     person.awaited(lambda: name in _element(person, "dialog[open]").text)
     assert person.browser.run("return window.ran ?? null") is None
-    # The name is text; the page that did not escape it had a handler. Chromium before 150 says
-    # that the policy stopped it, later ones do not come to it.
+    # The name is text; the page that did not escape it had a handler. Chromium before 150 reports
+    # that the policy stopped the handler; later versions do not try to run it.
     assert all("script-src-attr" in report for report in person.pages.reports)
     person.pages.reports.clear()
 
 
 def test_copy(person: Person) -> None:
-    """The value is in the clipboard, and a status beside the button says so."""
+    """The copy button puts the value into the clipboard, and a status next to it confirms that."""
     _open(person, FORMS)
     person.browser.command(
         "Browser.grantPermissions",
@@ -217,7 +217,7 @@ def test_copy(person: Person) -> None:
     ("lang", "shown"), [("en", "Jan 2, 2026, 5:04"), ("zh-Hans", "2026年1月2日 05:04")]
 )
 def test_times(person: Person, lang: str, shown: str) -> None:
-    """Times are in the reader's zone and language, and forms learn of the zone."""
+    """Times are shown in the reader's zone and language, and forms contain the zone."""
     person.browser.command("Emulation.setTimezoneOverride", timezoneId="Africa/Cairo")
     try:
         _open(person, FORMS, lang=lang)
@@ -229,7 +229,7 @@ def test_times(person: Person, lang: str, shown: str) -> None:
 
 
 def test_chosen_pictures(person: Person) -> None:
-    """What was chosen for a plain form is listed, with its pictures."""
+    """Files that are chosen in a plain form are listed with their pictures."""
     _open(person, FORMS)
     paths = person.file("dot.png", PNG), person.file("notes.txt", b"12345")
     person.choose(*paths, selector="input[data-previews]")
@@ -243,7 +243,7 @@ def test_chosen_pictures(person: Person) -> None:
 @pytest.mark.parametrize("width", [320, 360, 1280])
 @pytest.mark.parametrize("body", ["list", "forms", "uploads"])
 def test_access_and_width(person: Person, body: str, width: int, theme: str) -> None:
-    """axe finds nothing, and nothing scrolls sideways, at any width and in both themes."""
+    """axe finds no violation, and no page scrolls sideways, at any width and in both themes."""
     person.browser.command(
         "Emulation.setDeviceMetricsOverride",
         width=width,
@@ -266,7 +266,7 @@ def test_access_and_width(person: Person, body: str, width: int, theme: str) -> 
 
 
 def test_without_scripts(person: Person) -> None:
-    """Without scripts there is a plain form with its button, and nothing that needs a script."""
+    """A page without scripts has a plain form with a button, and no element that needs a script."""
     person.browser.command("Emulation.setScriptExecutionDisabled", value=True)
     try:
         _open(person, UPLOADS, prefix="", region="", owner="x")
@@ -281,7 +281,7 @@ def test_without_scripts(person: Person) -> None:
     ("document", "width"), [("/openapi.json", 1280), ("/auth/openapi.json", 320)]
 )
 def test_the_reference(person: Person, document: str, width: int) -> None:
-    """The viewer shows each document within its policy, for everybody and at any width."""
+    """The viewer shows each document within its policy and without axe violations, at any width."""
     person.browser.command(
         "Emulation.setDeviceMetricsOverride",
         width=width,
@@ -296,7 +296,7 @@ def test_the_reference(person: Person, document: str, width: int) -> None:
     headings = "return document.querySelectorAll('[data-reference] h5').length"
     person.awaited(lambda: person.browser.run(headings) > 10)
     person.wait(3)
-    person.browser.set_script_timeout(120)  # there is much for axe to look at
+    person.browser.set_script_timeout(120)  # axe has many elements to check
     try:
         assert _violations(person) == []
     finally:
@@ -306,7 +306,7 @@ def test_the_reference(person: Person, document: str, width: int) -> None:
 
 
 def test_a_script_that_is_not_there(person: Person) -> None:
-    """Where the uploads' script cannot be loaded, the plain form is back."""
+    """A page whose upload script cannot be loaded shows the plain form."""
     person.browser.command("Network.enable")
     person.browser.command("Network.setBlockedURLs", urls=["*/uploads-*"])
     try:

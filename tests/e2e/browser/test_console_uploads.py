@@ -10,7 +10,7 @@ from tests.servers.console_pages import CSRF
 
 
 def test_several_files(person: Person) -> None:
-    """Chosen together, files arrive under their names, with one ticket for all of them."""
+    """Files that are chosen together are stored under their names with one ticket."""
     person.bucket()
     person.visit(prefix="in/")
     names = ["a.txt", "头像.txt", "A.txt", "100%20.txt", "<img src=x onerror=alert(1)>.txt"]
@@ -21,7 +21,7 @@ def test_several_files(person: Person) -> None:
 
 
 def test_a_chosen_folder(person: Person) -> None:
-    """A folder keeps the paths of its files; what a file manager left in it stays out."""
+    """A chosen folder keeps the paths of its files, and files of the file manager are left out."""
     person.bucket()
     person.visit(prefix="in/")
     for name in ("trip/one.txt", "trip/day 2/two.txt", "trip/.DS_Store"):
@@ -43,7 +43,7 @@ def _drop(person: Person, *paths: str) -> None:
 
 
 def test_dropped_on_the_page(person: Person) -> None:
-    """Files and folders may be dropped anywhere on the page."""
+    """Files and folders can be dropped anywhere on the page."""
     person.bucket()
     person.visit()
     person.file("deep/a/b.txt", b"b")
@@ -53,7 +53,7 @@ def test_dropped_on_the_page(person: Person) -> None:
 
 
 def test_pasted(person: Person) -> None:
-    """A picture from the clipboard gets a name with the time."""
+    """A pasted picture gets a name that contains the time."""
     person.bucket()
     person.visit()
     person.browser.run(
@@ -70,7 +70,7 @@ def test_pasted(person: Person) -> None:
 
 
 def test_pause_and_resume(person: Person) -> None:
-    """A paused upload sends nothing until it is resumed, and then goes on with the same upload."""
+    """A paused upload sends nothing, and after a resume continues as the same upload."""
     _, digest = person.begin("film.bin", 12, 0.2)
     person.press("film.bin", "pause")
     person.awaited(lambda: person.states() == ["paused"])
@@ -86,7 +86,7 @@ def test_pause_and_resume(person: Person) -> None:
 
 
 def test_a_reload_in_the_middle(person: Person) -> None:
-    """After a reload the queue is there again and goes on where it was, without another choice."""
+    """After a reload the queue continues its uploads without choosing the files again."""
     person.bucket()
     person.visit()
     person.line(SLOW)
@@ -103,7 +103,7 @@ def test_a_reload_in_the_middle(person: Person) -> None:
 
 
 def test_the_network_goes_and_comes_back(person: Person) -> None:
-    """Without a network the row says so; with it the same upload goes on."""
+    """An upload without a network is shown as offline, and continues when the network is back."""
     _, digest = person.begin("train.bin", 20, 0.45)
     person.line(off=True)
     person.awaited(lambda: person.states() == ["offline"])
@@ -115,7 +115,7 @@ def test_the_network_goes_and_comes_back(person: Person) -> None:
 
 
 def test_wharf_goes_and_comes_back(person: Person) -> None:
-    """While Wharf is restarted, an upload waits, and does not begin anew."""
+    """An upload waits while Wharf restarts, and continues as the same upload."""
     _, digest = person.begin("train.bin", 20, 0.45)
     person.pages.down = True
     person.wait(4)
@@ -128,7 +128,9 @@ def test_wharf_goes_and_comes_back(person: Person) -> None:
 
 
 def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
-    """After a reload such a file is asked for, no other one is taken, and it goes on."""
+    """After a reload the page asks for a file that the browser lost,
+    refuses others, and continues.
+    """
     path, digest = person.begin("film.bin", 20, 0.5)
     person.press("film.bin", "pause")
     person.wait(0.7)
@@ -143,7 +145,7 @@ def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
     person.awaited(lambda: person.states() == ["missing"])
     assert "Choose it again" in person.rows()["film.bin"][1]
     person.line()
-    # The field of the button is not in the page: a file dialog is answered in its place.
+    # The button's field is not in the page; the test puts it there instead of a file dialog.
     person.browser.run(
         "HTMLInputElement.prototype.click = function () {"
         "  window.opened = this; document.body.append(this); }"
@@ -162,7 +164,7 @@ def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
 
 
 def test_a_guest(person: Person) -> None:
-    """A guest's page uploads with its own ticket, and says so when it is over."""
+    """A guest's page uploads with its ticket, and shows when the ticket is used up."""
     person.bucket()
     give = person.tickets(max_files=1)
     _, answer = give({"bucket": BUCKET, "prefix": "from guests/"})
@@ -178,7 +180,9 @@ def test_a_guest(person: Person) -> None:
 
 
 def test_a_refusal(person: Person) -> None:
-    """Title and detail of the refusal are shown; other files go on, and a reload forgets it."""
+    """A refused file shows title and detail of its problem, other files are
+    stored, and a retry works.
+    """
     person.bucket(allowed_types=["image/*"])
     person.visit()
     person.choose(person.file("page.png", HTML), person.file("dot.png", PNG))
@@ -194,7 +198,7 @@ def test_a_refusal(person: Person) -> None:
 
 
 def test_a_taken_name(person: Person) -> None:
-    """Nothing is replaced: the row says how the file is called now, and links to its page."""
+    """A file with a taken name is renamed, and its row shows the new name with a link."""
     person.bucket()
     person.visit()
     person.choose(person.file("a.txt", b"first"))
@@ -211,7 +215,7 @@ def test_a_taken_name(person: Person) -> None:
 
 
 def test_cancel(person: Person) -> None:
-    """A cancelled upload leaves nothing behind, at the server neither."""
+    """A cancelled upload leaves nothing behind on the server."""
     person.begin("film.bin", 12, 0.2)
     person.press("film.bin", "cancel")
     person.awaited(lambda: not person.rows())
@@ -220,7 +224,7 @@ def test_cancel(person: Person) -> None:
 
 
 def test_tickets_end(person: Person) -> None:
-    """A ticket that is about to end is replaced before the next request of an upload."""
+    """A ticket that soon expires is replaced before the next request of an upload."""
     person.bucket()
     person.pages.ticket = person.tickets(seconds=60)
     person.visit()
@@ -232,7 +236,7 @@ def test_tickets_end(person: Person) -> None:
 
 
 def test_a_used_up_ticket(person: Person) -> None:
-    """A ticket without files left is replaced, though the page did not know."""
+    """A ticket that is used up is replaced, even if the page did not know it."""
     person.bucket()
     person.pages.ticket = person.tickets(max_files=1)
     person.visit()
@@ -243,7 +247,7 @@ def test_a_used_up_ticket(person: Person) -> None:
 
 
 def test_the_session_ends(person: Person) -> None:
-    """Without a session the row says so with a way to the login, and a later page goes on."""
+    """An upload without a session shows a link to the login, and a later page continues it."""
     person.bucket()
     person.pages.ticket = lambda _: (401, {"title": "Not logged in"})
     person.visit()
@@ -260,7 +264,7 @@ def test_the_session_ends(person: Person) -> None:
 
 
 def test_a_second_tab(person: Person) -> None:
-    """A second tab does not send the first one's files again."""
+    """A second tab does not send the first tab's files again."""
     _, digest = person.begin("film.bin", 12, 0.1)
     first = person.browser.current_window_handle
     person.browser.switch_to.new_window("tab")
@@ -276,7 +280,7 @@ def test_a_second_tab(person: Person) -> None:
 
 
 def test_the_list_is_fetched_again(person: Person) -> None:
-    """When files have arrived, the part of the page that lists them is fetched again."""
+    """When files have been stored, the page fetches its list of files again."""
     person.bucket()
     person.visit(region="#files")
     path = "/console/page"
@@ -287,7 +291,7 @@ def test_the_list_is_fetched_again(person: Person) -> None:
 
 
 def test_no_token_is_kept(person: Person) -> None:
-    """Neither ticket nor CSRF token gets into the browser's storage."""
+    """Neither a ticket nor a CSRF token is in the browser's storage."""
     person.begin("film.bin", 12, 0.2)
     kept = person.browser.run(
         "const open = name => new Promise(r => { const q = indexedDB.open(name);"
@@ -305,7 +309,9 @@ def test_no_token_is_kept(person: Person) -> None:
 
 
 def test_more_files_than_are_at_hand(person: Person) -> None:
-    """A large folder arrives whole; the line above the list counts all of it."""
+    """A large folder is stored completely, and the summary above the list
+    counts all of its files.
+    """
     person.bucket()
     person.visit()
     for number in range(230):
@@ -319,7 +325,7 @@ def test_more_files_than_are_at_hand(person: Person) -> None:
 
 
 def test_cancel_all(person: Person) -> None:
-    """One button cancels all that has not arrived, also what waits outside of the list."""
+    """One button cancels all unfinished uploads, also those that are not in the list."""
     person.bucket()
     person.visit()
     person.line(100_000)

@@ -11,8 +11,7 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, PNG, Visitor
 
 LARGE_BYTES = 3_000_000
-# The error handler is what a page needs to show a problem's text alone
-# (docs/how-to/upload-from-a-page.md).
+# A page needs the error handler to show only a problem's text (docs/how-to/upload-from-a-page.md).
 PAGE = """
 <form id=zone class=dropzone action="{action}"></form>
 <script src=/dropzone.min.js></script>
@@ -39,7 +38,7 @@ HANDLER = """
 
 
 def opened(visitor: Visitor, *, more: str = "", host: str = "app.example") -> None:
-    """Opens the page with a dropzone."""
+    """Open the page with a dropzone."""
     headers = json.dumps({"Authorization": f"Bearer {visitor.ticket()}"})
     action = f"{visitor.wharf.url}/v1/files/{BUCKET}"
     visitor.visit(PAGE.format(action=action, headers=headers, more=more), host)
@@ -47,7 +46,7 @@ def opened(visitor: Visitor, *, more: str = "", host: str = "app.example") -> No
 
 
 def dropped(visitor: Visitor, *files: tuple[str, bytes]) -> list[list[Any]]:
-    """Chooses files as a visitor does; all that dropzone told the page until it was done."""
+    """Choose files as a visitor does, and return all events of dropzone until it is done."""
     for name, content in files:
         visitor.choose(".dz-hidden-input", visitor.file(name, content))
     done = "return seen.some(([kind]) => kind === 'complete') && seen"
@@ -56,12 +55,12 @@ def dropped(visitor: Visitor, *files: tuple[str, bytes]) -> list[list[Any]]:
 
 
 def of_kind(seen: list[list[Any]], kind: str) -> list[list[Any]]:
-    """What was told of one kind."""
+    """Return the events of one kind."""
     return [rest for first, *rest in seen if first == kind]
 
 
 def test_a_file(visitor: Visitor) -> None:
-    """A file arrives under its name, and dropzone knows."""
+    """dropzone uploads a file under its name, and reports success."""
     visitor.bucket()
     opened(visitor)
     seen = dropped(visitor, ("日本 photo.png", PNG))
@@ -72,7 +71,7 @@ def test_a_file(visitor: Visitor) -> None:
 
 
 def test_progress(visitor: Visitor) -> None:
-    """Of a large file dropzone sees the progress, in steps up to the whole."""
+    """dropzone reports the progress of a large file in steps up to 100 %."""
     visitor.bucket()
     opened(visitor)
     visitor.slow(bytes_per_second=2_000_000)
@@ -85,7 +84,7 @@ def test_progress(visitor: Visitor) -> None:
 
 
 def test_a_refused_type(visitor: Visitor) -> None:
-    """HTML called an image is refused, and a page with the handler shows what was said."""
+    """HTML named like an image is refused, and a page with the handler shows the detail."""
     visitor.bucket(allowed_types=["image/*"])
     opened(visitor, more=HANDLER)
     ((message, status),) = of_kind(dropped(visitor, ("photo.png", HTML)), "error")
@@ -96,7 +95,7 @@ def test_a_refused_type(visitor: Visitor) -> None:
 
 
 def test_without_a_handler(visitor: Visitor) -> None:
-    """dropzone as it comes shows the problem document itself, not a word about CORS or nothing."""
+    """dropzone without the handler shows the problem document, not an error about CORS."""
     visitor.bucket(max_file_bytes=1000)
     opened(visitor)
     ((message, status),) = of_kind(dropped(visitor, ("a.bin", bytes(20_000))), "error")
@@ -105,7 +104,7 @@ def test_without_a_handler(visitor: Visitor) -> None:
 
 
 def test_nginx_refuses(visitor: Visitor) -> None:
-    """What nginx refuses by itself is shown as well."""
+    """A page with the handler shows the detail of a refusal that nginx makes."""
     visitor.bucket()
     opened(visitor, more=HANDLER)
     ((message, status),) = of_kind(dropped(visitor, ("a.bin", bytes(GATEWAYS_BYTES + 1))), "error")
@@ -115,7 +114,7 @@ def test_nginx_refuses(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("more", ["", "uploadMultiple: true,"])
 def test_several_files(visitor: Visitor, more: str) -> None:
-    """Files chosen one after another arrive, each in a request of its own or in one together."""
+    """dropzone uploads several files, either in separate requests or in one together."""
     visitor.bucket()
     opened(visitor, more=more)
     seen = dropped(visitor, ("a.txt", b"a"), ("b.txt", b"b"))
@@ -124,7 +123,7 @@ def test_several_files(visitor: Visitor, more: str) -> None:
 
 
 def test_an_origin_that_is_not_listed(visitor: Visitor) -> None:
-    """On a page of another origin dropzone gets no answer, and nothing is stored."""
+    """dropzone on a page of an unlisted origin gets no response, and nothing is stored."""
     visitor.bucket()
     opened(visitor, host=EVIL)
     ((_, status),) = of_kind(dropped(visitor, ("a.txt", b"a")), "error")

@@ -8,7 +8,7 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, OURS, PNG, Visitor
 
 PUT = "{method: 'PUT', headers: {Authorization: 'Bearer ' + args[1]}, body: args[2]}"
-#: An image of so many bytes: what comes after its end is not looked at.
+#: An image of so many bytes; bytes after the image's end do not change its type.
 IMAGE = (
     "{method: 'PUT', headers: {Authorization: 'Bearer ' + args[1]},"
     " body: new Blob([Uint8Array.from(args[2]), new Uint8Array(args[3])])}"
@@ -22,14 +22,14 @@ FORM = (
 
 
 def test_a_put(visitor: Visitor) -> None:
-    """A page on a listed origin stores a file, and reads the answer's body and fields."""
+    """A page on a listed origin can store a file, and read the body and fields of the response."""
     visitor.bucket()
     visitor.visit("")
     target = f"/v1/files/{BUCKET}/a.txt"
     answer = visitor.fetch(target, PUT, visitor.ticket(), "from a page")
     assert answer["status"] == 201
     assert answer["json"]["key"] == "a.txt"
-    # What is not exposed does not exist for a page.
+    # A page cannot see header fields that are not exposed.
     assert answer["headers"]["location"].endswith(target)
     assert answer["headers"]["etag"] == f'"{answer["json"]["sha256"]}"'
     assert answer["headers"]["x-request-id"]
@@ -37,7 +37,7 @@ def test_a_put(visitor: Visitor) -> None:
 
 
 def test_a_form(visitor: Visitor) -> None:
-    """A form made by a script is stored too."""
+    """A page can store a form that a script made."""
     visitor.bucket()
     visitor.visit("")
     answer = visitor.fetch(f"/v1/files/{BUCKET}", FORM, visitor.ticket(), "text")
@@ -47,7 +47,7 @@ def test_a_form(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("size", [0, 1_000_000])
 def test_a_refused_type(visitor: Visitor, size: int) -> None:
-    """HTML called an image is refused, small or spooled, and the page can say why."""
+    """HTML named like an image is refused, small or spooled, and the page can read the reason."""
     visitor.bucket(allowed_types=["image/*"])
     visitor.visit("")
     target = f"/v1/files/{BUCKET}/a.png"
@@ -60,7 +60,7 @@ def test_a_refused_type(visitor: Visitor, size: int) -> None:
 
 
 def test_a_refused_size(visitor: Visitor) -> None:
-    """What is too large for the bucket is refused before it is sent, and the page can say why."""
+    """A file over the bucket's limit is refused, and the page can read the reason."""
     visitor.bucket(max_file_bytes=5_000_000)
     visitor.visit("")
     for size in (5_000_001, GATEWAYS_BYTES):
@@ -72,7 +72,7 @@ def test_a_refused_size(visitor: Visitor) -> None:
 
 
 def test_nginx_refuses(visitor: Visitor) -> None:
-    """What nginx refuses by itself can be read by the page, with the request's id."""
+    """A page can read a refusal that nginx makes, with the request id."""
     visitor.bucket()
     visitor.visit("")
     target = f"/v1/files/{BUCKET}/a.png"
@@ -82,7 +82,7 @@ def test_nginx_refuses(visitor: Visitor) -> None:
 
 
 def test_a_bad_ticket(visitor: Visitor) -> None:
-    """A refused credential can be told from a broken line."""
+    """A page can distinguish a refused credential from a broken connection."""
     visitor.bucket()
     visitor.visit("")
     for size in (1, 200_000):
@@ -92,7 +92,7 @@ def test_a_bad_ticket(visitor: Visitor) -> None:
 
 
 def test_other_places(visitor: Visitor) -> None:
-    """A ticket for another prefix is refused, and the page can say why."""
+    """A ticket for another prefix is refused, and the page can read the reason."""
     visitor.bucket()
     visitor.visit("")
     narrow = visitor.ticket(prefix="mine/")
@@ -104,7 +104,7 @@ def test_other_places(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("host", [EVIL, f"{OURS}.{EVIL}", f"evil-{OURS}", f"sub.{OURS}"])
 def test_origins_that_are_not_listed(visitor: Visitor, host: str) -> None:
-    """Row 66: the browser keeps a page of any other origin from reading, and from writing."""
+    """Row 66: the browser keeps a page of an unlisted origin from reading and from writing."""
     visitor.bucket()
     visitor.api.stored("there.txt", bucket=BUCKET)
     visitor.visit("", host)
@@ -118,7 +118,7 @@ def test_origins_that_are_not_listed(visitor: Visitor, host: str) -> None:
 
 
 def test_a_page_without_an_origin(visitor: Visitor) -> None:
-    """Row 66: a sandboxed page has the origin `null`, which is nobody's."""
+    """Row 66: a sandboxed page has the origin `null`, which no bucket allows."""
     visitor.bucket()
     script = (
         f"fetch('{visitor.wharf.url}/v1/files/{BUCKET}/a.txt', {{method: 'PUT', body: 'x',"
@@ -134,12 +134,13 @@ def test_a_page_without_an_origin(visitor: Visitor) -> None:
 
 
 def test_buckets_without_origins(visitor: Visitor) -> None:
-    """What a bucket answers that lists no origin is read by no page, ours included; a page that no
-    bucket at all lists does not even send.
+    """No page can read responses of a bucket without listed origins.
+
+    A page whose origin no bucket at all lists cannot even send.
     """
     assert visitor.api.send_json("PUT", "/v1/buckets/closed", {}).status == 201
     ticket = visitor.ticket(bucket="closed")
-    # A preflight names nobody: what another bucket lists passes it.
+    # A preflight contains no credential, so an origin that another bucket lists passes it.
     visitor.bucket()
     for host, sent in ((OURS, ["a.txt"]), (EVIL, [])):
         visitor.visit("", host)
@@ -150,7 +151,7 @@ def test_buckets_without_origins(visitor: Visitor) -> None:
 
 
 def test_administration_is_for_no_page(visitor: Visitor) -> None:
-    """Routes that belong to no bucket answer no page, on whatever origin."""
+    """No page of another origin can read responses of routes that belong to no bucket."""
     visitor.bucket()
     visitor.visit("")
     reading = "{headers: {Authorization: 'Bearer ' + args[1]}}"

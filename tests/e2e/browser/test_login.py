@@ -1,4 +1,6 @@
-"""People in a real browser: the cookie is kept and sent as it should be, and by no other site."""
+"""Sessions of people in a real browser: cookies that pages of other
+sites can neither read nor use.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ REFRESH = (
     " credentials: 'include', body: new URLSearchParams({grant_type: 'refresh_token'})});"
     "return reply.status"
 )
-#: What another site can send without asking first; it sees nothing of the answer.
+#: A request that another site can send without a preflight, whose response it cannot read.
 BLIND = (
     "try { await fetch(args[0] + args[1], {method: 'POST', credentials: 'include',"
     " mode: 'no-cors', body: args[2]}) } catch {}"
@@ -33,7 +35,7 @@ BLIND = (
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Browser]:
-    """A browser that takes any answer for a page that may run scripts, as a console would."""
+    """Yield a browser that lets every page run scripts, as the console's pages may."""
     browser.command("Page.enable")
     browser.command("Page.setBypassCSP", enabled=True)
     browser.delete_all_cookies()
@@ -43,13 +45,15 @@ def page(browser: Browser) -> Iterator[Browser]:
 
 
 def kept(browser: Browser, url: str) -> dict[str, Any] | None:
-    """The refresh token's cookie, which only the browser itself can see."""
+    """Return the refresh token's cookie, which only the browser itself can read."""
     found = browser.execute_cdp_cmd("Network.getCookies", {"urls": [url]})["cookies"]
     return next((one for one in found if one["name"] == COOKIE), None)
 
 
 def test_a_session_in_a_browser(page: Browser, capped: Wharf) -> None:
-    """Login sets the cookie out of scripts' reach, refreshes change it, other sites get nothing."""
+    """A login sets a cookie that no script can read, refreshes change it,
+    and other sites cannot use it.
+    """
     tenants = Tenants(capped)
     ada = people.make(tenants.admin, tenants.tenant().tenant)
     url = capped.url.replace("127.0.0.1", "localhost")
@@ -66,7 +70,7 @@ def test_a_session_in_a_browser(page: Browser, capped: Wharf) -> None:
     second = kept(page, url)
     assert second is not None
     assert second["value"] != first["value"]
-    # Another site's page: no cookie goes along, and nothing of the session changes.
+    # A request of another site's page has no cookie and does not change the session.
     page.get(f"http://evil.example:{capped.port}/healthz")
     page.run(BLIND, url, "/auth/login", body)
     page.run(BLIND, url, "/auth/logout", "")

@@ -1,4 +1,6 @@
-"""A real Prometheus reads a loaded Wharf: dashboards and rules show what happens, and who it is."""
+"""A real Prometheus on a loaded Wharf, whose dashboards and rules show
+its state and the noisy tenant.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ from tests.servers.prometheus import FOLDER, Prometheus, Sample
 from tests.servers.wharf.instance import ROOT, running
 from tests.servers.wharf.raw_http import until
 
-SECONDS = 60  # a limit, not what it takes
+SECONDS = 60  # a limit, which the tests rarely reach
 DASHBOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 }
-#: What Grafana puts in: everything is chosen, over the whole time of the test.
+#: The values that Grafana inserts: all series, over the whole time of the test.
 FILLED = {
     "$__rate_interval": "10m",
     "$__range": "10m",
@@ -33,12 +35,12 @@ FILLED = {
     "$instance": ".*",
     "$tenant": ".*",
 }
-#: Nothing is down while all is well; test_a_part_that_hangs looks at it.
+#: No target is down during these tests, except in test_a_part_that_hangs.
 DOWN = "wharf-overview: Targets down A"
 _SELECTOR = re.compile(r"\b(wharf_\w+|up)(\{[^}]*\})?")
-#: All jobs of prometheus.yml: a Wharf on one machine has them all.
+#: The number of jobs in prometheus.yml, all of which a Wharf on one machine has.
 JOBS = len(yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"])
-#: Alerts that can be made to fire within seconds; the rest do in tests/integration/observing.
+#: Alerts that the tests can make fire within seconds; tests/integration/observing tests the others.
 PROVOKED = {
     "WharfTenantNearQuota",
     "WharfTenantRefusalsSurge",
@@ -51,14 +53,14 @@ PROVOKED = {
 
 
 def filled(expr: str) -> str:
-    """A query as Grafana sends it; without the zero that would stand for a missing metric."""
+    """Return a query as Grafana sends it, without the zero that replaces a missing metric."""
     for name, value in FILLED.items():
         expr = expr.replace(name, value)
     return expr.replace(" or vector(0)", "")
 
 
 def queries() -> dict[str, str]:
-    """Every query of every panel, by where it is."""
+    """Return every query of every panel, by its dashboard and panel."""
     return {
         f"{name}: {panel['title']} {target['refId']}": filled(target["expr"])
         for name, document in DASHBOARDS.items()
@@ -68,16 +70,16 @@ def queries() -> dict[str, str]:
 
 
 def rules() -> Iterator[dict[str, Any]]:
-    """Every rule."""
+    """Yield every rule."""
     for path in (FOLDER / "rules").glob("*.yml"):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             yield from group["rules"]
 
 
 def selectors() -> set[str]:
-    """What the rules read: a metric with the labels that are asked for.
+    """Return the metrics, with their label selectors, that the rules read.
 
-    This Wharf speaks no TLS: tests/e2e/tls reads what is said of that.
+    This Wharf has no TLS; tests/e2e/tls tests the metrics of TLS.
     """
     found = {"".join(one) for rule in rules() for one in _SELECTOR.findall(rule["expr"])}
     return {one for one in found if not one.startswith("wharf_tls_")}
@@ -85,9 +87,10 @@ def selectors() -> set[str]:
 
 @pytest.fixture(scope="module")
 def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
-    """A Wharf that sweeps all the time, takes files of any announced size, and was used.
+    """Start a Wharf that sweeps continuously, accepts files of any announced size, and has blobs on
+    a store.
 
-    Its blobs are on an object store: so there is data for each graph that there is.
+    The object store gives every graph data.
     """
     enormous = str(10**15)
     with running(
@@ -103,7 +106,7 @@ def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def prometheus(traffic: Traffic) -> Iterator[Prometheus]:
-    """Reads it before the first request, so that counters are seen to grow."""
+    """Start Prometheus before the first request, so that it sees the counters grow."""
     folder = Path(tempfile.mkdtemp(prefix="wharf-prometheus-"))
     server = Prometheus(folder, traffic.wharf.metrics_port)
     try:
@@ -128,7 +131,7 @@ def prometheus(traffic: Traffic) -> Iterator[Prometheus]:
 
 @dataclass(frozen=True)
 class Provoked:
-    """The alerts that fired, and what they said."""
+    """The alerts that have fired, and their summaries."""
 
     names: set[str]
     summaries: set[str]
@@ -136,8 +139,9 @@ class Provoked:
 
 @pytest.fixture(scope="module")
 def ranked(prometheus: Prometheus) -> dict[str, list[Sample]]:
-    """What the table and the rankings of tenants show before a locked database keeps one of the
-    quiet tenants waiting, which then takes most of the services.
+    """Return the table and the rankings of tenants, read before the database is locked.
+
+    The lock makes a quiet tenant wait, which then uses most of the services' time.
     """
     panels = {panel["title"]: panel for panel in DASHBOARDS["wharf-tenants"]["panels"]}
     (table,) = (panel for panel in panels.values() if panel["type"] == "table" and panel["id"] == 2)
@@ -151,10 +155,10 @@ def ranked(prometheus: Prometheus) -> dict[str, list[Sample]]:
 
 @pytest.fixture(scope="module")
 def provoked(ranked: object, prometheus: Prometheus, traffic: Traffic) -> Provoked:
-    """What fires before a part hangs, of which alerts would tell as well."""
+    """Return the alerts that fire before auth hangs, which fires further alerts."""
 
     def all_fire() -> bool:
-        # Uploads at once may be one commit, and so one error: it takes some.
+        # Concurrent uploads may be one commit and thus one error, so this takes several rounds.
         traffic.locked_database()
         return until(lambda: prometheus.firing() >= PROVOKED, SECONDS / 10)
 
@@ -163,7 +167,7 @@ def provoked(ranked: object, prometheus: Prometheus, traffic: Traffic) -> Provok
 
 
 def silent(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
-    """Those queries that return nothing, or no number."""
+    """Return the queries that return no data, or no number."""
     return {
         where: expr
         for where, expr in wanted.items()
@@ -172,7 +176,7 @@ def silent(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def answered(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
-    """What is still silent after a while: empty when all is well."""
+    """Return the queries that still return no data after a while; empty if all return some."""
     left = dict(wanted)
 
     def none_left() -> bool:
@@ -186,13 +190,13 @@ def answered(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def test_the_noisy_tenant_is_named_first(ranked: dict[str, list[Sample]]) -> None:
-    """The table on top of the tenants' dashboard, and its rankings, begin with the noisy one."""
+    """The table and the rankings of the tenants' dashboard begin with the noisy tenant."""
     for title, samples in ranked.items():
         assert led_by_noisy(samples), (title, samples)
 
 
 def led_by_noisy(samples: list[Sample]) -> bool:
-    """Whether all tenants are there, the noisy one first; the last of them may be read late."""
+    """Tell whether all tenants are in the samples, with the noisy one first."""
     tenants = {labels["tenant"] for labels, _ in samples}
     if not {*QUIET, NEARLY_FULL} <= tenants:
         return False
@@ -200,14 +204,14 @@ def led_by_noisy(samples: list[Sample]) -> bool:
 
 
 def test_every_query_of_every_dashboard_returns_data(prometheus: Prometheus) -> None:
-    """On a loaded Wharf no graph is empty."""
+    """Every graph of every dashboard has data on a loaded Wharf."""
     wanted = queries()
     del wanted[DOWN]
     assert answered(prometheus, wanted) == {}
 
 
 def test_every_variable_has_values(prometheus: Prometheus) -> None:
-    """What is offered at the top of a dashboard is what there is."""
+    """Every variable of a dashboard offers values that exist."""
     for document in DASHBOARDS.values():
         for variable in document["templating"]["list"]:
             if variable["name"] in {"datasource", "installation"}:
@@ -219,7 +223,7 @@ def test_every_variable_has_values(prometheus: Prometheus) -> None:
 
 
 def test_every_rule_has_what_it_reads(prometheus: Prometheus) -> None:
-    """No rule fails, each recording has values, and so has what any rule asks for."""
+    """Every rule works, and every recording and every metric that a rule reads has values."""
     recorded = {rule["record"]: rule["record"] for rule in rules() if "record" in rule}
     asked = {selector: selector for selector in selectors()}
     assert answered(prometheus, recorded | asked) == {}
@@ -227,7 +231,7 @@ def test_every_rule_has_what_it_reads(prometheus: Prometheus) -> None:
 
 
 def test_every_alert_that_can_be_provoked_fires(provoked: Provoked) -> None:
-    """What was done to this Wharf makes these alerts fire; their summaries say who and where."""
+    """Provoked alerts fire, and their summaries name the tenant and the place."""
     assert PROVOKED - provoked.names == set()
     summaries = provoked.summaries
     assert f"{NEARLY_FULL} has used 95% of its quota" in summaries
@@ -237,7 +241,7 @@ def test_every_alert_that_can_be_provoked_fires(provoked: Provoked) -> None:
 
 @pytest.mark.usefixtures("provoked")
 def test_a_part_that_hangs(prometheus: Prometheus, traffic: Traffic) -> None:
-    """auth stands still: its target is down, and upload no longer hears of revocations."""
+    """A hanging auth fires the alerts for its target and for upload's stale feed of revocations."""
     with traffic.stopped_auth():
         instance = f"127.0.0.1:{traffic.wharf.metrics_port}"
         down = f"wharf-auth at {instance} gives no metrics"

@@ -1,4 +1,4 @@
-"""Traffic of several tenants on every way that Wharf has: one is noisy, some of it is refused."""
+"""Traffic of several tenants on every way of Wharf: one tenant is noisy, and some requests fail."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.servers.wharf.tus_client import Tus
 
 NOISY, QUIET = "noisy", ("quiet-a", "quiet-b", "quiet-c")
 NEARLY_FULL = "nearly-full"
-#: Above what the gateway leaves to the thread of the request for its digest.
+#: Larger than the bodies whose digest the request's own thread computes.
 FOLLOWED = b"x" * (3 << 20)
-#: No disk has room for it; WHARF_MAX_FILE_BYTES has to allow it.
+#: More than any disk has; WHARF_MAX_FILE_BYTES must allow it.
 TOO_MUCH = 900 * 10**12
 #: The smallest picture.
 DOT = b64decode(
@@ -36,14 +36,14 @@ _ALLOWED, _REFUSED, _MOST_ROUNDS = 250, 800, 10
 
 
 class Traffic:
-    """What happens to one Wharf."""
+    """Sends traffic to one Wharf, and causes its failures."""
 
     def __init__(self, wharf: Wharf) -> None:
         self.wharf, self.signer = wharf, Signer(wharf)
         self.tenants = Tenants(wharf)
 
     def all_ways(self) -> None:
-        """Each operation that a graph shows, successful and refused."""
+        """Perform each operation that a graph shows, with success and with a refusal."""
         for name in QUIET:
             self._files(self.signer.client(tid=name))
         api = self.signer.client(tid=QUIET[0])
@@ -57,13 +57,13 @@ class Traffic:
         self._pictures(api)
 
     def first_noise(self) -> None:
-        """The noisy tenant is there, and not noisy yet: its counters have a beginning."""
+        """Create the noisy tenant's counters before it becomes noisy."""
         self.signer.client(tid=NOISY).stored("first")
 
     def noise(self) -> None:
-        """Far more requests than the noisy tenant may send: some are stored, the rest is 429.
+        """Send far more requests than the noisy tenant may: some are stored, the rest gets 429.
 
-        Reads follow the writes: on a slow disk writes alone would stay below the limit.
+        Reads follow the writes, because on a slow disk writes alone would stay below the limit.
         """
         set_limits(self.signer, NOISY, requests_per_minute=_ALLOWED)
         api = self.signer.client(tid=NOISY)
@@ -81,14 +81,14 @@ class Traffic:
         raise AssertionError("the noisy tenant was not refused")
 
     def fill_quota(self) -> None:
-        """A tenant that has used 95 % of its quota, and is refused beyond it."""
+        """Use 95 % of a tenant's quota, and try an upload beyond it."""
         set_limits(self.signer, NEARLY_FULL, max_bytes=100_000, max_files=1000)
         api = self.signer.client(tid=NEARLY_FULL)
         api.stored("most", b"x" * 95_000)
         api.put("rest", b"x" * 10_000).problem(507, "tenant-quota-exceeded")
 
     def full_disk(self) -> None:
-        """A file that is larger than the disk."""
+        """Announce a file that is larger than the disk."""
         api = self.signer.client(tid=QUIET[1])
         request = head(
             "PUT /v1/files/default/huge HTTP/1.1",
@@ -101,7 +101,7 @@ class Traffic:
         assert answer.json()["type"] == "/problems/storage-full", answer
 
     def locked_database(self) -> None:
-        """Uploads while somebody holds the database's lock: 503."""
+        """Upload while another process holds the database's lock, which causes a 503."""
         api = self.signer.client(tid=QUIET[2])
         with _locked(self.wharf), ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda number: api.put(f"locked-{number}").status, range(8)))
@@ -109,12 +109,14 @@ class Traffic:
 
     @contextmanager
     def stopped_auth(self) -> Iterator[None]:
-        """auth hangs, and what upload heard of revocations is old."""
+        """Stop auth while the context lasts, and make upload's copy of the feed
+        of revocations old.
+        """
         pids = self.wharf.processes("auth.log")
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            # The file's time is when the feed was last heard of.
+            # The time of the file is the time at which upload last read the feed.
             for path in self.wharf.data.rglob("revocations.jsonl"):
                 os.utime(path, (time.time() - 3600,) * 2)
             yield
@@ -123,11 +125,11 @@ class Traffic:
                 os.kill(pid, signal.SIGCONT)
 
     def old_key(self) -> None:
-        """The key that signs was made a year ago."""
+        """Make the signing key a year old."""
         folder = self.wharf.data / "auth" / "keys"
         for path in folder.glob("*.pem"):
             os.utime(path, (time.time() - 365 * 86400,) * 2)
-        os.utime(folder)  # so auth looks at them again
+        os.utime(folder)  # makes auth read the keys again
 
     @staticmethod
     def _files(api: ApiClient) -> None:
@@ -168,7 +170,9 @@ class Traffic:
         assert anyone.request("POST", f"/u/{token}", form, fields).status == 201
 
     def _refused(self, api: ApiClient) -> None:
-        """Without a token, without a file, with a wrong digest; and a client that goes away."""
+        """Upload without a token, without a file, with a wrong digest, and on a
+        connection that breaks.
+        """
         for _ in range(3):
             api.using(None).put("a").problem(401, "token-missing")
             api.file("absent").problem(404, "not-found")
@@ -179,14 +183,16 @@ class Traffic:
             connection.send(head("PUT /v1/files/default/cut HTTP/1.1", *fields) + b"x" * 1000)
 
     def _pages(self) -> None:
-        """A login at the console that fails, one that succeeds, and a page."""
+        """Log in to the console with a wrong and with the right password, and open a page."""
         visitor = Visitor(self.wharf)
         assert visitor.login("a wrong one")[0] != 303
         assert visitor.login()[0] == 303
         assert visitor.request("GET", "/console/")[0] == 200
 
     def _live(self, api: ApiClient) -> None:
-        """Somebody listens, is refused without a token, and is sent away for a stranger's."""
+        """Listen to the live channel without a token, with a token, and with
+        another tenant's token.
+        """
         assert Listener(api.port, None).connect().refusal
         with listening(api, 0) as listener:
             api.stored("heard")
@@ -196,13 +202,13 @@ class Traffic:
 
     @staticmethod
     def _pictures(api: ApiClient) -> None:
-        """A small picture, and a file that is none."""
+        """Request a small picture of a picture, and one of a text."""
         api.stored("dot.png", DOT)
         assert api.get("/v1/files/default/dot.png?w=64").status == 200
         api.get("/v1/files/default/small?w=64").problem(404, "no-preview")
 
     def _people(self) -> None:
-        """A login that fails, one that succeeds, and a refresh token that is used twice."""
+        """Log in with a wrong and with the right password, and use a refresh token twice."""
         tenant = self.tenants.tenant().tenant
         ada = people.make(self.tenants.admin, tenant)
         assert ada.login("wrong password").status == 401
