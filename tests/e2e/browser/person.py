@@ -20,7 +20,7 @@ from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer
 
 BUCKET = "photos"
-#: Bytes a second of a line on which there is time to see an upload.
+#: The upload speed in bytes a second of a connection on which an upload takes some time.
 SLOW = 3_000_000
 UPLOADS = """
 {{ uploads.zone("photos", prefix, region=region) }}

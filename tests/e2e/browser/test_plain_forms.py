@@ -1,4 +1,4 @@
-"""A plain HTML form on another origin, in a browser without JavaScript."""
+"""Plain HTML forms on another origin, in a browser without JavaScript."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FOLDER = """
 def sent(
     visitor: Visitor, content: bytes, onward: str = "", head: str = "", **rules: object
 ) -> str:
-    """Fills in the form and sends it; the text of the page on which the visitor ends.
+    """Fill in the form and send it, and return the text of the page on which the visitor ends.
 
-    `onward` is what the form says about where to go on, `head` what its page has in front of it,
-    `rules` are the ticket's.
+    `onward` is the form's redirect, `head` is put before the form in its page, and `rules` are the
+    ticket's.
     """
     visitor.site.page("<h1>Thank you</h1>", "/thanks")
     visitor.browser.command("Emulation.setScriptExecutionDisabled", value=True)
@@ -48,13 +48,13 @@ def sent(
 
 
 def thanks(visitor: Visitor) -> str:
-    """The page to which the ticket allows to go on."""
+    """Return the address of the page to which the ticket allows a redirect."""
     return f"{visitor.site.origin(OURS)}/thanks"
 
 
 @pytest.mark.parametrize("size", [0, 300_000])
 def test_a_form_goes_on(visitor: Visitor, size: int) -> None:
-    """The file is stored, and the visitor is on the page that the ticket allows."""
+    """A form stores its file, and redirects the visitor to the page that the ticket allows."""
     visitor.bucket()
     assert sent(visitor, PNG + bytes(size), thanks(visitor)) == "Thank you"
     assert visitor.browser.current_url.partition("?")[0] == thanks(visitor)
@@ -62,20 +62,20 @@ def test_a_form_goes_on(visitor: Visitor, size: int) -> None:
 
 
 def test_the_tickets_page(visitor: Visitor) -> None:
-    """A form that does not say where to go on leads to the ticket's own page."""
+    """A form without a redirect leads to the page that its ticket names."""
     visitor.bucket()
     assert sent(visitor, PNG) == "Thank you"
 
 
 def test_no_page_to_go_on_to(visitor: Visitor) -> None:
-    """Without an address anywhere, the visitor sees what was stored."""
+    """A form without any redirect shows the visitor the JSON of the stored file."""
     visitor.bucket()
     text = sent(visitor, PNG, redirect=[])
     assert json.loads(text)["files"][0]["size"] == len(PNG)
 
 
 def test_an_address_that_is_not_allowed(visitor: Visitor) -> None:
-    """A ticket sends nobody to an address that it does not list, and stores nothing."""
+    """A form with a redirect that its ticket does not list is refused, and stores nothing."""
     visitor.bucket()
     elsewhere = f"{visitor.site.origin(EVIL)}/thanks"
     text = sent(visitor, PNG, elsewhere)
@@ -84,7 +84,7 @@ def test_an_address_that_is_not_allowed(visitor: Visitor) -> None:
 
 
 def test_a_refused_type(visitor: Visitor) -> None:
-    """The visitor reads that HTML is no image, and is not sent on."""
+    """A visitor reads that HTML is no image, and is not redirected."""
     visitor.bucket(allowed_types=["image/*"])
     text = sent(visitor, HTML, thanks(visitor))
     assert "HTTP 415." in text
@@ -94,7 +94,7 @@ def test_a_refused_type(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("size", [6_000_000, GATEWAYS_BYTES + 1])
 def test_a_refused_size(visitor: Visitor, size: int) -> None:
-    """The visitor reads that the file is too large, whether for the ticket or for nginx."""
+    """A visitor reads that the file is too large, either for the ticket or for nginx."""
     visitor.bucket()
     text = sent(visitor, bytes(size), max_file_bytes=5_000_000)
     assert "Too large" in text
@@ -103,7 +103,7 @@ def test_a_refused_size(visitor: Visitor, size: int) -> None:
 
 
 def test_the_way_back(visitor: Visitor) -> None:
-    """From the page of a refusal a link leads to the page that the form wanted to go on to."""
+    """The page of a refusal has a link to the page that the form wanted to redirect to."""
     visitor.bucket(allowed_types=["image/*"])
     sent(visitor, HTML, f"{thanks(visitor)}?of=1", redirect=[f"{visitor.site.origin(OURS)}/"])
     visitor.browser.find_element(By.LINK_TEXT, "Go back").click()
@@ -111,7 +111,7 @@ def test_the_way_back(visitor: Visitor) -> None:
 
 
 def test_a_page_that_tells_nobody(visitor: Visitor) -> None:
-    """A form on a page with a strict policy, which sends no referrer, works and leads back."""
+    """A form on a page with a strict policy and without a referrer works, also after a refusal."""
     visitor.bucket(allowed_types=["image/*"])
     policy = f"default-src 'none'; form-action {visitor.wharf.url} {visitor.site.origin(OURS)}"
     strict = (
@@ -126,7 +126,7 @@ def test_a_page_that_tells_nobody(visitor: Visitor) -> None:
 
 
 def test_a_folder(visitor: Visitor) -> None:
-    """A folder that is chosen in a plain form comes in with its paths."""
+    """A folder that is chosen in a plain form is stored with its paths."""
     visitor.bucket()
     folder = visitor.folder / "trip"
     for name in ("a.txt", "day/b.txt"):
@@ -143,7 +143,7 @@ def test_a_folder(visitor: Visitor) -> None:
 
 
 def test_the_ticket_is_in_no_referrer(visitor: Visitor) -> None:
-    """The page after the form is not told the address with the ticket in it."""
+    """The referrer of the page after the form does not contain the ticket's address."""
     visitor.bucket()
     sent(visitor, PNG, thanks(visitor))
     visitor.browser.command("Emulation.setScriptExecutionDisabled", value=False)

@@ -1,4 +1,4 @@
-"""Uploaders as they come that cut files into slices, on a page of another origin."""
+"""Unmodified uploaders that cut files into slices, on a page of another origin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers.browser import DROPZONE, DROPZONE_6, FINE_UPLOADER, PLUPLOAD,
 SLICE = 500_000
 CONTENT = os.urandom(9 * SLICE + 1234)
 VERSIONS = {"5.7.1": DROPZONE, "6.0.0-beta.2": DROPZONE_6}
-#: The answer to the first try of each slice is lost: the bytes are there, and come again.
+#: The page loses the response to the first try of each slice, and sends the slice again.
 LOSSES = """
   const tried = new Set();
   const send = XMLHttpRequest.prototype.send;
@@ -57,7 +57,9 @@ def opened(
     by_path: bool = False,
     **rules: Any,
 ) -> None:
-    """Opens a page with a dropzone of this version; the ticket is in its address or its header."""
+    """Open a page with this version of dropzone, with the ticket in its
+    address or in its header.
+    """
     ticket = visitor.ticket(**rules)
     url = f"/u/{ticket}" if by_path else f"/v1/files/{BUCKET}"
     headers = {} if by_path else {"Authorization": f"Bearer {ticket}"}
@@ -76,7 +78,7 @@ def opened(
 
 
 def dropped(visitor: Visitor, name: str, content: bytes) -> list[list[Any]]:
-    """All that dropzone told the page of a file."""
+    """Choose a file, and return all events of dropzone until it is done."""
     visitor.choose(".dz-hidden-input", visitor.file(name, content))
     done = "return seen.some(([kind]) => kind === 'complete') && seen"
     found: list[list[Any]] = visitor.awaited(lambda: visitor.browser.run(done))
@@ -84,12 +86,12 @@ def dropped(visitor: Visitor, name: str, content: bytes) -> list[list[Any]]:
 
 
 def told(seen: list[list[Any]], kind: str) -> list[list[Any]]:
-    """What was told of one kind."""
+    """Return the events of one kind."""
     return [one for one in seen if one[0] == kind]
 
 
 def assert_whole(visitor: Visitor, name: str, content: bytes) -> None:
-    """One file is there, whole, charged once."""
+    """Check that one file is stored, with all its bytes, and counted once."""
     assert visitor.stored() == [name]
     found = visitor.api.get(f"/v1/metadata/{BUCKET}/{name}").json()
     assert found["sha256"] == hashlib.sha256(content).hexdigest()
@@ -99,7 +101,7 @@ def assert_whole(visitor: Visitor, name: str, content: bytes) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("by_path", [False, True])
 def test_as_it_comes(visitor: Visitor, version: str, *, by_path: bool) -> None:
-    """With `chunking: true` and nothing else a file arrives whole, and a ticket counts it once."""
+    """dropzone with only `chunking: true` uploads a file that a ticket counts once."""
     visitor.bucket()
     opened(visitor, version, by_path=by_path, max_files=1)
     seen = dropped(visitor, "film.bin", CONTENT)
@@ -111,7 +113,7 @@ def test_as_it_comes(visitor: Visitor, version: str, *, by_path: bool) -> None:
 @pytest.mark.parametrize("order", ["false", "true"])
 @pytest.mark.parametrize("before", ["", LOSSES])
 def test_side_by_side_and_again(visitor: Visitor, version: str, order: str, before: str) -> None:
-    """Slices all at once, and slices whose answers are lost and that come again, are one file."""
+    """Concurrent slices, and slices that are sent again after a lost response, become one file."""
     visitor.bucket()
     more = f"chunkSize: {SLICE}, parallelChunkUploads: {order}, retryChunks: true,"
     opened(visitor, version, more, before=before)
@@ -122,7 +124,7 @@ def test_side_by_side_and_again(visitor: Visitor, version: str, order: str, befo
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_small_files_beside_large_ones(visitor: Visitor, version: str) -> None:
-    """A file below the size of a slice is stored as ever, before and after a large one."""
+    """A file smaller than a slice is stored as usual, before and after a large one."""
     visitor.bucket()
     opened(visitor, version)
     for name, content in (("a.png", PNG), ("film.bin", CONTENT), ("b.png", PNG)):
@@ -134,7 +136,7 @@ def test_small_files_beside_large_ones(visitor: Visitor, version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("order", ["false", "true"])
 def test_a_refused_type(visitor: Visitor, version: str, order: str) -> None:
-    """HTML called an image is refused by its first slice, and nothing of it stays."""
+    """HTML named like an image is refused at its first slice, and nothing of it is stored."""
     visitor.bucket(allowed_types=["image/*"])
     opened(visitor, version, f"chunkSize: {SLICE}, parallelChunkUploads: {order},")
     seen = dropped(visitor, "photo.png", HTML + bytes(5 * SLICE))
@@ -147,7 +149,9 @@ def test_a_refused_type(visitor: Visitor, version: str, order: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_too_large(visitor: Visitor, version: str) -> None:
-    """A file that is too large as a whole is refused by its first slice, and the page reads why."""
+    """A file over the bucket's limit is refused at its first slice, and the
+    page can read the reason.
+    """
     visitor.bucket(max_file_bytes=3_000_000)
     opened(visitor, version)
     ((_, message, status),) = told(dropped(visitor, "film.bin", CONTENT), "error")
@@ -157,7 +161,8 @@ def test_too_large(visitor: Visitor, version: str) -> None:
 
 
 REFUSED = {"Plupload": PLUPLOAD, "Resumable.js": RESUMABLE, "Fine Uploader": FINE_UPLOADER}
-#: How a page begins each of them, with `URL`, `HEADERS` and `SLICE`; files come from `#pick`.
+#: The script with which a page starts each uploader, with `URL`, `HEADERS` and `SLICE`; files come
+#: from `#pick`.
 SCRIPTS = {
     "Plupload": """
         const up = new plupload.Uploader({
@@ -194,7 +199,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("uploader", REFUSED)
 def test_others(visitor: Visitor, uploader: str) -> None:
-    """Of a file that another uploader cuts nothing is stored, and the page reads what to do."""
+    """A file that another uploader cuts is refused, and the page can read the address for tus."""
     visitor.bucket()
     visitor.site.pages["/uploader.js"] = ("text/javascript", REFUSED[uploader].read_bytes())
     url = f"{visitor.wharf.url}/v1/files/{BUCKET}"

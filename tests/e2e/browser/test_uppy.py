@@ -1,4 +1,4 @@
-"""uppy with its tus plugin on a page of another origin, over a network that goes away."""
+"""uppy with its tus plugin on a page of another origin, over a network with interruptions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PAGE = """
 
 
 def opened(visitor: Visitor, ticket: str, *, more: str = "") -> None:
-    """Opens the page with an uppy whose credential is a ticket."""
+    """Open the page with an uppy whose credential is a ticket."""
     visitor.site.pages["/uppy.min.js"] = ("text/javascript", UPPY.read_bytes())
     visitor.visit(
         PAGE.format(
@@ -52,13 +52,13 @@ def opened(visitor: Visitor, ticket: str, *, more: str = "") -> None:
 
 
 def seen(visitor: Visitor, kind: str) -> list[list[Any]]:
-    """What uppy told of one kind so far."""
+    """Return the events of one kind so far."""
     told: list[list[Any]] = visitor.browser.run("return seen")
     return [rest for first, *rest in told if first == kind]
 
 
 def offline(visitor: Visitor, *, off: bool) -> None:
-    """Takes the browser's network away, or gives it back, slow enough to be in the middle."""
+    """Take the browser offline, or back online with a slow connection."""
     visitor.browser.command("Network.enable")
     visitor.browser.command(
         "Network.emulateNetworkConditions",
@@ -70,7 +70,7 @@ def offline(visitor: Visitor, *, off: bool) -> None:
 
 
 def assert_stored(visitor: Visitor, name: str, content: bytes) -> None:
-    """The file is there, whole, and nothing else is reserved."""
+    """Check that only this file is stored, with all its bytes, and nothing else is reserved."""
     assert visitor.stored() == [name]
     found = visitor.api.get(f"/v1/metadata/{BUCKET}/{name}").json()
     assert found["sha256"] == hashlib.sha256(content).hexdigest()
@@ -79,7 +79,7 @@ def assert_stored(visitor: Visitor, name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("more", ["", "parallelUploads: 3,", "uploadDataDuringCreation: true,"])
 def test_a_file(visitor: Visitor, more: str) -> None:
-    """A file arrives in chunks, with a ticket as the only credential."""
+    """uppy uploads a file in chunks, with a ticket as its only credential."""
     visitor.bucket()
     opened(visitor, visitor.ticket(), more=more)
     content = os.urandom(SIZE)
@@ -90,7 +90,7 @@ def test_a_file(visitor: Visitor, more: str) -> None:
 
 
 def test_the_network_goes_and_comes_back(visitor: Visitor) -> None:
-    """Cut off in the middle, the same upload goes on from where it was when the network is back."""
+    """An upload that the network interrupts continues at its offset when the network is back."""
     visitor.bucket()
     offline(visitor, off=False)
     opened(visitor, visitor.ticket(max_files=1))
@@ -105,7 +105,7 @@ def test_the_network_goes_and_comes_back(visitor: Visitor) -> None:
     visitor.awaited(lambda: seen(visitor, "complete"))
     assert seen(visitor, "error") == []
     assert_stored(visitor, "train.bin", content)
-    # One creation: a ticket for one file was enough, and its one upload was gone on with.
+    # The log shows a single creation, so uppy continued the first upload.
     lines = [line for line in visitor.wharf.log_lines("upload") if line.get("tenant")]
     mine = [line for line in lines if line["tenant"] == visitor.api.tenant]
     created = [line for line in mine if line.get("outcome") == "upload-created"]
@@ -113,7 +113,7 @@ def test_the_network_goes_and_comes_back(visitor: Visitor) -> None:
 
 
 def test_the_page_is_loaded_again(visitor: Visitor) -> None:
-    """A visitor who closes the page in the middle and comes back does not begin again."""
+    """A visitor that reloads the page and chooses the file again continues the upload."""
     visitor.bucket()
     offline(visitor, off=False)
     ticket = visitor.ticket()
@@ -130,7 +130,7 @@ def test_the_page_is_loaded_again(visitor: Visitor) -> None:
 
 
 def test_a_refused_type(visitor: Visitor) -> None:
-    """HTML called an image is refused, the page can read why, and nothing is kept."""
+    """HTML named like an image is refused, the page can read the reason, and nothing is stored."""
     visitor.bucket(allowed_types=["image/*"])
     opened(visitor, visitor.ticket())
     visitor.choose("#file", visitor.file("photo.png", HTML))
@@ -142,7 +142,9 @@ def test_a_refused_type(visitor: Visitor) -> None:
 
 
 def test_outside_of_the_ticket(visitor: Visitor) -> None:
-    """A file larger than its ticket says is refused before a byte of it, readable for the page."""
+    """A file over its ticket's limit is refused before its first byte, and
+    the page can read the reason.
+    """
     visitor.bucket()
     opened(visitor, visitor.ticket(max_file_bytes=1000))
     visitor.choose("#file", visitor.file("big.bin", bytes(SIZE)))

@@ -1,4 +1,4 @@
-"""Somebody on a page of another origin who uploads with a ticket."""
+"""A visitor on a page of another origin that uploads with a ticket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer
 
-#: The host names of the service's site, and of one that no bucket knows.
+#: The host names of the service's site, and of a site that no bucket lists.
 OURS, EVIL = "app.example", "evil.example"
 BUCKET = "photos"
 PNG = bytes.fromhex(
@@ -27,7 +27,7 @@ HTML = b"<!doctype html><html><body><script>alert(1)</script></body></html>\n"
 
 @dataclass(frozen=True)
 class Visitor:
-    """`api` is the service behind the page, with its own token; the page has tickets alone."""
+    """A visitor; `api` belongs to the service behind the page, and the page has only tickets."""
 
     browser: Browser
     site: Site
@@ -36,28 +36,29 @@ class Visitor:
     folder: Path
 
     def bucket(self, **policy: object) -> None:
-        """Makes the bucket, for pages of our origin unless `policy` says otherwise."""
+        """Make the bucket for pages of our origin, unless `policy` says otherwise."""
         origins = {"cors_origins": [self.site.origin(OURS)]}
         answer = self.api.send_json("PUT", f"/v1/buckets/{BUCKET}", {**origins, **policy})
         assert answer.status in (200, 201), answer.body
 
     def ticket(self, **rules: Any) -> str:
-        """An upload ticket for the bucket, as the service would hand to its page."""
+        """Return an upload ticket for the bucket, as the service would give it to its page."""
         ticket = {"bucket": BUCKET, "prefix": "", **rules}
         return Signer(self.wharf).token(tid=self.api.tenant, scope="files:write", ticket=ticket)
 
     def file(self, name: str, content: bytes) -> str:
-        """A file on the visitor's disk; its path."""
+        """Write a file on the visitor's disk, and return its path."""
         path = self.folder / name
         path.write_bytes(content)
         return str(path)
 
     def visit(self, html: str, host: str = OURS) -> None:
-        """Opens a page with this body on the site."""
+        """Open a page with this body on the site."""
         self.browser.get(self.site.origin(host) + self.site.page(html))
 
     def fetch(self, target: str, options: str, *arguments: object) -> Any:
-        """`fetch` from the page: status, header fields, text and JSON of what it may see.
+        """Call `fetch` in the page; return status, header fields, text and JSON that the page can
+        read.
 
         `options` is a JavaScript expression; the arguments are `args[1]` and so on.
         """
@@ -72,7 +73,9 @@ class Visitor:
         )
 
     def blocked(self, target: str, options: str, *arguments: object) -> str:
-        """`fetch` that the browser must refuse; what its console says of it."""
+        """Call a `fetch` that the browser must refuse, and return the error in
+        the browser's console.
+        """
         refused = self.browser.run(
             f"try {{ await fetch(args[0], {options}) }} catch (e) {{ return e.name }}",
             self.wharf.url + target,
@@ -82,20 +85,20 @@ class Visitor:
         return self.browser.errors()
 
     def choose(self, selector: str, path: str) -> None:
-        """Puts a file into a field of a form."""
+        """Put a file into a field of a form."""
         self.browser.find_element(By.CSS_SELECTOR, selector).send_keys(path)
 
     def text(self, selector: str) -> str:
-        """The text of an element."""
+        """Return the text of an element."""
         found = self.browser.find_element(By.CSS_SELECTOR, selector).get_property("textContent")
         return str(found)
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """The first true value of the condition."""
+        """Return the first true value of the condition."""
         return WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05).until(lambda _: condition())
 
     def slow(self, bytes_per_second: int) -> None:
-        """A slow line upwards, so that progress can be seen."""
+        """Slow down uploads, so that their progress can be seen."""
         self.browser.command("Network.enable")
         self.browser.command(
             "Network.emulateNetworkConditions",
@@ -106,5 +109,5 @@ class Visitor:
         )
 
     def stored(self) -> list[str]:
-        """Keys in the bucket."""
+        """Return the keys in the bucket."""
         return self.api.listed(BUCKET)

@@ -1,4 +1,4 @@
-"""A browser in front of the whole Wharf, with a world in it."""
+"""A browser in front of a whole Wharf with tenants, people and files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.servers.pages.stage import Stage
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer, Tenants
 
-# The reference has 16,000 elements, and a busy machine looks at few of them in a second.
+# The reference has 16,000 elements, and axe on a busy machine checks few of them in a second.
 _AXE_SECONDS = 110
 
 
 @pytest.fixture(scope="session")
 def console_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium for these tests."""
+    """Start a Chromium for these tests."""
     with browsing(tmp_path_factory.mktemp("console-profile")) as found:
         found.set_script_timeout(_AXE_SECONDS)
         yield found
@@ -34,7 +34,9 @@ def whole(
     signer: Signer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Stage:
-    """The browser and a world that all tests share; pages have the scripts of this checkout."""
+    """Return the browser and a world that all tests share; its pages have
+    the scripts of this checkout.
+    """
     built()
     folder = Path(tmp_path_factory.mktemp("disk"))
     return Stage(console_browser, wharf, world.made(tenants, signer), folder)
@@ -42,7 +44,7 @@ def whole(
 
 @pytest.fixture
 def stage(whole: Stage) -> Iterator[Stage]:
-    """The same for one test, which leaves no page open."""
+    """Yield the shared stage for one test, and close its page afterwards."""
     whole.browser.errors()
     yield whole
     whole.browser.get("about:blank")

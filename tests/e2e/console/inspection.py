@@ -1,4 +1,4 @@
-"""What must hold of every page, however it is looked at."""
+"""Checks that every page must pass in every look."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.servers.browser import AXE
 from tests.servers.pages.stage import Stage
 from wharf_console.sessions import records
 
-#: Of a page without its pictures, compressed, in bytes.
+#: The size of a page without its pictures, compressed, in bytes.
 BUDGET = 120_000
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-# What is reported has an element's HTML and no selector of it, which takes long to find.
+# axe reports an element's HTML; its selector would take long to compute.
 _AXE = (
     "const how = {runOnly: args[0], resultTypes: ['violations'], selectors: false};"
     "const {violations} = await axe.run(document, how);"
@@ -44,11 +44,11 @@ _WEIGHT = (
     "return parts.filter(part => !['img', 'fetch'].includes(part.initiatorType))"
     ".map(part => [part.name, part.encodedBodySize])"
 )
-# Parts that come when somebody stays on the page, and when it has something new to show.
+# Parts that the page loads later, when it shows new data.
 _LATER = re.compile(r"/console/static/(?:channel|idiomorph)[^/]*\.js$")
-# What browsers say of any page that comes by plain HTTP from another machine.
+# Browsers report this for any page by plain HTTP from another machine.
 _BY_HTTP = "The Cross-Origin-Opener-Policy header has been ignored"
-# A file of which there is no small picture has something that stands for it.
+# The page shows a substitute for a file without a small picture.
 _NO_PICTURE = re.compile(r"/s/[\w-]+\?w=\d+ - .* status of 404 ")
 _TOKEN = re.compile(r"eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+")
 
@@ -59,20 +59,22 @@ def _axe() -> str:
 
 
 def violations(stage: Stage) -> Any:
-    """What axe finds on the page as it is now: rules and elements."""
+    """Return the violations that axe finds on the current page, as rules and elements."""
     stage.browser.execute_script(_axe())
     return stage.browser.run(_AXE, _RULES)
 
 
 def overflow(stage: Stage) -> int:
-    """By how many pixels the page scrolls sideways."""
+    """Return by how many pixels the page scrolls sideways."""
     script = "const {scrollWidth, clientWidth} = document.documentElement;"
     return int(stage.browser.execute_script(script + "return scrollWidth - clientWidth"))
 
 
 def complaints(stage: Stage) -> list[str]:
-    """What the browser's console has said, the page's own status and pictures that are not there
-    left out: broken policies, errors of scripts, parts that could not be loaded.
+    """Return the errors in the browser's console: broken policies, script errors and failed
+    requests.
+
+    The page's own status and missing small pictures are left out.
     """
     address = stage.browser.current_url.partition("?")[0]
     log: list[dict[str, Any]] = stage.browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -87,9 +89,9 @@ def complaints(stage: Stage) -> list[str]:
 
 
 def secrets(stage: Stage) -> list[str]:
-    """Tokens of people in the page or in what the browser keeps for it; tickets are none.
+    """Return tokens of people in the page or in the browser's storage; tickets are allowed.
 
-    The console's own records say which tokens there are; what else looks like one is found, too.
+    The console's records contain the tokens; any other text that looks like a token is found, too.
     """
     seen = f"{stage.browser.page_source}\n{stage.browser.run(_KEPT)}"
     folder = stage.wharf.data / "console/tokens"
@@ -105,17 +107,17 @@ def _claims(part: str) -> dict[str, Any]:
 
 
 def weight(stage: Stage) -> int:
-    """Bytes of the page and of what it is made of at first, compressed, without pictures."""
+    """Return the compressed size in bytes of the page and its first parts, without pictures."""
     parts: list[tuple[str, int]] = stage.browser.execute_script(_WEIGHT)
     return sum(size for name, size in parts if not _LATER.search(name))
 
 
 def ran(stage: Stage) -> object:
-    """What a planted script has left, if one ran."""
+    """Return the value that a planted script would have set, or None."""
     return stage.browser.execute_script("return window.ran ?? null")
 
 
 def reports(stage: Stage) -> list[dict[str, Any]]:
-    """What browsers have told the console of broken policies so far."""
+    """Return the reports of broken policies that the console has received so far."""
     lines = stage.wharf.log_lines("console")
     return [line for line in lines if line.get("message") == "a page broke its policy"]

@@ -1,8 +1,8 @@
-"""Every page of the console in every state, to be walked: a new page is a line here.
+"""Every page of the console in every state, for the walk: each new page needs an entry here.
 
-A state has a name, the address of its page, and a selector of what is there to be seen once it is
-reached. `who` looks at it (`world.py` knows people; "" is a visitor); `reach` is what they do on
-the page to get to the state; `around` is what is wrong with the service meanwhile.
+A state has a name, the address of its page, and a selector of an element that shows that the state
+is reached. `who` is the person (`world.py` lists people; "" is a visitor), `reach` performs the
+person's steps, and `around` makes the service fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.servers.pages.world import LONG, PNG
 
 
 def _nothing(_: Stage) -> None:
-    """The page itself is the state."""
+    """Reach the state by the page alone."""
 
 
 def _all_is_well(_: Stage) -> AbstractContextManager[None]:
@@ -29,8 +29,10 @@ def _all_is_well(_: Stage) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class State:
-    """A state of a page; `weight` is its budget in bytes, `complaint` what the browser itself is to
-    say of it: the status of what a script has sent in vain.
+    """A state of a page; `weight` is its budget in bytes.
+
+    `complaint` is the expected error in the browser's console: the status of a request that a
+    script has sent in vain.
     """
 
     name: str
@@ -44,11 +46,11 @@ class State:
     complaint: str = ""
 
     def __str__(self) -> str:
-        """The name of a test."""
+        """Return the name of a test."""
         return self.name
 
 
-# ---- how states are reached ----
+# ---- steps to reach states ----
 
 _FORM = "main form[method=post]"
 _SEND = f"{_FORM} button[type=submit], {_FORM} button:not([type])"
@@ -61,7 +63,7 @@ def _is_refused(stage: Stage) -> None:
 
 
 def _is_incomplete(stage: Stage) -> None:
-    # The browser itself would refuse to send it.
+    # The browser itself would refuse to send the form.
     stage.browser.execute_script(f"document.querySelector('{_FORM}').noValidate = true")
     stage.type("[name=tenant]", "busy")
     stage.press(_SEND)
@@ -81,7 +83,7 @@ def _loses_session(stage: Stage) -> None:
 def _logs_out_elsewhere(stage: Stage) -> None:
     stage.log_in("passing")
     stage.open("/console/b/many/")
-    # As another tab does.
+    # The same request as from another tab.
     stage.browser.run(
         "const csrf_token = document.querySelector('[data-live]').dataset.liveCsrf;"
         "const options = {method: 'POST', redirect: 'manual'};"
@@ -103,12 +105,12 @@ def _deletes(stage: Stage) -> None:
 
 
 _DELETE = f"{_FORM} button.danger"
-# A question: in a dialog where there are scripts, else on a page.
+# A confirmation: in a dialog with scripts, on a page without them.
 _ASKED = ":is(dialog[open], [data-dialog])"
 
 
 def _has_an_old_form(stage: Stage) -> None:
-    # As when somebody has logged in again in another tab.
+    # The same form as after a new login in another tab.
     stage.browser.execute_script(
         f"document.querySelector('{_FORM} [name=csrf_token]').value = 'of-another-session'"
     )
@@ -146,15 +148,15 @@ def _drops(stage: Stage) -> None:
 
 
 def _pressing(selector: str) -> Callable[[Stage], None]:
-    """The person presses this on the page."""
+    """Return the step of pressing an element."""
     return lambda stage: stage.press(selector)
 
 
 def _typing(*presses: str, **fields: str) -> Callable[[Stage], None]:
-    """The person fills in fields of the page's form, and sends it or presses something else."""
+    """Return the step of filling in the page's form, then sending it or pressing other elements."""
 
     def reach(stage: Stage) -> None:
-        # The browser itself would refuse to send what is incomplete.
+        # The browser itself would refuse to send an incomplete form.
         script = "document.querySelectorAll('main form').forEach(one => { one.noValidate = true })"
         stage.browser.execute_script(script)
         for name, text in fields.items():
@@ -166,7 +168,7 @@ def _typing(*presses: str, **fields: str) -> Callable[[Stage], None]:
 
 
 def _selecting(button: str) -> Callable[[Stage], None]:
-    """The person ticks the first file of a list and presses a button under it."""
+    """Return the step of ticking the first file of a list and pressing a button below the list."""
 
     def reach(stage: Stage) -> None:
         stage.press("input[name=key]")
@@ -176,7 +178,7 @@ def _selecting(button: str) -> Callable[[Stage], None]:
 
 
 def _is_too_late(stage: Stage) -> None:
-    # Somebody replaces the file that the page shows.
+    # Another client replaces the file that the page shows.
     assert stage.world.api.put("passing/late.txt", b"first").status == 201
     stage.open("/console/b/default/f/passing/late.txt")
     assert stage.world.api.put("passing/late.txt", b"second").status in {200, 201}
@@ -187,7 +189,7 @@ def _is_too_late(stage: Stage) -> None:
 
 
 def _imports(*lines: str, sends: bool = False) -> Callable[[Stage], None]:
-    """The person chooses a file of members, and adds those that can be added."""
+    """Return the step of choosing a file of members, and with `sends` of adding them."""
 
     def reach(stage: Stage) -> None:
         names = "\n".join(lines).replace("NEW", secrets.token_hex(6))
@@ -214,13 +216,13 @@ def _away(stage: Stage) -> AbstractContextManager[None]:
 
 _ALSO_BY_SYSTEM = (*LOOKS, BY_SYSTEM)
 _WITH_SCRIPTS = tuple(WITH_SCRIPTS)
-# axe takes long for these pages, and Redoc has one theme and one language.
+# axe takes long for these pages, and Redoc has only one theme and one language.
 _OF_REDOC = (
     DEFAULT,
     Look(scripts=True, width=360, theme="dark", language="zh_Hans"),
     Look(scripts=False, width=360, theme="light", language="zh_Hans"),
 )
-# Whose parts other states have as well.
+# Other states contain the same parts, so two different looks are enough.
 _OPPOSITES = (DEFAULT, Look(scripts=False, width=360, theme="dark", language="zh_Hans"))
 _REDOC_BYTES = 600_000
 _EXAMPLE = "/console/examples/"
@@ -230,7 +232,7 @@ STATES = (
     State("login-refused", "/console/login", ".message.error", "", _is_refused),
     State("login-incomplete", "/console/login", "small.error", "", _is_incomplete),
     State("login-plain-http", "http://wharf.example:{port}/console/login", "main pre", ""),
-    # The page may be asking for its live channel at that moment.
+    # The page may request its live channel at that moment.
     State("logged-out", "/console/login", ".message.success", "", _logs_out,
           complaint="/console/live-token"),
     State("session-ended", "/console/login", "[name=password]", "", _loses_session),

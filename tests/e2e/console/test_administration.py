@@ -1,4 +1,4 @@
-"""Owners at work, from the page through the gateway to auth and upload and back."""
+"""Work of owners, from the page through the gateway to auth and upload, and back."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Owner(Visitor):
-    """A person who fills in forms."""
+    """A person that fills in forms."""
 
     def page(self, path: str) -> str:
-        """The page, which must be there."""
+        """Return the page, which must exist."""
         status, _, text = self.request("GET", path)
         assert status == 200, (path, status, text)
         return text
 
     def send(self, path: str, *, on: str = "", **fields: str | list[str]) -> tuple[int, str]:
-        """Sends the form of a page (`on`, or that of the path); status, and location or text."""
+        """Send the form of a page (`on`, or that of the path); return status,
+        and location or text.
+        """
         token = hidden(self.page(on or path), "csrf_token")
         body = urlencode({"csrf_token": token, **fields}, doseq=True).encode()
         status, answer, text = self.request("POST", path, body, Content_Type=FORM)
         return status, answer.get("Location", "") if status == 303 else text
 
     def send_file(self, path: str, content: bytes, **fields: str) -> tuple[int, str]:
-        """Sends a form with a file; status and text."""
+        """Send a form with a file, and return status and text."""
         fields = {"csrf_token": hidden(self.page(path), "csrf_token"), **fields}
         parts = [field_part(name, value) for name, value in fields.items()]
         body = multipart_body(*parts, file_part("people.csv", content))
@@ -43,40 +45,42 @@ class Owner(Visitor):
         return status, text
 
     def enter(self, username: str, password: str) -> int:
-        """Logs in as somebody of the demo tenant; the status."""
+        """Log in as a member of the demo tenant, and return the status."""
         form = {"tenant": "demo", "username": username, "password": password}
         return self.send("/console/login", **form)[0]
 
 
 def hidden(page: str, name: str) -> str:
-    """The value of a hidden field."""
+    """Return the value of a hidden field."""
     found = re.search(rf'<input[^>]*name="{name}"[^>]*value="([^"]*)"', page)
     assert found, page
     return unescape(found[1])
 
 
 def shown(page: str, identifier: str) -> str:
-    """A secret that the page shows."""
+    """Return a secret that the page shows."""
     found = re.search(rf'id="{identifier}" value="([^"]+)"', page)
     assert found, page
     return unescape(found[1])
 
 
 def unique(word: str) -> str:
-    """A name that no other test has."""
+    """Return a name that no other test uses."""
     return f"{word}-{secrets.token_hex(4)}"
 
 
 @pytest.fixture
 def owner(wharf: Wharf) -> Owner:
-    """The first person of the demo tenant, logged in."""
+    """Return the first person of the demo tenant, logged in."""
     found = Owner(wharf)
     assert found.login()[0] == 303
     return found
 
 
 def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
-    """The API takes what the form sends, and its refusals stand at their fields."""
+    """An owner can make, change and delete a bucket by forms, which show
+    refusals at their fields.
+    """
     name = unique("bucket")
     units = {"largest_unit": "MB", "expiry_unit": "days"}
     assert owner.send("/console/buckets/new", name=name, **units) == (303, f"/console/b/{name}/")
@@ -99,14 +103,14 @@ def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
     kept = owner.page(page)
     assert re.search(r">\s*image/\*\s+application/pdf</textarea>", kept)
     assert re.search(r">\s*jpg</textarea>", kept)
-    # With what was seen before, the form is one of yesterday.
+    # With an old `seen` value the form counts as outdated.
     assert owner.send(page, **units, seen=seen)[0] == 412
     assert owner.send(f"{page}/delete", confirmed="yes") == (303, "/console/")
     assert owner.request("GET", page)[0] == 404
 
 
 def test_a_member_from_the_password_to_the_end(wharf: Wharf, owner: Owner) -> None:
-    """The password logs in; another role, another password and the end take the sessions away."""
+    """A new member can log in; a new role, a new password or its deletion ends its sessions."""
     name = unique("eve")
     fields = {"username": name, "role": "viewer"}
     status, text = owner.send("/console/members/new", **fields)
@@ -143,7 +147,7 @@ def test_a_member_from_the_password_to_the_end(wharf: Wharf, owner: Owner) -> No
 
 
 def test_many_members_by_a_file_of_excel(wharf: Wharf, owner: Owner) -> None:
-    """The file that is saved has passwords that log in."""
+    """A file of a spreadsheet adds many members, and the saved result has passwords that work."""
     ada, bob = unique("ada"), unique("鲍勃")
     sheet = f"用户名;姓名;角色\r\n{ada};Ada;editor\r\n{bob};鲍勃;\r\n{ada.upper()};;\r\n;x;\r\n"
     page = "/console/members/import"
@@ -164,7 +168,7 @@ def test_many_members_by_a_file_of_excel(wharf: Wharf, owner: Owner) -> None:
 
 
 def test_a_client_from_its_secret_to_the_end(wharf: Wharf, owner: Owner) -> None:
-    """Both secrets get tokens until they are retired."""
+    """Both secrets of a client get tokens until the owner retires them."""
     form = {"name": unique("robot"), "scopes": "files:read"}
     once = hidden(owner.page("/console/clients/new"), "once")
     status, text = owner.send("/console/clients/new", once=once, **form)
@@ -192,7 +196,7 @@ def test_a_client_from_its_secret_to_the_end(wharf: Wharf, owner: Owner) -> None
 
 
 def token_status(wharf: Wharf, client: str, secret: str) -> int:
-    """What a client gets that asks for a token."""
+    """Request a token for a client, and return the status."""
     basic = base64.b64encode(f"{client}:{secret}".encode()).decode()
     fields = {"Authorization": f"Basic {basic}", "Content-Type": FORM}
     body = b"grant_type=client_credentials"

@@ -1,4 +1,6 @@
-"""Whoever means harm, through the gateway: foreign forms, ways out, sessions, guessed passwords."""
+"""Attacks on the console through the gateway: foreign forms, redirects,
+sessions, guessed passwords.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ WRONG = "Tenant, name or password is wrong."
 
 
 def token(visitor: Visitor) -> str:
-    """The token of the forms of this session."""
+    """Return the CSRF token of this session's forms."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', visitor.request("GET", "/console/")[2])
     assert found
     return found[1]
@@ -28,7 +30,7 @@ def token(visitor: Visitor) -> str:
 
 @pytest.fixture
 def stored(wharf: Wharf) -> tuple[Member, str]:
-    """Somebody who has a file; its name."""
+    """Return a person that has a file, and the file's name."""
     member, name = Member(wharf), f"{secrets.token_hex(6)}.txt"
     page = member.request("GET", f"/console/b/{BUCKET}/upload")[2]
     assert sends(member, page, file_part(name, b"kept", "files"))[0] == 303
@@ -49,7 +51,7 @@ def stored(wharf: Wharf) -> tuple[Member, str]:
 def test_a_form_of_somebody_else(
     wharf: Wharf, stored: tuple[Member, str], whose: str, fields: dict[str, str], status: int
 ) -> None:
-    """Without the session's own token, or from another site, nothing is deleted."""
+    """A form from another site, or without the session's own CSRF token, deletes nothing."""
     member, name = stored
     known = {"nobody's": "", "own": token(member), "another's": token(Member(wharf))}
     body = urlencode({"key": name, "confirmed": "yes", "csrf_token": known[whose]}).encode()
@@ -74,7 +76,7 @@ def test_a_form_of_somebody_else(
     ],
 )
 def test_no_login_leads_out(wharf: Wharf, target: str) -> None:
-    """Whatever a link has asked for, the login leads to a page of the console."""
+    """A login leads to a page of the console, with any `next` in its link."""
     visitor = Visitor(wharf)
     status, _, page = visitor.request("GET", "/console/login?" + urlencode({"next": target}))
     assert status == 200
@@ -89,7 +91,7 @@ def test_no_login_leads_out(wharf: Wharf, target: str) -> None:
 
 @pytest.mark.parametrize("planted", ["", "a" * 43, "../../secret", "%00"])
 def test_a_session_that_somebody_has_planted(wharf: Wharf, planted: str) -> None:
-    """An id of nobody's session is not taken, and whoever logs in gets another one in any case."""
+    """An unknown session id is not accepted, and each login sets a new id."""
     visitor = Visitor(wharf)
     if planted:
         visitor._cookies[COOKIE] = planted
@@ -108,13 +110,15 @@ def test_a_session_that_somebody_has_planted(wharf: Wharf, planted: str) -> None
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Wharf]:
-    """A Wharf that takes few failed logins."""
+    """Start a Wharf that allows few failed logins."""
     with running(WHARF_LOGIN_FREE_FAILURES="3") as found:
         yield found
 
 
 def test_guessing_is_slowed_down_by_address(strict: Wharf) -> None:
-    """Of one browser's address the next tries are refused, with seconds; of another one none is."""
+    """Failed logins slow down further logins from the browser's address,
+    and from no other address.
+    """
     guesser = Visitor(strict, "127.0.0.7")
     answers = [guesser.login(f"wrong {number}") for number in range(8)]
     assert WRONG in answers[0][1]

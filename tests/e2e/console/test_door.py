@@ -1,4 +1,6 @@
-"""The console's door to the API: whom it lets in, for which addresses, and as whom."""
+"""The console door to the API: which connections it accepts, for which
+routes and client addresses.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,20 @@ SOMEBODY_6 = b"PROXY TCP6 2001:db8::77 ::1 4711 80\r\n"
 
 
 def get(target: str, *fields: str) -> bytes:
-    """A request for it on a connection that ends."""
+    """Return a GET on a connection that closes."""
     return head(f"GET {target} HTTP/1.1", "Connection: close", *fields)
 
 
 def logged(wharf: Wharf, request_id: str) -> str | None:
-    """The address that the gateway's log has for a request."""
+    """Return the client's address in the gateway's log line of a request."""
     found = [one for one in wharf.log_lines("access") if one["request_id"] == request_id]
     return str(found[0]["address"]) if found else None
 
 
 def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
-    """nginx opens its sockets to everybody, so the folder is closed to all but this user."""
+    """The folder of the door's socket is closed to other users, because
+    nginx opens sockets to all.
+    """
     door = wharf.data / "run/console-door.sock"
     assert stat.S_ISSOCK(door.lstat().st_mode)
     assert stat.S_IMODE(door.parent.stat().st_mode) == 0o700
@@ -38,7 +42,7 @@ def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
     ("line", "address"), [(SOMEBODY, "203.0.113.77"), (SOMEBODY_6, "2001:db8::77")]
 )
 def test_whose_request_it_is(wharf: Wharf, line: bytes, address: str) -> None:
-    """The address of the first line is the client's, for the log and for all limits."""
+    """The address in the first line is the client's address, in the log and for all limits."""
     name = f"door-{address.replace(':', '.')}-request"
     (answer,) = by_the_door(wharf, line, get("/v1/usage", f"X-Request-Id: {name}"))
     assert (answer.status, answer.slug) == (401, "token-missing")
@@ -47,14 +51,12 @@ def test_whose_request_it_is(wharf: Wharf, line: bytes, address: str) -> None:
 
 @pytest.mark.parametrize("line", [b"", b"PROXY\r\n", b"PROXY TCP4 one two 3 4\r\n"])
 def test_without_the_line_nobody_is_let_in(wharf: Wharf, line: bytes) -> None:
-    """A connection that does not begin with whom it serves is closed, without an answer."""
+    """A connection to the door without a valid PROXY line is closed without a response."""
     assert by_the_door(wharf, line, get("/v1/usage")) == []
 
 
 def test_the_public_port_takes_nobodys_word(wharf: Wharf) -> None:
-    """The same line in front of a request at the public port is no HTTP, and header fields that
-    name another address change nothing.
-    """
+    """The public port refuses a PROXY line, and ignores header fields that name another address."""
     (answer, *_) = exchange(wharf.port, SOMEBODY + get("/v1/usage"))
     assert answer.status == 400
     name = "door-forwarded-request"
@@ -71,7 +73,9 @@ def test_the_public_port_takes_nobodys_word(wharf: Wharf) -> None:
 
 
 def test_the_browsers_address_reaches_auth(wharf: Wharf) -> None:
-    """A login at the console is one of the browser's address at the API, not of the console's."""
+    """A login at the console reaches the API with the browser's address
+    instead of the console's.
+    """
     name = "door-login-from-elsewhere"
     status, _ = Visitor(wharf, "127.0.0.9").login("a wrong one", X_Request_Id=name)
     assert status in {200, 400, 401, 422}
@@ -86,7 +90,9 @@ def test_the_browsers_address_reaches_auth(wharf: Wharf) -> None:
 
 
 def test_a_login_at_the_console(wharf: Wharf) -> None:
-    """The first login of the credentials' file is one, and its pages are made through the door."""
+    """The login of the credentials' file works at the console, whose pages
+    are made through the door.
+    """
     visitor = Visitor(wharf)
     assert visitor.login()[0] == 303
     status, _, page = visitor.request("GET", "/console/")
@@ -120,7 +126,9 @@ def test_a_login_at_the_console(wharf: Wharf) -> None:
     ],
 )
 def test_what_is_behind_the_door(wharf: Wharf, request_: str, status: int) -> None:
-    """The API is, for whoever has a token; contents of files, pages and internal things are not."""
+    """The door serves the API with a token, but no contents of files, pages
+    or internal addresses.
+    """
     (answer,) = by_the_door(
         wharf, SOMEBODY, head(f"{request_} HTTP/1.1", "Content-Length: 0", "Connection: close")
     )
@@ -128,7 +136,7 @@ def test_what_is_behind_the_door(wharf: Wharf, request_: str, status: int) -> No
 
 
 def test_contents_do_not_come_by_the_door(wharf: Wharf, api: ApiClient) -> None:
-    """Who may read a file at the public port does not get it here."""
+    """A client that may read a file at the public port cannot read its bytes through the door."""
     api.stored("secret.txt", SMALL)
     token = f"Authorization: Bearer {api.token}"
     for target in ("/v1/files/default/secret.txt", "/v1/files/default/secret.txt?download"):
@@ -141,7 +149,7 @@ def test_contents_do_not_come_by_the_door(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_large_bodies_do_not_come_by_the_door(wharf: Wharf) -> None:
-    """No page sends more than a few settings."""
+    """The door refuses bodies larger than the console's pages send."""
     fields = ("Content-Length: 200000", "Connection: close")
     (answer,) = by_the_door(wharf, SOMEBODY, head("PUT /v1/buckets/abc HTTP/1.1", *fields))
     assert answer.status == 413

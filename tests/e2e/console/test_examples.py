@@ -18,7 +18,7 @@ SCRIPTS = LOOKS[0]
 
 @pytest.fixture
 def plain(stage: Stage) -> Iterator[Stage]:
-    """An editor in a browser without scripts; the examples' folder is empty but for a picture."""
+    """Yield an editor in a browser without scripts; only a picture is in the examples' folder."""
     _clear(stage)
     stage.set(PLAIN)
     stage.become("editor")
@@ -29,7 +29,7 @@ def plain(stage: Stage) -> Iterator[Stage]:
 
 @pytest.fixture
 def scripted(stage: Stage) -> Iterator[Stage]:
-    """The same with scripts."""
+    """Yield an editor in a browser with scripts."""
     _clear(stage)
     stage.set(SCRIPTS)
     stage.become("editor")
@@ -44,13 +44,13 @@ def _clear(stage: Stage) -> None:
 
 
 def stored(stage: Stage) -> list[str]:
-    """The names of what is in the examples' folder."""
+    """Return the names of the files in the examples' folder."""
     keys = stage.world.api.listed()
     return [key.removeprefix("examples/") for key in keys if key.startswith("examples/")]
 
 
 def send(stage: Stage, example: str, *files: tuple[str, bytes]) -> None:
-    """Chooses the files on the page and sends its form."""
+    """Choose the files on the page, and send its form."""
     stage.open(EXAMPLES + example)
     if files:
         stage.choose("#try ~ form input[type=file]", *(stage.file(*one) for one in files))
@@ -58,14 +58,14 @@ def send(stage: Stage, example: str, *files: tuple[str, bytes]) -> None:
 
 
 def is_told(stage: Stage, example: str) -> None:
-    """The same page is back, and says that it is stored."""
+    """Check that the same page shows that the file is stored."""
     stage.one("main [role=status]")
     assert stage.path() == EXAMPLES + example
 
 
 @pytest.mark.parametrize("example", ["one-file", "many-files", "no-file", "thumbnails", "dropzone"])
 def test_a_plain_form(plain: Stage, example: str) -> None:
-    """Each example takes a file without scripts, and its page comes back."""
+    """Each example accepts a file without scripts, and shows its page again."""
     send(plain, example, ("cat.png", PNG))
     is_told(plain, example)
     assert "cat.png" in stored(plain)
@@ -80,7 +80,7 @@ def test_many_files(plain: Stage, example: str) -> None:
 
 
 def test_one_that_is_not_taken(plain: Stage) -> None:
-    """With one file of another type none is stored; the page says why, and leads back."""
+    """A form with one file of a forbidden type stores no file, and its refusal links back."""
     send(plain, "many-files", ("a.png", PNG), ("b.bin", b"\x7fELF\x02\x01\x01" + bytes(64)))
     plain.awaited(lambda: "HTTP 415." in plain.text("body"))
     assert "a.png" not in stored(plain)
@@ -90,7 +90,7 @@ def test_one_that_is_not_taken(plain: Stage) -> None:
 
 
 def test_no_file_chosen(plain: Stage) -> None:
-    """The form without a file is refused in words, with a way back."""
+    """A form without a file is refused with an explanation and a link back."""
     send(plain, "no-file")
     plain.awaited(lambda: "no file" in plain.text("body"))
     plain.press("body a")
@@ -99,14 +99,14 @@ def test_no_file_chosen(plain: Stage) -> None:
 
 
 def test_a_required_field(plain: Stage) -> None:
-    """Where the field is required, the browser itself sends no form without a file."""
+    """The browser itself sends no form without a file if the field is required."""
     send(plain, "one-file")
     assert plain.path() == f"{EXAMPLES}one-file"
     assert plain.all("#picture:invalid")
 
 
 def test_pictures_under_the_form(plain: Stage) -> None:
-    """What was uploaded is seen under the form, as itself."""
+    """An uploaded picture is shown under the form."""
     send(plain, "thumbnails", ("cat.png", PNG))
     is_told(plain, "thumbnails")
     script = "return [...document.querySelectorAll('.grid img')].map(one => one.naturalWidth)"
@@ -115,7 +115,7 @@ def test_pictures_under_the_form(plain: Stage) -> None:
 
 
 def test_dropzone(scripted: Stage) -> None:
-    """dropzone 5.7.1 sends what is chosen, with progress, and shows our words for a refusal."""
+    """dropzone 5.7.1 uploads a chosen file with progress, and shows the detail of a refusal."""
     scripted.open(f"{EXAMPLES}dropzone")
     assert scripted.browser.execute_script("return Dropzone.version") == "5.7.1"
     scripted.choose(".dz-hidden-input", scripted.file("notes.txt", b"some words\n"))

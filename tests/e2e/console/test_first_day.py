@@ -1,8 +1,8 @@
-"""Somebody who has never seen the console does what they came for by its words alone.
+"""The first day of a person that uses the console only by the words on its pages.
 
-Each step follows a link or button, or fills in a field, by exactly what is written on it, from the
-address without a path on: no other address is typed, no selector of the pages is used, and the same
-steps are gone in Chinese by the Chinese words.
+Each step follows a link or button, or fills in a field, by the exact words on it. The person starts
+at the address without a path, and no step uses another address or a selector. The same steps also
+run in Chinese.
 """
 
 from __future__ import annotations
@@ -20,64 +20,64 @@ from wharf_console.web.language import loaded
 
 PLAIN = Look(scripts=False, width=360, theme="light", language="en")
 CHINESE = Look(scripts=True, width=360, theme="dark", language="zh_Hans")
-# What people press, and what they type into, with their words: those of children are theirs, too.
+# Elements that people press, and fields that they fill in, by their words; words of children count.
 _PRESSED = "//*[self::a or self::button or self::summary][normalize-space()='{}']"
 _LABELLED = "//*[self::label[normalize-space(text()[1])='{0}'] or @aria-label='{0}']"
 _SAYS = "//*[not(self::option)][text()[contains(normalize-space(), '{}')]]"
 
 
 class Newcomer:
-    """Reads what is on the page, and presses what says so."""
+    """A person that reads the page, and presses elements by their words."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
     def words(self, english: str, **values: object) -> str:
-        """What the page says in the language of the person."""
+        """Return the words in the person's language."""
         catalog = loaded(self._stage.look.language)
         return catalog.gettext(english) % values if values else catalog.gettext(english)
 
     def reads(self, english: str) -> None:
-        """Sees a text that has these words, as far as nothing is filled in."""
+        """Check that the page shows a text with these words, up to the first placeholder."""
         self._found(_SAYS, self.words(english).partition("{")[0])
 
     def is_told_of_one(self, english: str) -> None:
-        """Sees a text about one thing."""
+        """Check that the page shows the singular of a text."""
         catalog = loaded(self._stage.look.language)
         self._found(_SAYS, catalog.ngettext(english, english, 1) % {"num": 1})
 
     def starts_over(self) -> None:
-        """Opens the address that the operator gave."""
+        """Open the address that the operator gave."""
         self._stage.open("/")
 
     def presses(self, english: str, **values: object) -> None:
-        """Presses the link or the button on which exactly this is written."""
+        """Press the link or the button with exactly these words."""
         self._found(_PRESSED, self.words(english, **values)).click()
 
     def opens(self, name: str) -> None:
-        """Follows the link that is called so by people: its name is the same in each language."""
+        """Follow the link with this name, which is the same in each language."""
         self._found(_PRESSED, name).click()
 
     def sees_no(self, name: str) -> None:
-        """Nothing that can be opened is called so."""
+        """Check that no link or button has this name."""
         assert self._shown(_PRESSED.format(name)) is None
 
     def fills(self, english: str, text: str) -> None:
-        """Types into the field with this label."""
+        """Type into the field with this label."""
         field = self._field(english)
         field.clear()
         field.send_keys(text)
 
     def chooses(self, english: str, path: str) -> None:
-        """Chooses a file in the field with this label."""
+        """Choose a file in the field with this label."""
         self._field(english).send_keys(path)
 
     def ticks(self, english: str, **values: object) -> None:
-        """Ticks the box that is called so."""
+        """Tick the box with this label."""
         self._field(english, **values).click()
 
     def copies(self, english: str, **values: object) -> str:
-        """What stands in the field with this label, to be handed on."""
+        """Return the value of the field with this label."""
         return str(self._field(english, **values).get_property("value"))
 
     def _field(self, english: str, **values: object) -> WebElement:
@@ -94,7 +94,7 @@ class Newcomer:
 
     def _shown(self, path: str) -> WebElement | None:
         dialogs = self._stage.all("dialog[open]")
-        # A dialog is in front of everything else.
+        # A dialog covers the rest of the page.
         place = dialogs[-1] if dialogs else self._stage.browser
         every = place.find_elements(By.XPATH, f".{path}")
         return next((one for one in every if one.is_displayed()), None)
@@ -102,7 +102,9 @@ class Newcomer:
 
 @pytest.mark.parametrize("look", [DEFAULT, PLAIN, CHINESE], ids=str)
 def test_a_first_day(stage: Stage, look: Look) -> None:
-    """Log in, upload, find, share and delete a file, and invite a guest who sends one."""
+    """A newcomer can log in, upload, find, share and delete a file, and
+    invite a guest to upload.
+    """
     name = f"cat-{secrets.token_hex(4)}.png"
     stage.set(look)
     stage.become("")
@@ -148,7 +150,7 @@ def _finds(newcomer: Newcomer, name: str) -> None:
     newcomer.fills("Names that begin with", name[:8])
     newcomer.presses("Show")
     newcomer.opens(name)
-    # It stands on the page of a file alone.
+    # Only the page of a file shows this word.
     newcomer.reads("SHA-256")
 
 

@@ -1,4 +1,4 @@
-"""What nginx does for the console: who is led where, its files, its bounds, its absence."""
+"""nginx in front of the console: redirects, static files, limits, and failures of the console."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ POLICY = "Content-Security-Policy"
 
 @pytest.mark.parametrize("accept", ACCEPTED)
 def test_who_is_led_to_the_console(wharf: Wharf, accept: str) -> None:
-    """Who wants HTML is led there from the start page; all others get the 404 as ever."""
+    """A client that prefers HTML is redirected from `/` to the console, and
+    any other gets a 404.
+    """
     answer = ApiClient(wharf.port).get("/", {"Accept": accept})
     assert "Accept" in ", ".join(answer.headers.get_all("Vary") or [])
     if ACCEPTED[accept]:
-        # Without host and scheme: TLS may end before this gateway.
+        # The redirect has no host or scheme, because a proxy may end TLS before this gateway.
         assert (answer.status, answer.header("Location")) == (302, "/console/")
     else:
         assert (answer.status, answer.slug) == (404, "not-found")
@@ -35,19 +37,19 @@ def test_who_is_led_to_the_console(wharf: Wharf, accept: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_a_form_sent_to_the_start_page_is_led_nowhere(wharf: Wharf, method: str) -> None:
-    """Only a page is asked for there."""
+    """A request to `/` that is no GET is not redirected."""
     answer = ApiClient(wharf.port).request(method, "/", headers={"Accept": CHROME})
     assert answer.status in {404, 405}
 
 
 def test_without_the_slash(wharf: Wharf) -> None:
-    """Who leaves out the last slash is led to the console, too."""
+    """The address of the console without its last slash redirects to the console."""
     status, fields, _ = Visitor(wharf).request("GET", "/console")
     assert (status, fields["Location"]) == (302, "/console/")
 
 
 def test_headers_of_a_page_are_the_consoles(wharf: Wharf) -> None:
-    """One policy, the console's own, and none of those that nginx puts on documents."""
+    """A page of the console has the console's own policy, and none of the fields for documents."""
     status, fields, _ = Visitor(wharf).request("GET", "/console/login")
     assert status == 200
     for name in (POLICY, "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id"):
@@ -57,13 +59,13 @@ def test_headers_of_a_page_are_the_consoles(wharf: Wharf) -> None:
 
 
 def scripts(wharf: Wharf) -> list[str]:
-    """Addresses of what the login page loads."""
+    """Return the addresses of the static files that the login page loads."""
     _, _, page = Visitor(wharf).request("GET", "/console/login")
     return re.findall(r'(?:src|href)="(/console/static/[^"]+)"', page)
 
 
 def test_files_of_a_page(wharf: Wharf) -> None:
-    """nginx sends them: for ever, of types that run under nosniff, and compressed."""
+    """nginx serves static files compressed, with the right type and permanent caching."""
     found = scripts(wharf)
     assert found
     visitor = Visitor(wharf)
@@ -97,7 +99,7 @@ def test_files_of_a_page(wharf: Wharf) -> None:
     ],
 )
 def test_nothing_else_is_to_be_had(wharf: Wharf, target: str) -> None:
-    """Neither what the build leaves for the console, nor what is beside it."""
+    """The static address serves neither the records of the build nor files next to its folder."""
     assert (DIST / ".build.json").is_file(), "the build's record has another name"
     status, _, text = Visitor(wharf).request("GET", target)
     assert status in {303, 400, 404}
@@ -106,14 +108,14 @@ def test_nothing_else_is_to_be_had(wharf: Wharf, target: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_files_are_only_read(wharf: Wharf, method: str) -> None:
-    """Any other method is refused."""
+    """Any other method on a static file is refused."""
     for path in scripts(wharf):
         status, _, _ = Visitor(wharf).request(method, path)
         assert status in {404, 405}
 
 
 def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
-    """A megabyte goes through to the console; what no page of it sends is refused by nginx."""
+    """A form of a megabyte reaches the console, and nginx refuses a larger one with a page."""
     visitor = Visitor(wharf)
     status, fields, _ = visitor.request("POST", "/console/login", b"x" * 1_048_576)
     assert status in {400, 403}
@@ -127,7 +129,7 @@ def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
 
 
 def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
-    """What comes along with a request for a script that nginx lacks is not taken in."""
+    """nginx does not store the body of a request for a missing static file."""
     (answer,) = exchange(
         wharf.port,
         head("GET /console/static/none.js HTTP/1.1", "Content-Length: 99999999999"),
@@ -143,13 +145,13 @@ def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
 
 
 def test_a_large_page_comes_whole(wharf: Wharf) -> None:
-    """An address of 8,000 characters, which a page repeats, is no failure of the gateway."""
+    """A page with an address of 8,000 characters, which it repeats, arrives whole."""
     status, _, _ = Visitor(wharf).request("GET", f"/console/login?next=/console/{'x' * 8000}")
     assert status == 200
 
 
 def test_a_ticket_is_in_no_log(wharf: Wharf) -> None:
-    """A guest's address has a ticket in it, which the gateway's log masks in any spelling."""
+    """The gateway's log masks the ticket in a guest's address, in any spelling."""
     visitor, secret = Visitor(wharf), "eyJ.a-guests-ticket.of-this-test"
     for prefix in ("/console/drop/", "//console//drop/", "/console/%64rop/", "/x/../console/drop/"):
         visitor.request("GET", f"{prefix}{secret}")
@@ -159,7 +161,7 @@ def test_a_ticket_is_in_no_log(wharf: Wharf) -> None:
 
 
 def test_host_and_request_id_reach_the_console(wharf: Wharf) -> None:
-    """One id joins the lines of the gateway and of the console."""
+    """The log lines of the gateway and of the console have the same request id."""
     name = "console-request-0001"
     _, fields, _ = Visitor(wharf).request("GET", "/console/login", X_Request_Id=name)
     assert fields["X-Request-Id"] == name
@@ -168,25 +170,27 @@ def test_host_and_request_id_reach_the_console(wharf: Wharf) -> None:
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[Wharf]:
-    """A Wharf that lets through few pages at a time."""
+    """Start a Wharf that allows few requests for pages at a time."""
     with running(WHARF_ADDRESS_CONSOLE_PER_SECOND="5", WHARF_ADDRESS_CONSOLE_WAITING="8") as found:
         yield found
 
 
 def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
-    """Of many pages at once some wait for their turn, the rest get 429; programs go on."""
+    """In a flood of pages some wait for their turn and the rest gets 429;
+    API requests are served.
+    """
     visitor = Visitor(patient)
     with ThreadPoolExecutor(30) as browsers:
         asked = [browsers.submit(visitor.request, "GET", "/console/login") for _ in range(30)]
         assert ApiClient(patient.port).get("/readyz").status == 200
     statuses = Counter(one.result()[0] for one in asked)
     assert statuses.keys() == {200, 429}
-    # Those that wait, one at a time, and what the rate lets through meanwhile.
+    # The waiting requests, one at a time, and those that the rate allows at the same time.
     assert 8 <= statuses[200] < 25
 
 
 def test_without_the_console_a_page_says_so(patient: Wharf) -> None:
-    """While the console hangs or is away people read a page, and programs notice nothing."""
+    """While the console hangs or is down people get an error page, and API requests are served."""
     with patient.standing_still("console"):
         assert ApiClient(patient.port).get("/readyz").status == 200
     (run,) = patient.data.glob("run")
