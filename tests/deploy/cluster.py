@@ -1,4 +1,4 @@
-"""What rendered manifests make of a cluster: pods, policies, services, by their labels."""
+"""The objects of rendered manifests: pods, policies and services, by their labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ WORKLOADS = (*SERVING, "Job")
 
 @cache
 def folders() -> Mapping[str, Path]:
-    """The kustomizations of all variants, in a copy of deploy/k8s that goes when the tests end."""
+    """Return the kustomizations of all variants, in a copy of deploy/k8s
+    that is deleted at exit.
+    """
     scratch = tempfile.TemporaryDirectory(prefix="wharf-k8s-")
     atexit.register(scratch.cleanup)
     return rendering.lay_out(Path(scratch.name) / "k8s")
@@ -28,25 +30,25 @@ def folders() -> Mapping[str, Path]:
 
 @cache
 def rendered(variant: str) -> str:
-    """The YAML of a variant."""
+    """Return the YAML of a variant."""
     return rendering.kustomize().render(folders()[variant])
 
 
 @cache
 def cluster(variant: str) -> Cluster:
-    """The manifests of a variant."""
+    """Return the manifests of a variant."""
     return Cluster(rendering.documents(rendered(variant)))
 
 
 @dataclass(frozen=True)
 class Pod:
-    """The pods that one workload makes."""
+    """The pods that one workload creates."""
 
     name: str
     kind: str
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
-    #: What each of its pods has a volume of its own for.
+    #: The volume claims of which each of its pods has separate volumes.
     claims: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -54,7 +56,7 @@ class Pod:
         return self.labels["app.kubernetes.io/component"]
 
     def containers(self) -> list[Mapping[str, Any]]:
-        """All of them, those of the start included."""
+        """Return all containers, including the init containers."""
         return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
 
     def container(self, name: str) -> Mapping[str, Any]:
@@ -62,13 +64,13 @@ class Pod:
         return found
 
     def ports(self) -> dict[str, int]:
-        """Numbers of the ports by name."""
+        """Return the numbers of the ports by name."""
         found = (port for one in self.containers() for port in one.get("ports", ()))
         return {port["name"]: port["containerPort"] for port in found}
 
 
 class Cluster:
-    """Rendered manifests, and the questions that tests have about them."""
+    """Rendered manifests, with queries for the tests."""
 
     def __init__(self, manifests: list[Manifest]) -> None:
         self.manifests = manifests
@@ -81,7 +83,7 @@ class Cluster:
         return found
 
     def generated(self, kind: str, name: str) -> Manifest:
-        """A ConfigMap or Secret by its name without the hash of its content."""
+        """Return a ConfigMap or Secret by its name without the hash of its content."""
         (found,) = [
             one for one in self.kind(kind) if one["metadata"]["name"].rsplit("-", 1)[0] == name
         ]
@@ -91,7 +93,7 @@ class Cluster:
         return [one for one in self.manifests if one["kind"] in WORKLOADS]
 
     def serving(self) -> list[Manifest]:
-        """The workloads whose pods do not end by themselves."""
+        """Return the workloads whose pods run until they are stopped."""
         return [one for one in self.manifests if one["kind"] in SERVING]
 
     def pods(self) -> list[Pod]:
@@ -117,14 +119,16 @@ class Cluster:
         return [pod for pod in self.pods() if matches(selector, pod.labels)]
 
     def rules(self, pod: Pod, direction: str) -> Iterator[Mapping[str, Any]]:
-        """The ingress or egress rules that hold for a pod."""
+        """Yield the ingress or egress rules that apply to a pod."""
         for policy in self.kind("NetworkPolicy"):
             spec = policy["spec"]
             if direction in spec["policyTypes"] and matches(spec["podSelector"], pod.labels):
                 yield from spec.get(direction.lower(), ())
 
     def closed(self, pod: Pod, direction: str) -> bool:
-        """Whether some policy isolates the pod, so that only what a rule allows passes."""
+        """Tell whether a policy isolates the pod, so that it only allows
+        traffic that a rule allows.
+        """
         return any(
             direction in policy["spec"]["policyTypes"]
             and matches(policy["spec"]["podSelector"], pod.labels)
@@ -132,11 +136,11 @@ class Cluster:
         )
 
     def may_enter(self, pod: Pod, port: int) -> list[Mapping[str, Any]]:
-        """The peers that may reach a TCP port of a pod; an empty peer is everybody."""
+        """Return the peers that may reach a TCP port of a pod; an empty peer means every peer."""
         return _peers(self.rules(pod, "Ingress"), port, "from")
 
     def may_leave(self, pod: Pod, port: int) -> list[Mapping[str, Any]]:
-        """The peers whose TCP port a pod may reach."""
+        """Return the peers whose TCP port a pod may reach."""
         return _peers(self.rules(pod, "Egress"), port, "to")
 
 
@@ -152,7 +156,7 @@ def _peers(rules: Iterator[Mapping[str, Any]], port: int, side: str) -> list[Map
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector selects these labels; an empty one selects everything."""
+    """Tell whether a label selector selects these labels; an empty one selects everything."""
     wanted = selector.get("matchLabels", {})
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False

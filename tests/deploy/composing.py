@@ -1,4 +1,4 @@
-"""Drives docker-compose.yml as a person does, with whichever Compose this machine has."""
+"""Runs docker-compose.yml as a person does, with the version of Compose on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a person types, for a machine that has Compose 1 only: it knows no --wait.
+# For a machine with only Compose 1, which has no --wait.
 _SHIM = """
 docker() {
     if [ "$1" != compose ]; then command docker "$@"; return; fi
@@ -25,27 +25,27 @@ docker() {
 
 
 def has_plugin() -> bool:
-    """Whether `docker compose` is there."""
+    """Tell whether `docker compose` is installed."""
     done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
     return done.returncode == 0
 
 
 def has_program() -> bool:
-    """Whether `docker-compose` is there."""
+    """Tell whether `docker-compose` is installed."""
     return shutil.which("docker-compose") is not None
 
 
 def available() -> bool:
-    """Whether there is any Compose."""
+    """Tell whether any Compose is installed."""
     return has_plugin() or has_program()
 
 
 class Project:
-    """One stack of docker-compose.yml under a name of its own.
+    """One stack of docker-compose.yml under a unique name.
 
     Args:
-        name: of the project; all that it makes is labelled with it.
-        settings: variables of docker-compose.yml.
+        name: the project name, which labels everything that the stack creates.
+        settings: the variables of docker-compose.yml.
     """
 
     def __init__(self, name: str, settings: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ class Project:
         return has_plugin()
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """What the engine says of each container of the stack, by service."""
+        """Return the engine's data of each container of the stack, by service."""
         ids = docker("ps", "--all", "--quiet", "--filter", self._label).split()
         found = json.loads(docker("inspect", *ids)) if ids else []
         return {
@@ -84,27 +84,27 @@ class Project:
         }
 
     def container(self, service: str) -> str:
-        """The name of a service's container."""
+        """Return the name of a service's container."""
         return str(self.containers()[service]["Name"]).lstrip("/")
 
     def is_healthy(self, service: str) -> bool:
-        """Whether the engine calls it healthy."""
+        """Tell whether the engine reports the service as healthy."""
         label = f"label=com.docker.compose.service={service}"
         status = docker("ps", "--filter", self._label, "--filter", label, "--format", "{{.Status}}")
         return status.strip().endswith("(healthy)")
 
     def volumes(self) -> list[str]:
-        """Names of the stack's volumes."""
+        """Return the names of the stack's volumes."""
         return docker("volume", "ls", "--quiet", "--filter", self._label).split()
 
     def networks(self) -> list[dict[str, Any]]:
-        """What the engine says of the stack's networks."""
+        """Return the engine's data of the stack's networks."""
         ids = docker("network", "ls", "--quiet", "--filter", self._label).split()
         found: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids)) if ids else []
         return found
 
     def remove(self) -> None:
-        """Removes all that the stack made, whatever state it is in."""
+        """Remove all containers, volumes and networks of the stack, in any state."""
         ids = docker("ps", "--all", "--quiet", "--filter", self._label).split()
         for command, found in (
             (("rm", "--force", "--volumes"), ids),
@@ -115,7 +115,7 @@ class Project:
                 docker(*command, *found)
 
     def logs(self) -> str:
-        """The last words of every container, for a test that fails."""
+        """Return the last log lines of every container, for a failed test."""
         return "\n".join(
             f"---- {service}: {one['State']['Status']}\n{tail(one['Id'])}"
             for service, one in sorted(self.containers().items())
@@ -127,14 +127,14 @@ class Project:
 
 
 def docker(*words: str) -> str:
-    """What the engine's client prints; it must succeed."""
+    """Run the engine's client, check that it succeeds, and return its output."""
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
     return done.stdout
 
 
 def tail(container: str, lines: int = 20) -> str:
-    """The last lines that a container wrote."""
+    """Return the last lines that a container has written."""
     done = subprocess.run(
         ["docker", "logs", "--tail", str(lines), container],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""An engine and the images, made once for all tests that run containers."""
+"""A container engine and the images, made once for all tests that run containers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.servers.docker import Engine
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The machine's Docker engine, or one that is started for the tests."""
+    """Yield the machine's Docker engine, or one that is started for the tests."""
     with docker.engine() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def images(engine: Engine) -> Iterator[Images]:
-    """Wharf's images, built from this checkout."""
+    """Yield Wharf's images, built from this checkout."""
     made = containers.build(engine)
     yield made
     engine.remove("image", [getattr(made, name) for name in IMAGES])
@@ -28,6 +28,6 @@ def images(engine: Engine) -> Iterator[Images]:
 
 @pytest.fixture(scope="module")
 def quartet(engine: Engine, images: Images) -> Iterator[Quartet]:
-    """Gateway, auth and upload that serve, for one module of tests."""
+    """Run gateway, auth and upload for one module of tests."""
     with containers.quartet(engine, images, f"wharf-{containers.TAG}") as made:
         yield made

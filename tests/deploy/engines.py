@@ -1,8 +1,9 @@
-"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any: programs of
-this machine, from Debian's packages, on the base image that the services are built on.
+"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any.
 
-They take the same words as the images of others that docker-compose.yml names: environment, files
-of the first start, commands. What differs is where the programs come from.
+They contain programs of this machine, from Debian's packages, on the base image of the services.
+
+They accept the environment, files of the first start and commands of the images that
+docker-compose.yml names. Only the source of the programs differs.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from glob import glob
 from pathlib import Path
 
 _LIBRARIES = "/opt/engines/lib"
-# The base image's C library goes with its loader.
+# The base image contains the C library that belongs to its loader.
 _NOT_COPIED = re.compile(r"/(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[-.]")
 
-# What docker-library/postgres does on an empty PGDATA, for the files that we give it.
+# What docker-library/postgres does on an empty PGDATA, with the files of this stack.
 _POSTGRES = """#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -35,19 +36,19 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 exec "$@"
 """
-# initdb asks for the name of its user; the image that this stands for lends it one.
+# initdb needs a name for its user; the original image provides one.
 _USER = "wharf:x:10001:10001::/nonexistent:/usr/sbin/nologin\n"
 
 
 def build(name: str, base: str, dockerfile: str, files: Iterable[str], **written: str) -> str:
-    """Builds an image from a base and files of this machine; returns its name.
+    """Build an image from a base image and files of this machine, and return its name.
 
     Args:
-        name: with its tag.
+        name: the name of the image with its tag.
         base: the image to build on.
-        dockerfile: what follows `FROM` and the copying.
-        files: paths of this machine; programs bring the libraries they are linked with.
-        written: text of further files, by name, in `/opt/engines`.
+        dockerfile: the lines after `FROM` and the copying.
+        files: paths on this machine; a program is copied with its shared libraries.
+        written: the text of further files in `/opt/engines`, by name.
     """
     text = f"FROM {base}\nCOPY root/ /\nENV LD_LIBRARY_PATH={_LIBRARIES}\n{dockerfile}\n"
     context = io.BytesIO()
@@ -70,10 +71,10 @@ def build(name: str, base: str, dockerfile: str, files: Iterable[str], **written
 
 
 def postgres(name: str, base: str) -> str:
-    """The newest PostgreSQL of this machine, as `postgres:17` is used."""
+    """Build the newest PostgreSQL of this machine, for use like `postgres:17`."""
     home = max(glob("/usr/lib/postgresql/*"))
     programs = [f"{home}/bin/{program}" for program in ("postgres", "initdb", "pg_ctl")]
-    # Just-in-time compilation would bring LLVM.
+    # Just-in-time compilation would need LLVM.
     modules = [path for path in glob(f"{home}/lib/*.so") if "llvmjit" not in path]
     clients = [f"{home}/bin/{program}" for program in ("psql", "pg_isready")]
     share = f"/usr/share/postgresql/{Path(home).name}"
@@ -90,12 +91,12 @@ def postgres(name: str, base: str) -> str:
 
 
 def redis(name: str, base: str) -> str:
-    """Redis of this machine, as `valkey/valkey:8` is used."""
+    """Build Redis of this machine, for use like `valkey/valkey:8`."""
     return build(name, base, "WORKDIR /data", ["/usr/bin/redis-server", "/usr/bin/redis-cli"])
 
 
 def prometheus(name: str, base: str) -> str:
-    """Prometheus of this machine, as `prom/prometheus` is used."""
+    """Build Prometheus of this machine, for use like `prom/prometheus`."""
     return build(
         name,
         base,
@@ -106,7 +107,7 @@ def prometheus(name: str, base: str) -> str:
 
 
 def ceph(name: str, base: str) -> str:
-    """Ceph's programs of this machine, as the base of deploy/store/Dockerfile."""
+    """Build Ceph's programs of this machine, as the base of deploy/store/Dockerfile."""
     programs = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool")
     (classes,) = glob("/usr/lib/*/rados-classes")
     plugins = [*_files_below(classes), *_files_below(f"{Path(classes).parent}/ceph")]
@@ -118,7 +119,7 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _linked(files: Iterable[str]) -> set[str]:
-    """The shared libraries of programs and of what they load, but for the C library."""
+    """Return the shared libraries of programs and of their modules, except the C library."""
     objects = [path for path in files if path.endswith(".so") or "/bin/" in path]
     listed = subprocess.run(["ldd", *objects], capture_output=True, text=True, check=False).stdout
     found = set(re.findall(r"=> (/\S+)", listed))

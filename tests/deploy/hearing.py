@@ -1,4 +1,4 @@
-"""Listens to events, and looks at a small picture, as a program does with a token."""
+"""Listens to events and requests a small picture, as a program with a token does."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TIMEOUT_SECONDS = 60
 def heard(
     url: str, fields: Mapping[str, str], listeners: int = 1
 ) -> Iterator[Callable[[str], bool]]:
-    """Listen by several connections; the value says whether each has heard of a key, and waits.
+    """Listen on several connections; yield a function that waits for a key on each of them.
 
     Args:
-        url: of the gateway, or of a balancer.
-        fields: with the token.
-        listeners: how many connections.
+        url: the address of the gateway, or of a balancer.
+        fields: the header fields, with the token.
+        listeners: the number of connections.
     """
     accept = {**fields, "Accept": "text/event-stream"}
     with ExitStack() as stack:
@@ -40,14 +40,14 @@ def _tells(line: str, key: str) -> bool:
 
 
 def photograph() -> bytes:
-    """A picture of 1024 by 512 pixels, as JPEG."""
+    """Return a picture of 1024 by 512 pixels, as JPEG."""
     file = io.BytesIO()
     Image.linear_gradient("L").resize((1024, 512)).convert("RGB").save(file, "JPEG")
     return file.getvalue()
 
 
 def small(url: str, fields: Mapping[str, str], key: str) -> None:
-    """Ask for a small picture of a file of the bucket `default`; it has to be one."""
+    """Request a small picture of a file in the bucket `default`, and check it."""
     answer = httpx.get(
         f"{url}/v1/files/default/{key}?w=64", headers=fields, timeout=_TIMEOUT_SECONDS
     )

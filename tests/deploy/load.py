@@ -1,4 +1,4 @@
-"""Uploads that go on while something is done to the servers; the acknowledged are remembered."""
+"""Uploads that run while a test changes the servers, and a record of the acknowledged ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Self
 
 TIMEOUT_SECONDS = 90
-# One of each way: in memory, spooled.
+# One size for each way of a body: in memory, spooled.
 _SIZES = (10_000, 300_000)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One upload and what became of it; status 0 is no answer at all."""
+    """One upload and its result; status 0 means that there was no response."""
 
     number: int
     key: str
@@ -28,12 +28,12 @@ class Attempt:
 
 @dataclass
 class Load:
-    """Threads that upload one file after the other, each on a new connection.
+    """Threads that upload one file after another, each on a new connection.
 
     `with` starts and stops them.
 
     Attributes:
-        attempts: all that have ended, in the order of their ends.
+        attempts: all finished uploads, in the order in which they ended.
     """
 
     port: int
@@ -63,20 +63,20 @@ class Load:
 
     @property
     def acknowledged(self) -> list[Attempt]:
-        """Those that were answered with 201."""
+        """Return the uploads that got a 201."""
         return [attempt for attempt in self.attempts if attempt.status == 201]
 
     @property
     def failed(self) -> list[Attempt]:
-        """All others."""
+        """Return the uploads that did not get a 201."""
         return [attempt for attempt in self.attempts if attempt.status != 201]
 
     def mark(self) -> int:
-        """A number: attempts with a higher one begin after this moment."""
+        """Return a number; attempts with a higher one begin after this moment."""
         return next(self._numbers)
 
     def lost(self) -> list[str]:
-        """Keys of acknowledged uploads that do not come back as they were sent."""
+        """Return the keys of acknowledged uploads whose content differs from what was sent."""
         return [one.key for one in self.acknowledged if self._fetched(one.key) != one.digest]
 
     def _work(self) -> None:

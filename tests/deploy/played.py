@@ -1,4 +1,4 @@
-"""The overlay single-node, played with podman as its Services would bring it together."""
+"""The overlay single-node, run with podman, with its pods connected as by their Services."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAIT_SECONDS = 120
 
 
 class Played:
-    """The overlay, played pod by pod as its Services would bring them together."""
+    """The overlay, run pod by pod, with its pods connected as by their Services."""
 
     def __init__(self, podman: Podman) -> None:
         self.podman = podman
@@ -30,7 +30,7 @@ class Played:
         self.auth = self.console = self.upload = ""
 
     def start(self) -> None:
-        """Volumes, then both Jobs to their end, then the Deployments."""
+        """Create the volumes, run both Jobs to their end, then start the Deployments."""
         for name, files in self.playable.secrets.items():
             self.podman.lay_out_secret(name, files, GROUP)
         self.podman.play(self.playable.claims)
@@ -47,12 +47,12 @@ class Played:
         hosts = {"wharf-auth": self.auth, "wharf-console": self.console}
         self.podman.play([*self.playable.config, self.playable.deployment("wharf-upload", hosts)])
         self.upload = self.podman.address(GATEWAY)
-        # The two know each other, and one of them is first.
+        # Each of the two must know the other's address, and one of them starts first.
         self.podman.enter_host(CONSOLE, "wharf-console-door", self.upload)
         self.until_ready()
 
     def until_ready(self) -> None:
-        """Asks what the startup probes ask."""
+        """Wait until all startup probes would succeed."""
         urls = [f"http://{self.auth}:8082/readyz", f"http://{self.upload}:8083/readyz"]
         urls.append(f"http://{self.console}:8085/readyz")
         urls += [f"http://{self.upload}:{port}/readyz" for port in (8087, 8088)]
@@ -67,7 +67,7 @@ class Played:
         return f"http://{self.upload}:8080"
 
     def token(self, client_id: str, secret: str) -> dict[str, str]:
-        """The header field of a client that has logged in."""
+        """Return the Authorization field of a client that has logged in."""
         answer = httpx.post(
             f"{self.url}/auth/oauth/token",
             data={"grant_type": "client_credentials"},
@@ -77,7 +77,7 @@ class Played:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def administrator(self) -> dict[str, str]:
-        """Logs in with what secrets.sh made."""
+        """Log in with the administrator's credentials from secrets.sh."""
         (secret,) = [one for name, one in self.playable.secrets.items() if "credentials" in name]
         admin = json.loads(secret["credentials.json"])["admin"]
         return self.token(admin["client_id"], admin["client_secret"])

@@ -1,4 +1,4 @@
-"""Owners limit people by the pages, and the pages of those people show no more."""
+"""The console's pages for grants, and the pages of people that have only certain grants."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LIST = "/console/b/default/"
 
 @pytest.fixture
 def owner(wharf: Wharf) -> Owner:
-    """The first person of the demo tenant, logged in."""
+    """Return the first person of the demo tenant, logged in."""
     found = Owner(wharf)
     assert found.login()[0] == 303
     return found
 
 
 def test_a_folder_of_ones_own_from_the_preset_to_the_upload(wharf: Wharf, owner: Owner) -> None:
-    """The API takes what the forms send; its refusals stand at their fields and lines."""
+    """An owner can grant a folder by the pages, and the member's pages show only that folder."""
     person, name = unique("eve"), unique("homes")
     made = owner.send("/console/members/new", username=person, role="editor")
     new = "/console/groups/new?preset=folders"

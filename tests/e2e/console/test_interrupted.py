@@ -1,4 +1,4 @@
-"""Uploads that something interrupts, on the console's own pages and through the gateway."""
+"""Interrupted uploads, on the console's own pages and through the gateway."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = 20_000_000
 
 @pytest.fixture
 def sending(stage: Stage) -> Iterator[tuple[Stage, str, str]]:
-    """A person who sends a large file, of which a part has gone; its name and digest."""
+    """Yield a person that has sent a part of a large file, with the file's name and digest."""
     content, name = os.urandom(SIZE), f"film-{secrets.token_hex(4)}.bin"
     stage.set(DEFAULT)
     stage.become("editor")
@@ -31,19 +31,19 @@ def sending(stage: Stage) -> Iterator[tuple[Stage, str, str]]:
 
 
 def line(stage: Stage, bytes_per_second: int = -1, *, off: bool = False) -> None:
-    """How fast the browser's line is upwards, and whether there is one."""
+    """Set the upload speed of the browser's connection, or take the browser offline."""
     speed = {"downloadThroughput": -1, "uploadThroughput": bytes_per_second}
     stage.browser.command("Network.enable")
     stage.browser.command("Network.emulateNetworkConditions", offline=off, latency=0, **speed)
 
 
 def sent(stage: Stage) -> float:
-    """How much of the upload has gone, between 0 and 1."""
+    """Return how much of the upload is sent, between 0 and 1."""
     return float(str(stage.one(".tray progress").get_property("value")))
 
 
 def arrives(stage: Stage, name: str, digest: str) -> None:
-    """The upload goes on to its end: the file is there once, as it was sent."""
+    """Check that the upload ends, with the file stored once and with the bytes that were sent."""
     stage.one(".tray [data-state=done]")
     found = [key for key in stage.world.api.listed() if key.startswith(name[:12])]
     assert found == [name]
@@ -51,7 +51,7 @@ def arrives(stage: Stage, name: str, digest: str) -> None:
 
 
 def test_the_network_is_killed(sending: tuple[Stage, str, str]) -> None:
-    """Without it the row waits; with it the upload goes on."""
+    """An upload without a network waits, and continues when the network is back."""
     stage, name, digest = sending
     line(stage, off=True)
     stage.one(".tray [data-state=offline]")
@@ -62,7 +62,7 @@ def test_the_network_is_killed(sending: tuple[Stage, str, str]) -> None:
 def test_the_network_is_killed_and_the_page_is_loaded_again(
     sending: tuple[Stage, str, str],
 ) -> None:
-    """On the next page, which is another one, the upload goes on where it was."""
+    """An upload that a network failure interrupts continues on the next page."""
     stage, name, digest = sending
     stage.browser.execute_async_script("setTimeout(arguments[0], 1000)")
     line(stage, off=True)
@@ -70,13 +70,13 @@ def test_the_network_is_killed_and_the_page_is_loaded_again(
     line(stage)
     stage.open("/console/")
     arrives(stage, name, digest)
-    # Nothing is left of it on the page after that one.
+    # The page after that shows nothing of the upload.
     stage.open("/console/b/default/")
     assert stage.all(".tray li") == []
 
 
 def test_leaving_the_page_when_a_file_has_arrived(stage: Stage) -> None:
-    """The next page does not ask for it again."""
+    """A file that has just been stored is not uploaded again on the next page."""
     name = f"{secrets.token_hex(4)}.txt"
     stage.set(DEFAULT)
     stage.become("editor")

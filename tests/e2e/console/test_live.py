@@ -1,4 +1,4 @@
-"""Pages that hear what happens: of a whole Wharf, with a second person who does it."""
+"""Pages that the live channel updates, on a whole Wharf, with changes by a second person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ await fetch("/console/logout", {method: "POST", body, redirect: "manual"});
 
 
 def opened(stage: Stage, path: str, who: str = "owner", status: str = "Live") -> None:
-    """Opens a page, waits until it says how it is kept up to date, and marks it."""
+    """Open a page, wait until it shows this status, and mark it."""
     stage.set(DEFAULT)
     if who == "passing":
         stage.log_in(who)
@@ -33,12 +33,12 @@ def opened(stage: Stage, path: str, who: str = "owner", status: str = "Live") ->
 
 
 def is_same(stage: Stage) -> bool:
-    """Whether the page was not loaded anew."""
+    """Tell whether the page has not been loaded again."""
     return bool(stage.browser.execute_script("return window.sameAsBefore === true"))
 
 
 def test_a_file_of_somebody_else_comes_into_an_open_list(stage: Stage) -> None:
-    """Whoever may only read hears of it; what was chosen stays chosen."""
+    """A new file of another client appears in a viewer's open list, and ticks in the list stay."""
     api = stage.world.api
     api.stored("together/b.txt")
     opened(stage, "/console/b/default/?prefix=together/", "viewer")
@@ -55,7 +55,7 @@ def test_a_file_of_somebody_else_comes_into_an_open_list(stage: Stage) -> None:
 
 
 def test_activity_goes_on_by_itself(stage: Stage) -> None:
-    """What happens is told at once, the newest first."""
+    """A new event appears immediately in the open list of events, as the first one."""
     opened(stage, "/console/activity")
     stage.world.api.stored("heard-of.txt")
     stage.awaited(lambda: "default/heard-of.txt" in stage.text("#activity tbody tr"))
@@ -64,7 +64,9 @@ def test_activity_goes_on_by_itself(stage: Stage) -> None:
 
 @contextmanager
 def uploading(stage: Stage, key: str, go_on: threading.Event) -> Iterator[str]:
-    """An upload of which a half comes at once, and the rest later; its id."""
+    """Send half of an upload immediately and the rest when `go_on` is set,
+    and yield the upload's id.
+    """
     api = stage.world.api
     pairs = {"bucket": "default", "key": key}
     told = ",".join(f"{name} {b64encode(text.encode()).decode()}" for name, text in pairs.items())
@@ -92,7 +94,9 @@ def uploading(stage: Stage, key: str, go_on: threading.Event) -> Iterator[str]:
 
 
 def test_an_upload_moves_and_goes(stage: Stage) -> None:
-    """It appears with its first bytes, says how far it is, and goes when it is a file."""
+    """An upload appears in the list with its first bytes, shows its
+    progress, and disappears at its end.
+    """
     opened(stage, "/console/uploads")
     go_on = threading.Event()
     with uploading(stage, "moving.bin", go_on) as identifier:
@@ -105,7 +109,7 @@ def test_an_upload_moves_and_goes(stage: Stage) -> None:
 
 
 def test_a_session_that_ends_elsewhere(stage: Stage) -> None:
-    """The page says so, and leads to the login and back."""
+    """A page whose session ends in another tab shows that, and links to the login and back."""
     opened(stage, "/console/b/many/", "passing")
     stage.browser.run(_LOG_OUT)
     stage.awaited(lambda: stage.text("[data-live-status]") == "Your session has ended.")
@@ -116,7 +120,9 @@ def test_a_session_that_ends_elsewhere(stage: Stage) -> None:
 
 
 def test_a_live_process_that_stands_still(stage: Stage) -> None:
-    """A page that gets no connection looks every few seconds, until it gets one."""
+    """A page whose live channel hangs fetches regularly, and connects when
+    the channel works again.
+    """
     with stage.wharf.standing_still("live"):
         opened(stage, "/console/uploads", status="Looks every 4 seconds")
         go_on = threading.Event()

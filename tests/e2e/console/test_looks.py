@@ -1,4 +1,4 @@
-"""The choice of looks: few, and no pair is left out."""
+"""The choice of looks: as few as possible, with every pair of values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.servers.pages.looks import AXES, BY_SYSTEM, DEFAULT, LOOKS, Look, pai
 
 @pytest.mark.parametrize("axes", [AXES, {**AXES, "scripts": (True,)}])
 def test_every_pair_is_looked_at(axes: dict[str, tuple[object, ...]]) -> None:
-    """Any two values of different axes meet in some look."""
+    """Any two values of different axes occur together in some look."""
     rows = pairwise(axes)
     for (one, values), (other, others) in itertools.combinations(axes.items(), 2):
         met = {(row[one], row[other]) for row in rows}
@@ -19,7 +19,7 @@ def test_every_pair_is_looked_at(axes: dict[str, tuple[object, ...]]) -> None:
 
 
 def test_the_default_is_looked_at_first() -> None:
-    """With scripts, wide, light, in English."""
+    """The default look has scripts, a wide page, the light theme and English."""
     assert Look(scripts=True, width=1280, theme="light", language="en") == DEFAULT
 
 
@@ -27,10 +27,10 @@ def test_the_default_is_looked_at_first() -> None:
     ("axes", "fewest"), [(AXES, 4), ({"a": (1, 2, 3), "b": (1, 2, 3), "c": (1, 2)}, 9)]
 )
 def test_there_are_few(axes: dict[str, tuple[object, ...]], fewest: int) -> None:
-    """As few as covering arrays of strength two have."""
+    """The looks are as few as a covering array of strength two has."""
     assert len(pairwise(axes)) == fewest
 
 
 def test_each_has_a_name_of_its_own() -> None:
-    """So that a test that fails says how the page was looked at."""
+    """Each look has a unique name, which a failed test shows."""
     assert len(set(map(str, (*LOOKS, BY_SYSTEM)))) == len(LOOKS) + 1

@@ -1,6 +1,6 @@
-"""Scripts that somebody has planted in names: pages show them as text, and nothing runs.
+"""Scripts in names, which pages show as text and never run.
 
-The walk (`test_walk.py`) looks for what ran on every page; here the names are to be read.
+The walk (`test_walk.py`) checks on every page that no script ran; these tests check the shown text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.servers.pages.looks import DEFAULT
 from tests.servers.pages.stage import Stage
 from tests.servers.pages.world import PLANTED, planted_key
 
-#: Where a name of each kind is to be read.
+#: The page and the element that show a name of each kind.
 SHOWN = {
     "person": ("/console/", "header .who"),
     "tenant": ("/console/", "header .tenant"),
@@ -25,18 +25,18 @@ SHOWN = {
 
 @pytest.mark.parametrize("kind", SHOWN)
 def test_a_name_is_text(stage: Stage, kind: str) -> None:
-    """It stands on the page as it was given, and has not run."""
+    """A name with a script appears unchanged as text, and the script does not run."""
     path, selector = SHOWN[kind]
     stage.set(DEFAULT)
     stage.become("owner")
-    # The last thing that has happened.
+    # This makes it the newest event.
     api = stage.world.api
     assert api.put(planted_key()).status in {200, 201}
     metadata = {"metadata": {PLANTED: PLANTED}}
     answer = api.send_json("PATCH", f"/v1/metadata/default/{planted_key()}", metadata)
     assert answer.status == 200
     stage.open(path)
-    # In keys, slashes would be folders.
+    # Slashes in keys would make folders.
     shown = "".join(str(one.get_property("textContent")) for one in stage.all(selector))
     assert PLANTED in shown.replace("\N{DIVISION SLASH}", "/")
     assert inspection.ran(stage) is None
@@ -45,7 +45,7 @@ def test_a_name_is_text(stage: Stage, kind: str) -> None:
 
 @pytest.mark.parametrize("target", ["prefix", "next", "bucket", "address"])
 def test_an_address_with_a_script(stage: Stage, target: str) -> None:
-    """What a link brings along is text, too, and leads nowhere else."""
+    """A script in an address appears as text, and the page does not run it."""
     script = "%22%3E%3Cimg%20src=x%20onerror=window.ran=1%3E"
     path = {
         "prefix": f"/console/b/default/?prefix={script}",
@@ -62,7 +62,7 @@ def test_an_address_with_a_script(stage: Stage, target: str) -> None:
 
 
 def test_a_text_with_a_script(stage: Stage) -> None:
-    """Its preview shows the script as the text that it is, and nothing runs."""
+    """The preview of a text file shows a script in it as text, and does not run the script."""
     text = f"notes\n{PLANTED}\n<script>top.ran = 3; parent.document.title = 'ran'</script>\n"
     assert stage.world.api.put("notes.txt", text.encode()).status in {200, 201}
     stage.set(DEFAULT)

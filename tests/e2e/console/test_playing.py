@@ -1,4 +1,4 @@
-"""Sounds and films on a file's page: their links are short, and playing outlives them."""
+"""Sounds and films on a file's page, which play on after their short links have ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.servers.pages.looks import DEFAULT
 from tests.servers.pages.stage import Stage
 
 SECONDS, RATE = 600, 44_100
-#: A browser on a fast network may have all of the sound before its link ends, and asks for nothing.
+#: On a faster network the browser could load the whole sound before its link ends.
 NETWORK_BYTES_PER_SECOND = 2_000_000
 
 
 def silence() -> bytes:
-    """A sound of ten minutes (WAV, one channel, 16 bits)."""
+    """Return a sound of ten minutes (WAV, one channel, 16 bits)."""
     size = SECONDS * RATE * 2
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16)
     return (
@@ -28,7 +28,7 @@ def silence() -> bytes:
 
 
 def test_a_sound_whose_link_has_ended(stage: Stage) -> None:
-    """Its player asks for the address anew, and goes on where it was."""
+    """A player whose link has ended fetches a new one, and continues at its position."""
     stage.set(DEFAULT)
     stage.become("owner")
     api, browser = stage.world.api, stage.browser
@@ -48,10 +48,10 @@ def test_a_sound_whose_link_has_ended(stage: Stage) -> None:
 
 def _ends_and_goes_on(stage: Stage, player: Callable[[str], object]) -> None:
     api, browser = stage.world.api, stage.browser
-    # All links of the tenant end.
+    # This ends all links of the tenant.
     assert api.request("POST", "/v1/links/rotate").status in {200, 204}
     before = len(_lines(stage))
-    # Within four seconds (docs/serving.md).
+    # Links end within four seconds (docs/serving.md).
     browser.execute_async_script("setTimeout(arguments[0], 5000)")
     browser.execute_script("document.querySelector('audio').currentTime = arguments[0]", 500)
     stage.awaited(lambda: len(_lines(stage)) > before)
@@ -63,7 +63,7 @@ def _ends_and_goes_on(stage: Stage, player: Callable[[str], object]) -> None:
 
 @contextmanager
 def slow_network(browser: Browser) -> Iterator[None]:
-    """The browser gets no more than so many bytes a second meanwhile."""
+    """Limit the browser's network to so many bytes a second while the context lasts."""
     browser.set_network_conditions(offline=False, latency=0, throughput=NETWORK_BYTES_PER_SECOND)
     try:
         yield
@@ -72,7 +72,7 @@ def slow_network(browser: Browser) -> Iterator[None]:
 
 
 def _lines(stage: Stage) -> list[object]:
-    """Requests for the page's address of the sound, so far."""
+    """Return the requests for the sound's address of its page so far."""
     return [
         one
         for one in stage.wharf.log_lines("access")

@@ -1,4 +1,4 @@
-"""The console is replaced, killed and cut off: who is logged in notices as little as can be."""
+"""Restarts, kills and outages of the console, and their effect on logged-in people."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ CROWD = 14
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Wharf]:
-    """A Wharf for these tests alone."""
+    """Start a Wharf for these tests only."""
     with running() as found:
         yield found
 
 
 @pytest.fixture
 def person(alone: Wharf) -> Visitor:
-    """Somebody who is logged in."""
+    """Return a person that is logged in."""
     visitor = Visitor(alone)
     assert visitor.login()[0] == 303
     return visitor
 
 
 def restart(wharf: Wharf, *names: str) -> None:
-    """As an operator does it."""
+    """Restart services with the command that an operator uses."""
     done = subprocess.run(
         [Path(sys.executable).with_name("wharf"), "restart", *names],
         env={**os.environ, "WHARF_DATA": str(wharf.data), "WHARF_PORT": str(wharf.port)},
@@ -52,7 +52,7 @@ def restart(wharf: Wharf, *names: str) -> None:
 
 
 def test_restarts_under_load(alone: Wharf, person: Visitor) -> None:
-    """Console and gateway are replaced again and again: each page comes, for the same login."""
+    """Every page arrives for the same login while console and gateway restart several times."""
     stop, seen = threading.Event(), []
 
     def look() -> None:
@@ -74,7 +74,9 @@ def test_restarts_under_load(alone: Wharf, person: Visitor) -> None:
 
 
 def test_a_killed_console_comes_back(alone: Wharf, person: Visitor) -> None:
-    """Another one is started, and knows who was logged in; nothing else restarts."""
+    """A killed console is replaced by one that knows the sessions, and no
+    other service restarts.
+    """
     upload = alone.processes("upload.log")
     for pid in alone.processes("console.log"):
         os.kill(pid, signal.SIGKILL)
@@ -83,7 +85,7 @@ def test_a_killed_console_comes_back(alone: Wharf, person: Visitor) -> None:
 
 
 def test_a_killed_gateway_opens_the_door_again(alone: Wharf, person: Visitor) -> None:
-    """The socket that a killed nginx leaves is not in the way of the next one."""
+    """A killed nginx leaves a socket of the console door, which does not block the next nginx."""
     (master,) = [
         pid
         for pid in alone.processes("nginx.log")
@@ -105,7 +107,9 @@ def test_a_killed_gateway_opens_the_door_again(alone: Wharf, person: Visitor) ->
 def test_a_service_that_hangs_takes_nothing_else_away(
     alone: Wharf, person: Visitor, service: str
 ) -> None:
-    """Whoever needs it reads so; the login page, static files and probes come all the while."""
+    """While a service hangs, its pages get 503, and the login page, static
+    files and probes still work.
+    """
     address = {"upload": "/console/", "auth": "/console/account"}[service]
     answers: list[int] = []
     (style,) = re.findall(
@@ -123,7 +127,7 @@ def test_a_service_that_hangs_takes_nothing_else_away(
             one.start()
         time.sleep(1)
         assert Visitor(alone).request("GET", "/console/login")[0] == 200
-        # It came before those had an answer whom the service makes wait.
+        # The login page arrived before the requests that wait for the service.
         assert any(one.is_alive() for one in crowd)
         for target in ("/console/login", style, "/console/readyz", "/console/nothing"):
             for _ in range(3):

@@ -1,4 +1,6 @@
-"""Sessions in a browser: tabs at the end of a token, leaving, suspension, a service away."""
+"""Sessions in a browser: tabs when a token expires, logout, suspension,
+and a service that is down.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +20,24 @@ from tests.servers.pages.stage import Stage
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import Signer, Tenants
 
-#: As short as a setting allows.
+#: The shortest lifetime that the setting allows.
 TOKEN_SECONDS = 10
 TABS = 3
-# A page that does not listen: what it needs for that renews tokens, too.
+# A page without the live channel, because that channel also renews tokens.
 _STILL = "/console/account"
 _RELOAD = "setTimeout(() => location.reload(), arguments[0] - Date.now())"
 
 
 @pytest.fixture(scope="module")
 def brief() -> Iterator[Wharf]:
-    """A Wharf whose tokens end soon."""
+    """Start a Wharf whose tokens expire soon."""
     with running(WHARF_TOKEN_TTL_SECONDS=str(TOKEN_SECONDS)) as found:
         yield found
 
 
 @pytest.fixture
 def hurried(brief: Wharf, console_browser: Browser, tmp_path: Path) -> Iterator[Stage]:
-    """A browser in front of that Wharf."""
+    """Yield a browser in front of that Wharf."""
     made = world.made(Tenants(brief), Signer(brief))
     yield Stage(console_browser, brief, made, tmp_path)
     first, *others = console_browser.window_handles
@@ -48,14 +50,14 @@ def hurried(brief: Wharf, console_browser: Browser, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def entered(stage: Stage) -> Stage:
-    """Somebody has logged in, in a session of this test alone."""
+    """Log in with a session that only this test uses."""
     stage.set(DEFAULT)
     stage.log_in("passing")
     return stage
 
 
 def refreshes(wharf: Wharf) -> dict[str, int]:
-    """How often the console has renewed tokens, by outcome."""
+    """Return how often the console has refreshed tokens, by outcome."""
     connection = HTTPConnection("127.0.0.1", wharf.metrics_port, timeout=60)
     connection.request("GET", "/metrics/console")
     text = connection.getresponse().read().decode()
@@ -66,7 +68,9 @@ def refreshes(wharf: Wharf) -> dict[str, int]:
 
 
 def test_tabs_at_the_end_of_a_token(hurried: Stage) -> None:
-    """All tabs ask at the same moment: one refresh serves them, and the session goes on."""
+    """Tabs that load pages at the same moment share one token refresh, and
+    their session continues.
+    """
     browser = hurried.browser
     hurried.set(DEFAULT)
     hurried.log_in("owner")
@@ -93,7 +97,7 @@ def test_tabs_at_the_end_of_a_token(hurried: Stage) -> None:
 
 
 def test_the_way_back_after_leaving(entered: Stage) -> None:
-    """After logging out the back button leads to the login, not to what was seen."""
+    """After a logout the back button leads to the login, and not to a page that was seen before."""
     entered.open("/console/b/many/")
     entered.open("/console/b/default/")
     entered.press("header .who form button")
@@ -106,7 +110,9 @@ def test_the_way_back_after_leaving(entered: Stage) -> None:
 
 
 def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
-    """A page of another tab leads to the login, from where its next step goes on."""
+    """After a logout in one tab the next step in another tab leads to the
+    login, and from there on.
+    """
     browser = entered.browser
     first = browser.current_window_handle
     browser.switch_to.new_window("tab")
@@ -125,7 +131,7 @@ def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
 
 
 def test_suspended_while_a_page_is_open(stage: Stage) -> None:
-    """Soon each page says so; afterwards the same session goes on."""
+    """During a suspension each page soon says so, and after it the same session continues."""
     stage.set(DEFAULT)
     stage.world.suspend("suspended", end=True)
     stage.log_in("suspended")
@@ -137,7 +143,7 @@ def test_suspended_while_a_page_is_open(stage: Stage) -> None:
         return "suspended" in stage.text("h1")
 
     def each_is_told() -> bool:
-        # Each process of a service learns it by itself.
+        # Each process of a service reads the feed separately.
         return is_told("/console/b/default/") and is_told("/console/")
 
     try:
@@ -149,7 +155,9 @@ def test_suspended_while_a_page_is_open(stage: Stage) -> None:
 
 
 def test_the_api_comes_back(entered: Stage) -> None:
-    """While it is away the page says when to try again; its button leads back to where one was."""
+    """A page without the API says when to try again, and its button leads
+    back to the wanted page.
+    """
     entered.open("/console/b/many/")
     with entered.api_away():
         entered.press("a[rel=next]")
@@ -167,7 +175,7 @@ def test_the_api_comes_back(entered: Stage) -> None:
 
 
 def test_the_api_hangs(entered: Stage) -> None:
-    """The console answers for a service that says nothing, and the login outlives it."""
+    """While a service hangs, the console shows an error page, and the login stays valid."""
     with entered.wharf.standing_still("upload"):
         entered.open("/console/b/many/")
         entered.one("main [role=alert]")

@@ -27,7 +27,7 @@ class Member(Visitor):
         assert self.login()[0] == 303
 
     def post(self, target: str, form: dict[str, str]) -> tuple[int, str, str]:
-        """Sends a form of this session: status, where it leads, and text."""
+        """Send a form with this session's CSRF token; return status, redirect and text."""
         _, _, page = self.request("GET", "/console/")
         found = re.search(r'name="csrf_token" value="([^"]+)"', page)
         assert found
@@ -37,7 +37,7 @@ class Member(Visitor):
         return status, fields.get("Location", ""), text
 
     def invites(self, **form: str) -> str:
-        """Makes a ticket; the path of the guest's page."""
+        """Make a ticket, and return the path of the guest's page."""
         given = {"bucket": BUCKET, "expires_in": "3600", "kind": "", **form}
         status, location, text = self.post("/console/tickets/new", given)
         assert status == 303, text
@@ -48,7 +48,7 @@ class Member(Visitor):
 
 
 def sends(visitor: Visitor, page: str, *parts: Part, address: str = "") -> tuple[int, str, str]:
-    """Sends the plain form of a page: status, where it leads, and text."""
+    """Send the plain form of a page; return status, redirect and text."""
     action = re.search(r'action="(/u/[^"]+)"', page)
     assert action
     referer = {"Referer": address} if address else {}
@@ -60,25 +60,27 @@ def sends(visitor: Visitor, page: str, *parts: Part, address: str = "") -> tuple
 
 
 def path_of(wharf: Wharf, address: str) -> str:
-    """The path of an address on this Wharf."""
+    """Return the path of an address on this Wharf."""
     assert address.startswith(f"{wharf.url}/"), address
     return address.removeprefix(wharf.url)
 
 
 @pytest.fixture
 def member(wharf: Wharf) -> Member:
-    """Somebody who is logged in."""
+    """Return a person that is logged in."""
     return Member(wharf)
 
 
 @pytest.fixture
 def folder() -> str:
-    """A folder that no other test uses."""
+    """Return the name of a folder that no other test uses."""
     return f"share-{secrets.token_hex(4)}"
 
 
 def test_uploading_without_a_script(wharf: Wharf, member: Member, folder: str) -> None:
-    """Two files at once; the list says that they are there, and shows them."""
+    """A form without scripts uploads two files, and leads to a list that
+    confirms and shows them.
+    """
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     parts = (file_part("one.txt", b"1", "files"), file_part("two.txt", b"2", "files"))
     status, location, _ = sends(member, page, *parts)
@@ -92,7 +94,7 @@ def test_uploading_without_a_script(wharf: Wharf, member: Member, folder: str) -
 
 
 def test_a_refused_upload_leads_back_to_the_form(wharf: Wharf, member: Member, folder: str) -> None:
-    """It says why, and nothing claims that a file is there."""
+    """The refusal of an upload form states the reason, and links back to the form."""
     address = f"{wharf.url}/console/b/{BUCKET}/upload?prefix={folder}/"
     page = member.request("GET", path_of(wharf, address))[2]
     status, _, text = sends(member, page, address=address)
@@ -105,8 +107,8 @@ def test_a_refused_upload_leads_back_to_the_form(wharf: Wharf, member: Member, f
 def test_a_refusal_of_a_browser_that_tells_nothing(
     wharf: Wharf, member: Member, folder: str, form: str
 ) -> None:
-    """Without a Referer the page of the refusal leads on to what a stored form leads to: there
-    nobody reads that a file is there.
+    """Without a Referer a refusal links to the page after the form, which
+    then claims no stored file.
     """
     page = {
         "upload": f"/console/b/{BUCKET}/upload?prefix={folder}/",
@@ -127,7 +129,9 @@ def test_a_refusal_of_a_browser_that_tells_nothing(
 
 
 def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
-    """What the console hands out is good at the API for what pages do, in its place alone."""
+    """The console's ticket for scripts allows uploads to its folder through
+    the API, and nothing else.
+    """
     page = member.request("GET", "/console/")[2]
     token = re.search(r'data-csrf="([^"]+)"', page)
     assert token
@@ -159,7 +163,7 @@ def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
 
 
 def test_a_guest(wharf: Wharf, member: Member, folder: str) -> None:
-    """Opens the address, sends a file, and is thanked; then the ticket is used up, and says so."""
+    """A guest can open the address and send a file; then the address says that it is used up."""
     address = member.invites(prefix=folder, max_files="1")
     guest = Visitor(wharf)
     status, _, page = guest.request("GET", address)
@@ -177,7 +181,7 @@ def test_a_guest(wharf: Wharf, member: Member, folder: str) -> None:
 
 
 def test_a_guests_address_ends_with_the_session(wharf: Wharf, member: Member) -> None:
-    """As the page of the ticket says."""
+    """A guest's address ends with the session in which the invitation was made."""
     address = member.invites(max_files="1")
     guest = Visitor(wharf)
     assert guest.request("GET", address)[0] == 200
@@ -186,7 +190,7 @@ def test_a_guests_address_ends_with_the_session(wharf: Wharf, member: Member) ->
 
 
 def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
-    """By the gateway, the console or the API."""
+    """No log of the gateway, the console or the API contains a ticket."""
     address = member.invites(max_files="1")
     ticket = address.rpartition("/")[2]
     Visitor(wharf).request("GET", address)
@@ -196,8 +200,9 @@ def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
 
 
 def test_links(wharf: Wharf, member: Member, folder: str) -> None:
-    """Whoever has one reads the file, until it is ended, or all links are; it is in the list, and
-    outlives the session in which it was made.
+    """A link shows its file to strangers until it is ended alone or with all links.
+
+    The list of links shows it, and it stays valid after the logout of its maker.
     """
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("read me.txt", b"hello", "files"))
@@ -226,7 +231,7 @@ def test_links(wharf: Wharf, member: Member, folder: str) -> None:
     ends = re.findall(r'action="(/console/links/[0-9a-f]{32}/end)"', shown)
     assert len(ends) == 2
     assert member.post(ends[0], {"confirmed": "yes"})[0] == 303
-    # The newest is the first of the list.
+    # The list begins with the newest link.
     assert until(lambda: stranger.request("GET", links[1])[0] == 404)
     assert stranger.request("GET", links[0])[2] == "hello"
     assert member.post("/console/links/revoke", {"confirmed": "yes"})[0] == 303
@@ -234,7 +239,7 @@ def test_links(wharf: Wharf, member: Member, folder: str) -> None:
 
 
 def test_an_upload_under_way(member: Member, folder: str) -> None:
-    """It is shown with how far it is, and ends when it is cancelled."""
+    """The console lists an upload under way with its progress, and can cancel it."""
     ticket = re.search(r"/console/drop/(.+)", member.invites(prefix=folder))
     assert ticket
     begun = {
@@ -243,7 +248,7 @@ def test_an_upload_under_way(member: Member, folder: str) -> None:
         "Upload_Length": "1000",
         "Accept": "application/json",
     }
-    # The ticket takes forms and PUT; its first bytes are 100 of 1000.
+    # The ticket allows forms and PUT; this sends the first 100 of 1000 bytes.
     status, _, text = member.request("PUT", f"/u/{ticket[1]}/half.bin", b"x" * 100, **begun)
     assert status == 201, text
     shown = member.request("GET", "/console/uploads")[2]
@@ -256,7 +261,7 @@ def test_an_upload_under_way(member: Member, folder: str) -> None:
 
 
 def test_what_has_happened(member: Member, folder: str) -> None:
-    """The newest upload stands first."""
+    """The list of events shows a new upload, also when it is limited to that kind of event."""
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("new.txt", b"new", "files"))
     shown = member.request("GET", "/console/activity?kind=file.created")[2]

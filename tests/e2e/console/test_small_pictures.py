@@ -14,7 +14,7 @@ from tests.servers.pages.stage import Stage
 from tests.servers.pages.world import PNG
 
 FOLDER = "/console/b/default/?prefix=photos/"
-#: What the pictures of a list of three photos may weigh.
+#: The limit in bytes for the pictures of a list of three photos.
 LIGHT = 40_000
 _PICTURES = """
 return [...document.images].map((one) => [one.hidden, one.complete, one.naturalWidth])
@@ -26,7 +26,7 @@ return performance.getEntriesByType("resource").filter((one) => one.initiatorTyp
 
 
 def photo(seed: int) -> bytes:
-    """A photo of two megapixels and more than a megabyte (JPEG)."""
+    """Return a photo of two megapixels and more than a megabyte (JPEG)."""
     noise = Image.effect_noise((1600, 1200), 40 + seed)
     shades = Image.linear_gradient("L").resize(noise.size)
     found = io.BytesIO()
@@ -36,7 +36,7 @@ def photo(seed: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def photos(whole: Stage) -> list[bytes]:
-    """Three photos, and beside them a picture of which there is no small one."""
+    """Store three photos, and a broken picture without a small one."""
     made = [photo(number) for number in range(3)]
     for number, content in enumerate(made):
         whole.world.api.stored(f"photos/{number}.jpg", content)
@@ -45,7 +45,7 @@ def photos(whole: Stage) -> list[bytes]:
 
 
 def opened(stage: Stage, path: str, view: str = "list") -> None:
-    """Opens a list in one of its looks, and waits for its pictures."""
+    """Open a list in one of its views, and wait for its pictures."""
     stage.set(DEFAULT)
     stage.become("owner")
     cookie = {"name": "wharf_console_files", "value": view, "url": stage.wharf.url}
@@ -55,12 +55,12 @@ def opened(stage: Stage, path: str, view: str = "list") -> None:
 
 
 def pictures(stage: Stage) -> list[tuple[bool, bool, int]]:
-    """Of each picture of the page: whether it is hidden and there, and how wide it is."""
+    """Return for each picture whether it is hidden, whether it is loaded, and its width."""
     return [tuple(one) for one in stage.browser.execute_script(_PICTURES)]
 
 
 def weights(stage: Stage) -> list[int]:
-    """How many bytes each picture of the page has."""
+    """Return the bytes of each picture of the page."""
     found: list[int] = stage.browser.execute_script(_WEIGHT)
     return found
 
@@ -69,7 +69,7 @@ def weights(stage: Stage) -> list[int]:
 def test_a_list_of_three_photos_is_light(
     stage: Stage, photos: list[bytes], view: str, width: int
 ) -> None:
-    """Lists load small pictures alone: the three of a list are below 40 kB together."""
+    """A list loads only small pictures: those of three photos have less than 40 kB together."""
     assert sum(map(len, photos)) > 3_000_000
     opened(stage, FOLDER, view)
     assert pictures(stage) == [(False, True, width)] * 3
@@ -82,7 +82,7 @@ def test_a_list_of_three_photos_is_light(
 
 @pytest.mark.usefixtures("photos")
 def test_the_page_of_a_large_picture_shows_a_small_one(stage: Stage) -> None:
-    """In the dialog over the list: 1,024 pixels wide, until somebody opens it."""
+    """The dialog of a large picture shows one of 1,024 pixels instead."""
     opened(stage, FOLDER)
     stage.press("a[data-preview]")
     script = "return document.querySelector('dialog img')?.naturalWidth"
@@ -91,7 +91,7 @@ def test_the_page_of_a_large_picture_shows_a_small_one(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("photos")
 def test_what_has_no_small_picture_has_its_kind(stage: Stage) -> None:
-    """A grid shows what stands for a broken picture, and its page says that there is none."""
+    """A grid shows the file type in place of a broken picture."""
     opened(stage, "/console/b/default/?prefix=broken/", "grid")
     stage.awaited(lambda: pictures(stage)[0][0])
     kind: Any = stage.one(".thumb.kind")

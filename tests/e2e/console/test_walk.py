@@ -1,8 +1,8 @@
-"""Every page in every state: all can use it, it keeps to its policy, and no token is in it.
+"""A walk through every page in every state: accessible, within its policy, and without tokens.
 
-`states.py` is the table; a state is looked at in its default and so that every two choices of
-scripts, width and dress (theme and language) meet (`looks.py`). All names on the pages have scripts
-in them.
+`states.py` is the table. Each state is checked in its default look, and in looks in which every two
+values of scripts, width and dress (theme and language) occur together (`looks.py`). All names on
+the pages contain scripts.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from tests.servers.pages.stage import Stage
 WALKS = [
     pytest.param(state, look, id=f"{state}-{look}") for state in STATES for look in state.looks
 ]
-#: No page may scroll sideways there either (WCAG 1.4.10).
+#: No page may scroll sideways at this width either (WCAG 1.4.10).
 NARROWEST = 320
 
 
 @pytest.mark.parametrize(("state", "look"), WALKS)
 def test_each_state(stage: Stage, state: State, look: Look) -> None:
-    """It is reached, everybody can use it, nothing is out of its policy, and no token is in it."""
+    """Each state of a page passes axe, keeps its policy, size and width, and contains no token."""
     reached(stage, state, look)
     html = stage.one("html")
     assert (html.get_attribute("lang") or "").replace("-", "_") == look.language
@@ -40,7 +40,7 @@ def test_each_state(stage: Stage, state: State, look: Look) -> None:
 
 
 def reached(stage: Stage, state: State, look: Look) -> None:
-    """Brings the browser to the state, and waits until it is to be seen."""
+    """Bring the browser to the state, and wait until the page shows it."""
     stage.set(look)
     stage.become(state.who)
     with state.around(stage), stage.scripts(on=look.scripts):
@@ -51,5 +51,5 @@ def reached(stage: Stage, state: State, look: Look) -> None:
 
 
 def test_no_browser_reports_a_broken_policy(stage: Stage) -> None:
-    """After the walk, no page of it has been reported to the console."""
+    """The console has received no report of a broken policy during the walk."""
     assert inspection.reports(stage) == []

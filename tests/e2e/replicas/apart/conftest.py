@@ -1,4 +1,6 @@
-"""Two Wharfs with a folder each: one PostgreSQL, one Redis, and an object store for the blobs."""
+"""Two replicas with separate folders: one PostgreSQL, one Redis, and an
+object store for the blobs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ __all__ = ["postgres", "redis_server"]
 
 @dataclass
 class Apart:
-    """Two replicas; `start` begins one again after it was killed."""
+    """Two replicas; `start` starts one again after it was killed."""
 
     base: Path
     settings: dict[str, dict[str, str]]
@@ -32,25 +34,25 @@ class Apart:
     running: dict[str, Wharf] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """Start a replica on its own folder, and wait until it serves."""
+        """Start a replica on its own folder, and wait until it serves requests."""
         output = Path(tempfile.mkdtemp(dir=self.base))
         self.running[name] = start(output, self.base / name, self.settings[name])
 
     def clients(self) -> tuple[ApiClient, ApiClient]:
-        """One client of a tenant of its own, at each replica."""
+        """Return a client of a new tenant at each replica."""
         at_a = Signer(self.running["a"]).client()
         return at_a, ApiClient(self.running["b"].port, at_a.token, at_a.tenant)
 
     def parts(self, name: str) -> set[str]:
-        """What a replica has of uploads that have not ended."""
+        """Return the names of the unfinished uploads that a replica has on its disk."""
         return {path.name for path in (self.base / name / "resumable").iterdir()}
 
     def received_bytes(self, name: str, upload: str) -> int:
-        """How much a replica has of an upload that has not ended."""
+        """Return how many bytes of an unfinished upload a replica has."""
         return (self.base / name / "resumable" / upload).stat().st_size
 
     def stop(self) -> None:
-        """Stop those that run."""
+        """Stop the running replicas."""
         for wharf in self.running.values():
             if wharf.process.poll() is None:
                 wharf.stop()
@@ -60,7 +62,7 @@ class Apart:
 def apart(
     postgres: PostgresServer, redis_server: RedisServer, radosgw: ObjectStore
 ) -> Iterator[Apart]:
-    """The two, begun at the same moment; of auth they share keys and credentials."""
+    """Start both replicas at the same moment, with shared keys and credentials of auth."""
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
     ports = dict(zip("ab", free_ports(), strict=True))
     doors = dict(zip("ab", free_ports(), strict=True))
@@ -86,7 +88,7 @@ def apart(
         }
         for name in "ab"
     }
-    # Of auth they share the keys, as by a secret.
+    # The replicas share the keys of auth, as they would by a secret.
     (base / "a" / "auth").mkdir(0o700, parents=True)
     (base / "b").mkdir(0o700)
     (base / "b" / "auth").symlink_to(base / "a" / "auth")

@@ -1,4 +1,6 @@
-"""Without a shared folder an upload goes on at any replica: its gateway passes requests on."""
+"""Uploads without a shared folder, which continue at any replica
+because its gateway passes them on.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,18 @@ _PARTIAL = {"Upload-Draft-Interop-Version": "8", "Content-Type": "application/pa
 
 
 def name_of(address: str) -> str:
-    """The id of an upload."""
+    """Return the id of an upload."""
     return address.rpartition("/")[2]
 
 
 def test_begun_at_one_and_ended_at_the_other(apart: Apart) -> None:
-    """An upload whose connection broke at one replica goes on and ends at the other one."""
+    """An upload whose connection breaks at one replica continues and ends at the other."""
     a, b = (Tus(client) for client in apart.clients())
     content = os.urandom(6 << 20)
     address = a.created(len(content))
     with a.begin(address, 0, len(content)) as connection:
         connection.sendall(content[: 2 << 20])
-        # A connection that ends before its request is admitted leaves nothing.
+        # A connection that ends before its request is admitted would leave no bytes.
         assert until(lambda: apart.received_bytes("a", name_of(address)) > 0)
     offset = b.offset(address)
     assert offset > 0
@@ -57,7 +59,7 @@ def test_begun_at_one_and_ended_at_the_other(apart: Apart) -> None:
 
 
 def test_by_ticket(apart: Apart) -> None:
-    """An upload in parts by a ticket in its address goes on at the other replica."""
+    """An upload in parts with a ticket in its address continues at the other replica."""
     a, b = apart.clients()
     rules = {"bucket": "default", "prefix": "in/"}
     ticket = Signer(apart.running["a"]).token(tid=a.tenant, scope="files:write", ticket=rules)
@@ -75,7 +77,9 @@ def test_by_ticket(apart: Apart) -> None:
 
 
 def test_given_up_at_the_other(apart: Apart) -> None:
-    """The other replica lists an upload without its offset; one given up there leaves nothing."""
+    """The other replica lists an upload without its offset, and can delete
+    it with all its bytes.
+    """
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
     assert [found["offset"] for found in a.api.get("/v1/uploads").json()["uploads"]] == [0]
@@ -87,7 +91,7 @@ def test_given_up_at_the_other(apart: Apart) -> None:
 
 
 def test_given_up_by_the_console(apart: Apart) -> None:
-    """What the console ends by its door at one replica ends at the other."""
+    """A DELETE through the console door of one replica ends an upload at the other."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
     lines = [
@@ -108,7 +112,7 @@ def test_given_up_by_the_console(apart: Apart) -> None:
 
 
 def test_refused_at_the_other(apart: Apart) -> None:
-    """What the replica that has an upload refuses is refused to the client of the other one."""
+    """A client of one replica gets the refusals of the replica that has the upload."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
     answer = b.patch(address, 3, b"45")
@@ -120,7 +124,7 @@ def test_refused_at_the_other(apart: Apart) -> None:
 
 
 def test_without_a_length(apart: Apart) -> None:
-    """A part that says no length goes on at the other replica, and is cut where it is kept."""
+    """A part without a length continues at the other replica, and is cut at the upload's length."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5000)
     fields = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
@@ -131,8 +135,8 @@ def test_without_a_length(apart: Apart) -> None:
 
 
 def test_parts_of_one_replica(apart: Apart) -> None:
-    """A final upload is created at the other replica where all its parts are at one, and refused
-    with words where they are at both.
+    """A replica creates a final upload whose parts are all at the other,
+    and refuses parts of both.
     """
     a, b = (Tus(client) for client in apart.clients())
     part = {"Upload-Concat": "partial"}
@@ -153,7 +157,7 @@ def test_parts_of_one_replica(apart: Apart) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/files/default", "/u/{ticket}"])
 def test_slices(apart: Apart, target: str) -> None:
-    """Forms with the slices of a file that come to both replicas become one file."""
+    """Slices of a file that reach both replicas become one file."""
     a, b = apart.clients()
     content = os.urandom(300_000)
     rules = {"bucket": "default", "prefix": "in/"}
@@ -173,7 +177,9 @@ def test_slices(apart: Apart, target: str) -> None:
 
 
 def test_slices_at_the_same_moment(apart: Apart) -> None:
-    """Both replicas begin a file with the slice that each gets: one of them has it, and joins."""
+    """If both replicas begin a file with their first slices at the same
+    moment, one of them joins it.
+    """
     a, b = apart.clients()
     before = apart.parts("a"), apart.parts("b")
     for number in range(3):
@@ -186,12 +192,14 @@ def test_slices_at_the_same_moment(apart: Apart) -> None:
 
 
 def test_no_loop(apart: Apart) -> None:
-    """A request that was passed on once goes nowhere else, whatever the rows say."""
+    """A request that one gateway has passed on is not passed on again, even
+    if the row names another door.
+    """
     a, b = (Tus(client) for client in apart.clients())
     address = b.created(5)
     door = apart.settings["b"]["WHARF_REPLICA_ADDRESS"].rpartition(":")[2]
     with psycopg.connect(apart.database_url, autocommit=True) as connection:
-        # The same door by another name, which is nobody's.
+        # This address also reaches the door, but belongs to no replica.
         connection.execute(
             "UPDATE uploads SET replica = %s WHERE id = %s", (f"0.0.0.0:{door}", name_of(address))
         )
@@ -202,8 +210,8 @@ def test_no_loop(apart: Apart) -> None:
 
 
 def test_address_of_the_client(apart: Apart) -> None:
-    """The replica that has the upload logs, and counts, the client's address, which nobody can
-    choose by a header field.
+    """The replica that has the upload logs and counts the client's address,
+    and no header field changes it.
     """
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
@@ -224,7 +232,7 @@ def test_address_of_the_client(apart: Apart) -> None:
 
 
 def test_door_shows_nothing_else(apart: Apart) -> None:
-    """Behind the door are uploads and forms alone: no file, no list, no metrics."""
+    """The door for replicas serves uploads and forms only: no file, no list, no metrics."""
     a, _ = apart.clients()
     a.stored("file", LARGE)
     door = ApiClient(int(apart.settings["a"]["WHARF_REPLICA_ADDRESS"].rpartition(":")[2]), a.token)
@@ -234,7 +242,7 @@ def test_door_shows_nothing_else(apart: Apart) -> None:
 
 
 def swept_elsewhere(apart: Apart, folder: Path) -> None:
-    """A worker sweeps that has no replica's disk, and no address."""
+    """Run the sweeper of a worker that has neither a replica's disk nor an address."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     own = {"WHARF_DATA": str(folder), "WHARF_REPLICA_ADDRESS": "", "WHARF_INSTANCE": "worker"}
     command = [str(Path(sys.executable).with_name("wharf-upload")), "sweep"]
@@ -242,9 +250,11 @@ def swept_elsewhere(apart: Apart, folder: Path) -> None:
 
 
 def test_owner_is_killed(apart: Apart, tmp_path: Path) -> None:
-    """While the replica that has an upload is gone the other one says 503 and when to ask again,
-    and a worker elsewhere ends what has expired for long. When it is back the upload goes on
-    where it was, and in the end neither has anything of it left.
+    """While the replica that has an upload is down, the other one responds with 503 and
+    Retry-After.
+
+    A worker elsewhere ends uploads that expired long ago. When the replica is back, the upload
+    continues at its offset, and in the end neither replica has any of its bytes left.
     """
     a, b = (Tus(client) for client in apart.clients())
     content = os.urandom(3 << 20)
@@ -256,7 +266,8 @@ def test_owner_is_killed(apart: Apart, tmp_path: Path) -> None:
     assert answer.header("Retry-After") == "5"
     assert a.head(address).status == 503
     with psycopg.connect(apart.database_url, autocommit=True) as connection:
-        # A little late: its replica may have younger bytes of it. Then: it would have said so.
+        # The first upload is only a little late, and its replica may have newer bytes. The second
+        # one is so late that its replica would have said so.
         for upload, seconds in ((address, 60), (expired, 3600)):
             connection.execute(
                 "UPDATE uploads SET expires_at = %s WHERE id = %s",
