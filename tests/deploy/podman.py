@@ -1,18 +1,19 @@
 """Runs rendered manifests with `podman kube play`: a real engine, without a cluster.
 
-What podman 4.3 (Debian 12) does not do of a manifest is done here in its place, and nothing else:
+This module replaces the features of manifests that podman 4.3 (Debian 12) lacks, and nothing else:
 
-- Jobs: played as pods that run once.
-- Services: their names are entered into the hosts of the pods that ask for them.
-- `subPath`: podman ignores it, and would mix what is apart; each one becomes a claim of its own.
-- Ports: podman publishes them on the host, where they may be taken; pods are reached directly.
-- Probes: podman wants curl in the image and systemd beside it; the tests ask the same themselves.
-- Secrets: podman makes their files readable for all, and auth refuses such keys. They are laid out
-  as the kubelet does with `defaultMode: 0440` and `fsGroup`: root's, readable for the group.
-- NetworkPolicies, budgets, autoscalers: there is nothing here that could obey them.
+- Jobs: this module runs them as pods that run once.
+- Services: this module writes their names into the hosts files of the pods that use them.
+- `subPath`: podman ignores it and would mix separate folders, so each one becomes a claim.
+- Ports: podman publishes them on the host, where they may be in use; tests reach pods directly.
+- Probes: podman needs curl in the image and systemd on the host; the tests send the same requests.
+- Secrets: podman makes their files readable for all users, and auth refuses such keys. This module
+  creates them as the kubelet does with `defaultMode: 0440` and `fsGroup`: owned by root, readable
+  for the group.
+- NetworkPolicies, budgets, autoscalers: nothing here could enforce them.
 
-podman 5 (Debian 13) plays the same files. The names of its pods differ, and it gives an `emptyDir`
-in memory to root alone, where the kubelet lets all write: here each `emptyDir` is on the disk.
+podman 5 (Debian 13) runs the same files. The names of its pods differ. It lets only root write to
+an `emptyDir` in memory, where the kubelet lets all users write, so each `emptyDir` is on the disk.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from deploy.k8s.checks.rendering import Manifest
 from tests.deploy.cluster import Cluster
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle")
-# crun of Debian 12 refuses hosts that have cgroups of both versions; runc takes them.
+# crun of Debian 12 refuses hosts that have cgroups of both versions; runc accepts them.
 _CONFIGURATION = """
 [containers]
 default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
@@ -44,7 +45,7 @@ runtime = "{runtime}"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-# nft is the default of version 5. Docker's own rules, of iptables, drop what only nft lets through.
+# nft is the default of version 5. Docker's iptables rules drop traffic that only nft allows.
 _FIREWALL = """
 [network]
 firewall_driver = "iptables"
@@ -52,7 +53,7 @@ firewall_driver = "iptables"
 
 
 class Podman:
-    """An engine with storage of its own, so that nothing of the machine's is touched."""
+    """A podman engine with separate storage, which does not touch the machine's own."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
@@ -86,9 +87,9 @@ class Podman:
         return done
 
     def take_images(self, names: Mapping[str, str]) -> None:
-        """Copies images from Docker's store: their names here, and there.
+        """Copy images from Docker's store; `names` maps names in podman to those in Docker.
 
-        All at once, since they share layers.
+        One archive contains all images, because they share layers.
         """
         file = self._scratch / "images.tar"
         subprocess.run(["docker", "save", "--output", str(file), *names.values()], check=True)
@@ -104,7 +105,7 @@ class Podman:
         self.call("kube", "play", "--log-driver", "k8s-file", str(file))
 
     def lay_out_secret(self, name: str, files: Mapping[str, bytes], group: int) -> None:
-        """A volume as the kubelet makes it: links to files of root's that a group may read."""
+        """Create a volume like the kubelet's: links to files of root that one group may read."""
         self.call("volume", "create", name)
         place = Path(json.loads(self.call("volume", "inspect", name).stdout)[0]["Mountpoint"])
         version = place / "..2026_11_20"
@@ -121,21 +122,21 @@ class Podman:
             folder.chmod(0o3777 if folder is place else 0o2755)
 
     def address(self, container: str) -> str:
-        """The address of the pod that a container is in."""
+        """Return the address of the pod that contains a container."""
         pod = self._inspect(container)["Pod"]
         infra = self.call("pod", "inspect", "--format", "{{.InfraContainerID}}", pod).stdout.strip()
         networks = self._inspect(infra)["NetworkSettings"]["Networks"]
         return str(next(iter(networks.values()))["IPAddress"])
 
     def enter_host(self, container: str, host: str, address: str) -> None:
-        """Enters a Service into the hosts of a pod that runs, in place of an older address."""
+        """Add a Service to the hosts file of a running pod, in place of an older address."""
         file = Path(self._inspect(container)["HostsPath"])
         lines = [line for line in file.read_text().splitlines() if host not in line.split()]
-        # Into the same file: it is mounted.
+        # The file is mounted, so it must stay the same file.
         file.write_text("\n".join([*lines, f"{address} {host}", ""]))
 
     def wait(self, container: str) -> int:
-        """Until a container has ended; its exit code."""
+        """Wait until a container has ended, and return its exit code."""
         return int(self.call("wait", container).stdout)
 
     def logs(self, container: str) -> str:
@@ -150,16 +151,16 @@ class Podman:
         return self.call("exec", container, *words).stdout
 
     def remove_all(self) -> None:
-        """All pods and volumes; images stay."""
+        """Remove all pods and volumes; images stay."""
         self.call("pod", "rm", "--all", "--force", "--time", "0")
         self.call("volume", "rm", "--all", "--force")
 
     def take_down(self) -> None:
-        """All pods, and what is mounted; images and volumes are files below the scratch folder."""
+        """Remove all pods and mounts; images and volumes are files below the scratch folder."""
         self.call("pod", "rm", "--all", "--force", "--time", "0", check=False)
-        # It made a bridge.
+        # podman has created this bridge.
         self.call("network", "rm", "podman-default-kube-network", check=False)
-        # podman keeps a mount over its storage, for as long as the machine runs.
+        # podman mounts its storage, and keeps the mount until the machine stops.
         overlay = self._scratch / "storage/overlay"
         if overlay.is_mount():
             subprocess.run(["umount", str(overlay)], check=True)
@@ -171,7 +172,7 @@ class Podman:
 
 @cache
 def _version() -> int:
-    """The major version of podman; 0 where there is none."""
+    """Return the major version of podman, or 0 if there is none."""
     if shutil.which("podman") is None:
         return 0
     done = subprocess.run(["podman", "--version"], capture_output=True, text=True, check=True)
@@ -179,12 +180,14 @@ def _version() -> int:
 
 
 def pod_of(deployment: str) -> str:
-    """The name of a Deployment's pod, which has a number before podman 5."""
+    """Return the name of a Deployment's pod, which has a number before podman 5."""
     return f"{deployment}-pod" if _version() >= 5 else f"{deployment}-pod-0"
 
 
 def _limit(kind: int, enough: int) -> int:
-    """As much as this process may give away; podman's defaults are beyond some hosts' limits."""
+    """Return `enough`, or this process's hard limit; some hosts' limits are
+    below podman's defaults.
+    """
     hard = resource.getrlimit(kind)[1]
     return enough if hard == resource.RLIM_INFINITY else min(hard, enough)
 
@@ -196,7 +199,7 @@ def _pods(manifests: list[Manifest]) -> Iterator[dict[str, Any]]:
 
 
 def _split_claims(spec: dict[str, Any]) -> Iterator[str]:
-    """A claim for each subPath; yields the names of all claims that the pod then has."""
+    """Make a claim for each subPath, and yield the names of all claims of the pod."""
     claims = {
         one["name"]: one["persistentVolumeClaim"]["claimName"]
         for one in spec["volumes"]
@@ -216,7 +219,7 @@ def _split_claims(spec: dict[str, Any]) -> Iterator[str]:
 
 
 class Playable:
-    """A cluster's manifests, changed as little as podman needs."""
+    """A cluster's manifests, changed only where podman needs it."""
 
     def __init__(self, cluster: Cluster) -> None:
         manifests = copy.deepcopy(cluster.manifests)
@@ -248,7 +251,7 @@ class Playable:
         self._manifests = manifests
 
     def job(self, name: str) -> Manifest:
-        """A Job as a pod; its last container is called `<job>-<container>`."""
+        """Return a Job as a pod; its last container is called `<job>-<container>`."""
         (found,) = [
             one
             for one in self._manifests
@@ -262,7 +265,7 @@ class Playable:
         }
 
     def deployment(self, name: str, hosts: Mapping[str, str]) -> Manifest:
-        """A Deployment whose pods know the addresses of these Services."""
+        """Return a Deployment whose pods know the addresses of these Services."""
         (found,) = [
             one
             for one in self._manifests

@@ -15,7 +15,7 @@ from tests.servers.ports import free_port
 from tests.servers.wharf.raw_http import until
 
 READY_SECONDS = 240
-# Between two questions to the engine, of which each takes a tenth of a second of a processor.
+# The pause between two requests to the engine, each of which takes 0.1 s of CPU time.
 PAUSE_SECONDS = 0.3
 TOUR = "docs/tour.md"
 DEFAULT = "127.0.0.1:8080"
@@ -29,9 +29,9 @@ UPLOAD, METADATA, DOWNLOAD = next(
 
 
 class Stack(Project):
-    """A stack that is published on a port of its own."""
+    """A stack that is published on a separate port."""
 
-    #: What was written before there were two.
+    #: Files that were written before the stack had two replicas.
     moved: Load
 
     def __init__(self, settings: dict[str, str]) -> None:
@@ -48,11 +48,11 @@ class Stack(Project):
         return self.prints(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
 
     def await_health(self, service: str) -> None:
-        """Waits until the engine calls a service healthy."""
+        """Wait until the engine reports a service as healthy."""
         assert until(lambda: self.is_healthy(service), READY_SECONDS, PAUSE_SECONDS), self.logs()
 
     def hears_and_sees(self, key: str, listeners: int = 1) -> None:
-        """Each of some listeners hears of a picture, and each of as many requests gets it small."""
+        """Check that each listener receives the event of a picture, and gets the small picture."""
         url, fields = f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {self.token()}"}
         with hearing.heard(url, fields, listeners) as heard:
             address = f"{url}/v1/files/default/{key}"
@@ -68,11 +68,12 @@ class Stack(Project):
         return (folder / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
     def check_contained(self, service: str) -> None:
-        """A process of a service has no rights beyond its own."""
+        """Check that the processes of a service have no additional rights."""
         name = self.container(service)
         status = docker("exec", name, "cat", "/proc/1/status")
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        # ADR 64: in its bounds a gateway that clients reach has one, which its user cannot take up.
+        # ADR 64: a gateway that clients reach directly has SYS_PTRACE in its bounding set, which
+        # its user cannot use.
         bounds = _SYS_PTRACE if service in {"gateway", "gateway-s3"} else 0
         assert int(fields["CapBnd"], 16) == bounds
         assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
@@ -82,17 +83,17 @@ class Stack(Project):
         assert docker("exec", name, "sh", "-c", script) == ""
 
     def write(self, prefix: str) -> Load:
-        """Uploads that go on until they are stopped."""
+        """Return a load of uploads that runs until it is stopped."""
         return Load(self.port, self.token(), prefix)
 
 
 def running(stack: Stack) -> set[str]:
-    """Services that run."""
+    """Return the names of the running services."""
     return {name for name, one in stack.containers().items() if one["State"]["Running"]}
 
 
 def published(stack: Stack) -> dict[str, set[tuple[str, str]]]:
-    """Addresses and ports of this machine by service, where there are any."""
+    """Return the published addresses and ports of this machine, by service."""
     found = {}
     for name, one in stack.containers().items():
         bindings = [b for many in one["NetworkSettings"]["Ports"].values() for b in many or ()]

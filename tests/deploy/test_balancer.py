@@ -1,4 +1,4 @@
-"""What the balancer of two replicas is told of proxies in front of it."""
+"""The balancer of two replicas, and its settings for proxies in front of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy/nginx/balancer.sh"
-# How an address becomes the network that is counted; the names of groups make no difference.
+# The map from an address to the network that limits count; the names of groups do not matter.
 _OF_NETWORKS = re.compile(r"map \$binary_remote_addr \$\w+ \{(.*?)\}\n", re.DOTALL)
 _NAMES = re.compile(r"\?<\w+>| \$\w+;")
 
 
 def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """The script, with a nginx that says its arguments."""
+    """Run the script with a program named nginx that prints its arguments."""
     program = folder / "nginx"
     program.write_text('#!/bin/sh\necho "$@"\n')
     program.chmod(0o700)
@@ -28,19 +28,19 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def written(folder: Path) -> tuple[str, str]:
-    """The addresses without a limit on connections, and how clients' connections come in."""
+    """Return the addresses without a connection limit, and the `listen` lines for clients."""
     return (folder / "proxies.conf").read_text(), (folder / "listen.conf").read_text()
 
 
 def patterns(path: str) -> list[str]:
-    """How a configuration makes a network of an address."""
+    """Return the patterns by which a configuration maps an address to a network."""
     found = _OF_NETWORKS.search((ROOT / "deploy/nginx" / path).read_text())
     assert found is not None
     return [_NAMES.sub("", line.strip()) for line in found[1].strip().splitlines()]
 
 
 def test_networks_are_the_gateways() -> None:
-    """An address is counted by the same network at the balancer as at the gateway."""
+    """The balancer counts a client by the same network of its address as the gateway does."""
     gateways = patterns("conf.d/client_address.conf.template")
     assert len(gateways) == 3
     assert patterns("balancer.conf") == gateways
@@ -50,13 +50,15 @@ def test_networks_are_the_gateways() -> None:
 
 
 def test_without_proxies(tmp_path: Path) -> None:
-    """Each address has its limit, and no PROXY line is read."""
+    """Without trusted proxies each address has a connection limit, and no PROXY line is read."""
     assert start(tmp_path).stdout == "-e stderr -c /etc/nginx/balancer.conf -t\n"
     assert written(tmp_path) == ("", "listen 8080 backlog=4096 reuseport;\n")
 
 
 def test_proxies_with_a_field(tmp_path: Path) -> None:
-    """They have no limit of connections; what they write is for the gateways to read."""
+    """Trusted proxies that send a header field have no connection limit;
+    the gateways read the field.
+    """
     start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7, 2001:db8::/32,")
     assert written(tmp_path) == (
         "192.0.2.7 1;\n2001:db8::/32 1;\n",
@@ -65,7 +67,7 @@ def test_proxies_with_a_field(tmp_path: Path) -> None:
 
 
 def test_proxies_with_a_line(tmp_path: Path) -> None:
-    """The PROXY line of those, and of nobody else, says the client's address."""
+    """The PROXY line states the client's address, and only trusted proxies may send one."""
     start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7", WHARF_PROXY_HEADER="PROXY")
     listen = "listen 8080 backlog=4096 reuseport proxy_protocol;\nset_real_ip_from 192.0.2.7;\n"
     assert written(tmp_path) == ("192.0.2.7 1;\n", listen)
@@ -73,7 +75,9 @@ def test_proxies_with_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["proxy.example.net", "10.0.0.1;", "10.0.0.1{}", "$(id)", "*"])
 def test_what_is_no_address(tmp_path: Path, word: str) -> None:
-    """It stops the start with a line, and nginx's configuration gets nothing of it."""
+    """An invalid address stops the start with an error line, and is not in
+    nginx's configuration.
+    """
     done = start(tmp_path, WHARF_TRUSTED_PROXIES=f"192.0.2.7,{word}")
     assert done.returncode == 1
     assert done.stderr.startswith("wharf: WHARF_TRUSTED_PROXIES: '")

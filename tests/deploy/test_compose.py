@@ -1,6 +1,6 @@
 """docker-compose.yml with a real engine: the commands of docs/tour.md, then what goes wrong.
 
-The tests of this file build on each other, in the order in which an operator meets these things.
+The tests of this file build on each other, in the order in which an operator would do the steps.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.servers.containers import Images
 from tests.servers.needs import lacking
 from tests.servers.wharf.raw_http import exchange, head, until
 
-# The engine works through a queue when the machine is busy, and images may have to be made first.
+# A busy engine queues its work, and images may have to be built first.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.story]
 SERVICES = {"auth", "console", "upload", "live", "images", "worker", "gateway"}
 REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
@@ -49,7 +49,7 @@ UPGRADE = blocks("docs/compose.md", "Upgrade")[0].splitlines()[-1]
 
 @pytest.fixture(scope="module")
 def settings(images: Images) -> Iterator[dict[str, str]]:
-    """The variables of docker-compose.yml: images that were made here, and none from elsewhere."""
+    """Yield the variables of docker-compose.yml, with images that are built here."""
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     tag, base = images.upload.rpartition(":")[2], images.python_base
@@ -86,7 +86,7 @@ def scaled(single: Stack) -> Stack:
 
 
 def test_up(single: Stack) -> None:
-    """One command starts all parts, and opens one port of this machine."""
+    """One command starts all services, and opens one port of this machine."""
     assert running(single) == SERVICES
     single.await_health("worker")
     assert published(single) == {"gateway": {("127.0.0.1", str(single.port))}}
@@ -99,22 +99,20 @@ def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
 
 
 def test_events_and_pictures(single: Stack) -> None:
-    """Who listens hears of a new picture, which comes small."""
+    """A listener receives the event of a new picture, and can get the small picture."""
     single.await_health("live")
     single.await_health("images")
     single.hears_and_sees("first.jpg")
 
 
 def test_contained(single: Stack) -> None:
-    """The engine took what the file says: no process has a capability, is root, may become more,
-    or can write into its image.
-    """
+    """No process has a capability, is root, can get more rights, or can write into its image."""
     for service in SERVICES:
         single.check_contained(service)
 
 
 def test_secrets(single: Stack) -> None:
-    """Keys and credentials are made at the first start, for auth alone."""
+    """Keys and credentials are made at the first start, and only auth can read them."""
     auth, gateway = single.container("auth"), single.container("gateway")
     listed = docker(
         "exec", auth, "sh", "-c", "stat -c '%a %u' /data/credentials.json /data/auth/keys/*"
@@ -125,7 +123,7 @@ def test_secrets(single: Stack) -> None:
 
 
 def test_data_is_kept(single: Stack) -> None:
-    """After `down` and another start, files and credentials are what they were."""
+    """Files and credentials are unchanged after `down` and another start."""
     with single.write("kept") as load:
         assert until(lambda: len(load.acknowledged) >= 4)
     before = single.prints(CREDENTIALS, "cat $WHARF_DATA/credentials.json")
@@ -144,23 +142,23 @@ def test_scaled_up(scaled: Stack) -> None:
 
 
 def test_moved(scaled: Stack) -> None:
-    """What was stored on one machine is there with two replicas, and so are the credentials: those
-    commands of docs/compose.md move it.
+    """The commands of docs/compose.md move files and credentials from one
+    machine to two replicas.
     """
     scaled.moved.token = scaled.token()
     assert scaled.moved.lost() == []
 
 
 def accesses(stack: Stack, gateway: str) -> list[dict[str, object]]:
-    """What a gateway noted of uploads."""
+    """Return a gateway's log lines of uploads."""
     lines = docker("logs", stack.container(gateway)).splitlines()
     found = [json.loads(line) for line in lines if line.startswith('{"time"')]
     return [one for one in found if one.get("method") == "PUT"]
 
 
 def test_both_serve(scaled: Stack) -> None:
-    """Uploads go through both replicas, which know the client's address, and what one has stored
-    the other finds.
+    """Both replicas serve uploads, log the client's address, and find files
+    that the other one stored.
     """
     with scaled.write("both") as load:
         assert until(
@@ -169,16 +167,14 @@ def test_both_serve(scaled: Stack) -> None:
         ), scaled.logs()
     assert load.failed == []
     assert load.lost() == []
-    assert load.lost() == []  # Each is read twice: at the other replica, too, as often as not.
+    assert load.lost() == []  # Each file is read a second time, by chance often at the other replica.
     for gateway in ("gateway-1", "gateway-2"):
         addresses = {str(one["address"]) for one in accesses(scaled, gateway)}
         assert all(re.fullmatch(r"[0-9.]+", address) for address in addresses), addresses
 
 
 def test_events_and_pictures_of_both(scaled: Stack) -> None:
-    """Whichever replica a listener has reached, it hears what came to the other; pictures come from
-    either.
-    """
+    """A listener at either replica receives the events of both, and both serve small pictures."""
     for number in "12":
         scaled.await_health(f"live-{number}")
         scaled.await_health(f"images-{number}")
@@ -186,7 +182,9 @@ def test_events_and_pictures_of_both(scaled: Stack) -> None:
 
 
 def test_engines_are_used(scaled: Stack) -> None:
-    """The records are in PostgreSQL, under a role that is no superuser, and counters in Redis."""
+    """The records are in PostgreSQL, under a role that is no superuser, and
+    the counters in Redis.
+    """
     query = (
         "SELECT count(*) > 0, bool_or(rolsuper) FROM files, pg_roles WHERE rolname = 'wharf_upload'"
     )
@@ -197,7 +195,9 @@ def test_engines_are_used(scaled: Stack) -> None:
 
 
 def test_passwords(scaled: Stack) -> None:
-    """No password is in an environment or a command; files with them are for one group to read."""
+    """No password is in an environment or a command; only one group can
+    read the files with passwords.
+    """
     upload = scaled.container("upload-1")
     url = docker("exec", upload, "cat", "/secrets/database-url")
     password = url.partition("wharf_upload:")[2].partition("@")[0]
@@ -209,9 +209,7 @@ def test_passwords(scaled: Stack) -> None:
 
 
 def test_refused_before_the_body(scaled: Stack) -> None:
-    """The balancer passes `Expect: 100-continue` on: without a token the answer is 401, and nobody
-    asked for the body.
-    """
+    """The balancer passes `Expect: 100-continue` on: without a token the client gets only a 401."""
     request = head(
         "PUT /v1/files/default/x HTTP/1.1",
         *("Content-Length: 1000000", "Expect: 100-continue", "Connection: close"),
@@ -228,7 +226,7 @@ print(*(f"{one['labels']['job']}/{one['labels']['instance']}={one['health']}" fo
 
 
 def test_observed(scaled: Stack) -> None:
-    """Prometheus of the profile `observe` finds and reads every service, rules loaded."""
+    """Prometheus of the profile `observe` reads every service, and has its rules loaded."""
     scaled.shell("docker compose --profile observe up --detach prometheus")
     name = scaled.container("prometheus")
     wanted = {"wharf-auth/auth=up", "wharf-worker/worker-1=up"} | {
@@ -258,8 +256,8 @@ def test_observed(scaled: Stack) -> None:
 
 
 def test_a_replica_is_killed(scaled: Stack) -> None:
-    """A replica that is gone at once takes only what it was answering with it: every upload that
-    begins afterwards succeeds, and nothing acknowledged is lost.
+    """A killed replica ends only its running requests: later uploads
+    succeed, and no file is lost.
     """
     with scaled.write("killed") as load:
         assert until(lambda: len(load.acknowledged) >= 20)
@@ -283,8 +281,9 @@ def test_it_comes_back(scaled: Stack) -> None:
 
 
 def test_a_service_is_killed(scaled: Stack) -> None:
-    """A gateway whose upload service is gone gets no more connections after some seconds; what came
-    to it before waits, and is answered when the service is back.
+    """A gateway without its upload service gets no new connections after some seconds.
+
+    Requests that it already has wait, and get their response when the service is back.
     """
     doors = scaled.container("balancer")
 
@@ -302,19 +301,19 @@ def test_a_service_is_killed(scaled: Stack) -> None:
         scaled.shell("docker compose --profile scale start upload-2")
         scaled.await_health("gateway-2")
         assert until(lambda: not shut(), READY_SECONDS, PAUSE_SECONDS), scaled.logs()
-    # Nothing but a wait that became too long, on a slow machine.
+    # Only a wait that became too long on a slow machine may fail.
     assert {one.status for one in waiting.failed if one.number > killed} <= {503, 504}
     assert waiting.lost() == others.lost() == []
 
 
 def identities(stack: Stack) -> dict[str, str]:
-    """Which container each service has."""
+    """Return the container id of each service."""
     return {name: str(one["Id"]) for name, one in stack.containers().items()}
 
 
 def test_upgrade(scaled: Stack, images: Images) -> None:
-    """With a new tag, `make upgrade` replaces everything of Wharf one by one under load: no
-    upload fails, not by an error of the server, and not by a connection that is refused or cut.
+    """`make upgrade` with a new tag replaces all containers of Wharf one by
+    one, and no upload fails.
     """
     release = f"upgraded-{secrets.token_hex(3)}"
     new = {name: f"wharf-{name}:{release}" for name in NAMES}
@@ -338,11 +337,12 @@ def test_upgrade(scaled: Stack, images: Images) -> None:
 
 
 def test_a_broken_release(scaled: Stack, images: Images) -> None:
-    """`make upgrade` stops with a line at the first service that does not become healthy; the other
-    replica is what it was and goes on, and no upload fails.
+    """`make upgrade` stops with an error line at the first service that does not become healthy.
+
+    The other replica stays unchanged, and no upload fails.
     """
     release = f"broken-{secrets.token_hex(3)}"
-    # Prometheus, which takes no word of the gateway's and ends at once.
+    # Prometheus in place of the gateway ends immediately, because it does not know the arguments.
     new = {name: getattr(images, name) for name in ("auth", "upload", "images")}
     new["gateway"] = scaled.settings["WHARF_PROMETHEUS_IMAGE"]
     old, version = identities(scaled), scaled.settings["WHARF_VERSION"]

@@ -1,4 +1,4 @@
-"""docker-compose.yml as it is written: valid, and what holds for every container."""
+"""docker-compose.yml as a file: its validity, and the rules for every container."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ EVERY = pytest.mark.parametrize("name", SERVICES)
 
 
 def mounts(name: str) -> dict[str, str]:
-    """Named volumes of a service and where they are."""
+    """Return the named volumes of a service, and where they are mounted."""
     entries = SERVICES[name].get("volumes", [])
     words = [entry.replace("${WHARF_TLS_FOLDER:-tls}", "tls").split(":") for entry in entries]
     return {word[0]: word[1] for word in words if not word[0].startswith(".")}
 
 
 def networks(name: str) -> set[str]:
-    """The networks that a service is in."""
+    """Return the networks of a service."""
     return set(SERVICES[name].get("networks", []))
 
 
 def seconds(text: str) -> int:
-    """A duration of Compose; here they are all in seconds."""
+    """Return a duration of Compose, which here is always in seconds."""
     match = re.fullmatch(r"(\d+)s", text)
     assert match, text
     return int(match.group(1))
@@ -53,7 +53,7 @@ def test_the_specification() -> None:
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_read_by_compose(profile: str) -> None:
-    """Each Compose of this machine takes the file, with each profile."""
+    """Each version of Compose on this machine accepts the file, with each profile."""
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     for command in [["docker", "compose"]] * has_plugin() + [["docker-compose"]] * has_program():
@@ -68,7 +68,9 @@ def test_read_by_compose(profile: str) -> None:
 
 
 def test_a_store_of_ones_own(tmp_path: Path) -> None:
-    """What docs/compose.md lets an operator add gives keys and a way out to who needs them."""
+    """The override in docs/compose.md gives the services that use a store
+    its keys and a network.
+    """
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/compose.md").read_text(), re.DOTALL)
@@ -88,7 +90,7 @@ def test_a_store_of_ones_own(tmp_path: Path) -> None:
         assert merged[name]["environment"]["WHARF_BLOB_KEY_FILE"] == "/keys/blob-keys"
         assert "/keys/blob-keys" in str(merged[name]["volumes"])
         assert set(merged[name]["networks"]) == {"inside", "objects"}
-        # What docker-compose.yml says stays.
+        # The volumes of docker-compose.yml stay.
         assert set(mounts(name).values()) <= set(
             re.findall(r"[^:' ]+", str(merged[name]["volumes"]))
         )
@@ -96,13 +98,13 @@ def test_a_store_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_default() -> None:
-    """Without a word, the profile of one machine runs."""
+    """The profile for one machine is the default."""
     assert "\nCOMPOSE_PROFILES=single\n" in (ROOT / ".env").read_text()
 
 
 @EVERY
 def test_contained(name: str) -> None:
-    """Every container is read-only, without capabilities or a way to more rights, and bounded in
+    """Every container is read-only, without capabilities, and limited in
     memory, processes and logs.
     """
     service = SERVICES[name]
@@ -118,8 +120,10 @@ def test_contained(name: str) -> None:
 
 @EVERY
 def test_capabilities_and_root(name: str) -> None:
-    """Only what hands out secrets is root; it has no network and ends before others run. Gateways
-    that clients reach directly have one capability in their bounds, which their user cannot use.
+    """Only containers that distribute secrets run as root; they have no network and run once.
+
+    Gateways that clients reach directly have one capability in their bounding set, which their user
+    cannot use.
     """
     service = SERVICES[name]
     if service.get("user") == "0:0":
@@ -133,7 +137,7 @@ def test_capabilities_and_root(name: str) -> None:
 
 @EVERY
 def test_profiles(name: str) -> None:
-    """A service is in a profile, and what it waits for is in the same ones."""
+    """Each service is in a profile, and the services that it waits for are in the same profiles."""
     own = set(SERVICES[name]["profiles"])
     assert own
     assert own <= PROFILES
@@ -153,7 +157,9 @@ def test_built_once(profile: str, count: int) -> None:
 
 @EVERY
 def test_order(name: str) -> None:
-    """What is waited for is healthy, or has done its work; Prometheus alone need only run."""
+    """A service waits until another is healthy or has finished; only
+    Prometheus need just be started.
+    """
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         once = SERVICES[needed]["restart"] == "no"
         expected = "service_completed_successfully" if once else "service_healthy"
@@ -162,8 +168,9 @@ def test_order(name: str) -> None:
 
 @EVERY
 def test_who_waits_for_what_runs_once(name: str) -> None:
-    """In every profile somebody waits for the end of what runs once: else `up --wait` would take
-    the end for a failure.
+    """In every profile a service waits for each container that runs once.
+
+    Otherwise `up --wait` would report its end as a failure.
     """
     if SERVICES[name]["restart"] != "no":
         return
@@ -178,7 +185,7 @@ def test_who_waits_for_what_runs_once(name: str) -> None:
 
 @EVERY
 def test_published(name: str) -> None:
-    """Gateway or balancer are published, and Grafana: on loopback unless told otherwise."""
+    """Only gateways, the balancer and Grafana are published, by default on loopback."""
     ports = SERVICES[name].get("ports", [])
     if name in {"gateway", "gateway-s3", "balancer"}:
         assert ports == ["${WHARF_PUBLISH:-127.0.0.1:8080}:8080"]
@@ -186,14 +193,14 @@ def test_published(name: str) -> None:
         assert ports == ["${WHARF_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000"]
     else:
         assert ports == []
-        # Nor does it reach anything outside.
+        # Such a service also cannot reach any address outside.
         assert not {"public", "grafana"} & networks(name)
         assert SERVICES[name].get("network_mode", "none") == "none"
 
 
 def test_what_is_mounted_from_the_checkout() -> None:
-    """Files that containers read from here are here, and Grafana and Prometheus look where they are
-    mounted: rules, dashboards, and the address of Prometheus.
+    """Files that containers mount from the checkout exist, and Grafana and
+    Prometheus read the right paths.
     """
     for service in SERVICES.values():
         for source, _, mode in (
@@ -220,8 +227,10 @@ def test_what_is_mounted_from_the_checkout() -> None:
 
 
 def test_networks() -> None:
-    """Two networks have a way out, of which each is for one that is published: Grafana meets no
-    gateway; records are reached by who needs them alone.
+    """Only the networks of the published services are not internal, and Grafana shares none with a
+    gateway.
+
+    Only services that need the records are in the network of the records.
     """
     out = {name for name, one in NETWORKS.items() if not one.get("internal")}
     assert out == {"public", "grafana"}
@@ -235,8 +244,9 @@ def test_networks() -> None:
 
 
 def test_who_sees_what() -> None:
-    """Private keys are auth's, records and passwords are never the gateways', and secrets are
-    mounted read-only by all but the one that makes them.
+    """Private keys are mounted only by auth, and records and passwords never by gateways.
+
+    Secrets are mounted read-only, except by the containers that make them.
     """
     assert {name for name in SERVICES if "auth" in mounts(name)} == {"auth", "auth-init"}
     for gateway in ("gateway", "gateway-s3", "gateway-1", "gateway-2", "balancer"):
@@ -249,7 +259,7 @@ def test_who_sees_what() -> None:
 
 
 def test_replicas() -> None:
-    """Two replicas share files, and have sockets, spool, front door and keys of their own."""
+    """Two replicas share files, and have separate sockets, spools, front doors and keys."""
     for kind, shared in (
         ("upload", {"shared", "upload-secrets"}),
         ("live", {"shared", "upload-secrets"}),
@@ -276,8 +286,10 @@ def test_replicas() -> None:
 
 
 def test_who_reaches_the_object_store() -> None:
-    """The store is in no network but one without a way out, with those who write or send its bytes;
-    its keys are not the gateway's, which has the authority of its certificate alone.
+    """The store is only in an internal network, together with the services that write or send its
+    bytes.
+
+    The gateway does not have the store's keys, and only the authority of its certificate.
     """
     assert NETWORKS["objects"] == {"internal": True}
     members = {name for name in SERVICES if "objects" in networks(name)}
@@ -297,7 +309,9 @@ def test_who_reaches_the_object_store() -> None:
 
 
 def test_where_the_object_store_is() -> None:
-    """Everybody has one address of it, which Wharf takes: the container's, at its one open port."""
+    """All services have the same valid address of the store: that of its
+    container and its open port.
+    """
     members = [one for one in SERVICES.values() if one["profiles"] == ["s3"]]
     told = [one["environment"] for one in members if "WHARF_BLOB_URL" in one.get("environment", {})]
     assert len(told) == 5
@@ -316,7 +330,9 @@ def test_where_the_object_store_is() -> None:
 
 
 def test_the_console_knows_every_door() -> None:
-    """It is told of the door of each gateway; on the volume with the doors are gateways and it."""
+    """The console knows the door of each gateway, and only it and gateways
+    mount the doors' volume.
+    """
     doors = SERVICES["console"]["environment"]["WHARF_CONSOLE_DOOR"].split(",")
     gateways = {name for name in SERVICES if name.startswith("gateway")}
     assert {SERVICES[name]["environment"]["WHARF_CONSOLE_DOOR"] for name in gateways} == set(doors)
@@ -329,7 +345,9 @@ def test_the_console_knows_every_door() -> None:
 
 @pytest.mark.parametrize("name", ["images", "images-s3", "images-1", "images-2"])
 def test_who_decodes_pictures_has_nothing(name: str) -> None:
-    """It has no file, record, secret or network: one volume with the sockets of its gateway."""
+    """The container that decodes pictures has only the sockets: no file,
+    record, secret or network.
+    """
     (volume,) = mounts(name)
     assert volume.removeprefix("s3-").startswith("sockets")
     assert SERVICES[name]["network_mode"] == "none"
@@ -338,8 +356,9 @@ def test_who_decodes_pictures_has_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "gateway-s3", "gateway-1", "gateway-2"])
 def test_a_gateway_does_without_its_extras(name: str) -> None:
-    """It is told where the live channel and pictures are, in the folder that it shares with them;
-    neither it nor upload waits for them at a start.
+    """A gateway knows the sockets of the live channel and of small pictures in a shared folder.
+
+    Neither the gateway nor upload waits for these services at startup.
     """
     environment = SERVICES[name]["environment"]
     sockets = ("WHARF_LIVE_SOCKET", "WHARF_IMAGES_SOCKET", "WHARF_IMAGES_BLOBS_SOCKET")
@@ -350,14 +369,15 @@ def test_a_gateway_does_without_its_extras(name: str) -> None:
 
 
 def test_the_console_has_nothing_of_the_others() -> None:
-    """It sees neither files, records nor keys: two volumes are its own."""
+    """The console mounts only two volumes: it can read neither files, records nor keys."""
     assert set(mounts("console")) == {"console", "console-socket"}
 
 
 @pytest.mark.parametrize("profile", ["single", "scale", "s3"])
 def test_how_long_links_live(profile: str) -> None:
-    """auth keeps changes of grants in its feed for as long as upload lets links live: both read the
-    setting in `.env`, and neither is given another value.
+    """auth keeps changes of grants in its feed for as long as upload lets links live.
+
+    Both read the setting in `.env`, and no service overrides it.
     """
     users = {
         name: one
@@ -372,13 +392,13 @@ def test_how_long_links_live(profile: str) -> None:
 
 
 def test_one_after_the_other() -> None:
-    """The second replica waits for the first when a stack starts."""
+    """The second replica waits for the first one when a stack starts."""
     assert "gateway-1" in SERVICES["upload-2"]["depends_on"]
     assert "upload-2" in SERVICES["gateway-2"]["depends_on"]
 
 
 def test_time_to_end() -> None:
-    """A container gets more time to stop than its process gives requests in flight."""
+    """A container gets more time to stop than its process gives running requests."""
     drain = 30  # WHARF_DRAIN_SECONDS
     for name, service in SERVICES.items():
         grace = seconds(service.get("stop_grace_period", "10s"))
@@ -393,7 +413,7 @@ def test_time_to_end() -> None:
 
 
 def test_every_volume_is_used() -> None:
-    """No volume is declared that nothing mounts, and none mounted that is not declared."""
+    """Every declared volume is mounted, and every mounted volume is declared."""
     assert {volume for name in SERVICES for volume in mounts(name)} == set(VOLUMES)
 
 
@@ -410,8 +430,9 @@ def test_every_volume_is_used() -> None:
     ids=["auth", "console", "images", "upload", "gateway", "store"],
 )
 def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
-    """What a Dockerfile copies is in git, or named by a wildcard in the first part of its path:
-    BuildKit wants every folder before the first wildcard to be there.
+    """Each file that a Dockerfile copies is in git, or its path has a wildcard in the first part.
+
+    BuildKit needs every folder before the first wildcard to exist.
     """
     text = (ROOT / folder / "Dockerfile").read_text().replace("\\\n", " ")
     text = text.replace("${SERVICE}", service).replace("${EXTRA:+-${EXTRA}}", "")

@@ -1,4 +1,6 @@
-"""docker-compose.yml with the profile `s3`: bytes are on an object store beside Wharf."""
+"""docker-compose.yml with the profile `s3`, in which an object store
+next to Wharf has the bytes.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from tests.servers.code_blocks import blocks
 from tests.servers.containers import Images
 from tests.servers.needs import lacking
 
-# Images may have to be made first.
+# Images may have to be built first.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.story]
 START = blocks("docs/compose.md", "On an object store")[0]
 SERVICES = {"auth", "console", "store"} | {
@@ -33,7 +35,7 @@ SERVICES = {"auth", "console", "store"} | {
 
 @pytest.fixture(scope="module")
 def settings(images: Images) -> Iterator[dict[str, str]]:
-    """The variables of docker-compose.yml: the store's image is of this machine's Ceph."""
+    """Yield the variables of docker-compose.yml, with a store image of this machine's Ceph."""
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     tag = images.upload.rpartition(":")[2]
@@ -61,13 +63,13 @@ def stack(settings: dict[str, str]) -> Iterator[Stack]:
 
 
 def test_up(stack: Stack) -> None:
-    """One command starts all parts and a store, and opens one port of this machine."""
+    """One command starts all services and a store, and opens one port of this machine."""
     assert running(stack) == SERVICES
     assert published(stack) == {"gateway-s3": {("127.0.0.1", str(stack.port))}}
 
 
 def test_bytes_are_on_the_store(stack: Stack, tmp_path: Path) -> None:
-    """What was uploaded comes back, and no file of the gateway's disk has it."""
+    """An uploaded file can be downloaded, and is not on the gateway's disk."""
     assert stack.fetches(tmp_path)
     listed = docker(
         "exec", stack.container("gateway-s3"), "find", "/data", "-type", "f", "-size", "+1k"
@@ -76,27 +78,27 @@ def test_bytes_are_on_the_store(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_small_pictures(stack: Stack) -> None:
-    """Who listens hears of a picture that is on the store, and it comes small."""
+    """A listener receives the event of a picture in the store, and can get the small picture."""
     for kind in ("live", "images"):
         stack.await_health(f"{kind}-s3")
     stack.hears_and_sees("picture.jpg")
 
 
 def test_a_store_that_starts_again(stack: Stack, tmp_path: Path) -> None:
-    """A store has all bytes when it is back after an end."""
+    """The store still has all bytes after a restart."""
     stack.shell("docker compose restart store")
     stack.await_health("store")
     assert stack.fetches(tmp_path)
 
 
 def test_contained(stack: Stack) -> None:
-    """The store runs like every other container: without rights, its image is only read."""
+    """The store runs like every other container, without rights and with a read-only image."""
     stack.check_contained("store")
 
 
 def test_keys(stack: Stack) -> None:
-    """The store's keys are for one group to read, and neither the gateway nor any variable of a
-    container has them.
+    """Only one group can read the store's keys; neither the gateway nor any
+    environment has them.
     """
     upload, gateway = stack.container("upload-s3"), stack.container("gateway-s3")
     access_key, secret_key = docker("exec", upload, "cat", "/secrets/blob-keys").split()

@@ -1,4 +1,4 @@
-"""Gateway, auth, console and upload as containers: what the images do when they run."""
+"""Gateway, auth, console and upload as running containers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ for path in sys.argv[2:]:
     connection.close()
 print(json.dumps(found))
 """
-# What is run from outside, as health checks are, has no parent here, and its rights a moment later.
+# A process that starts from outside, like a health check, has no parent here. It gets its final
+# rights a moment later, so it is left out.
 _RIGHTS = """
 import glob, json
 found = []
@@ -47,7 +48,7 @@ print(json.dumps(found))
 
 
 def ask(quartet: Quartet, service: str, port: int, *paths: str) -> dict[str, tuple[int, str]]:
-    """Statuses and bodies of a port inside a container."""
+    """Return the statuses and bodies of paths at a port inside a container."""
     words = ("exec", quartet.of(service), "python3", "-c", _ASK, str(port), *paths)
     found = json.loads(quartet.engine(*words))
     return {path: (status, body) for path, (status, body) in found.items()}
@@ -55,7 +56,7 @@ def ask(quartet: Quartet, service: str, port: int, *paths: str) -> dict[str, tup
 
 @pytest.fixture
 def client(quartet: Quartet) -> Iterator[httpx.Client]:
-    """A client of the demo tenant."""
+    """Yield a client of the demo tenant."""
     demo = quartet.credentials()["demo"]
     with httpx.Client(base_url=quartet.url, timeout=60) as client:
         answer = client.post(
@@ -70,19 +71,21 @@ def client(quartet: Quartet) -> Iterator[httpx.Client]:
 
 
 def test_a_file_goes_in_and_comes_out(quartet: Quartet, client: httpx.Client) -> None:
-    """A spooled body is linked across the containers' mounts, not copied, and is the same."""
+    """A spooled body is stored across the containers' mounts, leaves the
+    spool, and stays unchanged.
+    """
     content = os.urandom(5_000_000)
     answer = client.put("/v1/files/docs/big.bin", content=content)
     assert answer.status_code == 201, answer.text
     assert client.get("/v1/files/docs/big.bin").content == content
-    # Nothing is left of it where nginx spooled.
+    # nginx has left nothing of it in its spool.
     left = quartet.engine("exec", quartet.of("gateway"), "find", "/data/spool", "-type", "f")
     assert left == ""
 
 
 def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
-    """Where nobody is at the sockets of live channel and small pictures, files go in and out; and
-    who asks for the others is told to come again.
+    """Without live channel and small pictures, files can be stored and
+    read, and the others get 503.
     """
     content = hearing.photograph()
     assert client.put("/v1/files/docs/large.jpg", content=content).status_code == 201
@@ -94,7 +97,9 @@ def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
 
 
 def test_a_person_logs_in(quartet: Quartet) -> None:
-    """The first login of the credentials' file opens the console, whose questions reach the API."""
+    """The first login of the credentials' file works at the console, whose
+    requests reach the API.
+    """
     demo = quartet.credentials()["demo"]
     with httpx.Client(base_url=quartet.url, timeout=60, follow_redirects=True) as browser:
         page = browser.get("/", headers={"Accept": "text/html"})
@@ -109,13 +114,13 @@ def test_a_person_logs_in(quartet: Quartet) -> None:
         for path in scripts:
             answer = browser.get(path)
             assert answer.status_code == 200
-            # nginx's own, not the console's.
+            # nginx serves these files, not the console.
             assert "Cross-Origin-Opener-Policy" not in answer.headers
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_has_no_rights(quartet: Quartet, service: str) -> None:
-    """Every process: uid 10001, no capability, no way to new ones, a root that is only read."""
+    """Every process has uid 10001, no capability, no way to get one, and a read-only root."""
     words = ("exec", quartet.of(service))
     found = json.loads(quartet.engine(*words, "python3", "-c", _RIGHTS))
     assert len(found) >= 2
@@ -131,8 +136,9 @@ def test_a_container_has_no_rights(quartet: Quartet, service: str) -> None:
 
 
 def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
-    """The gateway neither reads upload's database nor auth's keys; upload not auth's; the console
-    sees nothing but what it keeps of sessions.
+    """The gateway can read neither upload's database nor auth's keys, and upload not auth's files.
+
+    The console can read only its session records.
     """
     seen = {
         service: quartet.engine(
@@ -152,7 +158,7 @@ def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
 
 
 def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
-    """Prometheus and probes find what they need; what needs a token is not there."""
+    """Internal ports serve metrics and health, and nothing that needs a token."""
     found = ask(quartet, "auth", 8082, "/metrics", "/healthz", "/readyz", "/jwks", "/feed?after=0")
     assert {status for status, _ in found.values()} == {200}
     assert "wharf_http_requests_total" in found["/metrics"][1]
@@ -165,7 +171,7 @@ def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
             quartet, service, port, "/v1/files/docs/x", "/auth/internal/feed", "/", "/console/login"
         )
         assert {status for status, _ in found.values()} == {404}
-    # Made each second by upload's collector.
+    # upload's collector writes these metrics each second.
     assert until(
         lambda: ask(quartet, "gateway", 8081, "/metrics/nginx")["/metrics/nginx"][0] == 200
     )
@@ -175,7 +181,7 @@ def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
 
 
 def test_the_gateway_serves_the_pages_about_problems(client: httpx.Client) -> None:
-    """The address that is a problem's type leads to its page."""
+    """The `type` of a problem is the address of a page that explains it."""
     answer = client.get("/v1/files/docs/no-such-file")
     assert answer.status_code == 404
     page = client.get(answer.json()["type"])
@@ -184,7 +190,9 @@ def test_the_gateway_serves_the_pages_about_problems(client: httpx.Client) -> No
 
 
 def test_hangup_replaces_the_processes(quartet: Quartet, client: httpx.Client) -> None:
-    """HUP starts uWSGI's workers and nginx's anew, and what is asked meanwhile is answered."""
+    """HUP replaces the worker processes of uWSGI and nginx, and Wharf
+    serves the same files afterwards.
+    """
     content = b"as before"
     assert client.put("/v1/files/docs/hangup.txt", content=content).status_code in {200, 201}
     for service in SERVICES:
@@ -203,13 +211,13 @@ def _asks_for(number: int, engine: Engine, container: str) -> bool:
 
 
 def test_the_worker_is_the_upload_image(quartet: Quartet, images: Images) -> None:
-    """It runs on the same volumes, and TERM ends it in time."""
+    """The worker runs from the upload image on the same volumes, and TERM ends it in time."""
     name, (_, files, records, *_) = f"{quartet.name}-worker", quartet.volumes
     volumes = ("--volume", f"{files}:/data", "--volume", f"{records}:/data/upload")
     words = ("run", "--detach", "--name", name, *CONTAINED, *volumes, "--no-healthcheck")
     quartet.engine(*words, images.upload, "worker")
     try:
-        # The kernel keeps signals from a first process that has not asked for them.
+        # The kernel does not deliver signals to a first process without a handler for them.
         assert until(lambda: _asks_for(signal.SIGTERM, quartet.engine, name)), (
             quartet.engine.output(name)
         )
@@ -224,7 +232,7 @@ def test_the_worker_is_the_upload_image(quartet: Quartet, images: Images) -> Non
 def test_a_second_gateway_on_one_spool_is_refused(
     quartet: Quartet, engine: Engine, images: Images
 ) -> None:
-    """Two of one name would remove each other's bodies: the second waits, and says why it ends."""
+    """A second gateway with the same instance name ends with an error line that names the spool."""
     files, auth_socket, sockets = quartet.volumes[1], quartet.volumes[3], quartet.volumes[4]
     volumes = ("--volume", f"{files}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
     done = engine.try_out(
@@ -247,7 +255,7 @@ _OFF = "slow request bodies are not cut"
 def test_slow_bodies_are_cut_where_the_sandbox_lets_it(
     quartet: Quartet, engine: Engine, images: Images
 ) -> None:
-    """With SYS_PTRACE in its bounds, and without having it, the gateway ends a trickling body."""
+    """With SYS_PTRACE in its bounding set, but not effective, the gateway ends a slow body."""
     name = f"{quartet.name}-alone"
     words = ("run", "--detach", "--name", name, *CONTAINED, "--cap-add", "SYS_PTRACE", *_ALONE)
     engine(*words, images.gateway)
@@ -277,7 +285,7 @@ def _ends_after_another_byte(connection: socket.socket) -> bool:
 
 
 def test_where_the_sandbox_does_not_one_line_says_so(quartet: Quartet) -> None:
-    """The gateway of the manual, without any capability, serves and says what it does not do."""
+    """A gateway without any capability serves, and logs once that it does not cut slow bodies."""
     said = quartet.engine.output(quartet.of("gateway"), of_last_start=True)
     assert said.count(_OFF) == 1
 
@@ -285,7 +293,7 @@ def test_where_the_sandbox_does_not_one_line_says_so(quartet: Quartet) -> None:
 def test_a_stop_is_an_orderly_end_and_the_next_start_knows_everything(
     quartet: Quartet, client: httpx.Client
 ) -> None:
-    """TERM ends all of them with 0; on the same volumes client, keys and files are there again."""
+    """TERM ends all services with code 0, and a restart on the same volumes has the same data."""
     content = b"still here"
     assert client.put("/v1/files/docs/kept.txt", content=content).status_code in {200, 201}
     before = quartet.credentials()
@@ -297,6 +305,6 @@ def test_a_stop_is_an_orderly_end_and_the_next_start_knows_everything(
         quartet.engine("start", quartet.of(service))
     quartet.wait_healthy()
     assert quartet.credentials() == before
-    # Its port is another one now.
+    # The gateway has another port now.
     answer = httpx.get(f"{quartet.url}/v1/files/docs/kept.txt", headers=client.headers, timeout=60)
     assert answer.content == content

@@ -1,4 +1,4 @@
-"""`make images`: what it builds, and what it says last where Node cannot be had."""
+"""`make images`: the images that it builds, and its warning if there is no Node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "deploy/images"
-# In place of an engine that has every image, and of a Python that fetches no wheel.
+# Stand-ins for an engine that has every image, and for a Python that fetches no wheel.
 DOCKER = "#!/bin/sh\necho 1000000\n"
 PYTHON = """#!/bin/sh
 case $1 in
@@ -21,7 +21,7 @@ esac
 
 
 def make_images(scratch: Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-    """What `make images` says where building the scripts ends with a code."""
+    """Run `make images` with this exit code of the script build, and return the result."""
     shutil.copytree(SCRIPTS, scratch / "deploy/images")
     for name, text in (("docker", DOCKER), ("python", PYTHON.format(code=code))):
         program = scratch / "bin" / name
@@ -45,7 +45,7 @@ def make_images(scratch: Path, code: int = 0, **settings: str) -> subprocess.Com
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_without_node(tmp_path: Path, code: int) -> None:
-    """The last line warns of pages without scripts, and there is no such line otherwise."""
+    """`make images` warns of pages without scripts in its last line only if their build fails."""
     done = make_images(tmp_path, code)
     assert "images: wharf-gateway:dev has 1 MB" in done.stdout
     assert "images: wharf-images:dev has 1 MB" in done.stdout
@@ -55,6 +55,6 @@ def test_without_node(tmp_path: Path, code: int) -> None:
 
 @pytest.mark.parametrize("wanted", ["", "yes"])
 def test_the_store_for_trying(tmp_path: Path, wanted: str) -> None:
-    """The image of an object store is built where somebody asks for it, and nowhere else."""
+    """`make images` builds the image of an object store only on request."""
     done = make_images(tmp_path, STORE=wanted)
     assert ("images: wharf-store:dev has 1 MB" in done.stdout) == bool(wanted)

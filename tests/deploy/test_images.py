@@ -1,4 +1,4 @@
-"""What is in the images, and what is not."""
+"""The contents of the images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from tests.servers.containers import CONTAINED, IMAGES, TAG, Images
 from tests.servers.docker import Engine
 
-# The images are made before the first test.
+# The images are built before the first test.
 pytestmark = pytest.mark.timeout(1200)
 
-# What an image may add to its base.
+# The size in MB that an image may add to its base.
 LIMITS_MB = {"auth": 100, "console": 125, "upload": 120, "gateway": 10, "images": 110}
 COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "cargo", "pip", "pip3")
 _DISTRIBUTIONS = """
@@ -30,14 +30,14 @@ def name_of(images: Images, service: str) -> str:
 
 
 def python(engine: Engine, image: str, script: str, *words: str) -> list[str]:
-    """What a script in the image prints, as the image runs."""
+    """Run a script in the image, with the image's usual limits, and return its output."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "python3", image)
     return list(json.loads(engine(*command, "-c", script, *words)))
 
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None:
-    """It adds little to its base, which machines share."""
+    """An image adds little to its base, which other images share."""
     base = images.nginx_base if service == "gateway" else images.python_base
     image = name_of(images, service)
     added = engine.inspect(image)["Size"] - engine.inspect(base)["Size"]
@@ -46,7 +46,7 @@ def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: str) -> None:
-    """The Dockerfiles are built by BuildKit where the client has it, else by the engine's own."""
+    """BuildKit builds the Dockerfiles if the client has it, and otherwise the engine."""
     has_buildkit = engine.try_out("buildx", "version").returncode == 0
     comments = engine("history", "--format", "{{.Comment}}", name_of(images, service))
     assert ("buildkit" in comments) == has_buildkit
@@ -54,7 +54,7 @@ def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: st
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_of_debian_13(engine: Engine, images: Images, service: str) -> None:
-    """What is tested is what ships by default: Debian 13 with Python 3.13."""
+    """Every image has Debian 13 with Python 3.13."""
     script = (
         "import json, platform, sys; release = platform.freedesktop_os_release()\n"
         "print(json.dumps([release['ID'], release['VERSION_ID'], *map(str, sys.version_info[:2])]))"
@@ -63,7 +63,7 @@ def test_an_image_is_of_debian_13(engine: Engine, images: Images, service: str) 
 
 
 def test_the_gateway_has_the_nginx_of_debian_13(engine: Engine, images: Images) -> None:
-    """The gateway is tested with nginx 1.26 or newer."""
+    """The gateway has nginx 1.26 or newer."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "nginx")
     said = engine.try_out(*command, images.gateway, "-v").stderr
     version = tuple(map(int, said.partition("nginx/")[2].split()[0].split(".")))
@@ -72,7 +72,7 @@ def test_the_gateway_has_the_nginx_of_debian_13(engine: Engine, images: Images) 
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: str) -> None:
-    """An unprivileged user by number, TERM, a health check, and labels that say what it is."""
+    """Every image sets a numeric user, TERM, a health check, and descriptive labels."""
     config = engine.inspect(name_of(images, service))["Config"]
     assert config["User"] == "10001:10001"
     assert config["StopSignal"] == "SIGTERM"
@@ -89,7 +89,7 @@ def test_an_image_says_how_it_is_run(engine: Engine, images: Images, service: st
 def test_nothing_in_an_image_builds_or_becomes_root(
     engine: Engine, images: Images, service: str
 ) -> None:
-    """No compiler, no installer of packages of Python, no program with another user's rights."""
+    """No image has a compiler, an installer of Python packages, or a setuid program."""
     script = (
         f"for name in {' '.join(COMPILERS)}; do command -v $name; done; "
         "find / -xdev -type f -perm /6000 2>/dev/null; python3 -c 'import pip' 2>/dev/null && "
@@ -115,7 +115,7 @@ def test_nothing_in_an_image_builds_or_becomes_root(
 def test_an_image_has_its_own_packages_alone(
     engine: Engine, images: Images, service: str, own: list[str]
 ) -> None:
-    """Neither another service's code nor what only that needs."""
+    """Every image has only its own service's code and dependencies."""
     libraries = ("kept_sockets", "servicekit", "socket_guard")
     services = ("wharf_auth", "wharf_console", "wharf_images", "wharf_upload")
     asked = (*libraries, *services, "wharf_gateway", "wharf_native")
@@ -126,7 +126,7 @@ def test_an_image_has_its_own_packages_alone(
 
 
 def test_pages_find_their_scripts(engine: Engine, images: Images) -> None:
-    """The console names files that the gateway has; of how they were built it has nothing."""
+    """The gateway has all files that the console names, and no records of their build."""
     script = (
         "import json; from wharf_console.web.assets import DIST\n"
         "names = json.loads((DIST / 'manifest.json').read_text())\n"
@@ -143,7 +143,7 @@ def test_pages_find_their_scripts(engine: Engine, images: Images) -> None:
 
 @pytest.mark.parametrize("service", ["auth", "console", "images", "upload"])
 def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, service: str) -> None:
-    """Each package stands with its hashes in the service's lock file, or is ours."""
+    """Each installed package is in the service's lock file, or is Wharf's own."""
     with open(f"requirements/{service}.txt", encoding="utf-8") as lock:
         locked = {line.partition("==")[0] for line in lock if line[0].isalpha()}
     found = set(python(engine, name_of(images, service), _DISTRIBUTIONS))
@@ -156,7 +156,7 @@ def test_what_is_installed_is_what_is_locked(engine: Engine, images: Images, ser
 def test_no_address_of_the_builder_is_in_an_image(
     engine: Engine, images: Images, service: str
 ) -> None:
-    """Where the packages came from is neither in the history nor in a file of pip's or apt's."""
+    """The address of the package index is neither in the history of an image nor in its files."""
     image = name_of(images, service)
     base = images.nginx_base if service == "gateway" else images.python_base
     inherited = set(engine("history", "--no-trunc", "--format", "{{.CreatedBy}}", base).split())
@@ -192,7 +192,7 @@ def test_no_address_of_the_builder_is_in_an_image(
 def test_a_wrong_setting_ends_the_container_with_one_line(
     engine: Engine, images: Images, service: str, setting: str, line: str
 ) -> None:
-    """The line names the variable and its value; nothing is served."""
+    """A wrong setting ends the container with one line that names the variable and its value."""
     data = ("--tmpfs", "/data:uid=10001,gid=10001,mode=0700")
     done = engine.try_out(
         *("run", "--rm", "--network", "none", *CONTAINED, *data, "--env", setting),
@@ -205,7 +205,7 @@ def test_a_wrong_setting_ends_the_container_with_one_line(
 
 
 def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> None:
-    """What decodes pictures has its sandbox under the engine's own filter of system calls."""
+    """The image process has its sandbox under the engine's own filter of system calls."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, images.images, "check")
     said = engine(*command)
     assert "seccomp: filters" in said
@@ -213,7 +213,9 @@ def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> Non
 
 
 def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
-    """The gateway's nginx has `stream`, and warns of nothing in deploy/nginx/balancer.conf."""
+    """The gateway's nginx has `stream`, and accepts
+    deploy/nginx/balancer.conf without a warning.
+    """
     folder = "/opt/wharf/deploy/nginx"
     settings = ("WHARF_TRUSTED_PROXIES=192.0.2.7,2001:db8::/32", "WHARF_PROXY_HEADER=PROXY")
     environ = [f"--env={one}" for one in (*settings, f"BALANCER_CONF={folder}/balancer.conf")]
@@ -224,7 +226,7 @@ def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) ->
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_without_a_volume_it_says_so(engine: Engine, images: Images, service: str) -> None:
-    """A read-only root without a volume is one line, and no traceback."""
+    """A read-only root without a volume ends the container with one line and no traceback."""
     done = engine.try_out("run", "--rm", "--network", "none", *CONTAINED, name_of(images, service))
     assert done.returncode == 1
     assert "Read-only file system" in done.stderr or "read-only" in done.stderr, done.stderr
