@@ -167,7 +167,7 @@ def test_both_serve(scaled: Stack) -> None:
         ), scaled.logs()
     assert load.failed == []
     assert load.lost() == []
-    assert load.lost() == []  # Each file is read a second time, by chance often at the other replica.
+    assert load.lost() == []  # often read at the other replica this time
     for gateway in ("gateway-1", "gateway-2"):
         addresses = {str(one["address"]) for one in accesses(scaled, gateway)}
         assert all(re.fullmatch(r"[0-9.]+", address) for address in addresses), addresses

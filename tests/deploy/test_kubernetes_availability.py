@@ -1,4 +1,4 @@
-"""Rollouts, evictions and the autoscaler: somebody always answers."""
+"""Availability during rollouts, evictions and autoscaling."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tests.deploy.cluster import WORKLOADS, cluster
 
 PRODUCTION = "production-complete"
 OBJECT_STORE = "object-store-complete"
-# Those with several replicas, and how many of upload there are at least.
+# The variants with several replicas, and the least number of upload pods in each.
 LEAST = {PRODUCTION: 2, OBJECT_STORE: 3}
 VARIANTS = ("single-node-complete", *LEAST)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_selectors_match_templates(variant: str) -> None:
-    """Every workload selects its own pods, and nobody else's."""
+    """Every workload selects only its own pods."""
     found = cluster(variant)
     for one in found.serving():
         selected = found.selected(one["spec"]["selector"])
@@ -24,8 +24,9 @@ def test_selectors_match_templates(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_two_of_each(variant: str) -> None:
-    """Each service has two replicas at least, spread over nodes and zones; three where a rollout
-    takes a pod before it brings one.
+    """Each service has at least two replicas, spread over nodes and zones.
+
+    It has three where a rollout stops a pod before it starts a new one.
     """
     found = cluster(variant)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
@@ -47,7 +48,7 @@ def test_two_of_each(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_rollouts_in_production(variant: str) -> None:
-    """A rollout brings a new pod before it takes an old one, where no names have to stay."""
+    """A rollout of a Deployment starts a new pod before it stops an old one."""
     stateful = {one["metadata"]["name"] for one in cluster(variant).kind("StatefulSet")}
     assert stateful == ({"wharf-upload"} if variant == OBJECT_STORE else set())
     for one in cluster(variant).kind("Deployment"):
@@ -58,7 +59,9 @@ def test_rollouts_in_production(variant: str) -> None:
 
 
 def test_rollouts_on_one_node() -> None:
-    """With SQLite the old pod ends before the new one begins, and there is one of each."""
+    """With SQLite a rollout stops the old pod before it starts the new one,
+    and each service has one pod.
+    """
     for one in cluster("single-node-complete").kind("Deployment"):
         assert one["spec"]["strategy"] == {"type": "Recreate"}
         assert one["spec"]["replicas"] == 1
@@ -66,7 +69,7 @@ def test_rollouts_on_one_node() -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_the_autoscaler_has_the_say(variant: str) -> None:
-    """The autoscaler's target exists, names no number of its own, and says what CPU it asks for."""
+    """The autoscaler's target exists, sets no number of replicas, and requests CPU."""
     found = cluster(variant)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
     target = scaler["spec"]["scaleTargetRef"]
@@ -80,7 +83,7 @@ def test_the_autoscaler_has_the_say(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_budgets_allow_an_eviction(variant: str) -> None:
-    """A node can be drained: each budget lets one pod go, of pods of which another stays."""
+    """Each disruption budget allows the eviction of a pod, and leaves at least another one."""
     found = cluster(variant)
     least = {"wharf-auth": 2, "wharf-console": 2, "wharf-upload": LEAST[variant]}
     budgets = found.kind("PodDisruptionBudget")
@@ -93,7 +96,7 @@ def test_budgets_allow_an_eviction(variant: str) -> None:
 
 
 def test_volumes() -> None:
-    """Replicas share a volume that several nodes can mount; where there is one node it need not."""
+    """Replicas share a volume that several nodes can mount; a single node needs no such volume."""
     shared = cluster(PRODUCTION).one("PersistentVolumeClaim", "wharf-data")
     assert shared["spec"]["accessModes"] == ["ReadWriteMany"]
     single = cluster("single-node-complete").kind("PersistentVolumeClaim")
@@ -102,7 +105,7 @@ def test_volumes() -> None:
 
 
 def test_nothing_is_shared_beside_an_object_store() -> None:
-    """Each pod of upload has a volume of its own, which stays, and no other pod has any."""
+    """With an object store each upload pod has a separate volume, and no other pod has a volume."""
     found = cluster(OBJECT_STORE)
     assert found.kind("PersistentVolumeClaim") == []
     (upload,) = found.kind("StatefulSet")
@@ -119,7 +122,7 @@ def test_nothing_is_shared_beside_an_object_store() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_mounted_exists(variant: str) -> None:
-    """Every claim, Secret and ConfigMap that a pod names is among the manifests."""
+    """Every claim, Secret and ConfigMap that a pod uses is in the manifests."""
     found = cluster(variant)
     for pod in found.pods():
         for volume in pod.spec["volumes"]:
@@ -127,7 +130,7 @@ def test_what_is_mounted_exists(variant: str) -> None:
                 found.one("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
             if "secret" in volume:
                 found.one("Secret", volume["secret"]["secretName"])
-            if "configMap" in volume:  # made where an operator has such an authority
+            if "configMap" in volume:  # an operator creates it if the store has such an authority
                 assert volume["configMap"] == {"name": "wharf-blob-ca", "optional": True}
         names = {volume["name"] for volume in (*pod.spec["volumes"], *pod.claims)}
         for container in pod.containers():
@@ -138,7 +141,7 @@ def test_what_is_mounted_exists(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_only_jobs_migrate(variant: str) -> None:
-    """One Job for each database brings the schema; pods that serve leave that to them."""
+    """One Job for each database migrates its schema, and serving pods do not migrate."""
     found = cluster(variant)
     jobs = {one["metadata"]["name"]: one for one in found.kind("Job")}
     assert jobs.keys() == {"wharf-auth-migrate", "wharf-upload-migrate"}
@@ -147,7 +150,7 @@ def test_only_jobs_migrate(variant: str) -> None:
         words = [c["args"] for c in (*spec.get("initContainers", ()), *spec["containers"])]
         assert words[0] == ["migrate"]
         assert one["spec"]["backoffLimit"] > 0
-        # A Job that is still there cannot be applied with another release's image.
+        # An existing Job cannot be applied with the image of another release.
         assert one["spec"]["ttlSecondsAfterFinished"] <= 600
     for name in ("auth", "upload"):
         own = found.pod(name).container(name)["env"]
@@ -155,7 +158,7 @@ def test_only_jobs_migrate(variant: str) -> None:
 
 
 def test_the_worker() -> None:
-    """With replicas the worker is a pod of its own; on one node it is a part of upload."""
+    """With replicas the worker is a separate pod, and on one node it is a part of upload."""
     for variant in LEAST:
         upload = cluster(variant).pod("upload").container("upload")
         assert "WHARF_UPLOAD_WORKER" not in {one["name"] for one in upload["env"]}
@@ -168,6 +171,6 @@ def test_the_worker() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_kinds_are_known(variant: str) -> None:
-    """These tests look at every workload: there is no kind of it that they do not know."""
+    """These tests know every kind of workload in the manifests."""
     with_pods = [one for one in cluster(variant).manifests if "template" in one.get("spec", {})]
     assert {one["kind"] for one in with_pods} <= set(WORKLOADS)

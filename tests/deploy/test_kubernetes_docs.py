@@ -1,4 +1,4 @@
-"""docs/kubernetes.md: the overlay that it tells an operator to write."""
+"""docs/kubernetes.md and the overlay in it that an operator writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = (rendering.ROOT / "docs/kubernetes.md").read_text()
 
 @pytest.fixture(scope="module")
 def mine() -> Cluster:
-    """The page's overlay, beside the others, rendered."""
+    """Return the page's overlay, rendered next to the others."""
     block = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert block
     folder = folders()["production"].parents[1] / "overlays/mine"
@@ -26,12 +26,12 @@ def mine() -> Cluster:
 
 
 def test_it_is_valid(mine: Cluster, tmp_path: Path) -> None:
-    """What the page tells to apply obeys the schemas."""
+    """The page's overlay is valid by the schemas."""
     assert schemas.faults(mine.manifests, tmp_path) == []
 
 
 def test_what_it_changes(mine: Cluster) -> None:
-    """The operator's images, addresses, storage class and host are in it; the rest stays."""
+    """The page's overlay changes images, addresses, storage class and host, and keeps the rest."""
     images = {one["image"] for pod in mine.pods() for one in pod.containers()}
     names = ("auth", "console", "gateway", "images", "upload")
     assert images == {f"registry.example.com/team/wharf-{name}:1.0.0" for name in names}
@@ -56,7 +56,9 @@ def test_what_it_changes(mine: Cluster) -> None:
 
 
 def test_files_that_it_names_exist() -> None:
-    """Every path of this repository on the page is there, but for what the operator makes."""
+    """Every path of this repository on the page exists, except for those
+    that the operator makes.
+    """
     made = {"deploy/k8s/overlays/mine", "deploy/k8s/overlays/mine/kustomization.yaml"}
     named = set(re.findall(r"\b(?:deploy/k8s|tests/deploy)/[\w./*-]*[\w*]", PAGE)) - made
     assert len(named) >= 4
@@ -65,7 +67,7 @@ def test_files_that_it_names_exist() -> None:
 
 
 def test_numbers_of_the_pages_network() -> None:
-    """The ports of the page's table are those of the policies."""
+    """The ports in the page's table are those of the network policies."""
     table = PAGE.split("## The network")[1].split("##")[0]
     on_page = set(map(int, re.findall(r"\b\d{4}\b", table)))
     ports = {

@@ -1,4 +1,4 @@
-"""What Prometheus finds: targets with the names that the rules ask for, and the rules."""
+"""Prometheus' targets, with the names that the rules use, and the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ VARIANTS = ("single-node-complete", "production-complete", "object-store-complet
 
 
 def test_rules_are_those_of_prometheus() -> None:
-    """The component's rules are all of deploy/prometheus/rules, as `make observing` wraps them."""
+    """The component's rules are those of deploy/prometheus/rules, as `make
+    observing` writes them.
+    """
     assert alerting.MADE.read_text() == alerting.text()
     own = cluster("production-complete").one("PrometheusRule", "wharf")["spec"]["groups"]
     written = [
@@ -38,7 +40,7 @@ def test_targets_exist(variant: str) -> None:
             if matches(monitor["spec"]["selector"], one["metadata"]["labels"])
         ]
         if monitor["metadata"]["name"] == "wharf-worker" and "single" in variant:
-            assert services == []  # a part of upload there
+            assert services == []  # a part of upload in this variant
             continue
         (service,) = services
         ports = {port["name"] for port in service["spec"]["ports"]}
@@ -47,7 +49,7 @@ def test_targets_exist(variant: str) -> None:
 
 
 def test_jobs_have_the_names_of_the_rules() -> None:
-    """Targets are called as docs/metrics.md says and as the rules' own selectors ask."""
+    """The targets have the job names that docs/metrics.md lists and the rules select."""
     jobs = [
         rule["replacement"]
         for monitor in cluster("production-complete").kind("ServiceMonitor")

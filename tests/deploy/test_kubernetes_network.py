@@ -1,4 +1,4 @@
-"""Who may reach whom: nothing but what is said here."""
+"""The network policies, which allow only the connections that these tests list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMETHEUS = {
 
 
 def component(name: str) -> dict[str, object]:
-    """The peer that is every pod of one part of Wharf."""
+    """Return the peer that selects every pod of one component of Wharf."""
     labels = {"app.kubernetes.io/name": "wharf", "app.kubernetes.io/component": name}
     return {"podSelector": {"matchLabels": labels}}
 
@@ -40,7 +40,7 @@ def outside(name: str, namespace: str = "databases") -> dict[str, object]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_closed_until_opened(variant: str) -> None:
-    """Every pod of the namespace is closed in both directions, also one nobody thought of."""
+    """The policies close every pod of the namespace in both directions by default."""
     found = cluster(variant)
     denials = [
         policy["spec"]
@@ -55,7 +55,7 @@ def test_closed_until_opened(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_only_gateways_reach_uwsgi(variant: str) -> None:
-    """Who reaches auth's uwsgi port speaks as a gateway: pods with one may, and nobody else."""
+    """Only pods with a gateway can reach the uwsgi ports of auth and the console."""
     found = cluster(variant)
     for port in (3031, 3032):
         assert found.may_enter(found.pod("auth"), port) == [component("upload")]
@@ -64,14 +64,16 @@ def test_only_gateways_reach_uwsgi(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_only_the_console_comes_by_its_door(variant: str) -> None:
-    """Who reaches the door is believed to speak for the address that it names."""
+    """Only the console can reach the console door, because the door
+    believes the client's address in it.
+    """
     found = cluster(variant)
     assert found.may_enter(found.pod("upload"), 8086) == [component("console")]
 
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_every_port_has_its_visitors(variant: str) -> None:
-    """Each port of each pod is reachable for those who need it, and for nobody else."""
+    """Each port of each pod is reachable only for the components that need it."""
     found = cluster(variant)
     replicas = "single" not in variant
     apart = "object-store" in variant
@@ -85,7 +87,7 @@ def test_every_port_has_its_visitors(variant: str) -> None:
         ("upload", "http"): [INGRESS],
         ("upload", "internal"): [PROMETHEUS],
         ("upload", "upload"): [PROMETHEUS],
-        # Probes alone; their metrics come through the gateway.
+        # Only probes use these ports; the gateway serves their metrics.
         ("upload", "live"): [],
         ("upload", "images"): [],
         ("upload", "replicas"): [component("upload")],
@@ -102,7 +104,9 @@ def test_every_port_has_its_visitors(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", PLAIN)
 def test_without_components(variant: str) -> None:
-    """Without an Ingress the public port is open to all; without Prometheus no internal one is."""
+    """Without an Ingress the public port is open to all, and without
+    Prometheus every internal one closed.
+    """
     found = cluster(variant)
     upload = found.pod("upload")
     assert found.may_enter(upload, 8080) == [{}]
@@ -114,10 +118,10 @@ def test_without_components(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_what_leaves(variant: str) -> None:
-    """Each pod reaches names, and of everything else just what it works with."""
+    """Each pod can reach DNS and only the ports that it works with."""
     found = cluster(variant)
     databases = variant != "single-node-complete"
-    # With an object store, who writes or sends bytes reaches it, and replicas reach each other.
+    # With an object store its users can reach it, and replicas can reach each other.
     apart = variant == "object-store-complete"
     allowed = {
         "auth": {5432, 6379} if databases else set(),
@@ -149,7 +153,7 @@ def test_what_leaves(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_policies_name_pods_that_exist(variant: str) -> None:
-    """No peer of the own namespace is misspelt: each selects a pod."""
+    """Each peer in Wharf's namespace selects a pod, so no label is misspelt."""
     found = cluster(variant)
     for policy in found.kind("NetworkPolicy"):
         for direction, side in (("ingress", "from"), ("egress", "to")):
@@ -161,7 +165,7 @@ def test_policies_name_pods_that_exist(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_services_lead_to_ports(variant: str) -> None:
-    """Each Service selects the pods of one workload, and its ports are theirs."""
+    """Each Service selects the pods of one workload, and its ports are those of the pods."""
     found = cluster(variant)
     for service in found.kind("Service"):
         (pod,) = found.selected({"matchLabels": service["spec"]["selector"]})
@@ -174,7 +178,7 @@ def test_services_lead_to_ports(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", ["auth", "console"])
 def test_addresses_of_services_stay(variant: str, name: str) -> None:
-    """The gateway asks for the name of a service once, at its start: it has an address."""
+    """Services that the gateway resolves only at startup have a fixed cluster IP."""
     found = cluster(variant)
     service = found.one("Service", f"wharf-{name}")
     assert service["spec"].get("clusterIP") != "None"
@@ -187,7 +191,7 @@ def test_addresses_of_services_stay(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_console_finds_its_door(variant: str) -> None:
-    """What it is told is a Service whose port is the one on which gateways listen for it."""
+    """The console's door setting is a Service with the port on which the gateways listen."""
     found = cluster(variant)
     console = found.pod("console").container("console")
     (door,) = [one["value"] for one in console["env"] if one["name"] == "WHARF_CONSOLE_DOOR"]
@@ -199,8 +203,10 @@ def test_the_console_finds_its_door(variant: str) -> None:
 
 
 def test_replicas_find_each_other() -> None:
-    """The name by which a replica is found is that of its pod, at the port of its door for them;
-    upload and live are told the same, and a pod that is not ready has it, too.
+    """A replica's address is its pod's DNS name, with the port of its door for replicas.
+
+    upload and the live channel have the same address, and it also exists while the pod is not
+    ready.
     """
     found = cluster("object-store")
     pod = found.pod("upload")
@@ -210,7 +216,7 @@ def test_replicas_find_each_other() -> None:
         for name in ("upload", "live")
     )
     assert own == same
-    # A variable names only what stands above it.
+    # A variable can only refer to variables above it.
     names = [one["name"] for one in pod.container("upload")["env"]]
     assert names.index("WHARF_REPLICA_ADDRESS") > names.index("POD_NAMESPACE")
     assert names.index("WHARF_REPLICA_ADDRESS") > names.index("POD_NAME")
@@ -226,7 +232,9 @@ def test_replicas_find_each_other() -> None:
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_ingress(variant: str) -> None:
-    """The Ingress takes bodies of any size, buffers nothing, waits an hour, and leads to Wharf."""
+    """The Ingress accepts bodies of any size, does not buffer, waits an
+    hour, and routes to Wharf.
+    """
     found = cluster(variant)
     ingress = found.one("Ingress", "wharf")
     prefix = "nginx.ingress.kubernetes.io/"
@@ -252,7 +260,9 @@ def test_ingress(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_clients_behind_an_ingress(variant: str) -> None:
-    """The controller is believed in who the client is, so limits by address stay as they are."""
+    """The gateway trusts the Ingress controller for the client's address,
+    so limits by address apply.
+    """
     found = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
     assert [str(one) for one in trusted_proxies.networks(found)] == ["10.244.0.0/16"]
     assert "WHARF_PROXY_HEADER" not in found
@@ -263,7 +273,9 @@ def test_clients_behind_an_ingress(variant: str) -> None:
 
 
 def test_selectors_are_understood() -> None:
-    """These tests' own idea of a selector: all labels have to fit, an empty one fits everything."""
+    """These tests evaluate selectors correctly: all labels must match, and
+    an empty one matches all.
+    """
     labels = {"a": "1", "b": "2"}
     assert matches({}, labels)
     assert matches({"matchLabels": {"a": "1"}}, labels)

@@ -1,4 +1,4 @@
-"""What every pod of deploy/k8s may do, has, mounts and is asked."""
+"""The rights, resources, mounts and probes of every pod of deploy/k8s."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SERVING = [
     for pod in cluster(variant).pods()
     if pod.kind in KINDS
 ]
-# Volumes that a "restricted" namespace takes.
+# Volumes that a "restricted" namespace allows.
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
-# docs/kubernetes.md says why: everything that may be waited for at an end, in seconds.
+# The longest that a pod may wait at its end, in seconds; docs/kubernetes.md explains the parts.
 NAMES = {"auth", "console", "gateway", "images", "upload"}
 DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
 
@@ -33,7 +33,7 @@ def pod_of(variant: str, name: str) -> Pod:
 
 
 def environment(variant: str, container: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables by name: those of the ConfigMaps, and the container's own."""
+    """Return the variables by name, from the ConfigMaps and from the container."""
     found: dict[str, Any] = {}
     for source in container.get("envFrom", ()):
         name = source["configMapRef"]["name"]
@@ -43,7 +43,9 @@ def environment(variant: str, container: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_restricted(variant: str, name: str) -> None:
-    """No container can become root, gain a capability, write its root or call what is odd."""
+    """No container can become root, gain a capability, write its root or
+    make unusual system calls.
+    """
     pod = pod_of(variant, name)
     assert pod.spec["securityContext"] == {
         "runAsNonRoot": True,
@@ -68,10 +70,10 @@ def test_restricted(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_no_token_and_no_links(variant: str, name: str) -> None:
-    """No pod has a token of Kubernetes, nor variables of Services that pass for settings."""
+    """No pod has a Kubernetes token, or variables of Services that look like settings."""
     pod = pod_of(variant, name)
     assert pod.spec["automountServiceAccountToken"] is False
-    # A Service called wharf would give WHARF_PORT=tcp://10.0.0.1:80.
+    # A Service called wharf would set WHARF_PORT=tcp://10.0.0.1:80.
     assert pod.spec["enableServiceLinks"] is False
     account = cluster(variant).one("ServiceAccount", pod.spec["serviceAccountName"])
     assert account["automountServiceAccountToken"] is False
@@ -79,7 +81,7 @@ def test_no_token_and_no_links(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_images_have_a_tag(variant: str, name: str) -> None:
-    """Every image has a tag that an operator sets, and none is what was pushed last."""
+    """Every image has a tag that an operator sets, and none has the tag `latest`."""
     for container in pod_of(variant, name).containers():
         image, _, tag = container["image"].partition(":")
         assert image.removeprefix("wharf-") in NAMES
@@ -89,7 +91,7 @@ def test_images_have_a_tag(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_resources(variant: str, name: str) -> None:
-    """Every container says how much CPU and memory it needs, and how much memory it may take."""
+    """Every container requests CPU and memory, and has a memory limit."""
     for container in pod_of(variant, name).containers():
         resources = container["resources"]
         assert resources["requests"].keys() == {"cpu", "memory"}
@@ -98,7 +100,9 @@ def test_resources(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), SERVING)
 def test_probes(variant: str, name: str) -> None:
-    """Every container has three probes on ports of its own, and liveness asks no other part."""
+    """Every container has three probes on its own ports, and liveness
+    depends on no other service.
+    """
     for container in pod_of(variant, name).spec["containers"]:
         ports = {port["name"] for port in container["ports"]}
         for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -119,9 +123,9 @@ def test_probes(variant: str, name: str) -> None:
     ],
 )
 def test_a_database_that_is_away(variant: str, component: str, started: str, ready: str) -> None:
-    """A rollout waits for database and schema; a pod that served stays when the database goes.
+    """A rollout waits for database and schema, but a serving pod stays ready without its database.
 
-    A full disk takes no uploads, and takes no pod out of service.
+    A full disk refuses uploads, and does not make a pod unready.
     """
     container = cluster(variant).pod(component).container(component)
     startup, readiness = container["startupProbe"], container["readinessProbe"]
@@ -133,8 +137,8 @@ def test_a_database_that_is_away(variant: str, component: str, started: str, rea
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", ["live", "images"])
 def test_a_pod_serves_without_its_extras(variant: str, name: str) -> None:
-    """A live channel or pictures that are not ready take no pod out of service, as long as their
-    process answers.
+    """A pod stays ready while its live channel or image process is not, if
+    that process responds.
     """
     container = cluster(variant).pod("upload").container(name)
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
@@ -143,7 +147,7 @@ def test_a_pod_serves_without_its_extras(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_who_decodes_pictures_has_nothing(variant: str) -> None:
-    """It sees neither files, records nor secrets: the sockets of its pod, and memory."""
+    """The container that decodes pictures mounts only the pod's sockets and memory."""
     images = cluster(variant).pod("upload").container("images")
     assert {one["mountPath"] for one in images["volumeMounts"]} == {"/run/wharf/upload", "/tmp"}
     assert "env" not in images
@@ -151,7 +155,7 @@ def test_who_decodes_pictures_has_nothing(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_live_channel_reads_what_upload_writes(variant: str) -> None:
-    """It mounts what upload mounts, has its name, and is found by the gateway."""
+    """The live channel has upload's mounts and settings, and the gateway knows its socket."""
     pod = cluster(variant).pod("upload")
     live, upload = pod.container("live"), pod.container("upload")
 
@@ -171,7 +175,7 @@ def test_the_live_channel_reads_what_upload_writes(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_sessions_that_cannot_be_kept(variant: str) -> None:
-    """A console begins when it can keep sessions, and stays to say so when it no longer can."""
+    """The console starts only if it can keep sessions, and stays ready when it no longer can."""
     container = cluster(variant).pod("console").container("console")
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?exclude=sessions"
@@ -179,7 +183,7 @@ def test_sessions_that_cannot_be_kept(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_console_has_nothing_of_the_others(variant: str) -> None:
-    """It sees neither files, records nor keys: its one volume is for its own sessions."""
+    """The console mounts neither files, records nor keys: its only volume is for its sessions."""
     pod = cluster(variant).pod("console")
     mounts = {one["mountPath"]: one for one in pod.container("console")["volumeMounts"]}
     databases = {"/secrets/databases"} if variant != "single-node-complete" else set()
@@ -192,31 +196,35 @@ def test_the_console_has_nothing_of_the_others(variant: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), SERVING)
 def test_time_to_drain(variant: str, name: str) -> None:
-    """A pod may take longer to end than what it waits for: preStop, requests in flight, its end."""
+    """A pod's grace period is longer than its preStop hook, running
+    requests and shutdown together.
+    """
     pod = pod_of(variant, name)
     assert pod.spec["terminationGracePeriodSeconds"] > DRAIN_SECONDS[pod.component]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_nginx_ends_first(variant: str) -> None:
-    """upload waits for its gateway to end; the gateway waits for nodes to forget the pod."""
+    """upload waits for its gateway to end, and the gateway waits for nodes
+    to stop routing to the pod.
+    """
     pod = cluster(variant).pod("upload")
     gateway, upload = pod.container("gateway"), pod.container("upload")
     assert gateway["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
     command = upload["lifecycle"]["preStop"]["exec"]["command"]
-    # Nothing but the gateway's own end and the grace period bounds this: WHARF_DRAIN_SECONDS may be
-    # raised to a day.
+    # Only the gateway's end and the grace period limit this: WHARF_DRAIN_SECONDS can be up to a
+    # day.
     assert command == ["wharf-upload", "await-gateway", "--seconds", "86400"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_link_crosses_no_mount(variant: str) -> None:
-    """Spool, staging and tenants are one mount for upload, and the gateway spools there."""
+    """Spool, staging and tenants are in one mount of upload, in which the gateway spools."""
     pod = cluster(variant).pod("upload")
     gateway, upload = pod.container("gateway"), pod.container("upload")
     mounts = {one["mountPath"]: one for one in upload["volumeMounts"]}
     below = [path for path in mounts if path.startswith("/data/")]
-    assert below == ["/data/upload"]  # records: nothing is linked to or from there
+    assert below == ["/data/upload"]  # only records, to which no file is linked
     claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod.spec["volumes"]}
     if variant == "object-store-complete":
         assert mounts["/data"]["name"] in {one["name"] for one in pod.claims}
@@ -242,15 +250,15 @@ def test_the_gateway_sees_no_records(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_signing_keys_are_auths_alone(variant: str) -> None:
-    """Only auth and its Job mount the signing keys, and only the Job the first secret."""
+    """Only auth and its Job mount the signing keys, and only the Job the first credentials."""
     users: dict[str, set[str]] = {"wharf-signing-keys": set(), "wharf-credentials": set()}
     for pod in cluster(variant).pods():
         for volume in pod.spec["volumes"]:
             secret = volume.get("secret", {}).get("secretName", "").rsplit("-", 1)[0]
             if secret in users:
                 users[secret].add(pod.name)
-                # Read by the group, which is the pod's fsGroup; podman wants to be told that it has
-                # to be there.
+                # The group reads the keys, which is the pod's fsGroup. podman needs `optional` to
+                # be set.
                 assert volume["secret"]["defaultMode"] == 0o440
                 assert volume["secret"]["optional"] is False
     assert users == {
@@ -261,7 +269,7 @@ def test_signing_keys_are_auths_alone(variant: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_settings_exist(variant: str, name: str) -> None:
-    """Every WHARF_ variable is a setting that the documentation knows; none holds a secret."""
+    """Every WHARF_ variable is a documented setting, and none contains a secret."""
     text = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     known = set(re.findall(r"WHARF_[A-Z_]+", text))
     for container in pod_of(variant, name).containers():
@@ -274,8 +282,9 @@ def test_settings_exist(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_how_long_links_live(variant: str) -> None:
-    """auth keeps changes of grants in its feed for as long as upload lets links live: both read the
-    setting in the same ConfigMap.
+    """auth keeps changes of grants in its feed for as long as upload lets links live.
+
+    Both read the setting in the same ConfigMap.
     """
     sources = set()
     for component in ("auth", "upload"):
@@ -288,7 +297,7 @@ def test_how_long_links_live(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_files_of_secrets_are_mounted(variant: str) -> None:
-    """What a variable `…_FILE` names is a key of a Secret that is mounted there."""
+    """Each `…_FILE` variable names a key of a Secret that is mounted at that path."""
     found = 0
     for pod in cluster(variant).pods():
         secrets = {
@@ -312,9 +321,7 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
 
 
 def test_keys_of_the_object_store() -> None:
-    """Who writes or deletes on the store has its keys, and the gateway has none: it sends what
-    upload has signed.
-    """
+    """Containers that write or delete in the store have its keys, and the gateway has none."""
     holding = {
         container["name"]
         for pod in cluster("object-store-complete").pods()
@@ -326,7 +333,7 @@ def test_keys_of_the_object_store() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_temporary_files_have_a_place(variant: str) -> None:
-    """Every container has a /tmp in memory that is its own, and of bounded size."""
+    """Every container has a separate /tmp in memory with a size limit."""
     for pod in cluster(variant).pods():
         volumes = {one["name"]: one for one in pod.spec["volumes"]}
         used = [

@@ -1,4 +1,4 @@
-"""The manifests of deploy/k8s render, obey the schemas, and are the same for every kustomize."""
+"""The manifests of deploy/k8s: they render, match the schemas, and are equal in every kustomize."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CLUSTER_WIDE = {"Namespace"}
 
 
 def test_schemas(tmp_path: Path) -> None:
-    """Every manifest obeys the schemas of two Kubernetes."""
-    # The others are parts of these; all at once, since a start takes most of the time.
+    """Every manifest is valid by the schemas of two Kubernetes versions."""
+    # The other variants are parts of these. One run checks all, because its start takes most time.
     manifests = [one for variant in COMPLETE for one in cluster(variant).manifests]
     assert schemas.faults(manifests, tmp_path) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_namespace(variant: str) -> None:
-    """Everything is in the namespace that refuses pods which are not restricted."""
+    """Everything is in a namespace that refuses pods which are not restricted."""
     found = cluster(variant)
     (namespace,) = found.kind("Namespace")
     assert namespace["metadata"]["name"] == NAMESPACE
@@ -41,7 +41,7 @@ def test_namespace(variant: str) -> None:
 
 
 def test_names_are_unique() -> None:
-    """No manifest takes the place of another."""
+    """No two manifests of a variant have the same kind and name."""
     for variant in VARIANTS:
         names = [(one["kind"], one["metadata"]["name"]) for one in cluster(variant).manifests]
         assert len(names) == len(set(names))
@@ -66,14 +66,14 @@ def test_names_are_unique() -> None:
     ],
 )
 def test_schemas_find_faults(wrong: rendering.Manifest, tmp_path: Path) -> None:
-    """A field that is misspelt, of a wrong type or of a kind nobody knows is found."""
+    """The schemas find a misspelt field, a field of a wrong type, and an unknown kind."""
     assert schemas.faults([wrong], tmp_path)
 
 
 def test_every_kustomize_renders_the_same() -> None:
-    """kubectl of this machine and the library of kustomize make the same manifests.
+    """kubectl on this machine and the kustomize library render the same manifests.
 
-    Where one of them is missing this says that the other one is there.
+    If one of them is missing, this only checks the other one.
     """
     ways = rendering.ways()
     assert rendering.library() in ways
@@ -84,7 +84,9 @@ def test_every_kustomize_renders_the_same() -> None:
 
 
 def test_an_old_kubectl_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Debian's kubectl with kustomize 2 is not used: it would not know components."""
+    """A kubectl with kustomize 2, like Debian's, is not used, because it
+    does not know components.
+    """
     kubectl = tmp_path / "kubectl"
     kubectl.write_text('#!/bin/sh\necho \'{"clientVersion": {}, "kustomizeVersion": "v2.0.3"}\'\n')
     kubectl.chmod(0o755)
@@ -95,7 +97,7 @@ def test_an_old_kubectl_is_passed_over(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_kustomize_refuses_is_told(tmp_path: Path) -> None:
-    """A kustomization that names a file which is not there fails with the file's name."""
+    """A kustomization with a missing file fails with the file's name."""
     (tmp_path / "kustomization.yaml").write_text("resources: [nothing.yaml]\n")
     for way in rendering.ways():
         with pytest.raises(rendering.RenderingError, match=r"nothing\.yaml"):
@@ -104,7 +106,7 @@ def test_what_kustomize_refuses_is_told(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> scanning.Scan:
-    """All that is complete, and a container that is privileged, in one run of checkov."""
+    """Run checkov once on all complete variants and on a privileged container."""
     folder = tmp_path_factory.mktemp("scanned")
     container = {"name": "c", "image": "i", "securityContext": {"privileged": True}}
     bad = {
@@ -120,7 +122,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> scanning.Scan:
 
 
 def test_scan(scan: scanning.Scan) -> None:
-    """checkov's rules for Kubernetes hold, and each exception in an annotation has a reason."""
+    """The manifests pass checkov's rules for Kubernetes, and each exception has a reason."""
     assert [line for line in scan.findings if " Pod.default.bad: " not in line] == []
     assert scan.passed > 300 * len(COMPLETE)
     annotations = [
@@ -138,12 +140,12 @@ def test_scan(scan: scanning.Scan) -> None:
 
 
 def test_scan_finds_faults(scan: scanning.Scan) -> None:
-    """A container that is privileged is found."""
+    """checkov finds a privileged container."""
     assert any(line.startswith("CKV_K8S_16 Pod.default.bad") for line in scan.findings)
 
 
 def test_no_secret_is_committed() -> None:
-    """Git ignores the folders of secrets, and the tree that tests see has none but ignored ones."""
+    """Git ignores the folders of secrets, and no other folder contains secrets."""
     ignored = (rendering.ROOT / ".gitignore").read_text().splitlines()
     assert "/deploy/k8s/overlays/*/secrets/" in ignored
     overlays = rendering.ROOT / "deploy/k8s/overlays"
@@ -154,7 +156,7 @@ def test_no_secret_is_committed() -> None:
 
 
 def test_secrets_of_the_rendered_copy_are_private() -> None:
-    """What secrets.sh writes can be read by its owner alone."""
+    """Only their owner can read the files that secrets.sh writes."""
     secrets = folders()["production"].parents[1] / "overlays/production/secrets"
     assert stat.S_IMODE(os.stat(secrets).st_mode) == 0o700
     for name in os.listdir(secrets):

@@ -1,4 +1,4 @@
-"""deploy/k8s/secrets.sh: what it makes is what auth takes, and it takes nothing away."""
+"""deploy/k8s/secrets.sh: its secrets, which auth accepts, and its care for existing ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPT = ROOT / "deploy/k8s/secrets.sh"
 
 @pytest.fixture
 def overlay(tmp_path: Path) -> Path:
-    """An overlay with an example of database URLs."""
+    """Return an overlay with an example of database URLs."""
     (tmp_path / "kustomization.yaml").write_text("resources: [secrets]\n")
     (tmp_path / "auth-databases.env.example").write_text("WHARF_DATABASE_URL=x://CHANGE-ME@y\n")
     return tmp_path
@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_auth_takes_the_keys(overlay: Path) -> None:
-    """A key that it made is one that auth signs with, and its name says when it was made."""
+    """auth can sign with a key that the script made, whose name contains its time."""
     assert run(overlay).returncode == 0
     (key,) = signing.load(overlay / "secrets").values()
     assert key.private.key_size >= signing.KEY_BITS
@@ -42,7 +42,7 @@ def test_auth_takes_the_keys(overlay: Path) -> None:
 
 
 def test_auth_takes_the_credentials(overlay: Path) -> None:
-    """The first administrator's secret is one that `wharf-auth init` takes."""
+    """`wharf-auth init` accepts the administrator's secret that the script made."""
     run(overlay)
     entries = provisioning.read_credentials(overlay / "secrets/credentials.json")
     assert entries.keys() == {"admin"}
@@ -50,7 +50,7 @@ def test_auth_takes_the_credentials(overlay: Path) -> None:
 
 
 def test_kustomize_is_told_of_everything(overlay: Path) -> None:
-    """Each file becomes part of the Secret that the manifests mount."""
+    """Each file is in a Secret that the manifests mount."""
     run(overlay)
     secrets = overlay / "secrets"
     generators = yaml.safe_load((secrets / "kustomization.yaml").read_text())["secretGenerator"]
@@ -63,8 +63,10 @@ def test_kustomize_is_told_of_everything(overlay: Path) -> None:
 
 
 def test_keys_of_an_object_store(overlay: Path) -> None:
-    """Its two keys become a Secret, and the authority of its certificate a ConfigMap, where an
-    operator has put one there; the script asks for the keys to be edited.
+    """The store's keys become a Secret, and the authority of its certificate a ConfigMap if it
+    exists.
+
+    The script asks the operator to edit the keys.
     """
     (overlay / "blob-keys.example").write_text("CHANGE-ME\nCHANGE-ME\n")
     first = run(overlay)
@@ -75,13 +77,13 @@ def test_keys_of_an_object_store(overlay: Path) -> None:
     assert made["secretGenerator"][-1] == {"name": "wharf-blob-keys", "files": ["blob-keys"]}
     authority = {"name": "wharf-blob-ca", "files": ["ca.pem=blob-ca.pem"]}
     assert made["configMapGenerator"] == [authority]
-    # Only what is a signing key is handed to auth.
+    # auth gets only signing keys.
     keys = made["secretGenerator"][1]["files"]
     assert keys == [key.name for key in (overlay / "secrets").glob("*-wharf.pem")]
 
 
 def test_nothing_is_overwritten(overlay: Path) -> None:
-    """A second run changes nothing, the operator's own words included."""
+    """A second run changes no file, not even one that the operator has edited."""
     first = run(overlay)
     assert f"edit before you apply: {overlay}/secrets/auth-databases.env" in first.stdout
     (overlay / "secrets/auth-databases.env").write_text("WHARF_DATABASE_URL=mine\n")
@@ -92,10 +94,12 @@ def test_nothing_is_overwritten(overlay: Path) -> None:
 
 
 def test_rotation_keeps_the_old_key(overlay: Path) -> None:
-    """A rotation adds a key: tokens that the old one signed are taken until they end."""
+    """A rotation adds a key and keeps the old one, so that its tokens stay
+    valid until they expire.
+    """
     run(overlay)
     (old,) = (overlay / "secrets").glob("*.pem")
-    # As if it had been made earlier: names have the time in seconds.
+    # Names contain the time in seconds, so this makes the key older.
     old.rename(old.with_name("1700000000-wharf.pem"))
     assert run(overlay, "rotate").returncode == 0
     assert len(signing.load(overlay / "secrets")) == 2
@@ -105,7 +109,7 @@ def test_rotation_keeps_the_old_key(overlay: Path) -> None:
 
 @pytest.mark.parametrize("words", [[], ["/nowhere"], ["OVERLAY", "rotat"], ["OVERLAY", "x", "y"]])
 def test_wrong_words(overlay: Path, words: list[str]) -> None:
-    """A wrong word is answered with one line on how to use it, and nothing is made."""
+    """A wrong argument gets one line on the usage, and makes no file."""
     done = run(*(str(overlay) if word == "OVERLAY" else word for word in words))
     assert done.returncode == 1
     assert done.stderr.startswith("secrets.sh: ")

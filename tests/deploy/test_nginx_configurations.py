@@ -1,4 +1,4 @@
-"""Every configuration that the templates can become: nginx takes it, and gixy finds nothing new."""
+"""Every configuration that the templates can produce, checked by nginx and gixy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wharf_native.plan import template_values
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What changes the tree, not only a number in it.
+# Settings that change the structure of the configuration, and not only a number in it.
 SETTINGS: dict[str, dict[str, str]] = {
     "defaults": {},
     "hosts": {"WHARF_HOSTS": "files.example.net,*.example.org"},
@@ -93,7 +93,7 @@ ONLY_CONTAINERS: dict[str, dict[str, str]] = {
     "IPv6": {"WHARF_HOST": "::1", "WHARF_AUTH_SOCKET": "[::1]:3031"},
 }
 
-# What gixy finds and we mean; each with its reason.
+# Findings of gixy that are intended, each with its reason.
 MEANT = {
     "host_spoofing": "the live channel compares Origin with the host as the browser wrote it, its "
     "port included; which hosts are served is decided before (WHARF_HOSTS)",
@@ -112,14 +112,14 @@ MEANT = {
 
 
 def given(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The settings with the test's own folder, and a certificate there where they name one."""
+    """Return the settings with the test's folder, and create the certificate that they name."""
     if "WHARF_TLS_KEY" in environ:
         Certificate(folder)
     return {name: value.format(run=folder) for name, value in environ.items()}
 
 
 def native(environ: Mapping[str, str], folder: Path) -> Path:
-    """The native runner's configuration."""
+    """Return the native runner's configuration."""
     data, environ = folder / "data", given(environ, folder)
     settings = RunSettings({**environ, "WHARF_DATA": str(data)}, root=str(ROOT))
     places = Places(settings.data, environ)
@@ -129,7 +129,7 @@ def native(environ: Mapping[str, str], folder: Path) -> Path:
 
 
 def container(environ: Mapping[str, str], folder: Path) -> Path:
-    """The gateway image's; `prepare` has nginx test it, too."""
+    """Return the gateway image's configuration, which `prepare` has already tested with nginx."""
     run = folder / "run"
     sockets = folder / "upload"
     sockets.mkdir()
@@ -154,9 +154,9 @@ ALL = [
 
 
 def known_to_gixy(source: Path, target: Path) -> Path:
-    """A copy without possessive quantifiers, which gixy's own parser of expressions refuses.
+    """Return a copy without possessive quantifiers, which gixy cannot parse.
 
-    They change how long an expression takes and never what it finds in these.
+    They change how long an expression takes, and never what it matches in these files.
     """
     shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if "sock" in n])
     for path in target.rglob("*.conf"):
@@ -166,14 +166,15 @@ def known_to_gixy(source: Path, target: Path) -> Path:
 
 
 def gixy(configuration: Path) -> dict[str, str]:
-    """Names of checks that found something, with one of their findings."""
+    """Return the names of checks with findings, each with one of its findings."""
     done = subprocess.run(
         [Path(sys.executable).with_name("gixy"), "--format", "json", configuration],
         capture_output=True,
         text=True,
         check=False,
     )
-    # It ends with 1 when there are findings; a configuration that it cannot read is no list.
+    # gixy ends with 1 if there are findings, and writes no list if it cannot read the
+    # configuration.
     found = json.loads(done.stdout or "null")
     assert isinstance(found, list), done.stderr
     return {one["plugin"]: f"{one['severity']} {one['reason']}\n{one['config']}" for one in found}
@@ -183,7 +184,7 @@ def gixy(configuration: Path) -> dict[str, str]:
 def test_nginx_and_gixy_have_nothing_to_say(
     render: Render, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """nginx warns of nothing, and gixy of nothing but what is meant."""
+    """nginx reports no warning in any configuration, and gixy only intended findings."""
     run = render(environ, tmp_path)
     command = [*nginx_command(str(run), os.environ), "-t", "-q"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -193,13 +194,13 @@ def test_nginx_and_gixy_have_nothing_to_say(
 
 
 def test_every_exception_is_still_needed(tmp_path: Path) -> None:
-    """An exception that excuses nothing any more would excuse the next mistake."""
+    """Every exception is still needed, so none can hide a new mistake."""
     run = native(SETTINGS["hosts and content origin"] | SETTINGS["object store"], tmp_path)
     assert set(gixy(known_to_gixy(run, tmp_path / "copy"))) == set(MEANT)
 
 
 def test_gixy_sees_a_mistake(tmp_path: Path) -> None:
-    """An alias without its slash in one of the snippets is found, through all the includes."""
+    """gixy finds an alias without its slash in a snippet, through all the includes."""
     run = native({}, tmp_path)
     snippet = run / "snippets/blobs.conf"
     snippet.write_text(snippet.read_text().replace("location /_blobs/ {", "location /_blobs {"))

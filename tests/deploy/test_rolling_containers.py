@@ -1,4 +1,4 @@
-"""Containers of the services are restarted under load: requests wait, and none fails."""
+"""Restarts of the services' containers under load: requests wait, and none fails."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.servers.wharf.raw_http import until
 pytestmark = pytest.mark.timeout(1200)
 
 RESTARTS = 10
-# As docker-compose.yml has it.
+# The grace periods of docker-compose.yml.
 GRACE_SECONDS = {"auth": 35, "upload": 70}
 
 
 @pytest.fixture(scope="module")
 def rolling(engine: Engine, images: Images) -> Iterator[Quartet]:
-    """One of each, for these tests alone."""
+    """Start one container of each service for these tests only."""
     with containers.quartet(engine, images, f"wharf-rolling-{containers.TAG}") as made:
         yield made
 
 
 def client(quartet: Quartet) -> ApiClient:
-    """A client of the demo tenant."""
+    """Return a client of the demo tenant."""
     demo = quartet.credentials()["demo"]
     api = ApiClient(int(urlsplit(quartet.url).port or 0))
     answer = api.login(demo["client_id"], demo["client_secret"])
@@ -40,8 +40,9 @@ def client(quartet: Quartet) -> ApiClient:
 
 
 def test_twenty_restarts(rolling: Quartet) -> None:
-    """upload and auth are restarted ten times each, a single replica of either: no request fails,
-    and every acknowledged file is there with its bytes.
+    """Ten restarts each of upload and auth fail no request, and lose no acknowledged file.
+
+    Both have a single replica.
     """
     failed: list[str] = []
     back: dict[str, Callable[[], object]] = {
@@ -56,7 +57,7 @@ def test_twenty_restarts(rolling: Quartet) -> None:
             if done.returncode or load.faults:
                 failed.append(f"{service}: {done.stderr}")
                 return
-            # The answer is that of the new one, for which the request has waited.
+            # The request waits for the new container, which sends the response.
             back[service]()
 
     with MixedLoad(client(rolling)) as load:
@@ -74,7 +75,9 @@ def test_twenty_restarts(rolling: Quartet) -> None:
 
 
 def test_sockets_survive_the_gateway(rolling: Quartet) -> None:
-    """After a restart of the gateway the services' sockets are kept again, and requests wait."""
+    """After a restart of the gateway it keeps the services' sockets again,
+    and requests wait in them.
+    """
     engine = rolling.engine
     engine("restart", rolling.of("gateway"))
     rolling.wait_healthy()
@@ -85,7 +88,7 @@ def test_sockets_survive_the_gateway(rolling: Quartet) -> None:
 
 
 def test_pages_wait_for_the_console(rolling: Quartet) -> None:
-    """The console's container is restarted again and again, and each page comes."""
+    """Every page arrives while the console's container restarts several times."""
     stop, seen = threading.Event(), []
 
     def look() -> None:

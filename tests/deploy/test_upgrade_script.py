@@ -1,4 +1,4 @@
-"""deploy/compose/upgrade.sh: what is replaced, and in which order."""
+"""deploy/compose/upgrade.sh: which services it replaces, and in which order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "deploy/compose/upgrade.sh"
-# In place of an engine with Compose 2: it has healthy containers of HERE, and notes what starts.
+# In place of an engine with Compose 2: it has healthy containers of HERE, and records what starts.
 DOCKER = """#!/bin/sh
 for last; do :; done
 case "$*" in
@@ -42,8 +42,9 @@ TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balanc
     ids=["0.1.0", "single", "s3", "0.1.0-scale"],
 )
 def test_order(tmp_path: Path, here: str, started: str) -> None:
-    """Each gateway comes after what is beside it, and auth after all of them; an older stack gets
-    what is new, of its own profile alone.
+    """The script replaces each gateway after its upload services, and auth after all gateways.
+
+    An older stack also gets the new services of its own profile.
     """
     (tmp_path / "deploy/compose").mkdir(parents=True)
     shutil.copy(SCRIPT, tmp_path / "deploy/compose")

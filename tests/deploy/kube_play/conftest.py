@@ -1,4 +1,4 @@
-"""An engine of podman's with Wharf's images, for all tests that play manifests."""
+"""A podman engine with Wharf's images, for all tests that run manifests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.servers.needs import lacking
 
 @pytest.fixture(scope="package")
 def podman(engine: Engine, images: Images) -> Iterator[Podman]:
-    """An engine with Wharf's images in storage of its own."""
+    """Yield an engine with Wharf's images in separate storage."""
     if shutil.which("podman") is None:
         lacking("there is no podman; Debian: apt-get install podman catatonit runc")
     if os.geteuid():
         lacking("Secrets are laid out as root's, and their files need root")
-    # What overlays are made of is no tmpfs.
+    # Overlay mounts need a folder that is not on tmpfs.
     scratch = Path(tempfile.mkdtemp(prefix="wharf-podman-", dir="/var/tmp"))
     made = Podman(scratch)
     try:

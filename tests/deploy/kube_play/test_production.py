@@ -1,6 +1,6 @@
 """The overlay production, run by `podman kube play` without PostgreSQL and Redis.
 
-tests/deploy/podman.py says what podman does not do of a manifest.
+tests/deploy/podman.py lists the features of manifests that podman lacks.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from tests.deploy.podman import Playable, Podman
 
 @pytest.fixture
 def emptied(podman: Podman) -> Iterator[Podman]:
-    """podman without pods and volumes, before and afterwards."""
+    """Yield podman without pods and volumes, and remove those of the test afterwards."""
     podman.remove_all()
     yield podman
     podman.remove_all()
 
 
 def test_production_without_its_databases(emptied: Podman) -> None:
-    """The pods of production live while PostgreSQL and Redis cannot be reached, and say so.
+    """Production's pods run without PostgreSQL and Redis, and report both as down.
 
-    No probe would restart one or take it out of its Service, none would join a rollout, and whoever
-    asks is told to come again.
+    No probe would restart a pod or make it unready, no new pod would join a rollout, and clients
+    get a 503 with Retry-After.
     """
     playable = Playable(cluster("production"))
     for name, files in playable.secrets.items():

@@ -1,6 +1,6 @@
 """The overlay single-node, run by a real engine: `podman kube play`.
 
-tests/deploy/podman.py says what podman does not do of a manifest.
+tests/deploy/podman.py lists the features of manifests that podman lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.deploy.played import (
 )
 from tests.deploy.podman import Podman, pod_of
 
-# Above what nginx hands over in memory: this one is spooled and linked.
+# More than nginx passes on in memory, so nginx spools this body, and upload links it.
 LARGE_BYTES = 5_000_000
 
 
@@ -45,7 +45,7 @@ def played(podman: Podman) -> Iterator[Played]:
 
 @pytest.fixture(scope="module")
 def client(played: Played) -> Iterator[httpx.Client]:
-    """A client of a tenant that the administrator has made."""
+    """Yield a client of a tenant that the administrator has made."""
     admin = played.administrator()
     made = httpx.post(f"{played.url}/auth/v1/tenants", json={"tenant": "pods"}, headers=admin)
     assert made.status_code == 201, made.text
@@ -66,7 +66,7 @@ def digest(body: bytes) -> str:
 
 @pytest.mark.parametrize("size", [100, LARGE_BYTES])
 def test_round_trip(played: Played, client: httpx.Client, size: int) -> None:
-    """A file goes up through nginx's memory, or its spool, and comes back the same."""
+    """A file that is uploaded through nginx's memory or its spool can be downloaded unchanged."""
     body = os.urandom(size // 2) * 2
     address = f"{played.url}/v1/files/default/size-{size}.bin"
     fields = {"Content-Digest": digest(body)}
@@ -76,7 +76,7 @@ def test_round_trip(played: Played, client: httpx.Client, size: int) -> None:
 
 
 def test_events_and_pictures(played: Played, client: httpx.Client) -> None:
-    """Who listens hears of a new picture, which comes small."""
+    """A listener receives the event of a new picture, and can get the small picture."""
     fields = {"Authorization": client.headers["Authorization"]}
     with hearing.heard(played.url, fields) as heard:
         address = f"{played.url}/v1/files/default/seen.jpg"
@@ -86,13 +86,13 @@ def test_events_and_pictures(played: Played, client: httpx.Client) -> None:
 
 
 def test_without_a_token(played: Played) -> None:
-    """Who has no token is refused by the pods as anywhere."""
+    """A request without a token gets a 401."""
     assert httpx.get(f"{played.url}/v1/files/default/x").status_code == 401
 
 
 @pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_what_the_kernel_says(played: Played, container: str) -> None:
-    """The first process has no capability and can gain none, is filtered, and is not root."""
+    """The first process is not root, has no capability, can get none, and has a seccomp filter."""
     text = played.podman.execute(container, "cat", "/proc/1/status")
     status = dict(line.split(":", 1) for line in text.splitlines())
     assert status["Uid"].split() == ["10001"] * 4
@@ -105,7 +105,7 @@ def test_what_the_kernel_says(played: Played, container: str) -> None:
 
 @pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_the_root_is_read_only(played: Played, container: str) -> None:
-    """Nothing can be written beside the volumes."""
+    """No process can write outside of the volumes."""
     done = played.podman.call("exec", container, "touch", "/opt/x", check=False)
     assert done.returncode != 0
     assert "Read-only file system" in done.stderr
@@ -113,7 +113,7 @@ def test_the_root_is_read_only(played: Played, container: str) -> None:
 
 
 def test_link_crosses_no_mount(played: Played) -> None:
-    """From the spool a file can be linked to the tenants', and across two mounts it cannot."""
+    """A file can be linked from the spool to the tenants' folder, and not to another mount."""
     script = """
 import errno, os
 open("/data/spool/native/probe", "w").close()
@@ -130,7 +130,7 @@ os.unlink("/data/spool/native/probe")
 
 
 def test_the_gateway_sees_no_database(played: Played) -> None:
-    """upload.db lies where the gateway does not look, and no key of auth's is in its pod."""
+    """The gateway cannot read upload's database, and no key of auth is in its pod."""
     assert "upload.db" in played.podman.execute(UPLOAD, "ls", "/data/upload")
     assert played.podman.execute(GATEWAY, "ls", "/data/upload") == ""
     for container in (CONSOLE, UPLOAD, GATEWAY):
@@ -140,7 +140,9 @@ def test_the_gateway_sees_no_database(played: Played) -> None:
 
 
 def test_commands_of_the_page(played: Played, client: httpx.Client) -> None:
-    """What docs/kubernetes.md lets an operator call in a pod works there, on its read-only root."""
+    """The commands of docs/kubernetes.md for operators work in the pods,
+    with their read-only root.
+    """
     assert client.put(f"{played.url}/v1/files/default/saved.txt", content=b"x").status_code == 201
     execute = played.podman.execute
     assert "faults: 0" in execute(UPLOAD, "wharf-upload", "check")
@@ -158,7 +160,7 @@ def test_commands_of_the_page(played: Played, client: httpx.Client) -> None:
 
 
 def test_probes(played: Played) -> None:
-    """What the probes of the manifests ask is answered with 200 by the pods' own addresses."""
+    """All probes of the manifests get a 200 at the addresses of the pods."""
     found = cluster(OVERLAY)
     asked = 0
     pods = (("auth", played.auth), ("console", played.console), ("upload", played.upload))
@@ -184,7 +186,7 @@ def test_probes(played: Played) -> None:
     ],
 )
 def test_metrics(played: Played, port: int, path: str, name: str) -> None:
-    """Where the ServiceMonitors send Prometheus there are metrics."""
+    """The addresses that the ServiceMonitors name serve metrics."""
     until(
         lambda: name in httpx.get(f"http://{played.upload}:{port}{path}").text,
         lambda: httpx.get(f"http://{played.upload}:{port}{path}").text[:2000],
@@ -192,19 +194,21 @@ def test_metrics(played: Played, port: int, path: str, name: str) -> None:
 
 
 def test_metrics_of_services(played: Played) -> None:
-    """auth and the console have metrics on their internal ports."""
+    """auth and the console serve metrics on their internal ports."""
     for url in (f"http://{played.auth}:8082/metrics", f"http://{played.console}:8085/metrics"):
         assert "wharf_http_requests_total" in httpx.get(url).text
 
 
 def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
-    """The gateway has pages from the pod of the console, which asks the API at the gateway's door;
-    both by ports, and the door takes the browser's address from the console's first line.
+    """A login at the console works across pods, and the API sees the browser's address.
+
+    The gateway reaches the console by a port, and the console the gateway's door by another one.
     """
     words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
     made = played.podman.execute(AUTH, "wharf-auth", *words)
     password = made.partition("password: ")[2].strip()
-    # As through `kubectl port-forward`: without TLS a cookie is kept on this machine alone.
+    # The host of `kubectl port-forward`: without TLS a browser keeps the cookie only for this
+    # machine.
     local = {"Host": "localhost:8080"}
     with httpx.Client(
         base_url=played.url, headers=local, timeout=60, follow_redirects=True
@@ -229,13 +233,13 @@ def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
 
 
 def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
-    """TERM ends the pod of upload by itself and in time; the next pod has all files."""
+    """TERM ends the upload pod within its grace period, and the next pod has all files."""
     body = os.urandom(LARGE_BYTES)
     kept = "/v1/files/default/kept.bin"
     assert client.put(f"{played.url}{kept}", content=body).status_code == 201
     pod = pod_of("wharf-upload")
     grace = cluster(OVERLAY).pod("upload").spec["terminationGracePeriodSeconds"]
-    # podman knows no preStop. This is upload's, while the gateway lives and when it has ended.
+    # podman does not support preStop. This runs upload's hook while the gateway runs, and after it.
     upload = cluster(OVERLAY).pod("upload").container("upload")
     hook = upload["lifecycle"]["preStop"]["exec"]["command"]
     early = played.podman.call("exec", UPLOAD, *hook[:-1], "1", check=False)
