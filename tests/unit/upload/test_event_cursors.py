@@ -1,4 +1,4 @@
-"""Cursors of events: whose they are, and how long numbers of before are read."""
+"""Tests of event cursors, and of how long numbers from before the update are accepted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NUMBERS = st.integers(0, LAST)
 
 
 def cursors(seconds: float | None, kept_seconds: int = KEPT_SECONDS) -> EventCursors:
-    """Cursors so long after the update; `None`: of an installation that never had numbers."""
+    """Return cursors of an installation that was updated `seconds` ago; None: never had numbers."""
     if seconds is None:
         return EventCursors(None, kept_seconds)
     return EventCursors(5000, kept_seconds, lambda: 5000 + int(seconds * 1000))
 
 
 def refusal(cursor: Cursor, seconds: float | None = None) -> Problem:
-    """The problem of a cursor that cannot be read."""
+    """Return the problem with which the cursor is refused."""
     with pytest.raises(ProblemError) as caught:
         cursors(seconds).read("demo", cursor, "after")
     assert caught.value.detail is not None
@@ -35,14 +35,14 @@ def refusal(cursor: Cursor, seconds: float | None = None) -> Problem:
 
 @given(NUMBERS, st.sampled_from([None, 0, 2 * DAY, 100 * DAY]))
 def test_what_was_written_is_read(number: int, seconds: float | None) -> None:
-    """Every number comes back out of what stands for it, whenever the update was."""
+    """Each number is read back from its cursor, whenever the update was."""
     same = cursors(seconds)
     assert same.read("demo", same.write("demo", number), "after") == number
 
 
 @given(NUMBERS)
 def test_a_cursor_is_no_number(number: int) -> None:
-    """A cursor has 16 characters of base64 that begin with a letter: never only digits."""
+    """A cursor has 16 base64 characters, of which the first is a letter, so it is no number."""
     cursor = cursor_of("demo", number)
     assert len(cursor) == 16
     assert cursor[0].isalpha()
@@ -50,7 +50,7 @@ def test_a_cursor_is_no_number(number: int) -> None:
 
 @given(NUMBERS, st.text(min_size=1).filter(lambda name: name != "demo"))
 def test_another_tenants_cursor_is_refused(number: int, tenant: str) -> None:
-    """A cursor goes on only in the events that it came from."""
+    """A cursor of another tenant is refused."""
     assert refusal(cursor_of(tenant, number)) is MALFORMED
 
 
@@ -61,7 +61,7 @@ def test_another_tenants_cursor_is_refused(number: int, tenant: str) -> None:
 @example("٣")
 @example("9223372036854775808")
 def test_nonsense_is_refused(text: str) -> None:
-    """Texts that no page gave are refused, and no database is asked."""
+    """A text that no page contained is refused, before any query of the database."""
     if text.isascii() and text.isdigit() and int(text) == 0:
         return
     assert refusal(text) is MALFORMED
@@ -69,19 +69,19 @@ def test_nonsense_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("number", [-1, LAST + 1])
 def test_numbers_out_of_range_are_refused(number: int) -> None:
-    """No database is asked for a number that it cannot have."""
+    """A number out of range is refused, before any query of the database."""
     assert refusal(number, 0) is MALFORMED
     assert refusal(str(number), 0) is MALFORMED
 
 
 @pytest.mark.parametrize("number", [LAST + 1, (1 << 64) - 1])
 def test_a_made_up_cursor_is_no_number_that_a_database_refuses(number: int) -> None:
-    """Anybody can compute a cursor's check: a number of 64 bits is refused before it is asked."""
+    """A forged cursor with a number of 64 bits is refused, before any query of the database."""
     assert refusal(cursor_of("demo", number)) is MALFORMED
 
 
 def test_characters_that_base64_would_skip_are_refused() -> None:
-    """A number has one cursor: ids that name the same event are equal."""
+    """A cursor with other characters is refused, so each number has exactly one cursor."""
     cursor = cursor_of("demo", 7)
     assert refusal(cursor[:4] + "!" + cursor[5:]) is MALFORMED
     assert refusal(urlsafe_b64encode(b"seven").decode()) is MALFORMED
@@ -89,7 +89,7 @@ def test_characters_that_base64_would_skip_are_refused() -> None:
 
 @pytest.mark.parametrize("cursor", [41, "41"])
 def test_numbers_of_before_are_read_while_their_events_may_be_there(cursor: Cursor) -> None:
-    """A number of a release before holds until `WHARF_EVENT_SECONDS` after the update, then not."""
+    """A number is accepted until `WHARF_EVENT_SECONDS` after the update, and not later."""
     assert cursors(KEPT_SECONDS - 1).read("demo", cursor, "after") == 41
     assert refusal(cursor, KEPT_SECONDS) is EVENT_CURSOR_EXPIRED
     assert refusal(cursor) is MALFORMED
@@ -97,13 +97,13 @@ def test_numbers_of_before_are_read_while_their_events_may_be_there(cursor: Curs
 
 @pytest.mark.parametrize("seconds", [None, 0, 1000 * DAY])
 def test_zero_is_the_beginning_for_ever(seconds: float | None) -> None:
-    """0 is read as a number and as a text, also where no other number is."""
+    """0 means the beginning, as a number and as a text, at any time."""
     assert cursors(seconds).read("demo", 0, "after") == 0
     assert cursors(seconds).read("demo", "0", "after") == 0
 
 
 def test_numbers_are_given_on_the_first_day_only() -> None:
-    """A release before beside this one reads what it gives; a number that is given is read on."""
+    """Pages give numbers on the first day after the update, which the earlier release reads."""
     assert cursors(DAY - 1).write("demo", 41) == 41
     assert cursors(DAY).write("demo", 41) == cursor_of("demo", 41)
     assert cursors(1799, 3600).write("demo", 41) == 41

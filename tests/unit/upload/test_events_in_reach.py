@@ -1,4 +1,4 @@
-"""Events within a caller's grants: what of each is told, and how a list of them goes on."""
+"""Tests of events within a caller's grants: what each one shows, and how lists continue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GRANTS = st.lists(
 
 
 def reads(grants: list[CompactGrant], place: tuple[str, str]) -> bool:
-    """The model: some grant of the bucket lets the key be read."""
+    """Return whether some grant of the bucket allows the key to be read (the model)."""
     bucket, key = place
     return any(
         grant.bucket in (bucket, "*") and key.startswith(grant.prefix) and "r" in grant.letters
@@ -47,7 +47,7 @@ def reads(grants: list[CompactGrant], place: tuple[str, str]) -> bool:
 def test_nothing_is_told_of_a_key_that_may_not_be_read(
     grants: list[CompactGrant], at: tuple[str, str], origin: tuple[str, str] | None
 ) -> None:
-    """A form names no key out of reach; an event is told when a key of it may be read."""
+    """An event is shown only if one of its keys may be read, and names no other key."""
     file = new_file(at[1], bucket=at[0])
     moved_from = None if origin is None else FileAddress(*origin)
     kind = "file.created" if origin is None else "file.moved"
@@ -65,7 +65,7 @@ def test_nothing_is_told_of_a_key_that_may_not_be_read(
 
 
 def test_what_left_has_no_new_name() -> None:
-    """Who reads the old address of a move alone hears neither the new name nor the new expiry."""
+    """A caller that may read only a move's old address learns neither new name nor new expiry."""
     file = msgspec.structs.replace(
         new_file("secret/plan.pdf"), filename="plan.pdf", expires_at=1 << 40
     )
@@ -80,8 +80,8 @@ def test_what_left_has_no_new_name() -> None:
 
 
 def test_what_left_is_as_it_was() -> None:
-    """A file that moved under its own name is told with the name and the metadata that it had; who
-    reads both addresses hears of the move.
+    """A move that keeps the file's name shows the old name and metadata to a caller of the old
+    address, and the move to a caller of both.
     """
     file = msgspec.structs.replace(
         new_file("secret/b/plan.pdf"), filename="Plan of May.pdf", metadata={"by": "me"}
@@ -99,8 +99,8 @@ def test_what_left_is_as_it_was() -> None:
 
 
 def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
-    """Who reads the old key hears that the file is gone, without what it became; who reads the new
-    one does not hear the old one.
+    """A caller of the old key sees a deletion, and a caller of the new key does not see the old
+    one.
     """
     kept = new_file("a/old.txt")
     upload.records.write(Write(files=(kept,)))
@@ -119,7 +119,7 @@ def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
 
 
 def test_events_without_a_file() -> None:
-    """Warnings, and kinds that are not known yet, are told to who reaches everything alone."""
+    """Warnings and unknown kinds of events are shown only to a caller that reaches all keys."""
     for kind in ("quota.warning", "file.news"):
         event = Event(seq=1, kind=kind, at=1)
         assert told(EVERYTHING, event) is event
@@ -135,7 +135,7 @@ _SCOPES = "files:read events:read"
 
 @pytest.fixture
 def busy(upload: UploadService) -> UploadService:
-    """A tenant in whose folders much happens."""
+    """Return a tenant with many events in several folders."""
     upload.records.put_limits(upload.tenant, Limits(max_bytes=100))
     for number in range(12):
         for folder in "amz":
@@ -168,7 +168,7 @@ def _asked(upload: UploadService, query: str) -> dict[str, Any]:
 
 
 def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[str, str, str]]:
-    """All pages of both orders, which have to be the same."""
+    """Return all events in pages, and check that both orders give the same ones."""
     oldest: list[dict[str, Any]] = []
     after, before = "0", ""
     while True:
@@ -194,7 +194,7 @@ def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[str, str, s
 def test_pages(
     busy: UploadService, monkeypatch: pytest.MonkeyPatch, kind: str | None, limit: int
 ) -> None:
-    """Pages have each event that may be read once, in both orders, of the kind that is told."""
+    """Pages have each readable event of the wanted kind once, in both orders."""
     monkeypatch.setattr("wharf_upload.routes.events._LOOKED_AT", 7)
     reach = reach_of([CompactGrant(*grant) for grant in _OWN])
     heard = [told(reach, event) for event in busy.records.events(busy.tenant, 0, 1000)]
@@ -209,7 +209,7 @@ def test_pages(
 
 
 def test_a_page_has_a_bound_in_bytes(busy: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events of files with much metadata come in more pages, each event once in both orders."""
+    """Events with much metadata are split into more pages, and each one appears once."""
     expected = _all(busy, "", 100)
     monkeypatch.setattr("wharf_upload.routes.events.PAGE_BYTES", 1)
     assert len(_asked(busy, "limit=100")["events"]) == 1
@@ -217,7 +217,7 @@ def test_a_page_has_a_bound_in_bytes(busy: UploadService, monkeypatch: pytest.Mo
 
 
 def test_few_rows_are_looked_at(busy: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page looks at a bounded number of rows, however few of them may be read."""
+    """A page reads a bounded number of rows, even if few of them may be read."""
     asked: list[int] = []
     events = SqlEvents.events
 
@@ -246,7 +246,7 @@ def _listed(upload: UploadService, path: str, own: list[list[str]]) -> tuple[int
 
 
 def test_listing_by_http(busy: UploadService) -> None:
-    """A listing shows what may be listed; a bucket that no grant names is not there."""
+    """A listing has the keys that may be listed; a bucket without a grant does not exist."""
     status, found = _listed(busy, "/v1/files/default?delimiter=/", _OWN)
     assert (status, found["prefixes"], found["files"]) == (200, ["a/"], [])
     status, found = _listed(busy, "/v1/files/default?prefix=z/", _OWN)

@@ -1,4 +1,4 @@
-"""How the live channel's process ends."""
+"""Test of how the live channel's process ends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from wharf_upload.processes import live
 
 
 class Hub:
-    """One that somebody listens to until he is sent away at once."""
+    """A hub whose listener stays until it is disconnected immediately."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
         self.was_asked = asyncio.Event()
 
     async def drain(self, seconds: float) -> None:
-        """Wait as long as it may."""
+        """Wait as long as allowed."""
         self.asked.append(seconds)
         self.was_asked.set()
         if seconds:
@@ -25,7 +25,7 @@ class Hub:
 
 
 def test_who_is_left_is_sent_away_at_once_when_that_is_wanted() -> None:
-    """The end of all of Wharf waits for nobody who would be sent away one after the other."""
+    """On shutdown of all services the drain of listeners is cut short."""
     hub, hurried = Hub(), asyncio.Event()
 
     async def end() -> None:

@@ -1,4 +1,4 @@
-"""Signals: what receivers are told, and what they cannot break."""
+"""Tests of signals: what receivers are called with, and that they can break nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = (signals.accepted, signals.rejected, signals.changed, signals.deleted, sig
 
 @pytest.fixture
 def told() -> Iterator[Told]:
-    """What was told: signal, sender and arguments, in order."""
+    """Return the calls of receivers, in order: signal, sender and arguments."""
     heard: Told = []
 
     def receiver(signal: NamedSignal) -> Any:
@@ -38,7 +38,7 @@ def told() -> Iterator[Told]:
 
 
 def test_the_life_of_a_file(upload: UploadService, told: Told) -> None:
-    """Storing, replacing and deleting a file are told once each, with its tenant and the file."""
+    """Storing, replacing and deleting a file each send one signal, with tenant and file."""
     upload.put("a", b"1")
     upload.put("a", b"22", spooled=True)
     upload.request("DELETE", "/v1/files/default/a")
@@ -48,7 +48,7 @@ def test_the_life_of_a_file(upload: UploadService, told: Told) -> None:
 
 
 def test_moves_and_renames_are_told(upload: UploadService, told: Told) -> None:
-    """A file that gets another address is told with its new one, and keeps its id."""
+    """A move sends a signal with the file's new address and unchanged id."""
     upload.put("a", b"1")
     places = {"from": {"bucket": "default", "key": "a"}, "to": {"bucket": "default", "key": "b"}}
     sent = {"Content-Type": "application/json"}
@@ -60,7 +60,7 @@ def test_moves_and_renames_are_told(upload: UploadService, told: Told) -> None:
 
 
 def test_each_file_of_a_form_is_told(upload: UploadService, told: Told) -> None:
-    """A form of two files is two acceptances."""
+    """A form of two files sends two signals."""
     upload.post_form(form_body([("a", b"1"), ("b", b"2")]))
     assert [(name, arguments["file"].key) for name, _, arguments in told] == [
         ("accepted", "a"),
@@ -69,7 +69,7 @@ def test_each_file_of_a_form_is_told(upload: UploadService, told: Told) -> None:
 
 
 def test_a_repetition_is_not_told(upload: UploadService, told: Told) -> None:
-    """A replayed request stores nothing, and tells nothing."""
+    """A replayed request sends no signal."""
     for _ in range(2):
         upload.put("a", b"1", {"Idempotency-Key": "one"})
     assert len(told) == 1
@@ -77,7 +77,7 @@ def test_a_repetition_is_not_told(upload: UploadService, told: Told) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_refused_upload(upload: UploadService, told: Told, *, spooled: bool) -> None:
-    """A refusal is told once, with the problem's slug, its status and the address."""
+    """A refused upload sends one signal with the problem's slug, the status and the path."""
     upload.put("a", b"1", {"Content-Encoding": "gzip"}, spooled=spooled)
     told_of = {
         "slug": "content-encoding",
@@ -89,7 +89,7 @@ def test_a_refused_upload(upload: UploadService, told: Told, *, spooled: bool) -
 
 
 def test_an_unknown_sender_is_empty(upload: UploadService, told: Told) -> None:
-    """An upload without a good token is told of nobody."""
+    """The signal of an upload without a valid token has an empty sender."""
     upload.put("a", b"1", {"Authorization": "Bearer bad"})
     assert [(name, sender, arguments["slug"]) for name, sender, arguments in told] == [
         ("rejected", "", "token-malformed")
@@ -97,13 +97,13 @@ def test_an_unknown_sender_is_empty(upload: UploadService, told: Told) -> None:
 
 
 def test_refused_downloads_are_not_told(upload: UploadService, told: Told) -> None:
-    """A GET that finds nothing is no rejected upload."""
+    """A refused download sends no signal."""
     upload.request("GET", "/v1/files/default/absent")
     assert told == []
 
 
 def test_expiry_is_told_when_it_is_swept(upload: UploadService, told: Told) -> None:
-    """A file whose time is over is told when the sweeper removes it."""
+    """An expired file sends a signal when the sweeper removes it."""
     file = new_file("old", expires_at=now_milliseconds() - 1)
     upload.records.write(Write(files=(file,)))
     told.clear()
@@ -114,7 +114,7 @@ def test_expiry_is_told_when_it_is_swept(upload: UploadService, told: Told) -> N
 def test_a_failing_receiver_harms_nobody(
     upload: UploadService, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a receiver raises is logged; the upload is stored and the others are told."""
+    """An error of a receiver is logged, the upload is stored, and other receivers are called."""
 
     def failing(_: str, **__: Any) -> None:
         raise ZeroDivisionError("receiver")
@@ -129,7 +129,7 @@ def test_a_failing_receiver_harms_nobody(
 
 
 def test_receivers_of_one_tenant(upload: UploadService) -> None:
-    """A receiver that is connected to a tenant hears of no other."""
+    """A receiver that is connected to a tenant gets only that tenant's signals."""
     heard: list[str] = []
 
     def receiver(sender: str, **_: Any) -> None:
@@ -143,7 +143,7 @@ def test_receivers_of_one_tenant(upload: UploadService) -> None:
 
 
 def test_the_file_is_there_when_it_is_told(upload: UploadService) -> None:
-    """A receiver reads what it is told of: the signal comes after the commit."""
+    """A signal is sent after the commit, so that a receiver can read the file."""
     found: list[object] = []
 
     def receiver(sender: str, *, file: Any, **_: Any) -> None:
@@ -156,7 +156,7 @@ def test_the_file_is_there_when_it_is_told(upload: UploadService) -> None:
 
 
 def test_modules_of_receivers_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A named module is imported; one that is missing is named to the operator."""
+    """A named module of receivers is imported, and the error about a missing one names it."""
     (tmp_path / "wharf_test_receivers.py").write_text("LOADED = True\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     signals.load(("wharf_test_receivers",))

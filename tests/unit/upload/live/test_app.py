@@ -1,4 +1,4 @@
-"""How the parts of the channel are put together."""
+"""Tests of how the parts of the live channel work together."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ MANY = 32
 
 
 class Judge:
-    """Takes every token."""
+    """A judge that accepts every token."""
 
     def accept(self, token: str) -> str:
-        """Return it."""
+        """Return the token."""
         return token
 
 
 class Records:
-    """A table of events without any; whether an origin is listed takes until `answers`."""
+    """A table without events, whose check of an origin blocks until `answers` is set."""
 
     def __init__(self) -> None:
         self.answers = threading.Event()
 
     def events(self, *_: object) -> list[Event]:
-        """Return none."""
+        """Return no events."""
         return []
 
     def event_numbers_changed_at(self) -> int | None:
-        """Nobody has a number."""
+        """Return None: no event has a number from before the update."""
         return None
 
     events_before = events
 
     def lists_origin(self, *_: object) -> bool:
-        """Wait, and say no."""
+        """Block until `answers` is set, then return False."""
         return not self.answers.wait()
 
 
 def live_of(records: object) -> Live:
-    """Return a channel on these records."""
+    """Return a channel that uses these records."""
     settings: Any = SimpleNamespace(
         live_connections_per_subject=1,
         live_connections_per_tenant=1,
@@ -64,7 +64,7 @@ def live_of(records: object) -> Live:
 
 
 def test_readiness_keeps_no_token_waiting() -> None:
-    """However many ask for readiness while the database hangs, tokens are judged."""
+    """Many requests for readiness do not delay the check of a token while the database hangs."""
     answers = threading.Event()
 
     async def ask() -> None:
@@ -84,7 +84,7 @@ def test_readiness_keeps_no_token_waiting() -> None:
 
 
 def page_of(origin: str) -> Scope:
-    """Return a request for the stream by a page of this origin."""
+    """Return the request that a page of this origin sends for the stream."""
     headers = [(b"origin", origin.encode()), (b"host", b"files.example")]
     return {
         "type": "http",
@@ -96,14 +96,14 @@ def page_of(origin: str) -> Scope:
 
 
 def test_strange_pages_keep_no_feed_waiting() -> None:
-    """However many pages of other origins ask, without a token, events are read."""
+    """Many pages of other origins without a token do not delay the reading of events."""
     records = Records()
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     async def send(_: Message) -> None:
-        """Nobody reads."""
+        """Discard the message."""
 
     async def ask() -> None:
         live = live_of(records)

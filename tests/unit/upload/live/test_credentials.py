@@ -1,4 +1,4 @@
-"""Tokens at the beginning of a connection, in the middle, and at their end."""
+"""Tests of tokens when a connection begins, while it is open, and when the token expires."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wharf_upload.live.credentials import AUDIENCES, TokenJudge
 
 
 class Revoked:
-    """Knows tokens that are revoked."""
+    """A list of revoked tokens, of scopes that were withdrawn, and of the current reach."""
 
     def __init__(self) -> None:
         self.tokens: set[str] = set()
@@ -39,7 +39,7 @@ class Revoked:
 
 
 class Judged:
-    """A judge with a clock and revocations of the test."""
+    """A judge whose clock and revocations the test sets."""
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer, self.revoked, self.now = issuer, Revoked(), time.time()
@@ -47,7 +47,7 @@ class Judged:
         self.judge = TokenJudge(verifier, self.revoked, lambda: self.now)
 
     def problem(self, token: str) -> Problem | None:
-        """Why a token is refused."""
+        """Return the problem with which the judge refuses the token, or None."""
         try:
             self.judge.accept(token)
         except ProblemError as error:
@@ -55,7 +55,7 @@ class Judged:
         return None
 
     def refusal(self, principal: Principal) -> Problem | None:
-        """Why a connection has to end."""
+        """Return the problem with which the judge ends the connection, or None."""
         try:
             self.judge.recheck(principal)
         except ProblemError as error:
@@ -84,13 +84,13 @@ def judged(issuer: Issuer) -> Judged:
 def test_audiences_and_scopes(
     judged: Judged, claims: dict[str, object], problem: Problem | None
 ) -> None:
-    """Tokens of the API and of the channel are taken, no others."""
+    """The judge accepts tokens for the API or the live channel, and refuses all others."""
     token = judged.issuer.token(**claims)  # type: ignore[arg-type]
     assert judged.problem(token) is problem
 
 
 def test_the_end_of_a_token(judged: Judged) -> None:
-    """To the second, at the beginning and in the middle; the API's leeway is not for hours."""
+    """A connection ends in the second in which its token expires, without the API's leeway."""
     token = judged.issuer.token(exp=int(judged.now) + 30)
     principal = judged.judge.accept(token)
     assert judged.refusal(principal) is None
@@ -100,7 +100,7 @@ def test_the_end_of_a_token(judged: Judged) -> None:
 
 
 def test_revoked_in_the_middle(judged: Judged) -> None:
-    """What the feed says counts at once, for connections and for new ones."""
+    """A revoked token ends its connection immediately and cannot open another one."""
     token = judged.issuer.token(jti="bad")
     principal = judged.judge.accept(token)
     judged.revoked.tokens.add("bad")
@@ -109,7 +109,7 @@ def test_revoked_in_the_middle(judged: Judged) -> None:
 
 
 def test_changed_in_the_middle(judged: Judged) -> None:
-    """Grants that changed count for a connection; without a scope to listen with it ends."""
+    """A connection gets changed grants, and ends when its token loses each scope to listen."""
     token = judged.issuer.token(scope="files:read files:delete")
     principal = judged.judge.accept(token)
     assert principal.reach is EVERYTHING
@@ -120,7 +120,7 @@ def test_changed_in_the_middle(judged: Judged) -> None:
 
 
 def test_renewal(judged: Judged) -> None:
-    """A newer token of the same tenant and subject replaces one; anybody else's is forbidden."""
+    """A connection accepts a newer token of its own tenant and subject only."""
     principal = judged.judge.accept(judged.issuer.token())
     newer = judged.judge.renew(principal, judged.issuer.token(scope="files:read", aud="live"))
     assert newer.scopes == {"files:read"}

@@ -1,6 +1,4 @@
-"""Each event once and in order for each listener, whatever the reader, the writer and the database
-do.
-"""
+"""Tests that each listener gets each event once and in order, with slow readers and outages."""
 
 from __future__ import annotations
 
@@ -25,18 +23,18 @@ KEPT = 20
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits that are for real databases and clients take no time here."""
+    """Set the feed's pauses to zero, because nothing in these tests is slow."""
     monkeypatch.setattr("wharf_upload.live.feed._AGAIN_SECONDS", 0)
     monkeypatch.setattr("wharf_upload.live.feed._PATIENCE_SECONDS", 0.1)
 
 
 def event(seq: int) -> Event:
-    """An event of a file."""
+    """Return an event of a file."""
     return Event(seq=seq, kind="file.created", at=1, file=new_file("a"))
 
 
 class Table:
-    """The events of a tenant; `is_away`: it does not answer."""
+    """The events of a tenant; reading them fails while `is_away` is set."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -50,7 +48,7 @@ class Table:
 
 
 class Reader:
-    """A listener that reads when it may; it hears events whose numbers it likes."""
+    """A listener that reads while `reads` is set, and receives the events that `likes` selects."""
 
     def __init__(self, position: int = 0, likes: Callable[[int], bool] = lambda _: True) -> None:
         self.position, self._likes = position, likes
@@ -78,12 +76,12 @@ class Reader:
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test in a loop of its own; whatever it leaves behind is cancelled."""
+    """Run a test in a new event loop, and cancel the tasks that are left."""
     asyncio.run(asyncio.wait_for(test, 30))
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Give others their turn until something holds."""
+    """Yield to the other tasks until `holds()` is true."""
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 -- what it waits for is any state of several parts
             await asyncio.sleep(0)
@@ -93,7 +91,7 @@ _Reader = TypeVar("_Reader", bound=Reader)
 
 
 class Scene:
-    """A table, a feed on it that looks when it is told, and who listens."""
+    """A table, a feed that reads the table when it is woken, and the feed's listeners."""
 
     def __init__(self, position: int = 0) -> None:
         self.table = Table()
@@ -101,13 +99,13 @@ class Scene:
         self.following = asyncio.create_task(self.feed.follow())
 
     def happen(self, count: int = 1) -> None:
-        """Let events happen; their numbers have gaps, as those of the clock have."""
+        """Add events, whose numbers have gaps as numbers from a clock have."""
         for _ in range(count):
             self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
         self.feed.wake()
 
     def join(self, reader: _Reader) -> _Reader:
-        """Let somebody listen."""
+        """Add a listener to the feed."""
         reader.feed = self.feed
         self.feed.listeners.add(reader)
         reader.wake()
@@ -122,7 +120,7 @@ class Scene:
 )
 @settings(max_examples=60)
 def test_once_and_in_order(steps: list[tuple[str, int]], start: int) -> None:
-    """Who reads hears all after its position, whatever burst comes, and whenever it begins."""
+    """A reader receives each event after its position, in order, whenever it joins."""
 
     async def scene() -> None:
         given = Scene()
@@ -146,7 +144,7 @@ def test_once_and_in_order(steps: list[tuple[str, int]], start: int) -> None:
 
 
 def test_a_slow_reader_is_told_where_to_read() -> None:
-    """No more than the bound is kept for it; from its position on it has to read by itself."""
+    """A reader for which too many events wait gets a resync with the position to read from."""
 
     async def scene() -> None:
         given = Scene()
@@ -170,7 +168,7 @@ def test_a_slow_reader_is_told_where_to_read() -> None:
 
 
 def test_nothing_is_kept_that_all_have_had() -> None:
-    """A feed at rest holds no event."""
+    """The feed drops events that all listeners have received."""
 
     async def scene() -> None:
         given = Scene()
@@ -185,7 +183,7 @@ def test_nothing_is_kept_that_all_have_had() -> None:
 
 
 def test_from_long_ago() -> None:
-    """An old position is read from the database, page by page, and is no reason to resync."""
+    """A reader with an old position gets all events from the database in pages, and no resync."""
 
     async def scene() -> None:
         given = Scene(position=3 * 1000)
@@ -200,7 +198,7 @@ def test_from_long_ago() -> None:
 
 
 def test_who_hears_little_is_not_slow() -> None:
-    """A listener that nothing concerns stands where the others stand."""
+    """A listener that most events do not concern is not treated as slow."""
 
     async def scene() -> None:
         given = Scene()
@@ -216,7 +214,7 @@ def test_who_hears_little_is_not_slow() -> None:
 
 
 def test_a_position_of_another_database() -> None:
-    """A client that was ahead of a restored database is told so before anything else."""
+    """A client whose position is ahead of a restored database gets a resync first."""
 
     async def scene() -> None:
         given = Scene(position=30)
@@ -229,7 +227,7 @@ def test_a_position_of_another_database() -> None:
 
 
 def test_the_database_is_away() -> None:
-    """The feed goes on where it was when the database answers again."""
+    """The feed continues at its position when the database responds again."""
 
     async def scene() -> None:
         given = Scene()
@@ -247,7 +245,7 @@ def test_the_database_is_away() -> None:
 
 
 def test_a_closed_listener_hears_no_more() -> None:
-    """Whoever is sent away gets nothing of what was kept for it."""
+    """A listener that was closed receives none of the events that wait for it."""
 
     async def scene() -> None:
         given = Scene()
@@ -265,7 +263,7 @@ def test_a_closed_listener_hears_no_more() -> None:
 
 
 class Moved(Reader):
-    """A listener that may read but one end of moves."""
+    """A listener that may read only one end of each move."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -280,7 +278,7 @@ class Moved(Reader):
 
 
 def test_other_forms_are_encoded_once() -> None:
-    """Who hears another form of an event hears the same one as all others who hear that form."""
+    """All listeners that get the same form of an event share one encoded message."""
 
     async def scene() -> None:
         given = Scene()

@@ -1,4 +1,4 @@
-"""What may reach engineio and socketio: only what both can read."""
+"""Tests of the frames that the live channel passes on to engineio and socketio."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FRAMES = st.one_of(
 
 @given(_FRAMES)
 def test_what_passes_can_be_read(frame: str) -> None:
-    """Neither library raises on a frame that passes; no event has a name that handlers have."""
+    """engineio and socketio can decode each accepted frame, which names no reserved event."""
     if not is_well_formed(frame):
         return
     read = EnginePacket(encoded_packet=frame)
@@ -40,7 +40,7 @@ def test_what_passes_can_be_read(frame: str) -> None:
 
 @given(name=_NAMES, document=_JSON)
 def test_what_clients_send_passes(name: str, document: object) -> None:
-    """Every event with any document, and the handshake, pass as a stock client writes them."""
+    """The frames that a stock client sends are accepted: each event, and the handshake."""
     event = SocketPacket(2, data=[name, document], id=7).encode()
     assert is_well_formed(f"4{event}")
     assert is_well_formed(f"40{json.dumps({'token': name})}")
@@ -52,20 +52,20 @@ def test_what_clients_send_passes(name: str, document: object) -> None:
 
 @given(document=_JSON)
 def test_nothing_binary_passes(document: object) -> None:
-    """Neither a binary frame passes nor a message that announces some."""
+    """Binary frames, and messages that announce binary frames, are refused."""
     assert not is_well_formed(b"\0")
     assert not is_well_formed(f"451-{json.dumps(['a', document])}")
 
 
 @given(st.binary(max_size=60))
 def test_any_body(body: bytes) -> None:
-    """Bodies are judged, whatever they are."""
+    """A body of any bytes is accepted only if each of its packets is a well-formed frame."""
     if is_well_formed_body(body):
         assert all(is_well_formed(one) for one in body.decode().split("\x1e"))
 
 
 def test_packets_of_websockets_do_not_come_by_http() -> None:
-    """A body closes, answers pings and has messages; nothing in it makes engineio wait."""
+    """A body over HTTP may close, answer pings and carry messages, but not make engineio wait."""
     assert is_well_formed_body(b'3\x1e42["a"]\x1e1')
     for packet in (b"2", b"2probe", b"5", b"6"):
         assert not is_well_formed_body(b"3\x1e" + packet)

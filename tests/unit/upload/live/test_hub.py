@@ -1,4 +1,4 @@
-"""Who hears how far uploads are."""
+"""Tests of which listeners the hub passes progress and events to."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UPLOADS = 1000
 
 
 class Stored:
-    """A table of one event; those up to 40 were dropped."""
+    """A table with one event, number 50; the events up to number 40 were dropped."""
 
     def events(self, *_: object) -> list[Event]:
         """Return the event."""
@@ -37,16 +37,16 @@ class Stored:
     events_before = events
 
     def events_dropped(self, _: str) -> int:
-        """Return the last one that was dropped."""
+        """Return the number of the last dropped event."""
         return 40
 
     def event_numbers_changed_at(self) -> int | None:
-        """Nobody has a number."""
+        """Return None: no event has a number from before the update."""
         return None
 
 
 def principal(tenant: str) -> Principal:
-    """Somebody who hears of all uploads of a tenant."""
+    """Return a principal that may listen to all uploads of a tenant."""
     return Principal(
         tenant=tenant,
         subject="s",
@@ -57,12 +57,12 @@ def principal(tenant: str) -> Principal:
 
 
 def progress(number: int, tenant: str = "acme") -> Progress:
-    """A word on one of many uploads."""
+    """Return a progress notice of one of many uploads."""
     return Progress(tenant, "s", f"upload-{number}", "b", "key", number, None, 1)
 
 
 def with_hub(act: Callable[[Hub], Awaitable[None]]) -> None:
-    """Do something with a hub that asks an empty table."""
+    """Call a function with a hub that reads from the table with one event."""
     threads = Threads(1, "test")
     judge: Any = None
     seats = Seats(per_subject=10, per_tenant=10, total=10)
@@ -78,7 +78,7 @@ def with_hub(act: Callable[[Hub], Awaitable[None]]) -> None:
 
 
 def test_a_burst_does_not_pile_up() -> None:
-    """Of many words at once a listener gets a few, and the rest are dropped, not kept."""
+    """A listener gets a few notices of a large burst, and the hub drops the rest."""
     written: list[bytes] = []
 
     async def send(message: Message) -> None:
@@ -89,7 +89,7 @@ def test_a_burst_does_not_pile_up() -> None:
         await hub.join(listener, None)
         for number in range(UPLOADS):
             hub.receive(progress(number))
-        # Whatever was put off is done by then.
+        # Let the delayed messages be sent.
         for _ in range(3):
             await asyncio.sleep(0)
         listener.end()
@@ -107,11 +107,11 @@ def test_who_comes_after_events_are_gone_is_told(
     after: int | None,
     is_told: bool,  # noqa: FBT001 -- of a table
 ) -> None:
-    """A client that goes on after an event that was dropped gets `resync`, and no other does."""
+    """A client gets `resync` only if events after its position were already dropped."""
     told: list[bool] = []
 
     async def send(_: Message) -> None:
-        """Nobody reads."""
+        """Discard the message."""
 
     async def come(hub: Hub) -> None:
         listener = SseConnection(principal("acme"), send)
@@ -125,22 +125,22 @@ def test_who_comes_after_events_are_gone_is_told(
 
 
 class Counting(SseConnection):
-    """Counts how often it is looked at."""
+    """A connection that counts how often the hub asks it about an upload."""
 
     looks = 0
 
     def sees(self, progress: Any) -> bool:
-        """Say no."""
+        """Return False and count the call."""
         del progress
         self.looks += 1
         return False
 
 
 def test_uploads_of_a_tenant_cost_others_nothing() -> None:
-    """Listeners of other tenants are not even asked whether they want to hear."""
+    """The hub does not ask listeners of other tenants about an upload."""
 
     async def send(_: Message) -> None:
-        """Nobody reads."""
+        """Discard the message."""
 
     async def tell(hub: Hub) -> None:
         acme, other = (Counting(principal(tenant), send) for tenant in ("acme", "other"))
@@ -158,14 +158,14 @@ def test_uploads_of_a_tenant_cost_others_nothing() -> None:
 
 
 class Changing:
-    """Knows what somebody reaches now; `problem`: nothing that can be told."""
+    """A judge with the current reach of a principal; with `problem` set it cannot answer."""
 
     def __init__(self) -> None:
         self.reach, self.problem = EVERYTHING, False
         self.scopes = frozenset(("files:read",))
 
     def recheck(self, principal: Principal) -> Principal:
-        """Return the principal with that reach, within those scopes."""
+        """Return the principal with the current reach and scopes."""
         if self.problem:
             raise UNAVAILABLE("Not known yet.")
         scopes = principal.scopes & self.scopes
@@ -173,10 +173,10 @@ class Changing:
 
 
 def test_reach_is_judged_anew() -> None:
-    """A change of grants counts for who listens already, for events as well as for uploads."""
+    """A change of grants applies to an open connection, for events and for uploads."""
 
     async def send(_: Message) -> None:
-        """Nobody reads."""
+        """Discard the message."""
 
     async def change(hub: Hub) -> None:
         judge: Any = Changing()
@@ -199,10 +199,10 @@ def test_reach_is_judged_anew() -> None:
 
 
 def test_a_scope_that_is_given_back_counts_again() -> None:
-    """What was taken away and given back is heard on the same connection, as by requests."""
+    """A scope that was withdrawn and granted again applies to the open connection."""
 
     async def send(_: Message) -> None:
-        """Nobody reads."""
+        """Discard the message."""
 
     async def change(hub: Hub) -> None:
         changing = Changing()
@@ -220,7 +220,7 @@ def test_a_scope_that_is_given_back_counts_again() -> None:
 
 
 class Asked(set[Any]):
-    """A set that counts who walks through all of it."""
+    """A set that counts the complete iterations over it."""
 
     walks = 0
 

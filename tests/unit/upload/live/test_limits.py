@@ -1,4 +1,4 @@
-"""How many messages and connections a client may have."""
+"""Tests of the limits on a client's messages and connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_upload.live.limits import MOST_REFUSED, MessageRate, Seats, Verdict
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -28,7 +28,7 @@ class Clock:
     per_second=st.integers(1, 20),
 )
 def test_no_more_messages_than_allowed(pauses: list[float], per_second: int) -> None:
-    """However messages are spread: at most as many as the time allows, and one second's at once."""
+    """A client may send no more messages than the rate allows, plus one second's burst."""
     clock = Clock()
     rate = MessageRate(per_second, clock)
     taken = 0
@@ -39,7 +39,7 @@ def test_no_more_messages_than_allowed(pauses: list[float], per_second: int) -> 
 
 
 def test_a_client_that_keeps_to_the_limit_is_never_refused() -> None:
-    """Ten a second, for ever, is what ten a second means."""
+    """A client that sends just under ten messages a second is never refused."""
     clock = Clock()
     rate = MessageRate(10, clock)
     for _ in range(1000):
@@ -48,7 +48,7 @@ def test_a_client_that_keeps_to_the_limit_is_never_refused() -> None:
 
 
 def test_who_goes_on_is_cut() -> None:
-    """A flood is refused so often, and then cut; who waits in between is not."""
+    """A client that continues after many refusals is cut off; one that pauses is not."""
     clock = Clock()
     flood = MessageRate(10, clock)
     verdicts = [flood.take() for _ in range(10 + MOST_REFUSED + 1)]
@@ -60,7 +60,7 @@ def test_who_goes_on_is_cut() -> None:
 
 
 def somebody(tenant: int, subject: int) -> Principal:
-    """A client of a tenant."""
+    """Return a principal of a tenant."""
     return Principal(
         tenant=f"t{tenant}",
         subject=f"s{subject}",
@@ -74,7 +74,7 @@ def somebody(tenant: int, subject: int) -> Principal:
     st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 2)), max_size=60),
 )
 def test_seats(steps: list[tuple[bool, int, int]]) -> None:
-    """No limit is ever passed, who is refused takes no seat, and who leaves gives it back."""
+    """No limit on connections is ever exceeded, and only accepted connections use a seat."""
     seats = Seats(per_subject=2, per_tenant=3, total=5)
     seated: Counter[tuple[int, int]] = Counter()
     for comes, tenant, subject in steps:

@@ -1,4 +1,4 @@
-"""Pages that may listen."""
+"""Tests of the origins whose pages may listen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTED = "https://app.example"
 
 
 class Lists:
-    """A tenant lists one origin."""
+    """Records in which a tenant lists one origin."""
 
     def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
         return tenant in {"demo", None} and bucket is None and origin == LISTED
@@ -40,13 +40,13 @@ CHECK = OriginCheck("https://Files.example:8443/auth", Lists())
     ],
 )
 def test_whose_page(origin: str, host: str, tenant: str | None, *, allowed: bool) -> None:
-    """The issuer's origin, the asked host's, and what a bucket lists: compared as a whole."""
+    """The issuer's origin, the requested host's and a listed one are allowed on exact match."""
     assert CHECK.allows(origin, host, tenant) is allowed
 
 
 @given(st.text(max_size=40))
 def test_strangers(origin: str) -> None:
-    """Whatever else calls itself an origin is refused; none at all is no page."""
+    """Any other origin is refused; a request without an origin is not from a page."""
     if origin in {"", LISTED, "https://files.example:8443"}:
         CHECK.require(origin, "here.example", "demo")
         return

@@ -1,4 +1,4 @@
-"""A client that takes nothing is cut off, and no other."""
+"""Tests that the server cuts off a client that stopped reading, and no other client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wharf_upload.live.pipes import STUCK_SECONDS, Pipes
 
 
 class Transport:
-    """Remembers that it was aborted."""
+    """A transport that counts its aborts."""
 
     def __init__(self) -> None:
         self.aborts: list[bool] = []
@@ -20,7 +20,7 @@ class Transport:
 
 
 class Protocol:
-    """A connection as uvicorn has it; its client reads when it may."""
+    """A connection as uvicorn has it, whose client reads when `reads` is set."""
 
     def __init__(self) -> None:
         self.transport, self.reads = Transport(), asyncio.Event()
@@ -30,7 +30,7 @@ class Protocol:
 
 
 def test_who_is_cut() -> None:
-    """Only a client for whom one message has waited too long; one that reads at last is spared."""
+    """Only a client that has not taken one message for too long is cut off."""
 
     async def scene() -> None:
         now = 0.0
@@ -57,7 +57,7 @@ def test_who_is_cut() -> None:
 
 
 def test_a_closed_pipe_is_forgotten() -> None:
-    """Nothing of a connection that has ended stays."""
+    """A closed pipe leaves nothing in memory."""
 
     async def scene() -> None:
         pipes, one = Pipes(), Protocol()

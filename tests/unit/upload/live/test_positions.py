@@ -1,4 +1,4 @@
-"""Where a client goes on, as text and as JSON."""
+"""Tests of the position from which a client continues, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_upload.live.positions import from_json, from_text
 
 @given(st.one_of(st.integers(), st.text()))
 def test_cursors_are_taken_as_they_came(cursor: int | str) -> None:
-    """JSON has texts and numbers; what they mean is asked when the tenant is known."""
+    """A cursor is kept as it was sent, as a text or as a JSON number."""
     assert from_json(cursor, "after") == (cursor, "after")
     if cursor and isinstance(cursor, str):
         assert from_text(cursor, "after") == (cursor, "after")
@@ -20,14 +20,14 @@ def test_cursors_are_taken_as_they_came(cursor: int | str) -> None:
 
 @given(st.one_of(st.booleans(), st.floats(), st.lists(st.integers())))
 def test_other_json_is_refused(value: object) -> None:
-    """True is no number either."""
+    """A JSON value that is neither a text nor an integer is refused, `true` included."""
     with pytest.raises(ProblemError) as caught:
         from_json(value, "x")
     assert caught.value.problem is MALFORMED
 
 
 def test_without_a_position() -> None:
-    """Nothing and an empty field mean now."""
+    """A missing or empty cursor means that the client listens from now on."""
     assert from_text(None, "x") is None
     assert from_text("", "x") is None
     assert from_json(None, "x") is None

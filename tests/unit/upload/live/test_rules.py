@@ -1,4 +1,4 @@
-"""Who hears what, by scopes, owners and buckets."""
+"""Tests of which listener gets which event, by scopes, owners and buckets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVERYTHING: frozenset[str] = frozenset()
 def principal(
     *scopes: str, subject: str = "me", ticket: Ticket | None = None, reach: Reach = WHOLE
 ) -> Principal:
-    """Somebody of a tenant."""
+    """Return a principal of a tenant."""
     return Principal(
         tenant="demo",
         subject=subject,
@@ -39,7 +39,7 @@ def principal(
 
 
 def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event:
-    """An event; without an owner it has no file."""
+    """Return an event, which has no file if there is no owner."""
     file = None if owner is None else new_file("a", owner=owner, bucket=bucket)
     return Event(seq=1, kind=kind, at=1, file=file)
 
@@ -51,7 +51,7 @@ def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event
     buckets=st.sets(st.sampled_from(["default", "photos"])),
 )
 def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
-    """All for `events:read`, those of files for `files:read`, own ones for `files:write`."""
+    """A listener gets all events, all file events or its own file events, by its scope."""
     heard = told(principal(*scopes), frozenset(buckets), event(kind, owner)) is not None
     of_files = kind.startswith("file.")
     allowed = (
@@ -65,7 +65,7 @@ def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str
 
 @given(scopes=st.sets(st.sampled_from(SCOPES)), owner=st.sampled_from(["me", "other"]))
 def test_progress(scopes: set[str], owner: str) -> None:
-    """All for `files:read`, own uploads for `files:write`, and none for `events:read` alone."""
+    """A listener sees all uploads by `files:read`, and its own uploads by `files:write`."""
     progress = Progress("demo", owner, "u", "default", "a", 1, 2, 3)
     allowed = "files:read" in scopes or ("files:write" in scopes and owner == "me")
     assert sees(principal(*scopes), EVERYTHING, progress) == allowed
@@ -73,7 +73,7 @@ def test_progress(scopes: set[str], owner: str) -> None:
 
 
 def test_a_move_is_of_both_buckets() -> None:
-    """Whoever listens to the bucket that a file has left hears of it, too."""
+    """A listener to the bucket that a file has left receives the move."""
     moved = Event(
         seq=1,
         kind="file.moved",
@@ -88,7 +88,7 @@ def test_a_move_is_of_both_buckets() -> None:
 
 
 def test_buckets_of_what_is_told() -> None:
-    """Who may read one end of a move does not learn the other one's bucket by listening to it."""
+    """A listener that may read one end of a move does not learn the bucket of the other end."""
     moved = Event(
         seq=1,
         kind="file.moved",
@@ -107,7 +107,7 @@ def test_buckets_of_what_is_told() -> None:
 @pytest.mark.parametrize("scope", ["events:read", "files:read", "files:write"])
 @pytest.mark.parametrize(("letters", "hears"), [("r", True), ("wdl", False)])
 def test_events_need_a_grant(scope: str, letters: str, *, hears: bool) -> None:
-    """Whatever the scope, also of own files: an event is told to who may read its key."""
+    """A listener gets an event of a file only if it may read the file's key, with any scope."""
     listener = principal(scope, reach=reach_of([CompactGrant("default", "a", letters)]))
     assert (told(listener, EVERYTHING, event("file.created")) is not None) == hears
     assert told(listener, EVERYTHING, event("quota.warning", owner=None)) is None
@@ -131,7 +131,7 @@ def test_events_need_a_grant(scope: str, letters: str, *, hears: bool) -> None:
 def test_progress_needs_a_grant(
     key: str, owner: str, prefix: str, letters: str, *, seen: bool
 ) -> None:
-    """Own uploads for who may write the key, others' for who may read it; parts have none."""
+    """A listener sees own uploads whose key it may write, and others' whose key it may read."""
     progress = Progress("demo", owner, "u", "default", key, 1, 2, 3)
     reach = reach_of([CompactGrant("default", prefix, letters)])
     listener = principal("files:read", "files:write", reach=reach)
@@ -140,7 +140,7 @@ def test_progress_needs_a_grant(
 
 @given(scopes=st.sets(st.sampled_from(SCOPES)))
 def test_who_may_listen_at_all(scopes: set[str]) -> None:
-    """A token without any of the three scopes is refused, and every ticket."""
+    """A token without any of the three scopes is refused, and so is every ticket."""
     if scopes.isdisjoint(("events:read", "files:read", "files:write")):
         with pytest.raises(ProblemError) as caught:
             require_listener(principal(*scopes))

@@ -1,4 +1,4 @@
-"""Keys and revocations: the upload service's files where it keeps them, else the process's own."""
+"""Tests of where the live channel reads keys and revocations: from upload's files or its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOMEBODY = Principal(
 
 
 def keep(folder: Path, issuer: Issuer, *revoked: str, age_seconds: float = 0) -> None:
-    """Write what a follower keeps."""
+    """Write the files that a follower keeps."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "jwks.json").write_text(json.dumps({"keys": [issuer.public_jwk()]}))
     entries = [
@@ -35,7 +35,7 @@ def keep(folder: Path, issuer: Issuer, *revoked: str, age_seconds: float = 0) ->
 
 
 def sources(folder: Path) -> Sources:
-    """The sources of a process."""
+    """Return the sources of a process."""
     files = [
         (folder / who / "jwks.json", folder / who / "revocations.jsonl")
         for who in ("theirs", "own")
@@ -44,7 +44,7 @@ def sources(folder: Path) -> Sources:
 
 
 def test_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
-    """Its files say which keys there are and what is revoked."""
+    """With an upload service, its files give the keys and the revoked tokens."""
     keep(tmp_path / "theirs", issuer, "bad")
     found = sources(tmp_path)
     assert found.find(issuer.kid) is not None
@@ -56,7 +56,7 @@ def test_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
 
 
 def test_without_anything(tmp_path: Path) -> None:
-    """Nobody is let in while no key is known, and readyz says why."""
+    """Without a known key no client is accepted, and /readyz reports the reason."""
     (tmp_path / "theirs").mkdir()
     found = sources(tmp_path)
     with pytest.raises(KeysUnavailable):
@@ -66,7 +66,7 @@ def test_without_anything(tmp_path: Path) -> None:
 
 
 def test_alone(tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody keeps the files fresh the process follows both, and believes the newer."""
+    """Without an upload service the process fetches both files, and trusts the newer ones."""
     keep(tmp_path / "theirs", Issuer("old"), "bad", age_seconds=60)
 
     class Fetches:
@@ -92,7 +92,7 @@ def test_alone(tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_is_followed_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
-    """Two processes must not write one file, and need not ask twice."""
+    """With an upload service the process fetches nothing and writes no file."""
     keep(tmp_path / "theirs", issuer)
     stop = threading.Event()
     stop.set()

@@ -1,4 +1,4 @@
-"""Frames of notices."""
+"""Tests of the frames that carry notices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def progress(upload: str = "u1", *, key: str = "a", length: int | None = 100) ->
 
 
 def test_a_frame_is_json_that_says_what_each_notice_is() -> None:
-    """It is read as it was written, in its order; the format is that of the contract."""
+    """A frame is a JSON list in the contract's format, and decodes to the same notices."""
     notices: list[Notice] = [progress(length=None), Changed("demo")]
     (frame,) = frames(notices)
     assert read_frame(frame) == notices
@@ -50,7 +50,7 @@ def test_a_frame_is_json_that_says_what_each_notice_is() -> None:
 
 
 def test_many_notices_are_several_frames() -> None:
-    """None is longer than a datagram may be, and nothing is lost between them."""
+    """Many notices are split into frames of at most one datagram, and none is lost."""
     notices: list[Notice] = [Changed(f"tenant-{number:05}") for number in range(5000)]
     made = frames(notices)
     assert len(made) > 1
@@ -59,7 +59,7 @@ def test_many_notices_are_several_frames() -> None:
 
 
 def test_what_no_frame_can_hold_is_left_out() -> None:
-    """The others are told all the same, and nothing is no frame."""
+    """A notice that is too long for a frame is left out, and the other notices are sent."""
     long = progress(key="x" * MAX_FRAME_BYTES)
     (frame,) = frames([long, Changed("demo")])
     assert read_frame(frame) == [Changed("demo")]
@@ -68,6 +68,6 @@ def test_what_no_frame_can_hold_is_left_out() -> None:
 
 @pytest.mark.parametrize("frame", [b"", b"[", b"{}", b'[{"type": "other"}]', b"[1]", b"\xff"])
 def test_what_is_no_frame_is_refused(frame: bytes) -> None:
-    """A kind of notice of a newer release is no frame of this one."""
+    """A frame that is malformed, or has an unknown kind of notice, is refused."""
     with pytest.raises(msgspec.DecodeError):
         read_frame(frame)

@@ -1,4 +1,4 @@
-"""Where notices go, by the settings."""
+"""Tests of where notices are sent, by the settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wharf_upload.settings import Settings
     ],
 )
 def test_the_place_follows_the_settings(notices: str, limits: str, place: str) -> None:
-    """Its own Redis comes first, then that of the limits, then the socket of one replica."""
+    """Notices go to their own Redis, else to the Redis of the limits, else to a local socket."""
     settings = Settings(
         data=Path("/data"), sockets="/run/wharf", notices_url=notices, limits_url=limits
     )
@@ -32,14 +32,14 @@ def test_the_place_follows_the_settings(notices: str, limits: str, place: str) -
 
 
 def test_other_addresses_are_refused_at_the_start() -> None:
-    """The line for the operator does not show what may be a password."""
+    """Any other address is refused at startup, by a message that contains no password."""
     with pytest.raises(SettingsError, match="WHARF_NOTICES_URL") as caught:
         Settings(data=Path("/data"), notices_url="amqp://user:secret@host")
     assert "secret" not in str(caught.value)
 
 
 def test_a_place_is_a_path_or_a_url() -> None:
-    """A unix socket of Redis is written as redis-py wants it."""
+    """A place is a socket's path or a Redis URL in the form that redis-py expects."""
     assert socket_path("unix:/run/notices.sock") == "/run/notices.sock"
     assert socket_path("redis://one") is None
     assert redis_url("redis+unix:///r.sock?db=1") == "unix:///r.sock?db=1"

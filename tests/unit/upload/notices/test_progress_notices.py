@@ -1,4 +1,4 @@
-"""What is told of an upload while its bytes come, and when."""
+"""Tests of the progress notices that an upload sends while its bytes arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEGIN = 1_795_000_000_000
 
 @dataclass
 class Uploads:
-    """A process that receives, and its two clocks, which the test moves."""
+    """A process that receives uploads, and its two clocks, which the test sets."""
 
     told: list[Progress] = field(default_factory=list)
     seconds: float = 0.0
@@ -30,7 +30,7 @@ class Uploads:
         )
 
     def session(self, offset: int = 0, upload: str = "u1", length: int | None = 1000) -> Any:
-        """A request that brings bytes from an offset on."""
+        """Return a request that sends bytes from an offset on."""
         made = Upload(
             id=upload,
             tenant="demo",
@@ -55,7 +55,7 @@ def uploads() -> Uploads:
 
 
 def test_what_is_told(uploads: Uploads) -> None:
-    """Whose upload it is and where, how far, and how fast since it was told last."""
+    """A notice has the owner, the place, the offset, the length and the rate since the last one."""
     session = uploads.session(offset=100)
     uploads.seconds = 0.5
     session.received(200)
@@ -66,14 +66,14 @@ def test_what_is_told(uploads: Uploads) -> None:
 
 
 def test_an_unknown_length_is_none(uploads: Uploads) -> None:
-    """Of an upload whose end nobody knows only the offset is told."""
+    """A notice of an upload whose length is unknown has no length."""
     uploads.seconds = 1.0
     uploads.session(length=None).received(10)
     assert uploads.told[0].length is None
 
 
 def test_at_most_two_a_second(uploads: Uploads) -> None:
-    """Asked a hundred times a second for ten seconds, it tells twenty times."""
+    """An upload sends at most two notices a second."""
     session = uploads.session()
     for number in range(1, 1001):
         uploads.seconds = number / 100
@@ -82,7 +82,7 @@ def test_at_most_two_a_second(uploads: Uploads) -> None:
 
 
 def test_each_upload_has_its_own_two(uploads: Uploads) -> None:
-    """Uploads side by side do not silence each other."""
+    """Concurrent uploads do not use up each other's two notices a second."""
     sessions = [uploads.session(upload=f"u{number}") for number in range(3)]
     uploads.seconds = 0.5
     for session in sessions:
@@ -91,7 +91,7 @@ def test_each_upload_has_its_own_two(uploads: Uploads) -> None:
 
 
 def test_a_short_upload_is_not_told(uploads: Uploads) -> None:
-    """What is done within half a second of its creation is an event alone."""
+    """An upload that is complete within half a second sends no progress notice."""
     session = uploads.session()
     uploads.seconds = 0.4
     session.received(500)
@@ -101,7 +101,7 @@ def test_a_short_upload_is_not_told(uploads: Uploads) -> None:
 
 
 def test_the_end_of_a_request_is_told(uploads: Uploads) -> None:
-    """Right after another word, with the speed of the whole request."""
+    """The end of a request sends a notice without a pause, with the rate of the whole request."""
     session = uploads.session()
     uploads.seconds = 1.9
     session.received(100)
@@ -112,7 +112,7 @@ def test_the_end_of_a_request_is_told(uploads: Uploads) -> None:
 
 
 def test_short_requests_are_told_like_a_long_one(uploads: Uploads) -> None:
-    """An upload in many requests of a twentieth of a second is told of twice a second."""
+    """An upload in many short requests sends two notices a second, as one long request does."""
     for number in range(1, 101):
         session = uploads.session(offset=number)
         uploads.seconds = number / 20
@@ -124,7 +124,7 @@ def test_short_requests_are_told_like_a_long_one(uploads: Uploads) -> None:
 
 
 def test_bytes_that_are_given_up_are_taken_back(uploads: Uploads) -> None:
-    """Where a checksum was wrong, it is told where the upload really goes on."""
+    """When a checksum is wrong, a notice corrects the offset to where the upload continues."""
     session = uploads.session(offset=100)
     uploads.seconds = 1.0
     session.ended(600)
@@ -133,7 +133,7 @@ def test_bytes_that_are_given_up_are_taken_back(uploads: Uploads) -> None:
 
 
 def test_memory_is_bounded(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Uploads of which was told long ago are forgotten; the others keep their pause."""
+    """The process forgets old uploads, and the others keep their pause."""
     monkeypatch.setattr(progress_notices, "_REMEMBERED", 10)
     for number in range(100):
         uploads.seconds = 1.0 + number
@@ -147,7 +147,7 @@ def test_memory_is_bounded(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) ->
 def test_many_at_once_are_looked_through_rarely(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where more are under way than are remembered, not each word goes through all of them."""
+    """With more uploads than the process remembers, a notice does not cause a search of all."""
     monkeypatch.setattr(progress_notices, "_REMEMBERED", 10)
     uploads.seconds = 1.0
     memories = []

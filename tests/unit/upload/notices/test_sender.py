@@ -1,4 +1,4 @@
-"""The sender: it notes at once, and a thread hands over little by little."""
+"""Tests of the sender, which queues notices and sends them in a background thread."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["at_once", "told", "way"]
 
 
 def test_a_notice_is_sent_at_once(told: Sender, way: Stopped) -> None:
-    """Nobody has to wait for others to come."""
+    """A notice is sent immediately, without waiting for further ones."""
     told.changed("demo")
     assert way.arrived() == [Changed("demo")]
     way.take()
 
 
 def test_what_comes_meanwhile_is_one_frame(told: Sender, way: Stopped) -> None:
-    """However often tenants change while a frame is under way, the next one names each once."""
+    """The frame after a slow one names each tenant that changed in between once."""
     told.changed("first")
     assert way.arrived() == [Changed("first")]
     for number in range(1000):
@@ -39,7 +39,7 @@ def test_what_comes_meanwhile_is_one_frame(told: Sender, way: Stopped) -> None:
 
 
 def test_frames_are_at_most_twenty_a_second(told: Sender, way: Stopped) -> None:
-    """Each is followed by a pause of a twentieth of a second."""
+    """The sender pauses for a twentieth of a second after each frame."""
     told.changed("demo")
     way.arrived()
     told.changed("demo")
@@ -52,7 +52,7 @@ def test_frames_are_at_most_twenty_a_second(told: Sender, way: Stopped) -> None:
 
 
 def test_progress_is_the_newest(told: Sender, way: Stopped) -> None:
-    """Of each upload the last word is sent, ahead of the tenants that have events."""
+    """A frame has the newest progress of each upload, before the tenants that have events."""
     told.changed("demo")
     way.arrived()
     for key in ("old", "new"):
@@ -67,9 +67,7 @@ def test_progress_is_the_newest(told: Sender, way: Stopped) -> None:
 def test_a_change_survives_failures(
     told: Sender, way: Stopped, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is tried again until it is taken, with what came since; progress is not, and the log
-    says so once.
-    """
+    """A change that was not sent is sent again, progress is not, and one log line reports it."""
     told.changed("demo")
     told.progress(progress())
     for _ in range(3):
@@ -93,7 +91,7 @@ def test_a_change_survives_failures(
 def test_what_is_noted_is_bounded(
     told: Sender, way: Stopped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nothing is taken, no more than so many are remembered."""
+    """While nothing can be sent, the sender keeps a bounded number of notices."""
     monkeypatch.setattr(sender, "MAX_TENANTS", 5)
     monkeypatch.setattr(sender, "MAX_UPLOADS", 2)
     told.changed("first")
@@ -107,7 +105,7 @@ def test_what_is_noted_is_bounded(
 
 
 def test_a_way_that_cannot_be_opened_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Who tells goes on, and the log says why nothing is heard."""
+    """If the transport cannot be opened, the caller continues and the log has the reason."""
 
     def failing() -> Stopped:
         raise ValueError("no such way")
@@ -121,7 +119,7 @@ def test_a_way_that_cannot_be_opened_harms_nobody(caplog: pytest.LogCaptureFixtu
 def test_no_thread_can_be_started(
     told: Sender, way: Stopped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the machine has none left, the request goes on; the next notice tries again."""
+    """If no thread can be started, the caller continues and the next notice tries again."""
 
     def refused(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
