@@ -1,4 +1,4 @@
-"""An upload service of a test's own."""
+"""Fixture of an upload service that belongs to one test."""
 
 from tests.servers.upload import issuer, upload, upload_data, upload_template
 

@@ -1,4 +1,4 @@
-"""Addresses as they are sent: whatever Flask would make of a path plays no part."""
+"""Tests that a path is read as it was sent, without Flask's own parsing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_PATHS = (
 
 @pytest.mark.parametrize("path", OPEN_PATHS)
 def test_preflight(upload: UploadService, path: str) -> None:
-    """A preflight is answered for every address of uploads and files, also for odd ones."""
+    """A preflight of any address of uploads and files gets 204, unusual addresses included."""
     fields = {"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"}
     reply = upload.request("OPTIONS", path, headers=fields)
     assert reply.status_code == 204, reply.text
@@ -31,7 +31,7 @@ def test_preflight(upload: UploadService, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/s/", "/s/x", "/s/x/y", "/public/", "/public//x", "/public/a/b"])
 def test_nothing_is_shared(upload: UploadService, path: str) -> None:
-    """An address that shares nothing says the same as the gateway, whatever its form is."""
+    """An address that shares nothing gets the same 404 text as from the gateway."""
     reply = upload.request("GET", path)
     assert (reply.status_code, reply.get_json()["detail"]) == (404, "Nothing is here.")
 
@@ -47,7 +47,7 @@ def test_nothing_is_shared(upload: UploadService, path: str) -> None:
     ],
 )
 def test_no_address(upload: UploadService, method: str, path: str) -> None:
-    """An address that takes nothing but preflights is 404 or refused as a key, never 405."""
+    """An address that takes only preflights gets 404, or 400 for its key, but never 405."""
     assert upload.request(method, path).status_code in {400, 404}
 
 
@@ -62,14 +62,14 @@ def test_no_address(upload: UploadService, method: str, path: str) -> None:
     ],
 )
 def test_other_methods(upload: UploadService, method: str, path: str, allowed: str) -> None:
-    """A method that an address does not take is 405, and `Allow` lists those that it takes."""
+    """A method that an address does not take gets 405, and `Allow` lists the methods it takes."""
     reply = upload.request(method, path)
     assert (reply.status_code, reply.headers["Allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize("name", ["n.txt", "/n.txt", "%2Fn.txt", "a%0Ab"])
 def test_a_ticket_with_a_key_ignores_the_name(upload: UploadService, name: str) -> None:
-    """A large body that was admitted is stored, however its address is written."""
+    """With a ticket for a key a large body is stored, whatever name its address has."""
     rules = {"bucket": "default", "key": "one.txt", "methods": ["PUT"]}
     token = upload.issuer.token(tid=upload.tenant, scope="files:write", ticket=rules)
     path, headers = f"/u/{token}/{name}", {"Authorization": ""}

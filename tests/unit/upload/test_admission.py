@@ -1,4 +1,4 @@
-"""What is decided about an upload before its body is read."""
+"""Tests of the admission of an upload before its body is read."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def ask(
     length: int | str | None = 5,
     **headers: str,
 ) -> TestResponse:
-    """Asks for admission as nginx does."""
+    """Ask for admission as nginx does."""
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "" if length is None else str(length)}
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return upload.request(method, path, b"", fields, environ)
 
 
 def denied(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
-    """Status, slug and members of a refusal."""
+    """Return status, slug and members of a refusal."""
     assert reply.status_code == 403
     assert reply.data == b""
     problem = json.loads(reply.headers["X-Denied-Problem"])
@@ -39,14 +39,14 @@ def denied(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
 
 
 def test_admitted(upload: UploadService) -> None:
-    """An admission is 204 without a body, and names who was admitted."""
+    """An admission is 204 without a body, and carries a token that names the caller."""
     reply = ask(upload)
     assert (reply.status_code, reply.data) == (204, b"")
     assert reply.headers["X-Admission"]
 
 
 def test_a_refusal_is_made_once(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal is rendered once and counted once: a question's too, whose answer nginx makes."""
+    """A refusal is rendered once and counted once, a refusal of the gateway's question included."""
     rendered: list[str] = []
     counted: list[str] = []
 
@@ -63,7 +63,7 @@ def test_a_refusal_is_made_once(upload: UploadService, monkeypatch: pytest.Monke
 
 
 def test_expired_token_after_admission(upload: UploadService) -> None:
-    """A body that was admitted is received by what the admission says, not by its token."""
+    """A body that was admitted is stored although its token has expired since."""
     admission = ask(upload).headers["X-Admission"]
     spooled = upload.settings.spool_folder / "1"
     spooled.write_bytes(b"hello")
@@ -93,7 +93,7 @@ def test_expired_token_after_admission(upload: UploadService) -> None:
 def test_refused_by_a_field(
     upload: UploadService, headers: dict[str, str], status: int, slug: str
 ) -> None:
-    """A field that cannot be met is refused with its own problem before the body."""
+    """A header field that makes the upload impossible is refused before the body."""
     assert denied(ask(upload, **headers))[:2] == (status, slug)
 
 
@@ -109,23 +109,23 @@ def test_refused_by_a_field(
     ],
 )
 def test_refused_by_its_address(upload: UploadService, path: str, status: int, slug: str) -> None:
-    """An address that names no possible file is refused before the body."""
+    """An address that cannot name a file is refused before the body."""
     assert denied(ask(upload, path=path))[:2] == (status, slug)
 
 
 def test_encodings(upload: UploadService) -> None:
-    """`identity` is no encoding, and the refusal of another one says what would be accepted."""
+    """The content encoding `identity` is admitted, in any case."""
     assert ask(upload, Content_Encoding="Identity").status_code == 204
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "5, 5", "9" * 16, "\uff10"])
 def test_odd_lengths(upload: UploadService, length: str) -> None:
-    """A Content-Length that is no plain number is malformed."""
+    """A Content-Length that is not a plain number is malformed."""
     assert denied(ask(upload, length=length))[:2] == (400, "malformed-request")
 
 
 def test_limits(upload: UploadService) -> None:
-    """A declared size over the bucket's limit is 413 and names the limit; a size at it is fine."""
+    """A size above the bucket's limit gets 413 with the limit; an equal size is admitted."""
     body = json.dumps({"max_file_bytes": 100}).encode()
     json_type = {"Content-Type": "application/json"}
     assert upload.request("PUT", "/v1/buckets/small", body, json_type).status_code in {200, 201}
@@ -135,7 +135,7 @@ def test_limits(upload: UploadService) -> None:
 
 
 def test_no_room(upload: UploadService) -> None:
-    """A body that is larger than the disk's free space is 507 and says its own number."""
+    """A body that is larger than the free space gets 507, which states the body's size."""
     length = os.statvfs(upload.settings.data).f_bfree * os.statvfs("/").f_frsize * 2
     length = min(length, upload.settings.max_file_bytes)
     upload = upload.restarted(disk_reserve_bytes=1 << 60)
@@ -145,7 +145,7 @@ def test_no_room(upload: UploadService) -> None:
 
 
 def test_first_look_at_conditions(upload: UploadService) -> None:
-    """A condition that fails spares the body, unless an Idempotency-Key may explain the file."""
+    """A failing precondition is refused before the body, unless there is an Idempotency-Key."""
     upload.put("a.txt", b"there")
     assert denied(ask(upload, If_None_Match="*"))[:2] == (412, "precondition-failed")
     assert ask(upload, If_None_Match="*", Idempotency_Key="k").status_code == 204
@@ -160,13 +160,13 @@ def test_first_look_at_conditions(upload: UploadService) -> None:
     ],
 )
 def test_forms_type(upload: UploadService, content_type: str, status: int, slug: str) -> None:
-    """What is no form with a boundary is refused before its body."""
+    """A form whose Content-Type is no form or has no boundary is refused before its body."""
     reply = ask(upload, "POST", "/v1/files/default", Content_Type=content_type)
     assert denied(reply)[:2] == (status, slug)
 
 
 def test_form_that_no_files_could_fill(upload: UploadService) -> None:
-    """A form longer than the most files of the largest size is 413 before its body."""
+    """A form longer than the most files of the largest size gets 413 before its body."""
     upload = upload.restarted(max_file_bytes=1000)
     path = "/v1/files/default"
     longest = 1000 * upload.settings.max_form_files + (1 << 20)
@@ -184,7 +184,7 @@ def test_form_that_no_files_could_fill(upload: UploadService) -> None:
     ],
 )
 def test_methods(upload: UploadService, method: str, path: str) -> None:
-    """A method that the address does not take is 405, and the refusal says which ones it takes."""
+    """A method that the address does not take gets 405 with the methods that it takes."""
     reply = ask(upload, method, path, Content_Type=FORM)
     assert denied(reply)[:2] == (405, "method-not-allowed")
     assert method not in reply.headers["X-Denied-Allow"].split(", ")
@@ -202,6 +202,6 @@ def test_methods(upload: UploadService, method: str, path: str) -> None:
 def test_a_method_that_is_meant(
     upload: UploadService, path: str, override: str, status: str | None
 ) -> None:
-    """A body is admitted for the method that the request means, not for the one that it has."""
+    """The admission uses the method in `X-HTTP-Method-Override`, if the request has one."""
     reply = ask(upload, "POST", path, Tus_Resumable="1.0.0", X_HTTP_Method_Override=override)
     assert reply.headers.get("X-Denied-Status") == status

@@ -1,4 +1,4 @@
-"""The token by which the gateway says who was admitted before a body."""
+"""Tests of the token by which the gateway returns who was admitted before a body."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LENGTHS = st.one_of(st.none(), st.integers(0, (1 << 63) - 1))
 
 
 def handed_back(token: str) -> Admitted | None:
-    """Who was admitted, as the gateway's next request has it."""
+    """Return the admitted caller as the gateway's next request carries it."""
     return admission_token.of_request(Request({"ADMISSION": token, "REQUEST_METHOD": "PUT"}, ""))
 
 
 @given(subject=_TEXT, lengths=st.lists(_LENGTHS, min_size=2, max_size=3))
 def test_whoever_was_admitted_comes_back(subject: str, lengths: list[int | None]) -> None:
-    """A caller of any name comes back with the length of each of its bodies."""
+    """An admission token decodes to the same caller and length, for any name."""
     principal = Principal("acme", subject, frozenset({"files:write"}), "jti", 9)
     for length in lengths:
         admitted = Admitted(principal, length)
@@ -32,7 +32,7 @@ def test_whoever_was_admitted_comes_back(subject: str, lengths: list[int | None]
 
 
 def test_a_reach_is_not_handed_back() -> None:
-    """The claim comes back, and the reach of then does not: it is resolved anew."""
+    """An admission token carries the grants claim, but not the reach, which is resolved again."""
     own = (CompactGrant("photos", "in/", "w"),)
     claim = GrantsClaim(1, own, "files:write")
     principal = Principal("acme", "c1", frozenset(), "jti", 9, grants=claim, reach=reach_of(own))
@@ -42,7 +42,7 @@ def test_a_reach_is_not_handed_back() -> None:
 
 
 def test_many_callers() -> None:
-    """Callers that come and go by the thousand are never taken for one another."""
+    """Admission tokens of thousands of callers are never mixed up."""
     for number in range(3000):
         principal = Principal("acme", f"c{number}", frozenset(), "jti", 9, reach=EVERYTHING)
         back = handed_back(admission_token.encode(Admitted(principal, number)))

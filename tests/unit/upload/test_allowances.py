@@ -1,4 +1,4 @@
-"""What a tenant may still store, and when it is warned: the arithmetic, at its bounds."""
+"""Tests of what a tenant may still store and when it is warned, at the limits' exact values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_upload.domain.reservation import Reserved, lapses_at
 
 
 def allowance(**changes: int | None) -> Allowance:
-    """10 of 100 bytes and 1 of 10 files are in use, if not said otherwise."""
+    """Return an allowance in which, by default, 10 of 100 bytes and 1 of 10 files are used."""
     values = {"used_bytes": 10, "used_files": 1, "max_bytes": 100, "max_files": 10}
     return Allowance(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -32,7 +32,7 @@ def allowance(**changes: int | None) -> Allowance:
 def test_what_fits(
     changes: dict[str, int | None], charged: dict[str, int], needed: tuple[int, int]
 ) -> None:
-    """The last byte and the last file fit, and so does what needs no more of either."""
+    """A file that uses the quota up to its last byte or last file is allowed."""
     allowance(**changes).require(Counter(charged), *needed)
 
 
@@ -41,7 +41,7 @@ def test_what_fits(
     [({}, (91, 1)), ({}, (1, 10)), ({"bytes": 40, "files": 4}, (51, 1)), ({"files": 9}, (1, 1))],
 )
 def test_what_does_not_fit(charged: dict[str, int], needed: tuple[int, int]) -> None:
-    """One byte or one file more is refused, with all six numbers; charges count as used."""
+    """One byte or one file too many is refused with all six numbers; charges count as used."""
     with pytest.raises(QuotaExceeded) as caught:
         allowance().require(Counter(charged), *needed)
     assert caught.value.numbers == {
@@ -76,7 +76,7 @@ def test_what_does_not_fit(charged: dict[str, int], needed: tuple[int, int]) -> 
 def test_a_warning_when_a_limit_is_near(
     changes: dict[str, int | None], charged: dict[str, int], crossed: tuple[str, ...]
 ) -> None:
-    """The change that brings the use to 90 % of a limit warns, and no other one."""
+    """Only the change that brings the use to 90 % of a limit gives a warning."""
     now = allowance(**changes)
     wanted = QuotaWarning(
         crossed=crossed,
@@ -103,12 +103,12 @@ def test_a_warning_when_a_limit_is_near(
 def test_the_part_of_a_quota(
     used: tuple[int, int], limits: tuple[int | None, int | None], part: float
 ) -> None:
-    """The part that is used is that of bytes or of files, whichever is more."""
+    """The used part of a quota is the larger of the parts of bytes and of files."""
     assert TenantUsage("demo", *used, *limits).part == part
 
 
 def test_what_bodies_under_way_still_take() -> None:
-    """What bodies have written is no longer outstanding, and never less than nothing."""
+    """What is outstanding of a body is its reservation minus what was written, and at least 0."""
     some = Reserved(disk_bytes=10, written_bytes=4, inodes=3, written_inodes=1)
     assert (some.outstanding_bytes, some.outstanding_inodes) == (6, 2)
     none = Reserved(disk_bytes=4, written_bytes=10, inodes=1, written_inodes=3)
@@ -120,5 +120,5 @@ def test_what_bodies_under_way_still_take() -> None:
     [(0, 3_600_000), ((1 << 20) - 1, 3_600_000), (1 << 20, 3_601_000), (10 << 20, 3_610_000)],
 )
 def test_when_a_reservation_lapses(size: int, milliseconds: int) -> None:
-    """A reservation that nobody ends is over after an hour and a second for each MiB."""
+    """A reservation lapses after one hour and one second for each MiB."""
     assert lapses_at(1_000, size) == 1_000 + milliseconds

@@ -1,4 +1,4 @@
-"""Who may do what, before anything else is known of a request."""
+"""Tests of the authorizer, which decides by scopes and tickets alone."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ TICKET = principal("write:default", ticket=Ticket(bucket="default", prefix=""))
 
 
 class Counted:
-    """Rate limits that count."""
+    """Rate limits that record each charge."""
 
     def __init__(self) -> None:
         self.charged: list[Principal] = []
 
     def charge(self, principal: Principal) -> None:
-        """Count a request."""
+        """Record the charge of a request."""
         self.charged.append(principal)
 
 
 class Changed:
-    """Knows what became of the scopes of callers."""
+    """A revocation checker that gives callers new scopes."""
 
     def __init__(self, scopes: str) -> None:
         self.scopes = frozenset(scopes.split())
@@ -38,7 +38,7 @@ class Changed:
 
 
 def test_what_is_allowed_is_counted() -> None:
-    """A request counts against the limits of its own caller, once it has passed."""
+    """An allowed request counts against the rate limits of its own caller."""
     counted = Counted()
     authorizer = Authorizer(Changed(""), counted)
     authorizer.require(CALLER, DELETE, takes_tickets=False)
@@ -53,7 +53,7 @@ def test_what_is_allowed_is_counted() -> None:
 def test_a_refused_request_costs_nothing(
     caller: Principal, scope: str, *, takes_tickets: bool
 ) -> None:
-    """Without the scope, or with a ticket where none is taken, it is 403 and not counted."""
+    """A request without the scope, or with a ticket that is not allowed, gets 403, uncounted."""
     counted = Counted()
     with pytest.raises(ProblemError) as caught:
         Authorizer(Changed(""), counted).require(caller, scope, takes_tickets=takes_tickets)
@@ -63,9 +63,7 @@ def test_a_refused_request_costs_nothing(
 
 @pytest.mark.parametrize("caller", [CALLER, TICKET])
 def test_an_upload_goes_on_while_its_caller_may_write(caller: Principal) -> None:
-    """After hours of a body the caller is who it is by then; without the scope of uploads it ends,
-    and it is not counted again.
-    """
+    """A recheck uses the caller's current scopes, needs the scope to upload, and is not counted."""
     counted = Counted()
     now = Authorizer(Changed("files:write"), counted).recheck(caller)
     assert now == msgspec.structs.replace(caller, scopes=frozenset({WRITE}))

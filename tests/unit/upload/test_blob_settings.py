@@ -1,4 +1,4 @@
-"""Settings of where bytes are kept: what goes together, and what is refused at the start."""
+"""Tests of the settings for the place of blobs: which combinations are allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER = "s3://old/files?endpoint=https://s3.example.net"
 
 
 def test_without_them_bytes_are_on_the_disk() -> None:
-    """Nothing said: no object store, and one folder for all replicas."""
+    """Without these settings blobs are on the disk, in a folder that all replicas share."""
     settings = read(Settings, DATA)
     assert not settings.uses_object_store
     assert settings.bucket_place is None
@@ -31,7 +31,7 @@ def test_without_them_bytes_are_on_the_disk() -> None:
     ],
 )
 def test_one_object_store(environ: dict[str, str]) -> None:
-    """Of new files, of old ones, or of new ones beside the disk: there is one place."""
+    """Each setting that names an object store gives the same one bucket place."""
     settings = read(Settings, DATA | KEYS | environ)
     assert settings.uses_object_store
     assert settings.bucket_place is not None
@@ -41,19 +41,19 @@ def test_one_object_store(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("environ", "names"),
     [
-        # No place at all.
+        # Neither a URL nor `disk`.
         ({"WHARF_BLOB_URL": "disk"}, "WHARF_BLOB_URL"),
         ({"WHARF_BLOB_URL": "s3://wharf"}, "WHARF_BLOB_URL"),
         ({"WHARF_BLOB_OLD_URL": "/srv/wharf"}, "WHARF_BLOB_OLD_URL"),
         ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": "s3://old"}, "WHARF_BLOB_OLD_URL"),
-        # Moves are between the disk and one object store.
+        # Blobs can be moved only between the disk and one object store.
         ({"WHARF_BLOB_OLD_URL": "disk"}, "WHARF_BLOB_OLD_URL"),
         ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": OTHER}, "WHARF_BLOB_OLD_URL"),
         ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_OLD_URL": STORE}, "WHARF_BLOB_OLD_URL"),
-        # Without keys.
+        # The keys are missing.
         ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
         ({"WHARF_BLOB_OLD_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
-        # A folder of one's own, and bytes that others look for in theirs.
+        # The folder is not shared, but another replica looks for blobs in its own one.
         ({"WHARF_DATA_SHARED": "false"}, "WHARF_DATA_SHARED"),
         ({"WHARF_DATA_SHARED": "false", "WHARF_BLOB_OLD_URL": STORE}, "WHARF_DATA_SHARED"),
         (
@@ -67,7 +67,7 @@ def test_one_object_store(environ: dict[str, str]) -> None:
     ],
 )
 def test_what_is_refused(environ: dict[str, str], names: str) -> None:
-    """A contradiction stops the start with one line that names the setting."""
+    """Contradicting settings stop the startup, with one line that names the setting."""
     with pytest.raises(SettingsError, match=names) as refused:
         read(Settings, DATA | KEYS | environ)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Bytes of bodies under way that are on the disk do not count twice."""
+"""Tests that bytes which a body has already written to the disk are not counted twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 
 class Gateway:
-    """A gateway's spool, and what is reserved for its bodies."""
+    """A gateway's spool, and the reservations of its bodies."""
 
     def __init__(self, folder: Path) -> None:
         self.spool = folder / "spool"
@@ -46,7 +46,7 @@ class Gateway:
         self.bodies.look()
 
     def begin_again(self) -> None:
-        """A process has started that looks at the bodies."""
+        """Start the process that measures the bodies again."""
         self.bodies = BodiesUnderWay(
             self.reservations, self.spool, lambda: self.streamed, self._end_late
         )
@@ -57,19 +57,19 @@ class Gateway:
             raise self.trouble.pop()
 
     def admit(self, *, streamed: bool = False) -> str:
-        """Reserve a MiB."""
+        """Reserve 1 MiB and return the reservation."""
         needed = Needed(disk_bytes=MIB, quota_bytes=MIB, inodes=1)
         return self.reservations.reserve("demo", "", lambda _: needed, streamed=streamed).id
 
     def spools(self, name: str, size: int) -> Path:
-        """So much of a body has come."""
+        """Write a spool file with `size` bytes of a body."""
         path = self.spool / name
         path.write_bytes(b"x" * size)
         os.sync()
         return path
 
     def looks(self, times: int = 2) -> int:
-        """Look at the files; return the bytes that are outstanding afterwards."""
+        """Measure the files `times` times, and return the outstanding bytes."""
         for _ in range(times):
             self.bodies.look()
         return self.reservations.reserved().outstanding_bytes
@@ -77,14 +77,14 @@ class Gateway:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway that has just started."""
+    """Yield a gateway that has just started."""
     found = Gateway(tmp_path)
     yield found
     found.database.close()
 
 
 def test_what_has_come(gateway: Gateway) -> None:
-    """Bytes that lie in the spool at two looks are not outstanding any more."""
+    """Bytes that are in the spool at two measurements are no longer outstanding."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 65_536)
@@ -96,7 +96,7 @@ def test_what_has_come(gateway: Gateway) -> None:
 
 
 def test_what_is_really_there(gateway: Gateway) -> None:
-    """A file counts its bytes and not whole blocks of the disk; a hole or a link counts nothing."""
+    """A file counts its bytes and not whole disk blocks; holes and symbolic links count nothing."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 10)
@@ -105,12 +105,12 @@ def test_what_is_really_there(gateway: Gateway) -> None:
     os.truncate(hole, MIB)
     gateway.spools("../outside", 65_536)
     (gateway.spool / "3").symlink_to(gateway.spool.parent / "outside")
-    # The link itself may take some bytes, but what it leads to is nobody's body.
+    # The link may use some bytes, but its target does not belong to a body.
     assert MIB - 1000 < gateway.looks() <= MIB - 10
 
 
 def test_a_process_that_is_started_again(gateway: Gateway) -> None:
-    """The looks go on where a body is under way at the start: what has come counts soon."""
+    """After a restart, the bytes of a body under way count as written after a few measurements."""
     gateway.admit()
     gateway.spools("1", 65_536)
     gateway.begin_again()
@@ -118,7 +118,7 @@ def test_a_process_that_is_started_again(gateway: Gateway) -> None:
 
 
 def test_a_body_that_ends(gateway: Gateway) -> None:
-    """The file of a body that has ended makes no room for the next one."""
+    """The spool file of an ended body does not reduce what the next body has outstanding."""
     first = gateway.admit()
     gateway.looks()
     path = gateway.spools("1", 65_536)
@@ -133,7 +133,7 @@ def test_a_body_that_ends(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("kind", ["stored", "left"])
 def test_files_that_are_nobody_s_room(gateway: Gateway, kind: str) -> None:
-    """A file that is being stored counts in full, and one of a killed gateway makes no room."""
+    """A file that is being stored, or that a killed gateway left, reduces nothing."""
     path = gateway.spools("1", 65_536)
     if kind == "stored":
         gateway.admit()
@@ -145,14 +145,14 @@ def test_files_that_are_nobody_s_room(gateway: Gateway, kind: str) -> None:
 
 
 def test_nothing_under_way(gateway: Gateway) -> None:
-    """Without a body under way nobody looks at files, and nothing is outstanding."""
+    """Without a body under way the files are not measured, and nothing is outstanding."""
     gateway.spools("1", 65_536)
     assert gateway.looks() == 0
     assert gateway.reservations.reserved().written_bytes == 0
 
 
 def test_each_second(gateway: Gateway) -> None:
-    """It looks once a second until it is told to end, also after a look that failed."""
+    """The loop measures once a second until it is stopped, even after a failure."""
     gateway.trouble = [OSError(5, "Input/output error"), DatabaseUnavailable("away")]
     stop, before = Rounds(3), gateway.late_ends
     gateway.bodies.run(stop)
@@ -163,7 +163,7 @@ def test_each_second(gateway: Gateway) -> None:
 def test_bodies_that_never_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Bodies whose time is over give their room back: one looks for them once a minute."""
+    """Once a minute the loop releases the reservations of bodies whose time is over."""
     now = 1000.0
     monkeypatch.setattr(bodies_under_way, "time", SimpleNamespace(monotonic=lambda: now))
     gateway = Gateway(tmp_path)
@@ -179,9 +179,7 @@ def test_bodies_that_never_end(
 
 
 def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
-    """A process that begins to take streams ends what the one before it had reserved for its own,
-    and nothing of the bodies that nginx takes.
-    """
+    """A process that starts releases its predecessor's streams, but not nginx's bodies."""
     gateway.admit()
     gateway.admit(streamed=True)
     gateway.bodies.begin()
@@ -189,7 +187,7 @@ def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
 
 
 def test_a_start_without_the_database(gateway: Gateway) -> None:
-    """A process takes streams though the database is away: the room stays reserved."""
+    """A process starts without the database, and the reservations stay."""
     asked: list[bool] = []
 
     class Away:
@@ -208,7 +206,7 @@ def test_a_start_without_the_database(gateway: Gateway) -> None:
 def test_a_gateway_that_starts(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, answers: bool
 ) -> None:
-    """Where no gateway answers nothing is under way, and no file of an earlier start is opened."""
+    """When no gateway responds, nothing is under way, and files of earlier starts stay closed."""
 
     def fetch(_url: str, _most: int) -> bytes:
         if not answers:

@@ -1,4 +1,4 @@
-"""Room is reserved before a body comes: two bodies never share the same free space."""
+"""Tests of the reservation before a body: two bodies never use the same free space."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 class Disk(LocalStore):
-    """A store whose disk has as much room as the test says."""
+    """A store whose disk has the room that the test sets."""
 
     left = Room(621 * MIB, 100_000)
 
     def room(self) -> Room:
-        """What the test says."""
+        """Return the room that the test set."""
         return self.left
 
 
@@ -56,7 +56,7 @@ class Cramped:
     def ask_by_ticket(
         self, ticket: str, length: int | None, *, form: bool = False, **headers: str
     ) -> TestResponse:
-        """Ask by a ticket in the path."""
+        """Ask for admission with a ticket in the path."""
         fields = {"Authorization": "", **{k.replace("_", "-"): v for k, v in headers.items()}}
         if form:
             fields["Content-Type"] = FORM
@@ -64,7 +64,7 @@ class Cramped:
         return self._ask("PUT", f"/u/{ticket}/a.bin", length, headers=fields)
 
     def ticket(self, **rules: Any) -> str:
-        """A new ticket for one file."""
+        """Return a new ticket for one file."""
         rules = {"bucket": "default", "prefix": "in/", "max_files": 1, **rules}
         return self.service.issuer.token(tid="demo", scope="files:write", ticket=rules)
 
@@ -83,11 +83,11 @@ class Cramped:
         return self.service.request(method, path, b"", headers or {}, environ)
 
     def end(self, reply: TestResponse) -> None:
-        """What the gateway does at the end of a request."""
+        """End the request's reservation, as the gateway does."""
         self.service.context.receiving.body_room.give_back(reservation(reply))
 
     def reserved(self) -> Reserved:
-        """What is reserved on the disk."""
+        """Return what is reserved on the disk."""
         return self.service.context.reservations.reserved()
 
     def limit(self, **limits: int) -> None:
@@ -98,7 +98,7 @@ class Cramped:
 
 @pytest.fixture
 def cramped(upload_data: Any, issuer: Issuer) -> Iterator[Cramped]:
-    """A service whose disk has 621 MiB left."""
+    """Return a service whose disk has 621 MiB left."""
     settings = settings_for(upload_data, durability="relaxed", disk_reserve_inodes=1000)
     disk = Disk(upload_data, durable=False)
     disk.prepare()
@@ -108,13 +108,13 @@ def cramped(upload_data: Any, issuer: Issuer) -> Iterator[Cramped]:
 
 
 def reservation(reply: TestResponse) -> str:
-    """The id of what was reserved."""
+    """Return the id of an admission's reservation."""
     assert reply.status_code == 204, reply.headers
     return str(json.loads(urlsafe_b64decode(reply.headers["X-Admission"]))["reservation"])
 
 
 def refused(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
-    """Status, slug and members of a refusal."""
+    """Return status, slug and members of a refusal."""
     problem = json.loads(reply.headers["X-Denied-Problem"])
     return problem["status"], problem["type"].removeprefix("/problems/"), problem
 
@@ -123,7 +123,7 @@ def refused(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
 
 
 def test_two_bodies_and_one_room(cramped: Cramped) -> None:
-    """Of two bodies for which the disk has room once, one comes, and the other one is told when."""
+    """Of two bodies with space for one, the first is admitted, and the second gets Retry-After."""
     first = cramped.ask(549 * MIB)
     second = cramped.ask(549 * MIB, "b.bin", tenant="else")
     status, slug, problem = refused(second)
@@ -134,7 +134,7 @@ def test_two_bodies_and_one_room(cramped: Cramped) -> None:
 
 
 def test_one_tenant_leaves_room(cramped: Cramped) -> None:
-    """Announcements of one tenant alone never take all the room."""
+    """The reservations of one tenant never take all the space."""
     while cramped.ask(50 * MIB).status_code == 204:
         pass
     status, slug, problem = refused(cramped.ask(50 * MIB))
@@ -145,7 +145,7 @@ def test_one_tenant_leaves_room(cramped: Cramped) -> None:
 
 
 def test_tenants_together_leave_room(cramped: Cramped) -> None:
-    """Announcements of several tenants leave room for small bodies that reserve nothing."""
+    """The reservations of several tenants leave space for small bodies without a reservation."""
     for tenant in ("one", "two"):
         for size in (10 * MIB, MIB, 99_000):
             while cramped.ask(size, tenant=tenant).status_code == 204:
@@ -155,14 +155,14 @@ def test_tenants_together_leave_room(cramped: Cramped) -> None:
 
 
 def test_what_never_fits(cramped: Cramped) -> None:
-    """A body for which the disk has no room at any time is not asked to come again."""
+    """A body that can never fit on the disk gets 507 without Retry-After."""
     reply = cramped.ask(700 * MIB)
     assert refused(reply)[:2] == (507, "storage-full")
     assert "X-Denied-Retry-After" not in reply.headers
 
 
 def test_a_form_lies_there_twice(cramped: Cramped) -> None:
-    """A form needs its length twice, and an inode for each file that it may hold."""
+    """A form reserves twice its length, and an inode for each file that it may have."""
     assert refused(cramped.ask_form(300 * MIB))[:2] == (507, "storage-full")
     assert cramped.ask_form(200 * MIB).status_code == 204
     found = cramped.reserved()
@@ -170,7 +170,7 @@ def test_a_form_lies_there_twice(cramped: Cramped) -> None:
 
 
 def test_inodes(cramped: Cramped) -> None:
-    """Two bodies do not share the last inodes above the reserve, either."""
+    """Two bodies do not share the last inodes above the reserve."""
     cramped.disk.left = Room(621 * MIB, 1003)
     first = cramped.ask(MIB)
     reply = cramped.ask(MIB, "b.bin")
@@ -183,14 +183,14 @@ def test_inodes(cramped: Cramped) -> None:
 
 
 def test_a_disk_that_counts_no_inodes(cramped: Cramped) -> None:
-    """Where the filesystem does not count them, no body is refused for inodes."""
+    """No body is refused for inodes on a filesystem that does not count them."""
     cramped.disk.left = Room(621 * MIB, None)
     assert cramped.ask(MIB).status_code == 204
     assert cramped.service.put("small.txt", b"x").status_code == 201
 
 
 def test_small_bodies_see_what_is_reserved(cramped: Cramped) -> None:
-    """A small body that reserves nothing does not take what others have reserved."""
+    """A small body that reserves nothing is refused if only reserved space is left."""
     cramped.disk.left = Room(2 * MIB, 100_000)
     cramped.ask(MIB + 700_000)
     assert cramped.service.put("small.txt", b"x" * 90_000).status_code == 201
@@ -207,7 +207,7 @@ def test_small_bodies_see_what_is_reserved(cramped: Cramped) -> None:
 
 
 def test_two_bodies_and_one_quota(cramped: Cramped) -> None:
-    """Two bodies do not share what is left of a quota; who waits is told, and one counts once."""
+    """Two bodies do not share the rest of a quota, and a stored body counts once."""
     cramped.limit(max_bytes=150_000)
     first = cramped.ask(100_000)
     status, slug, problem = refused(cramped.ask(100_000, "b.bin"))
@@ -221,14 +221,14 @@ def test_two_bodies_and_one_quota(cramped: Cramped) -> None:
 
 
 def test_files_of_a_quota(cramped: Cramped) -> None:
-    """Files count while they come."""
+    """A file under way counts against the quota of files."""
     cramped.limit(max_files=1)
     cramped.ask(MIB)
     assert refused(cramped.ask(MIB, "b.bin"))[:2] == (507, "tenant-quota-exceeded")
 
 
 def test_a_replacement_needs_what_it_adds(cramped: Cramped) -> None:
-    """A body that replaces a file reserves of a full quota what it has more."""
+    """A body that replaces a file reserves only the difference of the sizes from the quota."""
     cramped.limit(max_bytes=100_000)
     assert cramped.service.put("a.bin", b"x" * 90_000).status_code == 201
     assert cramped.ask(95_000, "b.bin").status_code == 403
@@ -237,7 +237,7 @@ def test_a_replacement_needs_what_it_adds(cramped: Cramped) -> None:
 
 
 def test_a_repeat_reserves_the_disk(cramped: Cramped) -> None:
-    """A request that may repeat another one passes a used-up quota, and not a full disk."""
+    """A request that may be a repetition passes a used-up quota, but not a full disk."""
     cramped.limit(max_bytes=1000)
     headers = {"Idempotency-Key": "k"}
     assert cramped.ask(500 * MIB, headers=headers).status_code == 204
@@ -245,7 +245,7 @@ def test_a_repeat_reserves_the_disk(cramped: Cramped) -> None:
 
 
 def test_a_ticket_for_one_file_reserves_one(cramped: Cramped) -> None:
-    """By a ticket for one file one body comes at a time, also under an Idempotency-Key."""
+    """A ticket for one file admits one body at a time, even with an Idempotency-Key."""
     ticket = cramped.ticket()
     first = cramped.ask_by_ticket(ticket, MIB)
     second = cramped.ask_by_ticket(ticket, MIB)
@@ -260,7 +260,7 @@ def test_a_ticket_for_one_file_reserves_one(cramped: Cramped) -> None:
 
 
 def test_forms_of_a_ticket_reserve_its_bytes(cramped: Cramped) -> None:
-    """Slices of one file come by a ticket side by side, as many as make one file."""
+    """A ticket for one file admits concurrent slices, up to the size of one file."""
     ticket = cramped.ticket(max_file_bytes=10 * MIB)
     assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
     assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
@@ -272,19 +272,19 @@ def test_forms_of_a_ticket_reserve_its_bytes(cramped: Cramped) -> None:
 
 
 def taken_class(cramped: Cramped) -> int | None:
-    """Where the gateway cuts what was admitted last: all that is reserved."""
+    """Return the reserved bytes, which show at which size the gateway cuts the last body."""
     return cramped.reserved().disk_bytes
 
 
 def test_the_class_holds_the_limit(cramped: Cramped) -> None:
-    """A body without a length reserves the class that holds the least of its limits."""
+    """A body without a length reserves the smallest class that covers its smallest limit."""
     cramped.limit(max_file_bytes=1000)
     cramped.ask(None)
     assert taken_class(cramped) == 1024
 
 
 def test_the_class_by_the_quota(cramped: Cramped) -> None:
-    """It may be the next class above what is left of the quota, and nothing without any."""
+    """The class covers what is left of the quota; without any quota left the body is refused."""
     cramped.limit(max_bytes=100_000)
     assert cramped.service.put("a.bin", b"x" * 90_000).status_code == 201
     reply = cramped.ask(None, "b.bin")
@@ -295,7 +295,7 @@ def test_the_class_by_the_quota(cramped: Cramped) -> None:
 
 
 def test_the_class_by_the_disk(cramped: Cramped) -> None:
-    """It is never above the room of the disk, and leaves some for the next one."""
+    """The class is never above the free space, and leaves some space for the next body."""
     cramped.ask(None)
     first = taken_class(cramped)
     assert first == 256 * MIB
@@ -317,7 +317,7 @@ def test_the_class_of_a_form(cramped: Cramped) -> None:
 
 @pytest.mark.parametrize("kind", ["stored", "refused", "gone"])
 def test_room_is_given_back(cramped: Cramped, kind: str) -> None:
-    """A reservation ends with its request: stored, refused, or without its body."""
+    """A reservation ends with its request, whether stored, refused or without its body."""
     if kind == "stored":
         assert cramped.service.put("a.bin", b"x" * 200_000, spooled=True).status_code == 201
     elif kind == "refused":
@@ -333,13 +333,13 @@ def test_room_is_given_back(cramped: Cramped, kind: str) -> None:
 
 
 def test_a_form_gives_back(cramped: Cramped) -> None:
-    """A form ends what was reserved for it, files and all."""
+    """A form ends its whole reservation, files included."""
     assert cramped.service.post_form(form_body([("a.bin", b"a")])).status_code == 201
     assert cramped.reserved() == Reserved()
 
 
 def test_a_stored_body_counts_once(cramped: Cramped) -> None:
-    """When a body is stored, what it had reserved is no reason any more to refuse another one."""
+    """The reservation of a stored body does not cause the refusal of another body."""
     cramped.limit(max_bytes=400_000)
     asked: list[int] = []
 
@@ -352,7 +352,7 @@ def test_a_stored_body_counts_once(cramped: Cramped) -> None:
 
 
 def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:
-    """A body over the bytes of this minute leaves no room reserved."""
+    """A body that exceeds the bytes of this minute leaves no reservation."""
     cramped.limit(bytes_per_minute=1000)
     cramped.ask(MIB)
     assert refused(cramped.ask(MIB))[0] == 429
@@ -360,7 +360,7 @@ def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:
 
 
 def test_room_is_given_back_late(cramped: Cramped, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be given back while the database is away is given back when it is there."""
+    """A reservation that cannot be ended during an outage is ended after it."""
     room, reservations = (
         cramped.service.context.receiving.body_room,
         cramped.service.context.reservations,
@@ -382,7 +382,7 @@ def test_room_is_given_back_late(cramped: Cramped, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("seconds_ago", [59, 61])
 def test_a_question_that_was_given_up(cramped: Cramped, seconds_ago: int) -> None:
-    """A question for whose answer the gateway waits no more reserves nothing."""
+    """An admission for which the gateway no longer waits reserves nothing."""
     environ = {
         "WHARF_STEP": "admit",
         "CONTENT_LENGTH": str(MIB),
@@ -400,7 +400,7 @@ def test_a_question_that_was_given_up(cramped: Cramped, seconds_ago: int) -> Non
 
 
 def down(cramped: Cramped, path: str) -> dict[str, str]:
-    """What is down, and why."""
+    """Return the failing parts of /readyz, with the reasons."""
     reply = cramped.service.request("GET", path)
     document: dict[str, dict[str, str]] = json.loads(reply.data)
     assert (reply.status_code == 503) == ("down" in document)
@@ -416,10 +416,11 @@ def down(cramped: Cramped, path: str) -> dict[str, str]:
     ],
 )
 def test_not_ready(cramped: Cramped, room: Room, said: str) -> None:
-    """`/readyz` says in words when the disk takes no uploads; probes may leave it out."""
+    """`/readyz` states in words why the disk takes no uploads; a probe can exclude this part."""
     assert "room" not in down(cramped, "/readyz")
     cramped.disk.left = room
     found = down(cramped, "/readyz")["room"]
     assert said in found
-    assert not any(map(str.isdigit, found))  # a stranger is not told how large the disk is
+    # A client without a token must not learn the size of the disk.
+    assert not any(map(str.isdigit, found))
     assert "room" not in down(cramped, "/readyz?exclude=room")

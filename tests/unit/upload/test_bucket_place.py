@@ -1,4 +1,4 @@
-"""WHARF_BLOB_URL: what it says, and what is refused before anything is asked."""
+"""Tests of WHARF_BLOB_URL: its meaning, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _EXAMPLE = re.compile(r"\bWHARF_BLOB_URL=(s3://\S+)", re.MULTILINE)
     ],
 )
 def test_what_it_says(url: str, place: BucketPlace) -> None:
-    """Bucket, prefix and store are told apart; what is left out has its default."""
+    """A URL gives bucket, prefix and endpoint, with defaults for what is left out."""
     assert parse_bucket_place(url) == place
 
 
@@ -75,7 +75,7 @@ def test_what_it_says(url: str, place: BucketPlace) -> None:
     ],
 )
 def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
-    """The Host field has the port where it is not the scheme's own, as every client sends it."""
+    """The signed Host field includes the port only if it is not the scheme's default."""
     place = parse_bucket_place(url)
     assert (place.endpoint, place.signed_host, place.base_path) == (endpoint, host, base)
 
@@ -93,7 +93,7 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
         f"s3:///files?{ENDPOINT}",
         f"http://wharf/?{ENDPOINT}",
         f"S3X://wharf/?{ENDPOINT}",
-        # The bucket.
+        # Bad buckets.
         f"s3://Wharf/?{ENDPOINT}",
         f"s3://ab/?{ENDPOINT}",
         f"s3://{'a' * 64}/?{ENDPOINT}",
@@ -101,14 +101,14 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
         f"s3://wharf:9000/?{ENDPOINT}",
         f"s3://key:secret@wharf/?{ENDPOINT}",
         f"s3://[wharf/?{ENDPOINT}",
-        # The prefix.
+        # Bad prefixes.
         f"s3://wharf/../other?{ENDPOINT}",
         f"s3://wharf/a/.hidden?{ENDPOINT}",
         f"s3://wharf/a//b?{ENDPOINT}",
         f"s3://wharf/a%2Fb?{ENDPOINT}",
         f"s3://wharf/a b?{ENDPOINT}",
         f"s3://wharf/ä?{ENDPOINT}",
-        # The endpoint.
+        # Bad endpoints.
         "s3://wharf/?endpoint=s3.example.net",
         "s3://wharf/?endpoint=ftp://s3.example.net",
         "s3://wharf/?endpoint=https://",
@@ -120,7 +120,7 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
         "s3://wharf/?endpoint=https://key:secret@s3.example.net",
         "s3://wharf/?endpoint=https://s3.example.net;server other",
         "s3://wharf/?endpoint=https://s3.example.net%0a",
-        # The rest.
+        # Other errors.
         f"s3://wharf/?{ENDPOINT}&region=",
         f"s3://wharf/?{ENDPOINT}&region=eu_central",
         f"s3://wharf/?{ENDPOINT}&style=vhost",
@@ -132,10 +132,7 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
     ],
 )
 def test_what_is_refused(url: str) -> None:
-    """What is no place of a bucket is refused, with an example of one and without a secret.
-
-    The gateway, which reads it by itself, refuses the same.
-    """
+    """A bad URL is refused with an example and without a secret, by the gateway as well."""
     with pytest.raises(ValueError, match="s3://bucket/prefix") as refused:
         parse_bucket_place(url)
     assert "secret" not in str(refused.value)
@@ -157,7 +154,7 @@ PLACES = st.builds(
 
 @given(place=PLACES, escaped=st.booleans(), slash=st.booleans())
 def test_any_place_can_be_said(place: BucketPlace, *, escaped: bool, slash: bool) -> None:
-    """A URL with these parts, in whatever spelling, is this place; its endpoint says so again."""
+    """Each place can be written as a URL, in any spelling, and its endpoint parses to itself."""
     prefix = place.prefix if slash else place.prefix.removesuffix("/")
     for endpoint in (f"{place.scheme}://{place.host}:{place.port}", place.endpoint):
         said = quote(endpoint, safe="") if escaped else endpoint
@@ -173,10 +170,7 @@ def test_any_place_can_be_said(place: BucketPlace, *, escaped: bool, slash: bool
 @example(text="https://a;b", place="s3://wharf/?endpoint={}")
 @example(text="http://[::1", place="s3://wharf/?endpoint={}")
 def test_anything_else_is_refused_or_harmless(text: str, place: str) -> None:
-    """Whatever is said, a place that comes of it has parts that need no quoting anywhere.
-
-    The gateway understands the same host, or refuses with upload.
-    """
+    """An accepted URL has parts that need no quoting, and the gateway parses the same host."""
     url = place.format(text)
     try:
         found = parse_bucket_place(url)
@@ -197,7 +191,7 @@ def test_anything_else_is_refused_or_harmless(text: str, place: str) -> None:
 
 @pytest.mark.parametrize("page", ["object-stores.md"])
 def test_the_examples_of_the_pages(page: str) -> None:
-    """Each example of a place in the documentation is one."""
+    """Each example of a place in the documentation is valid."""
     examples = _EXAMPLE.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert examples
     for url in examples:

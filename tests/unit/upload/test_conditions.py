@@ -1,4 +1,4 @@
-"""RFC 9110 section 13 for strong entity tags."""
+"""Tests of preconditions with strong entity tags, by RFC 9110 section 13."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
 
 
 def test_no_fields_are_no_condition() -> None:
-    """Without either field there is nothing to check."""
+    """A request without either field has no precondition."""
     assert for_write(None, None) is None
 
 
@@ -49,14 +49,14 @@ def test_no_fields_are_no_condition() -> None:
 def test_writes(
     if_match: str | None, if_none_match: str | None, current: str | None, *, allowed: bool
 ) -> None:
-    """If-Match compares strongly and wants a file; If-None-Match compares weakly."""
+    """If-Match compares strongly and needs a file; If-None-Match compares weakly."""
     condition = for_write(if_match, if_none_match)
     assert condition is not None
     assert condition.allows(current) is allowed
 
 
 def test_create_only_and_replace_only() -> None:
-    """The two common conditions are flags, so that a store can check them in one statement."""
+    """Create-only and replace-only are flags, so that a store can check them in one statement."""
     create = for_write(None, "*")
     assert create == conditions.WriteCondition(must_not_exist=True)
     replace = for_write('"a", W/"b"', None)
@@ -89,7 +89,7 @@ def test_create_only_and_replace_only() -> None:
     ],
 )
 def test_malformed_lists_are_refused(value: str) -> None:
-    """A field that is no list of entity tags raises, in both places."""
+    """A malformed list of entity tags raises MalformedCondition, for writes and for reads."""
     with pytest.raises(MalformedCondition):
         for_write(value, None)
     with pytest.raises(MalformedCondition):
@@ -124,7 +124,7 @@ def test_malformed_lists_are_refused(value: str) -> None:
     ],
 )
 def test_reads_follow_the_precedence(fields: dict[str, str], status: int) -> None:
-    """Section 13.2.2: If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since."""
+    """Reads apply the four fields in the order of RFC 9110 section 13.2.2."""
     assert for_read(ETAG, MODIFIED, **fields) == status
 
 
@@ -133,24 +133,24 @@ def test_reads_follow_the_precedence(fields: dict[str, str], status: int) -> Non
     [AT, "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"],
 )
 def test_all_three_date_forms_are_read(text: str) -> None:
-    """IMF-fixdate, RFC 850 and asctime dates mean the same second."""
+    """IMF-fixdate, RFC 850 and asctime dates are all parsed."""
     assert conditions.http_seconds(text) == MODIFIED
 
 
 @given(st.integers(0, 4_102_444_800))
 def test_dates_round_trip(seconds: int) -> None:
-    """A formatted second is read back as itself, whatever the local time zone."""
+    """A formatted date parses to the same second."""
     assert conditions.http_seconds(conditions.http_date(seconds)) == seconds
 
 
 @given(st.text(max_size=80))
 def test_no_date_raises(text: str) -> None:
-    """Any text is either a date or None."""
+    """Any text parses to a date or to None."""
     assert conditions.http_seconds(text) is None or isinstance(conditions.http_seconds(text), int)
 
 
 def test_the_local_time_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An asctime date is UTC also on a host elsewhere."""
+    """An asctime date is UTC, whatever the host's time zone is."""
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     conditions._http_seconds.cache_clear()
@@ -162,6 +162,6 @@ def test_the_local_time_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_long_date_is_none() -> None:
-    """64 characters are read as a date, spaces included; one more is not looked at."""
+    """A date of up to 64 characters is parsed, and a longer one gives None."""
     assert conditions.http_seconds(AT.ljust(64)) == MODIFIED
     assert conditions.http_seconds(AT.ljust(65)) is None

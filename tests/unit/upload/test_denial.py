@@ -1,4 +1,4 @@
-"""A refusal on its way through nginx: the whole problem in header fields."""
+"""Tests of a refusal that passes through nginx: the whole problem is in header fields."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from servicekit.problems import MALFORMED, RATE_LIMITED
 from wharf_upload.http.admission_token import denial
 
-# A surrogate cannot come this far: names are checked, and JSON is encoded as UTF-8.
+# Surrogates do not occur: names are checked, and JSON is encoded as UTF-8.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 @given(detail=_TEXT, member=_TEXT)
 def test_any_text(detail: str, member: str) -> None:
-    """Whatever a problem says, the field is one line of printable ASCII and the same JSON."""
+    """The field with the problem is one line of printable ASCII and equal JSON, for any text."""
     error = MALFORMED(detail, member=member)
     reply = denial(error, "request-1", {})
     (field,) = [value for name, value in reply.headers if name == "X-Denied-Problem"]
@@ -27,7 +27,7 @@ def test_any_text(detail: str, member: str) -> None:
 
 @given(detail=_TEXT)
 def test_any_text_on_a_page(detail: str) -> None:
-    """Whatever a problem says, the field with its page is one line of printable ASCII."""
+    """The field with the page's problem is one line of printable ASCII, for any text."""
     reply = denial(MALFORMED(detail), "request-1", {"HTTP_ACCEPT": "text/html"})
     fields = dict(reply.headers)
     assert fields["X-Denied-Form"] == "page"
@@ -36,7 +36,7 @@ def test_any_text_on_a_page(detail: str) -> None:
 
 
 def test_a_long_problem_fits() -> None:
-    """A problem that no header field could hold goes out without its members, and is cut."""
+    """A problem that is too long for a header field loses its members, and its detail is cut."""
     for long in (MALFORMED("x" * 9000, names=["y" * 9000]), MALFORMED("\u65e5" * 9000)):
         fields = dict(denial(long, "request-1", {}).headers)
         assert len(fields["X-Denied-Problem"]) < 15_000
@@ -51,14 +51,14 @@ def test_a_long_problem_fits() -> None:
 
 
 def test_status() -> None:
-    """nginx is told 403 and nothing in the body, whatever the real status is."""
+    """nginx gets status 403 and an empty body, with the real status in a field."""
     reply = denial(RATE_LIMITED("Too fast."), "request-1", {})
     assert (reply.status, reply.body) == (403, b"")
     assert ("X-Denied-Status", "429") in reply.headers
 
 
 def test_fields_that_are_passed_on() -> None:
-    """`Retry-After` is passed on under nginx's name for it, other fields are not."""
+    """`Retry-After` is passed on under nginx's name for it, and other fields are not."""
     error = RATE_LIMITED("Too fast.", headers=(("Retry-After", "7"), ("X-Own", "secret")))
     headers = denial(error, "request-1", {}).headers
     assert ("X-Denied-Retry-After", "7") in headers

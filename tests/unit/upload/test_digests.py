@@ -1,4 +1,4 @@
-"""RFC 9530 fields, and digests that are computed and compared."""
+"""Tests of the RFC 9530 fields, and of digests that are computed and compared."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ B512 = b64encode(SHA_512).decode()
     ],
 )
 def test_digests_are_read(field: str, expected: dict[str, bytes]) -> None:
-    """The two active algorithms are returned raw; the others are ignored."""
+    """Digests of the two active algorithms are returned as bytes; others are ignored."""
     assert digests.expected(field) == expected
 
 
@@ -71,14 +71,14 @@ def test_digests_are_read(field: str, expected: dict[str, bytes]) -> None:
     ],
 )
 def test_malformed_fields_are_refused(field: str) -> None:
-    """Broken syntax and digests of the wrong length raise MalformedDigest."""
+    """Malformed fields and digests of the wrong length raise MalformedDigest."""
     with pytest.raises(MalformedDigest):
         digests.expected(field)
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_hashing_in_pieces_is_hashing_at_once(data: bytes, cuts: list[int]) -> None:
-    """Where the buffers are cut does not change either digest."""
+    """Hashing in pieces gives the same digests as hashing the whole."""
     hashing = Hashing(sha512=True)
     edges = [0, *sorted(cuts), len(data)]
     for begin, end in itertools.pairwise(edges):
@@ -90,7 +90,7 @@ def test_hashing_in_pieces_is_hashing_at_once(data: bytes, cuts: list[int]) -> N
 
 
 def test_equal_digests_pass() -> None:
-    """Nothing is raised when all announced digests are those of the bytes."""
+    """Digests that match the bytes raise nothing."""
     hashing = Hashing(sha512=True)
     hashing.update(HELLO)
     hashing.verify({})
@@ -99,7 +99,7 @@ def test_equal_digests_pass() -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
 def test_a_mismatch_says_what_differs(algorithm: str) -> None:
-    """The message names the algorithm and holds both digests in base64."""
+    """The error of a mismatch names the algorithm and shows both digests in base64."""
     hashing = Hashing(sha512=True)
     hashing.update(b"other")
     announced = {"sha-256": SHA_256, "sha-512": SHA_512}[algorithm]
@@ -112,13 +112,13 @@ def test_a_mismatch_says_what_differs(algorithm: str) -> None:
 
 
 def test_sha512_is_not_verified_unless_asked_for() -> None:
-    """Expecting a digest that was never computed is a fault, not a match."""
+    """An expected digest that was not computed raises LookupError."""
     with pytest.raises(LookupError):
         Hashing().verify({"sha-512": SHA_512})
 
 
 def test_repr_digest_is_read_back() -> None:
-    """What is answered is what would be accepted."""
+    """The Repr-Digest field of a response parses to the same digest."""
     assert digests.repr_digest(SHA_256) == f"sha-256=:{B256}:"
     assert digests.expected(digests.repr_digest(SHA_256)) == {"sha-256": SHA_256}
 
@@ -137,5 +137,5 @@ def test_repr_digest_is_read_back() -> None:
     ],
 )
 def test_preferences_are_ordered(field: str, algorithms: list[str]) -> None:
-    """The best liked comes first, 0 leaves out, and a malformed wish is no wish."""
+    """The highest preference comes first, 0 excludes an algorithm, malformed ones are ignored."""
     assert digests.wants(field) == algorithms

@@ -1,4 +1,4 @@
-"""A request as the hot path sees it."""
+"""Tests of a request as the fast path reads it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def slug(caught: pytest.ExceptionInfo[ProblemError]) -> str:
 
 
 def test_address_is_what_was_sent() -> None:
-    """Bucket and key are what the request line says, percent-decoded once."""
+    """Bucket and key are those of the request line, percent-decoded once."""
     found = exchange("/v1/files/default/a%2520b/%C3%A9.txt?x=/y").address()
     assert found == ("default", "a%20b/é.txt")
 
@@ -42,7 +42,7 @@ def test_address_is_what_was_sent() -> None:
     ],
 )
 def test_bad_addresses(uri: str, expected: str) -> None:
-    """An address that names no file is a problem, not another file."""
+    """An address that names no file raises a problem."""
     with pytest.raises(ProblemError) as caught:
         exchange(uri).address()
     assert slug(caught) == expected
@@ -54,18 +54,18 @@ _KEY = st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join)
 
 @given(_KEY.map(lambda text: unicodedata.normalize("NFC", text)))
 def test_path_of(key: str) -> None:
-    """The path that is given for a file leads back to its bucket and key."""
+    """The path of a file parses to the file's bucket and key."""
     assert exchange(path_of("default", key)).address() == ("default", key)
 
 
 def test_no_length() -> None:
-    """A request without Content-Length has none, and one of zero has zero."""
+    """A request without Content-Length has no length, and one with `0` has length 0."""
     assert exchange().content_length() is None
     assert exchange(CONTENT_LENGTH="0").content_length() == 0
 
 
 def test_cut_body() -> None:
-    """A body that ends before its length is malformed, never a shorter file."""
+    """A body that ends before its length is malformed."""
     fields: dict[str, Any] = {"wsgi.input": io.BytesIO(b"1234")}
     with pytest.raises(ProblemError) as caught:
         exchange("/", **fields).body(5)
@@ -73,5 +73,5 @@ def test_cut_body() -> None:
 
 
 def test_empty_header_is_absent() -> None:
-    """A header field without a value counts as not sent."""
+    """An empty header field counts as missing."""
     assert exchange(HTTP_IF_MATCH="").header("IF_MATCH") is None

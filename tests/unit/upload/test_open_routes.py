@@ -1,4 +1,4 @@
-"""Who may call the routes of upload: decided where each is registered."""
+"""Tests of the protection of upload's routes, which each route names where it is registered."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wharf_upload.http.request import Request
 from wharf_upload.routes.gateway import PROTECTIONS
 from wharf_upload.routes.resumable import ROUTE
 
-#: Every route of Flask's that needs no access token. A new one is added here on purpose, or not
-#: at all.
+#: Every route of Flask that needs no access token. A new open route must be added here, so that
+#: nobody opens a route by mistake.
 OPEN = {
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
 }
-#: The same for what the gateway has prepared.
+#: The open requests among those that the gateway prepares.
 OPEN_AT_THE_GATEWAY = {
     "GET shared",
     "OPTIONS",
@@ -32,7 +32,7 @@ OPEN_AT_THE_GATEWAY = {
     "question cors",
     "question share",
 }
-#: The same for operations that are answered before Flask, or for the gateway.
+#: The open operations that the fast path, the gateway or the stream server handles.
 OPEN_OPERATIONS = {
     "GET /public/{tenant}/{bucket}/{key}",
     "GET /s/{token}",
@@ -53,41 +53,41 @@ OPEN_OPERATIONS = {
 
 @pytest.fixture
 def flask_app(upload: UploadService) -> Flask:
-    """The routes that Flask answers."""
+    """Return the application with the routes of Flask."""
     return upload.app.wsgi._app
 
 
 def test_the_open_routes_are_those_of_the_list(flask_app: Flask) -> None:
-    """A route that needs no token and is not in the list above fails this test."""
+    """A route that needs no token and is not in the list fails this test."""
     assert set(open_routes(flask_app)) == OPEN
 
 
 def test_the_open_operations_are_those_of_the_list() -> None:
-    """The same is true of what the fast path, the gateway and the stream server answer."""
+    """An operation of the fast path, gateway or stream server without a token must be listed."""
     found = {f"{one.method} {one.path}" for one in files.ROUTES if one.protection.is_open}
     assert found == OPEN_OPERATIONS
 
 
 def test_what_the_gateway_prepares_is_of_the_list() -> None:
-    """The same is true of spooled bodies, shared files, preflights and the gateway's questions."""
+    """A request that the gateway prepares and that needs no token must be listed."""
     assert {name for name, one in PROTECTIONS.items() if one.is_open} == OPEN_AT_THE_GATEWAY
 
 
 def test_a_spooled_body_needs_its_admission(upload: UploadService) -> None:
-    """A body that comes without an admission is refused, whatever names its spool file."""
+    """A spooled body without an admission is refused."""
     environ = {"SPOOL_FILE": "/nowhere"}
     for method, path in (("PUT", "/v1/files/default/a"), ("POST", "/v1/files/default")):
         assert upload.request(method, path, environ=environ).status_code == 401
 
 
 def test_every_route_names_its_protection(flask_app: Flask) -> None:
-    """No route of upload lives on the default alone: each says who may call it."""
+    """Every route names its protection explicitly."""
     views = flask_app.view_functions
     assert [name for name, view in views.items() if not hasattr(view, "protection")] == []
 
 
 def protected_routes(flask_app: Flask) -> list[tuple[str, str]]:
-    """Method and address of each route of Flask's that needs a token."""
+    """Yield method and address of each route of Flask that needs a token."""
     adapter = flask_app.url_map.bind("wharf.test")
     values = {"tenant": "demo", "bucket": "b", "key": "k", "upload": "u"}
     values |= {"token": "t", "ticket": "t", "link": "l"}
@@ -102,7 +102,7 @@ def protected_routes(flask_app: Flask) -> list[tuple[str, str]]:
 
 
 def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -> None:
-    """Each route of Flask's that is not in the list answers 401 `token-missing`."""
+    """Each route of Flask that is not in the list returns 401 `token-missing` without a token."""
     for method, path in protected_routes(flask_app):
         reply = flask_app.test_client().open(path, method=method)
         assert reply.status_code == 401, (method, path)
@@ -112,7 +112,7 @@ def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -
 def test_every_other_route_refuses_a_token_that_listens(
     upload: UploadService, flask_app: Flask
 ) -> None:
-    """A token of the live channel, whatever its scopes, opens no route of the API."""
+    """A token for the live channel, with any scopes, opens no route of the API."""
     scope = "files:read files:write files:delete buckets:admin events:read tenants:admin"
     token = upload.issuer.token(aud="live", scope=scope)
     fields = {"Authorization": f"Bearer {token}"}
@@ -128,7 +128,7 @@ def test_every_other_route_refuses_a_token_that_listens(
 def test_the_fast_path_refuses_a_request_without_a_token(
     upload: UploadService, method: str
 ) -> None:
-    """A file is neither sent nor taken without a token."""
+    """The fast path refuses a request without a token, and stores nothing."""
     reply = Client(upload.app.wsgi).open("/v1/files/default/a.txt", method=method)
     assert reply.status_code == 401
     assert upload.blobs() == set()
@@ -142,7 +142,7 @@ def test_the_fast_path_refuses_a_request_without_a_token(
 def test_the_stream_server_refuses_a_request_without_a_token(
     upload: UploadService, route: openapi.Route
 ) -> None:
-    """No operation of a resumable upload begins without a token."""
+    """The stream server refuses each operation without a token."""
     path = route.path.replace("{upload}", "0" * 32)
     environ = {"REQUEST_METHOD": route.method, "REQUEST_URI": path, "PATH_INFO": path}
     with pytest.raises(ProblemError) as caught:

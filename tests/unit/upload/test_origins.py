@@ -1,4 +1,4 @@
-"""Which origins a bucket allows, and what is remembered of it."""
+"""Tests of which origins a bucket allows, and of how long the results are cached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD = "https://app.example"
 
 
 class Buckets:
-    """Buckets of the tenant `acme`, by the origins that they list."""
+    """The buckets of tenant `acme`, with the origins that they list."""
 
     def __init__(self, **origins: str) -> None:
         self.origins = {name: tuple(text.split()) for name, text in origins.items()}
@@ -40,7 +40,7 @@ class Buckets:
 
 @pytest.fixture
 def buckets() -> Buckets:
-    """One bucket with an origin, one with any, one without."""
+    """Return one bucket with an origin, one with `*`, and one without."""
     return Buckets(one=GOOD, any="*", none="")
 
 
@@ -49,7 +49,7 @@ NONE = ("null", "", None, "*", "a b://x", "https://", "https://x y", "https://x\
 
 
 def test_whole_origins(buckets: Buckets) -> None:
-    """Only the origin that is listed is allowed, byte for byte; `*` is every one but `null`."""
+    """A listed origin is allowed on an exact match; `*` allows every origin but `null`."""
     origins = Origins(buckets)
     assert origins.allows("acme", "one", GOOD)
     assert not origins.allows("acme", "none", GOOD)
@@ -63,8 +63,8 @@ def test_whole_origins(buckets: Buckets) -> None:
 
 @pytest.mark.parametrize("bucket", [None, "one", "none", "absent", "any"])
 def test_without_a_caller_no_bucket_is_looked_at(bucket: str | None) -> None:
-    """Where nobody knows the tenant, an origin that any bucket lists is allowed, whatever bucket is
-    named, and each origin is asked about once.
+    """Without a known tenant, an origin that any bucket lists is allowed for every bucket, and each
+    origin is asked for once.
     """
     buckets = Buckets(one=GOOD, none="")
     origins = Origins(buckets)
@@ -72,7 +72,7 @@ def test_without_a_caller_no_bucket_is_looked_at(bucket: str | None) -> None:
         assert origins.allows(None, name, GOOD)
         for wrong in WRONG:
             assert not origins.allows(None, name, wrong), wrong
-    assert buckets.asked == 3  # GOOD, and the two others that look like an origin
+    assert buckets.asked == 3  # GOOD and two other texts that have the form of an origin.
     buckets = Buckets(any="*")
     for wrong in NONE:
         assert not Origins(buckets).allows(None, bucket, wrong), wrong
@@ -80,12 +80,12 @@ def test_without_a_caller_no_bucket_is_looked_at(bucket: str | None) -> None:
 
 
 def test_another_tenant(buckets: Buckets) -> None:
-    """What a tenant lists holds for its own bucket alone."""
+    """An origin is allowed only for buckets of the tenant that lists it."""
     assert not Origins(buckets).allows("other", "one", GOOD)
 
 
 def test_no_bucket_in_particular() -> None:
-    """Where no bucket is named, origins count that any bucket of the caller's tenant lists."""
+    """Without a bucket, an origin that any bucket of the caller's tenant lists is allowed."""
     origins = Origins(Buckets(one=GOOD, none=""))
     assert origins.allows("acme", None, GOOD)
     assert not origins.allows("acme", None, "https://other.example")
@@ -95,12 +95,12 @@ def test_no_bucket_in_particular() -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_but_the_origin_itself(text: str) -> None:
-    """No other text than the listed origin is ever allowed, whatever it looks like."""
+    """No text except the listed origin is allowed."""
     assert Origins(Buckets(one=GOOD)).allows("acme", "one", text) == (text == GOOD)
 
 
 def test_answers_are_remembered_for_a_moment(buckets: Buckets) -> None:
-    """A repeated question is asked once in two seconds, then a change holds."""
+    """A result is cached for two seconds, after which a change applies."""
     clock = Clock()
     origins = Origins(buckets, clock=clock)
     assert all(origins.allows("acme", "one", GOOD) for _ in range(5))
@@ -116,7 +116,7 @@ def test_answers_are_remembered_for_a_moment(buckets: Buckets) -> None:
 
 
 def test_an_outage(buckets: Buckets) -> None:
-    """While the database is away what was allowed goes on, and nothing else is allowed."""
+    """While the database is away, cached permissions stay valid, and no other origin is allowed."""
     clock = Clock()
     origins = Origins(buckets, clock=clock)
     assert origins.allows("acme", "one", GOOD)
@@ -126,7 +126,7 @@ def test_an_outage(buckets: Buckets) -> None:
 
 
 def test_memory_is_bounded(buckets: Buckets) -> None:
-    """However many origins ask, a bounded number is remembered."""
+    """The cache is bounded, however many origins ask."""
     origins = Origins(buckets, entries=10)
 
     def ask(*numbers: int) -> int:

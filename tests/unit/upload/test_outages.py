@@ -1,4 +1,4 @@
-"""Who asks a database that is away."""
+"""Tests of the circuit breaker, which decides who queries a database that is away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wharf_upload.database.circuit_breaker import CircuitBreaker
 
 
 def test_one_question_a_second() -> None:
-    """After a failure one asks at a time, and a second later; an answer ends it."""
+    """After a failure one caller queries each second, and a success ends the outage."""
     clock = Clock()
     breaker = CircuitBreaker(seconds=1.0, clock=clock)
     clock.now = 10.0
@@ -17,7 +17,7 @@ def test_one_question_a_second() -> None:
     clock.now = 10.9
     assert breaker.is_open()
     clock.now = 11.0
-    assert not breaker.is_open()  # this one asks; the others do not wait with it
+    assert not breaker.is_open()  # This caller queries; the others do not wait for it.
     clock.now = 20.0
     assert breaker.is_open()
     breaker.record_failure()
@@ -25,7 +25,7 @@ def test_one_question_a_second() -> None:
     assert breaker.is_open()
     clock.now = 21.0
     assert not breaker.is_open()
-    breaker.record_unknown()  # it did not ask, so another one does
+    breaker.record_unknown()  # This caller did not query, so another one may.
     assert not breaker.is_open()
     breaker.record_success()
     assert not breaker.is_open()
@@ -34,7 +34,7 @@ def test_one_question_a_second() -> None:
 
 
 def test_one_failure_is_over_with_an_answer() -> None:
-    """Where the database has answered everybody may ask, at the start and after an outage."""
+    """After a success every caller may query, at the start and after an outage."""
     clock = Clock()
     breaker = CircuitBreaker(seconds=1.0, clock=clock)
     for now in (0.0, 10.0):
@@ -46,7 +46,7 @@ def test_one_failure_is_over_with_an_answer() -> None:
 
 
 def test_how_long_nobody_asks() -> None:
-    """After a failure nobody asks for three seconds, unless something else is said."""
+    """By default nobody queries for three seconds after a failure."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
     clock.now = 10.0

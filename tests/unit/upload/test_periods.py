@@ -1,4 +1,4 @@
-"""Periods of the background: for how long a silent caller or request counts."""
+"""Tests of the timeouts of silent connections and requests, and of the feed's polling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN_SECONDS, BUSY_SECONDS = 10, 10
 
 
 def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transport that is no connection is closed after ten seconds; one that is stays."""
+    """A transport that has become no connection after ten seconds is closed; a connection stays."""
     gate, closed, now = Gate.__new__(Gate), list[str](), [0.0]
     known: Any = SimpleNamespace(connections={"known": None})
     server: Any = SimpleNamespace(eio=SimpleNamespace(sockets={"known": 1, "unknown": 2}))
@@ -40,7 +40,7 @@ def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_held_upload_is_waited_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who wants an upload that another request does not let go is refused after ten seconds."""
+    """A request for an upload that another request keeps is refused after ten seconds."""
     held, now = Leases(), [100.0]
 
     def wait(seconds: float) -> bool:
@@ -56,7 +56,7 @@ def test_a_held_upload_is_waited_for_ten_seconds(monkeypatch: pytest.MonkeyPatch
 
 
 class Passing(selectors.EpollSelector):
-    """Lets the time pass that somebody waits, at once."""
+    """An event loop's selector that lets the waiting time pass immediately."""
 
     now = 0.0
 
@@ -66,7 +66,7 @@ class Passing(selectors.EpollSelector):
 
 
 def test_events_are_looked_for_each_second() -> None:
-    """Without any hint events are looked for once a second, so that none is heard of later."""
+    """Without a notice the feed reads the events once a second."""
     asked: list[float] = []
     passing = Passing()
     loop = asyncio.SelectorEventLoop(passing)
@@ -90,4 +90,4 @@ def test_events_are_looked_for_each_second() -> None:
 
 
 def _write(_: object) -> Any:
-    """Nothing is written where nothing is read."""
+    """Do nothing, because no event is read."""

@@ -1,4 +1,4 @@
-"""Places for rows that have a limit: how often they are counted, and that none is given twice."""
+"""Tests of the places for rows with a limit, which are rarely counted and never exceeded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wharf_upload.database.row_counts import Places
 
 
 class Table:
-    """A connection to a table of links, which knows how often it was asked for their number."""
+    """A connection to a table of links that counts the queries for their number."""
 
     def __init__(self) -> None:
         self.links: Counter[object] = Counter()
         self.counts: Counter[object] = Counter()
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """The number of a tenant's links, up to a limit."""
+        """Return the number of a tenant's links, up to a limit."""
         tenant, most = parameters
         assert "FROM links WHERE tenant = ?" in sql
         assert isinstance(most, int)
@@ -28,27 +28,27 @@ class Table:
         return [(min(self.links[tenant], most),)]
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """The same."""
+        """Return the first row."""
         return self.rows(sql, parameters)[0]
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Nothing is changed."""
+        """Fail, because nothing may be changed."""
         raise AssertionError(sql, parameters)
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
-        """Nothing is changed."""
+        """Fail, because nothing may be changed."""
         raise AssertionError(sql, parameters)
 
 
 class Tenants:
-    """Tenants that add links as long as there is room, by a clock that the test sets."""
+    """Tenants that add links within the limit, with a clock that the test sets."""
 
     def __init__(self, most: int | None) -> None:
         self.table, self.now = Table(), 0.0
         self.places = Places("links", most, lambda: self.now)
 
     def add(self, tenant: str = "demo") -> bool:
-        """One more link; whether there was room."""
+        """Add a link if there is a place, and return whether there was one."""
         found = self.places.has_room(self.table, tenant)
         self.table.links[tenant] += found
         return found
@@ -56,13 +56,13 @@ class Tenants:
 
 @pytest.mark.parametrize("most", [0, 1, 2, 15, 16, 17, 160])
 def test_as_many_as_there_are_places(most: int) -> None:
-    """A tenant alone gets each place, and not one more."""
+    """A single tenant gets exactly as many places as the limit allows."""
     tenants = Tenants(most)
     assert [tenants.add() for _ in range(most + 2)] == [True] * most + [False] * 2
 
 
 def test_without_a_limit() -> None:
-    """Without a limit there is always room, and nothing is counted."""
+    """Without a limit every link gets a place, and nothing is counted."""
     tenants = Tenants(None)
     assert tenants.add()
     assert tenants.places.most is None
@@ -70,7 +70,7 @@ def test_without_a_limit() -> None:
 
 
 def test_a_sixteenth_without_a_count() -> None:
-    """Between two counts a tenant gets a sixteenth of the places that were left."""
+    """Between two counts a tenant gets a sixteenth of the remaining places."""
     tenants = Tenants(160)
     assert tenants.places.most == 160
     for _ in range(10):
@@ -84,7 +84,7 @@ def test_a_sixteenth_without_a_count() -> None:
 
 
 def test_a_refusal_holds_for_a_second() -> None:
-    """A tenant without room is not counted for a second; then it finds what has become free."""
+    """A refused tenant is not counted for a second, and then gets a place that became free."""
     tenants = Tenants(1)
     assert tenants.add()
     assert not tenants.add()
@@ -99,7 +99,7 @@ def test_a_refusal_holds_for_a_second() -> None:
 
 
 def test_tenants_have_their_own_places() -> None:
-    """Who has used up the places takes none of another tenant's."""
+    """A tenant that has used its places takes none from another tenant."""
     tenants = Tenants(2)
     assert [tenants.add("a") for _ in range(3)] == [True, True, False]
     assert [tenants.add("b") for _ in range(3)] == [True, True, False]
@@ -107,7 +107,7 @@ def test_tenants_have_their_own_places() -> None:
 
 @pytest.mark.parametrize("most", [32, 0])
 def test_few_tenants_are_remembered(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    """With as many tenants as are remembered all are forgotten, and counted when they come."""
+    """When the memory is full, all tenants are forgotten and counted again."""
     monkeypatch.setattr(row_counts, "_MOST_TENANTS", 3)
     tenants = Tenants(most)
     for name in "abca":

@@ -1,4 +1,4 @@
-"""`Prefer: return=…` (RFC 7240), of files and of forms."""
+"""Tests of `Prefer: return=…` (RFC 7240) for files and forms."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from wharf_upload.http.request import Request
     ],
 )
 def test_what_is_preferred(field: str, wanted: str | None) -> None:
-    """The first preference for what is returned counts, and what is no such preference does not."""
+    """The first valid `return` preference counts, and anything else is ignored."""
     request = Request({"REQUEST_METHOD": "PUT", "HTTP_PREFER": field}, "")
     assert returned(request) == wanted
 
 
 def test_a_form_that_wants_little(upload: UploadService) -> None:
-    """A form that prefers a minimal answer gets no JSON, and the address of its one file."""
+    """A form that prefers a minimal response gets no JSON, but the address of its one file."""
     reply = upload.post_form(form_body([("a.txt", b"1")]), {"Prefer": "return=minimal"})
     assert (reply.status_code, reply.data) == (204, b"")
     assert reply.headers["Preference-Applied"] == "return=minimal"

@@ -1,6 +1,6 @@
-"""Private buckets are told by nothing: who is not verified sees them as buckets that are not there.
+"""Tests that a client without valid credentials cannot tell private buckets from absent ones.
 
-The same through the gateway: `tests/e2e/test_quiet_about_buckets.py`.
+`tests/e2e/test_quiet_about_buckets.py` tests the same through the gateway.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.servers.upload import UploadService
 from wharf_upload.database.sql import SqlRecords
 
 LISTED, ELSEWHERE, EVIL = "https://app.test", "https://other.test", "https://evil.test"
-#: A tenant and a bucket of it: private, public without such a file, absent, of no tenant at all.
+#: Tenant and bucket: private, public without this file, absent, and of an absent tenant.
 PRIVATE, PUBLIC, ABSENT, NOBODY = (
     ("demo", "private"),
     ("demo", "public0"),
@@ -31,7 +31,7 @@ KEY = "a.txt"
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A private bucket with a file, whose origin no public bucket lists, and public buckets."""
+    """Return a service with a private bucket that has a file, and with public buckets."""
     for tenant, name, policy in (
         (*PRIVATE, {"cors_origins": [LISTED]}),
         (*PUBLIC, {"public": True, "cors_origins": [ELSEWHERE]}),
@@ -45,7 +45,7 @@ def stored(upload: UploadService) -> UploadService:
     return upload
 
 
-#: Methods and addresses, with tickets that somebody else has signed, or that are over.
+#: Methods and addresses, with tickets that have a wrong signature or are expired.
 WAYS = [
     *((method, "/v1/files/{bucket}/a.txt") for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH")),
     *((method, "/v1/files/{bucket}") for method in ("GET", "POST", "OPTIONS")),
@@ -63,7 +63,7 @@ WAYS = [
     ("GET", "/public/{tenant}/{bucket}/"),
     ("GET", "/public/{tenant}/{bucket}"),
 ]
-#: What a request may have beside: conditions, and what is refused or asked before.
+#: Further header fields: preconditions, and fields that are refused or cause questions.
 FIELDS: list[Mapping[str, str]] = [
     {},
     {
@@ -77,7 +77,7 @@ FIELDS: list[Mapping[str, str]] = [
 
 
 def tickets(issuer: Issuer) -> dict[tuple[str, str], dict[str, str]]:
-    """For each place the tickets of it that are good for nothing."""
+    """Return the invalid tickets for each place."""
     forger = Issuer()
     old: dict[str, Any] = {"iat": 1_699_999_999, "exp": 1_700_000_000}
     found = {}
@@ -94,13 +94,13 @@ def tickets(issuer: Issuer) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def told(reply: TestResponse) -> str:
-    """All of an answer, byte for byte, but for the id of the request."""
+    """Return the complete response without the request's id."""
     text = f"{reply.status}\n{reply.headers}\n{reply.get_data(as_text=True)}"
     return text.replace(reply.headers["X-Request-Id"], "")
 
 
 def questions(method: str, path: str) -> Iterator[dict[str, str]]:
-    """The request itself, and what the gateway asks about it."""
+    """Yield the request itself, and the gateway's questions about it."""
     yield {}
     yield {"WHARF_STEP": "cors"}
     if path.startswith("/public/"):
@@ -113,9 +113,9 @@ def questions(method: str, path: str) -> Iterator[dict[str, str]]:
 def test_a_stranger_sees_no_private_bucket(
     stored: UploadService, issuer: Issuer, origin: str
 ) -> None:
-    """Whatever a stranger asks, from a page of whichever origin, the answer about a private bucket
-    is byte for byte that about an absent one, about one of an absent tenant, and about a public one
-    without such a file; an origin that no bucket lists reads none of them.
+    """A response about a private bucket is byte for byte the same as about an absent one, one of an
+    absent tenant, or a public one without the file, for any request and origin; a page of an
+    unlisted origin cannot read it.
     """
     good_for_nothing = tickets(issuer)
     for method, path in WAYS:
@@ -134,7 +134,7 @@ def test_a_stranger_sees_no_private_bucket(
 def test_a_private_bucket_costs_what_an_absent_one_costs(
     stored: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is asked the same about both, so that time tells nothing, either."""
+    """A private bucket costs the same queries as an absent one, so timing reveals nothing."""
     asked: list[str] = []
     for name in ("bucket", "file", "lists_origin"):
         monkeypatch.setattr(SqlRecords, name, counting(asked, getattr(SqlRecords, name)))
@@ -143,7 +143,7 @@ def test_a_private_bucket_costs_what_an_absent_one_costs(
         asked.clear()
         path = f"/public/{tenant}/{bucket}/{KEY}"
         for number, environ in enumerate(({"WHARF_STEP": "share"}, {"WHARF_STEP": "cors"}, {})):
-            # Origins that nobody remembers yet.
+            # Origins that are not cached yet.
             sent = {"Authorization": "", "Origin": f"https://{bucket}.{tenant}{number}.test"}
             stored.request("GET", path, b"", sent, environ)
         counts.append([*asked])
@@ -151,7 +151,7 @@ def test_a_private_bucket_costs_what_an_absent_one_costs(
 
 
 def counting(asked: list[str], method: Callable[..., object]) -> Callable[..., object]:
-    """The method, which notes that it was asked."""
+    """Return the method with a record of its calls."""
 
     def ask(*arguments: object, **named: object) -> object:
         asked.append(method.__name__)
@@ -161,8 +161,8 @@ def counting(asked: list[str], method: Callable[..., object]) -> Callable[..., o
 
 
 def test_a_page_that_is_listed_reads_what_is_told_to_nobody(stored: UploadService) -> None:
-    """An origin that some bucket lists reads refusals and preflights, of whichever address; what is
-    shown or done only that which the bucket itself lists.
+    """A page of an origin that any bucket lists can read refusals and preflights of all addresses,
+    but results only if the bucket itself lists the origin.
     """
     name = "Access-Control-Allow-Origin"
     for path in ("/v1/files/absent0/a.txt", "/public/demo/private/a.txt", "/u/x.y.z/a", "/s/x"):
@@ -186,8 +186,8 @@ def test_a_page_that_is_listed_reads_what_is_told_to_nobody(stored: UploadServic
 
 
 def test_a_guest_learns_of_no_other_bucket(stored: UploadService, issuer: Issuer) -> None:
-    """A good ticket used for another bucket is refused alike, whether that is there or not; a page
-    that its own bucket lists reads what is told of that one.
+    """A valid ticket gets the same refusal for any other bucket, existing or not, and a page that
+    its own bucket lists can read the responses about that bucket.
     """
     rules = {"bucket": "private", "prefix": "in/"}
     token = issuer.token(tid="demo", scope="files:write", ticket=rules)

@@ -1,4 +1,4 @@
-"""Refusals for want of room tell nobody how much room the disk has."""
+"""Tests that refusals for lack of space do not reveal the disk's free space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INODES = 1_000_000
 
 
 def refusals(data: Path, issuer: Issuer, room: Room, *lengths: int | None) -> list[str]:
-    """What is answered to bodies of these lengths by every way, with so much room."""
+    """Return the responses to bodies of these lengths, sent in every way, with this free space."""
     settings = settings_for(data, durability="relaxed", disk_reserve_inodes=1000)
     disk = Disk(data, durable=False)
     disk.prepare()
@@ -35,7 +35,7 @@ def refusals(data: Path, issuer: Issuer, room: Room, *lengths: int | None) -> li
 
 
 def seen(reply: TestResponse) -> str:
-    """All of an answer that the client gets, but the id of the request."""
+    """Return the complete response that the client gets, without the request's id."""
     problem = json.loads(reply.headers.get("X-Denied-Problem") or reply.data)
     assert problem.pop("status") == 507
     assert problem.pop("request_id")
@@ -58,14 +58,14 @@ def seen(reply: TestResponse) -> str:
 def test_no_answer_tells_the_room(
     upload_data: Path, issuer: Issuer, one: Room, other: Room, lengths: tuple[int | None, ...]
 ) -> None:
-    """Bodies that do not fit get the same answers, byte for byte, on disks of different room."""
+    """Bodies that do not fit get byte for byte the same responses, whatever the free space is."""
     assert refusals(upload_data, issuer, one, *lengths) == refusals(
         upload_data, issuer, other, *lengths
     )
 
 
 def asked(upload: UploadService, headers: dict[str, str]) -> tuple[int, str]:
-    """Status and told limit of the admission of a body without a length."""
+    """Return the status, and the limit to report, of the admission of a body without a length."""
     environ: dict[str, Any] = {"WHARF_STEP": "admit", "CONTENT_LENGTH": ""}
     reply = upload.request("PUT", "/v1/files/default/a", b"", headers, environ)
     assert "X-Body-Class" in reply.headers
@@ -76,7 +76,7 @@ def asked(upload: UploadService, headers: dict[str, str]) -> tuple[int, str]:
 def test_a_body_that_is_cut_by_the_disk_is_told_no_number(
     upload_data: Path, issuer: Issuer
 ) -> None:
-    """The gateway gets the bucket's limit to tell it, and no number of the disk's."""
+    """The gateway gets the bucket's limit to report, but no limit if the disk cuts the body."""
     settings = settings_for(upload_data, durability="relaxed", disk_reserve_inodes=0)
     disk = Disk(upload_data, durable=False)
     disk.prepare()
@@ -91,7 +91,7 @@ def test_a_body_that_is_cut_by_the_disk_is_told_no_number(
 
 
 def test_who_does_not_reach_everything_is_told_no_quota(upload: UploadService) -> None:
-    """The number at which the quota cuts a body is for those who may see the usage."""
+    """The limit from the quota is reported only to a caller that may see the usage."""
     upload.records.put_limits("demo", Limits(max_bytes=5000))
     assert asked(upload, {}) == (204, "5000")
     assert asked(upload, narrowed(upload, "write:default").headers) == (204, "0")

@@ -1,4 +1,4 @@
-"""What a person reads of a refusal, and the numbers that a program reads beside the words."""
+"""Tests of the sentences of refusals, and of their members for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EMPTY_SHA256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 
 def refusal(call: Callable[[], object]) -> str:
-    """The sentence of the refusal that the call ends in."""
+    """Return the sentence of the refusal that the call raises."""
     with pytest.raises(Exception, match=r".") as caught:
         call()
     return str(caught.value)
@@ -157,12 +157,12 @@ def refusal(call: Callable[[], object]) -> str:
     ],
 )
 def test_a_refusal_says_what_to_do(call: Callable[[], object], said: str) -> None:
-    """Who is refused reads what was wrong, where, and what is taken instead."""
+    """A refusal states what was wrong, where, and what is accepted instead."""
     assert refusal(call) == said
 
 
 def test_refusals_carry_what_a_program_needs() -> None:
-    """The members of the problem documents are those of the refusal, each in its place."""
+    """The attributes of each refusal are those of its problem document."""
     taken = refusals.KeyTaken("a/b")
     assert (taken.key, str(taken)) == ("a/b", "a/b")
     used_up = refusals.TicketUsedUp(3)
@@ -209,7 +209,7 @@ def test_refusals_carry_what_a_program_needs() -> None:
     ],
 )
 def test_a_missing_grant_is_named(missing: tuple[str, ...], said: str) -> None:
-    """The action, and the bucket and key where there are some, say which grant is missing."""
+    """The missing grant is named by its action, and by bucket and key if it has them."""
     refused = refusals.OutsideGrants(*missing)
     assert str(refused) == f"Your grants do not allow you to {said}"
     assert (refused.action, refused.bucket, refused.key) == (*missing, "", "")[:3]
@@ -217,7 +217,7 @@ def test_a_missing_grant_is_named(missing: tuple[str, ...], said: str) -> None:
 
 @pytest.mark.parametrize(("advice", "said"), [("", ""), ("End one.", " End one.")])
 def test_a_limit_is_named(advice: str, said: str) -> None:
-    """Who has as many as it may reads how many of what, and how to get room."""
+    """The refusal at a limit states what is limited, how many exist, and the advice."""
     refused = refusals.LimitReached("links", 5, advice)
     assert str(refused) == f"The tenant already has 5 links, the most that it may have.{said}"
     assert (refused.what, refused.limit_count) == ("links", 5)
@@ -229,13 +229,13 @@ def test_a_limit_is_named(advice: str, said: str) -> None:
     [(False, "The bytes are text/csv, which"), (True, "The client declares text/csv, which")],
 )
 def test_a_name_that_says_another_type_is_told(claimed: bool, said: str) -> None:  # noqa: FBT001
-    """The refusal says who claims the type that the name contradicts."""
+    """The refusal states whether bytes or client claim the type that contradicts the name."""
     refused = upload_intent.TypeNotAllowed("text/csv", (), "a.jpg", claimed=claimed)
     assert str(refused) == f"{said} does not fit the name a.jpg."
 
 
 def test_a_long_list_of_extensions_is_cut() -> None:
-    """A refusal shows 300 characters of the extensions, and that there are more."""
+    """A refusal shows 300 characters of the allowed extensions, and an ellipsis for more."""
     allowed = (*(f"ext{number:03}" for number in range(33)), "a")
     assert len(f".{', .'.join(allowed)}") == 299
     for last, more in (("a", ".a"), ("ab", ".ab"), ("abc", "\u2026")):

@@ -1,4 +1,4 @@
-"""What a person and a program read of a name that is refused, and the longest that are kept."""
+"""Tests of the refusals of names, and of the longest names that are accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONG = "x" * 256
     ],
 )
 def test_a_refused_file_name_is_told(sent: str, said: str, name: str) -> None:
-    """The sentence begins with what is wrong in which name, and the name is a member beside it."""
+    """The sentence begins with the error and the name, and the name is a member."""
     with pytest.raises(keys.InvalidFileName) as caught:
         keys.file_name(sent)
     assert str(caught.value).startswith(said)
@@ -40,27 +40,27 @@ def test_a_refused_path_is_told(path: str) -> None:
 
 
 def test_what_only_programs_write_counts_until_it_is_left_out() -> None:
-    """4096 characters are read of a name, with the marks that are left out; one more is not."""
+    """A name of up to 4096 characters is read, counted with the marks that are then removed."""
     assert keys.file_name("\u200e" * 4095 + "a") == "a"
     with pytest.raises(keys.InvalidFileName):
         keys.file_name("\u200e" * 4096 + "a")
 
 
 def test_the_longest_file_name() -> None:
-    """A file name has 255 bytes at most, in whichever letters."""
+    """A file name has at most 255 bytes, with any letters."""
     assert keys.file_name("a" * 255) == "a" * 255
     assert keys.file_name("é" * 127 + "a") == "é" * 127 + "a"
 
 
 def test_a_new_name_is_not_cut_inside_of_a_picture_letter() -> None:
-    """Where the stem is cut behind a joiner, the joiner goes too, and no more than it."""
+    """A stem that is cut after a joiner loses the joiner, too, and nothing else."""
     woman, joiner = "\U0001f469", "\u200d"
     stem = "a" * 244 + woman + joiner + "\U0001f4bb"
     assert keys.renamed(stem, 2) == "a" * 244 + woman + " (2)"
 
 
 def test_a_key_without_room_for_a_number_is_told() -> None:
-    """Where no character of the stem fits beside the number, the refusal says what to do."""
+    """A key whose stem leaves no place for the number is refused with advice."""
     key = "/".join(["d" * 255] * 3 + ["e" * 250, "a.txt"])
     assert len(key) == keys.MAX_KEY_BYTES
     with pytest.raises(keys.InvalidKey) as caught:

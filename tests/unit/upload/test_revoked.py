@@ -1,4 +1,4 @@
-"""Revoked tokens and suspended tenants at the upload service, on each way that a request takes."""
+"""Tests of revoked tokens and suspended tenants, for each way that a request takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def publish(upload: UploadService, feed: FakeFeed) -> None:
-    """What the mule does each second; and half a second goes by for this worker."""
+    """Fetch the feed as the mule does each second, and let half a second pass for this worker."""
     with serving_feed(feed) as server:
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
@@ -71,8 +71,8 @@ def test_every_route_refuses(upload: UploadService, method: str, path: str) -> N
 @pytest.mark.parametrize("ended", ["tenant", "parent"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_revoked_while_the_body_came(upload: UploadService, method: str, ended: str) -> None:
-    """A body that was admitted before its tenant was suspended, or the token from which its token
-    was made was revoked, is not stored.
+    """A body is not stored if its tenant was suspended, or a parent of its token was revoked, after
+    the admission.
     """
     path = "/v1/files/default/a.txt" if method == "PUT" else "/v1/files/default"
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "5"}
@@ -98,7 +98,7 @@ def test_revoked_while_the_body_came(upload: UploadService, method: str, ended: 
 
 
 def age(upload: UploadService) -> float:
-    """The metric, as it is looked up for a scrape."""
+    """Return the value of the metric as a scrape reads it."""
     reply = upload.request("GET", "/metrics", environ={"WHARF_INTERNAL": "1"})
     assert reply.status_code == 200
     (value,) = Exposition(reply.text).values("wharf_revocation_feed_age_seconds")
@@ -106,7 +106,7 @@ def age(upload: UploadService) -> float:
 
 
 def degraded(upload: UploadService) -> str:
-    """What /readyz says of the feed while it answers 200."""
+    """Return what /readyz reports about the feed while it returns 200."""
     reply = upload.request("GET", "/readyz")
     assert reply.status_code == 200
     assert reply.json is not None
@@ -115,7 +115,7 @@ def degraded(upload: UploadService) -> str:
 
 
 def test_ready_and_degraded(upload: UploadService) -> None:
-    """Without the feed the service is ready, and /readyz and a metric say how old it knows."""
+    """Without the feed the service is ready, and /readyz and a metric show the feed's age."""
     assert "was not received yet" in degraded(upload)
     assert age(upload) == math.inf
     publish(upload, FakeFeed())
@@ -129,8 +129,8 @@ def test_ready_and_degraded(upload: UploadService) -> None:
 
 
 def test_a_new_replica(upload_data: Path, issuer: Issuer) -> None:
-    """One replica of several is not ready before it has heard of the feed once; after that it is
-    degraded without it.
+    """One replica of several is not ready until it has read the feed once, and later only degraded
+    without it.
     """
     replica = assemble(settings_for(upload_data, instance="b", durability="relaxed"), issuer)
     answer = replica.request("GET", "/readyz")

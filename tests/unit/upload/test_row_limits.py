@@ -1,4 +1,4 @@
-"""What clients are told at the limits of rows, and how files of a form are counted."""
+"""Tests of the responses at the limits of rows, and of how the files of a form are counted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ JSON = {"Content-Type": "application/json"}
 
 
 def told(reply: TestResponse) -> tuple[int, str]:
-    """The status, and which problem it is."""
+    """Return the status and the problem's slug."""
     document = reply.json or {}
     return reply.status_code, str(document.get("type", "")).rpartition("/")[2]
 
 
 def test_buckets(upload: UploadService) -> None:
-    """A bucket too many is a 409 that names the limit; one that is there still changes."""
+    """A bucket too many gets 409 with the limit, and existing buckets can still be changed."""
     upload = upload.restarted(tenant_max_buckets=1)
     assert upload.request("PUT", "/v1/buckets/photos").status_code == 201
     refused = upload.request("PUT", "/v1/buckets/videos")
@@ -33,7 +33,7 @@ def test_buckets(upload: UploadService) -> None:
 
 
 def test_open_uploads(upload: UploadService) -> None:
-    """An upload too many is a 409, leaves no growing file, and goes when another one has ended."""
+    """An upload too many gets 409 and leaves no file, until another upload has ended."""
     upload = upload.restarted(tenant_max_open_uploads=1)
     caller = of_everything(upload)
     fields = {**TUS, "Upload-Length": "5", **metadata_of(bucket="default", key="a")}
@@ -47,7 +47,7 @@ def test_open_uploads(upload: UploadService) -> None:
 
 
 def test_idempotency_keys(upload: UploadService) -> None:
-    """A key too many is a 429 that says when the oldest ends; a repeated one has its answer."""
+    """An Idempotency-Key too many gets 429 with the wait, and a repeated one gets its response."""
     upload = upload.restarted(tenant_max_idempotency_keys=1, idempotency_seconds=90)
     assert upload.put("a", b"1", {"Idempotency-Key": "one"}).status_code == 201
     refused = upload.put("b", b"1", {"Idempotency-Key": "two"})
@@ -61,7 +61,7 @@ def test_idempotency_keys(upload: UploadService) -> None:
 
 
 def test_a_key_too_many_costs_no_upload(upload: UploadService) -> None:
-    """An upload whose key has no room keeps its bytes, and becomes a file when there is."""
+    """An upload whose Idempotency-Key exceeds the limit keeps its bytes until the key fits."""
     upload = upload.restarted(tenant_max_idempotency_keys=1)
     upload.put("a", b"1", {"Idempotency-Key": "one"})
     caller = of_everything(upload)
@@ -79,17 +79,17 @@ def test_a_key_too_many_costs_no_upload(upload: UploadService) -> None:
 
 
 def test_files_of_a_form_are_requests(upload: UploadService) -> None:
-    """A form of five files counts as five requests; a form that is there is stored whole."""
+    """A form of five files counts as five requests, and an accepted form is stored completely."""
     upload = upload.restarted(tenant_requests_per_minute=8, client_requests_per_minute=8)
     form = form_body([(str(number), b"") for number in range(5)])
     assert upload.post_form(form).status_code == 201
     assert upload.put("a", b"").status_code == 201
-    assert upload.post_form(form).status_code == 201  # the last of the minute
+    assert upload.post_form(form).status_code == 201  # The last form of this minute.
     assert told(upload.put("a", b"")) == (429, RATE_LIMITED.slug)
 
 
 def test_a_reader_that_came_too_late_is_told(upload: UploadService) -> None:
-    """A reader that asks for what came after an event that is gone is told, and no other one is."""
+    """A reader whose position is before a deleted event gets `missed`, and no other reader does."""
     for key in ("a", "b", "c"):
         upload.records.write(Write(files=(new_file(key, created_at=1),)))
     first, second, third = (
@@ -111,14 +111,14 @@ def make(upload: UploadService, number: int, policy: Policy) -> None:
 
 @pytest.fixture
 def many(upload: UploadService) -> UploadService:
-    """A service with 120 buckets besides `default`."""
+    """Return a service with 120 buckets in addition to `default`."""
     for number in range(120):
         make(upload, number, Policy())
     return upload
 
 
 def test_buckets_have_pages(many: UploadService) -> None:
-    """Without a limit a page has a hundred buckets, and its cursor leads to the others."""
+    """By default a page has a hundred buckets, and its cursor leads to the others."""
     first = many.request("GET", "/v1/buckets").json or {}
     assert len(first["buckets"]) == 100
     rest = many.request("GET", f"/v1/buckets?cursor={first['next_cursor']}").json or {}
@@ -129,7 +129,7 @@ def test_buckets_have_pages(many: UploadService) -> None:
 
 
 def test_a_page_of_large_policies_is_cut(upload: UploadService) -> None:
-    """A page ends at a megabyte of policies, however many buckets are asked for."""
+    """A page ends at a megabyte of policies, whatever limit was asked for."""
     host = f"{'x' * 63}.{'y' * 63}.{'z' * 63}"
     policy = Policy(cors_origins=tuple(f"https://{host}.{n}" for n in range(100)))
     for number in range(60):

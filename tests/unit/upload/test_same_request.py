@@ -1,4 +1,4 @@
-"""An Idempotency-Key belongs to one request: of one bucket, these names, bytes and types."""
+"""Tests that an Idempotency-Key belongs to one request, with its bucket, names, bytes and types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def expect_reused(reply: TestResponse) -> None:
-    """The key belongs to another request, and says so."""
+    """Check that the response refuses the key of another request."""
     assert reply.json
     assert (reply.status_code, reply.json["type"]) == (422, "/problems/idempotency-key-reused")
 
@@ -39,7 +39,7 @@ def make_bucket(upload: UploadService, name: str) -> None:
     ids=str,
 )
 def test_a_put_that_differs(upload: UploadService, other: dict[str, Any], *, spooled: bool) -> None:
-    """The same key with one thing changed stores nothing; the request itself is still answered."""
+    """A `PUT` with the same key and one change stores nothing, and the first one is replayed."""
     make_bucket(upload, "photos")
 
     def put(change: dict[str, Any]) -> TestResponse:
@@ -58,7 +58,7 @@ def form(
     files: tuple[tuple[str, bytes, str], ...] = (("a.png", PNG, "image/png"), ("b", b"b", "")),
     **fields: str,
 ) -> bytes:
-    """A form of files by name, content and type."""
+    """Return a form of files with name, content and type."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
@@ -103,7 +103,7 @@ A, B = ("a.png", PNG, "image/png"), ("b", b"b", "")
     ],
 )
 def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) -> None:
-    """The same key with another file, name, type, field or bucket stores nothing."""
+    """A form with the same key and another file, name, type, field or bucket stores nothing."""
     make_bucket(upload, "photos")
     first = upload.post_form(form(), ONCE)
     assert first.status_code == 201
@@ -125,7 +125,7 @@ def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) ->
     ids=str,
 )
 def test_a_move_that_differs(upload: UploadService, change: dict[str, Any]) -> None:
-    """The same key with another source, target or choice moves nothing."""
+    """A move with the same key and another source, target or choice moves nothing."""
     make_bucket(upload, "photos")
     for key in ("a", "other"):
         upload.put(key, b"x")
@@ -144,7 +144,7 @@ def test_a_move_that_differs(upload: UploadService, change: dict[str, Any]) -> N
 
 
 def test_of_other_ways(upload: UploadService) -> None:
-    """A key that a PUT has used is no form's and no move's, whatever these bring."""
+    """A key that a `PUT` has used cannot be used by a form or a move."""
     upload.put("a", b"x", ONCE)
     expect_reused(upload.post_form(form((("a", b"x", ""),)), ONCE))
     places = {name: {"bucket": "default", "key": "a"} for name in ("from", "to")}

@@ -1,4 +1,4 @@
-"""Settings of the upload service: defaults that fit together, and refusals in one line."""
+"""Tests of the settings of the upload service: defaults, and refusals in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DATA = {"WHARF_DATA": "/srv/wharf"}
 
 
 def test_defaults() -> None:
-    """With nothing but the data folder everything lies below it, and durability is full."""
+    """By default every path is below the data folder, and durability is full."""
     settings = read(Settings, DATA)
     data = Path("/srv/wharf")
     assert settings.durable
@@ -24,7 +24,7 @@ def test_defaults() -> None:
 
 
 def test_places_of_their_own() -> None:
-    """Spool, sockets and database can lie elsewhere."""
+    """Spool, sockets and database can be outside the data folder."""
     settings = read(
         Settings,
         {
@@ -40,7 +40,7 @@ def test_places_of_their_own() -> None:
 
 
 def test_replicas_write_apart() -> None:
-    """What one process alone may write is in a folder of the replica's own; the data are shared."""
+    """Each replica has folders for files that one process writes, and the data are shared."""
     first = read(Settings, {**DATA, "WHARF_INSTANCE": "pod-1"})
     second = read(Settings, {**DATA, "WHARF_INSTANCE": "pod-2"})
     assert first.spool_folder == Path("/srv/wharf/spool/pod-1")
@@ -64,7 +64,7 @@ def test_replicas_write_apart() -> None:
     ],
 )
 def test_wrong_values(name: str, value: str) -> None:
-    """A wrong value is refused by a line that names variable, value and what is allowed."""
+    """A wrong value is refused in one line with the variable, the value and what is allowed."""
     with pytest.raises(SettingsError) as caught:
         read(Settings, {**DATA, name: value})
     message = str(caught.value)
@@ -75,6 +75,6 @@ def test_wrong_values(name: str, value: str) -> None:
 
 
 def test_secrets_stay_hidden() -> None:
-    """A database's password is in no representation of the settings."""
+    """`repr` of the settings does not contain the database's password."""
     settings = read(Settings, {**DATA, "WHARF_DATABASE_URL": "postgresql://u:hunter2@db/x"})
     assert "hunter2" not in repr(settings)

@@ -1,4 +1,4 @@
-"""Limits of tenants: set by administrators, held at admission and at the commit."""
+"""Tests of the limits of tenants, which administrators set, and admission and commit check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTHING = {
 
 
 def set_limits(upload: UploadService, tenant: str = "demo", **limits: Any) -> TestResponse:
-    """Sets limits as an administrator does."""
+    """Set limits as an administrator."""
     token = upload.issuer.token(tid="operator", scope="tenants:admin", sub="admin")
     return upload.request(
         "PUT",
@@ -39,14 +39,14 @@ def set_limits(upload: UploadService, tenant: str = "demo", **limits: Any) -> Te
 
 
 def problem(reply: TestResponse) -> dict[str, Any]:
-    """The problem, whether it was the answer or a denial for the gateway."""
+    """Return the problem of a response or of a denial for the gateway."""
     denied = reply.headers.get("X-Denied-Problem")
     found: dict[str, Any] = json.loads(denied) if denied else reply.get_json()
     return {**found, "slug": found["type"].removeprefix("/problems/")}
 
 
 def test_limits_are_set_and_shown(upload: UploadService) -> None:
-    """What is set is shown, with what holds where nothing is set; the tenant sees what holds."""
+    """The response has the set limits and the effective ones, and the tenant sees the latter."""
     reply = set_limits(upload, max_bytes=1000, concurrent_uploads=4)
     assert reply.status_code == 200
     shown = reply.get_json()
@@ -61,7 +61,7 @@ def test_limits_are_set_and_shown(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_limits_are_for_administrators(upload: UploadService, method: str) -> None:
-    """A tenant, whatever else it may do, neither reads nor sets limits: its own as little."""
+    """A tenant can neither read nor set limits, not even its own."""
     json_type = {"Content-Type": "application/json"}
     reply = upload.request(method, "/v1/tenants/demo/limits", b"{}", json_type)
     assert (reply.status_code, problem(reply)["slug"]) == (403, "insufficient-scope")
@@ -83,7 +83,7 @@ def test_limits_are_for_administrators(upload: UploadService, method: str) -> No
     ],
 )
 def test_limits_that_are_none(upload: UploadService, wrong: dict[str, Any]) -> None:
-    """Amounts that no limit can have are refused, and nothing is changed."""
+    """An invalid amount is refused and changes nothing."""
     reply = set_limits(upload, **wrong)
     assert (reply.status_code, problem(reply)["slug"]) == (422, "unprocessable")
     assert upload.records.limits("demo") == Limits()
@@ -91,13 +91,13 @@ def test_limits_that_are_none(upload: UploadService, wrong: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", ["A", "ab", "a_b_c", "-abc", "%2e%2e"])
 def test_names_of_no_tenant(upload: UploadService, name: str) -> None:
-    """No limits can be set for what is no tenant's name."""
+    """Limits for an invalid tenant's name get 404."""
     assert set_limits(upload, name).status_code == 404
 
 
 @WAYS
 def test_a_quota_of_bytes(upload: UploadService, *, spooled: bool) -> None:
-    """What fits is stored, what does not is 507 with the numbers, and leaves nothing."""
+    """A file beyond the quota of bytes gets 507 with the numbers, and leaves nothing."""
     set_limits(upload, max_bytes=10)
     assert upload.put("a", b"12345", spooled=spooled).status_code == 201
     blobs = upload.blobs()
@@ -111,7 +111,7 @@ def test_a_quota_of_bytes(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_large_body_is_refused_before_it_comes(upload: UploadService) -> None:
-    """Admission refuses by Content-Length what the quota cannot take, and a full tenant's forms."""
+    """Admission refuses a body by its Content-Length, and a full tenant's forms."""
     set_limits(upload, max_bytes=10, max_files=1)
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "11"}
     reply = upload.request("PUT", "/v1/files/default/a", environ=environ)
@@ -122,7 +122,7 @@ def test_a_large_body_is_refused_before_it_comes(upload: UploadService) -> None:
 
 
 def test_a_replacement_is_judged_by_the_difference(upload: UploadService) -> None:
-    """Admission gives back what is replaced, as the commit does."""
+    """Admission counts a replaced file as free space, as the commit does."""
     set_limits(upload, max_bytes=10, max_files=1)
     upload.put("a", b"1234567890")
     assert upload.put("a", b"0987654321", spooled=True).status_code == 201
@@ -130,7 +130,7 @@ def test_a_replacement_is_judged_by_the_difference(upload: UploadService) -> Non
 
 
 def test_a_repetition_is_answered_at_a_full_quota(upload: UploadService) -> None:
-    """A repeated request gets its answer again, though nothing more would fit."""
+    """A repeated request is replayed although the quota is full."""
     set_limits(upload, max_bytes=5)
     fields = {"Idempotency-Key": "one"}
     for replayed in (None, "true"):
@@ -139,7 +139,7 @@ def test_a_repetition_is_answered_at_a_full_quota(upload: UploadService) -> None
 
 
 def test_a_form_is_all_or_nothing(upload: UploadService) -> None:
-    """Of a form whose files are too much together none is stored, and no blob stays."""
+    """A form whose files together exceed the quota stores nothing and leaves no blob."""
     set_limits(upload, max_bytes=10)
     reply = upload.post_form(form_body([("a", b"12345"), ("b", b"123456")]))
     assert (reply.status_code, problem(reply)["slug"]) == (507, "tenant-quota-exceeded")
@@ -156,7 +156,7 @@ def test_empty_files_use_up_the_count(upload: UploadService) -> None:
 
 @WAYS
 def test_the_tenants_largest_file(upload: UploadService, *, spooled: bool) -> None:
-    """A file above the tenant's own limit is 413, which names that limit."""
+    """A file above the tenant's limit gets 413, which names that limit."""
     set_limits(upload, max_file_bytes=5)
     refused = problem(upload.put("a", b"123456", spooled=spooled))
     assert (refused["status"], refused["limit"]) == (413, "tenant's file limit")
@@ -165,7 +165,7 @@ def test_the_tenants_largest_file(upload: UploadService, *, spooled: bool) -> No
 
 
 def test_a_tenants_requests(upload: UploadService) -> None:
-    """A tenant with a limit of its own is stopped there, on all ways; others are not."""
+    """A tenant with its own limit is refused beyond it in every way, and other tenants are not."""
     set_limits(upload, requests_per_minute=3)
     statuses = [
         upload.request("GET", "/v1/usage").status_code,
@@ -181,7 +181,7 @@ def test_a_tenants_requests(upload: UploadService) -> None:
 
 
 def test_a_clients_requests(upload: UploadService) -> None:
-    """Each client has its own count within the tenant's."""
+    """Each client has its own limit within the tenant's."""
     set_limits(upload, requests_per_minute=5, client_requests_per_minute=2)
     statuses = [upload.request("GET", "/v1/usage").status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
@@ -191,7 +191,7 @@ def test_a_clients_requests(upload: UploadService) -> None:
 
 @WAYS
 def test_bytes_of_a_minute(upload: UploadService, *, spooled: bool) -> None:
-    """Once its bytes of a minute are sent, a tenant waits; a body that passes them is the last."""
+    """A body may exceed the bytes per minute, and after it the tenant must wait."""
     set_limits(upload, bytes_per_minute=100)
     assert upload.put("a", b"x" * 60, spooled=spooled).status_code == 201
     assert upload.put("b", b"x" * 60, spooled=spooled).status_code == 201
@@ -202,12 +202,12 @@ def test_bytes_of_a_minute(upload: UploadService, *, spooled: bool) -> None:
     policy = refused.headers[f"{prefix}RateLimit-Policy"]
     assert policy == '"tenant-bytes";q=100;w=60;qu="content-bytes"'
     assert 1 <= int(refused.headers[f"{prefix}Retry-After"]) <= 60
-    # Reading costs no bytes.
+    # Reading uses no bytes of this limit.
     assert upload.request("GET", "/v1/files/default/a").status_code == 200
 
 
 def test_chunked_bytes_count_when_they_have_come(upload: UploadService) -> None:
-    """A body without a length is counted by its size, and the next one is refused."""
+    """A body without a length is counted by its size, so that the next one is refused."""
     set_limits(upload, bytes_per_minute=100)
     body = form_body([("a", b"x" * 200)])
     assert upload.post_form(body, announce=False).status_code == 201
@@ -215,7 +215,7 @@ def test_chunked_bytes_count_when_they_have_come(upload: UploadService) -> None:
 
 
 def test_the_gateway_learns_of_concurrent_uploads(upload: UploadService) -> None:
-    """An admission says how many uploads the tenant may have under way, where that is limited."""
+    """An admission states how many concurrent uploads the tenant may have, if that is limited."""
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "1"}
     reply = upload.request("PUT", "/v1/files/default/a", environ=environ)
     assert "X-Tenant-Uploads" not in reply.headers
@@ -225,7 +225,7 @@ def test_the_gateway_learns_of_concurrent_uploads(upload: UploadService) -> None
 
 
 def test_defaults_of_the_settings(upload_data: Path, issuer: Issuer) -> None:
-    """Tenants for whom nothing is set are held to the settings; 0 there is no limit."""
+    """A tenant without own limits has those of the settings, where 0 means no limit."""
     settings = settings_for(
         upload_data, durability="relaxed", tenant_max_bytes=5, tenant_max_files=0
     )
@@ -236,13 +236,13 @@ def test_defaults_of_the_settings(upload_data: Path, issuer: Issuer) -> None:
 
 
 class Stored:
-    """Limits that are asked for, counted, and sometimes out of reach."""
+    """Stored limits whose reads are counted, and fail while `down` is set."""
 
     def __init__(self) -> None:
         self.asked, self.limits_now, self.down = 0, Limits(max_files=1), False
 
     def limits(self, tenant: str) -> Limits:
-        """What was set."""
+        """Return the stored limits."""
         self.asked += 1
         if self.down:
             raise DatabaseUnavailable(tenant)
@@ -250,7 +250,7 @@ class Stored:
 
 
 def test_limits_are_remembered_for_a_moment() -> None:
-    """A process asks once in two seconds, and learns of a change after that."""
+    """A process reads a tenant's limits once in two seconds, after which a change applies."""
     stored, now = Stored(), [0.0]
     limits = TenantLimits(stored, Limits(max_bytes=9), clock=lambda: now[0])
     assert limits.of("demo") == Limits(max_files=1, max_bytes=9)
@@ -263,14 +263,14 @@ def test_limits_are_remembered_for_a_moment() -> None:
 
 
 def test_limits_hold_while_the_database_is_away() -> None:
-    """What was known goes on to hold; who was not known has the defaults."""
+    """During an outage known limits still apply, and an unknown tenant has the defaults."""
     stored, now = Stored(), [0.0]
     limits = TenantLimits(stored, Limits(max_bytes=9), clock=lambda: now[0])
     limits.of("demo")
     stored.down, now[0] = True, 3.0
     assert limits.of("demo") == Limits(max_files=1, max_bytes=9)
     assert limits.of("other") == Limits(max_bytes=9)
-    # It was asked once: nobody waits for its silence again at once.
+    # It was read only once, so that requests do not wait for the database again.
     assert stored.asked == 2
     stored.down, now[0] = False, 8.0
     assert limits.of("other") == Limits(max_files=1, max_bytes=9)

@@ -1,4 +1,4 @@
-"""Every error of domain, records and stores has its problem."""
+"""Tests that every error of domain, records and stores has a problem."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MADE: dict[type[Exception], Exception] = {
 
 
 def errors() -> list[type[Exception]]:
-    """All exceptions that these modules define."""
+    """Return all exceptions that these modules define."""
     modules = (conditions, digests, keys, parser, tickets, upload_intent, refusals, stores)
     return [
         kind
@@ -52,13 +52,13 @@ def errors() -> list[type[Exception]]:
     ]
 
 
-# `Refused` is what the others are kinds of; `TruncatedSpool` never leaves its module.
+# `Refused` is a base class, and `TruncatedSpool` is caught within its module.
 _NOT_RAISED = {"Refused", "TruncatedSpool"}
 
 
 @pytest.mark.parametrize("kind", [one for one in errors() if one.__name__ not in _NOT_RAISED])
 def test_every_error(kind: type[Exception]) -> None:
-    """No error that these modules define is an internal error to a client."""
+    """No error that these modules define becomes an internal error."""
     error = _MADE.get(kind) or kind("text")
     assert as_problem(error).problem.slug != "internal-error"
 
@@ -76,13 +76,13 @@ def test_every_error(kind: type[Exception]) -> None:
     ],
 )
 def test_statuses(error: Exception, status: int, slug: str) -> None:
-    """A client learns whose fault it is and whether to come again, and nothing of our insides."""
+    """A problem's status shows the cause and whether to try again, and its text hides internals."""
     problem = as_problem(error)
     assert (problem.problem.status, problem.problem.slug) == (status, slug)
     assert "secret" not in problem.detail
 
 
 def test_problems_stay() -> None:
-    """A problem that was raised as one is passed on as it is."""
+    """A problem that was raised is passed on unchanged."""
     error = MALFORMED("text")
     assert as_problem(error) is error

@@ -1,4 +1,4 @@
-"""Bodies that say no length: admission says how much of one comes (ADR 58)."""
+"""Tests of bodies without a length, for which the admission chooses a body class (ADR 58)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def asked(
     headers: Mapping[str, str] | None = None,
     length: str = "",
 ) -> tuple[int, str | None, str | None]:
-    """Status, class and limit of an admission, which the gateway asks for; then the body ends."""
+    """Ask for an admission as the gateway, end the body, and return status, class and limit."""
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
     reply = upload.request(method, path, b"", headers, environ)
     upload.context.receiving.body_room.give_back(reply.headers.get("X-Reservation", ""))
@@ -43,14 +43,14 @@ def asked(
 
 
 def bucket(upload: UploadService, **policy: Any) -> None:
-    """Makes the bucket `narrow`."""
+    """Create the bucket `narrow`."""
     fields = {"Content-Type": "application/json"}
     body = json.dumps({"max_file_bytes": LIMIT, **policy}).encode()
     assert upload.request("PUT", "/v1/buckets/narrow", body, fields).status_code in {200, 201}
 
 
 def quota(upload: UploadService, max_bytes: int) -> None:
-    """Sets what the tenant may store."""
+    """Set the tenant's quota."""
     admin = upload.issuer.token(scope="tenants:admin")
     fields = {"Content-Type": "application/json", "Authorization": f"Bearer {admin}"}
     body = json.dumps({"max_bytes": max_bytes}).encode()
@@ -63,7 +63,7 @@ def quota(upload: UploadService, max_bytes: int) -> None:
     room=st.integers(0, 2 * LARGEST_BYTES),
 )
 def test_a_class_is_near_its_limit(limit: int, room: int) -> None:
-    """A class holds the limit and is less than twice as large, or it is what the room allows."""
+    """A class covers the limit and is less than twice as large, or the space allows no more."""
     found = class_for(limit, room)
     if found is None:
         assert room < SMALLEST_BYTES
@@ -89,12 +89,12 @@ def test_a_class_is_near_its_limit(limit: int, room: int) -> None:
     ],
 )
 def test_a_class_at_its_bounds(limit: int, room: int, found: int | None) -> None:
-    """A limit that is a class has that class, one byte more the next one, if there is room."""
+    """A limit equal to a class gets that class, and one more byte the next class, if it fits."""
     assert class_for(limit, room) == found
 
 
 def test_a_body_with_a_length_has_no_class(upload: UploadService) -> None:
-    """A body that says its length is judged by it, and the gateway chooses no class."""
+    """A body with a length gets no class."""
     assert asked(upload, "PUT", "/v1/files/default/a", length="5") == (204, None, None)
     form = asked(upload, "POST", "/v1/files/default", FORM, "500")
     assert form == (204, None, None)
@@ -114,13 +114,13 @@ def test_a_body_with_a_length_has_no_class(upload: UploadService) -> None:
 def test_the_limit_of_a_bucket(
     upload: UploadService, method: str, path: str, headers: dict[str, str], limit: int
 ) -> None:
-    """Each way of a body without a length has the class above its bucket's or upload's limit."""
+    """A body without a length gets the class for its bucket's or upload's limit, however sent."""
     bucket(upload)
     assert asked(upload, method, path, headers) == (204, "1024", str(limit))
 
 
 def test_forms(upload: UploadService) -> None:
-    """A form may have as many files as it may hold, and something beside them."""
+    """The limit of a form is the largest number of files of the largest size, plus 1 MiB."""
     bucket(upload)
     upload = upload.restarted(max_form_files=3000)
     limit = 3000 * LIMIT + (1 << 20)
@@ -128,7 +128,7 @@ def test_forms(upload: UploadService) -> None:
 
 
 def test_a_part_of_an_upload(upload: UploadService) -> None:
-    """A part that says no length may have what is missing behind its offset."""
+    """The limit of a part is what the upload lacks after the part's offset."""
     bucket(upload, max_file_bytes=1 << 20)
     path = created(upload, 5000)
     part = {**TUS, "Upload-Offset": "2000"}
@@ -139,7 +139,7 @@ def test_a_part_of_an_upload(upload: UploadService) -> None:
 
 
 def created(upload: UploadService, length: int | None) -> str:
-    """The address of a new upload."""
+    """Return the path of a new upload."""
     caller = Principal(upload.tenant, "client-1", frozenset({"files:write"}), "jti", 1 << 40)
     wanted = UploadCreation("narrow", "a", length)
     made = upload.context.resumable_uploads.creator.create(caller, wanted)
@@ -147,18 +147,18 @@ def created(upload: UploadService, length: int | None) -> str:
 
 
 def test_what_is_left_of_the_quota(upload: UploadService) -> None:
-    """What the tenant may still store bounds a body; a file that it replaces counts as room."""
+    """The rest of the quota limits a body, and a file that it replaces counts as free."""
     quota(upload, 100_000)
     upload.put("a.txt", b"x" * 90_000)
     assert asked(upload, "PUT", "/v1/files/default/b.txt") == (204, "16384", "10000")
     assert asked(upload, "PUT", "/v1/files/default/a.txt") == (204, str(1 << 17), "100000")
-    # A repeated request may be of a file that is stored already.
+    # The repeated request may be for a file that is already stored.
     repeated = asked(upload, "PUT", "/v1/files/default/b.txt", {"Idempotency-Key": "k"})
     assert int(repeated[1] or 0) > 1 << 20
 
 
 def test_the_class_is_reserved(upload: UploadService) -> None:
-    """While a body without a length comes, its class is reserved; it ends by the id for nginx."""
+    """The class is reserved until nginx reports the id of the reservation."""
     bucket(upload)
     under_way = upload.context.reservations
     for method, path, headers in (
@@ -173,6 +173,6 @@ def test_the_class_is_reserved(upload: UploadService) -> None:
 
 
 def test_no_room(upload: UploadService) -> None:
-    """Where the disk has no room for the smallest class, no body comes."""
+    """Without space for the smallest class the body is refused."""
     upload = upload.restarted(disk_reserve_bytes=1 << 60)
     assert asked(upload, "PUT", "/v1/files/default/a") == (507, None, None)
