@@ -1,6 +1,6 @@
-"""Every kind of thing that the sweeper removes has an age: a second before it stays, after it goes.
+"""Tests that the sweeper removes each kind of leftover at its age and not a second before.
 
-The clock is the test's; ages are those of the settings, each another one.
+The test sets the clock. The settings give each kind a different age.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.storage.base import BlobName
 
 ENDS, LOST, LEASE, GRACE, KEYS, EVENTS = 100, 500, 1000, 2000, 3000, 4000
-# By age, in seconds, what a run counts that comes right after it.
+# By age in seconds: what the run that follows it counts.
 TIMELINE = {
     ENDS: {"expired_files", "expired_links"},
     LOST: {"spool_files"},
     LEASE: {"rowless_blobs", "rowless_bytes", "leftovers", "spool_files", "dead_replicas"},
     GRACE: {"deleted_blobs"},
-    # Of the file that expired, which was given up by the run after that.
+    # The blob of the expired file, which the run before only marked as a pending deletion.
     ENDS + 2 + GRACE: {"deleted_blobs"},
     KEYS: {"idempotency_keys"},
     EVENTS: {"events"},
@@ -44,7 +44,7 @@ Sweep = Callable[[float], set[str]]
 
 @pytest.fixture
 def service(upload: UploadService) -> UploadService:
-    """A service to which each kind of thing is old at another age."""
+    """Return a service whose settings give each kind of leftover a different age."""
     return upload.restarted(
         lease_seconds=LEASE,
         deleted_grace_seconds=GRACE,
@@ -58,7 +58,7 @@ def service(upload: UploadService) -> UploadService:
 
 @pytest.fixture
 def sweep(service: UploadService, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    """A run as the worker makes it at a moment, in unix seconds: what it counted."""
+    """Return a function that sweeps at a moment (unix seconds) and returns the counted kinds."""
 
     def run(moment: float) -> set[str]:
         sweeper = bootstrap.sweeper(service.settings, service.context)
@@ -71,7 +71,7 @@ def sweep(service: UploadService, monkeypatch: pytest.MonkeyPatch) -> Sweep:
 
 
 def one_of_each(service: UploadService) -> None:
-    """One thing of each kind that goes with age, and a file that stays."""
+    """Create one leftover of each kind that has an age, and a file that stays."""
     service.put("kept.txt", b"kept", {"Idempotency-Key": "k"})
     service.put("gone.txt", b"gone")
     service.request("DELETE", "/v1/files/default/gone.txt")
@@ -89,19 +89,19 @@ def one_of_each(service: UploadService) -> None:
 
 
 def test_each_age(service: UploadService, sweep: Sweep) -> None:
-    """Nothing goes a second before its age, and each kind alone a second after it."""
+    """The sweeper keeps each kind a second before its age, and removes only it a second after."""
     begun = time.time()
     one_of_each(service)
     for age, counted in TIMELINE.items():
         assert (age, sweep(begun + age - 1)) == (age, set())
-        # Of now, not of `begun`: everything was made in between.
+        # From the current time, because everything was created after `begun`.
         assert (age, sweep(time.time() + age + 1)) == (age, counted)
     assert service.content("kept.txt") == b"kept"
     assert len(service.blobs()) == 1
 
 
 def test_a_young_body_of_a_dead_replica(service: UploadService, sweep: Sweep) -> None:
-    """A gateway may outlive its service: what it received within that time stays."""
+    """The sweeper keeps a recent body of a dead replica, whose gateway may still be running."""
     begun = time.time()
     Replicas(service.settings.data).announce("dead")
     os.utime(service.settings.data / "replicas" / "dead", (begun - 2 * LOST,) * 2)
@@ -113,9 +113,7 @@ def test_a_young_body_of_a_dead_replica(service: UploadService, sweep: Sweep) ->
 
 
 def test_the_very_second(service: UploadService, sweep: Sweep) -> None:
-    """A replica that is silent for as long as dead ones are still lives; bodies go in the second in
-    which they are as old as its gateway may have them.
-    """
+    """A replica is alive up to the last second of the limit, and bodies go at their exact age."""
     body = service.settings.spool_folder.parent / "quiet" / "body"
     body.parent.mkdir()
     body.write_bytes(b"x")
@@ -135,7 +133,7 @@ def test_the_very_second(service: UploadService, sweep: Sweep) -> None:
 def sweep_uploads(
     service: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[float], SweptUploads]:
-    """A run over the resumable uploads as the worker makes it, at a moment in unix seconds."""
+    """Return a function that sweeps the resumable uploads at a moment (unix seconds)."""
 
     def run(moment: float) -> SweptUploads:
         with monkeypatch.context() as patched:
@@ -150,7 +148,7 @@ SweepUploads = Callable[[float], SweptUploads]
 
 
 def made(service: UploadService, *names: str, **changes: object) -> tuple[Upload, list[Path]]:
-    """An upload with its bytes; `names` come after its id in the names of more files."""
+    """Create an upload with bytes; each of `names` is a suffix of the name of one more file."""
     now = int(time.time() * 1000)
     values: dict[str, object] = {
         "id": uuid7_hex(),
@@ -175,7 +173,7 @@ def made(service: UploadService, *names: str, **changes: object) -> tuple[Upload
 
 @pytest.mark.parametrize("idle", [YOUNG - 1, YOUNG + 1, 4 * YOUNG, EXPIRY - 1])
 def test_an_idle_upload(service: UploadService, sweep_uploads: SweepUploads, idle: int) -> None:
-    """An upload that nobody goes on with stays until it expires, and so do its slices that wait."""
+    """An idle upload and its waiting slices stay until the upload expires."""
     begun = time.time()
     upload, paths = made(service, "-1000-2", "-refused")
     swept = sweep_uploads(begun + idle)
@@ -185,7 +183,7 @@ def test_an_idle_upload(service: UploadService, sweep_uploads: SweepUploads, idl
 
 
 def test_an_upload_that_expires(service: UploadService, sweep_uploads: SweepUploads) -> None:
-    """A second after its time an upload goes with its bytes, and gives back what it reserved."""
+    """A second after it expires, an upload is removed with its bytes and its reservation."""
     upload, paths = made(service, "-1000-2")
     assert service.records.usage("demo").bytes == 100
     swept = sweep_uploads(time.time() + EXPIRY + 1)
@@ -196,7 +194,7 @@ def test_an_upload_that_expires(service: UploadService, sweep_uploads: SweepUplo
 
 
 def test_the_last_bytes_count(service: UploadService, sweep_uploads: SweepUploads) -> None:
-    """An upload whose row is over stays for the whole time after its last bytes, not for longer."""
+    """An upload with an expired row stays for the full period after its last bytes, no longer."""
     begun = time.time()
     upload, (path,) = made(service, expires_at=1)
     os.utime(path, (begun, int(begun)))
@@ -208,7 +206,7 @@ def test_the_last_bytes_count(service: UploadService, sweep_uploads: SweepUpload
 
 
 def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads) -> None:
-    """Bytes without a row, and those of an upload that has become a file, go after 300 s."""
+    """Bytes without an unfinished upload are removed after 300 s."""
     begun = time.time()
     _, (done,) = made(service, file=new_file("done.bin"))
     rowless = done.with_name(uuid7_hex())
@@ -222,7 +220,7 @@ def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads)
 
 
 def test_a_dry_run_of_uploads(service: UploadService) -> None:
-    """It names what would go, and nothing changes: not even the time of what still gets bytes."""
+    """A dry run names what a run would remove, and changes nothing, no expiry either."""
     (old, (path,)), (renewed, _) = made(service, expires_at=1), made(service, expires_at=1)
     os.utime(path, (1, 1))
     rowless = path.with_name(uuid7_hex())
@@ -243,7 +241,7 @@ def test_a_dry_run_of_uploads(service: UploadService) -> None:
 def test_a_part_that_cannot_be_seen(
     service: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload whose bytes cannot be looked at is a failure, and stays; all others go."""
+    """An upload whose bytes cannot be read counts as a failure and stays; others are removed."""
     stuck, *others = (made(service, expires_at=1) for _ in range(3))
     for _, (path,) in (stuck, *others):
         os.utime(path, (1, 1))
@@ -272,7 +270,7 @@ def test_a_part_that_cannot_be_seen(
 def test_a_complete_upload_is_remembered(
     service: UploadService, sweep_uploads: SweepUploads
 ) -> None:
-    """Who missed the last answer learns of it as long as an upload would have been kept."""
+    """A complete upload is remembered for the period of an upload, for a client to ask again."""
     begun = time.time()
     upload, _ = made(service, file=new_file("done.bin"))
     sweep_uploads(begun + EXPIRY - 1)
@@ -284,7 +282,7 @@ def test_a_complete_upload_is_remembered(
 def test_bytes_that_come_while_parts_are_listed(
     service: UploadService, sweep_uploads: SweepUploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part that was old when it was listed, and has new bytes now, stays."""
+    """A part that was old when it was listed, and has received bytes since, stays."""
     path = service.settings.resumable_folder / uuid7_hex()
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")

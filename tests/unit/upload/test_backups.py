@@ -1,4 +1,4 @@
-"""What a backup has: of uploads that are under way, and who may read it."""
+"""Tests of what a backup has of unfinished uploads, and of who may read it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from wharf_upload.maintenance import backup
 
 
 def saved(upload: UploadService, folder: Path) -> dict[str, bytes]:
-    """What a backup has of each upload."""
+    """Return the bytes that a backup has of each upload."""
     backup.backup(bootstrap.installation(upload.settings), folder, lambda *_: None)
     return {path.name: path.read_bytes() for path in (folder / "resumable").iterdir()}
 
 
 def test_unverified_bytes_stay_behind(upload: UploadService, tmp_path: Path) -> None:
-    """Bytes whose checksum has not been compared yet are none in a backup; others are."""
+    """A backup leaves out bytes whose checksum has not been compared yet."""
     plain = under_way(upload, b"0123456789")
     checked = under_way(upload, b"0123456789", discard_from=4)
     found = saved(upload, tmp_path / "backup")
@@ -40,7 +40,7 @@ def test_unverified_bytes_stay_behind(upload: UploadService, tmp_path: Path) -> 
 def test_a_checksum_that_comes_meanwhile(
     upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the row says when the bytes are copied counts, and not what it said before."""
+    """A backup goes by the upload's row at the time when its bytes are copied."""
     identifier = under_way(upload, b"0123456789")
     save = snapshots.save
 
@@ -54,7 +54,7 @@ def test_a_checksum_that_comes_meanwhile(
 
 
 def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
-    """Slices that were answered, and wait for those in front of them, come back from a backup."""
+    """Acknowledged slices that wait for earlier ones are restored from a backup."""
     identifier = under_way(upload, b"0123456789")
     waiting, half = f"{identifier}-1-2", f"{identifier}-1-3-{uuid7_hex()}"
     for name in (waiting, half, f"{identifier}-refused"):
@@ -68,7 +68,7 @@ def test_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_uploads_without_bytes(upload: UploadService, tmp_path: Path) -> None:
-    """An upload of which no byte has come yet is in a backup, too, and begins again after it."""
+    """An upload without any bytes is in a backup, and can be continued after a restore."""
     identifier = under_way(upload, b"")
     own, folder = bootstrap.installation(upload.settings), tmp_path / "backup"
     assert backup.backup(own, folder, lambda *_: None).uploads == 1
@@ -87,7 +87,7 @@ def test_uploads_without_bytes(upload: UploadService, tmp_path: Path) -> None:
 def test_uploads_that_end_meanwhile(
     upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """An upload that is gone or a file when its bytes are copied is none of the backup."""
+    """An upload that ends before its bytes are copied is not in the backup."""
     ended, stays = under_way(upload, b"ended"), under_way(upload, b"stays")
     waiting = f"{ended}-1-2"
     (upload.settings.resumable_folder / waiting).write_bytes(b"slice")
@@ -125,7 +125,7 @@ def test_bytes_that_come_or_go_meanwhile(
     then: bytes,
     kept: bytes,
 ) -> None:
-    """Only bytes that are there before and after the look at the row are taken for verified."""
+    """A backup takes only bytes that exist before and after the upload's row is read."""
     identifier = under_way(upload, b"0123456789")
     own, folder = bootstrap.installation(upload.settings), tmp_path / "backup"
     get = own.uploads.get
@@ -141,7 +141,7 @@ def test_bytes_that_come_or_go_meanwhile(
 
 
 def test_damaged_slices_that_wait(upload: UploadService, tmp_path: Path) -> None:
-    """A slice whose bytes are not those that were saved is not restored, whatever is skipped."""
+    """A slice with damaged bytes is not restored, even if damage is skipped."""
     waiting = [f"{under_way(upload, b'0123456789')}-1-{number}" for number in (2, 3)]
     for name in waiting:
         (upload.settings.resumable_folder / name).write_bytes(b"slice")
@@ -163,9 +163,7 @@ def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_who_may_read_it(upload: UploadService, tmp_path: Path) -> None:
-    """A backup is its owner's alone, and so is what is restored; nobody may write to a file's
-    bytes.
-    """
+    """Only their owner may read a backup and a restored folder, and no blob is writable."""
     upload.put("a", b"content")
     waiting = f"{under_way(upload, b'0123456789')}-1-2"
     (upload.settings.resumable_folder / waiting).write_bytes(b"slice")
@@ -184,7 +182,7 @@ def test_who_may_read_it(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_what_it_says_of_itself(upload: UploadService, tmp_path: Path) -> None:
-    """Its manifest says when it was made, of how many files and bytes it is."""
+    """The manifest has the time of the backup, and the numbers of its files and bytes."""
     begun = int(time.time())
     for key, content in (("a", b"c"), ("b", b"content and more")):
         upload.put(key, content[:13])
@@ -205,7 +203,7 @@ def test_what_it_says_of_itself(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_release(upload: UploadService, tmp_path: Path) -> None:
-    """A database that has to be migrated first is not saved, and the operator is told so."""
+    """A database that needs a migration is not saved, and the error tells the operator."""
     with upload.database.transaction() as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(BackupError, match=r"^the database cannot be saved: .*migrate"):
@@ -214,7 +212,7 @@ def test_a_database_of_another_release(upload: UploadService, tmp_path: Path) ->
 
 
 def test_cut_short(upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second backup that fails leaves what the first one has of unfinished uploads."""
+    """A second backup that fails leaves the first one's unfinished uploads unchanged."""
     identifier, folder = under_way(upload, b"0123456789"), tmp_path / "backup"
     before = saved(upload, folder)
     (upload.settings.resumable_folder / identifier).write_bytes(b"01234567890123456789")

@@ -1,4 +1,4 @@
-"""Backups of an installation whose bytes are in an object store, and restores into one."""
+"""Tests of backups from an object store, and of restores into one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTENT = {"small": b"content", "empty": b"", "large": bytes(range(256)) * 10_00
 
 
 class Told:
-    """What a terminal shows of a backup or a restore."""
+    """The progress that a backup or a restore shows at a terminal."""
 
     def __init__(self) -> None:
         self._lines: list[tuple[int, int]] = []
@@ -34,7 +34,7 @@ class Told:
         self._lines.append((done, total))
 
     def assert_whole(self) -> None:
-        """A line came after each file, up to all bytes."""
+        """Check that one line was shown for each file, up to all bytes."""
         total = sum(map(len, CONTENT.values()))
         done = [done for done, _ in self._lines]
         assert ({total for _, total in self._lines}, len(done)) == ({total}, len(CONTENT))
@@ -45,22 +45,22 @@ class Told:
 
 
 class Trusting(HourlyStore):
-    """A store that compares no digest, as stores do not with what comes in parts."""
+    """A store that compares no digest."""
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Believes whatever comes."""
+        """Store any bytes."""
         super().put(name, content)
 
 
 @pytest.fixture
 def objects() -> HourlyStore:
-    """The object store of `service`."""
+    """Return the object store of `service`."""
     return HourlyStore()
 
 
 @pytest.fixture
 def service(upload: UploadService, objects: HourlyStore, issuer: Issuer) -> UploadService:
-    """A service whose blobs are in an object store, with some files."""
+    """Return a service with some files, whose blobs are in an object store."""
     service = assemble(upload.settings, issuer, TimedStore(objects))
     for key, content in CONTENT.items():
         assert service.put(key, content).status_code == 201
@@ -68,7 +68,7 @@ def service(upload: UploadService, objects: HourlyStore, issuer: Issuer) -> Uplo
 
 
 def installation(data: Path, objects: HourlyStore | None = None, **changes: object) -> Installation:
-    """An installation on a disk or on a store."""
+    """Return an installation on a disk or on an object store."""
     own = bootstrap.installation(settings_for(data))
     opened = None if objects is None else (lambda: TimedStore(objects))
     return replace(own, objects=opened, **changes)  # type: ignore[arg-type]
@@ -77,13 +77,13 @@ def installation(data: Path, objects: HourlyStore | None = None, **changes: obje
 def saved(
     service: UploadService, objects: HourlyStore | None, folder: Path, **options: bool
 ) -> Counts:
-    """A backup of a service."""
+    """Make a backup of a service."""
     own = installation(service.settings.data, objects)
     return backup.backup(own, folder, lambda *_: None, **options)
 
 
 def assert_restored(data: Path, objects: HourlyStore | None, issuer: Issuer) -> None:
-    """All files are there, with their bytes."""
+    """Check that all files exist with their bytes."""
     store = None if objects is None else TimedStore(objects)
     found = assemble(settings_for(data), issuer, store)
     assert {key: found.content(key) for key in CONTENT} == CONTENT
@@ -93,7 +93,7 @@ def assert_restored(data: Path, objects: HourlyStore | None, issuer: Issuer) -> 
 def test_from_store_to_disk(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """Bytes go from an object store through a backup to a disk; the terminal is told how many."""
+    """A backup of an object store can be restored to a disk, with progress at the terminal."""
     saves, restores = Told(), Told()
     folder, own = tmp_path / "backup", installation(service.settings.data, objects)
     counts = backup.backup(own, folder, saves)
@@ -105,7 +105,7 @@ def test_from_store_to_disk(
 
 
 def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """Bytes go from a disk through a backup into an object store; what is there stays."""
+    """A backup of a disk can be restored to an object store, which keeps the blobs it has."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")
@@ -122,7 +122,7 @@ def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issue
 
 
 def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """It reads only what is new, and drops what is gone."""
+    """A second backup reads only new blobs, and drops deleted ones."""
     saved(service, objects, tmp_path / "backup")
     service.put("new", b"new")
     service.request("DELETE", "/v1/files/default/small")
@@ -134,7 +134,7 @@ def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path:
 
 
 def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """Bytes that are not those of the record are no part of a backup, and counted as damaged."""
+    """A backup leaves out blobs whose bytes do not match the record, and counts them as damaged."""
     for key, content in (("small", b"CONTENT"), ("empty", None)):
         file = service.records.file("demo", "default", key)
         assert file is not None
@@ -154,7 +154,7 @@ def test_a_store_that_goes_away(
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A backup that the store cuts short leaves the one before it whole, and ends its pause."""
+    """A backup that fails leaves the earlier one usable, and ends its pause."""
     folder = tmp_path / "backup"
     saved(service, objects, folder)
     service.put("new", b"new")
@@ -177,7 +177,7 @@ def test_a_damaged_backup(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Damaged bytes end the restore before any row, also where the store does not look at them."""
+    """Damaged bytes end the restore before any row is written, even if the store does not check."""
     saved(service, objects, tmp_path / "backup")
     (path,) = (path for path in (tmp_path / "backup").rglob("*/*/*/*") if path.stat().st_size == 7)
     path.chmod(0o600)
@@ -190,7 +190,7 @@ def test_a_damaged_backup(
 
 
 def test_links_need_a_disk(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """`--link` with an object store is refused before anything is made."""
+    """`--link` with an object store is refused before anything is created."""
     own = installation(service.settings.data, objects)
     for run in (backup.backup, backup.restore):
         with pytest.raises(BackupError, match=r"^--link .* leave --link out$"):
@@ -201,7 +201,7 @@ def test_links_need_a_disk(service: UploadService, objects: HourlyStore, tmp_pat
 def test_records_only(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """The bytes stay in the bucket: a restore finds them there, and counts those that are not."""
+    """A backup of records alone leaves blobs in the bucket; a restore counts the missing ones."""
     folder = tmp_path / "backup"
     counts = saved(service, objects, folder, records_only=True)
     assert (counts.files, counts.copied_files, objects.opened) == (3, 0, [])
@@ -220,7 +220,7 @@ def test_records_only(
 def test_records_of_a_whole_backup(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """Where the bucket still has all bytes, a whole backup can give the rows alone."""
+    """A restore can take the rows alone from a whole backup, if the bucket has all blobs."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects)
     shutil.rmtree(tmp_path / "new")
@@ -230,7 +230,7 @@ def test_records_of_a_whole_backup(
 
 
 def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """Where the bytes are on the disk already, the rows alone are restored beside them."""
+    """A restore can take the rows alone, if the blobs are already on the disk."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")
@@ -244,7 +244,7 @@ def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Is
 
 
 def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """A restore while blobs are said to move is refused: there are none."""
+    """A restore is refused while the settings say that blobs are being moved."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects, is_moving=True)
     with pytest.raises(BackupError, match=r"^an empty .* without WHARF_BLOB_OLD_URL$"):
@@ -254,7 +254,7 @@ def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path:
 def test_all_hours_are_swept_again(
     service: UploadService, objects: HourlyStore, tmp_path: Path
 ) -> None:
-    """After a restore no hour counts as swept: the bucket may have been restored, too."""
+    """After a restore no hour counts as swept, because the bucket may have been restored, too."""
     service.records.note_swept("bucket", 36_000)
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects, place="bucket")
@@ -265,7 +265,7 @@ def test_all_hours_are_swept_again(
 def test_the_pause_does_not_come_back(
     service: UploadService, objects: HourlyStore, tmp_path: Path
 ) -> None:
-    """A backup is made in a pause, whose row is in it: after the restore nobody pauses."""
+    """A restore does not restore the pause during which the backup was made."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new")
     backup.restore(own, tmp_path / "backup", lambda *_: None)

@@ -1,4 +1,4 @@
-"""Calls that wait for a store go on several at a time, and come back in order."""
+"""Tests of concurrent calls to a store, whose results are returned in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_upload.maintenance import side_by_side
 
 
 def test_order() -> None:
-    """Results come in the order of the items, though the first call ends after the second one."""
+    """Results have the order of the items, even if a later call ends first."""
     second = threading.Event()
 
     def call(item: int) -> int:
@@ -25,7 +25,7 @@ def test_order() -> None:
 
 
 def test_a_few_ahead() -> None:
-    """Items are taken when they are wanted: two more for each thread than have come back."""
+    """Items are read on demand, at most two per thread ahead of the results."""
     taken = []
 
     def items() -> Iterator[int]:
@@ -40,7 +40,7 @@ def test_a_few_ahead() -> None:
 
 
 def test_a_call_that_fails() -> None:
-    """What a call raises ends all, behind the results of the items before it."""
+    """An error of a call is raised after the results of the items before it, and ends all."""
     calls = side_by_side.each(lambda item: 6 // item, [3, 2, 1, 0, 6], threads=2)
     assert [next(calls), next(calls), next(calls)] == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):
@@ -49,5 +49,5 @@ def test_a_call_that_fails() -> None:
 
 
 def test_no_item() -> None:
-    """Of nothing comes nothing."""
+    """An empty list of items gives no results."""
     assert list(side_by_side.each(str, [])) == []

@@ -1,4 +1,4 @@
-"""The check compares records and store both ways, in few requests, while files come and go."""
+"""Tests of the check that compares records and store, while files are added and deleted."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _LATER = 1e10
 
 @pytest.fixture
 def objects() -> HourlyStore:
-    """The object store of `service`."""
+    """Return the object store of `service`."""
     return HourlyStore()
 
 
 @pytest.fixture
 def service(upload: UploadService, objects: HourlyStore, issuer: Issuer) -> UploadService:
-    """A service whose blobs are in an object store."""
+    """Return a service whose blobs are in an object store."""
     return assemble(upload.settings, issuer, TimedStore(objects))
 
 
 def told(service: UploadService, *, limit: float = _LATER, read_all: bool = False) -> list[str]:
-    """The lines of a check, leftovers first."""
+    """Return the lines of a check, leftovers first."""
     listed = ListedBlobs()
     return [
         *integrity.leftovers(service.store, service.records, limit, listed),
@@ -44,14 +44,14 @@ def told(service: UploadService, *, limit: float = _LATER, read_all: bool = Fals
 
 
 def name_of(service: UploadService, key: str) -> BlobName:
-    """The blob of a file."""
+    """Return the name of a file's blob."""
     file = service.records.file("demo", "default", key)
     assert file is not None
     return BlobName("demo", file.blob)
 
 
 def test_one_list_for_many_files(service: UploadService, objects: HourlyStore) -> None:
-    """Where nothing is wrong the store is listed once and no blob is asked for."""
+    """A check without faults lists the store once and asks for no single blob."""
     for number in range(30):
         service.put(f"{number}", b"content")
     service.request("DELETE", "/v1/files/default/7")
@@ -61,7 +61,7 @@ def test_one_list_for_many_files(service: UploadService, objects: HourlyStore) -
 
 @pytest.mark.parametrize("read_all", [False, True])
 def test_both_ways(service: UploadService, objects: HourlyStore, *, read_all: bool) -> None:
-    """Missing, cut and (when all is read) changed files are told, and blobs without a record."""
+    """The check reports missing, cut and (if it reads all) changed files, and rowless blobs."""
     for key in ("whole", "missing", "cut", "changed"):
         service.put(key, b"content")
     names = {key: name_of(service, key) for key in ("missing", "cut", "changed")}
@@ -82,7 +82,7 @@ def test_both_ways(service: UploadService, objects: HourlyStore, *, read_all: bo
 
 
 def test_uploads_under_way(upload: UploadService, service: UploadService) -> None:
-    """A young blob without a record is not told, on a disk by its age, else by its name's."""
+    """The check skips a young rowless blob, by its age on a disk, else by the time in its name."""
     for one in (upload, service):
         one.store.put(BlobName("demo", uuid7_hex()), b"x")
         (found,) = one.store.blobs()
@@ -95,7 +95,7 @@ def test_uploads_under_way(upload: UploadService, service: UploadService) -> Non
 def test_what_ends_meanwhile(
     service: UploadService, objects: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is deleted and swept while the check looks is neither missing nor a leftover."""
+    """A file that is deleted and swept during the check is neither missing nor a leftover."""
     for key in ("listed", "unlisted"):
         service.put(key, b"content")
     unlisted = name_of(service, "unlisted")
@@ -121,7 +121,7 @@ def test_what_ends_meanwhile(
 def test_what_is_replaced_meanwhile(
     service: UploadService, objects: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file is not missing whose bytes were swept because it has others since it was listed."""
+    """A file that is replaced during the check is not missing, though its old blob is swept."""
     service.put("replaced", b"content")
     old = name_of(service, "replaced")
 
@@ -137,7 +137,7 @@ def test_what_is_replaced_meanwhile(
 
 
 def test_uploads_without_their_bytes(service: UploadService) -> None:
-    """An unfinished upload without bytes is named; one that ends while the check looks is not."""
+    """The check names an unfinished upload without bytes, unless it ends during the check."""
     uploads = service.records.uploads
     made = [new_upload(1, expires_at=2**50) for _ in range(2)]
     for upload in made:
@@ -145,7 +145,7 @@ def test_uploads_without_their_bytes(service: UploadService) -> None:
     lost, ended = sorted(made, key=lambda upload: upload.id)
 
     class Parts:
-        """The folder of the growing files, in which nothing is left."""
+        """The folder of growing files, without any file."""
 
         def size(self, upload: str) -> int:
             if upload == ended.id:
@@ -159,7 +159,7 @@ def test_uploads_without_their_bytes(service: UploadService) -> None:
 def test_what_comes_meanwhile(
     service: UploadService, objects: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that came after the listing is not missing."""
+    """A file that was stored after the store was listed is not missing."""
     blobs = MemoryStore.blobs
 
     def coming(made: Made | None = None) -> Iterator[Found]:
@@ -173,7 +173,7 @@ def test_what_comes_meanwhile(
 
 
 def test_what_was_listed() -> None:
-    """It has what was added and nothing else, with the size, in any order and more than once."""
+    """The set of listed blobs has exactly what was added, with sizes, in any order."""
     random, listed = Random(15), ListedBlobs()
     names = [(f"t{number % 7}", f"{random.getrandbits(128):032x}") for number in range(3000)]
     some = [Found(BlobName(*name), number, 0.0) for number, name in enumerate(names[:2000])]

@@ -1,4 +1,4 @@
-"""The collector: nginx's lines, the bounded labels of tenants, and starting again."""
+"""Tests of the collector: nginx's log lines, the tenants' labels, and restarts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def line(
     seconds: str = "0.020",
     reservation: str = "",
 ) -> bytes:
-    """A line as nginx writes it."""
+    """Return a line as nginx writes it."""
     fields = (
         operation,
         "GET",
@@ -69,7 +69,7 @@ def line(
 
 
 def request(tenant: str, size: int = 0, code: str = "200") -> Line:
-    """A request of a tenant, worth so many bytes."""
+    """Return a parsed request of a tenant with this many bytes."""
     return parse(line(who=f"{tenant}/x", received=size, code=code).strip())
 
 
@@ -77,7 +77,7 @@ def request(tenant: str, size: int = 0, code: str = "200") -> Line:
 
 
 def test_each_line_is_read_once(tmp_path: Path) -> None:
-    """Over appends, half lines, holes and a new reader that begins where the old one was."""
+    """Each line is read once, with partial lines, holes and a reader that continues."""
     path = tmp_path / LINES
     lines = Lines(path)
     assert lines.read() == []
@@ -100,7 +100,7 @@ def test_each_line_is_read_once(tmp_path: Path) -> None:
 
 
 def test_what_was_read_takes_no_room(tmp_path: Path) -> None:
-    """The file keeps its length, and its blocks are given back."""
+    """The log file keeps its length, but the disk blocks of lines that were read are freed."""
     path = tmp_path / LINES
     path.write_bytes(line() * 20_000)
     before = os.stat(path).st_blocks
@@ -109,13 +109,13 @@ def test_what_was_read_takes_no_room(tmp_path: Path) -> None:
         pass
     lines.forget()
     assert os.stat(path).st_blocks < before / 10
-    # A reader that knows nothing begins behind the hole: with the last block at the most.
+    # A new reader starts after the hole, and reads at most the last block again.
     fresh = Lines(path)
     assert len(fresh.read()) < 100
 
 
 def test_an_emptied_file_begins_anew(tmp_path: Path) -> None:
-    """Whoever empties or replaces the file loses nothing of what is written after that."""
+    """After the log file was emptied or replaced, every new line is read."""
     path = tmp_path / LINES
     path.write_bytes(b"one\ntwo\n")
     lines = Lines(path)
@@ -140,7 +140,7 @@ def test_an_emptied_file_begins_anew(tmp_path: Path) -> None:
     ],
 )
 def test_malformed_lines_are_counted(text: bytes) -> None:
-    """What cannot be read is counted as such, and stops nothing."""
+    """A malformed line is counted as malformed, and later lines are still counted."""
     counted = Counted()
     counted.add(text.strip(b"\n"))
     counted.add(line().strip())
@@ -148,22 +148,20 @@ def test_malformed_lines_are_counted(text: bytes) -> None:
 
 
 def test_times_of_several_upstreams_add_up() -> None:
-    """nginx lists the time of each; admission's is a field of its own."""
+    """The times of all upstreams are added, and the admission's time from its own field."""
     text = b"upload_large\tPUT\t201\tOK\t3.5\t0.010 : 0.2\t0.015, 0.25\t0.005\t\t9\t9\tacme/c"
     assert parse(text).service_seconds == pytest.approx(0.27)
 
 
 def test_who_answered() -> None:
-    """Without an answer's head of a service nginx has answered, unless admission refused."""
+    """A response without an upstream header is from nginx, unless the admission refused it."""
     assert parse(line(header="", code="411").strip()).service_seconds is None
     assert parse(line(header="-", code="502").strip()).service_seconds is None
     assert parse(line(header="", code="412", denied="412").strip()).service_seconds is not None
 
 
 def test_listeners() -> None:
-    """The time for which somebody listened is no wait for an answer: it is in no duration, and in
-    no tenant's share of the services. A WebSocket counts as a success.
-    """
+    """A listener's time counts in no duration and no tenant's share; a WebSocket is a success."""
     counted = Counted()
     for code in ("101", "200"):
         text = line(operation="live", code=code, who="acme/ada").strip().replace(b"0.002", b"7200")
@@ -184,7 +182,7 @@ def test_listeners() -> None:
 def test_no_counter_falls_and_nothing_is_lost(
     requests: list[tuple[int, int, bool]], most: int
 ) -> None:
-    """Whatever comes and however labels change hands: few labels, and together they have it all."""
+    """Few tenants have labels, no counter falls, and the labels' sum counts every request."""
     tenants = Tenants(most=most)
     before: dict[str, int] = {}
     for number, (tenant, size, rank) in enumerate(requests, 1):
@@ -201,7 +199,7 @@ def test_no_counter_falls_and_nothing_is_lost(
 
 
 def test_the_busiest_have_labels() -> None:
-    """Who comes to be the busiest gets a label within a minute, and the quiet stay without."""
+    """A tenant that becomes one of the busiest gets a label within a minute; quiet ones do not."""
     tenants = Tenants(most=3)
     for number in range(50):
         tenants.add(request(f"quiet-{number}", 1000))
@@ -212,13 +210,13 @@ def test_the_busiest_have_labels() -> None:
     assert "noisy" in tenants.named
     assert len(tenants.named) == 3
     tenants.add(request("noisy", 10**6))
-    # What came before it had a label stays with the rest: its counter begins with 0.
+    # The requests before the label count in the rest, so the new label's counter starts at 0.
     assert tenants.named["noisy"].answers == {"2xx": 1}
     assert tenants.shown()[OTHERS].answers["2xx"] >= 100
 
 
 def test_labels_do_not_flutter() -> None:
-    """Tenants that are about as busy as the named ones do not take their labels."""
+    """Tenants that are about as busy as the labelled ones do not take their labels."""
     tenants, dice = Tenants(most=5), random.Random(1)
     for number in range(5):
         tenants.add(request(f"t{number}", 10**6))
@@ -230,7 +228,7 @@ def test_labels_do_not_flutter() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """A hundred thousand tenants that come once leave a bounded number of entries."""
+    """100,000 tenants with one request each leave a bounded number of entries."""
     tenants = Tenants(most=20)
     for number in range(100_000):
         tenants.add(request(f"t{number}"))
@@ -243,7 +241,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_refusals_have_reasons() -> None:
-    """Each refusal is counted under the reason that its status tells."""
+    """Each refusal is counted under the reason that its status stands for."""
     tenants = Tenants()
     for code in ("429", "429", "507", "413", "401", "403", "409", "500", "200"):
         tenants.add(request("acme", code=code))
@@ -264,7 +262,7 @@ def page(folder: Path) -> Exposition:
 
 
 def test_a_collector_that_is_started_again_goes_on(tmp_path: Path) -> None:
-    """Lines that came meanwhile are counted, those from before not once more."""
+    """A restarted collector counts the lines written in between, and no earlier line twice."""
     path = tmp_path / LINES
     counts: Counter[str] = Counter()
     for round_ in range(4):
@@ -283,7 +281,7 @@ def test_a_collector_that_is_started_again_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
-    """A state that cannot be read is left behind: the counters begin anew."""
+    """A collector that cannot read its state ignores it, and its counters start at 0."""
     (tmp_path / "requests.state").write_bytes(b"{")
     (tmp_path / LINES).write_bytes(line())
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
@@ -291,7 +289,7 @@ def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
 
 
 def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
-    """What nginx's lines name is told once, of the door as well; what fails is told again."""
+    """Each reservation in nginx's lines is ended once, and again only if that failed."""
     told: list[list[str]] = []
     away = True
 
@@ -311,12 +309,12 @@ def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
     collector.step()
     collector.step()
     assert told == [["one", "two", "three"]]
-    # The door's lines are no requests: these are counted at the gateway that the client sees.
+    # Lines of the door count no requests: the gateway that the client uses counts them.
     assert page(tmp_path).sum("wharf_collector_lines_total") == 3
 
 
 def test_a_gateway_that_began(tmp_path: Path) -> None:
-    """When a gateway begins is told, again where that fails, and is no request."""
+    """The start of a gateway is reported, again if that failed, and does not count as a request."""
     told: list[float] = []
     away = True
 
@@ -337,7 +335,7 @@ def test_a_gateway_that_began(tmp_path: Path) -> None:
 
 
 def test_lines_of_gateways_of_the_releases_before() -> None:
-    """Lines without a reservation, and without an object store, are counted as before."""
+    """Lines of earlier releases without the last fields are counted as before."""
     fields = line().strip(b"\n").split(b"\t")
     for known in (12, 14):
         found = parse(b"\t".join(fields[:known]))
@@ -345,7 +343,7 @@ def test_lines_of_gateways_of_the_releases_before() -> None:
 
 
 def test_a_state_of_another_release(tmp_path: Path) -> None:
-    """A state without an operation, a refusal or a bucket of today's is gone on with."""
+    """The collector continues a state that lacks an operation, a refusal or a bucket."""
     path = tmp_path / LINES
     path.write_bytes(line() + line("delete"))
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
@@ -360,12 +358,12 @@ def test_a_state_of_another_release(tmp_path: Path) -> None:
     assert found.sum("wharf_gateway_requests_total", operation="delete") == 1
     assert found.sum("wharf_gateway_requests_total", operation="download", code="200") == 2
     bucket = "wharf_gateway_request_duration_seconds_bucket"
-    # Of what had other buckets nothing is left but what came since: the 418 and the last one.
+    # A histogram with other buckets starts again: it has only the 418 and the last line.
     assert found.sum(bucket, operation="download", le="+Inf") == 2
 
 
 def test_a_failing_collector_keeps_no_descriptors(tmp_path: Path) -> None:
-    """However often it fails and begins anew, no more descriptors are open than before."""
+    """A collector that fails and restarts many times leaves no descriptor open."""
     (tmp_path / LINES).write_bytes(line())
     (tmp_path / TEXT).mkdir()
     collector = Collector(tmp_path, NOWHERE, most_tenants=20)
@@ -382,7 +380,7 @@ def test_a_failing_collector_keeps_no_descriptors(tmp_path: Path) -> None:
 
 
 def test_nothing_new_is_not_written(tmp_path: Path) -> None:
-    """Without a new line the state stays as it is, and the next line is written again."""
+    """The state is written only after a new line."""
     path, state = tmp_path / LINES, tmp_path / STATE
     path.write_bytes(line())
     collector = Collector(tmp_path, NOWHERE, most_tenants=20)
@@ -399,7 +397,7 @@ def test_nothing_new_is_not_written(tmp_path: Path) -> None:
 
 
 class Room:
-    """A volume with so many bytes of room: who writes more is told ENOSPC."""
+    """A volume with a fixed number of free bytes; a write beyond them fails with ENOSPC."""
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder, most
@@ -423,7 +421,7 @@ class Room:
 
 
 def test_a_full_volume_gets_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines that have filled the volume are given up: it has room again, and the counts go on."""
+    """Lines that fill the volume are dropped, which frees it, and the counting continues."""
     room = Room(tmp_path, 512 << 10)
     room.watch(monkeypatch)
     with (tmp_path / LINES).open("ab") as file:
@@ -436,14 +434,14 @@ def test_a_full_volume_gets_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found.sum("wharf_tenant_requests_total", tenant="acme") == 15_000
     with (tmp_path / LINES).open("ab") as file:
         file.write(line())
-    # An heir counts nothing twice.
+    # A restarted collector counts no line twice.
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
     assert page(tmp_path).sum("wharf_tenant_requests_total", tenant="acme") == 15_001
     assert page(tmp_path).sum("wharf_collector_lines_total", result="lost") == 1
 
 
 def test_a_volume_that_others_fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While nothing can be written lines are counted all the same, and shown when it is over."""
+    """While nothing can be written, lines are counted, and the metrics show them afterwards."""
     room = Room(tmp_path, 0)
     room.watch(monkeypatch)
     collector = Collector(tmp_path, NOWHERE, most_tenants=20)

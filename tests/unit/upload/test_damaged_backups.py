@@ -1,4 +1,4 @@
-"""A backup that is not whole, or not as it was saved, is refused before the first record."""
+"""Tests that a damaged or partial backup is refused before any record is restored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARRIVED = b"0123456789"
 
 @dataclass(frozen=True)
 class Saved:
-    """A whole backup of a service with some files and one upload under way."""
+    """A whole backup of a service with some files and one unfinished upload."""
 
     service: UploadService
     folder: Path
@@ -37,7 +37,7 @@ class Saved:
     new: Path
 
     def blob(self, key: str) -> Path:
-        """The file in the backup that has the bytes of a file of the service."""
+        """Return the path of a file's blob in the backup."""
         file = self.service.records.file("demo", "default", key)
         assert file is not None
         (path,) = (self.folder / "tenants").rglob(file.blob)
@@ -45,26 +45,26 @@ class Saved:
         return path
 
     def part(self) -> Path:
-        """The file in the backup that has what arrived of the upload."""
+        """Return the path of the upload's bytes in the backup."""
         return self.folder / "resumable" / self.upload
 
     def restore(self, objects: HourlyStore | None = None, **options: bool) -> Counts:
-        """Restore into a new installation, on a disk or on a store."""
+        """Restore into a new installation, on a disk or on an object store."""
         return backup.restore(self.installation(objects), self.folder, lambda *_: None, **options)
 
     def installation(self, objects: HourlyStore | None = None) -> Installation:
-        """The new installation."""
+        """Return the new installation."""
         own = bootstrap.installation(settings_for(self.new))
         return own if objects is None else replace(own, objects=lambda: TimedStore(objects))
 
     def made(self) -> list[Path]:
-        """The files that a restore has made."""
+        """Return the files that a restore has created."""
         return [path for path in self.new.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
 def saved(upload: UploadService, tmp_path: Path) -> Saved:
-    """A whole backup."""
+    """Return a whole backup."""
     for key, content in CONTENT.items():
         assert upload.put(key, content).status_code == 201
     identifier = under_way(upload, ARRIVED)
@@ -74,14 +74,14 @@ def saved(upload: UploadService, tmp_path: Path) -> Saved:
 
 
 def changed(path: Path) -> Path:
-    """Change the last byte of a file and nothing else."""
+    """Change only the last byte of a file."""
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     return path
 
 
 def cut(path: Path) -> Path:
-    """Take the last byte from a file."""
+    """Remove the last byte of a file."""
     path.write_bytes(path.read_bytes()[:-1])
     return path
 
@@ -102,23 +102,23 @@ STORES = pytest.mark.parametrize("in_store", [False, True])
 def test_bytes_of_a_file(
     saved: Saved, damage: Damage, caplog: pytest.LogCaptureFixture, *, in_store: bool
 ) -> None:
-    """Other bytes of one file, fewer or none end the restore without a record; its path is told."""
+    """A changed, cut or missing blob ends the restore without a record, and its path is logged."""
     path = damage(saved.blob("small"))
     refused = r"^the backup is damaged: .* no record was restored; .*: --skip-damaged$"
     with pytest.raises(BackupError, match=refused):
         saved.restore(HourlyStore() if in_store else None)
     assert str(path) in caplog.text
     assert not (saved.new / "upload" / "upload.db").exists()
-    # Nothing has the name of a blob whose bytes are not right.
+    # No blob with wrong bytes has a blob's name.
     assert all(made.read_bytes() in CONTENT.values() for made in saved.made())
     if damage is not changed:
-        # It is seen without reading: before anything is made.
+        # Sizes alone show the damage, before anything is created.
         assert saved.made() == []
 
 
 @STORES
 def test_the_rest_of_a_damaged_backup(saved: Saved, issuer: Issuer, *, in_store: bool) -> None:
-    """The rest is restored for who asks for it: what is damaged is missing, and counted."""
+    """With `skip_damaged` the rest is restored, and damaged and missing files are counted."""
     changed(saved.blob("small"))
     gone(saved.blob("other"))
     cut(saved.part())
@@ -129,13 +129,13 @@ def test_the_rest_of_a_damaged_backup(saved: Saved, issuer: Issuer, *, in_store:
     found = assemble(settings_for(saved.new), issuer, store)
     assert found.content("large") == CONTENT["large"]
     assert len(found.blobs()) == 1
-    # Of the upload nothing is taken for its bytes.
+    # None of the upload's bytes are restored.
     assert (saved.new / "resumable" / saved.upload).read_bytes() == b""
 
 
 @DAMAGES
 def test_bytes_of_an_upload(saved: Saved, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
-    """What arrived of an unfinished upload is compared before anything is made."""
+    """The bytes of an unfinished upload are compared before anything is created."""
     path = damage(saved.part())
     with pytest.raises(BackupError, match="1 files of unfinished uploads are not as they were"):
         saved.restore()
@@ -145,7 +145,7 @@ def test_bytes_of_an_upload(saved: Saved, damage: Damage, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("damage", [changed, cut, gone])
 def test_the_records(saved: Saved, damage: Damage) -> None:
-    """Records that are not those of the manifest are refused by name before anything is made."""
+    """Damaged records are refused, with the path, before anything is created."""
     path = damage(saved.folder / "upload.db")
     with pytest.raises(BackupError, match=f"{path} is (damaged|missing in the backup)") as trouble:
         saved.restore()
@@ -155,7 +155,7 @@ def test_the_records(saved: Saved, damage: Damage) -> None:
 
 @pytest.mark.parametrize("damage", [cut, gone])
 def test_the_manifest(saved: Saved, damage: Damage) -> None:
-    """A folder whose manifest is missing or cut is no backup."""
+    """A folder whose manifest is missing or cut is refused."""
     path = saved.folder / "manifest.json"
     path.write_bytes(path.read_bytes().rstrip())
     damage(path)
@@ -165,7 +165,7 @@ def test_the_manifest(saved: Saved, damage: Damage) -> None:
 
 
 def test_a_manifest_of_a_newer_release(saved: Saved) -> None:
-    """A format that this release does not know is refused, and not called damaged."""
+    """A backup in a format of a newer release is refused as such, and not called damaged."""
     newer = {"format": 2, "whatever": "it says"}
     (saved.folder / "manifest.json").write_text(json.dumps(newer), encoding="utf-8")
     with pytest.raises(BackupError, match="of a newer release: its format is 2"):
@@ -174,11 +174,11 @@ def test_a_manifest_of_a_newer_release(saved: Saved) -> None:
 
 
 def test_records_of_a_newer_release(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records that a newer release has migrated are refused before anything is made."""
+    """Records that a newer release has migrated are refused before anything is created."""
     schema = backup.SCHEMA
 
     class Older:
-        """The schema of a release that does not know the revision of the backup."""
+        """The schema of a release that does not know the backup's revision."""
 
         version_table, seeded, scripts = schema.version_table, schema.seeded, schema.scripts
 
@@ -196,7 +196,7 @@ def test_records_of_a_newer_release(saved: Saved, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", ["tenants", "resumable"])
 def test_a_folder_that_was_copied_by_half(saved: Saved, name: str) -> None:
-    """A copy of a backup that lacks a folder is refused, though the manifest is there."""
+    """A copy of a backup that lacks a folder is refused, although its manifest is complete."""
     shutil.rmtree(saved.folder / name)
     with pytest.raises(BackupError, match="the backup is damaged"):
         saved.restore()
@@ -204,7 +204,7 @@ def test_a_folder_that_was_copied_by_half(saved: Saved, name: str) -> None:
 
 
 def test_other_files(saved: Saved, issuer: Issuer) -> None:
-    """Files that the backup does not name are not restored, and do not keep the rest."""
+    """Files that the backup does not list are not restored, and the rest is."""
     names = ("notes.txt", f"tenants/demo/aa/{uuid7_hex()}", f"resumable/{uuid7_hex()}")
     for name in names:
         (saved.folder / name).parent.mkdir(exist_ok=True)
@@ -218,7 +218,7 @@ def test_other_files(saved: Saved, issuer: Issuer) -> None:
 
 
 def test_an_installation_in_use(saved: Saved) -> None:
-    """A restore over an installation in use changes nothing of it: its uploads keep their bytes."""
+    """A restore into an installation in use is refused, and its uploads keep their bytes."""
     own, part = saved.service.settings, saved.service.settings.resumable_folder / saved.upload
     part.write_bytes(ARRIVED + b"and more")
     changed_at = part.stat().st_mtime_ns
@@ -232,7 +232,7 @@ def test_an_installation_in_use(saved: Saved) -> None:
 def test_damaged_before_the_backup(
     upload: UploadService, tmp_path: Path, damage: Damage, issuer: Issuer
 ) -> None:
-    """Bytes that were damaged on the disk are no part of a backup, which can be restored."""
+    """A backup leaves out blobs that are damaged on the disk, and can be restored."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     file = upload.records.file("demo", "default", "small")
@@ -252,7 +252,7 @@ def test_damaged_before_the_backup(
 
 
 def test_a_damaged_backup_of_a_damaged_disk(saved: Saved) -> None:
-    """A file that was missing at the backup does not excuse one that was lost since."""
+    """A file that was missing at the backup does not excuse one that was lost later."""
     gone(saved.blob("small"))
     gone(saved.blob("other"))
     manifest = json.loads((saved.folder / "manifest.json").read_bytes())
@@ -264,7 +264,7 @@ def test_a_damaged_backup_of_a_damaged_disk(saved: Saved) -> None:
 
 
 def test_second_names_compare_sizes(saved: Saved, tmp_path: Path) -> None:
-    """With `--link` a file that is cut or empty is found as well, by a backup and by a restore."""
+    """With `--link` a backup and a restore detect a cut or empty file by its size."""
     file = saved.service.records.file("demo", "default", "small")
     assert file is not None
     (path,) = (saved.service.settings.data / "tenants").rglob(file.blob)

@@ -1,4 +1,4 @@
-"""Without `files:delete` nobody ends a file by the time at which it expires."""
+"""Tests that a client without `files:delete` cannot end a file by setting its expiry."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ METADATA = "/v1/metadata/default/a.txt"
 def ask(
     upload: UploadService, scope: str, method: str, path: str, body: dict[str, Any]
 ) -> TestResponse:
-    """One request of a client that reaches everything."""
+    """Send a request of a client that reaches all keys."""
     token = upload.issuer.token(scope=scope)
     fields = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     return upload.request(method, path, json.dumps(body).encode(), fields)
 
 
 def known(upload: UploadService, key: str = "a.txt") -> dict[str, Any]:
-    """What is known of a file."""
+    """Return the metadata document of a file."""
     reply = upload.request("GET", f"/v1/metadata/default/{key}")
     assert reply.status_code == 200
     found: dict[str, Any] = reply.get_json()
@@ -37,8 +37,8 @@ def known(upload: UploadService, key: str = "a.txt") -> dict[str, Any]:
 def test_a_writer_does_not_change_an_expiry(
     upload: UploadService, moment: str | None, more: dict[str, object]
 ) -> None:
-    """A change that says when a file expires is refused whole, whatever else it changes, and
-    whether there is a file or not; with `files:delete` it is done.
+    """A change that sets the expiry is refused completely without `files:delete`, whatever else it
+    changes and whether the file exists or not.
     """
     upload.put("a.txt", b"text")
     before = known(upload)
@@ -53,14 +53,14 @@ def test_a_writer_does_not_change_an_expiry(
 
 @pytest.mark.parametrize("change", [{"filename": "b.txt"}, {"key": "b.txt"}, {"metadata": {}}])
 def test_a_writer_changes_the_rest(upload: UploadService, change: dict[str, object]) -> None:
-    """A change that does not speak of the expiry needs no further scope."""
+    """A change without an expiry needs no further scope."""
     upload.put("a.txt", b"text")
     assert ask(upload, WRITER, "PATCH", METADATA, change).status_code == 200
 
 
 def test_a_writer_does_not_move_a_file_to_where_files_expire(upload: UploadService) -> None:
-    """A move into a bucket whose files expire needs `files:delete`, also when it is repeated with
-    an Idempotency-Key; one into a bucket whose files stay does not.
+    """A move into a bucket whose files expire needs `files:delete`, even if repeated with an
+    Idempotency-Key; a move into another bucket does not.
     """
     upload.put("a.txt", b"text")
     for bucket, policy in (("brief", b'{"expire_after_seconds": 1}'), ("lasting", b"{}")):
@@ -86,7 +86,7 @@ def test_a_writer_does_not_move_a_file_to_where_files_expire(upload: UploadServi
 
 
 def test_the_policy_of_a_bucket_goes_on(upload: UploadService) -> None:
-    """A writer's file in a bucket whose files expire does expire: its manager has decided so."""
+    """A file that a client without `files:delete` stores gets the expiry of its bucket's policy."""
     as_json = {"Content-Type": "application/json"}
     upload.request("PUT", "/v1/buckets/brief", b'{"expire_after_seconds": 60}', as_json)
     token = upload.issuer.token(scope=WRITER)

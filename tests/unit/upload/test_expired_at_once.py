@@ -1,4 +1,4 @@
-"""What has expired is refused at its second: nothing here sweeps, and nothing waits."""
+"""Tests that a file is refused from the second in which it expires, without a sweep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE, KNOWN = "/v1/files/default/a.txt", "/v1/metadata/default/a.txt"
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A file that is shown to anybody, too, with a link to it and one to its folder."""
+    """Return a service with a public file, a link to it, and a link to its folder."""
     upload.request("PUT", "/v1/buckets/default", b'{"public": true}', JSON)
     upload.put("a.txt", b"text")
     upload.put("b.txt", b"other")
@@ -31,7 +31,7 @@ def post(upload: UploadService, path: str, **document: Any) -> TestResponse:
 
 
 def move(upload: UploadService, headers: Mapping[str, str] = NO_KEY) -> TestResponse:
-    """`a.txt` to another key."""
+    """Move `a.txt` to another key."""
     places = {
         name: {"bucket": "default", "key": key} for name, key in (("from", "a.txt"), ("to", "c"))
     }
@@ -40,13 +40,13 @@ def move(upload: UploadService, headers: Mapping[str, str] = NO_KEY) -> TestResp
 
 
 def shown(upload: UploadService, path: str) -> TestResponse:
-    """What the gateway is told of a link or a public address."""
+    """Return the response to the gateway's question about a link or a public address."""
     environ = {"WHARF_STEP": "share", "QUERY_STRING": "", "REQUEST_URI": path}
     return upload.request("GET", path, environ=environ)
 
 
 def end(upload: UploadService, ago: int) -> None:
-    """Let the time of `a.txt` be over since so many milliseconds."""
+    """Let `a.txt` expire this many milliseconds ago."""
     with upload.database.transaction() as connection:
         connection.execute(
             "UPDATE files SET expires_at = ? WHERE key = 'a.txt'", (now_milliseconds() - ago,)
@@ -63,7 +63,7 @@ WAYS: dict[str, tuple[Callable[[UploadService], TestResponse], int]] = {
     "longer": (lambda upload: upload.request("PATCH", KNOWN, b'{"expires_at": null}', JSON), 404),
     "delete": (lambda upload: upload.request("DELETE", FILE), 404),
     "move": (move, 404),
-    # With a key the transaction alone judges it.
+    # With an Idempotency-Key only the transaction checks the precondition.
     "move once": (lambda upload: move(upload, {"Idempotency-Key": "once"}), 404),
     "link": (lambda upload: post(upload, "/v1/links", bucket="default", key="a.txt"), 404),
     "public": (lambda upload: shown(upload, "/public/demo/default/a.txt"), 403),
@@ -78,18 +78,18 @@ WAYS: dict[str, tuple[Callable[[UploadService], TestResponse], int]] = {
 @pytest.mark.parametrize("ago", [0, 3_600_000])
 @pytest.mark.parametrize("way", WAYS)
 def test_an_expired_file_is_refused(stored: UploadService, way: str, ago: int) -> None:
-    """A file whose time is over is not there on any way, however long ago that was."""
+    """Every request for an expired file treats it as absent, however long ago it expired."""
     send, status = WAYS[way]
     end(stored, ago)
     reply = send(stored)
-    # nginx makes the answer of what is said at admission.
+    # nginx sends the response that the admission decided.
     assert int(reply.headers.get("X-Denied-Status", reply.status_code)) == status
     row = stored.records.file("demo", "default", "a.txt")
-    assert row is not None  # nobody has swept it
+    assert row is not None  # The file was not swept yet.
 
 
 def test_links_to_an_expired_file(stored: UploadService) -> None:
-    """Links that were made before show nothing from then on; what else they show stays."""
+    """Links to an expired file show nothing, and a folder's link still shows the other files."""
     alone = post(stored, "/v1/links", bucket="default", key="a.txt").get_json()["url"]
     folder = post(stored, "/v1/links", bucket="default", prefix="").get_json()["url"]
     for path in (alone, f"{folder}a.txt"):
@@ -102,7 +102,7 @@ def test_links_to_an_expired_file(stored: UploadService) -> None:
 
 
 def test_an_expired_file_is_in_no_list(stored: UploadService) -> None:
-    """Nothing lists it, and it does not keep a bucket from being deleted."""
+    """No list has an expired file, and its bucket can be deleted."""
     end(stored, 0)
     listed = stored.request("GET", "/v1/files/default").get_json()["files"]
     assert [file["key"] for file in listed] == ["b.txt"]
@@ -115,7 +115,7 @@ def test_an_expired_file_is_in_no_list(stored: UploadService) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
-    """A new file takes its key by every choice, and is a new one, not a second version."""
+    """A new file can take the key of an expired one, with every choice, and is version 1."""
     end(stored, 0)
     reply = stored.put("a.txt", b"new", {"If-None-Match": "*"}, spooled=spooled)
     assert reply.status_code == 201
@@ -130,7 +130,7 @@ def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
 
 
 def test_the_end_is_over() -> None:
-    """A file exists until its time, and not at it; without a time it has no end."""
+    """A file exists until its expiry and not at it; without an expiry it never expires."""
     file = new_file("k", expires_at=1000)
     assert [file.is_expired(now) for now in (999, 1000, 1001)] == [False, True, True]
     assert not new_file("k").is_expired(1 << 60)

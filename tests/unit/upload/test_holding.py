@@ -1,4 +1,4 @@
-"""Deleted files' bytes stay while somebody copies the store."""
+"""Tests of the garbage collection pause: deleted blobs stay while the store is copied."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from wharf_upload.maintenance.sweeper import Sweeper, Swept
 
 
 def pause_of(upload: UploadService) -> GarbageCollectionPause:
-    """The pauses of an installation whose replicas share a disk."""
+    """Return the pauses of an installation whose replicas share a disk."""
     return GarbageCollectionPause(upload.records, upload.settings.data)
 
 
 def sweep(upload: UploadService) -> int:
-    """How many deleted blobs a sweeper removed that looks for holds."""
+    """Sweep with a check for pauses, and return the number of deleted blobs that were removed."""
     return swept(upload, pause_of(upload).is_active).deleted_blobs
 
 
 def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
-    """A run a little later: what was deleted in this very millisecond is old enough."""
+    """Sweep a little later, so that a blob deleted in this millisecond is old enough."""
     root, clock = upload.settings.spool_folder.parent, lambda: time.time() + 10
     return Sweeper(upload.store, upload.records, root, ages(), held=held, clock=clock).run()
 
 
 def test_while_held(upload: UploadService) -> None:
-    """A sweeper removes nothing that was deleted during a hold, and all of it afterwards."""
+    """The sweeper removes no blob that was deleted during a pause, and all of them after it."""
     upload.put("a", b"one")
     with pause_of(upload).hold():
         upload.put("a", b"two")
@@ -45,14 +45,14 @@ def test_while_held(upload: UploadService) -> None:
 
 
 def test_asked_once_a_batch(upload: UploadService) -> None:
-    """Holds are asked about once for a batch, after its rows were read."""
+    """The sweeper checks for a pause once for each batch, after it has read the batch's rows."""
     for name in ("a", "b", "c"):
         upload.put(name, b"x")
         upload.request("DELETE", f"/v1/files/default/{name}")
     asked: list[int] = []
 
     def held() -> bool:
-        # What is deleted now is not in the batch: whoever begins to copy now has no row of it.
+        # A file deleted now is not in the batch, and a copy that begins now has no row of it.
         upload.put(f"d{len(asked)}", b"x")
         upload.request("DELETE", f"/v1/files/default/d{len(asked)}")
         asked.append(len(upload.blobs()))
@@ -63,7 +63,7 @@ def test_asked_once_a_batch(upload: UploadService) -> None:
 
 
 def test_holds_that_cannot_be_seen(upload: UploadService) -> None:
-    """While nobody can tell whether there is a hold, bytes stay, and all else is swept."""
+    """If the check for a pause fails, the sweeper keeps blobs and sweeps everything else."""
     upload.put("a", b"one")
     upload.request("DELETE", "/v1/files/default/a")
     (upload.settings.spool_folder / "spooled").write_bytes(b"x")
@@ -75,7 +75,7 @@ def test_holds_that_cannot_be_seen(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_two_at_once(upload: UploadService, *, shared: bool) -> None:
-    """The end of one pause is not that of another, with and without a disk that all share."""
+    """The end of one pause does not end another, with and without a shared disk."""
     data = upload.settings.data if shared else None
     pause = GarbageCollectionPause(upload.records, data)
     with pause.hold():
@@ -88,7 +88,7 @@ def test_two_at_once(upload: UploadService, *, shared: bool) -> None:
 
 
 def test_two_releases(upload: UploadService) -> None:
-    """An earlier release sees the file of a pause, and its own file pauses this one's sweeper."""
+    """An earlier release sees the file of a pause, and its own file pauses this sweeper."""
     holds = upload.settings.data / "holds"
     with pause_of(upload).hold():
         assert len(list(holds.iterdir())) == 1
@@ -98,7 +98,7 @@ def test_two_releases(upload: UploadService) -> None:
 
 
 def test_of_a_dead_copier(upload: UploadService) -> None:
-    """A file that nobody has touched for long holds nothing, and goes when the next one comes."""
+    """An old file of a pause is ignored, and the next pause removes it."""
     pause, holds = pause_of(upload), upload.settings.data / "holds"
     holds.mkdir()
     left = holds / "left"
@@ -112,7 +112,7 @@ def test_of_a_dead_copier(upload: UploadService) -> None:
 
 
 def test_on_a_new_disk(upload: UploadService, tmp_path: Path) -> None:
-    """A copier makes the folder of pauses, and whatever is above it, for nobody else to see."""
+    """A pause creates its folder, and folders above it, readable by the owner only."""
     data = tmp_path / "new" / "data"
     with GarbageCollectionPause(upload.records, data).hold():
         (own,) = (data / "holds").iterdir()
@@ -121,7 +121,7 @@ def test_on_a_new_disk(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_a_file_that_goes_meanwhile(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause that ends while others look at its file, or take it for a dead one's, is no error."""
+    """A pause whose file vanishes during a check is not an error."""
     pause, listdir = pause_of(upload), os.listdir
     monkeypatch.setattr(os, "listdir", lambda folder: [*listdir(folder), "ended"])
     with pause.hold():
@@ -131,7 +131,7 @@ def test_a_file_that_goes_meanwhile(upload: UploadService, monkeypatch: pytest.M
 
 
 def age(upload: UploadService, seconds: float) -> None:
-    """Make the last word of every copier so old, in its file and in its row."""
+    """Set the last sign of life of every pause to an age, in its file and its row."""
     with upload.database.transaction() as connection:
         connection.execute(
             "UPDATE collection_pauses SET touched_at = ?", (int((time.time() - seconds) * 1000),)
@@ -142,7 +142,7 @@ def age(upload: UploadService, seconds: float) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_ten_minutes(upload: UploadService, *, shared: bool) -> None:
-    """A copier pauses for ten minutes after its last word, and not for longer."""
+    """A pause lasts ten minutes after its last sign of life, and no longer."""
     pause = GarbageCollectionPause(upload.records, upload.settings.data if shared else None)
     with pause_of(upload).hold():
         age(upload, 595)
@@ -152,7 +152,7 @@ def test_ten_minutes(upload: UploadService, *, shared: bool) -> None:
 
 
 def test_a_long_copy(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copier says again and again that it is at work, also after a word that was not heard."""
+    """A pause repeats its sign of life, also after one that failed."""
     told, touch = 0, upload.records.touch_pause
 
     def sometimes(holder: str) -> None:
@@ -183,7 +183,7 @@ def test_a_long_copy(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_database_that_is_away(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody begins to copy who cannot say so, and then leaves no file behind."""
+    """A pause that cannot be written raises an error before the copy, and leaves no file."""
 
     def away(*_: object) -> None:
         raise DatabaseUnavailable("away")
@@ -197,7 +197,7 @@ def test_a_database_that_is_away(upload: UploadService, monkeypatch: pytest.Monk
 def test_an_end_without_the_database(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy that is made does not fail because nobody could say so: the pause ends by itself."""
+    """A copy succeeds even if its pause's row cannot be removed: the row expires."""
 
     def away(*_: object) -> None:
         raise DatabaseUnavailable("away")

@@ -1,4 +1,4 @@
-"""What costs a look at everything is done each hour, by the clock of a machine."""
+"""Tests that complete walks run once an hour, by the monotonic clock."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ HOUR = 3600
 
 
 class Monotonic:
-    """The clock of a machine, for one module."""
+    """A monotonic clock for one module."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def put_into(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the module read it."""
+        """Let the module use this clock."""
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: 1_795_000_000.0)
         monkeypatch.setattr(module, "time", clock)
 
 
 def seen(clock: Monotonic, run: Callable[[], bool]) -> list[bool]:
-    """What runs do at the beginning, a second before the hour is over, after it, and so on."""
+    """Return the results of runs at the start, 1 s before and after the hour's end, and later."""
     done = []
     for seconds in (0, 1, HOUR - 2, 2, 1, HOUR):
         clock.now += seconds
@@ -45,9 +45,7 @@ EACH_HOUR = [True, False, False, True, False, True]
 
 
 def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker walks over the store when it begins, and an hour after the walk before; leases
-    that are over are forgotten then.
-    """
+    """The worker walks over the store at its start and every hour, and drops old leases then."""
     clock, walks, forgotten = Monotonic(), list[bool](), list[float]()
 
     def run(_: Sweeper, *, blobs: bool) -> Swept:
@@ -69,7 +67,7 @@ def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyP
 
 
 def test_a_worker_that_ends(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that is stopped lets another one work at once."""
+    """A worker that stops gives up its turn, so that another worker can begin immediately."""
     ended, stop = list[bool](), threading.Event()
     worker = bootstrap.worker_loop(upload.settings, upload.context)
     monkeypatch.setattr(worker, "_turn", SimpleNamespace(end=lambda: ended.append(True)))
@@ -79,7 +77,7 @@ def test_a_worker_that_ends(upload: UploadService, monkeypatch: pytest.MonkeyPat
 
 
 class Feed:
-    """A feed in which one token of a tenant was revoked, and nothing since."""
+    """A feed in which one token of a tenant was revoked, without later revocations."""
 
     def newest_revocations(self) -> dict[str, int]:
         return {"demo": 7}
@@ -89,7 +87,7 @@ class Feed:
 
 
 def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All links of a revoked token go, however many there are, and no other one."""
+    """All links of a revoked token are ended, however many batches they fill, and no other link."""
     monkeypatch.setattr(revoked_links, "_AT_ONCE", 3)
     for token in ("one", *["two"] * 7, "one"):
         upload.records.keep_link(kept_link((token,)))
@@ -104,25 +102,25 @@ def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.Monke
     assert RevokedLinks(links, Feed()).end() == 2
     left = recent("demo", "", 9)
     assert [tokens for _, tokens in left] == [("two",)] * 7
-    # Each look goes on behind the one before it: three of three links, and one of none.
+    # Each batch continues after the one before: three of three links, and one of none.
     assert len(pages) == 4
 
 
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> MetricBuffer:
-    """What metrics count of ended links, and nobody exports."""
+    """Return the counter of ended links, which nothing exports."""
     monkeypatch.setattr(link_metrics, "ended_links", MetricBuffer())
     return link_metrics.ended_links
 
 
 def test_links_of_two_tenants(upload: UploadService, ended: MetricBuffer) -> None:
-    """Links of all tenants with revoked tokens are ended, and counted together."""
+    """Links of all tenants with revoked tokens are ended and counted together."""
     for tenant in ("demo", "other", "third"):
         for token in ("one", "two", "one"):
             upload.records.keep_link(kept_link((token,), tenant=tenant))
 
     class Two(Feed):
-        """Two tenants have revoked a token, and the third one none."""
+        """A feed in which two tenants have revoked a token, and a third one has not."""
 
         def newest_revocations(self) -> dict[str, int]:
             return {"other": 9, "demo": 7}
@@ -133,7 +131,7 @@ def test_links_of_two_tenants(upload: UploadService, ended: MetricBuffer) -> Non
 
 
 class Asked:
-    """Links of which nobody is there; it notes after which ids they were asked for."""
+    """A table without links that records the ids after which links were asked for."""
 
     def __init__(self) -> None:
         self.after: list[str] = []
@@ -149,8 +147,8 @@ class Asked:
 
 
 def test_old_links_are_not_looked_at() -> None:
-    """Tokens of links that are older than three days, and some minutes, are not in the feed; a
-    clock that is not set yet looks at all of them.
+    """Only links of the last three days and some minutes are checked, because the feed has no older
+    tokens; with an unset clock all are checked.
     """
     asked, now = Asked(), 1_795_000_000.0
     for moment in (now, 0.0):
@@ -161,9 +159,7 @@ def test_old_links_are_not_looked_at() -> None:
 
 
 def test_a_look_at_all_links(upload: UploadService) -> None:
-    """A link whose row came after the look that its token's revocation asked for goes with the
-    walk.
-    """
+    """A link that was stored after the check for its revoked token is ended by the next walk."""
     links = RevokedLinks(upload.records, Feed())
     assert links.end() == 0
     upload.records.keep_link(kept_link(("one",)))
@@ -172,7 +168,7 @@ def test_a_look_at_all_links(upload: UploadService) -> None:
 
 
 def test_links_go_with_a_run(upload: UploadService) -> None:
-    """Each run ends the links of new revocations, and a walk over the store those of all."""
+    """Each run ends the links of new revocations, and a walk ends those of all revocations."""
     sweeper = Sweeper(
         upload.store,
         upload.records,
@@ -186,8 +182,8 @@ def test_links_go_with_a_run(upload: UploadService) -> None:
 
 
 def test_walks_over_small_pictures(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A replica opens all its pictures when it begins, and an hour later; a walk that fails is not
-    begun again at each run.
+    """A replica checks all its small pictures at its start and every hour; a failed check is not
+    repeated at the next run.
     """
     clock, walks = Monotonic(), list[float]()
     clock.put_into(own_disk, monkeypatch)

@@ -1,4 +1,4 @@
-"""Blobs are carried from one store to the other whatever happens, and none is lost on the way."""
+"""Tests that moving blobs to another store loses none, whatever fails on the way."""
 
 from __future__ import annotations
 
@@ -27,43 +27,43 @@ _MIB = 1 << 20
 
 
 def _nothing(_: BlobName) -> None:
-    """Nothing happens."""
+    """Do nothing."""
 
 
 class Rows:
-    """Which blobs live files name, and what these have to hold."""
+    """The blobs that live files name, with their sizes and digests."""
 
     def __init__(self) -> None:
         self.live: dict[tuple[str, str], BlobContent] = {}
-        self.before: Callable[[], object] = dict  # something happens
+        self.before: Callable[[], object] = dict  # The test may let an event happen here.
 
     def live_blobs(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], BlobContent]:
-        """Those among the names."""
+        """Return those of the names that live files have."""
         self.before()
         return {name: self.live[name] for name in names if name in self.live}
 
     def known_blobs(self, names: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """The same: no deletion is pending here."""
+        """Return the live blobs, because no deletion is pending."""
         return set(self.live_blobs(names))
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """None."""
+        """Return no pending deletion."""
         return []
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:
-        """There are none."""
+        """Do nothing, because no deletion is pending."""
 
 
 class Reader(MemoryReader):
-    """Content that breaks when it is read."""
+    """Content whose reads fail."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Raises what a disk does."""
+        """Raise an error, as a disk does."""
         raise OSError(5, "broken")
 
 
 class Faulty(MemoryStore):
-    """Memory in which something happens, or fails, at each operation."""
+    """A store in memory that calls a function of the test before each operation."""
 
     def __init__(self, capacity: int = 1 << 30) -> None:
         super().__init__(capacity)
@@ -77,40 +77,40 @@ class Faulty(MemoryStore):
         self.before.get(operation, _nothing)(name)
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Counted."""
+        """Count the call and list the blobs."""
         self.listed += 1
         return super().blobs(made)
 
     def open(self, name: BlobName) -> MemoryReader:
-        """As it is, if it is not broken."""
+        """Call the test's function and open the blob, which may be unreadable."""
         self.opened.append(name)
         self._happen("open", name)
         reader = super().open(name)
         return Reader(reader.getvalue()) if name in self.broken else reader
 
     def create(self, name: BlobName) -> MemoryWriter:
-        """Something happens before."""
+        """Call the test's function and create the blob."""
         self._happen("create", name)
         return super().create(name)
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Something happens before; a commit comes here, too."""
+        """Call the test's function and store the blob; a commit ends here, too."""
         self._happen("put", name)
         super().put(name, content, sha256)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Remembers."""
+        """Record the names."""
         self.durable.update(names)
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Something happens before."""
+        """Call the test's function for each name and delete the blobs."""
         for name in names:
             self._happen("delete", name)
         return super().delete_all(names)
 
 
 class Move:
-    """Two stores, and rows."""
+    """Two stores and rows."""
 
     def __init__(self) -> None:
         self.old, self.new, self.rows = Faulty(), Faulty(), Rows()
@@ -121,7 +121,7 @@ class Move:
         self.seen: list[tuple[int, int]] = []
 
     def file(self, content: bytes = b"content", tenant: str = "demo") -> BlobName:
-        """A file whose bytes the old store has."""
+        """Store a file's bytes in the old store, and its row."""
         name = BlobName(tenant, uuid7_hex())
         self.old.put(name, content)
         self.rows.live[tenant, name.blob] = BlobContent(
@@ -130,13 +130,13 @@ class Move:
         return name
 
     def give_up(self, name: BlobName) -> None:
-        """The file is deleted, and the sweeper has removed its bytes from both stores."""
+        """Delete a file, and remove its blob from both stores as the sweeper does."""
         del self.rows.live[name.tenant, name.blob]
         self.old.delete(name)
         self.new.delete(name)
 
     def run(self) -> Moved:
-        """Moves all."""
+        """Move all blobs."""
         return BlobMover(
             TimedStore(self.old),
             TimedStore(self.new),
@@ -149,11 +149,11 @@ class Move:
         ).run()
 
     def left(self) -> Left:
-        """What the old place has."""
+        """Return what is left in the old store."""
         return blobs_left.left(self.old, self.rows)
 
     def names(self, store: MemoryStore) -> set[BlobName]:
-        """What a store has."""
+        """Return the names of a store's blobs."""
         return {found.name for found in store.blobs()}
 
 
@@ -163,7 +163,7 @@ def move() -> Move:
 
 
 def fails(error: Exception, times: int = 1) -> Callable[[BlobName], None]:
-    """Raises so many times."""
+    """Return a function that raises the error this many times."""
     left = [times]
 
     def happen(_: BlobName) -> None:
@@ -175,7 +175,7 @@ def fails(error: Exception, times: int = 1) -> Callable[[BlobName], None]:
 
 
 def test_all_are_moved(move: Move) -> None:
-    """Every blob is in the new store, durably, with its bytes, and none is in the old one."""
+    """After a move every blob is durably in the new store, and none is in the old one."""
     contents = [b"", b"x", os.urandom(3 * _MIB + 1), *(b"%d" % number for number in range(450))]
     names = {move.file(content, f"tenant-{len(content) % 3}"): content for content in contents}
     assert move.left() == Left(len(names), sum(map(len, contents)), 0)
@@ -189,13 +189,13 @@ def test_all_are_moved(move: Move) -> None:
 
 
 def test_rowless_blobs_stay(move: Move) -> None:
-    """Blobs that no live file names are neither copied nor removed, and are counted."""
+    """Blobs without a live file are neither copied nor removed, and are counted."""
     names = {BlobName("demo", uuid7_hex()) for _ in range(201)}
     for name in names:
         move.old.put(name, b"x")
     moved = move.file()
     move.run()
-    # A look at what came meanwhile shows nothing more to move, and there is none after it.
+    # A second listing finds no new blob to move, so there is no third one.
     assert move.old.listed == 2
     assert (move.names(move.old), move.names(move.new)) == (names, {moved})
     assert move.left() == Left(0, 0, 201)
@@ -203,7 +203,7 @@ def test_rowless_blobs_stay(move: Move) -> None:
 
 @pytest.mark.parametrize("content", [b"changed", b"short", b"longer than it was"])
 def test_damaged_blobs_stay(move: Move, content: bytes) -> None:
-    """A blob whose bytes do not have the row's digest or size is told, and not moved."""
+    """A blob that does not match its row's digest or size is reported and not moved."""
     damaged, right = move.file(b"content"), move.file()
     move.old.delete(damaged)
     move.old.put(damaged, content)
@@ -213,7 +213,7 @@ def test_damaged_blobs_stay(move: Move, content: bytes) -> None:
 
 
 def test_a_copy_that_is_there_already(move: Move) -> None:
-    """A blob that an earlier run copied is compared, made durable and removed, not copied."""
+    """A blob that was copied before is compared, made durable and removed, but not copied."""
     name = move.file()
     move.new.put(name, b"content")
     moved = move.run()
@@ -224,7 +224,7 @@ def test_a_copy_that_is_there_already(move: Move) -> None:
 
 @pytest.mark.parametrize("content", [b"changed", b"short"])
 def test_a_damaged_copy_is_replaced(move: Move, content: bytes) -> None:
-    """A copy that is not what the row says is replaced by the right bytes."""
+    """A copy that does not match the row is replaced by the right bytes."""
     name = move.file()
     move.new.put(name, content)
     move.run()
@@ -233,7 +233,7 @@ def test_a_damaged_copy_is_replaced(move: Move, content: bytes) -> None:
 
 
 def test_two_damaged_ones(move: Move) -> None:
-    """Where neither place has the right bytes, both keep what they have."""
+    """If both copies are damaged, both stores keep them."""
     name = move.file()
     move.old.delete(name)
     for store in (move.old, move.new):
@@ -244,7 +244,7 @@ def test_two_damaged_ones(move: Move) -> None:
 
 @pytest.mark.parametrize("operation", ["open", "create", "put"])
 def test_a_new_store_that_fails_for_a_while(move: Move, operation: str) -> None:
-    """Operations that fail twice and work then do not end the run."""
+    """Operations of the new store that fail twice and then succeed do not end the run."""
     names = {move.file() for _ in range(5)}
     move.new.before[operation] = fails(OSError(5, "broken"), times=2)
     assert move.run().faults == []
@@ -252,7 +252,7 @@ def test_a_new_store_that_fails_for_a_while(move: Move, operation: str) -> None:
 
 
 def test_a_lost_answer(move: Move) -> None:
-    """A blob that the new store has taken, and whose answer was lost, is moved by the next try."""
+    """A blob that was stored although the call failed is moved at the next try."""
     name = move.file()
 
     def lost(_: BlobName) -> None:
@@ -266,7 +266,7 @@ def test_a_lost_answer(move: Move) -> None:
 
 
 def test_a_new_store_that_keeps_failing(move: Move) -> None:
-    """The run ends with the store's error, removes nothing, and the next one does the rest."""
+    """A store that keeps failing ends the run, nothing is removed, and the next run continues."""
     names = {move.file() for _ in range(300)}
     move.new.before["put"] = fails(OSError(5, "broken"), times=1 << 30)
     with pytest.raises(StoreError):
@@ -279,7 +279,7 @@ def test_a_new_store_that_keeps_failing(move: Move) -> None:
 
 @pytest.mark.parametrize("which", ["rows", "pauses"])
 def test_a_database_that_is_away_for_a_while(move: Move, which: str) -> None:
-    """A database that fails twice and answers then does not end the run."""
+    """A database that fails twice and then responds does not end the run."""
     name = move.file()
     fail = fails(DatabaseUnavailable("it restarts"), times=2)
     if which == "rows":
@@ -291,17 +291,17 @@ def test_a_database_that_is_away_for_a_while(move: Move, which: str) -> None:
 
 
 def test_a_full_new_store(move: Move) -> None:
-    """A new store without room ends the run at once, and no blob is in neither store."""
+    """A full new store ends the run immediately, and no blob is lost."""
     names = {move.file(b"x" * 1000) for _ in range(10)}
     move.new = Faulty(capacity=3500)
-    move.pauses = (60.0,)  # which a full store is not worth
+    move.pauses = (60.0,)  # A full store must end the run without this pause.
     with pytest.raises(StoreFull):
         move.run()
     assert move.names(move.old) | move.names(move.new) == names
 
 
 def test_a_blob_that_cannot_be_read(move: Move) -> None:
-    """A blob that the old store cannot read is told and stays; all others are moved."""
+    """A blob that the old store cannot read is reported and stays; all others are moved."""
     broken, right = move.file(), move.file()
     move.old.broken.add(broken)
     assert move.run().faults == [f"demo/{broken.blob}: its bytes cannot be read"]
@@ -309,7 +309,7 @@ def test_a_blob_that_cannot_be_read(move: Move) -> None:
 
 
 def test_an_old_store_that_reads_nothing(move: Move) -> None:
-    """An old store that can read none of twenty blobs ends the run; fewer are faults of theirs."""
+    """Twenty unreadable blobs of the old store and no readable one end the run; fewer do not."""
     move.old.broken.update(move.file() for _ in range(19))
     assert len(move.run().faults) == 19
     move.old.broken.add(move.file())
@@ -318,7 +318,7 @@ def test_an_old_store_that_reads_nothing(move: Move) -> None:
 
 
 def test_bytes_that_change_on_the_way(move: Move) -> None:
-    """The new store is told the digest: what it gets of other bytes, it does not keep."""
+    """The new store checks the digest, and does not keep bytes that changed on the way."""
     name = move.file()
 
     def changing(name: BlobName) -> MemoryWriter:
@@ -335,7 +335,7 @@ def test_bytes_that_change_on_the_way(move: Move) -> None:
 
 @pytest.mark.parametrize("operation", ["open", "create", "put"])
 def test_a_file_that_is_deleted_meanwhile(move: Move, operation: str) -> None:
-    """Of a file that is deleted and swept while it is copied, no store keeps a byte."""
+    """A file that is deleted and swept during its copy leaves no bytes in either store."""
     name, other = move.file(), move.file()
 
     def delete(happening: BlobName) -> None:
@@ -348,7 +348,7 @@ def test_a_file_that_is_deleted_meanwhile(move: Move, operation: str) -> None:
 
 
 def test_a_file_that_is_deleted_in_the_grace(move: Move) -> None:
-    """A file that is deleted while its blob waits for the removal is no fault."""
+    """A file that is deleted before its old blob is removed is not a fault."""
     name = move.file()
     move.grace_seconds = 0.1
     move.new.before["open"] = lambda _: (
@@ -359,7 +359,7 @@ def test_a_file_that_is_deleted_in_the_grace(move: Move) -> None:
 
 
 def test_a_copy_that_vanishes(move: Move) -> None:
-    """A blob whose copy is gone when the grace is over is told, and the old store keeps it."""
+    """A blob whose copy vanished during the grace is reported, and stays in the old store."""
     name = move.file()
     move.grace_seconds = 0.1
     move.new.before["open"] = move.new.delete
@@ -372,7 +372,7 @@ def test_a_copy_that_vanishes(move: Move) -> None:
     [(_MIB, b"y" * _MIB), (_MIB + 1, b"x" * _MIB), (_MIB + 1, None)],
 )
 def test_a_copy_that_is_damaged_in_the_grace(move: Move, size: int, content: bytes | None) -> None:
-    """A small copy is read once more before the old blob goes, and a large one has its size."""
+    """Before a blob is removed, its copy is read again if it is small, else its size is checked."""
     name = move.file(b"x" * size)
 
     def damage(name: BlobName) -> None:
@@ -388,7 +388,7 @@ def test_a_copy_that_is_damaged_in_the_grace(move: Move, size: int, content: byt
 
 
 def test_an_old_store_that_does_not_delete(move: Move) -> None:
-    """A blob that cannot be removed from the old store is told, and both have it."""
+    """A blob that cannot be removed from the old store is reported, and both stores have it."""
     name = move.file()
     move.old.before["delete"] = fails(OSError(5, "broken"), times=1 << 30)
     move.old.delete_all = lambda names: names  # type: ignore[method-assign]
@@ -399,7 +399,7 @@ def test_an_old_store_that_does_not_delete(move: Move) -> None:
 
 
 def test_files_that_come_meanwhile(move: Move) -> None:
-    """What a replica with other settings stores in the old place meanwhile is moved, too."""
+    """Blobs that a replica with old settings stores during the run are moved, too."""
     move.file()
     late: list[BlobName] = []
 
@@ -414,7 +414,7 @@ def test_files_that_come_meanwhile(move: Move) -> None:
 
 
 def test_files_that_come_without_end(move: Move) -> None:
-    """A replica that goes on storing in the old place does not keep the run from its end."""
+    """A replica that keeps storing in the old place does not keep the run from ending."""
     move.file()
     move.old.before["delete"] = lambda _: (move.file(), None)[1]
     assert move.run().faults == []
@@ -422,7 +422,7 @@ def test_files_that_come_without_end(move: Move) -> None:
 
 
 def test_two_runs_at_once(move: Move) -> None:
-    """Two runs beside each other, which a lease prevents, lose nothing and report no fault."""
+    """Two concurrent runs, which a lease normally prevents, lose nothing and report no fault."""
     contents = {move.file(b"%d" % number): b"%d" % number for number in range(300)}
     ends: list[Moved] = []
     threads = [threading.Thread(target=lambda: ends.append(move.run())) for _ in range(2)]
@@ -436,7 +436,7 @@ def test_two_runs_at_once(move: Move) -> None:
 
 
 def test_the_grace(move: Move) -> None:
-    """A blob stays in the old store for the grace after its copy is in the new one."""
+    """A blob stays in the old store for the grace after its copy was stored."""
     move.file()
     move.grace_seconds = 0.3
     times: dict[str, float] = {}
@@ -447,7 +447,7 @@ def test_the_grace(move: Move) -> None:
 
 
 def test_nothing_is_removed_while_somebody_copies(move: Move) -> None:
-    """While a backup holds the store, blobs are copied and none is removed."""
+    """During a backup's pause blobs are copied, and none is removed."""
     names = {move.file() for _ in range(3)}
     seen: list[tuple[set[BlobName], set[BlobName]]] = []
 
@@ -462,7 +462,7 @@ def test_nothing_is_removed_while_somebody_copies(move: Move) -> None:
 
 
 def test_an_interrupt(move: Move) -> None:
-    """An operator's interrupt ends the run soon, though threads still copy slowly."""
+    """An operator's interrupt ends the run while threads are still copying."""
     names = {move.file(b"x" * (8 * _MIB)) for _ in range(4)}
 
     def interrupt(moved: Moved) -> None:
@@ -476,11 +476,11 @@ def test_an_interrupt(move: Move) -> None:
 
 
 def test_what_keeps_the_pace(move: Move) -> None:
-    """All that is read counts: a blob that is copied, its copy, and one that is there already."""
+    """The pace counts all bytes read: copied blobs, their copies, and copies of earlier runs."""
     passed: list[int] = []
 
     class Noting(Pace):
-        """Notes what passes."""
+        """A pace that records the bytes that pass."""
 
         def passed(self, count: int) -> None:
             passed.append(count)
@@ -494,7 +494,7 @@ def test_what_keeps_the_pace(move: Move) -> None:
 
 @pytest.mark.parametrize("content", [b"content", b"changed"])
 def test_a_file_on_the_disk(move: Move, tmp_path: Path, content: bytes) -> None:
-    """A file on a disk is sent as it is, if it has its digest; no byte of it is copied before."""
+    """A file on a disk is sent directly if its digest matches, without a temporary copy."""
     name, disk = move.file(), LocalStore(tmp_path)
     disk.prepare()
     disk.put(name, content)

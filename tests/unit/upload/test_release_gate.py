@@ -1,4 +1,4 @@
-"""The release gate: whether all replicas that live are at least of a release, over real files."""
+"""Tests of the release gate: whether all live replicas have at least a given release."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ LOST_SECONDS = 300.0
 
 @pytest.fixture
 def replicas(tmp_path: Path) -> Replicas:
-    """Those of one WHARF_DATA, seen by one of today's release."""
+    """Return the replicas of one WHARF_DATA, as the current release sees them."""
     return Replicas(tmp_path)
 
 
 def announced(data: Path, name: str, version: str) -> Path:
-    """Another replica says that it lives."""
+    """Let another replica announce itself, and return its file."""
     Replicas(data, version=version).announce(name)
     return data / "replicas" / name
 
 
 def aged(path: Path, seconds: float) -> None:
-    """The file was touched last so long ago."""
+    """Set the file's time to this many seconds ago."""
     moment = time.time() - seconds
     os.utime(path, (moment, moment))
 
 
 def test_a_replica_says_its_release(replicas: Replicas, tmp_path: Path) -> None:
-    """The file of a replica begins with the version of its code, and is its owner's alone."""
+    """A replica's file begins with its version, and only its owner can read it."""
     replicas.announce("r-1")
     path = tmp_path / "replicas" / "r-1"
     version, at = path.read_text().split()
@@ -46,7 +46,7 @@ def test_a_replica_says_its_release(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_the_first_start(tmp_path: Path) -> None:
-    """A replica says that it lives though nothing at all is in WHARF_DATA yet."""
+    """A replica can announce itself before WHARF_DATA exists."""
     replicas = Replicas(tmp_path / "new" / "data")
     assert list(replicas.silent_ones(0)) == []
     replicas.announce("r-1")
@@ -54,8 +54,8 @@ def test_the_first_start(tmp_path: Path) -> None:
 
 
 def test_a_word_is_said_anew(replicas: Replicas, tmp_path: Path) -> None:
-    """A release that is said again counts from then on; a word that is older than the last sign of
-    life by more than three touches counts no more.
+    """A repeated announcement renews its time; an announcement more than 30 s older than the file's
+    time is ignored.
     """
     replicas.announce("r-1")
     path = tmp_path / "replicas" / "r-1"
@@ -71,11 +71,11 @@ def test_a_word_is_said_anew(replicas: Replicas, tmp_path: Path) -> None:
 def test_again_and_again(
     replicas: Replicas, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said every ten seconds until the end, also after a time that the disk refused."""
+    """A replica announces itself every ten seconds until it stops, even after a disk error."""
     (tmp_path / "replicas").write_text("no folder")
 
     class Mended(Rounds):
-        """The disk is mended in the first pause."""
+        """Rounds in whose first pause the disk is repaired."""
 
         def wait(self, timeout: float | None = None) -> bool:
             if not self.pauses:
@@ -101,7 +101,7 @@ def test_again_and_again(
     ],
 )
 def test_all_that_live(tmp_path: Path, others: tuple[str, ...], *, passes: bool) -> None:
-    """The gate opens when every replica is of the release or a newer one, by numbers."""
+    """The gate opens if every replica has the release or a newer one, compared as numbers."""
     announced(tmp_path, "own", "0.3.0")
     for number, version in enumerate(others):
         announced(tmp_path, f"r-{number}", version)
@@ -126,7 +126,7 @@ def test_all_that_live(tmp_path: Path, others: tuple[str, ...], *, passes: bool)
     ],
 )
 def test_what_no_release_can_be_read_from(replicas: Replicas, tmp_path: Path, content: str) -> None:
-    """An empty file, as 0.1.0 has it, and one that is damaged are older than any release."""
+    """An empty file, as from 0.1.0, or a damaged one is older than any release."""
     replicas.announce("own")
     other = tmp_path / "replicas" / "other"
     other.write_text(content, encoding="utf-8")
@@ -136,7 +136,7 @@ def test_what_no_release_can_be_read_from(replicas: Replicas, tmp_path: Path, co
 
 
 def test_words_of_newer_releases(replicas: Replicas, tmp_path: Path) -> None:
-    """A newer release may say more about itself: its release is still read."""
+    """The release is read from a file to which a newer release has added more words."""
     replicas.announce("own")
     other = announced(tmp_path, "other", "0.3.0")
     other.write_text(f"{other.read_text().strip()} s3=1 {'x' * 100} é\n", encoding="utf-8")
@@ -145,7 +145,7 @@ def test_words_of_newer_releases(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:
-    """An old replica of which nothing was heard for long holds nobody up; a living one does."""
+    """An old replica that is dead does not close the gate, and one that is alive does."""
     replicas.announce("own")
     other = announced(tmp_path, "other", "0.0.1")
     aged(other, LOST_SECONDS - 20)
@@ -155,7 +155,7 @@ def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_the_last_second(tmp_path: Path) -> None:
-    """A replica that is silent for exactly as long as dead ones are counts as one that lives."""
+    """A replica that is silent for exactly the limit counts as alive."""
     path = announced(tmp_path, "other", "0.3.0")
     path.write_text("0.3.0 1795000000\n")
     os.utime(path, (1_795_000_000,) * 2)
@@ -167,7 +167,7 @@ def test_the_last_second(tmp_path: Path) -> None:
 
 
 def test_nobody_is_known(replicas: Replicas, tmp_path: Path) -> None:
-    """Where no replica is heard of, or the folder cannot be read, the gate is shut."""
+    """Without any live replica, or with an unreadable folder, the gate is closed."""
     assert not replicas.all_at_least("0.0.1", LOST_SECONDS)
     replicas.announce("own")
     aged(tmp_path / "replicas" / "own", LOST_SECONDS + 20)
@@ -179,8 +179,8 @@ def test_nobody_is_known(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_two_releases_under_one_name(tmp_path: Path) -> None:
-    """While a process replaces another one, the older release holds; a while after its last word
-    the newer one does.
+    """While two processes announce one name, the older release counts; 31 s after its last
+    announcement the newer one counts.
     """
     path = announced(tmp_path, "native", "0.2.0")
     for version in ("0.3.0", "0.2.0", "0.3.0"):
@@ -195,8 +195,8 @@ def test_two_releases_under_one_name(tmp_path: Path) -> None:
 
 
 def test_a_release_that_is_taken_back_to_the_first(replicas: Replicas, tmp_path: Path) -> None:
-    """0.1.0 under the name of a newer one only touches the file: what stands there soon counts no
-    more, and comes back with the newer release.
+    """0.1.0 only touches the file of a newer release, so its announcement is soon ignored, and
+    counts again when the newer release announces itself.
     """
     replicas.announce("native")
     path = tmp_path / "replicas" / "native"
@@ -208,7 +208,7 @@ def test_a_release_that_is_taken_back_to_the_first(replicas: Replicas, tmp_path:
 
 
 def test_the_file_stays_one_line(tmp_path: Path) -> None:
-    """A shorter version leaves nothing of a longer one behind."""
+    """A shorter version leaves nothing of a longer one in the file."""
     path = announced(tmp_path, "r", "10.20.30.dev12345")
     announced(tmp_path, "r", "1.2.3")
     assert path.read_text() == f"1.2.3 {path.read_text().split()[1]}\n"
@@ -216,7 +216,7 @@ def test_the_file_stays_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["", "1", "1.2", "1.2.x", "v1.2.3", "1.2.3 ", "1.2.3\n"])
 def test_what_is_no_version(replicas: Replicas, version: str) -> None:
-    """A gate for something that is no version is a mistake of the code that asks."""
+    """A gate for an invalid version raises ValueError."""
     with pytest.raises(ValueError, match="no version"):
         replicas.all_at_least(version, LOST_SECONDS)
     with pytest.raises(ValueError, match="no version"):

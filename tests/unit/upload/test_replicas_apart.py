@@ -1,4 +1,4 @@
-"""Replicas without a shared folder: what each knows, says and sweeps by itself."""
+"""Tests of replicas without a shared folder: their settings, requests and sweeping."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ APART = {
 
 
 def begun(uploads: UploadRecords, replica: str, expires_at: float) -> Upload:
-    """A new upload of 5 bytes; `expires_at` is in unix seconds."""
+    """Create an upload of 5 bytes; `expires_at` is in unix seconds."""
     upload = new_upload(5, expires_at=int(1000 * expires_at), replica=replica)
     uploads.create(upload)
     return upload
 
 
 def test_settings_that_fit() -> None:
-    """A replica has an address; a worker of its own, and who shares a folder, need none."""
+    """A serving replica needs an address; a worker, and replicas with a shared folder, do not."""
     read(Settings, APART).check_serves()
     read(Settings, {"WHARF_DATA": "/srv/wharf"}).check_serves()
     worker = read(Settings, {**APART, "WHARF_REPLICA_ADDRESS": ""})
@@ -66,13 +66,13 @@ def test_settings_that_fit() -> None:
     ],
 )
 def test_settings_that_contradict(changed: dict[str, str], named: str) -> None:
-    """What does not go together is refused by a line that names the variable."""
+    """Contradicting settings are refused with a message that names the variable."""
     with pytest.raises(SettingsError, match=named):
         read(Settings, {**APART, **changed})
 
 
 def asked(**environ: Any) -> Response | ProblemError:
-    """What a request is answered whose upload is at another replica."""
+    """Return the response to a request whose upload is at another replica."""
     request = Request({"REQUEST_METHOD": "PATCH", "PATH_INFO": "/v1/uploads/x", **environ}, "")
     return passing_on.answer(request, AtAnotherReplica(THERE))
 
@@ -81,19 +81,19 @@ def asked(**environ: Any) -> Response | ProblemError:
     "environ", [{}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": "9", "SPOOL_FILE": "/spool/1"}]
 )
 def test_passed_on(environ: dict[str, str]) -> None:
-    """The gateway is told where to: by a redirect where the body is here, or there is none."""
+    """With a local body or none, the gateway is redirected to the other replica."""
     redirect = [("X-Accel-Redirect", "@passed_on"), ("X-Wharf-Replica", THERE)]
     assert asked(**environ) == Response(200, redirect)
 
 
 def test_passed_on_before_the_body() -> None:
-    """The question before the body is answered with the place alone, and admits nobody."""
+    """The question before the body returns only the other replica, and admits nobody."""
     found = asked(WHARF_STEP="admit", CONTENT_LENGTH="9")
     assert found == Response(204, [("X-Wharf-Replica", THERE)])
 
 
 def test_not_passed_on() -> None:
-    """What was passed on already, and what nginx has begun to stream, becomes a problem."""
+    """A request that was passed on already, or that nginx already streams, gets a problem."""
     for environ in ({"WHARF_STEP": "admit"}, {}, {"SPOOL_FILE": "/spool/1"}):
         again = asked(WHARF_PASSED_ON="1", **environ)
         assert isinstance(again, ProblemError)
@@ -104,8 +104,8 @@ def test_not_passed_on() -> None:
 
 
 def test_expired_uploads_of_others(upload: UploadService) -> None:
-    """A replica ends its own uploads at their time; those of others go after a while in which
-    their own replica would have moved their end.
+    """A replica ends its own uploads when they expire, and those of others some time later, by when
+    their own replica would have renewed them.
     """
     context, now = upload.context, time.time()
     own, other = (begun(context.uploads, replica, now - 0.5) for replica in (HERE, THERE))
@@ -125,7 +125,7 @@ def test_expired_uploads_of_others(upload: UploadService) -> None:
 
 
 def test_own_uploads_that_still_get_bytes(upload: UploadService) -> None:
-    """Its own row is moved on as long as bytes come, before anybody else takes it for expired."""
+    """A replica renews its own upload while bytes arrive, so that no other one ends it."""
     context, now = upload.context, time.time()
     own = begun(context.uploads, HERE, now - 60)
     context.parts.create(own.id)
@@ -136,7 +136,7 @@ def test_own_uploads_that_still_get_bytes(upload: UploadService) -> None:
 
 
 def kept_picture(data: Path, blob: str) -> Path:
-    """A picture as nginx keeps it, by the beginning of its file."""
+    """Create a picture as nginx stores it, with a blob's name in its header."""
     path = data / "pictures" / "a" / blob
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\5\0" * 100 + f"\nKEY: 64 demo/{blob[8:10]}/{blob}\n".encode() + b"picture")
@@ -144,7 +144,7 @@ def kept_picture(data: Path, blob: str) -> Path:
 
 
 def test_pictures_of_deleted_files(upload: UploadService) -> None:
-    """Pictures of blobs that no row names go, whichever worker has removed the blobs."""
+    """The pictures of blobs without a row are removed, whichever worker removed the blobs."""
     data = upload.settings.data
     upload.put("a.png", b"png")
     (file,) = upload.records.live_files()
@@ -175,10 +175,10 @@ def test_pictures_of_deleted_files(upload: UploadService) -> None:
 
 
 def test_whole_file_of_another_replica(upload: UploadService) -> None:
-    """Of an upload that has become a file any replica tells; of an unfinished one its own alone."""
+    """Any replica reports a completed upload, but only its own replica an unfinished one."""
     held = upload.context.resumable_uploads
     unfinished = begun(upload.context.uploads, THERE, time.time() + 60)
-    held.require_here(unfinished)  # with a shared folder all is here
+    held.require_here(unfinished)  # With a shared folder every upload is local.
     held._held.replica = HERE
     with pytest.raises(AtAnotherReplica):
         held.require_here(unfinished)

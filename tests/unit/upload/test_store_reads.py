@@ -1,4 +1,4 @@
-"""What nginx's lines say of its reads from the object store."""
+"""Tests of the reads from the object store that nginx's log lines report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_BYTE = "wharf_gateway_store_first_byte_seconds"
 
 
 def counted_in(folder: Path, *lines: bytes, object_store: bool = True) -> Exposition:
-    """What the collector makes of these lines."""
+    """Return the metrics that the collector makes of these lines."""
     folder.joinpath(LINES).write_bytes(b"".join(lines))
     Collector(folder, NOWHERE, most_tenants=20, object_store=object_store).step()
     return Exposition(folder.joinpath(TEXT).read_text())
@@ -36,8 +36,8 @@ def counted_in(folder: Path, *lines: bytes, object_store: bool = True) -> Exposi
 def test_the_last_upstream_is_the_store(
     header: str, statuses: str, code: str, first_byte: float | None, service: float | None
 ) -> None:
-    """The store's time counts as a read, and no service has spent it."""
-    # The answer's end comes when the client has read it: that is no wait for a service.
+    """The last upstream's time counts as a read of the store, and not as the service's time."""
+    # The end of the response depends on the client, so its time is not counted.
     response = header.replace("0.120", "9.5")
     text = line(header=header, response=response, bytes_from="store", statuses=statuses)
     found = parse(text.strip())
@@ -55,8 +55,8 @@ def test_the_last_upstream_is_the_store(
     ],
 )
 def test_clients_that_leave(seconds: str, statuses: str, code: str) -> None:
-    """Who leaves before the store could answer makes no read that has failed: else anybody with a
-    link could raise the alert.
+    """A client that disconnects before the store could respond counts as no failed read, or anybody
+    with a link could raise the alert.
     """
     text = line(
         code="499", seconds=seconds, header="0.004 : -", bytes_from="store", statuses=statuses
@@ -65,7 +65,7 @@ def test_clients_that_leave(seconds: str, statuses: str, code: str) -> None:
 
 
 def test_bytes_from_the_disk_are_no_read() -> None:
-    """While files move nginx may ask itself over HTTP: no read, and no service's time."""
+    """A read from the disk that nginx does over HTTP counts as no read of the store."""
     text = line(header="0.004 : 0.001", response="0.004 : 9.5", bytes_from="disk")
     found = parse(text.strip())
     assert (found.store_code, found.store_seconds) == ("", None)
@@ -73,7 +73,7 @@ def test_bytes_from_the_disk_are_no_read() -> None:
 
 
 def test_reads_are_exported(tmp_path: Path) -> None:
-    """Reads are counted by the store's status, from 0, and their first bytes are timed."""
+    """Reads are counted by the store's status, from 0 on, with the time to their first byte."""
     page = counted_in(
         tmp_path,
         line(),
@@ -90,21 +90,21 @@ def test_reads_are_exported(tmp_path: Path) -> None:
 
 
 def test_counts_go_on_after_a_restart(tmp_path: Path) -> None:
-    """What a collector has counted of the store is kept for the next one."""
+    """The counts of reads continue after a restart."""
     counted_in(tmp_path, line(header="0.004 : 0.1", bytes_from="store", statuses="200 : 200"))
     Collector(tmp_path, NOWHERE, most_tenants=20, object_store=True).step()
     assert Exposition((tmp_path / TEXT).read_text()).values(READS, code="200") == [1]
 
 
 def test_a_wharf_on_the_disk_has_no_reads(tmp_path: Path) -> None:
-    """Without an object store there are no such families."""
+    """Without an object store these metrics do not exist."""
     page = counted_in(tmp_path, line(), object_store=False)
     assert not [name for name in page.families if "store" in name]
 
 
 @pytest.mark.parametrize("left_out", [1, 3])
 def test_lines_of_releases_before_are_read(left_out: int) -> None:
-    """While gateways are replaced an older one goes on to write lines without the last fields."""
+    """Lines of earlier releases without the last fields are counted."""
     counted = Counted()
     counted.add(line().rsplit(b"\t", left_out)[0])
     assert counted.lines == {"counted": 1, "malformed": 0, "lost": 0}

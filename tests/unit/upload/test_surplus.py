@@ -1,4 +1,4 @@
-"""Rows of which the oldest go: when a tenant's are looked at, and by which thread."""
+"""Tests of the check that drops a tenant's oldest rows, and of its background thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wharf_upload.database.surplus import Surplus
 
 
 class Looks:
-    """A database, and what is called to drop rows of it."""
+    """A database, and a function that drops rows of it."""
 
     def __init__(self, most: int | None) -> None:
         self.dropped: list[tuple[str, int]] = []
@@ -31,17 +31,17 @@ class Looks:
         return 7
 
     def leave(self) -> None:
-        """A thread ends."""
+        """Record the end of a thread's use of the database."""
         self.left.append(threading.current_thread())
 
     def ended(self, times: int) -> bool:
-        """Wait for the ends of so many looks."""
+        """Return whether this many checks have ended."""
         return until(lambda: len(self.left) == times, pause=0.001)
 
 
 @pytest.mark.parametrize(("most", "part"), [(0, 1), (99, 1), (199, 1), (200, 2), (1000, 10)])
 def test_after_each_hundredth_part(most: int, part: int) -> None:
-    """A tenant's rows are looked at after each hundredth part of what it may keep."""
+    """A check starts after each hundredth part of the rows that a tenant may keep."""
     looks = Looks(most)
     for number in range(3 * part):
         looks.surplus.note("demo")
@@ -50,7 +50,7 @@ def test_after_each_hundredth_part(most: int, part: int) -> None:
 
 
 def test_of_many_at_once() -> None:
-    """Rows that are added together count each, and those of other tenants not at all."""
+    """Rows that are added together count individually, and each tenant's rows separately."""
     looks = Looks(500)
     looks.surplus.note("demo", 4)
     looks.surplus.note("other", 4)
@@ -65,7 +65,7 @@ def test_of_many_at_once() -> None:
 
 
 def test_nobody_waits() -> None:
-    """The look is in a thread of its own, which leaves the database and holds no process back."""
+    """A check runs in a daemon thread, which releases its connection."""
     looks = Looks(0)
     looks.surplus.note("demo")
     assert looks.ended(1)
@@ -75,7 +75,7 @@ def test_nobody_waits() -> None:
 
 
 def test_without_the_database() -> None:
-    """A look that finds no database ends, and the next one comes."""
+    """A check without a database ends, and the next one starts."""
     looks = Looks(0)
     looks.error = DatabaseUnavailable()
     looks.surplus.note("demo")
@@ -85,7 +85,7 @@ def test_without_the_database() -> None:
 
 
 def test_without_a_limit() -> None:
-    """Where everything is kept nothing is dropped; else who asks is told how many were."""
+    """Without a limit nothing is dropped; otherwise the caller gets the number of dropped rows."""
     looks = Looks(None)
     looks.surplus.note("demo", 1000)
     assert looks.surplus.trim("demo") == 0

@@ -1,4 +1,4 @@
-"""The sweeper removes what nothing names, when it is old enough, and nothing else."""
+"""Tests that the sweeper removes what no row names, when it is old enough, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NEVER, _LATER = 3600.0, 7200.0
 
 
 def litter(upload: UploadService) -> None:
-    """A live file, a deleted one, a rowless blob, a staged and a spooled leftover."""
+    """Create a live file, a deleted one, a rowless blob, and staged and spooled leftovers."""
     upload.put("kept.txt", b"kept")
     upload.put("gone.txt", b"gone")
     upload.request("DELETE", "/v1/files/default/gone.txt")
@@ -37,10 +37,10 @@ def litter(upload: UploadService) -> None:
 
 
 def sweep(upload: UploadService, seconds: float, ahead: float, *, dry_run: bool = False) -> Swept:
-    """Sweeps what is older than so many seconds, with a clock that goes ahead."""
+    """Sweep what is older than `seconds`, with a clock that is `ahead` seconds fast."""
     root = upload.settings.spool_folder.parent
     begin = os.stat(upload.settings.data / "staging").st_mtime
-    clock = lambda: begin + ahead  # noqa: E731 -- the same one for both
+    clock = lambda: begin + ahead  # noqa: E731 -- store and sweeper need the same clock
     return Sweeper(
         upload.store,
         upload.records,
@@ -58,7 +58,7 @@ def files(upload: UploadService) -> set[Path]:
 
 
 def test_young_things_stay(upload: UploadService) -> None:
-    """What is younger than the ages is left alone: it may be an upload under way."""
+    """Anything younger than its age stays, because it may belong to an upload under way."""
     litter(upload)
     before = files(upload)
     swept = sweep(upload, seconds=_NEVER, ahead=60)
@@ -92,7 +92,7 @@ def test_old_things_go(upload: UploadService) -> None:
 
 
 def test_dry_run(upload: UploadService) -> None:
-    """A dry run names and counts the same as the run after it, and removes nothing."""
+    """A dry run names and counts what the next run removes, and removes nothing."""
     litter(upload)
     Replicas(upload.settings.data).announce("dead")
     before, doomed = files(upload), upload.records.pending_deletion(1 << 60, 10)
@@ -109,7 +109,7 @@ def test_dry_run(upload: UploadService) -> None:
 
 
 def test_more_than_a_batch(upload: UploadService) -> None:
-    """More deleted and rowless blobs than one batch holds are all removed."""
+    """More deleted and rowless blobs than one batch are all removed."""
     expired = tuple(new_file(f"expired/{number}", expires_at=1) for number in range(201))
     upload.records.write(Write(files=expired))
     for number in range(450):
@@ -122,7 +122,7 @@ def test_more_than_a_batch(upload: UploadService) -> None:
 
 
 def test_without_the_walk(upload: UploadService) -> None:
-    """A run without the walk over the store leaves rowless blobs for the next one with it."""
+    """A run without the walk over the store leaves rowless blobs to a later walk."""
     litter(upload)
     root = upload.settings.spool_folder.parent
     sweeper = Sweeper(upload.store, upload.records, root, ages(0))
@@ -131,7 +131,7 @@ def test_without_the_walk(upload: UploadService) -> None:
 
 
 def test_doomed_blob_of_a_moved_file(upload: UploadService) -> None:
-    """A moved file keeps its bytes when everything old is swept."""
+    """The blob of a moved file stays."""
     upload.put("a.txt", b"moved")
     body, headers = b'{"key": "b.txt"}', {"Content-Type": "application/json"}
     assert upload.request("PATCH", "/v1/metadata/default/a.txt", body, headers).status_code == 200
@@ -140,7 +140,7 @@ def test_doomed_blob_of_a_moved_file(upload: UploadService) -> None:
 
 
 def test_missing_spool(upload: UploadService) -> None:
-    """Without any spool folder the rest is swept all the same."""
+    """Without a spool folder everything else is swept."""
     litter(upload)
     missing = upload.settings.data / "missing"
     swept = Sweeper(upload.store, upload.records, missing, ages(0)).run()
@@ -149,7 +149,7 @@ def test_missing_spool(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("read_all", [False, True])
 def test_check(upload: UploadService, *, read_all: bool) -> None:
-    """The check names a missing and a cut file, and a changed one only when it reads all."""
+    """The check reports missing and cut files, and changed ones if it reads all bytes."""
     for name in ("whole", "missing", "cut", "changed"):
         upload.put(f"{name}.txt", b"content")
     blobs = {file.key: file for file in upload.records.live_files()}
@@ -168,7 +168,7 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
 def test_blob_that_cannot_be_removed(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob that cannot be removed is counted, stays noted, and keeps nothing else from going."""
+    """A blob that cannot be removed is counted and stays pending, and all others are removed."""
     litter(upload)
     doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
     rowless = BlobName("demo", uuid7_hex())
@@ -190,7 +190,7 @@ def test_blob_that_cannot_be_removed(
 def test_a_store_that_removes_nothing(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the store refuses a whole batch, all of it is counted and stays noted."""
+    """If the store refuses a whole batch, all its blobs are counted and stay pending."""
     for key in ("a", "b"):
         upload.put(key, b"content")
         upload.request("DELETE", f"/v1/files/default/{key}")
@@ -204,7 +204,7 @@ def test_a_store_that_removes_nothing(
 
 
 def test_links_in_the_spool(upload: UploadService, tmp_path: Path) -> None:
-    """The sweeper follows no symbolic link out of the spool, and takes none for a body."""
+    """The sweeper follows no symbolic link in the spool, and does not treat it as a body."""
     outside, spool = tmp_path / "outside", upload.settings.spool_folder
     outside.mkdir()
     (outside / "file").write_bytes(b"x")
@@ -220,7 +220,9 @@ def test_links_in_the_spool(upload: UploadService, tmp_path: Path) -> None:
 def test_files_that_cannot_be_removed(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Staged, spooled and resumable files that stay are counted, and keep nothing else."""
+    """Staged, spooled and resumable files that cannot be removed are counted; all others are
+    removed.
+    """
     litter(upload)
     for folder in ("staging", "resumable", str(upload.settings.spool_folder)):
         for name in ("stuck", "free"):
@@ -247,7 +249,7 @@ def test_files_that_cannot_be_removed(
 def test_folders_that_cannot_be_read(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that fails under one folder is counted, and all the others are swept."""
+    """A folder that cannot be read is counted, and all others are swept."""
     litter(upload)
     bad = upload.settings.spool_folder.parent / "bad"
     bad.mkdir()
@@ -269,7 +271,7 @@ def test_folders_that_cannot_be_read(
 def test_a_failing_disk_does_not_end_the_worker(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that the disk ends is followed by the next one, which leaves out the long walk."""
+    """After a run that a disk error ended, the next run skips the walk over the store."""
     walks: list[bool] = []
     stop = Rounds(9)
 
@@ -287,7 +289,7 @@ def test_a_failing_disk_does_not_end_the_worker(
 
 
 def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
-    """Rows and bytes of a tenant that is to be purged go, also what ended after a first run."""
+    """Rows and blobs of a purged tenant are removed, also those added after a first run."""
     upload.put("kept", b"1")
     upload.tenant = "gone"
     upload.put("a", b"2")
@@ -313,7 +315,7 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
 
 
 def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
-    """A ticket's count outlives every ticket it may be shared with, by a lease; then it goes."""
+    """A ticket's count is kept until no ticket can share it, plus a lease."""
     expires = 1_900_000_000
     use = TicketUse(id="t", max_files=5, expires_at=1000 * expires)
     upload.records.write(Write(files=(new_file("a.txt"),), ticket=use))
@@ -325,7 +327,7 @@ def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
 
 
 def test_old_events_are_forgotten_with_the_walk(upload: UploadService) -> None:
-    """Events that are older than they are kept go on the hourly walk, all but the newest."""
+    """The hourly walk deletes events older than the limit, except the newest one."""
     for body in (b"1", b"2", b"3"):
         upload.put("a", body)
     root = upload.settings.spool_folder.parent
@@ -337,7 +339,7 @@ def test_old_events_are_forgotten_with_the_walk(upload: UploadService) -> None:
 
 
 def body_of(upload: UploadService, replica: str) -> Path:
-    """A body in the spool of a replica that has said once that it lives."""
+    """Create a body in the spool of a replica that has announced itself once."""
     Replicas(upload.settings.data).announce(replica)
     path = upload.settings.data / "spool" / replica / "0000000001"
     path.parent.mkdir()
@@ -346,7 +348,7 @@ def body_of(upload: UploadService, replica: str) -> Path:
 
 
 def test_the_spool_of_a_dead_replica(upload: UploadService) -> None:
-    """Bodies of a replica of which nothing is heard go long before those of a living one."""
+    """Bodies of a dead replica are removed long before those of a live one."""
     dead, living = body_of(upload, "dead"), body_of(upload, "living")
     later = time.time() + 301
     os.utime(upload.settings.data / "replicas" / "living", (later, later))
@@ -354,12 +356,12 @@ def test_the_spool_of_a_dead_replica(upload: UploadService) -> None:
     assert sweep(upload, seconds=_NEVER, ahead=302).spool_files == 1
     assert not dead.exists()
     assert living.exists()
-    # Its folder stays for the gateway, which may be there all the same.
+    # The folder stays, because the gateway may still be running.
     assert dead.parent.exists()
 
 
 def test_who_never_said_a_word_is_not_dead(upload: UploadService) -> None:
-    """Bodies of a gateway beside which no service has ever come up wait for the longest time."""
+    """Bodies of a gateway whose service never announced itself are kept for the longest time."""
     path = body_of(upload, "quiet")
     (upload.settings.data / "replicas" / "quiet").unlink()
     assert sweep(upload, seconds=_NEVER, ahead=_NEVER - 60).spool_files == 0
@@ -368,7 +370,7 @@ def test_who_never_said_a_word_is_not_dead(upload: UploadService) -> None:
 
 
 def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
-    """In the end its folders go as well, and nothing of those that live."""
+    """A dead replica's folders are removed in the end, and those of live replicas are not."""
     dead, living = body_of(upload, "dead"), body_of(upload, "living")
     heard = upload.settings.data / "upload" / "dead" / "revocations.jsonl"
     heard.parent.mkdir()
@@ -386,12 +388,12 @@ def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
     assert living.parent.exists()
     assert os.listdir(upload.settings.data / "replicas") == ["living"]
     assert upload.settings.data.joinpath("upload", "upload.db").exists()
-    # Another worker may be at it as well.
+    # Another worker may remove the same folders.
     Replicas(upload.settings.data).forget("dead")
 
 
 def test_a_replica_says_that_it_lives(tmp_path: Path) -> None:
-    """Its word is as old as the last time that it was given; it ends with the replica."""
+    """A replica announces itself at least once, and is silent since its last announcement."""
     replicas, stop = Replicas(tmp_path, lambda: time.time() + 100), threading.Event()
     assert replicas.silent_seconds("a") is None
     stop.set()
@@ -403,7 +405,7 @@ def test_a_replica_says_that_it_lives(tmp_path: Path) -> None:
 
 
 def test_what_nfs_keeps(upload: UploadService) -> None:
-    """Files that NFS keeps of what is gone and still open are not taken for anybody's leftovers."""
+    """Files that NFS keeps of deleted open files are not treated as leftovers."""
     upload.put("kept.txt", b"kept")
     (blob,) = (upload.settings.data / "tenants").rglob("*/*/*")
     for number in range(10):
@@ -422,7 +424,7 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
         service.uploads, service.parts, expiry_seconds=1, clock=lambda: time.time() + _LATER
     )
     assert swept.rowless_parts == 0
-    # Between others, in whatever order the folder is listed.
+    # The listing has these names between others, in any order.
     (upload.settings.spool_folder / "spooled").write_bytes(b"x")
     for number in range(10, 20):
         (upload.settings.spool_folder / f".nfs{number:024}").touch()

@@ -1,4 +1,4 @@
-"""A store that lists by hour is swept hour by hour, each of them once."""
+"""Tests of the sweep of a store that lists by hour: each hour is swept once."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.timed import TimedStore
 
 _HOUR = 3600
-# The beginning of an hour, long ago.
+# The start of an hour, long ago.
 _BEGIN = 400_000 * _HOUR
 _LEASE = 1800
 
 
 def hours(store: HourlyStore) -> list[int | None]:
-    """The hours that were listed, since the beginning; `None` for all of them."""
+    """Return the hours that were listed, counted from the start; `None` means all hours."""
     return [None if made is None else int(made.since - _BEGIN) // _HOUR for made in store.listed]
 
 
 @pytest.fixture
 def store() -> HourlyStore:
-    """An empty store."""
+    """Return an empty store."""
     return HourlyStore()
 
 
 def blob_of(hour: float, store: HourlyStore) -> BlobName:
-    """A blob without a row, which was made so many hours after the beginning."""
+    """Store a blob without a row that was made `hour` hours after the start."""
     name = BlobName("demo", f"{int(1000 * (_BEGIN + hour * _HOUR)):012x}{uuid7_hex()[12:]}")
     store.put(name, b"x")
     return name
@@ -47,7 +47,7 @@ def sweeper(
     dry_run: bool = False,
     lease: int = _LEASE,
 ) -> Sweeper:
-    """A sweeper so many hours after the beginning."""
+    """Return a sweeper whose clock is `hour` hours after the start."""
     return Sweeper(
         TimedStore(store),
         upload.records,
@@ -60,19 +60,19 @@ def sweeper(
 
 
 def walk(upload: UploadService, store: HourlyStore, hour: float) -> Swept:
-    """The worker's hourly walk; what it listed is in `store.listed`, and nothing else."""
+    """Walk as the worker does each hour; `store.listed` then has only what this walk listed."""
     store.listed.clear()
     return sweeper(upload, store, hour).run()
 
 
 def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
-    """The first walk lists all, later ones each hour that is over for a lease, and none again."""
+    """The first walk lists everything, and later walks each hour once, a lease after its end."""
     old = blob_of(-1000, store)
     assert walk(upload, store, 0.6).rowless_blobs == 1
     assert (hours(store), store.names()) == ([None], set[BlobName]())
     assert old not in store.names()
     early, late = blob_of(0.1, store), blob_of(1.9, store)
-    # The hour 0 ends at 1, and is over for a lease at 1.5.
+    # Hour 0 ends at 1, and a lease later it is 1.5.
     assert walk(upload, store, 1.49).rowless_blobs == 0
     assert hours(store) == []
     assert walk(upload, store, 1.5).rowless_blobs == 1
@@ -85,7 +85,7 @@ def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
 
 
 def test_what_rows_name_stays(upload: UploadService, store: HourlyStore) -> None:
-    """Blobs of live and of deleted files are not taken for leftovers in any walk."""
+    """No walk removes blobs of live files or pending deletions."""
     for hour in (-1, 0.5):
         names = [blob_of(hour, store) for _ in range(2)]
         for number, name in enumerate(names):
@@ -98,7 +98,7 @@ def test_what_rows_name_stays(upload: UploadService, store: HourlyStore) -> None
 
 
 def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: HourlyStore) -> None:
-    """A blob that cannot be removed keeps no other one of its hour, and the hour is swept again."""
+    """A blob that cannot be removed does not keep others, and its hour is swept again."""
     walk(upload, store, 0.6)
     stuck, others = blob_of(0.5, store), [blob_of(0.5, store) for _ in range(3)]
     later = blob_of(1.5, store)
@@ -113,7 +113,7 @@ def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: Hourly
 
 
 def test_a_failure_among_very_many(upload: UploadService, store: HourlyStore) -> None:
-    """An hour in which any of its blobs stayed is swept again, also if the last ones could go."""
+    """An hour of many blobs is swept again if any blob stayed, even if the last one was removed."""
     walk(upload, store, 0.6)
     names = [blob_of(0.5, store) for _ in range(1001)]
     store.stuck = {names[0]}
@@ -128,7 +128,7 @@ def test_a_failure_among_very_many(upload: UploadService, store: HourlyStore) ->
 def test_a_listing_that_breaks_off(
     upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a list is no list: the first walk and an hour begin again."""
+    """After a listing that breaks off, the first walk or the hour is listed again."""
 
     def broken(made: Made | None = None) -> Iterator[Found]:
         yield from MemoryStore.blobs(store, made)
@@ -144,7 +144,7 @@ def test_a_listing_that_breaks_off(
 
 
 def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -> None:
-    """After a year one walk takes a month of hours, and the next one goes on."""
+    """After a year without a walk one walk lists a month of hours, and the next one continues."""
     walk(upload, store, 0.6)
     walk(upload, store, 9000)
     assert hours(store) == list(range(744))
@@ -153,7 +153,7 @@ def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -
 
 
 def test_the_command_walks_everything(upload: UploadService, store: HourlyStore) -> None:
-    """It finds what came into an hour that was swept already; a dry run does, too."""
+    """The command also finds blobs that came into an hour after its sweep, in a dry run, too."""
     walk(upload, store, 10)
     late = blob_of(3, store)
     assert walk(upload, store, 10).rowless_blobs == 0
@@ -165,52 +165,52 @@ def test_the_command_walks_everything(upload: UploadService, store: HourlyStore)
 
 
 def test_a_mark_from_the_future(upload: UploadService, store: HourlyStore) -> None:
-    """A mark that a wrong clock has set keeps nothing from being swept."""
+    """A mark in the future, which a wrong clock has set, keeps nothing from being swept."""
     walk(upload, store, 5000)
     blob_of(8.5, store)
     assert walk(upload, store, 10).rowless_blobs == 1
     assert upload.records.swept_until("bucket") == _BEGIN + 9 * _HOUR
-    # A worker whose clock is behind by minutes begins nothing anew.
+    # A worker whose clock is minutes behind sweeps no hour again.
     walk(upload, store, 9.4)
     assert hours(store) == []
 
 
 def test_an_impatient_command(upload: UploadService, store: HourlyStore) -> None:
-    """A command with a shorter time than the worker's does not keep the worker from what comes
-    into those hours afterwards.
+    """A command with a shorter lease than the worker's does not mark hours, so that the worker
+    still finds later blobs there.
     """
     walk(upload, store, 10)
     sweeper(upload, store, 12, lease=0).run(all_hours=True)
-    # A request of that hour was still under way, and fails now.
+    # A request from that hour was still running, and fails now.
     blob_of(11.5, store)
     assert walk(upload, store, 13).rowless_blobs == 1
     assert store.names() == set()
 
 
 def test_the_age_is_the_name_s(upload: UploadService, store: HourlyStore) -> None:
-    """What the store says of the time does not count: its clock is another one."""
+    """A blob's age is computed from its name, because the store has another clock."""
     young = blob_of(9.9, store)
     old = blob_of(9.1, store)
-    # `MemoryStore` says of both that they are of today, which is long after these hours.
+    # `MemoryStore` reports today's date for both, long after these hours.
     assert sweeper(upload, store, 10).run(all_hours=True).rowless_blobs == 1
     assert store.names() == {young}
     assert old not in store.names()
-    # In the very second in which it is as old as a lease it goes, too.
+    # In the exact second in which it is as old as a lease it is removed.
     assert sweeper(upload, store, 9.9, lease=0).run(all_hours=True).rowless_blobs == 1
 
 
 def test_a_bucket_of_its_own(upload: UploadService, store: HourlyStore) -> None:
-    """The mark of one store says nothing of another one."""
+    """The mark of one store does not apply to another store."""
     upload.records.note_swept("another", _BEGIN + 100 * _HOUR)
     blob_of(-1, store)
     assert walk(upload, store, 0.6).rowless_blobs == 1
 
 
 def test_after_a_move(upload: UploadService, store: HourlyStore) -> None:
-    """What a mover that was killed left in an hour that was swept goes after the move."""
+    """After a move the worker finds what a killed mover left in an hour that was swept before."""
     walk(upload, store, 10)
     left = blob_of(3, store)
-    # While blobs move, nothing is listed by hour, and ages are those of both stores.
+    # While blobs are moved, nothing is listed by hour, and each store gives the ages.
     store.lists_by_hour = False
     assert walk(upload, store, 11).rowless_blobs == 0
     assert store.names() == {left}
@@ -222,7 +222,7 @@ def test_after_a_move(upload: UploadService, store: HourlyStore) -> None:
 def test_after_a_move_in_which_a_store_failed(
     upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No hour counts as swept after a move, though no walk came to its end meanwhile."""
+    """After a move no hour counts as swept, even if no walk was completed during the move."""
 
     def broken(_: Made | None = None) -> Iterator[Found]:
         raise StoreError("gone away")
@@ -239,7 +239,7 @@ def test_after_a_move_in_which_a_store_failed(
 
 
 def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> None:
-    """Deleted files' bytes go by the thousand; a failure leaves the row of that one alone."""
+    """Deleted blobs are removed a thousand at a time, and a failure keeps only its own row."""
     names = [blob_of(0, store) for _ in range(1001)]
     for number, name in enumerate(names):
         upload.records.write(Write(files=(new_file(f"{number}", id=name.blob, blob=name.blob),)))
@@ -256,7 +256,9 @@ def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> 
 def test_multipart_uploads_are_looked_for_once_an_hour(
     upload: UploadService, store: HourlyStore
 ) -> None:
-    """A look costs a request: only the walk takes it, and removes what is older than a lease."""
+    """Only the hourly walk lists unfinished multipart uploads, and removes those older than a
+    lease.
+    """
     store.unfinished = [("old", _BEGIN + 49.5 * _HOUR), ("young", _BEGIN + 49.9 * _HOUR)]
     assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0
     assert store.looks_for_unfinished == 0

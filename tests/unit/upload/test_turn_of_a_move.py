@@ -1,4 +1,4 @@
-"""What a move of blobs needs beside the stores: its turn, its pace, batches, and what it says."""
+"""Tests of a move of blobs apart from its stores: the lease, the pace, batches and messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_upload.storage.base import BlobName, Found, StoreError
 
 
 def test_the_pace() -> None:
-    """Bytes wait as long as the rate says, over all threads together, and not without a rate."""
+    """The pace delays bytes to the given rate over all threads, and not at all without a rate."""
     slept: list[float] = []
     pace = Pace(1000, clock=lambda: 7.0, sleep=slept.append)
     for _ in range(3):
@@ -31,7 +31,7 @@ def test_the_pace() -> None:
 
 
 def test_the_last_try() -> None:
-    """Where the run ends meanwhile, an action is tried once more, at once."""
+    """When the run ends, a failed action is tried once more, without a pause."""
     ended, tries = threading.Event(), list[int]()
 
     def action() -> int:
@@ -45,7 +45,7 @@ def test_the_last_try() -> None:
 
 
 class Leases:
-    """One lease, which another process has for a while."""
+    """One lease, which another process has for some time."""
 
     def __init__(self, refusals: int) -> None:
         self._refusals = refusals
@@ -53,36 +53,36 @@ class Leases:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """The lease, when the other one is gone; it is not asked to let go."""
+        """Return the lease when the other process has released it, which it is not asked to do."""
         assert (name, ask) == ("move-blobs", False)
         wanted()
         self._refusals -= 1
         return None if self._refusals >= 0 else Lease()
 
     def holds(self, name: str) -> bool:
-        """Never asked."""
+        """Return False; the test does not call this method."""
         return False
 
     def forget_old(self) -> int:
-        """Never asked."""
+        """Return 0; the test does not call this method."""
         return 0
 
 
 class Lease:
-    """A lease."""
+    """A lease that is always valid."""
 
     was_elsewhere = False
 
     def is_held(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def release(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def test_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run waits for the lease of one that was killed, and not for ever for one that works."""
+    """A run waits for the lease of a killed run, but not forever for a running one."""
     slept: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: 7.0 + len(slept), sleep=slept.append)
     monkeypatch.setattr(moving_blobs, "time", clock)
@@ -96,7 +96,7 @@ def test_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.sampled_from([0, 1, 1 << 20, 1 << 29, (1 << 30) - 1, 1 << 30, 1 << 31])))
 def test_batches(sizes: list[int]) -> None:
-    """All blobs come, in order; a batch ends when it has a GiB or more, and not before."""
+    """Batches have all blobs in order, and each but the last ends when it has at least a GiB."""
     found = [Found(BlobName("demo", f"{n:032x}"), size, 0.0) for n, size in enumerate(sizes)]
     size_of = {one.name: one.size for one in found}
     made = list(blobs_left.batches(iter(found)))
@@ -111,13 +111,13 @@ def test_batches(sizes: list[int]) -> None:
     ("count", "sizes"), [(199, [199]), (200, [200]), (401, [200, 200, 1]), (0, [])]
 )
 def test_batches_of_small_blobs(count: int, sizes: list[int]) -> None:
-    """A batch has no more than 200 blobs."""
+    """A batch has at most 200 blobs."""
     found = (Found(BlobName("demo", f"{number:032x}"), 1, 0.0) for number in range(count))
     assert [len(batch) for batch in blobs_left.batches(found)] == sizes
 
 
 def test_progress() -> None:
-    """A line comes every ten seconds, however often something is done."""
+    """A line is shown every ten seconds, however many blobs are moved."""
     said: list[str] = []
     seconds = iter(range(25))
     progress = MoveProgress(Left(40, 4000), said.append, clock=lambda: next(seconds))
@@ -161,11 +161,11 @@ def test_progress() -> None:
     ],
 )
 def test_advice(left: Left, faults: int, said: str) -> None:
-    """The last line says what is to be done next."""
+    """The last line states what to do next."""
     assert blobs_left.advice(left, faults=faults) == said
 
 
 def test_what_is_left_in_words() -> None:
-    """Blobs without files are named where there are any."""
+    """The text names blobs without files only if there are any."""
     assert str(Left(2, 9)) == "2 files, 9 bytes"
     assert str(Left(2, 9, 3)) == "2 files, 9 bytes, and 3 blobs without a file"

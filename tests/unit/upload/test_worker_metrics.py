@@ -1,4 +1,4 @@
-"""A worker that is a process of its own: its metrics, its report."""
+"""Tests of the metrics and the report of a worker that is a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_upload.maintenance.worker_report import Report, survey
 
 @pytest.fixture
 def overview(upload: UploadService) -> Iterator[SqlOverview]:
-    """Ten tenants: t1 … t9 with as many bytes as they say, and a small one near its quota."""
+    """Return ten tenants: t1 to t9 with rising numbers of bytes, and a small one near its quota."""
     database = open_database(upload.settings.effective_database_url)
     with database.transaction() as connection:
         for number in range(1, 10):
@@ -33,7 +33,7 @@ def overview(upload: UploadService) -> Iterator[SqlOverview]:
 
 
 def test_who_is_near_its_quota_is_shown(overview: SqlOverview) -> None:
-    """A small tenant at 90 % has a label before large ones that are far from theirs."""
+    """A small tenant at 90 % of its quota has a label before larger tenants far from theirs."""
     report = Report(pause_seconds=1)
     survey(report, overview, 4)
     shown = {usage.tenant: usage for usage in report.shown}
@@ -46,7 +46,7 @@ def test_who_is_near_its_quota_is_shown(overview: SqlOverview) -> None:
 
 
 def test_labels_of_nobody(overview: SqlOverview) -> None:
-    """With no labels at all, everything is in the rest."""
+    """Without labels every tenant is in the rest."""
     report = Report(pause_seconds=1)
     survey(report, overview, 0)
     assert report.shown == ()
@@ -54,7 +54,7 @@ def test_labels_of_nobody(overview: SqlOverview) -> None:
 
 
 class Tenants:
-    """What tenants use, at one reading after the other."""
+    """The usage of tenants, at two successive readings."""
 
     warning_part = 0.5
 
@@ -70,7 +70,7 @@ class Tenants:
 
 @st.composite
 def tenants(draw: st.DrawFn) -> list[TenantUsage]:
-    """Some tenants, with and without limits, and some that have nothing any more."""
+    """Draw tenants with and without limits, some of them empty."""
     small = st.integers(0, 6)
     row = st.tuples(small, small, st.none() | st.integers(0, 12), st.none())
     return [TenantUsage(f"t{place}", *row) for place, row in enumerate(draw(st.lists(row)))]
@@ -78,8 +78,8 @@ def tenants(draw: st.DrawFn) -> list[TenantUsage]:
 
 @given(tenants(), st.integers(0, 9))
 def test_labels(usages: list[TenantUsage], most: int) -> None:
-    """Up to half of the labels are for the tenants nearest to their quota, the others for the
-    largest ones; what has no label is in the rest, and nothing counts twice.
+    """Up to half of the labels are for the tenants nearest to their quota, and others for the
+    largest ones; the rest has all other tenants, and nothing is counted twice.
     """
     report = Report(pause_seconds=1)
     survey(report, Tenants(usages, usages), most)
@@ -105,7 +105,7 @@ def test_labels(usages: list[TenantUsage], most: int) -> None:
 
 
 def test_tenants_that_grow_meanwhile() -> None:
-    """The rest is never less than nothing, though tenants are read twice."""
+    """The rest is never negative, although tenants are read twice."""
     before = [TenantUsage("a", 1, 1, None, None), TenantUsage("b", 1, 1, None, None)]
     after = [TenantUsage("a", 9, 9, None, None), TenantUsage("b", 1, 1, None, None)]
     report = Report(pause_seconds=1)

@@ -1,4 +1,4 @@
-"""The loops in the background: pauses, failures, whose turn it is, and what a run reports."""
+"""Tests of the background loops: their pauses, failures, turns and reports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USAGE = TenantUsage("demo", 7, 1, None, None)
 
 
 class Lease:
-    """The worker's lease; `lost` when another process took it."""
+    """The worker's lease; `lost` is set when another process took it."""
 
     was_elsewhere = False
 
@@ -44,7 +44,7 @@ class Lease:
 
 
 class World:
-    """What the loops work on: a clock, leases, tenants, and runs that take two seconds each."""
+    """A clock, leases and tenants for the loops, with runs that take two seconds each."""
 
     warning_part = 0.9
 
@@ -126,7 +126,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose clock the loops read, and measurements that nobody exports."""
+    """Return a world whose clock the loops use, with buffers that nothing exports."""
     found = World()
     clock = SimpleNamespace(monotonic=found.monotonic, time=found.time)
     for module in (worker_loop, own_disk):
@@ -137,7 +137,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def noted() -> Counter[str]:
-    """What the metrics of the sweepers say."""
+    """Return the counts of the sweepers' metrics."""
     found: Counter[str] = Counter()
     for buffer in (sweep_metrics.swept, sweep_metrics.sweep_failures, sweep_metrics.sweeps):
         for labels, amount in buffer.drain():
@@ -151,7 +151,7 @@ LOOPS = pytest.mark.parametrize("loop", [World.worker, World.own_disk])
 @LOOPS
 @pytest.mark.parametrize(("seconds", "first"), [(30.0, 1.0), (0.25, 0.25)])
 def test_pauses(world: World, loop: Callable[..., Any], seconds: float, first: float) -> None:
-    """A run comes soon after the start, and others after the pause that the operator has set."""
+    """The first run comes soon after the start, and others after the pause from the settings."""
     stop = Rounds(4)
     loop(world, seconds=seconds).run(stop)
     assert stop.pauses == [first, seconds, first, seconds, first]
@@ -160,7 +160,7 @@ def test_pauses(world: World, loop: Callable[..., Any], seconds: float, first: f
 
 @LOOPS
 def test_failures(world: World, loop: Callable[..., Any]) -> None:
-    """A run that a disk, a store or the database ends is counted, and followed by the next one."""
+    """A run that an error of disk, store or database ends is counted, and the next one follows."""
     world.troubles = list(TROUBLES)
     loop(world).run(Rounds(8))
     found = noted()
@@ -181,7 +181,7 @@ def test_what_is_counted(world: World, loop: Callable[..., Any]) -> None:
 
 
 def test_reports(world: World) -> None:
-    """The first report comes before the first run; one comes after each, of what it has seen."""
+    """One report is written before the first run, and one after each run with its results."""
     world.worker().run(Rounds(2))
     before, after = world.reports
     assert before == Report(pause_seconds=30.0)
@@ -197,32 +197,32 @@ def test_reports(world: World) -> None:
 
 
 def test_a_failure_is_reported(world: World) -> None:
-    """After a run that failed the report still says when the last one went through."""
+    """After a failed run the report still has the time of the last successful one."""
     world.then = lambda: world.troubles.extend(TROUBLES[: len(world.walks) - 1])
     world.worker().run(Rounds(4))
     assert [report.last_success for report in world.reports] == [None, BEGIN + 2, BEGIN + 2]
 
 
 def test_surveys(world: World) -> None:
-    """All tenants are asked about at most every 15 s, whatever the pause is."""
+    """All tenants are read at most every 15 s, whatever the pause is."""
     worker = world.worker()
     counted = []
     for seconds in (0, 10.5, 0, 0, 11, 0):
         world.now += seconds
         worker.run(Rounds(2))
         counted.append(world.surveys // 2)
-    # A run takes two seconds, and the survey comes at its end: after 2, 18.5 and 33.5 seconds.
+    # A run takes two seconds and reads at its end: after 2, 18.5 and 33.5 seconds.
     assert counted == [1, 1, 1, 2, 2, 3]
 
 
 def test_turns(world: World) -> None:
-    """Of several workers one works: the others wait, and one that lost its turn asks for it."""
+    """Of several workers one works; the others wait, and one that lost its turn asks for it."""
     elsewhere = [True, True, False, False, True, False]
     lost = [False, False, False, True, False, False]
     worker, seen = world.worker(shared=True), []
 
     class Turns(Rounds):
-        """What is so before each run."""
+        """Rounds that set the state before each run."""
 
         def wait(self, timeout: float | None = None) -> bool:
             if len(self.pauses) % 2 == 0 and elsewhere:
@@ -233,14 +233,14 @@ def test_turns(world: World) -> None:
             return super().wait(timeout)
 
     worker.run(Turns(12))
-    # Before each run, how many there were: the fifth keeps the turn that it has.
+    # The number of runs before each round: in the fifth the worker keeps its turn.
     assert seen == [0, 0, 0, 1, 2, 3]
     assert len(world.walks) == 4
     assert [lease.released for lease in world.leases] == [False, True]
 
 
 def test_a_report_of_a_worker_that_waits(world: World) -> None:
-    """Where another worker has the turn, the report says that all is well, and of no tenant."""
+    """A worker that waits for its turn reports success, and no tenants."""
     world.now, world.elsewhere = 5.0, True
     world.worker(shared=True).run(Rounds(2))
     assert world.reports[-1] == Report(pause_seconds=30.0, last_success=BEGIN + 5)
@@ -249,7 +249,7 @@ def test_a_report_of_a_worker_that_waits(world: World) -> None:
 
 
 def test_one_worker_alone(world: World) -> None:
-    """Where nothing is shared nobody asks for a turn."""
+    """A worker that shares nothing does not ask for a turn."""
     world.elsewhere = True
     world.worker().run(Rounds(2))
     assert (len(world.walks), world.leases) == (1, [])
