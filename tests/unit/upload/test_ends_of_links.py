@@ -1,4 +1,4 @@
-"""Signed links show no more than their maker may read, and end with that."""
+"""Tests that a signed link shows no more than its maker may read at that moment."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FILE, FOLDER = {"key": "a/b.txt"}, {"prefix": "a/"}
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A service with two files of one folder, and one beside it."""
+    """Return a service with two files in one folder, and one outside."""
     for key in ("a/b.txt", "a/c.txt", "z.txt"):
         upload.put(key, b"text")
     return upload
 
 
 def made(caller: Caller | UploadService, wanted: dict[str, str]) -> str:
-    """The path of a new link; for a folder, of the file in it."""
+    """Return the path of a new link; of a folder link, the path of a file in the folder."""
     body = {"bucket": "default", **wanted}
     if isinstance(caller, Caller):
         reply = caller.ask("POST", "/v1/links", body)
@@ -43,7 +43,7 @@ def made(caller: Caller | UploadService, wanted: dict[str, str]) -> str:
 
 
 def shows(upload: UploadService, path: str) -> bool:
-    """Whether the gateway is told to send a file; asked for it itself, the service agrees."""
+    """Return whether the gateway gets a file to send, and check that the service agrees."""
     environ = {"WHARF_STEP": "share", "QUERY_STRING": "", "REQUEST_URI": path}
     status = upload.request("GET", path, environ=environ).status_code
     assert status in {204, 403}
@@ -52,13 +52,13 @@ def shows(upload: UploadService, path: str) -> bool:
 
 
 def link_in(path: str) -> Link:
-    """What a link says."""
+    """Return the decoded link."""
     raw = links._bytes(path.removeprefix("/s/").partition("/")[0])
     return msgspec.msgpack.decode(raw[: -links.MAC_BYTES], type=Link)
 
 
 def say(upload: UploadService, *grants: str, version: int, subject: str = "client-1") -> None:
-    """The feed says what somebody reaches now."""
+    """Let the feed announce the current reach of a subject."""
     change = ReachChange(version, compact(*grants), "files:read")
     tell(upload, "reach", subject, change)
 
@@ -67,9 +67,7 @@ def say(upload: UploadService, *grants: str, version: int, subject: str = "clien
 def test_a_link_ends_when_its_maker_is_restricted(
     stored: UploadService, wanted: dict[str, str]
 ) -> None:
-    """A link of somebody without grants is good until the feed says that it reads less, and once
-    more when it reads enough; a folder's link file by file.
-    """
+    """A link of a client without grants follows its current reach, a folder's link file by file."""
     path = made(stored, wanted)
     assert link_in(path).maker == Maker("client-1")
     assert shows(stored, path)
@@ -87,7 +85,7 @@ def test_a_link_ends_when_its_maker_is_restricted(
 def test_a_link_ends_when_its_maker_is_disabled(
     stored: UploadService, wanted: dict[str, str]
 ) -> None:
-    """A maker that is disabled or deleted, or has lost the scope of reading, shows nothing."""
+    """A link shows nothing while its maker is disabled, deleted or without the scope to read."""
     path = made(stored, wanted)
     tell(stored, "reach", "client-1", ReachChange(10))
     assert not shows(stored, path)
@@ -102,8 +100,8 @@ def test_a_link_ends_when_its_maker_is_disabled(
 def test_a_link_by_a_group_ends_with_the_group(
     stored: UploadService, wanted: dict[str, str]
 ) -> None:
-    """A link by a group's grant ends when the group or the membership does; another group's
-    change makes no difference.
+    """A link by a group's grant ends with the group or the membership, and no other group's change
+    affects it.
     """
     grants = compact("read:default/{username}/")
     part = GroupPart("g1", 3, "", compact("read:default/a/"))
@@ -127,9 +125,7 @@ def test_a_link_by_a_group_ends_with_the_group(
 
 
 def test_a_link_by_own_grants_names_no_groups(stored: UploadService) -> None:
-    """What the maker reads by itself is shown whatever becomes of its groups, and the link stays
-    short.
-    """
+    """A link by its maker's own grants names no groups, and a change of a group does not end it."""
     part = GroupPart("g1", 3, "", compact("read:default/a/"))
     person = Caller(stored, compact("read:default/a/"), (part,), "person-1", "a", version=3)
     path = made(person, FILE)
@@ -139,13 +135,13 @@ def test_a_link_by_own_grants_names_no_groups(stored: UploadService) -> None:
 
 
 def test_a_folder_link_needs_all_of_the_folder(stored: UploadService) -> None:
-    """No link is made to more than its maker reads; of the folder's name nothing is hidden."""
+    """A link to a folder needs the right to read the whole folder."""
     part = narrowed(stored, "read:default/a/b")
     body: dict[str, Any] = {"bucket": "default", "prefix": "a/"}
     reply = part.ask("POST", "/v1/links", body)
     assert reply.json is not None
     assert reply.json["type"] == "/problems/outside-grants"
-    # A prefix is a folder: the slash that is added is judged, too.
+    # A prefix is a folder, so the right is checked for the prefix with its slash.
     assert (
         narrowed(stored, "read:default/a/")
         .ask("POST", "/v1/links", {"bucket": "default", "prefix": "a"})
@@ -155,7 +151,7 @@ def test_a_folder_link_needs_all_of_the_folder(stored: UploadService) -> None:
 
 
 def older(upload: UploadService, path: str, members: int) -> str:
-    """The path of a link as a release made it whose links had fewer members."""
+    """Return the path of a link as an earlier release signed it, with fewer members."""
     key = upload.context.records.link_key("demo")
     assert key is not None
     payload = msgspec.msgpack.encode(list(msgspec.structs.astuple(link_in(path)))[:members])
@@ -163,8 +159,8 @@ def older(upload: UploadService, path: str, members: int) -> str:
 
 
 def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
-    """A link without a maker is good whatever the feed says, and one without a row when nothing is
-    listed: until they expire, or the tenant revokes all.
+    """A link of an earlier release ignores the feed if it names no maker, and the end of the listed
+    link if it names no row; a rotation ends it.
     """
     path = made(stored, FILE)
     without_maker, without_row = older(stored, path, 7), older(stored, path, 8)
@@ -180,9 +176,7 @@ def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
 
 
 def test_the_longest_link_can_be_read(stored: UploadService) -> None:
-    """A link with the longest key and name, by sixteen groups and nine tokens, is no longer than
-    what is taken.
-    """
+    """A link with the longest key, name, groups and tokens is within the accepted length."""
     maker = Maker("s" * 36, 1 << 41, by_own=False, groups=("g" * 36,) * 16, username="é" * 64)
     link = Link(
         tenant="t" * 63,
@@ -201,7 +195,7 @@ def test_the_longest_link_can_be_read(stored: UploadService) -> None:
 
 
 def test_a_page_of_another_origin_is_told_nothing_of_an_ended_link(stored: UploadService) -> None:
-    """A link that has ended is answered as no link, with the fields of CORS."""
+    """A page of another origin gets the same response for an ended link as for no link."""
     policy = json.dumps({"cors_origins": ["https://app.test"]}).encode()
     stored.request("PUT", "/v1/buckets/default", policy, {"Content-Type": "application/json"})
     path = made(stored, FILE)

@@ -1,4 +1,4 @@
-"""Grants that change while the bytes of an upload are hashed and stored, which may take minutes."""
+"""Tests of grants that change while an upload's bytes are hashed and stored."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def world(upload: UploadService) -> UploadService:
 
 
 def _meanwhile(patch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
-    """The change comes while the service is busy with the bytes that are there."""
+    """Apply the change while the service inspects the bytes."""
     look = new_file.look_at
 
     def looked(*args: Any) -> new_file.Look:
@@ -104,7 +104,7 @@ def test_what_is_taken_away_while_bytes_are_stored(
     own: tuple[CompactGrant, ...],
     scopes: str,
 ) -> None:
-    """A right that ends before the bytes are stored makes no file, and leaves no bytes."""
+    """A right that ends before the bytes are stored leaves neither a file nor bytes."""
     caller = of_everything(world, "narrowed")
     stored = len(world.blobs())
     _meanwhile(monkeypatch, lambda: Feed(world).own("narrowed", own, scopes))
@@ -117,7 +117,7 @@ def test_what_is_taken_away_while_bytes_are_stored(
 def test_an_upload_waits_for_the_right(
     world: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A resumable upload whose right ends at its last moment becomes a file when that is back."""
+    """A resumable upload whose right ends at the commit becomes a file after the right returns."""
     caller, feed = of_everything(world, "narrowed"), Feed(world)
     fields = {**TUS, "Upload-Length": "3", **metadata_of(bucket=BUCKET, key=KEY)}
     address = caller.ask("POST", "/v1/uploads", None, fields).headers["Location"]
@@ -132,7 +132,7 @@ def test_an_upload_waits_for_the_right(
 
 
 def test_slices_wait_for_the_right(world: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last slice of a file makes it when it comes again after the right is back."""
+    """The last slice makes the file when it is sent again after the right has returned."""
     caller, feed = of_everything(world, "narrowed"), Feed(world)
     assert _slice(caller, 0).status == 202
     with monkeypatch.context() as patch:

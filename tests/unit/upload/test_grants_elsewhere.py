@@ -1,4 +1,4 @@
-"""Lists, events, buckets, tickets, links and uploads under way are within grants, too."""
+"""Tests that lists, events, buckets, tickets, links and uploads stay within grants."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def world(upload: UploadService) -> UploadService:
 
 
 def same(one: Told, other: Told, *names: str) -> bool:
-    """Whether two answers cannot be told from each other, but for what was asked."""
+    """Return whether two responses are equal except for the names that were asked for."""
     texts = []
     for told in (one, other):
         text = told.body.decode()
@@ -64,7 +64,7 @@ def keys_of(told: Told) -> list[str]:
 
 
 def test_listing_shows_nothing_outside(world: UploadService) -> None:
-    """A list has what may be listed, whatever prefix, delimiter or place it is asked for."""
+    """A listing has only keys that may be listed, with any prefix, delimiter or start."""
     caller, path = of_grants(world, OWN), f"/v1/files/{BUCKET}"
     assert keys_of(caller.ask("GET", path)) == [INSIDE]
     rolled = caller.ask("GET", f"{path}?delimiter=/").json()
@@ -82,14 +82,14 @@ def test_listing_shows_nothing_outside(world: UploadService) -> None:
 
 @pytest.mark.parametrize("letters", ["w", "r", "d", "rwd"])
 def test_who_may_not_list_sees_an_empty_bucket(world: UploadService, letters: str) -> None:
-    """Without the action `list` a known bucket is empty, for those who read in it, too."""
+    """A caller without the action `list` sees an empty bucket, even if it may read there."""
     listed = of_grants(world, [grant(BUCKET, FOLDER, letters)]).ask("GET", f"/v1/files/{BUCKET}")
     assert keys_of(listed) == []
     assert listed.json()["next_cursor"] is None
 
 
 def test_buckets(world: UploadService) -> None:
-    """A bucket that no grant names is not there; who has all of a bucket administers it."""
+    """A bucket without a grant does not exist; a grant of all actions on a bucket manages it."""
     caller = of_grants(world, OWN)
     listed = caller.ask("GET", "/v1/buckets").json()["buckets"]
     assert [bucket["name"] for bucket in listed] == [BUCKET]
@@ -112,7 +112,7 @@ def test_buckets(world: UploadService) -> None:
 
 
 def test_what_is_about_the_whole_tenant(world: UploadService) -> None:
-    """Usage and the end of all links are for those whom nothing is out of reach."""
+    """Usage and the rotation of links need a reach of all keys."""
     for own in (OWN, (), (grant("*", "", "rwl"),)):
         caller = of_grants(world, own)
         assert caller.ask("GET", "/v1/usage").slug == "outside-grants"
@@ -135,7 +135,7 @@ def moved(world: UploadService, source: str, to: str) -> None:
 
 
 def test_events_tell_nothing_outside(world: UploadService) -> None:
-    """An event is of a key that may be read; a move is told as far as its ends may be."""
+    """Events show only readable keys, and a move shows only its readable ends."""
     moved(world, INSIDE, f"{FOLDER}b.txt")
     moved(world, f"{FOLDER}b.txt", "theirs/b.txt")
     moved(world, "theirs/b.txt", "theirs/c.txt")
@@ -162,7 +162,7 @@ def test_events_tell_nothing_outside(world: UploadService) -> None:
 
 
 def test_tickets_are_within_grants(world: UploadService) -> None:
-    """A ticket takes what its rules and its maker's grants both allow, in each way of sending."""
+    """A ticket stores what its rules and its maker's grants both allow, in every way of sending."""
     ticket = ticket_of(world, OWN, Ticket(bucket=BUCKET, prefix=""))
     nobody = Caller(world, "")
     for spooled in (False, True):
@@ -189,9 +189,7 @@ def test_tickets_are_within_grants(world: UploadService) -> None:
 
 
 def test_a_ticket_ends_with_its_makers_reach(world: UploadService) -> None:
-    """What the feed says of its maker holds for a ticket, by its path and as a token; what the page
-    of its rules tells, too.
-    """
+    """A change of its maker's reach applies to a ticket, as a path, as a token and in its rules."""
     ticket = ticket_of(world, None, Ticket(bucket=BUCKET, prefix=""))
     bearer, nobody = Caller(world, ticket.removeprefix("/u/")), Caller(world, "")
     assert nobody.ask("PUT", f"{ticket}/{OUTSIDE}-1", b"new").status == 201
@@ -214,8 +212,8 @@ def link(caller: Caller, **wanted: str) -> str:
 
 
 def test_links_are_within_grants(world: UploadService) -> None:
-    """A caller sees and ends the links of its own that it could make now, and nobody else's; an
-    administrator without limits sees and ends all.
+    """A caller sees and ends only those of its own links that it could make now; an administrator
+    without limits sees and ends all.
     """
     caller, other = of_grants(world, OWN), of_everything(world)
     link(caller, key=INSIDE)
@@ -239,7 +237,7 @@ def test_links_are_within_grants(world: UploadService) -> None:
 
 
 def opens(world: UploadService, path: str) -> bool:
-    """Whether a link leads to a file, in each way in which the gateway asks."""
+    """Return whether a link leads to a file, for each way in which the gateway asks."""
     nobody = Caller(world, "")
     shared = [nobody.ask(method, path).status for method in ("GET", "HEAD")]
     asked = nobody._wsgi("GET", path, b"", {}, {"WHARF_STEP": "share"}).status
@@ -249,7 +247,7 @@ def opens(world: UploadService, path: str) -> bool:
 
 @pytest.mark.parametrize("by_token", [True, False])
 def test_links_end_with_their_makers_reach(world: UploadService, *, by_token: bool) -> None:
-    """A link gives what its maker may read: no more when it is made, and less when that is less."""
+    """A link shows what its maker may read at the time, and less if the maker later reads less."""
     maker = of_grants(world, OWN, subject="maker") if by_token else of_everything(world, "maker")
     links = [link(maker, key=INSIDE), link(maker, prefix=FOLDER) + "a.txt"]
     if not by_token:
@@ -269,7 +267,7 @@ def test_links_end_with_their_makers_reach(world: UploadService, *, by_token: bo
 
 
 def begun(caller: Caller, key: str) -> str:
-    """The address of a new tus upload of three bytes."""
+    """Return the address of a new tus upload of three bytes."""
     fields = {**TUS, **metadata_of(bucket=BUCKET, key=key), "Upload-Length": "3"}
     answer = caller.ask("POST", "/v1/uploads", None, fields)
     assert answer.status == 201, answer.body
@@ -282,9 +280,7 @@ def patch(caller: Caller, address: str) -> Told:
 
 
 def test_uploads_under_way(world: UploadService) -> None:
-    """An upload that began inside the reach of then is judged by that of now: outside it is as one
-    that is not there, to whoever asks.
-    """
+    """An unfinished upload is judged by its caller's current reach: outside it does not exist."""
     owner, caller = of_everything(world), of_everything(world, "narrowed")
     mine, theirs = begun(caller, f"{FOLDER}1"), begun(caller, "theirs/2")
     other_mine, other_theirs = begun(owner, f"{FOLDER}3"), begun(owner, "theirs/4")
@@ -321,7 +317,7 @@ def test_uploads_under_way(world: UploadService) -> None:
 def test_a_change_holds_for_bodies_on_their_way(
     world: UploadService, own: tuple[CompactGrant, ...], scopes: str
 ) -> None:
-    """What is taken away while a body comes is judged at its end: nothing is stored."""
+    """A grant that ends while a body arrives is checked at the end, and nothing is stored."""
     for number, way in enumerate(("tus", "with bytes", "spooled", "form")):
         caller = of_everything(world, f"narrowed-{number}")
         address = begun(caller, f"{FOLDER}tus") if way == "tus" else ""

@@ -1,7 +1,7 @@
-"""Whatever grants, groups, operations and keys come, no operation reaches a key outside.
+"""Property test: no operation reaches a key outside the caller's grants.
 
-The upload application itself is asked; what it should do stands in a model of a few lines: a
-dictionary of files, and a loop over grants.
+The test sends requests to the upload application, and compares the results with a model of a few
+lines: a dictionary of files, and a loop over grants.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Step = tuple[str, object, object]
 def service(
     upload_template: Path, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[UploadService]:
-    """One service; each run has a tenant of its own."""
+    """Return one service for all runs; each run has its own tenant."""
     data = tmp_path_factory.mktemp("grants") / "data"
     copy_database(upload_template, data)
     most = 10**9
@@ -85,8 +85,8 @@ def test_no_operation_reaches_a_key_outside(
     is_member: bool,
     steps: list[Step],
 ) -> None:
-    """Each operation does for a caller what the model says, and changes and tells nothing else;
-    what the feed says of the caller or its group holds from the next operation on.
+    """Each operation does exactly what the model does, and reveals and changes nothing else; a
+    change that the feed announces applies from the next operation on.
     """
     run = Run(service, Model(own, group, is_member))
     for what, first, second in steps:

@@ -1,4 +1,4 @@
-"""Requests that come again or in pieces: each is judged by the reach of its own moment."""
+"""Tests that a repeated request, or a request in pieces, is judged by the current reach."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def world(upload: UploadService) -> UploadService:
 
 
 def repeatable(caller: Caller, way: str, folder: str) -> Told:
-    """A request that has one outcome, however often it is asked."""
+    """Send a request that has one outcome, however often it is sent."""
     once = {"Idempotency-Key": "the-same-key"}
     if way == "form":
         body = form_body([("new.txt", b"new")], {"prefix": folder})
@@ -56,8 +56,8 @@ WAYS = ("small", "spooled", "form", "move", "tus")
 
 @pytest.mark.parametrize("way", WAYS)
 def test_anothers_idempotency_key_tells_nothing(world: UploadService, way: str) -> None:
-    """The answer to a request of others is not given to who does not reach its file, whether the
-    same is asked or something inside.
+    """An Idempotency-Key reveals no response of another caller whose file is out of reach, for an
+    equal request or for one inside the reach.
     """
     assert repeatable(of_everything(world), way, "theirs/").status == 201
     before, caller = kept(world), of_grants(world, OWN)
@@ -72,7 +72,7 @@ def test_anothers_idempotency_key_tells_nothing(world: UploadService, way: str) 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_repeated_request_is_judged_anew(world: UploadService, way: str) -> None:
-    """Who has lost its reach meanwhile does not get the answer once more, and who has it does."""
+    """A repeated request gets the first response only if its file is still within reach."""
     caller = of_everything(world, "narrowed")
     first = repeatable(caller, way, "theirs/")
     assert first.status == 201, first.body
@@ -85,7 +85,7 @@ def test_a_repeated_request_is_judged_anew(world: UploadService, way: str) -> No
 
 
 def sliced(caller: Caller, index: int, key: str, last: str = "d") -> Told:
-    """One of three slices, as dropzone sends them."""
+    """Send one of three slices, as dropzone sends them."""
     folder, _, name = key.rpartition("/")
     fields = {
         "prefix": f"{folder}/",
@@ -101,9 +101,7 @@ def sliced(caller: Caller, index: int, key: str, last: str = "d") -> Told:
 
 
 def test_slices_are_judged_one_by_one(world: UploadService) -> None:
-    """A file in slices whose key goes out of reach in between is not made, by no slice; one whose
-    key stays inside is.
-    """
+    """A file in slices is made only if its key is within reach at each slice."""
     caller = of_everything(world, "narrowed")
     key = "theirs/sliced"
     assert [sliced(caller, index, key).status for index in (0, 1)] == [202, 202]
@@ -118,14 +116,14 @@ def test_slices_are_judged_one_by_one(world: UploadService) -> None:
         202,
         201,
     ]
-    # What comes again after the end is told once more, to who still reaches it.
+    # A slice that is sent again after the end gets the response again, if the file is in reach.
     assert sliced(caller, 2, f"{FOLDER}s", "e").status in {200, 201, 202}
     Feed(world, 9).own("narrowed", ())
     assert sliced(caller, 2, f"{FOLDER}s", "e").status == 404
 
 
 def test_a_part_of_the_ietf_protocol_goes_on_within_reach(world: UploadService) -> None:
-    """An upload that began with `PUT` is not there any more for who has lost its key."""
+    """An upload that began with `PUT` does not exist for a caller whose key is out of reach."""
     caller = of_everything(world, "narrowed")
     part = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
     begun = caller.ask("PUT", f"/v1/files/{BUCKET}/theirs/ietf", b"abc", part)
@@ -144,7 +142,7 @@ def test_a_part_of_the_ietf_protocol_goes_on_within_reach(world: UploadService) 
 
 
 def test_parts_are_joined_within_reach(world: UploadService) -> None:
-    """A final upload is judged by its own key, when it is made and when its last part comes."""
+    """A final upload is judged by its own key when it is created and when its last part arrives."""
     caller = of_everything(world, "narrowed")
     partial = {
         **TUS,

@@ -1,4 +1,4 @@
-"""A client of one folder walks through every operation, and learns and changes nothing else."""
+"""Tests that a client limited to one folder sees and changes nothing else, for every operation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from wharf_upload.routes.gateway import PROTECTIONS
 OWN = (grant(BUCKET, FOLDER),)
 WAYS = [(method, way) for (method, _), ways in WALKED.items() for way in ways]
 
-#: What somebody hears who reaches everything, and asks for what is there.
+#: What a caller that reaches all keys gets when it asks for existing keys.
 REFUSALS = {"new": 412, "changed": 412, "to": 409, "from absent": 404, "tag": 304}
 
 
@@ -54,14 +54,14 @@ def ask(caller: Caller, method: str, asked: Asked) -> Told:
 
 
 def limited_in_two_ways(upload: UploadService, own: tuple[CompactGrant, ...]) -> Iterator[Caller]:
-    """The same caller with its grants in the token, and with a token that is older than these."""
+    """Yield a caller with grants in its token, and one whose grants come from the feed."""
     yield of_grants(upload, own)
     Feed(upload).own("older", own)
     yield of_everything(upload, "older")
 
 
 def shape(told: Told, *names: str) -> tuple[object, ...]:
-    """What can be told from an answer, but for the names that were asked for."""
+    """Return the visible parts of a response, without the names that were asked for."""
     body = told.body.decode()
     for name in names:
         body = body.replace(name, "(name)")
@@ -84,7 +84,7 @@ def documented(upload: UploadService) -> set[tuple[str, str]]:
 
 
 def test_every_operation_is_in_the_tables(upload: UploadService) -> None:
-    """An operation that is new fails here until the walk, or another test, asks it with grants."""
+    """Every documented operation is in the tables, so a new one fails here until it is tested."""
     tables = (WALKED, grants_table.ELSEWHERE, grants_table.OPEN)
     named = [operation for table in tables for operation in table]
     assert sorted(named) == sorted(set(named))
@@ -98,7 +98,7 @@ def test_what_is_tested_elsewhere_is_there() -> None:
 
 
 def test_every_address_of_flask_is_documented(upload: UploadService) -> None:
-    """No route of Flask's is outside the document, where the tables would not see it."""
+    """Every route of Flask is documented, so that the tables cover it."""
     app: Flask = upload.app.wsgi._app
     paths = {path for _, path in documented(upload)}
     for rule in app.url_map.iter_rules():
@@ -107,7 +107,7 @@ def test_every_address_of_flask_is_documented(upload: UploadService) -> None:
 
 
 def test_what_is_answered_before_flask_is_in_the_tables(upload: UploadService) -> None:
-    """The fast path has its two handlers, and the gateway what `PROTECTIONS` names."""
+    """The tables list every handler of the fast path and of the gateway."""
     assert set(PROTECTIONS) == set(grants_table.PREPARED)
     fast = upload.app.wsgi
     handlers = {name for name, value in vars(fast).items() if hasattr(value, "__func__")}
@@ -118,7 +118,7 @@ def test_what_is_answered_before_flask_is_in_the_tables(upload: UploadService) -
 
 
 def test_the_live_channel_has_the_addresses_of_the_table() -> None:
-    """A new address of the live channel fails here until it is tested with grants."""
+    """The table lists every address of the live channel, so a new one fails until it is tested."""
     modules = {name: vars(live_app).get(name) for name in live_app.Live.__call__.__code__.co_names}
     places = {
         name for name, one in modules.items() if hasattr(one, "PATH") or hasattr(one, "PATHS")
@@ -131,8 +131,8 @@ def test_the_live_channel_has_the_addresses_of_the_table() -> None:
 
 @pytest.mark.parametrize(("method", "way"), WAYS, ids=[f"{m} {w.name}" for m, w in WAYS])
 def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> None:
-    """What is outside answers as what is not there, in a known bucket and in one that no grant
-    names, by a token or by the feed; nothing is changed. Who reaches the key is answered.
+    """A key outside the reach gets the response of an absent key, in a bucket with or without a
+    grant, by a token or by the feed, and nothing changes; a caller that reaches it is served.
     """
     for caller in limited_in_two_ways(world, OWN):
         before = kept(world)
@@ -141,7 +141,7 @@ def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> 
         assert there.status == way.status, there.body
         assert way.status == 404 or there.slug == "outside-grants" or method == "HEAD"
         assert shape(there, OUTSIDE) == shape(absent, ABSENT)
-        # As for somebody who reaches everything, and asks for what is not there.
+        # As a caller that reaches all keys is answered about an absent key.
         if way.status == 404 and way.name != "from absent":
             owner = ask(of_everything(world), method, way.ask(BUCKET, ABSENT))
             assert shape(absent) == shape(owner)
@@ -150,7 +150,7 @@ def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> 
         assert (hidden.status, hidden.slug) in {(404, "not-found"), (404, "")}
         assert shape(hidden, HIDDEN) == shape(nowhere, NO_BUCKET)
         assert kept(world) == before
-    # What is refused is refused for the grants: who reaches the key is answered.
+    # Only the grants cause the refusal: a caller that reaches the key is served.
     answer = ask(of_everything(world), method, way.ask(BUCKET, OUTSIDE))
     assert answer.status == REFUSALS.get(way.name, answer.status), answer.body
     assert answer.status < 400 or way.name in REFUSALS, answer.body

@@ -1,4 +1,4 @@
-"""Signed links one by one: listed, ended, and ended with the tokens that they were made with."""
+"""Tests of signed links that are listed and ended one by one, or with the tokens of their maker."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Made(NamedTuple):
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A service with one file."""
+    """Return a service with one file."""
     upload.put(KEY, b"text")
     return upload
 
@@ -44,7 +44,7 @@ def stored(upload: UploadService) -> UploadService:
 def ask(
     upload: UploadService, method: str, path: str, body: object = None, **claims: Any
 ) -> TestResponse:
-    """A request by a client that only reads, unless `claims` say otherwise."""
+    """Send a request of a client that may only read, unless `claims` change that."""
     token = upload.issuer.token(**{"scope": READS, **claims})
     sent = b"" if body is None else json.dumps(body).encode()
     return upload.request(method, path, sent, {"Authorization": f"Bearer {token}", **JSON})
@@ -67,7 +67,7 @@ def ids(upload: UploadService, query: str = "", **claims: Any) -> set[str | None
 
 
 def revoke(upload: UploadService, token: str, seq: int = 1) -> None:
-    """The feed says that a token was revoked, and half a second goes by."""
+    """Let the feed announce a revoked token, and let half a second pass."""
     entry = Revocation(seq=seq, kind="token", tenant=upload.tenant, id=token)
     file = upload.settings.revocation_file
     file.parent.mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ def revoke(upload: UploadService, token: str, seq: int = 1) -> None:
 
 
 def test_a_link_is_ended_alone(stored: UploadService) -> None:
-    """It shows nothing afterwards and is in no list; the other link goes on."""
+    """An ended link shows nothing and is in no list, and other links still work."""
     one, other = post(stored), post(stored)
     assert shows(stored, one.path)
     assert ids(stored) == {one.id, other.id}
@@ -90,7 +90,7 @@ def test_a_link_is_ended_alone(stored: UploadService) -> None:
 
 
 def test_what_is_listed(stored: UploadService) -> None:
-    """The list says what a link shows and not its address; pages follow each other."""
+    """The list says what each link shows, but not its address, and has pages."""
     file = post(stored, {"filename": "x.txt", "disposition": "attachment"})
     folder = post(stored, {"key": None, "prefix": "a"}, sub="client-2")
     found = json.loads(ask(stored, "GET", f"/v1/links/{file.id}").data)
@@ -118,7 +118,7 @@ def test_what_is_listed(stored: UploadService) -> None:
 
 
 def test_a_page_is_bounded(stored: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page with long names has fewer links than were asked for, and its cursor leads on."""
+    """A page of links has a limit in bytes, and its cursor leads to the next links."""
     made = {post(stored).id for _ in range(3)}
     monkeypatch.setattr(catalog, "PAGE_BYTES", 500)
     found: set[str | None] = set()
@@ -131,7 +131,7 @@ def test_a_page_is_bounded(stored: UploadService, monkeypatch: pytest.MonkeyPatc
 
 
 def test_others_links(stored: UploadService) -> None:
-    """Without the scope of administrators, links of others are neither seen nor ended."""
+    """Without the administrator's scope a client neither sees nor ends links of others."""
     made = post(stored)
     stranger = {"sub": "client-2", "scope": f"{READS} files:write files:delete events:read"}
     assert ids(stored, **stranger) == set()
@@ -151,12 +151,12 @@ def test_others_links(stored: UploadService) -> None:
 
 @pytest.mark.parametrize("name", ["x", "%00", "0" * 31, "0" * 33, "A" * 32, "rotate"])
 def test_what_is_no_id(stored: UploadService, name: str) -> None:
-    """A text that cannot be an id is not found, and nothing is asked of the database."""
+    """An id of the wrong form gets 404."""
     assert ask(stored, "GET", f"/v1/links/{name}").status_code == 404
 
 
 def test_a_filter_that_means_nothing(stored: UploadService) -> None:
-    """A key without its bucket is refused: it would be another file in each bucket."""
+    """A filter by key without a bucket is refused."""
     assert slug(ask(stored, "GET", f"/v1/links?key={KEY}")) == "malformed-request"
     assert slug(ask(stored, "GET", "/v1/links?bucket=NO")) == "invalid-key"
 
@@ -166,8 +166,8 @@ def test_a_filter_that_means_nothing(stored: UploadService) -> None:
 def test_a_link_ends_with_each_token_of_its_chain(
     stored: UploadService, revoked: str, *, listed: bool
 ) -> None:
-    """When the token that it was made with is revoked, or one of those that this one was made from,
-    the link shows nothing; the revocation of another token ends nothing.
+    """A link ends when the token that made it is revoked, or one of that token's parents, and not
+    with another token.
     """
     wanted = {"listed": listed, "expires_in": 60}
     made = post(stored, wanted, jti="own", parents=["first", "second"])
@@ -183,8 +183,8 @@ def test_a_link_ends_with_each_token_of_its_chain(
 
 
 def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None:
-    """The worker removes the row, so that the link is over when the feed has forgotten the token;
-    links of tenants that revoked nothing since are not looked at again.
+    """The worker removes the rows of ended links, so that they stay ended when the feed forgets the
+    token; it checks a tenant again only after a new revocation.
     """
     ended, kept = post(stored, jti="one"), post(stored, jti="two")
     revocations = Revocations(stored.settings.revocation_file)
@@ -203,7 +203,7 @@ def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None
 
 
 def test_links_are_removed_however_late_somebody_looks(stored: UploadService) -> None:
-    """A link of a day ago goes as well, whose token was revoked late, while the feed has that."""
+    """A link that is three days old is ended, if the feed still has the revocation of its token."""
     post(stored, jti="one")
     revoke(stored, "one")
     revocations = Revocations(stored.settings.revocation_file)
@@ -212,8 +212,8 @@ def test_links_are_removed_however_late_somebody_looks(stored: UploadService) ->
 
 
 def test_a_link_of_an_exchanged_token_ends_with_it(stored: UploadService) -> None:
-    """Its end is cut to the token's, a longer one is refused with what is left; a link of a token
-    that its holder could renew may be longer.
+    """A link by an exchanged token ends with that token at the latest, and a longer one is refused
+    with the remaining time; a link by an original token may last longer.
     """
     now = int(time.time())
     short: dict[str, Any] = {"exp": now + 100, "parents": ["first"]}
@@ -229,7 +229,7 @@ def test_a_link_of_an_exchanged_token_ends_with_it(stored: UploadService) -> Non
 
 
 def test_a_link_that_is_not_listed(stored: UploadService) -> None:
-    """It has no id, is in no list and counts in no limit; it is short, and ends with rotation."""
+    """An unlisted link has no id, counts in no limit, is short, and ends with a rotation."""
     stored = stored.restarted(tenant_max_links=1)
     wanted = {"listed": False, "expires_in": 300}
     first, second = post(stored, wanted), post(stored, wanted)
@@ -245,7 +245,7 @@ def test_a_link_that_is_not_listed(stored: UploadService) -> None:
 
 
 def test_a_link_too_many(stored: UploadService) -> None:
-    """It is refused with the limit and what to do, and there is room when one was ended."""
+    """A link too many is refused with the limit and advice, until another link is ended."""
     stored = stored.restarted(tenant_max_links=1)
     made = post(stored)
     reply = ask(stored, "POST", "/v1/links", {"bucket": "default", "key": KEY})
@@ -258,7 +258,7 @@ def test_a_link_too_many(stored: UploadService) -> None:
 
 
 def test_rotation_leaves_no_row(stored: UploadService) -> None:
-    """After a rotation no older link is in the list; a link that is made then is."""
+    """A rotation removes all links from the list, and later links are listed again."""
     for _ in range(3):
         post(stored)
     assert ask(stored, "POST", "/v1/links/rotate", scope="buckets:admin").status_code == 204
@@ -269,7 +269,7 @@ def test_rotation_leaves_no_row(stored: UploadService) -> None:
 
 
 def test_a_link_whose_maker_may_not_read(stored: UploadService) -> None:
-    """It is listed as suspended, and as active again when its maker may read once more."""
+    """The list shows a link as suspended while its maker may not read, and then as active again."""
     made = post(stored)
     everybody = {"scope": f"{READS} buckets:admin", "sub": "client-3"}
 
@@ -288,7 +288,7 @@ def test_a_link_whose_maker_may_not_read(stored: UploadService) -> None:
 def test_a_link_goes_on_while_the_database_is_away(
     stored: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway is told that the application cannot say, and goes on with what it knows."""
+    """While the database is away, the gateway's question about a link gets 503."""
     made = post(stored)
     assert shows(stored, made.path)
 
@@ -301,7 +301,7 @@ def test_a_link_goes_on_while_the_database_is_away(
 
 
 def test_what_has_expired_is_forgotten(stored: UploadService) -> None:
-    """The worker drops the row of a link that is over, and no other."""
+    """The worker removes the row of an expired link, and no other."""
     kept = post(stored)
     over = post(stored)
     with stored.database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""`wharf-upload links`: an operator lists and ends the links of a tenant."""
+"""Tests of `wharf-upload links`, by which an operator lists and ends a tenant's links."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = "0" * 32
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A service with one file."""
+    """Return a service with one file."""
     upload.put(KEY, b"text")
     return upload
 
@@ -27,7 +27,7 @@ def run(upload: UploadService, *arguments: str) -> Result:
 
 
 def test_links_are_listed(stored: UploadService) -> None:
-    """Each link is a line of JSON without its address; filters are those of the API."""
+    """Each link is one line of JSON without its address, with the filters of the API."""
     file = post(stored)
     folder = post(stored, {"key": None, "prefix": "a"}, sub="client-2")
     lines = [json.loads(line) for line in run(stored, "list", "demo").output.splitlines()]
@@ -41,7 +41,7 @@ def test_links_are_listed(stored: UploadService) -> None:
 
 
 def test_links_are_ended(stored: UploadService) -> None:
-    """Those that are named end, or all, also those that are not listed; an unknown one is told."""
+    """The command ends named links, or all links, unlisted ones included; an unknown id fails."""
     one, other = post(stored), post(stored)
     unlisted = post(stored, {"listed": False, "expires_in": 60})
     done = run(stored, "end", "demo", str(one.id))

@@ -1,4 +1,4 @@
-"""Making signed links: what each one says, how long it is good, and what is kept of it."""
+"""Tests of making signed links: their content, their expiry, and their rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXCHANGED = msgspec.structs.replace(CALLER, parents=("first", "second"), expires
 
 
 class Records:
-    """One bucket of one tenant, with a file, in memory."""
+    """Records in memory with one bucket of one tenant and one file."""
 
     def __init__(self, **changes: Any) -> None:
         self.there = new_file("a/b.txt", **changes)
@@ -51,7 +51,7 @@ class Records:
         return self.there if (tenant, bucket, key) == place else None
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
-        """Return the key: it is there when somebody has asked for it to be made."""
+        """Return the key, if the caller has asked for its creation."""
         return self.key if tenant == "demo" and create else None
 
     def rotate_link_key(self, tenant: str) -> None:
@@ -60,11 +60,11 @@ class Records:
         self.key = NEW_KEY
 
     def keep_link(self, link: KeptLink) -> None:
-        """Keep a link."""
+        """Store a link."""
         self.kept.append(link)
 
     def end_links(self, tenant: str, until: int) -> int:
-        """End all links."""
+        """Delete all links and return their number."""
         self.ended.append((tenant, until))
         count = len(self.kept)
         self.kept.clear()
@@ -89,7 +89,7 @@ def to_prefix(prefix: str, caller: Principal = CALLER, seconds: int | None = 60)
 
 
 def test_a_link_says_what_was_asked_for() -> None:
-    """It has the place, the end and the name that were asked for, and its maker's right."""
+    """A link has the place, the expiry and the name that were asked for, and its maker's right."""
     assert to_file() == Link(
         tenant="demo",
         bucket="default",
@@ -110,7 +110,7 @@ def test_a_link_says_what_was_asked_for() -> None:
     ("prefix", "target"), [("img", "img/"), ("img/", "img/"), ("img/a", "img/a/"), ("", "")]
 )
 def test_a_prefix_is_a_folder(prefix: str, target: str) -> None:
-    """A link to `img` shows what is below `img/`, and not `img-internal/`; one to "" the bucket."""
+    """A link to prefix `img` shows only keys below `img/`; a link to "" shows the whole bucket."""
     assert to_prefix(prefix) == Link(
         tenant="demo",
         bucket="default",
@@ -124,7 +124,7 @@ def test_a_prefix_is_a_folder(prefix: str, target: str) -> None:
 
 @pytest.mark.parametrize(("late", "gone"), [(-1, True), (0, True), (1, False)])
 def test_a_file_is_linked_until_its_end(late: int, *, gone: bool) -> None:
-    """A file whose time is over gets no link, from that millisecond on."""
+    """An expired file gets no link, from the exact millisecond on."""
     records = Records(expires_at=MILLISECOND + late)
     if not gone:
         assert to_file(records=records).target == "a/b.txt"
@@ -134,7 +134,7 @@ def test_a_file_is_linked_until_its_end(late: int, *, gone: bool) -> None:
 
 
 def test_what_is_not_there_gets_no_link() -> None:
-    """The bucket has to exist, and for a link to a file the file, in the maker's own tenant."""
+    """A link needs an existing bucket and file of the maker's own tenant."""
     for wrong in (
         msgspec.structs.replace(CALLER, tenant="other"),
         principal("read:photos"),
@@ -151,7 +151,7 @@ def test_what_is_not_there_gets_no_link() -> None:
 
 
 def test_a_link_shows_what_its_maker_may_read() -> None:
-    """A file outside is absent or out of reach; a folder has to be inside as a whole."""
+    """A link to a file or folder needs the maker's right to read all of it."""
     reader = principal("read:default/a/", "write:default/b/")
     assert to_file(reader).target == "a/b.txt"
     assert to_prefix("a", reader).target == "a/"
@@ -173,7 +173,7 @@ def test_a_link_shows_what_its_maker_may_read() -> None:
     ],
 )
 def test_a_link_names_the_right_that_it_stands_on(own: str, right: Maker) -> None:
-    """Groups, which end it, are named where the maker's own grants do not give the file."""
+    """A link names the groups of its maker if the maker's own grants do not allow to read."""
     by_group = compact("read:default/a/")
     claim = GrantsClaim(
         7, compact(own), "files:read", "ann", (GroupPart("g1", 3, "files:read", by_group),)
@@ -197,7 +197,7 @@ def test_a_link_names_the_right_that_it_stands_on(own: str, right: Maker) -> Non
     ],
 )
 def test_how_long_it_is_good(caller: Principal, asked: int | None, good: int) -> None:
-    """As long as was asked for, else an hour; with an exchanged token until that ends."""
+    """A link lasts as long as asked, or an hour, or until its exchanged token ends."""
     for link in (to_file(caller, asked), to_prefix("a", caller, asked)):
         assert link.expires_at == SECOND + good
 
@@ -214,7 +214,7 @@ def test_how_long_it_is_good(caller: Principal, asked: int | None, good: int) ->
     ],
 )
 def test_what_is_too_long_is_told(caller: Principal, asked: int | None, most: int) -> None:
-    """The refusal names how many seconds a link may last, and that the token is why."""
+    """The refusal of a longer link has the maximum in seconds, and the token as the reason."""
     with pytest.raises(ProblemError) as caught:
         to_file(caller, asked)
     why = "" if most == LONGEST else ": the token expires then, and its links end with it"
@@ -224,7 +224,7 @@ def test_what_is_too_long_is_told(caller: Principal, asked: int | None, most: in
 
 @pytest.mark.parametrize(("caller", "tokens"), [(CALLER, ()), (EXCHANGED, ("first", "second"))])
 def test_a_listed_link_is_kept(caller: Principal, tokens: tuple[str, ...]) -> None:
-    """Its row has all that the list shows, and the tokens that end it; its token has the row."""
+    """A listed link has a row with everything that the list shows, and with the maker's tokens."""
     records = Records()
     link = msgspec.structs.replace(to_file(caller), name="x.txt")
     name, token = maker_of(records).hand_out(caller, link, listed=True)
@@ -250,14 +250,14 @@ def test_a_listed_link_is_kept(caller: Principal, tokens: tuple[str, ...]) -> No
 
 
 def test_a_link_that_names_no_maker_is_its_makers() -> None:
-    """What is kept of it names who has handed it out."""
+    """The row of a link without a maker names the caller that made it."""
     records = Records()
     maker_of(records).hand_out(CALLER, msgspec.structs.replace(to_file(), maker=None), listed=True)
     assert records.kept[0].maker == Maker(SUBJECT)
 
 
 def test_a_link_in_no_list_is_short() -> None:
-    """It has no row and no id but its tokens' ids, and ends within five minutes."""
+    """An unlisted link has no row, contains its tokens' ids, and lasts at most five minutes."""
     records = Records()
     link = to_file(seconds=300)
     name, token = maker_of(records).hand_out(EXCHANGED, link, listed=False)
@@ -271,7 +271,7 @@ def test_a_link_in_no_list_is_short() -> None:
 
 
 def test_a_rotation_ends_all_links() -> None:
-    """What was signed so far is void at once, no row is left, and the next link is good."""
+    """A rotation ends all earlier links, removes their rows, and does not affect later links."""
     records = Records()
     maker = maker_of(records)
     _, before = maker.hand_out(CALLER, to_file(), listed=True)
@@ -284,10 +284,10 @@ def test_a_rotation_ends_all_links() -> None:
 
 
 def test_links_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metrics tell listed links from others, and how many a rotation has ended, if any."""
+    """Metrics count listed and unlisted links, and the links that a rotation ended."""
     maker = maker_of(Records())
     for name in ("made_links", "ended_links"):
-        monkeypatch.setattr(link_metrics, name, MetricBuffer())  # nobody exports these
+        monkeypatch.setattr(link_metrics, name, MetricBuffer())  # Nothing exports these buffers.
     for listed in (True, False, True):
         maker.hand_out(CALLER, to_file(), listed=listed)
     kinds = [("listed",), ("unlisted",), ("listed",)]

@@ -1,4 +1,4 @@
-"""How long signed links are good, by the settings that an operator leaves alone."""
+"""Tests of how long signed links last with the default settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def post(upload: UploadService, **wanted: Any) -> TestResponse:
 
 
 def seconds(upload: UploadService, reply: TestResponse) -> int:
-    """How long a new link is good, by the second in which it was made."""
+    """Return the lifetime of a new link in seconds, from the second in which it was made."""
     assert reply.status_code == 201, reply.text
     link = link_in(reply.get_json()["url"])
     (row,) = upload.database.reading().rows(
@@ -31,7 +31,7 @@ def seconds(upload: UploadService, reply: TestResponse) -> int:
 
 
 def test_how_long_a_link_is_good(upload: UploadService) -> None:
-    """Where nobody says how long, it is an hour; else what was said."""
+    """A link lasts an hour by default, else as long as asked."""
     upload.put("a", b"x")
     assert seconds(upload, post(upload)) == 3600
     assert seconds(upload, post(upload, expires_in=1)) == 1
@@ -40,7 +40,7 @@ def test_how_long_a_link_is_good(upload: UploadService) -> None:
 
 @pytest.mark.parametrize(("longest", "more"), [(WEEK, {}), (FIVE_MINUTES, {"listed": False})])
 def test_the_longest_link(upload: UploadService, longest: int, more: dict[str, Any]) -> None:
-    """A link in the list is good for a week at most, one in no list for five minutes."""
+    """A listed link lasts at most a week, and an unlisted one at most five minutes."""
     upload.put("a", b"x")
     assert post(upload, expires_in=longest, **more).status_code == 201
     refused = post(upload, expires_in=longest + 1, **more)

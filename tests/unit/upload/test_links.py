@@ -1,4 +1,4 @@
-"""Tokens of signed links, and the keys that sign them."""
+"""Tests of the tokens of signed links, and of the keys that sign them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def verified(token: str, now: float = NOW) -> Link:
 
 @given(_links)
 def test_a_token_says_what_was_signed(link: Link) -> None:
-    """Any link comes back from its token as it was, under its tenant's key alone."""
+    """A token decodes to the signed link, with its tenant's key only."""
     token = links.sign(link, KEY)
     assert set(token) <= set(_LETTERS)
     assert links.verify(token, lambda _: KEY, NOW) == link
@@ -63,7 +63,7 @@ def test_a_token_says_what_was_signed(link: Link) -> None:
 
 
 def test_a_token_may_end_with_any_character() -> None:
-    """Whatever the last character is, the token comes back as it was."""
+    """A token decodes correctly whatever its last character is."""
     ends = set()
     for seconds in range(1, 1000):
         link = msgspec.structs.replace(LINK, target="a/bc.png", expires_at=NOW + seconds)
@@ -75,7 +75,7 @@ def test_a_token_may_end_with_any_character() -> None:
 
 @given(st.data())
 def test_any_other_character_is_refused(data: st.DataObject) -> None:
-    """A token with any one character changed, added or left out is no link."""
+    """A token with any one character changed, added or removed is refused."""
     token = links.sign(LINK, KEY)
     at = data.draw(st.integers(0, len(token) - 1))
     kind = data.draw(st.sampled_from(["change", "insert", "remove"]))
@@ -92,7 +92,7 @@ def test_any_other_character_is_refused(data: st.DataObject) -> None:
 
 
 def test_every_bit_counts() -> None:
-    """A token with any one bit of its bytes turned is no link."""
+    """A token with any one bit of its bytes changed is refused."""
     token = links.sign(LINK, KEY)
     raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     for bit in range(8 * len(raw)):
@@ -104,15 +104,15 @@ def test_every_bit_counts() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_garbage_is_refused(raw: bytes) -> None:
-    """Whatever bytes are sent as a token, the answer is that it is no link."""
+    """Any other bytes are refused as a token."""
     for token in (urlsafe_b64encode(raw).decode().rstrip("="), raw.decode("latin-1")):
         with pytest.raises(BadLink):
             verified(token)
 
 
 def test_links_of_other_releases() -> None:
-    """A link with a member that only a newer release knows is none: the member may be what narrows
-    it. One without the last members, as older releases have signed it, is good.
+    """A link with an unknown member of a newer release is refused, because the member may restrict
+    the link; a link without the last members, as earlier releases signed it, is accepted.
     """
     members = msgspec.msgpack.decode(msgspec.msgpack.encode(LINK))
 
@@ -136,7 +136,7 @@ def test_links_of_other_releases() -> None:
 
 
 def test_another_tenant_in_the_payload() -> None:
-    """A payload that names another tenant does not verify with the key of the one who signed."""
+    """A link that names another tenant than its signer's is refused."""
     mine = links.sign(msgspec.structs.replace(LINK, tenant="evil"), OTHER)
     raw = urlsafe_b64decode(mine + "=" * (-len(mine) % 4))
     payload = msgspec.msgpack.encode(LINK)
@@ -147,7 +147,7 @@ def test_another_tenant_in_the_payload() -> None:
 
 
 def test_who_has_no_key_has_no_link() -> None:
-    """Neither a link signed with nothing nor one with an empty key is one of such a tenant's."""
+    """A tenant without a key has no links, not even ones signed with zeros or an empty key."""
     for key in (bytes(links.MAC_BYTES), b""):
         with pytest.raises(BadLink):
             links.verify(links.sign(LINK, key), lambda _: None, NOW)
@@ -157,7 +157,7 @@ def test_who_has_no_key_has_no_link() -> None:
     "tenant", ["", "\0", "a\0b", "x" * 3000, "../acme", "ACME", "\U0001f98a" * 20]
 )
 def test_only_names_are_looked_for(tenant: str) -> None:
-    """A payload of a stranger's making that names no possible tenant asks the records nothing."""
+    """A forged payload with an impossible tenant's name causes no query of the records."""
     token = links.sign(msgspec.structs.replace(LINK, tenant=tenant), OTHER)
     asked: list[str] = []
 
@@ -171,7 +171,7 @@ def test_only_names_are_looked_for(tenant: str) -> None:
 
 
 def test_expiry() -> None:
-    """A link is good until the second at which it expires."""
+    """A link is valid until the second in which it expires."""
     token = links.sign(LINK, KEY)
     assert verified(token, LINK.expires_at - 0.001) == LINK
     with pytest.raises(BadLink):
@@ -179,7 +179,7 @@ def test_expiry() -> None:
 
 
 def test_a_long_token_is_not_looked_at() -> None:
-    """A token longer than any that is made is refused before it is decoded; one as long is not."""
+    """A token above the maximum length is refused before it is decoded."""
     payload = len(links.sign(LINK, KEY)) * 3 // 4
     more = links.MAX_TOKEN_CHARACTERS * 3 // 4 - payload - 2
     longest = msgspec.structs.replace(LINK, target=LINK.target + "x" * more)
@@ -191,7 +191,7 @@ def test_a_long_token_is_not_looked_at() -> None:
 
 
 class Source:
-    """Keys that can be changed and taken away."""
+    """A source of keys that the test changes or takes away."""
 
     def __init__(self) -> None:
         self.keys: dict[str, bytes] = {"acme": KEY}
@@ -208,7 +208,7 @@ class Source:
 
 
 class Clock:
-    """A clock that tests turn."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -218,7 +218,7 @@ class Clock:
 
 
 def test_keys_are_remembered_for_a_moment() -> None:
-    """A key, and that there is none, is asked for once in two seconds; a rotation holds then."""
+    """A key, or its absence, is asked for once in two seconds, after which a rotation applies."""
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     assert [keys.find("acme"), keys.find("acme"), keys.find("none"), keys.find("none")] == [
@@ -233,7 +233,7 @@ def test_keys_are_remembered_for_a_moment() -> None:
 
 
 def test_keys_outlive_the_database() -> None:
-    """While the database is away a known key goes on, and an unknown one is an outage."""
+    """While the database is away a known key is used, and an unknown one raises an error."""
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     keys.find("acme")
@@ -248,7 +248,7 @@ def test_keys_outlive_the_database() -> None:
 
 
 def test_a_key_is_made_once() -> None:
-    """Signing makes a key where there is none, and uses the one that is there."""
+    """Signing creates a missing key, and uses an existing one."""
     source = Source()
     keys = LinkKeys(source, clock=Clock())
     assert (keys.make("new"), keys.make("acme")) == (OTHER, KEY)
@@ -259,7 +259,7 @@ def test_a_key_is_made_once() -> None:
 
 
 def test_a_forgotten_key_is_asked_anew() -> None:
-    """The process that rotates does not wait."""
+    """The process that rotates a key uses the new one immediately."""
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     keys.find("acme")
@@ -270,7 +270,7 @@ def test_a_forgotten_key_is_asked_anew() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """However many tenants are named, a bounded number is remembered."""
+    """The memory for keys is bounded, however many tenants are named."""
     source = Source()
     keys = LinkKeys(source, clock=Clock(), entries=10)
 

@@ -1,4 +1,4 @@
-"""Which buckets a caller with grants sees, and what of the whole tenant."""
+"""Tests of which buckets, and which facts about the tenant, a caller with grants sees."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ALL = "read,write,delete,list"
 
 @pytest.fixture
 def four(upload: UploadService) -> UploadService:
-    """A service with four buckets."""
+    """Return a service with four buckets."""
     for bucket in ("archive", "photos", "videos"):
         upload.request("PUT", f"/v1/buckets/{bucket}")
     return upload
 
 
 def listed(caller: Caller, limit: int) -> list[list[str]]:
-    """The names on each page."""
+    """Return the names of buckets on each page."""
     pages, cursor = [], ""
     while True:
         reply = caller.ask("GET", f"/v1/buckets?limit={limit}&cursor={cursor}").json or {}
@@ -46,7 +46,7 @@ def listed(caller: Caller, limit: int) -> list[list[str]]:
 def test_only_named_buckets_are_listed(
     four: UploadService, grants: list[str], names: list[str]
 ) -> None:
-    """The list has the buckets that grants name, and every page but the last is full."""
+    """The list has only buckets that grants name, and every page but the last is full."""
     caller = narrowed(four, *grants)
     for limit in (1, 2, 3, 1000):
         full = [names[start : start + limit] for start in range(0, len(names), limit)]
@@ -60,7 +60,7 @@ def test_only_named_buckets_are_listed(
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_a_bucket_is_managed_by_whoever_reaches_all_of_it(four: UploadService, method: str) -> None:
-    """A bucket's policy and its end need all four actions on all of it."""
+    """To change or delete a bucket a caller needs all four actions on the whole bucket."""
     path = "/v1/buckets/photos"
     for grants in (["read,write,list:photos"], [f"{ALL}:photos/a"], ["read:photos", "write:*"]):
         assert narrowed(four, *grants).slug(method, path) == "outside-grants"
@@ -70,9 +70,8 @@ def test_a_bucket_is_managed_by_whoever_reaches_all_of_it(four: UploadService, m
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/usage"), ("POST", "/v1/links/rotate")])
 def test_the_whole_tenant_needs_everything(four: UploadService, method: str, path: str) -> None:
-    """The tenant's usage, and the end of all its links, are for who reaches everything.
-
-    The refusal does not name a grant that would not be enough.
+    """The tenant's usage and the rotation of links need all actions on all keys, and the refusal
+    does not name a grant that would not be enough.
     """
     refused = narrowed(four, f"{ALL}:photos", "read:*").ask(method, path).json
     assert refused is not None
@@ -84,7 +83,7 @@ def test_the_whole_tenant_needs_everything(four: UploadService, method: str, pat
 
 @pytest.mark.parametrize("way", ["PUT", "spooled", "form", "tus"])
 def test_a_full_quota_tells_no_numbers(upload: UploadService, way: str) -> None:
-    """An upload that the quota refuses tells what is stored to who reaches everything alone."""
+    """A refusal for the quota states the usage only to a caller that reaches all keys."""
     operator = upload.issuer.token(tid="operator", sub="admin", scope="tenants:admin")
     path, sent = f"/v1/tenants/{upload.tenant}/limits", {"Content-Type": "application/json"}
     limits = b'{"max_bytes": 10}'
@@ -100,7 +99,7 @@ def test_a_full_quota_tells_no_numbers(upload: UploadService, way: str) -> None:
 
 
 def _sent(caller: Played, way: str) -> Told:
-    """Five bytes to the key `a`."""
+    """Send five bytes to the key `a`."""
     if way == "form":
         form = form_body([("a", b"x" * 5)])
         return caller.ask("POST", "/v1/files/default", form, {"Content-Type": FORM_TYPE})

@@ -1,4 +1,4 @@
-"""What a caller with grants may do with files that are there: read, change, delete, move."""
+"""Tests of what a caller with grants may do with existing files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESSES = {"source": "users/me/a.txt", "other": "users/you/a.txt"}
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """A service with a file of each of two people, and one bucket more."""
+    """Return a service with a file of each of two people, and one more bucket."""
     for key in ADDRESSES.values():
         upload.put(key, b"text")
     upload.request("PUT", "/v1/buckets/secret")
@@ -26,7 +26,7 @@ def stored(upload: UploadService) -> UploadService:
 
 
 def copy(source: str, target: str, bucket: str = "default", **more: Any) -> dict[str, Any]:
-    """The body of a move."""
+    """Return the body of a move."""
     return {
         "from": {"bucket": "default", "key": source},
         "to": {"bucket": bucket, "key": target},
@@ -36,12 +36,12 @@ def copy(source: str, target: str, bucket: str = "default", **more: Any) -> dict
 
 
 def renamed(body: Any, name: str) -> Any:
-    """The body with a name in it."""
+    """Return the body with NAME replaced."""
     return json.loads(json.dumps(body).replace("NAME", name))
 
 
 def link(key: str, bucket: str = "default") -> dict[str, str]:
-    """The body of a request for a link."""
+    """Return the body of a request for a link."""
     return {"bucket": bucket, "key": key}
 
 
@@ -60,8 +60,8 @@ WAYS = [
 def test_what_is_outside_is_absent(
     stored: UploadService, method: str, path: str, body: object
 ) -> None:
-    """A file outside of the grants, in their bucket or in another one, gets word for word the
-    answer that an absent one gets, and stays as it is.
+    """A file outside the grants, in the same or another bucket, gets exactly the response of an
+    absent file, and stays unchanged.
     """
     me = narrowed(stored, "read,write,delete,list:default/users/me/")
     for there, absent in (
@@ -72,7 +72,7 @@ def test_what_is_outside_is_absent(
         answer = seen(me.ask(method, path.format(there), body))
         assert answer[0] == 404
         assert answer == seen(me.ask(method, path.format(absent), body))
-        if "secret" not in there:  # the same words that whoever reaches everything hears
+        if "secret" not in there:  # The same text that a caller with a reach of all keys gets.
             anybody = narrowed(stored, "read,write,delete,list:*")
             assert answer == seen(anybody.ask(method, path.format(absent), body))
     assert stored.content("users/you/a.txt") == b"text"
@@ -89,7 +89,7 @@ def test_what_is_outside_is_absent(
 def test_what_a_body_names_outside_is_absent(
     stored: UploadService, method: str, path: str, body: dict[str, object]
 ) -> None:
-    """A move out of a place outside, or a link to it, is answered as for an absent file."""
+    """A move from a key outside, and a link to it, get the response of an absent file."""
     me = narrowed(stored, "read,write,delete,list:default/users/me/")
     answers = [
         seen(me.ask(method, path, renamed(body, key)))
@@ -113,7 +113,7 @@ def test_what_a_body_names_outside_is_absent(
 def test_a_bucket_that_no_grant_names_is_absent(
     stored: UploadService, method: str, path: str, body: object
 ) -> None:
-    """A bucket without a grant is answered for as one that does not exist, and not made."""
+    """A bucket without a grant gets the response of an absent bucket, and is not created."""
     me = narrowed(stored, "read,write,delete,list:default")
     answers = [
         seen(me.ask(method, path.replace("NAME", name), renamed(body, name)))
@@ -125,7 +125,7 @@ def test_a_bucket_that_no_grant_names_is_absent(
 
 
 def test_pages_of_other_origins_learn_no_buckets(stored: UploadService) -> None:
-    """The origins that a bucket without a grant lists are not told either."""
+    """The origins of a bucket without a grant are not revealed."""
     policy = json.dumps({"cors_origins": ["https://app.test"]}).encode()
     as_json = {"Content-Type": "application/json"}
     for bucket in ("secret", "default"):
@@ -141,7 +141,7 @@ def test_pages_of_other_origins_learn_no_buckets(stored: UploadService) -> None:
     assert reply.headers["Access-Control-Allow-Origin"] == "https://app.test"
 
 
-#: What each operation needs: with these actions it is done, without any one of them it is not.
+#: The actions that each operation needs: it works with all of them, and not without any one.
 NEEDS = [
     pytest.param("GET", "/v1/files/default/users/me/a.txt", None, "read", id="download"),
     pytest.param("GET", "/v1/files/default/users/me/a.txt?w=64", None, "read", id="picture"),
@@ -186,13 +186,13 @@ NEEDS = [
 def test_the_table(
     stored: UploadService, method: str, path: str, body: object, needed: str
 ) -> None:
-    """Each operation needs the actions that the table says, all of them and no other."""
+    """Each operation needs exactly the actions in the table."""
     actions = needed.split(",")
     for missing in actions:
         rest = {"read", "write", "delete", "list"} - {missing}
         me = narrowed(stored, f"{','.join(rest)}:default/users/me/")
         assert me.slug(method, path, body) == "outside-grants", missing
-        # What may neither be read nor listed does not exist.
+        # A key that may be neither read nor listed does not exist for the caller.
         me = narrowed(stored, f"{','.join(rest - {'read', 'list'})}:default/users/me/")
         unknown = "outside-grants" if "prefix" in str(body) else "not-found"
         assert me.slug(method, path, body) == unknown, missing
@@ -210,7 +210,7 @@ def test_the_table(
 def test_a_move_needs_the_scope_of_deletions(
     stored: UploadService, method: str, path: str, body: object
 ) -> None:
-    """Whoever has grants needs `files:delete` to move; whoever has none does not."""
+    """A move needs `files:delete` if the caller has grants, and only `files:write` otherwise."""
     scopes = "files:read files:write"
     me = narrowed(stored, "read,write,delete:default/users/me/", scopes=scopes)
     reply = me.ask(method, path, body)
@@ -223,7 +223,7 @@ def test_a_move_needs_the_scope_of_deletions(
 
 @pytest.mark.parametrize("target", ["users/you/b.txt", "users/you/a.txt", "users/m"])
 def test_a_move_stays_inside(stored: UploadService, target: str) -> None:
-    """Neither way of moving puts a file outside; what is there makes no difference."""
+    """A move to a key outside is refused, whether a file exists there or not."""
     me = narrowed(stored, "read,write,delete,list:default/users/me/")
     for how in ("error", "rename", "replace"):
         reply = me.ask("POST", "/v1/copies", copy("users/me/a.txt", target, on_conflict=how))
@@ -241,7 +241,7 @@ def test_a_move_stays_inside(stored: UploadService, target: str) -> None:
 
 
 def test_a_chosen_key_stays_inside(stored: UploadService) -> None:
-    """A number that `rename` adds may not lead out of the grants: then the key is taken."""
+    """If the number that `rename` adds leads out of the grants, the key counts as taken."""
     stored.put("users/me/a.jpg", b"other")
     exact = narrowed(
         stored, "read,write,delete:default/users/me/a.txt", "write:default/users/me/a.j"
@@ -256,8 +256,8 @@ def test_a_chosen_key_stays_inside(stored: UploadService) -> None:
 
 
 def test_a_repeated_move_is_judged_anew(stored: UploadService) -> None:
-    """A move that is sent again with its Idempotency-Key is answered only within the grants of
-    now, at the key that was chosen then as well.
+    """A repeated move with an Idempotency-Key is answered only if the file's key, as chosen then,
+    is within the current grants.
     """
     stored.put("inbox/a.txt", b"other")
     move = copy("users/me/a.txt", "inbox/a.txt", on_conflict="rename")
@@ -277,7 +277,7 @@ def test_a_repeated_move_is_judged_anew(stored: UploadService) -> None:
 
 
 def test_a_known_file_is_no_secret(stored: UploadService) -> None:
-    """Whoever reads a file and may not delete it hears which grant is missing."""
+    """A caller that may read a file but not delete it learns which grant is missing."""
     reader = narrowed(stored, "read:default/users/")
     reply = reader.ask("DELETE", "/v1/files/default/users/me/a.txt")
     assert reply.json is not None
@@ -288,7 +288,7 @@ def test_a_known_file_is_no_secret(stored: UploadService) -> None:
 
 
 def test_a_change_of_grants_counts_for_tokens_that_are_out(stored: UploadService) -> None:
-    """What the feed says last holds: for a token without a claim and for one with an older one."""
+    """The feed's latest grants apply to tokens without a claim, and to tokens with an older one."""
     path = "/v1/files/default/users/me/a.txt"
     tell(stored, "reach", "client-1", ReachChange(5, compact("read:default/other/"), "files:read"))
     assert stored.request("GET", path).status_code == 404

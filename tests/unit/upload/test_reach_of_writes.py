@@ -1,4 +1,4 @@
-"""Which keys a caller may write, by its grants and by its ticket."""
+"""Tests of which keys a caller may write, by its grants and by its ticket."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def ticket(prefix: str | None = None, key: str | None = None) -> Ticket:
 def test_who_may_put_a_file(
     granted: str, ticket: Ticket | None, key: str, expected: type[Refused] | None
 ) -> None:
-    """A file may be put where a grant of `write` and the ticket both reach."""
+    """A file may be put where both a `write` grant and the ticket allow it."""
     assert refusal(principal(granted, ticket=ticket), "default", key) == expected
 
 
@@ -66,7 +66,7 @@ def test_who_may_put_a_file(
     PIECES,
 )
 def test_a_chosen_key(prefixes: list[str], narrow: str | None, key: str) -> None:
-    """What may be chosen for a caller is what its grants and its ticket both reach."""
+    """The keys that may be chosen for a caller are those that both grants and ticket allow."""
     granted = [f"write:default/{prefix}" for prefix in prefixes]
     rules = None if narrow is None else ticket(narrow)
     caller = principal(*granted, "read:default", ticket=rules)
@@ -77,7 +77,7 @@ def test_a_chosen_key(prefixes: list[str], narrow: str | None, key: str) -> None
 
 
 def test_any_key_may_be_chosen_for_who_reaches_everything() -> None:
-    """Without grants only a ticket bounds the keys that are chosen."""
+    """Without grants only a ticket limits the keys that may be chosen."""
     assert reach.within(principal(EVERYTHING), "default") is None
     assert reach.within(principal(EVERYTHING, ticket=ticket("")), "default") is None
     assert reach.within(principal(EVERYTHING, ticket=ticket("in/")), "default") == ("in/",)
@@ -104,14 +104,14 @@ def upload_of(subject: str, key: str, concat: Concat = "", file: File | None = N
 def test_uploads_exist_where_they_are_reached(
     whose: str, action: Literal["read", "write"], key: str
 ) -> None:
-    """One's own upload exists where one may write, that of somebody else where one may read."""
+    """A caller's own upload exists where it may write, and another's where it may read."""
     found = reach.reaches_upload(principal(f"{action}:default/in/"), upload_of(whose, key))
     needed = "write" if whose == SUBJECT else "read"
     assert found == (key == "in/a" and action == needed)
 
 
 def test_parts_and_files_of_uploads() -> None:
-    """A part may have no key, and a file may have another one than was asked for."""
+    """A partial upload may have no key, and a finished one is judged by its file's key."""
     caller = principal("write:default/in/")
     assert reach.reaches_upload(caller, upload_of(SUBJECT, "", "partial"))
     assert not reach.reaches_upload(caller, upload_of(SUBJECT, "out/a", "partial"))

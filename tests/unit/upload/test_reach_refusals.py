@@ -1,4 +1,4 @@
-"""What a caller hears of what its grants do not allow: nothing, or which grant is missing."""
+"""Tests of refusals by grants: the key is absent, or the missing grant is named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Missing = type[Refused] | tuple[str, str, str] | None
 
 
 def refusal(call: Callable[[], None]) -> Missing:
-    """Return what the call is refused with: which grant is missing, or that there is nothing."""
+    """Return the missing grant of the refusal, or the error's type, or None."""
     try:
         call()
     except OutsideGrants as error:
@@ -50,8 +50,8 @@ def refusal(call: Callable[[], None]) -> Missing:
     ],
 )  # fmt: skip
 def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> None:
-    """A key that may be neither read nor listed is absent, except for who would write it; who knows
-    of it hears which grant is missing.
+    """A key that may be neither read nor listed is absent, unless the caller wants to write it; for
+    a known key the missing grant is named.
     """
     caller = principal(granted)
     assert refusal(lambda: reach.require(caller, "read", "default", "a/1")) == read
@@ -79,7 +79,7 @@ def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> 
 def test_more_than_a_key(
     granted: str, below: Missing, somewhere: Missing, whole: Missing, everything: Missing
 ) -> None:
-    """A folder has to be inside as a whole, a bucket with every action, a tenant altogether."""
+    """A folder needs a grant for all of it, a bucket all actions, a tenant all on all keys."""
     caller = principal(granted)
     assert refusal(lambda: reach.require_below(caller, "read", "default", "a/")) == below
     assert refusal(lambda: reach.require_somewhere(caller, "read", "default")) == somewhere
@@ -98,7 +98,7 @@ def test_more_than_a_key(
     ],
 )
 def test_named_buckets(granted: tuple[str, ...], named: tuple[str, ...] | None) -> None:
-    """The buckets that exist for a caller are listed in order, where grants do not name all."""
+    """The buckets that exist for a caller are listed in order, if its grants do not name all."""
     assert reach.named_buckets(principal(*granted)) == named
 
 
@@ -115,12 +115,12 @@ def test_named_buckets(granted: tuple[str, ...], named: tuple[str, ...] | None) 
     ],
 )
 def test_a_move(granted: tuple[str, ...], expected: Missing) -> None:
-    """A file may leave where it may be read, written and deleted, and appear where written."""
+    """A move needs read, write and delete on the source, and write on the target."""
     assert refusal(lambda: reach.require_move(principal(*granted), A, B)) == expected
 
 
 def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
-    """With grants a move is a deletion as well; who reaches everything moves with `files:write`."""
+    """A move by a caller with grants needs `files:delete`, and any other only `files:write`."""
 
     def without(caller: Principal) -> Principal:
         return msgspec.structs.replace(caller, scopes=frozenset({"files:read", "files:write"}))
@@ -142,8 +142,8 @@ def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
     ],
 )
 def test_a_ticket_that_reaches_nothing(prefix: str | None, granted: str, expected: Missing) -> None:
-    """Where the keys of a ticket and the grants of its maker share nothing, the ticket's prefix is
-    what is missing.
+    """If a ticket and its maker's grants have no key in common, the missing grant is the ticket's
+    prefix.
     """
     ticket = None if prefix is None else Ticket(bucket="default", prefix=prefix)
     caller = principal(granted, ticket=ticket)
@@ -151,7 +151,7 @@ def test_a_ticket_that_reaches_nothing(prefix: str | None, granted: str, expecte
 
 
 def test_the_upload_of_somebody_else() -> None:
-    """To end it is a deletion, also for who may write there."""
+    """Ending another subject's upload needs the action `delete`, even if the caller may write."""
     upload = Upload(
         id="u", tenant="demo", subject=SUBJECT, bucket="default", key="a/1", length=1,
         created_at=0, expires_at=0,

@@ -1,4 +1,4 @@
-"""What the application decides about links and public files, with the gateway's part played."""
+"""Tests of decisions about links and public files, with a test in place of the gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLYGLOTS = [
 
 
 def decided(upload: UploadService, path: str, query: str = "", **environ: str) -> TestResponse:
-    """The answer to the gateway's question."""
+    """Return the response to the gateway's question."""
     return upload.request(
         "GET",
         path,
@@ -36,7 +36,7 @@ def decided(upload: UploadService, path: str, query: str = "", **environ: str) -
 
 
 def test_a_decision(upload: UploadService) -> None:
-    """The gateway is told which file to send, as what, and for how long that holds."""
+    """The gateway gets the file to send, its type and disposition, and the decision's lifetime."""
     upload.put("a.png", PNG)
     reply = decided(upload, link(upload, key="a.png"))
     assert reply.status_code == 204
@@ -54,8 +54,8 @@ def test_a_decision(upload: UploadService) -> None:
 def test_a_decision_about_a_file_on_an_object_store(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, on_disk: bool
 ) -> None:
-    """The gateway is told what is signed, and what it would see of a file on a disk; also for a
-    small picture, which has its own tag.
+    """The gateway gets the signature and a disk file's fields, for a small picture with its own
+    tag.
     """
     signed = "/bucket/blob?X-Amz-Signature=00"
     upload.put("a.txt", b"text")
@@ -81,22 +81,22 @@ def test_a_decision_about_a_file_on_an_object_store(
 
 
 def test_a_refusal(upload: UploadService) -> None:
-    """What is not there is refused in a form that auth_request passes on, and kept briefly."""
+    """An absent file is refused in a form that auth_request accepts, which is cached briefly."""
     reply = decided(upload, "/s/absent")
     assert (reply.status_code, reply.data) == (403, b"")
     assert reply.headers["X-Accel-Expires"] == "1"
 
 
 def test_an_end_is_never_kept(upload: UploadService) -> None:
-    """A decision about a link that ends soon is not kept at all."""
+    """A decision about a link that expires soon is not cached."""
     upload.put("a", b"x")
     reply = decided(upload, link(upload, key="a", expires_in=1))
     assert reply.headers["X-Accel-Expires"] == "0"
 
 
 def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the database is away good links are a 503, at which the gateway goes on with what it
-    knows; bad, expired and suspended ones are refused all the same, and nobody waits for it.
+    """While the database is away, a good link gets 503, so that the gateway uses its cache, and a
+    bad, expired or suspended link is refused as usual without waiting.
     """
     upload.put("a", b"x")
     good, short = link(upload, key="a"), link(upload, key="a", expires_in=1)
@@ -123,7 +123,7 @@ def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_path_as_it_was_sent(upload: UploadService) -> None:
-    """Only the address as it was sent counts, not what a server made of it."""
+    """Only the path as it was sent counts, not a normalized one."""
     upload.put("a", b"x")
     path = link(upload, key="a")
     for sent in (path.replace("/s/", "/%73/"), "/x/.." + path, "/" + path):
@@ -133,7 +133,7 @@ def test_the_path_as_it_was_sent(upload: UploadService) -> None:
 @pytest.mark.parametrize("content", POLYGLOTS)
 @pytest.mark.parametrize("way", ["memory", "spooled", "form"])
 def test_polyglots_are_attachments(upload: UploadService, content: bytes, way: str) -> None:
-    """Row 31: an image that is something else as well is marked where it is received."""
+    """Row 31: an image that is also of another type is marked when it is received."""
     if way == "form":
         assert upload.post_form(form_body([("a", content)])).status_code == 201
     else:
@@ -154,14 +154,14 @@ def test_polyglots_are_attachments(upload: UploadService, content: bytes, way: s
 
 @pytest.mark.parametrize("size", [0, 100, 8192, 8193, 20_000, 300_000])
 def test_pictures_are_shown(upload: UploadService, size: int) -> None:
-    """A picture that is nothing else is shown, whatever its size."""
+    """A picture of any size that is only a picture is shown inline."""
     upload.put("a", PNG + bytes(size))
     reply = decided(upload, link(upload, key="a"))
     assert reply.headers["X-Shared-Disposition"].startswith("inline")
 
 
 def test_whole_answers(upload: UploadService) -> None:
-    """What nginx cannot judge is answered by the application with the same fields."""
+    """A request that nginx cannot decide is answered by the service with the same fields."""
     etag = upload.put("a.png", PNG).headers["ETag"]
     path = link(upload, key="a.png", disposition="attachment", filename="b.png")
     assert path.startswith(LINKS)

@@ -1,4 +1,4 @@
-"""Uploads of callers who reach a part of a tenant: nothing is stored outside of it."""
+"""Tests that a caller whose grants cover a part of a tenant stores nothing outside of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE = (403, "outside-grants")
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_file_outside(upload: UploadService, *, spooled: bool) -> None:
-    """A `PUT` is taken below the prefix alone, and its refusal names the grant that is missing."""
+    """A `PUT` outside the prefix is refused with the missing grant."""
     who = bearer(upload, INBOX)
     assert upload.put("in/a.txt", b"x", who, spooled=spooled).status_code == 201
     reply = upload.put("out/a.txt", b"x", who, spooled=spooled)
@@ -35,7 +35,7 @@ def test_a_file_outside(upload: UploadService, *, spooled: bool) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_bucket_of_others(upload: UploadService, *, spooled: bool) -> None:
-    """A bucket that no grant names is answered as one that does not exist."""
+    """A bucket without a grant gets the response of an absent bucket."""
     upload.request("PUT", "/v1/buckets/theirs", b"{}", {"Content-Type": "application/json"})
     who = bearer(upload, INBOX)
     theirs = upload.put("a", b"x", who, bucket="theirs", spooled=spooled)
@@ -50,7 +50,7 @@ def test_a_bucket_of_others(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_form(upload: UploadService) -> None:
-    """All files of a form have to be inside, else none is stored."""
+    """A form is stored only if all of its files are within the grants."""
     who = bearer(upload, INBOX, "write:default/b.txt")
     inside = form_body([("a.txt", b"1"), ("b.txt", b"2")], {"prefix": "in"})
     assert upload.post_form(inside, who).status_code == 201
@@ -60,7 +60,7 @@ def test_a_form(upload: UploadService) -> None:
 
 
 def test_a_form_of_who_may_not_write(upload: UploadService) -> None:
-    """A form to a bucket in which nothing may be written is refused before its body."""
+    """A form to a bucket without a grant to write is refused before its body."""
     step = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "100"}
     for granted, expected in ((KEPT_BY_READ, OUTSIDE), ("write:photos", (404, "not-found"))):
         headers = {**FORM, **bearer(upload, granted)}
@@ -70,13 +70,13 @@ def test_a_form_of_who_may_not_write(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("action", ["read", "list", "delete"])
 def test_other_actions_do_not_let_write(upload: UploadService, action: str) -> None:
-    """Only the action `write` lets upload."""
+    """Only the action `write` allows uploads."""
     reply = upload.put("a", b"x", bearer(upload, f"{action}:default"))
     assert refused(reply) == OUTSIDE
 
 
 def test_rename_stays_inside(upload: UploadService) -> None:
-    """A taken key is renamed within the grants, and refused where the number leads out of them."""
+    """A taken key is renamed within the grants, and refused if the number leads out of them."""
     upload.put("in/a.txt", b"there")
     again = form_body([("a.txt", b"x")], {"prefix": "in"})
     renamed = upload.post_form(again, bearer(upload, INBOX))
@@ -86,7 +86,7 @@ def test_rename_stays_inside(upload: UploadService) -> None:
 
 
 def admitted(upload: UploadService, method: str, path: str, who: dict[str, str]) -> str:
-    """The admission of a small body."""
+    """Return the admission of a small body."""
     step = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "5"}
     reply = upload.request(method, path, b"", {**FORM, **who} if method == "POST" else who, step)
     assert reply.status_code == 204
@@ -96,7 +96,7 @@ def admitted(upload: UploadService, method: str, path: str, who: dict[str, str])
 def received(
     upload: UploadService, method: str, path: str, admission: str, body: bytes
 ) -> TestResponse:
-    """The body of an admitted request, spooled."""
+    """Return the response to the spooled body of an admitted request."""
     spooled = upload.settings.spool_folder / "1"
     spooled.write_bytes(body)
     environ = {"SPOOL_FILE": str(spooled), "ADMISSION": admission}
@@ -108,7 +108,7 @@ def received(
 def test_grants_that_change_while_the_body_comes(
     upload: UploadService, method: str, *, listed: bool
 ) -> None:
-    """A body is stored by what its sender reaches when it is there, also by who had no list."""
+    """A body is judged by its sender's reach at its end, with or without a grants claim."""
     path = "/v1/files/default/in/a.txt" if method == "PUT" else "/v1/files/default"
     body = b"hello" if method == "PUT" else form_body([("a.txt", b"hello")], {"prefix": "in"})
     who = bearer(upload, INBOX) if listed else bearer(upload, grants=None)
@@ -125,13 +125,13 @@ def test_grants_that_change_while_the_body_comes(
 
 
 def ticket(upload: UploadService, *granted: str, **rules: object) -> str:
-    """A ticket whose maker has these grants."""
+    """Return a ticket whose maker has these grants."""
     named = {"bucket": "default", **rules}
     return token(upload, *granted, scopes="files:write", ticket=named)
 
 
 def test_a_ticket_is_within_its_makers_grants(upload: UploadService) -> None:
-    """What a ticket names is taken where its maker reaches it, whichever of both is narrower."""
+    """A ticket stores what both its rules and its maker's grants allow."""
     wide = ticket(upload, "write:default/in/x/", prefix="in/")
     for path in (f"/u/{wide}/x/a", f"/u/{wide}/a"):
         reply = upload.request("PUT", path, b"x", {"Authorization": ""})
@@ -147,7 +147,7 @@ def test_a_ticket_is_within_its_makers_grants(upload: UploadService) -> None:
 
 
 def test_a_ticket_for_what_its_maker_does_not_reach(upload: UploadService) -> None:
-    """Such a ticket brings nothing, is refused before the body, and does not tell its rules."""
+    """A ticket outside its maker's grants is refused before the body, and shows no document."""
     for rules in ({"key": "out/a"}, {"prefix": "out/"}):
         who = {"Authorization": f"Bearer {ticket(upload, INBOX, **rules)}"}
         assert refused(upload.put("out/a", b"x", who)) == OUTSIDE
@@ -160,7 +160,7 @@ def test_a_ticket_for_what_its_maker_does_not_reach(upload: UploadService) -> No
 
 
 def test_slices_outside(upload: UploadService) -> None:
-    """Each slice is judged by the key of its file, and the last one by what is reached then."""
+    """Each slice is judged by its file's key, with the reach of that moment."""
     outside = Sliced(upload, headers=bearer(upload, INBOX))
     assert refused(outside.send(0)) == OUTSIDE
     assert list(upload.settings.resumable_folder.iterdir()) == []
@@ -175,7 +175,7 @@ def test_slices_outside(upload: UploadService) -> None:
 
 
 def test_a_repeated_request(upload: UploadService) -> None:
-    """A request that was done is not told again where its file's key is out of reach by now."""
+    """A repeated request is not replayed if its file's key is out of reach now."""
     upload.put("in/a.txt", b"there")
     body, once = form_body([("a.txt", b"x")], {"prefix": "in"}), {"Idempotency-Key": "once"}
     wide = {**bearer(upload, INBOX), **once}
@@ -186,7 +186,7 @@ def test_a_repeated_request(upload: UploadService) -> None:
 
 
 def test_a_slice_that_comes_again(upload: UploadService) -> None:
-    """A file that slices became is not told where its key is out of reach by now."""
+    """A repeated slice of a finished file is not replayed if the file's key is out of reach now."""
     upload.put("in/photo.bin", b"there")
     sliced = Sliced(upload, headers=bearer(upload, INBOX), fields={"prefix": "in"})
     assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"
