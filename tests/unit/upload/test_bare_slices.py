@@ -1,4 +1,4 @@
-"""Uploaders that send slices without a form, and say so in the address: no slice is a file."""
+"""Tests that a slice which is sent without a form never becomes a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BARE = {
     "dropzone": {"dzuuid": "x", "dzchunkindex": "0", "dztotalchunkcount": "2"},
     "own": {"chunk_index": "0", "total_chunks": "2"},
 }
-#: Which of them ask before they send, and what they ask with a file of one slice.
+#: The uploaders that ask before they send, with their question for a file of one slice.
 TESTERS = {
     "Resumable.js": {"resumableChunkNumber": "1", "resumableTotalChunks": "1"},
     "flow.js": {"flowChunkNumber": "1", "flowTotalChunks": "1"},
@@ -31,7 +31,7 @@ TESTERS = {
 @pytest.mark.parametrize("uploader", BARE)
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_put(upload: UploadService, uploader: str, *, spooled: bool) -> None:
-    """`PUT` of a slice is refused before its body, and names the uploader and tus."""
+    """A `PUT` of a slice is refused before its body, with the address of tus."""
     reply = upload.put(f"film.bin?{urlencode(BARE[uploader])}", b"slice", spooled=spooled)
     assert refused(reply) == (415, "slices-not-joined")
     assert document(reply)["tus"] == "/v1/uploads"
@@ -40,7 +40,7 @@ def test_a_put(upload: UploadService, uploader: str, *, spooled: bool) -> None:
 
 @pytest.mark.parametrize("place", [{"key": "in/film.bin"}, {"prefix": "in/"}])
 def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
-    """By ticket no slice becomes a file, either."""
+    """A `PUT` of a slice with a ticket is refused, too."""
     ticket = {"bucket": "default", **place}
     token = upload.issuer.token(tid="demo", scope="files:write", ticket=ticket)
     name = "" if "key" in place else "/film.bin"
@@ -62,7 +62,7 @@ def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
 )
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_whole_put(upload: UploadService, query: str, *, spooled: bool) -> None:
-    """A file that its uploader did not cut is stored, and so is one with a query of its own."""
+    """A file that its uploader did not cut is stored, and so is one with an unrelated query."""
     reply = upload.put(f"film.bin?{query}", b"the whole", spooled=spooled)
     assert reply.status_code == 201, reply.text
     assert upload.content("film.bin") == b"the whole"
@@ -74,9 +74,9 @@ def test_a_whole_put(upload: UploadService, query: str, *, spooled: bool) -> Non
 def test_the_question_before(
     upload: UploadService, uploader: str, method: str, *, there: bool
 ) -> None:
-    """Who asks whether a slice is there hears that it is not, also where there is such a file.
+    """An uploader that asks for a slice gets 204, even if a file with that key exists.
 
-    200 would mean that it is, and 404 is an error to flow.js: both keep it from being sent.
+    With 200 it would skip the slice, and flow.js treats 404 as an error.
     """
     if there:
         upload.put("film.bin", b"another film")
@@ -88,7 +88,7 @@ def test_the_question_before(
 
 
 def test_the_question_of_strangers(upload: UploadService) -> None:
-    """The answer is for those who may read, as of any download."""
+    """The question for a slice needs a token, as a download does."""
     query = urlencode(BARE["flow.js"])
     path = f"/v1/files/default/film.bin?{query}"
     reply = upload.request("GET", path, headers={"Authorization": ""})
@@ -96,7 +96,7 @@ def test_the_question_of_strangers(upload: UploadService) -> None:
 
 
 def test_a_download_with_a_query(upload: UploadService) -> None:
-    """A query of another kind does not keep a file from being read."""
+    """A file can be read with a query that does not describe a slice."""
     upload.put("film.bin", b"film")
     for query in ("download=a.bin", "chunkNumber=1", "totalChunks=2", "name=flowChunkNumber"):
         assert upload.request("GET", f"/v1/files/default/film.bin?{query}").status_code == 200

@@ -1,4 +1,4 @@
-"""A form with files and fields: all of it is stored, or nothing."""
+"""Tests of forms with files and fields, which are stored completely or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nothing_is_left(upload: UploadService) -> bool:
 
 
 def test_many_files(upload: UploadService) -> None:
-    """Small, empty and large files in one form come back each with its own bytes and digest."""
+    """Small, empty and large files of one form are each stored with their bytes and digest."""
     files = {
         "empty.bin": b"",
         "small.bin": b"\r\n--not-the-boundary\r\n",
@@ -47,7 +47,7 @@ def test_many_files(upload: UploadService) -> None:
 
 
 def test_prefix_before_or_after(upload: UploadService) -> None:
-    """A prefix counts for all files, ends with one slash, and must be a possible one."""
+    """A prefix applies to all files, ends with one slash, and must be valid."""
     assert keys(upload.post_form(form_body([("a", b"1")], {"prefix": "x/y"}))) == ["x/y/a"]
     assert keys(upload.post_form(form_body([("b", b"1")], {"prefix": "x/y/"}))) == ["x/y/b"]
     reply = upload.post_form(form_body([("c", b"1")], {"prefix": "../x"}))
@@ -64,7 +64,7 @@ def test_prefix_before_or_after(upload: UploadService) -> None:
     ],
 )
 def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: list[str]) -> None:
-    """Nothing is overwritten unless the form says so."""
+    """A form replaces a file only with `on_conflict=replace`, and else renames its own."""
     upload.post_form(form_body([("a.txt", b"old")]))
     fields = {} if on_conflict is None else {"on_conflict": on_conflict}
     assert keys(upload.post_form(form_body([("a.txt", b"new")], fields))) == expected
@@ -72,7 +72,7 @@ def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: l
 
 
 def test_if_match_replaces(upload: UploadService) -> None:
-    """With If-Match each file of a form replaces the one of its name, and makes no second one."""
+    """With If-Match a form replaces files, and a choice to rename is refused."""
     upload.post_form(form_body([("a.txt", b"old"), ("b.txt", b"old")]))
     body = form_body([("a.txt", b"new"), ("b.txt", b"new")])
     assert keys(upload.post_form(body, {"If-Match": "*"})) == ["a.txt", "b.txt"]
@@ -84,7 +84,7 @@ def test_if_match_replaces(upload: UploadService) -> None:
 
 
 def test_paths_of_a_folder(upload: UploadService) -> None:
-    """Relative paths become keys with `paths=keep` alone, and none of them leads out."""
+    """Relative paths become keys only with `paths=keep`; a path out of the folder is refused."""
     files = [("trip/a", b"1"), ("trip\\b", b"2")]
     assert keys(upload.post_form(form_body(files))) == ["a", "b"]
     kept = upload.post_form(form_body(files, {"paths": "keep", "prefix": "in"}))
@@ -96,7 +96,7 @@ def test_paths_of_a_folder(upload: UploadService) -> None:
 
 
 def test_error_on_conflict(upload: UploadService) -> None:
-    """With `error` one taken key refuses the whole form, and leaves none of its files."""
+    """With `on_conflict=error` one taken key refuses the whole form."""
     upload.post_form(form_body([("a.txt", b"old")]))
     body = form_body([("b.txt", b"new"), ("a.txt", b"new")], {"on_conflict": "error"})
     assert refused(upload.post_form(body)) == (409, "key-taken")
@@ -121,13 +121,13 @@ def test_error_on_conflict(upload: UploadService) -> None:
     ],
 )
 def test_refused_forms(upload: UploadService, body: bytes, expected: tuple[int, str]) -> None:
-    """A form with nothing chosen, a bad name, a bad field or a missing end leaves nothing."""
+    """A form without a file, with a bad name or field, or without its end stores nothing."""
     assert refused(upload.post_form(body)) == expected
     assert nothing_is_left(upload)
 
 
 def test_a_file_too_many(upload: UploadService) -> None:
-    """A form with more files than allowed is refused as a whole."""
+    """A form with too many files is refused as a whole."""
     upload = upload.restarted(max_form_files=2)
     body = form_body([("a", b"1"), ("b", b"2"), ("c", b"3")])
     assert refused(upload.post_form(body)) == (413, "too-large")
@@ -135,7 +135,7 @@ def test_a_file_too_many(upload: UploadService) -> None:
 
 
 def test_a_file_too_large(upload: UploadService) -> None:
-    """Each file is held to the largest size, not the form: one too large refuses all."""
+    """The largest size applies to each file, and one file that is too large refuses the form."""
     upload = upload.restarted(max_file_bytes=100)
     fits = form_body([("a", b"1" * 100), ("b", b"2" * 100)])
     assert keys(upload.post_form(fits)) == ["a", "b"]
@@ -145,7 +145,7 @@ def test_a_file_too_large(upload: UploadService) -> None:
 
 
 def test_digest_of_a_part(upload: UploadService) -> None:
-    """A wrong digest in one part's header refuses the whole form."""
+    """A wrong digest in the header of one part refuses the whole form."""
     part = (
         f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=f; filename=b.txt\r\n"
         f"Content-Digest: sha-256=:{'A' * 43}=:\r\n\r\nhello\r\n"
@@ -165,7 +165,7 @@ def test_digest_of_the_message(upload: UploadService, field: str) -> None:
 
 
 def test_conditions(upload: UploadService) -> None:
-    """A condition is one of each file of the form: where one does not hold, none is stored."""
+    """A precondition applies to each file of a form: if it fails for one, none is stored."""
     upload.put("b.txt", b"there")
     body = form_body([("a.txt", b"1"), ("b.txt", b"2")], {"on_conflict": "replace"})
     for condition in ({"If-None-Match": "*"}, {"If-Match": '"other"'}):
@@ -178,7 +178,7 @@ def test_conditions(upload: UploadService) -> None:
 
 
 def test_idempotency(upload: UploadService) -> None:
-    """The same form again stores nothing more and gets the same answer."""
+    """A repeated form stores nothing more and gets the same response."""
     once = {"Idempotency-Key": "once"}
     body = form_body([("a.txt", b"1"), ("b.txt", b"2")])
     first = upload.post_form(body, once)

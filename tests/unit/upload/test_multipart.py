@@ -1,4 +1,4 @@
-"""multipart/form-data in a spool file: exact bytes, limits, hostile headers."""
+"""Tests of multipart/form-data in a spool file: exact bytes, limits and hostile headers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ B = b"XbX"
 
 @dataclass(frozen=True)
 class Received:
-    """One file as a caller puts it together."""
+    """One file as a caller assembles it."""
 
     begin: PartBegin
     content: bytes
@@ -46,7 +46,7 @@ def scan(
     window_bytes: int = 4096,
     size: int | None = None,
 ) -> Iterator[Event]:
-    """Yield the events of a body, which lies in a temporary file."""
+    """Yield the events of a body that is in a temporary file."""
     with tempfile.TemporaryFile() as file:
         file.write(body)
         file.flush()
@@ -60,7 +60,7 @@ def scan(
 
 
 def received(body: bytes, **options: object) -> list[Received | Field | EmptyFile]:
-    """Return files and fields, having checked what every event says of its place in the body."""
+    """Return files and fields, and check the positions in every event."""
     found: list[Received | Field | EmptyFile] = []
     begin: PartBegin | None = None
     content = bytearray()
@@ -99,14 +99,14 @@ def form(*pieces: bytes, boundary: bytes = B, end: bytes = b"--\r\n") -> bytes:
 
 
 def only_file(body: bytes, **options: object) -> Received:
-    """Return the single file of a body."""
+    """Return the only file of a body."""
     (file,) = received(body, **options)
     assert isinstance(file, Received)
     return file
 
 
 def test_files_and_fields_in_order() -> None:
-    """Files, fields and empty inputs come as they were sent, with their header fields."""
+    """Files, fields and empty inputs have the sent order and their header fields."""
     body = form(
         part('; name="prefix"', b"a/b"),
         part(
@@ -131,7 +131,7 @@ def test_files_and_fields_in_order() -> None:
 
 
 def test_content_without_a_name_is_a_file() -> None:
-    """filename="" with bytes is content that must not be lost: the caller judges the name."""
+    """Content with filename="" is a file, whose name the caller must judge."""
     file = only_file(form(part('; name="f"; filename=""', b"bytes")))
     assert (file.begin.filename, file.content) == ("", b"bytes")
 
@@ -150,7 +150,7 @@ def test_content_without_a_name_is_a_file() -> None:
 def test_any_content_any_window(
     contents: list[bytes], boundary: bytes, window_bytes: int, *, in_c: bool
 ) -> None:
-    """Whatever the content and wherever the window ends, every byte arrives once and exactly."""
+    """Every byte of any content arrives exactly once, wherever the window ends."""
     pieces = [part(f'; name="f{i}"; filename="n{i}"', data) for i, data in enumerate(contents)]
     saved, small = spool_window._MEMMEM, spool_window._SMALL_BYTES
     spool_window._SMALL_BYTES = 0  # type: ignore[misc]
@@ -174,7 +174,7 @@ def test_a_boundary_at_every_offset_of_the_window() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=80)), min_size=1, max_size=5))
 def test_werkzeug_reads_the_same(parts: list[tuple[bool, bytes]]) -> None:
-    """On ordinary bodies Werkzeug's parser finds the same fields and files."""
+    """Werkzeug's parser finds the same fields and files in ordinary bodies."""
     boundary = b"----boundary0123456789"
     body = form(
         *(
@@ -209,26 +209,26 @@ def test_werkzeug_reads_the_same(parts: list[tuple[bool, bytes]]) -> None:
     ],
 )
 def test_shapes_that_are_accepted(body: bytes) -> None:
-    """Preamble, epilogue, padding, folding, unquoted values and a missing last line break."""
+    """A body may have preamble, epilogue, padding, folding, unquoted values, and no last CRLF."""
     file = only_file(body)
     assert (file.begin.name, file.begin.filename, file.content) == ("f", "n", b"x")
 
 
 def test_an_empty_part_may_share_its_line_break() -> None:
-    """The empty line after the headers may be the line break before the boundary."""
+    """In an empty part, the line break after the headers may belong to the boundary."""
     body = b'--XbX\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\n--XbX--\r\n'
     assert only_file(body).content == b""
     assert list(scan(b"--XbX--")) == []
 
 
 def test_a_line_that_begins_with_the_boundary_is_content() -> None:
-    """The boundary followed by other characters does not end a part."""
+    """A boundary that other characters follow does not end a part."""
     content = b"\r\n--XbXtra\r\n--XbX-\r\n--XbX--x\r\n--XbX \rx"
     assert only_file(form(part("; name=f; filename=n", content))).content == content
 
 
 def test_views_die_with_the_next_event() -> None:
-    """A view kept past its event cannot be read: it would show other bytes."""
+    """A view that is kept after the next event raises an error when it is read."""
     events = scan(form(part("; name=f; filename=n", b"x" * 10_000)))
     data = [event for event in events if isinstance(event, PartData)]
     assert len(data) > 1
@@ -238,7 +238,7 @@ def test_views_die_with_the_next_event() -> None:
 
 
 def test_the_position_of_the_file_stays() -> None:
-    """Scanning leaves the descriptor's own offset alone."""
+    """Scanning does not move the descriptor's offset."""
     body = form(part("; name=f; filename=n", b"x"))
     with tempfile.TemporaryFile() as file:
         file.write(body)
@@ -249,7 +249,7 @@ def test_the_position_of_the_file_stays() -> None:
 
 @given(st.binary(max_size=300))
 def test_no_body_raises_anything_else(body: bytes) -> None:
-    """Random bytes between boundaries give events or one of the module's errors."""
+    """Any bytes give events or one of the module's errors."""
     for candidate in (body, form(body), form(b"Content-Disposition: form-data" + body)):
         try:
             list(scan(candidate, window_bytes=64))
@@ -258,7 +258,7 @@ def test_no_body_raises_anything_else(body: bytes) -> None:
 
 
 def test_no_error_shows_a_path() -> None:
-    """Row 28: messages say what to do and hold no path of the server."""
+    """Row 28: messages contain no path of the server."""
     causes: list[Callable[[], object]] = [
         lambda: list(scan(b"")),
         lambda: list(scan(form(b"x"))),

@@ -1,4 +1,4 @@
-"""Limits, truncation and cost of multipart bodies (security.md rows 16 and 17)."""
+"""Tests of limits, truncation and cost of multipart bodies (security.md rows 16 and 17)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_LIMITS = Limits()
 def scan(
     body: bytes, *, limits: Limits = NO_LIMITS, window_bytes: int = 4096, size: int | None = None
 ) -> Iterator[Event]:
-    """Yield the events of a body with the boundary "XbX", which lies in a temporary file."""
+    """Yield the events of a body with the boundary "XbX" that is in a temporary file."""
     with tempfile.TemporaryFile() as file:
         file.write(body)
         file.flush()
@@ -53,7 +53,7 @@ WHOLE = form(part('; name="f"; filename="n"', b"x" * 30), part('; name="g"', b"y
 
 @pytest.mark.parametrize("window_bytes", [16, 4096])
 def test_every_cut_is_noticed(window_bytes: int) -> None:
-    """A body cut anywhere raises TruncatedBody, never less and never nothing."""
+    """A body that is cut anywhere raises TruncatedBody."""
     unnoticed = []
     for length in range(len(WHOLE)):
         with contextlib.suppress(TruncatedBody):
@@ -62,14 +62,14 @@ def test_every_cut_is_noticed(window_bytes: int) -> None:
 
 
 def test_a_file_shorter_than_announced_is_noticed() -> None:
-    """When the spool file holds fewer bytes than its size says, TruncatedBody is raised."""
+    """A spool file with fewer bytes than announced raises TruncatedBody."""
     body = form(part("; name=f; filename=n", b"x" * 100))
     with pytest.raises(TruncatedBody):
         list(scan(body[:-20], size=len(body)))
 
 
 def test_limits_on_parts_and_files() -> None:
-    """Row 16: one part or file more than allowed raises, with the limit; as many pass."""
+    """Row 16: one part or file too many raises an error with the limit; the limit itself passes."""
     files = form(*[part("; name=f; filename=n", b"x")] * 3)
     assert len(list(scan(files, limits=Limits(max_parts=3, max_files=3)))) == 9
     with pytest.raises(TooManyParts, match="2 parts") as parts_caught:
@@ -82,7 +82,7 @@ def test_limits_on_parts_and_files() -> None:
 
 
 def test_limits_on_fields() -> None:
-    """The plain fields are counted together, names included, before they are kept."""
+    """Plain fields are counted together, names included, before they are stored in memory."""
     body = form(part("; name=ab", b"c" * 6), part("; name=de", b"f" * 6))
     assert len(list(scan(body, limits=Limits(max_field_bytes=16)))) == 2
     with pytest.raises(FieldTooLarge, match="15 bytes") as caught:
@@ -93,13 +93,13 @@ def test_limits_on_fields() -> None:
 
 
 def test_a_file_is_not_counted_as_a_field() -> None:
-    """Only plain fields are limited by max_field_bytes."""
+    """The limit max_field_bytes does not apply to files."""
     body = form(part("; name=f; filename=n", b"x" * 1000))
     assert list(scan(body, limits=Limits(max_field_bytes=1)))[-1:] == [PartEnd(61, 1000)]
 
 
 class CountedReads:
-    """Counts how many bytes are read and how often the delimiter is searched."""
+    """A counter of the bytes that are read and of the searches for the delimiter."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bytes = 0
@@ -129,7 +129,7 @@ class CountedReads:
 def test_ten_megabytes_of_almost_boundaries_are_read_once(
     pattern: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row 17: 10 MB of line breaks or prefixes cost one pass: bytes read and searches are few."""
+    """Row 17: 10 MB of line breaks or prefixes cost one pass, with few reads and searches."""
     content = pattern * (10_000_000 // len(pattern))
     body = form(part("; name=f; filename=n", content))
     counted = CountedReads(monkeypatch)
@@ -141,7 +141,7 @@ def test_ten_megabytes_of_almost_boundaries_are_read_once(
 
 
 def test_a_thousand_small_parts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The window is not read again for every part."""
+    """The window is not read again for each part."""
     body = form(*[part("; name=f; filename=n", b"x" * 100)] * 1000)
     counted = CountedReads(monkeypatch)
     assert len(list(scan(body, window_bytes=1 << 20))) == 3000
@@ -149,7 +149,7 @@ def test_a_thousand_small_parts_are_read_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_flood_of_lookalikes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A boundary that its own content repeats a million times stops after a bounded effort."""
+    """A body that repeats its boundary a million times is refused after bounded work."""
     body = form(part("; name=f; filename=n", b"\r\n--XbXy" * 1_000_000))
     counted = CountedReads(monkeypatch)
     with pytest.raises(MalformedMultipart, match="choose another"):
@@ -158,7 +158,7 @@ def test_a_flood_of_lookalikes_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_headers_are_limited_in_bytes() -> None:
-    """Header lines of more than 16 KiB raise before they are parsed."""
+    """Header lines of more than 16 KiB raise an error before they are parsed."""
     head = b"Content-Disposition: form-data; name=f\r\nX: "
     fits = head + b"y" * (16 * 1024 - len(head))
     assert len(list(scan(form(fits + b"\r\n\r\n")))) == 1

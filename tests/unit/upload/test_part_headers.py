@@ -1,4 +1,4 @@
-"""The headers of parts and the Content-Type, as real and hostile clients write them."""
+"""Tests of the headers of parts and of Content-Type, from real and hostile clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def headers(disposition: str | bytes, *more: bytes) -> bytes:
 
 
 def test_all_fields_are_read() -> None:
-    """Names of fields are read in any case, values without the white space around them."""
+    """Names of header fields are read in any case, and values without surrounding white space."""
     block = headers(
         "; name=f; filename=n", b"content-TYPE:\timage/png \t", b"Content-Digest: sha-256=:AA==:"
     )
@@ -29,14 +29,14 @@ def test_all_fields_are_read() -> None:
 
 
 def test_a_plain_field_has_no_file_name() -> None:
-    """A missing file name is None and an empty one is empty: the two differ."""
+    """A missing file name gives None, and an empty file name gives an empty text."""
     assert parse(headers("; name=f"), 32).filename is None
     assert parse(headers('; name=f; filename=""'), 32).filename == ""
 
 
 @given(st.binary(max_size=120), st.binary(max_size=60))
 def test_any_header_is_read_or_refused(disposition: bytes, line: bytes) -> None:
-    """No bytes raise anything but MalformedMultipart."""
+    """Any bytes are parsed or raise MalformedMultipart."""
     for block in (line, headers(disposition), headers(b"; name=" + disposition, line)):
         try:
             parse(block, 32)
@@ -46,7 +46,7 @@ def test_any_header_is_read_or_refused(disposition: bytes, line: bytes) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters='"\\\r\n%', min_codepoint=32)))
 def test_browser_names_round_trip(name: str) -> None:
-    """A name encoded as browsers do is read back exactly, quotes and line breaks included."""
+    """A name that is encoded as by a browser is decoded exactly, quotes and CRLF included."""
     if "\x7f" in name:
         return
     hard = f'{name}"\r\n'
@@ -73,7 +73,7 @@ def test_browser_names_round_trip(name: str) -> None:
     ],
 )
 def test_file_names(disposition: str, filename: str) -> None:
-    """Names are read as browsers, curl and old Internet Explorer write them."""
+    """File names are read as browsers, curl and old Internet Explorer write them."""
     block = f"Content-Disposition: form-data{disposition}".encode()
     assert parse(block, 32).filename == filename
 
@@ -106,7 +106,7 @@ def test_file_names(disposition: str, filename: str) -> None:
     ],
 )
 def test_malformed_parts_are_refused(block: bytes) -> None:
-    """Headers that are missing, doubled, too many, too long or not UTF-8 raise."""
+    """Missing, doubled, too many, too long and non-UTF-8 headers raise MalformedMultipart."""
     with pytest.raises(MalformedMultipart):
         parse(block, 32)
 
@@ -122,7 +122,7 @@ def test_malformed_parts_are_refused(block: bytes) -> None:
     ],
 )
 def test_boundaries(content_type: str, boundary: bytes) -> None:
-    """Quoted or not, a boundary of RFC 2046 is read."""
+    """A boundary of RFC 2046 is read, quoted or not."""
     assert boundary_of(content_type) == boundary
 
 
@@ -147,6 +147,6 @@ def test_boundaries(content_type: str, boundary: bytes) -> None:
     ],
 )
 def test_bad_boundaries_are_refused(content_type: str) -> None:
-    """Another type, no boundary, two, or one that is too long or has odd characters raises."""
+    """A wrong type, and a missing, doubled, long or invalid boundary raise MalformedMultipart."""
     with pytest.raises(MalformedMultipart):
         boundary_of(content_type)

@@ -1,4 +1,4 @@
-"""Where a form may send its browser."""
+"""Tests of the addresses to which a form may redirect its browser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORIGINS = ("https://shop.example", "http://localhost:3000")
     ],
 )
 def test_allowed(target: str) -> None:
-    """A listed address, what is below a listed folder, and every page of a listed origin."""
+    """A listed address, one below a listed folder, and any page of a listed origin are allowed."""
     assert check(target, TICKET, ORIGINS) == target
 
 
@@ -70,13 +70,13 @@ def test_allowed(target: str) -> None:
     ],
 )
 def test_refused(target: str) -> None:
-    """Everything else, look-alikes and tricks of spelling included."""
+    """Any other address is refused, similar ones and unusual spellings included."""
     with pytest.raises(BadRedirect):
         check(target, TICKET, ORIGINS)
 
 
 def test_nothing_is_allowed_by_default() -> None:
-    """Without a ticket and without origins there is nowhere to go."""
+    """Without a ticket and without origins no address is allowed."""
     with pytest.raises(BadRedirect):
         check("https://app.example/done", None, ())
     with pytest.raises(BadRedirect):
@@ -84,7 +84,7 @@ def test_nothing_is_allowed_by_default() -> None:
 
 
 def test_an_odd_list() -> None:
-    """What stands in a list and is no address allows nothing, not even itself."""
+    """An invalid entry in a list allows nothing, not even itself."""
     for entry in ("/", "", "javascript:alert(1)", "https:///", "https://app.example/folder/../"):
         ticket = Ticket(bucket="photos", prefix="", redirect=(entry,))
         with pytest.raises(BadRedirect):
@@ -101,7 +101,7 @@ def test_an_odd_list() -> None:
     ).map("".join)
 )
 def test_what_is_allowed_goes_to_a_listed_host(target: str) -> None:
-    """Whatever is allowed leads to a host that was listed, as a URL parser sees it."""
+    """An allowed address leads to a listed host, as a URL parser reads it."""
     try:
         check(target, TICKET, ORIGINS)
     except BadRedirect:
@@ -113,7 +113,7 @@ def test_what_is_allowed_goes_to_a_listed_host(target: str) -> None:
 
 
 def test_a_site_is_its_root() -> None:
-    """The root allows the whole site, also where an address leaves its slash or port out."""
+    """The root allows the whole site, also if the address has no slash or the default port."""
     ticket = Ticket(bucket="photos", key="a", redirect=("http://app.example/",))
     for target in ("http://app.example", "http://app.example:80/a", "http://app.example/a"):
         assert check(target, ticket, ()) == target
@@ -121,7 +121,7 @@ def test_a_site_is_its_root() -> None:
 
 
 def test_the_longest_address() -> None:
-    """An address has 2048 characters at most."""
+    """An address has at most 2048 characters."""
     longest = "https://app.example/folder/".ljust(2048, "x")
     assert check(longest, TICKET, ()) == longest
     with pytest.raises(BadRedirect):
@@ -142,5 +142,5 @@ def test_the_longest_address() -> None:
     ],
 )
 def test_the_page_of_a_ticket(ticket: Ticket | None, page: str | None) -> None:
-    """A form without a wish of its own leads to the first address of its ticket, if it is one."""
+    """The page of a ticket is its first address, if that one is valid."""
     assert page_of(ticket) == page

@@ -1,4 +1,4 @@
-"""Names of files and fields as senders encode them into the header of a part."""
+"""Tests of the names of files and fields as senders encode them in a part's header."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
 def filename(value: str) -> str | None:
-    """The file name in a part whose `filename` is this quoted value."""
+    """Return the file name of a part whose `filename` is this quoted value."""
     block = f'Content-Disposition: form-data; name="f"; filename="{value}"'.encode()
     return part_headers.parse(block, 8).filename
 
@@ -30,7 +30,7 @@ def filename(value: str) -> str | None:
         ("=?utf-8?q?a_b=5Fc.txt?=", "a b_c.txt"),
         ("=?UTF-8?B?5aCx5ZGKLnR4dA==?=", "報告.txt"),
         ("=?UTF-8?B?5aCx5ZGKLnR4dA?=", "報告.txt"),
-        # Its base64 has slashes, which are not those of a path.
+        # The base64 text contains slashes, which are not separators of a path.
         ("=?utf-8?B?w7/Dv8O/Pz8/LmpwZw==?=", "ÿÿÿ???.jpg"),
         ("=?utf-8*de?Q?=C3=BC.txt?=", "ü.txt"),
         ("=?ISO-8859-1?Q?caf=E9.txt?=", "café.txt"),
@@ -40,7 +40,7 @@ def filename(value: str) -> str | None:
         ("=?shift_jis?B?k/qWey50eHQ=?=", "日本.txt"),
         ("=?ISO-2022-JP?B?GyRCRnxLXBsoQi50eHQ=?=", "日本.txt"),
         ("=?euc-kr?B?x9GxuS50eHQ=?=", "한국.txt"),
-        # Blanks between two words only part them, and one may end within a character.
+        # Spaces between two words are dropped, and a character may be split between words.
         ("=?UTF-8?Q?=E5=A0=B1=E5=91?= =?UTF-8?Q?=8A.txt?=", "報告.txt"),
         ("=?UTF-8?B?5aCx5Q==?= \t=?utf-8?B?kYo=?=", "報告"),
         ("=?UTF-8?Q?=C3=A9?= =?KOI8-R?Q?=F0?=", "éП"),
@@ -48,7 +48,7 @@ def filename(value: str) -> str | None:
     ],
 )
 def test_encoded_words(sent: str, meant: str) -> None:
-    """A name that is encoded words of RFC 2047 as a whole is decoded, before anything is cut."""
+    """A name that consists of encoded words (RFC 2047) is decoded before any path is cut off."""
     assert filename(sent) == meant
 
 
@@ -66,7 +66,7 @@ def test_encoded_words(sent: str, meant: str) -> None:
     ],
 )
 def test_what_is_no_encoded_word_stays(name: str) -> None:
-    """A name with other text, or of another shape, is as it is."""
+    """A name with other text, or of another form, is not decoded."""
     assert sent_names.read(name) == name
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_encoded_word_stays(name: str) -> None:
     ],
 )
 def test_what_cannot_be_decoded_is_refused(name: str, fault: str) -> None:
-    """Encoded words that nobody can read are no name: their base64 would be cut at its slashes."""
+    """An undecodable encoded word is refused, because its base64 would be cut at a slash."""
     for parameter, before in (("name", 'filename="g"'), ("filename", 'name="f"')):
         block = f'Content-Disposition: form-data; {before}; {parameter}="{name}"'
         with pytest.raises(part_headers.MalformedMultipart) as caught:
@@ -105,7 +105,7 @@ def test_what_cannot_be_decoded_is_refused(name: str, fault: str) -> None:
         )
 
 
-# Charsets by the names that senders give them, each with a name in what it is read as.
+# Charsets by the names that senders use, each with a name and the codec that reads it.
 CHARSETS = [
     *((label, "utf-8", "日本 ü") for label in ("utf-8", "utf8", "unicode-1-1-utf-8")),
     *((label, "gb18030", "朱镕基 €") for label in ("gb2312", "gbk", "x-gbk", "cp936", "gb18030")),
@@ -133,7 +133,7 @@ CHARSETS = [
 
 @pytest.mark.parametrize(("label", "codec", "name"), CHARSETS)
 def test_charsets(label: str, codec: str, name: str) -> None:
-    """A charset has the names that senders give it, and is read as browsers read it."""
+    """A charset is recognized by each of its usual names, and decoded as browsers decode it."""
     encoded = base64.b64encode(name.encode(codec)).decode()
     for spelling in (label, label.upper()):
         assert sent_names.read(f"=?{spelling}?B?{encoded}?=") == name
@@ -141,7 +141,7 @@ def test_charsets(label: str, codec: str, name: str) -> None:
 
 @given(NAMES.filter(bool), st.integers(1, 9))
 def test_encoded_words_round_trip(name: str, size: int) -> None:
-    """Whatever a name holds, its encoded words give it back, however they are cut."""
+    """Encoded words decode to the original name, wherever they are split."""
     raw = name.encode()
     chunks = [raw[start : start + size] for start in range(0, len(raw), size)]
     in_base64 = " ".join(f"=?utf-8?B?{base64.b64encode(chunk).decode()}?=" for chunk in chunks)
@@ -154,7 +154,7 @@ def test_encoded_words_round_trip(name: str, size: int) -> None:
 
 @given(st.text('=?_BbQq/+ =0Aaé"%utf-8.', max_size=40))
 def test_any_name_is_read(name: str) -> None:
-    """A name is read or told to be undecodable; without a sign of an encoding it is unchanged."""
+    """Any name is decoded or refused, and a name without a sign of an encoding is unchanged."""
     try:
         found = sent_names.read(name)
     except sent_names.UndecodableName:
@@ -166,7 +166,7 @@ def test_any_name_is_read(name: str) -> None:
 
 
 def test_many_words() -> None:
-    """A header full of words is read; one full of what only begins as one is as it is."""
+    """A header full of encoded words is decoded, and one full of similar texts is unchanged."""
     many = " ".join(["=?utf-8?Q?a?="] * 1000)
     assert sent_names.read(many) == "a" * 1000
     for hostile in ("=?" * 8000, "=?utf-8?B?" + "A" * 16000, "=?utf-8?Q?" + "=A" * 8000):
@@ -174,7 +174,7 @@ def test_many_words() -> None:
 
 
 async def written(form: aiohttp.FormData) -> tuple[bytes, bytes]:
-    """A form as aiohttp writes it: its boundary, and the header lines of its first part."""
+    """Return a form as aiohttp writes it: the boundary, and its first part's header lines."""
     payload = form()
     body = await payload.as_bytes()
     boundary = body.partition(b"\r\n")[0].removeprefix(b"--")
@@ -187,7 +187,7 @@ async def written(form: aiohttp.FormData) -> tuple[bytes, bytes]:
     "name", ["my file.txt", "100%20.txt", "日本.txt", 'a"b\\c.txt', "a%22b", "a+b&c=d;e", "~plain"]
 )
 def test_aiohttp(name: str, field: str, *, quote_fields: bool) -> None:
-    """aiohttp's names come out as they were given to it, whatever it does to them."""
+    """A name that was given to aiohttp is read back, whatever aiohttp does to it."""
     form = aiohttp.FormData(quote_fields=quote_fields)
     form.add_field(field, io.BytesIO(b"x"), filename=name)
     boundary, block = asyncio.run(written(form))
@@ -197,7 +197,7 @@ def test_aiohttp(name: str, field: str, *, quote_fields: bool) -> None:
 
 
 def test_percents_of_others_stay() -> None:
-    """A browser, requests or Dart, whose "100%20.txt" is the name, is not taken for aiohttp."""
+    """The name "100%20.txt" from a browser, requests or Dart is not decoded as aiohttp's."""
     disposition = b'Content-Disposition: form-data; name="f"; filename="100%20.txt"'
     kind, hexadecimal = b"Content-Type: text/plain", b"0123456789abcdef" * 2
     for block, boundary in (
@@ -211,12 +211,12 @@ def test_percents_of_others_stay() -> None:
 
 @pytest.mark.parametrize("name", ["a b%20", "%2", "%ff", "%zz", "é%20", "a%2fb"])
 def test_what_aiohttp_does_not_write_stays(name: str) -> None:
-    """Text that aiohttp would have encoded otherwise is not decoded."""
+    """Text that aiohttp would have encoded in another way is not decoded."""
     assert sent_names.read(name, percent_encoded=True) == name
 
 
 def test_net_sends_both() -> None:
-    """.NET writes the name twice, and the extended form is the one without loss."""
+    """.NET sends the name in two forms, and the extended form, which loses nothing, is used."""
     block = (
         b'Content-Type: text/plain\r\nContent-Disposition: form-data; name="=?utf-8?B?w6k=?="; '
         b"filename=\"=?utf-8?B?5pel5pysLnR4dA==?=\"; filename*=utf-8''%E6%97%A5%E6%9C%AC.txt"
@@ -226,6 +226,6 @@ def test_net_sends_both() -> None:
 
 
 def test_quoted_printable_of_python() -> None:
-    """What Python's own encoder writes is read."""
+    """Encoded words of Python's own encoder are decoded."""
     encoded = quopri.encodestring("日本 a_b.txt".encode(), quotetabs=True, header=True).decode()
     assert sent_names.read(f"=?utf-8?q?{encoded}?=") == "日本 a_b.txt"

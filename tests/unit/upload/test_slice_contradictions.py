@@ -1,4 +1,4 @@
-"""Forms that say of their slice one thing and another: none of them stores a part as a file."""
+"""Tests of forms whose fields about a slice contradict each other: no slice becomes a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def around(
     after: Mapping[str, str],
     query: Mapping[str, str] | str = "",
 ) -> TestResponse:
-    """The answer to a form with fields before its file and behind it."""
+    """Return the response to a form with fields before and after its file."""
     file = form_body([("photo.bin", b"a slice")], before)
     body = file[: file.rindex(b"\r\n--") + 2] + form_body([], after)
     sent = query if isinstance(query, str) else urlencode(query)
@@ -29,7 +29,7 @@ def around(
 
 
 def assert_nothing(upload: UploadService) -> None:
-    """No file, no blob, no slice."""
+    """Check that there is no file, no blob and no slice."""
     assert live(upload) == {}
     assert in_folder(upload) == []
     assert_sound(upload)
@@ -49,7 +49,7 @@ def assert_nothing(upload: UploadService) -> None:
 def test_before_and_behind(
     upload: UploadService, before: dict[str, str], after: dict[str, str]
 ) -> None:
-    """A field that says something else behind the file than before it is a conflict."""
+    """A field after the file that differs from the same field before it is a conflict."""
     assert refused(around(upload, before, after)) == (409, "inconsistent-slice")
     assert_nothing(upload)
 
@@ -66,32 +66,32 @@ def test_before_and_behind(
 def test_query_and_fields(
     upload: UploadService, query: dict[str, str] | str, fields: dict[str, str]
 ) -> None:
-    """A query that says something else than the fields, or than itself, is a conflict."""
+    """A query that differs from the fields, or contradicts itself, is a conflict."""
     assert refused(around(upload, fields, {}, query)) == (409, "inconsistent-slice")
     assert_nothing(upload)
 
 
 def test_words_that_mean_a_slice_before(upload: UploadService) -> None:
-    """Ordinary words that say a slice before the file count, whatever is said behind it."""
+    """Ordinary field names that describe a slice before the file count, whatever follows it."""
     before = {"name": "photo.bin", "chunk": "0", "chunks": "2"}
     assert refused(around(upload, before, {"chunks": "1"})) == (415, "slices-not-joined")
     assert_nothing(upload)
 
 
 def test_words_that_mean_none(upload: UploadService) -> None:
-    """Ordinary words that come with each file, and differ, are no slices."""
+    """Ordinary field names that come with every file, with different values, describe no slice."""
     reply = around(upload, {"metadata": '{"title": "a"}'}, {"metadata": '{"title": "b"}'})
     assert file_of(reply)["filename"] == "photo.bin"
 
 
 def test_said_twice_alike(upload: UploadService) -> None:
-    """Fields that stand in the address, before the file and behind it contradict nothing."""
+    """Equal fields in the address, before the file and after it are no contradiction."""
     whole = Sliced(upload, content=b"a slice").said(0)
     assert file_of(around(upload, whole, whole, whole))["size"] == 7
 
 
 def test_two_files_one_by_itself(upload: UploadService) -> None:
-    """Two files of which the first went elsewhere, as a slice, are not stored as one."""
+    """A form whose first file is a slice and whose second file is not stores neither."""
     form = form_body([("a.bin", b"first")], {INDEX: "0", COUNT: "9"})
     second = form_body([("b.bin", b"second")], {COUNT: "1"})
     reply = upload.post_form(form[: form.rindex(b"\r\n--") + 2] + second)

@@ -1,4 +1,4 @@
-"""The fields by which uploaders say that a form holds a slice: which mean one, and which do not."""
+"""Tests of the fields by which uploaders describe a slice in a form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DROPZONE = {
     "dztotalchunkcount": "3",
     "dzchunkbyteoffset": "10",
 }
-#: What each uploader sends with the second slice of three, of ten bytes each but the last one.
+#: What each uploader sends with the second of three slices, of which two have ten bytes.
 OTHERS = {
     "Plupload": {"name": "a.bin", "chunk": "1", "chunks": "3"},
     "Plupload by offset": {"name": "a.bin", "offset": "10", "total": "25"},
@@ -98,7 +98,7 @@ OTHERS = {
     "own, index alone": {"chunkIndex": "1", "last": "false"},
     "own, count alone": {"totalChunks": "3"},
 }
-#: What an uploader sends that may cut files, and leaves this one whole; and what others mean.
+#: What uploaders send with a file that they did not cut, and fields with other meanings.
 WHOLE: dict[str, dict[str, str]] = {
     "dropzone with forceChunking": {
         **DROPZONE,
@@ -128,14 +128,14 @@ WHOLE: dict[str, dict[str, str]] = {
 
 
 def refusal(said: dict[str, str], size: int = 10) -> ProblemError:
-    """The problem of a form with these fields and one file of `size` bytes."""
+    """Return the problem of a form with these fields and one file of `size` bytes."""
     with pytest.raises(ProblemError) as caught:
         fields.read(said, size)
     return caught.value
 
 
 def test_dropzone() -> None:
-    """dropzone's fields say which slice it is, where it lies, and how long the whole file is."""
+    """dropzone's fields give the slice's index and offset, and the length of the whole file."""
     assert fields.announces_slice(DROPZONE)
     found = fields.read(DROPZONE, 10)
     assert found == Slice(uuid=DROPZONE["dzuuid"], index=1, count=3, slice_bytes=10, length=25)
@@ -143,7 +143,7 @@ def test_dropzone() -> None:
 
 
 def test_the_last_slice() -> None:
-    """The last slice has what is left."""
+    """The last slice has the remaining bytes."""
     last = {**DROPZONE, "dzchunkindex": "2", "dzchunkbyteoffset": "20"}
     found = fields.read(last, 5)
     assert found is not None
@@ -153,7 +153,7 @@ def test_the_last_slice() -> None:
 
 @pytest.mark.parametrize("name", DROPZONE)
 def test_a_field_of_dropzone_is_missing(name: str) -> None:
-    """dropzone's fields without one of them are no file and no slice, and the refusal names it."""
+    """dropzone's fields without one of them are refused, and the refusal names it."""
     said = {other: value for other, value in DROPZONE.items() if other != name}
     error = refusal(said)
     assert error.problem.slug == "slices-not-joined"
@@ -183,13 +183,13 @@ def test_a_field_of_dropzone_is_missing(name: str) -> None:
     ],
 )
 def test_fields_that_contradict_each_other(changed: dict[str, str]) -> None:
-    """A number that does not fit the others is a conflict, never a file."""
+    """A number that contradicts the others is a conflict."""
     assert refusal({**DROPZONE, **changed}).problem.slug == "inconsistent-slice"
 
 
 @pytest.mark.parametrize("size", [0, 9, 11])
 def test_bytes_that_are_not_what_the_fields_say(size: int) -> None:
-    """A slice of another size than its fields say is a conflict that names both."""
+    """A slice of another size than in its fields is a conflict, with both sizes."""
     error = refusal(DROPZONE, size)
     assert error.problem.slug == "inconsistent-slice"
     assert error.members == {"expected_bytes": 10, "received_bytes": size}
@@ -208,14 +208,14 @@ def test_other_uploaders(uploader: str) -> None:
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_whole_files(case: str) -> None:
-    """A form whose uploader left the file whole, or that means something else, is ordinary."""
+    """Fields of an uncut file, or with another meaning, describe no slice."""
     assert not fields.announces_slice(WHOLE[case])
     assert fields.read(WHOLE[case], 10) is None
 
 
 @pytest.mark.parametrize(("slice_bytes", "fits"), [(1_000_000, True), (999_999, False)])
 def test_very_many_slices(slice_bytes: int, *, fits: bool) -> None:
-    """A file may be cut into very many slices when they are not small."""
+    """A file may have very many slices only if they are large enough."""
     many = {
         **DROPZONE,
         "dztotalchunkcount": "20000",

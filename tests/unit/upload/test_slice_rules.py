@@ -1,4 +1,4 @@
-"""A file in slices keeps every rule that a file in one piece keeps, from its first slice on."""
+"""Tests that a file in slices keeps every rule of a file in one piece, from its first slice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 def test_too_large(upload: UploadService) -> None:
-    """A file that is too large as a whole is refused with its first slice, whichever that is."""
+    """A file that is too large is refused at whichever slice arrives first."""
     upload = upload.restarted(max_file_bytes=2 * SLICE)
     for index in (0, 2):
         assert refused(Sliced(upload).send(index)) == (413, "too-large")
@@ -35,7 +35,7 @@ def test_too_large(upload: UploadService) -> None:
 
 
 def test_the_quota(upload: UploadService) -> None:
-    """The whole file is reserved with its first slice, counts once, and its slices find room."""
+    """The first slice reserves the whole file, which counts once and includes its slices."""
     sliced = Sliced(upload)
     upload.records.put_limits("demo", Limits(max_bytes=len(sliced.content), max_files=1))
     sliced.send(0)
@@ -49,7 +49,7 @@ def test_the_quota(upload: UploadService) -> None:
 
 
 def test_beyond_the_quota(upload: UploadService) -> None:
-    """A file for which there is no room as a whole is refused with its first slice."""
+    """A file that exceeds the quota is refused at its first slice."""
     sliced = Sliced(upload)
     upload.records.put_limits("demo", Limits(max_bytes=len(sliced.content) - 1))
     assert refused(sliced.send(0)) == (507, "tenant-quota-exceeded")
@@ -57,7 +57,7 @@ def test_beyond_the_quota(upload: UploadService) -> None:
 
 
 def test_a_refused_type(upload: UploadService) -> None:
-    """What the bytes are is told by the first slice; those under way are refused with it."""
+    """The slice with the file's beginning shows its type, and a refusal covers all its slices."""
     policy = b'{"allowed_types": ["image/*"]}'
     upload.request("PUT", "/v1/buckets/photos", policy, {"Content-Type": "application/json"})
     page = b"<!doctype html><html>" + bytes(2 * SLICE)
@@ -69,12 +69,12 @@ def test_a_refused_type(upload: UploadService) -> None:
     assert "text/html" in document(late)["detail"]
     assert upload.records.usage("demo").bytes == 0
     assert live(upload) == {}
-    # The first slice begins anew, and is refused for what it is.
+    # The first slice starts the file again, and is refused for its type.
     assert refused(sliced.send(0)) == (415, "type-not-allowed")
 
 
 def test_a_type_that_the_end_tells(upload: UploadService) -> None:
-    """A letter whose picture fills its first slice is a letter by its directory."""
+    """A Word document whose picture fills the first slice is recognized by its directory."""
     policy = b'{"allowed_types": ["%b"]}' % WORD.encode()
     upload.request("PUT", "/v1/buckets/letters", policy, {"Content-Type": "application/json"})
     target = io.BytesIO()
@@ -86,7 +86,7 @@ def test_a_type_that_the_end_tells(upload: UploadService) -> None:
 
 
 def test_the_type_is_that_of_the_whole(upload: UploadService) -> None:
-    """The type comes from the bytes of the whole file, and no slice has one of its own."""
+    """The type is that of the whole file's bytes, and slices have no types."""
     png = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c02")
     sliced = Sliced(upload, png + b"<!doctype html>" + bytes(2 * SLICE), "photo.png")
     found = file_of(sliced.send_all())
@@ -94,7 +94,7 @@ def test_the_type_is_that_of_the_whole(upload: UploadService) -> None:
 
 
 def test_uploads_of_forms_are_no_others(upload: UploadService) -> None:
-    """An upload whose bytes come in forms does not exist for tus."""
+    """An upload whose bytes arrive in forms does not exist for tus."""
     Sliced(upload).send(0)
     (growing,) = in_folder(upload)
     principal = upload.context.access.verifier.verify(upload.issuer.token(tid="demo"))
@@ -104,7 +104,7 @@ def test_uploads_of_forms_are_no_others(upload: UploadService) -> None:
 
 
 def by_ticket(upload: UploadService, **rules: Any) -> dict[str, str]:
-    """The header of somebody with a ticket of their own."""
+    """Return the header fields of a client with a new ticket."""
     place = {} if "key" in rules else {"prefix": ""}
     ticket = {"bucket": "default", **place, **rules}
     token = upload.issuer.token(tid="demo", scope="files:write", ticket=ticket)
@@ -112,7 +112,7 @@ def by_ticket(upload: UploadService, **rules: Any) -> dict[str, str]:
 
 
 def test_a_ticket_for_one_file(upload: UploadService) -> None:
-    """A file in slices uses a ticket up once, and a last answer that was lost can be had."""
+    """A file in slices counts once for its ticket, and its last response can be fetched again."""
     sliced = Sliced(upload, headers=by_ticket(upload, max_files=1, prefix="in/"))
     stored = file_of(sliced.send_all())
     assert stored["key"] == "in/photo.bin"
@@ -124,19 +124,19 @@ def test_a_ticket_for_one_file(upload: UploadService) -> None:
 
 
 def test_a_ticket_for_a_key(upload: UploadService) -> None:
-    """With a ticket for a key the file gets that key, whatever it is called."""
+    """With a ticket for a key the file gets that key, whatever its name is."""
     sliced = Sliced(upload, headers=by_ticket(upload, key="in/a.bin"))
     assert file_of(sliced.send_all())["key"] == "in/a.bin"
 
 
 def test_a_ticket_for_small_files(upload: UploadService) -> None:
-    """A ticket's limit is held by the whole file, with its first slice."""
+    """A ticket's size limit applies to the whole file, at its first slice."""
     sliced = Sliced(upload, headers=by_ticket(upload, max_file_bytes=2 * SLICE))
     assert refused(sliced.send(0)) == (413, "too-large")
 
 
 def test_tickets_do_not_meet(upload: UploadService) -> None:
-    """Two tickets of one client, and the client itself, have files of their own for one uuid."""
+    """Two tickets of a client, and the client itself, store separate files for one uuid."""
     senders = [
         Sliced(upload, headers=by_ticket(upload, prefix="a/")),
         Sliced(upload, headers=by_ticket(upload, prefix="a/")),
@@ -151,7 +151,7 @@ def test_tickets_do_not_meet(upload: UploadService) -> None:
 
 
 def test_by_query(upload: UploadService) -> None:
-    """An uploader that says in the address what it sends makes no file of a slice, either."""
+    """A slice that only the query describes is refused."""
     body = form_body([("blob", b"slice")])
     reply = upload.post_form(body, bucket="default?qqpartindex=0&qqtotalparts=2&qqfilename=a")
     assert refused(reply) == (415, "slices-not-joined")
@@ -166,7 +166,7 @@ def test_by_query(upload: UploadService) -> None:
     ],
 )
 def test_by_header(upload: UploadService, header: dict[str, str], uploader: str) -> None:
-    """An uploader that says in the header what it sends is refused before its body."""
+    """A slice that a header field describes is refused before its body."""
     reply = upload.post_form(form_body([("a.bin", b"slice")]), header)
     assert refused(reply) == (415, "slices-not-joined")
     assert document(reply)["uploader"] == uploader
@@ -187,7 +187,7 @@ def test_by_header(upload: UploadService, header: dict[str, str], uploader: str)
 def test_conditions(
     upload: UploadService, *, there: bool, field: dict[str, str], stored: bool, by: str
 ) -> None:
-    """A condition holds for the file in slices as for any, and nothing that is there is lost."""
+    """A precondition applies to a file in slices as to any, and an existing file is not lost."""
     if there:
         upload.put("photo.bin", b"precious")
     headers = by_ticket(upload, key="photo.bin") if by == "ticket" else {}
@@ -203,7 +203,7 @@ def test_conditions(
 
 
 def test_a_condition_is_judged_at_the_end(upload: UploadService) -> None:
-    """A file that is stored while slices come is not replaced against their condition."""
+    """A precondition is checked again at the last slice."""
     sliced = Sliced(upload, headers={"If-None-Match": "*"}, fields={"on_conflict": "replace"})
     assert [sliced.send(index).status_code for index in (0, 1)] == [202, 202]
     upload.put("photo.bin", b"precious")
@@ -213,7 +213,7 @@ def test_a_condition_is_judged_at_the_end(upload: UploadService) -> None:
 
 
 def test_an_idempotency_key(upload: UploadService) -> None:
-    """The same file sent anew with one Idempotency-Key is stored once; another one is refused."""
+    """A file sent again with one Idempotency-Key is stored once, and another file is refused."""
     sliced = Sliced(upload, headers={"Idempotency-Key": "once"})
     first = sliced.send_all()
     assert "Idempotent-Replayed" not in first.headers
@@ -229,7 +229,7 @@ def test_an_idempotency_key(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("field", [{"If-None-Match": "*"}, {"Idempotency-Key": "once"}])
 def test_slices_that_ask_something_else(upload: UploadService, field: dict[str, str]) -> None:
-    """A slice with another condition or key than the first one is a conflict, and no harm."""
+    """A slice with another precondition or Idempotency-Key than the first is a conflict."""
     sliced = Sliced(upload)
     sliced.send(0)
     sliced.headers = field
@@ -241,7 +241,7 @@ def test_slices_that_ask_something_else(upload: UploadService, field: dict[str, 
 
 
 def test_a_type_that_shows_late(upload: UploadService) -> None:
-    """A type that the first bytes do not show yet is waited for, as in a file that comes whole."""
+    """A type that the first bytes do not show is decided later, as for a file in one piece."""
     policy = b'{"allowed_types": ["application/x-iso9660-image"]}'
     upload.request("PUT", "/v1/buckets/discs", policy, {"Content-Type": "application/json"})
     image = bytes(32_768) + b"\x01CD001\x01\0" + bytes(20_000)
@@ -252,7 +252,7 @@ def test_a_type_that_shows_late(upload: UploadService) -> None:
 
 
 def test_a_declared_type(upload: UploadService) -> None:
-    """The type that a client declares counts with the first slice as it does with the whole."""
+    """The declared type counts from the first slice, as for the whole file."""
     policy = b'{"allowed_types": ["text/csv"]}'
     upload.request("PUT", "/v1/buckets/tables", policy, {"Content-Type": "application/json"})
     sliced = Sliced(upload, b"a,b\n1,2\n" * 9000, "a.dat", bucket="tables")

@@ -1,4 +1,4 @@
-"""Slices of dropzone: in any order, again and again, they become one file and nothing else."""
+"""Tests of dropzone's slices, which become one file in any order and with any repetitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_upload.uploads.slices import parking
 
 
 def test_in_order(upload: UploadService) -> None:
-    """Slices in order are one file, answered as a form is; before, each is acknowledged."""
+    """Slices in order become one file; each but the last is acknowledged with 202."""
     sliced = Sliced(upload)
     first = sliced.send(0)
     assert first.status_code == 202
@@ -36,7 +36,7 @@ def test_in_order(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0)])
 def test_in_any_order(upload: UploadService, order: tuple[int, ...]) -> None:
-    """Slices in any order are the same file, and it is there with the last to come."""
+    """Slices in any order become the same file when the last one arrives."""
     sliced = Sliced(upload)
     *first, last = [sliced.send(index) for index in order]
     assert [reply.status_code for reply in first] == [202, 202]
@@ -45,7 +45,7 @@ def test_in_any_order(upload: UploadService, order: tuple[int, ...]) -> None:
 
 
 def test_a_slice_twice(upload: UploadService) -> None:
-    """A slice that comes again is acknowledged again, joined or parked, and changes nothing."""
+    """A repeated slice is acknowledged again and changes nothing, whether joined or parked."""
     sliced = Sliced(upload)
     for index in (0, 0, 2, 2):
         assert sliced.send(index).status_code == 202
@@ -58,7 +58,7 @@ def test_a_slice_twice(upload: UploadService) -> None:
 
 
 def test_other_bytes_for_a_slice(upload: UploadService) -> None:
-    """A slice that comes again with other bytes is a conflict, and the first ones stay."""
+    """A repeated slice with other bytes is a conflict, and the first bytes stay."""
     sliced = Sliced(upload)
     sliced.send(0)
     body = form_body([("photo.bin", bytes(SLICE))], sliced.said(0))
@@ -69,7 +69,7 @@ def test_other_bytes_for_a_slice(upload: UploadService) -> None:
 
 
 def test_other_bytes_for_a_slice_that_waits(upload: UploadService) -> None:
-    """A slice that waits is not replaced by other bytes, and the first ones stay."""
+    """A waiting slice that is sent again with other bytes is a conflict, and its bytes stay."""
     sliced = Sliced(upload)
     assert sliced.send(2).status_code == 202
     body = form_body([("photo.bin", bytes(7))], sliced.said(2))
@@ -80,7 +80,7 @@ def test_other_bytes_for_a_slice_that_waits(upload: UploadService) -> None:
 
 
 def test_slices_far_ahead(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many slices wait for one that is missing: the others come again later."""
+    """A limited number of slices may wait for a missing one; further ones get 423."""
     monkeypatch.setattr(parking, "MOST_AHEAD", 1)
     sliced = Sliced(upload)
     late = sliced.send(2)
@@ -101,7 +101,7 @@ def test_slices_far_ahead(upload: UploadService, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_slices_that_do_not_fit(upload: UploadService, changed: dict[str, str]) -> None:
-    """A slice that says something else than the ones before is a conflict, and no harm."""
+    """A slice whose fields differ from those of earlier slices is a conflict, without effect."""
     sliced = Sliced(upload)
     sliced.send(0)
     assert refused(sliced.send(1, **changed)) == (409, "inconsistent-slice")
@@ -120,7 +120,7 @@ def test_two_files_in_a_form(upload: UploadService) -> None:
 
 
 def test_fields_behind_the_file(upload: UploadService) -> None:
-    """Fields that follow the slice are as good as fields before it."""
+    """Fields after the slice have the same effect as fields before it."""
     sliced = Sliced(upload, fields={"prefix": "in"})
 
     def send(index: int) -> TestResponse:
@@ -135,7 +135,7 @@ def test_fields_behind_the_file(upload: UploadService) -> None:
 
 
 def test_choices_of_the_form(upload: UploadService) -> None:
-    """Prefix and conflict are chosen as in any form: nothing is overwritten unless it says so."""
+    """Prefix and conflict choice apply as in any form, so that nothing is replaced by default."""
     upload.put("in/photo.bin", b"old")
     sliced = Sliced(upload, fields={"prefix": "in"})
     assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"
@@ -143,7 +143,7 @@ def test_choices_of_the_form(upload: UploadService) -> None:
 
 
 def test_a_form_of_one_slice(upload: UploadService) -> None:
-    """A small file of a dropzone that always says so is an ordinary form, answered at once."""
+    """A small file in one slice is stored directly, as in an ordinary form."""
     sliced = Sliced(upload, content=b"small")
     assert file_of(sliced.send(0))["size"] == 5
     assert_one_file(sliced)
@@ -151,7 +151,7 @@ def test_a_form_of_one_slice(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_process_that_ends(upload: UploadService, index: int) -> None:
-    """What was answered outlives the process, and what was cut off is given up."""
+    """An acknowledged slice survives the end of the process; a partly written one is dropped."""
     sliced = Sliced(upload)
     assert sliced.send(index).status_code == 202
     (growing,) = [name for name in in_folder(upload) if "-" not in name]
@@ -164,7 +164,7 @@ def test_a_process_that_ends(upload: UploadService, index: int) -> None:
 
 
 def test_a_parked_slice_that_lost_bytes(upload: UploadService) -> None:
-    """A parked slice that is not whole is not joined; sent again it is."""
+    """A parked slice that lost bytes is not joined until it is sent again."""
     sliced = Sliced(upload)
     sliced.send(1)
     (parked,) = [name for name in in_folder(upload) if "-" in name]
@@ -176,7 +176,7 @@ def test_a_parked_slice_that_lost_bytes(upload: UploadService) -> None:
 
 
 def swept(upload: UploadService, seconds: float) -> dict[str, int]:
-    """What the sweeper removes of uploads when so much time has passed."""
+    """Return what the sweeper removes of uploads after this many seconds."""
     context = upload.context
     later = context.clock() + seconds
     return upload_sweeper.sweep(
@@ -185,7 +185,7 @@ def swept(upload: UploadService, seconds: float) -> dict[str, int]:
 
 
 def test_leftovers_expire(upload: UploadService) -> None:
-    """What was never finished goes in time, with its parked slices and what it reserved."""
+    """An unfinished file expires with its parked slices and its reservation."""
     sliced = Sliced(upload)
     for index in (0, 2):
         sliced.send(index)
@@ -198,7 +198,7 @@ def test_leftovers_expire(upload: UploadService) -> None:
 
 
 def test_an_expired_file_begins_anew(upload: UploadService) -> None:
-    """A slice after the time of its file begins a new one, without what was there."""
+    """A slice after its file has expired starts a new file without the earlier slices."""
     sliced = Sliced(upload)
     for index in (0, 2):
         sliced.send(index)
@@ -213,7 +213,7 @@ def test_an_expired_file_begins_anew(upload: UploadService) -> None:
 
 
 class Syncs:
-    """What was made durable, by inode."""
+    """A record of what was synced, by inode."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.inodes: list[int] = []
@@ -229,7 +229,7 @@ class Syncs:
 def test_a_process_that_ended_before_its_sync(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slice that comes again is durable before its answer, also where its bytes were there."""
+    """A repeated slice is synced before its response, even if its bytes were already written."""
     upload = upload.restarted(durability="full")
     sliced = Sliced(upload)
     assert sliced.send(0).status_code == 202
@@ -247,7 +247,7 @@ def test_a_process_that_ended_before_its_sync(
 def test_a_name_is_durable_before_its_upload(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no upload whose growing file can be lost: its name is synced before the row."""
+    """The name of the growing file is synced before the upload's row is written."""
     upload = upload.restarted(durability="full")
     syncs = Syncs(monkeypatch)
     rows = upload.context.uploads

@@ -1,4 +1,4 @@
-"""Slices whose file is lost: nobody hears that a slice is kept which will never be in a file."""
+"""Tests of slices whose growing file was lost: no slice is acknowledged that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wharf_upload.maintenance import upload_sweeper
 
 
 def growing(upload: UploadService) -> str:
-    """The path of the one growing file."""
+    """Return the path of the one growing file."""
     (name,) = [name for name in in_folder(upload) if "-" not in name]
     return str(upload.settings.resumable_folder / name)
 
 
 @pytest.mark.parametrize("came", [(0,), (0, 2), (1,)])
 def test_a_lost_file(upload: UploadService, came: tuple[int, ...]) -> None:
-    """Slices of a file whose first ones were lost are refused, until all are sent again."""
+    """After the growing file was lost, later slices are refused until all are sent again."""
     sliced = Sliced(upload)
     for index in came:
         assert sliced.send(index).status_code == 202
@@ -38,7 +38,7 @@ def test_a_lost_file(upload: UploadService, came: tuple[int, ...]) -> None:
 
 
 def test_a_lost_file_begins_anew(upload: UploadService) -> None:
-    """The first slice begins a file anew whose growing file was lost."""
+    """The first slice starts the file again if the growing file was lost."""
     sliced = Sliced(upload)
     sliced.send(0)
     os.unlink(growing(upload))
@@ -47,7 +47,7 @@ def test_a_lost_file_begins_anew(upload: UploadService) -> None:
 
 
 class _Hooked:
-    """The records of uploads; a test does something right after one was removed."""
+    """Records of uploads that call the test right after the removal of an upload."""
 
     def __init__(self, uploads: UploadRecords, after: Any) -> None:
         self._uploads, self._after = uploads, after
@@ -56,14 +56,14 @@ class _Hooked:
         return getattr(self._uploads, name)
 
     def remove(self, upload: Upload) -> bool:
-        """Remove it, and then."""
+        """Remove the upload, then call the test."""
         removed = self._uploads.remove(upload)
         self._after()
         return removed
 
 
 def test_a_slice_while_its_file_expires(upload: UploadService) -> None:
-    """A file that begins anew while the sweeper ends the old one loses nothing."""
+    """A file that starts again while the sweeper ends the expired one loses nothing."""
     sliced = Sliced(upload)
     sliced.send(0)
     os.utime(growing(upload), (0, 0))

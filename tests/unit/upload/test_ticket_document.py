@@ -1,4 +1,4 @@
-"""`GET /v1/ticket`: what a ticket allows, told to whoever holds it."""
+"""Tests of `GET /v1/ticket`, which shows the holder what a ticket allows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.unit.upload.test_tickets import bearer, refused, send, ticket
 
 
 def told(upload: UploadService, token: str) -> dict[str, Any]:
-    """What the service says of the ticket."""
+    """Return the document of the ticket."""
     reply = send(upload, "GET", "/v1/ticket", b"", bearer(token))
     assert reply.status_code == 200, reply.text
     found: dict[str, Any] = reply.get_json()
@@ -17,7 +17,7 @@ def told(upload: UploadService, token: str) -> dict[str, Any]:
 
 
 def test_a_ticket_tells_its_rules(upload: UploadService) -> None:
-    """The place, the number of files and the end are those of the ticket."""
+    """The document has the ticket's place, number of files and expiry."""
     found = told(upload, ticket(upload, max_files=2, allowed_types=["image/*"], methods=["POST"]))
     assert (found["bucket"], found["prefix"], found["key"]) == ("default", "in/", None)
     assert (found["max_files"], found["files"]) == (2, 0)
@@ -28,7 +28,7 @@ def test_a_ticket_tells_its_rules(upload: UploadService) -> None:
 
 
 def test_the_buckets_rules_hold_where_the_ticket_has_none(upload: UploadService) -> None:
-    """Of two limits the smaller one is told."""
+    """The document has the ticket's rules, else the bucket's, and the smaller of two limits."""
     policy = b'{"max_file_bytes": 1000, "allowed_types": ["text/*"], "allowed_extensions": ["txt"]}'
     upload.request("PUT", "/v1/buckets/small", policy, {"Content-Type": "application/json"})
     found = told(upload, ticket(upload, bucket="small", max_file_bytes=2000))
@@ -38,7 +38,7 @@ def test_the_buckets_rules_hold_where_the_ticket_has_none(upload: UploadService)
 
 
 def test_a_ticket_that_is_used_up_tells_so(upload: UploadService) -> None:
-    """It is good for nothing but to say that it is not good any more."""
+    """A used-up ticket still shows its document."""
     token = ticket(upload, max_files=1)
     send(upload, "PUT", "/v1/files/default/in/a", headers=bearer(token))
     found = told(upload, token)
@@ -46,7 +46,7 @@ def test_a_ticket_that_is_used_up_tells_so(upload: UploadService) -> None:
 
 
 def test_other_tokens_tell_nothing(upload: UploadService) -> None:
-    """Nor does a ticket whose bucket is not there."""
+    """Other tokens, and a ticket for an absent bucket, get 404."""
     reply = upload.request("GET", "/v1/ticket")
     assert refused(reply)[:2] == (404, "not-found")
     assert refused(send(upload, "GET", "/v1/ticket", b""))[:2] == (401, "token-missing")
@@ -55,7 +55,7 @@ def test_other_tokens_tell_nothing(upload: UploadService) -> None:
 
 
 def test_an_expired_ticket_is_refused(upload: UploadService) -> None:
-    """As it is everywhere."""
+    """An expired ticket gets 401."""
     token = upload.issuer.token(
         tid=upload.tenant,
         scope="files:write",

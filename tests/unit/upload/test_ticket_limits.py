@@ -1,4 +1,4 @@
-"""What a ticket allows, by its rules alone: keys, numbers, and what it says when it refuses."""
+"""Tests of what a ticket's rules allow, and of the texts of their refusals."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ ANY = Ticket(bucket="default", prefix="")
 def test_a_refusal_names_the_rule(
     ticket: Ticket, place: tuple[str, str, str | None], rule: str, said: str
 ) -> None:
-    """Who is refused reads what the ticket is for."""
+    """A refusal names the rule and states what the ticket is for."""
     with pytest.raises(TicketRefused) as caught:
         tickets.require(ticket, *place)
     assert (caught.value.rule, str(caught.value)) == (rule, f"The ticket is {said}")
 
 
 def test_a_key_may_come_later() -> None:
-    """Without a key, bucket and method are judged."""
+    """Without a key only bucket and method are checked."""
     tickets.require(ONE, "PUT", "default")
     tickets.require(FOLDER, "POST", "default", None)
 
 
 def test_uploads_that_were_only_begun_have_a_limit() -> None:
-    """A ticket for two files begins 32 uploads; each ticket is counted while it can be used."""
+    """A ticket for two files may begin 32 uploads, counted for as long as the ticket can last."""
     counts: Counter[str] = Counter()
 
     def counted(name: str, seconds: int) -> int:
@@ -72,7 +72,7 @@ def test_uploads_that_were_only_begun_have_a_limit() -> None:
 
 
 def test_who_has_no_number_of_files_is_not_counted() -> None:
-    """A caller without a ticket, or with one for any number, begins as many as it likes."""
+    """A caller without a ticket, or with one without a number of files, is not counted."""
 
     def counted(name: str, seconds: int) -> int:
         raise AssertionError(name, seconds)
@@ -83,7 +83,7 @@ def test_who_has_no_number_of_files_is_not_counted() -> None:
 
 
 def test_what_the_records_know_of_a_ticket() -> None:
-    """Its token's id, its number of files, and its end in milliseconds."""
+    """The records know a ticket's id, its number of files and its expiry in milliseconds."""
     assert tickets.use_of(principal()) is None
     expected = TicketUse(id="t", max_files=3, expires_at=2_000_000_000_000)
     assert tickets.use_of(principal(ticket=FOLDER)) == expected
@@ -102,12 +102,12 @@ def test_what_the_records_know_of_a_ticket() -> None:
     ],
 )
 def test_names_are_put_behind_the_prefix(ticket: Ticket, folder: str, key: str) -> None:
-    """A prefix is a folder; a ticket for a key gives that one, whatever the name."""
+    """A name is appended to the ticket's prefix as a folder; a ticket for a key gives that key."""
     assert (tickets.folder(ticket), tickets.key_of(ticket, b"x/y")) == (folder, key)
 
 
 def test_names_without_a_ticket() -> None:
-    """They go anywhere; what is no key is refused, also where the prefix makes it too long."""
+    """Without a ticket there is no folder, and an invalid or too long key is refused."""
     assert tickets.folder(None) == ""
     long = msgspec.structs.replace(ANY, prefix="a/" * 500)
     assert tickets.key_of(long, b"b" * 20).endswith("/" + "b" * 20)
@@ -131,6 +131,8 @@ def test_names_without_a_ticket() -> None:
     ],
 )
 def test_what_a_form_may_do(ticket: Ticket | None, most: int, *, replaces: bool) -> None:
-    """A file is replaced where the ticket names it; a form has as many files as both limits let."""
+    """A form replaces only the key that its ticket names, and has at most the smaller number of
+    files.
+    """
     assert tickets.may_replace(ticket) == replaces
     assert tickets.most_files(ticket, 10) == most

@@ -1,4 +1,4 @@
-"""Uploads with a ticket: each of its rules refuses, on each way of a body, and it never widens."""
+"""Tests of uploads with a ticket: each rule refuses in each way of sending, and none widens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_ID = {"prefix": "in/", "bucket": "default"}
 
 
 def ticket(upload: UploadService, **rules: Any) -> str:
-    """A ticket for the folder `in/` of the bucket `default`, unless its rules say otherwise."""
+    """Return a ticket for the folder `in/` of bucket `default`, unless the rules change that."""
     named = rules if "key" in rules else {"prefix": "in/", **rules}
     return upload.issuer.token(
         tid=upload.tenant, scope="files:write", ticket={"bucket": "default", **named}
@@ -37,7 +37,7 @@ def send(
     *,
     spooled: bool = False,
 ) -> TestResponse:
-    """A request as the gateway hands it on; without an Authorization unless one is given."""
+    """Send a request as the gateway does, with an Authorization field only if one is given."""
     fields = {"Authorization": "", **{k: v for k, v in (headers or {}).items() if v is not None}}
     if method == "POST":
         fields.setdefault("Content-Type", FORM)
@@ -51,14 +51,14 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def refused(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
-    """Status, slug and members of a refusal, whichever of the two ways it came."""
+    """Return status, slug and members of a refusal, from the response or the denial."""
     text = reply.headers.get("X-Denied-Problem") or reply.text
     problem = json.loads(text)
     return problem["status"], problem["type"].removeprefix("/problems/"), problem
 
 
 def rule(reply: TestResponse) -> str:
-    """The rule of the ticket that refused."""
+    """Return the ticket's rule that refused."""
     status, slug, problem = refused(reply)
     assert (status, slug) == (403, "ticket-refused"), problem
     return str(problem["rule"])
@@ -66,7 +66,7 @@ def rule(reply: TestResponse) -> str:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_put_inside(upload: UploadService, spooled: bool) -> None:  # noqa: FBT001 -- a parameter
-    """By header and by path, in memory and spooled, what fits the ticket is stored."""
+    """A file within the ticket is stored, by header and by path, in memory and spooled."""
     token = ticket(upload)
     reply = send(
         upload, "PUT", "/v1/files/default/in/a.txt", headers=bearer(token), spooled=spooled
@@ -84,7 +84,7 @@ def test_put_outside(upload: UploadService, spooled: bool) -> None:  # noqa: FBT
     upload.request("PUT", "/v1/buckets/photos", b"{}", {"Content-Type": "application/json"})
     for path, name in (
         ("photos/in/a", "bucket"),
-        # Whether another bucket exists is nothing that a ticket tells.
+        # A ticket must not reveal whether another bucket exists.
         ("nowhere/in/a", "bucket"),
         ("default/a", "prefix"),
         ("default/in", "prefix"),
@@ -127,7 +127,7 @@ def test_dots_do_not_lead_out(upload: UploadService) -> None:
     ],
 )
 def test_uploads_only(upload: UploadService, method: str, path: str) -> None:
-    """Whatever scopes a ticket was made with, it reads, lists, changes and deletes nothing."""
+    """A ticket with any scopes can read, list, change and delete nothing."""
     upload.put("in/a.txt", b"there")
     token = upload.issuer.token(
         scope="files:read files:write files:delete buckets:admin",
@@ -139,14 +139,14 @@ def test_uploads_only(upload: UploadService, method: str, path: str) -> None:
 
 
 def test_a_ticket_needs_the_scope(upload: UploadService) -> None:
-    """A ticket made from a token that may not write is good for nothing."""
+    """A ticket from a token without the scope to write is refused."""
     token = upload.issuer.token(scope="files:read", ticket={"bucket": "default", "prefix": ""})
     assert refused(send(upload, "PUT", f"/u/{token}/a"))[:2] == (403, "insufficient-scope")
 
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_size(upload: UploadService, spooled: bool) -> None:  # noqa: FBT001 -- a parameter
-    """The ticket's largest file holds before the body and after it, and is named."""
+    """The ticket's size limit is checked before and after the body, and the refusal names it."""
     token = ticket(upload, max_file_bytes=5)
     assert send(upload, "PUT", f"/u/{token}/a", b"12345", spooled=spooled).status_code == 201
     status, slug, problem = refused(
@@ -162,7 +162,7 @@ def test_size(upload: UploadService, spooled: bool) -> None:  # noqa: FBT001 -- 
 
 
 def test_the_buckets_limit_goes_on(upload: UploadService) -> None:
-    """A ticket that allows more than the bucket does not widen it."""
+    """A ticket that allows more than the bucket does not extend the bucket's limits."""
     policy = json.dumps({"max_file_bytes": 3, "allowed_types": ["image/png"]}).encode()
     upload.request("PUT", "/v1/buckets/small", policy, {"Content-Type": "application/json"})
     token = ticket(upload, bucket="small", max_file_bytes=100, allowed_types=["*/*"])
@@ -172,7 +172,7 @@ def test_the_buckets_limit_goes_on(upload: UploadService) -> None:
 
 
 def test_types(upload: UploadService) -> None:
-    """The ticket's types are compared with the bytes, and a name must not say another one."""
+    """The ticket's types are compared with the bytes, and the name must not contradict them."""
     token = ticket(upload, allowed_types=["image/*"])
     html = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
     for reply in (
@@ -189,7 +189,7 @@ def test_types(upload: UploadService) -> None:
 
 
 def test_number_of_files(upload: UploadService) -> None:
-    """Files are counted over all requests, a form's each; the refusal comes before the body."""
+    """Files of all requests and forms are counted, and one too many is refused before its body."""
     token = ticket(upload, max_files=3)
     assert send(upload, "PUT", f"/u/{token}/a").status_code == 201
     reply = send(upload, "POST", f"/u/{token}", form_body([(n, b"x") for n in "bcd"]))
@@ -205,14 +205,14 @@ def test_number_of_files(upload: UploadService) -> None:
 
 
 def test_a_refusal_is_no_use(upload: UploadService) -> None:
-    """What was refused for its type does not use the ticket up."""
+    """A file that is refused for its type does not use up the ticket."""
     token = ticket(upload, max_files=1, allowed_types=["image/*"])
     assert send(upload, "PUT", f"/u/{token}/cat.png").status_code == 415
     assert send(upload, "PUT", f"/u/{token}/cat.png", PNG).status_code == 201
 
 
 def test_replays(upload: UploadService) -> None:
-    """The same request with its Idempotency-Key is answered again though the ticket is used up."""
+    """A repeated request with an Idempotency-Key is replayed although the ticket is used up."""
     token, key = ticket(upload, max_files=1), {"Idempotency-Key": "k"}
     first = send(upload, "PUT", f"/u/{token}/a", headers=key)
     for spooled in (False, True):
@@ -226,7 +226,7 @@ def test_replays(upload: UploadService) -> None:
 
 
 def test_idempotency_keys_of_tickets_are_their_own(upload: UploadService) -> None:
-    """A ticket's holder cannot take the Idempotency-Keys of the client that made the ticket."""
+    """A ticket's Idempotency-Keys are separate from those of the client that made the ticket."""
     token, key = ticket(upload), {"Idempotency-Key": "k"}
     assert send(upload, "PUT", f"/u/{token}/a", headers=key).status_code == 201
     assert upload.put("b", b"other", key).status_code == 201
@@ -234,7 +234,7 @@ def test_idempotency_keys_of_tickets_are_their_own(upload: UploadService) -> Non
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_prefix_replaces_nothing(upload: UploadService, spooled: bool) -> None:  # noqa: FBT001 -- a parameter
-    """A ticket for a prefix does not replace a file, not even with the right If-Match."""
+    """A ticket for a prefix does not replace a file, even with a matching If-Match."""
     upload.put("in/a", b"there")
     token = ticket(upload)
     reply = send(upload, "PUT", f"/u/{token}/a", spooled=spooled)
@@ -251,7 +251,7 @@ def test_a_prefix_replaces_nothing(upload: UploadService, spooled: bool) -> None
 
 @pytest.mark.parametrize("path", ["", "/", "/whatever.png"])
 def test_a_key_is_the_files_key(upload: UploadService, path: str) -> None:
-    """With a ticket for a key the body goes there, whatever name the client has, and replaces."""
+    """A file by a ticket for a key gets and replaces that key, whatever the client calls it."""
     upload.put("in/7.png", b"old")
     token = ticket(upload, key="in/7.png")
     reply = send(upload, "PUT", f"/u/{token}{path}", PNG)
@@ -261,7 +261,7 @@ def test_a_key_is_the_files_key(upload: UploadService, path: str) -> None:
 
 
 def test_a_key_that_is_only_created(upload: UploadService) -> None:
-    """A ticket for a key that may only create does not replace, by PUT or by form."""
+    """A ticket for a key with `create_only` does not replace a file, by `PUT` or by form."""
     token = ticket(upload, key="in/7.png", create_only=True)
     form = form_body([("x.png", PNG)])
     assert send(upload, "POST", f"/u/{token}", form).status_code == 201
@@ -273,7 +273,7 @@ def test_a_key_that_is_only_created(upload: UploadService) -> None:
 
 
 def test_forms_go_below_the_prefix(upload: UploadService) -> None:
-    """A form's keys are ticket's prefix, form's prefix and name, by header and by path alike."""
+    """The keys of a form have the ticket's prefix, the form's prefix and the name."""
     for path, headers, folder in (
         (f"/u/{ticket(upload)}", {}, "x"),
         (f"/u/{ticket(upload)}/", {}, "y/"),
@@ -283,7 +283,7 @@ def test_forms_go_below_the_prefix(upload: UploadService) -> None:
         reply = send(upload, "POST", path, form, headers)
         assert reply.status_code == 201, reply.text
         assert upload.content(f"in/{folder.rstrip('/')}/a.txt") == b"1"
-    # A prefix without a slash at its end is a folder to forms.
+    # For a form, a prefix without a slash at its end is a folder, too.
     token = ticket(upload, prefix="out")
     reply = send(upload, "POST", f"/u/{token}", form_body([("a.txt", b"1")]))
     assert reply.json is not None
@@ -291,7 +291,7 @@ def test_forms_go_below_the_prefix(upload: UploadService) -> None:
 
 
 def test_forms_rename(upload: UploadService) -> None:
-    """A form by ticket renames where a name is taken, and stays inside."""
+    """A form with a ticket renames its file if the name is taken, within the ticket's prefix."""
     token = ticket(upload)
     for expected in ("in/a.txt", "in/a (2).txt"):
         reply = send(upload, "POST", f"/u/{token}", form_body([("a.txt", b"1")]))
@@ -300,7 +300,7 @@ def test_forms_rename(upload: UploadService) -> None:
 
 
 def test_forms_outside(upload: UploadService) -> None:
-    """Another bucket, a climbing prefix, and a POST to a name are refused."""
+    """A form for another bucket or with a climbing prefix, and a POST to a name, are refused."""
     token, form = ticket(upload), form_body([("a", b"1")])
     assert rule(send(upload, "POST", "/v1/files/photos", form, bearer(token))) == "bucket"
     climbing = form_body([("a", b"1")], {"prefix": "../x"})
@@ -311,7 +311,7 @@ def test_forms_outside(upload: UploadService) -> None:
 
 
 def test_forms_with_a_key(upload: UploadService) -> None:
-    """A ticket for a key takes one file of a form, under that key; more, or another, it refuses."""
+    """A ticket for a key takes a form with one file, stored under that key, and no other form."""
     token = ticket(upload, key="in/7.png", allowed_types=["image/png"])
     reply = send(upload, "POST", f"/u/{token}", form_body([("C:\\me\\photo.jpeg", PNG)]))
     assert reply.json is not None
@@ -334,7 +334,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 def test_redirect(upload: UploadService) -> None:
-    """A form that names an allowed page, or whose ticket has one, ends there with 303."""
+    """A form ends with 303 to the allowed page that it or its ticket names."""
     token = ticket(upload, redirect=PAGES)
     form = form_body([("a", b"1")], {"redirect": "https://app.example/folder/x"})
     reply = send(upload, "POST", f"/u/{token}", form)
@@ -366,8 +366,8 @@ def test_redirect(upload: UploadService) -> None:
 def test_the_way_back_of_a_refusal(
     upload: UploadService, wanted: str | None, came_from: str | None, back: str, *, last: bool
 ) -> None:
-    """The page of a refused form leads to the allowed page that the form names, wherever in the
-    form it does, else to where the person came from, else to the ticket's page.
+    """The page of a refused form links to the allowed page that the form names anywhere, else to
+    the referring page, else to the ticket's page.
     """
     token = ticket(upload, redirect=PAGES, allowed_types=["image/png"])
     parts = form_body([("a.png", b"no picture")]), form_body([], {"redirect": wanted or ""})
@@ -382,8 +382,8 @@ def test_the_way_back_of_a_refusal(
 
 
 def test_the_way_back_before_the_body(upload: UploadService) -> None:
-    """A form that is refused before its body leads to the ticket's page, and a revoked one's to
-    none that nobody vouches for.
+    """The page of a form that is refused before its body links to the ticket's page, or to none if
+    the ticket was revoked.
     """
     token = ticket(upload, redirect=PAGES, max_files=1)
     form = form_body([("a.png", b"1")], {"redirect": PAGES[1]})
@@ -398,7 +398,7 @@ def test_the_way_back_before_the_body(upload: UploadService) -> None:
 
 
 def test_redirect_elsewhere(upload: UploadService) -> None:
-    """A page that nobody allowed is a 422, and nothing is stored though it came last."""
+    """A page that is not allowed gets 422, and nothing is stored, even if its field comes last."""
     token = ticket(upload, redirect=PAGES)
     for target in ("https://evil.example/", "/done", "javascript:alert(1)", ""):
         field = form_body([], {"redirect": target}).partition(f"--{BOUNDARY}--".encode())[0]
@@ -410,7 +410,7 @@ def test_redirect_elsewhere(upload: UploadService) -> None:
 
 
 def test_redirect_to_an_origin_of_the_bucket(upload: UploadService) -> None:
-    """Pages at the bucket's CORS origins are allowed, with an ordinary token as well."""
+    """Pages of the bucket's CORS origins are allowed, with an ordinary token as well."""
     policy = json.dumps({"cors_origins": ["https://app.example"]}).encode()
     upload.request("PUT", "/v1/buckets/pages", policy, {"Content-Type": "application/json"})
     form = form_body([("a", b"1")], {"redirect": REDIRECT})
@@ -439,7 +439,7 @@ def test_credentials_in_the_path(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
 def test_other_methods(upload: UploadService, method: str) -> None:
-    """A ticket's address takes PUT and POST, and says so."""
+    """A ticket's address returns 405 for other methods than PUT and POST, and lists these."""
     for path, allowed in (("", {"PUT", "POST"}), ("/a", {"PUT"})):
         reply = upload.request(method, f"/u/{ticket(upload)}{path}", headers={"Authorization": ""})
         assert reply.status_code == 405
@@ -468,7 +468,7 @@ _TICKETS = st.builds(
     _NAMES,
 )
 def test_what_passes_is_inside(ticket: Ticket, method: str, bucket: str, key: str) -> None:
-    """A request that a ticket does not refuse has its bucket, its method, and its key or prefix."""
+    """A request passes exactly if it has the ticket's bucket and method, and its key or prefix."""
     inside = (
         method in ticket.methods
         and bucket == ticket.bucket

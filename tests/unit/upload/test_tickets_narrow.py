@@ -1,5 +1,5 @@
-"""A ticket only ever narrows: whatever is stored with one is inside all of its rules, and would be
-stored without it.
+"""Property test: a file that is stored with a ticket is within all of its rules, and could be
+stored without the ticket.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PATTERNS = ["text/plain", "text/*", "image/*", "image/png", "*/*"]
 def service(
     upload_template: Path, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[UploadService]:
-    """One service for all examples; each has a folder of its own."""
+    """Return one service for all examples, each of which has its own folder."""
     data = tmp_path_factory.mktemp("narrow") / "data"
     copy_database(upload_template, data)
     service = assemble(settings_for(data, durability="relaxed"), issuer)
@@ -49,7 +49,7 @@ def service(
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: by header, or by path where the ticket says where it goes."""
+    """A request by header, or by path if the ticket names the place."""
 
     method: str
     by_path: bool
@@ -60,12 +60,12 @@ class Request:
 
     @property
     def content(self) -> bytes:
-        """The bytes; padding does not change what they are."""
+        """Return the bytes, whose type does not depend on the padding."""
         return CONTENTS[self.media_type] + b" " * self.padding
 
 
 def send(service: UploadService, request: Request, folder: str, token: str | None) -> TestResponse:
-    """Sends it with a ticket, or with a token of the same client."""
+    """Send the request with a ticket, or with an ordinary token of the same client."""
     content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     key = f"{folder}/{request.place}"
     if token is None:
@@ -109,7 +109,7 @@ REQUESTS = st.builds(
 
 
 def rules(folder: str, drawn: dict[str, Any]) -> Ticket:
-    """The ticket, below the folder of this example."""
+    """Return the ticket for a place below this example's folder."""
     place = f"{folder}/{drawn['place']}"
     return Ticket(
         bucket="default",
@@ -123,7 +123,7 @@ def rules(folder: str, drawn: dict[str, Any]) -> Ticket:
 
 
 def fits(ticket: Ticket, document: dict[str, Any], request: Request) -> bool:
-    """Whether a stored file is inside every rule: said once more, in other words."""
+    """Return whether a stored file is within every rule, computed independently of the service."""
     key = document["key"]
     inside = key == ticket.key if ticket.prefix is None else key.startswith(ticket.prefix)
     types = ticket.allowed_types or ("*/*",)
@@ -142,7 +142,7 @@ def fits(ticket: Ticket, document: dict[str, Any], request: Request) -> bool:
 def test_only_narrows(
     service: UploadService, drawn: dict[str, Any], requests: list[Request]
 ) -> None:
-    """What is stored by a ticket fits it, is no more than its number, and needed no ticket."""
+    """Files stored with a ticket are within its rules and number, and need no ticket."""
     folder = uuid7_hex()
     ticket = rules(folder, drawn)
     token = service.issuer.token(
@@ -157,7 +157,7 @@ def test_only_narrows(
         assert reply.json is not None
         for document in reply.json.get("files", [reply.json]):
             assert fits(ticket, document, request), (ticket, document)
-            # Only a key that the ticket names is ever replaced.
+            # A ticket replaces only the key that it names.
             assert ticket.key is not None or document["key"] not in stored
             stored.add(document["key"])
         plain = send(service, request, f"{folder}-plain", None)
