@@ -1,4 +1,4 @@
-"""What a client may say of bytes that do not tell what they are, and what no word of it makes."""
+"""Tests of which types a client may claim for bytes that do not show their type."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ZIP = archive("malware.js")
 def stored(
     content: bytes, name: str, allowed: tuple[str, ...], declared: str | None = None
 ) -> File:
-    """Return the record of a file in a bucket that takes some types; raises `TypeNotAllowed`."""
+    """Return the record of a file in a bucket for some types; raise `TypeNotAllowed` if refused."""
     checked(BucketPolicy(allowed_types=allowed))
     intent = UploadIntent(
         tenant="t",
@@ -62,7 +62,7 @@ def stored(
 @pytest.mark.parametrize(
     ("allowed", "content", "name", "declared"),
     [
-        # A family takes what the bytes are.
+        # A pattern for a family allows only the types that the bytes show.
         ("image/*", ZIP, "malware.zip", "image/openraster"),
         ("image/*", ZIP, "malware.ora", "image/openraster"),
         ("image/*", ZIP, "malware.ora", None),
@@ -77,7 +77,7 @@ def stored(
         ("application/*", b"print 1", "a.pl", "application/x-perl"),
         ("font/*", ZIP, "a.ttf", "font/ttf"),
         ("application/xml", b"<note/>\0\1\2", "a.xml", "application/xml"),
-        # What the bytes would have shown.
+        # Bytes of other types would show it.
         (WORD, ZIP, "a.docx", WORD),
         (WORD, ZIP, "a.zip", WORD),
         (WORD, ZIP, "a", WORD),
@@ -91,7 +91,7 @@ def stored(
         ("application/x-tar", GZIP, "t.tar", "application/x-tar"),
         ("text/x-script", b"no script", "t.sh", "text/x-script"),
         ("application/x-executable", b"text", "t.elf", "application/x-executable"),
-        # What the name denies: of the bytes, or of the client's word.
+        # The name contradicts the bytes or the declared type.
         (VISIO, ZIP, "a.txt", VISIO),
         ("application/illustrator", b"text", "a.pdf", "application/illustrator"),
         ("text/csv", b"<?php system($_GET[1]); ?>", "f.php", "text/csv"),
@@ -103,7 +103,7 @@ def stored(
         ("application/x-sh", b"#!/bin/sh\n", "f.php", "application/x-sh"),
         ("model/*", b"<?php ?>", "f.php", "model/obj"),
         ("application/x-x509-ca-cert", PEM, "f.php", "application/x-x509-ca-cert"),
-        # What only looks like XML to its client.
+        # Only the client calls these bytes XML.
         ("application/xml", b"hello <x", "a.xml", "application/xml"),
         ("application/xml", b"<user@example.com> wrote", "a.xml", "application/xml"),
         ("application/xml", b"<note", "a.xml", "application/xml"),
@@ -123,7 +123,7 @@ def stored(
 def test_no_word_evades_a_policy(
     allowed: str, content: bytes, name: str, declared: str | None
 ) -> None:
-    """Neither a declared type nor a name brings a file into a bucket for something else."""
+    """Neither a declared type nor a name brings a file into a bucket for other types."""
     with pytest.raises(TypeNotAllowed):
         stored(content, name, (allowed,), declared)
 
@@ -141,7 +141,7 @@ def test_no_word_evades_a_policy(
         (WORD, OLE, "a.docx", WORD, WORD),
         (WORD, archive("word/document.xml", "[Content_Types].xml"), "a.docx", None, WORD),
         ("application/x-wheel+zip", ZIP, "a.whl", None, "application/x-wheel+zip"),
-        # The usual files of types that are written as text.
+        # Common files of types that are written as text.
         ("application/x-sh", b"#!/bin/sh\n", "a.sh", None, "application/x-sh"),
         ("application/x-sh", b"echo 1\n", "a.sh", None, "application/x-sh"),
         ("text/x-python", b"#!/usr/bin/python\n", "a.py", None, "text/x-python"),
@@ -180,8 +180,8 @@ def test_no_word_evades_a_policy(
 def test_a_policy_takes_the_usual_files_of_its_types(
     allowed: str, content: bytes, name: str, declared: str | None, recorded: str | None
 ) -> None:
-    """What bytes do not tell is said by a name or a declared type, and recorded."""
-    if recorded is None:  # a page to every browser
+    """A name or a declared type gives the recorded type of bytes that do not show their type."""
+    if recorded is None:  # Every browser treats this file as a page.
         with pytest.raises(TypeNotAllowed):
             stored(content, name, (allowed,), declared)
         return
@@ -190,7 +190,7 @@ def test_a_policy_takes_the_usual_files_of_its_types(
 
 
 def test_a_name_that_fits_is_looked_for() -> None:
-    """Of the types that a client names the one counts that the name does not deny."""
+    """Of the types that a client claims, the one that fits the name is recorded."""
     allowed = ("text/csv", "application/json")
     assert stored(b"{}", "a.json", allowed, "text/csv").media_type == "application/json"
     said = r"declares text/csv, which does not fit the name f\.php"
@@ -200,7 +200,7 @@ def test_a_name_that_fits_is_looked_for() -> None:
 
 
 def test_what_is_shown_is_looked_at_as_what_it_is_shown_as() -> None:
-    """A Matroska file that goes out as WebM is not shown when it holds a script."""
+    """A Matroska file that is served as WebM is not shown inline if it contains a script."""
     script = b"<script>alert(1)</script>"
     for content, allowed in ((MATROSKA, ("video/webm",)), (WEBM, ())):
         assert stored(content + script, "a.webm", allowed).active
@@ -208,13 +208,13 @@ def test_what_is_shown_is_looked_at_as_what_it_is_shown_as() -> None:
 
 
 def test_a_large_file_is_judged_by_its_head() -> None:
-    """XML without a declaration is found in files that are not read as a whole."""
+    """XML without a declaration is recognized in files that are not read completely."""
     content = b"<note>" + b"a" * 3 * HEAD_BYTES
     assert stored(content, "a.xml", ("application/xml",)).media_type == "application/xml"
 
 
 def test_a_ticket_takes_claims_as_a_bucket_does() -> None:
-    """A family in a ticket takes what the bytes are, whatever the bucket believes."""
+    """A family in a ticket allows only types that the bytes show, whatever the bucket allows."""
     intent = UploadIntent(
         tenant="t",
         subject="s",

@@ -1,4 +1,4 @@
-"""OLE2 files by the names in their directories, wherever these lie, within bounds."""
+"""Tests of OLE2 files, whose type follows from the names in their directories."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NONE = 0xFFFFFFFF
 def entry(
     name: str, kind: int, *, right: int = NONE, child: int = NONE, clsid: bytes = bytes(16)
 ) -> bytes:
-    """Return an entry of a directory."""
+    """Return a directory entry."""
     text = name.encode("utf-16-le") + b"\0\0"
     head = text.ljust(64, b"\0") + struct.pack("<HBBLLL", len(text), kind, 1, NONE, right, child)
     return (head + clsid).ljust(128, b"\0")
 
 
 def compound(*entries: bytes, before: int = 0, sector_bytes: int = 512) -> bytes:
-    """Return a file whose directory lies `before` sectors behind the allocation table, its own
+    """Return a file whose directory lies `before` sectors after the allocation table, with its
     sectors in reverse order.
     """
     per_sector = sector_bytes // 128
@@ -47,7 +47,7 @@ def compound(*entries: bytes, before: int = 0, sector_bytes: int = 512) -> bytes
 
 
 def type_of(data: bytes, reads: list[int] | None = None) -> str:
-    """Return the type of a file of which the head is in memory and the rest is read."""
+    """Return the type of a file of which only the head is in memory."""
 
     def read_at(offset: int, length: int) -> bytes:
         if reads is not None:
@@ -74,21 +74,21 @@ def type_of(data: bytes, reads: list[int] | None = None) -> str:
 @pytest.mark.parametrize("sector_bytes", [512, 4096])
 @pytest.mark.parametrize("before", [0, 100])
 def test_names_in_the_root(name: str, media_type: str, sector_bytes: int, before: int) -> None:
-    """A name decides wherever the directory lies and however large a sector is."""
+    """A name in the root decides for any place of the directory and any size of a sector."""
     entries = [entry("Root Entry", 5, child=1), *(entry(f"s{n}", 2, right=n + 2) for n in range(5))]
     data = compound(*entries, entry(name, 2), before=before, sector_bytes=sector_bytes)
     assert type_of(data) == media_type
 
 
 def test_a_directory_of_many_sectors() -> None:
-    """A letter with hundreds of streams is still a letter."""
+    """A Word document with hundreds of streams is recognized."""
     streams = (entry(f"s{n}", 2, right=n + 2) for n in range(490))
     data = compound(entry("Root Entry", 5, child=1), *streams, entry("WordDocument", 2))
     assert type_of(data) == "application/msword"
 
 
 def test_names_of_embedded_files_do_not_count() -> None:
-    """A spreadsheet with a letter inside is a spreadsheet."""
+    """A spreadsheet that embeds a Word document is a spreadsheet."""
     data = compound(
         entry("Root Entry", 5, child=1),
         entry("Workbook", 2, right=2),
@@ -99,13 +99,13 @@ def test_names_of_embedded_files_do_not_count() -> None:
 
 
 def test_an_installer_is_told_by_its_class() -> None:
-    """The class of the root says what the names of an installer do not."""
+    """The root's class identifies an installer, whose names do not."""
     clsid = bytes.fromhex("84100c0000000000c000000000000046")
     assert type_of(compound(entry("Root Entry", 5, clsid=clsid))) == "application/x-msi"
 
 
 def test_circles_end() -> None:
-    """A chain of sectors, and a tree of entries, that never end are given up."""
+    """Reading stops on circular chains of sectors and circular trees of entries."""
     data = bytearray(compound(entry("Root Entry", 5, child=1), entry("a", 2, right=1), before=1))
     struct.pack_into("<L", data, 512 + 4 * 2, 2)
     reads: list[int] = []
@@ -115,7 +115,7 @@ def test_circles_end() -> None:
 
 @given(st.data())
 def test_broken_files_have_a_type(data: st.DataObject) -> None:
-    """No byte that is changed makes the look fail."""
+    """A file with any changed bytes still gets a type."""
     file = bytearray(compound(entry("Root Entry", 5, child=1), entry("Workbook", 2)))
     for _ in range(data.draw(st.integers(0, 6))):
         file[data.draw(st.integers(8, len(file) - 1))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""What sniffers may read: numbers that a file has of itself are any numbers."""
+"""Tests of reads that sniffers do with offsets and lengths from the file itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wharf_upload.storage.spool_file import SpoolFile
 LARGEST = (1 << 64) - 1
 ODD = st.sampled_from((0, 1, 0x7FFFFFFF, 0x80000000, (1 << 63) - 1, 1 << 63, LARGEST))
 NUMBERS = st.one_of(ODD, st.integers(0, LARGEST), st.integers(0, 20_000))
-# How files begin in which numbers say where to look next, the bytes of a number, and their order.
+# For each format: how a file begins that has offsets, the bytes of a number, the byte order.
 BEGINS = (
     (b"PK\x03\x04", 4, "little"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 2, "little"),
@@ -44,7 +44,7 @@ _END64 = struct.Struct("<4sQHHLLQQQQ")
 
 @pytest.fixture
 def spool_path(tmp_path: Path) -> Iterator[Path]:
-    """Return where a spooled file may lie."""
+    """Yield the path of a spool file."""
     path = tmp_path / "body"
     path.write_bytes(b"")
     yield path
@@ -52,7 +52,7 @@ def spool_path(tmp_path: Path) -> Iterator[Path]:
 
 
 def type_of(path: Path, data: bytes) -> str:
-    """Return the type of a file on the disk, read as the service reads it."""
+    """Return the type of a file on the disk, which is read as the service reads it."""
     path.write_bytes(data)
     with SpoolFile.open(os.fspath(path)) as spool:
         return sniff(
@@ -66,7 +66,7 @@ def type_of(path: Path, data: bytes) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_numbers_in_a_spooled_file_are_survived(spool_path: Path, data: st.DataObject) -> None:
-    """No number of a file, however large, makes the operating system refuse a look at it."""
+    """Any number in a spool file, however large, leads to a type and not to an error."""
     begin, width, order = data.draw(st.sampled_from(BEGINS))
     numbers = data.draw(st.lists(NUMBERS, max_size=24))
     mask = (1 << 8 * width) - 1
@@ -82,7 +82,7 @@ def test_any_numbers_in_a_spooled_file_are_survived(spool_path: Path, data: st.D
 def test_any_directory_of_a_large_archive_is_survived(
     spool_path: Path, numbers: list[int], filling: int
 ) -> None:
-    """The 64-bit records of a ZIP file may say anything of where its directory is."""
+    """A ZIP file's 64-bit records may state any place of the directory."""
     size, offset, position, small = numbers
     begin = b"PK\x03\x04" + bytes(filling)
     record = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, offset)
@@ -94,7 +94,7 @@ def test_any_directory_of_a_large_archive_is_survived(
 
 @given(st.integers(-LARGEST, LARGEST), st.integers(-LARGEST, LARGEST))
 def test_nothing_is_read_behind_the_end(offset: int, length: int) -> None:
-    """A reader is asked for bytes only that the file has."""
+    """A reader is asked only for bytes that the file has."""
     whole = bytes(range(100))
 
     def read_at(begin: int, count: int) -> bytes:

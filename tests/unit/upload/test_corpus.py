@@ -1,4 +1,4 @@
-"""Real files of real writers (`tests/corpus`): what is found in them, and how they are called."""
+"""Tests of real files from real programs (`tests/corpus`): their types and their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES = dict(page.files())
 
 
 def test_a_real_file_is_found_to_be_what_it_is() -> None:
-    """Each file has the type that a person gave it, by its bytes alone."""
+    """Each file's bytes give the type that a person noted for it."""
     found = {case: page.found_in(FILES[case.name]) for case in CASES}
     assert {
         case: media_type for case, media_type in found.items() if media_type != case.media_type
@@ -21,7 +21,7 @@ def test_a_real_file_is_found_to_be_what_it_is() -> None:
 
 
 def taken(case: page.Case) -> str:
-    """What a bucket for a file's type and extension takes it for, or why it refuses it."""
+    """Return the type that a bucket for the file's type and extension records, or its refusal."""
     extension = case.name.rpartition(".")[2].lower()
     policy = Policy(allowed_types=(case.media_type,), allowed_extensions=(extension,))
     try:
@@ -32,7 +32,7 @@ def taken(case: page.Case) -> str:
 
 
 def test_a_real_file_may_keep_its_name() -> None:
-    """No name that its own writer gives is refused in a bucket for its type and extension."""
+    """A file keeps its own name and type in a bucket for its type and extension."""
     contradicted = [case for case in CASES if extension_agrees(case.name, case.media_type) is False]
     assert contradicted == []
     found = {case: taken(case) for case in CASES if "." in case.name}
@@ -42,14 +42,14 @@ def test_a_real_file_may_keep_its_name() -> None:
 
 
 def test_the_corpus_is_whole() -> None:
-    """It has the files of its manifest, 250 and more of 120 formats and more."""
+    """The corpus has the files of its manifest: at least 250, of at least 120 formats."""
     assert FILES.keys() == {case.name for case in CASES}
     assert len(CASES) >= 250
     assert len({case.media_type for case in CASES}) >= 120
 
 
 def test_a_picture_is_no_program_and_a_program_no_picture() -> None:
-    """Of all files only pictures may be called .jpg, and only programs .exe."""
+    """Only JPEG files may be called .jpg, and only Windows programs .exe."""
     for case in CASES:
         if case.media_type != "application/octet-stream":
             jpeg, program = (extension_agrees(f"a.{e}", case.media_type) for e in ("jpg", "exe"))
@@ -58,6 +58,6 @@ def test_a_picture_is_no_program_and_a_program_no_picture() -> None:
 
 
 def test_the_page_is_what_the_corpus_gives() -> None:
-    """docs/types.md is made of these files; `python -m tests.corpus.page` makes it anew."""
+    """docs/types.md matches the corpus; `python -m tests.corpus.page` generates it again."""
     found = {name: page.found_in(content) for name, content in FILES.items()}
     assert page.PAGE.read_text(encoding="utf-8") == page.page(found)

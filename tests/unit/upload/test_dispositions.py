@@ -1,4 +1,4 @@
-"""Content-Disposition: no injection, safe names, exact names where they are safe."""
+"""Tests of Content-Disposition: no injection, safe names, and exact names that are safe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORM = re.compile(
 
 
 def downloaded_as(value: str) -> str:
-    """Return the name that a browser reads from the header."""
+    """Return the name that a browser reads from the header field."""
     match = FORM.fullmatch(value)
     assert match is not None, value
     if match["extended"]:
@@ -28,7 +28,7 @@ def downloaded_as(value: str) -> str:
 
 @given(st.text(max_size=300))
 def test_any_name_gives_one_clean_ascii_line(name: str) -> None:
-    """Whatever the name, the header is well-formed ASCII without CR, LF or a stray quote."""
+    """For any name the header field is ASCII without CR or LF, and gives the safe name."""
     value = content_disposition("attachment", name)
     assert value.isascii()
     assert "\r" not in value
@@ -38,14 +38,14 @@ def test_any_name_gives_one_clean_ascii_line(name: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=90))
 def test_safe_names_arrive_unchanged(name: str) -> None:
-    """A name that needs no cleaning is read back exactly; cleaning twice changes nothing."""
+    """A safe name is read back exactly, and making it safe again does not change it."""
     safe = safe_name(name)
     assert safe_name(safe) == safe
     assert downloaded_as(content_disposition("inline", safe)) == safe
 
 
 def test_a_plain_name_has_no_extended_form() -> None:
-    """ASCII names are sent once."""
+    """An ASCII name is sent once."""
     assert content_disposition("inline", "a b.txt") == 'inline; filename="a b.txt"'
 
 
@@ -60,7 +60,7 @@ def test_a_plain_name_has_no_extended_form() -> None:
     ],
 )
 def test_other_names_are_sent_twice(name: str, plain: str, extended: str) -> None:
-    """The ASCII form is legible and the extended one is exact."""
+    """Any other name is sent in a legible ASCII form and in an exact extended form."""
     value = content_disposition("attachment", name)
     assert value == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}"
 
@@ -91,15 +91,15 @@ def test_other_names_are_sent_twice(name: str, plain: str, extended: str) -> Non
     ],
 )
 def test_unsafe_names_are_made_safe(name: str, safe: str) -> None:
-    """Devices, switches, dotfiles, paths and invisible characters never reach the client."""
+    """Device names, switches, dotfiles, paths and invisible characters are made safe."""
     assert safe_name(name) == safe
 
 
 def test_dropping_accents_uncovers_no_device() -> None:
-    """The ASCII form of an accented device name is made safe too."""
+    """The ASCII form of an accented device name is made safe, too."""
     assert 'filename="_CON.txt"' in content_disposition("attachment", "CÓN.txt")
 
 
 def test_long_names_are_cut() -> None:
-    """A name of 4 KB becomes one of 255 bytes at most, so the header fits nginx's buffer."""
+    """A name of 4 KB is cut to at most 255 bytes, so that the field fits nginx's buffer."""
     assert len(safe_name("日" * 4096).encode()) <= 255

@@ -1,4 +1,4 @@
-"""How much people and programs may note of a file."""
+"""Tests of the limits on a file's metadata."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ MOST = "v" * 1024
 
 
 def refusal(metadata: dict[str, str]) -> str:
-    """The sentence that refuses the metadata."""
+    """Return the sentence with which the metadata are refused."""
     with pytest.raises(MetadataTooLarge) as caught:
         check(metadata)
     return str(caught.value)
 
 
 def test_the_longest_name_and_value() -> None:
-    """A name and a value may have 1024 characters each."""
+    """A name and a value may each have 1024 characters."""
     check({MOST: MOST})
 
 
 @pytest.mark.parametrize("metadata", [{"n" * 1025: "v"}, {"a": "b", "n" * 40: MOST + "v"}])
 def test_a_longer_one_is_named(metadata: dict[str, str]) -> None:
-    """One character more in either is refused, with 40 characters of the name."""
+    """A longer name or value is refused, with the first 40 characters of the name."""
     assert refusal(metadata) == (
         "each name and each value of metadata has at most 1024 characters; "
         f"{'n' * 40} or its value is longer."
@@ -31,7 +31,7 @@ def test_a_longer_one_is_named(metadata: dict[str, str]) -> None:
 
 
 def test_all_together_have_a_limit() -> None:
-    """8192 bytes of JSON are taken, one more is refused."""
+    """8192 bytes of JSON are accepted, and one more is refused."""
     metadata = {f"name{number}": MOST for number in range(7)}
     room = 8192 - len('{"":""}') - sum(len(f'"name{n}":"{MOST}",') for n in range(7))
     check(metadata | {"": "v" * room})

@@ -1,4 +1,4 @@
-"""What is kept of a policy that a client sends, and the longest origins."""
+"""Tests of how a policy is stored, and of limits, names and types in refusals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_upload.domain.upload_intent import (
 
 
 def test_each_rule_is_kept() -> None:
-    """Every member of a policy is kept as it was sent, or in its one spelling."""
+    """Every member of a policy is stored, in its canonical spelling."""
     sent = BucketPolicy(
         public=True,
         max_file_bytes=5,
@@ -38,7 +38,7 @@ def test_each_rule_is_kept() -> None:
 
 
 def test_the_longest_origin() -> None:
-    """An origin has 255 characters at most."""
+    """An origin has at most 255 characters."""
     labels = ".".join(["a" * 60] * 4)
     longest = f"https://{labels}.{'b' * 3}"
     assert len(longest) == 255
@@ -48,7 +48,7 @@ def test_the_longest_origin() -> None:
 
 
 def test_types_that_no_file_has_are_named() -> None:
-    """The refusal names the types, with "or" between them, in 200 characters at most."""
+    """The refusal names the types, joined by "or", in at most 200 characters."""
     with pytest.raises(BadPolicy, match="the service never detects text/css or text/ecmascript; "):
         checked(BucketPolicy(allowed_types=("text/css", "text/ecmascript")))
     many = tuple(f"application/x-unknown-{number:03}" for number in range(20))
@@ -68,18 +68,18 @@ def test_types_that_no_file_has_are_named() -> None:
     ],
 )
 def test_what_takes_long(*, sends_bytes: bool, size: int, long: bool) -> None:
-    """A large body takes long, and every one that is sent to an object store."""
+    """Large bodies are long work, and so is every body that goes to an object store."""
     assert LongWorkRule(sends_bytes=sends_bytes).takes_long(size) is long
 
 
 def test_the_limit_that_is_named() -> None:
-    """The smallest limit is named, the first of two that are equal, and what is none never."""
+    """The smallest limit is named, the first of two equal ones, and a missing limit never."""
     assert smallest(("service", 9), ("bucket", None), ("ticket", 5)) == SizeLimit(5, "ticket")
     assert smallest(("ticket", 5), ("bucket", 5)) == SizeLimit(5, "ticket")
 
 
 def test_what_holds_over_the_defaults() -> None:
-    """A limit that is set holds, 0 included; the default holds for one that is not."""
+    """A limit that is set applies, 0 included; the default applies to a limit that is not set."""
     defaults = Limits(max_bytes=100, max_files=10, concurrent_uploads=3)
     assert Limits(max_bytes=0, max_files=20).over(defaults) == Limits(
         max_bytes=0, max_files=20, concurrent_uploads=3
@@ -87,7 +87,7 @@ def test_what_holds_over_the_defaults() -> None:
 
 
 def test_a_refused_name_is_kept_with_what_is_taken() -> None:
-    """The refusal of a name knows the name and the extensions, that of a type lists the types."""
+    """The refusal of a name has the name and the allowed extensions; that of a type, the types."""
     with pytest.raises(ExtensionNotAllowed) as caught:
         check_name("a.exe", Policy(allowed_extensions=("jpg",)))
     assert (caught.value.filename, caught.value.allowed) == ("a.exe", ("jpg",))

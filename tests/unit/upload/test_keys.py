@@ -1,6 +1,6 @@
-"""Keys, prefixes, file names and labels: what is kept, what is refused."""
+"""Tests of keys, prefixes, file names and labels: which are accepted, and in which form."""
 
-# ruff: noqa: RUF001 -- letters of other scripts are what this is about.
+# ruff: noqa: RUF001 -- the test data has letters of other scripts
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SEGMENTS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), min_size=1, 
     ],
 )
 def test_plain_keys_are_kept(key: str) -> None:
-    """Keys that only other systems find hard are stored as they are."""
+    """Keys that are difficult only for other systems are accepted unchanged."""
     assert keys.object_key(key.encode()) == key
     assert keys.object_key_text(key) == key
 
@@ -63,14 +63,14 @@ def test_plain_keys_are_kept(key: str) -> None:
     + [b"a/" * 512 + b"a", "e\u0301".encode() * 5000],
 )
 def test_bad_keys_are_refused(raw: bytes) -> None:
-    """Traversal, controls, invisible characters, overlong UTF-8 and lengths raise InvalidKey."""
+    """Traversal, controls, invisible characters, overlong UTF-8 and long keys raise InvalidKey."""
     with pytest.raises(keys.InvalidKey):
         keys.object_key(raw)
 
 
 @pytest.mark.parametrize("text", ["a\ud800", "a/../b", "", "a\n", "a" * 5000, "a" * 100_000])
 def test_bad_texts_are_refused(text: str) -> None:
-    """A lone surrogate from JSON is refused like every other broken rule, not a UnicodeError."""
+    """Any bad text raises InvalidKey, a lone surrogate from JSON included."""
     with pytest.raises(keys.InvalidKey):
         keys.object_key_text(text)
 
@@ -81,7 +81,7 @@ def test_bad_texts_are_refused(text: str) -> None:
         ("a/b\u202ec.txt".encode(), '"a/b<U+202E>c.txt" holds U+202E RIGHT-TO-LEFT OVERRIDE at'),
         ("\u200ea.txt".encode(), '"<U+200E>a.txt" holds U+200E LEFT-TO-RIGHT MARK at position 1'),
         ("Donau\xaddampf".encode(), "U+00AD SOFT HYPHEN at position 6. Control,"),
-        # Counted in what was sent, which is longer than its NFC.
+        # The position counts in the text that was sent, which is longer than its NFC form.
         ("e\u0301\u200b".encode(), "U+200B ZERO WIDTH SPACE at position 3"),
         (b"a\x00", '"a<U+0000>" holds U+0000 CONTROL CHARACTER at position 2'),
         (b"caf\xe9", '"caf\ufffd" is not UTF-8: its byte 4 is 0xE9'),
@@ -90,13 +90,13 @@ def test_bad_texts_are_refused(text: str) -> None:
     ],
 )
 def test_a_refusal_names_key_and_character(raw: bytes, said: str) -> None:
-    """The message has the key, and what is wrong in it and where; the path's own marks count."""
+    """The message has the key, the bad character, and its position in the text that was sent."""
     with pytest.raises(keys.InvalidKey, match=re.escape(said)):
         keys.object_key(raw)
 
 
 def test_a_refusal_has_members() -> None:
-    """A program reads the name, the character and its position without the words around them."""
+    """The error has name, character and position as members for programs."""
     with pytest.raises(keys.InvalidFileName) as caught:
         keys.file_name("C:\\x\\ab\u202egpj.exe")
     assert caught.value.members == {
@@ -107,14 +107,14 @@ def test_a_refusal_has_members() -> None:
 
 
 def test_keys_become_nfc() -> None:
-    """NFC and NFD spellings give one key, ligatures and case stay distinct."""
+    """NFC and NFD spellings give one key; ligatures and case stay different."""
     assert keys.object_key("cafe\u0301".encode()) == "caf\xe9"
     assert keys.object_key_text("\ufb01.txt") == "\ufb01.txt" != keys.object_key_text("fi.txt")
     assert keys.object_key(b"A.txt") != keys.object_key(b"a.txt")
 
 
 def test_the_limit_counts_bytes_after_nfc() -> None:
-    """A key of exactly 1024 bytes in NFC is accepted when it arrives in longer NFD."""
+    """The limit of 1024 bytes applies to a key's NFC form, also if its NFD form is longer."""
     nfc = "/".join(["é" * 127] * 4) + "/" + "abcd"
     assert len(nfc.encode()) == keys.MAX_KEY_BYTES
     assert keys.object_key(unicodedata.normalize("NFD", nfc).encode()) == nfc
@@ -122,7 +122,7 @@ def test_the_limit_counts_bytes_after_nfc() -> None:
 
 @given(st.binary(max_size=64))
 def test_any_bytes_give_a_clean_key_or_invalid_key(raw: bytes) -> None:
-    """Whatever the bytes, the result is NFC, inside its directory and without forbidden ones."""
+    """Any bytes give a valid key in NFC, or raise InvalidKey."""
     try:
         key = keys.object_key(raw)
     except keys.InvalidKey:
@@ -135,7 +135,7 @@ def test_any_bytes_give_a_clean_key_or_invalid_key(raw: bytes) -> None:
 
 @given(st.text(st.sampled_from("a.b/\\é \x00"), max_size=12))
 def test_the_fast_path_agrees_with_the_slow_one(text: str) -> None:
-    """No text is accepted by the quick expression and refused by the full check, or the reverse."""
+    """The quick expression and the full check accept the same texts."""
 
     def outcome(check: object) -> str | None:
         try:
@@ -151,7 +151,7 @@ def test_the_fast_path_agrees_with_the_slow_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "a/", "a/b", "日本/", "a/می\u200c", "👩\u200d"])
 def test_prefixes_may_be_empty_or_end_in_a_slash(text: str) -> None:
-    """An empty prefix, and one that ends in "/" or before the end of a word, are accepted."""
+    """A prefix may be empty, end with "/", or end within a word."""
     assert keys.prefix(text) == text
 
 
@@ -163,13 +163,13 @@ def test_prefixes_may_be_empty_or_end_in_a_slash(text: str) -> None:
     ],
 )
 def test_bad_prefixes_are_refused(text: str) -> None:
-    """A prefix cannot hold what a key cannot."""
+    """A prefix cannot contain what a key cannot contain."""
     with pytest.raises(keys.InvalidKey):
         keys.prefix(text)
 
 
 def test_the_slash_of_a_prefix_counts() -> None:
-    """A prefix of 1024 bytes and a slash is over the limit."""
+    """A prefix of 1024 bytes plus a slash is too long."""
     longest = "/".join(["a" * 204] * 4 + ["b" * 204])
     assert len(longest) == 1024
     assert keys.prefix(longest) == longest
@@ -185,7 +185,7 @@ def test_labels_are_kept(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "ab", "-ab", "ab-", "Abc", "a_b", "a" * 64, "abc\n", "äbc"])
 def test_bad_labels_are_refused(name: str) -> None:
-    """Everything else is refused, a trailing newline included."""
+    """Any other name is refused, one with a trailing newline included."""
     with pytest.raises(keys.InvalidBucketName):
         keys.bucket_name(name)
     with pytest.raises(keys.InvalidTenantName):
@@ -211,7 +211,7 @@ def test_bad_labels_are_refused(name: str) -> None:
     ],
 )
 def test_file_names_lose_their_path(sent: str, kept: str) -> None:
-    """Only what follows the last separator of either kind is kept, in NFC."""
+    r"""A file name is what follows the last separator, "/" or "\", in NFC."""
     assert keys.file_name(sent) == kept
 
 
@@ -246,7 +246,7 @@ def test_bad_file_names_are_refused(name: str) -> None:
 
 @given(st.text(NAME_CHARACTERS, max_size=16))
 def test_a_file_name_is_a_key_of_its_own(text: str) -> None:
-    """An accepted file name is one segment of a key, and the same when it is sent again."""
+    """An accepted file name is one segment of a key, and is accepted unchanged again."""
     try:
         name = keys.file_name(text)
     except keys.InvalidFileName:
@@ -270,7 +270,7 @@ def test_a_file_name_is_a_key_of_its_own(text: str) -> None:
     ],
 )
 def test_paths_inside_of_a_folder(sent: str, kept: str) -> None:
-    """A relative path of either system keeps its folders, each of them a clean name."""
+    """A relative path keeps its folders, with separators of either system."""
     assert keys.relative_path(sent) == kept
 
 
@@ -298,14 +298,14 @@ def test_paths_inside_of_a_folder(sent: str, kept: str) -> None:
     ],
 )
 def test_paths_out_of_a_folder_are_refused(path: str) -> None:
-    """Nothing climbs out, begins at a root or a drive, or has a segment that is no name."""
+    """A path is refused if it climbs out, begins at a root or drive, or has a bad segment."""
     with pytest.raises(keys.InvalidFileName):
         keys.relative_path(path)
 
 
 @given(st.text(NAME_CHARACTERS, max_size=20))
 def test_a_relative_path_is_a_key_inside(text: str) -> None:
-    """What is accepted is a key that stays below its folder, and the same when it is sent again."""
+    """An accepted path is a key below its folder, and is accepted unchanged again."""
     try:
         path = keys.relative_path(text)
     except keys.InvalidFileName:
@@ -329,13 +329,13 @@ def test_a_relative_path_is_a_key_inside(text: str) -> None:
     ],
 )
 def test_renaming_keeps_the_extension(key: str, expected: str) -> None:
-    """The number stands before the extension and only the last segment changes."""
+    """The number comes before the extension, and only the last segment changes."""
     assert keys.renamed(key, 2) == expected
 
 
 @given(st.lists(SEGMENTS, min_size=1, max_size=8), st.integers(1, 10**6))
 def test_a_renamed_key_is_a_key(segments: list[str], n: int) -> None:
-    """Renaming a valid key gives another valid key, or says that it does not fit."""
+    """A renamed key is another valid key, or raises InvalidKey."""
     try:
         key = keys.object_key_text("/".join(segments))
         renamed = keys.renamed(key, n)
@@ -350,7 +350,7 @@ def test_a_renamed_key_is_a_key(segments: list[str], n: int) -> None:
     ["a" * 251, "é" * 125, "日" * 83, "🦊" * 62, "👩\u200d👩" * 22 + "a" * 9, FLAG * 8 + "a" * 27],
 )
 def test_long_names_are_cut_between_characters(stem: str) -> None:
-    """A name of full length stays within 255 bytes and holds no broken character."""
+    """A long name is cut between characters to at most 255 bytes."""
     renamed = keys.renamed(f"{stem}.jpg", 12)
     assert len(renamed.encode()) <= 255
     assert renamed.endswith(" (12).jpg")
@@ -359,6 +359,6 @@ def test_long_names_are_cut_between_characters(stem: str) -> None:
 
 
 def test_a_key_without_room_cannot_be_renamed() -> None:
-    """When the directory takes all 1024 bytes, renaming is refused."""
+    """A key whose folder uses up the 1024 bytes cannot be renamed."""
     with pytest.raises(keys.InvalidKey):
         keys.renamed("/".join(["a" * 254] * 4) + "/xy", 2)

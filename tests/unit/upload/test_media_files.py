@@ -1,4 +1,4 @@
-"""ISO base media, QuickTime, Matroska and Ogg files by what their tracks are."""
+"""Tests of ISO media, QuickTime, Matroska and Ogg files, whose tracks give the type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def box(kind: bytes, *inner: bytes) -> bytes:
 
 
 def track(handler: bytes) -> bytes:
-    """Return a track of a kind: `vide`, `soun`, `text`."""
+    """Return a track of a kind: `vide`, `soun` or `text`."""
     return box(
         b"trak",
         box(b"tkhd"),
@@ -38,7 +38,7 @@ def start(brand: bytes) -> bytes:
 
 
 def type_of(data: bytes) -> str:
-    """Return the type of a file of which the head is in memory and the rest is read."""
+    """Return the type of a file of which only the head is in memory."""
     return sniff(
         data[:HEAD_BYTES],
         complete=len(data) <= HEAD_BYTES,
@@ -67,7 +67,7 @@ def type_of(data: bytes) -> str:
 def test_sound_alone(
     brand: bytes, handlers: tuple[bytes, ...], media_type: str, *, media_first: bool
 ) -> None:
-    """A file of sound alone is sound, also when its description comes last."""
+    """A file with only sound is audio, also if its description comes last."""
     parts = [film(*handlers), box(b"mdat", LARGE)]
     if media_first:
         parts.reverse()
@@ -88,7 +88,7 @@ def test_sound_alone(
     ],
 )
 def test_quicktime_without_a_first_box(data: bytes, media_type: str) -> None:
-    """Old films begin with any box, and another known one follows it."""
+    """A QuickTime file may begin with any box that another known box follows."""
     assert type_of(data) == media_type
 
 
@@ -106,12 +106,12 @@ def test_quicktime_without_a_first_box(data: bytes, media_type: str) -> None:
     ],
 )
 def test_segments_of_streams(data: bytes, media_type: str) -> None:
-    """What HLS and DASH send in pieces (`.m4s`) is told by its first boxes."""
+    """A segment of HLS or DASH (`.m4s`) is recognized by its first boxes."""
     assert type_of(data) == media_type
 
 
 def test_boxes_in_boxes_end() -> None:
-    """A file that is nothing but tracks inside one another costs a bounded number of looks."""
+    """Deeply nested boxes cost a bounded number of reads."""
     inner = b""
     for _ in range(500):
         inner = box(b"trak", inner)
@@ -119,12 +119,12 @@ def test_boxes_in_boxes_end() -> None:
 
 
 def element(number: str, content: bytes) -> bytes:
-    """Return an element of EBML."""
+    """Return an EBML element."""
     return bytes.fromhex(number) + (len(content) | 1 << 28).to_bytes(4, "big") + content
 
 
 def matroska(doc_type: bytes, *tracks: int, before: bytes = b"", known: bool = True) -> bytes:
-    """Return a file with tracks of these types; `before` stands before their list."""
+    """Return a file with tracks of these types; `before` comes before their list."""
     head = element("1a45dfa3", element("4282", doc_type))
     entries = b"".join(
         element("ae", element("d7", b"\1") + element("83", bytes((t,)))) for t in tracks
@@ -143,13 +143,13 @@ def matroska(doc_type: bytes, *tracks: int, before: bytes = b"", known: bool = T
 def test_tracks_of_matroska(
     tracks: tuple[int, ...], major: str, doc_type: bytes, minor: str, *, known: bool
 ) -> None:
-    """Tracks decide, behind 20 KB of nothing and in a segment of unknown size, too."""
+    """Tracks decide, also after 20 KB of padding and in a segment of unknown size."""
     data = matroska(doc_type, *tracks, before=element("ec", LARGE), known=known)
     assert type_of(data) == f"{major}/{minor}"
 
 
 def test_another_document_of_the_markup_is_unknown() -> None:
-    """EBML that is neither WebM nor Matroska is not called a film."""
+    """EBML that is neither WebM nor Matroska is unknown."""
     assert type_of(matroska(b"other", 1)) == "application/octet-stream"
 
 
@@ -171,14 +171,14 @@ def page(data: bytes, *, first: bool = True) -> bytes:
     ],
 )
 def test_codecs_of_ogg(pages: tuple[bytes, ...], media_type: str) -> None:
-    """The first page of each stream names its codec; what stands in later pages is data."""
+    """Only the first page of each stream names its codec."""
     data = b"".join(map(page, pages)) + page(b"\x80theora", first=False)
     assert type_of(data) == media_type
 
 
 @given(st.data())
 def test_broken_files_have_a_type(data: st.DataObject) -> None:
-    """No byte that is changed makes the look fail."""
+    """A file with any changed bytes still gets a type."""
     whole = data.draw(
         st.sampled_from((start(b"isom") + film(b"vide", b"soun"), matroska(b"webm", 2)[:400]))
     )

@@ -1,4 +1,4 @@
-"""Patterns of policies, the inline list, and what extensions claim."""
+"""Tests of the patterns of policies, of the inline list, and of extensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OOXML = "application/vnd.openxmlformats-officedocument."
 
 
 def test_nothing_executable_is_inline() -> None:
-    """HTML, SVG, XML and PDF are never in the inline list, and everything there is a type."""
+    """HTML, SVG, XML and PDF are not in the inline list, whose entries are all valid types."""
     assert not media_types.INLINE_TYPES & {
         "text/html", "image/svg+xml", "application/xml", "application/xhtml+xml", "application/pdf",
         "text/x-script", "application/octet-stream",
@@ -45,7 +45,7 @@ def test_nothing_executable_is_inline() -> None:
     ],
 )
 def test_patterns(pattern: str, media_type: str, *, expected: bool) -> None:
-    """Wildcards cover whole families; case and parameters do not count."""
+    """A wildcard matches a whole family, whatever the case and the parameters."""
     assert media_types.matches(pattern, media_type) is expected
 
 
@@ -67,7 +67,7 @@ def test_patterns(pattern: str, media_type: str, *, expected: bool) -> None:
     ],
 )
 def test_is_pattern(text: str, *, expected: bool) -> None:
-    """A pattern is a type, a family or everything, and no more."""
+    """A pattern is a type, a family or `*/*`, and nothing else."""
     assert media_types.is_pattern(text) is expected
 
 
@@ -113,7 +113,7 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.bin", "image/png", None),
         ("a.iso", "application/octet-stream", None),
         ("a.pdf.exe", "application/pdf", False),
-        # Names that their own writers give.
+        # Names from the programs that write these files.
         ("a.opus", "audio/ogg", True),
         ("a.spx", "audio/ogg", True),
         ("a.ogv", "video/ogg", True),
@@ -165,7 +165,7 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.gpx", "application/xml", True),
         ("a.txt", "application/xml", True),
         ("a.TAR.GZ", "application/gzip", True),
-        # And what they may not hide.
+        # Types that these extensions must not hide.
         ("a.exe", "image/jpeg", False),
         ("a.jpg", "application/x-msdownload", False),
         ("a.jpg", "text/plain", False),
@@ -180,7 +180,7 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.m3u8", "application/x-msdownload", False),
         ("a.eml", "application/x-msdownload", False),
         ("a.opus", "video/webm", False),
-        # What is made of bytes of which the kind is not told.
+        # Files whose bytes do not show their kind.
         ("refs.ris", "text/plain", None),
         ("Module1.vb", "text/plain", None),
         ("genes.bed", "text/plain", None),
@@ -215,7 +215,7 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
         ("a.mp4", "application/zip", False),
         ("a.apk", "application/gzip", False),
         ("a.xhtml", "text/plain", False),
-        # No program is called like a script or a picture of a disk.
+        # A program must not have the extension of a script or a disk image.
         *(
             (f"a.{extension}", "application/x-executable", False)
             for extension in ("js", "py", "sh", "pl", "lua", "rb", "awk", "es", "iso")
@@ -224,12 +224,12 @@ def test_is_pattern(text: str, *, expected: bool) -> None:
     ],
 )
 def test_extensions(filename: str, media_type: str, *, expected: bool | None) -> None:
-    """An extension agrees, contradicts, or says nothing about the bytes."""
+    """An extension agrees with the bytes, contradicts them, or says nothing."""
     assert media_types.extension_agrees(filename, media_type) is expected
 
 
 def test_relations_have_no_circle() -> None:
-    """No type is made of itself, and what it is made of is known to the table by its own name."""
+    """No type is its own ancestor, and ancestors have their canonical names."""
     for one in known_types.all_types():
         above = known_types.ancestors(one)
         assert one not in above
@@ -237,7 +237,7 @@ def test_relations_have_no_circle() -> None:
 
 
 def test_no_text_is_a_kind_of_a_program() -> None:
-    """What desktops run is no program by its bytes: only formats of programs are kinds of one."""
+    """Only formats of programs are kinds of a program."""
     programs = {
         one
         for one in known_types.all_types()
@@ -248,19 +248,19 @@ def test_no_text_is_a_kind_of_a_program() -> None:
 
 
 def test_what_clients_name_is_not_kept_for_ever() -> None:
-    """However many types clients name, the memory for their relations is bounded."""
+    """The memory for relations is bounded, however many types clients name."""
     for number in range(10_000):
         known_types.ancestors(f"text/x-{number}")
     assert known_types.ancestors.cache_info().currsize <= 4096
 
 
 def test_every_type_of_a_file_has_one_name() -> None:
-    """What sniffers return is the name that policies are compared with."""
+    """Each type that sniffers return has its canonical name, which policies compare."""
     assert {each for each in FILE_TYPES if known_types.name_of(each) != each} == set()
 
 
 def test_no_text_extension_hides_a_page() -> None:
-    """An extension under which text fits takes neither HTML nor SVG."""
+    """An extension that agrees with text does not agree with HTML or SVG."""
     fitting = [
         extension
         for extension in known_types.all_extensions()
@@ -273,7 +273,7 @@ def test_no_text_extension_hides_a_page() -> None:
 
 
 def test_the_table_has_what_wharf_adds() -> None:
-    """Each line that Wharf adds to the kept tables is in the table that is made of them."""
+    """The generated table has each line that Wharf adds."""
     lines = (TOOLS / "own_types.txt").read_text(encoding="utf-8").splitlines()
     added = [line.split(";") for line in lines if not line.startswith("#")]
     assert len(added) > 150

@@ -1,4 +1,4 @@
-"""Small pictures: which one a request asks for, what its answer says, and when they go."""
+"""Tests of small pictures: the requested width, the response, and the removal."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ BAD = ("w=", "w", "w=63", "w=064", "w=64x", "w=+64", "w=64;x", "w=0", "w=256,64"
     ],
 )
 def test_widths(query: str | None, width: int | None) -> None:
-    """The first `w`, as it was sent, counts; nothing else does."""
+    """The first `w` of the query, exactly as sent, is the width."""
     assert width_of(query) == width
 
 
 @pytest.mark.parametrize("query", [*BAD, "w=5&w=64"])
 def test_there_are_three_widths(query: str) -> None:
-    """Any other word is refused, never the file sent in place of the picture."""
+    """Any width but 64, 256 and 1024 is refused, and the file is not sent instead."""
     with pytest.raises(NoSuchWidth, match=r"\Aw is a width in pixels: 64, 256 or 1024\.\Z"):
         width_of(query)
 
 
 @given(st.text("w=&642510d?", max_size=14))
 def test_the_gateway_reads_the_same(query: str) -> None:
-    """nginx, which keeps decisions by the width, never sees another one than we do."""
+    """nginx, which caches decisions by width, reads the same width as the service."""
     template = (ROOT / "deploy/nginx/conf.d/sharing.conf.template").read_text()
     (expression,) = re.findall(r'"~(\S+)" w=\$wharf_width_part;', template)
     found = re.search(expression.replace("(?<w", "(?P<w"), f"/s/x?{query}")
@@ -82,21 +82,21 @@ def test_the_gateway_reads_the_same(query: str) -> None:
     ],
 )
 def test_names(name: str, shown: str) -> None:
-    """What is saved is called what it is, whatever the file is called."""
+    """A picture's file name ends in `.webp`, whatever the file is called."""
     file = new_file("k", filename=name, active=True)
     assert pictures.disposition(file) == f'inline; filename="{shown}"'
     assert pictures.disposition(new_file("k"), name) == f'inline; filename="{shown}"'
 
 
 def get(upload: UploadService, query: str, method: str = "GET", **headers: str) -> TestResponse:
-    """The answer to a reader with a token."""
+    """Return the response to a reader with a token."""
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return upload.request(method, f"/v1/files/default/a.png?{query}", headers=fields)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_answer(upload: UploadService, method: str) -> None:
-    """The gateway is sent to the picture, with a tag of its own and without the file's digest."""
+    """The gateway is sent to the picture, with its own tag and without the file's digest."""
     etag = upload.put("a.png", PNG).headers["ETag"]
     file = upload.records.file("demo", "default", "a.png")
     assert file is not None
@@ -106,13 +106,13 @@ def test_an_answer(upload: UploadService, method: str) -> None:
     assert reply.headers["X-Shared-Disposition"] == 'inline; filename="a.webp"'
     assert reply.headers["ETag"] == f'"{file.sha256}-w256"' != etag
     assert reply.headers["X-Shared-Cache-Control"] == "private, no-cache"
-    # nginx would keep these for the refusal of what is no picture, too.
+    # nginx would also apply these to the response about a file that is not a picture.
     kept = {"Content-Disposition", "Cache-Control", "Repr-Digest"}
     assert kept.isdisjoint(reply.headers.keys())
 
 
 def test_conditions(upload: UploadService) -> None:
-    """They are judged by the tag of the picture of this width, never by the file's."""
+    """Preconditions are checked against the tag of the picture of this width, not of the file."""
     etag = upload.put("a.png", PNG).headers["ETag"]
     own = get(upload, "w=64").headers["ETag"]
     assert get(upload, "w=64", If_None_Match=own).status_code == 304
@@ -129,7 +129,7 @@ def test_conditions(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("query", BAD)
 def test_a_bad_width(upload: UploadService, query: str) -> None:
-    """With a token it is a 400 that says which there are; without one nothing is here, as ever."""
+    """A wrong width gets 400 with the valid ones; without a token it gets the usual 404."""
     upload.put("a.png", PNG)
     reply = get(upload, query)
     assert reply.status_code == 400
@@ -143,7 +143,7 @@ def test_a_bad_width(upload: UploadService, query: str) -> None:
 
 
 def test_a_shared_picture(upload: UploadService) -> None:
-    """The gateway's question and a whole answer agree; a link's name and end hold for it, too."""
+    """A picture by a link has the link's name and expiry, at the gateway and in the service."""
     upload.put("a.png", PNG)
     file = upload.records.file("demo", "default", "a.png")
     assert file is not None
@@ -164,7 +164,7 @@ def test_a_shared_picture(upload: UploadService) -> None:
 
 
 def test_a_public_picture(upload: UploadService) -> None:
-    """What a public file says of caches and other pages, its picture says."""
+    """The picture of a public file has the file's cache and cross-origin fields."""
     policy = {"Content-Type": "application/json"}
     upload.request("PUT", "/v1/buckets/shown", b'{"public": true}', policy)
     upload.put("a.png", PNG, bucket="shown")
@@ -174,7 +174,7 @@ def test_a_public_picture(upload: UploadService) -> None:
 
 
 def kept(data: Path, location: str, instance: str = "one") -> list[Path]:
-    """Files of pictures of a blob, as nginx would have written them."""
+    """Create the files of a blob's pictures as nginx writes them, and return their paths."""
     made = []
     for width in WIDTHS:
         name = hashlib.md5(f"{width} {location}".encode()).hexdigest()
@@ -186,7 +186,7 @@ def kept(data: Path, location: str, instance: str = "one") -> list[Path]:
 
 
 def test_pictures_go_with_their_blob(tmp_path: Path) -> None:
-    """Of every gateway and width; those of other blobs stay, and what is not there is no error."""
+    """A blob's pictures of every gateway and width are removed, and no others."""
     pictures_of_all = KeptPictures(tmp_path)
     pictures_of_all.forget("demo/aa/b1")
     gone = [*kept(tmp_path, "demo/aa/b1"), *kept(tmp_path, "demo/aa/b1", "two")]
@@ -199,9 +199,9 @@ def test_pictures_go_with_their_blob(tmp_path: Path) -> None:
 
 
 def sweeper(upload: UploadService, clock_ahead: float = 0) -> Sweeper:
-    """One that removes everything at once, with the pictures."""
+    """Return a sweeper that removes everything immediately, pictures included."""
     data = upload.settings.data
-    clock = lambda: time.time() + clock_ahead  # noqa: E731 -- the same one for both
+    clock = lambda: time.time() + clock_ahead  # noqa: E731 -- store and sweeper need the same clock
     return Sweeper(
         upload.store,
         upload.records,
@@ -214,7 +214,7 @@ def sweeper(upload: UploadService, clock_ahead: float = 0) -> Sweeper:
 
 
 def test_a_sweep(upload: UploadService) -> None:
-    """With the bytes of a deleted file go its pictures; with those of a purged tenant, too."""
+    """The pictures of a deleted file, or of a purged tenant, are removed with the blobs."""
     locations = {}
     for key in ("kept.png", "gone.png"):
         upload.put(key, PNG)
@@ -230,7 +230,7 @@ def test_a_sweep(upload: UploadService) -> None:
 
 
 def test_pictures_are_no_part_of_a_backup(upload: UploadService, tmp_path: Path) -> None:
-    """They can be made again at any time. A check of the installation knows nothing of them."""
+    """A backup has no pictures, and a check of the installation ignores them."""
     upload.put("a.png", PNG)
     kept(upload.settings.data, get_location(upload, "a.png"))
     backup.backup(bootstrap.installation(upload.settings), tmp_path / "backup", lambda *_: None)
@@ -240,13 +240,13 @@ def test_pictures_are_no_part_of_a_backup(upload: UploadService, tmp_path: Path)
 
 
 def get_location(upload: UploadService, key: str) -> str:
-    """Where the gateway finds a file's bytes."""
+    """Return the location of a file's blob for the gateway."""
     reply = upload.request("GET", f"/v1/files/default/{key}")
     return reply.headers["X-Accel-Redirect"].removeprefix("/_blobs/")
 
 
 def test_a_picture_that_cannot_go(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a failure, and the row stays: the next run tries again."""
+    """A picture that cannot be removed is a failure, and the next run tries again."""
     for key in ("gone.png", "more.png"):
         upload.put(key, PNG)
         upload.request("DELETE", f"/v1/files/default/{key}")
@@ -261,7 +261,7 @@ def test_a_picture_that_cannot_go(upload: UploadService, monkeypatch: pytest.Mon
 
 
 def test_a_gateway_that_is_gone(upload: UploadService) -> None:
-    """What a dead replica's gateway kept is removed with the rest of it; a living one's is not."""
+    """The pictures of a dead replica's gateway are removed, and those of a live one are not."""
     data = upload.settings.data
     dead, alive = kept(data, "demo/aa/b1", "dead"), kept(data, "demo/aa/b1", "alive")
     replicas = Replicas(data)
@@ -272,13 +272,13 @@ def test_a_gateway_that_is_gone(upload: UploadService) -> None:
     assert sweeper(upload).run().dead_replicas == 2
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in alive)
-    # Also of a replica whose gateway has kept no picture nothing is left.
+    # A replica whose gateway has no pictures is removed completely, too.
     assert os.listdir(data / "replicas") == ["alive"]
 
 
 def test_what_is_kept(tmp_path: Path) -> None:
-    """A picture's blob is read from the head that nginx writes, never from the picture itself; one
-    that goes meanwhile is no error.
+    """The blob of a picture is read from the header that nginx writes, never from the picture, and
+    a file that vanishes is no error.
     """
     folder = tmp_path / "pictures" / "one" / "a"
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Policies of buckets: what is kept of them, and which names and types they take."""
+"""Tests of bucket policies: their stored form, and the names and types that they allow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = st.text(
 
 
 def recased(data: st.DataObject, text: str) -> str:
-    """The same text in another mix of cases."""
+    """Return the text with random case."""
     return "".join(letter.upper() if data.draw(st.booleans()) else letter for letter in text)
 
 
@@ -39,7 +39,7 @@ def recased(data: st.DataObject, text: str) -> str:
 def test_a_name_with_an_allowed_extension_fits(
     data: st.DataObject, stem: str, allowed: list[str]
 ) -> None:
-    """Whatever stands before the dot, and in whatever case, an allowed extension is taken."""
+    """A name with an allowed extension fits, whatever comes before the dot, in any case."""
     extension = data.draw(st.sampled_from(allowed))
     spelled = recased(data, extension)
     check_name(f"{stem}.{spelled}", Policy(allowed_extensions=tuple(allowed)))
@@ -47,13 +47,13 @@ def test_a_name_with_an_allowed_extension_fits(
 
 @given(NAMES.filter(bool), st.lists(EXTENSIONS, min_size=1, max_size=5))
 def test_a_name_is_taken_only_for_its_end(name: str, allowed: list[str]) -> None:
-    """A name is taken exactly when one of the extensions ends it, after a dot and something."""
+    """A name fits exactly if it has text, a dot and an allowed extension at its end."""
     policy = Policy(allowed_extensions=tuple(allowed))
     fits = any(
         name.lower().endswith(f".{extension}") and len(name) > len(extension) + 1
         for extension in allowed
     )
-    # Letters that grow or shrink in lower case are no letters of an extension.
+    # Letters whose lower case has another length are not part of an extension.
     assume(len(name) == len(name.lower()))
     if fits:
         check_name(name, policy)
@@ -67,7 +67,7 @@ def test_a_name_is_taken_only_for_its_end(name: str, allowed: list[str]) -> None
     "name", ["photo.png.exe", "photo.exe", "png", ".png", "photo.png ", "photo.png.", "photopng"]
 )
 def test_near_misses(name: str) -> None:
-    """What only looks as if it ended with an allowed extension is refused."""
+    """A name that only resembles one with an allowed extension is refused."""
     with pytest.raises(ExtensionNotAllowed, match=r"\.png"):
         check_name(name, Policy(allowed_extensions=("png",)))
 
@@ -76,7 +76,7 @@ def test_near_misses(name: str) -> None:
 def test_types_match_exactly_what_is_listed(
     media_type: str, others: list[str], listed: str
 ) -> None:
-    """A type is taken when it, its family or everything is listed, and otherwise refused."""
+    """A type fits if the type, its family or `*/*` is listed, and is refused otherwise."""
     family = media_type.partition("/")[0]
     own = {"exact": media_type, "family": f"{family}/*", "all": "*/*"}
     allowed = (*others, own[listed]) if listed != "none" else tuple(others)
@@ -90,7 +90,7 @@ def test_types_match_exactly_what_is_listed(
 
 @given(TYPES, st.sampled_from(["image", "image/", "/png", "*/png", "image/png; q=1", "", "im*/*"]))
 def test_what_is_no_pattern_is_refused(media_type: str, wrong: str) -> None:
-    """One wrong pattern among good ones refuses the whole policy, and is named."""
+    """One invalid pattern among valid ones refuses the policy, and the error names the member."""
     assert media_types.is_pattern(media_type)
     with pytest.raises(BadPolicy, match="allowed_types"):
         policies.checked(BucketPolicy(allowed_types=(media_type, wrong)))
@@ -98,7 +98,7 @@ def test_what_is_no_pattern_is_refused(media_type: str, wrong: str) -> None:
 
 @given(st.data(), st.lists(EXTENSIONS, max_size=6))
 def test_extensions_are_kept_in_one_spelling(data: st.DataObject, wanted: list[str]) -> None:
-    """Leading dots, cases and repetitions do not show in what is kept."""
+    """Extensions are stored without leading dots, in lower case and without repetitions."""
     spelled = tuple(
         data.draw(st.sampled_from(("", "."))) + recased(data, extension) for extension in wanted
     )
@@ -108,7 +108,7 @@ def test_extensions_are_kept_in_one_spelling(data: st.DataObject, wanted: list[s
 
 @pytest.mark.parametrize("wrong", ["", ".", "..png", "p/ng", "png ", "*", "png;", "пнг", "a" * 40])
 def test_what_is_no_extension_is_refused(wrong: str) -> None:
-    """Empty, foreign and over-long extensions are refused."""
+    """Empty, non-ASCII and long extensions are refused."""
     with pytest.raises(BadPolicy, match="allowed_extensions"):
         policies.checked(BucketPolicy(allowed_extensions=(wrong,)))
 
@@ -127,7 +127,7 @@ def test_what_is_no_extension_is_refused(wrong: str) -> None:
     ],
 )
 def test_origins_are_kept_as_browsers_send_them(written: str, kept: str) -> None:
-    """Lower case, and without the scheme's default port."""
+    """Origins are stored in lower case and without the scheme's default port."""
     assert policies.checked(BucketPolicy(cors_origins=(written,))).cors_origins == (kept,)
 
 
@@ -155,14 +155,14 @@ def test_origins_are_kept_as_browsers_send_them(written: str, kept: str) -> None
     ],
 )
 def test_what_is_no_origin_is_refused(wrong: str) -> None:
-    """Everything but scheme, host and port alone is refused, wildcards and null among it."""
+    """Anything but scheme, host and port is refused as an origin, wildcards and `null` included."""
     with pytest.raises(BadPolicy, match="cors_origins"):
         policies.checked(BucketPolicy(cors_origins=(wrong,)))
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_an_origin_or_refused(text: str) -> None:
-    """No text breaks the check, and what is kept is a fixed point of it."""
+    """Any text is refused or gives an origin that the check accepts unchanged."""
     try:
         kept = policies.origin(text)
     except BadPolicy:
@@ -172,7 +172,7 @@ def test_any_text_is_an_origin_or_refused(text: str) -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_name_and_type_are_judged(name: str, media_type: str) -> None:
-    """No name or type makes the check fail in another way than by refusing."""
+    """Any name and type are accepted or refused, without another error."""
     policy = Policy(allowed_extensions=("png",), allowed_types=("image/*",))
     try:
         check_name(name, policy)
@@ -184,7 +184,7 @@ def test_any_name_and_type_are_judged(name: str, media_type: str) -> None:
 
 
 def test_extensions_alone_make_names_agree_with_bytes() -> None:
-    """Where only extensions are limited, a renamed HTML file is refused and called what it is."""
+    """With limited extensions, a renamed HTML file is refused with its real type."""
     policy = Policy(allowed_extensions=("png", "jpg"))
     check_type("image/png", "photo.png", policy)
     with pytest.raises(TypeNotAllowed, match=r"text/html.*photo\.png") as caught:
@@ -193,7 +193,7 @@ def test_extensions_alone_make_names_agree_with_bytes() -> None:
 
 
 def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
-    """A new name needs an allowed extension that the bytes agree with; refined text is text."""
+    """A renamed file needs an allowed extension that agrees with its bytes."""
     policy = Policy(allowed_extensions=("csv", "txt", "html"))
     check_rename("text/csv", 1, "table.txt", policy)
     with pytest.raises(ExtensionNotAllowed):
@@ -209,7 +209,7 @@ def test_a_stored_file_keeps_to_the_policy_under_a_new_name() -> None:
 
 
 def test_a_new_name_fits_what_the_client_has_said() -> None:
-    """A table that is in its bucket because it was called one does not become a script."""
+    """In a bucket for CSV a file that only its client calls CSV cannot get a script's name."""
     for name in ("script.php", "script.js", "data.json"):
         check_rename("text/csv", 1, name, Policy(allowed_types=("text/plain",)))
         said = f"The client declares text/csv, which does not fit the name {name}"
@@ -220,16 +220,14 @@ def test_a_new_name_fits_what_the_client_has_said() -> None:
 
 
 def test_policies_of_before_are_read() -> None:
-    """A policy that was stored before there were more fields means what it meant."""
+    """A stored policy of an earlier release, with fewer members, keeps its meaning."""
     old = msgspec.json.decode(b'{"max_file_bytes":5,"allowed_types":["image/*"]}', type=Policy)
     assert old == Policy(max_file_bytes=5, allowed_types=("image/*",))
 
 
 @pytest.mark.parametrize("body", [BucketPolicy, TenantLimitsBody])
 def test_clients_may_not_send_unknown_members(body: type) -> None:
-    """A member that nobody knows is refused when a client sends it, though not when it is stored: a
-    rule that is misspelled would not narrow anything.
-    """
+    """An unknown member from a client is refused, because a misspelled rule restricts nothing."""
     with pytest.raises(msgspec.ValidationError, match="unknown field `max_file_byte`"):
         msgspec.json.decode(b'{"max_file_byte": 1}', type=body)
 
@@ -245,7 +243,7 @@ def test_clients_may_not_send_unknown_members(body: type) -> None:
     ],
 )  # fmt: skip
 def test_a_policy_that_some_file_satisfies_is_kept(allowed: tuple[str, ...]) -> None:
-    """A type that a file can be found or said to be is taken as it is written."""
+    """A policy's types are stored as written if a file can have them."""
     assert policies.checked(BucketPolicy(allowed_types=allowed)).allowed_types == allowed
 
 
@@ -254,6 +252,6 @@ def test_a_policy_that_some_file_satisfies_is_kept(allowed: tuple[str, ...]) -> 
     [("text/javascript",), ("text/css",), ("unheard/*",), ("x/y", "application/x-unheard-of")],
 )
 def test_a_policy_that_nobody_satisfies_is_refused(allowed: tuple[str, ...]) -> None:
-    """A bucket into which nothing fits is refused when it is made, and the types are named."""
+    """A policy whose types no file can have is refused, and the error names the types."""
     with pytest.raises(BadPolicy, match=re.escape(allowed[0])):
         policies.checked(BucketPolicy(allowed_types=allowed))

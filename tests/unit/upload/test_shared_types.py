@@ -1,4 +1,4 @@
-"""nginx's table of types for shared files against the types that files can have."""
+"""Tests that nginx's table of types for shared files has the types that files can have."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _UNKNOWN = "application/octet-stream"
 
 
 def table() -> dict[str, str]:
-    """Content-Type by extension."""
+    """Return the table: Content-Type by extension."""
     lines = re.findall(r'^    (?:"([^"]+)"|(\S+)) (\S+);$', TABLE.read_text(), re.MULTILINE)
     return {extension: quoted or plain for quoted, plain, extension in lines}
 
 
 def types_in_code() -> set[str]:
-    """Every type that the sniffers name."""
+    """Return every type that the sniffers' code contains."""
     found: set[str] = set()
     for path in (SNIFFERS).glob("*.py"):
         if path.name != "media_types.py":
@@ -41,7 +41,7 @@ def types_in_code() -> set[str]:
 
 
 def test_every_type_of_a_file_is_listed() -> None:
-    """The list by which policies are judged has what the sniffers return, and nothing else."""
+    """The list of file types has exactly the types that sniffers return."""
     found = {one for one in types_in_code() if name_of(one) == one and one[-1] != "."}
     stated = {one for one in FILE_TYPES if zip_files._STATED.fullmatch(one.encode())}
     listed = found | stated | media_types.REFINEMENTS | {_UNKNOWN}
@@ -52,7 +52,7 @@ def test_every_type_of_a_file_is_listed() -> None:
 
 
 def test_every_type_is_in_the_table() -> None:
-    """A file's type goes out by link as it goes out by token, with and without a charset."""
+    """A file gets the same Content-Type by link as by token, with and without a charset."""
     known = table()
     for one in FILE_TYPES - {_UNKNOWN}:
         assert known.get(kind(one)) == content_type(one), one
@@ -61,18 +61,18 @@ def test_every_type_is_in_the_table() -> None:
 
 
 def test_a_type_that_a_client_has_named_goes_out_as_what_the_bytes_are() -> None:
-    """By link a kind of text is text, and a kind of picture the picture."""
+    """By link a kind of text is served as text, and a kind of picture as the picture."""
     assert kind("text/x-python") == kind("text/plain")
     assert kind("image/x-adobe-dng") == kind("image/tiff")
 
 
 def test_the_table_has_no_active_type_by_mistake() -> None:
-    """Each extension stands for the one type that it is made of."""
+    """Each extension in the table stands for the one type that it is formed from."""
     for extension, field in table().items():
         assert kind(field.partition(";")[0]) == extension.removesuffix("--8bit")
 
 
 @given(st.text(max_size=80))
 def test_a_kind_is_one_extension(media_type: str) -> None:
-    """Whatever a type is, its extension has no dot, slash or character of a path's syntax."""
+    """The extension of any type has no dot, slash or other character of a path's syntax."""
     assert re.fullmatch(r"[a-z0-9_+-]*", kind(media_type))

@@ -1,4 +1,4 @@
-"""Short signatures: what only begins like a picture, program or sound is none."""
+"""Tests that files which only begin like a picture, program or sound are not taken for one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WORDS = re.split(
 
 
 def old_texts(encoding: str) -> Iterator[bytes]:
-    """Yield a text that begins with each of the words for which the encoding has letters."""
+    """Yield texts that begin with each of the words that the encoding can write."""
     for word in WORDS:
         with contextlib.suppress(UnicodeEncodeError):
             yield (word + OLD[encoding].format(word)).encode(encoding)
@@ -43,7 +43,7 @@ def old_texts(encoding: str) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("encoding", OLD)
 def test_text_in_an_old_encoding_is_text(encoding: str) -> None:
-    """A text is text whatever letters it begins with, in whatever encoding it is."""
+    """A text in any old encoding is text, whatever letters it begins with."""
     texts = list(old_texts(encoding))
     assert len(texts) > len(WORDS) - 7
     found = {
@@ -68,7 +68,7 @@ def test_text_in_an_old_encoding_is_text(encoding: str) -> None:
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
 def test_a_table_that_begins_like_a_bitmap_is_text(table: str, encoding: str) -> None:
-    """P1 to P6 are also names of rows: what follows has to be as many samples as it says."""
+    """A table that begins with P1 to P6 is text unless its size matches a bitmap's samples."""
     assert sniff(table.encode(encoding), complete=True) == "text/plain"
     long = (table + "Miller\t7\n" * 4000).encode(encoding)
     assert sniff(long[:8192], complete=False, size=len(long)) == "text/plain"
@@ -88,12 +88,12 @@ def test_a_table_that_begins_like_a_bitmap_is_text(table: str, encoding: str) ->
     ],
 )
 def test_a_printable_bitmap_is_a_picture(picture: bytes, media_type: str) -> None:
-    """Small pictures whose bytes are all printable have exactly their samples."""
+    """A small bitmap in printable characters is recognized by its exact number of samples."""
     assert sniff(picture, complete=True) == media_type
 
 
 def test_a_large_printable_bitmap_is_a_picture() -> None:
-    """A picture of one colour is told by its size, a plain one by its digits."""
+    """A large bitmap is recognized by its size, or by its digits if it is plain text."""
     grey = b"P5\n200 200\n255\n" + b"\x7f" * 40_000
     assert sniff(grey[:8192], complete=False, size=len(grey)) == "image/x-portable-graymap"
     plain = b"P2\n200 200\n255\n" + b"127 " * 40_000
@@ -102,7 +102,7 @@ def test_a_large_printable_bitmap_is_a_picture() -> None:
 
 @pytest.mark.parametrize("first", ["A", "d", "<", '"', "7", "\u044f"])
 def test_wide_text_is_no_sound(first: str) -> None:
-    """The mark of UTF-16 is also how frames of sound begin; a text of any length is a text."""
+    """UTF-16 text of any length is text, although its mark also begins a frame of sound."""
     for length in range(20, 2400, 2):
         text = (first + "ello World, this is text. " * 100)[: length // 2]
         for encoding in ("utf-16-le", "utf-16-be"):
@@ -111,7 +111,7 @@ def test_wide_text_is_no_sound(first: str) -> None:
 
 
 def test_text_that_ends_as_dos_ends_it() -> None:
-    """A last control-Z is the end of a text, one in the middle is not."""
+    """A control-Z at the end of a text is allowed, and one in the middle is not."""
     assert sniff("BM Größe\r\n\x1a".encode("cp437"), complete=True) == "text/plain"
     assert sniff(b"BM \x1a text", complete=True) == OCTETS
 
@@ -126,7 +126,7 @@ def test_text_that_ends_as_dos_ends_it() -> None:
     ],
 )  # fmt: skip
 def test_a_short_word_alone_is_no_format(word: bytes) -> None:
-    """Bytes that only begin like a format, and whose header cannot be, are unknown."""
+    """Bytes with the signature of a format but an impossible header are unknown."""
     for filling in (b"\x07", b"\xee\x05\x99"):
         assert sniff((word + filling * 300)[:600], complete=True) == OCTETS
 
@@ -166,12 +166,12 @@ def test_a_short_word_alone_is_no_format(word: bytes) -> None:
     ],
 )  # fmt: skip
 def test_evidence(head: bytes, media_type: str) -> None:
-    """Fields that fit make a format of a short word; those that do not, unmake it."""
+    """A short signature makes a format only if the fields after it are plausible."""
     assert sniff(head, complete=True) == media_type
 
 
 def test_a_program_is_told_by_its_second_header() -> None:
-    """Windows programs are told by the header that lies where the first one says, far behind."""
+    """A Windows program is recognized by its second header, wherever the first one places it."""
     stub = b"MZ" + bytes(58) + (20_000).to_bytes(4, "little")
     program = stub + bytes(20_000 - len(stub)) + b"PE\0\0" + bytes(100)
     found = sniff(program[:8192], complete=False, size=len(program), read_at=reader(program))
@@ -208,5 +208,5 @@ def frames(header: bytes, size: int, count: int = 3) -> bytes:
     ],
 )
 def test_frames_follow_one_another(stream: bytes, media_type: str) -> None:
-    """A stream is believed when the next frame begins where the first one says."""
+    """A stream is recognized if a next frame begins where the first one ends."""
     assert sniff(stream, complete=True) == media_type

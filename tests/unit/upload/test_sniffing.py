@@ -1,4 +1,4 @@
-"""Types from bytes: binary formats, text, markup, containers, polyglots."""
+"""Tests of types from bytes: binary formats, text, markup, containers and polyglots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOS = b"MZ\x40\0\1\0\0\0\2\0\x10\0\xff\xff" + bytes(50)
 
 
 def archive(*entries: tuple[str, bytes], stream: bool = False) -> bytes:
-    """Return the bytes of a ZIP file; `stream` writes sizes after the content."""
+    """Return the bytes of a ZIP file; with `stream` the sizes follow the content."""
     file = io.BytesIO()
     if stream:
         file.seekable = lambda: False  # type: ignore[method-assign]
@@ -72,7 +72,7 @@ def iso(brand: bytes, *compatible: bytes) -> bytes:
     ],
 )
 def test_binary_formats(head: bytes, media_type: str) -> None:
-    """A signature decides, and the name is the one that IANA or browsers use."""
+    """A signature gives the type, under the name that IANA or browsers use."""
     assert sniff(head, complete=False) == media_type
 
 
@@ -105,13 +105,13 @@ def test_binary_formats(head: bytes, media_type: str) -> None:
     ],
 )
 def test_text_and_its_kin(head: bytes, media_type: str) -> None:
-    """Text is told by its bytes, and short signatures do not turn words into pictures."""
+    """Text is recognized by its bytes, and words that begin like short signatures are text."""
     assert sniff(head, complete=True) == media_type
 
 
 @pytest.mark.parametrize("cut", [1, 2])
 def test_a_cut_sequence_is_utf8_only_when_more_follows(cut: int) -> None:
-    """A UTF-8 character cut at the end of the head is no error unless the file ends there."""
+    """A UTF-8 character that is cut at the end of the head is valid unless the file ends there."""
     head = "日本".encode()[:-cut]
     assert plain_text.is_utf8(head, complete=False)
     assert not plain_text.is_utf8(head, complete=True)
@@ -147,13 +147,13 @@ def test_a_cut_sequence_is_utf8_only_when_more_follows(cut: int) -> None:
     ],
 )
 def test_markup(head: bytes, media_type: str) -> None:
-    """HTML, XHTML, SVG and XML are told apart by what the root element is."""
+    """HTML, XHTML, SVG and XML are distinguished by the root element."""
     assert sniff(head, complete=False) == media_type
 
 
 @pytest.mark.parametrize("piece", [b"<!--", b"<?", b"<!DOCTYPE[", b"<!DOCTYPE", b"<!---->", b" ]"])
 def test_endless_prologs_are_quick(piece: bytes) -> None:
-    """A head full of unclosed constructs still gets an answer."""
+    """A head full of unclosed constructs still gets a type."""
     assert sniff((b"<!DOCTYPE a [" + piece * 8192)[:8192], complete=False)
 
 
@@ -167,7 +167,7 @@ def test_endless_prologs_are_quick(piece: bytes) -> None:
     ],
 )
 def test_office_files(names: tuple[str, ...], media_type: str, *, stream: bool) -> None:
-    """Office Open XML is told by its first entries, sizes before or after the content."""
+    """Office Open XML is recognized by its first entries, with sizes before or after content."""
     head = archive(*((name, b"<x/>" * 50) for name in names), stream=stream)[:8192]
     assert sniff(head, complete=False) == OOXML + media_type
 
@@ -193,13 +193,13 @@ def test_office_files(names: tuple[str, ...], media_type: str, *, stream: bool) 
     ],
 )
 def test_zip_kinds(entries: list[tuple[str, bytes]], media_type: str) -> None:
-    """Only headers of the archive itself count, and a stated type only when it is a ZIP format."""
+    """Only the archive's own headers count, and a stated type only if it is a ZIP format."""
     assert sniff(archive(*entries), complete=True) == media_type
 
 
 @given(head=st.binary(max_size=600), complete=st.booleans())
 def test_no_bytes_raise(head: bytes, *, complete: bool) -> None:
-    """Any bytes, alone or behind a signature, have a type and an answer on activity."""
+    """Any bytes, alone or after a signature, get a type and a decision on active content."""
     for start in (b"", b"PK\x03\x04", OLE, iso(b"mif1")[:12], b"\x28\xb5\x2f\xfd", PNG[:8]):
         assert is_pattern(sniff(start + head, complete=complete))
         assert all(map(is_pattern, may_become(start + head)))
@@ -207,7 +207,7 @@ def test_no_bytes_raise(head: bytes, *, complete: bool) -> None:
 
 
 def test_skippable_frames_do_not_exhaust_the_stack() -> None:
-    """A head full of empty Zstandard frames has a type, and no look goes from one to the next."""
+    """A head full of empty Zstandard frames gets a type without recursion."""
     head = b"\x50\x2a\x4d\x18\0\0\0\0" * 1024
     assert sniff(head, complete=False) == "application/zstd"
     assert sniff(b"\x28\xb5\x2f\xfd\x04\0", complete=False) == "application/zstd"
@@ -233,7 +233,7 @@ def test_skippable_frames_do_not_exhaust_the_stack() -> None:
     ],
 )
 def test_polyglots_are_active(head: bytes) -> None:
-    """A picture or a text that is also a page, a script, a PDF or an archive is found out."""
+    """A picture or text that is also a page, script, PDF or archive is active."""
     assert active_content(head)
 
 
@@ -251,5 +251,5 @@ def test_polyglots_are_active(head: bytes) -> None:
     ],
 )
 def test_plain_pictures_are_inert(head: bytes) -> None:
-    """Ordinary files, with XMP metadata and odd widths too, are not called active."""
+    """Ordinary files, also with XMP metadata and odd widths, are not active."""
     assert not active_content(head)

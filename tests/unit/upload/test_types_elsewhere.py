@@ -1,4 +1,4 @@
-"""The type that a stored file has under another name in another bucket."""
+"""Tests of the type that a stored file gets under another name or in another bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def stored(recorded: str, declared: str | None = None, size: int = 1) -> File:
     ("recorded", "declared", "allowed", "name", "there"),
     [
         (TEXT, None, (), "data", TEXT),
-        (TEXT, CSV, (), "data", TEXT),  # it was plain text here, and nothing asks for more
+        # The recorded type was plain text, and the policy needs nothing more specific.
+        (TEXT, CSV, (), "data", TEXT),
         (CSV, None, (), "data", CSV),
         (CSV, None, (TEXT,), "a.csv", CSV),
         (CSV, None, (CSV,), "data", CSV),
@@ -43,8 +44,8 @@ def stored(recorded: str, declared: str | None = None, size: int = 1) -> File:
 def test_a_type_stays_where_it_can(
     recorded: str, declared: str | None, allowed: tuple[str, ...], name: str, there: str
 ) -> None:
-    """A file keeps its type where the bucket takes its bytes; else it gets what the policy takes it
-    as, by the record's word, the client's, or the name.
+    """A file keeps its type if the policy allows its bytes; else it gets an allowed type by its
+    record, its client's claim or its name.
     """
     assert type_elsewhere(stored(recorded, declared), name, Policy(allowed_types=allowed)) == there
 
@@ -55,9 +56,7 @@ def test_a_type_stays_where_it_can(
 def test_a_move_gives_what_an_upload_gives(
     recorded: str, name: str, allowed: tuple[str, ...]
 ) -> None:
-    """Where only a client's word brings a file in, moving it there brings no more than uploading it
-    with that word.
-    """
+    """A move of a file gives the same type as an upload that claims the recorded type."""
     policy = Policy(allowed_types=allowed)
     try:
         uploaded = check_type(TEXT, name, policy, declared=recorded)
@@ -70,7 +69,7 @@ def test_a_move_gives_what_an_upload_gives(
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_names_and_types_are_judged(size: int) -> None:
-    """Extension and type have to be the bucket's; an empty file has the type of its name alone."""
+    """Name and type must fit the bucket; an empty file is judged by its name alone."""
     pictures = Policy(allowed_types=("image/*",), allowed_extensions=("png", "txt"))
     kept = stored("image/png" if size else "application/octet-stream", size=size)
     assert type_elsewhere(kept, "a.png", pictures) == kept.media_type

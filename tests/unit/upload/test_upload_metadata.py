@@ -1,4 +1,4 @@
-"""tus' Upload-Metadata."""
+"""Tests of tus' Upload-Metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = st.text("abcXYZ019-_.", min_size=1, max_size=20)
 
 @given(st.dictionaries(NAMES, st.text(max_size=50), max_size=8))
 def test_what_was_sent_comes_back(fields: dict[str, str]) -> None:
-    """Any names and Unicode values survive."""
+    """Any names and Unicode values are parsed as they were sent."""
     sent = ", ".join(
         f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items()
     )
@@ -24,7 +24,7 @@ def test_what_was_sent_comes_back(fields: dict[str, str]) -> None:
 
 @given(st.text())
 def test_nothing_else_gets_through(field: str) -> None:
-    """Whatever is sent gives names and texts, or the one error."""
+    """Any text gives names and values, or MalformedMetadata."""
     try:
         found = parse(field)
     except MalformedMetadata:
@@ -37,11 +37,11 @@ def test_nothing_else_gets_through(field: str) -> None:
     [" ", ",", "a b c", "a !", "a YQ==,a YQ==", "a \xff", "a /w==", "a" * (MAX_CHARACTERS + 1)],
 )
 def test_nonsense(field: str) -> None:
-    """What is no list of names and base64 of UTF-8 is an error."""
+    """Anything but a list of names with base64 of UTF-8 raises MalformedMetadata."""
     with pytest.raises(MalformedMetadata):
         parse(field)
 
 
 def test_a_name_alone() -> None:
-    """A name may stand without a value."""
+    """A name without a value has an empty value."""
     assert parse("is_confidential,filename YQ==") == {"is_confidential": "", "filename": "a"}

@@ -1,4 +1,4 @@
-"""Sizes and types against a bucket's policy."""
+"""Tests of sizes and types against a bucket's policy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from wharf_upload.domain.upload_intent import (
 def test_size(
     size: int, bucket: int | None, tenant: int | None, service: int, limit: tuple[int, str] | None
 ) -> None:
-    """The smallest limit counts and is named, and a file of its size fits."""
+    """The smallest limit applies and is named, and a file of exactly that size fits."""
     largest = smallest(
         ("bucket's file limit", bucket),
         ("tenant's file limit", tenant),
@@ -64,7 +64,7 @@ def test_size(
     ],
 )
 def test_type(allowed: tuple[str, ...], media_type: str, filename: str, *, fits: bool) -> None:
-    """Without a rule every type fits, with one only those that match and that the name admits."""
+    """Without a rule every type fits; with one a type must match and agree with the name."""
     policy = Policy(allowed_types=allowed)
     if fits:
         check_type(media_type, filename, policy)
@@ -87,7 +87,7 @@ def test_type(allowed: tuple[str, ...], media_type: str, filename: str, *, fits:
     ],
 )
 def test_declared_type(field: str | None, *, kept: bool) -> None:
-    """Only what has the form of a media type is kept of what a client declares."""
+    """A declared type is kept only if it has the form of a media type."""
     assert declared_type(field) == (field if kept else None)
 
 
@@ -108,12 +108,12 @@ def test_declared_type(field: str | None, *, kept: bool) -> None:
     ],
 )
 def test_served_type(sniffed: str, declared: str | None, served: str) -> None:
-    """The client's word refines plain text among inert types, and decides nothing else."""
+    """The declared type refines only plain text, and only to another inert type."""
     assert served_type(sniffed, declared) == served
 
 
 def test_name_must_agree_where_types_are_limited() -> None:
-    """An extension that promises other bytes is refused in a bucket of limited types only."""
+    """An extension that contradicts the bytes is refused only in a bucket with limited types."""
     check_type("image/png", "page.html", Policy())
     check_type("image/png", "picture.png", Policy(allowed_types=("image/*",)))
     said = r"The bytes are image/png, which does not fit the name page\.html"
@@ -148,7 +148,7 @@ CSV = "text/csv"
 def test_a_policy_is_judged_by_the_type_that_the_record_gets(
     allowed: tuple[str, ...], sniffed: str, declared: str | None, filename: str, recorded: str
 ) -> None:
-    """A kind of what the bytes are is believed where the policy names it."""
+    """A claimed kind of the bytes' type is accepted if the policy names it."""
     policy = Policy(allowed_types=allowed)
     assert check_type(sniffed, filename, policy, declared=declared) == recorded
 
@@ -172,13 +172,13 @@ def test_a_policy_is_judged_by_the_type_that_the_record_gets(
 def test_a_word_of_the_client_makes_nothing_else(
     allowed: tuple[str, ...], sniffed: str, declared: str | None, filename: str
 ) -> None:
-    """No declared type and no extension makes what the bytes cannot be, or active content."""
+    """No declared type or extension gives a type that the bytes exclude, or active content."""
     with pytest.raises(TypeNotAllowed):
         check_type(sniffed, filename, Policy(allowed_types=allowed), declared=declared)
 
 
 def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
-    """What the record gets is allowed by both, and the one that refuses is named."""
+    """Bucket and ticket both allow the recorded type, and a refusal names the one that refused."""
     ticket = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("application/json",))
     policy = Policy(allowed_types=("text/plain", CSV))
     assert check_type("text/plain", "a.json", policy, ticket) == "application/json"
@@ -206,7 +206,7 @@ def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
     ],
 )
 def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, fits: bool) -> None:
-    """An empty file has no type, so it passes where its extension does."""
+    """An empty file has no type, so its extension decides."""
     if fits:
         check_empty(filename, policy)
         check_rename("application/octet-stream", 0, filename, policy)
@@ -241,7 +241,7 @@ def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, f
 def test_a_first_look_refuses_what_cannot_become_right(
     head: bytes, allowed: tuple[str, ...], *, refused: bool
 ) -> None:
-    """What a container holds may be told by its end, so its begin refuses it only for its kind."""
+    """A file is refused early only if no file with this beginning can have an allowed type."""
     policy = Policy(allowed_types=allowed)
     if not refused:
         check_early(head, "a", policy, None, CSV)
@@ -251,9 +251,7 @@ def test_a_first_look_refuses_what_cannot_become_right(
 
 
 def test_a_first_look_knows_the_rest_of_the_request() -> None:
-    """Name, declared type and ticket count as they will at the end, and the refusal is of the bytes
-    that are there.
-    """
+    """The early check uses name, declared type and ticket, and its refusal names the type found."""
     note = b"<note>" + b"a" * 8000
     check_early(note, "a.xml", Policy(allowed_types=("application/xml",)), None, None)
     texts = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("text/*",))
@@ -264,7 +262,7 @@ def test_a_first_look_knows_the_rest_of_the_request() -> None:
 
 
 def test_an_empty_file_is_judged_by_the_ticket_too() -> None:
-    """The name has to fit both lists of types, and the one that refuses is named."""
+    """An empty file's name must fit bucket and ticket, and a refusal names the one that refused."""
     pictures = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("image/*",))
     check_empty("a.png", Policy(allowed_types=("*/*",)), pictures)
     with pytest.raises(TypeNotAllowed, match="this ticket takes image"):

@@ -1,4 +1,4 @@
-"""ZIP files by their directories, as unpackers read them, within bounds."""
+"""Tests of ZIP files, whose type follows from their directory, as for unpackers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def zipped(*entries: tuple[str, bytes], comment: bytes = b"", method: int = 0) -
 
 
 def type_of(data: bytes, reads: list[int] | None = None) -> str:
-    """Return the type of a file of which the head is in memory and the rest is read."""
+    """Return the type of a file of which only the head is in memory."""
 
     def read_at(offset: int, length: int) -> bytes:
         if reads is not None:
@@ -69,7 +69,7 @@ def type_of(data: bytes, reads: list[int] | None = None) -> str:
 )  # fmt: skip
 @pytest.mark.parametrize("comment", [b"", b"a comment PK\5\6 of ours", b"x" * 65535])
 def test_the_directory_decides(names: tuple[str, ...], media_type: str, comment: bytes) -> None:
-    """Names far behind the head count, whatever comes first and whatever comment follows."""
+    """Names after the head count, whatever comes first and whatever comment follows."""
     data = zipped(*((name, LARGE) for name in names), comment=comment)
     assert type_of(data) == media_type
 
@@ -89,20 +89,20 @@ def test_the_directory_decides(names: tuple[str, ...], media_type: str, comment:
 )  # fmt: skip
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_stated_type(stated: bytes, found: str, place: int) -> None:
-    """A type that the file states is believed wherever it stands, if ZIP files have it."""
+    """A type that the file states is accepted at any place, if it is one of a ZIP format."""
     entries = [("content.xml", LARGE), ("mimetype", stated)]
     assert type_of(zipped(*(entries if place else reversed(entries)))) == found
 
 
 def test_the_directory_wins_over_the_first_entries() -> None:
-    """A local header that the directory does not know is not an entry."""
+    """A local header that the directory does not list is not an entry."""
     word = zipped(("[Content_Types].xml", b""), ("word/document.xml", b""))
     jar = zipped(("META-INF/MANIFEST.MF", b""))
     assert type_of(word + jar) == JAR
 
 
 def test_something_before_the_archive() -> None:
-    """Offsets count from the archive's own begin where another file stands before it."""
+    """Offsets are relative to the archive's own beginning if another file precedes it."""
     first = zipped(("x.txt", LARGE))[: -(22 + 46 + 5)]
     assert type_of(first + zipped(("META-INF/MANIFEST.MF", b"a"))) == JAR
 
@@ -119,7 +119,7 @@ def test_zip64() -> None:
 
 
 def test_zip64_numbers_may_be_any() -> None:
-    """A directory that lies behind all files is not read, and the first entries decide."""
+    """A directory past the end of the file is not read, and the first entries decide."""
     data = zipped(("META-INF/MANIFEST.MF", b"a" * 9000))
     end = data.rindex(b"PK\5\6")
     for offset in (1 << 63, (1 << 64) - 1):
@@ -137,7 +137,7 @@ def test_an_unfinished_file_is_told_by_its_begin() -> None:
 
 
 def test_reads_are_bounded() -> None:
-    """A directory of a hundred thousand entries costs a megabyte, not what it says."""
+    """A directory of 30,000 entries costs reads of little more than a megabyte."""
     data = zipped(*((f"{number:0100}", b"") for number in range(30_000)))
     reads: list[int] = []
     tracemalloc.start()
@@ -150,7 +150,7 @@ def test_reads_are_bounded() -> None:
 
 @given(st.data())
 def test_broken_files_have_a_type(data: st.DataObject) -> None:
-    """No byte that is changed makes the look fail."""
+    """A file with any changed bytes still gets a type."""
     archive = bytearray(zipped(("mimetype", b"application/epub+zip"), ("a", b"b"), comment=b"c"))
     for _ in range(data.draw(st.integers(0, 4))):
         archive[data.draw(st.integers(0, len(archive) - 1))] = data.draw(st.integers(0, 255))
