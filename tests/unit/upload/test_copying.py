@@ -1,4 +1,4 @@
-"""Copies of ranges, in the caller's thread and in a thread of their own."""
+"""Tests of copies of ranges, in the caller's thread and in a separate one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("pieces", [1, 3, 12])
 def test_order(source: Path, pieces: int) -> None:
-    """Pieces arrive in the order in which they were asked for, with and without a thread."""
+    """Pieces arrive in the order of the calls, with and without a separate thread."""
     store, name = memory_store(), BlobName("demo", uuid7_hex())
     writer = store.create(name)
     with source.open("rb") as stream:
@@ -42,7 +42,7 @@ def test_order(source: Path, pieces: int) -> None:
 
 
 def test_errors_reach_the_caller(source: Path) -> None:
-    """An error of a copy is raised by `drain` at the latest, and ends the thread."""
+    """`drain` raises an error of an earlier copy, and the thread ends."""
     before = threading.active_count()
     writer = memory_store(capacity=8 * _PIECE).create(BlobName("demo", uuid7_hex()))
     with source.open("rb") as stream:
@@ -56,7 +56,7 @@ def test_errors_reach_the_caller(source: Path) -> None:
 
 
 def test_nothing_to_drain(source: Path) -> None:
-    """`drain` without a copy, and twice, does nothing."""
+    """`drain` without a copy, even twice, does nothing."""
     with source.open("rb") as stream:
         copier = Copier(SpoolFile.borrow("", stream.fileno()))
         copier.drain()

@@ -1,4 +1,4 @@
-"""The follower: a digest that is ready when the body is, or no answer at all."""
+"""Tests of the digest daemon, which has a body's digest ready or gives no answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.servers.upload import UploadService
 from wharf_upload.hashing.client import FOLLOW_BYTES, DigestClient
 from wharf_upload.hashing.daemon import DigestDaemon
 
-# The first of a process finds libc with a program of the system, which no test may start.
+# The first one in a process runs a program to find libc, which no test may start.
 INotify().close()
 _BLOCK = os.urandom(1 << 20)
 _DEADLINE_SECONDS = 20
 
 
 class Spool:
-    """A spool folder with a follower behind it."""
+    """A spool folder with a digest daemon."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Spool:
             return connection.connect_ex(str(self.address)) == 0
 
     def grow(self, name: str, megabytes: int) -> Path:
-        """Writes a body as nginx does, and waits until the follower has begun with it."""
+        """Write a body as nginx does, and wait until the digest daemon has begun to read it."""
         path = self.folder / name
         with path.open("wb", buffering=0) as file:
             for number in range(megabytes):
@@ -52,7 +52,7 @@ class Spool:
         return path
 
     def ask(self, path: Path, **changes: int) -> bytes | None:
-        """What a receiver asks for a body that is complete."""
+        """Return the digest daemon's answer about a complete body."""
         status = path.stat()
         wanted = {"inode": status.st_ino, "size": status.st_size, **changes}
         client = DigestClient(self.address)
@@ -79,13 +79,13 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.mark.parametrize("megabytes", [3, 5, 70])
 def test_growing_file(spool: Spool, megabytes: int) -> None:
-    """A file that grows has the right digest, also when it needs more than one turn."""
+    """A growing file gets the right digest, also if the digest daemon needs several rounds."""
     path = spool.grow("1", megabytes)
     assert spool.ask(path) == digest(path)
 
 
 def test_odd_size(spool: Spool) -> None:
-    """A last block that is not full counts with its own bytes only."""
+    """An incomplete last block is hashed with its own bytes only."""
     path = spool.grow("1", 4)
     with path.open("ab", buffering=0) as file:
         file.write(b"the end")
@@ -93,7 +93,7 @@ def test_odd_size(spool: Spool) -> None:
 
 
 def test_several_at_once(spool: Spool) -> None:
-    """Files that grow at the same time do not mix."""
+    """Files that grow at the same time each get their own digest."""
     threads = [threading.Thread(target=spool.grow, args=(str(one), 4 + one)) for one in range(5)]
     for thread in threads:
         thread.start()
@@ -105,7 +105,7 @@ def test_several_at_once(spool: Spool) -> None:
 
 
 def test_small_file(spool: Spool) -> None:
-    """A small file is not followed, and asking for it costs no connection."""
+    """The digest daemon skips a small file, and the client opens no connection for it."""
     path = spool.folder / "1"
     path.write_bytes(b"x" * (FOLLOW_BYTES - 1))
     question = DigestClient(spool.address).ask(str(path), path.stat().st_ino, path.stat().st_size)
@@ -114,27 +114,27 @@ def test_small_file(spool: Spool) -> None:
 
 
 def test_another_inode(spool: Spool) -> None:
-    """A name that was used again by another file gets no answer from the first one."""
+    """A file that reuses the name of another one gets no answer."""
     path = spool.grow("1", 3)
     assert spool.ask(path, inode=path.stat().st_ino + 1) is None
 
 
 def test_another_size(spool: Spool) -> None:
-    """A size that is not the file's own gets no answer rather than a digest of other bytes."""
+    """A question with a wrong size gets no answer."""
     path = spool.grow("1", 4)
     assert spool.ask(path) == digest(path)
     assert spool.ask(path, size=3 << 20) is None
 
 
 def test_unknown_file(spool: Spool, tmp_path: Path) -> None:
-    """A file outside the spool has no digest here, whatever its name."""
+    """A file outside the spool gets no answer."""
     path = tmp_path / "elsewhere"
     path.write_bytes(_BLOCK * 3)
     assert spool.ask(path) is None
 
 
 def test_removed_file(spool: Spool) -> None:
-    """A removed file gets no answer, and its descriptor is closed, so that its room is free."""
+    """A removed file gets no answer, and its descriptor is closed to free the disk."""
     path = spool.grow("1", 3)
     status = path.stat()
     followed = spool.follower._files["1"]
@@ -146,7 +146,7 @@ def test_removed_file(spool: Spool) -> None:
 
 
 def test_link_in_the_spool(spool: Spool, tmp_path: Path) -> None:
-    """A symbolic link in the spool is not followed to what it points to."""
+    """The digest daemon does not follow a symbolic link in the spool."""
     outside = tmp_path / "outside"
     outside.write_bytes(_BLOCK * 3)
     link = spool.folder / "1"
@@ -157,7 +157,7 @@ def test_link_in_the_spool(spool: Spool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("question", [b"", b"nonsense", b"[]", b'{"name": "1"}', b'"x"'])
 def test_nonsense(spool: Spool, question: bytes) -> None:
-    """A question that makes no sense gets no digest, and the next one is answered."""
+    """A malformed question gets no digest, and the next question is answered."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(spool.address))
         connection.sendall(question)
@@ -168,13 +168,13 @@ def test_nonsense(spool: Spool, question: bytes) -> None:
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    """Without a follower there is no answer, and no error."""
+    """Without a digest daemon the client gets no answer, and no error."""
     question = DigestClient(tmp_path / "nobody.sock").ask("1", 1, FOLLOW_BYTES)
     assert question.answer() is None
 
 
 def test_receiving_with_a_follower(upload: UploadService) -> None:
-    """A spooled body has the same digest in its record with a follower and without one."""
+    """A spooled body has the same digest with a digest daemon and without one."""
     body = _BLOCK * 3 + b"tail"
     expected = hashlib.sha256(body).hexdigest()
     without = upload.put("without.bin", body, spooled=True)
@@ -187,7 +187,7 @@ def test_receiving_with_a_follower(upload: UploadService) -> None:
 
 
 def test_a_lying_follower(upload: UploadService) -> None:
-    """An answer that is no digest is passed over, and the file is hashed here."""
+    """A malformed answer is ignored, and the service hashes the file itself."""
     body = _BLOCK * 3
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(upload.settings.follower_socket))
@@ -208,7 +208,7 @@ def test_a_lying_follower(upload: UploadService) -> None:
 
 
 def test_what_is_another_replicas(tmp_path: Path) -> None:
-    """A file that others will be asked about is not read, and one of our own beside it is."""
+    """The digest daemon reads only files that its own replica will ask about."""
     folder = tmp_path / "resumable"
     folder.mkdir()
     spool = Spool(folder, tmp_path / "follower.sock", is_ours=lambda _, name: name == "ours")
@@ -220,11 +220,11 @@ def test_what_is_another_replicas(tmp_path: Path) -> None:
 
 
 def test_removed_by_another_machine(spool: Spool) -> None:
-    """A file that is gone without an event is let go when the next one comes."""
+    """A file that was removed without an event is closed when the next file begins."""
     path = spool.grow("0001", 3)
     followed = spool.follower._files["0001"]
     assert spool.ask(path) == digest(path)
-    # Another file is at its place, as where a machine far away has replaced it.
+    # The path leads to no file, as after a removal on another machine.
     followed.path = str(spool.folder / "gone")
     spool.follower._clean_at = 0.0
     spool.grow("0002", 3)

@@ -1,4 +1,4 @@
-"""Deletion of objects on stores that cannot delete many at once, or not all of them."""
+"""Tests of deletion on object stores that cannot delete many at once, or refuse some."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_upload.storage.s3.wire import Wire
 
 
 class FakeClient:
-    """A client whose store answers every deletion of many in one way."""
+    """A client whose store gives the same response to each deletion of many objects."""
 
     bucket = "bucket"
 
@@ -25,20 +25,20 @@ class FakeClient:
         self.asked = 0
 
     def ask(self, operation: str, request: object, *, passing: tuple[str, ...] = ()) -> object:
-        """The answer."""
+        """Count the request and return the response."""
         self.asked += 1
         return self._answer()
 
 
 class FakeWire:
-    """A store that deletes one at a time; some are missing, some stay."""
+    """A store that deletes single objects; some are missing, and some cannot be deleted."""
 
     def __init__(self, *, missing: tuple[str, ...] = (), stay: tuple[str, ...] = ()) -> None:
         self.deleted: list[str] = []
         self._missing, self._stay = missing, stay
 
     def send(self, operation: str, method: str, key: str, **_: object) -> None:
-        """Deletes."""
+        """Delete one object, or raise its error."""
         if key in self._missing:
             raise BlobMissing("no such blob")
         if key in self._stay:
@@ -51,7 +51,7 @@ def deletions(client: FakeClient, wire: FakeWire) -> Deletions:
 
 
 def refusing(code: str) -> Callable[[], dict[str, Any]]:
-    """A store that refuses a deletion of many with a code."""
+    """Return a response that refuses a deletion of many objects with this code."""
 
     def answer() -> dict[str, Any]:
         raise ErrorCode(errors.of_answer(501, code))
@@ -61,8 +61,8 @@ def refusing(code: str) -> Callable[[], dict[str, Any]]:
 
 @pytest.mark.parametrize("code", ["MissingContentMD5", "NotImplemented", "501"])
 def test_one_by_one(code: str) -> None:
-    """A store that cannot delete many is asked for that once, then one by one for ever; what stays
-    is told, and what is missing is gone.
+    """After one refused deletion of many, the store is asked for single deletions; objects that
+    stay are returned, and missing ones count as deleted.
     """
     client, wire = FakeClient(refusing(code)), FakeWire(missing=("b",), stay=("c",))
     both = deletions(client, wire)
@@ -73,7 +73,7 @@ def test_one_by_one(code: str) -> None:
 
 
 def test_some_stay() -> None:
-    """Of many the store names those that it keeps; one that is missing is gone."""
+    """A deletion of many returns the objects that stay, and a missing one counts as deleted."""
     told = {"Errors": [{"Key": "b", "Code": "AccessDenied"}, {"Key": "c", "Code": "NoSuchKey"}]}
     wire = FakeWire()
     assert deletions(FakeClient(lambda: told), wire).delete_all(["a", "b", "c"]) == ["b"]
@@ -81,7 +81,7 @@ def test_some_stay() -> None:
 
 
 def test_a_store_that_is_down() -> None:
-    """A store that does not answer keeps them all, and is not asked for each."""
+    """A store that does not respond keeps all objects, and gets no single deletions."""
 
     def down() -> dict[str, Any]:
         raise StoreUnavailable("down")

@@ -1,4 +1,4 @@
-"""What the answers of an object store mean."""
+"""Tests of how the responses of an object store are interpreted."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ from wharf_upload.storage.s3.tries import Patience, tried
 def test_answers(
     status: int, code: str, kind: type[StoreError], outcome: str, *, again: bool
 ) -> None:
-    """Each answer is the error that a client is told, the outcome that is counted, and says
-    whether the request is worth another try.
-    """
+    """Each error response gives an error, a counted outcome, and whether to try again."""
     failure = errors.of_answer(status, code)
     assert type(failure.error) is kind
     assert (failure.outcome, failure.again, failure.code) == (outcome, again, code)
@@ -45,7 +43,7 @@ def test_answers(
 
 
 def test_the_code_of_an_answer() -> None:
-    """The code is found in the XML of an error, and nothing where there is none."""
+    """The code is read from the XML of an error, and is empty for any other body."""
     body = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>x</Message></Error>"
     assert errors.code_in(body) == "NoSuchKey"
     assert errors.code_in(b"<html>Bad Gateway</html>") == ""
@@ -53,15 +51,15 @@ def test_the_code_of_an_answer() -> None:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, which take no time."""
+    """Return the pauses between tries, which take no time here."""
     taken: list[float] = []
     monkeypatch.setattr(tries, "_sleep", taken.append)
     return taken
 
 
 def test_a_try_that_helps(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that fails with a reason that passes is repeated, and each try is counted."""
-    buffer = MetricBuffer()  # nobody exports this one
+    """A request that fails for a temporary reason is repeated, and each try is counted."""
+    buffer = MetricBuffer()  # Nothing exports this buffer.
     monkeypatch.setattr(metrics, "requests", buffer)
     answers = iter([errors.broken_off(), errors.of_answer(503, "SlowDown"), "well"])
     assert tried("put", lambda: next(answers), Patience(1.0, 60.0)) == "well"
@@ -75,7 +73,7 @@ def test_a_try_that_helps(pauses: list[float], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("failure", [errors.timed_out(), errors.of_answer(403, "")])
 def test_tries_that_would_not_help(failure: Failure, pauses: list[float]) -> None:
-    """A silent store, and one that refuses, is asked once: a thread waits for one time limit."""
+    """A timeout or a refusal is not tried again, so a thread waits for one timeout only."""
     asked: list[None] = []
 
     def once() -> Failure:
@@ -89,7 +87,7 @@ def test_tries_that_would_not_help(failure: Failure, pauses: list[float]) -> Non
 
 
 def test_tries_end(pauses: list[float]) -> None:
-    """A store that stays busy is asked three times, and not again when the time is over."""
+    """A busy store is tried three times, or once if the time is over."""
     busy = errors.of_answer(503, "SlowDown")
     for patience, count in ((Patience(1.0, 60.0), 3), (Patience(1.0, 0.0), 1)):
         asked: list[None] = []

@@ -1,4 +1,4 @@
-"""Ages of what lies on an object store: by the store's clock, whatever ours says."""
+"""Tests of the ages of objects, which are computed from the store's clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AGE_SECONDS = 600
 
 
 class FakeS3:
-    """A store whose clock is ahead of ours, with one object and one unfinished upload."""
+    """A store with a different clock, one object and one unfinished upload."""
 
     def __init__(self, ahead: float) -> None:
         now = datetime.fromtimestamp(time.time() + ahead, UTC)
@@ -32,16 +32,16 @@ class FakeS3:
         self._uploads = {**head, "Uploads": [{"Key": key, "UploadId": "1", "Initiated": then}]}
 
     def list_objects_v2(self, **_: object) -> dict[str, Any]:
-        """Its object."""
+        """Return the object."""
         return self.objects
 
     def list_multipart_uploads(self, **_: object) -> dict[str, Any]:
-        """Its unfinished upload."""
+        """Return the unfinished upload."""
         return self._uploads
 
 
 class FakeClient:
-    """Asks it."""
+    """A client of this store."""
 
     bucket = "bucket"
 
@@ -49,13 +49,13 @@ class FakeClient:
         self._s3 = s3
 
     def ask(self, operation: str, request: Callable[[FakeS3], object]) -> object:
-        """The answer."""
+        """Return the store's response."""
         return request(self._s3)
 
 
 @pytest.mark.parametrize("ahead", [0.0, 3600.0, -7200.0])
 def test_ages(ahead: float) -> None:
-    """A clock of ours that is wrong by hours makes nothing older: what is under way stays."""
+    """Ages are right even if the clocks of service and store differ by hours."""
     listing = Listing(cast("Client", FakeClient(FakeS3(ahead))), "w/")
     (found,) = listing.blobs(None)
     ((_, _, begun),) = listing.unfinished()
@@ -65,7 +65,7 @@ def test_ages(ahead: float) -> None:
 
 
 def test_half_a_list() -> None:
-    """A list that says it goes on, and not from where, is not taken for all there is."""
+    """A truncated list without a position to continue from raises an error."""
     s3 = FakeS3(0.0)
     s3.objects["IsTruncated"] = True
     with pytest.raises(StoreError, match="without a next page"):
@@ -73,7 +73,7 @@ def test_half_a_list() -> None:
 
 
 def test_no_list() -> None:
-    """The page of a server that is no object store is not taken for an empty bucket."""
+    """The page of a server that is no object store raises an error, and is no empty bucket."""
     s3 = FakeS3(0.0)
     del s3.objects["Contents"], s3.objects["IsTruncated"]
     with pytest.raises(StoreError, match="no list"):

@@ -1,4 +1,4 @@
-"""Names of objects, and the hours in which they are listed."""
+"""Tests of the names of objects, and of the hours by which they are listed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def made_at(seconds: int) -> str:
 
 @given(tenant=_TENANTS, seconds=_SECONDS, prefix=st.sampled_from(["", "a/", "a.b/c_d/"]))
 def test_there_and_back(tenant: str, seconds: int, prefix: str) -> None:
-    """An object's name gives back the blob's."""
+    """An object's name parses to the name of its blob."""
     name = BlobName(tenant, made_at(seconds))
     assert blob_name(prefix, object_name(prefix, name)) == name
 
 
 def test_a_name() -> None:
-    """The hour is that of the identifier, in UTC."""
+    """An object's name begins with the hour of its identifier, in UTC."""
     blob = UUID("01a22969-4a27-70c1-be7a-d2516115577f").hex
     assert object_name("w/", BlobName("acme", blob)) == f"w/2026112922/acme/{blob}"
 
@@ -48,15 +48,15 @@ def test_a_name() -> None:
     ],
 )
 def test_objects_of_others(key: str) -> None:
-    """An object outside the prefix, of another hour than its name's, or of other letters is not a
-    blob: the sweeper never sees it.
+    """An object outside the prefix, of a wrong hour, or with wrong letters is not a blob, so that
+    the sweeper ignores it.
     """
     assert blob_name("w/", key) is None
 
 
 @given(begin=_SECONDS, length=st.integers(1, 200_000), within=st.floats(0, 0.999))
 def test_hours_cover_a_span(begin: int, length: int, within: float) -> None:
-    """A blob that was made in a span is below one of its prefixes, of which none is needless."""
+    """Each blob from a time span is below one of the span's prefixes, of which all are needed."""
     prefixes = list(hour_prefixes("w/", Made(begin, begin + length)))
     name = BlobName("acme", made_at(begin + int(length * within)))
     assert any(object_name("w/", name).startswith(prefix) for prefix in prefixes)
@@ -65,6 +65,6 @@ def test_hours_cover_a_span(begin: int, length: int, within: float) -> None:
 
 @given(size=st.integers(64 << 20, 5 << 40))
 def test_parts(size: int) -> None:
-    """A file of up to 5 TiB has at most 9000 parts, none smaller than 16 MiB but the last."""
+    """A file of up to 5 TiB has at most 9000 parts of at least 16 MiB, except for the last."""
     assert part_bytes(size) >= 16 << 20
     assert -(-size // part_bytes(size)) <= 9000

@@ -1,4 +1,4 @@
-"""Whether the bucket can be used, asked by many at once."""
+"""Test of the probe that checks for many callers whether the bucket can be used."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wharf_upload.storage.s3.wire import Answer, Wire
 
 
 class SilentStore:
-    """Is well when it is asked first; then it is silent until `ends` is set."""
+    """A store that responds once, and then does not respond until `ends` is set."""
 
     def __init__(self) -> None:
         self.requests, self.asked, self.ends = 0, Event(), Event()
 
     def send(self, *_: Any, **__: Any) -> Answer:
-        """Answer the first request; fail later ones, at the end of the silence."""
+        """Return a response to the first request; fail later ones when `ends` is set."""
         self.requests += 1
         if self.requests > 1:
             self.asked.set()
@@ -33,7 +33,7 @@ class SilentStore:
 def test_one_waits_for_a_silent_store(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """While one asks a silent store everybody else has the last answer, and sends no request."""
+    """While one caller waits for the store, all others get the last result and send no request."""
     monkeypatch.setattr(probe, "_HOLDS_SECONDS", 0.0)
     store = SilentStore()
     keys = KeyFile(str(tmp_path_factory.mktemp("keys") / "keys"))

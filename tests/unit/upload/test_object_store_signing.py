@@ -1,4 +1,4 @@
-"""Signatures of requests to the object store: botocore is the oracle."""
+"""Tests of signed requests to the object store, compared with botocore's signatures."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _NOW = datetime(2026, 11, 29, 23, 59, 59, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore signs with the time of the tests."""
+    """Let botocore sign with the time of the tests."""
     monkeypatch.setattr(auth, "get_current_datetime", lambda *_, **__: _NOW.replace(tzinfo=None))
 
 
 def signer(folder: Path, place: BucketPlace, keys: tuple[str, str]) -> Signer:
-    """A signer with keys in a file."""
+    """Return a signer with keys in a file."""
     path = folder / "keys"
     path.touch(0o600)
     path.write_text("\n".join(keys))
@@ -48,7 +48,7 @@ def signer(folder: Path, place: BucketPlace, keys: tuple[str, str]) -> Signer:
 @pytest.mark.parametrize("url", _PLACES)
 @pytest.mark.parametrize("keys", _KEYS)
 def test_presigned(tmp_path: Path, url: str, keys: tuple[str, str]) -> None:
-    """A presigned address is the one that botocore makes, to the last character."""
+    """A presigned address equals botocore's in every character."""
     place = parse_bucket_place(url)
     path = f"{place.base_path}{place.prefix}2026112923/acme/0123456789abcdef"
     request = AWSRequest("GET", f"{place.scheme}://{place.signed_host}{path}")
@@ -72,7 +72,7 @@ def test_presigned(tmp_path: Path, url: str, keys: tuple[str, str]) -> None:
 def test_signed_fields(
     tmp_path: Path, url: str, keys: tuple[str, str], method: str, query: str, payload: str
 ) -> None:
-    """The field Authorization of a request is the one that botocore makes."""
+    """The Authorization field of a request equals botocore's."""
     place = parse_bucket_place(url)
     path = f"{place.base_path}{place.prefix}2026112923/acme/0123456789abcdef"
     address = f"{place.scheme}://{place.signed_host}{path}" + (f"?{query}" if query else "")
@@ -90,7 +90,7 @@ def test_signed_fields(
 
 
 class _Signed(auth.S3SigV4Auth):
-    """Botocore's signature over a digest that is told, not computed from a body."""
+    """A signature of botocore with a given digest instead of one computed from a body."""
 
     digest = ""
 
@@ -103,7 +103,7 @@ class _Signed(auth.S3SigV4Auth):
 def test_the_key_of_a_day_is_not_used_on_another(
     tmp_path_factory: pytest.TempPathFactory, days: list[int]
 ) -> None:
-    """Whatever the order of the days, an address is that of a signer that knows no other day."""
+    """A signer that has signed for other days gives the same address as a new signer."""
     place = parse_bucket_place(_PLACES[0])
     folder = tmp_path_factory.mktemp("keys")
     kept = signer(folder, place, _KEYS[0])

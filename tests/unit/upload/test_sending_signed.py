@@ -1,4 +1,4 @@
-"""Answers with files on an object store, as the gateway gets them."""
+"""Tests of the gateway's instructions for sending files from an object store."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ON_BOTH = ON_STORE._replace(on_disk=True)
 
 
 def sent(place: GatewayPlace, method: str = "GET", **fields: str) -> Response:
-    """The answer to a request with these fields."""
+    """Return the response to a request with these fields."""
     environ: dict[str, Any] = {f"HTTP_{name}": value for name, value in fields.items()}
     request = Request({"REQUEST_METHOD": method, "REQUEST_URI": "/", **environ}, "")
     return send(request, FILE, place, file_headers(FILE))
 
 
 def test_a_file_on_the_disk_is_not_signed() -> None:
-    """Without a signature nothing of an answer changes, whatever the fields of the request."""
+    """A response without a signature is the same as before, whatever fields the request has."""
     for method in ("GET", "HEAD"):
         answer = sent(ON_DISK, method, RANGE="bytes=0-1", IF_RANGE='"x"')
         assert answer.headers == [*file_headers(FILE), ("X-Accel-Redirect", f"/_blobs/{LOCATION}")]
@@ -42,8 +42,8 @@ def test_a_file_on_the_disk_is_not_signed() -> None:
     [(ON_STORE, "/_s3"), (ON_BOTH, f"/_disk_or_s3/{LOCATION}.text-plain")],
 )
 def test_a_file_on_the_store(place: GatewayPlace, address: str) -> None:
-    """The gateway is told where to look and what is signed, and the fields that a refusal must not
-    have come under other names.
+    """The gateway gets the location and the signature, and fields that a refusal must not have are
+    under other names.
     """
     for fields in ({}, {"IF_MATCH": "*"}, {"IF_NONE_MATCH": '"x"'}):
         answer = sent(place, **fields)
@@ -59,7 +59,7 @@ def test_a_file_on_the_store(place: GatewayPlace, address: str) -> None:
 
 
 def test_a_head_is_answered() -> None:
-    """HEAD has the fields of the file, its length among them, and leads nowhere."""
+    """`HEAD` gets the file's fields with its length, and no redirect."""
     answer = sent(ON_STORE, "HEAD", RANGE="bytes=0-1")
     assert answer.headers[:-2] == file_headers(FILE)
     assert answer.headers[-2:] == [("Content-Length", "1000"), ("Accept-Ranges", "bytes")]
@@ -68,7 +68,7 @@ def test_a_head_is_answered() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_conditions_come_first(method: str) -> None:
-    """A 304 and a 412 are the same as for a file on the disk, with a range or without."""
+    """A precondition gives 304 or 412 as for a file on the disk, with a range or without."""
     for place in (ON_DISK, ON_STORE, ON_BOTH):
         unchanged = sent(place, method, IF_NONE_MATCH=FILE.etag, RANGE="bytes=5000-")
         assert unchanged == sent(ON_DISK, method, IF_NONE_MATCH=FILE.etag)
@@ -91,12 +91,12 @@ def test_conditions_come_first(method: str) -> None:
     ],
 )
 def test_the_range_that_passes_on(fields: dict[str, str], wanted: str | None) -> None:
-    """The store is asked for one range that there is, when If-Range holds."""
+    """The store is asked for one existing range, if If-Range allows it."""
     assert dict(sent(ON_STORE, **fields).headers).get("X-Wharf-Range") == wanted
 
 
 def test_a_range_past_the_end() -> None:
-    """It is refused before the store is asked, with the length of the file."""
+    """A range past the end is refused with the file's length, before the store is asked."""
     with pytest.raises(ProblemError) as raised:
         sent(ON_STORE, RANGE="bytes=1000-")
     assert raised.value.problem.slug == "range-not-satisfiable"
@@ -104,7 +104,7 @@ def test_a_range_past_the_end() -> None:
 
 
 def test_a_picture() -> None:
-    """A picture has the file's location in its name, and the signature beside it alone."""
+    """The location of a picture contains the file's, and the signature is in a separate field."""
     request = Request({"REQUEST_METHOD": "GET", "REQUEST_URI": "/"}, "")
     for place in (ON_DISK, ON_STORE):
         answer = send_picture(request, FILE, 64, place, picture_headers(FILE, 64))

@@ -1,4 +1,4 @@
-"""A store that takes connections and says nothing, or too little."""
+"""Tests of an object store that accepts connections but does not respond, or not completely."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-# It says that the connection ends: else the client may use it once more before it sees the end.
+# Without it the client may reuse the connection before it sees that it was closed.
 _LISTED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
 
 
 class Talker:
-    """A server that answers each request with what the test says; `None`: with nothing."""
+    """A server that sends the response that the test sets, or none if it is `None`."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = None
@@ -55,7 +55,7 @@ class Talker:
                         connection.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         for one in (self._server, *self._open):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -64,7 +64,7 @@ class Talker:
 
 @pytest.fixture
 def talker() -> Iterator[Talker]:
-    """The server."""
+    """Yield the server."""
     found = Talker()
     yield found
     found.close()
@@ -72,7 +72,7 @@ def talker() -> Iterator[Talker]:
 
 @pytest.fixture
 def store(talker: Talker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedStore:
-    """A store there, which is not waited for long."""
+    """Return a store at this server, with short timeouts."""
     short = Patience(0.2, 0.0)
     for module in ("wire", "uploading"):
         monkeypatch.setattr(f"wharf_upload.storage.s3.{module}.SHORT", short)
@@ -88,8 +88,8 @@ def put(store: TimedStore) -> None:
 
 
 def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
-    """After a request without an answer the next ones fail without being sent, until one is heard:
-    the check of readiness asks by itself.
+    """After a request without a response the next ones fail unsent, until the readiness check gets
+    a response.
     """
     with pytest.raises(StoreUnavailable, match="in time"):
         put(store)
@@ -103,14 +103,14 @@ def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
 
 
 def test_another_server(store: TimedStore, talker: Talker) -> None:
-    """A server that says yes to everything, and lists nothing, is not ready to take files."""
+    """A server that responds 200 to everything but lists nothing is not ready."""
     talker.answer = _OK
     assert "no object store" in str(store.check())
 
 
 def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that takes longer than connecting may take, and less than it is waited for, is no
-    silent one.
+    """A store slower than the timeout for connecting, but faster than the one for responses, is
+    used.
     """
     monkeypatch.setattr("wharf_upload.storage.s3.wire.CONNECT_SECONDS", 0.05)
     monkeypatch.setattr("wharf_upload.storage.s3.uploading.SHORT", Patience(20.0, 0.0))
@@ -120,7 +120,7 @@ def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyP
 
 
 def test_silence_ends() -> None:
-    """When the time is over one caller may ask and the others still may not, until it is heard."""
+    """After the pause one caller may ask, and others may not until that caller gets a response."""
     now = [100.0]
     silence = Silence(lambda: now[0])
     assert not silence.lasts()
@@ -147,21 +147,21 @@ def test_silence_ends() -> None:
 def test_answers_that_are_none(
     store: TimedStore, talker: Talker, answer: bytes, ask: Callable[[TimedStore], object]
 ) -> None:
-    """An answer that breaks off, or is no HTTP, is an error of the store, never a success."""
+    """A response that is cut off or is not HTTP is an error of the store."""
     talker.answer = answer
     with pytest.raises(Exception, match="object store"):
         ask(store)
 
 
 def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
-    """An object whose length the store does not say is not read as far as it happens to come."""
+    """An object whose length the store does not state is not read."""
     talker.answer = b"HTTP/1.1 200 OK\r\n\r\nfour"
     with pytest.raises(StoreError, match="length of an object"):
         store.open(BlobName("a", uuid7_hex()))
 
 
 def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
-    """Who sends bytes is not told that a blob is missing: a mover would take it for deleted."""
+    """A 404 on sending bytes is not reported as a missing blob, which a mover takes for deleted."""
     talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(StoreUnavailable, match="no longer exists"):
         put(store)
@@ -170,7 +170,7 @@ def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
 def test_a_connection_that_fails_late(
     store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that takes long not to be reached is not waited for by all, as a silent one."""
+    """After a connection that took long to fail, the next callers fail immediately."""
     talker.close()
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="cannot be reached"):

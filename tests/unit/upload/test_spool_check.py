@@ -1,4 +1,4 @@
-"""A spool from which nothing can be linked is told at the start, not with each large upload."""
+"""Tests that a spool from which nothing can be linked is reported at startup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_upload.storage.spool_check import SpoolCheck
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Spool and staging."""
+    """Return the folders of spool and staging."""
     found = tmp_path / "spool", tmp_path / "staging"
     for folder in found:
         folder.mkdir()
@@ -22,7 +22,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_on_one_mount(folders: tuple[Path, Path]) -> None:
-    """Where it works nothing is said, nothing is left, and it is tried once only."""
+    """A working spool gives no error, keeps no file, and is tried only once."""
     check = SpoolCheck(*folders)
     assert check.error() is None
     assert [os.listdir(folder) for folder in folders] == [[], []]
@@ -31,7 +31,7 @@ def test_on_one_mount(folders: tuple[Path, Path]) -> None:
 
 
 def test_on_another_file_system(folders: tuple[Path, Path]) -> None:
-    """A spool on another file system makes the service not ready; the words name the setting."""
+    """A spool on another filesystem makes the service unready, and the error names the setting."""
     mine = folders[1].stat().st_dev
     others = [path for path in map(Path, ("/dev/shm", "/var/tmp")) if path.stat().st_dev != mine]
     if not others:
@@ -46,7 +46,7 @@ def test_on_another_file_system(folders: tuple[Path, Path]) -> None:
 
 
 def test_without_links(folders: tuple[Path, Path]) -> None:
-    """With an object store the spool need only take files: nothing is linked, nothing is left."""
+    """With an object store the check only writes to the spool, and leaves nothing."""
     folders[1].rmdir()
     assert SpoolCheck(folders[0], None).error() is None
     assert os.listdir(folders[0]) == []
@@ -55,7 +55,7 @@ def test_without_links(folders: tuple[Path, Path]) -> None:
 
 
 def test_before_the_gateway(folders: tuple[Path, Path]) -> None:
-    """Without the folder the service is not ready, and is as soon as there is one."""
+    """The service is not ready until the spool's folder exists."""
     folders[0].rmdir()
     check = SpoolCheck(*folders)
     assert "does not exist yet" in str(check.error())
@@ -64,7 +64,7 @@ def test_before_the_gateway(folders: tuple[Path, Path]) -> None:
 
 
 def test_asked_for_readiness(upload: UploadService) -> None:
-    """It is one of the parts that /readyz names."""
+    """/readyz reports the spool's error."""
     upload.settings.spool_folder.rmdir()
     answer = upload.request("GET", "/readyz")
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""Spool files: whole bodies on the local disk."""
+"""Tests of spool files, which are complete bodies on the local disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_reading(path: Path) -> None:
-    """A range is what lies there, and is shorter at the end of the file only."""
+    """A read returns the bytes of the range, and fewer only at the end of the file."""
     with SpoolFile.open(str(path)) as spool:
         assert (spool.size, spool.inode) == (len(_BODY), path.stat().st_ino)
         assert spool.read_at(5, 10) == _BODY[5:15]
@@ -32,7 +32,7 @@ def test_reading(path: Path) -> None:
 
 
 def test_reading_into_a_buffer(path: Path) -> None:
-    """A buffer is filled from an offset; at the file's end nothing comes."""
+    """A buffer is filled from an offset, and gets nothing at the end of the file."""
     buffer = bytearray(10)
     with SpoolFile.open(str(path)) as spool:
         assert spool.read_into(memoryview(buffer), 100) == 10
@@ -44,7 +44,7 @@ def test_reading_into_a_buffer(path: Path) -> None:
     ("offset", "length"), [(0, len(_BODY)), (1, 1 << 20), (len(_BODY), 0), (7, (1 << 20) + 1)]
 )
 def test_hashing(path: Path, offset: int, length: int) -> None:
-    """The digest of a range is that of its bytes, over the borders of blocks."""
+    """The digest of a range is that of its bytes, across blocks."""
     hashing = Hashing()
     with SpoolFile.open(str(path)) as spool:
         spool.hash_into(hashing, offset, length)
@@ -52,13 +52,13 @@ def test_hashing(path: Path, offset: int, length: int) -> None:
 
 
 def test_hashing_a_short_file(path: Path) -> None:
-    """A range that ends behind the end of the file is a `StoreError`, and no digest."""
+    """A range past the end of the file raises `StoreError`."""
     with SpoolFile.open(str(path)) as spool, pytest.raises(StoreError):
         spool.hash_into(Hashing(), 0, len(_BODY) + 1)
 
 
 def test_its_path_goes(path: Path) -> None:
-    """What was opened stays readable when its owner has removed the path."""
+    """An open file stays readable after its path was removed."""
     with SpoolFile.open(str(path)) as spool:
         path.unlink()
         assert spool.read_at(0, 3) == _BODY[:3]
@@ -66,7 +66,7 @@ def test_its_path_goes(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["missing", "symbolic link"])
 def test_what_cannot_be_opened(path: Path, kind: str) -> None:
-    """A file that is gone, or hides behind a symbolic link, is a `StoreError`."""
+    """A missing file or a symbolic link raises `StoreError`."""
     other = path.with_name("other")
     if kind != "missing":
         other.symlink_to(path)
@@ -76,7 +76,7 @@ def test_what_cannot_be_opened(path: Path, kind: str) -> None:
 
 
 def test_closing(path: Path) -> None:
-    """A file that was opened is closed once; a borrowed descriptor stays open."""
+    """An opened file is closed once, and a borrowed descriptor stays open."""
     before = len(os.listdir("/proc/self/fd"))
     spool = SpoolFile.open(str(path))
     spool.close()
