@@ -1,4 +1,4 @@
-"""The clock of the service."""
+"""Test of the service's clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_upload.domain.clock import now_microseconds, now_milliseconds
     ("now", "nanoseconds"), [(now_microseconds, 1_000), (now_milliseconds, 1_000_000)]
 )
 def test_the_clock_has_whole_units(now: Callable[[], int], nanoseconds: int) -> None:
-    """The time is a whole number of units since 1970, the one that the system has."""
+    """The clock returns the system's time as a whole number of units since 1970."""
     before = time.time_ns()
     found = now()
     after = time.time_ns()

@@ -1,4 +1,4 @@
-"""Who waits for whom before a commit."""
+"""Tests of how long the leader of a group waits for others before a commit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import threading
 
 from wharf_upload.database.commit_batcher import CommitBatcher
 
-# Nobody may depend on the patience: a test that does would hang for so long.
+# The patience must not matter: a test that depends on it would block for this long.
 FOR_EVER = 600.0
 
 
 def test_alone_nobody_is_waited_for() -> None:
-    """Without company, and after its own announcement is over, a leader goes on at once."""
+    """A leader does not wait when no other upload has announced itself."""
     batcher = CommitBatcher(FOR_EVER)
     batcher.wait()
     batcher.announce()
@@ -20,7 +20,7 @@ def test_alone_nobody_is_waited_for() -> None:
 
 
 def test_waits_for_all_that_are_coming() -> None:
-    """A leader goes on when the last one of those that announced themselves has come."""
+    """A leader waits until the last of the announced uploads has arrived."""
     batcher = CommitBatcher(FOR_EVER)
     announced, led = threading.Barrier(3), threading.Event()
     may_come = [threading.Event() for _ in range(2)]
@@ -51,8 +51,8 @@ def test_waits_for_all_that_are_coming() -> None:
 
 
 def test_not_for_long() -> None:
-    """One that announced itself and does not come holds a leader up for its patience only, and
-    disturbs nobody when it comes after all.
+    """A leader waits for a late upload only as long as its patience, and the upload may still
+    arrive.
     """
     batcher = CommitBatcher(0.001)
     announced, may_come, came = (threading.Event() for _ in range(3))
@@ -74,7 +74,7 @@ def test_not_for_long() -> None:
 
 
 def test_coming_without_a_leader_is_nothing() -> None:
-    """Who arrives where nobody waits, or arrives twice, disturbs nobody."""
+    """An arrival without a leader, or a second arrival, has no effect."""
     batcher = CommitBatcher(FOR_EVER)
     batcher.arrived()
     batcher.announce()

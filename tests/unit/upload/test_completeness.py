@@ -1,4 +1,4 @@
-"""Parts are not files: what the fields of resumable uploads mean where whole files are stored."""
+"""Tests of the fields of resumable uploads on requests that store whole files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ VERSIONS = [str(number) for number in range(3, 13)]
 
 
 def problem(reply: TestResponse) -> dict[str, Any]:
-    """The problem document, whichever of the two ways it came."""
+    """Return the problem document of a denial or of a response."""
     found: dict[str, Any] = json.loads(reply.headers.get("X-Denied-Problem") or reply.text)
     return found
 
 
 def asked(**fields: str) -> Request:
-    """A `PUT` with these header fields."""
+    """Return a `PUT` with these header fields."""
     named = {f"HTTP_{name}": value for name, value in fields.items()}
     return Request({"REQUEST_METHOD": "PUT", "PATH_INFO": "/", "REQUEST_URI": "/", **named}, "")
 
@@ -37,7 +37,7 @@ def asked(**fields: str) -> Request:
 @WAYS
 @pytest.mark.parametrize("field", ["Upload-Complete: ?1", "Upload-Incomplete: ?0"])
 def test_a_whole_file_is_a_file(upload: UploadService, *, field: str, spooled: bool) -> None:
-    """A `PUT` that says it brings the whole file is stored, in any version of the protocol."""
+    """A `PUT` that says it is complete is stored, with any version of the protocol."""
     name, _, value = field.partition(": ")
     for number, version in enumerate([*VERSIONS, "", "6;a=b", "soon"]):
         sent = {name: value, "Upload-Draft-Interop-Version": version}
@@ -50,7 +50,7 @@ def test_a_whole_file_is_a_file(upload: UploadService, *, field: str, spooled: b
     ("version", "told"), [("", True), ("8", True), ("9", True), ("6", False), ("10", False)]
 )
 def test_the_protocols_extras(upload: UploadService, version: str, told: object) -> None:
-    """State and offset are told with a whole file in the versions that are spoken, else nothing."""
+    """A complete `PUT` gets the protocol's fields in its response for supported versions only."""
     sent = {"Upload-Complete": "?1", "Upload-Draft-Interop-Version": version}
     reply = upload.put("a.txt", b"hello", sent)
     fields = (reply.headers.get("Upload-Complete"), reply.headers.get("Upload-Offset"))
@@ -79,7 +79,7 @@ NOT_WHOLE = {
 
 @WAYS
 def test_a_part_is_no_file(upload: UploadService, *, spooled: bool) -> None:
-    """What may be a part of a file is refused where whole files are stored, and nothing is kept."""
+    """A `PUT` that may be a part of a file is refused, and nothing is stored."""
     for what, fields in NOT_WHOLE.items():
         reply = upload.put("a.txt", b"hello", fields, spooled=spooled)
         assert problem(reply)["type"] == "/problems/malformed-request", what
@@ -88,7 +88,7 @@ def test_a_part_is_no_file(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_part_in_a_form(upload: UploadService) -> None:
-    """A form whose files may be parts is refused, and nothing is kept."""
+    """A form whose files may be parts is refused, and nothing is stored."""
     for what, fields in NOT_WHOLE.items():
         reply = upload.post_form(form_body([("a.txt", b"hello")]), fields)
         assert problem(reply)["type"] == "/problems/malformed-request", what
@@ -96,7 +96,7 @@ def test_a_part_in_a_form(upload: UploadService) -> None:
 
 
 def test_what_a_form_is_told(upload: UploadService) -> None:
-    """The refusal of a part in a form names both protocols for files in parts."""
+    """The refusal of a part in a form names the field and tus."""
     reply = upload.post_form(form_body([("a.txt", b"hello")]), {"Upload-Complete": "?0"})
     detail = problem(reply)["detail"]
     assert "Upload-Complete: ?0" in detail
@@ -111,7 +111,7 @@ def test_a_whole_form(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("which", ["a part in another version", "a part of an old draft"])
 def test_the_versions_are_named(upload: UploadService, which: str) -> None:
-    """The refusal of a part in a version that is not spoken names those that are, and tus."""
+    """The refusal of a part in an unsupported version names the supported versions and tus."""
     found = problem(upload.put("a.txt", b"hello", NOT_WHOLE[which]))
     assert found["interop_versions"] == list(INTEROP_VERSIONS)
     assert "tus" in found["detail"]
@@ -122,7 +122,7 @@ def test_the_versions_are_named(upload: UploadService, which: str) -> None:
 def test_a_length_that_is_not_the_contents(
     upload: UploadService, *, complete: dict[str, str], spooled: bool
 ) -> None:
-    """A file with an `Upload-Length` that is not its own is refused, and stored with its own."""
+    """A file whose `Upload-Length` differs from its size is refused; with its size it is stored."""
     for length, status in (("100", 400), ("5", 201)):
         sent = {"Upload-Length": length, **complete}
         reply = upload.put("a.txt", b"hello", sent, spooled=spooled)
@@ -134,7 +134,7 @@ def test_a_length_that_is_not_the_contents(
 
 
 def test_a_length_of_chunks(upload: UploadService) -> None:
-    """`Upload-Length` of a body in chunks is compared with what has come."""
+    """The `Upload-Length` of a body without a length is compared with the bytes that arrived."""
     sent = {"Upload-Length": "100"}
     reply = upload._spool("PUT", "/v1/files/default/a", b"hello", sent, announce=False)
     assert problem(reply)["type"] == f"/problems/{UPLOAD_LENGTH.slug}"
@@ -143,7 +143,7 @@ def test_a_length_of_chunks(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("fields", [{"UPLOAD_COMPLETE": "?1"}, {}])
 def test_the_gateways_word(fields: dict[str, str]) -> None:
-    """What the gateway took for a part is none for the service: the field stands there twice."""
+    """A request that the gateway takes for a part but the service does not has the field twice."""
     request = asked(**fields)
     assert not is_part(request)
     request.environ["WHARF_PART"] = "1"
@@ -165,21 +165,21 @@ def test_the_gateways_word(fields: dict[str, str]) -> None:
     ],
 )
 def test_the_protocol_of_a_refusal(fields: dict[str, str], protocol: str) -> None:
-    """A refused `PUT` of a part counts as one of the protocol for parts, in old drafts as well."""
+    """A refused `PUT` of a part counts under the IETF protocol, in old drafts as well."""
     request = asked(**fields)
     request.environ["REQUEST_URI"] = "/v1/files/default/a.txt"
     assert upload_protocol.of(request) == protocol
 
 
 def test_the_gateways_word_in_metrics() -> None:
-    """What the gateway took for a part counts so, whatever the service reads."""
+    """A request that the gateway takes for a part counts as a part in the metrics."""
     request = asked(UPLOAD_COMPLETE="?1")
     request.environ.update(REQUEST_URI="/v1/files/default/a.txt", WHARF_PART="1")
     assert upload_protocol.of(request) == "ietf"
 
 
 def test_both_drafts_agree() -> None:
-    """The fields of an old and of a new draft may stand side by side when they say the same."""
+    """The fields of an old and of a new draft may both be sent if they agree."""
     assert is_part(asked(UPLOAD_COMPLETE="?0", UPLOAD_INCOMPLETE="?1"))
     assert not is_part(asked(UPLOAD_COMPLETE="?1", UPLOAD_INCOMPLETE="?0"))
     assert speaks(asked(UPLOAD_COMPLETE="?1", UPLOAD_INCOMPLETE="?0"))
@@ -205,7 +205,7 @@ def test_both_drafts_agree() -> None:
     ],
 )
 def test_booleans(field: str, value: object) -> None:
-    """A boolean is read as RFC 9651 has it, parameters included, and nothing else is one."""
+    """A boolean is parsed as in RFC 9651, parameters included, and anything else gives None."""
     assert structured_fields.boolean(field) is value
 
 
@@ -213,13 +213,13 @@ def test_booleans(field: str, value: object) -> None:
     ("field", "value"), [("8", 8), ("-1", -1), ("08;a=b", 8), ("8.0", None), ("8,9", None)]
 )
 def test_integers(field: str, value: object) -> None:
-    """An integer is read as RFC 9651 has it, and a decimal or a list is none."""
+    """An integer is parsed as in RFC 9651, and a decimal or a list gives None."""
     assert structured_fields.integer(field) == value
 
 
 @given(st.text())
 def test_any_text(field: str) -> None:
-    """Whatever is sent, reading it ends with a value or with none."""
+    """Any text parses to a value or to None."""
     assert structured_fields.boolean(field) in (True, False, None)
     number = structured_fields.integer(field)
     assert number is None or abs(number) < 10**15

@@ -1,4 +1,4 @@
-"""Long work: whose turn it is, and what a tenant can take."""
+"""Tests of the executor of long work: the order of tenants, and their shares of threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Bench:
-    """An executor, and work that goes on until it is let go."""
+    """An executor, and work that runs until `go` is set."""
 
     def __init__(self, threads: int) -> None:
         self.executor = FairExecutor(threads, "test")
@@ -22,12 +22,12 @@ class Bench:
         self.go = threading.Event()
 
     def hold(self, tenant: str, number: int = 1) -> None:
-        """Submit work that ends with `go`."""
+        """Submit work that runs until `go` is set."""
         for _ in range(number):
             self.executor.submit(tenant, lambda: self._run(tenant))
 
     def note(self, tenant: str) -> None:
-        """Submit work that ends at once."""
+        """Submit work that ends immediately."""
         self.executor.submit(tenant, lambda: self.begun.append(tenant))
 
     def _run(self, tenant: str) -> None:
@@ -37,7 +37,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    """Four threads."""
+    """Yield a bench with four threads."""
     found = Bench(4)
     yield found
     found.go.set()
@@ -45,7 +45,7 @@ def bench() -> Iterator[Bench]:
 
 
 def test_one_tenant_has_half_of_the_threads(bench: Bench) -> None:
-    """However much a tenant has waiting, another one's work begins while nothing of it ends."""
+    """A tenant with much work gets half of the threads, so another tenant's work begins."""
     bench.hold("many", 50)
     assert until(lambda: bench.begun == ["many"] * 2)
     bench.note("other")
@@ -55,7 +55,7 @@ def test_one_tenant_has_half_of_the_threads(bench: Bench) -> None:
 
 
 def test_tenants_take_turns() -> None:
-    """Of what waits each tenant's first comes before any tenant's second."""
+    """Waiting tenants take turns: the first work of each comes before the second of any."""
     bench = Bench(1)
     bench.hold("first")
     assert until(lambda: bench.begun == ["first"])
@@ -67,7 +67,7 @@ def test_tenants_take_turns() -> None:
 
 
 def test_work_that_fails(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure is logged, and takes neither the thread nor the tenant's share away."""
+    """Failing work is logged, and neither its thread nor its tenant's share is lost."""
 
     def fail() -> None:
         raise ValueError("broken")
@@ -81,7 +81,7 @@ def test_work_that_fails(bench: Bench, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_what_was_submitted_is_done_before_the_end() -> None:
-    """A shutdown returns when all work is done, that above a tenant's share too."""
+    """A shutdown returns when all work is done, work beyond a tenant's share included."""
     bench = Bench(1)
     bench.hold("a", 3)
     bench.hold("b", 2)

@@ -1,4 +1,4 @@
-"""Which spooled bodies a thread that answers requests hands over, and what becomes of them."""
+"""Tests of which spooled bodies are handed over as long work, and how they are processed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _numbers = itertools.count()
 
 
 class Spooled:
-    """A body that was admitted and spooled, as the gateway has it."""
+    """A body that was admitted and spooled by the gateway."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class Spooled:
         self.environ = {"SPOOL_FILE": str(self.file), "ADMISSION": reply.headers["X-Admission"]}
 
     def ask(self, **environ: str) -> TestResponse:
-        """The answer of a thread that answers requests; its gateway can hand over."""
+        """Return the response of a request thread, with a gateway that can hand over."""
         environ = {"WHARF_HAND_OVER": "1", **self.environ, **environ}
         return self.service.request(self.method, self.path, b"", self.headers, environ)
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the gateway tells the receiver of a request that was handed over."""
+        """Return the variables that the gateway sends to the receiver with the request."""
         fields = {
             f"HTTP_{name.upper().replace('-', '_')}": text for name, text in self.headers.items()
         }
@@ -78,7 +78,7 @@ class Spooled:
 
 
 def put(service: UploadService, key: str, body: bytes, **others: Any) -> Spooled:
-    """A spooled `PUT`."""
+    """Return a spooled `PUT`."""
     return Spooled(service, "PUT", f"/v1/files/default/{key}", body, **others)
 
 
@@ -88,31 +88,31 @@ def form(
     content: bytes = b"content",
     fields: Mapping[str, str] | None = None,
 ) -> Spooled:
-    """A spooled form of files with the same content."""
+    """Return a spooled form of files with equal content."""
     body = form_body([(name, content) for name in names], fields)
     return Spooled(service, "POST", "/v1/files/default", body, FORM)
 
 
 def handed_over(reply: TestResponse) -> bool:
-    """Whether the gateway passes the request on."""
+    """Return whether the response tells the gateway to hand the request over."""
     return reply.headers.get("X-Accel-Redirect") == "@finish"
 
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """The receiver of the service."""
+    """Yield the receiver of the service."""
     with receiving(upload) as found:
         yield found
 
 
 def finished(receiver: ReceiverClient, spooled: Spooled) -> Answer:
-    """The receiver's answer to what was handed over."""
+    """Return the receiver's response to the handed-over request."""
     return answer_of(receiver.send(packet_of(spooled.variables)))
 
 
 @pytest.mark.parametrize(("body", "expected"), [(LONG, True), (BRIEF, False)])
 def test_large_files_are_handed_over(upload: UploadService, body: bytes, *, expected: bool) -> None:
-    """A file that takes long to hash is not begun; any other is stored where it is."""
+    """A file that takes long to hash is handed over untouched; any other is stored directly."""
     reply = put(upload, "a", body).ask()
     assert handed_over(reply) is expected
     assert (upload.content("a") is None) is expected
@@ -120,12 +120,12 @@ def test_large_files_are_handed_over(upload: UploadService, body: bytes, *, expe
 
 
 def test_a_gateway_that_cannot_hand_over(upload: UploadService) -> None:
-    """While the gateway is of the release before, a large body is stored where it is."""
+    """A large body is stored directly if the gateway is of an earlier release."""
     assert put(upload, "a", LONG).ask(WHARF_HAND_OVER="").status_code == 201
 
 
 def test_all_spooled_files_for_an_object_store_are_handed_over(upload: UploadService) -> None:
-    """A store may be silent for a minute, whatever is sent to it: nothing of it is asked here."""
+    """Every spooled file for an object store is handed over, because the store may be slow."""
     url = "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1&style=path"
     keys = upload.settings.data / "keys"
     keys.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
@@ -134,7 +134,7 @@ def test_all_spooled_files_for_an_object_store_are_handed_over(upload: UploadSer
 
 
 def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
-    """Each file of a form is synced: more than a few of them wait elsewhere, and leave nothing."""
+    """A form of many files is handed over and leaves nothing, because each file is synced."""
     names = [f"{number}.txt" for number in range(BRIEF_FILES + 1)]
     assert handed_over(form(upload, *names).ask())
     assert not upload.blobs()
@@ -143,14 +143,14 @@ def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
 
 
 def test_forms_of_many_fields_are_handed_over(upload: UploadService) -> None:
-    """Header fields of parts are read in Python: those of many parts wait elsewhere."""
+    """A form of many fields is handed over, because their headers are parsed in Python."""
     names = [f"field-{number}" for number in range(BRIEF_PARTS)]
     assert handed_over(form(upload, "a", fields=dict.fromkeys(names, "x")).ask())
     assert form(upload, "a", fields=dict.fromkeys(names[1:], "x")).ask().status_code == 201
 
 
 def test_slices_of_large_files_are_handed_over(upload: UploadService) -> None:
-    """Any slice may be the one that makes the file whole, and then all of it is hashed."""
+    """A slice of a large file is handed over, because the last slice hashes the whole file."""
 
     def first_half(total: int) -> TestResponse:
         fields = {
@@ -171,7 +171,7 @@ def test_slices_of_large_files_are_handed_over(upload: UploadService) -> None:
 def test_handed_over_is_charged_once(
     upload: UploadService, receiver: ReceiverClient, *, right: bool
 ) -> None:
-    """Bytes of a body without a length count once, with a wrong digest as with a right one."""
+    """The bytes of a handed-over body without a length are charged once, with any digest."""
     digest = hashlib.sha512(LONG).digest() if right else bytes(64)
     headers = {"Repr-Digest": f"sha-512=:{base64.b64encode(digest).decode()}:"}
     counted: list[int] = []
@@ -187,7 +187,7 @@ def test_handed_over_is_charged_once(
 
 
 def test_a_body_that_was_not_admitted(upload: UploadService, receiver: ReceiverClient) -> None:
-    """The receiver takes no spooled body without an admission."""
+    """The receiver refuses a spooled body without an admission."""
     spooled = put(upload, "a", LONG)
     spooled.environ["ADMISSION"] = ""
     assert finished(receiver, spooled).status == 401
@@ -195,7 +195,7 @@ def test_a_body_that_was_not_admitted(upload: UploadService, receiver: ReceiverC
 
 
 def test_a_long_answer(upload: UploadService, receiver: ReceiverClient) -> None:
-    """An answer that the socket does not take at once arrives whole."""
+    """A long response arrives completely, even if the socket does not take it in one write."""
     names = [f"{number}-{'n' * 150}.txt" for number in range(100)]
     spooled = form(upload, *names, fields={"meta." + "k" * 10: "v" * 6000})
     answer = finished(receiver, spooled)
@@ -206,7 +206,7 @@ def test_a_long_answer(upload: UploadService, receiver: ReceiverClient) -> None:
 def test_one_tenants_long_work_keeps_no_other_waiting(
     upload: UploadService, receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While half of the threads has a tenant's long work, others' is done, and all short work."""
+    """One tenant's long work takes half of the threads at most, and other work continues."""
     go, begun = threading.Event(), []
     receive = FileReceiver.receive_spooled
 
@@ -233,7 +233,7 @@ def test_one_tenants_long_work_keeps_no_other_waiting(
         ]
         assert until(lambda: len(begun) == 2)
         assert finished(receiver, put(other, "a", LONG)).status == 201
-        # Requests that take no time have threads of their own.
+        # Short requests have separate threads.
         address = receiver.create(3)
         assert receiver.patch(address, 0, b"abc").status == 204
         assert len(begun) == 2
@@ -244,7 +244,7 @@ def test_one_tenants_long_work_keeps_no_other_waiting(
 def test_the_end_of_a_large_resumable_upload_waits_for_its_turn(
     upload: UploadService, receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Completing a large upload is long work; a small one ends while it goes on."""
+    """Completing a large upload is long work, and a small one completes in the meantime."""
     go, names = threading.Event(), []
     completer = upload.context.resumable_uploads.appender._completer
     complete = completer.complete
@@ -272,7 +272,7 @@ def test_the_end_of_a_large_resumable_upload_waits_for_its_turn(
 
 
 def test_whose_turn_it_is(upload: UploadService) -> None:
-    """A request takes the turn of its admission's tenant, or of the one that its token claims."""
+    """A request counts for the tenant of its admission, else for the tenant in its token."""
     token = upload.issuer.token(tid="acme")
     admitted = put(upload, "a", b"x").environ["ADMISSION"]
     assert claimed_tenant({"HTTP_AUTHORIZATION": f"Bearer {token}"}) == "acme"
@@ -286,7 +286,7 @@ def test_whose_turn_it_is(upload: UploadService) -> None:
     "payload", [b"", b"no json", b"[]", b"\xff", b'{"tid": 1}', b"[" * 8000, b'{"tid": null}']
 )
 def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
-    """Nothing that a client writes into a token stops the loop, which asks whose turn it is."""
+    """A malformed token counts for no tenant, and does not stop the loop."""
     token = base64.urlsafe_b64encode(payload).decode()
     for credential in (
         f"Bearer a.{token}.c",
@@ -299,7 +299,7 @@ def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
 
 
 class Spans:
-    """Traces as the receiver asks for them: what happens while which span is worked on."""
+    """A tracer that records what happens during which span."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -316,7 +316,7 @@ class Spans:
 
 
 def test_a_span_lasts_until_the_work_is_done(upload: UploadService, tmp_path: Path) -> None:
-    """A request that was handed over is one span of the receiver, wait and work included."""
+    """A handed-over request is one span of the receiver, with its wait and its work."""
     spans = Spans()
     server = ResumableServer(
         upload.app.resumable_routes,
@@ -333,4 +333,4 @@ def test_a_span_lasts_until_the_work_is_done(upload: UploadService, tmp_path: Pa
     assert found.run().status == 201
     assert spans.seen == ["begin PUT", "work", "rest", "work", "rest", "end"]
     server.stop()
-    server.run()  # closes what it has
+    server.run()  # Closes the files that the work has opened.

@@ -1,4 +1,4 @@
-"""The Range and If-Range fields of files that nginx has no file of."""
+"""Tests of the Range and If-Range fields of files on an object store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODIFIED = 1_795_000_000
     ],
 )
 def test_one_range(field: str, wanted: str) -> None:
-    """One range is cut at the end of a file of 1000 bytes; what is none or several is the whole."""
+    """One range is cut at the end of a file of 1000 bytes; any other field means the whole file."""
     assert one_range(field, 1000) == wanted
 
 
@@ -43,7 +43,7 @@ def test_one_range(field: str, wanted: str) -> None:
                         ("bytes=0-", 0), ("bytes=-5", 0)]
 )  # fmt: skip
 def test_past_the_end(field: str, size: int) -> None:
-    """A range that begins behind the last byte, or that has none, cannot be sent."""
+    """A range that begins after the last byte, or has no bytes, raises NoSuchRange."""
     with pytest.raises(NoSuchRange) as caught:
         one_range(field, size)
     assert str(caught.value) == field
@@ -68,5 +68,5 @@ def test_past_the_end(field: str, size: int) -> None:
     ],
 )
 def test_if_range(if_range: str | None, *, holds: bool) -> None:
-    """A range counts with the file's own strong tag, or exactly its own date."""
+    """A range applies only with the file's own strong tag or exact date."""
     assert for_range(TAG, MODIFIED, if_range) is holds

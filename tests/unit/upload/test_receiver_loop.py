@@ -1,4 +1,4 @@
-"""The receiver's loop: bodies into files, whatever the other end does."""
+"""Tests of the receiver's loop, which writes bodies to files, with failing clients and disks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wharf_upload.streaming.fair_executor import FairExecutor
 
 
 class Desk:
-    """A loop, with files named by the request's address."""
+    """A loop with files named after the request's address."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.address = folder, folder / "r.sock"
@@ -59,7 +59,7 @@ class Desk:
         raise ValueError("forbidden")
 
     def open(self, name: str, length: int) -> socket.socket:
-        """A request as nginx begins it."""
+        """Begin a request as nginx does."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         connection.connect(str(self.address))
@@ -74,7 +74,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A running loop."""
+    """Yield a running loop."""
     found = Desk(tmp_path)
     yield found
     found.loop.stop()
@@ -83,13 +83,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def status(connection: socket.socket) -> int:
-    """The answer's status."""
+    """Return the status of the response."""
     with connection:
         return int(connection.recv(4096).split()[1])
 
 
 def test_a_body(desk: Desk) -> None:
-    """A body of many blocks is in the file, and the answer comes after it."""
+    """A body of many blocks is written to the file, and the response follows it."""
     content = os.urandom(5_000_000)
     connection = desk.open("a", len(content))
     connection.sendall(content)
@@ -98,7 +98,7 @@ def test_a_body(desk: Desk) -> None:
 
 
 def test_bodies_side_by_side(desk: Desk) -> None:
-    """Bodies that come in turns do not mix."""
+    """Bodies that arrive in turns are not mixed."""
     contents = [os.urandom(300_000) for _ in range(8)]
     connections = [desk.open(f"n{number}", 300_000) for number in range(8)]
     for begin in range(0, 300_000, 50_000):
@@ -109,7 +109,7 @@ def test_bodies_side_by_side(desk: Desk) -> None:
 
 
 def test_a_client_that_goes(desk: Desk) -> None:
-    """What came before the end of the connection is in the file, and is told."""
+    """When a client disconnects, the received bytes are in the file and their number is known."""
     connection = desk.open("gone", 1000)
     connection.sendall(b"x" * 400)
     connection.close()
@@ -118,7 +118,7 @@ def test_a_client_that_goes(desk: Desk) -> None:
 
 
 def test_an_answer_before_the_body(desk: Desk) -> None:
-    """A refusal reaches who still sends, and the rest of the body is thrown away."""
+    """A refusal reaches a client that is still sending, and the rest of its body is discarded."""
     connection = desk.open("refused", 10_000_000)
     connection.sendall(b"x" * 1_000_000)
     assert connection.recv(4096).startswith(b"HTTP/1.1 413")
@@ -127,7 +127,7 @@ def test_an_answer_before_the_body(desk: Desk) -> None:
 
 
 def test_a_check_that_fails(desk: Desk) -> None:
-    """A check of the first bytes ends the stream long before its end."""
+    """A failed check of the first bytes ends the stream long before its end."""
     desk.check_at = 1000
     connection = desk.open("checked", 10_000_000)
     connection.sendall(b"x" * 5000)
@@ -136,7 +136,7 @@ def test_a_check_that_fails(desk: Desk) -> None:
 
 
 def test_a_cancelled_stream(desk: Desk) -> None:
-    """A stream that is cancelled takes what is on its way, then ends as it is."""
+    """A cancelled stream takes the bytes that have arrived, and then ends."""
     connection = desk.open("cancelled", 1000)
     connection.sendall(b"x" * 300)
     assert until(lambda: "cancelled" in desk.streams)
@@ -146,7 +146,7 @@ def test_a_cancelled_stream(desk: Desk) -> None:
 
 
 def test_a_full_disk(desk: Desk) -> None:
-    """An error of the disk ends that stream alone; the next one works."""
+    """An error of the disk ends only that stream, and the next one works."""
     connection = desk.open("full", 1000)
     assert until(lambda: "full" in desk.streams)
     desk.streams["full"].descriptor = os.open("/dev/full", os.O_WRONLY)
@@ -160,7 +160,7 @@ def test_a_full_disk(desk: Desk) -> None:
 
 
 def test_nonsense_ends_its_connection_alone(desk: Desk) -> None:
-    """What is no request is hung up on, and others are served."""
+    """A malformed request is disconnected, and others are served."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(str(desk.address))
@@ -172,7 +172,7 @@ def test_nonsense_ends_its_connection_alone(desk: Desk) -> None:
 
 
 def test_no_descriptor_is_left_for_a_connection(desk: Desk) -> None:
-    """Out of descriptors, the loop lives on: a stream goes to its end, who came meanwhile waits."""
+    """Without free descriptors a running stream completes, and a new connection waits."""
     content = os.urandom(100_000)
     connection = desk.open("a", 2 * len(content))
     connection.sendall(content)
@@ -192,7 +192,7 @@ def test_no_descriptor_is_left_for_a_connection(desk: Desk) -> None:
 
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
-    """While it holds, this process gets no descriptor."""
+    """Within this context the process cannot get a descriptor."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
@@ -202,8 +202,8 @@ def no_descriptor_left() -> Iterator[None]:
 
 
 def test_a_handler_that_fails(desk: Desk) -> None:
-    """A request whose handler or end fails against all promises is closed, not kept for ever."""
-    connection = desk.open("no/folder", 1)  # the desk cannot open its file
+    """A request whose handler or end raises an unexpected error is closed."""
+    connection = desk.open("no/folder", 1)  # The desk cannot open its file.
     assert connection.recv(1) == b""
     connection.close()
     ending = desk.open("fails", 1)
@@ -215,12 +215,12 @@ def test_a_handler_that_fails(desk: Desk) -> None:
 
 
 def failing(_: Stream, __: Exception | None) -> Response:
-    """An end that breaks its promise."""
+    """Raise an unexpected error."""
     raise RuntimeError("broken")
 
 
 def test_leaving_lets_streams_end(desk: Desk) -> None:
-    """After `drain` what has begun is answered, nobody new is taken, and then the loop ends."""
+    """After `drain` begun streams complete, no new request is accepted, and then the loop ends."""
     with desk.open("late", 6) as connection:
         connection.sendall(b"abc")
         assert until(lambda: desk.streams.get("late") and desk.streams["late"].received == 3)
@@ -237,7 +237,7 @@ def test_leaving_lets_streams_end(desk: Desk) -> None:
 
 
 def test_leaving_hangs_up_what_takes_too_long(desk: Desk) -> None:
-    """A stream that goes on after its time keeps what has come; the gateway is told to hang up."""
+    """A stream beyond the drain's time keeps its bytes, and the gateway is told to disconnect."""
     with desk.open("slow", 6) as connection:
         connection.sendall(b"abc")
         assert until(lambda: desk.streams.get("slow") and desk.streams["slow"].received == 3)
@@ -250,7 +250,7 @@ def test_leaving_hangs_up_what_takes_too_long(desk: Desk) -> None:
 
 
 def test_a_socket_that_somebody_keeps(tmp_path: Path) -> None:
-    """A listening socket that is open already is used, and outlives the loop."""
+    """The loop uses a listening socket that is already open, and does not close it."""
     address = tmp_path / "r.sock"
     with socket.socket(socket.AF_UNIX) as kept, socket.socket(socket.AF_UNIX) as client:
         kept.bind(str(address))

@@ -1,4 +1,4 @@
-"""From spooled or sent bytes to a visible file."""
+"""Tests of the way from spooled or sent bytes to a visible file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def nothing_is_left(upload: UploadService) -> bool:
 @WAYS
 @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 300_000])
 def test_any_size(upload: UploadService, *, spooled: bool, size: int) -> None:
-    """A file of any size, an empty one too, comes back with its bytes, size and digest."""
+    """A file of any size, an empty one included, is stored with its bytes, size and digest."""
     body = os.urandom(size)
     reply = upload.put("a.bin", body, spooled=spooled)
     assert reply.status_code == 201
@@ -53,7 +53,7 @@ def test_any_size(upload: UploadService, *, spooled: bool, size: int) -> None:
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
 def test_digests(upload: UploadService, *, spooled: bool, field: str, algorithm: str) -> None:
-    """A right digest lets the file in; a wrong one is refused and leaves nothing."""
+    """A file with a right digest is stored; with a wrong one it is refused and leaves nothing."""
     right = {field: digest_field(algorithm, PNG)}
     wrong = {field: digest_field(algorithm, b"another")}
     reply = upload.put("wrong.png", PNG, wrong, spooled=spooled)
@@ -64,7 +64,7 @@ def test_digests(upload: UploadService, *, spooled: bool, field: str, algorithm:
 
 @WAYS
 def test_type_is_the_bytes(upload: UploadService, *, spooled: bool) -> None:
-    """A bucket of images takes bytes that are an image and refuses others that say so."""
+    """A bucket for images takes the bytes of an image, and refuses other bytes that claim it."""
     json_type = {"Content-Type": "application/json"}
     policy = b'{"allowed_types": ["image/*"]}'
     upload.request("PUT", "/v1/buckets/photos", policy, json_type)
@@ -91,7 +91,7 @@ TEXTS = [
 
 @WAYS
 def test_a_charset_only_where_it_is_known(upload: UploadService, *, spooled: bool) -> None:
-    """Text goes out as UTF-8 when all of it is, wherever the first other byte stands."""
+    """Text is served as UTF-8 only if all of its bytes are UTF-8."""
     for number, (body, field) in enumerate(TEXTS):
         reply = upload.put(f"{number}.txt", body, spooled=spooled)
         assert reply.status_code == 201, number
@@ -103,7 +103,7 @@ def test_a_charset_only_where_it_is_known(upload: UploadService, *, spooled: boo
 
 @WAYS
 def test_a_bucket_for_a_kind_of_text(upload: UploadService, *, spooled: bool) -> None:
-    """A bucket for CSV takes CSV, whoever says it, and empty files by their names."""
+    """A bucket for CSV takes CSV by name or declared type, and empty files by their names."""
     json_type = {"Content-Type": "application/json"}
     upload.request("PUT", "/v1/buckets/tables", b'{"allowed_types": ["text/csv"]}', json_type)
 
@@ -124,7 +124,7 @@ def test_a_bucket_for_a_kind_of_text(upload: UploadService, *, spooled: bool) ->
 
 
 def test_size_of_a_body_without_length(upload: UploadService) -> None:
-    """A body whose length was not announced is measured, and refused when it is too large."""
+    """A body without a length is measured, and refused if it is too large."""
     upload = upload.restarted(max_file_bytes=1000)
     admission = upload.request("PUT", "/v1/files/default/a", environ={"WHARF_STEP": "admit"})
     spooled = upload.settings.spool_folder / "1"
@@ -137,7 +137,7 @@ def test_size_of_a_body_without_length(upload: UploadService) -> None:
 
 
 def test_spool_file_that_is_gone(upload: UploadService) -> None:
-    """When the client went away and nginx removed the body, nothing is stored."""
+    """If the client has disconnected and nginx has removed the body, nothing is stored."""
     admission = upload.request("PUT", "/v1/files/default/a", environ={"WHARF_STEP": "admit"})
     gone = str(upload.settings.spool_folder / "gone")
     environ = {"SPOOL_FILE": gone, "ADMISSION": admission.headers["X-Admission"]}
@@ -159,7 +159,7 @@ def test_row_that_is_refused(
     error: Exception,
     status: int,
 ) -> None:
-    """When the row does not come about the bytes are removed at once."""
+    """If the row cannot be written, the bytes are removed immediately."""
     monkeypatch.setattr(upload.records, "write", raising(error))
     assert upload.put("a.txt", b"hello", spooled=spooled).status_code == status
     assert nothing_is_left(upload)
@@ -169,7 +169,7 @@ def test_row_that_is_refused(
 def test_unknown_outcome(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, spooled: bool
 ) -> None:
-    """When nobody knows whether the row is there the bytes stay, for the sweeper to judge."""
+    """If the outcome of the commit is unknown, the bytes stay for the sweeper to decide."""
     monkeypatch.setattr(upload.records, "write", raising(OutcomeUnknown("commit")))
     reply = upload.put("a.txt", b"hello", spooled=spooled)
     assert reply.status_code == 503
@@ -188,7 +188,7 @@ def raising(error: Exception) -> Any:
 
 @WAYS
 def test_idempotency(upload: UploadService, *, spooled: bool) -> None:
-    """The same request again is replayed and keeps one blob; with other bytes it is refused."""
+    """A repeated request is replayed and keeps one blob; with other bytes it is refused."""
     key = {"Idempotency-Key": "once"}
     first = upload.put("a.txt", b"hello", key, spooled=spooled)
     again = upload.put("a.txt", b"hello", key, spooled=spooled)
@@ -206,7 +206,7 @@ def test_idempotency(upload: UploadService, *, spooled: bool) -> None:
 
 @WAYS
 def test_condition_that_changed_meanwhile(upload: UploadService, *, spooled: bool) -> None:
-    """A condition is looked at again at the commit: of two first writers one gets 412."""
+    """A precondition is checked again at the commit: of two first writers one gets 412."""
     only_new = {"If-None-Match": "*"}
     if spooled:
         admission = upload.request(

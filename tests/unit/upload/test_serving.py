@@ -1,4 +1,4 @@
-"""With which header fields a file is served."""
+"""Tests of the header fields with which a file is served."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def test_only_inert_types_inline(media_type: str, *, inline: bool) -> None:
     ("media_type", "inline"), [("text/plain", True), ("image/png", False), ("video/mp4", False)]
 )
 def test_text_with_markup_is_text(media_type: str, *, inline: bool) -> None:
-    """Row 31: what is two things at once is an attachment; text is one thing, whatever is in it."""
+    """Row 31: a file of two types at once is an attachment; text is text, whatever is in it."""
     file = new_file("a.bin", media_type=media_type, active=True)
     fields = dict(headers.file_headers(file))
     assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")
 
 
 def test_download_name() -> None:
-    """A download name makes an attachment of that name out of any type."""
+    """A download name makes a file of any type an attachment with that name."""
     fields = dict(headers.file_headers(new_file("a.png", media_type="image/png"), "b.png"))
     assert fields["Content-Disposition"].startswith("attachment")
     assert "b.png" in fields["Content-Disposition"]
 
 
 def test_validators() -> None:
-    """Tag, date and digest are those of the record."""
+    """ETag, Last-Modified and Repr-Digest are those of the record."""
     file = new_file("a.txt", created_at=1_795_000_000_999)
     fields = dict(headers.file_headers(file))
     assert fields["ETag"] == f'"{file.sha256}"'
@@ -66,6 +66,6 @@ def test_validators() -> None:
     ],
 )
 def test_content_type(media_type: str, field: str) -> None:
-    """Text that is UTF-8 says so, so that no browser guesses; nothing else gets a charset."""
+    """Text in UTF-8 is served with its charset, so that browsers do not guess; nothing else is."""
     assert headers.content_type(media_type) == field
     assert headers.content_type(media_type, utf8=False) == media_type

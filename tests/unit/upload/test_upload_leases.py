@@ -1,4 +1,4 @@
-"""Leases: who may write to an upload, and who may wait for it."""
+"""Tests of leases: who may write to an upload, and who may wait for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wharf_upload.uploads.resumable.leases import Lease, Leases, UploadBusy
 
 
 class Crowd:
-    """Threads that wait, each for the lease of another upload."""
+    """Threads that each wait for the lease of a different upload."""
 
     def __init__(self, leases: Leases, uploads: list[str]) -> None:
         self.outcomes: list[str] = []
@@ -31,13 +31,13 @@ class Crowd:
             self.outcomes.append("taken")
 
     def join(self) -> None:
-        """Waits until all have their outcome."""
+        """Wait until all have their outcome."""
         for thread in self._threads:
             thread.join(20)
 
 
 def test_few_wait_however_many_uploads_are_held() -> None:
-    """Of twelve requests for twelve held uploads five wait, and seven are refused at once."""
+    """Of twelve requests for twelve leased uploads five wait, and seven are refused immediately."""
     leases = Leases()
     uploads = [f"upload-{number}" for number in range(12)]
     asked: list[str] = []
@@ -49,7 +49,7 @@ def test_few_wait_however_many_uploads_are_held() -> None:
     crowd = Crowd(leases, uploads)
     assert until(lambda: len(crowd.outcomes) == 7)
     assert set(crowd.outcomes) == {"busy"}
-    # Those that were refused have asked, too: next time the upload is free.
+    # The refused requests have also asked for a release, so the next try can succeed.
     assert until(lambda: sorted(asked) == sorted(uploads))
     leases.take("free").release()
     for lease in held:
@@ -61,7 +61,7 @@ def test_few_wait_however_many_uploads_are_held() -> None:
 
 
 def test_a_lease_that_nobody_has() -> None:
-    """Who does not want to wait gets a free lease, and of another the holder learns that it did."""
+    """A caller that does not wait gets a free lease; the holder of another one is asked for it."""
     leases = Leases()
     held = leases.take_free("upload")
     assert held is not None
@@ -75,7 +75,7 @@ def test_a_lease_that_nobody_has() -> None:
 
 
 class Elsewhere:
-    """Other replicas: one of them has every upload, until it has been asked for so many times."""
+    """Other replicas, of which one has every upload until it was asked `times` times."""
 
     def __init__(self, leases: list[Leases], times: int) -> None:
         self.asked, self._leases, self._times = 0, leases, times
@@ -83,7 +83,7 @@ class Elsewhere:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Refuse, while another thread of this process asks for the same upload."""
+        """Refuse the lease while another thread of this process asks for the same upload."""
         assert (ask, callable(wanted)) == (False, True)
         self.asked += 1
         if self.asked <= self._times:
@@ -91,16 +91,16 @@ class Elsewhere:
         return None
 
     def holds(self, name: str) -> bool:
-        """No."""
+        """Return False for every upload."""
         return not name
 
     def forget_old(self) -> int:
-        """None."""
+        """Return 0."""
         return 0
 
 
 def test_who_only_tried_tries_again_for_others() -> None:
-    """A thread that met this one, and not the other replica, is tried for once more."""
+    """A request that meets another thread's attempt asks the other replicas for the lease again."""
     found: list[Leases] = []
     others = Elsewhere(found, times=2)
     found.append(Leases(others))
