@@ -18,7 +18,7 @@ from wharf_upload.http.request import Request
 from wharf_upload.problems import UPLOAD_LENGTH
 
 WAYS = pytest.mark.parametrize("spooled", [False, True])
-# The newest draft that a client may speak, and all before it.
+# Versions of drafts that are supported, and older and newer ones.
 VERSIONS = [str(number) for number in range(3, 13)]
 
 
@@ -88,7 +88,7 @@ def test_a_part_is_no_file(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_part_in_a_form(upload: UploadService) -> None:
-    """A form whose files may be parts is refused, and nothing is stored."""
+    """A form that may have parts as files is refused, and nothing is stored."""
     for what, fields in NOT_WHOLE.items():
         reply = upload.post_form(form_body([("a.txt", b"hello")]), fields)
         assert problem(reply)["type"] == "/problems/malformed-request", what
@@ -122,7 +122,7 @@ def test_the_versions_are_named(upload: UploadService, which: str) -> None:
 def test_a_length_that_is_not_the_contents(
     upload: UploadService, *, complete: dict[str, str], spooled: bool
 ) -> None:
-    """A file whose `Upload-Length` differs from its size is refused; with its size it is stored."""
+    """A file with a wrong `Upload-Length` is refused; with a right one it is stored."""
     for length, status in (("100", 400), ("5", 201)):
         sent = {"Upload-Length": length, **complete}
         reply = upload.put("a.txt", b"hello", sent, spooled=spooled)
@@ -143,7 +143,7 @@ def test_a_length_of_chunks(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("fields", [{"UPLOAD_COMPLETE": "?1"}, {}])
 def test_the_gateways_word(fields: dict[str, str]) -> None:
-    """A request that the gateway takes for a part but the service does not has the field twice."""
+    """The gateway's mark makes a request a part, or refuses it if its own field disagrees."""
     request = asked(**fields)
     assert not is_part(request)
     request.environ["WHARF_PART"] = "1"

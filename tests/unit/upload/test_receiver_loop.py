@@ -202,7 +202,7 @@ def no_descriptor_left() -> Iterator[None]:
 
 
 def test_a_handler_that_fails(desk: Desk) -> None:
-    """A request whose handler or end raises an unexpected error is closed."""
+    """A request is closed if its handler or its end raises an unexpected error."""
     connection = desk.open("no/folder", 1)  # The desk cannot open its file.
     assert connection.recv(1) == b""
     connection.close()

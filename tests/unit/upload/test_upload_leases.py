@@ -61,7 +61,7 @@ def test_few_wait_however_many_uploads_are_held() -> None:
 
 
 def test_a_lease_that_nobody_has() -> None:
-    """A caller that does not wait gets a free lease; the holder of another one is asked for it."""
+    """A caller that does not wait gets a free lease; the holder of a taken one is asked for it."""
     leases = Leases()
     held = leases.take_free("upload")
     assert held is not None
@@ -100,7 +100,7 @@ class Elsewhere:
 
 
 def test_who_only_tried_tries_again_for_others() -> None:
-    """A request that meets another thread's attempt asks the other replicas for the lease again."""
+    """A caller tries for the lease again if another thread wanted it during the first try."""
     found: list[Leases] = []
     others = Elsewhere(found, times=2)
     found.append(Leases(others))
