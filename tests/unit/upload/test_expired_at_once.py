@@ -115,7 +115,9 @@ def test_an_expired_file_is_in_no_list(stored: UploadService) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
-    """A new file can take the key of an expired one, with every choice, and is version 1."""
+    """An upload that only creates, a form that replaces nothing, or a move can take the key of an
+    expired file.
+    """
     end(stored, 0)
     reply = stored.put("a.txt", b"new", {"If-None-Match": "*"}, spooled=spooled)
     assert reply.status_code == 201

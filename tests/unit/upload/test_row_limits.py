@@ -89,7 +89,7 @@ def test_files_of_a_form_are_requests(upload: UploadService) -> None:
 
 
 def test_a_reader_that_came_too_late_is_told(upload: UploadService) -> None:
-    """A reader whose position is before a deleted event gets `missed`, and no other reader does."""
+    """A reader that continues before a deleted event gets `missed`; a reader from 0 does not."""
     for key in ("a", "b", "c"):
         upload.records.write(Write(files=(new_file(key, created_at=1),)))
     first, second, third = (

@@ -383,7 +383,7 @@ def test_the_way_back_of_a_refusal(
 
 def test_the_way_back_before_the_body(upload: UploadService) -> None:
     """The page of a form that is refused before its body links to the ticket's page, or to none if
-    the ticket was revoked.
+    the ticket has expired.
     """
     token = ticket(upload, redirect=PAGES, max_files=1)
     form = form_body([("a.png", b"1")], {"redirect": PAGES[1]})
