@@ -1,3 +1,3 @@
-"""Wharf's console: the pages that people see; it calls the public API as the person logged in."""
+"""Wharf's console: web pages that call the public API as the person who is logged in."""
 
 __version__ = "0.2.0.dev0"

@@ -1,1 +1,1 @@
-"""The public API as the console calls it: one typed function for each operation."""
+"""The console's client of the public API: one typed function for each operation."""

@@ -1,4 +1,4 @@
-"""Logging in and out, and what a person may know of itself."""
+"""Login, logout, and the account and sessions of the person who is logged in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session of a person at auth: of the console, or of another program."""
+    """A session of a person at auth; the console or another program began it."""
 
     session_id: str
     created_at: str
@@ -32,7 +32,8 @@ class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """The person who is logged in.
 
-    `grants` are those of the person and of its groups, filled in; `None` is everything.
+    `grants` are those of the person and of the person's groups, with filled placeholders; `None`
+    means that no grants limit the person.
     """
 
     user_id: str
@@ -41,13 +42,13 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     role: str
     session: LoginSession
-    # Older releases do not say the following.
+    # Older releases do not send the following members.
     tenant_display_name: str = ""
     grants: tuple[Grant, ...] | None = None
 
 
 class LoginSessions(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of sessions; `next_cursor` gets the next page, `None` at the end."""
+    """A page of sessions; `next_cursor` requests the next page, `None` is the end."""
 
     sessions: tuple[LoginSession, ...]
     next_cursor: str | None = None
@@ -57,7 +58,7 @@ class _Login(msgspec.Struct):
     tenant: str
     username: str
     password: str
-    refresh_token: str = "body"  # noqa: S105 -- a place, no secret
+    refresh_token: str = "body"  # noqa: S105 -- not a secret
 
 
 class _Logout(msgspec.Struct):
@@ -70,39 +71,40 @@ class _PasswordChange(msgspec.Struct):
 
 
 def log_in(nobody: Session, tenant: str, username: str, password: str) -> Granted:
-    """Return the tokens of a new session; `nobody` is a session without tokens."""
+    """Log in and return the tokens of the new session; `nobody` is a `Session` without tokens."""
     return nobody.post("/auth/login", _Login(tenant, username, password), Granted)
 
 
 def refresh(nobody: Session, refresh_token: str) -> Granted:
-    """Return the next tokens. The refresh token is used up, even where the answer gets lost."""
+    """Return the next tokens. The refresh token becomes invalid, even if the response gets lost."""
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     return decoded(nobody.send("POST", "/auth/oauth/token", form=form), Granted)
 
 
 def log_out(nobody: Session, refresh_token: str) -> None:
-    """End the session of the refresh token, whether there is one or not."""
+    """End the session of the refresh token; do nothing if it does not exist."""
     nobody.send("POST", "/auth/logout", body=_Logout(refresh_token))
 
 
 def me(session: Session) -> Me:
-    """Return who is logged in."""
+    """Return the person who is logged in."""
     return session.get("/auth/me", Me)
 
 
 def change_password(session: Session, current: str, new: str) -> None:
-    """Change the own password and end all other sessions.
+    """Change the person's password and end all other sessions of the person.
 
-    Raises the problems `forbidden` for a wrong current one, and `unprocessable` for the new one.
+    Raises the problem `forbidden` for a wrong current password, and `unprocessable` when the new
+    password is not acceptable.
     """
     session.send("PUT", "/auth/me/password", body=_PasswordChange(current, new))
 
 
 def sessions(session: Session, *, cursor: str = "", limit: int = 100) -> LoginSessions:
-    """Return a page of the own sessions, oldest first."""
+    """Return a page of the person's sessions, oldest first."""
     return session.get("/auth/sessions", LoginSessions, cursor=cursor, limit=limit)
 
 
 def end_session(session: Session, session_id: str) -> None:
-    """End one of the own sessions; raises the problem `not-found`."""
+    """End one of the person's sessions; raises the problem `not-found`."""
     session.send("DELETE", address("auth", "sessions", session_id))

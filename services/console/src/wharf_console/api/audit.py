@@ -1,4 +1,4 @@
-"""The audit log: who did what to a tenant's people and clients, for its owners."""
+"""The audit log: the administrative acts on a tenant's people and clients, for its owners."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from wharf_console.api.session import Session
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """An act. `actor` and `about` are ids, or `cli` and `service`; `outcome` is `done`, or the slug
-    of the problem with which it was refused.
+    """An administrative act.
+
+    `actor` and `about` are ids, or `cli` for the command line and `service` for the service.
+    `outcome` is `done`, or the slug of the problem with which the act was refused.
     """
 
     seq: int
@@ -26,12 +28,12 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acts(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of acts, newest first; `next_before` gets older ones, `None` at the end."""
+    """A page of acts, newest first; `next_before` requests older ones, `None` is the end."""
 
     acts: tuple[Act, ...]
     next_before: int | None = None
 
 
 def newest(session: Session, *, before: int | None = None, limit: int = 100) -> Acts:
-    """Return the newest acts, or the newest of those before a number."""
+    """Return the newest acts, or the newest acts before a number."""
     return session.get("/auth/v1/audit", Acts, order="newest", before=before, limit=limit)

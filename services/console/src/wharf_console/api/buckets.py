@@ -1,4 +1,4 @@
-"""Buckets, and what the tenant uses of its quota."""
+"""The tenant's buckets, and its use of the quota."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_console.api.session import Session, address, decoded
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
-    """A bucket and its policy; `None` is no limit of the bucket's own."""
+    """A bucket and its policy; `None` means that the bucket sets no limit."""
 
     name: str
     public: bool
@@ -25,7 +25,7 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bucket takes, as it is sent; what is left out is not limited."""
+    """The policy of a bucket in a request; a default value means no limit."""
 
     public: bool = False
     max_file_bytes: int | None = None
@@ -36,7 +36,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tenant may; `None` is no limit."""
+    """The limits of the tenant; `None` means no limit."""
 
     max_bytes: int | None = None
     max_files: int | None = None
@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tenant has stored, and may."""
+    """The stored bytes and files of the tenant, and its limits."""
 
     bytes: int
     files: int
@@ -52,14 +52,14 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Buckets(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of buckets; `next_cursor` gets the next page, `None` at the end."""
+    """A page of buckets; `next_cursor` requests the next page, `None` is the end."""
 
     buckets: tuple[Bucket, ...]
     next_cursor: str | None = None
 
 
 def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
-    """Return a page of the tenant's buckets by name."""
+    """Return a page of the tenant's buckets, in the order of their names."""
     return session.get("/v1/buckets", Buckets, cursor=cursor, limit=limit)
 
 
@@ -79,7 +79,7 @@ def read(session: Session, name: str) -> Bucket:
 
 
 def put(session: Session, name: str, policy: Policy) -> Bucket:
-    """Make a bucket, or replace the whole policy of one; return it as it is now."""
+    """Make a bucket, or replace the whole policy of an existing one; return the bucket."""
     return decoded(session.send("PUT", address("v1", "buckets", name), body=policy), Bucket)
 
 
@@ -89,5 +89,5 @@ def delete(session: Session, name: str) -> None:
 
 
 def usage(session: Session) -> Usage:
-    """Return what the tenant uses and may use."""
+    """Return the tenant's use and limits."""
     return session.get("/v1/usage", Usage)

@@ -1,4 +1,4 @@
-"""Keeps threads free: a service that hangs has a few of them wait for it, and not all."""
+"""Limits the threads that wait for one service, so that a service that hangs does not block all."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from contextlib import contextmanager
 
 from wharf_console.api.problems import ApiUnavailable
 
-# Of the eight threads of uwsgi.ini two are left for what needs no answer: the login page, probes.
+# The most threads that wait for each service. Two of the eight threads of uwsgi.ini stay free for
+# requests that need no service: the login page and probes.
 _MOST: Mapping[str, int] = {"auth": 2, "upload": 4}
-# Whoever has waited so long for an answer seldom gets one.
+# A thread that has waited this long for a response rarely gets one.
 _PATIENCE_SECONDS = 3.0
 
 
 class Places:
-    """As many places as threads may wait for one service at a time.
+    """A limited number of places for threads that wait for one service.
 
-    A thread that finds none waits for one while answers come. It is refused when those who have the
-    places have waited for `patience` seconds, all of them: then the service hangs.
+    When all places are taken, a thread waits for a place. It is refused when every thread with a
+    place has waited for `patience` seconds, because then the service hangs.
     """
 
     def __init__(self, most: int, patience: float = _PATIENCE_SECONDS) -> None:
@@ -29,10 +30,10 @@ class Places:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Have a place for the length of the block; a thread that has one needs no other.
+        """Occupy a place during the block; a thread that already has a place needs no other.
 
         Raises:
-            ApiUnavailable: all are taken by those who wait in vain.
+            ApiUnavailable: the threads in all places have waited too long for a response.
         """
         thread = threading.get_ident()
         if thread in self._begun:
@@ -51,7 +52,7 @@ class Places:
             while len(self._begun) >= self._most:
                 left = max(self._begun.values()) + self._patience - time.monotonic()
                 if left <= 0:
-                    raise ApiUnavailable("others wait in vain already")
+                    raise ApiUnavailable("too many requests wait for the service already")
                 self._changed.wait(left)
             self._begun[thread] = time.monotonic()
 

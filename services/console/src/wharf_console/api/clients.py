@@ -1,4 +1,4 @@
-"""The clients of a tenant, programs that have a secret, for its owners."""
+"""The clients of a tenant, which are programs with a secret, for its owners."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wharf_console.api.session import Session, address, decoded
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A client; `state` is `active` or `disabled`, which is for good.
+    """A client; `state` is `active`, or permanently `disabled`.
 
-    The grants `None` are all that the scopes allow.
+    If `grants` is `None`, only the scopes limit the client.
     """
 
     client_id: str
@@ -31,20 +31,20 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewClient(Client, frozen=True, kw_only=True):
-    """A new client; its secret is told this once."""
+    """A new client with its secret, which the API shows only once."""
 
     client_secret: str
 
 
 class Clients(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of clients; `next_cursor` gets the next page, `None` at the end."""
+    """A page of clients; `next_cursor` requests the next page, `None` is the end."""
 
     clients: tuple[Client, ...]
     next_cursor: str | None = None
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret that is in use; `hint` are its last characters."""
+    """A valid secret of a client; `hint` is its last characters."""
 
     secret_id: str
     hint: str
@@ -52,7 +52,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewSecret(Secret, frozen=True, kw_only=True):
-    """A new secret; it is told this once."""
+    """A new secret with its text, which the API shows only once."""
 
     client_secret: str
 
@@ -62,7 +62,7 @@ class _Secrets(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A client to be, or what changes of one; what is `None` or `UNSET` stays."""
+    """A new client, or the changes of an existing one; a change leaves `None` and `UNSET` as is."""
 
     name: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -75,7 +75,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Client]:
-    """Yield the tenant's clients, oldest first, in as few calls as there can be."""
+    """Yield the tenant's clients, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[Client], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)
@@ -100,12 +100,12 @@ def change(session: Session, tenant: str, client_id: str, wanted: Wanted) -> Cli
 
 
 def disable(session: Session, tenant: str, client_id: str) -> None:
-    """Disable a client for good; raises the problem `not-found`."""
+    """Disable a client permanently; raises the problem `not-found`."""
     session.send("DELETE", _path(tenant, client_id))
 
 
 def secrets(session: Session, tenant: str, client_id: str) -> tuple[Secret, ...]:
-    """Return what is known of a client's secrets, oldest first."""
+    """Return the descriptions of a client's secrets, oldest first."""
     return session.get(_path(tenant, client_id, "secrets"), _Secrets).secrets
 
 

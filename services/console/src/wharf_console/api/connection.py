@@ -1,7 +1,8 @@
-"""One connection to the gateway's door for the console: a unix socket, or `host:port`.
+"""A connection to the console door of a gateway, at a unix socket or at `host:port`.
 
-Its first line is that of the PROXY protocol, version 1: with it the API knows the browser's
-address, as if the browser had connected itself. So a connection belongs to one browser's request.
+Its first line is a line of the PROXY protocol, version 1, with the browser's address. With it the
+API treats the request as if the browser had connected. So a connection belongs to one request of a
+browser.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from wharf_console import doors
 from wharf_console.api.bulkhead import Bulkhead
 from wharf_console.api.problems import ApiUnavailable
 
-# A change may take its time: whether it was made is not known when nobody waits for the answer.
+# The longest wait for the response to a change. If the console gives up earlier, it does not know
+# whether the change was made.
 _ANSWER_SECONDS = 20.0
-# What only looks is asked again by whoever still wants to know.
+# The longest wait for a read. It is shorter, because the person can load the page again.
 _LOOK_SECONDS = 10.0
 _LOOKS = frozenset(("GET", "HEAD"))
-# Far more than any answer that a page is made of.
+# Far more than any response that a page needs.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The browser on whose behalf the API is called."""
+    """The browser for which the console calls the API."""
 
     address: str = ""
     port: int = 0
@@ -35,7 +37,7 @@ class Caller:
     request_id: str = ""
 
     def proxy_line(self) -> bytes:
-        """Return the line of the PROXY protocol that names the browser's address."""
+        """Return the line of the PROXY protocol with the browser's address."""
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:
@@ -45,7 +47,7 @@ class Caller:
         return f"PROXY {family} {address.compressed} {own} {port} 80\r\n".encode()
 
     def fields(self) -> dict[str, str]:
-        """Return the header fields that are passed on to the API."""
+        """Return the header fields that the console forwards to the API."""
         given = {
             "Host": self.host,
             "User-Agent": self.user_agent,
@@ -56,7 +58,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered; `fields` are header fields by names in lower case."""
+    """A response of the API; `fields` has the header fields by their names in lower case."""
 
     status: int
     fields: dict[str, str] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Answer:
 
 
 class Connection:
-    """Calls the API for one browser's request; connects with the first call."""
+    """A connection for one request of a browser; it connects at the first call of the API."""
 
     def __init__(self, door: str, caller: Caller, bulkhead: Bulkhead | None = None) -> None:
         self._door, self._caller = door, caller
@@ -79,15 +81,15 @@ class Connection:
         fields: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Return the answer, whatever its status; raises `ApiUnavailable`.
+        """Send a request and return the response, with any status; raises `ApiUnavailable`.
 
-        A `GET` is tried once more where a kept connection turns out to be closed.
+        A `GET` or `HEAD` is sent a second time when the open connection proves to be closed.
         """
         with self._bulkhead.of(target).one():
             return self._tried(method, target, fields or {}, body)
 
     def close(self) -> None:
-        """Close the connection; the next call makes a new one."""
+        """Close the connection; the next call opens a new one."""
         if self._http is not None:
             self._http.close()
             self._http = None
@@ -100,7 +102,7 @@ class Connection:
             return self._exchange(method, target, fields, body)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            # Whoever says nothing for so long is not asked again.
+            # Do not send the request again after a timeout.
             if not kept or method not in _LOOKS or isinstance(error, TimeoutError):
                 raise self._unavailable(error) from None
         try:
@@ -119,7 +121,7 @@ class Connection:
         reply = self._http.getresponse()
         content = reply.read(_MAX_ANSWER_BYTES + 1)
         if len(content) > _MAX_ANSWER_BYTES:
-            raise http.client.HTTPException("the answer is too long")
+            raise http.client.HTTPException("the response is too long")
         if reply.will_close:
             self.close()
         return Answer(
@@ -127,25 +129,25 @@ class Connection:
         )
 
     def _unavailable(self, error: Exception) -> ApiUnavailable:
-        # The kind alone: a message may hold a path.
+        # Only the class of the error, because its message may contain a path.
         return ApiUnavailable(type(error).__name__, request_id=self._caller.request_id)
 
 
 class _DoorConnection(http.client.HTTPConnection):
-    """HTTP over the unix socket, behind the line of the PROXY protocol."""
+    """An HTTP connection to a door that begins with a line of the PROXY protocol."""
 
     def __init__(self, door: str, first_line: bytes) -> None:
         super().__init__("localhost", timeout=_ANSWER_SECONDS)
         self._door, self._first_line = door, first_line
 
     def wait(self, seconds: float) -> None:
-        """Wait for each answer as long as this from now on."""
+        """Set how long to wait for each response from now on."""
         self.timeout = seconds
         if self.sock is not None:
             self.sock.settimeout(seconds)
 
     def connect(self) -> None:
-        """Connect, and say whose request this is."""
+        """Connect, and send the line of the PROXY protocol."""
         made = doors.connect(self._door)
         try:
             made.settimeout(self.timeout)
@@ -157,5 +159,5 @@ class _DoorConnection(http.client.HTTPConnection):
 
 
 def _one_line(value: str) -> str:
-    """Return the value as it may stand in a header field of HTTP."""
+    """Return the value with only the characters that a header field of HTTP may have."""
     return "".join(c if " " <= c <= "~" else "?" for c in value)[:1024]

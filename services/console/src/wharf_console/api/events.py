@@ -1,4 +1,4 @@
-"""What happened to the tenant's files and quotas."""
+"""The events of the tenant's files and quotas."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import msgspec
 from wharf_console.api.files import File
 from wharf_console.api.session import Session
 
-# The cursor of an event; a number as releases before give it, and this one on its first day.
+# The cursor of an event. Earlier releases send a number, and so does this release on its first day.
 Cursor = str | int
 
 
 class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """So many percent of a quota are in use."""
+    """A warning that the given percentage of a quota is used."""
 
     percent: int
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a file is, or was."""
+    """The present or former address of a file."""
 
     bucket: str
     key: str
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened. `file` is the file as it is or was; of `quota.warning` there is `quota`, of
-    `file.moved`, and of `file.changed` with another key, where it was.
+    """An event.
+
+    `file` is the file after the event, or before its deletion. A `quota.warning` has `quota`. A
+    `file.moved`, and a `file.changed` with another key, has the former address in `moved_from`.
     """
 
     id: Cursor
@@ -40,16 +42,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of events, newest first; `next_before` gets older ones, `None` at the end."""
+    """A page of events, newest first; `next_before` requests older ones, `None` is the end."""
 
     events: tuple[Event, ...]
     next_before: Cursor | None = None
 
 
 def newest(session: Session, *, before: str = "", kind: str = "", limit: int = 100) -> Events:
-    """Return the newest events, or the newest of those before a cursor.
+    """Return the newest events, or the newest events before a cursor.
 
-    A page of one `kind` may be short, or empty, before the last one.
+    With `kind`, a page may be short or empty although older events of that kind exist.
     """
     return session.get(
         "/v1/events", Events, order="newest", before=before or None, kind=kind, limit=limit

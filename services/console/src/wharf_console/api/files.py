@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from wharf_console.api.session import Session, address, decoded
 
-#: What happens where there is a file already: nothing, a number in the new name, or it is replaced.
+#: The action for an existing file: refuse the move, add a number to the new name, or replace it.
 OnConflict = Literal["error", "rename", "replace"]
 
 
@@ -33,17 +33,17 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The part of the key behind the last slash."""
+        """Return the part of the key after the last slash."""
         return self.key.rpartition("/")[2]
 
     @property
     def folder(self) -> str:
-        """The part of the key up to the last slash."""
+        """Return the part of the key up to and with the last slash."""
         return self.key[: self.key.rfind("/") + 1]
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a bucket: files, and the folders beside them; `next_cursor` gets the next page."""
+    """A page of a bucket: files and folders; `next_cursor` requests the next page."""
 
     files: tuple[File, ...]
     prefixes: tuple[str, ...]
@@ -51,14 +51,14 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a file is, or will be."""
+    """The present or future address of a file."""
 
     bucket: str
     key: str
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change of a file; what is left out stays. `expires_at` `None`: never."""
+    """The changes of a file; `UNSET` changes nothing. With `expires_at=None` it never expires."""
 
     filename: str | UnsetType = UNSET
     metadata: dict[str, str] | UnsetType = UNSET
@@ -81,7 +81,7 @@ def listed(
     cursor: str = "",
     limit: int = 100,
 ) -> Listing:
-    """Return a page of the files whose keys begin with the prefix, by key."""
+    """Return a page of the files whose keys begin with the prefix, in the order of their keys."""
     return session.get(
         address("v1", "files", bucket),
         Listing,
@@ -93,12 +93,12 @@ def listed(
 
 
 def read(session: Session, bucket: str, key: str) -> File:
-    """Return what is known of a file; raises the problem `not-found`."""
+    """Return the description of a file; raises the problem `not-found`."""
     return session.get(address("v1", "metadata", bucket, key=key), File)
 
 
 def change(session: Session, bucket: str, key: str, wanted: Change, *, if_match: str = "") -> File:
-    """Return the file after a change; with `if_match`, only where it is still this one."""
+    """Change a file and return it; with `if_match` (an ETag), only if its content is the same."""
     target = address("v1", "metadata", bucket, key=key)
     answer = session.send("PATCH", target, body=wanted, fields=_condition(if_match))
     return decoded(answer, File)
@@ -112,14 +112,14 @@ def move(
     on_conflict: OnConflict = "error",
     if_match: str = "",
 ) -> File:
-    """Return the file at its new address; raises `key-taken` where another one is there."""
+    """Move a file and return it; raises `key-taken` when a file exists at the new address."""
     body = _Move(source=source, to=to, on_conflict=on_conflict)
     answer = session.send("POST", "/v1/copies", body=body, fields=_condition(if_match))
     return decoded(answer, File)
 
 
 def delete(session: Session, bucket: str, key: str, *, if_match: str = "") -> None:
-    """Delete a file; with `if_match`, only where it is still this one (its ETag)."""
+    """Delete a file; with `if_match` (an ETag), only if its content is the same."""
     target = address("v1", "files", bucket, key=key)
     session.send("DELETE", target, fields=_condition(if_match))
 

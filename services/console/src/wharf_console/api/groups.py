@@ -1,4 +1,4 @@
-"""The groups of a tenant, and who is in them, for its owners."""
+"""The groups of a tenant and their members, for its owners."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wharf_console.api.session import Session, address, decoded
 
 
 class GroupName(msgspec.Struct, frozen=True, kw_only=True):
-    """A group that somebody is in."""
+    """The id and name of a group."""
 
     group_id: str
     name: str
 
 
 class Group(GroupName, frozen=True, kw_only=True):
-    """A group; `members` is how many there are. The grants `None` are everything."""
+    """A group; `members` is the number of members. If `grants` is `None`, grants limit nothing."""
 
     scopes: tuple[str, ...]
     grants: tuple[Grant, ...] | None
@@ -30,7 +30,7 @@ class Group(GroupName, frozen=True, kw_only=True):
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of groups; `next_cursor` gets the next page, `None` at the end."""
+    """A page of groups; `next_cursor` requests the next page, `None` is the end."""
 
     groups: tuple[Group, ...]
     next_cursor: str | None = None
@@ -45,14 +45,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Members(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of members; `next_cursor` gets the next page, `None` at the end."""
+    """A page of members; `next_cursor` requests the next page, `None` is the end."""
 
     members: tuple[Member, ...]
     next_cursor: str | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A group to be, or what changes of one; grants that are `UNSET` stay."""
+    """A new group, or the changes of an existing one; `UNSET` grants change nothing."""
 
     name: str
     scopes: tuple[str, ...]
@@ -70,7 +70,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Group]:
-    """Yield the tenant's groups, oldest first, in as few calls as there can be."""
+    """Yield the tenant's groups, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[Group], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)
@@ -90,12 +90,12 @@ def create(session: Session, tenant: str, wanted: Wanted) -> Group:
 
 
 def change(session: Session, tenant: str, group: str, wanted: Wanted) -> Group:
-    """Change a group; it holds for all members within seconds."""
+    """Change a group; the change takes effect for all members within seconds."""
     return decoded(session.send("PATCH", _path(tenant, group), body=wanted), Group)
 
 
 def delete(session: Session, tenant: str, group: str) -> None:
-    """Delete a group; its members keep what they have of their own."""
+    """Delete a group; its members keep their own grants and scopes."""
     session.send("DELETE", _path(tenant, group))
 
 
@@ -107,12 +107,12 @@ def members(
 
 
 def add(session: Session, tenant: str, group: str, subjects: tuple[str, ...]) -> None:
-    """Add members, all or none; who is in the group already stays in it."""
+    """Add members, all or none; members that are already in the group stay in it."""
     session.send("POST", _path(tenant, group, "members"), body=_MembersChange(add=subjects))
 
 
 def remove(session: Session, tenant: str, group: str, subject: str) -> None:
-    """Take a member out of a group; raises the problem `not-found`."""
+    """Remove a member from a group; raises the problem `not-found`."""
     session.send("DELETE", _path(tenant, group, "members", subject))
 
 

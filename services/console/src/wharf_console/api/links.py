@@ -1,4 +1,4 @@
-"""Signed links: whoever has one reads a file, or the files of a folder, for a while."""
+"""Signed links: a link gives access to a file, or to the files of a folder, until it expires."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import msgspec
 from wharf_console.api.problems import ApiProblem
 from wharf_console.api.session import Session, address
 
-# Longer ones are always listed.
+# The API lists every link that is valid for longer.
 _UNLISTED_SECONDS = 300
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A link; `url` is a path, or whole where contents have an origin of their own.
+    """A new link; `url` is a path, or a whole URL when links have a separate origin.
 
-    One that is not listed has no `id`, and none has at a release before.
+    A link that is not listed has no `id`. Earlier releases send no `id`.
     """
 
     url: str
@@ -25,10 +25,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that somebody has made, to a file (`key`) or to a folder (`prefix`).
+    """A link in the list, to a file (`key`) or to a folder (`prefix`).
 
-    `maker` is a user or a client; while it may not read what the link shows, the `state` is
-    `suspended`, else `active`. The API tells nobody the address of a link that is made already.
+    `maker` is the id of a person or client. The `state` is `suspended` while the maker may not read
+    the file or folder, else `active`. The API shows the address of a link only when it is made.
     """
 
     id: str
@@ -42,33 +42,33 @@ class KeptLink(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def target(self) -> str:
-        """What it shows, in its bucket."""
+        """Return the key or prefix."""
         return self.key if self.key is not None else self.prefix or ""
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of links, newest first; `next_cursor` gets the next page, `None` at the end."""
+    """A page of links, newest first; `next_cursor` requests the next page, `None` is the end."""
 
     links: tuple[KeptLink, ...]
     next_cursor: str | None = None
 
 
 def make(session: Session, bucket: str, target: str, *, seconds: int, disposition: str) -> Link:
-    """Return a link to the file of this key, or to a folder: a target that ends with `/`."""
+    """Make a link to a file, or to a folder if the target ends with `/`; return the link."""
     return session.post("/v1/links", _wanted(bucket, target, seconds, disposition), Link)
 
 
 def make_for_a_page(
     session: Session, bucket: str, target: str, *, seconds: int, disposition: str
 ) -> Link:
-    """Return a link as `make` does, which is in no list where it is good for a moment only."""
+    """Make a link as `make` does; it is not listed if it is valid for a short time only."""
     wanted = _wanted(bucket, target, seconds, disposition)
     if seconds > _UNLISTED_SECONDS:
         return session.post("/v1/links", wanted, Link)
     try:
         return session.post("/v1/links", {**wanted, "listed": False}, Link)
     except ApiProblem as problem:
-        # During an update a release before may answer, which does not know the member.
+        # During an update an earlier release may respond, which does not know the member `listed`.
         if problem.status not in {400, 422}:
             raise
         return session.post("/v1/links", wanted, Link)
@@ -88,9 +88,9 @@ def listed(
     cursor: str = "",
     limit: int = 100,
 ) -> Links:
-    """Return a page: the person's own links, and for administrators those of all.
+    """Return a page of the person's own links, or of all links for owners.
 
-    Of one `bucket`, of those that show its `key`, or of one `maker`.
+    `bucket`, `key` (in the bucket) and `maker` filter the links.
     """
     return session.get(
         "/v1/links", Links, bucket=bucket, key=key, maker=maker, cursor=cursor, limit=limit
@@ -98,10 +98,10 @@ def listed(
 
 
 def end(session: Session, link: str) -> None:
-    """End a link; raises the problem `not-found` where it has ended, or is not the person's."""
+    """End a link; raises `not-found` if it has ended or the person may not see it."""
     session.send("DELETE", address("v1", "links", link))
 
 
 def revoke_all(session: Session) -> None:
-    """Make every link void that the tenant has made so far."""
+    """End every link that was made in the tenant so far."""
     session.send("POST", "/v1/links/rotate")

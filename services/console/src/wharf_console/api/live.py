@@ -1,4 +1,4 @@
-"""Tokens of the live channel: what a page's scripts have of a person."""
+"""Tokens of the live channel, the only tokens that the scripts of a page get."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from wharf_console.api.session import Session
 
 
 class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that hears events and does nothing else, good for `expires_in` seconds."""
+    """A token that only receives events; it is valid for `expires_in` seconds."""
 
     access_token: str
     expires_in: int
 
 
 def token(session: Session) -> LiveToken:
-    """Return a token of the person for the live channel; the API itself refuses it."""
+    """Return a token of the person for the live channel; the rest of the API refuses it."""
     return session.exchange({"audience": "live"}, LiveToken)

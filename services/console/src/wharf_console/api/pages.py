@@ -1,4 +1,4 @@
-"""Lists of the API that come in pages."""
+"""Reads lists of the API that are split into pages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 Entry = TypeVar("Entry")
-# Entries that the API puts on a page at most; a page of large ones has fewer.
+# The most entries on a page of the API; a page of large entries has fewer.
 _LARGEST = 1000
 
 
 def entries(
     page: Callable[[str, int], tuple[Sequence[Entry], str | None]], at_most: int
 ) -> Iterator[Entry]:
-    """Yield the entries of a list in its order, in as few calls as there can be.
+    """Yield the entries of a list in its order, in as few calls as possible.
 
     `page` gets a cursor and a limit, and returns entries and the cursor of the next page.
     """

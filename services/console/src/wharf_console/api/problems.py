@@ -1,4 +1,4 @@
-"""What the API answers where it refuses, and what happens where it does not answer."""
+"""The exceptions for a refusal of the API and for a missing response."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _STANDARD = frozenset(("type", "title", "status", "detail", "request_id"))
 
 
 class ApiError(Exception):
-    """A call of the API had no good end."""
+    """The base of all failures of a call of the API."""
 
 
 class ApiProblem(ApiError):
     """The API refused the call (RFC 9457).
 
     Attributes:
-        slug: the problem's stable name, e.g. `not-found`; empty where the answer was no problem.
-        retry_after: seconds to wait, where the API says so.
-        members: what else the problem says, e.g. `required_scope`.
+        slug: the problem's stable name, e.g. `not-found`; empty if the response is not a problem.
+        retry_after: the seconds to wait, if the API names them.
+        members: further members of the problem, e.g. `required_scope`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ApiProblem(ApiError):
 
 
 class ApiUnavailable(ApiError):
-    """The API cannot be reached, or does not answer in time."""
+    """The API cannot be reached, or does not respond in time."""
 
     def __init__(self, reason: str, *, retry_after: int = 5, request_id: str = "") -> None:
         super().__init__(reason)
@@ -48,11 +48,11 @@ class ApiUnavailable(ApiError):
 
 
 class SessionEnded(ApiError):
-    """The person's session is over: it ended elsewhere, was revoked, or has expired."""
+    """The person's session has ended: by a logout, a revocation or expiry."""
 
 
 def problem_of(status: int, fields: dict[str, str], body: bytes) -> ApiProblem:
-    """Return the problem that an answer tells of; `fields` have names in lower case."""
+    """Return the problem in a response; `fields` has names in lower case."""
     document = _document(body)
     if "error" in document and "type" not in document:
         # RFC 6749 section 5.2.

@@ -1,4 +1,4 @@
-"""Calls of the API as one person: adds the access token, turns refusals into exceptions."""
+"""Calls the API as one person: adds the access token, and turns refusals into exceptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 class Transport(Protocol):
-    """What calls the API; see `connection.Connection`."""
+    """An object that sends requests to the API; see `connection.Connection`."""
 
     def request(
         self,
@@ -29,36 +29,36 @@ class Transport(Protocol):
         fields: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Return the answer, whatever its status; raises `ApiUnavailable`."""
+        """Send a request and return the response, with any status; raises `ApiUnavailable`."""
 
 
 class Tokens(Protocol):
-    """Where the person's access token comes from; see `sessions.tokens`."""
+    """The source of the person's access token; see `sessions.tokens`."""
 
     def current(self) -> str:
         """Return an access token that is not about to expire; raises `SessionEnded`."""
 
     def after(self, refused: str) -> str:
-        """Return another access token than the one that was refused; raises `SessionEnded`."""
+        """Return an access token that differs from the refused one; raises `SessionEnded`."""
 
 
 class Session:
-    """Calls the API as the person who is logged in, or as nobody (`tokens=None`)."""
+    """A session of calls to the API as one person, or without a token (`tokens=None`)."""
 
     def __init__(self, transport: Transport, tokens: Tokens | None = None) -> None:
         self._transport, self._tokens = transport, tokens
 
     @property
     def transport(self) -> Transport:
-        """What carries the calls."""
+        """Return the object that sends the requests."""
         return self._transport
 
     def get(self, target: str, answer: type[T], **query: str | int | None) -> T:
-        """Return the decoded answer of a GET; what is `None` or empty is left out of the query."""
+        """Send a GET and return the decoded response; the query omits `None` and empty values."""
         return decoded(self.send("GET", with_query(target, **query)), answer)
 
     def post(self, target: str, body: object, answer: type[T]) -> T:
-        """Return the decoded answer of a POST of JSON."""
+        """Send a POST with JSON and return the decoded response."""
         return decoded(self.send("POST", target, body=body), answer)
 
     def send(
@@ -70,12 +70,14 @@ class Session:
         form: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Return an answer with a status below 400; `body` is sent as JSON, `form` as a form.
+        """Send a request and return a response with a status below 400.
+
+        `body` is sent as JSON, `form` as a form.
 
         Raises:
             ApiProblem: the API refused the call.
             SessionEnded: the person has to log in again.
-            ApiUnavailable: there is no answer.
+            ApiUnavailable: there is no response.
         """
         sent = dict(fields or {})
         content = None
@@ -89,15 +91,15 @@ class Session:
         raise problem_of(answer.status, answer.fields, answer.body)
 
     def exchange(self, form: Mapping[str, str], answer: type[T]) -> T:
-        """Return what auth gives for the person's access token (RFC 8693); `form` says what for.
+        """Exchange the person's access token at auth (RFC 8693); `form` describes the new token.
 
         Raises:
-            ApiProblem: auth refuses what is asked for, as `invalid_request`.
+            ApiProblem: auth refuses the requested token, for example with `invalid_request`.
             SessionEnded: the person has to log in again.
-            ApiUnavailable: there is no answer.
+            ApiUnavailable: there is no response.
         """
         if self._tokens is None:
-            raise SessionEnded("nobody is logged in")
+            raise SessionEnded("the person is not logged in")
         token = self._tokens.current()
         whole = {"grant_type": _EXCHANGE, **form, "subject_token_type": ACCESS_TOKEN}
         for last in (False, True):
@@ -108,7 +110,7 @@ class Session:
             if found.status < 400:
                 return decoded(found, answer)
             problem = problem_of(found.status, found.fields, found.body)
-            # Auth's words for a token that has expired on its way, or was revoked.
+            # auth's detail for a token that has just expired or was revoked.
             if not problem.detail.startswith("The subject_token is not acceptable"):
                 raise problem
             if not last:
@@ -129,19 +131,19 @@ class Session:
             slug = problem_of(401, answer.fields, answer.body).slug
             if last or slug != "token-expired":
                 raise SessionEnded(slug)
-            # The clocks differ; the API refused before it did anything.
+            # The clocks differ. The API refused the request before it changed anything.
             token = self._tokens.after(token)
         raise AssertionError("the loop returns or raises")
 
 
 def address(*segments: str, key: str = "") -> str:
-    """Return the path of these segments, each percent-encoded; `key` keeps its slashes."""
+    """Return the path with these segments, each percent-encoded; `key` keeps its slashes."""
     path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
     return f"{path}/{quote(key, safe='/')}" if key else path
 
 
 def with_query(target: str, **query: str | int | None) -> str:
-    """Return the target with the query's parameters that are neither `None` nor empty."""
+    """Return the target with the query; omit parameters that are `None` or empty."""
     given = {name: value for name, value in query.items() if value not in {None, ""}}
     return f"{target}?{urlencode(given)}" if given else target
 
@@ -151,5 +153,5 @@ def _form(fields: Mapping[str, str]) -> bytes:
 
 
 def decoded(answer: Answer, wanted: type[T]) -> T:
-    """Return the answer's JSON as the type; members that the type does not have are left out."""
+    """Return the response's JSON as the type; ignore members that the type does not have."""
     return msgspec.json.decode(answer.body, type=wanted)

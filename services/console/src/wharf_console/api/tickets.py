@@ -1,4 +1,4 @@
-"""Upload tickets: made for a page's scripts and for guests, and what one allows."""
+"""Upload tickets: makes tickets for scripts and guests, and reads the rules of a ticket."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import msgspec
 from wharf_console.api.problems import SessionEnded
 from wharf_console.api.session import Session, Transport
 
-# Where any number of files may come. Files without a limit are not counted, and nobody could tell a
-# guest afterwards whether they have arrived.
+# The limit for any number of files. Without a limit the API does not count files, and the console
+# could not show a guest whether the files have arrived.
 ANY_NUMBER = 1_000_000_000
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a ticket is to allow: `key` for one file, else `prefix`. What is left out is not narrow.
+    """The rules of a new ticket: `key` for one file, else `prefix`. A default value sets no rule.
 
-    `redirect` holds the addresses that a plain form may lead to; the first one is where it leads.
+    `redirect` has the addresses to which the API may redirect after a plain form; by default it
+    redirects to the first.
     """
 
     bucket: str
@@ -33,14 +34,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MadeTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket, good for `expires_in` seconds."""
+    """A ticket that is valid for `expires_in` seconds."""
 
     access_token: str
     expires_in: int
 
 
 class TicketRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket allows, and how many files have come with it."""
+    """The rules of a ticket, and the number of files that were uploaded with it."""
 
     tenant: str
     bucket: str
@@ -55,34 +56,34 @@ class TicketRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def left(self) -> int | None:
-        """How many files may still come; `None` for any number."""
+        """Return how many files the ticket still allows; `None` for any number."""
         if self.max_files is None or self.max_files >= ANY_NUMBER:
             return None
         return max(0, self.max_files - self.files)
 
     @property
     def accept(self) -> str:
-        """What a field for files offers first (`accept` in HTML); the API decides by the bytes."""
+        """Return `accept` of a file field in HTML; the API decides by the bytes of the file."""
         if self.allowed_extensions:
-            # Browsers compare what stands behind the last dot.
+            # Browsers compare only the text after the last dot.
             ends = (extension.rpartition(".")[2] for extension in self.allowed_extensions)
             return ",".join(f".{end}" for end in dict.fromkeys(ends))
         return ",".join(one for one in self.allowed_types if not one.startswith("*"))
 
 
 def make(session: Session, place: Place, *, seconds: int) -> MadeTicket:
-    """Return a ticket of the person; raises the problem `invalid_request` for a wrong place."""
+    """Make a ticket of the person; raises the problem `invalid_request` for wrong rules."""
     form = {"ticket": msgspec.json.encode(place).decode(), "expires_in": str(seconds)}
     return session.exchange(form, MadeTicket)
 
 
 def rules(transport: Transport, ticket: str) -> TicketRules:
-    """Return what a ticket allows; raises `SessionEnded` where it is not good (any more)."""
+    """Return the rules of a ticket; raises `SessionEnded` if the ticket is not valid."""
     return Session(transport, _Holder(ticket)).get("/v1/ticket", TicketRules)
 
 
 class _Holder:
-    """Whoever has a ticket: there is no other one after it."""
+    """The source of a ticket as the access token; it has no token after the ticket."""
 
     def __init__(self, ticket: str) -> None:
         self._ticket = ticket
@@ -91,6 +92,6 @@ class _Holder:
         """Return the ticket."""
         return self._ticket
 
-    def after(self, refused: str) -> NoReturn:  # noqa: ARG002 -- of the protocol
-        """Raise `SessionEnded`: the ticket's time is over."""
+    def after(self, refused: str) -> NoReturn:  # noqa: ARG002 -- required by the protocol
+        """Raise `SessionEnded`, because the ticket has expired."""
         raise SessionEnded("token-expired")

@@ -1,4 +1,4 @@
-"""Uploads that are under way: they have become no file yet."""
+"""Uploads under way, which are not files yet."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from wharf_console.api.session import Session, address, with_query
 
 
 class UploadLinks(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the upload is ended; `None` where it ends by itself alone."""
+    """The address at which the upload can be ended; `None` if no request can end it."""
 
     upload: str | None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload of which `offset` bytes of `length` are there (`None`: not known yet, or here).
+    """An upload that has received `offset` of `length` bytes.
 
-    `subject` is the user or client that sends it; with `by_ticket`, the one who made its ticket.
+    `length` is `None` until the client announces it. `offset` is `None` if another replica has the
+    bytes. `subject` is the person or client that sends it; with `by_ticket`, the ticket's maker.
     """
 
     id: str
@@ -34,27 +35,27 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Where the file will be; only the bucket where the upload is a part of another one."""
+        """Return the address of the future file; only the bucket for a part of another upload."""
         return f"{self.bucket}/{self.key or ''}"
 
     def average(self, now: float) -> float:
-        """Return bytes a second since it began."""
+        """Return the average bytes per second since the upload began."""
         return (self.offset or 0) / max(1.0, now - self.created_at.timestamp())
 
 
 class Uploads(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of uploads, oldest first; `next_cursor` gets the next page, `None` at the end."""
+    """A page of uploads, oldest first; `next_cursor` requests the next page, `None` is the end."""
 
     uploads: tuple[Upload, ...]
     next_cursor: str | None = None
 
 
 def listed(session: Session, *, subject: str = "", cursor: str = "", limit: int = 100) -> Uploads:
-    """Return a page: the person's own, and for owners those of all, or of one `subject`."""
+    """Return a page of the person's uploads; for owners, of all uploads or of one `subject`."""
     return session.get("/v1/uploads", Uploads, subject=subject, cursor=cursor, limit=limit)
 
 
 def cancel(session: Session, upload: str, *, subject: str) -> None:
-    """End an upload of the subject; what has come is thrown away."""
+    """End an upload of the subject; the service discards the received bytes."""
     target = with_query(address("v1", "uploads", upload), subject=subject)
     session.send("DELETE", target, fields={"Tus-Resumable": "1.0.0"})

@@ -15,9 +15,9 @@ from wharf_console.api.session import Session, address, decoded
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person; `state` is `active` or `disabled`.
+    """A person of the tenant; `state` is `active` or `disabled`.
 
-    The grants `None` are all that the role allows.
+    If `grants` is `None`, only the role limits the person.
     """
 
     user_id: str
@@ -33,14 +33,14 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Users(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of people; `next_cursor` gets the next page, `None` at the end."""
+    """A page of people; `next_cursor` requests the next page, `None` is the end."""
 
     users: tuple[User, ...]
     next_cursor: str | None = None
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A person to be; without a display name it is the user name, without grants no limit."""
+    """A new person. The default display name is the user name; by default no grants limit them."""
 
     username: str
     role: str
@@ -50,7 +50,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What changes of a person; what is `None` stays, grants that are `UNSET` too."""
+    """The changes of a person; `None` changes nothing, and so do `UNSET` grants."""
 
     display_name: str | None = None
     role: str | None = None
@@ -68,7 +68,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[User]:
-    """Yield the tenant's people, oldest first, in as few calls as there can be."""
+    """Yield the tenant's people, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[User], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)
@@ -88,15 +88,15 @@ def create(session: Session, tenant: str, new: NewUser) -> User:
 
 
 def change(session: Session, tenant: str, user_id: str, wanted: UserChange) -> User:
-    """Change a person. A new role, or being disabled, ends the person's sessions.
+    """Change a person. A new role and the state `disabled` end the person's sessions.
 
-    Raises the problem `user-protected` for the own role and state.
+    Raises the problem `user-protected` if the person changes their own role or state.
     """
     return decoded(session.send("PATCH", _path(tenant, user_id), body=wanted), User)
 
 
 def set_password(session: Session, tenant: str, user_id: str, password: str) -> None:
-    """Give a person another password, and end the person's sessions."""
+    """Set a person's password, and end the person's sessions."""
     session.send("PUT", _path(tenant, user_id, "password"), body=_Password(password))
 
 
@@ -106,7 +106,7 @@ def end_sessions(session: Session, tenant: str, user_id: str) -> None:
 
 
 def delete(session: Session, tenant: str, user_id: str) -> None:
-    """Delete a person, with all that is known of it."""
+    """Delete a person with all data about them."""
     session.send("DELETE", _path(tenant, user_id))
 
 
