@@ -1,1 +1,1 @@
-"""Forms: fields, labels and checks; one module for each subject."""
+"""The forms with their fields, labels and checks, one module for each subject."""

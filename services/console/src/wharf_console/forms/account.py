@@ -1,4 +1,4 @@
-"""The forms of the own account."""
+"""The forms of the person's own account."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from wtforms.validators import EqualTo, InputRequired, Length
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import lazy_gettext
 
-# As auth takes them.
+# The limits of auth.
 _MIN_CHARACTERS, _MAX_CHARACTERS = 8, 256
 _LENGTH = lazy_gettext("A password has 8 to 256 characters.")
-#: Which field a refusal of the API is about.
+#: Patterns that find the field that a refusal of the API is about.
 FIELDS = {"new_password": r"^unprocessable"}
 
 
 class PasswordForm(ConsoleForm):
-    """The own password, and the one that shall be."""
+    """A form with the current and the new password."""
 
     current_password = PasswordField(
         lazy_gettext("Current password"),
@@ -39,6 +39,6 @@ class PasswordForm(ConsoleForm):
 
 
 class SessionForm(ConsoleForm):
-    """The session that shall end."""
+    """A form with the session to end."""
 
     session = HiddenField()

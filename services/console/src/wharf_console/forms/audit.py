@@ -1,4 +1,4 @@
-"""Which part of the audit log is shown, and its acts in words."""
+"""The filter of the audit log, and the translated names of its acts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wtforms import Form, SelectField
 from wharf_console.web import refusals
 from wharf_console.web.language import gettext, lazy_gettext
 
-#: Kinds of acts, by how the names of their acts begin.
+#: The kinds of acts, with the prefixes of the names of their acts.
 KINDS = {
     "people": ("users.",),
     "clients": ("clients.", "client_secrets."),
@@ -33,14 +33,14 @@ def _outcomes() -> dict[str, str]:
 
 
 class AuditFilter(Form):
-    """What a person wants to see. It changes nothing, so it needs no token."""
+    """A filter form; it changes nothing, so it needs no CSRF token."""
 
     kind = SelectField(lazy_gettext("About"), choices=_kinds, default="")
     outcome = SelectField(lazy_gettext("Outcome"), choices=_outcomes, default="")
 
 
 def acts_told() -> dict[str, str]:
-    """Return acts in words, by auth's names of them; refused ones are named for their routes."""
+    """Return descriptions of acts by auth's names; a refused act has the name of its route."""
     changed = gettext("changed a member")
     told = {
         "users.create": gettext("added a member"),
@@ -86,7 +86,7 @@ def acts_told() -> dict[str, str]:
 
 
 def outcome_told(outcome: str) -> str:
-    """Return an outcome in words: done, or why not."""
+    """Return a description of an outcome: done, or the reason of the refusal."""
     if outcome == "done":
         return gettext("done")
     return gettext("refused: %(why)s", why=refusals.outcome(outcome))

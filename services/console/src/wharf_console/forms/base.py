@@ -1,4 +1,4 @@
-"""What all forms have: the CSRF token, and what a person typed before the session ended."""
+"""The base of all forms: the CSRF token, and the text that was typed before the session ended."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wtforms.meta import DefaultMeta
 from wharf_console.web import kept_forms
 from wharf_console.web.language import current
 
-# WTForms' own catalogs for the languages of pages; its English needs none.
+# The catalogs of WTForms for the languages of the pages; English needs none.
 _CATALOGS = {"en": (), "zh_Hans": ("zh",)}
 
 
 class InLanguage(DefaultMeta):
-    """Has WTForms' own messages be in the person's language.
+    """The setting that shows WTForms' messages in the person's language.
 
-    Flask-WTF's way asks for a catalog `zh_Hans`, which WTForms calls `zh`.
+    Flask-WTF would look for a catalog `zh_Hans`, but WTForms calls it `zh`.
     """
 
     def get_translations(self, form: Any) -> Any:  # noqa: ARG002 -- the same for each form
-        """Return the catalog of WTForms, or nothing where the messages are as they are."""
+        """Return the catalog of WTForms; `None` for English."""
         wanted = _CATALOGS[current()]
         return get_translations(wanted) if wanted else None
 
 
 class ConsoleForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """A form of the console. `validate_on_submit()` says whether it was sent and is right."""
+    """A form of the console. `validate_on_submit()` tells whether it was sent and is valid."""
 
     class Meta(InLanguage, FlaskForm.Meta):  # type: ignore[misc] # Flask-WTF has no types
-        """What WTForms asks of a form."""
+        """The settings of WTForms for this form."""
 
     def __init__(self, **options: Any) -> None:
         if request.method == "GET" and current_user.is_authenticated:
@@ -43,6 +43,6 @@ class ConsoleForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         super().__init__(**options)
 
     def refuse(self, field: str, message: str) -> None:
-        """Show the API's refusal at the field that it is about."""
+        """Show a refusal of the API at the field that it is about."""
         wrong = self[field]
         wrong.errors = [*wrong.errors, message]

@@ -17,7 +17,7 @@ from wharf_console.web.language import gettext, lazy_gettext
 
 BYTES = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 24 * 3600}
-#: Which field a refusal of the API is about.
+#: Patterns that find the field that a refusal of the API is about.
 FIELDS = {
     "name": r"^invalid-key",
     "types": r"\ballowed_types\b",
@@ -26,7 +26,7 @@ FIELDS = {
     "largest": r"\bmax_file_bytes\b",
     "expiry": r"\bexpire_after_seconds\b",
 }
-# As the API takes them; it decides, these tell it sooner and in the person's language.
+# The rules of the API. The API decides; these show an error earlier and in the person's language.
 _NAME = re.compile(r"\s*[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\s*\Z")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.?[a-z0-9][a-z0-9_+-]*(?:\.[a-z0-9][a-z0-9_+-]*)*", re.IGNORECASE)
@@ -38,7 +38,7 @@ _RULE = lazy_gettext(
 
 
 def _wrong(texts: tuple[str, ...] | None, rule: re.Pattern[str]) -> list[str]:
-    """Return the texts that break the rule, as they are shown."""
+    """Return the texts that violate the rule, shortened for the error message."""
     return [text[:80] for text in texts or () if not rule.fullmatch(text)]
 
 
@@ -56,8 +56,10 @@ def _units_of_size() -> dict[str, str]:
 
 
 class PolicyForm(ConsoleForm):
-    """What a bucket takes. `seen` says which policy the person saw, `confirmed` that it may be
-    public.
+    """The form of a bucket's policy.
+
+    `seen` identifies the policy that the person saw. `confirmed` means that the person confirmed
+    that the bucket becomes public.
     """
 
     types = ListField(lazy_gettext("Types that are taken"))
@@ -82,20 +84,20 @@ class PolicyForm(ConsoleForm):
     confirmed = HiddenField()
 
     def validate_types(self, field: Any) -> None:
-        """Refuse what is no type."""
+        """Refuse a text that is not a media type."""
         for text in _wrong(field.data, _TYPE):
             words = gettext("“%(text)s” is no type. Write it like image/png or image/*.", text=text)
             raise ValidationError(words)
 
     def validate_extensions(self, field: Any) -> None:
-        """Refuse what is no extension; `*.jpg` is one."""
+        """Refuse a text that is not an extension; accept `*.jpg`."""
         field.data = tuple(text.removeprefix("*") for text in field.data or ())
         for text in _wrong(field.data, _EXTENSION):
             words = gettext("“%(text)s” is no extension. Write it like jpg or tar.gz.", text=text)
             raise ValidationError(words)
 
     def validate_origins(self, field: Any) -> None:
-        """Refuse what is no origin."""
+        """Refuse a text that is not an origin."""
         for text in _wrong(field.data, _ORIGIN):
             words = gettext(
                 "“%(text)s” is no address of a site. Write it like https://app.example,"
@@ -105,7 +107,7 @@ class PolicyForm(ConsoleForm):
             raise ValidationError(words)
 
     def policy(self) -> Policy:
-        """Return what was typed, as the API takes it."""
+        """Return the typed values as a policy for the API."""
         return Policy(
             public=self.public.data,
             max_file_bytes=in_all(self.largest.data, self.largest_unit.data, BYTES),
@@ -117,7 +119,7 @@ class PolicyForm(ConsoleForm):
 
 
 class NewBucketForm(PolicyForm):
-    """A bucket to be."""
+    """The form of a new bucket."""
 
     name = StringField(
         lazy_gettext("Name"),
@@ -127,7 +129,7 @@ class NewBucketForm(PolicyForm):
 
 
 def filled(bucket: Bucket) -> dict[str, Any]:
-    """Return the fields of the form as the bucket's policy has them."""
+    """Return the values of the form's fields for the bucket's policy."""
     largest, largest_unit = in_unit(bucket.max_file_bytes, BYTES)
     expiry, expiry_unit = in_unit(bucket.expire_after_seconds, SECONDS)
     return {
@@ -144,6 +146,6 @@ def filled(bucket: Bucket) -> dict[str, Any]:
 
 
 def mark_of(bucket: Bucket) -> str:
-    """Return what tells one policy from another one."""
+    """Return a digest of the bucket's policy."""
     policy = msgspec.convert(bucket, Policy, from_attributes=True)
     return hashlib.sha256(msgspec.json.encode(policy)).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The forms of clients: a new one, and what changes of one."""
+"""The forms of clients: for a new client, and for changes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wharf_console.forms.grants import GrantsForm
 from wharf_console.forms.members import MAX_NAME
 from wharf_console.web.language import gettext, lazy_gettext
 
-#: Which field a refusal of the API is about.
+#: Patterns that find the field that a refusal of the API is about.
 FIELDS = {"name": r"\bThe name\b", "scopes": r"\bscopes?\b"}
 
 
 def scopes_told() -> dict[str, str]:
-    """Return what a client of a tenant may be allowed, each in words."""
+    """Return the scopes that a client of a tenant may have, with descriptions."""
     return {
         "files:read": gettext("read files"),
         "files:write": gettext("upload and change files"),
@@ -27,13 +27,13 @@ def scopes_told() -> dict[str, str]:
 
 
 def _one_at_least(_: ConsoleForm, field: Field) -> None:
-    # WTForms' own rule would have browsers demand each box.
+    # With WTForms' rule, browsers would require every box.
     if not field.data:
         raise ValidationError(gettext("Choose at least one."))
 
 
 class NamedForm(GrantsForm):
-    """The reach of something with a name: a client or a group."""
+    """A form with a name and grants, for a client or a group."""
 
     name = StringField(
         lazy_gettext("Name"),
@@ -46,7 +46,7 @@ class NamedForm(GrantsForm):
 
 
 class ClientForm(NamedForm):
-    """Name, scopes and reach of a client."""
+    """A form with the name, scopes and grants of a client."""
 
     scopes = SelectMultipleField(
         lazy_gettext("What it may do"),
@@ -58,6 +58,6 @@ class ClientForm(NamedForm):
 
 
 class NewClientForm(ClientForm):
-    """A client to be; `once` is another one each time the form is shown."""
+    """The form of a new client; `once` is different each time the form is shown."""
 
     once = HiddenField()

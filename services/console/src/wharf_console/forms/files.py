@@ -1,4 +1,4 @@
-"""Forms about files."""
+"""The forms about files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wtforms.validators import DataRequired, Length, Optional
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import gettext, lazy_gettext
 
-#: As many as a page of the list has.
+#: The number of files on a page of the list.
 MAX_FILES = 100
 _MAX_CHARACTERS = 1024
 _NAME = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
@@ -23,16 +23,16 @@ HOUR, DAY, WEEK = 3600, 24 * 3600, 7 * 24 * 3600
 
 
 class ViewForm(ConsoleForm):
-    """How a list looks; `back` is the list."""
+    """The choice between list and grid; `back` is the address of the list."""
 
     view = SelectField(choices={"list": "", "grid": ""})
     back = HiddenField()
 
 
 class SelectionForm(ConsoleForm):
-    """The files that were ticked, or the one of a page; `confirmed` once the person has said so.
+    """The selected files, or the file of a page; `confirmed` means that the person has confirmed.
 
-    `back` is where to go then, `cancel` where to go if nothing is done.
+    `back` is the address after the action, `cancel` the address if the person cancels.
     """
 
     key = SelectMultipleField(validate_choice=False)
@@ -41,12 +41,12 @@ class SelectionForm(ConsoleForm):
     cancel = HiddenField()
 
     def keys(self) -> list[str]:
-        """Return the keys, each once."""
+        """Return the selected keys without duplicates."""
         return list(dict.fromkeys(self.key.data or ()))[:MAX_FILES]
 
 
 class MoveForm(SelectionForm):
-    """Where the files go."""
+    """The form with the target of a move."""
 
     to_bucket = SelectField(lazy_gettext("Bucket"), validate_choice=False)
     to_folder = StringField(
@@ -63,7 +63,7 @@ class MoveForm(SelectionForm):
 
 
 class LinksForm(SelectionForm):
-    """How long links are good, and what a browser does with the file."""
+    """The form with the validity of links, and with the way a browser opens the file."""
 
     seconds = SelectField(
         lazy_gettext("Good for"),
@@ -85,7 +85,7 @@ class LinksForm(SelectionForm):
 
 
 class RenameForm(ConsoleForm):
-    """The new name of a file in its folder."""
+    """The form with the new name of a file in its folder."""
 
     name = StringField(
         lazy_gettext("New name"),
@@ -99,9 +99,9 @@ class RenameForm(ConsoleForm):
 
 
 class DescriptionForm(ConsoleForm):
-    """What is noted of a file: the name of the download, when it expires, names and values.
+    """The form with a file's details: name of the download, expiry, and metadata.
 
-    `seen` is what was noted when the page was made. `more` asks for further rows.
+    `seen` is a digest of the details when the page was made. `more` requests further rows.
     """
 
     filename = StringField(
@@ -129,6 +129,6 @@ class DescriptionForm(ConsoleForm):
     more = BooleanField()
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return names and values, without the rows that were left empty."""
+        """Return names and values of the metadata, without empty rows."""
         rows = zip(self.names.data or (), self.values.data or (), strict=False)
         return [(name.strip(), value) for name, value in rows if name.strip() or value]

@@ -1,4 +1,4 @@
-"""The part of a form that says what somebody reaches: everything, or rows of places."""
+"""The part of a form with grants: no limit, or rows with buckets and prefixes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wharf_console.web.reaching import actions_told
 from wharf_console.web.refusals import with_detail
 
 _EMPTY_ROWS = 2
-# What the words of auth name: the entry, from 0.
+# The number of a grant in auth's error messages, from 0.
 _ENTRY = re.compile(r"\bgrants\[(\d+)\]: ")
 
 
 class Row(NamedTuple):
-    """A row as it was typed; `error` says what is wrong with it."""
+    """A row as it was typed; `error` describes what is wrong with it."""
 
     bucket: str = ""
     prefix: str = ""
@@ -32,10 +32,10 @@ class Row(NamedTuple):
 
 
 class GrantsForm(ConsoleForm):
-    """What somebody reaches. `more` asks for further rows.
+    """A form with grants. `more` requests further rows.
 
-    Boxes of actions are `0.read` of the first row and so on, since a browser sends only those that
-    are ticked.
+    The values of the boxes for actions contain the number of their row, such as `0.read`, because a
+    browser sends only boxes that are ticked.
     """
 
     reach = RadioField(
@@ -56,7 +56,7 @@ class GrantsForm(ConsoleForm):
         self._wrong: dict[int, list[str]] = {}
 
     def show(self, grants: Iterable[Grant] | None) -> None:
-        """Fill in what is there already."""
+        """Fill the form with existing grants."""
         self.reach.data = "everything" if grants is None else "places"
         kept = list(grants or ())
         self.buckets.data = [one.bucket for one in kept]
@@ -64,18 +64,18 @@ class GrantsForm(ConsoleForm):
         self.actions.data = [f"{at}.{it}" for at, one in enumerate(kept) for it in one.actions]
 
     def rows(self) -> list[Row]:
-        """Return the rows that were filled in, and what is wrong with each."""
+        """Return the rows that were filled in, each with its error."""
         return [
             row._replace(error=" ".join(self._wrong.get(at, ())))
             for at, row in enumerate(self._typed_rows())
         ]
 
     def shown_rows(self) -> list[Row]:
-        """Return the rows of the page: the last ones are empty."""
+        """Return the rows for the page, with empty rows at the end."""
         return [*self.rows(), *[Row()] * _EMPTY_ROWS]
 
     def grants(self) -> tuple[Grant, ...] | UnsetType | None:
-        """Return what was chosen: `None` is everything, `UNSET` that nothing was said."""
+        """Return the chosen grants: `None` for no limit, `UNSET` if nothing was chosen."""
         if self.reach.data != "places":
             return None if self.reach.data == "everything" else UNSET
         return tuple(
@@ -84,7 +84,7 @@ class GrantsForm(ConsoleForm):
         )
 
     def are_right(self) -> bool:
-        """Tell whether auth can be asked for the grants; says in the row what is wrong."""
+        """Tell whether the grants are valid; if not, set the errors of the rows."""
         for at, row in enumerate(self._typed_rows() if self.reach.data == "places" else ()):
             if not row.bucket:
                 self._refuse_row(at, gettext("Enter a bucket, or * for all."))
@@ -118,7 +118,7 @@ class GrantsForm(ConsoleForm):
         self._wrong.setdefault(at, []).append(words)
 
     def _typed_rows(self) -> list[Row]:
-        """Return the rows without those that were left empty, or emptied."""
+        """Return the rows that are not empty."""
         ticked = set(self.actions.data or ())
         typed = zip(self.buckets.data or (), self.prefixes.data or (), strict=False)
         return [
@@ -129,7 +129,7 @@ class GrantsForm(ConsoleForm):
 
 
 def places_told(grants: Iterable[Grant]) -> list[tuple[str, str, str]]:
-    """Return the bucket and prefix of each place and what is allowed there, in words."""
+    """Return bucket, prefix and described actions of each grant."""
     words = actions_told()
     return [
         (

@@ -1,4 +1,4 @@
-"""The forms of groups: what one is, and who comes into it."""
+"""The forms of groups: for the group, and for new members."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from wharf_console.forms.base import ConsoleForm
 from wharf_console.forms.clients import NamedForm, scopes_told
 from wharf_console.web.language import lazy_gettext
 
-#: Which field a refusal of the API is about.
+#: Patterns that find the field that a refusal of the API is about.
 FIELDS = {"name": r"^group-exists|\bThe name\b", "scopes": r"\bscopes?\b"}
 
 
 class GroupForm(NamedForm):
-    """A group to be, or what changes of one."""
+    """The form of a new or changed group."""
 
     scopes = SelectMultipleField(
         lazy_gettext("What its members may do beside their own rights"),
@@ -26,9 +26,9 @@ class GroupForm(NamedForm):
 
 
 class AddForm(ConsoleForm):
-    """New membersto a group: user names, or names or ids of programs, one a line.
+    """The form with new members of a group: user names, or names or ids of clients, one per line.
 
-    `alone` takes away what they reach of their own.
+    `alone` removes the members' own reach, so that only the groups' grants remain.
     """
 
     names = TextAreaField(
@@ -39,6 +39,6 @@ class AddForm(ConsoleForm):
     alone = BooleanField(lazy_gettext("They reach only what their groups give"))
 
     def wanted(self) -> list[str]:
-        """Return the names, each once."""
+        """Return the typed names without duplicates."""
         lines = (line.strip() for line in (self.names.data or "").splitlines())
         return list(dict.fromkeys(line for line in lines if line))

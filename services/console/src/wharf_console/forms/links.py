@@ -1,4 +1,4 @@
-"""The form that makes a link, those that end one or all of them, and which are shown."""
+"""The forms of links: to make a link, to filter links, and to end one or all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AS_IT_IS = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "o
 
 
 class LinkForm(ConsoleForm):
-    """What a link shows, how, and for how long. The view sets the buckets."""
+    """The form of a new link. The view sets the buckets."""
 
     bucket = SelectField(
         lazy_gettext("Bucket"),
@@ -46,9 +46,9 @@ class LinkForm(ConsoleForm):
 
 
 class LinkFilter(Form):
-    """Which links a person wants to see; it changes nothing, so it needs no token.
+    """The filter of the list of links; it changes nothing, so it needs no CSRF token.
 
-    The view sets whose links there are to choose from.
+    The view sets the choices of `whose`.
     """
 
     where = StringField(lazy_gettext("Bucket"), render_kw=_AS_IT_IS)
@@ -56,7 +56,7 @@ class LinkFilter(Form):
     whose = SelectField(lazy_gettext("Made by"), default="", validate_choice=False)
 
     def query(self) -> dict[str, str]:
-        """Return what was asked for, as a link carries it; a file is one of a bucket."""
+        """Return the filter as parameters of a URL; a file counts only with its bucket."""
         where = (self.where.data or "")[:_LONGEST]
         shows = (self.shows.data or "")[:_LONGEST] if where else ""
         given = {"where": where, "shows": shows, "whose": (self.whose.data or "")[:_LONGEST]}
@@ -64,9 +64,9 @@ class LinkFilter(Form):
 
 
 class EndForm(ConsoleForm):
-    """One link, by what it shows.
+    """The form that ends one link; `name` is the file or folder of the link.
 
-    `confirmed` once the person has said so again; `back` is where the list was.
+    `confirmed` means that the person has confirmed; `back` is the address of the list.
     """
 
     confirmed = HiddenField()
@@ -75,6 +75,6 @@ class EndForm(ConsoleForm):
 
 
 class RevokeForm(ConsoleForm):
-    """All links; `confirmed` once the person has said so again."""
+    """The form that ends all links; `confirmed` means that the person has confirmed."""
 
     confirmed = HiddenField()

@@ -1,4 +1,4 @@
-"""A field that is a list of short texts, and numbers that have a unit."""
+"""A field for a list of short texts, and conversions of numbers with a unit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from wtforms.widgets import TextArea
 
 from wharf_console.web.language import gettext
 
-# What people put between the parts of a list, on keyboards of both languages.
+# The separators that people type in a list, with keyboards of both languages.
 _BETWEEN = re.compile(r"[\s,;\uff0c\u3001\uff1b]+")
 
 
 class ListField(Field):
-    """Texts, one a line; commas, semicolons and spaces part them, too. `data` is a tuple."""
+    """A field with one text per line, or texts between commas, semicolons or spaces.
+
+    `data` is a tuple of the texts.
+    """
 
     widget: Any = TextArea()
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Take what was typed apart."""
+        """Split the typed text."""
         if valuelist:
             parts = _BETWEEN.split(valuelist[0])
             self.data = tuple(dict.fromkeys(part for part in parts if part))
@@ -31,10 +34,10 @@ class ListField(Field):
 
 
 class WholeNumberField(IntegerField):
-    """A whole number, with our own words for what is none."""
+    """A field for a whole number, with the console's own error message."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Take the number; raises `ValueError`."""
+        """Parse the number; raises `ValueError`."""
         try:
             super().process_formdata(valuelist)
         except ValueError:
@@ -42,7 +45,7 @@ class WholeNumberField(IntegerField):
 
 
 def in_unit(amount: int | None, units: Mapping[str, int]) -> tuple[int | None, str]:
-    """Return an amount in the largest unit that it has a whole number of, and that unit."""
+    """Return an amount as a whole number of the largest possible unit, and that unit."""
     by_size = sorted(units, key=units.__getitem__, reverse=True)
     if amount is None:
         return None, ""
@@ -51,5 +54,5 @@ def in_unit(amount: int | None, units: Mapping[str, int]) -> tuple[int | None, s
 
 
 def in_all(number: Any, unit: str, units: Mapping[str, int]) -> int | None:
-    """Return a number of units as one amount; `None` where nothing was typed."""
+    """Return a number of units as an amount in the smallest unit; `None` if nothing was typed."""
     return None if number is None else int(number) * units[unit]

@@ -1,4 +1,4 @@
-"""The forms of an import of people, and what their file must hold."""
+"""The forms of an import of people, and the rules for the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wharf_console.web.csv_files import Table, UnreadableFile
 from wharf_console.web.language import gettext, lazy_gettext
 
 MAX_BYTES, MAX_LINES = 1_000_000, 1000
-#: Columns of a file that is imported, and of the one with the result.
+#: The columns of the imported file, and of the file with the result.
 COLUMNS = ("username", "display_name", "role")
 _OTHER_NAMES = {
     "user name": "username",
@@ -36,7 +36,7 @@ _ROLES = {"viewer": "viewer", "editor": "editor", "owner": "owner"} | {
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
-    """A person to be, by the line of the file; `error` is why not."""
+    """A new person from a line of the file; `error` is the reason if no account can be made."""
 
     number: int
     username: str
@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
-    """A person who was made; `is_sure` is false where the answer got lost."""
+    """A new account; `is_sure` is false if the response of auth was lost."""
 
     username: str
     display_name: str
@@ -56,7 +56,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FileForm(ConsoleForm):
-    """The file, and the role of those for whom it has none."""
+    """The form with the file, and the role for lines without one."""
 
     file = FileField(
         lazy_gettext("CSV file"),
@@ -72,30 +72,30 @@ class FileForm(ConsoleForm):
 
 
 class LinesForm(ConsoleForm):
-    """The people of a file that was shown; `secret_made` those that were made already.
+    """The form with the people of a shown file; `secret_made` has the accounts made so far.
 
-    A name with `secret` in it is not kept when the session ends.
+    A field with `secret` in its name is not stored when the session ends.
     """
 
     lines = HiddenField()
     secret_made = HiddenField()
 
     def wanted(self) -> list[Line]:
-        """Return the people to be; raises `MsgspecError`."""
+        """Return the new people; raises `MsgspecError`."""
         return msgspec.json.decode(self.lines.data or "[]", type=list[Line])
 
     def made(self) -> list[Made]:
-        """Return those that were made already; raises `MsgspecError`."""
+        """Return the accounts made so far; raises `MsgspecError`."""
         return msgspec.json.decode(self.secret_made.data or "[]", type=list[Made])
 
 
 def packed(entries: Iterable[Line] | Iterable[Made]) -> str:
-    """Return what a hidden field of `LinesForm` holds."""
+    """Return the text for a hidden field of `LinesForm`."""
     return msgspec.json.encode(list(entries)).decode()
 
 
 def lines_of(table: Table, role: str) -> list[Line]:
-    """Return the people of a file; `role` is for those without one. Raises `UnreadableFile`."""
+    """Return the people of a file; `role` is the default role. Raises `UnreadableFile`."""
     (_, header), *rows = table.lines
     columns = [_column(cell) for cell in header]
     if "username" not in columns:
@@ -135,7 +135,7 @@ def _line(number: int, columns: list[str], cells: tuple[str, ...], role: str) ->
 
 
 def checked(lines: Iterable[Line], there: Collection[str]) -> list[Line]:
-    """Return the lines, each with what is wrong in it; `there` are folded names of people."""
+    """Return the lines, each with its error; `there` has the folded names of existing people."""
     seen: dict[str, int] = {}
     found = []
     for line in lines:
@@ -164,7 +164,7 @@ def _error(line: Line) -> str:
 
 
 def folded(name: str) -> str:
-    """Return a user name as auth compares it."""
+    """Return a user name in the form in which auth compares names."""
     for _ in range(2):
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return name

@@ -1,4 +1,4 @@
-"""The forms of people: a new one, and what changes of one."""
+"""The forms of people: for a new person, and for changes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from wharf_console.forms.base import ConsoleForm
 from wharf_console.forms.grants import GrantsForm
 from wharf_console.web.language import gettext, lazy_gettext
 
-# As auth takes them.
+# The limits of auth.
 MAX_USERNAME, MAX_NAME = 254, 200
-#: Which field a refusal of the API is about.
+#: Patterns that find the field that a refusal of the API is about.
 FIELDS = {"username": r"^user-exists|\buser name\b", "display_name": r"\bdisplay name\b"}
-# As auth takes them (wharf_auth.domain.users); auth decides, this tells it sooner.
+# The rules of auth (wharf_auth.domain.users). Auth decides; these show an error earlier.
 _PUNCTUATION = frozenset("._-+@'!#$%&*=?^`|~")
 _TOO_LONG = lazy_gettext("This is too long.")
 
 
 def roles() -> dict[str, str]:
-    """Return the roles, each with its name."""
+    """Return the roles with their names."""
     return {"viewer": gettext("viewer"), "editor": gettext("editor"), "owner": gettext("owner")}
 
 
 def roles_told() -> dict[str, str]:
-    """Return the roles, each with what it may do."""
+    """Return the roles with descriptions of their permissions."""
     return {
         "viewer": gettext("Viewer: reads files"),
         "editor": gettext("Editor: also uploads and deletes files"),
@@ -35,7 +35,7 @@ def roles_told() -> dict[str, str]:
 
 
 def is_username(name: str) -> bool:
-    """Whether auth takes the name."""
+    """Tell whether auth accepts the name."""
     return (
         len(name) <= MAX_USERNAME
         and all(one in _PUNCTUATION or unicodedata.category(one)[0] in "LMN" for one in name)
@@ -44,14 +44,14 @@ def is_username(name: str) -> bool:
 
 
 def username_rule() -> str:
-    """Return what user names are made of."""
+    """Return a sentence about the characters of user names."""
     return gettext(
         "A user name has letters, digits and the punctuation of e-mail addresses, no spaces."
     )
 
 
 class NewMemberForm(GrantsForm):
-    """A person to be."""
+    """The form of a new person."""
 
     username = StringField(
         lazy_gettext("User name"),
@@ -69,13 +69,13 @@ class NewMemberForm(GrantsForm):
     role = SelectField(lazy_gettext("Role"), choices=roles_told, default="viewer")
 
     def validate_username(self, field: Field) -> None:
-        """Refuse what auth would refuse."""
+        """Refuse a name that auth would refuse."""
         if not is_username((field.data or "").strip()):
             raise ValidationError(username_rule())
 
 
 class OwnNameForm(ConsoleForm):
-    """The name of who is logged in: nobody changes the own role."""
+    """The form with the name of the person who is logged in, who cannot change their own role."""
 
     display_name = StringField(
         lazy_gettext("Name"),
@@ -88,12 +88,12 @@ class OwnNameForm(ConsoleForm):
 
 
 class MemberForm(OwnNameForm):
-    """Name and role of a person."""
+    """The form with the name and role of another person."""
 
     role = SelectField(lazy_gettext("Role"), choices=roles_told)
 
 
 class StateForm(ConsoleForm):
-    """Whether a person may log in: `active` or `disabled`."""
+    """The form that allows or disables logins: `state` is `active` or `disabled`."""
 
     state = HiddenField()

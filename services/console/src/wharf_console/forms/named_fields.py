@@ -1,4 +1,4 @@
-"""Shows a refusal of the API at the field of a form that it is about."""
+"""Shows a refusal of the API at the field of a form that caused it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from wharf_console.api.problems import ApiProblem
 from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.refusals import sentence
 
-# What a person can mend in the form; every other refusal has a page of its own.
+# The statuses that a person can correct in the form; other refusals have separate pages.
 _ABOUT_VALUES = frozenset((400, 409, 413, 422))
 
 
 def show(
     form: ConsoleForm, problem: ApiProblem, fields: Mapping[str, str], otherwise: str = ""
 ) -> None:
-    """Show the refusal at the first field whose pattern is found in its slug or detail.
+    """Show the refusal at the first field whose pattern matches the problem's slug or detail.
 
-    Without one it is shown at `otherwise`, or else at the whole form. Raises the problem itself
-    where it is not about what was typed.
+    If no pattern matches, show it at the field `otherwise`, or else at the whole form. Raise the
+    problem if it is not about typed values.
     """
     if problem.status not in _ABOUT_VALUES:
         raise problem

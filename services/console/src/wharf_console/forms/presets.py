@@ -1,6 +1,6 @@
-"""Ready-made groups: what teams ask for most, to begin with, as docs/grants.md has them.
+"""Presets of groups, for the most common uses (docs/grants.md).
 
-They give no scopes: those hold wherever a member reaches, not in the places of the group alone.
+They have no scopes, because scopes apply to a member's whole reach, not only to the group's grants.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ALL: tuple[Action, ...] = ("read", "write", "delete", "list")
 
 
 class Preset(NamedTuple):
-    """A group to be, and what it is for."""
+    """A group with a title and description."""
 
     title: str
     text: str
@@ -23,7 +23,7 @@ class Preset(NamedTuple):
 
 
 def presets() -> dict[str, Preset]:
-    """Return the presets by what addresses call them."""
+    """Return the presets by their names in addresses."""
     return {
         "folders": Preset(
             gettext("A private folder for every person"),

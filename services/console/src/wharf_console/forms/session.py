@@ -1,4 +1,4 @@
-"""The forms of logging in, and of choosing language and theme."""
+"""The forms of the login, and of the language and theme."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wharf_console.forms.base import ConsoleForm
 from wharf_console.web.language import LANGUAGES, lazy_gettext
 from wharf_console.web.theme import THEMES
 
-# As auth takes them.
+# The limits of auth.
 _MAX_CHARACTERS = 1024
 
 
 class LoginForm(ConsoleForm):
-    """Tenant, name and password; `next` is where to go then."""
+    """The form with tenant, name and password; `next` is the address after the login."""
 
     tenant = StringField(
         lazy_gettext("Tenant"),
@@ -38,7 +38,7 @@ class LoginForm(ConsoleForm):
 
 
 class PreferencesForm(ConsoleForm):
-    """Language and theme; `next` is the page where they were chosen."""
+    """The form with language and theme; `next` is the page where they were chosen."""
 
     language = SelectField(lazy_gettext("Language"), choices=LANGUAGES)
     theme = SelectField(lazy_gettext("Colours"), choices=dict.fromkeys(THEMES, ""))

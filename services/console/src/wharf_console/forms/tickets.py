@@ -1,4 +1,4 @@
-"""The forms for tickets: what a page's scripts ask for, and what a person makes for a guest."""
+"""The forms for tickets: for the scripts of a page, and for guests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from wharf_console.forms.lists import WholeNumberField
 from wharf_console.web.language import gettext, lazy_gettext
 
 _MEGABYTE = 1_000_000
-# As the API takes keys.
+# The API's limit for keys.
 _MAX_CHARACTERS = 1024
 _PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
 _NUMBER = lazy_gettext("Enter 1 or more, or nothing.")
 
 
 class ScriptTicketForm(ConsoleForm):
-    """Where the uploads of a page go."""
+    """The form with the target of a page's uploads."""
 
     bucket = StringField(validators=[InputRequired(), Length(max=_MAX_CHARACTERS)])
     prefix = StringField(validators=[Length(max=_MAX_CHARACTERS)])
 
 
 class TicketForm(ConsoleForm):
-    """What a guest may upload, and until when. The view sets the choices of bucket and time."""
+    """The form of a ticket for a guest. The view sets the choices of bucket and time."""
 
     bucket = SelectField(
         lazy_gettext("Bucket"),
@@ -72,12 +72,12 @@ class TicketForm(ConsoleForm):
     expires_in = SelectField(lazy_gettext("Good for"))
 
     def validate_types(self, field: Any) -> None:
-        """Ask for types where the kind says that they are named."""
+        """Require types if the kind is `other`."""
         if self.kind.data == "other" and not _listed(field.data):
             raise ValidationError(gettext("Name at least one type, like application/zip."))
 
     def place(self, redirect: str) -> Place:
-        """Return what the ticket is to allow; a plain form leads to `redirect` afterwards."""
+        """Return the rules of the ticket; after a plain form the API redirects to `redirect`."""
         folder = as_folder(self.prefix.data)
         name = (self.key.data or "").strip()
         types = _listed(self.types.data) if self.kind.data == "other" else (self.kind.data,)
@@ -94,7 +94,7 @@ class TicketForm(ConsoleForm):
 
 
 def as_folder(prefix: str | None) -> str:
-    """Return what a person typed as a folder: with a slash behind it, and none before."""
+    """Return the typed text as a folder: with a slash at the end, and none at the beginning."""
     name = (prefix or "").strip().strip("/")
     return f"{name}/" if name else ""
 

@@ -8,9 +8,9 @@ from wharf_console.forms.base import ConsoleForm
 
 
 class CancelForm(ConsoleForm):
-    """One upload, and whose it is.
+    """The form with the upload to end and its subject.
 
-    `confirmed` once the person has said so again; `back` is where the list was.
+    `confirmed` means that the person has confirmed; `back` is the address of the list.
     """
 
     confirmed = HiddenField()
