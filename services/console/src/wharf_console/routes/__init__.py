@@ -1,6 +1,6 @@
-"""Pages and what their forms do: one module with a `blueprint` for each subject.
+"""The pages, and the actions of their forms: one module with a `blueprint` for each subject.
 
-To add a subject: a module here. `blueprints` finds it, so that a new page changes no list.
+To add a subject, add a module here: `blueprints` finds it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wharf_console.context import AppContext
 
 
 def blueprints(context: AppContext) -> Iterator[Blueprint]:
-    """Return the blueprints of all subjects, by name."""
+    """Yield the blueprints of all subjects, in the order of their names."""
     for found in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{found.name}")
         yield module.blueprint(context)

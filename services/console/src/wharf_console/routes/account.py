@@ -1,4 +1,4 @@
-"""The own account: password, sessions, language and colours."""
+"""The account of the person who is logged in: password, sessions, language and colours."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext, ngettext
 
 ROWS = 100
-# So many sessions end by one click.
+# The most sessions that one click ends.
 _ENDED = 1000
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("account", __name__, url_prefix="/console/account")
 
     @routes.route("", methods=["GET", "POST"])
@@ -56,7 +56,7 @@ def _add_sessions(routes: Blueprint) -> None:
         try:
             accounts.end_session(api(), SessionForm().session.data or "none")
         except ApiProblem as problem:
-            # It has ended meanwhile.
+            # The session may have ended between the page and the click.
             if problem.status != 404:
                 raise
         flash(gettext("The session ends within seconds."), "success")
@@ -75,7 +75,7 @@ def _add_sessions(routes: Blueprint) -> None:
 
 
 def _change_password(form: PasswordForm) -> int:
-    """Change the password; return the status of the page: 303 where it is done."""
+    """Change the password; return the status of the page, which is 303 after success."""
     try:
         accounts.change_password(
             api(), form.current_password.data or "", form.new_password.data or ""
@@ -99,7 +99,7 @@ def _change_password(form: PasswordForm) -> int:
 
 
 def _end_others() -> int:
-    """End all sessions but this one; return how many there were."""
+    """End all other sessions of the person; return their number."""
     count, cursor = 0, ""
     while count < _ENDED:
         page = accounts.sessions(api(), cursor=cursor, limit=ROWS)

@@ -1,4 +1,4 @@
-"""What happened to files and quotas, the newest first."""
+"""The page of the events of files and quotas, newest first."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KINDS = (
     "file.expired",
     "quota.warning",
 )
-# As the API writes them, and as releases before did.
+# The cursors of this release of the API, and of earlier releases.
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{16}|[0-9]{1,18}")
 _NO_CURSOR = ("malformed-request", "event-cursor-expired")
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The page."""
+    """Return the blueprint with the page."""
     routes = Blueprint("activity", __name__, url_prefix="/console")
 
     @routes.get("/activity")
@@ -43,7 +43,7 @@ def blueprint(_: AppContext) -> Blueprint:
         except ApiProblem as problem:
             if not before or problem.slug not in _NO_CURSOR:
                 raise
-            # An address that somebody has changed or kept for long: the page begins anew.
+            # A person has changed the address or used an old one: show the first page.
             before, page = "", events.newest(api(), kind=kind, limit=ROWS)
         return render_template(
             "activity/overview.html", page=page, kind=kind, kinds=KINDS, is_first=not before

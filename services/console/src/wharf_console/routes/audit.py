@@ -1,4 +1,4 @@
-"""The audit log of the tenant, newest first."""
+"""The page of the tenant's audit log, newest first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from wharf_console.web.language import gettext
 
 SCOPE = "members:admin"
 ROWS = 100
-# The API has no filter: so much of the log is read for one page, in as few calls as there can be.
+# The API has no filter. For one page, at most this many calls read this many acts each.
 _READ, _CALLS = 500, 4
-# Names are looked up among so many; the others are shown by their ids.
+# At most this many accounts are read to find names; others are shown by their ids.
 _NAMED = 1000
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which acts are shown: of this kind, of this outcome, by this person or client."""
+    """A filter of acts: by kind, by outcome, and by the person or client that acted."""
 
     kind: str
     outcome: str
@@ -33,7 +33,7 @@ class Wanted:
 
     @property
     def is_all(self) -> bool:
-        """Whether nothing is left out."""
+        """Tell whether the filter selects all acts."""
         return not (self.kind or self.outcome or self.actor)
 
     def __contains__(self, act: Act) -> bool:
@@ -44,13 +44,13 @@ class Wanted:
         return self.actor in {"", act.actor}
 
     def query(self) -> dict[str, str]:
-        """Return the filter as a link carries it."""
+        """Return the filter as parameters of a URL."""
         given = {"kind": self.kind, "outcome": self.outcome, "actor": self.actor}
         return {name: value for name, value in given.items() if value}
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The page."""
+    """Return the blueprint with the page."""
     routes = Blueprint("audit", __name__, url_prefix="/console/audit")
 
     @routes.get("")
@@ -85,9 +85,9 @@ def _number(text: str) -> int | None:
 
 
 def _page(wanted: Wanted, before: int | None) -> tuple[list[Act], int | None]:
-    """Return the acts of a page, and the number before which the next one begins, if any.
+    """Return the acts of a page, and the number before which the next page begins, or `None`.
 
-    A page of some acts only may be short, or empty, before the last one.
+    With a filter, a page may be short or empty although older acts match.
     """
     if wanted.is_all:
         page = audit.newest(api(), before=before, limit=ROWS)
@@ -108,7 +108,7 @@ def _page(wanted: Wanted, before: int | None) -> tuple[list[Act], int | None]:
 
 
 def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
-    """Return names for the ids of a page: of people, of clients, and of nobody in particular."""
+    """Return names for the ids of a page: of people, clients, groups, the tenant and services."""
     found = {"cli": gettext("command line"), "service": gettext("the service itself")}
     named = {one for act in acts for one in (act.actor, *act.about.split("/"))}
     if not {actor, *named} - {"", *found}:
@@ -123,6 +123,6 @@ def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
         for group in groups.every(api(), tenant, at_most=_NAMED):
             found[group.group_id] = group.name
     for pair in {act.about for act in acts if "/" in act.about}:
-        # A group and who came or went.
+        # The id of a group and the id of a member that was added or removed.
         found[pair] = " / ".join(found.get(one, one) for one in pair.split("/"))
     return found

@@ -1,4 +1,4 @@
-"""A new bucket, a bucket's policy, and the end of an empty one."""
+"""The pages for a new bucket, for a bucket's policy, and for the deletion of a bucket."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from wharf_console.web.current import api
 from wharf_console.web.language import gettext
 
 SCOPE = "buckets:admin"
-# Every tenant has it, whether it was made or not.
+# Every tenant has this bucket without creating it.
 ALWAYS_THERE = "default"
 Page = str | Response | tuple[str, int]
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("bucket_settings", __name__, url_prefix="/console")
 
     @routes.route("/buckets/new", methods=["GET", "POST"])
@@ -62,7 +62,7 @@ def blueprint(_: AppContext) -> Blueprint:
 
 
 def _settings(bucket: Bucket, form: PolicyForm, status: int, *, is_newer: bool = False) -> Page:
-    """Return the page; `is_newer` where the bucket has changed since the person saw it."""
+    """Return the page; `is_newer` means that the bucket has changed since the person saw it."""
     page = render_template(
         "bucket_settings/settings.html",
         bucket=bucket,
@@ -76,7 +76,7 @@ def _settings(bucket: Bucket, form: PolicyForm, status: int, *, is_newer: bool =
 def _create(form: NewBucketForm) -> Page:
     name = (form.name.data or "").strip()
     try:
-        # The API would replace the policy of a bucket that is there.
+        # The API would replace the policy of an existing bucket.
         if _is_there(name):
             form.refuse("name", gettext("There is a bucket of this name."))
         elif form.public.data and not form.confirmed.data:
@@ -102,7 +102,7 @@ def _is_there(name: str) -> bool:
 
 def _save(bucket: Bucket, form: PolicyForm) -> Page:
     if form.seen.data != mark_of(bucket):
-        # The next time the person has seen it.
+        # The page shows the new policy, so the person has seen it when the form is sent again.
         form.seen.data = mark_of(bucket)
         return _settings(bucket, form, 412, is_newer=True)
     address = url_for("bucket_settings.page", bucket=bucket.name)

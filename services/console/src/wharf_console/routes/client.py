@@ -1,4 +1,4 @@
-"""One client of the tenant: what it may do, its secrets, and its end."""
+"""The pages of one client: its scopes and grants, its secrets, and how to disable it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wharf_console.web.language import gettext
 
 SCOPE = "members:admin"
 Page = str | Response | tuple[str, int]
-# As many as auth allows.
+# auth's limit of secrets.
 _MAX_SECRETS = 2
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("client", __name__, url_prefix="/console/clients/<client_id>")
     _add_secrets(routes)
     _add_changing(routes)
@@ -67,7 +67,7 @@ def _add_changing(routes: Blueprint) -> None:
     @needs(SCOPE)
     def change(client_id: str) -> Page:
         found, form = _find(client_id), ClientForm()
-        # Operators may have given it others.
+        # Operators may have given the client other scopes.
         form.scopes.choices = {one: one for one in found.scopes} | scopes_told()
         if request.method == "GET" and not form.reach.data:
             form.name.data, form.scopes.data = found.name, list(found.scopes)
@@ -92,7 +92,7 @@ def _add_secrets(routes: Blueprint) -> None:
                 raise
             flash(refusals.sentence(problem), "error")
             return redirect(url_for("client.page", client_id=client_id), 303)
-        # Not after a redirect: the secret would have to be kept meanwhile.
+        # No redirect: until the next request the secret would have to be stored.
         shown = render_template("clients/secret.html", client=found, secret=made.client_secret)
         return shown, 201
 

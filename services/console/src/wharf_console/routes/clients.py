@@ -1,4 +1,4 @@
-"""The clients of the tenant: the list, and a new one."""
+"""The pages with the list of the tenant's clients, and for a new client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 100
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("clients", __name__, url_prefix="/console/clients")
 
     @routes.get("")
@@ -49,7 +49,7 @@ def blueprint(_: AppContext) -> Blueprint:
             made = _create(form)
             if made is not None:
                 once.done(form.once.data)
-                # Not after a redirect: the secret would have to be kept meanwhile.
+                # No redirect: until the next request the secret would have to be stored.
                 page = render_template(
                     "clients/secret.html", client=made, secret=made.client_secret
                 )
@@ -72,7 +72,7 @@ def _create(form: NewClientForm) -> NewClient | None:
 
 
 def wanted(form: ClientForm) -> Wanted:
-    """Return the client as the form has it."""
+    """Return the client in the form."""
     return Wanted(
         name=(form.name.data or "").strip(),
         scopes=tuple(form.scopes.data or ()),
@@ -81,6 +81,6 @@ def wanted(form: ClientForm) -> Wanted:
 
 
 def refuse(form: ClientForm, problem: ApiProblem) -> None:
-    """Show a refusal at the field or the row that it is about."""
+    """Show a refusal at the field or row that it is about."""
     if not form.refuse_grants(problem):
         named_fields.show(form, problem, FIELDS)

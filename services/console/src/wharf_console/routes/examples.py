@@ -1,7 +1,7 @@
-"""The ways to upload that tutorials show, as pages that work: `WHARF_CONSOLE_EXAMPLES`.
+"""Working pages with the examples of upload tutorials, for `WHARF_CONSOLE_EXAMPLES`.
 
-Each page has an upload ticket of the person who looks at it, as a service of somebody else's would
-have made one for its own visitor (docs/how-to/upload-by-a-plain-form.md).
+Each page has an upload ticket of the person who is logged in. In the tutorials another service
+makes a ticket for its visitor (docs/how-to/upload-by-a-plain-form.md).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from wharf_console.web.current import api
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
 
-# Where the examples' files go: every tenant has this bucket.
+# The place of the examples' files; every tenant has this bucket.
 BUCKET, PREFIX = "default", "examples/"
 _MAX_FILE_BYTES = 20_000_000
 _TICKET_SECONDS = 15 * 60
-# Where files have a limit, they are counted, and the page afterwards knows whether some have come.
+# The API counts the files of a ticket only if the ticket has a limit. With the count, the next page
+# can tell whether files have arrived.
 _TICKET_FILES = 100
 _LISTED = 24
 _PICTURE_SECONDS = 60
@@ -36,14 +37,14 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 
 @dataclass(frozen=True)
 class Example:
-    """A way to upload; `types` are what its ticket takes, empty for all."""
+    """An example; `types` are the media types that its ticket allows, empty for all."""
 
     title: Callable[[], str]
     about: Callable[[], str]
     types: tuple[str, ...] = ()
 
 
-# By the last part of the address, which is the name of the template, too.
+# The keys are the last part of the address and the name of the template.
 EXAMPLES = {
     "one-file": Example(
         lambda: gettext("One file"),
@@ -72,7 +73,7 @@ EXAMPLES = {
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The pages; none where the setting says so."""
+    """Return the blueprint with the pages; it is empty unless the setting enables the examples."""
     routes = Blueprint("examples", __name__, url_prefix="/console/examples")
     if not context.settings.console_examples:
         return routes
@@ -90,7 +91,7 @@ def blueprint(context: AppContext) -> Blueprint:
         if found is None:
             abort(404)
         headers.replace_policy(policy)
-        # The page of a refusal leads back here; the ticket's address is for what was stored.
+        # The page of a refusal has a link to this page; the ticket's address is for success.
         headers.name_this_page()
         return render_template(
             f"examples/{name}.html",
@@ -104,8 +105,8 @@ def blueprint(context: AppContext) -> Blueprint:
     @routes.get("/<name>/stored")
     @needs("files:write")
     def stored(name: str) -> Response:
-        # The API sends a browser here once the form's files are stored. The page of a refusal may
-        # lead here, too, so look before it is said.
+        # The API redirects a browser here after it has stored the form's files. The page of a
+        # refusal may link here too, so ask the API whether files have arrived.
         arrived = arrivals.since_told(request.args.get("form"))
         if arrived:
             flash(gettext("It is stored."), "success")
@@ -117,7 +118,7 @@ def blueprint(context: AppContext) -> Blueprint:
 
 
 def _ticket(name: str, types: tuple[str, ...]) -> str:
-    """Return a ticket for the page of this name, whose form is watched for what it brings."""
+    """Make a ticket for the page of this name; remember it to count the form's files."""
     mark = arrivals.new_mark()
     place = Place(
         bucket=BUCKET,
@@ -133,7 +134,7 @@ def _ticket(name: str, types: tuple[str, ...]) -> str:
 
 
 def _policy(content_origin: str) -> str:
-    """Return the policy of these pages: dropzone makes HTML out of text, and has icons in it."""
+    """Return the policy of these pages, which permits dropzone to make HTML and to embed icons."""
     pictures = f"'self' data: blob: {content_origin}".rstrip()
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; "
@@ -143,9 +144,9 @@ def _policy(content_origin: str) -> str:
 
 
 def _pictures() -> list[tuple[File, str]]:
-    """Return what was uploaded, each with the address of its picture; empty where it has none.
+    """Return the uploaded files, each with the address of its picture, or an empty text.
 
-    One link to the folder, for a minute, serves all of them. Small pictures do not exist yet.
+    One link to the folder, valid for a minute, serves all pictures.
     """
     found = files.listed(api(), BUCKET, prefix=PREFIX, limit=_LISTED).files
     if not any(file.media_type in PICTURES for file in found):

@@ -1,4 +1,4 @@
-"""One group of the tenant: what it gives, who is in it, and its end."""
+"""The pages of one group: its grants and scopes, its members, and its deletion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = 100
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("group", __name__, url_prefix="/console/groups/<group>")
     _add_members(routes)
     _add_changing(routes)
@@ -112,7 +112,7 @@ def _change(group: str, form: GroupForm) -> bool:
 
 
 def _add(group: Group, form: AddForm) -> bool:
-    """Add who is named, or show who is not known."""
+    """Add the named members; if a name is unknown, show an error and return false."""
     found = group_members.find(form.wanted())
     if found.unknown or found.too_many:
         form.refuse("names", group_members.refusal(found))

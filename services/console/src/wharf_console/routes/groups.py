@@ -1,4 +1,4 @@
-"""The groups of the tenant: the list, and a new one, which a preset may fill in."""
+"""The pages with the list of the tenant's groups, and for a new group, with presets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 100
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("groups", __name__, url_prefix="/console/groups")
 
     @routes.get("")
@@ -53,7 +53,7 @@ def blueprint(_: AppContext) -> Blueprint:
 
 
 def _begin(form: GroupForm) -> None:
-    """Fill in what the preset of the address says; a group begins with places, not everything."""
+    """Fill the form with the preset in the address; without one, select grants without rows."""
     preset = presets().get(request.args.get("preset", ""))
     form.show(())
     if preset is not None:
@@ -74,7 +74,7 @@ def _create(form: GroupForm) -> Group | None:
 
 
 def wanted(form: GroupForm) -> Wanted:
-    """Return the group as the form has it."""
+    """Return the group in the form."""
     return Wanted(
         name=(form.name.data or "").strip(),
         scopes=tuple(form.scopes.data or ()),
@@ -83,6 +83,6 @@ def wanted(form: GroupForm) -> Wanted:
 
 
 def refuse(form: GroupForm, problem: ApiProblem) -> None:
-    """Show a refusal at the field or the row that it is about."""
+    """Show a refusal at the field or row that it is about."""
     if not form.refuse_grants(problem):
         named_fields.show(form, problem, FIELDS)

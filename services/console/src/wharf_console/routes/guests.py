@@ -1,4 +1,4 @@
-"""The pages of guests: they have a ticket, and no account."""
+"""The pages of guests, who have a ticket and no account."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wharf_console.web import arrivals, headers
 from wharf_console.web.access import open_to_all
 from wharf_console.web.current import nobody
 
-# As tokens are written; longer ones are none (`servicekit.tokens.MAX_TOKEN_BYTES`).
+# The characters and the longest length of a token (`servicekit.tokens.MAX_TOKEN_BYTES`).
 _TICKET = re.compile(r"[A-Za-z0-9._-]{1,8192}")
-# The page that this browser saw last: its ticket, and how many files had come then.
+# The last page of this browser: its ticket, and the number of files at that time.
 _SEEN = "guests_page"
-# Nothing but our own files; no pictures of contents, which a guest does not see.
+# Only the console's own files, and no pictures of contents, which a guest does not see.
 _GUESTS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -30,7 +30,7 @@ _GUESTS_POLICY = (
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("guests", __name__, url_prefix="/console/drop")
 
     @routes.get("/<ticket>")
@@ -42,7 +42,7 @@ def blueprint(_: AppContext) -> Blueprint:
         try:
             rules = tickets.rules(nobody().transport, ticket)
         except SessionEnded as refusal:
-            # What has expired was good once; all else was never one.
+            # These tickets were valid once; other refused texts were never a ticket.
             ended = str(refusal) in {"token-expired", "token-revoked"}
             return _closed("expired" if ended else "unknown")
         except ApiProblem as problem:
@@ -55,13 +55,13 @@ def blueprint(_: AppContext) -> Blueprint:
         seen = {"ticket": ticket, "files": rules.files}
         if session.get(_SEEN) != seen:
             session[_SEEN] = seen
-        # Whose queue it is in the browser: no part of the ticket, which scripts keep in no storage.
+        # Identifies the owner of the queue in the browser, which must not store the ticket.
         owner = hashlib.sha256(ticket.encode()).hexdigest()[:16]
         page = render_template("guests/drop.html", ticket=ticket, rules=rules, owner=owner)
         return page, 200
 
     @routes.get("/sent")
-    @open_to_all("guests are sent here by the form of their page")
+    @open_to_all("the API redirects guests here after the form of their page")
     def sent() -> str:
         headers.replace_policy(_GUESTS_POLICY)
         seen = session.get(_SEEN)
@@ -78,9 +78,9 @@ def _closed(why: str, rules: TicketRules | None = None) -> tuple[str, int]:
 
 
 def _arrived(seen: dict[str, Any]) -> int | None:
-    """Return how many files have come since this browser saw its page; `None`: nobody knows.
+    """Return how many files have arrived since this browser saw its page; `None` if not known.
 
-    Refusals lead here, too, where the browser tells no page whence it came.
+    Refusals also redirect here if the browser does not send the address of the form's page.
     """
     files = arrivals.of_ticket(seen["ticket"])
     return None if files is None else max(0, files - int(seen["files"]))

@@ -1,4 +1,4 @@
-"""The picture that browsers show beside a page's title."""
+"""The picture that browsers show next to a page's title."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ICON = (
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The route."""
+    """Return the blueprint with the route."""
     routes = Blueprint("icon", __name__, url_prefix="/console")
 
     @routes.get("/icon.svg")
-    @open_to_all("the login page has it, too")
+    @open_to_all("the login page uses it too")
     def icon() -> Response:
         reply = Response(_ICON, content_type="image/svg+xml")
         reply.headers["Cache-Control"] = f"public, max-age={_DAY_SECONDS}"

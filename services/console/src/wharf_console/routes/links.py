@@ -1,4 +1,4 @@
-"""Signed links: made, shown with a QR code, listed, and ended one by one or all together."""
+"""The pages of signed links: make, show with a QR code, list, and end one or all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = 50
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("links", __name__, url_prefix="/console/links")
 
     @routes.route("", methods=["GET", "POST"])
@@ -78,7 +78,7 @@ def _add_ends(routes: Blueprint) -> None:
 
 
 def _page(form: LinkForm) -> str:
-    """Return the form, and the links that the person may see."""
+    """Return the page with the form and the links that the person may see."""
     shown = LinkFilter(request.args)
     sees_all = user().may("buckets:admin") and reaching.is_everything()
     if not sees_all:
@@ -102,7 +102,7 @@ def _page(form: LinkForm) -> str:
 
 
 def _listed(query: dict[str, str], cursor: str) -> Links:
-    """Return a page of links; none where a cursor or a filter names nothing that is."""
+    """Return a page of links; it is empty if the cursor or filter is not valid."""
     try:
         return links.listed(
             api(),
@@ -113,20 +113,20 @@ def _listed(query: dict[str, str], cursor: str) -> Links:
             limit=ROWS,
         )
     except ApiProblem as problem:
-        # A release before keeps no list of links: during an update it may be the one that answers.
+        # During an update an earlier release may respond, which has no list of links.
         if problem.status not in {404, 405} and problem.slug != "invalid-key":
             raise
         return Links(links=())
 
 
 def _makers(chosen: str, names: dict[str, str]) -> dict[str, str]:
-    """Return whose links may be asked for: those of all, of the person, of who was chosen."""
+    """Return the choices of makers: all, the person who is logged in, and the chosen maker."""
     found = {"": gettext("everybody"), person().user_id: gettext("You")}
     return found if chosen in found else {**found, chosen: names.get(chosen, chosen)}
 
 
 def _end(link: str) -> None:
-    """End the link and say so; one that has ended meanwhile is no failure."""
+    """End the link and show a message; a link that has already ended is not an error."""
     try:
         links.end(api(), link)
         flash(gettext("The link has ended. Within seconds it shows nothing any more."), "success")
@@ -138,7 +138,7 @@ def _end(link: str) -> None:
 
 
 def _made(form: LinkForm) -> str | None:
-    """Make the link and return its name in this session; `None` where it is refused."""
+    """Make the link and return its name in this session; `None` if the API refuses it."""
     target = form.target.data or ""
     try:
         made = links.make(

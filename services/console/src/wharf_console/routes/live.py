@@ -1,4 +1,4 @@
-"""Tokens with which the scripts of a page hear what happens (`static/src/README.md`)."""
+"""The route that gives scripts a token to receive events (`static/src/README.md`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_console.web.current import api
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The address."""
+    """Return the blueprint with the route."""
     routes = Blueprint("live", __name__, url_prefix="/console")
 
     @routes.post("/live-token")

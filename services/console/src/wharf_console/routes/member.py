@@ -1,4 +1,4 @@
-"""One person of the tenant: name, role, password, sessions, and the end."""
+"""The pages of one person: name, role, grants, password, sessions, and deletion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Page = str | Response | tuple[str, int]
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("member", __name__, url_prefix="/console/members/<user_id>")
     _add_changing(routes)
     _add_reach(routes)
@@ -98,7 +98,7 @@ def _add_password(routes: Blueprint) -> None:
         if request.method == "POST":
             made = new_password()
             users.set_password(api(), person().tenant, user_id, made)
-            # Not after a redirect: the password would have to be kept meanwhile.
+            # No redirect: until the next request the password would have to be stored.
             return render_template("members/password.html", user=found, password=made)
         return questions.ask(
             gettext("Make a new password for %(name)s?", name=found.username),
@@ -143,7 +143,7 @@ def _form_of(user: User) -> OwnNameForm:
     if user.user_id == person().user_id:
         return OwnNameForm(data={"display_name": user.display_name})
     form = MemberForm(data={"display_name": user.display_name, "role": user.role})
-    # Another release may have given a role that this one does not know.
+    # Another release may have given the person a role that this release does not know.
     form.role.choices = roles_told() | ({} if user.role in roles() else {user.role: user.role})
     return form
 
@@ -154,7 +154,7 @@ def _reach_page(user: User, form: GrantsForm) -> str:
 
 
 def _limit(user: User, form: GrantsForm) -> bool:
-    """Change what a person reaches."""
+    """Change the grants of a person; tell whether it succeeded."""
     try:
         users.change(api(), person().tenant, user.user_id, UserChange(grants=form.grants()))
     except ApiProblem as problem:
@@ -165,7 +165,7 @@ def _limit(user: User, form: GrantsForm) -> bool:
 
 
 def _change(user: User, form: OwnNameForm) -> bool:
-    """Change what differs; a role that stays must not end the person's sessions."""
+    """Send only changed values, because a new role ends the sessions; tell whether it succeeded."""
     name = (form.display_name.data or "").strip()
     role = form.role.data if isinstance(form, MemberForm) else user.role
     wanted = UserChange(

@@ -1,4 +1,4 @@
-"""Many people at once, by a CSV file: first what is in it, then their accounts."""
+"""The import of many people from a CSV file: shows the file first, then makes the accounts."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from wharf_console.web.passwords import new_password
 from wharf_console.web.refusals import sentence
 
 SCOPE = "members:admin"
-# Who would be there already is looked up among so many; auth refuses the others.
+# The most accounts that are read to find existing names; auth refuses the other existing names.
 _LOOKED_UP = 10_000
-# The gateway waits for a page no longer than a minute.
+# The gateway waits at most a minute for a page.
 _SECONDS = 25.0
 _FILE_NAME = "wharf-members.csv"
-# Refusals of one person; any other one is of all that follow, too.
+# Refusals that concern only one person; any other refusal also concerns the following people.
 _OF_ONE = frozenset(("user-exists", "unprocessable"))
 Page = str | tuple[str, int]
 
 
 @dataclass
 class Outcome:
-    """What became of a list: made, refused, and what is left, with the reason for it.
+    """The result of an import: made accounts, refused lines, and lines left with the reason.
 
-    `is_over` says that the session has ended, so that no form of the page is of use any more.
+    `is_over` means that the session has ended, so that no form of the page works any more.
     """
 
     made: list[Made] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("member_import", __name__, url_prefix="/console/members/import")
 
     @routes.route("", methods=["GET", "POST"])
@@ -67,7 +67,7 @@ def blueprint(_: AppContext) -> Blueprint:
         known = LinesForm()
         if known.lines.data:
             wanted = _decoded(known)
-            # What was kept when the session had ended is shown once more, and not done.
+            # The list was stored when the session ended: show it again, but do not make accounts.
             return _create(known, wanted) if request.method == "POST" else _preview(wanted)
         form = FileForm()
         if form.validate_on_submit():
@@ -104,7 +104,7 @@ def _decoded(form: LinesForm) -> list[Line]:
 
 
 def _preview(lines: list[Line], note: str = "") -> str:
-    """Return the page that shows what would be made."""
+    """Return the page that shows the accounts to make."""
     people = users.every(api(), person().tenant, at_most=_LOOKED_UP)
     found = checked(lines, {folded(one.username) for one in people})
     good = [line for line in found if not line.error]
@@ -133,7 +133,7 @@ def _create(form: LinesForm, wanted: list[Line]) -> Page:
 
 
 def _create_each(lines: list[Line], outcome: Outcome) -> None:
-    """Make one after the other. Whatever happens, no password that was made gets lost."""
+    """Make the accounts one after the other; after an error, keep the passwords made so far."""
     ends = time.monotonic() + _SECONDS
     for count, line in enumerate(lines):
         if time.monotonic() > ends:
@@ -152,13 +152,13 @@ def _create_each(lines: list[Line], outcome: Outcome) -> None:
             outcome.left, outcome.reason = lines[count:], sentence(problem)
             return
         except ApiUnavailable:
-            # The account may be there, with this password.
+            # auth may have made the account, with this password.
             outcome.made.append(msgspec.structs.replace(made, is_sure=False))
             outcome.left, outcome.reason = lines[count + 1 :], gettext("Wharf does not answer")
             return
         except SessionEnded:
             if not outcome.made:
-                # The list is kept for the next login.
+                # The error handler stores the list for the time after the next login.
                 raise
             outcome.left, outcome.is_over = lines[count:], True
             outcome.reason = gettext(

@@ -1,4 +1,4 @@
-"""The people of the tenant: the list, and a new one."""
+"""The pages with the list of the tenant's people, and for a new person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = 100
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("members", __name__, url_prefix="/console/members")
 
     @routes.get("")
@@ -48,7 +48,7 @@ def blueprint(_: AppContext) -> Blueprint:
             password = new_password()
             made = _create(form, password)
             if made is not None:
-                # Not after a redirect: the password would have to be kept meanwhile.
+                # No redirect: until the next request the password would have to be stored.
                 page = render_template("members/password.html", user=made, password=password)
                 return page, 201
         return _page(form), 422 if request.method == "POST" else 200

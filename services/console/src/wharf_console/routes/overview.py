@@ -1,4 +1,4 @@
-"""The first page: buckets, what is used of the quota, what happened last."""
+"""The first page: buckets, the use of the quota, and the last events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAST_EVENTS = 8
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The page."""
+    """Return the blueprint with the page."""
     routes = Blueprint("overview", __name__, url_prefix="/console")
 
     @routes.get("/")
@@ -25,7 +25,7 @@ def blueprint(_: AppContext) -> Blueprint:
             "overview/overview.html",
             page=buckets.listed(api(), cursor=cursor, limit=ROWS),
             is_first=not cursor,
-            # The API tells only those whom no grant limits.
+            # The API shows the usage only to people without grants.
             usage=buckets.usage(api()) if reaching.is_everything() else None,
             events=_last_events(),
         )
@@ -34,7 +34,7 @@ def blueprint(_: AppContext) -> Blueprint:
 
 
 def _last_events() -> tuple[Event, ...] | None:
-    """Return what happened last, newest first; `None` for roles that may not know."""
+    """Return the last events, newest first; `None` if the role may not read events."""
     if not user().may("events:read"):
         return None
     return events.newest(api(), limit=_LAST_EVENTS).events

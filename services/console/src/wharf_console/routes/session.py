@@ -1,4 +1,4 @@
-"""Logging in and out, and how the pages look to a person."""
+"""The login, the logout, and the choice of language and theme."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wharf_console.web.targets import below_console
 
 
 class _Fresh:
-    """The token of a login that has no record yet."""
+    """The token source of a login that has no record yet."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -36,17 +36,17 @@ class _Fresh:
         return self._token
 
     def after(self, refused: str) -> str:
-        """Return the same token: it is seconds old."""
+        """Return the same token, because it is only seconds old."""
         return refused
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("session", __name__, url_prefix="/console")
     is_https = context.settings.is_https
 
     @routes.route("/login", methods=["GET", "POST"])
-    @open_to_all("nobody is logged in yet")
+    @open_to_all("the person is not logged in yet")
     def login() -> Response | tuple[str, int]:
         target = below_console(request.values.get("next"))
         if current_user.is_authenticated:
@@ -64,17 +64,17 @@ def blueprint(context: AppContext) -> Blueprint:
         return render_template("session/login.html", form=form, cookie_is_kept=kept), status
 
     @routes.post("/logout")
-    @open_to_all("who is not logged in any more gets the same page")
+    @open_to_all("a person whose session has ended gets the same page")
     def logout() -> Response:
         _log_out(context)
         flash(gettext("You are logged out."), "success")
         response = redirect(url_for("session.login"), 303)
-        # The queue of uploads keeps files there.
+        # The queue of uploads stores files in the browser.
         response.headers["Clear-Site-Data"] = '"storage"'
         return response
 
     @routes.post("/preferences")
-    @open_to_all("the login page has languages, too")
+    @open_to_all("the login page also has the choice of languages")
     def preferences() -> Response:
         form = PreferencesForm()
         response = redirect(below_console(form.next.data), 303)
@@ -106,7 +106,7 @@ def _log_in(context: AppContext, form: LoginForm) -> ApiProblem | None:
 
 
 def _words(problem: ApiProblem) -> str:
-    """Return a refusal in words for the person: auth's own, and how long to wait."""
+    """Return a sentence about a refused login, with the time to wait."""
     known = {
         "login-refused": gettext("Tenant, name or password is wrong."),
         "tenant-suspended": gettext("The tenant is suspended."),
@@ -122,19 +122,19 @@ def _words(problem: ApiProblem) -> str:
 
 
 def _log_out(context: AppContext) -> None:
-    """End the session here, and at auth as far as it can be reached."""
+    """End the session in the console, and at auth if auth can be reached."""
     records = context.stores.records
     record_id = session.get(LOGGED_IN)
     if record_id:
         record = records.read(record_id)
-        # A refresh that is under way would write the record anew. A logout does not fail for it,
-        # nor for others that wait for an auth that hangs.
+        # The lock keeps a running refresh from writing the record again. The logout continues if
+        # the lock is busy, or if too many requests wait for auth.
         waiting = context.bulkhead.auth.one
         with contextlib.suppress(RecordBusy, ApiError), waiting(), records.locked(record_id):
             record = records.read(record_id)
             records.delete(record_id)
         if record is not None:
-            # Auth ends it after a while; here it has ended in any case.
+            # If auth cannot be reached, it ends its session later. The console's session has ended.
             with contextlib.suppress(ApiError):
                 accounts.log_out(nobody(), record.refresh_token)
     login_manager.forget(records)

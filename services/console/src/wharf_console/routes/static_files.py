@@ -1,6 +1,7 @@
-"""Scripts and styles that the gateway does not have.
+"""Serves scripts and styles that the gateway does not have.
 
-While a release replaces another one, a page may come from the one and its files from the other.
+During an update, a browser may get a page of one release and request its files from a gateway with
+another release.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from wharf_console.context import AppContext
 from wharf_console.web.access import open_to_all
 from wharf_console.web.assets import DIST, STATIC
 
-# Those of the gateway (deploy/nginx/snippets/console.conf.template).
+# The same types as in the gateway (deploy/nginx/snippets/console.conf.template).
 _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -24,17 +25,17 @@ _YEAR_SECONDS = 365 * 24 * 3600
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The route; nginx comes here with what it did not find."""
+    """Return the blueprint with the route; nginx forwards requests for files it did not find."""
     routes = Blueprint("static_files", __name__)
 
     @routes.get(f"{STATIC}<name>")
-    @open_to_all("scripts and styles hold nothing of anybody")
+    @open_to_all("scripts and styles contain no data of people")
     def static_file(name: str) -> Response:
         media_type = _TYPES.get(PurePath(name).suffix)
         if media_type is None:
             abort(404)
         reply = send_from_directory(DIST, name, mimetype=media_type, max_age=_YEAR_SECONDS)
-        # Its name has a digest of what is in it.
+        # The name contains a digest of the content.
         reply.cache_control.public = reply.cache_control.immutable = True
         return reply
 

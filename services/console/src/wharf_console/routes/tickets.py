@@ -1,4 +1,4 @@
-"""Tickets for guests, which people read as invitations: made, and shown with a QR code."""
+"""The pages of tickets for guests, which the pages call invitations: make, and show a QR code."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from wharf_console.web.qr_codes import svg
 
 KIND = "tickets"
 _TIMES = (15 * MINUTE, HOUR, 8 * HOUR, DAY)
-# Where auth's words about a ticket are shown; what is about nothing here is about the whole.
+# Texts in auth's error messages, and the fields at which the messages are shown. Other messages are
+# shown at the whole form.
 _FIELDS = (("expires_in", "expires_in"), ("media type", "types"), ("No file is", "types"))
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("tickets", __name__, url_prefix="/console")
 
     @routes.get("/tickets")
@@ -37,7 +38,7 @@ def blueprint(context: AppContext) -> Blueprint:
     @needs("files:write")
     def new() -> Response | tuple[str, int]:
         asked = {name: request.args.get(name) for name in ("bucket", "prefix")}
-        # Not as arguments: `prefix` is one of the form's own.
+        # Pass them as `data`, because `prefix` is also an argument of the form.
         form = TicketForm(data=asked)
         form.expires_in.choices = durations.choices(
             _TIMES, most=context.settings.ticket_ttl_seconds
@@ -65,7 +66,7 @@ def blueprint(context: AppContext) -> Blueprint:
 
 
 def _made(context: AppContext, form: TicketForm) -> str | None:
-    """Make the ticket and return its name in this session; `None` where it is refused."""
+    """Make the ticket and return its name in this session; `None` if auth refuses it."""
     seconds = int(form.expires_in.data)
     place = form.place(here_absolute(url_for("guests.sent")))
     try:

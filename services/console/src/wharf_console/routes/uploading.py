@@ -1,4 +1,4 @@
-"""Uploading: the page that needs no script, and the tickets of those that have one."""
+"""The upload page, which works without scripts, and the tickets for scripts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wharf_console.web.errors import page as error_page
 from wharf_console.web.language import gettext
 from wharf_console.web.origins import here_absolute
 
-# Long enough to choose files, too short to be of use to whoever finds one later.
+# Long enough to choose files, and too short to be useful to a person who finds the ticket later.
 TICKET_SECONDS = 15 * 60
 TICKET_FILES = 100
-# As auth takes addresses in tickets.
+# auth's limit for addresses in tickets.
 _MAX_REDIRECT_CHARACTERS = 2000
 
 
 def blueprint(_: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("uploading", __name__, url_prefix="/console")
 
     @routes.get("/b/<bucket>/upload")
@@ -40,7 +40,7 @@ def blueprint(_: AppContext) -> Blueprint:
         address = _address_afterwards(found.name, prefix, mark)
         ticket = _made(found.name, prefix, address).access_token
         arrivals.watch(mark, ticket)
-        # Without a script, the page of a refusal leads back here.
+        # Without scripts, the page of a refusal has a link back to this page.
         headers.name_this_page()
         return render_template(
             "uploading/upload.html",
@@ -54,8 +54,8 @@ def blueprint(_: AppContext) -> Blueprint:
     @routes.get("/b/<bucket>/uploaded")
     @needs("files:write")
     def uploaded(bucket: str) -> Response:
-        # The API sends a browser here when all files of the form are stored, and its refusals lead
-        # here, too, where the browser does not tell it of the form's page.
+        # The API redirects a browser here after it has stored all files of the form. Refusals also
+        # lead here if the browser does not send the address of the form's page.
         arrived = arrivals.since_told(request.args.get("form"))
         if arrived is not None:
             flash(*_told(arrived))
@@ -80,14 +80,14 @@ def _made(bucket: str, prefix: str, *redirect: str) -> MadeTicket:
         prefix=prefix,
         max_files=TICKET_FILES,
         redirect=redirect,
-        # Forms, and the beginnings of resumable uploads.
+        # For forms, and for the creation of resumable uploads.
         methods=("POST",),
     )
     return tickets.make(api(), place, seconds=TICKET_SECONDS)
 
 
 def _for_script(bucket: str, prefix: str) -> dict[str, Any]:
-    """Return a ticket as the scripts of pages take it (`static/src/README.md`)."""
+    """Return a ticket in the format for the scripts of pages (`static/src/README.md`)."""
     made = _made(bucket, prefix)
     return {
         "ticket": made.access_token,
@@ -103,7 +103,7 @@ def _told(arrived: int) -> tuple[str, str]:
 
 
 def _address_afterwards(bucket: str, prefix: str, mark: str) -> str:
-    """Return where a plain form leads when its files are stored."""
+    """Return the address to which the API redirects after a plain form."""
     whole = here_absolute(
         url_for("uploading.uploaded", bucket=bucket, prefix=prefix or None, form=mark)
     )

@@ -1,4 +1,4 @@
-"""Uploads that are under way: how far they are, whose they are, and their end."""
+"""The page of uploads under way: their progress, their owners, and how to cancel them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 100
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("uploads", __name__, url_prefix="/console/uploads")
 
     @routes.get("")

@@ -1,4 +1,4 @@
-"""The files of a bucket: lists, pages of files, and what is done with one or with several."""
+"""The files of a bucket: the list, pages of files, and actions on one or several files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wharf_console.routes.files import (
 
 
 def blueprint(context: AppContext) -> Blueprint:
-    """The pages."""
+    """Return the blueprint with the pages."""
     routes = Blueprint("files", __name__, url_prefix="/console/b/<bucket>")
     listing.add(routes, context)
     details.add(routes, context)

@@ -1,4 +1,4 @@
-"""Contents of files: by signed links alone, on the origin of the contents."""
+"""Redirects to the contents of files: to signed links on the origin of contents."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _SECONDS = 60
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
-    """Add the addresses that lead to contents."""
+    """Add the routes that redirect to contents."""
 
     @routes.get("/open/<path:key>", endpoint="open")
     @needs("files:read")
     def open_file(bucket: str, key: str) -> Response:
-        """Lead to the file: shown where that is harmless, else saved."""
+        """Redirect to the file; the browser shows it if that is harmless, else saves it."""
         if "download" in request.args or not content.is_apart(context.settings):
             return _to_link(bucket, key, _SECONDS, "attachment")
-        # Browsers keep the address behind the redirect, and ask it for later parts of a film.
+        # Browsers keep the address after the redirect and request later parts of a video there.
         playing = previews.playing_seconds(files.read(api(), bucket, key))
         return _to_link(bucket, key, max(_SECONDS, playing), "inline")
 
     @routes.get("/thumb/<path:key>")
     @needs("files:read")
     def thumb(bucket: str, key: str) -> Response:
-        """Lead to a small picture of the file, as wide as the query says."""
+        """Redirect to a small picture of the file with the width in the query."""
         width = request.args.get("w", type=int)
         if width not in previews.WIDTHS or not content.is_apart(context.settings):
             abort(404)

@@ -1,4 +1,4 @@
-"""Deletes files, one or several, after a question."""
+"""Deletes one or several files after a confirmation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wharf_console.web.targets import below_console
 
 
 def add(routes: Blueprint) -> None:
-    """Add the question and what follows."""
+    """Add the route of the confirmation and the deletion."""
 
     @routes.post("/delete")
     @needs("files:delete")

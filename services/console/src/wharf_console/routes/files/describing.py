@@ -1,4 +1,4 @@
-"""Changes what is noted of a file: name of the download, expiry, metadata."""
+"""Changes the details of a file: name of the download, expiry and metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EMPTY_ROWS = 2
 
 
 def add(routes: Blueprint) -> None:
-    """Add the form and what follows."""
+    """Add the route of the form and the change."""
 
     @routes.route("/describe/<path:key>", methods=["GET", "POST"])
     @needs("files:write")
@@ -43,7 +43,7 @@ def add(routes: Blueprint) -> None:
         if not form.validate() or not _is_right(form):
             return _page(file, form, form.pairs()), 422
         if form.seen.data != _digest(file):
-            # Sent once more, it is what the person has seen.
+            # The page shows the new details, so the person has seen them when it is sent again.
             g.outcome, form.seen.data = "precondition-failed", _digest(file)
             return _page(file, form, form.pairs(), is_conflict=True), 412
         return _change(file, form)
@@ -72,7 +72,7 @@ def _page(file: File, form: DescriptionForm, pairs: Pairs, *, is_conflict: bool 
 
 
 def _is_right(form: DescriptionForm) -> bool:
-    """Whether the API can be asked; says what is wrong."""
+    """Tell whether the form is valid; if not, set its errors."""
     wrong: list[str] = []
     if form.expiry.data == "at" and form.expires_at.data is None:
         form.refuse("expires_at", gettext("Enter the time."))
@@ -89,7 +89,7 @@ def _is_right(form: DescriptionForm) -> bool:
 
 
 def _expiry(form: DescriptionForm) -> datetime | UnsetType | None:
-    """Return when the file expires, by the clock of the person."""
+    """Return when the file expires; the form has the time in the person's time zone."""
     moment = form.expires_at.data
     if form.expiry.data == "never":
         return None
@@ -99,7 +99,7 @@ def _expiry(form: DescriptionForm) -> datetime | UnsetType | None:
 
 
 def _zone(name: str) -> tzinfo:
-    """Return the time zone, or UTC where this machine does not know it."""
+    """Return the time zone; UTC if this machine does not know it."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -107,6 +107,6 @@ def _zone(name: str) -> tzinfo:
 
 
 def _digest(file: File) -> str:
-    """Return what tells whether somebody has changed the notes meanwhile."""
+    """Return a digest of the file's details, which shows whether they were changed."""
     noted = (file.id, file.filename, sorted(file.metadata.items()), file.expires_at)
     return hashlib.sha256(msgspec.json.encode(noted)).hexdigest()

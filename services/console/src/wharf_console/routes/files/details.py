@@ -1,4 +1,4 @@
-"""The page of a file: what it is, how it looks, and what can be done with it."""
+"""The page of a file: its details, a preview, and the possible actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_console.web.request_checks import comes_from_here
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
-    """Add the page."""
+    """Add the route of the page."""
 
     @routes.get("/f/<path:key>")
     @needs("files:read")
@@ -42,7 +42,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
 
 
 def _public_address(context: AppContext, bucket: Bucket, key: str) -> str:
-    """Return where everybody reads the file; empty where nobody does without a link."""
+    """Return the file's address in a public bucket; an empty text for other buckets."""
     if not bucket.public:
         return ""
     path = f"/public/{person().tenant}/{bucket.name}/{quote(key, safe='/')}"

@@ -1,4 +1,4 @@
-"""Makes signed links to files, one or several."""
+"""Makes signed links to one or several files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Made(NamedTuple):
 
 
 def add(routes: Blueprint) -> None:
-    """Add the form and what follows."""
+    """Add the route of the form and the links."""
 
     @routes.post("/links", endpoint="links")
     @needs("files:read")
@@ -49,7 +49,7 @@ def add(routes: Blueprint) -> None:
                 raise
             form.form_errors = [refusals.sentence(problem)]
             return _page(bucket, form), 422
-        # Shown at once, and not behind a redirect: nobody else keeps a link.
+        # No redirect: the console does not store the links.
         one = made[0].url if len(made) == 1 else ""
         return render_template(
             "files/links_made.html",
@@ -73,7 +73,7 @@ def _page(bucket: str, form: LinksForm) -> str:
 
 
 def _made(bucket: str, keys: list[str], form: LinksForm) -> list[Made]:
-    """Return the links; of several files, those that are gone get none."""
+    """Make and return the links; of several files, skip those that were deleted."""
     found = []
     seconds, disposition = form.seconds.data, form.disposition.data
     for key in keys:

@@ -1,4 +1,4 @@
-"""The list of a bucket: folders and files, as rows or as a grid."""
+"""The page with the folders and files of a bucket, as rows or as a grid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VIEW_COOKIE = "wharf_console_files"
 
 
 def add(routes: Blueprint, context: AppContext) -> None:
-    """Add the list, and the choice of its look."""
+    """Add the routes of the list, and of the choice between rows and grid."""
 
     @routes.get("/")
     @needs("files:read")

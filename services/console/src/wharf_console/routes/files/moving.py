@@ -1,4 +1,4 @@
-"""Moves files, one or several, to another folder or bucket."""
+"""Moves one or several files to another folder or bucket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_console.web.targets import below_console
 
 
 def add(routes: Blueprint) -> None:
-    """Add the form and what follows."""
+    """Add the route of the form and the move."""
 
     @routes.post("/move")
     @needs("files:write")
@@ -55,7 +55,7 @@ def _page(bucket: str, keys: list[str], form: MoveForm, back: str) -> str:
 def _moved(
     bucket: str, keys: list[str], form: MoveForm, back: str
 ) -> Response | str | tuple[str, int]:
-    """Move the files; a single one that is refused comes back with the form."""
+    """Move the files; if the first move is refused, return the form with the error."""
     target, folder = form.to_bucket.data, as_folder(form.to_folder.data or "")
     seen = versions.condition()
 

@@ -1,4 +1,4 @@
-"""The order of a list. The API lists by key; other orders are made here, of so many at a time."""
+"""The order of a list. The API lists by key; the console sorts a limited number in other orders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wharf_console.api.files import File, Listing
 from wharf_console.api.session import Session
 
 ROWS = 100
-#: The most that the API lists at once: further files of a folder are not in the order.
+#: The most files that the API lists in one page. The console does not sort further files.
 SORTED_ROWS = 1000
 BY_KEY = "name"
 _ORDERS: dict[str, tuple[Callable[[File], Any], bool]] = {
@@ -23,9 +23,9 @@ ORDERS = (BY_KEY, *_ORDERS)
 
 
 class Rows(NamedTuple):
-    """A page of a list: folders first; `next` is the place of the next page, empty at the end.
+    """A page of a list, folders first; `next` is the `place` of the next page, empty at the end.
 
-    `all_sorted` is false where the folder has more than can be put in order.
+    `all_sorted` is false if the folder has more files than the console sorts.
     """
 
     prefixes: Sequence[str]
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 def rows(session: Session, bucket: str, prefix: str, order: str, place: str) -> Rows:
-    """Return a page; `place` is the API's cursor, or the number of a page of another order."""
+    """Return a page; `place` is the API's cursor, or the number of a page in another order."""
     if order not in _ORDERS:
         page = files.listed(session, bucket, prefix=prefix, cursor=place, limit=ROWS)
         return Rows(page.prefixes, page.files, page.next_cursor or "", not place)

@@ -1,4 +1,4 @@
-"""Renames a file in its folder: it moves to another key, and nothing else of it changes."""
+"""Renames a file in its folder: moves it to another key and changes nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ABOUT_NAMES = frozenset((400, 409, 413, 415, 422))
 
 
 def add(routes: Blueprint) -> None:
-    """Add the form and what follows."""
+    """Add the route of the form and the move."""
 
     @routes.route("/rename/<path:key>", methods=["GET", "POST"])
     @needs("files:write")

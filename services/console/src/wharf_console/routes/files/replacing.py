@@ -1,6 +1,6 @@
-"""Replaces the content of a file: a plain form that goes to the upload service by a ticket.
+"""The page that replaces the content of a file, with a plain form and a ticket.
 
-Where the file is not there yet, or may not be read, it is a form for a file of this name.
+If the file does not exist or the person may not read it, the form uploads a file with this name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wharf_console.web.access import needs
 from wharf_console.web.current import api
 
 _SECONDS = 15 * 60
-# As auth takes them; a key of many characters that are no ASCII is longer.
+# auth's limit for an address. A key with many characters that are not ASCII can exceed it.
 _MAX_REDIRECT_CHARACTERS = 2000
 
 
 def add(routes: Blueprint) -> None:
-    """Add the page."""
+    """Add the route of the page."""
 
     @routes.get("/replace/<path:key>")
     @needs("files:write")
@@ -51,14 +51,14 @@ def _found(bucket: str, key: str) -> File | None:
     try:
         return files.read(api(), bucket, key)
     except ApiProblem as problem:
-        # Whoever reaches all of a bucket names a file of the list.
+        # A person whom no grants limit comes from the list of files, so the file must exist.
         if problem.status != 404 or reaching.is_everything():
             raise
         return None
 
 
 def _way_back(bucket: str, key: str) -> str:
-    """Return the page that the form leads to: the file's, or the list."""
+    """Return the address after the form: the page of the file, or the list."""
     page = origins.here_absolute(url_for("files.details", bucket=bucket, key=key, replaced="1"))
     if len(page) <= _MAX_REDIRECT_CHARACTERS and reaching.may("read", bucket, key):
         return page

@@ -1,4 +1,4 @@
-"""What is done with several files: one after the other, and told as a whole."""
+"""Actions on several files, one after the other, with one message for all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wharf_console.web.language import gettext
 
 
 class Outcome(NamedTuple):
-    """How many files it was done with, and the refusal that ended it, if any."""
+    """The number of processed files, and the refusal that ended the action, or `None`."""
 
     done: int
     refusal: ApiProblem | None = None
 
 
 def for_each(keys: Sequence[str], act: Callable[[str], object]) -> Outcome:
-    """Do something with each file, up to the first refusal; files that are gone are left out."""
+    """Apply an action to each file up to the first refusal; skip files that were deleted."""
     done = 0
     for key in keys:
         try:
@@ -34,6 +34,6 @@ def for_each(keys: Sequence[str], act: Callable[[str], object]) -> Outcome:
 
 
 def nothing_selected(back: str) -> Response:
-    """Lead back, and say what is missing."""
+    """Redirect back with a message that no file was selected."""
     flash(gettext("Select the files first."), "error")
     return redirect(back, 303)

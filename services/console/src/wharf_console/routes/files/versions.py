@@ -1,6 +1,6 @@
-"""The version of a file that a person looks at: a form carries it, and a change names it.
+"""The version of a file that a page shows: its form contains the version, and a change requires it.
 
-Where another one is there by then, the API refuses (412), and a page shows both.
+If the file has another version, the API refuses the change with 412, and a page shows both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wharf_console.web.current import api
 
 
 class Version(NamedTuple):
-    """What a page showed of a file; the ETag is of its content."""
+    """The version of a file on a page; the ETag identifies the content."""
 
     etag: str
     size: int
@@ -25,17 +25,17 @@ class Version(NamedTuple):
 
 
 def written(file: File) -> str:
-    """Return a file's version as a form carries it."""
+    """Return a file's version as text for a form."""
     return f"{file.etag} {file.size} {file.created_at.isoformat()}"
 
 
 def sent() -> str:
-    """Return what the form of this request carries; empty for any version."""
+    """Return the text in the form of this request; it is empty for any version."""
     return request.form.get("version", "")
 
 
 def seen() -> Version | None:
-    """Return the version that the form of this request carries; a broken one is none."""
+    """Return the version in the form of this request; `None` if it is missing or malformed."""
     try:
         etag, size, moment = sent().split(" ")
         return Version(etag, int(size), datetime.fromisoformat(moment))
@@ -44,21 +44,21 @@ def seen() -> Version | None:
 
 
 def condition() -> str:
-    """Return the ETag for `If-Match`; empty for any version."""
+    """Return the ETag for `If-Match`; an empty text for any version."""
     found = seen()
     return found.etag if found and found.etag.isascii() and found.etag.isprintable() else ""
 
 
 def is_conflict(problem: ApiProblem | None) -> bool:
-    """Whether the API refused because another version is there than the form carries."""
+    """Tell whether the API refused because the file differs from the version in the form."""
     return problem is not None and problem.status == 412 and bool(condition())
 
 
 def conflict(bucket: str, key: str) -> tuple[str, int]:
-    """Return the page that shows what was seen and what is there now, and asks again.
+    """Return the page that shows the seen and the present version and asks again.
 
-    The form of this request is sent again with the new version. Raises `not-found` where the file
-    is gone by now.
+    Its form sends the fields of this request with the present version. Raises the problem
+    `not-found` if the file was deleted.
     """
     g.outcome = "precondition-failed"
     file = files.read(api(), bucket, key)
