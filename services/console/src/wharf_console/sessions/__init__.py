@@ -1,6 +1,6 @@
-"""Who is logged in: sessions of the console, and the tokens of people behind them.
+"""The sessions of the console, and the tokens of the people who are logged in.
 
-Two records belong to a login. Flask's session has what pages remember; the last request that writes
-it wins. The tokens have a record of their own that is changed under a lock, for a refresh token is
-good for one use: two refreshes at once would end the person's session.
+A login has two records. Flask's session stores the data of pages; of concurrent writes the last one
+wins. The tokens are in a separate record, which changes only under a lock. A refresh token is valid
+for one use: two concurrent refreshes would end the person's session.
 """

@@ -1,4 +1,4 @@
-"""The cookie that names a session: its name and whether it needs HTTPS, by how a person came."""
+"""The session's cookie: its name, and whether it needs HTTPS, which depend on the request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from flask import Request
 
 # The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis section 4.1.3.2).
 NAME = "__Host-wharf_console"
-# Over plain HTTP on this machine, where not every browser takes the other.
+# The name over plain HTTP on this machine, where not every browser accepts the other name.
 LOOPBACK_NAME = "wharf_console"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host of a request names this machine."""
+    """Tell whether the host of a request is this machine."""
     name = urlsplit(f"//{host}").hostname or ""
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -25,15 +25,16 @@ def is_loopback(host: str) -> bool:
 
 
 def is_plain(request: Request, *, is_https: bool) -> bool:
-    """Whether the session's cookie goes without `Secure`; `is_https` is what the settings say."""
+    """Tell whether the cookie has no `Secure`; `is_https` is the value of the settings."""
     return not is_https and is_loopback(request.host)
 
 
 def is_kept(request: Request, *, is_https: bool) -> bool:
-    """Whether the browser will keep the session's cookie, so that a person can log in.
+    """Tell whether the browser will keep the session's cookie, so that a person can log in.
 
-    Over plain HTTP browsers throw a Secure cookie away, and another one would be everybody's who
-    listens. They send `Sec-Fetch-Site` where they trust the connection (since 2023 all of them).
+    Over plain HTTP browsers discard a Secure cookie, and an attacker in the network could read
+    another cookie. Browsers send `Sec-Fetch-Site` on connections that they trust (all browsers
+    since 2023).
     """
     trusted = "Sec-Fetch-Site" in request.headers
     return is_https or is_loopback(request.host) or trusted

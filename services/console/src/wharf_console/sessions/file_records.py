@@ -1,4 +1,4 @@
-"""Token records in files, for one machine: mode 0600, named by a digest of their id."""
+"""Token records in files, for one machine: with mode 0600, named by a digest of their id."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wharf_console.sessions.records import TokenRecord, decoded, encoded
 
 
 class FileRecords:
-    """Keeps each record in a file of `folder`, and locks in files of `folder/locks`.
+    """Token records, each in a file of `folder`, with locks in files of `folder/locks`.
 
-    Locks are shared by records with equal beginnings of their digests, so that none has to be
-    removed with its record: removing a lock file lets two in.
+    Records whose digests have the same first two digits share a lock. So no lock file has to be
+    removed with its record: after a removal, two processes could get the lock.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,28 +25,28 @@ class FileRecords:
             place.mkdir(exist_ok=True, mode=0o700)
 
     def read(self, record_id: str) -> TokenRecord | None:
-        """Return the record, or `None`."""
+        """Return the record, or `None` if it does not exist."""
         try:
             return decoded(self._path(record_id).read_bytes())
         except FileNotFoundError:
             return None
 
     def write(self, record_id: str, record: TokenRecord) -> None:
-        """Keep the record; a power cut does not bring back a refresh token that is used up."""
+        """Store the record durably: a power cut must not restore a refresh token that was used."""
         atomic_file.write(self._path(record_id), encoded(record), mode=0o600, durable=True)
 
     def delete(self, record_id: str) -> None:
-        """Forget the record."""
+        """Delete the record."""
         self._path(record_id).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, record_id: str) -> Iterator[None]:
-        """Hold the lock (`flock`): the kernel gives it back when the process ends."""
+        """Hold the lock (`flock`) during the block; the kernel releases it if the process ends."""
         with file_lock.held(self._locks / self._path(record_id).name[:2]):
             yield
 
     def sweep(self, idle_seconds: float) -> None:
-        """Forget the records that were not written for so long."""
+        """Delete the records that were not written for this time."""
         oldest = time.time() - idle_seconds
         for path in self._folder.iterdir():
             with contextlib.suppress(FileNotFoundError):

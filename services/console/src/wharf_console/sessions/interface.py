@@ -1,4 +1,4 @@
-"""Flask-Session's interface for files, with a cookie by how a person came and no pickles."""
+"""Flask-Session's interface for files, with the console's cookies and without pickles."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from wharf_console.sessions import cookies
 
 PREFIX = "wharf:console:session:"
 _ID_BYTES = 32
-# So long a visitor has to fill in the login form.
+# The time that a visitor has to fill in the login form.
 _VISITOR_LIFETIME = timedelta(hours=1)
 _DAY_SECONDS = 24 * 3600
-# Flask-Login's name for who is logged in.
+# The key under which Flask-Login stores who is logged in.
 LOGGED_IN = "_user_id"
 
 
 class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
-    """What both interfaces do otherwise than Flask-Session.
+    """The differences of both interfaces from Flask-Session.
 
-    `is_https` says whether people come by HTTPS, as far as the settings know.
+    `is_https` tells whether the settings say that people use HTTPS.
     """
 
     is_https = False
@@ -43,7 +43,7 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
         return not self._is_plain()
 
     def get_expiration_time(self, app: Flask, session: ServerSideSession) -> datetime | None:
-        """Return when the cookie ends: with the browser, unless somebody is logged in."""
+        """Return when the cookie expires: with the browser, unless a person is logged in."""
         if LOGGED_IN not in session:
             return None
         found: datetime | None = super().get_expiration_time(app, session)
@@ -59,7 +59,7 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
         return self.session_class(sid=self._generate_sid(_ID_BYTES), permanent=True)
 
     def _used(self, session: ServerSideSession) -> ServerSideSession:
-        """Return the session; of a person it is written anew each day, so that it goes on."""
+        """Return the session; write a person's session once a day, which extends its lifetime."""
         today = int(time.time() // _DAY_SECONDS)
         if LOGGED_IN in session and session.get("_day") != today:
             session["_day"] = today
@@ -68,7 +68,7 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
     def save_session(
         self, app: Flask, session: ServerSideSession | None, response: Response
     ) -> None:
-        """Keep the session where it changed; an empty one is forgotten with its cookie."""
+        """Store the session if it changed; delete an empty one with its cookie."""
         if session is None:  # it could not be opened
             return
         if session or not session.modified:
@@ -93,19 +93,19 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
 
 
 class FileSessions(ConsoleCookies, CacheLibSessionInterface):  # type: ignore[misc] # as above
-    """Keeps sessions in files."""
+    """Sessions in files."""
 
 
 class SessionFiles(FileSystemCache):
-    """Files of sessions, mode 0600, with msgpack in them; pickles could run code."""
+    """The files of sessions, with mode 0600 and msgpack as content; pickles could execute code."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True, mode=0o700)
-        # No threshold: cachelib would make room by throwing away sessions that are in use.
+        # No threshold: above it cachelib would delete sessions that are in use.
         super().__init__(str(folder), threshold=0, mode=0o600)
 
     def sweep(self) -> None:
-        """Remove the files of sessions that have ended."""
+        """Remove the files of sessions that have expired."""
         self._remove_expired(time.time())
 
 
@@ -123,7 +123,7 @@ SessionFiles.serializer = _MsgpackFiles()
 
 
 def in_files(files: SessionFiles, *, is_https: bool) -> FileSessions:
-    """Return the interface that keeps sessions in files."""
+    """Return the interface that stores sessions in files."""
     made = FileSessions(client=files, key_prefix=PREFIX, permanent=True)
     made.is_https = is_https
     return made

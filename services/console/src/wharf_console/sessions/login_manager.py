@@ -1,4 +1,4 @@
-"""Flask-Login: the person behind a session, and how a session begins and ends."""
+"""The use of Flask-Login: finds the person of a session, and begins and ends sessions."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from wharf_console.sessions.tokens import recorded
 
 
 class CurrentUser(UserMixin):  # type: ignore[misc] # Flask-Login has no types
-    """The person who is logged in, as pages and templates know it (`current_user`)."""
+    """The person who is logged in, for pages and templates (`current_user`)."""
 
     def __init__(self, record_id: str, person: Person) -> None:
         self.record_id, self.person = record_id, person
 
     def get_id(self) -> str:
-        """Return what the session remembers: the id of the token record."""
+        """Return the id of the token record, which the session stores."""
         return self.record_id
 
     def may(self, scope: str) -> bool:
-        """Whether the person's role has the scope; the API decides anyway."""
+        """Tell whether the person has the scope; the API decides in any case."""
         return scope in self.person.scopes
 
 
 def install(app: Flask, kept: TokenRecords) -> None:
-    """Have Flask-Login find people by the token record that their session names."""
+    """Let Flask-Login find people by the token record of their session."""
     manager = LoginManager()
-    # A phone's address changes while its owner walks.
+    # The address of a phone changes while its owner walks.
     manager.session_protection = None
     manager.init_app(app)
 
@@ -41,7 +41,7 @@ def install(app: Flask, kept: TokenRecords) -> None:
 
 
 def begin(kept: TokenRecords, me: Me, granted: Granted, now: float) -> None:
-    """Begin a session of the person under a new id, which nobody can have planted."""
+    """Begin a session of the person under a new id, so that an attacker cannot choose the id."""
     forget(kept)
     person = Person(
         user_id=me.user_id,
@@ -58,11 +58,11 @@ def begin(kept: TokenRecords, me: Me, granted: Granted, now: float) -> None:
 
 
 def forget(kept: TokenRecords) -> None:
-    """End the session here: tokens, what pages remember, and the id."""
+    """End the session in the console: delete its tokens, its data and its id."""
     if record_id := session.get(LOGGED_IN):
         kept.delete(record_id)
     logout_user()
     session.clear()
-    # Flask-Session's own; an empty session would keep the old id.
+    # Flask-Session changes the id only of a session that is not empty.
     session["_fresh"] = False
     current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]

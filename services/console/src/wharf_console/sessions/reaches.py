@@ -1,4 +1,4 @@
-"""What people reach, as auth has said lately: pages offer what lies within."""
+"""A cache of people's reach from auth, which decides what pages offer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from servicekit.reach import EVERYTHING, Reach, reach_of
 from wharf_console.api.accounts import Me
 from wharf_console.api.problems import ApiProblem, ApiUnavailable
 
-# A change of grants holds everywhere within as many seconds.
+# A change of grants takes effect everywhere within this time.
 _FRESH_SECONDS = 5.0
-# Whoever could not be asked is left alone for a while: each question may wait for an answer.
+# The pause after a failed request to auth, because each request may wait for a timeout.
 _PATIENT_SECONDS = 60.0
 _MOST = 1000
 
 
 class Known(NamedTuple):
-    """What a person reaches; `grants` as auth shows them, `None` for everything."""
+    """The reach of a person; `grants` are those in auth's response, `None` for no limit."""
 
     reach: Reach
     grants: tuple[Grant, ...] | None
@@ -26,16 +26,16 @@ class Known(NamedTuple):
 
 
 class KnownReaches:
-    """Keeps what auth said of the people behind sessions, for a few seconds."""
+    """A cache of the reach of people with sessions, for a few seconds."""
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
 
     def of(self, record_id: str, now: float, ask: Callable[[], Me]) -> Known:
-        """Return what a person reaches; where auth does not say it, what it said last.
+        """Return the reach of a person; if auth does not respond, the last known reach.
 
-        Without any word that is everything: pages offer too much then, and the API refuses it.
-        Raises `SessionEnded`.
+        If no reach is known, assume no limit: pages then offer too much, and the API refuses it.
+        `ask` sends the request to auth. Raises `SessionEnded`.
         """
         known = self._known.get(record_id)
         if known is not None and now < known.good_until:
@@ -55,7 +55,7 @@ class KnownReaches:
 
 
 def _compact(grants: Iterable[Grant]) -> list[CompactGrant]:
-    # Not `checked`: there may be more of them than one list takes.
+    # Do not use `checked`: with the groups' grants there may be more than one list may have.
     return [
         CompactGrant(one.bucket, one.prefix, "".join(action[0] for action in one.actions))
         for one in grants

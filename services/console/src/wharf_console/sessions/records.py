@@ -1,4 +1,4 @@
-"""The record of a person's tokens, and what keeps such records."""
+"""The record of a person's tokens, and the protocol of its stores."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is logged in. A new role ends the person's sessions, so this holds as long as one.
+    """The person who is logged in. A new role ends the person's sessions, so the role stays valid.
 
-    The scopes are those of the access token: groups add some, and take them away.
+    The scopes are those of the access token, which depend on the person's groups.
     """
 
     user_id: str
@@ -34,21 +34,21 @@ class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRecords(Protocol):
-    """Keeps token records by an id that only the session of the console knows."""
+    """A store of token records by an id that only the session of the console contains."""
 
     def read(self, record_id: str) -> TokenRecord | None:
-        """Return the record, or `None` where there is none (any more)."""
+        """Return the record, or `None` if it does not exist."""
 
     def write(self, record_id: str, record: TokenRecord) -> None:
-        """Keep the record; the caller has the lock, or the id is new."""
+        """Store the record; the caller has the lock, or the id is new."""
 
     def delete(self, record_id: str) -> None:
-        """Forget the record."""
+        """Delete the record."""
 
     def locked(self, record_id: str) -> AbstractContextManager[None]:
-        """Hold the record's lock for the length of the block; others wait, in all processes.
+        """Hold the record's lock during the block; other threads and processes wait for it.
 
-        Raises `RecordBusy` where another has it for longer than any refresh takes.
+        Raises `RecordBusy` if another request has the lock for longer than a refresh takes.
         """
 
 
@@ -57,7 +57,7 @@ class RecordBusy(Exception):
 
 
 def new_id() -> str:
-    """Return an id that nobody can guess."""
+    """Return an id that cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 
@@ -67,7 +67,7 @@ def encoded(record: TokenRecord) -> bytes:
 
 
 def decoded(content: bytes) -> TokenRecord | None:
-    """Return the record; `None` where another release has written something else."""
+    """Return the record; `None` if another release has written another format."""
     try:
         return msgspec.msgpack.decode(content, type=TokenRecord)
     except msgspec.DecodeError:

@@ -1,6 +1,7 @@
-"""What is kept in Redis, for consoles on several machines. Redis must not evict (`noeviction`).
+"""Sessions and token records in Redis, for consoles on several machines.
 
-Importing redis-py takes 8 MB: only where it is used.
+Redis must not evict keys (`noeviction`). The import of redis-py needs 8 MB, so this module is
+imported only where it is used.
 """
 
 from __future__ import annotations
@@ -22,39 +23,40 @@ from wharf_console.sessions.interface import PREFIX, ConsoleCookies
 from wharf_console.sessions.records import RecordBusy, TokenRecord, decoded, encoded
 
 _TOKENS = "wharf:console:tokens:"
-_SECRET = "wharf:console:secret"  # noqa: S105 -- the name of one
+_SECRET = "wharf:console:secret"  # noqa: S105 -- the name of a secret
 _ANSWER_SECONDS = 2.0
-# Longer than an answer of the API is waited for: a lock that ends sooner lets two refresh at once.
+# Longer than the timeout of a call of the API. A lock that expires earlier would allow two
+# concurrent refreshes.
 _LOCK_SECONDS = 60.0
 _WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.05
-#: What is raised where Redis does not answer.
+#: The exceptions for a Redis that does not respond.
 ERRORS = (RedisError,)
 
 
 class RedisRecords:
-    """Keeps each record under a digest of its id; it ends when it was idle for `idle_seconds`."""
+    """Token records under digests of their ids; a record expires after `idle_seconds`."""
 
     def __init__(self, client: Redis, idle_seconds: int) -> None:
         self._client, self._idle_seconds = client, idle_seconds
 
     def read(self, record_id: str) -> TokenRecord | None:
-        """Return the record, or `None`."""
+        """Return the record, or `None` if it does not exist."""
         # redis-py declares one type for its clients with and without asyncio.
         found: Any = self._client.get(_name(record_id))
         return None if found is None else decoded(found)
 
     def write(self, record_id: str, record: TokenRecord) -> None:
-        """Keep the record."""
+        """Store the record."""
         self._client.set(_name(record_id), encoded(record), ex=self._idle_seconds)
 
     def delete(self, record_id: str) -> None:
-        """Forget the record."""
+        """Delete the record."""
         self._client.delete(_name(record_id))
 
     @contextlib.contextmanager
     def locked(self, record_id: str) -> Iterator[None]:
-        """Hold the lock (`SET NX PX`, given back by who has it); raises `RecordBusy`."""
+        """Hold the lock (`SET NX PX`) during the block; raises `RecordBusy`."""
         lock = self._client.lock(
             _name(record_id) + ":lock",
             timeout=_LOCK_SECONDS,
@@ -66,17 +68,17 @@ class RedisRecords:
         try:
             yield
         finally:
-            # It may have ended by itself; then it is another's by now.
+            # The lock may have expired; then another request may have it now.
             with contextlib.suppress(LockError):
                 lock.release()
 
 
 class RedisSessions(ConsoleCookies, RedisSessionInterface):  # type: ignore[misc] # it has no types
-    """Keeps sessions in Redis."""
+    """Sessions in Redis."""
 
 
 class _Msgpack:
-    """Flask-Session's own serializer reads pickles, too, which could run code."""
+    """A serializer without pickles, which could execute code; Flask-Session's reads them too."""
 
     def encode(self, session: ServerSideSession) -> bytes:
         return msgspec.msgpack.encode(dict(session))
@@ -88,7 +90,7 @@ class _Msgpack:
 
 
 def client_of(url: str) -> Redis:
-    """Return a client; `redis+unix://` is what `WHARF_LIMITS_URL` calls a unix socket."""
+    """Return a client; `redis+unix://` means a unix socket, as in `WHARF_LIMITS_URL`."""
     return Redis.from_url(
         url.replace("redis+unix://", "unix://", 1),
         socket_timeout=_ANSWER_SECONDS,
@@ -97,14 +99,14 @@ def client_of(url: str) -> Redis:
 
 
 def sessions_in(client: Redis, app: Flask, *, is_https: bool) -> RedisSessions:
-    """Return the interface that keeps an application's sessions."""
+    """Return the interface that stores an application's sessions."""
     made = RedisSessions(app, client=client, key_prefix=PREFIX, permanent=True)
     made.serializer, made.is_https = _Msgpack(), is_https
     return made
 
 
 def secret_in(client: Redis) -> bytes:
-    """Return the secret that all consoles on this Redis have; the first one makes it."""
+    """Return the secret that all consoles with this Redis share; the first console makes it."""
     client.set(_SECRET, secrets.token_bytes(32), nx=True)
     # redis-py declares one type for its clients with and without asyncio.
     found: Any = client.get(_SECRET)

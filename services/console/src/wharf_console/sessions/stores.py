@@ -1,4 +1,4 @@
-"""Opens what keeps sessions, tokens and the secret of forms, as `WHARF_CONSOLE_SESSIONS` says."""
+"""Opens the stores of sessions, tokens and the forms' secret, by `WHARF_CONSOLE_SESSIONS`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from wharf_console.sessions import interface
 from wharf_console.sessions.file_records import FileRecords
 from wharf_console.sessions.records import TokenRecords
 
-# Each sweep reads the head of every session's file.
+# The pause between two sweeps, because a sweep reads the head of every session's file.
 _SWEEP_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class SessionStores:
-    """What remembers who is logged in.
+    """The stores of sessions.
 
     Attributes:
-        records: keeps the tokens of people.
-        secret: returns what signs that with which forms prove themselves; the same for all consoles
-            on these stores. Raises where it cannot be had now.
-        install: makes an application keep its sessions here.
-        check: raises, or returns an explanation, where sessions cannot be kept now.
-        sweep: removes what has ended; cheap enough for now and then.
-        errors: what is raised where sessions cannot be had now.
+        records: the store of people's tokens.
+        secret: returns the key that signs CSRF tokens, the same for all consoles with these
+            stores. Raises if the store does not respond.
+        install: makes an application store its sessions here.
+        check: raises, or returns an explanation, if sessions cannot be stored now.
+        sweep: removes expired sessions; it may be called after each request.
+        errors: the exceptions for a store that does not respond.
     """
 
     records: TokenRecords
@@ -44,7 +44,7 @@ class SessionStores:
 
 
 def open_stores(url: str, folder: Path, *, idle_seconds: int, is_https: bool) -> SessionStores:
-    """Return the stores: files below the folder for `file`, else those of Redis."""
+    """Return the stores: files below the folder for `file`, else Redis."""
     if url == "file":
         return _files(folder, idle_seconds, is_https=is_https)
     return _redis(url, idle_seconds, is_https=is_https)
@@ -59,7 +59,7 @@ def _files(folder: Path, idle_seconds: int, *, is_https: bool) -> SessionStores:
         app.session_interface = interface.in_files(files, is_https=is_https)
 
     def check() -> str | None:
-        return None if os.access(folder, os.W_OK) else "its folder cannot be written"
+        return None if os.access(folder, os.W_OK) else "the console cannot write to its folder"
 
     swept_at = 0.0
 
@@ -76,7 +76,7 @@ def _files(folder: Path, idle_seconds: int, *, is_https: bool) -> SessionStores:
 
 
 def _secret_file(path: Path) -> bytes:
-    """Return what the file holds; it is made once, however many start at the same time."""
+    """Return the content of the file; only the first of concurrent processes creates it."""
     descriptor, new = tempfile.mkstemp(prefix=".secret-", dir=path.parent)
     try:
         os.write(descriptor, secrets.token_bytes(32))
@@ -91,7 +91,7 @@ def _secret_file(path: Path) -> bytes:
 
 
 def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
-    # 8 MB, which consoles on files need not have.
+    # Imported here because it needs 8 MB, which consoles with files do not use.
     from wharf_console.sessions import redis_stores
 
     client = redis_stores.client_of(url)
@@ -103,7 +103,7 @@ def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
         client.ping()
         return None
 
-    # Asked for with the first request: a Redis that is away must not keep a console from starting.
+    # Read at the first request, so that a console can start without Redis.
     secret = cache(partial(redis_stores.secret_in, client))
     return SessionStores(
         redis_stores.RedisRecords(client, idle_seconds),

@@ -1,4 +1,4 @@
-"""The access token of a person for one request, refreshed by one request at a time."""
+"""The access token of a person; only one request at a time refreshes it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from wharf_console.metrics import REFRESHES
 from wharf_console.sessions.records import Person, RecordBusy, TokenRecord, TokenRecords
 
 Clock = Callable[[], float]
-# Gets a refresh token, returns the next tokens.
+# A function that gets a refresh token and returns the next tokens.
 Refresh = Callable[[str], Granted]
-# A token that expires sooner would expire on its way; of short lives, a third.
+# A token is not used in its last seconds, because it could expire on the way to the API. For a
+# token with a short life, this is a third of its life.
 _SPARE_SECONDS = 30.0
 
 
 class PersonTokens:
-    """Reads and renews the tokens behind one login of the console.
+    """The tokens of one login of the console; it reads and refreshes them.
 
-    `waiting` is held while one waits for auth, or for another one who does.
+    `waiting` is a context that is open while this request waits for auth, or for another request
+    that refreshes the tokens.
     """
 
     def __init__(
@@ -37,21 +39,21 @@ class PersonTokens:
         self._refresh, self._clock, self._waiting = refresh, clock, waiting
 
     def current(self) -> str:
-        """Return an access token that is good for a while; raises `SessionEnded`."""
+        """Return an access token that does not expire soon; raises `SessionEnded`."""
         record = self._read()
         if self._is_good(record):
             return record.access_token
         return self.after(record.access_token)
 
     def after(self, refused: str) -> str:
-        """Return the access token that follows the one that is not good any more.
+        """Return the access token that replaces a token that is not valid any more.
 
-        Of several requests with that need one refreshes; the others wait, and get what it got.
+        Of several concurrent requests only one refreshes; the others wait and get the same token.
 
         Raises:
-            SessionEnded: auth knows no such session any more.
-            ApiProblem: auth refuses for now, as for a suspended tenant.
-            ApiUnavailable: there is no answer.
+            SessionEnded: the session at auth has ended.
+            ApiProblem: auth refuses temporarily, for example for a suspended tenant.
+            ApiUnavailable: auth does not respond.
         """
         try:
             with self._waiting(), self._records.locked(self._id):
@@ -93,7 +95,7 @@ class PersonTokens:
 
 
 def recorded(person: Person, granted: Granted, now: float) -> TokenRecord:
-    """Return the record of tokens that were granted now."""
+    """Return the record of tokens that auth granted at the time `now`."""
     life = granted.expires_in - min(_SPARE_SECONDS, granted.expires_in / 3)
     return TokenRecord(
         person=person,
@@ -104,14 +106,14 @@ def recorded(person: Person, granted: Granted, now: float) -> TokenRecord:
 
 
 def _with_scopes(person: Person, granted: Granted) -> Person:
-    """Return the person with the scopes of a new token: those of groups come and go."""
+    """Return the person with the scopes of a new token, because groups may have changed them."""
     if not granted.scope:
         return person
     return msgspec.structs.replace(person, scopes=frozenset(granted.scope.split()))
 
 
 def _suspended(problem: ApiProblem) -> ApiProblem:
-    # OAuth has no word for it; the rest of the API has one.
+    # OAuth has no error code for a suspended tenant; the rest of the API has a problem for it.
     return ApiProblem(
         403,
         "tenant-suspended",
