@@ -1,1 +1,1 @@
-"""What all pages have: who may see them, checks of requests, headers, words, errors, filters."""
+"""The parts that all pages share: permissions, request checks, headers, translations, errors."""

@@ -1,14 +1,14 @@
-"""Who sees a page: whoever is logged in, unless the view says otherwise where it is defined.
+"""The permission for a page: by default any person who is logged in; the view may declare another.
 
     @routes.get("/members")
     @needs("members:admin")          # a scope that the person's role must have
     def members() -> str: ...
 
     @routes.get("/login")
-    @open_to_all("nobody is logged in yet")
+    @open_to_all("the person is not logged in yet")
     def login() -> str: ...
 
-The API decides in any case; these spare people a page that only refuses.
+The API decides in any case; these checks show an error page earlier.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wharf_console.api.problems import SessionEnded
 from wharf_console.sessions.records import Person
 
 View = TypeVar("View", bound=Callable[..., Any])
-# Roles of people by what they add; the scopes are those of auth.
+# The least role that has a scope; scopes and roles are those of auth.
 _ROLE_OF = {
     "files:read": "viewer",
     "files:write": "editor",
@@ -36,14 +36,14 @@ _ROLE_OF = {
 
 
 class Who(NamedTuple):
-    """Who asks for a page, as servicekit's log has it."""
+    """The caller of a request, in the form that servicekit's log uses."""
 
     tenant: str
     subject: str
 
 
 class RoleMissing(Forbidden):
-    """The person's role lacks what the page needs; `role` is the least role that has it."""
+    """The person's role lacks the scope of the page; `role` is the least role that has it."""
 
     def __init__(self, scope: str) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class RoleMissing(Forbidden):
 
 
 def role_of(scope: str) -> str:
-    """Return the least role that has the scope; empty where no role of people has it."""
+    """Return the least role that has the scope; an empty text if no role has it."""
     return _ROLE_OF.get(scope, "")
 
 
 def needs(scope: str) -> Callable[[View], View]:
-    """Make a view one for people whose role has the scope."""
+    """Declare that a view requires a scope."""
 
     def marked(view: View) -> View:
         view.needs_scope = scope  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def needs(scope: str) -> Callable[[View], View]:
 
 
 def open_to_all(because: str) -> Callable[[View], View]:
-    """Make a view one that needs no login; `because` says why."""
+    """Declare that a view requires no login; `because` is the reason."""
 
     def marked(view: View) -> View:
         view.open_because = because  # type: ignore[attr-defined]
@@ -76,13 +76,13 @@ def open_to_all(because: str) -> Callable[[View], View]:
 
 
 def open_views(app: Flask) -> dict[str, str]:
-    """Return why each view that needs no login is open, by its endpoint."""
+    """Return the reasons of the views that require no login, by endpoint."""
     found = {name: getattr(view, "open_because", "") for name, view in app.view_functions.items()}
     return {name: reason for name, reason in found.items() if reason}
 
 
 def install(app: Flask) -> None:
-    """Check each request before its view."""
+    """Check the permission of each request before its view runs."""
 
     @app.before_request
     def check() -> None:
@@ -90,8 +90,8 @@ def install(app: Flask) -> None:
         if view is None or _is_open(view):
             return
         if not current_user.is_authenticated:
-            raise SessionEnded("nobody is logged in")
-        # For the line of the log, here and at the gateway.
+            raise SessionEnded("the person is not logged in")
+        # For the log lines of the console and of the gateway.
         person: Person = current_user.person
         g.principal = Who(person.tenant, person.user_id)
         scope: str = getattr(view, "needs_scope", "")
@@ -100,6 +100,6 @@ def install(app: Flask) -> None:
 
 
 def _is_open(view: Callable[..., Any]) -> bool:
-    # Probes and metrics are servicekit's, with words of their own.
+    # The views of servicekit, for probes and metrics, have another declaration.
     kit = getattr(view, "protection", None)
     return bool(getattr(view, "open_because", "")) or (kit is not None and kit.is_open)

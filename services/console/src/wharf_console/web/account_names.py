@@ -1,4 +1,4 @@
-"""Names of the people and programs whose ids the API gives."""
+"""Finds the names of people and clients for their ids."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from wharf_console.api import clients, users
 from wharf_console.web.current import api, person, user
 
-# Names are looked up among so many; the others are shown by their ids.
+# The most accounts that are read to find names; others are shown by their ids.
 _CLIENTS, _PEOPLE = 1000, 10_000
 
 
 def names_of(subjects: Iterable[str]) -> dict[str, str]:
-    """Return the names of others behind these ids; only owners may know them."""
+    """Return the names of the other people and clients with these ids; only owners get names."""
     others = set(subjects) - {person().user_id}
     found: dict[str, str] = {}
     if not others or not user().may("members:admin"):

@@ -1,7 +1,7 @@
-"""What plain forms have brought: told after a look at their tickets.
+"""Counts the files that plain forms have uploaded, by the rules of their tickets.
 
-Refusals lead to the page of what is stored, too, where a browser tells no page whence it came. So
-that page says nothing that it has not looked up.
+The page after a form may also be reached after a refusal, if the browser does not send the address
+of the form's page. So that page asks the API for the number of files before it shows a message.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from wharf_console.api.problems import ApiProblem, SessionEnded
 from wharf_console.web.current import nobody
 
 _KEY = "watched_forms"
-# So many pages with a form a person has open.
+# The most open pages with a form that a session remembers.
 _KEPT = 10
 
 
 def new_mark() -> str:
-    """Return the name of a form that is about to be shown, for the address to which it leads."""
+    """Return a new name of a form, for the address to which the API redirects after the form."""
     return secrets.token_urlsafe(9)
 
 
 def watch(mark: str, ticket: str) -> None:
-    """Remember that the form has this ticket, with which nothing has come yet."""
+    """Remember the form's ticket, with which no file was uploaded yet."""
     others: list[dict[str, Any]] = session.get(_KEY, [])
     session[_KEY] = [{"mark": mark, "ticket": ticket, "files": 0}, *others][:_KEPT]
 
 
 def since_told(mark: str | None) -> int | None:
-    """Return how many files the form has brought since this was asked last.
+    """Return how many files the form has uploaded since the last call.
 
-    `None` where nobody knows: the form is of another session, or its ticket has expired.
+    Return `None` if this is not known: another session has the form, or its ticket has expired.
     """
     forms: list[dict[str, Any]] = session.get(_KEY, [])
     found = next((form for form in forms if form["mark"] == mark), None)
@@ -49,7 +49,7 @@ def since_told(mark: str | None) -> int | None:
 
 
 def of_ticket(ticket: str) -> int | None:
-    """Return how many files have come with a ticket; `None` where it is not good any more."""
+    """Return how many files were uploaded with a ticket; `None` if it is not valid any more."""
     try:
         return tickets.rules(nobody().transport, ticket).files
     except (SessionEnded, ApiProblem):

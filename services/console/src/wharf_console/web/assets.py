@@ -1,4 +1,4 @@
-"""Scripts and styles: their addresses, which have a digest of the content in them."""
+"""The addresses of scripts and styles, which contain a digest of the content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DIST = Path(__file__).parents[1] / "static" / "dist"
 
 
 class Assets:
-    """The files that `manifest.json` of the build names; without a build there are none."""
+    """The files in the build's `manifest.json`; without a build the list is empty."""
 
     def __init__(self, dist: Path = DIST) -> None:
         self._manifest = dist / "manifest.json"
@@ -18,13 +18,13 @@ class Assets:
         self._names: dict[str, str] = {}
 
     def url(self, name: str) -> str:
-        """Return the address of `console.css`, say; empty where there is no such file."""
+        """Return the address of a file such as `console.css`; empty if it does not exist."""
         self._read()
         file = self._names.get(name)
         return f"{STATIC}{file}" if file else ""
 
     def _read(self) -> None:
-        """Read the manifest where it is new: a build needs no restart."""
+        """Read the manifest if it has changed, so that a build needs no restart."""
         try:
             changed = self._manifest.stat().st_mtime
             if changed != self._read_at:

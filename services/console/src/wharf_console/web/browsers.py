@@ -1,10 +1,11 @@
-"""What a browser calls itself, as people call it."""
+"""Translates a browser's `User-Agent` to names that people know."""
 
 from __future__ import annotations
 
 from wharf_console.web.language import gettext
 
-# By what is in the header, the first one that is: most name others, too.
+# The names of programs by a part of the header; the first match counts, because most browsers also
+# name other browsers.
 _PROGRAMS = {
     "MicroMessenger/": "WeChat",
     "Edg/": "Edge",
@@ -30,7 +31,7 @@ _MOST = 160
 
 
 def told(user_agent: str) -> str:
-    """Return the program and the system of a `User-Agent`; one that is not known as it is."""
+    """Return the program and system of a `User-Agent`; an unknown one is returned unchanged."""
     program = next((name for part, name in _PROGRAMS.items() if part in user_agent), "")
     system = next((name for part, name in _SYSTEMS.items() if part in user_agent), "")
     if not (program and system):

@@ -8,15 +8,15 @@ from wharf_console.api.problems import ApiProblem, ApiUnavailable
 from wharf_console.web import reaching
 from wharf_console.web.current import api
 
-# More are for the lists of buckets, whose links name one.
+# For further buckets a person uses the list of buckets, whose links select the bucket.
 _MOST = 1000
 _SUGGESTED = 100
 
 
 def bucket_choices(chosen: str | None, action: Action) -> dict[str, str]:
-    """Return the buckets' names as values and labels: those in which the person may do this.
+    """Return the names of the buckets in which the person may do this action, as choices.
 
-    The one that was chosen is among them.
+    The chosen bucket is always among them.
     """
     listed = buckets.names(api(), at_most=_MOST)
     found = [name for name in listed if reaching.may_somewhere(action, name)]
@@ -24,7 +24,7 @@ def bucket_choices(chosen: str | None, action: Action) -> dict[str, str]:
 
 
 def bucket_names() -> list[str]:
-    """Return the buckets' names, for a field to suggest; none where the API does not say them."""
+    """Return the names of buckets to suggest in a field; an empty list if the API refuses."""
     try:
         return buckets.names(api(), at_most=_SUGGESTED)
     except (ApiProblem, ApiUnavailable):

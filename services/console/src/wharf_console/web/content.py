@@ -1,4 +1,4 @@
-"""Contents of files on pages: only from an origin of their own, or on this machine."""
+"""Shows contents of files on pages: only from a separate origin, or on this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from wharf_console.web import headers
 
 
 def is_apart(settings: Settings) -> bool:
-    """Whether files of people may be shown: what a browser takes for a page harms nobody here."""
+    """Tell whether pages may show contents, because a harmful file could not attack the console."""
     return bool(settings.content_origin) or is_loopback(request.host)
 
 
 def let_play(settings: Settings) -> None:
-    """Let the page of this request have films, sounds and text, in boxes of their own.
+    """Permit the page of this request to embed video, audio and text.
 
-    The addresses are the console's, and lead to the origin of the contents.
+    The embedded addresses belong to the console and redirect to the origin of contents.
     """
     if is_apart(settings):
         origins = ("'self'", *filter(None, (settings.content_origin,)))

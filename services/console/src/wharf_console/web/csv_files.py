@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets write them, and as they may open them."""
+"""Reads CSV files from spreadsheet programs, and writes CSV files that are safe to open there."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from wharf_console.web.language import gettext
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Beginnings of workbooks of Excel: ZIP and OLE2.
+# The first bytes of Excel's workbooks: ZIP and OLE2.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _DELIMITERS = (",", ";", "\t")
-# Excel writes and takes this line, which tells it the delimiter.
+# Excel writes and reads this line, which names the delimiter.
 _SEPARATOR_LINE = re.compile(r"\Asep=(.)\r?\n", re.IGNORECASE)
-# What Chinese text in GBK is made of; other text that happens to be GBK has more.
+# The characters of Chinese text. Other text that was decoded as GBK also has other characters.
 _CHINESE = re.compile(r"[\x00-\x7f\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]*")
-# Of Western text that was read as GBK: such letters within a word.
+# Western text that was decoded as GBK has Chinese letters within a word.
 _NOT_CHINESE = re.compile(r"[A-Za-z][\u4e00-\u9fff]|[\u4e00-\u9fff][a-z]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# First bytes of the 3,755 letters that nearly all Chinese text is made of (GB 2312, level 1). Text
-# of other alphabets that was read as GBK is made of other letters, but for Korean.
+# The first bytes of the 3,755 most common Chinese letters (GB 2312, level 1), which make up nearly
+# all Chinese text. Other text that was decoded as GBK, except Korean, has other letters.
 _COMMON = range(0xB0, 0xD8)
 _COMMON_PART = 0.7
-# What a spreadsheet takes for a formula (OWASP, CSV injection): at the beginning of a cell, or of
-# what is one where cells are parted by another character than ours.
+# The beginning of a formula (OWASP, CSV injection): at the beginning of a cell, or after a
+# character that a spreadsheet program may treat as a delimiter.
 _FORMULA = re.compile(r"(\A[\"'\s]*|[,;\t\r\n][\"'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 class UnreadableFile(Exception):
-    """The file is no CSV file that can be read; the message is for the person."""
+    """The file cannot be read as CSV; the message is for the person."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The lines of a file, but empty ones, each with its number; `note` says how it was read."""
+    """The lines of a file that are not empty, with their numbers; `note` is for the person."""
 
     lines: tuple[tuple[int, tuple[str, ...]], ...]
     note: str = ""
@@ -63,21 +63,21 @@ def read(content: bytes) -> Table:
 
 
 def written(rows: Iterable[Iterable[str]]) -> bytes:
-    """Return a file that spreadsheets open as text: no cell is a formula, letters are right."""
+    """Return a CSV file in UTF-8 that spreadsheet programs decode correctly, without formulas."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerows([defused(cell) for cell in row] for row in rows)
-    # Excel takes it for UTF-8 by these first bytes.
+    # Excel recognizes UTF-8 by these first bytes.
     return codecs.BOM_UTF8 + file.getvalue().encode()
 
 
 def defused(cell: str) -> str:
-    """Return a cell's text with an apostrophe before what a spreadsheet would compute."""
+    """Return a cell's text with an apostrophe before each beginning of a formula."""
     return _FORMULA.sub(r"\1'", cell)
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
-    """Return text and note; raises `UnreadableFile`."""
+    """Return the text, and a note for the person about its encoding; raises `UnreadableFile`."""
     encoding = "utf-16" if content.startswith(_UTF16) else "utf-8-sig"
     try:
         return content.decode(encoding), ""
@@ -100,7 +100,7 @@ def _decoded(content: bytes) -> tuple[str, str]:
 
 
 def _is_chinese(text: str) -> bool:
-    """Whether a text that was read as GBK makes sense: no other encoding is told by its bytes."""
+    """Tell whether a text that was decoded as GBK is Chinese; bytes do not tell the encoding."""
     letters = _HAN.findall(text)
     if not letters or not _CHINESE.fullmatch(text) or _NOT_CHINESE.search(text):
         return False
@@ -109,7 +109,7 @@ def _is_chinese(text: str) -> bool:
 
 
 def _delimiter(text: str) -> str:
-    """Return what parts the cells of the first line: Excel has a semicolon in many countries."""
+    """Return the delimiter of the first line; in many countries Excel uses a semicolon."""
     first = text.lstrip("\r\n").partition("\n")[0]
     return max(_DELIMITERS, key=first.count)
 
@@ -119,7 +119,7 @@ def _parsed(text: str, delimiter: str, skipped: int) -> list[tuple[int, tuple[st
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
-            # A cell may hold line breaks; the number is that of the first line.
+            # A cell may contain line breaks; the number is that of its first line.
             number, last = last + 1, reader.line_num
             stripped = tuple(cell.strip() for cell in cells)
             if any(stripped):

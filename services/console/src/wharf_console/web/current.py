@@ -1,4 +1,4 @@
-"""What belongs to the browser's request in hand: its way to the API, and its person."""
+"""The objects of the browser's current request: its connection to the API, and its person."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _EXTENSION = "wharf-console"
 
 
 def install(app: Flask, context: AppContext) -> None:
-    """Give requests the context; close a request's connection when it has ended."""
+    """Give requests the context; close the connection to the API at the end of a request."""
     app.extensions[_EXTENSION] = context
 
     @app.teardown_request
     def sweep(_: BaseException | None) -> None:
-        # Not with logins alone: each visitor of the login page leaves a session, too.
+        # After each request, because each visitor of the login page also leaves a session.
         context.stores.sweep()
 
     @app.teardown_request
@@ -41,21 +41,21 @@ def context() -> AppContext:
 
 
 def nobody() -> Session:
-    """Return calls of the API without a token."""
+    """Return a session for calls of the API without a token."""
     return Session(_connection())
 
 
 def api() -> Session:
-    """Return calls of the API as the person who is logged in; raises `SessionEnded`."""
+    """Return the session for calls of the API as the current person; raises `SessionEnded`."""
     if "api" not in g:
         if not current_user.is_authenticated:
-            raise SessionEnded("nobody is logged in")
+            raise SessionEnded("the person is not logged in")
         g.api = Session(_connection(), tokens_of(current_user.record_id))
     return cast("Session", g.api)
 
 
 def tokens_of(record_id: str) -> PersonTokens:
-    """Return the tokens behind a session of the console."""
+    """Return the tokens of a session of the console."""
 
     def refresh(refresh_token: str) -> Granted:
         return accounts.refresh(nobody(), refresh_token)
@@ -66,12 +66,12 @@ def tokens_of(record_id: str) -> PersonTokens:
 
 
 def user() -> CurrentUser:
-    """Return who is logged in; only for pages that nobody else sees."""
+    """Return the person who is logged in; only for pages that require a login."""
     return cast("CurrentUser", current_user)
 
 
 def person() -> Person:
-    """Return names and role of who is logged in."""
+    """Return the names and role of the person who is logged in."""
     return user().person
 
 

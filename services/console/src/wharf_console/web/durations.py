@@ -1,4 +1,4 @@
-"""Times that something may be good for, as the choices of a form."""
+"""Durations of validity, as the choices of a form."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
 
 def words(seconds: int) -> str:
-    """Return a duration for people: `15 minutes`."""
-    # Up to twice a unit it is told in the unit below: 90 minutes, not one hour.
+    """Return a duration in words, for example `15 minutes`."""
+    # threshold=1: up to twice a unit, use the smaller unit, so 90 minutes are not one hour.
     return str(format_timedelta(timedelta(seconds=seconds), threshold=1, locale=current()))
 
 
 def choices(offered: Iterable[int], *, most: int) -> dict[str, str]:
-    """Return values and labels of the durations up to `most` seconds, and of that one itself."""
+    """Return values and labels of the durations, each limited to `most` seconds."""
     allowed = sorted({min(seconds, most) for seconds in offered})
     return {str(seconds): words(seconds) for seconds in allowed}

@@ -1,4 +1,4 @@
-"""Pages for what went wrong: each says what it was, and what to do next."""
+"""The error pages: each names the error and the next step."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from wharf_console.web.request_checks import CrossSite
 from wharf_console.web.targets import here
 
 log = logging.getLogger(__name__)
-# Problems of the API that say how far the tenant is over a limit.
+# Problems of the API with numbers about a limit.
 _LIMITS = frozenset(("tenant-quota-exceeded", "storage-full"))
 
 
 def install(app: Flask, away: tuple[type[Exception], ...]) -> None:
-    """Render every exception as a page; `away` are those of sessions that cannot be had now."""
+    """Render every exception as a page; `away` are the exceptions of an unavailable store."""
     handlers: tuple[tuple[type[Exception], Callable[[Any], AnyResponse]], ...] = (
         (SessionEnded, _session_ended),
         (ApiUnavailable, _unavailable),
@@ -78,7 +78,7 @@ def page(status: int, title: str, text: str, template: str = "error", **values: 
 
 
 def for_script() -> bool:
-    """Whether a script asks, which wants problems as documents (RFC 9457)."""
+    """Tell whether a script sent the request, which gets problems as documents (RFC 9457)."""
     accepted = request.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]
 
@@ -94,7 +94,7 @@ def _document(status: int, title: str, text: str, values: dict[str, Any]) -> Res
 
 
 def _session_ended(_: Exception) -> AnyResponse:
-    """Lead to the login, and back to where the person was; typed text is kept."""
+    """Redirect to the login, which leads back to this page; store the typed text."""
     if for_script():
         return page(
             401, gettext("Session ended"), gettext("Your session has ended. Log in to go on.")
@@ -110,12 +110,12 @@ def _session_ended(_: Exception) -> AnyResponse:
 
 
 def _unavailable(error: ApiUnavailable) -> Response:
-    log.warning("the API does not answer: %s", error)
+    log.warning("the API does not respond: %s", error)
     API_FAILURES.inc()
     g.outcome = "api-unavailable"
     text = gettext("The service behind these pages is down or busy. Nothing was lost.")
     if request.method == "POST":
-        # The request may have arrived, and its answer got lost.
+        # The request may have arrived, and only its response was lost.
         text = gettext(
             "There was no answer. Look whether your change was made before you try again."
         )
@@ -124,7 +124,7 @@ def _unavailable(error: ApiUnavailable) -> Response:
 
 
 def _problem(problem: ApiProblem) -> Response:
-    """Return the page of a refusal that the view of a page has no better place for."""
+    """Return the page of a refusal that no view has handled."""
     g.outcome = problem.slug or "api-problem"
     over = problem.slug in _LIMITS
     if (problem.status >= 500 and not over) or problem.status == 429:
@@ -158,7 +158,7 @@ def _changed(_: ApiProblem) -> Response:
 
 
 def _own_problem(error: ProblemError) -> Response:
-    """Return the page of a problem of servicekit's own routes, as of metrics asked for outside."""
+    """Return the page of a problem from servicekit's routes, such as the internal metrics."""
     return page(error.problem.status, error.problem.title, error.detail)
 
 
@@ -188,7 +188,7 @@ def _cross_site(_: CrossSite) -> Response:
 
 
 def _stale_form(error: CSRFError) -> AnyResponse:
-    """Answer a form that is of no session, or of another one: nothing was done."""
+    """Return the page for a form of no session or another session; nothing was changed."""
     if not current_user.is_authenticated and request.endpoint != "session.login":
         return _session_ended(error)
     text = gettext(
@@ -203,19 +203,19 @@ def _gone() -> Response:
 
 
 def _way_up() -> str:
-    """Return the nearest page above the address: a list that it is of, or the start."""
+    """Return the nearest page above the address: the list of its subject, or the first page."""
     asked = request.view_args or {}
     bucket, folder = asked.get("bucket"), asked.get("key", "").rpartition("/")[0]
     if bucket and request.endpoint != "files.listing":
         return url_for("files.listing", bucket=bucket, prefix=f"{folder}/" if folder else None)
-    # A member is one of the members.
+    # The list of the blueprint `member` is in the blueprint `members`.
     above = f"{request.blueprint}s.overview"
     if request.view_args and above in current_app.view_functions:
         return url_for(above)
     return url_for("overview.overview")
 
 
-# Problems of the API that have pages of their own, by slug or status.
+# Problems of the API with separate pages, by slug or status.
 _PAGES: dict[str, Callable[[ApiProblem], Response]] = {
     "insufficient-scope": _scope_missing,
     "outside-grants": _outside_grants,
@@ -227,7 +227,7 @@ _PAGES: dict[str, Callable[[ApiProblem], Response]] = {
 
 def _http(error: HTTPException) -> AnyResponse:
     if isinstance(error, InternalServerError):
-        # What fails before or behind a view, as opening the session, comes so.
+        # Flask wraps exceptions outside of views this way, for example when it opens the session.
         original = error.original_exception
         found = original if isinstance(original, Exception) else error
         away = isinstance(found, context().stores.errors)
@@ -256,8 +256,8 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _sessions_away(error: Exception) -> Response:
-    """Answer without what pages know of a session: Redis does not give it."""
-    log.error("sessions cannot be had: %s", type(error).__name__)
+    """Return the page for an unavailable store of sessions (Redis)."""
+    log.error("the store of sessions is unavailable: %s", type(error).__name__)
     g.outcome = "sessions-unavailable"
     text = gettext("The console cannot look up who is logged in. Try again in a few seconds.")
     return _bare(503, gettext("Wharf does not answer"), text)

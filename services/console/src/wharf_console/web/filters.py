@@ -1,4 +1,4 @@
-"""Filters of templates: sizes, numbers, times, names. A page has hundreds, so each is cheap."""
+"""The filters of templates: sizes, numbers, times, names. They are fast: a page uses hundreds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 
 
 def size(count: int) -> str:
-    """Return a number of bytes for people: `17 bytes`, `1.4 MB` (powers of ten)."""
+    """Return a number of bytes in words: `17 bytes`, `1.4 MB` (powers of ten)."""
     if count < _STEP:
         return gettext("%(count)s bytes", count=count)
     value, unit = float(count), ""
-    for unit in _UNITS:  # noqa: B007 -- the last one is wanted
+    for unit in _UNITS:  # noqa: B007 -- the loop finds the unit
         value /= _STEP
         if round(value, 1) < _STEP:
             break
@@ -30,28 +30,28 @@ def size(count: int) -> str:
 
 
 def number(value: int) -> str:
-    """Return a whole number with the separators of the language."""
+    """Return a whole number with the separators of the person's language."""
     return str(format_decimal(value, locale=current()))
 
 
 def time(moment: datetime | str) -> Markup:
-    """Return a time as `<time>`, in UTC; scripts put it into the browser's zone."""
+    """Return a time as `<time>` in UTC; scripts convert it to the browser's time zone."""
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     at = at.astimezone(UTC)
     language = current()
     shown = _pattern(language).apply(at, language)
-    # Neither has a character of HTML: digits, and words of CLDR.
+    # Neither text has special characters of HTML: they are digits and words of CLDR.
     iso = at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return Markup(f'<time datetime="{iso}" data-local="">{shown} UTC</time>')  # noqa: S704
 
 
 def name(text: str) -> Markup:
-    """Return a name that people chose, whose letters must not turn the page's around them."""
+    """Return a person's text isolated, so that its writing direction does not affect the page."""
     return Markup(f"<bdi>{escape(text)}</bdi>")  # noqa: S704 -- escaped
 
 
 def percent(part: float) -> str:
-    """Return a part of 1 as whole percents, downwards: 100 % is only what is full."""
+    """Return a part of 1 in percent, rounded down: only a full quota is 100 %."""
     return f"{int(part * 100)}\N{NO-BREAK SPACE}%"
 
 
@@ -62,9 +62,9 @@ def _decimal_symbol(language: str) -> str:
 
 @functools.cache
 def _pattern(language: str) -> dates.DateTimePattern:
-    """Return the language's pattern of a time of medium length, date and time in one.
+    """Return the language's pattern for date and time of medium length.
 
-    `format_datetime` puts it together anew for each time, which takes ten times as long.
+    `format_datetime` would build the pattern for each time, which takes ten times as long.
     """
     locale = Locale.parse(language)
     whole = str(dates.get_datetime_format("medium", locale=locale))
@@ -74,5 +74,5 @@ def _pattern(language: str) -> dates.DateTimePattern:
 
 
 def install(app: Flask) -> None:
-    """Give templates the filters."""
+    """Add the filters to templates."""
     app.jinja_env.filters.update(size=size, number=number, time=time, name=name, percent=percent)

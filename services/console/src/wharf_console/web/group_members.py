@@ -1,4 +1,4 @@
-"""Finds people and programs by the names that an owner types, to put them into a group."""
+"""Finds people and clients by the names that an owner types, to add them to a group."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from wharf_console.api.users import UserChange
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext, ngettext
 
-#: So many are taken at once.
+#: The most names in one form.
 MOST = 100
-# Among so many they are looked for.
+# The most accounts that are read to find the names.
 _LOOKED_AT = 10_000
 _OWNER = "owner"
 
 
 class Subject(NamedTuple):
-    """A person or a program; `is_limited` where it has grants of its own, or may have none."""
+    """A person or client.
+
+    `is_limited` means that it has own grants, or is an owner, who may not have grants.
+    """
 
     id: str
     is_client: bool
@@ -27,7 +30,7 @@ class Subject(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Who was found, and the names that nobody has."""
+    """The found people and clients, and the unknown names."""
 
     known: Sequence[Subject]
     unknown: Sequence[str]
@@ -35,7 +38,7 @@ class Found(NamedTuple):
 
 
 def find(names: Sequence[str]) -> Found:
-    """Return whom the names mean: user names, or names or ids of programs."""
+    """Find the people and clients with these names: user names, or names or ids of clients."""
     if len(names) > MOST:
         return Found((), (), too_many=True)
     left = {name.casefold(): name for name in names}
@@ -56,13 +59,13 @@ def find(names: Sequence[str]) -> Found:
 
 
 def _takes(left: dict[str, str], *names: str) -> bool:
-    """Take the names off those that are looked for; tell whether one was among them."""
+    """Remove the names from those that are searched for; tell whether one was among them."""
     meant = [left.pop(name.casefold(), "") for name in names]
     return any(meant)
 
 
 def limit(subjects: Sequence[Subject]) -> int:
-    """Have them reach nothing of their own, those whom no grant limits; return how many."""
+    """Give an empty list of grants to all subjects without own grants; return their number."""
     changed = [one for one in subjects if not one.is_limited]
     for one in changed:
         if one.is_client:
@@ -73,7 +76,7 @@ def limit(subjects: Sequence[Subject]) -> int:
 
 
 def refusal(found: Found) -> str:
-    """Return why nobody is added."""
+    """Return the reason why no member is added."""
     if found.too_many:
         return ngettext(
             "At most %(num)d name is taken at once.",

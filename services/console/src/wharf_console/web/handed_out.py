@@ -1,4 +1,4 @@
-"""Links and tickets that a person has made in this session: the API tells their addresses once."""
+"""The links and tickets that a person made in this session; the API shows their addresses once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Made = dict[str, Any]
 
 
 def keep(kind: str, made: Made) -> str:
-    """Keep what was made for as long as it is good (`expires_at`, unix seconds); return its name.
+    """Store a link or ticket until it expires (`expires_at`, unix seconds); return its name.
 
-    `until` is the same time for people.
+    `until` is added, the same time as text.
     """
     name = secrets.token_urlsafe(9)
     until = datetime.fromtimestamp(made["expires_at"], UTC).isoformat()
@@ -26,18 +26,18 @@ def keep(kind: str, made: Made) -> str:
 
 
 def all_of(kind: str) -> list[Made]:
-    """Return what was made and is still good, the newest first."""
+    """Return the links or tickets that have not expired, newest first."""
     now = context().clock()
     return [made for made in session.get(kind, ()) if made["expires_at"] > now]
 
 
 def find(kind: str, name: str) -> Made | None:
-    """Return what was made under this name; `None` once it has expired, or for another session."""
+    """Return the link or ticket of this name; `None` if it expired or is of another session."""
     return next((made for made in all_of(kind) if made["name"] == name), None)
 
 
 def forget(kind: str, **known: str) -> None:
-    """Forget all of a kind, or those of which this is known (`id="…"`)."""
+    """Forget all of a kind, or those with the given values (`id="…"`)."""
     if known:
         session[kind] = [made for made in all_of(kind) if not known.items() <= made.items()]
     else:

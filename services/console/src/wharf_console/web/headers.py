@@ -1,12 +1,12 @@
-"""Security headers of all pages; a page that needs another Content-Security-Policy says so."""
+"""The security headers of all pages; a page may declare another Content-Security-Policy."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, g
 
 REPORTS = "/console/csp-reports"
-# Nothing but our own files: no inline script, style or handler. Scripts that make HTML out of text
-# go through the policy `wharf`.
+# Only the console's own files: no inline script, style or handler. Scripts that make HTML from text
+# use the Trusted Types policy `wharf`.
 _POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),
     "script-src": ("'self'",),
@@ -23,20 +23,20 @@ _POLICY: dict[str, tuple[str, ...]] = {
 
 
 def allow(directive: str, *sources: str) -> None:
-    """Let the page of this request have further sources, e.g. `allow("media-src", "'self'")`."""
+    """Permit further sources for the page of this request: `allow("media-src", "'self'")`."""
     own = g.setdefault("content_security_policy", {})
     own[directive] = (*own.get(directive, ()), *sources)
 
 
 def replace_policy(policy: str) -> None:
-    """Give the page of this request another Content-Security-Policy, for software of others."""
+    """Set another Content-Security-Policy for the page of this request, for third-party scripts."""
     g.replaced_policy = policy
 
 
 def name_this_page() -> None:
-    """Let the browser tell this page's address to our own pages, and to nobody else.
+    """Let the browser send this page's address (`Referer`) to this origin only.
 
-    The page of an upload's refusal leads back with it.
+    The page of a refused upload uses it for the link back.
     """
     g.referrer_policy = "same-origin"
 
@@ -53,7 +53,7 @@ def policy(content_origin: str = "") -> str:
 
 
 def install(app: Flask, content_origin: str) -> None:
-    """Add the headers to every answer."""
+    """Add the headers to every response."""
 
     @app.after_request
     def add(response: Response) -> Response:

@@ -1,6 +1,6 @@
-"""What a person had typed when the session ended: given back after the next login.
+"""Stores the text that a person had typed when the session ended, until the next login.
 
-It is kept for the same person, for the same page, once, and without passwords.
+It is shown once, to the same person, on the same page, and without passwords.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAX_CHARACTERS = 16_384
 
 
 def kept(user_id: str) -> dict[str, Any] | None:
-    """Return what the form of this request holds, to be put into the next session."""
+    """Return the fields of the form of this request, for the next session; `None` without any."""
     fields = {
         name: values
         for name, values in request.form.lists()
@@ -29,19 +29,19 @@ def kept(user_id: str) -> dict[str, Any] | None:
 
 
 def put(content: Mapping[str, Any] | None) -> None:
-    """Keep it in the session."""
+    """Store the fields in the session."""
     if content is not None:
         session[_KEY] = content
 
 
 def carried() -> Mapping[str, Any] | None:
-    """Return what the session keeps, to be carried over into the session of a login."""
+    """Return the fields in the session, to copy them to the session of a login."""
     found: Mapping[str, Any] | None = session.get(_KEY)
     return found
 
 
 def take(user_id: str) -> MultiDict[str, str] | None:
-    """Return what this person had typed on the page of this request; the session forgets it."""
+    """Return the text that this person had typed on this page, and remove it from the session."""
     content = session.get(_KEY)
     if content is None or content["path"] != request.path or content["user_id"] != user_id:
         return None

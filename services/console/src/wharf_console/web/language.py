@@ -1,8 +1,8 @@
-"""The words of pages: gettext with the catalogs of `translations/`, and a person's language.
+"""The texts of pages: gettext with the catalogs of `translations/`, and the person's language.
 
-Use these functions, not Flask-Babel's: they have types. The strings in the code are English; other
-languages are folders of `translations/`, one `.po` file for each subject. They are read as they are
-when a process starts: nothing is compiled, and nothing compiled can be old.
+Use these functions instead of Flask-Babel's, because they have types. The strings in the code are
+English. Each other language has a folder in `translations/` with one `.po` file for each subject.
+A process reads these files when it starts, so there are no compiled files that could be stale.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
 
 COOKIE = "wharf_console_language"
-# By the name of the catalog, what a person calls the language.
+# The names of the languages, by the names of their catalogs.
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
 TRANSLATIONS = Path(__file__).parents[1] / "translations"
 
@@ -32,12 +32,12 @@ def gettext(message: str, **values: object) -> str:
 
 
 def ngettext(singular: str, plural: str, num: int, **values: object) -> str:
-    """Return the message for so many things in the person's language."""
+    """Return the message for a number in the person's language."""
     return str(flask_babel.ngettext(singular, plural, num, **values))
 
 
 def lazy_gettext(message: str, **values: object) -> Any:
-    """Return the message, translated where it is shown: for labels of forms."""
+    """Return a message that is translated when it is shown, for labels of forms."""
     return flask_babel.lazy_gettext(message, **values)
 
 
@@ -45,11 +45,12 @@ def install(app: Flask) -> None:
     """Translate the pages of the application."""
     translated = {name: loaded(name) for name in LANGUAGES}
     babel = Babel()
-    # A cached property of Flask-Babel's, whose own reads compiled files.
+    # Set a cached property of Flask-Babel, because its default reads compiled files.
     babel.__dict__["domain_instance"] = _Domain(translated)
     babel.init_app(app, locale_selector=current)
 
-    # Templates ask hundreds of times: past Flask-Babel, which looks up its domain each time.
+    # A template translates hundreds of texts. These functions bypass Flask-Babel, which looks up
+    # its domain each time.
     def one(message: str) -> str:
         return translated[current()].gettext(message)
 
@@ -65,7 +66,7 @@ def install(app: Flask) -> None:
 
 @functools.cache
 def loaded(language: str) -> NullTranslations:
-    """Return the catalog of a language, of all its files."""
+    """Return the catalog of a language, from all its files."""
     whole = Catalog(locale=language)
     for path in sorted((TRANSLATIONS / language).glob("*.po")):
         with path.open("rb") as file:
@@ -79,7 +80,7 @@ def loaded(language: str) -> NullTranslations:
 
 
 class _Domain(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel has no types
-    """Flask-Babel's messages out of catalogs in memory."""
+    """A domain of Flask-Babel with catalogs in memory."""
 
     def __init__(self, translated: dict[str, NullTranslations]) -> None:
         super().__init__()
@@ -91,7 +92,7 @@ class _Domain(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel has no ty
 
 
 def current() -> str:
-    """Return the language of the request: the one that was chosen, else what the browser likes."""
+    """Return the language of the request: the chosen one, else the browser's preference."""
     if not has_request_context():
         return "en"
     found: str | None = g.get("language")
@@ -112,5 +113,5 @@ def _wanted() -> str:
 
 
 def html_tag() -> str:
-    """Return the language as `<html lang>` has it (BCP 47)."""
+    """Return the language tag for `<html lang>` (BCP 47)."""
     return current().replace("_", "-")

@@ -1,4 +1,4 @@
-"""Forms that are done once, however often a browser sends them: a reload sends one again."""
+"""Processes a form only once: a browser sends a form again when the person reloads the page."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import secrets
 from flask import session
 
 _KEY = "done_forms"
-# So many of a session are remembered.
+# The most forms that a session remembers.
 _KEPT = 20
 
 
 def new_mark() -> str:
-    """Return the mark of a form that is shown."""
+    """Return a new mark for a form."""
     return secrets.token_urlsafe(12)
 
 
 def is_done(mark: str | None) -> bool:
-    """Whether the form with this mark was done in this session."""
+    """Tell whether the form with this mark was already processed in this session."""
     return not mark or mark in session.get(_KEY, ())
 
 
 def done(mark: str | None) -> None:
-    """Remember that the form was done."""
+    """Remember that the form was processed."""
     session[_KEY] = [*session.get(_KEY, ()), mark or ""][-_KEPT:]

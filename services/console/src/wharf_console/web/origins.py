@@ -1,4 +1,4 @@
-"""Addresses of this service as a whole, for forms of other rooms and for people elsewhere."""
+"""Absolute addresses of this installation, for redirects of the API and for other people."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wharf_console.web.current import context
 
 
 def here_absolute(path: str) -> str:
-    """Return a path's whole address by the name with which this browser came."""
+    """Return the absolute address of a path, with the host name that this browser used."""
     return _origin_of_request() + path
 
 
 def for_others(path: str) -> str:
-    """Return the address that somebody else may be told.
+    """Return the absolute address of a path, for other people.
 
-    A person who came by this machine's own name tells the one in the settings.
+    If this browser used a loopback name, use the name in the settings.
     """
     gateway = context().settings.gateway_url
     if is_loopback(request.host) and not is_loopback(urlsplit(gateway).netloc):
@@ -30,6 +30,6 @@ def _origin_of_request() -> str:
     gateway = urlsplit(context().settings.gateway_url)
     if request.host == gateway.netloc:
         return f"{gateway.scheme}://{gateway.netloc}"
-    # TLS may end before the gateway, which then does not know of it.
+    # A proxy may terminate TLS in front of the gateway, which then does not know about TLS.
     is_https = context().settings.is_https and not is_loopback(request.host)
     return f"{'https' if is_https else request.scheme}://{request.host}"

@@ -1,4 +1,4 @@
-"""What `base.html` needs on each page: assets, language, theme, and what the person may."""
+"""The values that `base.html` needs on each page: assets, language, theme and permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Give every template what `base.html` uses."""
+    """Give every template the values that `base.html` uses."""
     assets = Assets()
     app.jinja_env.globals["asset"] = assets.url
 
@@ -34,14 +34,14 @@ def install(app: Flask, settings: Settings) -> None:
             "content_is_apart": content.is_apart(settings),
             "may": _may,
             "reaching": reaching,
-            # The navigation has a page once there is one.
+            # The navigation shows only pages that exist.
             "pages": app.view_functions,
             "first_wrong": _first_wrong,
         }
 
 
 def _first_wrong(_: object) -> bool:
-    """Whether it is the first field of the page with an error, which gets the focus."""
+    """Tell whether this is the first call for the page: the first wrong field gets the focus."""
     first = "wrong_field" not in g
     g.wrong_field = True
     return first

@@ -1,19 +1,20 @@
-"""Passwords that a person gets from somebody else."""
+"""Generates passwords that an owner gives to another person."""
 
 from __future__ import annotations
 
 import secrets
 
-# Without those that look alike in print.
+# Without characters that look alike.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
 _CHARACTERS = _LETTERS + "23456789"
 _GROUPS, _GROUP = 4, 5
 
 
 def new_password() -> str:
-    """Return a password of 97 random bits: easy to read aloud, and no spreadsheet changes it.
+    """Return a password of 97 random bits that is easy to read aloud.
 
-    It begins with a letter, so that it is neither a formula nor a number or date.
+    It begins with a letter, so that a spreadsheet program does not treat it as a formula, number or
+    date.
     """
     letters = secrets.choice(_LETTERS) + "".join(
         secrets.choice(_CHARACTERS) for _ in range(_GROUPS * _GROUP - 1)

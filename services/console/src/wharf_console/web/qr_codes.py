@@ -1,4 +1,4 @@
-"""QR codes as pictures in the page (SVG): for addresses that a phone shall open."""
+"""QR codes as pictures in the page (SVG), for addresses to open on a phone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import segno
 from markupsafe import Markup
 
 _BORDER_MODULES = 4
-# From this version on (65 modules) a picture of the usual size is too fine for cameras.
+# From this version on (65 modules) the usual size of the picture is too small for cameras.
 _DENSE_VERSION = 12
 
 
 def svg(text: str, title: str) -> Markup:
-    """Return the picture of a text; the title is what it is for those who do not see it.
+    """Return the QR code of a text; the title describes it to screen readers.
 
-    A ticket is long: the fewer modules, the easier it is to read off a screen. segno raises the
-    level of error correction where that costs no modules. What no code can hold has no picture.
+    A ticket is long, and a code with fewer modules is easier to scan. segno increases the error
+    correction if that needs no more modules. The result is empty if the text is too long.
     """
     try:
         code = segno.make(text, error="l", micro=False)

@@ -1,4 +1,4 @@
-"""Pages that ask once more, before something is done that cannot be taken back."""
+"""Pages that ask for a confirmation before an action that cannot be undone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import render_template, request
 
-# Of the form that asks anew: its token is another one.
+# Fields that the new form sets itself.
 _NOT_CARRIED = frozenset(("csrf_token", "confirmed"))
 
 
@@ -23,11 +23,11 @@ def ask(
 
     Args:
         title: the question.
-        sentences: what will happen.
-        button: the words of the button.
-        back: the address of the page that was before.
-        fields: hidden fields of the form, beside `confirmed`.
-        keep: the words of the link back.
+        sentences: the consequences.
+        button: the text of the button.
+        back: the address of the previous page.
+        fields: hidden fields of the form, in addition to `confirmed`.
+        keep: the text of the link back.
     """
     return render_template(
         "question.html",
@@ -42,7 +42,7 @@ def ask(
 
 
 def typed() -> list[tuple[str, str]]:
-    """Return the fields of the form of this request, for the question to carry."""
+    """Return the fields of the form of this request, for the form of the question."""
     return [
         (name, value)
         for name, values in request.form.lists()

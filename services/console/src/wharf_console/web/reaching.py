@@ -1,6 +1,6 @@
-"""What the person may do at a place, by scopes and grants: pages offer nothing else.
+"""The person's permissions for buckets and keys, by scopes and grants; pages offer only these.
 
-The API decides in any case. Templates have this module as `reaching`.
+The API decides in any case. Templates use this module as `reaching`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SCOPES: dict[Action, str] = {
 
 
 def actions_told() -> dict[Action, str]:
-    """Return the actions of a grant, each in words."""
+    """Return the actions of a grant with descriptions."""
     return {
         "read": gettext("read"),
         "write": gettext("upload and change"),
@@ -36,22 +36,22 @@ def actions_told() -> dict[Action, str]:
 
 
 class OutsideGrants(Forbidden):
-    """The person's grants do not reach what the page is about."""
+    """The person's grants do not allow the action of the page."""
 
 
 def require_below(action: Action, bucket: str, prefix: str) -> None:
-    """Raise `OutsideGrants` unless the person reaches everything below the prefix."""
+    """Raise `OutsideGrants` unless the grants allow the action for every key below the prefix."""
     if not reach().covers(action, bucket, prefix):
         raise OutsideGrants
 
 
 def reach() -> Reach:
-    """Return what the person reaches."""
+    """Return the person's reach."""
     return _known().reach
 
 
 def grants() -> tuple[Grant, ...] | None:
-    """Return the person's grants and those of its groups; `None` is everything."""
+    """Return the grants of the person and their groups; `None` if no grants limit the person."""
     return _known().grants
 
 
@@ -76,48 +76,48 @@ def may_somewhere(action: Action, bucket: str) -> bool:
 
 
 def may_describe(bucket: str, key: str) -> bool:
-    """Tell whether the person may change what is noted of a file."""
+    """Tell whether the person may change the details of a file."""
     return may("read", bucket, key) and may("write", bucket, key)
 
 
 def may_move(bucket: str, key: str) -> bool:
-    """Tell whether the person may take a file away from where it is."""
+    """Tell whether the person may move a file from its address."""
     if is_everything():
         return user().may("files:write")
     return all(may(action, bucket, key) for action in ("read", "write", "delete"))
 
 
 def may_manage(bucket: str) -> bool:
-    """Tell whether the person may change a bucket, or delete it; `*` is one to be made."""
+    """Tell whether the person may change or delete a bucket; `*` stands for a new bucket."""
     return user().may("buckets:admin") and reach().is_whole(bucket)
 
 
 def may_make_buckets() -> bool:
-    """Tell whether the person may make a bucket of any name."""
+    """Tell whether the person may make a bucket with any name."""
     return may_manage(EVERY_BUCKET)
 
 
 def any_key(action: Action, bucket: str, keys: Iterable[str]) -> bool:
-    """Tell whether the person may do this with one of the files, at least."""
+    """Tell whether the person may do this with at least one of the files."""
     return any(may(action, bucket, key) for key in keys)
 
 
 def any_movable(bucket: str, keys: Iterable[str]) -> bool:
-    """Tell whether the person may move one of the files, at least."""
+    """Tell whether the person may move at least one of the files."""
     return any(may_move(bucket, key) for key in keys)
 
 
 def places(bucket: str, prefix: str) -> list[str]:
-    """Return where in a folder of a bucket the person may do anything, without the folder itself.
+    """Return the prefixes below a folder for which the person has any grant.
 
-    They are the beginnings of keys that lead on from the folder.
+    The folder itself is not among them.
     """
     found = {one for action in ACTIONS for one in reach().prefixes(action, bucket)}
     return sorted(one for one in found if one != prefix and one.startswith(prefix))
 
 
 def prefixes(action: Action, bucket: str) -> tuple[str, ...]:
-    """Return how keys begin with which the person may do this."""
+    """Return the prefixes of the keys with which the person may do this."""
     return reach().prefixes(action, bucket)
 
 

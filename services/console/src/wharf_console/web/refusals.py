@@ -1,4 +1,4 @@
-"""What the API refuses, in the person's language: its problems by their stable names."""
+"""Translates the problems of the API to the person's language, by their slugs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from wharf_console.web.language import current, gettext
 
 
 def title(problem: ApiProblem) -> str:
-    """Return what was refused; of a problem that the console does not know, the API's words."""
+    """Return the translated title of a problem; the API's title if the console does not know it."""
     words = _TITLES.get(problem.slug)
     return words() if words else problem.title
 
 
 def sentence(problem: ApiProblem) -> str:
-    """Return why something was refused, for a message or a field of a form.
+    """Return the reason of a refusal, for a message or a field of a form.
 
-    In English that is the API's own detail, which names the value. In other languages the title
-    goes first, since the detail is in English.
+    In English this is the API's detail, which names the value. In other languages it is the
+    translated title, followed by the English detail.
     """
     if current() == "en" or problem.slug not in _TITLES:
         return problem.detail or problem.title
@@ -28,19 +28,19 @@ def sentence(problem: ApiProblem) -> str:
 
 
 def with_detail(words: str, detail: str) -> str:
-    """Return words in the person's language with a detail in English; in English that alone."""
+    """Return translated words with the English detail; in English only the detail."""
     if not detail:
         return words
     return detail if current() == "en" else f"{words} ({detail})"
 
 
 def outcome(slug: str) -> str:
-    """Return what was refused by the name of its problem alone, as the audit log has it."""
+    """Return the title of a problem by its slug, for the audit log."""
     words = _TITLES.get(slug) or _OF_LOGS.get(slug)
     return words() if words else slug
 
 
-# Their details say no more than their titles, to whoever sees the page.
+# Problems whose details add nothing to their titles.
 _TOLD_BY_TITLE = frozenset(
     (
         "too-many-secrets",
@@ -54,13 +54,13 @@ _TOLD_BY_TITLE = frozenset(
         "group-exists",
     )
 )
-# What pages have own words for, as a log tells it.
+# Titles for the audit log of problems that have separate pages.
 _OF_LOGS: dict[str, Callable[[], str]] = {
     "not-found": lambda: gettext("Not found"),
     "insufficient-scope": lambda: gettext("Not allowed"),
     "tenant-suspended": lambda: gettext("The tenant is suspended"),
 }
-# Functions, since the language is the request's. What has a page of its own is not here.
+# Functions, because the language depends on the request. Problems with separate pages are missing.
 _TITLES: dict[str, Callable[[], str]] = {
     "malformed-request": lambda: gettext("The request cannot be understood"),
     "forbidden": lambda: gettext("Not allowed"),

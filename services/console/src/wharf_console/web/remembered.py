@@ -1,4 +1,4 @@
-"""What a browser remembers for a year of what a person chose: language, theme, look of lists."""
+"""Stores a person's choices in the browser for a year: language, theme, look of lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _YEAR_SECONDS = 366 * 24 * 3600
 
 
 def remember(response: Response, cookie: str, choice: str) -> None:
-    """Have the browser remember a choice; it is no secret, and outlives the login."""
+    """Set a cookie with a choice; it is not a secret, and it remains after the logout."""
     response.set_cookie(
         cookie,
         choice,

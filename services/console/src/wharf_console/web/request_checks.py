@@ -1,4 +1,4 @@
-"""Refuses what another site makes a person's browser send: the page's origin, and CSRF tokens."""
+"""Refuses requests that another site makes a browser send, by the origin and by CSRF tokens."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from werkzeug.exceptions import Forbidden
 from wharf_console.web.assets import STATIC
 
 _CHANGING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
-# `none` is a person's own doing. A neighbour on the same site, as an origin for user content is,
-# is a stranger.
+# `none` means that the person started the request, for example from a bookmark. `same-site` is
+# refused, because the origin of user content may be on the same site.
 _OWN = frozenset(("same-origin", "none"))
-# Asked by those who want to know whether the process lives, and files that are for everybody.
+# Probes and metrics, and files that are open to all.
 _WITHOUT_SESSION = ("/console/healthz", "/console/readyz", "/console/metrics", "/metrics", STATIC)
 
 
 class CrossSite(Forbidden):
-    """A page of another origin asked for a change."""
+    """A page of another origin requested a change."""
 
 
 def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFProtect:
-    """Check the origin first, then the token; both before anything is done."""
-    # As long as the session: people leave pages open over night.
+    """Check the origin and then the CSRF token of each request, before its view runs."""
+    # Tokens are valid as long as the session, because people leave pages open over night.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
-    # It demands a Referer, which our pages do not send; the origin is checked here.
+    # This check requires a Referer, which the console's pages do not send; this module checks the
+    # origin instead.
     app.config["WTF_CSRF_SSL_STRICT"] = False
 
-    # For forms on pages that come without a session; what they send is not taken.
+    # A temporary key for pages without a session; forms with its tokens are refused later.
     app.secret_key = passing = secrets.token_bytes(32)
 
     @app.before_request
     def know_the_secret() -> None:
-        # With the first request of a session, not with the start: what keeps it may be away.
+        # At the first request that needs it, not at startup, because Redis may be unavailable then.
         if app.secret_key is passing and not request.path.startswith(_WITHOUT_SESSION):
             app.secret_key = secret()
 
@@ -49,12 +50,12 @@ def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFPr
 
 
 def comes_from_here() -> bool:
-    """Tell whether no page of another site led the browser here, as far as the browser says."""
+    """Tell whether `Sec-Fetch-Site` names no other site as the source of the request."""
     return request.headers.get("Sec-Fetch-Site", "none").strip().lower() in _OWN
 
 
 def require_own_origin(gateway_url: str) -> None:
-    """Raise `CrossSite` for a request made by a page of another origin."""
+    """Raise `CrossSite` for a request from a page of another origin."""
     if not comes_from_here():
         raise CrossSite
     origin = request.headers.get("Origin")
@@ -64,12 +65,13 @@ def require_own_origin(gateway_url: str) -> None:
 
 
 def _is_own(origin: str, gateway_url: str, *, browser_vouches: bool) -> bool:
-    # `no-referrer` makes browsers say null for a form of our own page. Where `Sec-Fetch-Site` says
-    # same-origin, that is enough.
+    # With `no-referrer`, browsers send the origin `null` for a form of the console's own page. Then
+    # `Sec-Fetch-Site` is enough.
     if origin == "null":
         return browser_vouches
     gateway = urlsplit(gateway_url)
-    # By the name in the settings, or by another name of the same service; TLS may end before us.
+    # The origin in the settings, or another host name of this installation. The scheme may differ,
+    # because a proxy may terminate TLS.
     return origin in {
         f"{gateway.scheme}://{gateway.netloc}",
         *(f"{scheme}://{request.host}" for scheme in ("http", "https")),

@@ -1,4 +1,4 @@
-"""Where a person is led after a login or a change: never away from the console."""
+"""The targets of redirects after a login or a change, which never leave the console."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ PREFIX = "/console/"
 
 
 def here() -> str:
-    """Return the address of the page of this request, as a GET finds it."""
-    # Written anew: names of files may hold what ends a path.
+    """Return the address of the page of this request, for a GET."""
+    # Encode the path again, because names of files may contain characters that end a path.
     path = quote(request.path, safe="/")
     if request.method in {"GET", "HEAD"}:
         query = request.query_string.decode("latin-1")
         return f"{path}?{query}" if query else path
     rule = request.url_rule
-    # Most forms are sent to the address of their page.
+    # Most forms have the same address as their page.
     return path if rule and "GET" in (rule.methods or ()) else PREFIX
 
 
 def below_console(target: str | None, otherwise: str = PREFIX) -> str:
-    """Return the target where it is a path below `/console/`, else `otherwise`.
+    """Return the target if it is a path below `/console/`, else `otherwise`.
 
-    A backslash, a control character or `..` could lead a browser elsewhere.
+    A backslash, a control character or `..` could lead a browser to another address.
     """
     if not target or not target.startswith(PREFIX) or "\\" in target or not target.isprintable():
         return otherwise

@@ -1,4 +1,4 @@
-"""Light or dark: what the system says, unless a person has chosen."""
+"""The theme, light or dark: the person's choice, or else the system's setting."""
 
 from __future__ import annotations
 
