@@ -4,9 +4,9 @@
 
 Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
 (requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
-program only compares digests. Where Node or a package cannot be installed, it publishes our own
-styles without scripts and prints one line; the pages work. After an hour the next run tries again.
-`--strict` tries again in each run, and exits with 1 when the build fails.
+program only compares digests. If Node or a package cannot be installed, it publishes the console's
+own styles without scripts and prints one line; the pages still work. It tries again after an hour.
+With `--strict` it tries immediately, and the exit code is 1 after a failure.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RETRY_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of a build are."""
+    """The paths of the parts of a build."""
 
     sources: Path
     dist: Path
@@ -66,7 +66,7 @@ class Places:
         )
 
     def inputs(self) -> Iterable[Path]:
-        """Every file that the result depends on."""
+        """Yield every file on which the result depends."""
         yield from sorted(path for path in self.sources.rglob("*") if path.is_file())
         yield from sorted(self.packages.glob("package*.json"))
         yield self.node_lock
@@ -82,7 +82,7 @@ def build(places: Places, *, patient: bool = False) -> None:
     places.dist.mkdir(parents=True, exist_ok=True)
     folder = os.open(places.dist, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # concurrent builds take turns
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two concurrent builds take turns
         key = _key(places)
         if _is_built(places, key, patient=patient):
             return
@@ -134,7 +134,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Publish our own styles without those of packages, and no script."""
+    """Write the console's own styles without those of packages, and no scripts."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -145,9 +145,9 @@ def _style_alone(places: Places, made: Path) -> None:
 
 
 def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
-    """Move a build into `dist`: first the files, then the manifest; then remove old files.
+    """Move a build into `dist`: first the files, then the manifest; then remove older builds.
 
-    The files of the previous build stay: a page that was served a moment ago still loads them.
+    The files of the previous build stay, because a page that was served a moment ago needs them.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
     record = places.dist / _RECORD
@@ -172,7 +172,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """Build, and print one line when the pages have no scripts."""
+    """Run the command line."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)

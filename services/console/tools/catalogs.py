@@ -1,12 +1,13 @@
-"""Brings the catalogs of the console to what its code and templates say.
+"""Updates the catalogs of the console to the messages in its code and templates.
 
-    python services/console/tools/catalogs.py          adds what is missing, removes what is gone
-    python services/console/tools/catalogs.py --check  says what is missing or gone; exit code 1
+    python services/console/tools/catalogs.py          adds new messages, removes unused messages
+    python services/console/tools/catalogs.py --check  prints new, unused and untranslated messages;
+                                                       the exit code is 1 if there are any
 
-Every language but English has a folder of `translations/` with one file for each subject: the stem
-of the module, or the folder of the template, that says the words. What several subjects say is in
-one file, and stays where it is. New messages come without a translation, for a person to write.
-Nothing is compiled: the console reads these files when it starts.
+Every language except English has a folder in `translations/` with one file for each subject. The
+subject is the stem of the module, or the folder of the template, that contains the message. A
+message of several subjects is in one file, and stays there. A person must translate new messages.
+The console reads these files when it starts; nothing is compiled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
 _OPTIONS = {
     "**.html": {"trimmed": "true", "newstyle_gettext": "true", "extensions": "jinja2.ext.do"}
 }
-# Beside gettext's own names.
+# In addition to gettext's own names.
 _KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "gettext": None,
@@ -37,7 +38,7 @@ Id = str | tuple[str, ...]
 
 
 def said() -> dict[Id, str]:
-    """Return every message of the package and its subject."""
+    """Return every message of the package with its subject."""
     found: dict[Id, str] = {}
     for file, _, message, _, _ in extract_from_dir(PACKAGE, _METHODS, _OPTIONS, keywords=_KEYWORDS):
         identifier: Id = tuple(message) if isinstance(message, tuple | list) else message
@@ -54,7 +55,7 @@ def subject_of(file: Path) -> str:
 
 
 def translated(language: str) -> dict[Id, tuple[str, Message]]:
-    """Return every message of a language's files, and in which it is; the first one counts."""
+    """Return every message of a language with its file; a translated duplicate is preferred."""
     found: dict[Id, tuple[str, Message]] = {}
     for subject, catalog in catalogs(language):
         for message in catalog:
@@ -64,14 +65,14 @@ def translated(language: str) -> dict[Id, tuple[str, Message]]:
 
 
 def catalogs(language: str) -> Iterator[tuple[str, Catalog]]:
-    """Return the subjects of a language, each with its messages."""
+    """Yield the subjects of a language, each with its messages."""
     for path in sorted((TRANSLATIONS / language).glob("*.po")):
         with path.open("rb") as file:
             yield path.stem, read_po(file, locale=language, abort_invalid=True)
 
 
 def update(language: str) -> tuple[list[Id], list[Id]]:
-    """Write a language's files anew; return the messages that are new, and those that are gone."""
+    """Write a language's files; return the new messages and the unused messages."""
     wanted, before = said(), translated(language)
     by_subject: dict[str, Catalog] = {}
     for identifier, subject in sorted(wanted.items(), key=lambda pair: str(pair[0])):
@@ -92,7 +93,7 @@ def _write(path: Path, catalog: Catalog, language: str) -> None:
     catalog.header_comment = f"# {language}: {path.stem}. services/console/tools/catalogs.py adds."
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        # No header with times and names, which would be in each merge's way.
+        # No header with times and names, which would cause a conflict in each merge.
         write_po(file, catalog, width=100, no_location=True, omit_header=True, sort_output=True)
 
 
@@ -101,7 +102,7 @@ def _id(message: Message) -> Id:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     wrong = 0
     for language in LANGUAGES:
         if "--check" in sys.argv[1:]:

@@ -23,12 +23,12 @@ from wharf_console.web import (
 )
 
 SERVICE = "console"
-# An import of people is a file of 1 MB; bytes of files never come here.
+# A file with people to import may have 1 MB. The bytes of other files never reach the console.
 MAX_BODY_BYTES = 1_100 * 1024
 
 
 def create_app(context: AppContext) -> Flask:
-    """Return the WSGI application."""
+    """Return the Flask application."""
     app = Flask(SERVICE, static_folder=None, root_path=str(page.PACKAGE))
     _configure(app, context)
     service_log = logs.RequestLog(SERVICE, lost=metrics.lost_line, behind=metrics.flush)
@@ -41,7 +41,7 @@ def create_app(context: AppContext) -> Flask:
     filters.install(app)
     current.install(app, context)
     page.install(app, context.settings)
-    # In this order: where a request comes from, whether its form is of this session, who sends it.
+    # The order matters: the origin of a request, then its CSRF token, then the person.
     csrf = request_checks.install(app, context.stores.secret, context.settings.gateway_url)
     access.install(app)
     headers.install(app, context.settings.content_origin)
@@ -58,13 +58,13 @@ def _configure(app: Flask, context: AppContext) -> None:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         PERMANENT_SESSION_LIFETIME=context.settings.console_session_seconds,
-        # Only what changed is written: two requests at once rarely overwrite one another.
+        # Write only changed sessions, so that two concurrent requests rarely overwrite each other.
         SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
         SESSION_COOKIE_NAME=cookies.NAME,
     )
-    # A name that is written wrongly is an error, not an empty place on a page.
+    # A misspelled name in a template is an error, not an empty text.
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

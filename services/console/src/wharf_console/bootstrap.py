@@ -18,7 +18,7 @@ def app_context(
     connect: Callable[[Caller], Connection] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AppContext:
-    """Return everything that the routes work with."""
+    """Return the parts that the routes use."""
     bulkhead = Bulkhead()
 
     def to_door(caller: Caller) -> Connection:

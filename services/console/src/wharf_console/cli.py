@@ -1,4 +1,4 @@
-"""`wharf-console`: what a container starts."""
+"""The command `wharf-console`, which a container starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "console"
 
 
 def main() -> None:
-    """Runs the command; a mistake of the operator is one line on standard error."""
+    """Run the command; print an error of the operator as one line on standard error."""
     command_line.run(cli, "wharf-console")
 
 
@@ -32,7 +32,7 @@ def serve() -> None:
     """Serve, in a container: check the settings, then start uWSGI."""
     own = console_settings.read()
     if own.console_sessions == "file":
-        # Before uWSGI, in which a folder that cannot be written would be more than one line.
+        # Open the folder before uWSGI starts: uWSGI would print an error of many lines.
         stores.open_stores(
             own.console_sessions,
             own.folder,
@@ -45,7 +45,7 @@ def serve() -> None:
 
 
 def _warn_without_scripts(assets: Assets) -> None:
-    """Says that an image was built without Node: its pages work, and nothing else would tell."""
+    """Print a warning if the image was built without Node; its pages work without scripts."""
     if not assets.url("console.js"):
         line = (
             "this build has no scripts: pages work without them, uploads go through plain forms "

@@ -1,4 +1,4 @@
-"""What the console works with; `bootstrap.py` builds it."""
+"""The parts of the console; `bootstrap.py` builds them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_console.settings import Settings
 
 @dataclass(frozen=True)
 class AppContext:
-    """The parts of the console; `connect` makes the connection of one browser's request."""
+    """All parts of the console; `connect` makes the connection for one request of a browser."""
 
     settings: Settings
     stores: SessionStores

@@ -1,4 +1,7 @@
-"""What browsers report of violations of the pages' policy (CSP): a fault of ours, or an attack."""
+"""Receives browsers' reports of violations of the pages' policy (CSP).
+
+A violation is an error of the console, or an attack.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,17 @@ from wharf_console.web.headers import REPORTS
 
 log = logging.getLogger(__name__)
 _MAX_BYTES = 16 * 1024
-# Paths with a credential in them: a guest's page, an upload's address, a link.
+# Paths that contain a credential: a guest's page, an upload, a link.
 _SECRET = re.compile(r"(/(?:console/drop|u|s)/)[^/]+", re.IGNORECASE)
 
 
 def blueprint(csrf: CSRFProtect) -> Blueprint:
-    """The route; browsers send no token of a form with a report."""
+    """Return the blueprint with the route; it needs no CSRF token, which reports do not have."""
     routes = Blueprint("csp_reports", __name__)
     csrf.exempt(routes)
 
     @routes.post(REPORTS)
-    @open_to_all("browsers report pages of visitors, too")
+    @open_to_all("browsers also send reports about pages without a login")
     def report() -> tuple[str, int]:
         request.max_content_length = _MAX_BYTES
         CSP_REPORTS.inc()
@@ -38,7 +41,7 @@ def blueprint(csrf: CSRFProtect) -> Blueprint:
 
 
 def _shown(content: bytes) -> dict[str, str]:
-    """Return what is worth a line of the log: no query, where a token might stand."""
+    """Return the parts of a report for the log; omit queries, which may contain a token."""
     try:
         document: Any = msgspec.json.decode(content)
     except msgspec.DecodeError:

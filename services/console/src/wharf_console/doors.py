@@ -1,4 +1,4 @@
-"""The gateways' doors for the console: where the API is reached (ADR 47)."""
+"""The console doors of the gateways, through which the console calls the API (ADR 47)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def split(setting: str) -> list[str]:
     """Return the doors of the setting `WHARF_CONSOLE_DOOR`.
 
     Raises:
-        ValueError: one of them is neither the path of a socket nor host and port.
+        ValueError: one of them is neither the path of a socket nor a host and port.
     """
     found = [door.strip().removeprefix("unix:") for door in setting.split(",")]
     for door in found:
@@ -23,13 +23,13 @@ def split(setting: str) -> list[str]:
 
 
 def connect(setting: str) -> socket.socket:
-    """Return a connection to one of the doors; a gateway that is away is passed over.
+    """Connect to one of the doors; skip gateways that do not accept the connection.
 
     Raises:
-        OSError: there is nobody at any of them.
+        OSError: no door accepts a connection.
     """
     doors = split(setting)
-    # Each gateway gets its share.
+    # A random order distributes the requests over the gateways.
     random.shuffle(doors)
     error = OSError("there is no door")
     for door in doors:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the console; docs/metrics.md says what each means."""
+"""The Prometheus metrics of the console; docs/metrics.md describes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REFRESHES = Counter(
     "wharf_console_refreshes_total", "Refreshes of people's tokens, by outcome.", ("outcome",)
 )
 API_FAILURES = Counter(
-    "wharf_console_api_unavailable_total", "Calls of the API that got no answer."
+    "wharf_console_api_unavailable_total", "Calls of the API that got no response."
 )
 CSP_REPORTS = Counter(
     "wharf_console_csp_reports_total", "Violations of the pages' policy that browsers reported."
@@ -24,7 +24,7 @@ for _outcome in ("ok", "ended", "failed"):
 
 
 def install(app: Flask, version: str) -> None:
-    """Adds `GET /metrics`, and the same as `/console/metrics`, for the internal port."""
+    """Add `GET /metrics`, and the same at `/console/metrics` for the internal port."""
     metrics.install(app, version)
     rule = next(rule for rule in app.url_map.iter_rules() if rule.rule == "/metrics")
     view = app.view_functions[rule.endpoint]

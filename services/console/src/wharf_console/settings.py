@@ -66,27 +66,27 @@ class Settings:
 
     @property
     def door(self) -> str:
-        """Where the gateway takes the console's requests."""
+        """Return the address of the console door."""
         return self.console_door or str(self.data / "run" / "console-door.sock")
 
     @property
     def folder(self) -> Path:
-        """Where the console keeps its files."""
+        """Return the folder of the console's files."""
         return self.data / "console"
 
     @property
     def gateway_url(self) -> str:
-        """URL of the gateway as people see it: the issuer without its `/auth`."""
+        """Return the public URL of the gateway, which is the issuer without `/auth`."""
         return self.issuer.removesuffix("/auth")
 
     @property
     def is_https(self) -> bool:
-        """Whether people come by HTTPS, as far as the settings know."""
+        """Tell whether the settings say that people use HTTPS."""
         return urlsplit(self.issuer).scheme == "https"
 
 
 def read() -> Settings:
-    """The settings in the environment; raises `SettingsError` with one line for the operator."""
+    """Return the settings in the environment; raises `SettingsError` with a line for people."""
     found = settings.read(Settings)
     if urlsplit(found.issuer).scheme not in {"http", "https"}:
         raise SettingsError(f"WHARF_ISSUER={found.issuer!r}: allowed is an http or https URL")
@@ -100,6 +100,6 @@ def read() -> Settings:
     if found.console_sessions != "file" and not found.console_sessions.startswith(
         ("redis://", "rediss://", "redis+unix://")
     ):
-        # The value may hold a password.
+        # The value may contain a password.
         raise SettingsError("WHARF_CONSOLE_SESSIONS=(hidden): allowed are file and redis://…")
     return found

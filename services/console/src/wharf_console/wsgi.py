@@ -1,4 +1,4 @@
-"""The process that uWSGI runs (`module = wharf_console.wsgi:application`)."""
+"""The WSGI application for uWSGI (`module = wharf_console.wsgi:application`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from servicekit.settings import SettingsError
 from wharf_console import __version__, bootstrap, settings
 from wharf_console.app import SERVICE, create_app
 
-# With this code a worker tells uWSGI's master to end instead of starting another worker.
+# With this exit code of a worker, uWSGI's master ends instead of starting another worker.
 _UWSGI_FAILED_APP = 22
-# Paths of the internal port, and where the application serves them.
+# The paths of the internal port, and the application's paths for them.
 _INTERNAL = {
     "/metrics": "/metrics",
     "/healthz": "/console/healthz",
@@ -21,7 +21,7 @@ _INTERNAL = {
 
 
 def from_environment() -> internal_port.Application:
-    """Return what uWSGI serves; ends the process with one line when it cannot be started."""
+    """Return the application; if the settings are wrong, print one line and end the process."""
     uwsgi_setenv.forbid()
     try:
         served: internal_port.Application = _traced(settings.read())
