@@ -166,7 +166,7 @@ def test_secrets_of_the_rendered_copy_are_private() -> None:
 def test_make_k8s_fails_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Faults are counted and named by variant; without a kustomize it says what to install."""
+    """`make k8s` counts the errors by variant, and without a kustomize says what to install."""
     monkeypatch.setattr(scanning, "scan", lambda _: scanning.Scan(["a finding"], 0, []))
     wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"porst": 1}}
     assert command.check("odd", yaml.safe_dump(wrong), tmp_path) > 1
