@@ -186,8 +186,8 @@ def test_no_word_of_a_client_evades_a_policy(wharf: Wharf, api: ApiClient) -> No
 
 
 def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
-    """A refusal that lists a hundred extensions of the greatest length
-    arrives whole on every way.
+    """A refusal that lists a hundred extensions of the greatest length is
+    complete for every size.
     """
     longest = [".".join([f"{number:032}"] * 4) for number in range(100)]
     make(api, allowed_extensions=longest)

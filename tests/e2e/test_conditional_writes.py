@@ -172,7 +172,9 @@ def test_keys_are_a_clients_own(api: ApiClient, signer: Signer) -> None:
 
 @pytest.mark.parametrize("value", ["x" * 256, "two words", "\xe9"])
 def test_keys_that_are_none(wharf: Wharf, api: ApiClient, value: str) -> None:
-    """An Idempotency-Key that is too long or not visible ASCII gets a 400 on every way."""
+    """An Idempotency-Key that is too long or not visible ASCII gets a 400
+    in every kind of upload.
+    """
     key = {"Idempotency-Key": value}
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):

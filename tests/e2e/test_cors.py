@@ -215,7 +215,7 @@ def calls(
 
 @pytest.mark.parametrize("origin", [GOOD, *EVIL[:5]])
 def test_answers(listed: ApiClient, signer: Signer, origin: str) -> None:
-    """Only the listed origin can read a response, be the request stored, served or refused."""
+    """Only the listed origin can read the responses to stored, served and refused requests."""
     bucket_of(listed, public=True, max_file_bytes=1_000_000)
     for status, answer in calls(listed, signer, {"Origin": origin}):
         assert answer.status == status, answer.body
@@ -371,7 +371,9 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down, the listed origin can read the 503 on all three ways of a request."""
+    """While upload is down, the listed origin can read the 503 of small and
+    large uploads and of reads.
+    """
     os.kill(fragile.process.pid, signal.SIGSTOP)
     try:
         for pid in fragile.processes("upload"):

@@ -188,7 +188,7 @@ def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down every way gets a 503 with Retry-After;
+    """While upload is down every request gets a 503 with Retry-After;
     afterwards its files are served.
     """
     client.stored("before", SMALL)

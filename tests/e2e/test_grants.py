@@ -1,4 +1,6 @@
-"""Grants through nginx: a change applies on every way, also to uploads and streams under way."""
+"""Grants through nginx: a change applies to every request, also to
+uploads and streams under way.
+"""
 
 from __future__ import annotations
 
@@ -183,7 +185,7 @@ def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient
 
 
 def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
-    """A new list of grants narrows a client on every way, with its old token."""
+    """A new list of grants narrows a client in every kind of request, with its old token."""
     member = Member(tenants, owner, None)
     within, beyond = ways(member, "in/"), ways(member, "out/")
     opens(member, within)

@@ -73,8 +73,8 @@ def archive(*, large: bool) -> bytes:
 
 @pytest.mark.parametrize("large", [False, True], ids=["in-memory", "spooled"])
 def test_archives_are_never_unpacked(wharf: Wharf, api: ApiClient, *, large: bool) -> None:
-    """Row 33: an archive is stored as one file with its own bytes on every
-    way, and never unpacked.
+    """Row 33: an archive is stored as one file with its own bytes, by PUT
+    and form, and never unpacked.
     """
     content = archive(large=large)
     api.send_json("PUT", "/v1/buckets/typed", {"allowed_types": ["application/zip"]})

@@ -116,7 +116,7 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
     ]
     referrer = head("GET /healthz HTTP/1.1", f"Referer: http://x/?t={token}", "Connection: close")
     answers += exchange(wharf.port, referrer)
-    # nginx logs addresses that it refuses itself in a different way.
+    # nginx logs the addresses of requests that it refuses itself by another rule.
     for broken in (f"/u/{token}%zz", f"/%00?access_token={token}", f"/{token * 20}"):
         answers += exchange(wharf.port, head(f"GET {broken} HTTP/1.1", "Connection: close"))
     assert logged(wharf, [str(answer.headers["X-Request-Id"]) for answer in answers])

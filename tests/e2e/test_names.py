@@ -1,4 +1,4 @@
-"""Names and keys (security.md rows 19 to 28, 38) on both ways and in forms."""
+"""Names and keys (security.md rows 19 to 28, 38) in small and spooled uploads, and in forms."""
 
 # ruff: noqa: RUF001 -- letters of other scripts are what this is about.
 
@@ -184,7 +184,7 @@ def test_marks_that_programs_put_into_names(
 
 
 def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> None:
-    """Row 21: on every way the refusal states the name, the character and its position."""
+    """Row 21: every kind of upload gets a refusal with the name, the character and its position."""
     name, shown = "ab\u202egpj.exe", "ab<U+202E>gpj.exe"
     api.stored("there")
     encoded = base64.b64encode(name.encode()).decode()

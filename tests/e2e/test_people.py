@@ -31,7 +31,7 @@ def user_path(one: Person) -> str:
 
 
 def out(wharf: Wharf, one: ApiClient) -> None:
-    """Check that auth refuses the token immediately, and upload within seconds on every way."""
+    """Check that auth refuses the token immediately, and upload within seconds in every request."""
     one.get("/auth/me").problem(401, "token-revoked")
     one.get("/auth/sessions").problem(401, "token-revoked")
     # Each worker reads the feed of revocations separately, within half a second.

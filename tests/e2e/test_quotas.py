@@ -21,7 +21,7 @@ from tests.servers.wharf.traces import nothing_stored, rows, traces
 
 CROWD = 50
 QUOTA = 300_000
-# Sizes below and above the border between the in-memory way and the spooled way.
+# Sizes below and above the border between bodies in memory and spooled bodies.
 SIZES = [pytest.param(60_000, 90_000, id="in-memory"), pytest.param(200_000, QUOTA, id="spooled")]
 
 
@@ -76,7 +76,7 @@ def test_a_crowd_of_forms_cannot_pass_a_quota(wharf: Wharf, signer: Signer, api:
 
 
 def test_empty_files_are_counted(wharf: Wharf, signer: Signer, api: ApiClient) -> None:
-    """Row 71: the quota of files limits empty files on every way."""
+    """Row 71: the quota of files limits empty files in every kind of upload."""
     set_limits(signer, api.tenant, max_files=3)
     for number in range(3):
         api.stored(f"empty-{number}", b"")
@@ -116,7 +116,9 @@ def test_a_large_body_is_refused_before_it_comes(
 
 
 def test_what_goes_gives_back(signer: Signer, api: ApiClient) -> None:
-    """Deleting and replacing a file releases its quota immediately, on both ways of a body."""
+    """Deleting and replacing a file releases its quota immediately, for
+    small and spooled bodies.
+    """
     set_limits(signer, api.tenant, max_bytes=len(LARGE), max_files=2)
     api.stored("a", LARGE)
     api.put("b", SMALL).problem(507, "tenant-quota-exceeded")

@@ -224,7 +224,7 @@ def test_head_gets_the_pages_type(api: ApiClient) -> None:
 def test_a_client_that_waits(
     wharf: Wharf, line: str, fields: tuple[str, ...], status: int, accept: str, kind: str
 ) -> None:
-    """A refused request with `Expect` gets the right media type and no `100 Continue` before it."""
+    """A refused request with `Expect` gets the right media type and no `100 Continue` first."""
     waits = ("Expect: 100-continue", "Connection: close", f"Accept: {accept}")
     (answer,) = exchange(wharf.port, head(line, *fields, *waits))
     assert answer.status == status

@@ -24,7 +24,7 @@ from tests.servers.wharf.tus_client import OCTETS, Tus
 METRIC = "wharf_revocation_feed_age_seconds"
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 Send = Callable[[ApiClient], Answer]
-# Every way that a request with a token takes through gateway and service.
+# Every kind of request with a token, for each path through gateway and service.
 WAYS: dict[str, Send] = {
     "small": lambda api: api.put("small", SMALL),
     "large": lambda api: api.put("large", LARGE),
@@ -111,7 +111,7 @@ def known(api: ApiClient, slug: str) -> bool:
 
 
 def refused(api: ApiClient, status: int, slug: str) -> None:
-    """Wait until the refusal is known, then check it on every way."""
+    """Wait until the refusal is known, then check it for every kind of request."""
     assert known(api, slug)
     for way, send in WAYS.items():
         answer = send(api)
@@ -121,7 +121,7 @@ def refused(api: ApiClient, status: int, slug: str) -> None:
 
 
 def test_revoked_token(wharf: Wharf, client: Client) -> None:
-    """A revoked token is refused on every way with its tickets, and the
+    """A revoked token and its tickets are refused in every request, and the
     client's other token is not.
     """
     other = client.api.using(client.login().json()["access_token"])

@@ -1,4 +1,4 @@
-"""Uploads by ticket through the gateway: in header and path, on both ways of a body, row 77."""
+"""Uploads by ticket through the gateway: in header and path, in memory and spooled, row 77."""
 
 from __future__ import annotations
 
@@ -249,7 +249,9 @@ def test_parallel_uses(tickets: Tickets, content: bytes) -> None:
 
 
 def test_a_long_ticket(tickets: Tickets) -> None:
-    """A ticket of nearly the greatest length passes through admission and both ways of a body."""
+    """A ticket of nearly the greatest length works for uploads that are
+    kept in memory or spooled.
+    """
     pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
     token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
     assert 6500 < len(token) < 8192

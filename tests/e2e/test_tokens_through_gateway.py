@@ -22,7 +22,7 @@ from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer, Tenants
 from tests.servers.wharf.traces import nothing_stored
 
-# Every way on which Wharf verifies a token.
+# Every kind of request in which Wharf verifies a token.
 WAYS: dict[str, Callable[[ApiClient], Answer]] = {
     "put-in-memory": lambda api: api.put("token", SMALL),
     "put-spooled": lambda api: api.put("token", LARGE),
@@ -98,7 +98,7 @@ TOKENS: dict[str, tuple[str, Callable[[Signer], str | None]]] = {
 
 @pytest.mark.parametrize("kind", TOKENS)
 def test_bad_tokens(wharf: Wharf, api: ApiClient, signer: Signer, kind: str) -> None:
-    """An invalid token gets a 401 with the same problem and challenge on every way."""
+    """An invalid token gets a 401 with the same problem and challenge in every kind of request."""
     slug, make = TOKENS[kind]
     bad = api.using(make(signer))
     with nothing_stored(wharf, api.tenant):

@@ -1,4 +1,6 @@
-"""Traffic of several tenants on every way of Wharf: one tenant is noisy, and some requests fail."""
+"""Traffic of several tenants with every kind of request: one tenant is
+noisy, and some requests fail.
+"""
 
 from __future__ import annotations
 

@@ -142,9 +142,10 @@ def test_nothing_lies_on_the_disk(wharf: Wharf, api: ApiClient) -> None:
     ],
 )
 def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
-    """One valid range gets its bytes, several or a malformed one get the whole file, on every way.
+    """One valid range gets its bytes; several ranges or a malformed one get the whole file.
 
-    A range past the end gets a problem without the file's fields.
+    A range past the end gets a problem without the file's fields. All this applies by token, by
+    link and in public.
     """
     for target in addresses(api):
         answer = api.get(target, {"Range": wanted})
@@ -198,8 +199,8 @@ def test_a_wrong_range_is_no_fault_of_the_store(wharf: Wharf, api: ApiClient) ->
     ids=str,
 )
 def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
-    """A fulfilled condition does not change the response, on every way,
-    with and without a range.
+    """A fulfilled condition changes no response by token, by link or in
+    public, with or without a range.
     """
     for target in addresses(api):
         first = api.get(target)

@@ -60,8 +60,7 @@ def check_problem(answer: Answer) -> None:
 def test_a_store_that_is_away(
     wharf: Wharf, api: ApiClient, targets: list[str], way_there: CuttingProxy
 ) -> None:
-    """While the store is unreachable downloads get a 503 on every way, and afterwards they work
-    again.
+    """While the store is unreachable all downloads get a 503, and afterwards they work again.
 
     No log contains a presigned address.
     """

@@ -126,7 +126,9 @@ def test_a_refusal_comes_before_the_body(
 
 
 def test_a_body_without_a_length_is_cut_where_its_bucket_says(secured: Secured) -> None:
-    """A body without a length is also cut by HTTP/2, at the class above its bucket's limit."""
+    """A body without a length over its bucket's limit is cut by HTTP/2 as
+    well, and one within it stored.
+    """
     json_words = ("-H", "Content-Type: application/json", "-X", "PUT")
     made = secured.curl(
         *(*secured.bearer, *json_words, "-d", '{"max_file_bytes": 200000}'),
