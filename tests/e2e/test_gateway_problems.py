@@ -188,8 +188,8 @@ def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down every request gets a 503 with Retry-After;
-    afterwards its files are served.
+    """While upload is down every request gets a 503 with Retry-After; after
+    its restart files are served.
     """
     client.stored("before", SMALL)
     with nothing_stored(fragile, client.tenant):

@@ -1,4 +1,4 @@
-"""The ways to upload that tutorials show, as a person uses them on the console's examples."""
+"""The ways to upload that tutorials show, used by a person on the console's example pages."""
 
 from __future__ import annotations
 
