@@ -38,9 +38,7 @@ _STARTS = frozenset(
 
 
 class _Guard:
-    """An audit hook that knows which unit test runs. Python cannot remove a hook, so one serves all
-    tests.
-    """
+    """An audit hook, which Python cannot remove, for all unit tests; it knows which one runs."""
 
     def __init__(self) -> None:
         self.running = ""

@@ -115,9 +115,7 @@ def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
 
 
 def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
-    """Each page begins after the last line of the page before, and the last page has no
-    `next_after`.
-    """
+    """Each page begins after the last line of the one before; the last page has no `next_after`."""
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)
@@ -132,8 +130,8 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
 
 
 def test_the_newest_first(auth: AuthService) -> None:
-    """Pages with `order=newest` have the same lines in reverse; parameters of the other order get
-    400.
+    """With `order=newest` pages have the lines in reverse; a parameter of the other
+    order gets 400.
     """
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})

@@ -85,9 +85,7 @@ def refusal(auth: AuthService, method: str, path: str, body: dict[str, Any]) -> 
 def test_entry_and_reason_are_named(
     auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    """Each request refuses a bad grant with 422, names the third entry and the reason, and sets
-    nothing.
-    """
+    """A bad grant is refused with its index and the reason, and the request sets nothing."""
     for wrong, reason in BAD:
         for method, path, body in places:
             told = refusal(auth, method, path, {**body, "grants": [GOOD, GOOD, wrong]})["detail"]
@@ -99,9 +97,7 @@ def test_entry_and_reason_are_named(
 
 
 def test_too_many_grants(auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]) -> None:
-    """The service accepts 100 grants and refuses 101, 1,000, and grants of more
-    than 16,384 bytes.
-    """
+    """The service accepts 100 grants, and refuses 101, 1,000, or more than 16,384 bytes of them."""
     whole = grant(prefix="users/{client}/", actions=["read", "write", "delete", "list"])
     for method, path, body in places:
         for count in (101, 1000):
@@ -144,9 +140,7 @@ def test_prefix_that_is_too_long_when_filled_in(auth: AuthService) -> None:
 
 
 def test_user_name_that_is_no_segment(auth: AuthService) -> None:
-    """A user name of 254 characters and 762 bytes is accepted, but not as a value
-    of `{username}`.
-    """
+    """A user name of 254 characters and 762 bytes is valid, but not as a value of `{username}`."""
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
     body = {**user, "password": "correct horse battery"}
     own = [grant(prefix="home/{username}/")]
@@ -161,7 +155,7 @@ def test_user_name_that_is_no_segment(auth: AuthService) -> None:
 
 
 def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
-    """A user whose name makes a group's prefix too long cannot join, and the group cannot get the
+    """A user cannot join a group whose prefix its name makes too long, and no group gets such a
     prefix.
     """
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
@@ -183,8 +177,8 @@ def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
 
 
 def test_placeholders_of_others(auth: AuthService) -> None:
-    """A client's grants cannot use user placeholders, a user's not `{client}`; a group's may use
-    all.
+    """Grants of a client and of a user have different placeholders; a group's
+    grants may use all.
     """
     client = {"name": "x", "scopes": ["files:read"]}
     user = {"username": "ada", "role": "editor", "password": "correct horse battery"}

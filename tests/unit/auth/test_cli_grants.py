@@ -49,9 +49,7 @@ def refusal(done: Result) -> str:
 
 
 def test_clients(wharf: Command) -> None:
-    """`client create` sets grants, `client set` replaces them, and `client show` prints them as
-    given.
-    """
+    """`client create` and `client set` set grants, and `client show` prints them as given."""
     scopes = ("--scope", "files:read", "--scope", "files:write")
     create = ("client", "create", "demo", "importer", *scopes, "--json")
     assert made(wharf(*create))["grants"] is None
@@ -90,9 +88,7 @@ def test_users(wharf: Command) -> None:
 
 
 def test_groups(wharf: Command) -> None:
-    """The commands of a group (create, list, show, set, add, remove, delete) accept its name or its
-    id.
-    """
+    """Each command for groups works, and accepts the group's name or its id."""
     reading = ("--scope", "files:read", "--grant", "read,list:documents")
     group = made(wharf("group", "create", "demo", "Auditors", *reading, "--json"))
     assert (group["name"], group["members"], group["scopes"]) == ("Auditors", 0, ["files:read"])

@@ -96,9 +96,7 @@ def test_bare_client_id_beside_basic_is_fine_when_it_agrees(auth: AuthService) -
 def test_bad_credentials_are_401_with_a_challenge(
     auth: AuthService, headers: dict[str, str]
 ) -> None:
-    """A malformed or wrong `Authorization` field gets 401 `invalid_client` with a
-    Basic challenge.
-    """
+    """A malformed or wrong `Authorization` field gets 401 `invalid_client` and a challenge."""
     reply = auth.app.test_client().post(TOKEN, data=GRANT, headers=headers)
     refused(reply, 401, "invalid_client")
     assert reply.headers["WWW-Authenticate"].startswith("Basic ")
@@ -150,7 +148,7 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
 
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
-    """Both secrets of a client are accepted while it changes secrets, and a retired
+    """A client's two secrets are both accepted while it changes them, and a retired
     one is refused.
     """
     kept, fresh = clients.add_secret(

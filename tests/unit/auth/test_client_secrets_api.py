@@ -18,9 +18,7 @@ def works(auth: AuthService, secret: str) -> bool:
 
 
 def test_a_change_of_secrets_has_no_gap(auth: AuthService) -> None:
-    """A new secret is valid next to the old one; after the old one is retired only
-    the new one is.
-    """
+    """A new secret is valid in addition to the old one, and after the old one is retired."""
     old = auth.credentials["demo"].client_secret
     reply = auth.admin("POST", SECRETS)
     assert reply.status_code == 201
@@ -59,15 +57,13 @@ def test_a_third_secret_is_refused(auth: AuthService) -> None:
     ],
 )
 def test_absent_clients_have_no_secrets(auth: AuthService, method: str, path: str) -> None:
-    """The API responds with 404 for an absent client or secret, and for a client of
-    another tenant.
-    """
+    """An absent client or secret, and a client of another tenant, get 404."""
     assert auth.admin(method, path).status_code == 404
 
 
 def test_owners_change_secrets_of_their_own_tenant(auth: AuthService) -> None:
-    """An owner adds a secret to a client of its tenant, and gets 404 for a client
-    of another one.
+    """An owner adds a secret to a client of its tenant, and gets 404 for another
+    tenant's client.
     """
     ada = logged_in(auth, role="owner")
     assert ada.call("POST", f"/v1{SECRETS}").status_code == 201

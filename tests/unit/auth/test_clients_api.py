@@ -27,9 +27,7 @@ def test_new_client_can_log_in(auth: AuthService) -> None:
 
 
 def test_secret_is_shown_once(auth: AuthService) -> None:
-    """Neither a later response nor the database contains a client's secret; no response has its
-    hash.
-    """
+    """A client's secret is in one response only, and not in the database."""
     secret = auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_secret"]
     listed = auth.admin("GET", "/tenants/demo/clients")
     assert "secret" not in listed.text
@@ -55,16 +53,12 @@ def test_secret_is_shown_once(auth: AuthService) -> None:
     ],
 )
 def test_odd_clients_are_refused(auth: AuthService, body: object) -> None:
-    """A client without a name, without a known scope, or with a member that clients cannot set is a
-    422.
-    """
+    """A client without a valid name and known scopes, or with any other member, gets 422."""
     assert auth.admin("POST", "/tenants/demo/clients", json=body).status_code == 422
 
 
 def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
-    """A client of an ordinary tenant cannot have `tenants:admin`, which gives access to all
-    tenants.
-    """
+    """Only clients of the reserved tenant can have `tenants:admin`, which opens all tenants."""
     body = {"name": "x", "scopes": list(CLIENT_SCOPES)}
     reply = auth.admin("POST", "/tenants/demo/clients", json=body)
     assert reply.status_code == 422
@@ -113,9 +107,7 @@ def test_clients_of_others_are_not_found(auth: AuthService) -> None:
 
 
 def test_administrator_cannot_lock_itself_out(auth: AuthService) -> None:
-    """The administrator's own client cannot be disabled, because then no client could undo the
-    mistake.
-    """
+    """The administrator's client cannot disable itself, because no client could undo that."""
     reply = auth.admin("DELETE", "/tenants/wharf-admin/clients/wharf-admin")
     assert reply.status_code == 409
     assert auth.admin("GET", "/tenants").status_code == 200

@@ -31,9 +31,7 @@ def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def refused(folder: Path, tmp_path: Path) -> Refused:
-    """Return a function that returns the refusal of a restore, and checks that
-    nothing was written.
-    """
+    """Return a function that returns a restore's refusal and checks that nothing was written."""
 
     def call(*options: str) -> str:
         done = CliRunner().invoke(backups.restore, [*options, str(folder)])
@@ -53,9 +51,7 @@ def files(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_each_file(folder: Path, refused: Refused, which: int, damage: str) -> None:
-    """A restore names the database, key or credentials file that was changed,
-    truncated or deleted.
-    """
+    """A restore names the file of the backup that was changed, truncated or deleted."""
     path = files(folder)[which]
     content = path.read_bytes()
     path.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))

@@ -49,9 +49,7 @@ class Feeding:
     def revoke_token(
         self, tenant: str, token: str, until: int, _: object, *, with_derived: bool
     ) -> None:
-        """Add the entries that `SqlFeed.revoke_token` adds; tests of `SqlFeed` check which they
-        are.
-        """
+        """Add the entries that `SqlFeed.revoke_token` adds, which its own tests check."""
         kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
         for kind in kinds:
             number = len(self.entries) + 1
@@ -129,8 +127,8 @@ def test_all_below_a_revoked_token_ends(
 def test_nothing_outlives_what_it_was_made_of(
     steps: list[tuple[int, TokenExchangeRequest | None, int]],
 ) -> None:
-    """A token expires before its parent, unless it is a ticket of an original token; it gains no
-    scope.
+    """A token gains no scope, and expires before its parent unless it is an original token's
+    ticket.
     """
     for one in grown(steps):
         if one.source is None:
@@ -146,8 +144,8 @@ def test_nothing_outlives_what_it_was_made_of(
 
 
 def test_a_chain_has_an_end() -> None:
-    """An exchange beyond the longest chain is refused with that length; a ticket can still be
-    narrowed.
+    """An exchange beyond the longest chain is refused; a ticket can be narrowed any number of
+    times.
     """
     held: Any = first("program").token
     for number in range(MAX_PARENTS):

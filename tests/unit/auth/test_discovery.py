@@ -26,9 +26,7 @@ def test_key_set_holds_public_keys_only(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("path", ["", "/auth"])
 def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> None:
-    """The metadata of RFC 8414 are served at the plain path and at the issuer's; URLs begin with
-    the issuer.
-    """
+    """The metadata of RFC 8414 are served at two paths, and all URLs begin with the issuer."""
     reply = auth.app.test_client().get(
         f"/.well-known/oauth-authorization-server{path}", headers={"Host": "evil.example"}
     )
@@ -92,8 +90,8 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
 
 
 def test_openapi_says_what_is_public(auth: AuthService) -> None:
-    """The OpenAPI document names an administrative route's scope, and asks no token for a public
-    route.
+    """The OpenAPI document names the scope of an administrative route, and no token for a public
+    one.
     """
     paths = json.loads(auth.app.test_client().get("/auth/openapi.json").data)["paths"]
     create = paths["/auth/v1/tenants"]["post"]

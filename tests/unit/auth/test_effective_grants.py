@@ -41,8 +41,8 @@ def me(person: Person) -> Any:
 
 
 def test_me_tells_what_is_reached(auth: AuthService) -> None:
-    """`/auth/me` returns a user's own and group grants with placeholders filled in, or `null` for
-    all.
+    """`/auth/me` returns own and group grants with placeholders filled in, or `null` for
+    everything.
     """
     ada = logged_in(auth)
     assert me(ada)["grants"] is None
@@ -62,9 +62,7 @@ def test_me_tells_what_is_reached(auth: AuthService) -> None:
 
 
 def test_me_tells_the_scopes_that_are_left(auth: AuthService) -> None:
-    """A scope that a group gains counts from the next token on; a scope that it loses ends
-    immediately.
-    """
+    """A group's new scope counts from the next token on, and a removed one ends immediately."""
     ada = logged_in(auth, role="viewer")
     group = grouped(auth, ada.id, scopes=["files:write"])
     assert me(ada)["scopes"] == ["files:read"]

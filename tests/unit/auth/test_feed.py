@@ -1,6 +1,4 @@
-"""`GET /auth/internal/feed`: the feed on the internal port; a request to it runs
-the housekeeping.
-"""
+"""`GET /auth/internal/feed`: the feed on the internal port, which also runs the housekeeping."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ def states(auth: AuthService) -> list[tuple[str, str]]:
 
 
 def test_only_the_gateway_opens_it(auth: AuthService) -> None:
-    """A client cannot open the feed: neither a header field nor an administrator's token changes
-    its 404.
-    """
+    """A client gets 404 for the feed, with any header field and with an administrator's token."""
     client = auth.app.test_client()
     for headers in ({}, {"WHARF_INTERNAL": "1", "Wharf-Internal": "1"}):
         assert client.get(FEED, headers=headers).status_code == 404
@@ -79,9 +75,7 @@ def test_disabling_a_client_is_told(auth: AuthService) -> None:
 
 
 def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
-    """A deleted tenant is in the feed immediately, and is purged at a request after
-    its grace time.
-    """
+    """A deleted tenant is in the feed immediately, and purged after its grace time."""
     settings = replace(auth.settings, tenant_grace_seconds=3600)
     app = create_app(settings, records=auth.records, clock=auth.clock)
     short = replace(auth, app=app)

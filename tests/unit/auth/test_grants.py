@@ -87,8 +87,8 @@ def test_whoever_has_no_list_has_no_claim(auth: AuthService) -> None:
 
 
 def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
-    """A token contains its client's grants and groups and names its extension, also with fewer
-    scopes.
+    """A token has its client's grants and groups and names its extension, also with
+    fewer scopes.
     """
     limit(auth, *INBOX)
     team = group(auth, "wharf-demo", scopes=("events:read",))
@@ -140,9 +140,7 @@ def test_what_is_exchanged_carries_the_grants_of_now(auth: AuthService, when: st
 
 
 def test_a_ticket_is_for_what_its_maker_may_write(auth: AuthService) -> None:
-    """A ticket for a place that is outside the grants, even partly, is refused; an
-    old ticket too.
-    """
+    """A ticket for a place that is not entirely inside the grants is refused."""
     ticket = exchanged(auth, token(auth), {"bucket": "photos", "prefix": ""})
     limit(auth, OWN[1], *INBOX)
     for place in (
@@ -206,9 +204,7 @@ STEPS: dict[str, Callable[[AuthService, str], object]] = {
 
 
 def test_followers_come_to_what_auth_says(auth: AuthService) -> None:
-    """Upload computes the reach and the scopes that auth has, after each change and from each older
-    token.
-    """
+    """Upload computes auth's reach and scopes from each older token, after each change."""
     ada = person(auth, role="viewer")
     refresh = ada.refresh_token()
     tokens = [ada.token]
@@ -254,9 +250,7 @@ def test_bad_grants_are_named(auth: AuthService, given: Grant, reason: str) -> N
 
 
 def test_what_groups_do_not_take(auth: AuthService) -> None:
-    """A group refuses managing scopes, unknown members, and prefixes that are too long for a
-    member.
-    """
+    """A group refuses managing scopes, unknown members, and prefixes too long for a member."""
     ada = person(auth, username="a" * 200)
     team = group(auth, ada.id)
     long = Grant("photos", ("read",), 4 * ("x" * 220 + "/") + "{username}/")

@@ -26,9 +26,7 @@ def change(auth: AuthService, path: str, **members: Any) -> Any:
 
 
 def test_grants_of_clients(auth: AuthService) -> None:
-    """A client without grants has `null`; the API returns grants as they were set, with
-    placeholders.
-    """
+    """A client without grants has `null`; other grants are returned as set, with placeholders."""
     body = {"name": "importer", "scopes": ["files:write"]}
     assert auth.admin("POST", CLIENTS, json=body).get_json()["grants"] is None
     made = auth.admin("POST", CLIENTS, json={**body, "grants": [INBOX]}).get_json()
@@ -47,9 +45,7 @@ def test_grants_of_clients(auth: AuthService) -> None:
 
 
 def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
-    """A client changes under its own tenant only, keeps a scope, and the administrator's keeps its
-    own.
-    """
+    """A client changes under its own tenant only, not by itself, and keeps at least one scope."""
     for path in ("/tenants/wharf-admin/clients/wharf-demo", f"{CLIENTS}/absent"):
         for method in ("GET", "PATCH"):
             assert auth.admin(method, path, json={"name": "x"}).status_code == 404

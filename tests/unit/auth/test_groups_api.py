@@ -35,8 +35,8 @@ def members(auth: AuthService, group: str) -> list[str]:
 
 
 def test_create_read_change_delete(auth: AuthService) -> None:
-    """A group is returned as created, changes only in the given members, and gets
-    404 when deleted.
+    """A group is returned as created, changes only in given members, and gets 404
+    after deletion.
     """
     made = create(auth)
     assert set(made) == {
@@ -64,9 +64,7 @@ def test_new_group_gives_nothing(auth: AuthService) -> None:
 
 
 def test_names_are_unique_whatever_their_case(auth: AuthService) -> None:
-    """A second group of one name gets 409 in any case, also after a rename; another tenant may use
-    it.
-    """
+    """A tenant's second group of one name, in any case, gets 409, also after a rename."""
     create(auth, name="Straße")
     other = create(auth, name="Other")
     for name in ("STRASSE", "straße", "\uff33traße"):
@@ -110,9 +108,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_members_come_and_go(auth: AuthService) -> None:
-    """Users and clients join and leave a group, a repetition has no effect, and
-    both sides show it.
-    """
+    """Users and clients join and leave a group; groups and members both show it."""
     made = create(auth)
     path = f"{GROUPS}/{made['group_id']}/members"
     ada, importer = person(auth), client(auth)
@@ -179,9 +175,7 @@ def test_members_change_together_or_not_at_all(auth: AuthService) -> None:
 
 
 def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
-    """A member's seventeenth group gets 409 with the member's id; one group fewer makes it
-    possible.
-    """
+    """A member's seventeenth group gets 409 with the member's id."""
     groups = [create(auth, name=f"group {number}")["group_id"] for number in range(17)]
     importer = client(auth)
     for group in groups[:16]:
@@ -199,9 +193,7 @@ def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
 
 
 def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenant's group above the limit gets 409; a deleted group frees a place, other tenants take
-    none.
-    """
+    """A tenant's group above the limit gets 409, and a deleted group frees a place."""
     monkeypatch.setattr("wharf_auth.database.groups.MAX_GROUPS_OF_TENANT", 2)
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.admin("POST", "/tenants/acme/groups", json=AUDITORS)

@@ -65,9 +65,7 @@ def told(auth: AuthService) -> set[str]:
 
 
 def test_a_revocation_is_told_until_its_time(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """The feed keeps a token's revocation until the token has expired, and a suspension
-    permanently.
-    """
+    """The feed keeps a token's revocation until its expiry, and a suspension permanently."""
     begun = int(auth.clock.now)
     auth.records.revoke_token("demo", "soon", begun + 100, act())
     auth.records.revoke_token("demo", "later", begun + 10_000, act())
@@ -129,9 +127,7 @@ def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: House
 
 
 def test_tries_and_networks(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Housekeeping removes tries after 4 hours and networks after 31 days, and checks every 10
-    minutes.
-    """
+    """Housekeeping removes tries after 4 hours and networks after 31 days, every 10 minutes."""
     begun = auth.clock.now
     at = int(begun * 1000)
     auth.records.add_tenant(Tenant("acme", "Acme", at), act())

@@ -1,6 +1,4 @@
-"""A group of 10,000 members takes one entry of the feed, and each member reaches the group's
-grants.
-"""
+"""A group of 10,000 members takes one entry of the feed, and gives each member its grants."""
 
 from __future__ import annotations
 
@@ -56,9 +54,7 @@ def heard(page: Feed) -> KnownReaches:
 
 
 def allowed(known: KnownReaches, group: str, number: int, action: Any) -> bool:
-    """Tell whether the feed lets a member act in its own folder; its token has only
-    the group's id.
-    """
+    """Tell whether the feed lets a member act in its folder; the token has only the group's id."""
     claim: dict[str, Any] = {
         "v": 1,
         "own": [],
@@ -88,8 +84,8 @@ def only(page: Feed, group: str) -> Revocation:
 
 
 def test_a_group_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
-    """The feed has one entry for a large group, without its members, after each change and the
-    deletion.
+    """A large group has one entry in the feed without its members, after changes
+    and its deletion.
     """
     group = made(auth, "everybody")
     fill(auth, group)

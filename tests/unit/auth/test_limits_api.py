@@ -29,9 +29,7 @@ def refused(reply: Any, status: int, slug: str) -> dict[str, Any]:
 
 
 def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal names the limit that was reached (clients, users or bytes of grants) and its
-    number.
-    """
+    """A refusal names the limit of clients, users or bytes of grants, and its number."""
     ada = person(auth)
     limit(auth, monkeypatch, clients=1, users=1, grant_bytes=10)
     for method, path, body, name, most in (
@@ -47,9 +45,7 @@ def test_a_refusal_names_the_limit(auth: AuthService, monkeypatch: pytest.Monkey
 
 
 def test_a_full_share_of_the_feed(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a tenant's part of the feed is full, logins and revocations get 429; a session stays
-    valid.
-    """
+    """When a tenant's part of the feed is full, its logins and revocations get 429."""
     ada = logged_in(auth, "ada", "editor")
     token = auth.post_token().get_json()["access_token"]
     limit(auth, monkeypatch, revocations=1)
@@ -88,9 +84,7 @@ def test_another_login_ends_the_oldest_session(
 def test_pages_of_large_entries_are_short(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page ends before it is too long but has at least one entry, and the cursor leads to all
-    entries.
-    """
+    """A page of large entries is short but not empty, and the cursor leads to all entries."""
     monkeypatch.setattr("wharf_auth.routes.tenants.PAGE_BYTES", 700)
     made = set()
     for number in range(5):

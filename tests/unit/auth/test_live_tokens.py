@@ -29,8 +29,8 @@ def verified(auth: AuthService, text: str, audience: str = "live") -> Principal:
 
 
 def test_a_token_becomes_one_that_listens(auth: AuthService) -> None:
-    """A live token has the same subject, only the scopes for listening, and lives 15 minutes at
-    most.
+    """A live token has the same subject, only scopes for listening, and lives 15
+    minutes at most.
     """
     subject = token(auth)
     held = verified(auth, subject, "upload")
@@ -78,9 +78,7 @@ def test_scopes_are_never_wider(auth: AuthService) -> None:
 
 
 def test_it_never_outlives_its_token(auth: AuthService) -> None:
-    """A live token expires with its source at the latest; a lifetime above the
-    setting is refused.
-    """
+    """A live token expires with its source at the latest, and no later than the setting allows."""
     subject = token(auth)
     end = int(auth.clock()) + 900
     auth.clock.now += 800
@@ -110,9 +108,7 @@ def test_tickets_do_not_listen(auth: AuthService) -> None:
 
 
 def test_it_ends_with_the_first_token(auth: AuthService) -> None:
-    """The revocation of a source ends its live tokens, also over a token in between; one may end
-    alone.
-    """
+    """The revocation of a source ends its live tokens, also those of its exchanged tokens."""
     subject = token(auth)
     direct, over = live(auth, subject), live(auth, exchanged(auth, subject))
     alone = live(auth, subject)

@@ -62,9 +62,7 @@ def test_role_of_a_newer_release(auth: AuthService) -> None:
 def test_role_that_is_taken_away_meanwhile(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An owner who becomes a viewer during the verification of the password gets a
-    viewer's token.
-    """
+    """An owner who becomes a viewer during the login gets a viewer's token."""
     ada = person(auth, role="owner")
     real = Hasher.matches
 
@@ -85,8 +83,8 @@ def test_no_role_administers_tenants(auth: AuthService) -> None:
 
 
 def test_cookie_is_out_of_reach(auth: AuthService) -> None:
-    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain, and
-    expires (row 65).
+    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, has no Domain and expires
+    (row 65).
     """
     header = person(auth).login().headers["Set-Cookie"]
     name, *attributes = header.split("; ")
@@ -117,9 +115,7 @@ def test_names_are_compared_without_case(auth: AuthService, given: str) -> None:
 
 
 def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService) -> None:
-    """A password matches in composed and decomposed form; other case or spaces make another
-    password.
-    """
+    """A password matches composed or decomposed, but not with other case or spaces."""
     ada = person(auth)
     path = f"/tenants/demo/users/{ada.id}/password"
     auth.admin("PUT", path, json={"password": "Zu\u0308rich Café"})
@@ -132,8 +128,8 @@ def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService
 
 
 def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong password, unknown user or tenant, and disabled user get the same response after one
-    hash.
+    """Wrong password, unknown user or tenant, and disabled user get equal responses
+    after one hash.
     """
     ada, eve = person(auth), person(auth, "eve")
     eve.change(state="disabled")
@@ -247,9 +243,7 @@ def test_own_pages_and_programs_may_log_in(auth: AuthService, headers: dict[str,
 
 
 def test_no_cache_keeps_what_depends_on_the_cookie(auth: AuthService) -> None:
-    """Each response that depends on the cookie has `no-store` and `Vary: Cookie`,
-    also a refusal.
-    """
+    """Each response that depends on the cookie has `no-store` and `Vary: Cookie`."""
     ada = person(auth)
     refused = ada.browser.post("/auth/login", json={}, headers={"Origin": "null"})
     replies = [ada.login(), ada.login("wrong"), ada.login(refresh_token="x"), refused]

@@ -24,9 +24,7 @@ def spray(one: Person) -> list[int]:
 
 
 def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
-    """After 30 failures from a /48 a person's logins from there get 429; logins from elsewhere
-    succeed.
-    """
+    """After 30 failures from a /48 a person's logins from there get 429, and others succeed."""
     ada = person(limited)
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2
@@ -58,8 +56,8 @@ def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
 
 
 def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
-    """Wrong current passwords at a password's change share the limit for a /48 with
-    failed logins.
+    """Wrong passwords at a password's change count like failed logins towards the
+    limit of a /48.
     """
     ada = logged_in(limited)
     body = {"current_password": "wrong", "new_password": "another good password"}
@@ -74,9 +72,7 @@ def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
 
 
 def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
-    """After failures of four accounts in an hour a network's logins get 429; other networks'
-    succeed.
-    """
+    """After four accounts failed in an hour from a network, all its logins get 429."""
     ada = person(limited)
     assert spray(ada) == [401] * 4 + [429] * 2
     reply = ada.browser.post(
@@ -93,9 +89,7 @@ def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
 
 
 def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> None:
-    """A network at its limit still admits clients and the users who logged in there
-    within 30 days.
-    """
+    """A network at its limit admits clients, and users who logged in there within 30 days."""
     ada, eve = person(limited), person(limited, "eve")
     assert attempt(ada, PASSWORD) == 200
     limited.clock.now += 30 * 24 * 3600
@@ -125,9 +119,7 @@ def test_what_is_known_of_a_person_goes_with_it(limited: AuthService) -> None:
 
 
 def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> None:
-    """Housekeeping removes failures after four hours and known networks after a month, without a
-    login.
-    """
+    """Housekeeping removes failures after four hours and known networks after a month."""
     ada = person(limited)
     assert [attempt(ada, PASSWORD), attempt(ada)] == [200, 401]
     tries = open_database(f"sqlite:///{limited.settings.tries_file}")

@@ -85,8 +85,8 @@ def test_labels_that_are_none(text: str) -> None:
     [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\ufb01n", "FIN"), ("\uff21da", "ada")],
 )
 def test_twins(one: str, other: str) -> None:
-    """Names that differ in case, ligatures or width fold to one, so they cannot be two users (row
-    22).
+    """Names that differ in case, ligatures or width are one name, so no two users have them
+    (row 22).
     """
     assert users.folded(one) == users.folded(other)
 
@@ -136,8 +136,8 @@ def test_no_kinds_of_characters_are_demanded(password: str) -> None:
     ],
 )
 def test_refused_passwords(password: str, reason: str) -> None:
-    """A password that is too short, too long after normalization, common, or made of names is
-    refused.
+    """A password that is too short, too long when normalized, common or made of
+    names is refused.
     """
     with pytest.raises(ProblemError) as refused:
         passwords.checked(password, "ada@example.org", "lovelace", "globex")
@@ -154,9 +154,7 @@ def test_made_passwords_are_accepted_and_differ() -> None:
 
 
 def test_list_of_common_passwords_is_in_order() -> None:
-    """The list of common passwords is sorted, unique, normalized, and has no password below the
-    minimum.
-    """
+    """The list of common passwords is sorted, unique, normalized, and has no too short password."""
     lines = passwords._COMMON.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))
     assert all(len(line) >= passwords.MIN_CHARACTERS for line in lines)

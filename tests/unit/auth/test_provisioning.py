@@ -51,8 +51,8 @@ def person(initialiser: Initialiser) -> PasswordLogin | None:
 
 
 def test_first_run_makes_everything(initialiser: Initialiser) -> None:
-    """The first run makes a key, two tenants, two clients, a user, and a file that only its owner
-    reads.
+    """The first run makes a key, two tenants, two clients, a user, and a private
+    credentials file.
     """
     done = initialiser.run()
     assert len(done) == 5
@@ -149,9 +149,7 @@ def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:
 
 
 def test_file_taken_away_stays_away(initialiser: Initialiser) -> None:
-    """After the credentials file was deleted the next start makes neither a file
-    nor new secrets.
-    """
+    """After the credentials file was deleted a start makes neither a file nor new secrets."""
     initialiser.run()
     old = json.loads(initialiser.credentials.read_text())["admin"]["client_secret"]
     initialiser.credentials.unlink()

@@ -51,8 +51,8 @@ _STEPS = st.lists(
 
 @dataclass
 class Side:
-    """The state of an upload service: its tokens of any age, and the part of the feed that it has
-    read.
+    """The state of an upload service: tokens of any age, and the entries of the
+    feed it has read.
     """
 
     auth: AuthService
@@ -137,9 +137,7 @@ class Side:
             self.agrees()
 
     def never_more(self) -> None:
-        """Check that the newest token gives no more than auth does, however old the
-        known feed is.
-        """
+        """Check that the newest token gives no more than auth does, however old the known feed."""
         claim, scopes = self.tokens[-1]
         try:
             found = self.resolved(claim, scopes)

@@ -54,9 +54,7 @@ def test_cookie_is_changed_for_another(auth: AuthService) -> None:
 
 
 def test_second_use_revokes_the_family(auth: AuthService) -> None:
-    """The second use of a refresh token ends all tokens of its session, and the
-    feed has an entry.
-    """
+    """The second use of a refresh token ends its session's tokens, and the feed has an entry."""
     ada = person(auth)
     first = ada.refresh_token()
     second = ada.refresh(first).get_json()["refresh_token"]
@@ -121,9 +119,7 @@ def test_only_the_digest_is_kept(auth: AuthService) -> None:
 
 
 def test_scope_narrows_and_the_next_token_has_all_again(auth: AuthService) -> None:
-    """A refresh with fewer scopes narrows one access token; the next one has all scopes of the
-    role.
-    """
+    """A refresh with fewer scopes narrows one access token only, not the session."""
     ada = person(auth)
     body = ada.refresh(ada.refresh_token(), scope="files:read").get_json()
     assert body["scope"] == "files:read"
@@ -197,9 +193,7 @@ def test_dead_cookie_is_taken_back(auth: AuthService) -> None:
 
 
 def test_suspended_tenant_keeps_its_sessions(auth: AuthService) -> None:
-    """A refresh fails while the tenant is suspended; the same token is valid after the tenant
-    resumes.
-    """
+    """A refresh fails while the tenant is suspended, and succeeds after the tenant is resumed."""
     ada = person(auth)
     token = ada.refresh_token()
     auth.admin("POST", "/tenants/demo/suspend")
@@ -220,9 +214,7 @@ def test_odd_tokens_are_refused(auth: AuthService, token: str) -> None:
 
 
 def test_access_token_is_no_refresh_token(auth: AuthService) -> None:
-    """An access token is refused as a refresh token, and a refresh token as an access token (row
-    56).
-    """
+    """An access token is no valid refresh token, and a refresh token no access token (row 56)."""
     ada = person(auth)
     token = ada.refresh_token()
     refused(ada.refresh(ada.token), 400, "invalid_grant")
@@ -233,9 +225,7 @@ def test_access_token_is_no_refresh_token(auth: AuthService) -> None:
 
 
 def test_one_credential_at_a_time(auth: AuthService) -> None:
-    """A request with cookie and parameter, or with a client's secret and a refresh token, is
-    refused.
-    """
+    """A refresh with two credentials (cookie, parameter or client's secret) is refused."""
     ada = logged_in(auth)
     token = person(auth, "eve").refresh_token()
     refused(ada.refresh(token), 400, "invalid_request")

@@ -46,9 +46,7 @@ def states(keys: list[Key], now: float) -> dict[str, str]:
 def test_whatever_signed_verifies_until_its_last_token_is_over(
     keys: list[Key], signed_at: int, age: int
 ) -> None:
-    """One key signs at any moment, and it is not retired while a token that it
-    signed can be valid.
-    """
+    """One key signs at any moment, and is not retired while one of its tokens can be valid."""
     # Keys that are put in place later do not exist yet.
     there = [key for key in keys if key.since <= signed_at] or keys
     (signer,) = [kid for kid, state in states(there, signed_at).items() if state == "signing"]
@@ -121,9 +119,7 @@ def feed(auth: AuthService) -> None:
 def test_rotation_refuses_nobody_and_needs_no_restart(
     auth: AuthService, rotate: Callable[[], str]
 ) -> None:
-    """Row 62: a verifier whose cached key set is as old as allowed accepts each token during a
-    rotation.
-    """
+    """Row 62: a verifier with the oldest allowed key set accepts each token during a rotation."""
     (old,) = published(auth)
     cache = Cached(published(auth))
     verifier = Verifier(cache, issuer=ISSUER, audience="upload", clock=auth.clock)
@@ -187,9 +183,7 @@ def test_two_replicas_retire_a_key_once(
 def test_only_one_key_waits_for_its_turn(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """A second rotation is refused while a key waits for its turn; the message
-    names the command.
-    """
+    """A second rotation is refused while a key waits for its turn, with the command that helps."""
     pending = rotate()
     with pytest.raises(RotationRefused, match=f"keys retire {pending}"):
         rotate()
@@ -201,9 +195,7 @@ def test_only_one_key_waits_for_its_turn(
 def test_the_key_that_signs_is_not_retired_by_mistake(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """The key that signs is retired only by force, and only when a successor exists, which then
-    signs.
-    """
+    """The key that signs is retired only by force, and only when a successor exists."""
     (old,) = published(auth)
     with pytest.raises(RotationRefused, match="no key follows it"):
         key_rotation.retire(ring, auth.records, auth.clock, old, BY, force=True)

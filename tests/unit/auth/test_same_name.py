@@ -13,9 +13,7 @@ GRANTS = [
 
 
 def granted(auth: AuthService) -> tuple[Person, list[str]]:
-    """Return a new user with the same name and grants as before, and the prefixes
-    that it reaches.
-    """
+    """Return a new user with the same name and grants as before, and its prefixes."""
     person = logged_in(auth)
     assert auth.admin("PATCH", f"{USERS}/{person.id}", json={"grants": GRANTS}).status_code == 200
     return person, [one["prefix"] for one in person.call("GET", "/me").get_json()["grants"]]

@@ -82,9 +82,7 @@ def crowd(places: int) -> Iterator[Crowd]:
 
 
 def test_networks_take_turns() -> None:
-    """Networks take turns: a second address waits for one request of the first,
-    however many wait.
-    """
+    """Networks take turns, so a second network waits for one request of the first."""
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -107,9 +105,7 @@ def test_addresses_of_one_host_are_one() -> None:
 
 
 def test_accounts_of_one_network_take_turns() -> None:
-    """Accounts of one network take turns, so a busy account does not delay others
-    behind a proxy.
-    """
+    """Accounts of one network take turns, so one cannot delay all others behind a proxy."""
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -123,8 +119,8 @@ def test_accounts_of_one_network_take_turns() -> None:
 
 
 def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
-    """In a full lane of one network the account with the most places gives one up for another
-    account.
+    """In a full lane of one network the account with the most places loses one to
+    another account.
     """
     with crowd(places=6) as found:
         for number in range(5):
@@ -212,9 +208,7 @@ def test_a_place_comes_back() -> None:
 
 
 def test_places_are_no_more_for_many_at_once() -> None:
-    """The number of places is limited for any number of concurrent hashes; the last is for a
-    newcomer.
-    """
+    """The number of places is limited for any number of concurrent hashes."""
     lane = SecretLane(at_once=64, wait_seconds=0.01)
     with ExitStack() as stack:
         for number in range(PLACES - 1):

@@ -100,9 +100,7 @@ def test_one_verification_whatever_is_kept(number: int) -> None:
 
 
 def test_few_are_verified_at_once() -> None:
-    """Only two secrets are verified at the same time; others wait, and give up
-    after the timeout.
-    """
+    """Two secrets are verified at the same time; others wait, and fail after the timeout."""
     hasher = Hasher(SecretLane(2, wait_seconds=0.2))
     fake = counted(hasher)
     outcomes: list[str] = []

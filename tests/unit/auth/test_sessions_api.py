@@ -16,9 +16,7 @@ NEW = "another good one"
 
 
 def test_me(auth: AuthService) -> None:
-    """`/auth/me` returns the user, its role, the token's scopes and the session; no cache may store
-    it.
-    """
+    """`/auth/me` returns the user, its role, the token's scopes and the session, uncached."""
     ada = logged_in(auth, role="owner")
     reply = ada.call("GET", "/me")
     assert reply.headers["Cache-Control"] == "no-store"
@@ -49,8 +47,8 @@ def test_only_people_have_sessions(auth: AuthService, method: str, path: str) ->
 
 
 def test_sessions_are_listed(auth: AuthService) -> None:
-    """The list has the user's own active sessions with address and program; the current one is
-    marked.
+    """The list has the user's active sessions with address and program, and marks
+    the current one.
     """
     ada = person(auth)
     person(auth, "eve").login()
@@ -100,9 +98,7 @@ def test_idle_and_ended_sessions_are_not_listed(auth: AuthService) -> None:
 
 
 def test_session_is_ended(auth: AuthService) -> None:
-    """A deleted session's tokens are refused immediately, other sessions continue, a repetition
-    gets 404.
-    """
+    """A deleted session's tokens are refused immediately, and other sessions continue."""
     ada = person(auth)
     token = ada.refresh_token()
     phone = replace(ada)
@@ -129,9 +125,7 @@ def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
 
 
 def test_password_is_changed(auth: AuthService) -> None:
-    """A changed password keeps the session that changed it, ends all others, and replaces the old
-    one.
-    """
+    """A changed password replaces the old one and ends all sessions but the one that changed it."""
     ada = logged_in(auth)
     phone = replace(ada, browser=auth.app.test_client())
     phone.login()
@@ -147,9 +141,7 @@ def test_password_is_changed(auth: AuthService) -> None:
 
 
 def test_wrong_password_changes_nothing_and_counts(auth: AuthService) -> None:
-    """Wrong current passwords count as failed logins, so a stolen token cannot
-    guess the password.
-    """
+    """Wrong current passwords count as failed logins, so a thief of a token cannot guess it."""
     settings = replace(auth.settings, login_free_failures=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = logged_in(limited)

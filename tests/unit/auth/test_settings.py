@@ -66,9 +66,7 @@ def test_issuer_is_a_plain_url(monkeypatch: pytest.MonkeyPatch, issuer: str) -> 
 def test_gateway_is_the_issuer_without_auth(
     monkeypatch: pytest.MonkeyPatch, issuer: str, gateway: str
 ) -> None:
-    """The gateway's URL, on which all addresses in responses are built, is the issuer without
-    `/auth`.
-    """
+    """The gateway's URL, from which responses build addresses, is the issuer without `/auth`."""
     monkeypatch.setenv("WHARF_DATA", "/srv/wharf")
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     assert auth_settings.read().gateway_url == gateway

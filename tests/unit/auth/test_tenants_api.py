@@ -70,9 +70,7 @@ def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 201, "a\nb", "a\u202eb", "\0", "a\u200bb"])
 def test_display_names_are_readable(auth: AuthService, text: str) -> None:
-    """A display name of spaces, of more than 200 characters, or with a hidden
-    character gets 422.
-    """
+    """A display name of spaces only, of 201 characters, or with a hidden character gets 422."""
     reply = auth.admin("POST", "/tenants", json={"tenant": "acme", "display_name": text})
     assert reply.status_code == (201 if text == "" else 422)
 

@@ -219,9 +219,7 @@ def test_nobody_gets_in_while_failures_cannot_be_counted(
 def test_clients_log_in_on_a_full_disk(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk a client gets a token, to delete files; a wrong secret and a person are
-    refused.
-    """
+    """On a full disk a client gets a token, so that it can delete files; a person gets none."""
     ada = person(limited)
 
     def full(*_: object) -> None:

@@ -1,6 +1,4 @@
-"""Narrowing of upload tickets: a ticket never allows more than the token it was
-made from (row 77).
-"""
+"""Narrowing of upload tickets: a ticket never allows more than its source (row 77)."""
 
 # ruff: noqa: RUF001 -- letters of other scripts.
 
@@ -168,9 +166,7 @@ def test_a_first_ticket_allows_what_was_asked_for(
 
 
 def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
-    """A ticket for a prefix that is narrowed to a key still only creates; a ticket for a key
-    replaces.
-    """
+    """A ticket for a prefix still only creates files after it is narrowed to a key."""
     narrowed = tickets.ticket(
         TicketRequest("photos", key="a/b"), Ticket(bucket="photos", prefix="a/")
     )

@@ -112,9 +112,7 @@ def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
 
 
 def test_a_narrowed_token_makes_nothing_that_outlives_it(auth: AuthService) -> None:
-    """A narrowed token of ten seconds gives a ticket of ten seconds, for a client and a person
-    alike.
-    """
+    """A token that was narrowed to ten seconds gives a ticket of ten seconds."""
     for subject in (token(auth), logged_in(auth).token):
         narrow = exchanged(auth, subject, expires_in="10")
         for made in (
@@ -211,9 +209,7 @@ def test_a_ticket_is_never_widened(auth: AuthService, wider: dict[str, Any]) -> 
 
 
 def test_a_ticket_stays_one(auth: AuthService) -> None:
-    """A ticket that is exchanged without rules keeps its rules and its id, by which uploads are
-    counted.
-    """
+    """An exchanged ticket keeps its rules, and its id, by which uploads are counted."""
     ticket = exchanged(auth, token(auth), PHOTOS)
     again = exchanged(auth, ticket, {"bucket": "photos"})
     bare = exchanged(auth, ticket)
@@ -231,9 +227,7 @@ def test_a_ticket_is_no_credential_here(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("change", ["expired", "foreign", "nonsense", "missing"])
 def test_bad_subject_tokens_are_refused(auth: AuthService, change: str) -> None:
-    """An expired, changed or missing subject token is refused, and the message does
-    not repeat it.
-    """
+    """An expired, changed or missing subject token is refused and not repeated in the message."""
     subject = token(auth)
     if change == "expired":
         auth.clock.now += 900 + 61
@@ -276,8 +270,8 @@ def test_what_is_not_offered_is_said(auth: AuthService, form: dict[str, str], er
 
 
 def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
-    """An exchange may authenticate its client; wrong credentials, or another
-    tenant's, are refused.
+    """An exchange may authenticate a client, whose credentials must be right and of the same
+    tenant.
     """
     fields = {
         "grant_type": NAME,

@@ -95,9 +95,7 @@ def test_a_ticket_is_told_about_with_its_rules(auth: AuthService) -> None:
 
 
 def test_revoked_tokens_are_not_active(auth: AuthService) -> None:
-    """A revoked token is inactive immediately; a repetition has no effect, and one audit line is
-    written.
-    """
+    """A revoked token is inactive immediately, and only the first revocation is logged."""
     text = token(auth)
     assert facts(auth, text)["active"]
     for _ in range(2):
@@ -135,9 +133,7 @@ def test_what_was_exchanged_ends_with_its_token(auth: AuthService) -> None:
 
 
 def test_a_chain_ends_below_the_revoked_token(auth: AuthService) -> None:
-    """The revocation of an exchanged token ends its descendants but not its
-    ancestors or siblings.
-    """
+    """The revocation of an exchanged token ends its descendants but not its ancestors."""
     for subject in (token(auth), logged_in(auth, role="editor").token):
         middle = exchanged(auth, subject)
         below = exchanged(auth, middle)
@@ -252,9 +248,7 @@ def test_the_form_is_checked(auth: AuthService, what: str) -> None:
 
 
 def test_a_persons_token_is_told_about(auth: AuthService) -> None:
-    """Introspection of a person's token returns the user name and the session, and
-    no `client_id`.
-    """
+    """Introspection of a person's token returns user name and session, and no `client_id`."""
     ada = logged_in(auth)
     found = facts(auth, ada.token)
     assert (found["active"], found["username"], found["sub"]) == (True, "ada", ada.id)

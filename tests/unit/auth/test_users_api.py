@@ -120,8 +120,8 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
-    """A disabled user's tokens, logins and refreshes are refused; enabled again, old tokens stay
-    invalid.
+    """A disabled user's tokens, logins and refreshes are refused, and old tokens
+    never work again.
     """
     ada = logged_in(auth)
     ada.change(state="disabled")
@@ -157,9 +157,7 @@ def test_another_display_name_ends_nothing(auth: AuthService) -> None:
 
 
 def test_another_password_ends_sessions(auth: AuthService) -> None:
-    """A password that an administrator sets ends all sessions and makes the old
-    password invalid.
-    """
+    """A password that an administrator sets ends all sessions and replaces the old password."""
     ada = logged_in(auth)
     path = f"{USERS}/{ada.id}/password"
     assert auth.admin("PUT", path, json={"password": "another good one"}).status_code == 204
@@ -294,9 +292,7 @@ def test_nobody_ends_the_own_account(
 
 
 def test_each_act_is_audited(auth: AuthService) -> None:
-    """Each act on a user writes a line with actor, address and user id, without
-    names or passwords.
-    """
+    """Each act on a user is logged with actor, address and user id, without names or passwords."""
     owner = logged_in(auth, "boss", "owner")
     before = auth.records.audit(after=0, limit=1000)[-1].seq
     ada = owner.manage("POST", "/users", json={"username": "ada", "role": "viewer"}).get_json()

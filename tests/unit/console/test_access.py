@@ -55,9 +55,7 @@ def test_only_what_is_listed_is_open(console: Console) -> None:
 
 
 def test_every_other_page_leads_to_the_login(console: Console) -> None:
-    """A visitor without a login is sent to the login from every other page, and no API call is
-    made.
-    """
+    """Every other page redirects a visitor to the login and makes no call of the API."""
     browser = console.visitor()
     token = browser.token()
     for rule in console.app.url_map.iter_rules():
@@ -112,8 +110,6 @@ def test_probes_and_metrics_need_no_login(console: Console) -> None:
 
 
 def test_the_log_and_the_gateway_are_told_who_asks(console: Console) -> None:
-    """A response names tenant and user for the gateway, which counts by tenant and removes the
-    field.
-    """
+    """A response names tenant and user for the gateway, which counts by tenant."""
     assert console.person().get("/console/").headers["X-Wharf-Who"] == "acme/user-1"
     assert "X-Wharf-Who" not in console.visitor().get("/console/login").headers

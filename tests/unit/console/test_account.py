@@ -62,9 +62,7 @@ def test_the_password_is_changed(console: Console) -> None:
 def test_what_cannot_be_right_is_not_sent(
     console: Console, change: dict[str, str], field: str, words: str
 ) -> None:
-    """An impossible password is not sent to auth; the reason is shown at its field, without
-    passwords.
-    """
+    """An impossible password is explained at its field and not sent to auth."""
     reply = console.person().post(PAGE, FORM | change)
     assert reply.status_code == 422
     assert f'<small id="{field}-error" class="error">{words}</small>' in reply.text

@@ -135,9 +135,7 @@ def test_no_route_is_forgotten(console: Console) -> None:
 # be slow.
 @pytest.mark.parametrize("role", sorted(ALL))
 def test_each_role_gets_its_pages(console: Console, role: str) -> None:
-    """A role without permission gets 403 with the role that has it, and no change is sent to the
-    API.
-    """
+    """A person without permission gets 403 with the role that has it, and changes nothing."""
     browser = console.person(role)
     for method, path, form, roles in ROUTES:
         before = changes(console.gateway)
@@ -151,9 +149,7 @@ def test_each_role_gets_its_pages(console: Console, role: str) -> None:
 
 
 def test_a_form_without_the_token_of_this_session_does_nothing(console: Console) -> None:
-    """A form without a token, with another session's token, or from another site
-    changes nothing.
-    """
+    """A form changes nothing without this session's token, or when another site sends it."""
     browser, attacker = console.person(), console.person()
     page = attacker.get("/console/").text
     stolen = re.search(r'name="csrf_token" value="([^"]+)"', page)
@@ -184,9 +180,7 @@ def test_a_get_changes_nothing(console: Console) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_has_what_a_page_needs(console: Console, language: str) -> None:
-    """Every page has one heading of the first rank, labels, unique ids and a title, in both
-    languages.
-    """
+    """Every page has one first heading, labels, unique ids and a title, in both languages."""
     browser = console.person()
     for path in PATHS:
         html = browser.get(path, headers={"Accept-Language": language}).text
@@ -253,9 +247,7 @@ def test_what_is_gone_leads_one_level_up(console: Console, path: str, up: str) -
 
 
 def test_an_api_that_is_down_is_told(console: Console) -> None:
-    """While the API is unavailable a page responds with 503 and the seconds to wait, except empty
-    forms.
-    """
+    """Pages that need the unavailable API respond with 503 and the seconds to wait."""
     browser = console.person()
     console.gateway.on("GET", "/auth/.*|/v1/.*", problem(503, "unavailable", retry_after=7))
     for path in PATHS:

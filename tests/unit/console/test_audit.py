@@ -45,9 +45,7 @@ def queries(console: Console) -> list[dict[str, list[str]]]:
 
 
 def test_acts_are_told_in_words_with_names(console: Console) -> None:
-    """An act is shown in words, with names of people and clients, or an id when no
-    name is known.
-    """
+    """An act is shown in words with names, or with an id when no name is known."""
     serve(
         console,
         [
@@ -168,9 +166,7 @@ def test_an_empty_log_says_so(console: Console) -> None:
 
 
 def test_the_page_of_a_person_leads_to_what_the_person_did(console: Console) -> None:
-    """The page of a person has a link to the person's acts, and the filter stays with other
-    filters.
-    """
+    """The page of a person has a link to the person's acts, a filter that stays with others."""
     browser = console.person()
     assert 'href="/console/audit?actor=user-2"' in browser.get("/console/members/user-2").text
     page = browser.get(f"{PAGE}?actor=user-2").text

@@ -35,7 +35,5 @@ _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
     ],
 )
 def test_browsers_are_called_as_people_call_them(user_agent: str, words: str) -> None:
-    """A browser is shown with its program and system; an unknown one as it names
-    itself, shortened.
-    """
+    """A browser is shown by program and system, and an unknown one by its own name."""
     assert told(user_agent) == words

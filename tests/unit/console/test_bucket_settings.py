@@ -67,9 +67,7 @@ def test_the_policy_is_shown_as_people_write_it(console: Console) -> None:
     [(1, "1", "bytes"), (1500, "1500", "bytes"), (3_000_000_000, "3", "GB"), (None, "", "MB")],
 )
 def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, unit: str) -> None:
-    """An amount is shown exactly, so saving the form does not change a value that a program has
-    set.
-    """
+    """An amount is shown exactly, so saving the form does not change it."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(max_file_bytes=amount)))
     page = console.person().get(PAGE).text
     assert re.search(rf'<input[^>]*name="largest"[^>]*value="{shown}"', page)
@@ -80,8 +78,8 @@ def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, 
 
 
 def test_what_is_typed_is_saved(console: Console) -> None:
-    """A list may be separated by lines, commas and spaces of both languages; repeated entries count
-    once.
+    """Entries of a list are separated by lines, commas or spaces of both languages,
+    and count once.
     """
     form = form_of(
         console,
@@ -150,9 +148,7 @@ def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
 
 
 def test_public_asks_twice(console: Console) -> None:
-    """A form that makes a bucket public asks for confirmation, and the question
-    keeps all fields.
-    """
+    """A form that makes a bucket public asks for confirmation and keeps all its fields."""
     browser = console.person()
     form = form_of(console, public="y", types="image/png\r\nimage/gif", largest="5")
     question = browser.post(PAGE, form)
@@ -178,9 +174,7 @@ def test_a_bucket_that_is_public_is_not_asked_about(console: Console) -> None:
 
 
 def test_a_change_of_somebody_else_is_not_overwritten_unseen(console: Console) -> None:
-    """A form that another person's change has overtaken shows both versions, and can be saved
-    again.
-    """
+    """A form overtaken by another person's change shows both versions, and can be saved again."""
     form = form_of(console, types="image/png")
     newer = bucket_document(allowed_types=["text/plain"], public=True, expire_after_seconds=60)
     console.gateway.on("GET", BUCKET, Reply(newer))
@@ -207,9 +201,7 @@ def test_a_bucket_is_made(console: Console) -> None:
 
 
 def test_a_bucket_of_the_same_name_is_not_changed(console: Console) -> None:
-    """The form for a new bucket refuses an existing name, because the API would
-    replace the policy.
-    """
+    """The form for a new bucket refuses an existing name, whose policy the API would replace."""
     reply = console.person().post(NEW, {"name": "docs", "public": "y", "confirmed": "yes"})
     assert reply.status_code == 422
     assert "There is a bucket of this name." in reply.text
@@ -238,9 +230,7 @@ def test_a_name_that_the_api_refuses_stands_at_the_name(console: Console) -> Non
     [("en", "has 1000 buckets already"), ("zh", "租户的此类数量已达上限 (The tenant has 1000")],
 )
 def test_a_bucket_too_many_is_told_in_the_form(console: Console, language: str, words: str) -> None:
-    """A bucket beyond the tenant's limit is refused in the form, with the limit and
-    the input kept.
-    """
+    """A bucket beyond the tenant's limit is refused in the form, which keeps its input."""
     refused = problem(409, "tenant-limit-reached", "The tenant has 1000 buckets already.")
     console.gateway.on("PUT", "/v1/buckets/.*", refused)
     reply = console.person().post(NEW, {"name": "more"}, headers={"Accept-Language": language})

@@ -65,9 +65,7 @@ def test_who_comes_meanwhile_is_refused_when_patience_ends() -> None:
 
 
 def test_a_busy_service_refuses_nobody() -> None:
-    """While the service responds, a request without a place waits for one, however many requests
-    wait.
-    """
+    """While the service responds, any number of requests wait for a place."""
     places = Places(2, patience=5.0)
     done = []
 
@@ -147,9 +145,7 @@ def test_a_logout_waits_for_nobody(console: Console) -> None:
 
 
 def test_pages_of_a_service_that_hangs(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When all places wait, a page responds with 503 and a request id, and the
-    login still works.
-    """
+    """When all places wait, a page gets 503 with a request id, and the login still works."""
     monkeypatch.setattr(console.context.bulkhead._upload, "_patience", 0.1)
     browser = console.person()
     release = threading.Event()

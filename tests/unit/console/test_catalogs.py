@@ -63,9 +63,7 @@ def placeholders(text: str) -> list[str]:
 
 
 def test_a_catalog_of_all_files_is_loaded() -> None:
-    """The messages of several files are loaded as one catalog, with the language's rule for
-    plurals.
-    """
+    """The messages of several files are loaded as one catalog with its language's plurals."""
     words = language.loaded("zh_Hans")
     assert words.gettext("Overview") == "概览"
     assert words.ngettext("%(num)d file deleted.", "%(num)d files deleted.", 1) == (

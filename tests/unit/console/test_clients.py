@@ -183,9 +183,7 @@ def test_a_secret_is_retired_after_a_question(console: Console) -> None:
 
 
 def test_a_client_is_disabled_after_a_question(console: Console) -> None:
-    """A client is disabled after a question that says it is permanent; its page then offers no
-    change.
-    """
+    """A client is disabled permanently after a question; its page then offers no change."""
     browser = console.person()
     assert "It is for good." in browser.get(f"{ONE}/disable").text
     assert changes(console.gateway) == []

@@ -28,9 +28,7 @@ from wharf_console.api.session import Session, address, with_query
     ],
 )
 def test_the_first_line_names_the_browser(caller: Caller, line: bytes) -> None:
-    """The PROXY line names the browser's address, or UNKNOWN for anything that is
-    not an address.
-    """
+    """The PROXY line names the browser's address, or UNKNOWN when it is no address."""
     assert caller.proxy_line() == line
 
 
@@ -47,9 +45,7 @@ def test_a_field_cannot_be_smuggled(gateway: FakeGateway) -> None:
 
 
 def test_a_key_stays_in_its_address() -> None:
-    """Question marks, percent signs and other scripts are encoded in a path; a key's slashes are
-    not.
-    """
+    """All special characters of a key are encoded in the path, except slashes."""
     key = "a/b?c=1#d/%2e%2e/日本 語.txt"
     target = address("v1", "files", "docs", key=key)
     assert target == (
@@ -60,8 +56,8 @@ def test_a_key_stays_in_its_address() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(tmp_path: Path) -> None:
-    """A GET on a connection that was closed is repeated; a POST is not, because it may have been
-    done.
+    """A GET on a closed connection is repeated, and a POST is not, because it may
+    have been done.
     """
     with closing_after_each_answer(tmp_path / "door") as (door, count):
         connection = Connection(door, Caller())

@@ -32,9 +32,7 @@ NAMES = "username,display_name\r\nzhang,张三\r\n"
     ],
 )
 def test_files_of_spreadsheets_are_read(content: bytes) -> None:
-    """A file may have a byte order mark, semicolons, tabs or a line `sep=`, and be
-    UTF-8 or UTF-16.
-    """
+    """A file may have a byte order mark, other separators or a line `sep=`, in UTF-8 or UTF-16."""
     table = csv_files.read(content)
     assert [cells for _, cells in table.lines] == [("username", "display_name"), ("zhang", "张三")]
     assert table.note == ""
@@ -97,9 +95,7 @@ def test_quotation_marks_that_do_not_fit_are_told_by_line(text: str, line: int) 
 
 
 def test_lines_have_their_own_numbers() -> None:
-    """Lines are numbered as in an editor, with empty lines; a cell with a line break has its first
-    line.
-    """
+    """Lines are numbered as in an editor; a cell with a line break has its first line's number."""
     table = csv_files.read(b'sep=,\n\nusername,note\nann,"two\nlines"\n\nbob,x\n')
     assert [number for number, _ in table.lines] == [3, 4, 7]
 
@@ -145,9 +141,7 @@ def test_other_cells_stay_as_they_are(cell: str) -> None:
 
 
 def test_what_is_written_is_read_again() -> None:
-    """A written file can be read again with all characters, and begins with a byte order mark for
-    Excel.
-    """
+    """A written file keeps all characters, and has a byte order mark for Excel."""
     rows = [("a", 'b"c', "d;e,f"), ("张三", "Ünal", "🦊")]
     content = csv_files.written(rows)
     assert content.startswith(codecs.BOM_UTF8)

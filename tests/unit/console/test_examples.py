@@ -86,8 +86,8 @@ def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
-    """The ticket is made from the person's token, for one folder, and redirects to the same page
-    only.
+    """The ticket is for one folder, made from the person's token, and redirects to
+    the same page.
     """
     editor(shown, "http://localhost:8080").get(path)
     [call] = shown.gateway.called("POST", "/auth/oauth/token")
@@ -120,9 +120,7 @@ def test_the_script_that_it_shows_is_its_own() -> None:
 
 
 def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
-    """The page sends its address to pages of this service, so a refusal can link
-    back to the form.
-    """
+    """The page sends its address to this service, so that a refusal can link back to the form."""
     reply = editor(shown).get(PAGES[0])
     assert reply.headers["Referrer-Policy"] == "same-origin"
     assert 'name="redirect"' not in reply.text

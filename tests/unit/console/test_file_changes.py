@@ -49,9 +49,7 @@ def test_what_is_gone_already_is_no_failure(console: Console) -> None:
 
 
 def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
-    """A refusal stops the deletion of several files; the page says what was deleted, and the
-    reason.
-    """
+    """A refusal stops the deletion of several files, and the page says how many are deleted."""
     browser = console.person()
 
     def delete(call: Call) -> Reply:
@@ -75,9 +73,7 @@ def test_nothing_selected_is_told(console: Console) -> None:
 
 
 def test_a_single_file_is_deleted_as_it_was_seen(console: Console) -> None:
-    """A single file is deleted only in the version that the person saw; the question links to the
-    file.
-    """
+    """A single file is deleted only in the version that the person saw."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     page = "/console/b/docs/f/a.txt"
@@ -155,9 +151,7 @@ def test_a_file_that_was_deleted_meanwhile_is_gone(console: Console) -> None:
 
 @pytest.mark.parametrize("version", ["", "x", '"a" b c', '"a" 1 yesterday', '"\n" 1 2026-11-18'])
 def test_a_broken_version_is_none(console: Console, version: str) -> None:
-    """A malformed version is ignored, and the change is unconditional, as with a selection in a
-    list.
-    """
+    """A malformed version is ignored, and the change is made in any version."""
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     browser = console.person()
     form = {"key": "a.txt", "confirmed": "yes", "version": version}

@@ -16,9 +16,7 @@ PAGE = "/console/b/docs/f/a.txt"
 
 
 def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """The form sends the metadata as a whole, and the expiry converted from the
-    person's time zone.
-    """
+    """The form sends all metadata, and the expiry converted from the person's time zone."""
     file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person("editor")
@@ -135,8 +133,8 @@ def test_more_lines_are_no_change(console: Console) -> None:
 def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
     console: Console,
 ) -> None:
-    """A change of the details by another person gives 412 with both versions; a second save
-    replaces it.
+    """Another person's change of the details gives 412 with both versions, until it
+    is confirmed.
     """
     serve_file(console.gateway, metadata={"a": "1"})
     browser = console.person()

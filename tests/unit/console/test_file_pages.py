@@ -121,9 +121,7 @@ def test_what_is_too_large_or_held_is_not_shown(
 
 
 def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
-    """A preview is a signed link that lives a minute; it is on no page, and no query makes it
-    longer.
-    """
+    """A preview is a signed link of a minute, whatever the query, and is on no page."""
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
     assert "/s/" not in browser.get(PAGE).text
@@ -171,9 +169,7 @@ def test_a_link_that_plays_lives_as_long_as_it_may_play(
 
 
 def test_a_release_before_is_asked_for_a_link_that_it_can_make(console: Console) -> None:
-    """A preview works with an API of an earlier release, which does not know the
-    member `listed`.
-    """
+    """A preview works with an API of an earlier release, which does not know `listed`."""
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
 
@@ -243,9 +239,7 @@ def test_planted_scripts_are_text(console: Console) -> None:
 
 
 def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) -> None:
-    """A replacement uses a ticket for one file of this key and 15 minutes, and
-    returns to the file.
-    """
+    """A replacement uses a ticket for one file of this key, and returns to the file."""
     serve_file(console.gateway, "a b/c.txt")
     page = console.person("editor").get("/console/b/docs/replace/a%20b/c.txt").text
     call = console.gateway.called("POST", "/auth/oauth/token")[-1]
@@ -259,8 +253,8 @@ def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) 
 
 
 def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
-    """A replacement of a file with a long name returns to the list, because auth limits the
-    address.
+    """A replacement of a file with a long name returns to the list, because auth
+    limits addresses.
     """
     key = "☃" * 300
     serve_file(console.gateway, key)

@@ -80,9 +80,7 @@ def test_a_filter_that_finds_nothing_can_be_taken_back(console: Console) -> None
 
 
 def test_names_do_no_harm(console: Console) -> None:
-    """Scripts in names of buckets, files and types are shown as text, inside their
-    own direction.
-    """
+    """Scripts in names of buckets, files and types are shown as text."""
     evil = '"><script>alert(1)</script>\u202e'
     file = file_document(evil, media_type="text/<b>", bucket="docs")
     reply = Reply({"files": [file], "prefixes": [evil + "/"], "next_cursor": None})
@@ -187,9 +185,7 @@ def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> N
 def test_contents_are_shown_only_apart_from_the_console(
     tmp_path: Path, gateway: FakeGateway, origin: str, host: str, disposition: str
 ) -> None:
-    """Contents are shown only on a separate origin or on the local machine;
-    otherwise as downloads.
-    """
+    """Contents are shown only on a separate origin or the local machine, and else downloaded."""
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,

@@ -78,9 +78,7 @@ def test_the_policy_is_the_guests_own(console: Console, path: str) -> None:
 def test_a_ticket_that_is_not_good_says_why(
     console: Console, reply: Reply, status: int, heading: str
 ) -> None:
-    """A ticket that is expired, invalid or used up gets a page with the reason and
-    without a form.
-    """
+    """A ticket that is expired, invalid or used up gets a page with the reason and no form."""
     console.gateway.on("GET", "/v1/ticket", reply)
     answer = console.visitor().get(PAGE)
     assert answer.status_code == status
@@ -93,9 +91,7 @@ def test_a_ticket_that_is_not_good_says_why(
 
 @pytest.mark.parametrize("ticket", ["x%0Ay", "%E5%A5%BD", "a%20b", "a" * 9000, "<script>"])
 def test_what_is_no_ticket_is_not_asked_for(console: Console, ticket: str) -> None:
-    """A malformed ticket gets 404 without a call of the API, because a header field cannot contain
-    it.
-    """
+    """A malformed ticket, which no header field can contain, gets 404 without a call of the API."""
     assert console.visitor().get(f"/console/drop/{ticket}").status_code == 404
     assert console.gateway.calls == []
 
@@ -132,9 +128,7 @@ def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> None:
-    """The page claims no arrival when the browser has seen no upload page or the ticket has
-    expired.
-    """
+    """The page claims no arrival when the browser knows no ticket, or an expired one."""
     give_tickets(console.gateway)
     browser = console.visitor()
     if is_known:

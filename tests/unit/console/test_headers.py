@@ -94,9 +94,7 @@ def test_the_icon_may_be_kept(console: Console) -> None:
 
 
 def test_a_report_is_a_line_of_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
-    """A report becomes one log line with page, directive and the blocked address,
-    without a query.
-    """
+    """A report becomes one log line with page, directive and blocked address, without queries."""
     report = {
         "csp-report": {
             "document-uri": "http://localhost/console/b/docs/?prefix=secret",

@@ -52,9 +52,7 @@ def test_an_owner_sees_the_links_of_all(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_others_see_their_own(console: Console, role: str) -> None:
-    """Other roles see their own links only, without a choice of makers and without requests for
-    names.
-    """
+    """Other roles see their own links only, and no choice of makers."""
     page = shown(console, kept_link(), role=role, query="?whose=user-2")
     assert "Your links" in page
     assert 'name="whose"' not in page

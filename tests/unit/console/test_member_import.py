@@ -61,9 +61,7 @@ def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
     ],
 )
 def test_mistakes_are_told_by_line(console: Console, line: str, error: str) -> None:
-    """A row with an error is listed with its line number and reason, and the others can be
-    imported.
-    """
+    """A row with an error is listed with line number and reason; the others can be imported."""
     page = send(console.person(), f"username,display_name,role\nada,,viewer\n\n{line}\n").text
     [found] = rows(page, "Lines that are left out")
     assert found[0] == "4"

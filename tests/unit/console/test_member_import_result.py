@@ -100,9 +100,7 @@ def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
 def test_no_password_gets_lost_where_it_stops(
     console: Console, refusal: Reply, reason: str
 ) -> None:
-    """An import that stops shows the users it made; the rest can be continued, and one file has
-    all.
-    """
+    """An import that stops shows its users, can be continued, and gives one file of all."""
     console.gateway.on("POST", USERS, second_is(refusal))
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text

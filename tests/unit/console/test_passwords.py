@@ -10,9 +10,7 @@ from wharf_console.web.passwords import new_password
 
 
 def test_a_password_survives_paper_and_spreadsheets() -> None:
-    """A generated password has no letters that look alike, and is neither a formula, number nor
-    date.
-    """
+    """A generated password has no letters that look alike, and is no formula, number or date."""
     for _ in range(1000):
         made = new_password()
         assert re.fullmatch(r"[a-z][a-z2-9]{4}(-[a-z2-9]{5}){3}", made)

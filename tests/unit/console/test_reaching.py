@@ -117,9 +117,7 @@ def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: C
 
 
 def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console) -> None:
-    """The first page of a person with limited grants does not ask for the usage, which would be
-    refused.
-    """
+    """The first page does not ask for the usage when the person's grants are limited."""
     refused = problem(403, "outside-grants", "Usage is of the whole tenant.")
     console.gateway.on("GET", "/v1/usage", refused)
     reply = limited(console, place(prefix="mine/")).get("/console/")
@@ -129,9 +127,7 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """A person with an empty list of grants sees so on the first page and where a
-    bucket is chosen.
-    """
+    """Pages say so when the person's list of grants is empty."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text
@@ -140,9 +136,7 @@ def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
 
 
 def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
-    """The form for links offers buckets with `read`, the form for invitations those
-    with `write`.
-    """
+    """The form for links offers buckets with `read`, and the one for invitations with `write`."""
     buckets = [bucket_document(name) for name in ("docs", "photos")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": buckets}))
     grants = place("docs", actions=["read"]), place("photos", actions=["write"])

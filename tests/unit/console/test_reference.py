@@ -24,9 +24,7 @@ ASSETS = {name: f"/console/static/{name}" for name in ("redoc.js", "reference.js
 def test_each_document_has_a_page(
     console: Console, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Each page passes its document to the viewer, is open to visitors, and makes no call of the
-    API.
-    """
+    """Each page passes its document to the viewer, needs no login, and makes no call of the API."""
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda name: ASSETS.get(name, ""))
     reply = console.visitor().get(path)
     assert reply.status_code == 200

@@ -87,9 +87,7 @@ def test_another_site_is_refused_even_with_a_token(
     ],
 )
 def test_our_own_pages_are_not(console: Console, headers: dict[str, str]) -> None:
-    """A request of the console's pages is accepted, also with `Origin: null` from a page of the
-    same origin.
-    """
+    """A request of the console's own pages is accepted, also with `Origin: null`."""
     browser = console.person()
     assert browser.post(DELETE, FORM, headers=headers).status_code == 303
 

@@ -46,9 +46,7 @@ def test_names_of_files_open_no_session(console: Console) -> None:
 
 
 def test_the_session_itself_has_no_token(console: Console) -> None:
-    """A session's file has no token; tokens have their own record, so concurrent
-    saves lose none.
-    """
+    """Tokens are in a separate record, not in the session's file, so concurrent saves lose none."""
     console.person()
     folder = console.context.settings.folder
     kept = b"".join(path.read_bytes() for path in files_below(folder / "sessions"))
@@ -159,9 +157,7 @@ def record() -> records.TokenRecord:
 
 
 def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
-    """Over HTTPS the cookie has the prefix `__Host-`, which requires HTTPS, this host and all
-    paths.
-    """
+    """Over HTTPS the cookie has the prefix `__Host-`, which binds it to HTTPS and this host."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )
@@ -175,9 +171,7 @@ def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
 
 
 def test_the_cookie_of_a_person_outlives_the_browser(console: Console) -> None:
-    """A person's cookie has an expiry; over plain HTTP on loopback it has no prefix and no
-    `Secure`.
-    """
+    """A person's cookie has an expiry; on loopback without TLS it is not `Secure`."""
     grant(console.gateway)
     browser = console.visitor()
     reply = browser.post("/console/login", LOGIN)

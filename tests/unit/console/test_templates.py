@@ -74,9 +74,7 @@ def test_a_name_that_is_not_there_is_an_error(console: Console) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("role", ["viewer", "owner"])
 def test_every_page_has_what_a_page_needs(console: Console, role: str, language: str) -> None:
-    """Every page has one first heading, one main part, a skip link, labels, unique
-    ids and a title.
-    """
+    """Every page has one first heading, one main part, a skip link, labels, unique ids, a title."""
     console.gateway.on("GET", "/v1/buckets/full", Reply(bucket_document("full", public=True)))
     files = [file_document(f"a/{number}.txt") for number in range(3)]
     listing = {"files": files, "prefixes": ["a/b/"], "next_cursor": "next"}

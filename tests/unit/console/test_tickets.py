@@ -151,9 +151,7 @@ def test_the_last_ten_are_kept(console: Console) -> None:
 
 
 def test_the_guests_address_is_not_this_machines(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The guest's address has the public host name, also when the owner uses the
-    local machine's.
-    """
+    """The guest's address has the public host name, also when the owner uses another one."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )

@@ -97,9 +97,7 @@ def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> No
 
 
 def test_a_session_that_ended_elsewhere_leads_to_the_login(console: Console) -> None:
-    """A person whose session has ended elsewhere sees so, and returns to the page
-    after the login.
-    """
+    """A person whose session has ended elsewhere is sent to the login, and back after it."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-revoked"))
     reply = browser.get("/console/?a=1")
@@ -129,9 +127,7 @@ def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
 
 
 def test_a_suspended_tenant_is_told_so_and_goes_on_after_the_resume(console: Console) -> None:
-    """The page says that the tenant is suspended when the API or a refresh refuses it; the session
-    stays.
-    """
+    """A suspended tenant gets a page that says so, and its sessions stay."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(403, "tenant-suspended"))
     page = browser.get("/console/")

@@ -72,9 +72,7 @@ def test_the_page_says_what_is_taken(console: Console) -> None:
 
 
 def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
-    """The upload page sends its address to this origin, so a refusal can link back; others send
-    none.
-    """
+    """Only the upload page sends its address to this origin, so a refusal can link back."""
     browser = console.person()
     give_tickets(console.gateway)
     assert browser.get(PAGE).headers["Referrer-Policy"] == "same-origin"
@@ -99,9 +97,7 @@ def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
 
 
 def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
-    """The page after a refused upload says that no new file has arrived, also after earlier
-    uploads.
-    """
+    """The page after a refused upload says that no new file has arrived."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     for files, words in ((0, "No new"), (1, "Your files"), (1, "No new"), (3, "Your files")):

@@ -49,9 +49,7 @@ def test_slugs_are_unique_over_all_services() -> None:
 
 
 def test_problem_pages_need_nothing_that_the_gateway_forbids() -> None:
-    """The problem pages have no style, script or picture, as their policy `default-src 'none'`
-    demands.
-    """
+    """The problem pages have no style, script or picture, which their policy would refuse."""
     pages = generate.problem_pages()
     assert len(pages) > 50
     for name, page in pages.items():

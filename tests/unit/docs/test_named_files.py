@@ -62,9 +62,7 @@ def test_named_files_exist(page: Path) -> None:
 
 
 def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
-    """A missing file is noticed, with or without a top folder; a name with `<…>` needs its folder
-    only.
-    """
+    """A missing file is noticed; of a name with `<…>` only the folder must exist."""
     page = tmp_path / "page.md"
     page.write_text("`records/rows.py` `tests/none/test_x.py` `none/<what>.py` `routes/<what>.py`")
     missing = {name for name in _named(page) if not _exists(name, page)}

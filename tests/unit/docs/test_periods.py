@@ -79,9 +79,7 @@ def value_of(name: str) -> float:
 
 
 def values(row: Row) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield for each value its name, the page's number, the code's number, and whether it is a
-    maximum.
-    """
+    """Yield each value's name, the page's number, the code's, and whether it is a maximum."""
     for name, said, part in _VALUE.findall(row.made_by):
         factor = 86400 if name.endswith("_DAYS") else 1
         yield name, factor * float(said), value_of(name), bool(part)

@@ -45,16 +45,12 @@ def rows_of(text: str) -> set[int]:
 
 
 def named_by(line: str) -> list[tuple[str, str]]:
-    """Return the tests that a line names, by file and function; `*` stands for all tests of the
-    file.
-    """
+    """Return the tests that a line names, by file and function; `*` stands for all of the file."""
     return [(str(file), str(name)) for file, name in _TEST.findall(line)]
 
 
 def rows_of_test(file: str, name: str) -> set[int]:
-    """Return the rows that a test names; `*` stands for all tests of the file and for the file
-    itself.
-    """
+    """Return the rows that a test names; `*` stands for the file and all its tests."""
     known = docstrings(file)
     own = known.values() if name == "*" else (known.get(name, ""),)
     return set(chain.from_iterable(map(rows_of, own)))

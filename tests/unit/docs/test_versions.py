@@ -39,8 +39,8 @@ def test_all_packages_have_one_version() -> None:
 
 
 def test_the_version_follows_the_last_one_cut() -> None:
-    """The changelog begins with unreleased changes, and the code is not older than its newest
-    release.
+    """The changelog begins with unreleased changes, and its newest release is not
+    after the code's.
     """
     first, *cut = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
     assert first == "Unreleased"

@@ -59,9 +59,7 @@ def test_it_is_read_as_upload_reads_it(url: str) -> None:
 
 @pytest.mark.parametrize("url", BAD)
 def test_what_upload_refuses_is_refused(url: str) -> None:
-    """The gateway refuses the addresses that upload refuses, names the setting, and
-    shows no key.
-    """
+    """The gateway refuses the addresses that upload refuses, and shows no key of them."""
     with pytest.raises(ValueError, match="expected a URL like"):
         parse_bucket_place(url)
     assert parse(url) is None
@@ -119,9 +117,7 @@ def test_tls_needs_a_name(host: str) -> None:
 
 
 def test_what_nginx_is_told() -> None:
-    """The templates have the same names with a store and without; only a store with TLS is
-    verified.
-    """
+    """Only a store with TLS is verified; the names of the templates are always the same."""
     none = template_values()
     plain = template_values(BlobStore("http", "store", 9000))
     secure = template_values(BlobStore("https", "store", 443, os.devnull))

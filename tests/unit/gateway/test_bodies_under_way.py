@@ -39,9 +39,7 @@ def told(tmp_path: Path) -> Told:
 
 
 def test_begins_and_ends(told: Told) -> None:
-    """A body is under way from its line `begin` until its line `end`, also when a line arrives in
-    parts.
-    """
+    """A body is under way from its line `begin` to its line `end`, which may arrive in parts."""
     assert told.bodies.read() == {}
     told.write(begin("a"), begin("b", length="-"), "end\tc\n", "en")
     assert told.bodies.read() == {("192.0.2.1", 4711): {"a": 100, "b": UNKNOWN}}

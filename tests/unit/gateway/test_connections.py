@@ -33,9 +33,7 @@ def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_connections_follow_descriptors(
     hard: list[int], limit: int, descriptors: int, most: int
 ) -> None:
-    """nginx gets half as many connections as the process may have descriptors, and
-    at most 8,192.
-    """
+    """nginx gets half as many connections as descriptors, at most 8,192 for each worker."""
     hard[0] = limit
     values = gateway_values(FOUR, templates="/", as_root=False)
     assert values["WHARF_WORKER_DESCRIPTORS"] == str(descriptors)
@@ -79,9 +77,7 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
 def test_the_share_of_an_address(
     hard: list[int], limit: int, environ: dict[str, str], of_one: int
 ) -> None:
-    """An address's share follows the limits of requests unless it is set; all have
-    three quarters.
-    """
+    """An address's share follows the limits of requests, unless it is set."""
     hard[0] = limit
     found = connections.shares(FOUR | environ)
     assert found.of_one == of_one

@@ -91,8 +91,6 @@ def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
     ("door", "name"), [("[::]:8080", "PORT"), ("0.0.0.0:8081", "METRICS_PORT")]
 )
 def test_a_door_for_others_too(door: str, name: str) -> None:
-    """The console's door at a port of other requests is refused, because its PROXY lines are
-    trusted.
-    """
+    """The console's door, which trusts PROXY lines, is refused at a port of other requests."""
     with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} uses this"):
         gateway(WHARF_CONSOLE_DOOR=door)

@@ -162,9 +162,7 @@ def test_of_two_that_fall_silent_together_one_stays_open(
 def test_a_folder_that_is_locked_is_not_waited_for(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """While another gateway has the folder's lock the door stays as it is; a later
-    check shuts it.
-    """
+    """The door stays as it is while another gateway has the folder's lock, and shuts later."""
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -214,9 +212,7 @@ def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> No
 
 
 def test_without_a_door_nginx_listens_nowhere_else() -> None:
-    """Without a front door nginx's configuration has no such line; with a path it listens behind
-    it.
-    """
+    """nginx listens behind the front door when its path is set, and otherwise at no such socket."""
     assert not any(template_values().values())
     values = template_values("/f/a.sock")
     assert values["WHARF_FRONT_DOOR"] == "listen unix:/f/a.sock.nginx proxy_protocol;"
@@ -225,9 +221,7 @@ def test_without_a_door_nginx_listens_nowhere_else() -> None:
 
 @pytest.mark.parametrize(("status", "alive"), [(200, True), (404, True), (503, False)])
 def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
-    """A 5xx of the liveness check is no response, because nginx returns it for an
-    absent service.
-    """
+    """A 5xx of the liveness check is no response: nginx returns it for an absent service."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

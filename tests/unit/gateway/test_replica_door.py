@@ -13,9 +13,7 @@ from wharf_gateway.terminal import CannotRunError
 
 
 def test_without_a_door(tmp_path: Path) -> None:
-    """With a shared folder nginx neither listens for other gateways nor passes
-    requests on to them.
-    """
+    """With a shared folder nginx neither listens for other gateways nor sends them requests."""
     render_configuration(str(ROOT), str(tmp_path), gateway().values)
     used = [
         tmp_path / name
@@ -64,9 +62,7 @@ def test_no_door(door: str) -> None:
     ],
 )
 def test_a_door_for_others_too(door: str, others: dict[str, str], name: str) -> None:
-    """A door at a place of other requests is refused with its setting, because its lines are
-    trusted.
-    """
+    """A door at a place where other clients connect is refused, because it trusts its callers."""
     with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} uses this address"):
         gateway(WHARF_REPLICA_DOOR=door, **others)
 
@@ -90,9 +86,7 @@ def test_apart_without_a_door() -> None:
     ],
 )
 def test_name_servers(text: str, line: str, tmp_path: Path) -> None:
-    """The resolver line has the system's name servers in nginx's notation, without
-    malformed ones.
-    """
+    """The resolver line has the system's valid name servers in nginx's notation."""
     path = tmp_path / "resolv.conf"
     path.write_text(text)
     assert replica_door.resolver_line(str(path)) == line

@@ -30,9 +30,7 @@ def test_a_name_that_keeps_an_address() -> None:
 
 
 def test_a_name_that_moves() -> None:
-    """nginx's addresses count as lost after five minutes of other addresses, until nginx has
-    reloaded.
-    """
+    """nginx's addresses count as lost after five minutes of others, until nginx has reloaded."""
     addresses = AddressesInUse()
     assert not addresses.are_gone(["1", "2"], 0.0)
     assert not addresses.are_gone(["3"], 60.0)
@@ -100,9 +98,7 @@ def test_a_failed_reload_is_tried_again(played: Played) -> None:
 
 
 def test_addresses_that_are_the_stores_still(played: Played) -> None:
-    """With TLS nginx keeps addresses that are no longer resolved while all of them
-    are still valid.
-    """
+    """With TLS nginx keeps addresses that are no longer resolved while all are still valid."""
     watch = StoreWatch(BlobStore("https", "store.test", 443, "/ca.pem"), played.reload)
     played.found = ["1", "2"]
     watch.look(0.0)

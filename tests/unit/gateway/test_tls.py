@@ -38,9 +38,7 @@ def environ(certificate: Certificate, **more: str) -> dict[str, str]:
 
 
 def test_without_files_nothing_changes() -> None:
-    """Without certificate files the configuration has no TLS, and nginx's version
-    is not requested.
-    """
+    """Without certificate files the configuration has no TLS, and nginx's version is not read."""
     values = tls.template_values({"PATH": "/nowhere"})
     empty = {name for name, value in values.items() if not value}
     assert {"WHARF_LISTEN_TLS", "WHARF_TLS", "WHARF_TLS_SERVER", "WHARF_REDIRECT_SERVER"} <= empty
@@ -126,7 +124,7 @@ def test_files_that_are_no_pair(
     make: Callable[[Certificate, Certificate, Path], tls.Files],
     said: str,
 ) -> None:
-    """A key of another certificate, a key that every user may read, and a file without PEM are
+    """A key of another certificate, a key that all users may read, and a file without PEM are
     refused.
     """
     assert said in tls.fault(make(made, other, tmp_path))

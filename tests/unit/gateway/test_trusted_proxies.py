@@ -30,9 +30,7 @@ def test_networks() -> None:
 )
 @pytest.mark.parametrize("name", ["WHARF_TRUSTED_PROXIES", "WHARF_PROXY_ADDRESSES"])
 def test_what_is_no_proxy(word: str, name: str) -> None:
-    """A host name, a malformed network and a network of all addresses are refused
-    with the setting.
-    """
+    """A host name, a malformed network and a network of all addresses are refused."""
     with pytest.raises(CannotRunError, match=f"{name}='{word}'"):
         gateway_values({name: f"10.0.0.1,{word}"}, templates="/", as_root=False)
 
@@ -45,8 +43,8 @@ def test_without_proxies() -> None:
 
 
 def test_one_source_is_believed() -> None:
-    """The gateway trusts either the header field or the PROXY line, which then each connection
-    needs.
+    """The gateway trusts either the header field, or a PROXY line that each
+    connection then needs.
     """
     values = gateway_values(ONE, templates="/", as_root=False)
     trust = "set_real_ip_from 192.0.2.7/32;\nreal_ip_header {};\nreal_ip_recursive on;"
@@ -61,9 +59,7 @@ def test_one_source_is_believed() -> None:
 
 
 def test_behind_the_balancer() -> None:
-    """Behind the balancer of two replicas the balancer reads PROXY lines, and the gateway the
-    field.
-    """
+    """Behind the balancer of two replicas the gateway reads the field, and no PROXY line."""
     behind = ONE | {"WHARF_FRONT_DOOR": "/run/wharf/front/a.sock"}
     lines = behind | {"WHARF_PROXY_HEADER": "PROXY"}
     values = trusted_proxies.template_values(lines)
@@ -90,8 +86,8 @@ def test_behind_the_balancer() -> None:
 def test_headers_that_are_refused(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], error: str
 ) -> None:
-    """An unknown header, PROXY lines without proxies, and a field that this nginx reads in part are
-    refused.
+    """The gateway refuses an unknown header, PROXY without proxies, and a field this nginx
+    misreads.
     """
     monkeypatch.setattr(nginx_program, "version", lambda _: (1, 22, 1))
     with pytest.raises(CannotRunError, match=error):
@@ -99,7 +95,7 @@ def test_headers_that_are_refused(
 
 
 def test_the_old_name() -> None:
-    """Proxies in the old setting have no limit of connections and no trust; a line reports it."""
+    """Proxies in the old setting have no limit of connections and no trust; a line says so."""
     old = {"WHARF_PROXY_ADDRESSES": "192.0.2.7"}
     assert gateway_values(old, templates="/", as_root=False)["WHARF_PROXY_TRUST"] == ""
     assert not shares(old).surplus({"192.0.2.7": 1025})

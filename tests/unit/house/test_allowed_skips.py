@@ -39,9 +39,7 @@ def all_tests() -> list[str]:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.reason)
 def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
-    """Each entry names existing tests, a reason that the code of a test gives, and
-    a kind of run.
-    """
+    """Each entry names existing tests, an existing reason, and a kind of run."""
     assert any(fnmatchcase(name, entry.test) for name in all_tests())
     assert any(entry.reason in text for text in code_of_tests().values())
     assert entry.when in WHEN

@@ -54,9 +54,7 @@ def imported(folder: Path, own: dict[str, str]) -> set[str]:
 
 @cache
 def _installed() -> Mapping[str, list[str]]:
-    """Return the distributions of each installed module; cached, because finding them takes a
-    second.
-    """
+    """Return the distributions of each installed module; cached, because this takes a second."""
     return metadata.packages_distributions()
 
 
@@ -71,9 +69,7 @@ def _modules(path: Path) -> Iterator[str]:
 
 
 def _distribution(name: str, known: Mapping[str, list[str]], own: dict[str, str]) -> str:
-    """Return the distribution of the module, or the name of its package when no distribution has
-    it.
-    """
+    """Return the distribution of the module, or the name of its package when none has it."""
     top = name.partition(".")[0]
     if top in own:
         return own[top]

@@ -203,9 +203,7 @@ WRONG_IMPORTS = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the report about a copy with all wrong imports; one run takes as long as for one
-    import.
-    """
+    """Return the report about a copy with all wrong imports, made by one run to save time."""
     tree = copied(tmp_path_factory.mktemp("wrong"))
     for number, (path, text, _) in enumerate(WRONG_IMPORTS):
         tree.append(path, f"def late_{number}() -> None:\n    {text}")
@@ -248,9 +246,7 @@ WITH_LAYERS = ["servicekit", "wharf_auth", "wharf_console", "wharf_upload", "wha
 
 @pytest.fixture(scope="module")
 def of_rooms(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the report about a copy with all circular imports and with modules
-    outside all layers.
-    """
+    """Return the report about a copy with circular imports and with modules outside all layers."""
     tree = copied(tmp_path_factory.mktemp("rooms"))
     for path, text, _, _ in CIRCLES:
         tree.append(path, f"def late() -> None:\n    {text}")

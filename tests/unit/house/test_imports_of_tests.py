@@ -18,9 +18,7 @@ MAY_START = ("docs/", "house/", "test_no_programs.py")
 
 @cache
 def imported(file: Path) -> frozenset[str]:
-    """Return the full names of the modules that a file imports, and of the names it takes from
-    them.
-    """
+    """Return the full names of a file's imported modules and of the names from them."""
     content = source(file)
     found = {alias.name for node in content.imports for alias in node.names}
     for node in content.imports_from:
@@ -30,8 +28,8 @@ def imported(file: Path) -> frozenset[str]:
 
 
 def way_to_a_starter(file: Path) -> list[str]:
-    """Return the imports that lead from a file to a module that starts processes,
-    or an empty list.
+    """Return the imports by which a file reaches a module that starts processes, or
+    an empty list.
     """
     ways: dict[Path, list[str]] = {file: []}
     for helper in (queue := [file]):

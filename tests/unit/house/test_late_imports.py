@@ -77,18 +77,14 @@ def test_a_start_brings_up_no_application() -> None:
 
 
 def test_a_console_on_files_has_no_client_of_redis() -> None:
-    """A console with sessions in files does not load redis, which takes 8 MB and imports
-    OpenTelemetry.
-    """
+    """A console with sessions in files does not load redis, which takes 8 MB."""
     [found] = loaded(CONSOLE)
     assert "wharf_console.app" in found
     assert {"opentelemetry", "redis"} & found == set()
 
 
 def test_a_service_on_one_machine_has_no_client_of_redis() -> None:
-    """Upload on one machine does not load redis: it notifies over a unix socket and counts in
-    uWSGI.
-    """
+    """Upload on one machine does not load redis, because it notifies over a unix socket."""
     found = loaded(UPLOAD)[0]
     assert "wharf_upload.notices.listener" in found
     assert "redis" not in found

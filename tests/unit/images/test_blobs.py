@@ -63,9 +63,7 @@ def test_bytes_on_an_object_store(gateway: BlobsSocket) -> None:
     ],
 )
 def test_signed_addresses(text: str, *, allowed: bool) -> None:
-    """A signed address is empty, or has at most 4,000 printable characters and
-    begins with a slash.
-    """
+    """A signed address is empty, or has at most 4,000 printable characters after a slash."""
     assert is_signed(text) is allowed
 
 
@@ -125,9 +123,7 @@ def test_an_answer_that_is_none(gateway: BlobsSocket, answer: bytes) -> None:
 def test_what_has_no_picture_is_not_fetched(
     gateway: BlobsSocket, answer: bytes, outcome: str
 ) -> None:
-    """A file that is too large, or has no known format, is refused by its length or its first
-    bytes.
-    """
+    """A file of a wrong size or format is refused by its length or its first bytes."""
     gateway.raw[LOCATION] = answer
     with pytest.raises(NoPicture) as refused:
         fetch(gateway)

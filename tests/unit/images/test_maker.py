@@ -96,9 +96,7 @@ def test_a_picture_is_kept_for_a_month() -> None:
     ],
 )
 def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, reason: str) -> None:
-    """A file that causes the failure gets an empty 404 for an hour; the process's output is not
-    trusted.
-    """
+    """A file that makes the sandbox fail gets an empty 404, which nginx caches for an hour."""
     found = answer(end)
     assert (found.status, found.body, found.outcome) == (404, b"", "no-preview")
     assert found.reason == reason
@@ -120,9 +118,7 @@ def test_a_file_that_is_to_blame_has_no_picture_for_an_hour(end: Ended, reason: 
 def test_what_may_pass_is_tried_again(
     end: Ended | Exception, error: Exception | None, outcome: str
 ) -> None:
-    """A temporary failure gets 503 with `Retry-After: 1`, never 500, and nginx does
-    not cache it.
-    """
+    """A temporary failure gets 503 with `Retry-After: 1`, never 500, and is not cached."""
     found = answer(end, error)
     assert (found.status, found.outcome) == (503, outcome)
     assert found.headers == (("Retry-After", "1"),)

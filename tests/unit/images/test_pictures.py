@@ -254,8 +254,8 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])
 def test_a_polyglot_is_what_it_begins_with(name: str) -> None:
-    """A file of two formats is read as the one it begins with, and no other data is in the
-    thumbnail.
+    """A file of two formats is read as its first one, and the thumbnail has no data
+    of the other.
     """
     script = b"<script>alert(1)</script>PK\x05\x06"
     picture = picture_of(io.BytesIO(FORMATS[name]() + script), 64)

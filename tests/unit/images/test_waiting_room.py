@@ -46,9 +46,7 @@ def test_a_tenant_has_one_worker_while_others_wait() -> None:
 
 
 def test_a_full_room_sends_away_who_came_last() -> None:
-    """In a full room the tenant with the most requests loses its last one to a
-    tenant without any.
-    """
+    """In a full room the tenant with the most requests loses its last one to a new tenant."""
     room = filled(3, "a", "a", "a")
     assert room.put("a", "one too many") == "one too many"
     assert room.put("b", "b") == "a2"

@@ -79,9 +79,7 @@ def test_layout(tmp_path: Path) -> None:
 
 
 def test_instances_on_one_data(tmp_path: Path) -> None:
-    """Two instances have separate spools, sockets, logs and locks, and a sweep
-    keeps the other's.
-    """
+    """Two instances have separate spools, sockets, logs and locks; a sweep keeps the other's."""
     first, second = Places(str(tmp_path), {}), Places(str(tmp_path), {}, "b")
     locks = []
     for places in (first, second):
@@ -127,9 +125,7 @@ def test_nothing_looks_like_a_running_wharf(tmp_path: Path) -> None:
 
 
 def test_the_lock(tmp_path: Path) -> None:
-    """A second holder of the lock is refused with the process id of the first, until it is
-    released.
-    """
+    """A second holder of the lock is refused with the first one's process id, until its release."""
     places = Places(str(tmp_path), {})
     places.create()
     lock = take_lock(places)
@@ -147,9 +143,7 @@ def filled(log: Path, text: str, end: float) -> None:
 
 
 def kept(log: Path) -> list[str]:
-    """Return the contents of a log's older files, newest first, and check that no number is
-    missing.
-    """
+    """Return the contents of a log's older files, newest first; no number may be missing."""
     number = len(list(log.parent.glob(f"{log.name}.*")))
     return [Path(f"{log}.{one + 1}").read_text() for one in range(number)]
 

@@ -8,9 +8,7 @@ from wharf_native.plan import service_environment, template_values
 
 
 def test_services_fetch_keys_without_tls() -> None:
-    """With TLS the issuer is an HTTPS URL, and services fetch keys over the internal port without
-    TLS.
-    """
+    """With TLS the issuer is an HTTPS URL, and services fetch keys over the internal port."""
     files = {"WHARF_TLS_CERTIFICATE": "/c.pem", "WHARF_TLS_KEY": "/k.pem"}
     run = RunSettings({"WHARF_PORT": "9000", **files}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, files), files)

@@ -33,18 +33,14 @@ def expressions() -> list[str]:
 
 
 def test_nothing_is_stale() -> None:
-    """Each generated file is current: `make observing` was run after the last
-    change of its source.
-    """
+    """Each generated file is current: `make observing` was run after the last change."""
     assert observing.stale() == []
     assert {f"grafana/dashboards/{name}.json" for name in DASHBOARDS} < set(observing.files())
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_identity(name: str) -> None:
-    """A dashboard's uid is its file's name, so that links between dashboards work
-    in every Grafana.
-    """
+    """A dashboard's uid is its file's name, so links between dashboards work in every Grafana."""
     document = DASHBOARDS[name]
     assert document["uid"] == name
     assert len(name) <= 40
@@ -159,9 +155,7 @@ def test_every_recording_is_used() -> None:
 
 
 def test_counters_are_read_as_rates() -> None:
-    """A counter is read with rate() or increase(), because its value alone only shows a process's
-    age.
-    """
+    """A counter is read with rate() or increase(), because its value only shows a process's age."""
     for expr in expressions():
         for metric, kind in CATALOGUE.items():
             if kind == "counter" and "label_values" not in expr:

@@ -27,9 +27,7 @@ class Described:
         return found
 
     def media_types(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the place and the description of each body: the request's, and
-        those of successes.
-        """
+        """Yield the place and the description of the request's body and of each success's body."""
         for content in self.declared.get("requestBody", {}).get("content", {}).values():
             yield f"{self.name}: request", content
         for status, answer in self.declared["responses"].items():

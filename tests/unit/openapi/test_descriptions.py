@@ -50,9 +50,7 @@ def test_each_parameter_is_described(operations: list[Described]) -> None:
 
 
 def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described]) -> None:
-    """Each operation on unfinished uploads names the refusals of replicas without a
-    shared folder.
-    """
+    """Operations on unfinished uploads name the refusals of replicas without a shared folder."""
     found: dict[str, set[str]] = {"parts-apart": set(), "upload-apart": set()}
     for one in operations:
         told = " ".join(answer["description"] for answer in one.declared["responses"].values())

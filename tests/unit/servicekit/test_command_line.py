@@ -30,9 +30,7 @@ def test_a_mistake_of_the_operator(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An expected error is one line on standard error and a status; a service may explain own
-    errors.
-    """
+    """An expected error is one line on standard error and an exit status."""
     with pytest.raises(SystemExit) as end:
         run(error, monkeypatch)
     assert end.value.code == code

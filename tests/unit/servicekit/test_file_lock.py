@@ -1,6 +1,4 @@
-"""Locks on files: one holder at a time, over threads and processes, and released
-with the holder.
-"""
+"""Locks on files: one holder at a time over threads and processes, released with the holder."""
 
 from __future__ import annotations
 
@@ -56,9 +54,7 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_given_back_is_taken_by_who_waits(tmp_path: Path) -> None:
-    """A waiting thread gets the lock when its holder releases it, while the
-    holder's file is open.
-    """
+    """A waiting thread gets the lock when its holder releases it and keeps the file open."""
     path = tmp_path / "lock"
     with opened(path) as first, opened(path) as second:
         assert file_lock.take(first)

@@ -1,6 +1,4 @@
-"""Grants as people write them: which are accepted or refused, and how placeholders
-are filled in.
-"""
+"""Grants as people write them: valid and invalid ones, and placeholders that are filled in."""
 
 from __future__ import annotations
 
@@ -120,9 +118,7 @@ def test_placeholders_are_filled_in_once() -> None:
     ],
 )
 def test_what_cannot_be_filled_in(prefix: str, holder: Holder, reason: str) -> None:
-    """An own grant whose placeholder the holder cannot fill is refused with its index and the
-    reason.
-    """
+    """An own grant with a placeholder that its holder cannot fill is refused with its index."""
     kept = checked([grant(), grant(prefix)])
     with pytest.raises(GrantError) as caught:
         require_fillable(kept, holder, is_own=True)
@@ -155,9 +151,7 @@ def test_a_prefix_that_is_too_long_when_filled_in_allows_nothing() -> None:
     ],
 )
 def test_grants_of_the_command_line(text: str, made: Grant) -> None:
-    """A grant on the command line is one word with actions, bucket and prefix, and can be written
-    back.
-    """
+    """A grant on the command line is one word, which can be read and written back."""
     assert grants.parse(text) == made
     assert grants.parse(grants.written(made)) == made
 

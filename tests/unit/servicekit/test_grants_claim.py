@@ -33,9 +33,7 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_a_token_with_grants_reaches_nothing_until_they_are_resolved(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    """The verifier returns the claim and an empty reach; without the claim the
-    reach is everything.
-    """
+    """The verifier returns an empty reach with the claim, and everything without it."""
     claim = GrantsClaim(5, OWN, "files:read", "ann", (GroupPart("g1", 4, "files:write", OWN),))
     principal = verifier.verify(issuer.token(grants=msgspec.to_builtins(claim)))
     assert principal.grants == claim
@@ -47,9 +45,7 @@ def test_a_token_with_grants_reaches_nothing_until_they_are_resolved(
 
 
 def test_the_claim_is_critical(issuer: Issuer) -> None:
-    """The header names the claim, alone or with a ticket's, so that older verifiers refuse the
-    token.
-    """
+    """The header names the claim as critical, so that older verifiers refuse the token."""
     claim = msgspec.to_builtins(GrantsClaim(5, OWN))
     header = msgspec.json.decode(
         jwt.utils.base64url_decode(issuer.token(grants=claim).split(".")[0])
@@ -84,9 +80,7 @@ def test_a_token_cannot_lose_the_claim_that_its_header_names(
 def test_a_claim_that_is_not_understood_is_refused(
     issuer: Issuer, verifier: Verifier, claim: Any
 ) -> None:
-    """A claim with an unknown member, or with an unknown field of a grant or a
-    group, is refused.
-    """
+    """A claim with an unknown member, or an unknown field of a grant or a group, is refused."""
     claims = {**issuer.claims(), "grants": claim}
     header = {"typ": "at+jwt", "kid": issuer.kid, **critical(claims)}
     with pytest.raises(MalformedToken, match="grants"):

@@ -30,9 +30,7 @@ def test_unready_names_the_part(client: FlaskClient) -> None:
 
 
 def test_excluded_part_is_not_asked(client: FlaskClient) -> None:
-    """An excluded part does not make a service unready; a degraded helpful part is
-    still reported.
-    """
+    """An excluded part does not make a service unready, and a helpful part is still reported."""
     answer = client.get("/readyz?exclude=storage&exclude=database")
     assert answer.status_code == 200
     assert answer.json == {"status": "degraded", "degraded": {"revocations": "old"}}

@@ -133,9 +133,7 @@ def test_what_means_nothing_is_told(name: str, told: str) -> None:
     ],
 )
 def test_what_only_programs_see_is_dropped(sent: str, kept: str) -> None:
-    """Leading marks, soft hyphens, and joiners that change no Arabic letter are removed from a
-    display name.
-    """
+    """A display name loses leading marks, soft hyphens, and joiners that change no letter."""
     assert display_name(sent) == kept
 
 
@@ -148,9 +146,7 @@ def test_what_could_deceive_is_not_dropped(name: str) -> None:
 
 @given(HARD)
 def test_a_shown_name_is_stable(text: str) -> None:
-    """A cleaned name stays the same when it is cleaned again, and has lost invisible characters
-    only.
-    """
+    """A cleaned name has lost invisible characters only, and cleaning it again changes nothing."""
     once = display_name(text)
     assert display_name(once) == once == unicodedata.normalize("NFC", once)
     dropped = dict.fromkeys(map(ord, "\xad\u200c\u200d\u200e\u200f\u061c\ufeff"))
@@ -200,9 +196,7 @@ def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_always_invisible_is_refused() -> None:
-    """Every character that Unicode calls default-ignorable is refused, except
-    variation selectors.
-    """
+    """Every default-ignorable character of Unicode is refused, except variation selectors."""
     ignorable = regress.Regex(r"^\p{Default_Ignorable_Code_Point}$", "u")
     variations = {*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
     for code in (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)):

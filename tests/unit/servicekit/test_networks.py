@@ -34,7 +34,5 @@ def test_one_client_has_one_network(address: str, network: str) -> None:
     ],
 )
 def test_networks_of_ipv6_have_a_site(network: str, site: str | None) -> None:
-    """An IPv6 network belongs to the /48 that a provider's customer has; an IPv4 address has no
-    site.
-    """
+    """An IPv6 network belongs to the /48 of a provider's customer; an IPv4 address has no site."""
     assert site_of(network) == site

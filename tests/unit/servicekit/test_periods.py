@@ -29,9 +29,7 @@ def test_an_old_feed_is_told(tmp_path: Path, age: float, *, told: bool) -> None:
 
 
 def test_asking_and_looking_are_within_the_promise() -> None:
-    """The intervals of the follower and of the reader take at most half of the promised five
-    seconds.
-    """
+    """The intervals of follower and reader take at most half of the promised five seconds."""
     waits = feed_follower.POLL_SECONDS + revocations._POLL_SECONDS
     assert waits <= RIGHTS_SECONDS / 2
 

@@ -126,9 +126,7 @@ def test_405_lists_what_is_allowed(app: Flask) -> None:
 
 @pytest.mark.parametrize("given", ["", "a\r\nX-Evil: 1", "a b", "x" * 129, "ä"])
 def test_odd_request_ids_are_replaced(app: Flask, given: str) -> None:
-    """A request id of the gateway that is not plain is replaced, because it would be in logs and
-    fields.
-    """
+    """A request id that is not plain is replaced, because it would be in logs and header fields."""
     reply = app.test_client().get("/nowhere", environ_overrides={"REQUEST_ID": given})
     assert reply.headers["X-Request-Id"] != given
     assert len(reply.headers["X-Request-Id"]) == 32

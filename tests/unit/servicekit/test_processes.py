@@ -46,9 +46,7 @@ def test_a_group_of_version_1(tmp_path: Path, proc: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["max", str(1 << 62), "rubbish"])
 def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
-    """Without a valid limit, or with one above the machine's memory, the machine's memory is
-    returned.
-    """
+    """Without a valid limit below the machine's memory, the machine's memory is returned."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
     group(tmp_path, "pods/one", limit)

@@ -71,9 +71,7 @@ def test_a_route_has_the_protection_of_its_blueprint(app: Flask, issuer: Issuer)
 
 
 def test_a_route_can_name_its_own_protection(app: Flask, issuer: Issuer) -> None:
-    """A route's own protection replaces the blueprint's, and the scope of `instead` is accepted
-    too.
-    """
+    """A route's own protection replaces the blueprint's, and accepts the scope of `instead`."""
     assert _status(app, "POST", "/things", issuer.token(scope="files:read")) == 403
     assert _status(app, "POST", "/things", issuer.token(scope="files:write")) == 200
     assert _status(app, "POST", "/things", issuer.token(scope="buckets:admin")) == 200
@@ -88,9 +86,7 @@ def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) ->
 def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
     app: Flask, issuer: Issuer
 ) -> None:
-    """A rule about the path is checked before the scope, so it hides paths from callers without the
-    scope.
-    """
+    """A rule hides a path also from callers without the scope, because it is checked first."""
     other = issuer.token(scope="files:write")
     assert _status(app, "GET", "/things/b", other) == 404
     assert _status(app, "GET", "/things/a", other) == 403

@@ -1,6 +1,4 @@
-"""The reach of grants: whether it allows an action on a key, compared with a loop
-over all grants.
-"""
+"""The reach of grants, which allows an action on a key, compared with a plain loop."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> 
 def test_a_key_is_judged_as_the_rule_says(
     granted: list[CompactGrant], action: Action, bucket: str, key: str
 ) -> None:
-    """A key is reached when a grant of its bucket or of `*` has the action and a
-    prefix of the key.
-    """
+    """A key is reached by a grant of its bucket or `*` with the action and a prefix of the key."""
     reach = reach_of(granted)
     assert reach.allows(action, bucket, key) == said(granted, action, bucket, key)
     # All keys below a prefix: those that begin with it and continue with characters of no grant.
@@ -78,9 +74,7 @@ def test_nothing_and_everything() -> None:
 
 
 def test_text_alone_is_compared() -> None:
-    """A prefix is compared as text: `photos/a` is a prefix of `photos/ab`, and of no equivalent
-    spelling.
-    """
+    """A prefix is compared as text, so `photos/a` is a prefix of `photos/ab`."""
     reach = reach_of([CompactGrant("b", "photos/a", "r"), CompactGrant("b", "caf\u00e9/", "r")])
     assert reach.allows("read", "b", "photos/ab")
     assert reach.allows("read", "b", "caf\u00e9/x")

@@ -68,9 +68,7 @@ def test_the_newer_word_holds() -> None:
 
 
 def test_a_token_without_a_claim_is_older_than_any_change() -> None:
-    """A token without a claim is older than any change: a list narrows it, and its removal widens
-    it.
-    """
+    """A token without a claim is older than any change in the feed."""
     known = KnownReaches()
     known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))
     assert reached(known, caller()) == reach_of(A)
@@ -93,9 +91,7 @@ def test_scopes_are_taken_away_at_once_and_never_added() -> None:
 
 
 def test_groups_add_and_their_changes_hold() -> None:
-    """The reach is the union of own grants and groups, and one entry of a group changes all
-    members.
-    """
+    """The reach is the union of own and group grants, and a group's entry changes all members."""
     known = KnownReaches()
     claim = GrantsClaim(5, (), "files:read", "", (GroupPart("g1", 5, "files:write", A),))
     assert reached(known, caller(claim)) == reach_of(A)
@@ -110,8 +106,8 @@ def test_groups_add_and_their_changes_hold() -> None:
 
 
 def test_a_groups_grants_are_filled_in_for_each_member() -> None:
-    """A group's grants are filled in for each member; a client gets nothing from a user's
-    placeholder.
+    """A group's grants are filled in for each member; a user's placeholder gives a
+    client nothing.
     """
     known = KnownReaches()
     own = (CompactGrant("b", "u/{user_id}/", "r"), CompactGrant("b", "in/{client}/", "w"))
@@ -137,9 +133,7 @@ def test_who_left_a_group_has_nothing_of_it() -> None:
 
 
 def test_what_was_left_out_is_waited_for() -> None:
-    """Grants that a token omits give 503 until the feed has them; they never count as none or as
-    all.
-    """
+    """A token that omits grants gets 503 until the feed has them, never none or all."""
     own_left = caller(GrantsClaim(5, None, SCOPES))
     group_left = caller(GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5),)))
     for who, kind, name in ((own_left, "reach", "u1"), (group_left, "group", "g1")):
@@ -172,9 +166,7 @@ def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.Monk
 
 
 def test_a_link_ends_with_its_makers_right() -> None:
-    """A link is valid while its maker may read the key; each change of the maker is
-    applied to it.
-    """
+    """A link is valid while its maker may read the key, after each change of the maker."""
     known = KnownReaches()
     maker = known.maker_of(caller(GrantsClaim(5, A, SCOPES)), "b", "a/")
     assert maker == Maker("u1", 5)
@@ -192,9 +184,7 @@ def test_a_link_ends_with_its_makers_right() -> None:
 
 
 def test_a_link_of_somebody_without_a_list() -> None:
-    """A link of a maker without a list is valid until the maker gets a list that
-    excludes the key.
-    """
+    """A link of a maker without a list is valid until a list excludes the key."""
     known = KnownReaches()
     maker = known.maker_of(caller(), "b", "")
     assert maker == Maker("u1")

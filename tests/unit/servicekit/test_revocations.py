@@ -121,9 +121,7 @@ def test_what_is_active_again(followed: Followed) -> None:
 
 
 def test_states_of_tenants(followed: Followed) -> None:
-    """Deleted and purged tenants are refused like suspended ones; only purged ones are listed as
-    such.
-    """
+    """Suspended, deleted and purged tenants are refused, and purged ones are listed as such."""
     states: list[State] = ["suspended", "deleted", "purged"]
     for state in states:
         followed.feed.add("tenant", state, tenant=state)
@@ -136,9 +134,7 @@ def test_states_of_tenants(followed: Followed) -> None:
 
 
 def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> None:
-    """The purge of a tenant keeps the entries of all others, in memory and in the
-    rewritten file.
-    """
+    """The purge of a tenant keeps the entries of all others, in memory and in the file."""
     feed = followed.feed
     for tenant in ("demo", "gone"):
         feed.add("token", tenant=tenant, identifier=f"{tenant}-token", until=NOW + 600)
@@ -248,9 +244,7 @@ def test_expired_entries_are_dropped(followed: Followed) -> None:
 
 
 def test_feed_begins_anew(followed: Followed) -> None:
-    """A feed that begins again is read from 0: it decides about tenants, and revoked tokens stay
-    refused.
-    """
+    """A feed that begins again decides about tenants, and revoked tokens stay refused."""
     followed.feed.add("tenant", "suspended", tenant="old")
     followed.feed.add("subject", identifier="c-old")
     followed.feed.add(identifier="t-old", until=NOW + 60)
@@ -463,9 +457,7 @@ def test_the_last_word_holds(
     batches: list[list[tuple[str, str, bool]]],
     restarts: set[int],
 ) -> None:
-    """The last entry about a token, session, subject or tenant decides, in any order and over
-    restarts.
-    """
+    """The last entry about a token, session, subject or tenant decides, also over restarts."""
     path = tmp_path_factory.mktemp("feed") / "revocations.jsonl"
     feed, ticks = FakeFeed(), Clock(0)
     follower, reader = _direct(feed, path), Revocations(path, ticks)

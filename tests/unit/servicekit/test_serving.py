@@ -29,9 +29,7 @@ def test_counters_of_an_earlier_container_are_gone(
 def test_the_instance_is_the_host_unless_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The instance is the host name unless it is named, so gateway and upload in a pod share a
-    spool.
-    """
+    """The instance is the host name unless it is named, so a pod has one spool."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environ = {"WHARF_INSTANCE": ""}
     serving.environment("upload", environ)

@@ -56,9 +56,7 @@ def test_values_take_the_type_of_their_field() -> None:
     ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "\u0667", "+5", "abc", "0x10", "--5"],
 )
 def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
-    """A number that is out of range or not plainly written is refused with variable, value and
-    range.
-    """
+    """A number out of range, or not plainly written, is refused with variable, value and range."""
     with pytest.raises(SettingsError) as caught:
         read(Example, {"WHARF_MAX_BODY_BYTES": text})
     line = str(caught.value)
@@ -90,9 +88,7 @@ def test_missing_setting_says_what_it_is() -> None:
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """An empty variable counts as unset, because Compose files pass unset variables on as empty
-    ones.
-    """
+    """An empty variable counts as unset, because Compose passes unset variables as empty ones."""
     assert read(Example, {"WHARF_MODE": ""}).mode == "full"
 
 

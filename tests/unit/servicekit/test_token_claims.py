@@ -25,9 +25,7 @@ def test_missing_claims_are_refused(issuer: Issuer, verifier: Verifier, claim: s
 def test_expired_tokens_are_refused_after_the_leeway(
     issuer: Issuer, verifier: Verifier, clock: Clock
 ) -> None:
-    """Row 55: a token is valid until a minute after its expiry, because clocks differ, and not
-    longer.
-    """
+    """Row 55: a token is valid until a minute after its expiry, because clocks differ."""
     token = issuer.token(exp=int(clock()) + 10)
     clock.now += 10 + LEEWAY_SECONDS - 2
     assert verifier.verify(token).tenant == "demo"
@@ -48,9 +46,7 @@ def test_parents_are_ids_of_a_few_tokens(
 
 
 def test_parents_of_a_token(issuer: Issuer, verifier: Verifier) -> None:
-    """The principal has the token's parents in order, and is original without
-    parents and a ticket.
-    """
+    """The principal has the token's parents in order; without parents and ticket it is original."""
     names = [f"p{number}" for number in range(MAX_PARENTS)]
     found = verifier.verify(issuer.token(parents=names))
     assert (found.parents, found.is_original) == (tuple(names), False)

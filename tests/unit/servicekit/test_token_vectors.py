@@ -58,9 +58,7 @@ def name(vector: Vector) -> str:
 
 @pytest.mark.parametrize("group", dict.fromkeys(one.group for one in VECTORS))
 def test_vectors(vector_verifier: Verifier, group: str) -> None:
-    """Rows 49 to 51, 54 to 59: each token is accepted, or refused with the error that the file
-    names.
-    """
+    """Rows 49 to 51, 54 to 59: each token is accepted, or refused with the file's error."""
     faults = {one.comment: fault(vector_verifier, one) for one in VECTORS if one.group == group}
     assert {comment: what for comment, what in faults.items() if what} == {}
 

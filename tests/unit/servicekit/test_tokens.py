@@ -58,9 +58,7 @@ def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
 
 
 def test_long_tokens_are_refused(issuer: Issuer, verifier: Verifier) -> None:
-    """Row 59: a token of 64 KiB is refused because of its length, even when it is
-    otherwise valid.
-    """
+    """Row 59: a token of 64 KiB is refused because of its length, even when it is valid."""
     token = issuer.token(pad="x" * 65536)
     assert len(token) > MAX_TOKEN_BYTES
     with pytest.raises(MalformedToken, match="longer than"):

@@ -1,6 +1,4 @@
-"""UWSGI_SETENV must be forbidden before the process serves; tests/integration
-attacks a real uWSGI.
-"""
+"""UWSGI_SETENV is forbidden before a process serves; tests/integration attacks a real uWSGI."""
 
 from __future__ import annotations
 

@@ -13,17 +13,15 @@ HOUR = 3600.0
 
 
 class Client:
-    """A connection that is checked every five seconds, and on which the server
-    sends all the time.
-    """
+    """A connection that is checked every five seconds, and on which the server always sends."""
 
     def __init__(self) -> None:
         self.floor = BodyFloor(RATE, WINDOW)
         self.received, self.sent, self.now = 1000, 0, 100.0
 
     def send(self, per_step: int, bodies: dict[str, int], seconds: float) -> float | None:
-        """Receive this much in each step; return after how many seconds the connection is cut, or
-        None.
+        """Receive bytes in each step; return after how many seconds the connection
+        is cut, or None.
         """
         for step in range(int(seconds / STEP)):
             self.received += per_step
@@ -38,9 +36,7 @@ class Client:
 
 @pytest.mark.parametrize("length", [10**6, UNKNOWN])
 def test_answers_meanwhile_keep_no_slow_body(length: int) -> None:
-    """A body below the floor is cut after a window, though the server sends
-    something in each step.
-    """
+    """A body below the floor is cut after a window, though the server sends in each step."""
     assert Client().send(39, {"a": length}, 100) == WINDOW
 
 

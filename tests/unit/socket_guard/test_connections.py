@@ -36,9 +36,7 @@ def test_bytes_are_counted(family: socket.AddressFamily, host: str) -> None:
     ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 )
 def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) -> None:
-    """Bytes that the peer does not read are reported as queued, with the age of the
-    last transfer.
-    """
+    """Bytes that the peer does not read are reported as queued, with the last transfer's age."""
     with socket.create_server((host, 0), family=family) as server:
         address = server.getsockname()
         with socket.create_connection(address[:2]) as client:
@@ -72,9 +70,7 @@ def test_connections_are_counted_by_address() -> None:
 
 
 def test_connections_of_several_ports_are_an_addresses_together() -> None:
-    """Connections of one address to several ports are summed, and the client's own port is
-    reported.
-    """
+    """Connections of one address to several ports are summed; the client's port is reported."""
     with ExitStack() as clients:
         ports, own = [], set()
         for _ in range(2):

@@ -13,9 +13,7 @@ STEP = 5
 
 
 def cut_at(history: list[tuple[int, int]], cookie: int = 7) -> list[int]:
-    """Return the checks at which a connection is too slow; history has (received, sent) of each
-    check.
-    """
+    """Return the checks at which a connection is too slow; history has (received, sent) of each."""
     floor = BodyFloor(RATE, WINDOW)
     found = []
     for look, (received, sent) in enumerate(history):
@@ -48,9 +46,7 @@ def test_an_idle_connection_is_never_cut() -> None:
 
 
 def test_a_request_after_a_long_silence_is_no_slow_one() -> None:
-    """A request after a long silence is judged from its own beginning, not from the
-    connection's.
-    """
+    """A request after a long silence is judged from its own beginning, not the connection's."""
     assert cut_at([(0, 0)] * 20 + [(300, 0)] * 3 + [(300, 5000)] * 20 + [(600, 5000)]) == []
 
 

@@ -166,9 +166,7 @@ def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
 
 
 def test_an_attack_is_said_now_and_then(crowd: Crowd) -> None:
-    """An attack that continues is logged every ten seconds, with the number of
-    closed connections.
-    """
+    """An attack that continues is logged every ten seconds, with its closed connections."""
     told = Told(bytes_per_second=0, of_one=4)
     for look in range(1, 13):
         peer = f"198.51.100.{look}"

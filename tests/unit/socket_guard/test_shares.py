@@ -31,9 +31,7 @@ def test_a_network_of_ipv6_is_one_client() -> None:
 
 
 def test_many_addresses_share_what_there_is() -> None:
-    """When all connections are too many, the addresses with the most lose some, and the others
-    none.
-    """
+    """Above the total limit only the addresses with the most connections lose some."""
     few = {f"192.0.2.{number}": 3 for number in range(10)}
     crowds = {f"198.51.100.{number}": 90 for number in range(10)}
     surplus = Shares(100, 530).surplus(few | crowds)
@@ -71,8 +69,8 @@ _NUMBERS = st.dictionaries(
 
 @given(_NUMBERS, st.integers(1, 200), st.integers(320, 3000))
 def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int) -> None:
-    """No client has more than its limit, all fit, and each client that lost some has the largest
-    number.
+    """No client exceeds its limit, all fit, and clients that lost connections have
+    the most left.
     """
     shares = Shares(of_one, of_all, PROXIES)
     surplus = shares.surplus(numbers)
@@ -92,9 +90,7 @@ def connection(cookie: int, **what: int) -> Connection:
 
 
 def test_half_sent_requests_go_first() -> None:
-    """Unfinished requests are closed first, then idle connections, then active ones; silent ones
-    first.
-    """
+    """Unfinished requests are closed first, then idle connections, then active ones."""
     in_order = [
         connection(1, received_ms=9000, sent_ms=9000),
         connection(2, received=80, received_ms=8000, sent_ms=9000),
@@ -114,9 +110,7 @@ def test_half_sent_requests_go_first() -> None:
 
 
 def test_a_head_of_a_request_ends_earlier() -> None:
-    """nginx's timeout for a request's head is shorter than the silence after which it counts as
-    complete.
-    """
+    """nginx's timeout for a request's head is shorter than the guard's for an unfinished head."""
     text = (ROOT / "deploy/nginx/conf.d/timeouts.conf.template").read_text()
     found = re.search(r"^client_header_timeout (\d+)s;$", text, re.MULTILINE)
     assert found is not None
@@ -124,9 +118,7 @@ def test_a_head_of_a_request_ends_earlier() -> None:
 
 
 def test_what_is_not_accepted_yet_counts_and_stays() -> None:
-    """A connection that is not accepted yet counts, but is not closed, because the server has no
-    socket.
-    """
+    """A connection that is not accepted yet counts but is not closed, because it has no socket."""
     crowd = [connection(number, inode=number % 2) for number in range(10)]
     closed = Shares(4, 100).to_close(crowd)
     assert Counter(one.inode for one in closed) == {1: 5}
