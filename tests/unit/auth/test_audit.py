@@ -130,8 +130,8 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
 
 
 def test_the_newest_first(auth: AuthService) -> None:
-    """With `order=newest` pages have the lines in reverse; a parameter of the other
-    order gets 400.
+    """With `order=newest` pages have the lines in reverse; parameters of the other
+    order get 400.
     """
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})

@@ -155,9 +155,7 @@ def test_user_name_that_is_no_segment(auth: AuthService) -> None:
 
 
 def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
-    """A user cannot join a group whose prefix its name makes too long, and no group gets such a
-    prefix.
-    """
+    """A user cannot join a group whose prefix the user's name would make too long."""
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
     made = auth.admin("POST", USERS, json={**user, "password": "correct horse battery"}).get_json()
     homes = [GOOD, grant(prefix="home/{username}/")]
@@ -177,9 +175,7 @@ def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
 
 
 def test_placeholders_of_others(auth: AuthService) -> None:
-    """Grants of a client and of a user have different placeholders; a group's
-    grants may use all.
-    """
+    """Grants of clients and of users have different placeholders; a group's may use all."""
     client = {"name": "x", "scopes": ["files:read"]}
     user = {"username": "ada", "role": "editor", "password": "correct horse battery"}
     for path, body, placeholder, whose in (

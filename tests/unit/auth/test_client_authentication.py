@@ -148,9 +148,7 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
 
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
-    """A client's two secrets are both accepted while it changes them, and a retired
-    one is refused.
-    """
+    """A client's two secrets are both valid while it changes them, and a retired one is not."""
     kept, fresh = clients.add_secret(
         auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo", Actor("tester")
     )

@@ -62,9 +62,7 @@ def test_absent_clients_have_no_secrets(auth: AuthService, method: str, path: st
 
 
 def test_owners_change_secrets_of_their_own_tenant(auth: AuthService) -> None:
-    """An owner adds a secret to a client of its tenant, and gets 404 for another
-    tenant's client.
-    """
+    """An owner adds a secret to a client of its tenant, and gets 404 for another's client."""
     ada = logged_in(auth, role="owner")
     assert ada.call("POST", f"/v1{SECRETS}").status_code == 201
     other = "/v1/tenants/wharf-admin/clients/wharf-admin/secrets"

@@ -127,9 +127,7 @@ def test_all_below_a_revoked_token_ends(
 def test_nothing_outlives_what_it_was_made_of(
     steps: list[tuple[int, TokenExchangeRequest | None, int]],
 ) -> None:
-    """A token gains no scope, and expires before its parent unless it is an original token's
-    ticket.
-    """
+    """A token gains no scope, and only an original token's ticket expires after its parent."""
     for one in grown(steps):
         if one.source is None:
             assert one.token.is_original
@@ -144,9 +142,7 @@ def test_nothing_outlives_what_it_was_made_of(
 
 
 def test_a_chain_has_an_end() -> None:
-    """An exchange beyond the longest chain is refused; a ticket can be narrowed any number of
-    times.
-    """
+    """An exchange beyond the longest chain is refused; tickets can be narrowed without end."""
     held: Any = first("program").token
     for number in range(MAX_PARENTS):
         assert len(held.parents) == number

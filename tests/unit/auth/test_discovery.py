@@ -90,9 +90,7 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
 
 
 def test_openapi_says_what_is_public(auth: AuthService) -> None:
-    """The OpenAPI document names the scope of an administrative route, and no token for a public
-    one.
-    """
+    """The OpenAPI document names an administrative route's scope; a public route needs no token."""
     paths = json.loads(auth.app.test_client().get("/auth/openapi.json").data)["paths"]
     create = paths["/auth/v1/tenants"]["post"]
     assert create["x-required-scope"] == "tenants:admin"

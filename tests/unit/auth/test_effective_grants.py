@@ -41,9 +41,7 @@ def me(person: Person) -> Any:
 
 
 def test_me_tells_what_is_reached(auth: AuthService) -> None:
-    """`/auth/me` returns own and group grants with placeholders filled in, or `null` for
-    everything.
-    """
+    """`/auth/me` returns own and group grants with filled-in placeholders, or `null` for all."""
     ada = logged_in(auth)
     assert me(ada)["grants"] is None
     change(auth, f"{USERS}/{ada.id}", grants=[OWN])

@@ -87,8 +87,8 @@ def test_whoever_has_no_list_has_no_claim(auth: AuthService) -> None:
 
 
 def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
-    """A token has its client's grants and groups and names its extension, also with
-    fewer scopes.
+    """A token has its client's and groups' grants and names its extension, also
+    with fewer scopes.
     """
     limit(auth, *INBOX)
     team = group(auth, "wharf-demo", scopes=("events:read",))

@@ -35,9 +35,7 @@ def members(auth: AuthService, group: str) -> list[str]:
 
 
 def test_create_read_change_delete(auth: AuthService) -> None:
-    """A group is returned as created, changes only in given members, and gets 404
-    after deletion.
-    """
+    """A group is returned as created, changes in given members only, and gets 404 when deleted."""
     made = create(auth)
     assert set(made) == {
         *("group_id", "tenant", "name", "scopes", "grants", "members", "created_at"),

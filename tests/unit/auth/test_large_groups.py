@@ -84,9 +84,7 @@ def only(page: Feed, group: str) -> Revocation:
 
 
 def test_a_group_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
-    """A large group has one entry in the feed without its members, after changes
-    and its deletion.
-    """
+    """A large group has one entry in the feed, without members, also after its deletion."""
     group = made(auth, "everybody")
     fill(auth, group)
     first = only(feed(auth), group)

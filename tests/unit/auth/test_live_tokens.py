@@ -29,7 +29,7 @@ def verified(auth: AuthService, text: str, audience: str = "live") -> Principal:
 
 
 def test_a_token_becomes_one_that_listens(auth: AuthService) -> None:
-    """A live token has the same subject, only scopes for listening, and lives 15
+    """A live token has the same subject, scopes for listening only, and lives 15
     minutes at most.
     """
     subject = token(auth)

@@ -83,8 +83,8 @@ def test_no_role_administers_tenants(auth: AuthService) -> None:
 
 
 def test_cookie_is_out_of_reach(auth: AuthService) -> None:
-    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, has no Domain and expires
-    (row 65).
+    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain, and has
+    an expiry (row 65).
     """
     header = person(auth).login().headers["Set-Cookie"]
     name, *attributes = header.split("; ")
@@ -128,9 +128,7 @@ def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService
 
 
 def test_all_refusals_are_alike(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong password, unknown user or tenant, and disabled user get equal responses
-    after one hash.
-    """
+    """Wrong password, unknown user or tenant, and disabled user get equal responses."""
     ada, eve = person(auth), person(auth, "eve")
     eve.change(state="disabled")
     verified = []

@@ -56,9 +56,7 @@ def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
 
 
 def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
-    """Wrong passwords at a password's change count like failed logins towards the
-    limit of a /48.
-    """
+    """Wrong passwords at a password's change count towards the limit of failures from a /48."""
     ada = logged_in(limited)
     body = {"current_password": "wrong", "new_password": "another good password"}
     statuses = []

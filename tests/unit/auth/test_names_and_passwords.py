@@ -85,9 +85,7 @@ def test_labels_that_are_none(text: str) -> None:
     [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\ufb01n", "FIN"), ("\uff21da", "ada")],
 )
 def test_twins(one: str, other: str) -> None:
-    """Names that differ in case, ligatures or width are one name, so no two users have them
-    (row 22).
-    """
+    """Two users cannot have names that differ in case, ligatures or width only (row 22)."""
     assert users.folded(one) == users.folded(other)
 
 
@@ -136,7 +134,7 @@ def test_no_kinds_of_characters_are_demanded(password: str) -> None:
     ],
 )
 def test_refused_passwords(password: str, reason: str) -> None:
-    """A password that is too short, too long when normalized, common or made of
+    """A password that is too short, too long once normalized, common or made of
     names is refused.
     """
     with pytest.raises(ProblemError) as refused:

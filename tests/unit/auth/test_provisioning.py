@@ -51,9 +51,7 @@ def person(initialiser: Initialiser) -> PasswordLogin | None:
 
 
 def test_first_run_makes_everything(initialiser: Initialiser) -> None:
-    """The first run makes a key, two tenants, two clients, a user, and a private
-    credentials file.
-    """
+    """The first run makes a key, two tenants, two clients, a user, and a private file."""
     done = initialiser.run()
     assert len(done) == 5
     assert stat.S_IMODE(initialiser.credentials.stat().st_mode) == 0o600

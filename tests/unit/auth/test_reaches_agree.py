@@ -51,9 +51,7 @@ _STEPS = st.lists(
 
 @dataclass
 class Side:
-    """The state of an upload service: tokens of any age, and the entries of the
-    feed it has read.
-    """
+    """The state of an upload service: tokens of any age, and the known entries of the feed."""
 
     auth: AuthService
     client: str

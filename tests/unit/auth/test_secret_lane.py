@@ -119,9 +119,7 @@ def test_accounts_of_one_network_take_turns() -> None:
 
 
 def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
-    """In a full lane of one network the account with the most places loses one to
-    another account.
-    """
+    """In a full lane of one network the account with most places loses one to another account."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, "account")

@@ -47,9 +47,7 @@ def test_only_people_have_sessions(auth: AuthService, method: str, path: str) ->
 
 
 def test_sessions_are_listed(auth: AuthService) -> None:
-    """The list has the user's active sessions with address and program, and marks
-    the current one.
-    """
+    """The list has the user's active sessions with address and program, the current one marked."""
     ada = person(auth)
     person(auth, "eve").login()
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}

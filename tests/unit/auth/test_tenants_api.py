@@ -212,9 +212,7 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_needs_a_token(auth: AuthService, method: str, path: str) -> None:
-    """Each route refuses a missing token, a token for another audience, and a
-    damaged one with 401.
-    """
+    """Each route refuses a missing or damaged token, and one for another audience, with 401."""
     client = auth.app.test_client()
     demo = auth.post_token().get_json()["access_token"]
     narrow = auth.post_token({"scope": "files:read"}, client="admin").get_json()["access_token"]

@@ -42,9 +42,7 @@ def test_delays_of_clients_are_short() -> None:
 
 
 def test_after_the_free_failures_an_account_waits(limited: AuthService) -> None:
-    """After the free failures the right secret too gets 429 with `Retry-After`, until the delay is
-    over.
-    """
+    """After the free failures the right secret too gets 429 until the delay is over."""
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     here = {"REMOTE_ADDR": HERE}
     reply = limited.post_token(environ_overrides=here)
@@ -72,9 +70,7 @@ def test_refused_tries_make_no_wait_longer(limited: AuthService) -> None:
 
 
 def test_a_person_waits_under_each_spelling(limited: AuthService) -> None:
-    """An account waits under each spelling of its name; the same name in another
-    tenant does not.
-    """
+    """An account waits under each spelling of its name, but not in another tenant."""
     ada = person(limited)
     assert [attempt(ada) for _ in range(3)] == [401] * 3
     assert attempt(ada, PASSWORD, username="ADA") == 429
@@ -140,8 +136,8 @@ def test_failures_are_forgotten_after_a_quiet_time(limited: AuthService) -> None
 def test_tries_at_the_same_time_share_the_free_ones(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attempt counts before it is verified, so concurrent attempts cannot exceed the free
-    failures.
+    """An attempt counts before it is verified, so concurrent ones cannot exceed the
+    free failures.
     """
     statuses: list[int] = []
     verify, more = Hasher.matching, iter(range(3))
@@ -198,9 +194,7 @@ def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
 def test_nobody_gets_in_while_failures_cannot_be_counted(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A login gets 503 while the database of attempts is unavailable, even with the
-    right secret.
-    """
+    """A login with the right secret gets 503 while attempts cannot be counted."""
     ada = logged_in(limited)
 
     def down(*_: object) -> None:

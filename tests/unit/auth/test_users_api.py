@@ -120,9 +120,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
-    """A disabled user's tokens, logins and refreshes are refused, and old tokens
-    never work again.
-    """
+    """A disabled user's tokens, logins and refreshes are refused; old tokens never work again."""
     ada = logged_in(auth)
     ada.change(state="disabled")
     assert not is_in(ada)

@@ -78,8 +78,8 @@ def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, 
 
 
 def test_what_is_typed_is_saved(console: Console) -> None:
-    """Entries of a list are separated by lines, commas or spaces of both languages,
-    and count once.
+    """Entries of a list, separated by lines, commas or spaces of both languages,
+    count once each.
     """
     form = form_of(
         console,

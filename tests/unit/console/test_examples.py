@@ -86,9 +86,7 @@ def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
-    """The ticket is for one folder, made from the person's token, and redirects to
-    the same page.
-    """
+    """The ticket is made from the person's token, for one folder, and redirects to this page."""
     editor(shown, "http://localhost:8080").get(path)
     [call] = shown.gateway.called("POST", "/auth/oauth/token")
     assert call.form["subject_token"] == ["access-1"]

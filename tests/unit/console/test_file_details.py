@@ -133,9 +133,7 @@ def test_more_lines_are_no_change(console: Console) -> None:
 def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
     console: Console,
 ) -> None:
-    """Another person's change of the details gives 412 with both versions, until it
-    is confirmed.
-    """
+    """Another person's change of the details gives 412 with both versions before a save."""
     serve_file(console.gateway, metadata={"a": "1"})
     browser = console.person()
     known = seen(browser.get("/console/b/docs/describe/a.txt").text)

@@ -86,9 +86,9 @@ SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
         ("image/jpeg", 1_000_000, False, False),
         ("image/jpeg", 1_000_001, True, True),
         ("image/webp", 50_000_001, True, False),
-        # A thumbnail of an animation would not move.
+        # A small picture of an animation would not move.
         ("image/gif", 9_000_000, False, False),
-        # Browsers show this type, and the service makes no thumbnails of it.
+        # Browsers show this type, and the service makes no small pictures of it.
         ("image/bmp", 9_000_000, False, False),
         ("application/pdf", 1000, True, False),
     ],
@@ -96,8 +96,8 @@ SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
 def test_what_is_shown_small(
     console: Console, media_type: str, size: int, *, small: bool, instead: bool
 ) -> None:
-    """A thumbnail is shown for a large picture and for a type that browsers cannot show. Without a
-    thumbnail the page shows the file itself, or says that no preview exists.
+    """A picture that is large, or that browsers cannot show, is shown by a small picture. Without a
+    small picture the page shows the file, or says that there is no preview.
     """
     serve_file(console.gateway, media_type=media_type, size=size)
     page = console.person().get(PAGE).text
@@ -253,9 +253,7 @@ def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) 
 
 
 def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
-    """A replacement of a file with a long name returns to the list, because auth
-    limits addresses.
-    """
+    """A replacement of a file with a long name returns to the list: auth limits addresses."""
     key = "☃" * 300
     serve_file(console.gateway, key)
     page = console.person().get(f"/console/b/docs/replace/{key}").text

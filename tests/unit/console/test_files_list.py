@@ -120,12 +120,14 @@ def test_sizes_are_for_people(console: Console, size: int) -> None:
 
 
 def picture(key: str, **fields: Any) -> dict[str, Any]:
-    """Return a file of which a thumbnail exists."""
+    """Return a file of which a small picture exists."""
     return file_document(key, media_type="image/png", **fields)
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """The list shows lazy thumbnails of all types that have them, whatever the file's size."""
+    """The list shows small pictures, loaded lazily, of all types that have them, whatever the
+    file's size.
+    """
     files = [
         picture("a b/1.png"),
         picture("a b/large.png", size=10**9),
@@ -148,7 +150,7 @@ def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
 
 
 def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
-    """The grid shows the kind of each file that has no thumbnail."""
+    """The grid shows the kind of each file that has no small picture."""
     files = [picture("1.png"), file_document("x.txt")]
     reply = Reply({"files": files, "prefixes": [], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
@@ -162,7 +164,7 @@ def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
 
 
 def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> None:
-    """A thumbnail is a signed link with one of three widths; any other width gets 404."""
+    """A small picture is a signed link with one of three widths; any other width gets 404."""
     serve_file(console.gateway, "1.png", media_type="image/png")
     browser = console.person("viewer")
     for width in (64, 256, 1024):

@@ -39,9 +39,7 @@ def test_all_packages_have_one_version() -> None:
 
 
 def test_the_version_follows_the_last_one_cut() -> None:
-    """The changelog begins with unreleased changes, and its newest release is not
-    after the code's.
-    """
+    """The changelog begins with unreleased changes; the code is as new as its newest release."""
     first, *cut = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
     assert first == "Unreleased"
     releases = [CUT.fullmatch(one) for one in cut]

@@ -1,4 +1,4 @@
-"""The gateway's settings about thumbnails."""
+"""The gateway's settings about small pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def rendered(made: Gateway, folder: Path) -> str:
 
 
 def test_without_pictures(tmp_path: Path) -> None:
-    """Without the images service the gateway has neither a socket nor a cache for thumbnails."""
+    """Without the images service the gateway has neither a socket nor a cache for
+    small pictures.
+    """
     made = gateway()
     assert made.own_sockets == []
     text = rendered(made, tmp_path)
@@ -39,8 +41,8 @@ def test_without_pictures(tmp_path: Path) -> None:
 
 
 def test_with_pictures(tmp_path: Path) -> None:
-    """With the images service the gateway serves bytes on a socket next to upload's. It keeps
-    thumbnails in a separate folder with a maximum size.
+    """With the images service the gateway serves bytes on a socket next to upload's. It keeps small
+    pictures in a separate folder with a maximum size.
     """
     made = gateway(
         WHARF_IMAGES_SOCKET="/run/wharf/upload/images.sock", WHARF_PICTURES_CACHE_BYTES="5000000"

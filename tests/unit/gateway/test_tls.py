@@ -124,9 +124,7 @@ def test_files_that_are_no_pair(
     make: Callable[[Certificate, Certificate, Path], tls.Files],
     said: str,
 ) -> None:
-    """A key of another certificate, a key that all users may read, and a file without PEM are
-    refused.
-    """
+    """Another certificate's key, a key open to all users, and a file without PEM are refused."""
     assert said in tls.fault(make(made, other, tmp_path))
     assert tls.fault(tls.Files(str(made.chain), str(made.key))) == ""
 

@@ -43,9 +43,7 @@ def test_without_proxies() -> None:
 
 
 def test_one_source_is_believed() -> None:
-    """The gateway trusts either the header field, or a PROXY line that each
-    connection then needs.
-    """
+    """The gateway trusts either the header field, or a PROXY line on each connection."""
     values = gateway_values(ONE, templates="/", as_root=False)
     trust = "set_real_ip_from 192.0.2.7/32;\nreal_ip_header {};\nreal_ip_recursive on;"
     assert values["WHARF_PROXY_TRUST"] == trust.format("X-Forwarded-For")
@@ -86,9 +84,7 @@ def test_behind_the_balancer() -> None:
 def test_headers_that_are_refused(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], error: str
 ) -> None:
-    """The gateway refuses an unknown header, PROXY without proxies, and a field this nginx
-    misreads.
-    """
+    """An unknown header, PROXY without proxies, and a field this nginx misreads are refused."""
     monkeypatch.setattr(nginx_program, "version", lambda _: (1, 22, 1))
     with pytest.raises(CannotRunError, match=error):
         trusted_proxies.template_values(ONE | environ)

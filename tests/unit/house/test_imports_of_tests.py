@@ -28,9 +28,7 @@ def imported(file: Path) -> frozenset[str]:
 
 
 def way_to_a_starter(file: Path) -> list[str]:
-    """Return the imports by which a file reaches a module that starts processes, or
-    an empty list.
-    """
+    """Return the imports from a file to a module that starts processes, or an empty list."""
     ways: dict[Path, list[str]] = {file: []}
     for helper in (queue := [file]):
         names = imported(helper)

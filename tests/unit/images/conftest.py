@@ -1,4 +1,4 @@
-"""Fixtures for making thumbnails."""
+"""Fixtures for making small pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files for thumbnails: read from the gateway's socket, and kept in memory."""
+"""Files for small pictures: read from the gateway's socket, and kept in memory."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_signed_address_goes_along() -> None:
 
 
 def test_a_picture_is_kept_for_a_month() -> None:
-    """A thumbnail is WebP, and nginx may cache it for a month."""
+    """A small picture is WebP, and nginx may cache it for a month."""
     found = answer(Ended("done", b"P" + WEBP))
     assert (found.status, found.body, found.outcome) == (200, WEBP, "made")
     assert dict(found.headers) == {
@@ -149,7 +149,7 @@ def test_an_attack_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_the_self_test_says_what_is_wrong() -> None:
-    """The self-test returns None when it gets a thumbnail, and otherwise what is wrong."""
+    """The self-test returns None when it gets a small picture, and otherwise what is wrong."""
     assert self_test(FakeSandbox(Ended("done", b"P" + WEBP)), b"BM") is None
     for end in (Ended("unconfined", b"no rights"), Ended("done", b"P"), ZygoteGone("away")):
         assert "no picture can be made" in (self_test(FakeSandbox(end), b"BM") or "")

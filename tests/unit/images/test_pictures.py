@@ -1,4 +1,4 @@
-"""Thumbnails of each format: they show the picture, and contain no other data of the file."""
+"""Small pictures of each format: their content is that of the file, without its other data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def quarters(size: tuple[int, int] = (400, 200), mode: str = "RGB") -> Image.Ima
 
 
 def made(content: bytes, width: int = 64) -> Image.Image:
-    """Return the decoded thumbnail of a file."""
+    """Return the decoded small picture of a file."""
     picture = picture_of(io.BytesIO(content), width)
     assert is_webp(picture)
     return Image.open(io.BytesIO(picture))
@@ -81,7 +81,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_picture_shows_what_the_file_shows(name: str) -> None:
-    """A thumbnail is WebP with the requested size and the file's colours at the same places."""
+    """A small picture is WebP with the requested size and the file's colours at the same places."""
     picture = made(FORMATS[name]())
     assert (picture.format, picture.size) == ("WEBP", (64, 32))
     assert close(corners(picture), CORNERS, 40)
@@ -90,7 +90,7 @@ def test_a_picture_shows_what_the_file_shows(name: str) -> None:
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_it_stands_upright(kind: str, turn: int) -> None:
-    """A thumbnail is turned upright by each of the eight EXIF orientations."""
+    """A small picture is turned upright by each of the eight EXIF orientations."""
     image = quarters()
     stored = image.transpose(TURNS[turn]) if turn in TURNS else image
     exif = Image.Exif()
@@ -102,7 +102,9 @@ def test_it_stands_upright(kind: str, turn: int) -> None:
 
 @pytest.mark.parametrize("width", [64, 256, 1024])
 def test_it_is_never_enlarged(width: int) -> None:
-    """A thumbnail's longest side is the requested width, or the picture's when that is smaller."""
+    """A small picture's longest side is the requested width, or the one of the file when that is
+    smaller.
+    """
     assert max(made(encoded(quarters((20, 50)), "PNG"), width).size) == 50
     assert made(encoded(quarters((2200, 1100)), "JPEG"), width).size == (width, width // 2)
     assert made(encoded(quarters((3000, 2)), "PNG"), width).size == (width, 1)
@@ -122,7 +124,7 @@ def test_16_bits_of_grey_become_8(value: int) -> None:
     [("RGBA", (200, 0, 0, 0), 0), ("RGBA", (200, 0, 0, 128), 128), ("LA", (200, 255), 255)],
 )
 def test_transparency_is_kept(mode: str, value: Any, alpha: int) -> None:
-    """A thumbnail keeps the picture's transparency."""
+    """A small picture keeps the transparency of the file."""
     picture = made(encoded(Image.new(mode, (500, 500), value), "PNG")).convert("RGBA")
     found = picture.getpixel((30, 30))
     assert isinstance(found, tuple)
@@ -148,7 +150,7 @@ def test_one_colour_may_be_the_transparent_one(mode: str) -> None:
 
 
 def test_colours_become_srgb() -> None:
-    """A colour profile is applied, and the thumbnail contains none."""
+    """A colour profile is applied, and the small picture contains none."""
     swapped = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = swapped.find(b"rXYZ"), swapped.find(b"bXYZ")
     swapped[red : red + 4], swapped[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -165,7 +167,9 @@ def test_a_broken_profile_counts_for_none() -> None:
 
 @pytest.mark.parametrize("size", [(400, 200), (40, 20)])
 def test_nothing_else_of_the_file_is_in_it(size: tuple[int, int]) -> None:
-    """A thumbnail contains no EXIF, comment or text of the file, also when it has the same size."""
+    """A small picture contains no EXIF, comment or text of the file, also when it has the same
+    size.
+    """
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
     text = PngImagePlugin.PngInfo()
@@ -218,7 +222,7 @@ def test_a_bomb_is_refused_by_its_header(kind: str, columns: int, rows: int) -> 
 @pytest.mark.parametrize("name", [name for name in FORMATS if "large" not in name])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
 def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> None:
-    """A truncated file gives a thumbnail, or is refused as broken or unknown."""
+    """A truncated file gives a small picture, or is refused as broken or unknown."""
     content = FORMATS[name]()
     outcome = "made"
     try:
@@ -254,9 +258,7 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])
 def test_a_polyglot_is_what_it_begins_with(name: str) -> None:
-    """A file of two formats is read as its first one, and the thumbnail has no data
-    of the other.
-    """
+    """A file of two formats is read as its first one, and no data of the other is shown."""
     script = b"<script>alert(1)</script>PK\x05\x06"
     picture = picture_of(io.BytesIO(FORMATS[name]() + script), 64)
     assert is_webp(picture)

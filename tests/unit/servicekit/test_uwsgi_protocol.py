@@ -28,9 +28,7 @@ def test_variables_come_back(variables: dict[str, str]) -> None:
 
 
 def test_a_header_field_in_two_lines() -> None:
-    """The lines of one header field become one list (RFC 9110, 5.3); other
-    variables keep the last.
-    """
+    """Lines of one header field become one list (RFC 9110, 5.3); other variables keep the last."""
     lines = [("HTTP_A", "1"), ("OTHER", "1"), ("HTTP_A", "2"), ("OTHER", "2"), ("HTTP_A", "3")]
     packet = b"".join(
         packet_of({name: value})[HEADER_BYTES:] for name, value in [*lines, *NEEDED.items()]

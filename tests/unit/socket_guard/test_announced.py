@@ -20,8 +20,8 @@ class Client:
         self.received, self.sent, self.now = 1000, 0, 100.0
 
     def send(self, per_step: int, bodies: dict[str, int], seconds: float) -> float | None:
-        """Receive bytes in each step; return after how many seconds the connection
-        is cut, or None.
+        """Receive bytes in each step; return the seconds after which the connection is cut, or
+        None.
         """
         for step in range(int(seconds / STEP)):
             self.received += per_step

@@ -69,9 +69,7 @@ _NUMBERS = st.dictionaries(
 
 @given(_NUMBERS, st.integers(1, 200), st.integers(320, 3000))
 def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int) -> None:
-    """No client exceeds its limit, all fit, and clients that lost connections have
-    the most left.
-    """
+    """No client exceeds its limit, all fit, and clients that lost some have the most left."""
     shares = Shares(of_one, of_all, PROXIES)
     surplus = shares.surplus(numbers)
     left = {name: number - surplus.get(name, 0) for name, number in numbers.items()}
