@@ -3,7 +3,7 @@
 //     node bundle.mjs SOURCE MODULES OUTPUT
 //
 // SOURCE is static/src, MODULES the folder node_modules, OUTPUT an empty folder. Every file in OUTPUT
-// has a digest in its name, but for manifest.json, which maps names to files.
+// has a digest in its name, except manifest.json, which maps names to files.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
@@ -22,18 +22,18 @@ const ENTRIES = [
   "reference.js",
   "reference.css",
 ];
-// Files of others that pages load as they are, but for addresses of other sites.
+// Third-party files that pages load unchanged, except addresses of other sites.
 const COPIES = {
   "dropzone.js": "dropzone/dist/min/dropzone.min.js",
   "dropzone.css": "dropzone/dist/min/dropzone.min.css",
   "redoc.js": "redoc/bundles/redoc.standalone.js",
 };
 const ELSEWHERE = "https://cdn.redoc.ly/redoc/logo-mini.svg";
-// What all of these can do is used as it is written.
+// esbuild keeps syntax that all these browsers support.
 const BROWSERS = ["chrome111", "edge111", "firefox115", "safari16.4"];
 const COMPRESSED = /\.(js|css|svg)$/;
 
-// Pico has its icons as data: addresses, which the pages' CSP refuses: they become files.
+// Pico embeds its icons as data: addresses, which the pages' CSP refuses, so this plugin makes files.
 const icons = {
   name: "icons",
   setup(bundler) {
@@ -72,7 +72,7 @@ const result = await build({
 
 const manifest = {};
 const files = Object.entries(result.metafile.outputs).map(([path, { entryPoint }]) => {
-  // Parts that are loaded when they are needed have entry points, too.
+  // Parts that are loaded on demand have entry points too.
   if (entryPoint && ENTRIES.includes(basename(entryPoint))) {
     manifest[basename(entryPoint)] = basename(path);
   }
@@ -86,7 +86,7 @@ for (const [name, path] of Object.entries(COPIES)) {
   manifest[name] = file;
   files.push(file);
 }
-// For gzip_static of nginx: nothing is compressed while a page is served.
+// Compressed files for gzip_static, so that nginx does not compress at the time of a request.
 for (const file of files.filter((name) => COMPRESSED.test(name))) {
   writeFileSync(join(output, `${file}.gz`), gzipSync(readFileSync(join(output, file)), { level: 9 }));
 }

@@ -1,14 +1,14 @@
-// The live channel of a page: one Socket.IO connection, whose token is renewed before it ends.
+// The live channel of a page: one Socket.IO connection, whose token is renewed before it expires.
 
 import { io } from "socket.io-client";
 
-// How long to wait before the next attempt: twice as long after each one, but for a good connection.
+// The wait before the next attempt. It doubles after each attempt; a good connection resets it.
 const FIRST_MS = 1000;
 const MOST_MS = 300_000;
 const GOOD_MS = 10_000;
-// Who says nothing for as long is not there.
+// The longest wait for a response.
 const TIMEOUT_MS = 8000;
-// A token is renewed when so much of its life is over.
+// A token is renewed after this part of its lifetime.
 const RENEW_PART = 0.8;
 const RENEW_AGAIN_MS = 10_000;
 
@@ -25,8 +25,8 @@ export class Channel {
   #timers = {};
 
   /**
-   * `hears` is told of `up(after)`, `down()`, `ended()`, `event(…)`, `progress(…)` and `lost()`:
-   * something may have happened that nobody was told of. With `bucket`, only of that one.
+   * The channel calls the functions of `hears`: `up()`, `down()`, `ended()`, `event(…)`, `progress(…)`
+   * and `lost()`. `lost` means that events may be missing. With `bucket`, only its events arrive.
    */
   constructor({ address, csrf, bucket, after }, hears) {
     this.#address = address;
@@ -36,7 +36,7 @@ export class Channel {
     this.#hears = hears;
     this.#socket = io({
       autoConnect: false,
-      // Each attempt needs a token of its own.
+      // Each attempt needs a new token.
       reconnection: false,
       timeout: TIMEOUT_MS,
       transports: ["websocket", "polling"],
@@ -73,7 +73,8 @@ export class Channel {
       this.#after = after;
       lost();
     });
-    // What it says why; the end itself follows, and a new token tells whether there is a way back.
+    // `bye` has the reason of the disconnect that follows. The request for a new token tells whether the
+    // channel may connect again.
     this.#socket.on("bye", () => {});
   }
 
@@ -89,7 +90,7 @@ export class Channel {
     this.#in("good", GOOD_MS, () => (this.#wait = FIRST_MS));
     if (this.#bucket) this.#socket.emit("msg", { op: "subscribe", bucket: this.#bucket });
     this.#hears.up();
-    // Without a number nobody knows what happened meanwhile.
+    // Without a cursor, the events between the page and the connection are not known.
     if (!this.#after) this.#hears.lost();
   }
 
@@ -102,7 +103,7 @@ export class Channel {
     this.#wait = Math.min(MOST_MS, 2 * this.#wait);
   }
 
-  /** Gets a token, and another one before it ends; returns whether the person may have one. */
+  /** Gets a token, and a new one before it expires; returns false when the session has ended. */
   async #renew() {
     const answer = await fetch(this.#address, {
       method: "POST",

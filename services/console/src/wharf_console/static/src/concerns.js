@@ -1,9 +1,9 @@
-// Whether something that has happened changes what a part of the page shows.
+// Tells whether an event changes a part of the page.
 
-// A folder that is there already stays as it is.
+// These events do not change a folder that the list already shows.
 const ADDED = new Set(["file.created", "file.replaced", "file.changed"]);
 
-/** Of a list of files: what its filter lets through, and of what is deeper only new and lost folders. */
+/** For a list of files: a file of the list, or a file below it that adds or removes a folder. */
 function inList({ bucket, prefix }, root, event) {
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
   const folders = () => [...root.querySelectorAll("a.folder")].map((link) => link.textContent);
@@ -17,9 +17,9 @@ function inList({ bucket, prefix }, root, event) {
 const OF = {
   files: inList,
   events: ({ kind }, root, event) => !kind || event.kind === kind,
-  // An upload that has ended has become a file.
+  // A new file may be a completed upload.
   uploads: (_, root, event) => ADDED.has(event.kind) && root.querySelector("[data-rate]"),
 };
 
-/** Returns whether a part has to be fetched again; `told` is the data of its box. */
+/** Returns whether a part must be fetched again; `told` is the dataset of its box. */
 export const concerns = (told, root, event) => OF[told.liveOf]?.(told, root, event) ?? true;

@@ -1,9 +1,9 @@
-// A dangerous action leads to a page that asks; with scripts, the question comes in a dialog.
+// A dangerous action leads to a page with a question; with scripts, a dialog shows the question.
 
 import { show } from "./dialogs.js";
 import { fetchPage } from "./trusted.js";
 
-/** Shows the question of the page; returns false where the page must be visited. */
+/** Shows the question of the page; returns false if the browser must open the page. */
 async function ask(address, options) {
   try {
     const page = await fetchPage(address, options);

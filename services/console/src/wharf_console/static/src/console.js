@@ -1,4 +1,4 @@
-// What every page of the console loads. static/src/README.md says which markup each module expects.
+// The script of every page of the console. static/src/README.md describes the markup for each module.
 
 import "./confirm.js";
 import "./copy.js";
@@ -19,7 +19,7 @@ const { dataset } = document.documentElement;
 dataset.scripts = "on";
 start(document);
 document.addEventListener("wharf:shown", ({ detail }) => start(detail.parentNode ?? detail));
-// Only pages with uploads load what uploads need. Where that fails, the plain form is back.
+// Only pages with uploads load the module for uploads. If that fails, the page shows the plain form.
 const tray = document.querySelector("[data-uploads]");
 if (tray) {
   import("./uploads.js").then(({ uploads }) => uploads(tray)).catch(() => delete dataset.scripts);

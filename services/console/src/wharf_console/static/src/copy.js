@@ -1,10 +1,10 @@
-// <button data-copy="#id">: the text of an element, or the value of a field, to the clipboard.
+// <button data-copy="#id"> copies the text of an element, or the value of a field, to the clipboard.
 
 import { word } from "./words.js";
 
 const SHOWN_MS = 2500;
 
-/** Copies where there is no navigator.clipboard: on plain HTTP. */
+/** Copies without navigator.clipboard, which is missing on plain HTTP. */
 function copyOld(text) {
   const field = document.createElement("textarea");
   field.value = text;
@@ -33,7 +33,7 @@ async function onClick(event) {
   const source = button && document.querySelector(button.dataset.copy);
   if (!source) return;
   const copied = await copyText("value" in source ? source.value : source.textContent.trim());
-  // Beside the button: what is said inside of one is not read out.
+  // The status is next to the button, because screen readers do not announce changes inside a button.
   const status = button.parentElement.querySelector("[role=status]");
   button.focus();
   if (!copied && "select" in source) source.select();

@@ -1,11 +1,11 @@
-// One <dialog> for parts of other pages: confirmations and previews.
+// One <dialog> that shows parts of other pages: confirmations and previews.
 
 import { made, word } from "./words.js";
 
 const dialog = made("dialog", { "data-page-dialog": "" });
 
 function onDialogClick(event) {
-  // A click on the dialog itself, not on what is in it, is one beside it.
+  // A click whose target is the dialog, not an element in it, is a click on the backdrop.
   if (event.target === dialog || event.target.closest("[data-close]")) {
     event.preventDefault();
     dialog.close();

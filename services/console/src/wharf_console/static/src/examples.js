@@ -1,11 +1,11 @@
-// Dropzone's settings for the form with the id "zone"; it finds the form by itself.
+// Dropzone's settings for the form with the id "zone", which dropzone finds automatically.
 
 const zone = document.getElementById("zone");
 Dropzone.options.zone = {
   paramName: "files",
   dictDefaultMessage: zone.dataset.words,
   error(file, message) {
-    // A refusal is a problem document: what is wrong is its detail.
+    // A refusal is a problem document; show its detail.
     try {
       message = JSON.parse(message).detail;
     } catch {}

@@ -1,11 +1,12 @@
-// What a queue did a moment ago. Golden Retriever keeps a queue half a second late, and what it has not
-// kept when the page is left would be undone: a file that has arrived would be asked for again.
+// The latest changes of a queue. Golden Retriever stores a queue half a second late. Without this journal,
+// the changes of the last half second before the page is left would be lost: the page would ask again for a
+// file that has arrived.
 
 const PREFIX = "wharf-journal-";
-// By then Golden Retriever has kept it, also in a busy browser.
+// After this time Golden Retriever has stored the change, even in a busy browser.
 const KEPT_MS = 10_000;
 
-/** Notes about files by their ids, on the browser's disk before the next line runs. */
+/** Notes about files by their ids, stored synchronously in localStorage. */
 export class Journal {
   #key;
   #notes;
@@ -15,7 +16,7 @@ export class Journal {
     this.#notes = new Map(this.#read());
   }
 
-  /** What is noted of a file: {isOver, isPaused, uploadUrl}, each if it has changed lately. */
+  /** Returns the notes about a file: {isOver, isPaused, uploadUrl}, each only if it has changed recently. */
   of(id) {
     return this.#notes.get(id) ?? {};
   }
@@ -23,7 +24,7 @@ export class Journal {
   note(id, changes) {
     const now = Date.now();
     const before = this.of(id);
-    // To the end, so that the oldest ones stand first.
+    // Move the note to the end, so that the oldest notes are first.
     this.#notes.delete(id);
     this.#notes.set(id, { ...before, ...changes, at: now });
     for (const [old, { at }] of this.#notes) {
@@ -33,7 +34,7 @@ export class Journal {
     this.#write();
   }
 
-  /** Forgets a file: one of the same name is in the queue from now on. */
+  /** Removes the notes about a file, because a new file with the same id is in the queue. */
   forget(id) {
     if (this.#notes.delete(id)) this.#write();
   }
@@ -51,7 +52,7 @@ export class Journal {
       if (this.#notes.size > 0) localStorage.setItem(this.#key, JSON.stringify([...this.#notes]));
       else localStorage.removeItem(this.#key);
     } catch {
-      // Full or switched off: the queue is as good as Golden Retriever keeps it.
+      // The storage is full or disabled: only Golden Retriever's copy of the queue remains.
     }
   }
 }

@@ -1,5 +1,5 @@
-// <input type="checkbox" data-live="#list">: that part of the page is kept up to date while it is ticked:
-// as the live channel tells what happens, and where there is none by looking again every few seconds.
+// <input type="checkbox" data-live="#list"> keeps that part of the page up to date while it is ticked: after
+// events of the live channel, or without the channel by fetching the part every few seconds.
 
 import { concerns } from "./concerns.js";
 import { moved, rates } from "./rates.js";
@@ -7,13 +7,14 @@ import { ask, isCalm } from "./regions.js";
 import { word } from "./words.js";
 
 const EVERY_SECONDS = 4;
-// A page that is left open does not ask for ever, and one that nobody sees hears nothing.
+// A page that is left open stops fetching after this many times, and a page that was hidden for this long
+// closes the channel.
 const LOOKS = 300;
 const UNSEEN_MS = 60_000;
-// Nor does one that nobody touches keep the session from ending of itself.
+// A page without a touch for this long stops, so that it does not extend the session.
 const UNTOUCHED_MS = 3_600_000;
 const TOUCHES = ["pointermove", "pointerdown", "keydown", "scroll"];
-// Whoever only passes by costs no connection, and no second look.
+// A page that is left within this time opens no connection.
 const STAYS_MS = 1000;
 
 const started = new WeakSet();
@@ -89,7 +90,7 @@ class Live {
     else this.#sync();
   }
 
-  /** Opens or closes the channel, as the box and the page are. */
+  /** Opens the channel if the box is ticked and the page is visible; otherwise closes it. */
   async #sync() {
     const { liveToken: address, liveCsrf: csrf, bucket, liveAfter } = this.#box.dataset;
     if (!address || this.#state === "ended") return;
@@ -100,7 +101,7 @@ class Live {
     }
     try {
       const { Channel } = await import("./channel.js");
-      // A number is one of a release before, which takes no text.
+      // A number is the cursor of an earlier release, which expects a number.
       const after = /^\d+$/.test(liveAfter) ? Number(liveAfter) : liveAfter;
       this.#channel ??= new Channel({ address, csrf, bucket, after }, this.#hears());
       if (isWanted()) this.#channel.open();
@@ -123,7 +124,7 @@ class Live {
 
   #progress(told) {
     if (!this.#box.checked || moved(this.#root, told, () => this.#look())) return;
-    // A new one, or one of somebody whose uploads are not shown here: asked for once.
+    // A new upload, or an upload that the page does not show: fetch the part once.
     if (this.#others.has(told.upload)) return;
     this.#others.add(told.upload);
     this.#look();

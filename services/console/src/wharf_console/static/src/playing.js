@@ -1,8 +1,8 @@
-// Films and sounds come by an address that ends after a while, as when one pauses for long. Then it is
-// asked for anew, and goes on where it was.
+// The address of a video or audio file expires after a while, for example during a long pause. Then this
+// module loads it again and continues at the same position.
 
 const { MEDIA_ERR_NETWORK, MEDIA_ERR_SRC_NOT_SUPPORTED } = MediaError;
-// What fails sooner has another reason.
+// An earlier failure has another reason.
 const LEAST_MS = 2000;
 
 const loadedAt = new WeakMap();

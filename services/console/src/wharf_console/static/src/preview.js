@@ -1,4 +1,4 @@
-// Files of a list in a dialog, with the arrow keys to the next one; pictures before they are sent.
+// Shows files of a list in a dialog with arrow keys, and previews of pictures before they are sent.
 
 import { isOpen, show } from "./dialogs.js";
 import { fetchPage } from "./trusted.js";
@@ -14,7 +14,7 @@ async function open(link) {
     const page = await fetchPage(link.href);
     const body = page?.querySelector("[data-preview-body]");
     if (!body) throw new Error("the page has no preview");
-    // The arrow keys may have moved on while the page was on its way.
+    // The person may have moved on with the arrow keys while the page was loading.
     if (current === link) show(body);
   } catch {
     location.assign(link.href);
@@ -38,7 +38,7 @@ function onKey(event) {
   open(next);
 }
 
-/** Replaces a small picture that there is none of: by the file itself, or by what stands for it. */
+/** Replaces a small picture that does not exist: by the file, or by hiding it so that an icon shows. */
 function replace(picture) {
   const { instead } = picture.dataset;
   if (instead) {
@@ -51,7 +51,7 @@ function onError(event) {
   if (event.target.matches?.("img[data-thumb]")) replace(event.target);
 }
 
-/** Replaces those that have failed before this script was there. */
+/** Replaces the small pictures that failed before this script ran. */
 export function pictures(root) {
   for (const picture of root.querySelectorAll("img[data-thumb]")) {
     if (picture.complete && !picture.naturalWidth) replace(picture);

@@ -1,4 +1,4 @@
-// Uppy without its pages: a queue of files that goes up by tus, four at a time.
+// A queue of files that Uppy, without its user interface, uploads by tus, four at the same time.
 
 import Uppy from "@uppy/core";
 import GoldenRetriever from "@uppy/golden-retriever";
@@ -10,30 +10,32 @@ import { Refusal } from "./tickets.js";
 
 const MIB = 1024 * 1024;
 const AT_ONCE = 4;
-// Every change costs Uppy as much as all files that it has: more of them wait outside.
+// The time of each change in Uppy grows with the number of its files, so further files wait outside.
 const AT_HAND = 100;
 const CHUNK_BYTES = 8 * MIB;
 const RETRY_MS = [500, 1000, 3000, 5000, 10_000, 20_000, 30_000];
-// The browser copies what it keeps. Of larger files it keeps how far they are: they are chosen again.
+// The browser stores copies of files up to this size. For larger files it stores only the progress, and the
+// person must choose them again.
 const KEPT_FILE_BYTES = 256 * MIB;
 const KEPT_BYTES = 1024 * MIB;
-// How long the browser takes to copy a file, as far as one can guess.
+// The estimated time in which the browser copies a file.
 const KEEPING_MS = 600;
 const KEPT_BYTES_PER_MS = 100_000;
-// Asked how far an upload is, the server may say that it is not there; all else is to be asked again.
+// tus-js-client handles these statuses of HEAD: 404 and 410 (the upload does not exist) and 423 (it is
+// locked). After other errors the queue sends HEAD again.
 const GONE = [404, 410, 423];
 const TOKEN_REFUSALS = ["token-expired", "token-revoked", "ticket-used-up"];
 
-/** Whether sending the same again may lead to something else. */
+/** Returns whether the same request may succeed later. */
 function isPassing(status, method) {
-  if (status === 409) return method !== "POST"; // another offset; a creation's is final
+  if (status === 409) return method !== "POST"; // the offset differs; for a creation 409 is final
   return status === 0 || status === 423 || status === 429 || (status >= 500 && status !== 507);
 }
 
-/** A path whose capitals survive the lower case of Uppy's ids: A.txt and a.txt are two files. */
+/** Marks capitals in a path, because Uppy's ids are in lower case: A.txt and a.txt are two files. */
 const spelled = (path) => path.replace(/\p{Lu}/gu, "^$&");
 
-/** A file as Uppy wants it. */
+/** Returns a file in Uppy's format. */
 const described = (file, path, { bucket, target }) => ({
   name: file.name,
   type: file.type,
@@ -46,12 +48,12 @@ const described = (file, path, { bucket, target }) => ({
     filename: file.name,
     filetype: file.type,
     modified: file.lastModified,
-    // Part of Uppy's id: the same file may go to two places.
+    // A part of Uppy's id, because the same file may be uploaded to two places.
     relativePath: spelled(`${bucket}/${target}${path}`),
   },
 });
 
-/** The queue; tells what happens by the `events` added, changed, stored, failed. */
+/** The queue; it calls the functions added, changed, stored and failed of `events`. */
 export class Queue {
   #journal;
   #tickets;
@@ -62,7 +64,7 @@ export class Queue {
   #refusals = new Map();
   #addedAt = new Map();
 
-  /** Makes a queue and brings back what it held before the page was loaded again. */
+  /** Makes a queue and restores the files that it had before the page was loaded again. */
   static async open({ owner, endpoint, tickets, events }) {
     const slot = owner ? await takeSlot(owner) : null;
     const queue = new Queue(slot, endpoint, tickets, events);
@@ -81,7 +83,7 @@ export class Queue {
       chunkSize: CHUNK_BYTES,
       retryDelays: RETRY_MS,
       allowedMetaFields: ["bucket", "prefix", "filename", "filetype"],
-      // The queue itself knows where an upload is.
+      // The queue stores the addresses of uploads itself.
       storeFingerprintForResuming: false,
       onBeforeRequest: (request, file) => this.#authorize(request, file),
       onAfterResponse: (request, answer) => this.#judge(request, answer),
@@ -111,19 +113,19 @@ export class Queue {
     this.#uppy.on("upload-error", (file, error, answer) => this.#failed(file, error, answer, events));
   }
 
-  /** Notes at once what the next page has to know of a change. */
+  /** Writes the changes that the next page needs to the journal immediately. */
   #keep(old, { id, isPaused, tus }) {
     if (Boolean(old.isPaused) !== Boolean(isPaused)) this.#journal?.note(id, { isPaused });
     if (old.tus?.uploadUrl !== tus?.uploadUrl) this.#journal?.note(id, { uploadUrl: tus?.uploadUrl });
   }
 
-  /** Adds [file, path] pairs for a bucket; `target` is the prefix under which they all go. */
+  /** Adds [file, path] pairs for a bucket; `target` in `place` is the prefix of all keys. */
   add(pairs, place) {
     for (const [file, path] of pairs) this.#backlog.push(described(file, path, place));
     this.#fill();
   }
 
-  /** How many files are not even in the list. */
+  /** The number of files that are not in Uppy yet. */
   get backlog() {
     return this.#backlog.length;
   }
@@ -136,12 +138,12 @@ export class Queue {
     for (const id of this.#present()) if (!before.has(id)) this.start(id);
   }
 
-  /** Ids of the files whose bytes are at hand. */
+  /** Returns the ids of the files whose bytes are available. */
   #present() {
     return this.#uppy.getFiles().filter(({ isGhost }) => !isGhost).map(({ id }) => id);
   }
 
-  /** Starts a file that does not run: a new one, a failed one, or one that was brought back. */
+  /** Starts a file that does not run: a new file, a failed file or a restored file. */
   start(id) {
     const { error, isPaused } = this.#uppy.getFile(id);
     if (error || isPaused) this.#uppy.setFileState(id, { error: null, isPaused: false });
@@ -157,7 +159,7 @@ export class Queue {
       free -= 1;
       this.#waiting.delete(id);
       this.#running.add(id);
-      // What goes wrong is told by upload-error.
+      // The event upload-error reports the error.
       this.#uppy.retryUpload(id).catch(() => {});
     }
   }
@@ -180,7 +182,7 @@ export class Queue {
     else if (this.#uppy.getFile(id)?.isPaused) this.#uppy.pauseResume(id);
   }
 
-  /** Takes a file out, and ends its upload at the server. */
+  /** Removes a file from the queue, and ends its upload at the server. */
   cancel(id) {
     this.#journal?.note(id, { isOver: true });
     this.#addedAt.delete(id);
@@ -188,7 +190,7 @@ export class Queue {
     this.#ended(id);
   }
 
-  /** Takes out all that has not arrived. */
+  /** Removes all files that have not arrived. */
   cancelAll() {
     this.#backlog = [];
     this.#waiting.clear();
@@ -199,7 +201,7 @@ export class Queue {
     return this.#uppy.getFiles();
   }
 
-  /** Whether leaving the page loses more than a moment. */
+  /** Returns whether files would be lost if the person left the page now. */
   losesFiles() {
     if (this.#backlog.length > 0) return true;
     return this.#uppy
@@ -207,7 +209,7 @@ export class Queue {
       .some((file) => !file.isGhost && !file.progress.uploadComplete && !this.#isKept(file));
   }
 
-  /** Whether the browser has a copy of a file by now; nobody is told when it is through. */
+  /** Returns whether the browser has probably copied a file; no event reports the end of the copy. */
   #isKept({ id, size }) {
     if (!this.#journal || size > KEPT_FILE_BYTES) return false;
     const began = this.#addedAt.get(id);
@@ -215,7 +217,7 @@ export class Queue {
   }
 
   #goOn(events) {
-    // Batches of the page before; each file begins one of its own.
+    // Remove the batches of the previous page, because each file begins a new batch.
     this.#uppy.setState({ currentUploads: {}, recoveredState: null });
     for (const { id, progress, tus } of this.#uppy.getFiles()) {
       const { isOver, isPaused, uploadUrl } = this.#journal?.of(id) ?? {};
@@ -242,7 +244,7 @@ export class Queue {
     }
   }
 
-  /** Raises for an answer that tus-js-client would take as a sign to begin anew. */
+  /** Throws for a response after which tus-js-client would begin a new upload. */
   #judge(request, answer) {
     const status = answer.getStatus();
     if (request.getMethod() !== "HEAD" || status < 300 || GONE.includes(status)) return;
@@ -270,7 +272,7 @@ export class Queue {
     const path = answer.body?.xhr.getResponseHeader("Content-Location") ?? "";
     const [, bucket, key] = path.match(/^\/v1\/files\/([^/]+)\/(.+)$/) ?? [];
     events.stored(file, bucket && { bucket, key: decodeURIComponent(key), path: `${bucket}/${key}` });
-    // After Uppy is through with the event.
+    // Remove the file after Uppy has processed the event.
     setTimeout(() => this.cancel(file.id));
   }
 
@@ -281,7 +283,7 @@ export class Queue {
     const isFinal = said !== undefined && !isPassing(said.status, "POST") && said.status !== 401;
     events.failed(file, { said, isFinal });
     if (isFinal) this.#journal?.note(file.id, { isOver: true });
-    // A later page need not try again what was refused.
+    // Remove a refused file, so that a later page does not try it again.
     if (isFinal) setTimeout(() => this.cancel(file.id));
   }
 }

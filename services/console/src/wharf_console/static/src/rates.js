@@ -1,20 +1,20 @@
-// Uploads under way: how far they are and how fast, by two looks at the page or by the live channel.
+// The progress and speed of uploads under way, from two fetches of the page or from the live channel.
 
 import { size, word } from "./words.js";
 
-// Whoever is told of nothing for as long sends nothing.
+// An upload without news for this long sends no bytes.
 const STILL_MS = 5000;
 
 const before = new Map();
 
-/** Says in each cell how fast its upload goes; of what was not seen before, the page's own words stay. */
+/** Writes the speed of each upload into its cell; a new upload keeps the text of the page. */
 export function rates(root) {
   const now = performance.now();
   for (const cell of root.querySelectorAll("[data-rate]")) {
     const { rate: id, offset } = cell.dataset;
     const known = before.get(id);
     if (known?.until > now) {
-      // The page may be older than what was told.
+      // The page may be older than the news of the channel.
       show(cell, known.told);
       continue;
     }
@@ -25,9 +25,9 @@ export function rates(root) {
 }
 
 /**
- * Shows what the live channel has told of an upload; returns whether the page has a row of it.
+ * Shows the news of the live channel about an upload; returns whether the page has a row for it.
  *
- * `still` is called when nothing more was told of it for a while: it has ended, or waits.
+ * `still` is called when no more news arrived for a while: the upload has ended, or it waits.
  */
 export function moved(root, told, still) {
   const { upload, offset } = told;

@@ -1,19 +1,18 @@
-// Parts of the page that are fetched again. What is the same stays where it is, with its ticks, the
-// focus, open menus and pictures.
+// Fetches parts of the page again. Unchanged elements stay, with ticks, focus, open menus and pictures.
 
 import { times } from "./times.js";
 import { fetchPage } from "./trusted.js";
 
-// What happens together is fetched together, and no part more often than this.
+// Requests within the first time lead to one fetch; the second is the least time between two fetches.
 const GATHER_MS = 100;
 const EVERY_MS = 1000;
 
 const asked = new Map();
 
-/** Whether the page may change under whoever looks at it. */
+/** Returns whether the page may change now: it is visible, and no dialog is open. */
 export const isCalm = () => !document.hidden && !document.querySelector("dialog[open]");
 
-/** Fetches a part again, soon; later where the page is hidden or a dialog is open. */
+/** Fetches a part again soon, or when the page is visible and no dialog is open. */
 export function ask(selector, every = EVERY_MS) {
   const part = asked.get(selector) ?? { last: -Infinity, timer: 0, busy: false };
   asked.set(selector, Object.assign(part, { wanted: true, every }));
@@ -57,7 +56,7 @@ async function refresh(selector) {
   document.dispatchEvent(new CustomEvent("wharf:shown", { detail: old }));
 }
 
-/** Gives rows ids, by which they are known again: `data-row`, or what their box chooses. */
+/** Gives rows ids to recognize them: from `data-row`, or from the value of their check box. */
 function named(root) {
   for (const row of root.querySelectorAll("tr, li")) {
     const name = row.dataset.row ?? row.querySelector("[data-select]")?.value;
@@ -65,12 +64,12 @@ function named(root) {
   }
 }
 
-/** What a page's scripts and its reader have changed stays: pictures that are not there, open menus. */
+/** Keeps the changes of scripts and of the person: hidden pictures and open menus. */
 function mayChange(attribute, element) {
   if (attribute === "hidden") return !element.matches("[data-thumb]");
   return attribute !== "open" || !element.matches("details");
 }
 
 document.addEventListener("visibilitychange", resume);
-// Of dialogs; it does not bubble.
+// The event of dialogs, which does not bubble.
 document.addEventListener("close", resume, true);

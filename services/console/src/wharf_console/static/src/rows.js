@@ -1,8 +1,8 @@
-// The list of uploads: one row a file, with its name, how far it is, and what can be done.
+// The list of uploads: one row for each file, with its name, its progress and buttons.
 
 import { count, made, size, word } from "./words.js";
 
-// Which buttons a row has in each state.
+// The buttons of a row in each state.
 const ACTIONS = {
   waiting: ["pause", "cancel"],
   sending: ["pause", "cancel"],
@@ -14,10 +14,10 @@ const ACTIONS = {
   done: ["dismiss"],
 };
 const SUMMARY_MS = 1000;
-// Of files that have arrived, the last ones stay in the list.
+// The number of completed files that stay in the list.
 const DONE_ROWS = 50;
 
-// Which rows a button for all of them is about.
+// The states of the rows to which a button for all rows applies.
 const ALL = {
   pause: ["waiting", "sending"],
   resume: ["paused"],
@@ -25,7 +25,7 @@ const ALL = {
   clear: ["done"],
 };
 
-/** Returns what state a file of Uppy is in. */
+/** Returns the state of a file of Uppy. */
 export function stateOf({ error, isGhost, isPaused, progress }) {
   if (progress.uploadComplete) return "done";
   if (isGhost) return "missing";
@@ -55,7 +55,7 @@ class Row {
     });
   }
 
-  /** Shows a state; `places` are filled into its words, `text` stands in place of them. */
+  /** Shows a state; `done`, `total` and `name` are inserted into its text, and `text` replaces it. */
   show(state, { done = 0, total = 0, text = "", name = "" } = {}) {
     this.#bar.value = state === "done" ? 1 : done / (total || 1);
     const places = { done: size(done), total: size(total), name };
@@ -71,12 +71,12 @@ class Row {
     if (focused) (this.#buttons.querySelector("button") ?? this.#tray).focus();
   }
 
-  /** Makes the stored file's name a link to its page. */
+  /** Makes the name of the stored file a link to its page. */
   link(address) {
     this.element.querySelector("bdi").replaceChildren(made("a", { href: address }, this.#name));
   }
 
-  /** Takes the row away; the focus goes to its neighbour. */
+  /** Removes the row; moves the focus to its neighbour. */
   remove() {
     const focused = this.element.contains(document.activeElement);
     const neighbour = this.element.nextElementSibling ?? this.element.previousElementSibling;
@@ -90,7 +90,7 @@ class Row {
   }
 }
 
-/** All rows, and the line that sums them up. */
+/** All rows, and the summary line. */
 export class Rows {
   #tray;
   #act;
@@ -101,14 +101,14 @@ export class Rows {
   #timer = null;
   #gone = 0;
 
-  /** `backlog` says how many files are to come. */
+  /** `backlog` returns the number of files that are not in the list yet. */
   constructor(tray, act, backlog) {
     this.#backlog = backlog;
     this.#tray = tray;
     this.#act = act;
     this.#list = tray.querySelector("[data-uploads-list]");
     this.#summary = tray.querySelector("[data-uploads-summary]");
-    tray.tabIndex = -1; // takes the focus when the last row goes
+    tray.tabIndex = -1; // gets the focus when the last row is removed
   }
 
   add(name) {
@@ -134,12 +134,12 @@ export class Rows {
     if (focused) document.querySelector("main")?.focus();
   }
 
-  /** How many rows are in one of these states. */
+  /** Returns the number of rows in one of these states. */
   number(...states) {
     return [...this.#rows].filter(({ state }) => states.includes(state)).length;
   }
 
-  /** Takes away what is done. */
+  /** Removes the rows of completed files. */
   clear() {
     this.#gone = 0;
     for (const row of [...this.#rows]) if (row.state === "done") this.remove(row);
@@ -154,7 +154,7 @@ export class Rows {
     }
   }
 
-  /** Sums up, not more often than it can be listened to. */
+  /** Updates the summary, at most once a second, so that screen readers can announce it. */
   changed() {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;

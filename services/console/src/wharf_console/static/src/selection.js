@@ -1,4 +1,4 @@
-// A form whose rows have check boxes: all at once, a range with Shift, and buttons that need one.
+// A form whose rows have check boxes: one box for all, a range with Shift, and buttons that need a selection.
 
 import { count, word } from "./words.js";
 
@@ -50,5 +50,5 @@ export function selection(root) {
 
 document.addEventListener("click", onClick);
 document.addEventListener("change", onChange);
-// The browser brings ticks back after a page was left and came again.
+// The browser restores ticks when the person returns to the page.
 window.addEventListener("pageshow", () => selection(document));

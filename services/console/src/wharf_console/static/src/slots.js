@@ -1,10 +1,10 @@
-// Where a tab keeps its queue, so that a reload goes on with it and a second tab does not.
+// The storage slot of a tab's queue, so that a reload continues the queue and a second tab does not.
 
 const SLOTS = 8;
 const RELOAD_MS = 2000;
 const EVENT_MS = 10_000;
 
-/** Takes a lock until the page is gone; returns whether it was had. */
+/** Takes a lock until the page is closed; returns whether it was taken. */
 function locked(name, options) {
   return new Promise((resolve) => {
     const held = (lock) => {
@@ -16,16 +16,16 @@ function locked(name, options) {
 }
 
 /**
- * Returns the name of the queue of this tab, or null where nothing can be kept.
+ * Returns the name of the queue of this tab, or null if the browser cannot store a queue.
  *
- * `owner` is whose queue it is: another person in the same browser has another one.
+ * `owner` identifies the person: another person in the same browser has another queue.
  */
 export async function takeSlot(owner) {
   if (!navigator.locks || !window.indexedDB) return null;
   const key = `wharf-slot-${owner}`;
   const mine = sessionStorage.getItem(key);
   const name = (slot) => `wharf-${owner}-${slot}`;
-  // The page before this one may still hold it for a moment.
+  // The previous page may still have the lock for a moment.
   if (mine && (await locked(name(mine), { signal: AbortSignal.timeout(RELOAD_MS) }))) return name(mine);
   for (let slot = 1; slot <= SLOTS; slot += 1) {
     if (await locked(name(slot), { ifAvailable: true })) {
@@ -42,9 +42,9 @@ const answered = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-/** Whether Golden Retriever will bring a queue back: it says nothing when it does not. */
+/** Returns whether Golden Retriever will restore a queue; without a queue it sends no event. */
 async function isKept(slot) {
-  // Opened after the plugin has opened it, hence in the plugin's version.
+  // The plugin has opened the database before, so it has the plugin's version.
   const database = await answered(indexedDB.open("uppy-blobs"));
   try {
     const found = database.transaction(["metadata"]).objectStore("metadata").get(slot);
@@ -55,7 +55,7 @@ async function isKept(slot) {
   }
 }
 
-/** Waits until the queue is back, if there is one. Files that are added earlier would be lost. */
+/** Waits until the queue is restored, if it exists. Files that are added earlier would be lost. */
 export async function restored(uppy, slot) {
   const back = new Promise((resolve) => {
     uppy.once("restored", resolve);

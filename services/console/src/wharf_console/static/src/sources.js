@@ -1,11 +1,11 @@
-// Where files come from: fields, folders, drag and drop anywhere on the page, the clipboard.
+// The sources of files: file fields, folders, drag and drop anywhere on the page, the clipboard.
 
 import { getDroppedFiles } from "@uppy/core/utils";
 
-// What file managers put into folders.
+// The files that file managers create in folders.
 const LITTER = new Set([".DS_Store", "Thumbs.db", "desktop.ini"]);
 
-/** Files with the path that they had below what was chosen: [file, "folder/name"]. */
+/** Returns files with their paths below the chosen folder: [file, "folder/name"]. */
 function withPaths(files) {
   return [...files]
     .map((file) => {
@@ -17,14 +17,14 @@ function withPaths(files) {
 
 const hasFiles = (transfer) => transfer?.types.includes("Files") ?? false;
 
-/** A pasted picture has no name of its own, and each would be image.png. */
+/** Gives a pasted picture a name with the time, because browsers call each image.png. */
 function named(file) {
   if (file.name !== "image.png") return file;
   const time = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", "-");
   return new File([file], `image ${time}.png`, { type: file.type, lastModified: file.lastModified });
 }
 
-/** Calls `take` with [file, path] pairs whenever somebody gives files to the page. */
+/** Calls `take` with [file, path] pairs when the person gives files to the page. */
 export function listen(zone, take) {
   const html = document.documentElement;
   let inside = 0;
@@ -35,7 +35,7 @@ export function listen(zone, take) {
       input.value = ""; // the same file may be chosen again
     });
   }
-  // What is chosen goes up at once; the form is for pages without scripts.
+  // Chosen files are uploaded immediately; the form is for pages without scripts.
   zone.querySelector("form")?.addEventListener("submit", (event) => {
     if (html.dataset.scripts) event.preventDefault();
   });

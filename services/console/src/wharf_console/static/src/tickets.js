@@ -1,8 +1,8 @@
-// Upload tickets: the only credential that a page has. They are kept in memory alone.
+// Upload tickets, the only credentials that a page has for uploads. They are only in memory.
 
 const RENEW_MS = 120_000;
 
-/** What the server said instead of giving a ticket, or of taking a file. */
+/** The refusal of a ticket or of a file by the server. */
 export class Refusal extends Error {
   constructor(status, { title, detail, type } = {}) {
     super([title, detail].filter(Boolean).join(": ") || `HTTP ${status}`);
@@ -10,7 +10,7 @@ export class Refusal extends Error {
     this.slug = (type ?? "").split("/").at(-1);
   }
 
-  /** The refusal in an answer's text: a problem document, or nothing of the kind. */
+  /** Returns the refusal in a response body, which may be a problem document. */
   static of(status, text) {
     try {
       return new Refusal(status, JSON.parse(text));
@@ -20,27 +20,27 @@ export class Refusal extends Error {
   }
 }
 
-/** Tickets by bucket and prefix, each made when it is needed and made anew before it ends. */
+/** Tickets by bucket and prefix; each is made when it is needed and replaced before it expires. */
 export class Tickets {
   #address;
   #csrf;
   #fixed;
   #held = new Map();
 
-  /** `fixed` is the ticket of a guest's page: there is no other one. */
+  /** `fixed` is the ticket of a guest's page, which is used for all uploads. */
   constructor({ address, csrf, fixed }) {
     this.#address = address;
     this.#csrf = csrf;
     this.#fixed = fixed;
   }
 
-  /** The ticket for a request; `begins` says that the request begins an upload. */
+  /** Returns the ticket for a request; `begins` means that the request creates an upload. */
   async of({ bucket, target }, begins) {
     if (this.#fixed) return this.#fixed;
     const name = `${bucket}/${target}`;
     let held = this.#held.get(name);
     if (!held || held.ends - Date.now() < RENEW_MS || (begins && held.left < 1)) {
-      // The promise is kept at once: uploads that begin together share one ticket.
+      // Store the promise immediately, so that uploads that begin at the same time share one ticket.
       held = { promise: this.#made(bucket, target), ends: Infinity, left: Infinity, begun: 0 };
       this.#held.set(name, held);
       held.promise.then(
@@ -59,7 +59,7 @@ export class Tickets {
     return (await held.promise).ticket;
   }
 
-  /** Forgets a ticket that was refused; returns whether there may be another one. */
+  /** Forgets a refused ticket; returns whether another ticket can be made. */
   forget(ticket) {
     for (const [name, held] of this.#held) if (held.ticket === ticket) this.#held.delete(name);
     return !this.#fixed;
@@ -73,7 +73,7 @@ export class Tickets {
       credentials: "same-origin",
       redirect: "manual",
     });
-    // To the login page.
+    // The redirect leads to the login page.
     if (answer.type === "opaqueredirect") throw new Refusal(401);
     if (!answer.ok) throw Refusal.of(answer.status, await answer.text());
     return answer.json();

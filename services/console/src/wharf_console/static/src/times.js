@@ -1,4 +1,4 @@
-// <time datetime="…" data-local> in the reader's own time zone; forms learn of the zone.
+// Shows <time datetime="…" data-local> in the reader's time zone, and writes the zone into forms.
 
 import { language } from "./words.js";
 

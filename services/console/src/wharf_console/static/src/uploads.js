@@ -1,4 +1,4 @@
-// Uploads on every page that has a tray: files from the drop zone go into a queue and its rows.
+// Uploads on every page with a tray: files from the drop zone go into a queue and into rows.
 
 import { Queue } from "./queue.js";
 import { ask } from "./regions.js";
@@ -26,7 +26,7 @@ class Uploads {
 
   async start() {
     const { endpoint, queue: owner, tickets: address, csrf, ticket: fixed } = this.#tray.dataset;
-    // Files that are given before the queue is back wait for it.
+    // Files that are added before the queue is restored wait for it.
     const opened = Queue.open({
       owner,
       endpoint,
@@ -64,7 +64,7 @@ class Uploads {
   }
 
   #added(file) {
-    // A file that was missing has its row already.
+    // A file whose bytes were missing already has a row.
     const row = this.#rowOf.get(file.id) ?? this.#rows.add(file.meta.prefix + file.meta.filename);
     row.id = file.id;
     row.file = file;
@@ -88,7 +88,7 @@ class Uploads {
   #show(file) {
     const row = this.#rowOf.get(file.id);
     const state = stateOf(file);
-    // How it ended is shown by what told of the end.
+    // The handlers of the events stored and failed show the end of an upload.
     if (!row || state === "done" || state === "failed") return;
     const { bytesUploaded, bytesTotal } = file.progress;
     row.show(state, { done: bytesUploaded || 0, total: bytesTotal ?? 0 });
@@ -142,7 +142,7 @@ class Uploads {
     }
   }
 
-  /** Asks for the file of a row whose bytes the browser does not have any more. */
+  /** Asks the person for the file of a row whose bytes the browser has not stored. */
   #choose(row) {
     const { meta, size } = row.file;
     const input = made("input", { type: "file" });

@@ -1,4 +1,4 @@
-// Words and numbers in the page's language. The server translates the words: data-word-….
+// Texts and numbers in the page's language. The server translates the texts: data-word-….
 
 /** Returns the language of the page, for Intl. */
 export const language = () => document.documentElement.lang || "en";
@@ -11,7 +11,7 @@ export function word(element, name, places = {}) {
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 
-/** Returns a number of bytes as people read it: 1.5 MB. */
+/** Returns a number of bytes in a form for people: 1.5 MB. */
 export function size(bytes) {
   let power = 0;
   while (power < UNITS.length - 1 && bytes >= 1000 ** (power + 1)) power += 1;
@@ -21,7 +21,7 @@ export function size(bytes) {
   return new Intl.NumberFormat(language(), { ...options, maximumFractionDigits }).format(value);
 }
 
-/** Returns a number as people read it. */
+/** Returns a number in the format of the page's language. */
 export const count = (number) => new Intl.NumberFormat(language()).format(number);
 
 /** Returns a new element with these attributes and children. */
