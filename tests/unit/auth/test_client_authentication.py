@@ -69,7 +69,7 @@ def test_two_methods_at_once_are_refused(auth: AuthService) -> None:
 
 
 def test_bare_client_id_beside_basic_is_fine_when_it_agrees(auth: AuthService) -> None:
-    """The form may repeat the `client_id` of HTTP Basic; another client's id is refused."""
+    """A form may repeat the `client_id` of HTTP Basic; another client's id is refused."""
     assert auth.post_token({"client_id": "wharf-demo"}).status_code == 200
     refused(auth.post_token({"client_id": "wharf-admin"}), 400, "invalid_request")
 

@@ -134,9 +134,7 @@ def test_no_kinds_of_characters_are_demanded(password: str) -> None:
     ],
 )
 def test_refused_passwords(password: str, reason: str) -> None:
-    """A password that is too short, too long once normalized, common or made of
-    names is refused.
-    """
+    """A password that is too short, too long, common, or made of names is refused."""
     with pytest.raises(ProblemError) as refused:
         passwords.checked(password, "ada@example.org", "lovelace", "globex")
     assert reason in refused.value.detail

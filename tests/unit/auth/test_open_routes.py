@@ -51,7 +51,7 @@ def protected_routes(auth: AuthService) -> list[tuple[str, str]]:
 
 
 def test_every_other_route_refuses_a_request_without_a_token(auth: AuthService) -> None:
-    """Each other route refuses a request without a token with 401 `token-missing`."""
+    """Each protected route refuses a request without a token with 401 `token-missing`."""
     routes = protected_routes(auth)
     assert len(routes) > 20
     for method, path in routes:

@@ -176,7 +176,7 @@ def test_who_has_the_most_is_refused() -> None:
 
 
 def test_the_refusal_says_when_to_come_again() -> None:
-    """The refusal is the problem of rate limits, with `Retry-After` and the name of the limit."""
+    """A refused secret gets the problem of rate limits, with `Retry-After` and the limit's name."""
     refusal = share_taken()
     assert refusal.problem == RATE_LIMITED
     assert dict(refusal.headers)["Retry-After"] == "1"

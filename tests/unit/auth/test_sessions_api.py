@@ -34,7 +34,7 @@ def test_me(auth: AuthService) -> None:
     [("GET", "/me"), ("GET", "/sessions"), ("DELETE", "/sessions/x"), ("PUT", "/me/password")],
 )
 def test_only_people_have_sessions(auth: AuthService, method: str, path: str) -> None:
-    """These routes refuse a request without a token with 401, and a client's token with 403."""
+    """The session routes refuse a request without a token with 401, and a client's with 403."""
     client = auth.app.test_client()
     assert client.open(f"/auth{path}", method=method).status_code == 401
     token = auth.post_token(client="admin").get_json()["access_token"]
@@ -47,7 +47,9 @@ def test_only_people_have_sessions(auth: AuthService, method: str, path: str) ->
 
 
 def test_sessions_are_listed(auth: AuthService) -> None:
-    """The list has the user's active sessions with address and program, the current one marked."""
+    """`/auth/sessions` lists the user's sessions with address and program, and
+    marks the current.
+    """
     ada = person(auth)
     person(auth, "eve").login()
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
@@ -69,7 +71,7 @@ def test_sessions_are_listed(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """The pages of the list contain each session once."""
+    """The pages of `/auth/sessions` contain each session once."""
     ada = person(auth)
     for _ in range(3):
         ada.refresh_token()
@@ -82,7 +84,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_idle_and_ended_sessions_are_not_listed(auth: AuthService) -> None:
-    """The list omits sessions that were idle for too long or have ended."""
+    """`/auth/sessions` omits sessions that were idle for too long or have ended."""
     settings = replace(auth.settings, session_idle_seconds=400)
     short = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = person(short)

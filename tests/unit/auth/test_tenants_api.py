@@ -62,7 +62,7 @@ def test_names_that_are_allowed(auth: AuthService, name: str) -> None:
     ],
 )
 def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
-    """Any other name is refused with 422, also a valid one with a line end."""
+    """An invalid name of a tenant is refused with 422, also a valid one with a line end."""
     reply = auth.admin("POST", "/tenants", json={"tenant": name})
     assert reply.status_code == 422
     assert reply.get_json()["type"] == "/problems/unprocessable"
@@ -128,7 +128,7 @@ def test_other_content_types_are_refused(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """The pages of the list contain each tenant once, in the order of their names."""
+    """The pages of the list of tenants contain each tenant once, in the order of their names."""
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     names, cursor = [], ""

@@ -104,7 +104,7 @@ def test_deleted_tenants_get_no_users(auth: AuthService) -> None:
 
 
 def test_list_goes_page_by_page(auth: AuthService) -> None:
-    """The pages of the list contain each user of the tenant once, oldest first."""
+    """The pages of the list of users contain each user of the tenant once, oldest first."""
     made = [person(auth, f"user-{number}").id for number in range(5)]
     person(auth, "stranger", tenant="acme")
     found: list[str] = []

@@ -55,7 +55,7 @@ def test_only_what_is_listed_is_open(console: Console) -> None:
 
 
 def test_every_other_page_leads_to_the_login(console: Console) -> None:
-    """Every other page redirects a visitor to the login and makes no call of the API."""
+    """Every page that needs a login redirects a visitor to the login, without a call of the API."""
     browser = console.visitor()
     token = browser.token()
     for rule in console.app.url_map.iter_rules():

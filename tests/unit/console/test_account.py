@@ -23,7 +23,7 @@ def _people(console: Console) -> None:
 
 
 def test_everybody_sees_who_they_are(console: Console) -> None:
-    """The page shows the person's names, and the role in the language of the page."""
+    """The account page shows the person's names, and the role in the page's language."""
     browser = console.person("viewer", tenant_display_name="Acme")
     page = browser.get(PAGE).text
     for words in ("<bdi>Ann Example</bdi>", "<bdi>ann</bdi>", "<bdi>acme</bdi>", "<dd>viewer</dd>"):
@@ -33,7 +33,7 @@ def test_everybody_sees_who_they_are(console: Console) -> None:
 
 
 def test_the_password_is_changed(console: Console) -> None:
-    """The form sends both passwords to auth, and no page shows them."""
+    """The form for a new password sends both passwords to auth, and no page shows them."""
     browser = console.person("viewer")
     reply = browser.post(PAGE, FORM)
     assert (reply.status_code, reply.location) == (303, PAGE)
@@ -107,7 +107,7 @@ def test_too_many_wrong_passwords_are_told_with_the_seconds(console: Console) ->
 
 
 def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
-    """The list marks the current session and offers no button to end it."""
+    """The list of sessions marks the current one and offers no button to end it."""
     page = console.person().get(PAGE).text
     assert "Telephone" in page
     assert page.count('<span class="badge">this one</span>') == 1
@@ -116,7 +116,7 @@ def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
 
 
 def test_sessions_come_page_by_page(console: Console) -> None:
-    """The page asks auth with the cursor of its address."""
+    """The account page asks auth for sessions with the cursor of its address."""
     found = {"sessions": [session_document()], "next_cursor": "session-1"}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()
@@ -158,7 +158,7 @@ def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
 
 
 def test_without_another_session_nothing_is_ended(console: Console) -> None:
-    """The page says when there is no other session, and ends none."""
+    """The account page says when there is no other session, and ends none."""
     found = {"sessions": [session_document()], "next_cursor": None}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()
@@ -168,7 +168,7 @@ def test_without_another_session_nothing_is_ended(console: Console) -> None:
 
 
 def test_language_and_colours_lead_back_here(console: Console) -> None:
-    """Language and colours are set on this page, and only once on it."""
+    """The form for language and colours is on the account page once, and returns to it."""
     browser = console.person()
     page = browser.get(PAGE).text
     assert page.count('action="/console/preferences"') == 1

@@ -261,7 +261,7 @@ def test_an_api_that_is_down_is_told(console: Console) -> None:
 
 
 def test_the_navigation_has_what_a_role_may_see(console: Console) -> None:
-    """The navigation has the account page for each role, and the owners' pages for owners only."""
+    """The navigation has the account page for each role, and owners' pages for owners only."""
     for role in ("viewer", "editor", "owner"):
         page = console.person(role).get("/console/").text
         assert 'href="/console/account"' in page

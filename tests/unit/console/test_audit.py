@@ -166,7 +166,7 @@ def test_an_empty_log_says_so(console: Console) -> None:
 
 
 def test_the_page_of_a_person_leads_to_what_the_person_did(console: Console) -> None:
-    """The page of a person has a link to the person's acts, a filter that stays with others."""
+    """The page of a user links to the user's acts, a filter that other filters keep."""
     browser = console.person()
     assert 'href="/console/audit?actor=user-2"' in browser.get("/console/members/user-2").text
     page = browser.get(f"{PAGE}?actor=user-2").text

@@ -52,7 +52,7 @@ def _bucket(console: Console) -> None:
 
 
 def test_the_policy_is_shown_as_people_write_it(console: Console) -> None:
-    """The form shows amounts in their largest unit, and lists with one entry a line."""
+    """A policy's form shows amounts in their largest unit, and lists with one entry a line."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(**FULL)))
     page = console.person().get(PAGE).text
     assert ">\r\nimage/*\napplication/pdf</textarea>" in page
@@ -67,7 +67,7 @@ def test_the_policy_is_shown_as_people_write_it(console: Console) -> None:
     [(1, "1", "bytes"), (1500, "1500", "bytes"), (3_000_000_000, "3", "GB"), (None, "", "MB")],
 )
 def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, unit: str) -> None:
-    """An amount is shown exactly, so saving the form does not change it."""
+    """A policy's form shows an amount exactly, so saving the form does not change it."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(max_file_bytes=amount)))
     page = console.person().get(PAGE).text
     assert re.search(rf'<input[^>]*name="largest"[^>]*value="{shown}"', page)
@@ -78,9 +78,7 @@ def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, 
 
 
 def test_what_is_typed_is_saved(console: Console) -> None:
-    """Entries of a list, separated by lines, commas or spaces of both languages,
-    count once each.
-    """
+    """A policy's list is separated by lines, commas or spaces of both languages."""
     form = form_of(
         console,
         types="image/*\r\napplication/pdf, image/*",
@@ -139,7 +137,7 @@ def test_a_refusal_of_no_field_stands_above_the_form(console: Console) -> None:
 
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "many", "9" * 5000])
 def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
-    """An amount that is not a whole number is refused without a call of the API."""
+    """A policy's amount must be a whole number; any other is refused without a call of the API."""
     form = form_of(console, largest=typed)
     reply = console.person().post(PAGE, form)
     assert reply.status_code == 422

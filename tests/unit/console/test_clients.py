@@ -38,7 +38,7 @@ def secret(page: str) -> list[str]:
 
 
 def test_a_tenant_without_clients_sees_what_they_are_for(console: Console) -> None:
-    """The empty list explains what clients are for."""
+    """An empty list of clients explains what clients are for."""
     console.gateway.on("GET", CLIENTS, Reply({"clients": [], "next_cursor": None}))
     browser = console.person()
     page = browser.get(LIST).text
@@ -48,7 +48,7 @@ def test_a_tenant_without_clients_sees_what_they_are_for(console: Console) -> No
 
 
 def test_clients_are_listed_page_by_page(console: Console) -> None:
-    """The page asks auth with the cursor of its address."""
+    """The list of clients asks auth with the cursor of its address."""
     off = client_document(state="disabled")
     console.gateway.on("GET", CLIENTS, Reply({"clients": [off], "next_cursor": "c1"}))
     browser = console.person()
@@ -137,7 +137,7 @@ def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str
 
 
 def test_a_client_is_shown_with_what_it_may_do(console: Console) -> None:
-    """The page shows a client's name as text and its scopes in words."""
+    """The page of a client shows its name as text and its scopes in words."""
     console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(client_document("<robot>")))
     page = console.person().get(ONE).text
     assert "<bdi>&lt;robot&gt;</bdi>" in page

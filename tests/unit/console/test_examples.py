@@ -69,7 +69,7 @@ def test_each_is_a_whole_page(shown: Console, path: str, language: str) -> None:
 
 
 def test_the_first_page_leads_to_all(shown: Console) -> None:
-    """The first page has a link to every example, and all pages of uploaders have a link to it."""
+    """The first page of the examples links to each of them, and uploaders' pages link to it."""
     html_text = page(shown, "/console/examples/")
     assert all(f'href="{path}"' in html_text for path in PAGES)
     assert 'href="/console/examples/"' in page(shown, "/console/")
@@ -86,7 +86,7 @@ def test_a_viewer_is_told_which_role_uploads(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
-    """The ticket is made from the person's token, for one folder, and redirects to this page."""
+    """An example's ticket is made from the person's token, for one folder and this page."""
     editor(shown, "http://localhost:8080").get(path)
     [call] = shown.gateway.called("POST", "/auth/oauth/token")
     assert call.form["subject_token"] == ["access-1"]
@@ -100,7 +100,7 @@ def test_its_ticket_is_narrow(shown: Console, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_the_code_that_it_shows_is_its_own(shown: Console, path: str) -> None:
-    """The form on the page equals the code that the page shows, except for the ticket."""
+    """An example's form equals the code that its page shows, except for the ticket."""
     text = page(shown, path)
     [shown_code] = re.findall(r"<pre[^>]*><code>(&lt;form.*?)</code>", text, re.DOTALL)
     code = html.unescape(shown_code)
@@ -118,14 +118,14 @@ def test_the_script_that_it_shows_is_its_own() -> None:
 
 
 def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
-    """The page sends its address to this service, so that a refusal can link back to the form."""
+    """An example's page sends its address to this service, so a refusal can link back to it."""
     reply = editor(shown).get(PAGES[0])
     assert reply.headers["Referrer-Policy"] == "same-origin"
     assert 'name="redirect"' not in reply.text
 
 
 def test_after_the_upload_it_says_so(shown: Console) -> None:
-    """The address after an upload shows once that the file is stored."""
+    """An example's page says once after an upload that the file is stored."""
     browser = editor(shown)
     address = afterwards(shown, browser)
     give_tickets(shown.gateway, files=1)
@@ -144,7 +144,7 @@ def afterwards(shown: Console, browser: Browser) -> str:
 
 
 def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
-    """The address after an upload does not claim success when no file has arrived."""
+    """An example's page claims no success when no file has arrived."""
     browser = editor(shown)
     browser.get(afterwards(shown, browser))
     text = browser.get("/console/examples/one-file").text
@@ -153,7 +153,7 @@ def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
 
 
 def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> None:
-    """A link from another site to that address does not claim that a file is stored."""
+    """An example's page claims no success when another site links to its address after uploads."""
     browser = editor(shown)
     give_tickets(shown.gateway, files=1)
     browser.get("/console/examples/one-file/stored")

@@ -16,7 +16,9 @@ PAGE = "/console/b/docs/f/a.txt"
 
 
 def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """The form sends all metadata, and the expiry converted from the person's time zone."""
+    """The form for a file's details sends all metadata, and the expiry from the
+    person's time zone.
+    """
     file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person("editor")
@@ -121,7 +123,7 @@ def test_wrong_details_come_back_as_they_were_typed(
 
 
 def test_more_lines_are_no_change(console: Console) -> None:
-    """The button for more lines works without scripts, keeps the input and sends no request."""
+    """The button for more metadata works without scripts, keeps the input and sends no request."""
     serve_file(console.gateway)
     form = {"more": "yes", "filename": "typed", "name": ["k"], "value": ["v"]}
     page = console.person().post("/console/b/docs/describe/a.txt", form)

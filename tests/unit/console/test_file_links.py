@@ -26,7 +26,7 @@ def serve_links(console: Console, url: str = "/s/") -> None:
 
 
 def test_a_form_asks_for_how_long(console: Console) -> None:
-    """The form asks how long the links live; the default is a day, and that files are shown."""
+    """The form for links asks for their lifetime, by default a day, and shows files by default."""
     serve_links(console)
     form = {"key": ["a", "b"], "back": "/console/b/docs/?prefix=x/"}
     page = console.person("viewer").post(LINKS, form).text
@@ -38,7 +38,7 @@ def test_a_form_asks_for_how_long(console: Console) -> None:
 
 
 def test_links_are_whole_addresses_to_be_copied(console: Console) -> None:
-    """The page has a full address for each file, and a QR code when there is one link."""
+    """The page of new links has a full address for each file, and a QR code for a single one."""
     serve_links(console)
     browser = console.person("viewer", base_url="http://localhost:8080")
     form: dict[str, Any] = {"key": ["a", "b"], "confirmed": "yes", "seconds": "3600"}

@@ -29,7 +29,7 @@ def two_buckets(console: Console) -> Browser:
 
 
 def test_buckets_of_all_pages_are_choices(console: Console) -> None:
-    """The form offers the buckets of all pages of the API."""
+    """The form for a move offers the buckets of all pages of the API."""
     documents = {"": bucket_document(), "docs": bucket_document("archive")}
 
     def page(call: Call) -> Reply:
@@ -43,7 +43,7 @@ def test_buckets_of_all_pages_are_choices(console: Console) -> None:
 
 
 def test_what_is_selected_is_moved_after_a_form(console: Console) -> None:
-    """The form offers buckets and the current folder; each moved file keeps its name."""
+    """The form for a move offers buckets and the current folder; moved files keep their names."""
     browser = two_buckets(console)
     move_as(console, moved)
     form = {"key": ["a/1.txt", "a/2.txt"], "back": f"{LIST}?prefix=a/"}
@@ -173,7 +173,7 @@ def test_a_name_that_is_refused_is_wrong_at_its_field(
 
 
 def test_an_empty_name_is_not_sent(console: Console) -> None:
-    """The form refuses an empty name without a call of the API."""
+    """The form for a new name refuses an empty one without a call of the API."""
     page = console.person().post("/console/b/docs/rename/a.txt", {"name": " "})
     assert page.status_code == 422
     assert "Enter a name." in page.text

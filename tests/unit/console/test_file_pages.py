@@ -26,7 +26,7 @@ def facts(page: str) -> dict[str, str]:
 
 
 def test_a_page_says_what_is_known(console: Console) -> None:
-    """The page shows type, size, times, digest, address, the name of the download, and metadata."""
+    """The page of a file shows type, size, times, digest, address, download name and metadata."""
     serve_file(
         console.gateway,
         "a/b.txt",
@@ -112,7 +112,7 @@ def test_what_is_shown_small(
 def test_what_is_too_large_or_held_is_not_shown(
     console: Console, fields: dict[str, Any], media_type: str
 ) -> None:
-    """The page shows no preview of an empty, very large or quarantined file."""
+    """The page of an empty, very large or quarantined file shows no preview."""
     serve_file(console.gateway, media_type=media_type, **fields)
     page = console.person().get(PAGE).text
     assert "<iframe" not in page
@@ -261,7 +261,7 @@ def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
 
 
 def test_a_replaced_file_is_told(console: Console) -> None:
-    """The page after a replacement says so, but not when a link of another site leads to it."""
+    """The page of a replaced file says so, but not when another site links to it."""
     serve_file(console.gateway)
     browser = console.person()
     assert "The content is replaced." in browser.get(f"{PAGE}?replaced=1").text

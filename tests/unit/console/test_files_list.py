@@ -33,7 +33,7 @@ def asked(console: Console) -> dict[str, Any]:
 
 
 def test_a_page_is_a_hundred_rows_of_one_folder(console: Console) -> None:
-    """The page asks the API for 100 entries of one folder, with prefix, delimiter and cursor."""
+    """The list of files asks the API for 100 entries of one folder, with prefix and cursor."""
     browser = console.person()
     browser.get(f"{LIST}?prefix=a/b/&cursor=abc")
     assert asked(console) == {
@@ -125,9 +125,7 @@ def picture(key: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """The list shows small pictures, loaded lazily, of all types that have them, whatever the
-    file's size.
-    """
+    """The list of files shows small pictures of all types that have them, loaded when visible."""
     files = [
         picture("a b/1.png"),
         picture("a b/large.png", size=10**9),
@@ -150,7 +148,7 @@ def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
 
 
 def test_a_grid_has_what_stands_for_each_picture(console: Console) -> None:
-    """The grid shows the kind of each file that has no small picture."""
+    """The grid of files shows the kind of each file that has no small picture."""
     files = [picture("1.png"), file_document("x.txt")]
     reply = Reply({"files": files, "prefixes": [], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
@@ -264,7 +262,7 @@ def test_other_orders_are_of_a_whole_folder(console: Console) -> None:
     ("order", "first"), [("newest", "b"), ("oldest", "a"), ("largest", "a"), ("smallest", "b")]
 )
 def test_orders(console: Console, order: str, first: str) -> None:
-    """The list can be ordered by time and by size, in both directions."""
+    """The list of files can be ordered by time and by size, in both directions."""
     files = [
         file_document("a", size=2, created_at="2026-11-01T10:00:00Z"),
         file_document("b", size=1, created_at="2026-11-02T10:00:00Z"),
@@ -287,7 +285,7 @@ def test_an_order_of_a_part_says_so(console: Console) -> None:
 
 
 def test_a_list_hears_of_its_own_files_alone(console: Console) -> None:
-    """The page names the bucket and prefix that scripts follow, and where they get a token."""
+    """The list of files names the bucket and prefix that scripts follow, and a token's address."""
     page = console.person("viewer").get(f"{LIST}?prefix=a/%22b").text
     for told in (
         'data-live="#files" data-live-of="files"',

@@ -43,7 +43,7 @@ def _groups(console: Console) -> None:
 
 
 def test_a_tenant_without_groups_sees_ready_made_ones(console: Console) -> None:
-    """The empty list offers presets, each as a link to a form that is filled in."""
+    """An empty list of groups offers presets, each as a link to a form that is filled in."""
     console.gateway.on("GET", GROUPS, Reply({"groups": [], "next_cursor": None}))
     browser = console.person()
     page = browser.get(LIST).text
@@ -92,7 +92,7 @@ def test_everything_leaves_the_rows_out(console: Console) -> None:
 
 
 def test_further_rows_come_without_scripts(console: Console) -> None:
-    """The button for more rows works without scripts, keeps the input and makes no group."""
+    """The button for more grants works without scripts, keeps the input and makes no group."""
     reply = console.person().post(NEW, FORM | {"more": "yes", "name": ""})
     assert reply.status_code == 200
     assert reply.text.count('name="bucket"') == 4
@@ -146,7 +146,7 @@ def test_a_refusal_of_auth_stands_where_it_belongs(
 
 
 def test_a_group_shows_what_it_gives_and_to_whom(console: Console) -> None:
-    """The page shows a group's grants and scopes, and its members with links to their pages."""
+    """The page of a group shows its grants and scopes, and links to its members' pages."""
     page = console.person().get(ONE).text
     for words in (
         "users/{user_id}/",

@@ -116,7 +116,7 @@ def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
 
 
 def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> None:
-    """The page after a refused upload says that no new file has arrived."""
+    """A guest's page after a refused upload says that no new file has arrived."""
     give_tickets(console.gateway, files=3)
     browser = console.visitor()
     browser.get(PAGE)
@@ -128,7 +128,7 @@ def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> None:
-    """The page claims no arrival when the browser knows no ticket, or an expired one."""
+    """A guest's page claims no arrival when the browser knows no ticket, or an expired one."""
     give_tickets(console.gateway)
     browser = console.visitor()
     if is_known:
@@ -143,7 +143,7 @@ def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> N
 
 @pytest.mark.parametrize("referer", [f"http://localhost{PAGE}", "https://evil.example/x"])
 def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: str) -> None:
-    """The link back never comes from the request's `Referer`."""
+    """A guest's page after an upload takes no link back from the request's `Referer`."""
     page = console.visitor().get("/console/drop/sent", headers={"Referer": referer}).text
     assert "/console/drop/" not in page.replace("/console/drop/sent", "")
 

@@ -67,7 +67,7 @@ def test_pages_of_errors_have_them_too(console: Console, status: int) -> None:
 def test_pictures_may_come_from_the_origin_of_contents(
     tmp_path: Path, gateway: FakeGateway
 ) -> None:
-    """The policy allows pictures from a separate content origin."""
+    """The pages' policy allows pictures from a separate content origin."""
     origin = "https://content.example"
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, content_origin=origin)
     reply = console_on(settings, gateway).visitor().get("/console/login")

@@ -52,7 +52,7 @@ def test_an_owner_sees_the_links_of_all(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_others_see_their_own(console: Console, role: str) -> None:
-    """Other roles see their own links only, and no choice of makers."""
+    """A viewer and an editor see their own links only, and no choice of makers."""
     page = shown(console, kept_link(), role=role, query="?whose=user-2")
     assert "Your links" in page
     assert 'name="whose"' not in page
@@ -72,7 +72,7 @@ def test_others_see_their_own(console: Console, role: str) -> None:
     ],
 )
 def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, list[str]]) -> None:
-    """The list can be filtered by bucket, by file and by maker, and shows the chosen filter."""
+    """The list of links can be filtered by bucket, file and maker, and shows the filter."""
     page = shown(console, kept_link(maker="user-2"), query=query)
     assert asked(console) == wanted
     assert ("Name the bucket of the file, too." in page) == (query == "?shows=a/b.pdf")
@@ -81,7 +81,7 @@ def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, l
 
 
 def test_pages(console: Console) -> None:
-    """A page has links to the next one with the same filter, and to the first."""
+    """A page of links leads to the next one with the same filter, and to the first."""
     serve_people(console.gateway)
     browser = console.person()
     lists_links(console.gateway, kept_link(), cursor="n&xt")
@@ -142,7 +142,7 @@ def test_a_link_that_has_ended_already_is_no_failure(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """The address to return to must be a page of the console."""
+    """A form that ends a link returns to a page of the console only."""
     browser = console.person()
     console.gateway.on("DELETE", "/v1/links/link-1", Reply(status=204))
     assert browser.post(END, {"confirmed": "yes", "back": back}).location == PAGE

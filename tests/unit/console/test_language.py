@@ -23,7 +23,7 @@ from tests.servers.console import Console
     ],
 )
 def test_the_language_is_what_the_browser_likes(console: Console, accepted: str, tag: str) -> None:
-    """The page is in the language that the browser prefers, and its `lang` says so."""
+    """A page is in the language that the browser prefers, and its `lang` says so."""
     page = console.visitor().get("/console/login", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{tag}">' in page
     assert ("登录" in page) == (tag == "zh-Hans")

@@ -29,7 +29,7 @@ def headers(browser: Browser) -> dict[str, str]:
 
 
 def test_a_page_gets_a_token_that_only_listens(console: Console) -> None:
-    """The page gets a live token, exchanged for the person's token, which the page never sees."""
+    """A script gets a live token for the person's token, which no page sees."""
     browser = console.person("viewer")
     asked = give(console)
     reply = browser.client.post(PATH, headers=headers(browser))
@@ -61,7 +61,9 @@ def test_another_site_gets_none(console: Console) -> None:
 
 
 def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
-    """The page gets 401 when auth has ended the session or the console has none."""
+    """A script gets 401 for a live token when auth has ended the session or the
+    console has none.
+    """
     browser = console.person()
     sent = headers(browser)
     refuse_tickets(console.gateway, "The subject_token is not acceptable: it was revoked.")
@@ -70,7 +72,7 @@ def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
 
 
 def test_a_page_learns_that_there_is_none_now(console: Console) -> None:
-    """The page gets 503 while auth is unavailable, and the session stays."""
+    """A script gets 503 for a live token while auth is unavailable, and the session stays."""
     browser = console.person()
     sent = headers(browser)
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))

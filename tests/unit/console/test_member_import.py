@@ -156,7 +156,7 @@ def test_a_list_that_is_none_is_refused(console: Console, lines: str) -> None:
 
 
 def test_a_list_is_checked_anew(console: Console) -> None:
-    """The list in the form is checked again, because a client can change it."""
+    """The users of a confirmed import are checked again, because a client can change the form."""
     lines = json.dumps([[2, "two words", "", "viewer"], [3, "eve", "", "captain"]])
     page = console.person().post(PAGE, {"lines": lines}).text
     assert len(rows(page, "Lines that are left out")) == 2

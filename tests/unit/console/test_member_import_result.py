@@ -62,7 +62,7 @@ def test_the_result_is_a_file_without_formulas(console: Console) -> None:
 
 
 def test_the_file_has_what_the_page_shows(console: Console) -> None:
-    """The file has the users and passwords that the page shows."""
+    """The file after an import has the users and passwords that the page shows."""
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
     content = browser.post(RESULT, {"secret_made": hidden(page, "secret_made")}).text

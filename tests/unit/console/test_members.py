@@ -31,7 +31,7 @@ def _people(console: Console) -> None:
 
 
 def test_people_are_listed_page_by_page(console: Console) -> None:
-    """The list passes the cursor on; a later page has a link to the first."""
+    """The list of users passes the cursor on, and a later page links to the first."""
     off = user_document("eve", "user-3", state="disabled", role="captain")
     console.gateway.on("GET", USERS, Reply({"users": [off], "next_cursor": "user-3"}))
     browser = console.person()
@@ -189,7 +189,7 @@ def test_nobody_is_offered_what_the_api_refuses_for_oneself(console: Console) ->
     ("state", "button"), [("active", "Turn logins off"), ("disabled", "Turn logins on")]
 )
 def test_logins_are_turned_off_and_on(console: Console, state: str, button: str) -> None:
-    """The page offers to disable an active user and to enable a disabled one."""
+    """The page of a user offers to disable an active user and to enable a disabled one."""
     person = user_document(state=state, disabled_at=None)
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
     browser = console.person()
@@ -211,7 +211,7 @@ def test_another_state_there_is_not(console: Console, state: str) -> None:
 
 
 def test_sessions_are_ended(console: Console) -> None:
-    """The button ends all sessions of a user."""
+    """A button on the page of a user ends all the user's sessions."""
     browser = console.person()
     assert browser.post(f"{BOB}/sessions/end").location == BOB
     assert changes(console.gateway) == [("DELETE", f"{USERS}/user-2/sessions")]

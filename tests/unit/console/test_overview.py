@@ -34,7 +34,7 @@ def test_usage_is_shown_against_the_quota(console: Console) -> None:
 
 
 def test_a_meter_does_not_run_over(console: Console) -> None:
-    """The meter stays at its maximum when a limit is below the usage."""
+    """A meter of the usage stays at its maximum when the limit is below the usage."""
     console.gateway.on("GET", "/v1/usage", usage(2000, 1, max_bytes=1000, max_files=0))
     page = console.person().get("/console/").text
     assert '<progress value="1000" max="1000"' in page

@@ -91,7 +91,7 @@ def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
 
 
 def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -> None:
-    """A button for a selection is shown when it is allowed for one of the files."""
+    """A button for selected files is shown when it is allowed for one of the listed files."""
     lists(console, "a/1.txt", "b/2.txt")
     grants = place(actions=["read", "list"]), place(prefix="b/", actions=["delete"])
     page = limited(console, *grants).get(LIST).text
@@ -127,7 +127,7 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """Pages say so when the person's list of grants is empty."""
+    """A person with an empty list of grants is told on each page that needs a bucket."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text

@@ -57,7 +57,7 @@ def test_its_policy_is_its_own(console: Console) -> None:
 
 
 def test_there_are_no_other_documents(console: Console) -> None:
-    """Any other path gets 404."""
+    """A path below `/docs` without a document gets 404."""
     reply = console.visitor().get("/docs/nothing")
     assert reply.status_code == 404
     assert 'role="alert"' in reply.text

@@ -43,7 +43,7 @@ def _words() -> set[str]:
 
 
 def test_every_word_is_in_the_page() -> None:
-    """The tray contains exactly the words that its scripts show."""
+    """The tray of uploads contains exactly the words that its scripts show."""
     given = set(re.findall(r"data-word-(\w+)=", MACROS))
     assert given == _words()
 

@@ -38,13 +38,13 @@ BAD = [
 
 @pytest.mark.parametrize("target", GOOD)
 def test_a_path_below_the_console_is_kept(target: str) -> None:
-    """A path below `/console/` is kept with its query and escapes."""
+    """A redirect's target below `/console/` is kept with its query and escapes."""
     assert below_console(target) == target
 
 
 @pytest.mark.parametrize("target", BAD)
 def test_everything_else_becomes_the_first_page(target: str) -> None:
-    """Any other target becomes the first page."""
+    """A redirect's target outside the console becomes the first page."""
     assert below_console(target) == "/console/"
 
 

@@ -27,7 +27,7 @@ SCRIPT = {"Accept": "application/json"}
 
 
 def test_the_form_goes_to_the_ticket(console: Console) -> None:
-    """The form posts several files to the address of a ticket and needs no script."""
+    """The upload form posts several files to the address of a ticket and needs no script."""
     browser = console.person("editor")
     asked = give_tickets(console.gateway)
     page = browser.get(PAGE).text
@@ -55,7 +55,9 @@ def test_the_form_goes_to_the_ticket(console: Console) -> None:
 def test_the_field_offers_what_the_policy_takes(
     console: Console, rules: dict[str, list[str]], accept: str
 ) -> None:
-    """The file field accepts the policy's extensions, or its types; a type `*/*` sets no filter."""
+    """The upload form's file field accepts the policy's extensions or types; `*/*`
+    sets no filter.
+    """
     browser = console.person()
     give_tickets(console.gateway, **rules)
     found = re.search(r'accept="([^"]*)"', browser.get(PAGE).text)
@@ -63,7 +65,7 @@ def test_the_field_offers_what_the_policy_takes(
 
 
 def test_the_page_says_what_is_taken(console: Console) -> None:
-    """The page shows the accepted types in words, and the smallest limit of the size."""
+    """The upload page shows the accepted types in words, and the smallest limit of a file."""
     browser = console.person()
     give_tickets(console.gateway, allowed_types=["image/*", "text/x-odd"])
     page = browser.get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
@@ -97,7 +99,7 @@ def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
 
 
 def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
-    """The page after a refused upload says that no new file has arrived."""
+    """The list after a refused upload says that no new file has arrived."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     for files, words in ((0, "No new"), (1, "Your files"), (1, "No new"), (3, "Your files")):
@@ -109,7 +111,7 @@ def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
 
 @pytest.mark.parametrize("mark", ["", "?form=", "?form=of-another-session"])
 def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
-    """A link to that page from another session or without its mark claims nothing."""
+    """The list claims no upload when a link without this session's mark leads to it."""
     browser = console.person()
     give_tickets(console.gateway, files=1)
     browser.get(PAGE)
@@ -121,7 +123,7 @@ def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
 
 
 def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
-    """With an expired ticket the page claims neither that files arrived nor that none did."""
+    """The list after an upload with an expired ticket claims neither success nor failure."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     console.gateway.on("GET", "/v1/ticket", problem(401, "token-expired"))
@@ -131,7 +133,7 @@ def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
 
 
 def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
-    """The redirect omits a folder whose address would be longer than auth accepts."""
+    """The upload form's redirect omits a folder that makes the address too long for auth."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
@@ -142,7 +144,7 @@ def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
 
 @pytest.mark.parametrize("prefix", ["a/b", "/a/b/", " a/b "])
 def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: str) -> None:
-    """The ticket's prefix ends with a slash, because `a/b` would allow `a/bc` too."""
+    """The prefix of an upload page's ticket ends with a slash, because `a/b` allows `a/bc` too."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload", query_string={"prefix": prefix})
@@ -161,7 +163,7 @@ def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: st
 def test_the_way_back_is_the_persons_own(
     tmp_path: Path, gateway: FakeGateway, issuer: str, base: str, origin: str
 ) -> None:
-    """The redirect has the browser's host name, and HTTPS when the issuer has it."""
+    """The upload form's redirect has the browser's host name, and HTTPS when the issuer has it."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, issuer=issuer)
     console = console_on(settings, gateway)
     login = "https://" + base.partition("://")[2] if issuer.startswith("https") else base
@@ -272,7 +274,9 @@ def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
 
 
 def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
-    """The list has an area to drop files, and every page of an uploader has the tray of uploads."""
+    """The list of files has an area to drop files, and uploaders' pages have the
+    tray of uploads.
+    """
     browser = console.person("editor")
     page = browser.get("/console/b/docs/?prefix=a/").text
     zone = '<div class="drop-zone" data-drop-zone data-bucket="docs" data-prefix="a/"'

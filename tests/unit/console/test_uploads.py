@@ -44,7 +44,7 @@ def shown(console: Console, *uploads: dict[str, Any], role: str = "owner", curso
 
 
 def test_how_far_and_how_fast(console: Console) -> None:
-    """The page shows the progress of an upload against its length, and its average rate."""
+    """The page of uploads shows each upload's progress and average rate."""
     page = shown(console, upload(created_at="2026-11-18T11:05:00Z"))
     assert "400 kB of 1 MB" in page
     assert '<progress value="400000" max="1000000" aria-label="docs/film.mp4">' in page
@@ -141,7 +141,7 @@ def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/console/../x", ""])
 def test_the_way_back_stays_inside(console: Console, back: str) -> None:
-    """The address to return to must be a page of the console."""
+    """A form that cancels an upload returns to a page of the console only."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes", "back": back})

@@ -21,7 +21,7 @@ def _functions(module: str) -> frozenset[str]:
 
 
 def test_the_page_is_what_was_found() -> None:
-    """The page equals what its results and reasons in the repository generate."""
+    """docs/mutants.md equals the page that its results and reasons generate."""
     assert PAGE.read_text() == page()
 
 

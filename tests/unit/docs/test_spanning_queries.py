@@ -90,6 +90,6 @@ def test_what_spans_tenants_is_listed() -> None:
 
 
 def test_statements_are_found() -> None:
-    """The test above reads enough statements of both services."""
+    """The reader of statements finds at least 90 in each service."""
     for service, least in (("auth", 100), ("upload", 90)):
         assert len(list(statements(service))) >= least

@@ -28,9 +28,7 @@ def rendered(made: Gateway, folder: Path) -> str:
 
 
 def test_without_pictures(tmp_path: Path) -> None:
-    """Without the images service the gateway has neither a socket nor a cache for
-    small pictures.
-    """
+    """Without the images service the gateway has no socket and no cache for small pictures."""
     made = gateway()
     assert made.own_sockets == []
     text = rendered(made, tmp_path)

@@ -102,9 +102,7 @@ def test_it_stands_upright(kind: str, turn: int) -> None:
 
 @pytest.mark.parametrize("width", [64, 256, 1024])
 def test_it_is_never_enlarged(width: int) -> None:
-    """A small picture's longest side is the requested width, or the one of the file when that is
-    smaller.
-    """
+    """A small picture is not larger than requested, and not larger than the file's picture."""
     assert max(made(encoded(quarters((20, 50)), "PNG"), width).size) == 50
     assert made(encoded(quarters((2200, 1100)), "JPEG"), width).size == (width, width // 2)
     assert made(encoded(quarters((3000, 2)), "PNG"), width).size == (width, 1)
@@ -167,9 +165,7 @@ def test_a_broken_profile_counts_for_none() -> None:
 
 @pytest.mark.parametrize("size", [(400, 200), (40, 20)])
 def test_nothing_else_of_the_file_is_in_it(size: tuple[int, int]) -> None:
-    """A small picture contains no EXIF, comment or text of the file, also when it has the same
-    size.
-    """
+    """A small picture contains no EXIF, comment or text of the file, also at equal size."""
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
     text = PngImagePlugin.PngInfo()
@@ -250,7 +246,9 @@ def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> 
     ],
 )
 def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
-    """Any other format, for instance SVG, archives, TIFF, films and text, is refused as unknown."""
+    """An unlisted format, for instance SVG, archives, TIFF, films and text, is
+    refused as unknown.
+    """
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(content), 64)
     assert refused.value.reason == "unknown"

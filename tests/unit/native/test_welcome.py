@@ -28,7 +28,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def test_the_first_login(places: Places) -> None:
-    """The text names tenant and user, and the password only when a person reads it."""
+    """The welcome names tenant and user, and the password only when a person reads it."""
     shown = first_login(places, secretly=False)
     assert shown == "log in: tenant demo, name demo, password a-password-of-the-demo"
     hidden = first_login(places, secretly=True)
@@ -38,7 +38,7 @@ def test_the_first_login(places: Places) -> None:
 
 
 def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With TLS the commands use the issuer's name and trust the given certificate."""
+    """With TLS the welcome's commands use the issuer's name and trust the given certificate."""
     files = {"WHARF_TLS_CERTIFICATE": "/tls/c.pem", "WHARF_TLS_KEY": "/tls/k.pem"}
     for name, value in {**files, "WHARF_ISSUER": "https://files.example/auth"}.items():
         monkeypatch.setenv(name, value)
@@ -60,7 +60,7 @@ def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) -> None:
-    """Without a demo user the text has the command that makes one."""
+    """Without a demo user the welcome has the command that makes one."""
     file = Path(places.data) / "credentials.json"
     if text is None:
         file.unlink()
@@ -73,7 +73,7 @@ def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) ->
 
 
 def test_a_folder_with_a_space(tmp_path: Path) -> None:
-    """The command quotes a folder with a space for the shell."""
+    """The welcome's command quotes a folder with a space for the shell."""
     words = first_login(Places(str(tmp_path / "our files"), {}), secretly=True)
     assert f"WHARF_DATA='{tmp_path}/our files' .venv/bin/wharf-auth " in words
 
@@ -92,7 +92,7 @@ def test_where_the_console_is(
     issuer: str,
     address: str,
 ) -> None:
-    """The text has the console's public address and no secret."""
+    """The welcome has the console's public address and no secret."""
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     welcome(RunSettings({"WHARF_DATA": places.data}, root="/srv/wharf"), places)
     said = capsys.readouterr().out
@@ -102,7 +102,7 @@ def test_where_the_console_is(
 
 
 def test_commands_where_connections_begin_with_a_proxys_line(places: Places) -> None:
-    """With PROXY lines on the public port each command sends one."""
+    """With PROXY lines on the public port each command of the welcome sends one."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     for command in first_upload(RunSettings(environ, root="/srv/wharf"), places):
         assert command.count(" --haproxy-protocol") == 1

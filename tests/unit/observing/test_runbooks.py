@@ -33,7 +33,7 @@ def test_an_alert_says_how_urgent_it_is_and_where_to_read_on(rule: dict[str, Any
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_answers_three_questions(name: str) -> None:
-    """A page has the three headings, each with a text, and its links lead to existing files."""
+    """A runbook has the three headings, each with a text, and its links lead to existing files."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {name}\n")
     assert re.findall(r"^## .*$", text, re.MULTILINE) == HEADINGS
@@ -45,7 +45,7 @@ def test_a_page_answers_three_questions(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_name_what_exists(name: str) -> None:
-    """The settings, documents and dashboards that a page names exist."""
+    """The settings, documents and dashboards that a runbook names exist."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     settings = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     for setting in re.findall(r"`(WHARF_[A-Z_]+)`", text):

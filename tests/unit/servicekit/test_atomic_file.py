@@ -25,7 +25,7 @@ def names(path: Path) -> list[str]:
 
 
 def test_content_is_replaced(path: Path) -> None:
-    """The file has the new content, and the folder has no other file."""
+    """A replaced file has the new content, and its folder has no other file."""
     atomic_file.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert names(path) == ["file"]
@@ -94,7 +94,7 @@ def test_a_link_is_replaced_not_followed(path: Path) -> None:
 
 
 def test_the_mode_is_the_callers(path: Path) -> None:
-    """The new file has the requested mode from the beginning, not the mode of the old file."""
+    """A replaced file has the requested mode from the beginning, not the old file's mode."""
     path.chmod(0o644)
     with atomic_file.replacing(path, mode=0o600) as file:
         assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600

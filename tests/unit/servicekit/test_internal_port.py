@@ -45,7 +45,7 @@ def test_its_own_addresses_are_answered_as_internal(asked: str, path: str) -> No
 
 @pytest.mark.parametrize("path", ["/", "/auth/internal/feed", "/v1/files/a/b", "/metrics/", ""])
 def test_everything_else_is_not_there(path: str) -> None:
-    """Any other path gets 404, because requests on this port carry no token."""
+    """A path without metrics or health gets 404, because requests on this port have no token."""
     assert ask(path)[0] == "404 Not Found"
 
 

@@ -29,7 +29,7 @@ def test_any_text_is_text(detail: str, request_id: str) -> None:
     referer=st.text(max_size=60) | st.text("htps:/.<>\"'& x", max_size=40).map("https://".__add__)
 )
 def test_a_way_back_is_an_address(referer: str) -> None:
-    """The page links back only to a web address, and the address cannot end its attribute."""
+    """A problem's page links back only to a web address that cannot end its attribute."""
     page = problem_pages.page(NOT_FOUND("Gone."), "id", referer)
     if 'href="http' in page:
         assert f'<a href="{html.escape(referer)}">Go back</a>' in page

@@ -328,7 +328,7 @@ def test_the_least_that_an_entry_has(followed: Followed) -> None:
 
 
 def test_what_is_not_known_is_kept(followed: Followed) -> None:
-    """The file keeps unknown entries for a newer release, also when it is rewritten."""
+    """The feed's file keeps unknown entries for a newer release, also when it is rewritten."""
     known = NextEntry(seq=1, kind="tenant", tenant="acme", state="suspended")
     hear_next(followed, known, NextEntry(seq=2, kind="next"))
     hear_next(followed, newest := NextEntry(seq=3, kind="next"))
@@ -395,7 +395,7 @@ def test_a_damaged_line(followed: Followed) -> None:
 
 
 def test_looking_is_rare(followed: Followed) -> None:
-    """The file is checked at most twice a second, however many requests arrive."""
+    """The feed's file is checked at most twice a second, however many requests arrive."""
     followed.hear()
     assert followed.slug() is None
     followed.feed.add(identifier="t1", until=NOW + 60)

@@ -102,7 +102,7 @@ def test_refused_tokens_are_not_remembered(issuer: Issuer, clock: Clock) -> None
 
 
 def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
-    """The cache has a maximum number of tokens."""
+    """The cache of verified tokens has a maximum number of tokens."""
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_entries=4, clock=clock)
     for _ in range(11):
         verifier.verify(issuer.token())
@@ -110,7 +110,7 @@ def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
 
 
 def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
-    """The cache has a maximum number of bytes, so long tickets cannot fill the memory."""
+    """The cache of verified tokens has a maximum number of bytes, also for long tickets."""
     types = [f"image/x-{number:040}" for number in range(80)]
     ticket = {"bucket": "default", "prefix": "", "allowed_types": types}
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_bytes=30_000, clock=clock)
