@@ -171,9 +171,7 @@ def test_what_was_not_verified_does_not_count(
 
 
 def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
-    """The gateway names the client's address; a header field of the client does not (security.md
-    72).
-    """
+    """The gateway names a client's address, and no header field does (security.md 72)."""
     statuses = [
         limited.app.test_client()
         .post(
