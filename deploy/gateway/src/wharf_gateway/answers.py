@@ -1,5 +1,6 @@
-"""Responses that clients have not read yet: nginx reads them from the services at full speed, so
-that no service waits for a slow client (ADR 61).
+"""The folder of responses that clients have not read yet (ADR 61).
+
+nginx reads responses from the services at full speed, so that no service waits for a slow client.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""The front door: a unix socket for a balancer on the same machine, whose name exists while the
-gateway accepts requests.
+"""The front door, a unix socket for a balancer on the same machine.
 
 nginx listens on `PATH.nginx` and expects the PROXY protocol there; `PATH` is a symbolic link to it.
-The gateway removes the link before a stop, and while the upload service behind it does not respond.
-Then the balancer immediately uses other replicas for new connections, and open connections stay.
-A balancer needs no addresses and no health checks, because a connection to a missing link fails
-immediately.
+The link exists while the gateway accepts requests. The gateway removes it before a stop, and when
+the upload service behind it does not respond and another replica can take over. Then the balancer
+immediately uses other replicas for new connections, and open connections stay. A balancer needs no
+addresses and no health checks, because a connection to a missing link fails immediately.
 """
 
 from __future__ import annotations
