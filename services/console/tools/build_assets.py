@@ -1,12 +1,12 @@
-"""Builds static/dist of the console from static/src and packages from npm.
+"""Builds static/dist of the console out of static/src and packages from npm.
 
     build_assets.py [--strict]
 
 Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
 (requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
-program only compares digests. If Node or a package cannot be installed, it publishes the console's
-own styles without scripts and prints one line; the pages still work. It tries again after an hour.
-With `--strict` it tries immediately, and the exit code is 1 after a failure.
+program only compares digests. Where Node or a package cannot be had, our own styles are published
+without scripts, one line says so, and the pages work; that is tried again after an hour. `--strict`
+tries at once, and exits with 1 when it fails.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def build(places: Places, *, patient: bool = False) -> None:
     places.dist.mkdir(parents=True, exist_ok=True)
     folder = os.open(places.dist, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two concurrent builds take turns
+        fcntl.flock(folder, fcntl.LOCK_EX)  # two builds at once take turns
         key = _key(places)
         if _is_built(places, key, patient=patient):
             return
@@ -172,7 +172,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """The command line."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)
