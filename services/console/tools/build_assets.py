@@ -43,7 +43,7 @@ _RETRY_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Places:
-    """The paths of the parts of a build."""
+    """Where the parts of a build are."""
 
     sources: Path
     dist: Path
@@ -54,7 +54,7 @@ class Places:
 
     @classmethod
     def of(cls, root: Path) -> Places:
-        """Return the places in a checkout."""
+        """The places in a checkout."""
         static = root / "services/console/src/wharf_console/static"
         return cls(
             sources=static / "src",
@@ -66,7 +66,7 @@ class Places:
         )
 
     def inputs(self) -> Iterable[Path]:
-        """Yield every file on which the result depends."""
+        """Every file that the result depends on."""
         yield from sorted(path for path in self.sources.rglob("*") if path.is_file())
         yield from sorted(self.packages.glob("package*.json"))
         yield self.node_lock
@@ -134,7 +134,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Write the console's own styles without those of packages, and no scripts."""
+    """Publishes our own styles without those of packages, and no script."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -145,9 +145,9 @@ def _style_alone(places: Places, made: Path) -> None:
 
 
 def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
-    """Move a build into `dist`: first the files, then the manifest; then remove older builds.
+    """Moves a build into `dist`: files first, then the manifest; then what is too old goes.
 
-    The files of the previous build stay, because a page that was served a moment ago needs them.
+    The files of the build before stay: a page that was served a moment ago still finds its own.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
     record = places.dist / _RECORD
