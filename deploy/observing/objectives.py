@@ -29,7 +29,7 @@ def _slow(labels: str, seconds: float) -> str:
 
 
 def _answered(labels: str) -> str:
-    """Return PromQL for requests per second, without those whose client disconnected."""
+    """Return PromQL for requests per second, without those of clients that disconnected."""
     return _sum(f'rate({_ANSWERS}{{{labels}, class!="closed"}}[WINDOW])')
 
 

@@ -1,6 +1,6 @@
-"""The address of the object store, and the values for it in nginx's templates (ADR 54).
+"""The address of the object store, and its values in nginx's templates (ADR 54).
 
-Only the upload service has the keys of the store. It signs each request that nginx sends there.
+Only the upload service has the keys of the store. It signs each request that nginx sends to it.
 """
 
 from __future__ import annotations

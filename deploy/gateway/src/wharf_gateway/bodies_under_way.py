@@ -1,8 +1,8 @@
 """Reads nginx's log of bodies that arrive over TLS: a line when a body begins, one at its end.
 
-nginx writes these lines only for TLS (snippets/tls.conf). Only over TLS can one connection carry
-several bodies, and only there can a client make nginx send bytes in the middle of a body. Then the
-byte counts of the connection do not show which body is slow.
+nginx writes these lines only for TLS (snippets/tls.conf). Over TLS, one connection can carry
+several bodies, and a client can make nginx send bytes in the middle of a body. Then the byte counts
+of the connection do not show which body is slow.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ class FrontDoor:
         """Close the door if another replica can take over; tell whether it was closed.
 
         Without another replica the door stays open: a client gets an error response, not a failed
-        connection. A lock lets only one gateway decide at a time. Otherwise two gateways whose
-        services fail together would each find the other's door open, and both would close.
+        connection. A lock lets only one gateway decide at a time. Otherwise, if the services of two
+        gateways failed together, each gateway would find the other door open, and both would close.
         """
         with _alone_in(os.path.dirname(self._path)) as alone:
             if not (alone and self._others_open()):

@@ -29,7 +29,7 @@ def render_configuration(root: str, target: str, values: Mapping[str, str]) -> N
 def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
     """Return the command that starts nginx with Wharf's configuration only.
 
-    `-e stderr` prevents nginx from opening the log file whose path the distribution compiled in.
+    `-e stderr` prevents nginx from opening the log file that the distribution has compiled in.
     """
     path = nginx_program.find(environ)
     return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]

@@ -68,7 +68,7 @@ def _plain(network: Network) -> Network:
 
 
 def without_share(environ: Mapping[str, str]) -> list[Network]:
-    """Return the networks whose addresses have no limit on connections.
+    """Return the networks of addresses without a limit on connections.
 
     Raises:
         CannotRunError: a setting is not a list of networks.

@@ -39,7 +39,7 @@ class Absences:
         del self._try_at[name]
 
     def listen(self, starting: str) -> None:
-        """Listen again on sockets whose file is missing, for all services that are not absent.
+        """Listen again on sockets with a missing file, for all services that are not absent.
 
         `starting` names a service that starts now; listen for it too.
         """

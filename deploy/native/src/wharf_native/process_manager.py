@@ -112,7 +112,7 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
     def tick(self, now: float | None = None) -> None:
         """Signal stopping processes again, because a starting uWSGI ignores the first signal.
 
-        Also try the absent services whose time has come.
+        Also try the absent services that are due.
         """
         super().tick(now)
         if time.monotonic() >= self._again_at:

@@ -21,7 +21,7 @@ _PATIENCE_SECONDS, _KILL_SECONDS = 3.0, 10.0
 
 
 def survivors(log_files: Iterable[str]) -> list[int]:
-    """Return the ids of the processes whose standard output is one of the files."""
+    """Return the ids of the processes with one of the files as standard output."""
     wanted, found = frozenset(log_files), []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):  # it has ended, or belongs to another user

@@ -81,7 +81,7 @@ def listed(
     cursor: str = "",
     limit: int = 100,
 ) -> Listing:
-    """Return a page of the files whose keys begin with the prefix, in the order of their keys."""
+    """Return a page of the files with keys that begin with the prefix, in the order of the keys."""
     return session.get(
         address("v1", "files", bucket),
         Listing,

@@ -16,10 +16,11 @@ _ABOUT_VALUES = frozenset((400, 409, 413, 422))
 def show(
     form: ConsoleForm, problem: ApiProblem, fields: Mapping[str, str], otherwise: str = ""
 ) -> None:
-    """Show the refusal at the first field whose pattern matches the problem's slug or detail.
+    """Show the refusal at the first field with a pattern that matches the problem.
 
-    If no pattern matches, show it at the field `otherwise`, or else at the whole form. Raise the
-    problem if it is not about typed values.
+    A pattern is searched in the problem's slug and detail. If no pattern matches, show the refusal
+    at the field `otherwise`, or else at the whole form. Raise the problem if it is not about typed
+    values.
     """
     if problem.status not in _ABOUT_VALUES:
         raise problem

@@ -15,7 +15,7 @@ from wharf_console.sessions.records import TokenRecord, decoded, encoded
 class FileRecords:
     """Token records, each in a file of `folder`, with locks in files of `folder/locks`.
 
-    Records whose digests have the same first two digits share a lock. So no lock file has to be
+    Records share a lock if their digests have the same first two digits. So no lock file has to be
     removed with its record: after a removal, two processes could get the lock.
     """
 

@@ -8,7 +8,7 @@ from wharf_console.api.problems import ApiProblem, ApiUnavailable
 from wharf_console.web import reaching
 from wharf_console.web.current import api
 
-# For further buckets a person uses the list of buckets, whose links select the bucket.
+# For further buckets a person uses the links in the list of buckets.
 _MOST = 1000
 _SUGGESTED = 100
 

@@ -19,7 +19,7 @@ def ask(
     fields: Iterable[tuple[str, str]] = (),
     keep: str = "",
 ) -> str:
-    """Return a page whose button sends a form to the address of this request.
+    """Return a page with a button that sends a form to the address of this request.
 
     Args:
         title: the question.

@@ -40,7 +40,7 @@ def outcome(slug: str) -> str:
     return words() if words else slug
 
 
-# Problems whose details add nothing to their titles.
+# Problems with details that add nothing to their titles.
 _TOLD_BY_TITLE = frozenset(
     (
         "too-many-secrets",

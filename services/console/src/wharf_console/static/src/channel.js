@@ -1,4 +1,4 @@
-// The live channel of a page: one Socket.IO connection, whose token is renewed before it expires.
+// The live channel of a page: one Socket.IO connection. Its token is renewed before it expires.
 
 import { io } from "socket.io-client";
 

@@ -5,7 +5,7 @@ import { made, word } from "./words.js";
 const dialog = made("dialog", { "data-page-dialog": "" });
 
 function onDialogClick(event) {
-  // A click whose target is the dialog, not an element in it, is a click on the backdrop.
+  // If the target of a click is the dialog itself, the click was on the backdrop.
   if (event.target === dialog || event.target.closest("[data-close]")) {
     event.preventDefault();
     dialog.close();

@@ -138,7 +138,7 @@ export class Queue {
     for (const id of this.#present()) if (!before.has(id)) this.start(id);
   }
 
-  /** Returns the ids of the files whose bytes are available. */
+  /** Returns the ids of the files with available bytes. */
   #present() {
     return this.#uppy.getFiles().filter(({ isGhost }) => !isGhost).map(({ id }) => id);
   }

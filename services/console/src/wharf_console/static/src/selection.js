@@ -1,4 +1,4 @@
-// A form whose rows have check boxes: one box for all, a range with Shift, and buttons that need a selection.
+// A form with check boxes in its rows: one box for all, a range with Shift, and buttons that need a selection.
 
 import { count, word } from "./words.js";
 

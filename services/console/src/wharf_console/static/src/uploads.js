@@ -64,7 +64,7 @@ class Uploads {
   }
 
   #added(file) {
-    // A file whose bytes were missing already has a row.
+    // A restored file without bytes already has a row.
     const row = this.#rowOf.get(file.id) ?? this.#rows.add(file.meta.prefix + file.meta.filename);
     row.id = file.id;
     row.file = file;
@@ -142,7 +142,7 @@ class Uploads {
     }
   }
 
-  /** Asks the person for the file of a row whose bytes the browser has not stored. */
+  /** Asks the person for the file of a row, because the browser has not stored its bytes. */
   #choose(row) {
     const { meta, size } = row.file;
     const input = made("input", { type: "file" });
