@@ -1,4 +1,4 @@
-"""Files that are nearly whole: ten thousand in the sandbox, and some through the service."""
+"""Damaged files: ten thousand in the sandbox, and some through the service."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SEEDS = {
     "bmp": encoded(_IMAGE, "BMP"),
     "pdf": encoded(_IMAGE, "PDF"),
 }
-# What is answered with 404: the file is to blame.
+# The service responds with 404 to these ends, because the file is the cause.
 BLAMED = {"done", "crash", "cpu", "refused-call"}
 
 
 def test_ten_thousand_mutants_stay_in_the_sandbox() -> None:
-    """Each has a picture or a reason; a decoder that ends takes nobody with it."""
+    """Each mutant gets a picture or a reason, and a crash of a decoder does not end the zygote."""
     command = [sys.executable, "-I", str(SCRIPT), str(kernel.landlock_abi())]
     sandbox, outcomes, ends = Sandbox(command, seconds=60), Counter[str](), Counter[str]()
     try:
@@ -53,12 +53,12 @@ def test_ten_thousand_mutants_stay_in_the_sandbox() -> None:
     assert ends.keys() <= BLAMED
     assert ends["done"] >= 38
     assert outcomes.keys() <= {"made", "broken", "too-large", "unknown"}
-    # They are near enough to be decoded, and far enough to fail.
+    # The mutants are similar enough to decode, and different enough to fail.
     assert min(outcomes["made"], outcomes["broken"]) > 1000
 
 
 def test_mutants_through_the_service_are_never_its_fault(tmp_path: Path) -> None:
-    """200 or 404 for each of 200, and no 503."""
+    """Of 200 mutants, each gets 200 or 404 from the service, and none gets 503."""
     chance = random.Random(14)
     with service(tmp_path) as images:
         statuses = Counter[int]()

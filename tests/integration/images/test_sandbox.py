@@ -1,4 +1,4 @@
-"""The sandbox holds: each test is a process that tries to get out."""
+"""The sandbox confines its processes: in each test a process tries to get out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_images.sandbox import kernel
 from wharf_images.sandbox.client import Ended, Sandbox
 
 SCRIPT = Path(__file__).parents[2] / "servers/hostile_zygote.py"
-# What this kernel has, and what a kernel without Landlock has.
+# The version of Landlock that this kernel has, and 0 for a kernel without Landlock.
 VERSIONS = sorted({0, kernel.landlock_abi()})
 Try = Callable[..., Ended]
 
@@ -33,7 +33,7 @@ ENDS_OTHERWISE = {
     "crash": "crash",
     "abort": "crash",
 }
-# Limits of resources, and what is there at all.
+# Attempts that meet limits of resources, and attempts that show what exists in the sandbox.
 OTHERS = {
     "find another descriptor",
     "write much",
@@ -46,7 +46,7 @@ KILLED = ATTEMPTS.keys() - FAILS - ENDS_OTHERWISE.keys() - OTHERS
 
 @contextmanager
 def hostile(version: int, layer: str = "all", seconds: float = 20) -> Iterator[Sandbox]:
-    """A sandbox whose children try to get out."""
+    """Yield a sandbox whose children try to get out."""
     sandbox = Sandbox([sys.executable, "-I", str(SCRIPT), str(version), layer], seconds)
     sandbox.watch()
     try:
@@ -56,21 +56,21 @@ def hostile(version: int, layer: str = "all", seconds: float = 20) -> Iterator[S
 
 
 def attempt(sandbox: Sandbox, name: str, blob: bytes = b"") -> Ended:
-    """Have a child try one thing."""
+    """Let a child make one attempt, and return how it ended."""
     with memory_file(blob) as descriptor:
         return sandbox.run(descriptor, list(ATTEMPTS).index(name))
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """All of the sandbox, with and without Landlock."""
+    """Yield the complete sandbox, with Landlock and without it."""
     with hostile(request.param) as found:
         yield found
 
 
 @pytest.mark.parametrize("name", sorted(KILLED))
 def test_a_call_that_no_decoder_makes_ends_the_process(sandbox: Sandbox, name: str) -> None:
-    """seccomp kills it before the call does anything; the zygote lives on."""
+    """seccomp ends a process before a call that no decoder makes; the zygote stays alive."""
     before = sandbox.pids()
     assert attempt(sandbox, name) == Ended("refused-call")
     assert sandbox.pids() == before
@@ -78,7 +78,7 @@ def test_a_call_that_no_decoder_makes_ends_the_process(sandbox: Sandbox, name: s
 
 @pytest.mark.parametrize("name", sorted(FAILS))
 def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
-    """Whatever there is, it is as if nobody may see it."""
+    """A call that libraries make fails with a permission error, even if its target exists."""
     done = attempt(sandbox, name)
     assert done.how == "done"
     assert done.result in {b"refused 13", b"refused 1"}
@@ -86,30 +86,30 @@ def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(ENDS_OTHERWISE))
 def test_a_process_beyond_its_limits_ends(sandbox: Sandbox, name: str) -> None:
-    """It says how, and takes nobody with it."""
+    """A process that exceeds a limit ends with the reason, and the zygote stays alive."""
     before = sandbox.pids()
     assert attempt(sandbox, name).how == ENDS_OTHERWISE[name]
     assert sandbox.pids() == before
 
 
 def test_nothing_is_inherited(sandbox: Sandbox) -> None:
-    """Of 256 numbers two are open: the file and the pipe."""
+    """A process in the sandbox has no open descriptor except the file and the pipe."""
     assert attempt(sandbox, "find another descriptor") == Ended("done", b"refused 0")
 
 
 def test_files_and_memory_have_their_limits(sandbox: Sandbox) -> None:
-    """The file that it may write ends at a mebibyte, its memory at 512."""
+    """In the sandbox a file may have 1 MiB, and a process may have 512 MiB of memory."""
     assert attempt(sandbox, "write much") == Ended("done", b"refused 27")
     assert attempt(sandbox, "have much memory") == Ended("done", b"refused memory")
 
 
 def test_who_tries_nothing_comes_back(sandbox: Sandbox) -> None:
-    """The word for an escape is seen by these tests."""
+    """A process that tries nothing reports `escaped`, so these tests can notice an escape."""
     assert attempt(sandbox, "do nothing") == Ended("done", b"escaped")
 
 
 def test_a_process_ends_by_the_clock() -> None:
-    """One that waits without an end is ended from outside, and the next one is made."""
+    """A process that never ends is killed when its time is over, and the next process runs."""
     with hostile(0, seconds=2) as sandbox:
         assert attempt(sandbox, "wait for ever").how == "time"
         assert attempt(sandbox, "do nothing").how == "done"
@@ -117,7 +117,7 @@ def test_a_process_ends_by_the_clock() -> None:
 
 @contextmanager
 def listening(family: int, address: Any) -> Iterator[socket.socket]:
-    """A socket that could be reached."""
+    """Yield a socket that listens and could be reached from the sandbox."""
     with socket.socket(family) as listener:
         listener.bind(address)
         listener.listen()
@@ -137,7 +137,7 @@ def listening(family: int, address: Any) -> Iterator[socket.socket]:
     ],
 )
 def test_landlock_alone_refuses(name: str, since: int) -> None:
-    """Without seccomp and limits, as far as this kernel's Landlock goes."""
+    """Landlock alone, without seccomp and limits, refuses what this kernel's version covers."""
     version = kernel.landlock_abi()
     Path("/tmp/nothing-to-remove").touch()
     abstract = f"wharf-test-{os.getpid()}".encode()
@@ -151,7 +151,7 @@ def test_landlock_alone_refuses(name: str, since: int) -> None:
 
 
 def test_landlock_alone_keeps_signals_from_the_parent() -> None:
-    """From version 6 on; the zygote is still the same."""
+    """From version 6 on, Landlock alone refuses a signal to the parent; the zygote survives."""
     version = kernel.landlock_abi()
     with hostile(version, "landlock") as sandbox:
         attempt(sandbox, "do nothing")
@@ -163,13 +163,13 @@ def test_landlock_alone_keeps_signals_from_the_parent() -> None:
 
 @pytest.mark.parametrize("name", ["make a descriptor", "write much", "have much memory"])
 def test_the_limits_hold_alone(name: str) -> None:
-    """Without seccomp and Landlock."""
+    """The limits alone, without seccomp and Landlock, refuse each of these attempts."""
     with hostile(0, "limits") as sandbox:
         assert attempt(sandbox, name).result.startswith(b"refused")
 
 
 def test_a_process_of_root_has_no_rights() -> None:
-    """No capability is left, no new one can be had, and a filter is on."""
+    """A sandboxed process of root has no capability, can get none, and has a seccomp filter."""
     with hostile(VERSIONS[-1], seconds=5) as sandbox:
         attempt(sandbox, "do nothing")
         (zygote,) = sandbox.pids()
@@ -197,7 +197,7 @@ def child_status(parent: int) -> dict[str, str]:
 
 
 def test_a_zygote_that_ends_is_replaced() -> None:
-    """The next picture is made by another one, with no error in between."""
+    """When the zygote was killed, the next picture is made by a new zygote, without an error."""
     with hostile(0) as sandbox:
         assert attempt(sandbox, "do nothing").how == "done"
         (first,) = sandbox.pids()
@@ -208,7 +208,7 @@ def test_a_zygote_that_ends_is_replaced() -> None:
 
 
 def test_children_end_with_their_zygote() -> None:
-    """One in the middle of its work is ended, and the answer says so."""
+    """When the zygote is killed, its busy child ends too, and the result is `killed`."""
     with hostile(0) as sandbox:
         attempt(sandbox, "do nothing")
         (zygote,) = sandbox.pids()

@@ -1,4 +1,4 @@
-"""The service as nginx sees it: a process with a socket."""
+"""The images service as nginx sees it: a process with a socket."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ OTHER = "acme/0b/0000000000000000000000000000000b"
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    """The internal port."""
+    """Return a free port, for the service's internal port."""
     return free_port()
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Service]:
-    """One service for all of these tests."""
+    """Yield one service for all of these tests."""
     folder = tmp_path_factory.mktemp("images")
     with service(folder, {"WHARF_IMAGES_INTERNAL": f"127.0.0.1:{port}"}) as found:
         found.blobs.files[LOCATION] = SMALL
@@ -48,7 +48,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Serv
 
 @pytest.mark.parametrize("width", [64, 256, 1024])
 def test_a_picture_of_each_width(images: Service, width: int) -> None:
-    """WebP that nginx keeps for a month."""
+    """The service returns a WebP picture of each width, which nginx may keep for a month."""
     reply = images.picture(width=width)
     assert (reply.status, reply.headers["Content-Type"]) == (200, "image/webp")
     assert reply.headers["X-Accel-Expires"] == "2592000"
@@ -60,7 +60,9 @@ def test_a_picture_of_each_width(images: Service, width: int) -> None:
     [(b"just a text", "unknown"), (SMALL[:60], "broken"), (None, "gone")],
 )
 def test_no_picture(images: Service, content: bytes | None, reason: str) -> None:
-    """An empty 404 that nginx keeps for an hour, counted by its reason."""
+    """For a file without a picture the service returns an empty 404, which nginx may keep for an
+    hour, and counts the reason.
+    """
     name = f'wharf_images_no_preview_total{{reason="{reason}"}}'
     before = images.metric(name)
     if content is not None:
@@ -73,7 +75,9 @@ def test_no_picture(images: Service, content: bytes | None, reason: str) -> None
 
 
 def test_bytes_that_do_not_come(images: Service) -> None:
-    """503, and soon again."""
+    """When the bytes of a blob cannot be read, the service returns 503 with a `Retry-After` of one
+    second.
+    """
     images.blobs.raw[OTHER] = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
     reply = images.picture(OTHER)
     del images.blobs.raw[OTHER]
@@ -98,7 +102,7 @@ def test_bytes_that_do_not_come(images: Service) -> None:
 def test_what_is_no_request_for_a_picture(
     images: Service, path: str, variables: dict[str, str]
 ) -> None:
-    """404, and the gateway is asked for nothing."""
+    """A request that asks for no valid picture gets 404, and the service requests no blob."""
     before = list(images.blobs.asked)
     assert images.ask(path, **variables).status == 404
     assert images.blobs.asked == before
@@ -106,7 +110,9 @@ def test_what_is_no_request_for_a_picture(
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\x05\x00\x00\x00", bytes(4)])
 def test_other_protocols_are_hung_up_on(images: Service, sent: bytes) -> None:
-    """Nothing comes back, and the service goes on."""
+    """The service closes a connection with another protocol without a response, and continues to
+    serve.
+    """
     with connect(images.socket) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -115,7 +121,9 @@ def test_other_protocols_are_hung_up_on(images: Service, sent: bytes) -> None:
 
 
 def test_probes(images: Service, port: int) -> None:
-    """On the gateway's socket and on the internal port, where there are no pictures."""
+    """The gateway's socket and the internal port serve the probes and metrics; the internal port
+    serves no pictures.
+    """
     for path in ("/healthz", "/readyz", "/metrics"):
         assert images.ask(path).status == 200
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
@@ -127,7 +135,7 @@ def test_probes(images: Service, port: int) -> None:
 
 
 def test_a_zygote_that_is_killed(images: Service) -> None:
-    """The next picture comes from another one."""
+    """After the zygote was killed, a new zygote makes the next picture."""
     children = Path(f"/proc/{images.process.pid}/task/{images.process.pid}/children")
     before = images.metric("wharf_images_zygote_restarts_total")
     (zygote,) = children.read_text().split()
@@ -137,7 +145,9 @@ def test_a_zygote_that_is_killed(images: Service) -> None:
 
 
 def test_more_requests_than_places(tmp_path: Path) -> None:
-    """They are answered at once, and each of the others gets its picture."""
+    """Requests beyond the places get 503 with `Retry-After: 1`, and each of the others gets its
+    picture.
+    """
     slow = encoded(Image.new("RGB", (3000, 3000)), "PNG", compress_level=1)
     with service(tmp_path, {"WHARF_IMAGES_WORKERS": "1", "WHARF_IMAGES_WAITING": "2"}) as images:
         images.blobs.files[LOCATION] = slow
@@ -151,7 +161,9 @@ def test_more_requests_than_places(tmp_path: Path) -> None:
 
 
 def test_term_ends_what_was_begun(tmp_path: Path) -> None:
-    """Then the exit code is 0, no process is left, and the log says no error."""
+    """After SIGTERM the service finishes the picture under way, exits with 0, and leaves no process
+    and no error in the log.
+    """
     with service(tmp_path) as images:
         images.blobs.files[LOCATION] = SMALL
         images.blobs.goes_on.clear()
@@ -175,7 +187,7 @@ def _children(pid: int) -> list[str]:
 
 
 def test_a_service_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
-    """Its zygote ends by itself."""
+    """When the service is killed, its zygote ends too."""
     with service(tmp_path) as images:
         (zygote,) = _children(images.process.pid)
         images.process.kill()
@@ -184,7 +196,7 @@ def test_a_service_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def _is_gone(pid: str) -> bool:
-    """Whether a process has ended, though perhaps nobody has buried it."""
+    """Tell whether a process has ended; a zombie has ended, too."""
     try:
         return " Z " in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -192,7 +204,9 @@ def _is_gone(pid: str) -> bool:
 
 
 def test_a_socket_that_is_inherited_is_used(tmp_path: Path) -> None:
-    """As `make run` hands it on: who waited there is served by the next process."""
+    """A service that inherits a socket, as from `make run`, serves the clients that already wait at
+    the socket.
+    """
     kept = Kept(str(tmp_path / "images.sock"))
     with closing(kept.listener), connect(Path(kept.path)) as waiting:
         environment = {"PATH": os.environ["PATH"], "WHARF_SOCKETS": str(tmp_path)}
@@ -205,7 +219,7 @@ def test_a_socket_that_is_inherited_is_used(tmp_path: Path) -> None:
         finally:
             process.terminate()
             assert process.wait(30) == 0
-        # Not ours: whoever keeps it goes on.
+        # The service did not make the socket, so it does not remove the file.
         assert Path(kept.path).exists()
 
 
@@ -222,7 +236,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_check_says_what_the_kernel_gives() -> None:
-    """And makes a picture in the sandbox."""
+    """`check` reports Landlock and seccomp of this kernel, and makes a picture in the sandbox."""
     done = run("check")
     assert done.returncode == 0
     landlock, seccomp, picture = done.stdout.splitlines()
@@ -232,7 +246,7 @@ def test_check_says_what_the_kernel_gives() -> None:
 
 
 def test_a_mistake_in_the_settings_is_one_line() -> None:
-    """With exit code 1."""
+    """A wrong setting ends `serve` with exit code 1 and one line on standard error."""
     done = run("serve", WHARF_SOCKETS="relative")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

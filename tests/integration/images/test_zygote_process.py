@@ -1,4 +1,4 @@
-"""The process of the zygote, as the service sees it."""
+"""The zygote's process, as the service sees it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wharf_images.sandbox.client import Sandbox
 
 
 def test_one_that_has_ended_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its number may be another process's by then."""
+    """The service does not kill a zygote that has ended: another process may have its id."""
     killed: list[int] = []
     sandbox = Sandbox([sys.executable, "-I", "-S", "-c", ""])
     try:
         sandbox.watch()
         (first,) = sandbox.pids()
-        # It has ended, and nobody has asked how yet.
+        # The zygote has ended, but no process has read its exit status yet.
         os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
         with monkeypatch.context() as patched:
             patched.setattr(os, "kill", lambda pid, _: killed.append(pid))

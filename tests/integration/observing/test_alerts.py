@@ -1,4 +1,4 @@
-"""Each alert fires when it should, says what it should, and is silent otherwise."""
+"""Each alert fires when it must, with the right texts, and is silent otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = {rule["alert"]: rule for rule in alerts() if "wharf:slo_" not in rule["e
 
 
 def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Labels and annotations of the alert that fires."""
+    """Return the labels and annotations of the alert that fires."""
     rule = RULES[alert]
     annotations = dict(rule["annotations"], summary=case["says"])
     if case.get("and"):
@@ -30,13 +30,13 @@ def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def looked_at(alert: str, case: dict[str, Any], *found: dict[str, Any]) -> promtool.Course:
-    """The case as a test for promtool."""
+    """Return the case as a test for promtool."""
     test = {"eval_time": case["at"], "alertname": alert, "exp_alerts": list(found)}
     return promtool.Course(case["series"], alert_rule_test=[test])
 
 
 def test_every_alert_has_its_cases() -> None:
-    """No alert is without a case in which it fires and one in which it is silent."""
+    """Each alert has a case in which it fires and a case in which it is silent."""
     assert set(CASES) == set(RULES)
     for alert, cases in CASES.items():
         assert {"fires", "silent"} <= set(cases), alert
@@ -44,7 +44,9 @@ def test_every_alert_has_its_cases() -> None:
 
 @pytest.mark.parametrize("alert", sorted(RULES))
 def test_fires_and_is_silent(tmp_path: Path, alert: str) -> None:
-    """It fires once and says what is wrong where; it says nothing of a course that comes near."""
+    """An alert fires once with its summary and labels, and does not fire in the case that only
+    comes near.
+    """
     courses = [
         looked_at(alert, case, *([] if name == "silent" else [expected(alert, case)]))
         for name, case in CASES[alert].items()

@@ -1,4 +1,4 @@
-"""promtool reads what Grafana asks and what Prometheus is configured with."""
+"""promtool accepts the queries of the Grafana dashboards and the configurations of Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tests.servers.observing import DASHBOARDS, ROOT, shown
 
 
 def test_every_query_can_be_read(tmp_path: Path) -> None:
-    """promtool parses each query of each panel, filled in as Grafana does it."""
+    """promtool parses each query of each panel after its variables are filled in as Grafana fills
+    them.
+    """
     written = [
         {"record": "parsed", "expr": re.sub(r"\$(__\w+|\w+)", _filled, target["expr"])}
         for name in DASHBOARDS
@@ -21,7 +23,7 @@ def test_every_query_can_be_read(tmp_path: Path) -> None:
         for target in panel["targets"]
     ]
     path = tmp_path / "queries.yml"
-    # A rule for each, in a group of its own: the same rule twice in one group is refused.
+    # Each rule has its own group, because promtool refuses the same rule twice in one group.
     groups = [{"name": f"{number}", "rules": [rule]} for number, rule in enumerate(written)]
     path.write_text(yaml.safe_dump({"groups": groups}), encoding="utf-8")
     command = ["promtool", "check", "rules", "--lint=none", str(path)]
@@ -35,7 +37,9 @@ def _filled(variable: re.Match[str]) -> str:
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml", "file_sd.yml"])
 def test_configurations(name: str) -> None:
-    """promtool accepts each configuration with its rules; its jobs have the names of the rules."""
+    """promtool accepts each configuration with its rules, and the jobs have the names that the
+    rules use.
+    """
     path = ROOT / "deploy/prometheus" / name
     command = ["promtool", "check", "config", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

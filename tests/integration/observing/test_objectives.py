@@ -1,4 +1,4 @@
-"""Alerts on error budgets: which pace of failures makes which of them fire, and when they stop."""
+"""Alerts on error budgets: which rate of failures makes each of them fire, and when they stop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from deploy.observing.slos import BURNS, Objective
 from tests.servers import promtool
 from tests.servers.promtool import Course
 
-#: Three days and a bit, of five minutes each.
+# A little more than three days, in steps of five minutes.
 _STEPS = 900
-_REQUESTS = 100_000  # in a step
+_REQUESTS = 100_000  # in one step
 _ANSWERS = 'wharf_gateway_answers_total{job="wharf-nginx",operation="%s",class="%s"}'
 _SECONDS = 'wharf_gateway_service_duration_seconds_%s{job="wharf-nginx",operation="%s"%s}'
 
@@ -23,7 +23,7 @@ def _availability(operation: str) -> Callable[[int, int], dict[str, str]]:
     return lambda bad, good: {
         _ANSWERS % (operation, "2xx"): f"0+{good}x{_STEPS}",
         _ANSWERS % (operation, "5xx"): f"0+{bad}x{_STEPS}",
-        # Neither the tenant's used-up quota nor a client that goes away is the service's failure.
+        # A used-up quota of a tenant and a client that disconnects are not failures of the service.
         _ANSWERS % (operation, "507"): f"0+0x{_STEPS}",
         _ANSWERS % (operation, "closed"): f"0+{_REQUESTS}x{_STEPS}",
     }
@@ -36,7 +36,7 @@ def _latency(operation: str, edge: str) -> Callable[[int, int], dict[str, str]]:
     }
 
 
-#: Series of each objective for so many bad and good requests in five minutes.
+# For each objective: a function from the bad and good requests in five minutes to the series.
 SERIES = {
     "upload-availability": _availability("upload_small"),
     "upload-latency": _latency("upload_large", "1.0"),
@@ -46,7 +46,9 @@ SERIES = {
 
 
 def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, object]:
-    """Which burn rates of an alert, of those that `burn` names, fire at that time."""
+    """Return a test that the burn rates `burns` of the alert, and no others that match `burn`, fire
+    at `at`.
+    """
     series = f'ALERTS{{alertname="{alert}", alertstate="firing", burn=~"{burn}"}}'
     return {
         "expr": f"count by (burn) ({series})",
@@ -56,7 +58,9 @@ def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, obje
 
 
 def steady(times: float) -> Course:
-    """Three days in which every budget burns so many times too fast, and what then has to fire."""
+    """Return three days in which each budget burns `times` too fast, and the burn rates that must
+    fire.
+    """
     burns = [f"{burn.times:g}" for burn in BURNS if burn.times < times]
     course = Course({}, "5m")
     for one in OBJECTIVES:
@@ -67,21 +71,28 @@ def steady(times: float) -> Course:
 
 
 def run(folder: Path, *courses: Course, evaluation: str = "2h") -> None:
-    """The rules are looked at so rarely because windows of three days cost promtool seconds."""
+    """Run promtool on the courses.
+
+    The interval of evaluation is long because windows of three days cost promtool seconds.
+    """
     promtool.run(folder, *courses, files=("slo.yml",), evaluation=evaluation)
 
 
 @pytest.mark.parametrize("times", [0.5, 1.2, 3.2, 6.4, 15])
 def test_each_pace_has_its_alert(tmp_path: Path, times: float) -> None:
-    """Half the allowed pace is silent; just above a burn rate that one fires and no faster one."""
+    """A burn rate fires when failures are just above its pace, no faster burn rate fires, and half
+    the allowed pace fires none.
+    """
     run(tmp_path, steady(times))
 
 
 @pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
 def test_an_outage(tmp_path: Path, one: Objective) -> None:
-    """A total outage wakes somebody within ten minutes, until at most 15 minutes after it."""
+    """The fastest alert fires within ten minutes of a total outage, and stops within 20 minutes
+    after its end.
+    """
     good, bad = (SERIES[one.slo](*counts) for counts in ((0, _REQUESTS), (_REQUESTS, 0)))
-    # Six good hours, one of outage, one good one.
+    # Six good hours, one hour of outage, one good hour.
     series = {
         name: _course((_step(good[name]), 72), (_step(bad[name]), 12), (_step(good[name]), 12))
         for name in good
@@ -92,12 +103,12 @@ def test_an_outage(tmp_path: Path, one: Objective) -> None:
 
 
 def _step(values: str) -> int:
-    """What a series grows by."""
+    """Return the amount by which a series grows in each step."""
     return int(values.removeprefix("0+").partition("x")[0])
 
 
 def _course(*parts: tuple[int, int]) -> str:
-    """A counter that grows by so much, so many times; then by another amount."""
+    """Return a counter that grows by each part's amount for each part's number of steps."""
     found, value = ["0"], 0
     for step, times in parts:
         found.append(f"{value + step}+{step}x{times - 1}")
@@ -107,7 +118,7 @@ def _course(*parts: tuple[int, int]) -> str:
 
 @pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
 def test_a_quiet_night(tmp_path: Path, one: Objective) -> None:
-    """Four failures among five requests of an hour wake nobody."""
+    """Four failures among five requests in an hour make no alert fire."""
     series = {
         name: f"{'0+1x4 4x60' if _step(values) else '0x64'}"
         for name, values in SERIES[one.slo](1, 0).items()
@@ -116,7 +127,7 @@ def test_a_quiet_night(tmp_path: Path, one: Objective) -> None:
 
 
 def test_a_full_disk_is_a_failure_and_a_full_quota_is_none(tmp_path: Path) -> None:
-    """507 counts against the budget only where the service said `storage-full`."""
+    """A 507 counts against the budget only when the service reports the problem `storage-full`."""
     refused = {
         _ANSWERS % ("upload_small", "5xx"): "0x100",
         _ANSWERS % ("upload_small", "2xx"): "0+900x100",
@@ -141,7 +152,7 @@ def test_a_full_disk_is_a_failure_and_a_full_quota_is_none(tmp_path: Path) -> No
 
 
 def test_installations_are_told_apart(tmp_path: Path) -> None:
-    """The failures of one installation are not watered down by the traffic of another."""
+    """Traffic of one installation does not hide the failures of another installation."""
     answers = 'wharf_gateway_answers_total{installation="%s",operation="download",class="%s"}'
     series = {
         answers % ("small", "5xx"): "0+50x100",
@@ -159,7 +170,9 @@ def test_installations_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
 def test_an_alert_says_what_fails_and_how_urgent_it_is(tmp_path: Path, one: Objective) -> None:
-    """Part, window, objective and the time until the budget is gone stand in its words."""
+    """An alert's annotations state the part, the window, the objective and the days until the error
+    budget is used up.
+    """
     bad = round(_REQUESTS * 0.5)
     expected = [
         {

@@ -1,4 +1,4 @@
-"""Before uWSGI's master forks, no thread of it is at work."""
+"""Before uWSGI's master forks, the loaded service runs no other thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from servicekit import before_fork
 
-# Timers begin late, as on a busy machine.
+# The timers start late, as on a busy machine.
 _LOADED = """
 import threading
 timer = threading.Timer.__init__
@@ -23,7 +23,7 @@ print(threading.active_count())
 
 
 def test_a_timer_has_run() -> None:
-    """A timer that was started before has run when the wait is over."""
+    """`join_timers` waits until a timer that was started before has run."""
     ran = threading.Event()
     threading.Timer(0.05, ran.set).start()
     before_fork.join_timers()
@@ -32,7 +32,7 @@ def test_a_timer_has_run() -> None:
 
 @pytest.mark.parametrize("module", ["wharf_auth.wsgi", "wharf_upload.processes.web"])
 def test_a_loaded_application_has_no_thread(tmp_path: Path, module: str) -> None:
-    """When a service is loaded, the thread that loaded it is the only one."""
+    """A loaded service has one thread: the thread that loaded it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     environ = {
         **own,

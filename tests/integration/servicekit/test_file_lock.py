@@ -1,4 +1,6 @@
-"""Locks on files that another process holds: they are waited for, and gone with their holder."""
+"""Locks on files that another process holds: waiting for them, and their release when the holder
+dies.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ with file_lock.held(Path(sys.argv[1])):
 
 @contextmanager
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock."""
+    """Start another process that holds the lock, and yield this process."""
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, path],
         stdin=subprocess.PIPE,
@@ -42,7 +44,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """Its descriptor."""
+    """Open the lock file and yield its descriptor."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         yield descriptor
@@ -51,7 +53,7 @@ def opened(path: Path) -> Iterator[int]:
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
-    """The kernel gives back what a process held that was killed."""
+    """The kernel releases the lock of a process that was killed."""
     path = tmp_path / "lock"
     with holder(path) as child, opened(path) as descriptor:
         assert not file_lock.take(descriptor)
@@ -61,7 +63,9 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_waiting_ends_in_time(tmp_path: Path) -> None:
-    """What another holds is waited for as long as was asked, and not longer."""
+    """A caller waits for a lock that another process holds until the given time is over, not
+    longer.
+    """
     path = tmp_path / "lock"
     with holder(path), opened(path) as descriptor:
         begun = time.monotonic()

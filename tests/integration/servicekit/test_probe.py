@@ -1,4 +1,4 @@
-"""What the health check of an image asks the internal port, and what it says."""
+"""The health check of an image: which path it requests at the internal port, and what it prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Start = Callable[..., Any]
 
 
 def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-    """A service that is alive, and not ready."""
+    """Respond as a service that is alive, but not ready."""
     ready = environ["PATH_INFO"] != "/readyz"
     start_response("200 OK" if ready else "503 Unavailable", [])
     return [b"the body of " + environ["PATH_INFO"].encode()]
@@ -25,7 +25,7 @@ def application(environ: dict[str, Any], start_response: Start) -> Iterable[byte
 
 class Silent(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def port() -> Iterator[int]:
 
 
 def probe(port: int, path: str) -> tuple[int, str]:
-    """What the health check of an image ends with, and what it says."""
+    """Run the health check of an image, and return its exit code and its output."""
     done = subprocess.run(
         [ROOT / "deploy/images/answers", "WHARF_INTERNAL", path],
         env={"PATH": os.environ["PATH"], "WHARF_INTERNAL": f":{port}"},
@@ -52,7 +52,9 @@ def probe(port: int, path: str) -> tuple[int, str]:
 
 
 def test_a_probe_says_what_is_wrong(port: int) -> None:
-    """Nothing for 200; status and body for anything else; the reason where nobody answers."""
+    """The health check prints nothing for 200, the status and body for any other status, and the
+    reason when no process listens.
+    """
     assert probe(port, "/healthz") == (0, "")
     status, said = probe(port, "/readyz")
     assert status == 1

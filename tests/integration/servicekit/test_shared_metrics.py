@@ -1,4 +1,4 @@
-"""Files in which processes count: what the dead counted goes on to count, once."""
+"""Files of shared metrics: the counts of dead processes stay in the total, each exactly once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @contextmanager
 def process(folder: Path, amount: int) -> Iterator[subprocess.Popen[str]]:
-    """A process that has counted so much and lives on."""
+    """Start a process that counts `amount` and keeps running."""
     with subprocess.Popen(
         [sys.executable, "-c", _PROCESS, str(amount)],
         env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
@@ -54,7 +54,7 @@ def kill(child: subprocess.Popen[str]) -> None:
 
 
 def scrape(folder: Path) -> Exposition:
-    """What a scrape sees."""
+    """Return the metrics that a scrape reads."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     with merged(folder):
@@ -62,7 +62,9 @@ def scrape(folder: Path) -> Exposition:
 
 
 def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
-    """Counters and histograms of killed processes stay, their gauges go, and so do their files."""
+    """Counters and histograms of killed processes stay; the gauges and the files of these processes
+    are removed.
+    """
     with process(tmp_path, 1) as living:
         for amount in (10, 100, 1000):
             with process(tmp_path, amount) as child:
@@ -82,7 +84,9 @@ def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
 
 
 def test_an_id_that_came_again_is_no_life(tmp_path: Path) -> None:
-    """A process that has our dead one's id, and not its files, keeps nothing of it alive."""
+    """A living process that has the id of a dead one, but not its files, keeps no gauge of the dead
+    one.
+    """
     with process(tmp_path, 5) as child:
         kill(child)
         for path in tmp_path.glob(f"*_{child.pid}.db"):
@@ -93,7 +97,10 @@ def test_an_id_that_came_again_is_no_life(tmp_path: Path) -> None:
 
 
 def test_processes_of_another_master_live(tmp_path: Path) -> None:
-    """While a service is restarted its old processes are no children of the new master."""
+    """A merge keeps the files of a living process that is not a child of the merging process.
+
+    While a service restarts, its old processes are not children of the new master.
+    """
     with process(tmp_path, 5) as child:
         script = (
             "import sys; from pathlib import Path; from servicekit.metrics.shared_files import *"
@@ -109,7 +116,9 @@ def test_processes_of_another_master_live(tmp_path: Path) -> None:
 def test_a_merge_that_is_cut_off_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Wherever a merge ends, the next one goes on: nothing is lost, and nothing counts twice."""
+    """After a merge that is interrupted at any step, the next merge loses no count and counts
+    nothing twice.
+    """
     for amount in (3, 4):
         with process(tmp_path, amount) as child:
             kill(child)
@@ -139,7 +148,7 @@ def test_a_merge_that_is_cut_off_counts_once(
 
 
 def test_an_empty_file_harms_nobody(tmp_path: Path) -> None:
-    """A process killed in the moment of making its file leaves one without content."""
+    """A scrape ignores the empty file of a process that was killed while it created the file."""
     (tmp_path / "counter_999999999.db").touch()
     assert scrape(tmp_path).text == ""
     assert not shared_files.is_held(tmp_path / "counter_999999999.db")

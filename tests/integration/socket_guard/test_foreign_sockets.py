@@ -1,4 +1,4 @@
-"""The end of a connection that another process has."""
+"""Ending connections that belong to another process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from socket_guard import connections, foreign_sockets
 
-# Takes one connection, says so, and exits with 0 when it reads the end of it.
+# Accepts one connection, reports what it reads, and exits with 0 when it reads the end.
 _READER = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
@@ -23,7 +23,9 @@ while connection.recv(100):
 
 
 def test_another_process_reads_the_end() -> None:
-    """The socket of a child is ended by its inode; the child sees an orderly end and exits."""
+    """`end` closes the socket of a child by its inode: the child reads an orderly end and exits
+    with 0.
+    """
     with subprocess.Popen([sys.executable, "-c", _READER], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline())
@@ -36,7 +38,7 @@ def test_another_process_reads_the_end() -> None:
 
 
 def test_a_reset_is_one() -> None:
-    """The peer learns that its bytes are lost, and the owner reads the end."""
+    """After `end` with `reset`, the peer gets a connection error and the owner reads the end."""
     with subprocess.Popen([sys.executable, "-c", _READER], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline())
@@ -57,14 +59,14 @@ def _talk(client: socket.socket) -> None:
 
 
 def test_sockets_that_are_gone_are_no_error() -> None:
-    """A process that has ended, and an inode that nobody has, end nothing."""
+    """`end` returns 0 for a process that has ended and for an inode that no process has."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     assert foreign_sockets.end([child.pid, os.getpid()], [1]) == 0
 
 
 def test_children_are_found() -> None:
-    """A process knows its children by the kernel's word."""
+    """`children` returns the child processes that the kernel lists for a process."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert child.pid in foreign_sockets.children(os.getpid())
         child.communicate(b"\n")
