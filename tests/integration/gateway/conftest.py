@@ -1,4 +1,4 @@
-"""What nginx needs behind it."""
+"""Fixtures that nginx needs behind it."""
 
 from tests.servers.small_pictures import ways
 from tests.servers.upload import issuer, upload, upload_data

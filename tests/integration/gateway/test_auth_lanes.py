@@ -1,4 +1,4 @@
-"""The gateway's two ways to auth: for requests with a secret, and for all others."""
+"""The gateway's two queues to auth: one for requests with a secret, and one for all others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.servers.gateway import Running
 from tests.servers.wharf.raw_http import until
 
-# Logins that a worker of nginx has at the socket for everything else, at the same time.
+# The number of logins that one worker of nginx may have at the socket for other requests.
 ELSEWHERE = 16
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 LOGIN_SENT = b"POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
@@ -25,7 +25,9 @@ LOGIN, KEYS = ("POST", "/auth/login"), ("GET", "/.well-known/jwks.json")
 
 @contextmanager
 def socket_of_auth(path: Path) -> Iterator[list[bytes]]:
-    """Stands for one socket of auth's: answers everything; gives the packets that came."""
+    """Stand in for one socket of auth: respond with 200 to all requests, and yield
+    their packets.
+    """
     packets: list[bytes] = []
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
@@ -72,7 +74,7 @@ def status(gateway: Running, method: str, path: str) -> int:
 
 
 def test_secrets_have_a_way_of_their_own(gateway: Running) -> None:
-    """A request with a secret comes to the second socket, any other to the first one."""
+    """nginx sends a request with a secret to the second socket, and any other to the first one."""
     folder = gateway.folder / "auth"
     with_a_secret = (
         LOGIN,
@@ -102,7 +104,7 @@ def test_secrets_have_a_way_of_their_own(gateway: Running) -> None:
 
 
 def test_an_auth_of_before(gateway: Running) -> None:
-    """An auth that listens at one socket alone, as a release of before does, gets everything."""
+    """An auth of an older release, which listens at one socket only, receives all requests."""
     with socket_of_auth(gateway.folder / "auth/auth.sock") as packets:
         assert status(gateway, *LOGIN) == 200
         assert status(gateway, *KEYS) == 200
@@ -110,7 +112,7 @@ def test_an_auth_of_before(gateway: Running) -> None:
 
 
 def test_secrets_that_nobody_takes(gateway: Running) -> None:
-    """A process for secrets that hangs holds up logins alone: keys are served meanwhile."""
+    """When the process for secrets hangs, only logins wait; auth's keys are still served."""
     folder = gateway.folder / "auth"
     with socket.socket(socket.AF_UNIX) as hanging, socket_of_auth(folder / "auth.sock") as packets:
         hanging.bind(str(folder / "secrets.sock"))
@@ -120,14 +122,14 @@ def test_secrets_that_nobody_takes(gateway: Running) -> None:
             taken, _ = hanging.accept()
             assert status(gateway, *KEYS) == 200
             taken.close()
-            # It was sent, so nobody may send it again.
+            # nginx has sent the request, so it must not send it again to another socket.
             assert login.recv(12) == b"HTTP/1.1 503"
     assert len(packets) == 1
     (folder / "secrets.sock").unlink()
 
 
 def test_a_queue_of_secrets_that_is_full(gateway: Running) -> None:
-    """What the queue for secrets has no room for is refused: it does not fill the other queue."""
+    """When the queue for secrets is full, only 16 logins use the other queue; the rest get 503."""
     folder = gateway.folder / "auth"
     with ExitStack() as stack:
         full, others = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
@@ -136,7 +138,7 @@ def test_a_queue_of_secrets_that_is_full(gateway: Running) -> None:
         others.bind(str(folder / "auth.sock"))
         others.listen(4 * ELSEWHERE)
         others.settimeout(30)
-        # One is in the queue; nobody takes it.
+        # One connection is in the queue, and no process accepts it.
         waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
         waiting.connect(str(folder / "secrets.sock"))
         logins = [stack.enter_context(gateway.connect()) for _ in range(3 * ELSEWHERE)]

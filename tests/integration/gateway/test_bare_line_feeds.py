@@ -1,4 +1,4 @@
-"""Lines that end with a bare line feed, where a proxy and nginx could read them differently."""
+"""Lines that end with a bare line feed, which a proxy and nginx could parse differently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.wharf.raw_http import RawAnswer, exchange, head, until
 
 HOST = "files.example.com"
 NEXT = b"GET /v1/smuggled HTTP/1.1\r\nHost: files.example.com\r\n\r\n"
-# A proxy may take all that follows a bare line feed for a part of the line, or the other way round.
+# A proxy may read the bytes after a bare line feed as a part of the line, or as a new line.
 BODIES = {
     "whole": b"2\r\n{}\r\n0\r\n\r\n",
     "size": b"2\n{}\r\n0\r\n\r\n",
@@ -39,7 +39,7 @@ WAYS = (
     "POST /auth/oauth/token",
     "GET /public/a/b/c",
     "GET /nowhere",
-    # Locations of the gateway's own, and what looks like them.
+    # Internal locations of the gateway, and addresses that look like them.
     "PUT /_spool",
     "PUT /%5Fspool",
     "PUT /x/../_spool",
@@ -54,13 +54,13 @@ WAYS = (
 
 @dataclass
 class Services:
-    """nginx, and the addresses that it has asked the services for."""
+    """nginx, and the addresses for which it has asked the services."""
 
     gateway: RunningGateway
     asked: list[str] = field(default_factory=list)
 
     def app(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """A service that admits nobody, and answers everything else."""
+        """Respond as a service that admits no upload, and returns 200 for all other requests."""
         step = environ.get("WHARF_STEP", "")
         self.asked.append(environ["REQUEST_URI"])
         refused = [("X-Denied-Status", "405"), ("X-Denied-Problem", "{}")]
@@ -68,14 +68,14 @@ class Services:
         return []
 
     def answers(self, sent: bytes) -> list[RawAnswer]:
-        """What comes back until the connection ends."""
+        """Send bytes, and return all responses until the connection ends."""
         self.asked.clear()
         return exchange(self.gateway.port, sent)
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """A gateway for one host."""
+    """Yield a gateway for one host."""
     folder = tmp_path_factory.mktemp("feeds")
     with running(folder, folder / "data", {"WHARF_HOSTS": HOST}) as gateway, ExitStack() as stack:
         found = Services(gateway)
@@ -91,7 +91,7 @@ def _chunked(line: str, body: bytes, host: str = HOST) -> bytes:
 
 @pytest.mark.parametrize("line", WAYS)
 def test_chunks_are_the_last_thing_on_a_connection(services: Services, line: str) -> None:
-    """Whatever a body in chunks is for, and however its lines end, no request follows it."""
+    """nginx serves no request after a chunked body, for any route and any kind of line end."""
     for name, body in BODIES.items():
         answers = services.answers(_chunked(line, body) + NEXT)
         assert len(answers) == 1, name
@@ -110,14 +110,14 @@ def test_chunks_are_the_last_thing_on_a_connection(services: Services, line: str
 def test_refused_while_it_is_read(
     services: Services, fields: list[str], status: int, slug: str
 ) -> None:
-    """Refusals of nginx before it has read all of the header are the same with chunks."""
+    """nginx refuses a bad header with the same status and problem when the body is chunked."""
     sent = head("POST /v1/buckets HTTP/1.1", "Transfer-Encoding: chunked", *fields)
     answers = services.answers(sent + BODIES["whole"] + NEXT)
     assert [(one.status, one.slug) for one in answers] == [(status, slug)]
 
 
 def test_of_a_host_that_is_not_served(services: Services) -> None:
-    """Neither does a request follow one for another host."""
+    """nginx serves no request after a chunked body that was sent to another host."""
     answers = services.answers(_chunked("POST /v1/buckets", BODIES["size"], "else.example") + NEXT)
     assert [one.status for one in answers] == [421]
     assert not services.asked
@@ -125,7 +125,7 @@ def test_of_a_host_that_is_not_served(services: Services) -> None:
 
 @pytest.mark.parametrize("character", ["%0A", "%0D", "%00", "%1f"])
 def test_paths_that_are_nobodys(services: Services, character: str) -> None:
-    """A path with a control character is a 400 as well, and ends the connection of its chunks."""
+    """nginx refuses a path with a control character with 400, and closes a chunked connection."""
     sent = _chunked(f"PUT /v1/files/b/a{character}b", BODIES["size"])
     answers = services.answers(sent + NEXT)
     assert [(one.status, one.slug) for one in answers] == [(400, "malformed-request")]
@@ -133,7 +133,9 @@ def test_paths_that_are_nobodys(services: Services, character: str) -> None:
 
 
 def test_other_connections_go_on(services: Services) -> None:
-    """Without chunks a connection is kept, and a chunked GET reaches what it names."""
+    """nginx keeps a connection without chunked bodies open, and a chunked GET reaches
+    its address.
+    """
     first = b"POST /v1/buckets HTTP/1.1\r\nHost: files.example.com\r\nContent-Length: 2\r\n\r\n{}"
     last = head("GET /v1/usage HTTP/1.1", "Connection: close")
     assert [one.status for one in services.answers(first + NEXT + last)] == [200] * 3
@@ -142,7 +144,7 @@ def test_other_connections_go_on(services: Services) -> None:
 
 
 def test_no_way_into_the_gateways_own_locations(services: Services) -> None:
-    """A body in chunks opens none of them, and they all have names of their own kind."""
+    """A chunked body reaches no internal location, and all internal locations start with `/_`."""
     folder = services.gateway.gateway.run
     texts = [path.read_text() for path in Path(folder).rglob("*.conf")]
     location = re.compile(r"location (?:= |~ \^)?(\S+) \{((?:[^{}]|\{[^{}]*\})*)\}")
@@ -156,7 +158,7 @@ def test_no_way_into_the_gateways_own_locations(services: Services) -> None:
 
 
 def test_a_proxy_ends_lines_itself(services: Services, tmp_path: Path) -> None:
-    """A proxy such as nginx passes on no bare line feed: the service gets the request."""
+    """A proxy such as nginx passes on no bare line feed, so the service receives the request."""
     port = free_port()
     server = (
         f"listen 127.0.0.1:{port}; location / {{ proxy_http_version 1.1; "

@@ -1,4 +1,4 @@
-"""A gateway with few connections, and one address that wants them all with half-sent requests."""
+"""A gateway with few connections, and an address that uses many for half-sent requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from tests.servers.ports import free_ports
 from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import parse, until
 
-# nginx takes half as many connections, clients three quarters of them, one address half of those.
+# nginx accepts half as many connections; clients may have three quarters of these connections, and
+# one address half of the clients' share.
 DESCRIPTORS, SHARE, ALL = 1024, 192, 384
 ATTACKER, OTHER, PROXY = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
-# The first process of the gateway's container.
+# The program of the first process in the gateway's container.
 _FIRST_PROCESS = """
 import os, resource, sys
 from wharf_gateway.container import Gateway
@@ -41,14 +42,14 @@ _WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @dataclass
 class Scene:
-    """One gateway and who connects to it."""
+    """One gateway and the clients that connect to it."""
 
     port: int
     output: Path
     clients: ExitStack
 
     def connect(self, address: str, data: bytes = b"") -> socket.socket:
-        """A connection that is open until the test's end."""
+        """Open a connection that stays open until the end of the test."""
         client = socket.create_connection(
             ("127.0.0.1", self.port), timeout=30, source_address=(address, 0)
         )
@@ -57,11 +58,11 @@ class Scene:
         return client
 
     def crowd(self, address: str, number: int, data: bytes = b"") -> list[socket.socket]:
-        """Many of them."""
+        """Open `number` connections from one address."""
         return [self.connect(address, data) for _ in range(number)]
 
     def is_served(self, client: socket.socket) -> bool:
-        """Whether the service's answer to a whole request comes."""
+        """Send a complete request, and tell whether the service's response arrives."""
         try:
             client.sendall(_WHOLE)
             [answer] = parse(client.recv(65536))
@@ -70,7 +71,7 @@ class Scene:
         return answer.status == 200
 
     def open(self, address: str) -> int:
-        """How many connections of an address the kernel knows."""
+        """Return how many connections of an address the kernel lists."""
         return connections.count(self.port)[address]
 
 
@@ -81,7 +82,7 @@ def _service(_: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Its first process, with few descriptors."""
+    """Yield a gateway whose first process may open few descriptors."""
     folder = tmp_path_factory.mktemp("gateway")
     sockets, output = folder / "sockets", folder / "output"
     sockets.mkdir()
@@ -112,7 +113,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def _serves(scene: Scene) -> bool:
-    # Before it runs, nginx listens for a moment to test its configuration.
+    # nginx listens for a moment before it serves, to test its configuration.
     with suppress(ConnectionError), scene.connect(OTHER) as client:
         return scene.is_served(client)
     return False
@@ -120,7 +121,7 @@ def _serves(scene: Scene) -> bool:
 
 @pytest.fixture
 def scene(gateway: Scene) -> Iterator[Scene]:
-    """The gateway without anybody on it."""
+    """Yield the gateway while no client is connected to it."""
     assert until(lambda: not connections.count(gateway.port))
     with gateway.clients:
         yield gateway
@@ -128,7 +129,7 @@ def scene(gateway: Scene) -> Iterator[Scene]:
 
 
 def test_fewer_descriptors_are_fewer_connections(gateway: Scene) -> None:
-    """nginx is told what the process may have, and the operator is told what that means."""
+    """With few descriptors nginx gets a lower limit of connections, which the gateway logs."""
     text = (gateway.output.parent / "nginx" / "nginx.conf").read_text()
     assert f"worker_rlimit_nofile {DESCRIPTORS};" in text
     assert f"worker_connections {DESCRIPTORS // 2};" in text
@@ -138,7 +139,9 @@ def test_fewer_descriptors_are_fewer_connections(gateway: Scene) -> None:
 
 @pytest.mark.parametrize("data", [b"", _HALF, _HALF_BODY], ids=["silent", "head", "body"])
 def test_half_sent_requests_of_one_address(scene: Scene, data: bytes) -> None:
-    """They are cut to the address's share: others are served, and its own whole requests too."""
+    """Half-sent requests of an address are cut to its share, and all complete requests
+    are served.
+    """
     before = scene.connect(ATTACKER)
     assert scene.is_served(before)
     for _ in range(2):
@@ -150,7 +153,7 @@ def test_half_sent_requests_of_one_address(scene: Scene, data: bytes) -> None:
 
 
 def test_many_addresses(scene: Scene) -> None:
-    """Together they leave room: each is cut to what all can have, and newcomers are served."""
+    """Many addresses are cut to an equal share each, so that new clients are served."""
     crowds = [f"127.0.1.{number}" for number in range(1, 5)]
     few = scene.connect(OTHER)
     assert scene.is_served(few)
@@ -162,7 +165,7 @@ def test_many_addresses(scene: Scene) -> None:
 
 
 def test_a_proxy_has_no_share_of_its_own(scene: Scene) -> None:
-    """It keeps more connections than others may have, and yet leaves room for them."""
+    """A proxy may have more connections than one address, and clients still get connections."""
     kept = scene.crowd(PROXY, SHARE + 50)
     assert all(map(scene.is_served, kept))
     scene.crowd(ATTACKER, SHARE, _HALF)

@@ -1,4 +1,4 @@
-"""The gateway of a container, as a process on this machine: nginx's parent."""
+"""The gateway of a container, as a process on this machine that starts nginx."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Running]:
-    """A gateway that serves."""
+    """Yield a gateway that serves."""
     made = Running(tmp_path)
     try:
         assert until(made.answers), made.output
@@ -35,7 +35,9 @@ def gateway(tmp_path: Path) -> Iterator[Running]:
 def test_a_request_in_flight_is_answered_before_the_end(
     gateway: Running, number: signal.Signals
 ) -> None:
-    """Nobody new is let in meanwhile, and the exit code says that all is well."""
+    """After SIGTERM or SIGQUIT a request in flight gets its response, no new one is accepted, and
+    the exit code is 0.
+    """
     with gateway.begin() as connection:
         gateway.process.send_signal(number)
         assert until(lambda: "stopping" in gateway.output)
@@ -46,7 +48,9 @@ def test_a_request_in_flight_is_answered_before_the_end(
 
 
 def test_a_request_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
-    """WHARF_DRAIN_SECONDS is the limit; the exit code is still that of an orderly stop."""
+    """After `WHARF_DRAIN_SECONDS` the gateway ends despite an unfinished request, with
+    exit code 0.
+    """
     gateway = Running(tmp_path, WHARF_DRAIN_SECONDS="0")
     assert until(gateway.answers), gateway.output
     with gateway.begin():
@@ -55,7 +59,7 @@ def test_a_request_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_int_ends_at_once(gateway: Running) -> None:
-    """A request under way is cut."""
+    """SIGINT ends the gateway immediately and cuts a request under way."""
     with gateway.begin() as connection:
         assert gateway.end(signal.SIGINT) == 0
         with suppress(ConnectionResetError):
@@ -63,7 +67,9 @@ def test_int_ends_at_once(gateway: Running) -> None:
 
 
 def test_a_hangup_with_a_broken_configuration_changes_nothing(gateway: Running) -> None:
-    """nginx says what is wrong, and the one that runs goes on."""
+    """With a broken configuration SIGHUP only logs an error, and the running nginx continues to
+    serve.
+    """
     broken = gateway.folder / f"run-{gateway.port}/nginx.conf"
     whole = broken.read_text()
     broken.write_text("events {")
@@ -78,7 +84,7 @@ def test_a_hangup_with_a_broken_configuration_changes_nothing(gateway: Running) 
 
 
 def test_without_nginx_it_ends(gateway: Running) -> None:
-    """The platform starts the container anew; the exit code is a failure's."""
+    """When nginx ends, the gateway exits with 1, so the platform starts the container again."""
     pid = int(gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text())
     os.kill(pid, signal.SIGTERM)
     assert gateway.process.wait(60) == 1
@@ -86,7 +92,9 @@ def test_without_nginx_it_ends(gateway: Running) -> None:
 
 
 def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
-    """It says whose spool it is, and the first one's bodies stay."""
+    """A second gateway on the same spool exits with an error and removes no body of the
+    first one.
+    """
     body = gateway.folder / "data/spool/one/0000000001"
     body.write_bytes(b"under way")
     second = Running(gateway.folder, WHARF_READY_SECONDS="1")
@@ -96,7 +104,7 @@ def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
 
 
 def test_it_says_when_it_began(gateway: Running) -> None:
-    """The upload service learns that nothing is under way from before, among nginx's lines."""
+    """The first line of nginx's log is the gateway's start time: no older body is under way."""
     (sockets,) = (path.parent for path in gateway.folder.rglob("requests.tsv"))
     first = (sockets / "requests.tsv").read_bytes().splitlines()[0]
     said, _, since = first.partition(b"\t")
@@ -105,7 +113,9 @@ def test_it_says_when_it_began(gateway: Running) -> None:
 
 
 def test_a_renewed_certificate_is_loaded(tmp_path: Path) -> None:
-    """New connections see it without a restart, and a body under way is received to its end."""
+    """New connections get a renewed certificate without a restart, and a body under way is received
+    completely.
+    """
     (tmp_path / "tls").mkdir()
     first = Certificate(tmp_path / "tls")
     gateway = Running(
@@ -136,7 +146,9 @@ def test_a_renewed_certificate_is_loaded(tmp_path: Path) -> None:
 
 
 def test_a_store_whose_name_is_not_known(tmp_path: Path) -> None:
-    """The start waits for it, says so, and ends with one line when the time is over."""
+    """A gateway whose object store has an unknown name waits, logs the reason, and exits when its
+    time is over.
+    """
     url = "s3://bucket?endpoint=http://store.invalid"
     gateway = Running(tmp_path, WHARF_BLOB_URL=url, WHARF_READY_SECONDS="1")
     assert gateway.process.wait(60) == 1
@@ -146,7 +158,7 @@ def test_a_store_whose_name_is_not_known(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_down(tmp_path: Path) -> None:
-    """The gateway serves without it, says what is wrong, and reloads all the same."""
+    """The gateway serves while its object store is down, logs the error, and reloads on SIGHUP."""
     gateway = Running(tmp_path, WHARF_BLOB_URL="s3://bucket?endpoint=http://127.0.0.1:1")
     try:
         assert until(gateway.answers), gateway.output

@@ -1,4 +1,6 @@
-"""Fields of requests that are long, many, or mean another method: limits hold, for logs as well."""
+"""Hostile header fields: long ones, many of them, and overrides of the method; limits apply to the
+log, too.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +21,23 @@ from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import RawAnswer, exchange, head, parse, until
 
 UPLOAD = "/v1/uploads/" + "0" * 32
-# Of which JSON makes two bytes, six, and two that are no UTF-8.
+# JSON encodes these characters in two bytes, in six, and, since it is no UTF-8, in two.
 CHARACTERS = ('"', "\x01", "\xff")
-# Fewer than nginx takes by itself, and more.
+# Fewer fields than nginx's own limit allows, and more.
 MANY, TOO_MANY = ["X:"] * 900, ["X:"] * 1100
 
 
 @dataclass
 class Services:
-    """nginx, and what it has asked the services behind it."""
+    """nginx, and the requests that it has sent to the services behind it."""
 
     gateway: RunningGateway
     asked: list[str] = field(default_factory=list)
-    # Since when, and for how long, nginx waits for an admission.
+    # For each admission: its start time, and how long nginx waits for the response.
     waits: list[str] = field(default_factory=list)
 
     def app(self, name: str) -> Callable[..., Iterable[bytes]]:
-        """A service that admits nobody, and answers everything else."""
+        """Return a service that admits no upload, and returns 200 for all other requests."""
 
         def answering(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
             if environ["PATH_INFO"] == "/_cors":
@@ -52,12 +54,12 @@ class Services:
         return answering
 
     def exchange(self, line: str, *fields: str, body: bytes = b"") -> RawAnswer:
-        """The answer to one request."""
+        """Send one request and return its response."""
         sent = head(f"{line} HTTP/1.1", "Connection: close", *fields) + body
         return exchange(self.gateway.port, sent)[0]
 
     def line(self, request_id: str) -> bytes:
-        """What nginx has logged of a request."""
+        """Return the line that nginx has logged for a request."""
 
         def found() -> list[bytes]:
             lines = self.gateway.output.read_bytes().splitlines(keepends=True)
@@ -69,7 +71,7 @@ class Services:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """A gateway with a console's door."""
+    """Yield a gateway with a console door."""
     folder = tmp_path_factory.mktemp("fields")
     settings = {"WHARF_CONSOLE_DOOR": f"{folder}/sockets/door.sock"}
     with running(folder, folder / "data", settings) as gateway, ExitStack() as stack:
@@ -96,7 +98,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def test_ways_of_methods(
     services: Services, method: str, override: str, length: int, asked: list[str], status: int
 ) -> None:
-    """A POST that means another method takes that one's way, and has its limit of the body."""
+    """A POST with `X-HTTP-Method-Override` takes the route and the body limit of that method."""
     services.asked.clear()
     fields = [f"Content-Length: {length}"]
     fields += [f"X-HTTP-Method-Override: {override}"] if override else []
@@ -105,7 +107,9 @@ def test_ways_of_methods(
 
 
 def test_number_of_fields(services: Services) -> None:
-    """By both ways in nginx hands on hundreds of fields, and says 431 where it does not."""
+    """The main port and the console door accept hundreds of header fields, and return
+    431 for more.
+    """
     assert services.exchange("GET /v1/usage", *MANY).status == 200
     refused = services.exchange("GET /v1/usage", *TOO_MANY)
     assert (refused.status, refused.slug) == (431, "headers-too-large")
@@ -120,7 +124,7 @@ def test_number_of_fields(services: Services) -> None:
 
 
 def test_a_log_line_has_a_bound(services: Services) -> None:
-    """Whatever a request is made of, its line is 8 KiB at most, and tells what was cut off."""
+    """The log line of any request has at most 8 KiB, and marks each value that was cut."""
     for character in CHARACTERS:
         quotes = b'"' * 5000
         fields = f"Connection: close\r\nX-Request-Id: bounded-{ord(character)}".encode()
@@ -142,7 +146,7 @@ def test_a_log_line_has_a_bound(services: Services) -> None:
 
 
 def test_a_question_says_how_long_it_waits(services: Services) -> None:
-    """Admission learns since when it is asked, and how long nginx waits for its answer."""
+    """nginx tells an admission its start time and how long nginx waits for the response."""
     begun = time.time()
     services.exchange("PUT /v1/files/b/a", "Content-Length: 200000")
     since, patience = services.waits[-1].split()

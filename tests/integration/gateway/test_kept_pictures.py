@@ -1,4 +1,4 @@
-"""Small pictures that nginx keeps: which, for how long, and what it does while nobody makes any."""
+"""Small pictures in nginx's cache: which ones, for how long, and what happens without a maker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_upload.maintenance.pictures import KeptPictures
 
 
 def test_what_has_no_picture(ways: Ways) -> None:
-    """It is a problem of its own, and is remembered: the maker is not asked again."""
+    """A file without a picture gets the problem `no-preview`, and the maker is asked only once."""
     ways.upload.put("a.txt", b"text")
     for key in ("a.txt", "a.txt"):
         answer = ways.picture(key=key)
@@ -33,13 +33,13 @@ def test_what_has_no_picture(ways: Ways) -> None:
 
 
 def files(folder: Path) -> list[Path]:
-    """All files of a folder and of those in it."""
+    """Return all files of a folder and of its subfolders."""
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_made_up_queries(ways: Ways) -> None:
-    """Of a query nothing makes an entry among the decisions that nginx keeps but the width, and all
-    bad ones share one.
+    """nginx's cache of decisions has one entry per width, and one entry for all bad widths; the
+    rest of the query does not matter.
     """
     ask, folder = asking(ways, "link"), Path(ways.gateway.gateway.run) / "decisions"
     for queries, entries in (
@@ -49,12 +49,12 @@ def test_made_up_queries(ways: Ways) -> None:
     ):
         for query in queries:
             ask(query)
-        # nginx names a file a moment after its answer.
+        # nginx renames the file of an entry a moment after its response.
         assert until(lambda wanted=entries: len(files(folder)) == wanted)
 
 
 def test_a_busy_maker(ways: Ways) -> None:
-    """503 says when to come again, nothing of it is kept, and then the picture is there."""
+    """While the maker is busy, a request gets 503 with `Retry-After`, and nginx caches nothing."""
     ways.maker.busy = True
     for way in ("token", "link"):
         answer = asking(ways, way)("w=64")
@@ -65,7 +65,9 @@ def test_a_busy_maker(ways: Ways) -> None:
 
 
 def test_no_maker(ways: Ways) -> None:
-    """While it is away, what is kept is sent, and the rest is a 503; then all works again."""
+    """While the maker is down, cached pictures are sent and others get 503; afterwards all are
+    made.
+    """
     kept = ways.picture("w=64").body
     ways.end_maker()
     assert ways.picture("w=64").body == kept
@@ -76,7 +78,7 @@ def test_no_maker(ways: Ways) -> None:
 
 
 def test_a_crowd_has_one_made(ways: Ways) -> None:
-    """Ten who ask at once for a picture that is not there yet wait for the same one."""
+    """Ten clients that request a missing picture at the same time wait for one picture."""
     ask = asking(ways, "link")
     ways.maker.go_on.clear()
     with ThreadPoolExecutor(10) as threads:
@@ -89,7 +91,9 @@ def test_a_crowd_has_one_made(ways: Ways) -> None:
 
 
 def test_after_a_deletion(ways: Ways) -> None:
-    """The picture is refused as the file is, and the sweep removes it from the disk."""
+    """After a deletion nginx refuses the picture as it refuses the file, and the sweep removes the
+    picture from the disk.
+    """
     ask = asking(ways, "link")
     assert ways.picture("w=64").status == ask("w=256").status == 200
     assert until(lambda: len(ways.kept()) == 2)
@@ -97,7 +101,7 @@ def test_after_a_deletion(ways: Ways) -> None:
     assert {path.stat().st_mode & 0o077 for path in (first, second)} == {0}
     ways.upload.request("DELETE", "/v1/files/default/a.png")
     assert ways.picture("w=64").status == 404
-    while ask("w=256").status != 404:  # the decision of a moment ago
+    while ask("w=256").status != 404:  # the decision from a moment before
         threading.Event().wait(0.1)
     location = ways.maker.made[0].partition(" ")[2]
     pictures = KeptPictures(ways.upload.settings.data)
@@ -108,7 +112,7 @@ def test_after_a_deletion(ways: Ways) -> None:
 
 
 def test_a_picture_that_was_removed(ways: Ways) -> None:
-    """nginx has it made again, as if it had never been."""
+    """nginx requests a picture again when its cached copy was removed."""
     ways.picture()
     assert until(ways.kept)
     for path in ways.kept():
@@ -118,7 +122,7 @@ def test_a_picture_that_was_removed(ways: Ways) -> None:
 
 
 def test_bytes_for_the_maker(ways: Ways) -> None:
-    """On its socket there are bytes of blobs, to be read, and nothing else of the data."""
+    """On the maker's socket nginx allows only to read bytes of blobs."""
     ways.picture()
     location = ways.maker.made[0].partition(" ")[2]
     assert ways.maker.bytes_of(location) == (200, PNG)
@@ -130,7 +134,7 @@ def test_bytes_for_the_maker(ways: Ways) -> None:
 
 
 def test_what_the_maker_counts(ways: Ways) -> None:
-    """It is on the internal port, and nowhere else."""
+    """The maker's metrics are on the internal port and on no other."""
     port = ways.gateway.gateway.settings.metrics_port
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/metrics/images")
@@ -140,7 +144,7 @@ def test_what_the_maker_counts(ways: Ways) -> None:
 
 
 def test_without_a_maker(upload: UploadService, tmp_path: Path) -> None:
-    """Where nobody makes pictures no file has one."""
+    """Without a maker each file gets `no-preview` for its picture, and is sent as before."""
     upload.put("a.png", PNG)
     with (
         running(tmp_path, upload.settings.data, {}) as gateway,
@@ -156,6 +160,6 @@ def test_without_a_maker(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_closed(ways: Ways) -> None:
-    """Nobody but this user reads the pictures of all tenants."""
+    """Only the service's own user can read the folder with the pictures of all tenants."""
     folder = ways.upload.settings.data / "pictures" / "one"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -1,4 +1,4 @@
-"""The live channel behind the gateway: how it is asked, and what nginx answers without it."""
+"""The live channel behind the gateway: its requests, and nginx's responses without it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STREAM = ("Accept: text/event-stream",)
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A gateway that knows of a live channel and lets an address have eight connections to it."""
+    """Yield a gateway with a live channel, which allows each address eight connections to it."""
     folder = tmp_path_factory.mktemp("g")
     settings = {
         "WHARF_LIVE_SOCKET": f"{folder}/upload/live.sock",
@@ -41,7 +41,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def live(gateway: Running) -> Iterator[FakeLive]:
-    """What it knows of."""
+    """Yield the live channel of the gateway."""
     path = gateway.folder / "upload/live.sock"
     with fake_live(path) as found:
         yield found
@@ -52,7 +52,7 @@ def live(gateway: Running) -> Iterator[FakeLive]:
 def asked(
     gateway: Running, first: str, *fields: str, body: bytes = b""
 ) -> Iterator[tuple[socket.socket, str]]:
-    """A request, and the head of its answer; the connection stays open meanwhile."""
+    """Send a request, and yield the connection, which stays open, and the head of the response."""
     lines = (f"{first} HTTP/1.1", f"Host: files.example:{gateway.port}", *fields)
     with gateway.connect() as connection:
         connection.sendall("\r\n".join((*lines, "", "")).encode() + body)
@@ -65,7 +65,7 @@ def asked(
 
 
 def problem(connection: socket.socket, head: str) -> dict[str, str]:
-    """The document of a refusal."""
+    """Read and return the problem of a refusal."""
     assert "application/problem+json" in head
     size = int(head.partition("Content-Length: ")[2].partition("\r\n")[0])
     found: dict[str, str] = json.loads(connection.recv(size, socket.MSG_WAITALL))
@@ -73,8 +73,8 @@ def problem(connection: socket.socket, head: str) -> dict[str, str]:
 
 
 def test_a_websocket(gateway: Running, live: FakeLive) -> None:
-    """Bytes go both ways, and the channel is told who asks, in the gateway's words: neither a
-    forged address nor a cookie of the console reaches it.
+    """WebSocket bytes pass in both directions; the live channel gets the client's real address, and
+    no cookie of the console.
     """
     fields = ("Cookie: wharf=secret", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: request-one")
     with asked(gateway, "GET /socket.io/?EIO=4", *WEBSOCKET, *fields) as (connection, head):
@@ -93,7 +93,7 @@ def test_a_websocket(gateway: Running, live: FakeLive) -> None:
 
 
 def test_another_upgrade_is_none(gateway: Running, live: FakeLive) -> None:
-    """Nothing but a WebSocket takes a connection over: h2c would smuggle requests past limits."""
+    """nginx upgrades a connection only to WebSocket: h2c would pass requests by the limits."""
     with asked(gateway, "GET /socket.io/", "Upgrade: h2c", "Connection: Upgrade") as (_, head):
         assert head.startswith("HTTP/1.1 200 ")
     assert not {"upgrade", "connection"} & {name for name, value in live.heads[-1].items() if value}
@@ -103,7 +103,9 @@ def test_another_upgrade_is_none(gateway: Running, live: FakeLive) -> None:
     "accept", ["text/event-stream", "application/json;q=0.5, Text/Event-Stream; q=0.9"]
 )
 def test_a_stream_of_events(gateway: Running, live: FakeLive, accept: str) -> None:
-    """It comes as it is made, the query goes along, and no cache may give it for the list."""
+    """An event arrives when it happens, the query is passed on, and `Vary` separates the stream
+    from the list in caches.
+    """
     fields = (f"Accept: {accept}", "Authorization: Bearer x", "Last-Event-ID: 7")
     with asked(gateway, "GET /v1/events?after=7", *fields) as (connection, head):
         assert head.startswith("HTTP/1.1 200 ")
@@ -125,7 +127,9 @@ def test_a_stream_of_events(gateway: Running, live: FakeLive, accept: str) -> No
     ],
 )
 def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accept: str) -> None:
-    """Who asks for anything else gets upload's list; here nobody makes one."""
+    """A request that accepts no event stream goes to the upload service, which is not
+    running here.
+    """
     with asked(gateway, f"{method} /v1/events", f"Accept: {accept}") as (_, head):
         assert head.startswith("HTTP/1.1 503 ")
     assert live.heads == []
@@ -133,7 +137,7 @@ def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accep
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_page_of_another_origin(gateway: Running, live: FakeLive, method: str) -> None:
-    """The channel answers whether a page may listen; nothing else may be done at this address."""
+    """Preflight requests for GET go to the live channel; those for other methods do not."""
     fields = ("Origin: https://app.example", f"Access-Control-Request-Method: {method}")
     with asked(gateway, "OPTIONS /v1/events", *fields) as (_, head):
         assert head.startswith("HTTP/1.1 200 ") == (method == "GET")
@@ -141,7 +145,7 @@ def test_a_page_of_another_origin(gateway: Running, live: FakeLive, method: str)
 
 
 def test_who_polls(gateway: Running, live: FakeLive) -> None:
-    """A message goes along; one that is longer than any is refused before it is read."""
+    """nginx passes on a polling client's message, and refuses a long one before reading it."""
     with asked(gateway, "POST /socket.io/?sid=1", "Content-Length: 5", body=b"hello") as (
         own,
         head,
@@ -154,7 +158,7 @@ def test_who_polls(gateway: Running, live: FakeLive) -> None:
 
 
 def test_without_the_service(gateway: Running) -> None:
-    """While nobody listens it is a 503 that says when to come again."""
+    """Without a live channel a request gets 503 with `Retry-After`."""
     for first in ("GET /socket.io/", "GET /v1/events"):
         with asked(gateway, first, *STREAM) as (connection, head):
             assert head.startswith("HTTP/1.1 503 ")
@@ -163,7 +167,7 @@ def test_without_the_service(gateway: Running) -> None:
 
 
 def test_an_address_has_its_share(gateway: Running, live: FakeLive) -> None:
-    """More connections are refused, and take nothing of those for requests."""
+    """Connections above an address's share get `quota-exceeded`, and requests are still served."""
     with ExitStack() as stack:
         opened = [stack.enter_context(asked(gateway, "GET /v1/events", *STREAM)) for _ in range(9)]
         refused = [problem(*one) for one in opened if " 200 " not in one[1]]
@@ -173,7 +177,7 @@ def test_an_address_has_its_share(gateway: Running, live: FakeLive) -> None:
 
 
 def test_what_is_logged(gateway: Running, live: FakeLive) -> None:
-    """A token in an address is in no line; a listener's hours are told from an upload's seconds."""
+    """nginx logs no token of an address, and counts live connections under the operation `live`."""
     with asked(gateway, "GET /socket.io/?token=not-to-be-logged", *WEBSOCKET):
         assert live.heads
     lines = gateway.folder / "upload/requests.tsv"
@@ -183,7 +187,7 @@ def test_what_is_logged(gateway: Running, live: FakeLive) -> None:
 
 
 def test_metrics(gateway: Running, live: FakeLive) -> None:
-    """The internal port has them, and nobody else."""
+    """The live channel's metrics are on the internal port and on no other."""
     path = "/metrics/live"
     assert get("127.0.0.1", gateway.metrics_port, path) == (200, "wharf_live_up 1")
     assert live.heads[-1][""] == "GET /metrics HTTP/1.1"
@@ -191,7 +195,7 @@ def test_metrics(gateway: Running, live: FakeLive) -> None:
 
 
 def begun(gateway: Running, query: str) -> list[bytes]:
-    """Ask 300 times for Socket.IO, on one connection; the status of each answer."""
+    """Request Socket.IO 300 times on one connection, and return the status of each response."""
     request = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\n"
     last = f"{request}Connection: close\r\n\r\n"
     with gateway.connect() as connection:
@@ -202,7 +206,9 @@ def begun(gateway: Running, query: str) -> list[bytes]:
 
 @pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&SID=1"])
 def test_who_begins_to_poll_again_and_again(gateway: Running, live: FakeLive, query: str) -> None:
-    """Sessions without a token hold no connection; an address may begin few of them, too."""
+    """An address that starts many polling sessions without a token gets 429; a started session may
+    poll on.
+    """
     told = begun(gateway, query)
     assert len(told) == 300
     assert set(told) == {b"200", b"429"}
@@ -211,7 +217,7 @@ def test_who_begins_to_poll_again_and_again(gateway: Running, live: FakeLive, qu
 
 
 def test_the_end_is_not_waited_for(tmp_path: Path) -> None:
-    """Who listens until the end keeps nginx for WHARF_DRAIN_SECONDS, and no longer."""
+    """An open live connection delays the end of nginx for `WHARF_DRAIN_SECONDS` at most."""
     path = tmp_path / "upload/live.sock"
     made = Running(tmp_path, WHARF_LIVE_SOCKET=str(path), WHARF_DRAIN_SECONDS="0")
     assert until(made.answers), made.output

@@ -1,4 +1,4 @@
-"""Clients that do not read their answers: nginx has taken these off the services (ADR 61)."""
+"""Clients that do not read: nginx stores their responses, so the services stay free (ADR 61)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.servers.nginx import RunningGateway, running
 from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import RawConnection, head, until
 
-# More than the kernel holds for a client.
+# More bytes than the kernel buffers for a client.
 ANSWER_BYTES = 7 << 20
 NOT_READING = 2
-# A request to each service, and its socket: one thread waits for requests behind each.
+# A request to each service, and the service's socket. One thread serves each socket.
 PLACES = {
     "GET /v1/usage": "upload.sock",
     "GET /v1/uploads/0": "receiver.sock",
@@ -29,7 +29,7 @@ PLACES = {
 
 
 def answering(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Answers with a long list where the query asks for one."""
+    """Respond with a long body if the query is `long`."""
     content = bytes(ANSWER_BYTES) if environ["QUERY_STRING"] == "long" else b"short"
     start("200 OK", [("Content-Length", str(len(content)))])
     return [content]
@@ -37,7 +37,7 @@ def answering(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[by
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """nginx with services that have one thread each."""
+    """Yield nginx with services that have one thread each."""
     folder = tmp_path_factory.mktemp("readers")
     sockets = folder / "sockets"
     settings = {
@@ -52,20 +52,20 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 
 
 def held(gateway: RunningGateway) -> int:
-    """How many answers nginx keeps on the disk at the moment; their files have no names."""
+    """Return the number of responses that nginx stores on the disk; their files have no names."""
     folder = f"{gateway.gateway.settings.data}/answers/one/"
     master = Path(f"{gateway.gateway.run}/nginx.pid").read_text().strip()
     workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     found = 0
     for descriptors in (f"/proc/{worker}/fd" for worker in workers):
         for name in os.listdir(descriptors):
-            with suppress(FileNotFoundError):  # it was closed meanwhile
+            with suppress(FileNotFoundError):  # another process closed it before
                 found += os.readlink(f"{descriptors}/{name}").startswith(folder)
     return found
 
 
 def test_threads_are_free(gateway: RunningGateway) -> None:
-    """Another client is served by every service though nobody reads the answers before."""
+    """Each service serves another client while clients do not read earlier responses."""
     with ExitStack() as stack:
         for line in PLACES:
             for _ in range(NOT_READING):
@@ -79,7 +79,7 @@ def test_threads_are_free(gateway: RunningGateway) -> None:
 
 
 def test_all_of_an_answer_comes(gateway: RunningGateway) -> None:
-    """A client that reads late has the whole answer."""
+    """A client that reads late receives the complete response."""
     with RawConnection(gateway.port) as late:
         late.send(head("GET /v1/usage?long HTTP/1.1", "Connection: close"))
         assert until(lambda: held(gateway) == 1)
@@ -88,7 +88,7 @@ def test_all_of_an_answer_comes(gateway: RunningGateway) -> None:
 
 
 def test_by_the_consoles_door(gateway: RunningGateway) -> None:
-    """The console may read as slowly as it likes: another one of its requests is answered."""
+    """A console that reads a response slowly does not delay its other requests."""
     door = f"{gateway.sockets}/door.sock"
     asking = b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n"
     with socket.socket(socket.AF_UNIX) as slow, socket.socket(socket.AF_UNIX) as other:

@@ -1,4 +1,4 @@
-"""What comes back for a small picture: fields, conditions, ranges, other origins, bad widths."""
+"""Responses with small pictures: fields, conditions, ranges, other origins and bad widths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORIGIN = "https://app.example"
 
 
 def test_an_answer(ways: Ways) -> None:
-    """It is the picture, as private and as inert as the file, under a tag of its own."""
+    """The response has the picture, its own ETag, and the security fields of the file."""
     answer = ways.picture("download=x.exe&w=256")
     assert (answer.status, answer.body) == (200, picture_of(PNG, "256"))
     file = ways.upload.records.file("demo", "default", "a.png")
@@ -41,13 +41,13 @@ def test_an_answer(ways: Ways) -> None:
     assert (bare.status, bare.body) == (200, b"")
     assert dict(bare.headers).keys() - {"Date"} == dict(answer.headers).keys() - {"Date"}
     assert bare.headers["Content-Length"] == answer.headers["Content-Length"]
-    # Once for both, and again for another width.
+    # The maker made one picture for both requests, and makes another one for another width.
     assert len(ways.maker.made) == 1
     assert ways.picture("w=64").body == picture_of(PNG, "64")
 
 
 def test_head_first(ways: Ways) -> None:
-    """HEAD has the picture made, and kept whole."""
+    """A HEAD request lets nginx cache the complete picture."""
     target = "/v1/files/default/a.png?w=64"
     assert ways.gateway.ask(target, "HEAD", Authorization=ways.bearer).status == 200
     ways.end_maker()
@@ -56,9 +56,11 @@ def test_head_first(ways: Ways) -> None:
 
 @pytest.mark.parametrize("way", ["token", "link", "public"])
 def test_conditions_and_ranges(ways: Ways, way: str) -> None:
-    """They work as for files, by the tag of the picture, whether it is kept already or not."""
+    """Conditions and ranges apply to the picture and its ETag, whether nginx has cached
+    it or not.
+    """
     ask = asking(ways, way)
-    # Nobody has made it yet: judged all the same.
+    # The picture does not exist yet, but nginx evaluates the conditions.
     etag = ask("w=64", method="HEAD").headers["ETag"]
     whole = picture_of(PNG, "64")
     for _ in range(2):
@@ -87,14 +89,14 @@ def test_conditions_and_ranges(ways: Ways, way: str) -> None:
         beyond = ask("w=64", Range="bytes=999-")
         assert (beyond.status, json.loads(beyond.body)["status"]) == (416, 416)
         assert beyond.headers["Content-Range"] == f"bytes */{len(whole)}"
-    # A tag of the file is none of the picture, nor is that of another width.
+    # The ETag of the file or of another width does not match the picture.
     for other in (ask("").headers["ETag"], ask("w=256").headers["ETag"]):
         assert ask("w=64", If_None_Match=other).status == 200
     assert len(ways.maker.made) == 2
 
 
 def test_shared_pictures(ways: Ways) -> None:
-    """Links and public files say of their pictures what they say of the file."""
+    """A picture from a link or a public file has the cache and security fields of its file."""
     by_link = asking(ways, "link")("w=64")
     assert (by_link.status, by_link.body) == (200, picture_of(PNG, "64"))
     assert by_link.headers.get_all("Cache-Control") == ["private, no-cache"]
@@ -108,7 +110,7 @@ def test_shared_pictures(ways: Ways) -> None:
 
 
 def test_other_origins(ways: Ways) -> None:
-    """A page that may read the file may read its picture, and its refusal; no other page may."""
+    """A page may read a picture, or its refusal, exactly if it may read the file."""
     body = json.dumps({"public": True, "cors_origins": [ORIGIN]}).encode()
     json_type = {"Content-Type": "application/json"}
     ways.upload.request("PUT", "/v1/buckets/default", body, json_type)
@@ -124,7 +126,7 @@ def test_other_origins(ways: Ways) -> None:
 
 
 def test_a_bad_width(ways: Ways) -> None:
-    """With a token it is a 400; a link leads nowhere. The maker hears nothing of it."""
+    """A bad width gets 400 with a token and 404 with a link; the maker receives no request."""
     shared = [asking(ways, way) for way in ("link", "public")]
     for query in ("w=", "w", "w=63", "w=64x", "w=5&w=64"):
         assert ways.picture(query).status == 400, query
@@ -135,8 +137,8 @@ def test_a_bad_width(ways: Ways) -> None:
 
 
 def test_an_origin_of_its_own(upload: UploadService, tmp_path: Path) -> None:
-    """Where user content has one, pictures of links and public files are there, and other pages may
-    embed them.
+    """Where user content has its own origin, pictures of links and public files are on it, and
+    other pages may embed them.
     """
     sockets = tmp_path / "sockets"
     settings = {

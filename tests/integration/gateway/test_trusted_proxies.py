@@ -1,4 +1,4 @@
-"""nginx finds the client's address in what trusted proxies say, and in nothing else."""
+"""nginx takes the client's address only from trusted proxies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import RawAnswer, head, parse, until
 from wharf_gateway import nginx_program, readiness
 
-# This machine is a proxy, and so are two more networks; it has other addresses, which are none.
+# 127.0.0.1 and two more networks are trusted proxies. Other addresses of this machine are not.
 TRUSTED = "127.0.0.1, 10.0.0.0/8, 2001:db8:ffff::/48"
 STRANGER = "127.0.0.2"
 CLIENT, OTHER = "203.0.113.7", "203.0.113.8"
@@ -26,26 +26,26 @@ BURST = 4
 
 
 class Proxied:
-    """A gateway behind proxies, and a service that says whom it sees."""
+    """A gateway behind proxies, and a service that returns the address that it receives."""
 
     def __init__(self, gateway: RunningGateway) -> None:
         self.gateway = gateway
 
     def ask(self, *fields: str, begin: str = "", source: str = "127.0.0.1") -> RawAnswer:
-        """One request on a connection of its own."""
+        """Send one request on a separate connection."""
         address = ("127.0.0.1", self.gateway.port)
         with socket.create_connection(address, 30, source_address=(source, 0)) as client:
             return _ask(client, begin, fields)
 
     def ask_balanced(self, peer: str, *fields: str) -> RawAnswer:
-        """One request as the balancer of two replicas brings it, from this peer of its own."""
+        """Send one request as the balancer of two replicas sends it, on behalf of `peer`."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(30)
             client.connect(f"{self.gateway.sockets}/front.sock.nginx")
             return _ask(client, _proxy_line(peer), fields)
 
     def seen(self, *fields: str, **connection: str) -> str:
-        """The address that the service gets."""
+        """Return the client's address that the service receives."""
         return str(self.ask(*fields, **connection).headers["X-Seen"])
 
 
@@ -65,7 +65,7 @@ def _service(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[byt
 
 WAYS = {
     "field": {},
-    # In one field: nginx 1.22 is refused, since of several it has the first one.
+    # In this mode the gateway refuses nginx 1.22, which reads only the first of several fields.
     "standard": {"WHARF_PROXY_HEADER": "Forwarded"},
     "line": {"WHARF_PROXY_HEADER": "PROXY"},
     "balancer": {"WHARF_FRONT_DOOR": "{sockets}/front.sock"},
@@ -85,28 +85,28 @@ def _proxied(folder: Path, way: str, **settings: str) -> Iterator[Proxied]:
 
 @pytest.fixture(scope="module")
 def by_field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """Behind proxies that write X-Forwarded-For."""
+    """Yield a gateway behind proxies that write X-Forwarded-For."""
     with _proxied(tmp_path_factory.mktemp("field"), "field") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def by_standard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """Behind proxies that write Forwarded."""
+    """Yield a gateway behind proxies that write Forwarded."""
     with _proxied(tmp_path_factory.mktemp("standard"), "standard") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def by_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """Behind proxies that speak the PROXY protocol."""
+    """Yield a gateway behind proxies that speak the PROXY protocol."""
     with _proxied(tmp_path_factory.mktemp("line"), "line") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def by_balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """A replica behind the balancer, in front of which are proxies that write X-Forwarded-For."""
+    """Yield a replica behind a balancer, which is behind proxies that write X-Forwarded-For."""
     with _proxied(tmp_path_factory.mktemp("balancer"), "balancer") as found:
         yield found
 
@@ -115,7 +115,7 @@ def by_balancer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 def strict(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Proxied]:
-    """One of them with a low limit for each address."""
+    """Yield a gateway with a low limit for each address, for several kinds of proxies."""
     limits = {
         "WHARF_ADDRESS_REQUESTS_PER_SECOND": "1",
         "WHARF_ADDRESS_REQUESTS_BURST": str(BURST),
@@ -124,17 +124,18 @@ def strict(
         yield found
 
 
-# What the proxy sends, and whom it means.
+# The field that the proxy sends, and the client's address in it.
 CHAINS = [
     (CLIENT, CLIENT),
-    # A client's own words come first.
+    # The elements that the client wrote itself come first.
     (f"198.51.100.1, {CLIENT}", CLIENT),
     (f"198.51.100.1, {CLIENT}, 10.1.2.3,2001:db8:ffff::1", CLIENT),
     ("2001:db8::1", "2001:db8::1"),
     (f"{CLIENT}:4711", CLIENT),
     ("[2001:db8::1]:4711", "2001:db8::1"),
     (f"::ffff:{CLIENT}", CLIENT),
-    # What no proxy writes is nobody's address: the last that is known is the proxy's.
+    # An element that no proxy writes is no address: the gateway uses the last known proxy's
+    # address.
     (f"{CLIENT}, nonsense", "127.0.0.1"),
     (f"{CLIENT}, unknown, 10.1.2.3", "10.1.2.3"),
     ("", "127.0.0.1"),
@@ -144,19 +145,19 @@ CHAINS = [
 
 @pytest.mark.parametrize(("sent", "client"), CHAINS)
 def test_a_field_of_proxies(by_field: Proxied, sent: str, client: str) -> None:
-    """X-Forwarded-For names the client: its last address that is no trusted proxy's."""
+    """The client's address is the last address in X-Forwarded-For that is not a trusted proxy's."""
     assert by_field.seen(f"X-Forwarded-For: {sent}") == client
 
 
 @pytest.mark.parametrize(("sent", "client"), CHAINS)
 def test_a_field_behind_the_balancer(by_balancer: Proxied, sent: str, client: str) -> None:
-    """A proxy in front of the balancer is believed as one in front of the gateway is."""
+    """The gateway trusts a proxy in front of the balancer like a proxy in front of the gateway."""
     answer = by_balancer.ask_balanced("10.0.0.1", f"X-Forwarded-For: {sent}")
     assert answer.headers["X-Seen"] == client.replace("127.0.0.1", "10.0.0.1")
 
 
 def test_clients_of_the_balancer_are_not_believed(by_balancer: Proxied) -> None:
-    """A client that reaches the balancer by itself is whom the balancer saw, whatever it sends."""
+    """The gateway ignores the address fields of a client that connects to the balancer directly."""
     fields = [f"X-Forwarded-For: {OTHER}", f"Forwarded: for={OTHER}", f"X-Wharf-Address: {OTHER}"]
     assert by_balancer.ask_balanced(CLIENT, *fields).headers["X-Seen"] == CLIENT
 
@@ -169,7 +170,7 @@ def test_clients_of_the_balancer_are_not_believed(by_balancer: Proxied) -> None:
         ('proto=https;FOR="[2001:db8::1]:4711";by=_proxy', "2001:db8::1"),
         (f'for=198.51.100.1, for={CLIENT};host="a,for=198.51.100.1;b="', CLIENT),
         (f'for={CLIENT};a=",", for="10.1.2.3";x=y ,proto=http;for="[2001:db8:ffff::1]"', CLIENT),
-        # Open quotes of a client's take nothing of the proxy's words.
+        # A quote that the client leaves open does not hide the elements that the proxy appends.
         (f'for=198.51.100.1;host=", for={CLIENT};proto=https', CLIENT),
         (f'for=198.51.100.1;host=", for="{CLIENT}";host=";a=b"', CLIENT),
         (f'for=198.51.100.1;host="\\", for={CLIENT}', CLIENT),
@@ -181,18 +182,20 @@ def test_clients_of_the_balancer_are_not_believed(by_balancer: Proxied) -> None:
     ],
 )
 def test_the_standard_field(by_standard: Proxied, sent: str, client: str) -> None:
-    """Forwarded (RFC 7239) names the client, with its quotes, ports and hidden names."""
+    """The gateway reads the client's address in Forwarded (RFC 7239): quotes, ports, names."""
     assert by_standard.seen(f"Forwarded: {sent}", f"X-Forwarded-For: {OTHER}") == client
 
 
 def test_a_long_chain_ends(by_standard: Proxied) -> None:
-    """Of more proxies than five the nearest to the client that is known is taken, not its words."""
+    """In a chain of more than five proxies, the gateway uses the furthest known proxy, not the
+    client's element.
+    """
     chain = ", ".join(["for=198.51.100.1", *[f"for=10.0.0.{n}" for n in range(1, 7)]])
     assert by_standard.seen(f"Forwarded: {chain}") == "10.0.0.2"
 
 
 def test_a_line_of_a_proxy(by_line: Proxied) -> None:
-    """A trusted proxy's PROXY line names the client, and fields of the client's do not."""
+    """A trusted proxy's PROXY line names the client, and header fields do not."""
     fields = [f"X-Forwarded-For: {OTHER}", f"Forwarded: for={OTHER}"]
     assert by_line.seen(*fields, begin=_proxy_line(CLIENT)) == CLIENT
     assert by_line.seen(*fields, begin=_proxy_line("2001:db8::1")) == "2001:db8::1"
@@ -201,7 +204,7 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
 
 
 def test_the_gateways_own_questions(by_line: Proxied) -> None:
-    """Where connections begin with a line the gateway's own probes do, and no others are served."""
+    """The gateway's probes send a PROXY line where it is required; others without it fail."""
     port = by_line.gateway.port
     assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
     assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0
@@ -209,7 +212,7 @@ def test_the_gateways_own_questions(by_line: Proxied) -> None:
 
 
 def test_strangers_are_not_believed(strict: Proxied) -> None:
-    """Header fields of other peers change neither their addresses nor their limits."""
+    """Header fields of a peer that is not trusted change neither its address nor its limit."""
     answers = [
         strict.ask(f"X-Forwarded-For: 203.0.113.{n}", f"Forwarded: for={OTHER}", source=STRANGER)
         for n in range(BURST + 3)
@@ -239,7 +242,7 @@ def _by_proxy(strict: Proxied, client: str) -> RawAnswer:
     ],
 )
 def test_networks_of_clients(strict: Proxied, network: list[str], other: str) -> None:
-    """One network of 64 bits is one client to nginx's limits, however its addresses are written."""
+    """nginx limits an IPv6 network of 64 bits as one client, in any notation of its addresses."""
     addresses = [one.format(n) for n in range(1, BURST + 3) for one in network]
     answers = [_by_proxy(strict, address).status for address in addresses]
     assert answers[: BURST + 1] == [200] * (BURST + 1)
@@ -248,7 +251,7 @@ def test_networks_of_clients(strict: Proxied, network: list[str], other: str) ->
 
 
 def test_clients_behind_one_proxy(strict: Proxied) -> None:
-    """Each has a limit of its own; an IPv4 address written as one of IPv6 is the same client."""
+    """Each client behind a proxy has its own limit, whether its IPv4 address is mapped or not."""
     addresses = ["192.0.2.1", "::ffff:192.0.2.1"] * 4
     answers = [_by_proxy(strict, address).status for address in addresses]
     assert (answers[0], answers[-1]) == (200, 429)
@@ -259,7 +262,7 @@ def test_clients_behind_one_proxy(strict: Proxied) -> None:
 
 
 def test_several_fields_of_one_name(by_field: Proxied, by_balancer: Proxied) -> None:
-    """A proxy may add a field instead of an element: the last field is its own."""
+    """When a proxy adds a field instead of an element, the gateway reads the last field."""
     fields = [f"X-Forwarded-For: {one}" for one in ("198.51.100.1", CLIENT, "10.1.2.3")]
     hidden = f"X_Forwarded_For: {OTHER}"
     assert by_field.seen(*fields, hidden) == CLIENT
