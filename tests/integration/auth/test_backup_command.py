@@ -1,4 +1,4 @@
-"""`wharf-auth backup` and `restore`: never worse off than before, cut short or not."""
+"""`wharf-auth backup` and `restore`: a run that fails or is interrupted damages nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["installed", "run"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where backups go."""
+    """Return the folder for backups."""
     return tmp_path / "backup"
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
+    """Return the content of each file of a folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -28,7 +28,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_restored(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """Tenants, keys with their age, and credentials come back; a second restore changes nothing."""
+    """A restore brings back tenants, keys with their age, and credentials; a second
+    restore is refused.
+    """
     assert installed("backup", str(folder)).returncode == 0
     assert folder.stat().st_mode & 0o777 == 0o700
     new = {"WHARF_DATA": str(tmp_path / "new")}
@@ -46,7 +48,7 @@ def test_restored(installed: Run, folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_backup_that_fails(installed: Run, folder: Path) -> None:
-    """The backup of yesterday stays whole when today's cannot be made."""
+    """A backup that fails leaves the previous backup intact."""
     assert installed("backup", str(folder)).returncode == 0
     before = content(folder)
     away = {"WHARF_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
@@ -58,7 +60,9 @@ def test_a_backup_that_fails(installed: Run, folder: Path) -> None:
 
 
 def test_no_keys(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """What is left of a lost disk does not replace the backup of it."""
+    """A backup without keys is refused, so the remains of a lost disk do not replace a
+    good backup.
+    """
     assert installed("backup", str(folder)).returncode == 0
     before = content(folder)
     shutil.rmtree(tmp_path / "data/auth/keys")
@@ -67,7 +71,7 @@ def test_no_keys(installed: Run, folder: Path, tmp_path: Path) -> None:
 
 
 def test_cut_short(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """A restore that ended before the rows were there is run again, and is whole then."""
+    """A restore that was interrupted before it wrote the rows succeeds when it is run again."""
     assert installed("backup", str(folder)).returncode == 0
     new = {"WHARF_DATA": str(tmp_path / "new")}
     (tmp_path / "new/auth").mkdir(parents=True)
@@ -77,7 +81,7 @@ def test_cut_short(installed: Run, folder: Path, tmp_path: Path) -> None:
 
 
 def test_not_over_others(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """Keys of another installation are not mixed with those of the backup."""
+    """A restore refuses to mix its keys with those of another installation."""
     assert installed("backup", str(folder)).returncode == 0
     other = {"WHARF_DATA": str(tmp_path / "other")}
     assert installed("migrate", environ=other).returncode == 0
@@ -90,7 +94,7 @@ def test_not_over_others(installed: Run, folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["auth.db", "credentials.json", "manifest.json"])
 def test_damaged(installed: Run, folder: Path, tmp_path: Path, name: str) -> None:
-    """A file that is not as it was is found out before anything is done."""
+    """A restore finds a damaged file before it writes anything."""
     assert installed("backup", str(folder)).returncode == 0
     (folder / name).write_bytes(b"{")
     new = {"WHARF_DATA": str(tmp_path / "new")}

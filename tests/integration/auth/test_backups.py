@@ -14,7 +14,7 @@ __all__ = ["installed", "run"]
 
 @pytest.fixture
 def backup(installed: Run, tmp_path: Path) -> Path:
-    """A backup with the tenant team-a."""
+    """Return a backup with the tenant team-a."""
     assert installed("tenant", "create", "team-a").returncode == 0
     folder = tmp_path / "backup"
     done = installed("backup", str(folder))
@@ -23,7 +23,7 @@ def backup(installed: Run, tmp_path: Path) -> Path:
 
 
 def mounted(backup: Path, tmp_path: Path) -> dict[str, str]:
-    """Settings of a new installation whose secrets are the backup's, in places of their own."""
+    """Return settings of a new installation that mounts the backup's secrets in separate places."""
     return {
         "WHARF_DATA": str(tmp_path / "new"),
         "WHARF_KEYS": str(backup / "keys"),
@@ -32,7 +32,9 @@ def mounted(backup: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
-    """Accounts are restored beside mounted secrets, which stay as they are, and work."""
+    """`restore --records-only` restores accounts, and uses mounted secrets without
+    changing them.
+    """
     environ = mounted(backup, tmp_path)
     before = {path: os.stat(path).st_mtime_ns for path in backup.rglob("*")}
     done = run("restore", "--records-only", str(backup), environ=environ)
@@ -42,7 +44,7 @@ def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "new/auth/keys").exists()
     assert not (tmp_path / "new/credentials.json").exists()
     assert "team-a" in run("tenant", "list", environ=environ).stdout
-    # As the Job does after it: nothing is made anew.
+    # The Job runs `init` after the restore: `init` creates nothing again.
     done = run("init", environ={**environ, "WHARF_DEMO": "false"})
     assert done.returncode == 0, done.stderr
     again = run("restore", "--records-only", str(backup), environ=environ)
@@ -53,7 +55,9 @@ def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
 def test_mounted_secrets_are_not_replaced(
     backup: Path, run: Run, tmp_path: Path, name: str
 ) -> None:
-    """Without the option restore refuses other secrets before it writes, and names the way out."""
+    """Without `--records-only`, restore refuses other secrets before it writes, and
+    names the option.
+    """
     folder = tmp_path / "mounted"
     folder.mkdir()
     file = folder / ("1-other.pem" if name == "WHARF_KEYS" else "credentials.json")

@@ -1,4 +1,4 @@
-"""`wharf-auth`, as an operator runs it."""
+"""The command `wharf-auth`, as an operator runs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ __all__ = ["installed", "run"]
 
 
 def test_a_new_installation(run: Run, tmp_path: Path) -> None:
-    """migrate, init, and a tenant with a client: each works, and again without effect."""
+    """A new installation gets its tables, keys, a tenant and a client; a repeated `migrate` or
+    `init` does nothing.
+    """
     for _ in range(2):
         assert run("migrate").returncode == 0
         assert run("init").returncode == 0
@@ -43,7 +45,9 @@ def test_a_new_installation(run: Run, tmp_path: Path) -> None:
 
 
 def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
-    """A second secret is added, then the first one retired; a third is refused."""
+    """A client gets a second secret, then the first one is retired; a third live secret
+    is refused.
+    """
     added = json.loads(installed("client", "add-secret", "demo", "wharf-demo", "--json").stdout)
     mistake(installed("client", "add-secret", "demo", "wharf-demo"), "two secrets already")
     first, second = installed("client", "secrets", "wharf-demo").stdout.splitlines()
@@ -55,14 +59,16 @@ def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
 
 
 def test_limits_hold_at_the_command_line(installed: Run) -> None:
-    """A client above the tenant's limit is refused in one line that names it, and is not there."""
+    """A client above the tenant's limit is refused in one line with the limit, and is
+    not created.
+    """
     create = ("client", "create", "demo", "second", "--scope", "files:read")
     mistake(installed(*create, environ={"WHARF_TENANT_MAX_CLIENTS": "1"}), "1 active clients")
     assert "second" not in installed("client", "list", "demo").stdout
 
 
 def test_files_are_private(run: Run, tmp_path: Path) -> None:
-    """Nothing that the command makes can be read by others."""
+    """No other user of the machine can read the files that the command makes."""
     run("migrate")
     run("init")
     for path in (tmp_path / "data").rglob("*"):
@@ -70,7 +76,9 @@ def test_files_are_private(run: Run, tmp_path: Path) -> None:
 
 
 def test_credentials_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
-    """`--credentials` chooses the file, `--no-demo` leaves the demo tenant out."""
+    """`--credentials` chooses the file of the credentials, and `--no-demo` omits the
+    demo tenant.
+    """
     run("migrate")
     path = tmp_path / "elsewhere" / "c.json"
     assert run("init", "--credentials", str(path), "--no-demo").returncode == 0
@@ -93,7 +101,7 @@ def test_credentials_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_one_line(installed: Run, arguments: tuple[str, ...], text: str) -> None:
-    """What an operator got wrong is said in a line; the exit code is 1."""
+    """A mistake of the operator gets one line on standard error and exit code 1."""
     mistake(installed(*arguments), text)
 
 
@@ -101,31 +109,31 @@ def test_mistakes_are_one_line(installed: Run, arguments: tuple[str, ...], text:
     "arguments", [("nonsense",), ("tenant", "create"), ("client", "create", "demo", "x")]
 )
 def test_wrong_usage_is_exit_code_2(installed: Run, arguments: tuple[str, ...]) -> None:
-    """The shape of the command is wrong: usage is shown."""
+    """A command with wrong syntax prints its usage and exits with 2."""
     mistake(installed(*arguments), "Usage:", 2)
 
 
 def test_wrong_settings_are_named(run: Run) -> None:
-    """The line names variable, value and what is allowed."""
+    """The message on a wrong setting names the variable, its value, and the allowed values."""
     mistake(run("init", environ={"WHARF_DATA": ""}), "WHARF_DATA is not set")
     mistake(run("tenant", "list", environ={"WHARF_DURABILITY": "most"}), "allowed are full")
     mistake(run("init", environ={"WHARF_DATABASE_URL": "mysql://x"}), "WHARF_DATABASE_URL")
 
 
 def test_database_without_tables(run: Run) -> None:
-    """`migrate` is what is missing, and it is said."""
+    """Without tables, the command asks whether `wharf-auth migrate` has run."""
     mistake(run("init"), "has `wharf-auth migrate` run?")
 
 
 def test_database_out_of_reach(run: Run) -> None:
-    """A PostgreSQL that is not there: a line, for both ways of using it."""
+    """When PostgreSQL is not reachable, each command prints one line with the reason."""
     environ = {"WHARF_DATABASE_URL": "postgresql://wharf@/wharf?host=/nonexistent"}
     mistake(run("migrate", environ=environ), "cannot migrate the database")
     mistake(run("tenant", "list", environ=environ), "the database cannot be used")
 
 
 def test_passwords_are_not_shown(run: Run) -> None:
-    """No message holds the password of a database URL."""
+    """No message contains the password of a database URL."""
     environ = {"WHARF_DATABASE_URL": "postgresql://wharf:s3cret@/wharf?host=/nonexistent"}
     for command in (("migrate",), ("tenant", "list")):
         done = run(*command, environ=environ)
@@ -133,14 +141,16 @@ def test_passwords_are_not_shown(run: Run) -> None:
 
 
 def test_open_key_is_refused(installed: Run, tmp_path: Path) -> None:
-    """`init` checks the keys that are there."""
+    """`init` refuses an existing key that other users can read."""
     (key,) = (tmp_path / "data" / "auth" / "keys").glob("*.pem")
     key.chmod(0o644)
     mistake(installed("init"), f"{key} is open to others")
 
 
 def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
-    """Both end well, and there is one key and one set of credentials."""
+    """When two `init` run at the same time, both succeed and create one key and one
+    set of credentials.
+    """
     run("migrate")
     command = [str(Path(sys.executable).parent / "wharf-auth"), "init"]
     environ = {**os.environ, "WHARF_DATA": str(tmp_path / "data")}
@@ -154,7 +164,9 @@ def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
-    """A rotation publishes the next key; it may be taken back, and nothing else by mistake."""
+    """`keys rotate` publishes the next key; it may be retired again, but the signing
+    key only with `--force`.
+    """
     (first,) = installed("keys", "list").stdout.splitlines()
     old = first.split()[0]
     assert first.split()[1] == "signing"
@@ -173,7 +185,7 @@ def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
 
 
 def test_a_tenant_is_deleted_resumed_and_purged(installed: Run) -> None:
-    """Deletion can be undone until the grace time is over; then the tenant is purged."""
+    """A deleted tenant can be resumed until its grace time is over; then it is purged."""
     grace = {"WHARF_TENANT_GRACE_SECONDS": "0"}
     installed("tenant", "create", "acme")
     assert installed("tenant", "rename", "acme", "Acme & Co").returncode == 0
@@ -197,7 +209,7 @@ def test_a_tenant_is_deleted_resumed_and_purged(installed: Run) -> None:
 
 
 def test_a_ticket_is_made_for_a_bucket(installed: Run) -> None:
-    """Its token says what was asked for, and belongs to the client that was named."""
+    """A ticket's token has the requested limits, and belongs to the named client."""
     done = installed(
         *("ticket", "create", "demo/photos", "--prefix", "2026/", "--max-file-bytes", "5000000"),
         *("--type", "image/*", "--max-files", "3", "--method", "POST", "--expires-in", "60"),
@@ -233,11 +245,11 @@ def test_a_ticket_is_made_for_a_bucket(installed: Run) -> None:
     ],
 )
 def test_tickets_that_cannot_be_made(installed: Run, arguments: list[str], why: str) -> None:
-    """One line says what is wrong."""
+    """A ticket with a wrong option gets one line with the reason."""
     mistake(installed("ticket", "create", *arguments), why)
 
 
 def test_mistake_is_one_line(installed: Run) -> None:
-    """An operator sees one line, no traceback."""
+    """A wrong grant gets one line and no traceback."""
     create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "fly:photos")
     mistake(installed(*create), "grants[0]: There is no action 'fly'")

@@ -27,20 +27,20 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def records(installed: Run, tmp_path: Path) -> Iterator[SqlRecords]:
-    """The records that the command works on."""
+    """Yield the records on which the command works."""
     with closing(open_database(f"sqlite:///{tmp_path}/data/auth/auth.db")) as database:
         yield SqlRecords(database)
 
 
 def good(records: SqlRecords, password: str, name: str = "ada") -> bool:
-    """Whether this is the user's password."""
+    """Tell whether this is the user's password."""
     login = records.password_login("demo", name)
     assert login is not None
     return Hasher().matches(password, login.password_hash)
 
 
 def test_from_creation_to_deletion(installed: Run, records: SqlRecords) -> None:
-    """create, list, role, disable, enable, delete: each does what it says, and names no secret."""
+    """Each `user` command has its effect on a person, is audited, and prints no password."""
     options = ("--role", "editor", "--display-name", "Ada L.", "--json")
     done = installed("user", "create", "demo", "Ada@example.org", *options, stdin=f"{PASSWORD}\n")
     made = json.loads(done.stdout)
@@ -65,7 +65,7 @@ def test_from_creation_to_deletion(installed: Run, records: SqlRecords) -> None:
 
 
 def test_password_is_made_and_shown_once(installed: Run, records: SqlRecords) -> None:
-    """`--generate` prints a password that is good, at creation and later."""
+    """`--generate` prints a password that works, at creation and later."""
     done = installed("user", "create", "demo", "ada", "--role", "owner", "--generate")
     (first,) = re.findall(r"^password: (\S{20})$", done.stdout, re.MULTILINE)
     assert good(records, first)
@@ -81,7 +81,7 @@ def test_password_is_made_and_shown_once(installed: Run, records: SqlRecords) ->
 def test_password_is_asked_for_at_a_terminal(
     installed: Run, records: SqlRecords, tmp_path: Path
 ) -> None:
-    """Twice, and it is not shown while it is typed."""
+    """At a terminal the command asks for the password twice, and does not show what is typed."""
     try:
         process, terminal = pty.fork()
     except OSError as error:
@@ -98,7 +98,7 @@ def test_password_is_asked_for_at_a_terminal(
             output += os.read(terminal, 1024)
         os.write(terminal, f"{PASSWORD}\n".encode())
     _, status = os.waitpid(process, 0)
-    with suppress(OSError):  # nobody is at the other end any more
+    with suppress(OSError):  # the process at the other end has ended
         output += os.read(terminal, 1024)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0, output
@@ -124,18 +124,18 @@ def test_password_is_asked_for_at_a_terminal(
 def test_mistakes_are_one_line(
     installed: Run, arguments: tuple[str, ...], stdin: str | bytes, text: str
 ) -> None:
-    """What an operator got wrong is said in a line; the exit code is 1."""
+    """A mistake of the operator gets one line on standard error and exit code 1."""
     mistake(installed("user", *arguments, stdin=stdin), text)
 
 
 def test_names_are_taken_once(installed: Run) -> None:
-    """A second user of a name is refused, whatever its case."""
+    """A second user with the name of another user is refused, in upper or lower case."""
     create = ("user", "create", "demo")
     assert installed(*create, "ada", "--role", "viewer", "--generate").returncode == 0
     mistake(installed(*create, "ADA", "--role", "viewer", "--generate"), "has a user ADA already")
 
 
 def test_passwords_are_no_arguments(installed: Run) -> None:
-    """Arguments are seen by everybody on the machine: there is no option for a password."""
+    """No option takes a password, because every user of the machine can see arguments."""
     arguments = ("user", "create", "demo", "ada", "--role", "viewer", "--password", "x")
     mistake(installed(*arguments), "No such option", 2)

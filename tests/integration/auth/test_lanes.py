@@ -1,4 +1,4 @@
-"""Requests that auth serves during a flood of secrets, as it runs."""
+"""Requests that auth serves during a flood of requests with secrets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from wharf_auth.settings import Settings
 
 INI = Path(__file__).parents[3] / "services" / "auth" / "uwsgi.ini"
 FORM = "application/x-www-form-urlencoded"
-# What the gateway says to its metrics port alone.
+# The parameter that the gateway sends only from its metrics port.
 INTERNAL = {"WHARF_INTERNAL": "1"}
-# More than twice the threads of the process for secrets.
+# More requests than twice the threads of the process for secrets.
 ATTACKER, ATTACKED = "203.0.113.9", 60
-# A wrong secret, too many of them, and no turn in time.
+# The statuses for a wrong secret, for too many wrong secrets, and for a request that waited too
+# long.
 REFUSALS = {401, 429, 503}
 
 
 class Auth:
-    """A running auth: `secrets` is where requests with a secret go, `others` the other socket."""
+    """A running auth with two sockets: `secrets` for requests with a secret, `others`
+    for the rest.
+    """
 
     def __init__(self, server: uwsgi.Uwsgi, settings: Settings) -> None:
         self.server, self.others = server, server.socket
@@ -39,7 +42,7 @@ class Auth:
         self.admin = self.login("admin", "192.0.2.1")
 
     def login(self, name: str, address: str) -> dict[str, str]:
-        """Have a client log in; the header fields of its requests from then on."""
+        """Log a client in, and return the header fields for its later requests."""
         entry = self._entries[name]
         reply = uwsgi.request(
             self.secrets,
@@ -53,7 +56,7 @@ class Auth:
         return uwsgi.request(self.others, "GET", path, b"", fields)
 
     def post(self, address: Path, path: str, body: object, fields: dict[str, str]) -> uwsgi.Reply:
-        """Send JSON."""
+        """Send JSON and return the response."""
         fields = {"CONTENT_TYPE": "application/json", **fields}
         return uwsgi.request(address, "POST", path, json.dumps(body).encode(), fields)
 
@@ -67,7 +70,7 @@ def basic(client: str, secret: str) -> dict[str, str]:
 def auth(auth_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auth]:
     folder = tmp_path_factory.mktemp("auth")
     (folder / "metrics").mkdir()
-    # A copy with the modes that keys must have.
+    # A copy, so that the keys have the required modes.
     shutil.copytree(auth_template, folder / "data")
     settings = Settings(data=folder / "data")
     environ = {
@@ -82,7 +85,7 @@ def auth(auth_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def guesses(client: str) -> Iterator[tuple[str, bytes, dict[str, str]]]:
-    """Wrong secrets in all the ways that they may come; for ever."""
+    """Yield wrong secrets without end, in each form in which a request may carry them."""
     wrong = f"client_id={client}&client_secret=wrong"
     person = json.dumps({"tenant": "demo", "username": client, "password": "wrong"}).encode()
     while True:
@@ -95,7 +98,9 @@ def guesses(client: str) -> Iterator[tuple[str, bytes, dict[str, str]]]:
 
 @contextmanager
 def flood(auth: Auth, address: str, client: str) -> Iterator[list[socket.socket]]:
-    """Many requests with wrong secrets, all under way at once; nobody has read their answers."""
+    """Send many requests with wrong secrets, and yield their connections before any
+    response is read.
+    """
     ways = guesses(client)
     with ExitStack() as stack:
         connections = []
@@ -110,7 +115,9 @@ def flood(auth: Auth, address: str, client: str) -> Iterator[list[socket.socket]
 
 
 def test_a_flood_holds_up_nobody(auth: Auth) -> None:
-    """During wrong secrets of one address another one logs in; tokens, keys and feed are served."""
+    """During a flood of wrong secrets from one address, auth serves logins of others,
+    tokens, keys and the feed.
+    """
     with flood(auth, ATTACKER, "no-such-client") as connections:
         assert auth.get("/.well-known/jwks.json").status == 200
         assert auth.get("/auth/internal/feed", INTERNAL).status == 200
@@ -122,7 +129,9 @@ def test_a_flood_holds_up_nobody(auth: Auth) -> None:
 
 
 def test_a_flood_of_one_client(auth: Auth) -> None:
-    """Wrong secrets of a client do not keep the client itself from logging in elsewhere."""
+    """A flood of wrong secrets for a client does not prevent the client's login from
+    another address.
+    """
     with flood(auth, "203.0.113.10", "wharf-demo") as connections:
         assert auth.login("demo", "192.0.2.8")
         assert auth.login("admin", "192.0.2.9")
@@ -132,7 +141,7 @@ def test_a_flood_of_one_client(auth: Auth) -> None:
 
 
 def test_secrets_that_take_for_ever(auth: Auth) -> None:
-    """Keys, feed and token checks are served while not one secret is: nothing is shared."""
+    """auth serves keys, the feed and token checks while its process for secrets is stopped."""
     person = {"username": "ada", "role": "owner", "password": "correct horse battery"}
     made = auth.post(auth.secrets, "/auth/v1/tenants/demo/users", person, auth.admin)
     assert made.status == 201

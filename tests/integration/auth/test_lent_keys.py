@@ -1,4 +1,4 @@
-"""Signing keys that the platform hands out: a Kubernetes secret, mounted to be read."""
+"""Signing keys that the platform provides: a Kubernetes secret, mounted read-only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.servers.filesystems import mounted
 from wharf_auth import signing
 from wharf_auth.signing import KeyRing, SigningKeyError
 
-# A group that root is in on no machine.
+# A group of which root is not a member on any machine.
 STRANGERS = 54321
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Iterator[Path]:
-    """A secret as the kubelet lays it out: open folders, names that are links, one key."""
+    """Yield a secret as the kubelet arranges it: open folders, names that are links, one key."""
     with mounted(tmp_path / "keys", "tmpfs", "mode=1777") as folder:
         version = folder / "..2026_11_20"
         version.mkdir()
@@ -35,21 +35,23 @@ def read_only(folder: Path) -> None:
 
 
 def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
-    """Its group may read it, nobody may write, and its name says since when it is there."""
+    """auth accepts a key that its group may read and no user may write; the key's
+    name is its start time.
+    """
     read_only(secret)
     (key,) = signing.load(secret).values()
     assert key.since == 1795000000
 
 
 def test_a_key_that_can_be_changed_is_refused(secret: Path) -> None:
-    """The same modes on a file system that is not mounted to be read are a mistake."""
+    """auth refuses a key with these modes on a file system that is not mounted read-only."""
     with pytest.raises(SigningKeyError, match="open to others"):
         signing.load(secret)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o460, 0o644])
 def test_a_key_open_to_more_than_the_group_is_refused(secret: Path, mode: int) -> None:
-    """Everybody's reading, or the group's writing, is no way of handing out a secret."""
+    """auth refuses a key that all users may read or that its group may write."""
     (secret / "1795000000-a.pem").chmod(mode)
     read_only(secret)
     with pytest.raises(SigningKeyError, match="open to others"):
@@ -57,7 +59,7 @@ def test_a_key_open_to_more_than_the_group_is_refused(secret: Path, mode: int) -
 
 
 def test_a_key_of_another_group_is_refused(secret: Path) -> None:
-    """A group that this process is not in was not meant to share its key with it."""
+    """auth refuses a key of a group of which its process is not a member."""
     os.chown(secret / "1795000000-a.pem", 0, STRANGERS)
     read_only(secret)
     with pytest.raises(SigningKeyError, match="open to others"):
@@ -65,7 +67,7 @@ def test_a_key_of_another_group_is_refused(secret: Path) -> None:
 
 
 def test_a_retired_key_stays_in_its_secret(secret: Path) -> None:
-    """Nothing can be removed there: the sweep leaves it alone, and it is not published."""
+    """A retired key in a secret is not published, and the sweep does not try to remove it."""
     new = secret / "..2026_11_20" / "1795090000-b.pem"
     new.write_bytes(signing.new_pem()[1])
     new.chmod(0o440)
@@ -78,7 +80,9 @@ def test_a_retired_key_stays_in_its_secret(secret: Path) -> None:
 
 
 def test_a_name_that_is_the_keys_id_says_no_moment(tmp_path: Path) -> None:
-    """Keys that `init` and `keys rotate` make are as old as their files."""
+    """A key that `init` or `keys rotate` made is as old as its file, since its name
+    contains no time.
+    """
     kid = signing.create(tmp_path / "keys")
     path = tmp_path / "keys" / f"{kid}.pem"
     os.utime(path, (1795000000, 1795000000))

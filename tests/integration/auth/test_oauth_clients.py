@@ -1,4 +1,6 @@
-"""Libraries of others against our token endpoint, and our verifier against our keys, over HTTP."""
+"""Foreign libraries against auth's token endpoint, and Wharf's verifier against
+auth's keys, over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,14 @@ from wharf_auth.app import create_app
 
 @pytest.fixture
 def live(auth: AuthService) -> Iterator[str]:
-    """The service over HTTP; gives its gateway URL, of which the issuer is made."""
+    """Serve auth over HTTP, and yield the gateway URL from which the issuer is made."""
     with serving_app(lambda url: create_app(replace(auth.settings, issuer=f"{url}/auth"))) as url:
         yield url
 
 
 @pytest.fixture
 def metadata(live: str) -> dict[str, object]:
-    """What a client finds out on its own, from the issuer alone (RFC 8414 section 3)."""
+    """Return the metadata that a client finds from the issuer alone (RFC 8414 section 3)."""
     found: dict[str, object] = requests.get(
         f"{live}/.well-known/oauth-authorization-server/auth", timeout=5
     ).json()
@@ -38,7 +40,7 @@ def metadata(live: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_authlib_gets_tokens(auth: AuthService, metadata: dict[str, object], method: str) -> None:
-    """Authlib with both ways of authenticating."""
+    """Authlib gets tokens with both methods of client authentication."""
     assert method in metadata["token_endpoint_auth_methods_supported"]  # type: ignore[operator]
     entry = auth.credentials["demo"]
     client = OAuth2Session(
@@ -55,7 +57,7 @@ def test_authlib_gets_tokens(auth: AuthService, metadata: dict[str, object], met
 
 
 def test_authlib_understands_refusals(auth: AuthService, metadata: dict[str, object]) -> None:
-    """A wrong secret and a wrong scope are raised as what they are."""
+    """Authlib raises the right error for a wrong secret and for a wrong scope."""
     entry = auth.credentials["demo"]
     for secret, scope, error in (
         ("wrong", "files:read", "invalid_client"),
@@ -70,7 +72,7 @@ def test_authlib_understands_refusals(auth: AuthService, metadata: dict[str, obj
 
 
 def test_authlib_understands_the_throttle(auth: AuthService, metadata: dict[str, object]) -> None:
-    """Too many failures are an error for Authlib, and no token."""
+    """Too many failures raise an error in Authlib and give no token."""
     errors = []
     for _ in range(auth.settings.login_free_failures + 1):
         with (
@@ -85,7 +87,7 @@ def test_authlib_understands_the_throttle(auth: AuthService, metadata: dict[str,
 def test_another_library_verifies_our_tokens(
     auth: AuthService, live: str, metadata: dict[str, object]
 ) -> None:
-    """joserfc, with the published keys only."""
+    """joserfc verifies a token of auth with the published keys only."""
     entry = auth.credentials["demo"]
     with OAuth2Session(entry.client_id, entry.client_secret) as client:
         token = client.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
@@ -103,7 +105,9 @@ def test_another_library_verifies_our_tokens(
 def test_our_verifier_fetches_our_keys(
     auth: AuthService, live: str, metadata: dict[str, object], tmp_path: Path
 ) -> None:
-    """The way of the upload service: fetch the key set, keep it in a file, verify."""
+    """Wharf's verifier accepts a token after it fetches the key set into a file, as
+    the upload service does.
+    """
     entry = auth.credentials["admin"]
     with OAuth2Session(entry.client_id, entry.client_secret) as client:
         token = client.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")

@@ -1,4 +1,4 @@
-"""The auth service as it runs: its own uwsgi.ini, a real socket, signals."""
+"""The auth service as it runs: its uwsgi.ini, a real socket, signals."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from wharf_auth.settings import Settings
 
 INI = Path(__file__).parents[3] / "services" / "auth" / "uwsgi.ini"
 FORM = b"grant_type=client_credentials"
-# All of Wharf has 220 MB; this service took 57 when it was measured, and 7 more for each hash that
-# stays in a thread.
+# All of Wharf may use 220 MB. This service used 57 MB when it was measured, and 7 MB more for each
+# hash that stays in a thread.
 MAX_OWN_MEMORY_KB = 66 * 1024
 
 
 @pytest.fixture
 def environ(auth_settings: Settings, tmp_path: Path) -> dict[str, str]:
-    """What a supervisor sets."""
+    """Return the environment that a supervisor sets."""
     metrics = tmp_path / "metrics"
     metrics.mkdir()
     return {
@@ -43,7 +43,7 @@ def environ(auth_settings: Settings, tmp_path: Path) -> dict[str, str]:
 def server(environ: dict[str, str]) -> Iterator[uwsgi.Uwsgi]:
     with uwsgi.running(["--ini", str(INI)], environ) as running:
         running.wait_until_ready()
-        # The master has loaded it; both of its processes serve.
+        # The master has loaded the application, and both of its processes serve.
         assert {keys(running, path).status for path in sockets(running)} == {200}
         yield running
 
@@ -63,7 +63,7 @@ def parameters(entry: Entry, secret: str | None = None) -> dict[str, str]:
 
 
 def sockets(server: uwsgi.Uwsgi) -> tuple[Path, Path]:
-    """Where other requests go, and where those with a secret go."""
+    """Return the socket for other requests, and the socket for requests with a secret."""
     return server.socket, server.socket.with_name("secrets.sock")
 
 
@@ -72,12 +72,14 @@ def login(server: uwsgi.Uwsgi, entry: Entry, secret: str | None = None) -> uwsgi
 
 
 def keys(server: uwsgi.Uwsgi, path: Path | None = None) -> uwsgi.Reply:
-    """A request without a secret."""
+    """Send a request without a secret."""
     return uwsgi.request(path or server.socket, "GET", "/.well-known/jwks.json")
 
 
 def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """A login over the socket, with the gateway's request id in the answer and in the log."""
+    """A login over the socket gets a token; the response and the log have the gateway's
+    request id.
+    """
     reply = login(server, demo)
     assert reply.status == 200
     assert json.loads(reply.body)["token_type"] == "Bearer"
@@ -88,12 +90,16 @@ def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 
 def test_socket_is_for_its_user_alone(server: uwsgi.Uwsgi) -> None:
-    """Whoever reaches it speaks as the gateway, so no other user may (security.md 75)."""
+    """Only the service's user may connect to its socket, because a connection counts
+    as the gateway (security.md 75).
+    """
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o600
 
 
 def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """A login in flight gets its token after TERM; then all is gone, the socket included."""
+    """After SIGTERM a login in flight gets its token; then all processes and the
+    socket are removed.
+    """
     before = server.processes()
     with uwsgi.connect(server.socket) as connection:
         uwsgi.send_head(connection, "POST", TOKEN, parameters(demo), len(FORM))
@@ -110,7 +116,7 @@ def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 
 def test_hup_replaces_the_workers_without_a_gap(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """Requests all through a reload: each is answered, and in the end by other workers."""
+    """During a reload each request gets a response, and afterwards new workers serve."""
     master, *workers = server.processes()
     os.kill(master, signal.SIGHUP)
     until = time.monotonic() + uwsgi.START_SECONDS
@@ -124,9 +130,9 @@ def test_hup_replaces_the_workers_without_a_gap(server: uwsgi.Uwsgi, demo: Entry
 
 
 def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """The count is in shared memory: a worker that dies takes nothing of it along."""
+    """Failures are counted in shared memory, so the count survives the death of a worker."""
     if time.time() % 60 > 50:
-        # The windows of uWSGI's counters are the clock's minutes: this must fit into one.
+        # uWSGI's counters use windows of one minute of the clock, and this test must fit into one.
         time.sleep(60.1 - time.time() % 60)
     assert {login(server, demo, "wrong").status for _ in range(6)} == {401}
     os.kill(server.processes()[2], signal.SIGKILL)
@@ -136,7 +142,7 @@ def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -
 
 
 def test_memory_stays_small(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """Logins in all threads at once leave no argon2 memory behind."""
+    """Concurrent logins in all threads leave no memory of argon2 allocated."""
 
     def work() -> None:
         for _ in range(5):
@@ -151,7 +157,7 @@ def test_memory_stays_small(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 
 def test_heavy_libraries_are_not_loaded(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """With SQLite and uWSGI's cache no driver of another database is in memory."""
+    """With SQLite and uWSGI's cache, no driver of another database is loaded."""
     assert login(server, demo).status == 200
     for pid in server.processes():
         maps = Path(f"/proc/{pid}/maps").read_text()
@@ -159,7 +165,7 @@ def test_heavy_libraries_are_not_loaded(server: uwsgi.Uwsgi, demo: Entry) -> Non
 
 
 def test_metrics_are_those_of_all_processes(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """The internal port reads the counters of the worker from shared files."""
+    """The internal port sums the metrics of all processes from shared files."""
     login(server, demo)
     reply = uwsgi.request(server.socket, "GET", "/metrics", parameters={"WHARF_INTERNAL": "1"})
     assert reply.status == 200
@@ -176,7 +182,7 @@ def test_metrics_are_those_of_all_processes(server: uwsgi.Uwsgi, demo: Entry) ->
     ],
 )
 def test_wrong_settings_stop_it(environ: dict[str, str], name: str, value: str, line: str) -> None:
-    """It ends at once with one line and an exit code, instead of starting worker after worker."""
+    """A wrong setting ends auth with one line and an exit code, before any worker starts."""
     with uwsgi.running(["--ini", str(INI)], {**environ, name: value}) as server:
         assert server.wait() != 0
         assert server.log.count("wharf-auth: ") == 1
@@ -186,7 +192,7 @@ def test_wrong_settings_stop_it(environ: dict[str, str], name: str, value: str, 
 
 
 def test_open_key_stops_it(environ: dict[str, str]) -> None:
-    """A private key that others can read (security.md 80)."""
+    """A private key that other users can read stops auth at startup (security.md 80)."""
     (key,) = (Path(environ["WHARF_DATA"]) / "auth" / "keys").glob("*.pem")
     key.chmod(0o644)
     with uwsgi.running(["--ini", str(INI)], environ) as server:

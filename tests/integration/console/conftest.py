@@ -1,4 +1,4 @@
-"""What is behind the console."""
+"""Fixtures for the services behind the console."""
 
 from __future__ import annotations
 

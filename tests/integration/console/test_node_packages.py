@@ -1,4 +1,4 @@
-"""Packages from npm are installed once for each lock file, or one line says why not."""
+"""Packages from npm are installed once for each lock file, or one line states the error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from services.console.tools.node_packages import CommandFailed, install_node, install_packages
 
 TOOL = Path(__file__).parents[3] / "services/console/tools/node_packages.py"
-# A broken lock file makes it fail.
+# A broken lock file makes this script fail.
 NODE = """#!{python}
 import pathlib, sys
 target = pathlib.Path(sys.argv[sys.argv.index("--prefix") + 1])
@@ -24,7 +24,7 @@ with open(target / "runs", "a") as runs:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder of requirements/, next to an environment whose Node is a script."""
+    """Return a folder of requirements/, next to an environment whose Node is a script."""
     folder = tmp_path / "requirements/prose"
     folder.mkdir(parents=True)
     (folder / "package.json").write_text("{}")
@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_packages_are_installed_once(source: Path, tmp_path: Path) -> None:
-    """The same lock file starts npm once; another lock file starts it again."""
+    """npm runs once for a lock file, and again for another lock file."""
     environment = tmp_path / ".venv"
     node = install_node(environment, source.parent / "node.txt")
     for content in ("one", "two"):
@@ -51,7 +51,9 @@ def test_packages_are_installed_once(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_installation_is_tried_again(source: Path, tmp_path: Path) -> None:
-    """A line of npm's output is the reason; the next call starts npm again."""
+    """The error of a failed installation has a line of npm's output, and the next
+    call runs npm again.
+    """
     environment = tmp_path / ".venv"
     node = install_node(environment, source.parent / "node.txt")
     (source / "package-lock.json").write_text("broken")
@@ -61,7 +63,7 @@ def test_a_failed_installation_is_tried_again(source: Path, tmp_path: Path) -> N
 
 
 def test_the_command_says_one_line(source: Path, tmp_path: Path) -> None:
-    """Without an index the command fails, and its error is one line that names what is missing."""
+    """Without an index the command fails with one line that names the missing package."""
     copy = tmp_path / "services/console/tools/node_packages.py"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(TOOL.read_bytes())

@@ -1,4 +1,4 @@
-"""The console while Redis, which keeps its sessions, is away."""
+"""The console while Redis, which stores its sessions, is down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_console.settings import Settings
 def test_sessions_that_cannot_be_had_are_a_page(
     tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
 ) -> None:
-    """Without Redis nobody is logged out: the page says to try again."""
+    """Without Redis the console returns 503 with a page, and logs no person out."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url
     )
@@ -36,7 +36,7 @@ def test_sessions_that_cannot_be_had_are_a_page(
 def test_a_redis_that_is_away_at_the_start(
     tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
 ) -> None:
-    """The console starts, says who is missing, and goes on when it is there."""
+    """A console that starts without Redis reports it as down, and works as soon as Redis is up."""
     redis_server.stop()
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url

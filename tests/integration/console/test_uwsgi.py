@@ -1,4 +1,4 @@
-"""The console as it runs: its own uwsgi.ini, a real socket, signals, memory."""
+"""The console as it runs: its uwsgi.ini, a real socket, signals, memory."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import pytest
 from tests.servers import uwsgi
 
 INI = Path(__file__).parents[3] / "services" / "console" / "uwsgi.ini"
-# The console may add 60 MB to `make run`: 8 of them are programs and libraries, which others map,
-# too. A walk of all pages and imports of people take 12 more than the login page alone, which took
-# 41 when it was measured.
+# The console may add 60 MB to `make run`. 8 MB of them are programs and libraries that other
+# processes map, too. Requests for all pages and an import of people need 12 MB more than the login
+# page alone, which needed 41 MB when it was measured.
 MAX_OWN_MEMORY_KB = 46 * 1024
 # `client_max_body_size` of the console's pages.
 LARGEST_BODY_BYTES = 1100 * 1024
-# Of other services; they stand in the same environment.
+# Libraries of other services in the same environment.
 FOREIGN = ("psycopg", "sqlalchemy", "argon2", "cryptography")
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[uwsgi.Uwsgi]:
-    """A console that serves; no gateway is behind its door."""
+    """Yield a console that serves, without a gateway behind its door."""
     metrics = tmp_path / "metrics"
     metrics.mkdir()
     environ = {
@@ -41,19 +41,21 @@ def server(tmp_path: Path) -> Iterator[uwsgi.Uwsgi]:
 
 
 def page(server: uwsgi.Uwsgi) -> uwsgi.Reply:
-    """The login page, as the gateway asks for it."""
+    """Request the login page as the gateway does."""
     sent = {"REQUEST_ID": "console-1", "HTTP_HOST": "localhost", "HTTP_ACCEPT": "text/html"}
     return uwsgi.request(server.socket, "GET", "/console/login", b"", sent)
 
 
 def test_socket_is_for_its_user_alone(server: uwsgi.Uwsgi) -> None:
-    """Who connects speaks as the gateway."""
+    """Only the console's user may connect to its socket, because a connection counts
+    as the gateway.
+    """
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o600
     assert page(server).status == 200
 
 
 def test_term_ends_it(server: uwsgi.Uwsgi) -> None:
-    """All processes end, the socket is gone, and the exit code says that all is well."""
+    """SIGTERM ends all processes and removes the socket, and the exit code is 0."""
     assert page(server).status == 200
     before = server.processes()
     os.kill(before[0], signal.SIGTERM)
@@ -63,7 +65,7 @@ def test_term_ends_it(server: uwsgi.Uwsgi) -> None:
 
 
 def test_hup_replaces_the_worker_without_a_gap(server: uwsgi.Uwsgi) -> None:
-    """Pages all through a reload: each comes, and in the end from another worker."""
+    """During a reload each page is served, and afterwards a new worker serves."""
     master, worker = server.processes()
     os.kill(master, signal.SIGHUP)
     until = time.monotonic() + uwsgi.START_SECONDS
@@ -76,7 +78,9 @@ def test_hup_replaces_the_worker_without_a_gap(server: uwsgi.Uwsgi) -> None:
 
 
 def test_memory_stays_small(server: uwsgi.Uwsgi) -> None:
-    """Pages in all threads at once leave it within its bound, uWSGI's master included."""
+    """Concurrent pages in all threads keep the memory of all processes below its limit, and load no
+    library of another service.
+    """
     with ThreadPoolExecutor(8) as browsers:
         replies = list(browsers.map(lambda _: page(server), range(200)))
     assert {reply.status for reply in replies} == {200}
@@ -87,8 +91,8 @@ def test_memory_stays_small(server: uwsgi.Uwsgi) -> None:
 
 
 def test_a_body_that_no_page_reads_is_taken_in(server: uwsgi.Uwsgi) -> None:
-    """The largest body that the gateway lets through is read whole before it is refused: nginx
-    gives up an answer that comes while it still sends.
+    """The console reads the largest body that the gateway accepts before it refuses it, because
+    nginx drops a response that arrives while nginx still sends.
     """
     sent = {"REQUEST_ID": "console-1", "HTTP_HOST": "localhost", "CONTENT_TYPE": "text/plain"}
     body = b"x" * LARGEST_BODY_BYTES

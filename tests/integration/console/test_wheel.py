@@ -1,4 +1,4 @@
-"""The wheel of the console, which its image installs, has all that pages are made of."""
+"""The console's wheel, which its image installs, contains all files that pages need."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.servers.console_pages import built
 ROOT = Path(__file__).parents[3]
 CONSOLE = ROOT / "services/console"
 PACKAGE = "wharf_console/"
-# Neither code nor a file that pages are made of.
+# Files that are neither code nor needed for pages.
 LEFT_OUT = {"__pycache__"}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
-    """The wheel, made as services/Dockerfile makes it."""
+    """Return the wheel, made as services/Dockerfile makes it."""
     built()
     folder = tmp_path_factory.mktemp("wheel")
     options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index")
@@ -35,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
 
 
 def test_scripts_and_styles(wheel: ZipFile) -> None:
-    """The manifest names files that are there; one of them is what all pages load."""
+    """The files that the manifest names are in the wheel, including those that all pages load."""
     dist = f"{PACKAGE}static/dist/"
     names = set(wheel.namelist())
     manifest: dict[str, str] = json.loads(wheel.read(f"{dist}manifest.json"))
@@ -45,7 +45,7 @@ def test_scripts_and_styles(wheel: ZipFile) -> None:
 
 
 def test_everything_of_the_package(wheel: ZipFile) -> None:
-    """No template, catalog or module is left out, and none comes from elsewhere."""
+    """The wheel contains each template, catalog and module of the package, and nothing else."""
     package = CONSOLE / "src" / PACKAGE
     wanted = {
         f"{PACKAGE}{path.relative_to(package).as_posix()}"
