@@ -17,7 +17,7 @@ from tests.servers.needs import lacking
 
 ROOT = Path(__file__).parents[3]
 SPHINX = ROOT / ".venv/site/bin/sphinx-build"
-# Attributes by which a page loads something; a link that a person follows is not one.
+# The attributes by which a page loads a file. A link that a person follows is not one of them.
 _LOADS = {
     ("script", "src"),
     ("link", "href"),
@@ -49,7 +49,7 @@ class Loads(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built once; a warning of Sphinx fails it."""
+    """Build the site once; a warning of Sphinx is an error."""
     if not SPHINX.exists():
         lacking("there is no Sphinx; run `make site` once")
     folder = tmp_path_factory.mktemp("site")

@@ -1,4 +1,4 @@
-"""What happens around tests: skips, order and answers, with a pytest of its own."""
+"""The pytest plugins of this repository in a separate pytest: skips, order, responses and ports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_sees():
 
 
 def run(folder: Path, plugin: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """One pytest on a folder, with one of our plugins."""
+    """Run one pytest on a folder, with one of this repository's plugins."""
     environ = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     plugins = ("-p", "no:cacheprovider", "-p", f"tests.session.{plugin}")
     return subprocess.run(
@@ -52,7 +52,7 @@ def run(folder: Path, plugin: str, *words: str, **more: str) -> subprocess.Compl
 
 @pytest.mark.parametrize(("content", "words"), [(_SKIPS, "1 failed"), (_MODULE, "1 error")])
 def test_what_is_skipped_fails(tmp_path: Path, content: str, words: str) -> None:
-    """A test or a module that is skipped and not listed fails the run, which says the reason."""
+    """A skipped test or module that is not listed fails the run, which prints the reason."""
     (tmp_path / "test_x.py").write_text(content)
     done = run(tmp_path, "skips")
     assert done.returncode != 0
@@ -62,7 +62,7 @@ def test_what_is_skipped_fails(tmp_path: Path, content: str, words: str) -> None
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Three folders with three modules of three tests each; one module is a story."""
+    """Return three folders with three modules of five tests each; one module is a story."""
     for folder in "abc":
         (tmp_path / folder).mkdir()
         for module in "123":
@@ -73,15 +73,15 @@ def tree(tmp_path: Path) -> Path:
 
 
 def collected(folder: Path, seed: int) -> list[str]:
-    """The tests in the order in which they would run."""
+    """Return the tests in the order in which they would run."""
     words = ("--collect-only", "-q", "-p", "pytest_randomly", f"--randomly-seed={seed}")
     said = run(folder, "order", *words)
     return [line for line in said.stdout.splitlines() if "::" in line]
 
 
 def test_order_is_random_within_bounds(tree: Path) -> None:
-    """A seed repeats its order, another seed has another; no folder or module is left and entered
-    again, and a story keeps the order of its file.
+    """A seed determines the order of tests; each folder and module runs in one piece, and a story
+    keeps the order of its file.
     """
     first, again, other = (collected(tree, seed) for seed in (1, 1, 2))
     assert first == again
@@ -97,7 +97,7 @@ def test_order_is_random_within_bounds(tree: Path) -> None:
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (418, 1)])
 def test_a_session_judges_what_it_saw(tmp_path: Path, status: int, code: int) -> None:
-    """An answer that no document has fails the session, and the test that saw it is named."""
+    """A response that no document declares fails the session, and the report names the test."""
     (tmp_path / "test_x.py").write_text(_SEEN.replace("STATUS", str(status)))
     done = run(tmp_path, "answers")
     assert done.returncode == code, done.stdout
@@ -107,7 +107,9 @@ def test_a_session_judges_what_it_saw(tmp_path: Path, status: int, code: int) ->
 
 @pytest.mark.parametrize(("statuses", "code"), [((200, 200), 0), ((200, 418), 1), ((), 1)])
 def test_sessions_are_judged_together(tmp_path: Path, statuses: tuple[int, ...], code: int) -> None:
-    """What any session left is judged, and a folder that nobody wrote into is no success."""
+    """The check of all sessions fails on an undeclared response, and on a folder
+    without any session.
+    """
     answers = tmp_path / "answers"
     for number, status in enumerate(statuses):
         folder = tmp_path / str(number)
@@ -127,8 +129,8 @@ def test_sessions_are_judged_together(tmp_path: Path, statuses: tuple[int, ...],
 
 
 def test_two_processes_get_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No port is handed out twice, even if all look for a block from the same end; all lie below
-    those that the kernel hands out, and another process gets none of them either.
+    """No port is handed out twice, not even to another process, and all ports are below those that
+    the kernel hands out.
     """
     monkeypatch.setattr(
         "random.SystemRandom.shuffle", lambda _self, blocks: blocks.sort(reverse=True)
@@ -150,7 +152,7 @@ def test_two_processes_get_different_ports(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.7", ""])
 def test_a_port_in_use_is_not_handed_out(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port at which somebody listens is passed over, whichever address that is."""
+    """A port at which a process listens, on any address, is not handed out."""
     with socket.create_server((address, free_port())) as server:
         taken = server.getsockname()[1]
         monkeypatch.setattr(ports._own[0], "_left", [taken])

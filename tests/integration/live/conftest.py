@@ -1,4 +1,4 @@
-"""One live process for all tests that do not end it; each test has a tenant of its own."""
+"""One live process for all tests that do not end it. Each test has its own tenant."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _numbers = itertools.count(1)
 def live(
     upload_template: Path, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[LiveProcess]:
-    """The process, which tests share."""
+    """Yield the process, which tests share."""
     folder = tmp_path_factory.mktemp("live")
     with running_live(upload_template, folder, issuer) as process:
         yield process
-        # What clients send is no reason to complain.
+        # Requests of clients must not cause an error in the log.
         assert '"level":"error"' not in process.log
         assert "Traceback" not in process.log
 
 
 @pytest.fixture
 def tenant() -> str:
-    """A tenant of which no other test has heard."""
+    """Return a tenant that no other test uses."""
     return f"tenant-{next(_numbers)}"

@@ -1,4 +1,4 @@
-"""What clients must not do: flood, send too much, send nonsense, come too often."""
+"""Clients that misbehave: they flood, send too much, send nonsense, or connect too often."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.servers.live_clients import PATIENCE_SECONDS, listening, raw, streami
 
 
 def end_of(connection: ClientConnection) -> list[str]:
-    """All that comes until the server closes the connection."""
-    # It ends when the connection is closed, in whatever way.
+    """Return all messages until the server closes the connection."""
+    # Any kind of close raises ConnectionClosed.
     said: list[str] = []
     with suppress(ConnectionClosed):
         while True:
@@ -30,10 +30,10 @@ def end_of(connection: ClientConnection) -> list[str]:
 
 
 def test_a_flood(live: LiveProcess, tenant: str) -> None:
-    """Ten messages at once are taken; who goes on is refused, and then sent away."""
+    """A client may send ten messages in a row; more are refused, and then its connection ends."""
     said: list[str] = []
     with raw(live.url, live.token(tid=tenant)) as connection:
-        # Each waits for the answer to the one before: nothing is under way when the end comes.
+        # Each message waits for the response to the previous one, so none is in flight at the end.
         while len(said) < 1000 and '"bye"' not in "".join(said[-1:]):
             connection.send('42["msg",{"op":"ping"}]')
             said.append(str(connection.recv(timeout=PATIENCE_SECONDS)))
@@ -44,7 +44,7 @@ def test_a_flood(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_flood_of_frames_that_are_no_messages(live: LiveProcess, tenant: str) -> None:
-    """Packets that nobody answers are bounded as well."""
+    """The live channel also closes a connection that floods it with packets without a response."""
     with raw(live.url, live.token(tid=tenant)) as connection:
         with suppress(ConnectionClosed):
             for _ in range(1000):
@@ -81,7 +81,7 @@ def test_a_flood_of_frames_that_are_no_messages(live: LiveProcess, tenant: str) 
     ids=range(22),
 )
 def test_nonsense(live: LiveProcess, tenant: str, frame: str | bytes) -> None:
-    """A frame that is none of the protocol, or too large, ends the connection; nothing else."""
+    """An invalid or too large frame ends its own connection and affects no other connection."""
     with (
         listening(live.url, live.token(tid=tenant)) as other,
         raw(live.url, live.token(tid=tenant)) as connection,
@@ -93,14 +93,14 @@ def test_nonsense(live: LiveProcess, tenant: str, frame: str | bytes) -> None:
 
 
 def test_an_event_of_an_odd_name(live: LiveProcess, tenant: str) -> None:
-    """A name that is no Unicode text is answered like any other that is not understood."""
+    """An event whose name is no Unicode text is refused in the same way as any unknown event."""
     with raw(live.url, live.token(tid=tenant)) as connection:
         connection.send(r'42["\ud800"]')
         assert '"ok":false' in str(connection.recv(timeout=20))
 
 
 def test_a_second_handshake(live: LiveProcess, tenant: str) -> None:
-    """One transport carries one connection: another token on it is refused."""
+    """A transport carries one connection: a second token on it is refused."""
     token = live.token(tid=tenant)
     with raw(live.url, token) as connection:
         other = live.token(tid=f"{tenant}-b")
@@ -109,7 +109,7 @@ def test_a_second_handshake(live: LiveProcess, tenant: str) -> None:
 
 
 def test_another_namespace(live: LiveProcess, tenant: str) -> None:
-    """There is one namespace."""
+    """A connection to another namespace is refused."""
     with raw(live.url, live.token(tid=tenant)) as connection:
         connection.send("40/admin,")
         assert str(connection.recv()).startswith("44/admin,")
@@ -130,13 +130,13 @@ def test_another_namespace(live: LiveProcess, tenant: str) -> None:
 def test_bad_requests(
     live: LiveProcess, method: str, query: str, headers: dict[str, str], status: int
 ) -> None:
-    """Requests that are none of Socket.IO are refused, never with a 5xx."""
+    """A request that is not valid Socket.IO is refused with a 4xx status, never with a 5xx."""
     url = f"{live.url}/socket.io/?{query}"
     assert httpx.request(method, url, headers=headers).status_code == status
 
 
 def test_bodies_of_polling(live: LiveProcess) -> None:
-    """A body by HTTP is bounded and judged as frames are."""
+    """The body of a polling request has the limits and checks of a frame."""
     url = f"{live.url}/socket.io/?EIO=4&transport=polling"
     session = httpx.get(url).text.partition('"sid":"')[2].partition('"')[0]
     for body, status in (
@@ -145,7 +145,8 @@ def test_bodies_of_polling(live: LiveProcess) -> None:
         (b"42[", 400),
         ("\x1e".join(["3"] * 17).encode(), 400),
         (b"d=42[]", 400),
-        # Of WebSockets alone: engineio would wait until the client polls, which it never may.
+        # These packets are for WebSockets only: engineio would wait until the client polls, and the
+        # client may never poll.
         (b"2", 400),
         (b"6", 400),
     ):
@@ -156,7 +157,7 @@ def test_bodies_of_polling(live: LiveProcess) -> None:
 def small(
     upload_template: Path, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[LiveProcess]:
-    """A process with small limits."""
+    """Yield a process with small limits."""
     settings = {
         "WHARF_LIVE_CONNECTIONS_PER_SUBJECT": "2",
         "WHARF_LIVE_CONNECTIONS_PER_TENANT": "3",
@@ -170,7 +171,7 @@ def small(
 
 
 def test_too_many_connections(small: LiveProcess, tenant: str) -> None:
-    """A client, a tenant and the process have limits; who leaves makes room."""
+    """Each client, each tenant and the process may have only so many open connections."""
     one, other = small.token(tid=tenant), small.token(tid=tenant, sub="client-2")
     with ExitStack() as stack:
         stack.enter_context(listening(small.url, one)).heard.wait("connect")
@@ -194,13 +195,13 @@ def test_too_many_connections(small: LiveProcess, tenant: str) -> None:
 
 
 def test_without_polling(small: LiveProcess) -> None:
-    """Where there are several replicas, polling is refused; WebSockets are not."""
+    """With polling off, as for several replicas, a polling request is refused."""
     answer = httpx.get(f"{small.url}/socket.io/?EIO=4&transport=polling")
     assert answer.status_code == 400
 
 
 def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
-    """Events wait for a slow reader up to a bound; then it is told where to read anew."""
+    """Events are queued for a slow reader up to a limit; then `resync` says where to read on."""
     address = urlsplit(small.url)
     with socket.socket() as slow, listening(small.url, small.token(tid=tenant)) as quick:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -211,7 +212,7 @@ def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
         slow.sendall(f"{head}\r\nAccept: text/event-stream\r\n\r\n".encode())
         assert b"200 OK" in slow.recv(500)
         quick.heard.wait("connect")
-        # More than the kernel keeps for a reader, and than may wait for it.
+        # More events than the kernel buffers for a reader and than the queue may keep.
         for number in range(8):
             small.store(50, tenant=tenant, metadata={"note": "x" * 20_000})
             quick.heard.wait("event", 50 * (number + 1))
@@ -228,7 +229,7 @@ def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
 
 
 def test_too_many_without_a_token(small: LiveProcess) -> None:
-    """Transports count before there is a token, also those that say an empty `sid`."""
+    """Transports without a token count against the limit, including those with an empty `sid`."""
     url = small.url.replace("http", "ws", 1)
     address = f"{url}/socket.io/?EIO=4&transport=websocket&sid="
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The process dies, is told to end, and loses its database: clients go on where they were."""
+"""The process is killed, is stopped, or loses its database: clients continue at their position."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.servers.ports import free_port
 
 @pytest.fixture
 def live(upload_template: Path, tmp_path: Path, issuer: Issuer) -> Iterator[LiveProcess]:
-    """A process of the test's own."""
+    """Yield a process for this test alone."""
     with running_live(upload_template, tmp_path, issuer) as process:
         yield process
 
 
 def test_killed_and_told_to_end(live: LiveProcess) -> None:
-    """Stock clients come back by themselves after both, and miss nothing that happened between."""
+    """Stock clients reconnect automatically after a kill and after a stop, and miss no event."""
     with ExitStack() as stack:
         clients = [
             stack.enter_context(listening(live.url, live.token(), 0, kind=kind)) for kind in STOCK
@@ -49,7 +49,7 @@ def test_killed_and_told_to_end(live: LiveProcess) -> None:
 
 
 def test_a_stream_ends_with_a_word(live: LiveProcess) -> None:
-    """At a restart a stream says why it ends, and ends whole."""
+    """At a restart a stream sends `bye` with the reason, and ends cleanly."""
     with streaming(live.url, live.token(), 0) as heard:
         live.store(2)
         heard.wait("event", 2)
@@ -59,7 +59,9 @@ def test_a_stream_ends_with_a_word(live: LiveProcess) -> None:
 
 
 def test_without_its_database(live: LiveProcess) -> None:
-    """Connections last while the database is away; nobody else is let in, and readyz says so."""
+    """While the database is away, open connections last, new ones get 503, and
+    `/readyz` reports it.
+    """
     with listening(live.url, live.token(), 0) as client:
         client.heard.wait("connect")
         live.store(1)
@@ -84,7 +86,9 @@ def test_without_its_database(live: LiveProcess) -> None:
 
 
 def test_on_a_unix_socket(upload_template: Path, tmp_path: Path, issuer: Issuer) -> None:
-    """It listens on a socket that only its user may open; a port of its own has the probes."""
+    """The live channel listens on a socket that only its user may open; a separate
+    port has the probes.
+    """
     port = free_port()
     settings = {"WHARF_LIVE_SOCKET": "", "WHARF_LIVE_INTERNAL": f"127.0.0.1:{port}"}
     with running_live(upload_template, tmp_path, issuer, settings, port=port) as live:

@@ -1,4 +1,4 @@
-"""Who hears what of keys, by grants, and from when on after these have changed."""
+"""The events that each connection receives by its grants, before and after these change."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SCOPES = "events:read files:read"
 
 
 def token(live: LiveProcess, tenant: str, *prefixes: str) -> str:
-    """A token that reads what begins with these."""
+    """Return a token that may read the keys with these prefixes."""
     own = [["default", prefix, "r"] for prefix in prefixes]
     return live.token(tid=tenant, scope=SCOPES, grants={"v": 1, "own": own, "s": SCOPES})
 
 
 def store(live: LiveProcess, tenant: str, *keys: str) -> None:
-    """Let files be stored at these keys."""
+    """Store files at these keys."""
     for key in keys:
         live.records.write(Write(files=(new_file(key, tenant=tenant),)))
 
 
 def move(live: LiveProcess, tenant: str, source: str, target: str) -> None:
-    """Let a file move."""
+    """Move a file."""
 
     def place(file: File, key: str) -> File:
         return msgspec.structs.replace(file, key=key)
@@ -43,7 +43,7 @@ def move(live: LiveProcess, tenant: str, source: str, target: str) -> None:
 
 
 def told(heard: Heard) -> list[tuple[str, str, str | None]]:
-    """Kind, key and old key of each event."""
+    """Return kind, key and old key of each event."""
     return [
         (event["kind"], event["file"]["key"], (event["moved_from"] or {}).get("key"))
         for event in heard.of("event")
@@ -51,13 +51,15 @@ def told(heard: Heard) -> list[tuple[str, str, str | None]]:
 
 
 def hears(heard: Heard, key: str) -> bool:
-    """Whether it has heard of a new file."""
+    """Tell whether the client has received the event of a new file."""
     return ("file.created", key, None) in told(heard)
 
 
 @pytest.mark.parametrize("catches_up", [True, False])
 def test_events_and_moves(live: LiveProcess, tenant: str, *, catches_up: bool) -> None:
-    """Both protocols tell what may be read and no more, of old events as of new ones."""
+    """Both protocols send each client exactly the events that its grants allow, old
+    ones and new ones.
+    """
 
     def happen() -> None:
         store(live, tenant, "a/1", "b/1", "c/1")
@@ -102,7 +104,7 @@ def test_events_and_moves(live: LiveProcess, tenant: str, *, catches_up: bool) -
 
 
 def test_changed_in_the_middle(live: LiveProcess, tenant: str) -> None:
-    """Grants that change in the feed count for connections, without an end of these."""
+    """A connection follows a change of its grants in the feed, and does not end."""
     say = open_sender(socket_place(live.data / "run" / "notices.sock"))
     with (
         listening(live.url, token(live, tenant, "a/"), 0) as client,

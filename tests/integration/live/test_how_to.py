@@ -1,4 +1,4 @@
-"""The programs of docs/how-to/hear-events-live.md run as they stand there."""
+"""The programs of docs/how-to/hear-events-live.md run exactly as the page shows them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LIBRARIES = _ROOT / ".venv/browser/node_modules"
 
 
 def program(language: str, number: int = 0) -> str:
-    """A program of the page."""
+    """Return a program of the page."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
     return str(found[number])
 
 
 @contextmanager
 def output(command: list[str | Path], environ: dict[str, str]) -> Iterator[Heard]:
-    """What a program writes: the first word of a line, and the rest."""
+    """Run a program, and yield its output by the first word of each line."""
     heard = Heard()
     with subprocess.Popen(
         command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
@@ -53,7 +53,7 @@ def output(command: list[str | Path], environ: dict[str, str]) -> Iterator[Heard
 
 @pytest.mark.parametrize("language", ["js", "python"])
 def test_hello_both_ways(live: LiveProcess, tenant: str, tmp_path: Path, language: str) -> None:
-    """The hello is answered, the ping is acknowledged, and events come."""
+    """The program's hello gets a response, its ping is acknowledged, and it receives events."""
     (tmp_path / "node_modules").symlink_to(_LIBRARIES)
     script = tmp_path / {"js": "hello.mjs", "python": "hello.py"}[language]
     script.write_text(program(language))
@@ -73,10 +73,10 @@ def test_hello_both_ways(live: LiveProcess, tenant: str, tmp_path: Path, languag
 
 
 def test_the_stream_by_curl(live: LiveProcess, tenant: str) -> None:
-    """curl shows numbers, names and documents."""
+    """curl shows the ids, names and data of events."""
     first = live.store(1, tenant=tenant)[0]
     environ = {"WHARF": live.url, "TOKEN": live.token(tid=tenant)}
-    # `exec`: curl itself is ended with the test.
+    # With `exec` the test ends curl itself and not only the shell.
     with output(["sh", "-c", f"exec {program('sh')}"], environ) as heard:
         heard.wait("data:")
     assert heard.of("id:") == [str(first)]
@@ -84,7 +84,7 @@ def test_the_stream_by_curl(live: LiveProcess, tenant: str) -> None:
 
 
 def test_the_stream_by_fetch(live: LiveProcess, tenant: str, tmp_path: Path) -> None:
-    """A page's `fetch` reads the same."""
+    """A page that uses `fetch` receives the events."""
     first = live.store(1, tenant=tenant)[0]
     script = tmp_path / "page.mjs"
     script.write_text(program("js", 1))

@@ -1,4 +1,6 @@
-"""Clients as their authors publish them: python-socketio, socket.io-client 4.6.0 and the newest."""
+"""Clients as their authors publish them: python-socketio, socket.io-client 4.6.0 and
+its newest release.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from tests.servers.live_clients import PYTHON, STOCK, listening
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_every_event_once_and_in_order(live: LiveProcess, tenant: str, kind: str) -> None:
-    """A client hears all that came after its position, and then what happens."""
+    """A client receives each event after its position once and in order, old ones and new ones."""
     before = live.store(5, tenant=tenant)
     with listening(live.url, live.token(tid=tenant), before[1], kind=kind) as client:
         client.heard.wait("event", 3)
@@ -21,7 +23,7 @@ def test_every_event_once_and_in_order(live: LiveProcess, tenant: str, kind: str
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_the_hello_of_the_tutorial_runs(live: LiveProcess, tenant: str, kind: str) -> None:
-    """An event that nobody knows is answered, and the connection lasts; a ping is acknowledged."""
+    """An unknown event gets a response and does not end the connection; a ping is acknowledged."""
     with listening(live.url, live.token(tid=tenant), kind=kind) as client:
         client.heard.wait("connect")
         client.emit("hello", {"from": "me"})
@@ -34,7 +36,7 @@ def test_the_hello_of_the_tutorial_runs(live: LiveProcess, tenant: str, kind: st
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_what_is_refused_is_told(live: LiveProcess, tenant: str, kind: str) -> None:
-    """A client without a good token gets the problem, as over HTTP."""
+    """A client without a valid token receives the problem that it would receive over HTTP."""
     with listening(live.url, "no.token.here", kind=kind) as client:
         problem = client.heard.wait("connect_error")[0]
         assert problem["type"] == "/problems/token-malformed"
@@ -43,7 +45,9 @@ def test_what_is_refused_is_told(live: LiveProcess, tenant: str, kind: str) -> N
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_by_polling_and_then_by_websocket(live: LiveProcess, tenant: str, kind: str) -> None:
-    """Clients begin with HTTP and go over to a WebSocket; nothing is lost or comes twice."""
+    """A client that starts with polling and changes to a WebSocket receives each
+    event exactly once.
+    """
     before = live.store(2, tenant=tenant)
     options = {"transports": ["polling", "websocket"]}
     if kind == PYTHON:

@@ -1,4 +1,4 @@
-"""`GET /v1/events` as a stream: what is asked for, what is refused, and with which fields."""
+"""`GET /v1/events` as a stream: its parameters, its refusals and its header fields."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 def ask(live: LiveProcess, method: str = "GET", query: str = "", **headers: str) -> httpx.Response:
-    """A request whose answer is short."""
+    """Send a request whose response is short."""
     return httpx.request(method, f"{live.url}/v1/events{query}", headers={**STREAM, **headers})
 
 
 def test_every_event_once_and_in_order(live: LiveProcess, tenant: str) -> None:
-    """A stream goes on after the number of the address, or after the last one that it had."""
+    """A stream starts after `Last-Event-ID`, or without it after the position in the address."""
     before = live.store(4, tenant=tenant)
     with (
         streaming(live.url, live.token(tid=tenant), before[0]) as heard,
@@ -36,7 +36,7 @@ def test_every_event_once_and_in_order(live: LiveProcess, tenant: str) -> None:
 
 
 def test_many_events(live: LiveProcess, tenant: str) -> None:
-    """More events than a page holds come once each, while others happen."""
+    """A stream sends more events than fit into one page, and new ones in between, once each."""
     before = live.store(500, tenant=tenant)
     with streaming(live.url, live.token(tid=tenant), 0) as heard:
         heard.wait("event")
@@ -46,7 +46,9 @@ def test_many_events(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_number_that_this_database_never_gave_out(live: LiveProcess, tenant: str) -> None:
-    """A client that knows more than a restored database is told to read anew."""
+    """A client with a position after the database's last event, as after a restore,
+    gets `resync`.
+    """
     numbers = live.store(1, tenant=tenant)
     with streaming(live.url, live.token(tid=tenant), cursor_of(tenant, 1 << 62)) as heard:
         assert heard.wait("resync") == [{"after": numbers[-1]}]
@@ -56,7 +58,7 @@ def test_a_number_that_this_database_never_gave_out(live: LiveProcess, tenant: s
 
 
 def test_fields_of_a_stream(live: LiveProcess, tenant: str) -> None:
-    """No cache and no proxy keeps a stream back."""
+    """The header fields of a stream forbid caches and buffering by proxies."""
     headers = {**STREAM, "Authorization": f"Bearer {live.token(tid=tenant)}"}
     with httpx.stream("GET", f"{live.url}/v1/events", headers=headers) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
@@ -90,7 +92,7 @@ def test_fields_of_a_stream(live: LiveProcess, tenant: str) -> None:
 def test_refusals(
     live: LiveProcess, tenant: str, method: str, query: str, headers: dict[str, str], status: int
 ) -> None:
-    """What is refused is told by a problem document, never by a 5xx."""
+    """A bad request for a stream gets a problem document with a 4xx status."""
     credential = {"Authorization": f"Bearer {live.token(tid=tenant)}"}
     sent = {**credential, **headers}
     if not sent["Authorization"]:
@@ -106,7 +108,7 @@ def test_refusals(
 
 
 def test_other_addresses(live: LiveProcess) -> None:
-    """Nothing but the channel and its probes is here."""
+    """The live channel serves only events, probes and metrics."""
     assert httpx.get(f"{live.url}/v1/files").status_code == 404
     assert httpx.get(f"{live.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{live.url}/readyz").json() == {"status": "ready"}

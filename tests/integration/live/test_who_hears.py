@@ -1,4 +1,4 @@
-"""Who is let in, who hears what, and who is sent away in the middle."""
+"""Which clients may connect, which events they receive, and when their connections end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TICKET = {"bucket": "default", "key": "a.txt"}
 
 
 def bucket(tenant: str, name: str, *origins: str) -> Bucket:
-    """A bucket that pages of these origins may use."""
+    """Return a bucket that pages of these origins may use."""
     return Bucket(tenant=tenant, name=name, policy=Policy(cors_origins=origins), created_at=1)
 
 
@@ -37,7 +37,9 @@ def bucket(tenant: str, name: str, *origins: str) -> Bucket:
 def test_tokens_that_let_nobody_in(
     live: LiveProcess, tenant: str, claims: dict[str, object], slug: str
 ) -> None:
-    """A token that is over, for others, or without a scope is refused by both protocols."""
+    """Both protocols refuse a token that has expired, is for another audience or
+    issuer, or has no scope.
+    """
     token = live.token(tid=tenant, **claims)
     with listening(live.url, token) as client:
         assert client.heard.wait("connect_error")[0]["type"] == f"/problems/{slug}"
@@ -46,13 +48,13 @@ def test_tokens_that_let_nobody_in(
 
 
 def test_a_stranger_signs_in_vain(live: LiveProcess, tenant: str) -> None:
-    """A token that our issuer has not signed is refused."""
+    """The live channel refuses a token that another issuer has signed."""
     with listening(live.url, Issuer().token(tid=tenant)) as client:
         assert client.heard.wait("connect_error")[0]["status"] == 401
 
 
 def test_a_token_for_the_channel_alone(live: LiveProcess, tenant: str) -> None:
-    """What pages get (`aud: live`) is taken."""
+    """The live channel accepts the tokens of pages, with the audience `live`."""
     with listening(live.url, live.token(tid=tenant, aud="live")) as client:
         client.heard.wait("connect")
         client.heard.until(lambda: live.store(1, tenant=tenant))
@@ -60,7 +62,7 @@ def test_a_token_for_the_channel_alone(live: LiveProcess, tenant: str) -> None:
 
 
 def test_other_tenants_hear_nothing(live: LiveProcess, tenant: str) -> None:
-    """Events go to their tenant's connections only, whatever position these ask for."""
+    """Events go only to connections of their tenant, at any position that a connection requests."""
     with (
         listening(live.url, live.token(tid=tenant), 0) as ours,
         listening(live.url, live.token(tid=f"{tenant}-b"), 0) as theirs,
@@ -78,7 +80,9 @@ def test_other_tenants_hear_nothing(live: LiveProcess, tenant: str) -> None:
 
 
 def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
-    """Who only writes hears of its own files; who subscribes, of the bucket's."""
+    """A client that may only write receives events of its own files; a client that subscribes to
+    a bucket receives events of this bucket.
+    """
     own = live.token(tid=tenant, sub="client-2", scope="files:write")
     with (
         listening(live.url, own, 0) as writer,
@@ -102,7 +106,9 @@ def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
 
 
 def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -> None:
-    """Readers see how far every upload of their tenant is, writers see their own."""
+    """Readers receive the progress of each upload of their tenant, and writers that of
+    their own.
+    """
     say = open_sender(socket_place(live.data / "run" / "notices.sock"))
     theirs = Progress(tenant, "client-1", "u1", "default", "a", 1, 10, 5)
     own = Progress(tenant, "client-2", "u2", "default", "b", 2, None, 5)
@@ -131,7 +137,9 @@ def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -
 
 @pytest.mark.parametrize("what", ["token", "parent", "subject", "tenant"])
 def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> None:
-    """Whoever is revoked or suspended hears why within five seconds, and nothing more."""
+    """A connection that is revoked or suspended gets the reason within five seconds
+    and no later event.
+    """
     jti, parent = f"jti-{tenant}", f"parent-{tenant}"
     token = live.token(tid=tenant, jti=jti, parents=["first", parent])
     entry = {
@@ -148,17 +156,18 @@ def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> Non
         for heard in (client.heard, stream):
             assert heard.wait("bye")[0]["problem"]["type"] == f"/problems/{slug}"
             heard.wait("disconnect")
-        # The feed itself is asked once a second.
+        # The live channel reads the feed once a second.
         assert time.monotonic() - begun < RIGHTS_SECONDS - 1
         live.store(1, tenant=tenant)
     assert client.heard.ids == stream.ids == []
 
 
 def test_at_the_tokens_end(live: LiveProcess, tenant: str) -> None:
-    """A token that ends ends its connections; one that is renewed in time goes on."""
+    """The end of a token ends its connection, unless the client renews the token in time."""
     token = live.token(tid=tenant)
     with listening(live.url, token) as ends, listening(live.url, token) as stays:
-        # Not at the handshake: on a busy machine such a token might end before it.
+        # The short token is not in the handshake, because it might expire before it on a busy
+        # machine.
         short = live.token(tid=tenant, exp=int(time.time()) + 4)
         for client, renewed in ((ends, short), (stays, short), (stays, token)):
             client.emit("msg", {"op": "token", "token": renewed})
@@ -171,7 +180,7 @@ def test_at_the_tokens_end(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_token_of_another_tenant_in_the_middle(live: LiveProcess, tenant: str) -> None:
-    """A connection stays its tenant's and subject's: another's token ends it."""
+    """A token of another tenant or subject ends the connection that receives it."""
     for claims in ({"tid": f"{tenant}-b"}, {"tid": tenant, "sub": "client-2"}):
         with listening(live.url, live.token(tid=tenant)) as client:
             client.heard.wait("connect")
@@ -182,7 +191,7 @@ def test_a_token_of_another_tenant_in_the_middle(live: LiveProcess, tenant: str)
 
 
 def test_a_bad_token_in_the_middle(live: LiveProcess, tenant: str) -> None:
-    """A token that cannot be read changes nothing: the one before is still good."""
+    """An invalid token on an open connection is refused, and the earlier token stays valid."""
     with listening(live.url, live.token(tid=tenant)) as client:
         client.heard.wait("connect")
         client.emit("msg", {"op": "token", "token": "nothing"})
@@ -192,7 +201,7 @@ def test_a_bad_token_in_the_middle(live: LiveProcess, tenant: str) -> None:
 
 
 def test_origins(live: LiveProcess, tenant: str) -> None:
-    """Our own pages may listen, and those that a bucket of the tenant lists; no others."""
+    """Only pages of Wharf's origins, and of origins that a bucket of the tenant lists, connect."""
     listed = "https://app.example"
     live.records.put_bucket(bucket(tenant, "open", listed))
 

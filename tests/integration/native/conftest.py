@@ -1,4 +1,4 @@
-"""A checkout whose services are dummies, and a supervisor that runs it as a person would."""
+"""A checkout whose services are dummies, and a supervisor that runs it as a person does."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from wharf_native.survivors import survivors
 
 CHILDREN = ("nginx", "auth", "upload", "console", "live", "images")
 
-# Stands for wharf-auth, wharf-upload, wharf-images and uwsgi: notes what happens to it, and has a
-# child of its own, which it takes down when it is told to stop.
+# Stands for wharf-auth, wharf-upload, wharf-images and uwsgi. It records its events, and has a
+# child process, which it ends when it stops.
 DUMMY = """#!{python}
 import os, signal, sys, time
 
@@ -142,7 +142,7 @@ class Wharf:
 
     @property
     def processes(self) -> list[int]:
-        """Every process that the supervisor started, directly or not."""
+        """Return each process that the supervisor started, directly or not."""
         return survivors(self.places.log_file(name) for name in CHILDREN)
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
@@ -158,11 +158,11 @@ class Wharf:
         self.wait_until(ready_or_ended, "readiness")
         assert self.process.poll() is None, self.output
         if not list(self.events_file.parent.glob("events.fail-*")):
-            # nginx may be ready before the others can be told to end.
+            # nginx may be ready before the other services can handle SIGTERM.
             self.wait_until(lambda: str(self.events).count("listening") >= 5, "all to listen")
 
     def restart(self, *names: str) -> subprocess.CompletedProcess[str]:
-        """`wharf restart`."""
+        """Run `wharf restart`."""
         return subprocess.run(
             [sys.executable, "-c", RESTART, str(self.events_file.parent), *names],
             env={**os.environ, **self.environment},
@@ -173,7 +173,7 @@ class Wharf:
         )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends a signal and returns the supervisor's exit code."""
+        """Send a signal and return the supervisor's exit code."""
         self.process.send_signal(number)
         return self.process.wait(20)
 
@@ -190,7 +190,7 @@ class Wharf:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A checkout with dummies for everything but nginx."""
+    """Return a checkout with dummies for all programs but nginx."""
     programs = tmp_path / ".venv/bin"
     programs.mkdir(parents=True)
     for name in ("wharf-auth", "wharf-images", "wharf-upload", "uwsgi"):
@@ -204,7 +204,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(root: Path) -> dict[str, str]:
-    """What the supervisor is told; a test may add to it before it starts one."""
+    """Return the supervisor's environment; a test may add to it before it starts one."""
     port, metrics_port = free_ports()
     return {
         "WHARF_DATA": str(root / "data"),
@@ -216,7 +216,9 @@ def environment(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Wharf]]:
-    """Starts supervisors, and ends whatever a failed test left of them."""
+    """Yield a function that starts a supervisor, and afterwards end all processes
+    that a failed test left.
+    """
     started: list[Wharf] = []
 
     def begin() -> Wharf:
@@ -228,6 +230,6 @@ def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Whar
         wharf.process.kill()
         wharf.process.wait()
         for pid in wharf.processes:
-            # They end by themselves when their supervisor is gone: perhaps just now.
+            # They end automatically after their supervisor, perhaps at this moment.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What is done before a run or a test: Python, its packages, Debian's packages."""
+"""Preparations before a run or a test: Python, its packages, Debian's packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NATIVE = Path(__file__).parents[3] / "deploy/native"
 
 @pytest.fixture
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script as a module, on a checkout of its own that has an environment."""
+    """Return the script as a module, on a separate checkout that has an environment."""
     spec = importlib.util.spec_from_file_location("prepare", NATIVE / "prepare.py")
     assert spec is not None
     assert spec.loader is not None
@@ -45,13 +45,13 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_nothing_changed(prepare: ModuleType) -> None:
-    """An environment that was made here for this lock file is used as it is."""
+    """An environment that was made in this place for this lock file is used."""
     assert prepare.usable()
     assert prepare.fresh("all")
 
 
 def test_the_larger_environment_serves_both(prepare: ModuleType) -> None:
-    """An environment made for development serves a run; one made for a run does not serve tests."""
+    """An environment for development suits a run, but one for a run does not suit tests."""
     assert not prepare.fresh("dev")
     prepare.STAMP.write_text(prepare.wanted_key("dev"))
     assert prepare.fresh("dev")
@@ -66,7 +66,7 @@ def test_changed_requirements(prepare: ModuleType, changed: str) -> None:
 
 
 def test_a_removed_package(prepare: ModuleType) -> None:
-    """A package that was uninstalled by hand is noticed."""
+    """An environment from which a package was uninstalled is stale."""
     next(prepare.VENV.glob("lib/*/site-packages/flask-1.dist-info")).rmdir()
     assert not prepare.fresh("all")
 
@@ -80,7 +80,7 @@ def test_a_moved_environment(prepare: ModuleType, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_broken_environment(prepare: ModuleType) -> None:
-    """An environment whose Python is gone, as after an upgrade of the system, is not used."""
+    """An environment whose Python was removed, as by an upgrade of the system, is not used."""
     python = prepare.VENV / "bin/python"
     python.unlink()
     python.symlink_to("/nonexistent/python3")
@@ -102,7 +102,7 @@ def test_programs_are_found_off_the_path(
 
 
 def test_what_is_read_needs_no_right_to_execute(prepare: ModuleType, tmp_path: Path) -> None:
-    """A font that is there is not installed anew at each start."""
+    """A font only needs to be readable to count as installed."""
     font = tmp_path / "letters.ttc"
     font.touch(0o644)
     program = prepare.Program("letters.ttc", (str(font),), "fonts-of-letters")
@@ -113,7 +113,9 @@ def test_what_is_read_needs_no_right_to_execute(prepare: ModuleType, tmp_path: P
 
 
 def test_what_is_only_convenient(prepare: ModuleType) -> None:
-    """Something merely convenient is installed along with the rest, and never alone."""
+    """A package that is only convenient is installed together with needed packages,
+    and never alone.
+    """
     needed = prepare.Program("no-such-program", (), "needed")
     convenient = prepare.Program("no-such-program", (), "convenient", needed=False)
     assert prepare.missing_packages((convenient,)) == []
@@ -123,7 +125,7 @@ def test_what_is_only_convenient(prepare: ModuleType) -> None:
 def test_the_consoles_scripts_are_not_needed(
     prepare: ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A builder that breaks down is told of, and the preparation goes on."""
+    """An error of the script builder is printed, and the preparation continues."""
     tool = prepare.ROOT / "services/console/tools/build_assets.py"
     tool.parent.mkdir(parents=True)
     tool.write_text("print('built')")
@@ -159,7 +161,7 @@ def test_the_release(prepare: ModuleType, tmp_path: Path, text: str, release: in
 def test_what_a_release_lacks(
     prepare: ModuleType, monkeypatch: pytest.MonkeyPatch, release: int, packages: list[str]
 ) -> None:
-    """A program is left out on a release that does not have its package."""
+    """A program is omitted on a release that does not have its package."""
     monkeypatch.setattr(prepare, "debian_release", lambda: release)
     old = prepare.Program("no-such-program", (), "old")
     new = prepare.Program("no-such-program", (), "new", since_debian=13)
@@ -187,7 +189,7 @@ def test_this_release_has_all_packages(prepare: ModuleType) -> None:
 
 
 def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may not install packages is told in one line which ones to install."""
+    """A user who may not install packages gets one line with the names of the missing packages."""
     monkeypatch.setattr(prepare, "as_root", lambda: None)
     with pytest.raises(SystemExit) as stopped:
         prepare.install_packages(["nginx", "curl"])
@@ -196,7 +198,7 @@ def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_packages_of_npm_are_needed(prepare: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
-    """A program of the checkout installs them; when it fails, its line is the only one."""
+    """A script of the checkout installs npm packages; if it fails, its line is the only output."""
     tool = prepare.ROOT / "services/console/tools/node_packages.py"
     tool.parent.mkdir(parents=True)
     tool.write_text("import sys; print(sys.argv[1])")
@@ -235,7 +237,7 @@ def test_environments_of_their_own(prepare: ModuleType, monkeypatch: pytest.Monk
     ],
 )
 def test_an_old_python(tmp_path: Path, script: str) -> None:
-    """A Python that is too old or does not work is said in one line."""
+    """A Python that is too old or does not work is reported in one line."""
     python = tmp_path / "python3"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
@@ -252,25 +254,27 @@ def test_an_old_python(tmp_path: Path, script: str) -> None:
 
 
 def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
-    """A run, a browser's test and an image have them; a check of style does not wait for them."""
+    """Only a run, the images and the tests build the console's scripts; `make lint` does not."""
     wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
     assert wanted == {"run", "compose", "test"}
 
 
 def test_only_lint_needs_the_checkers_of_words(prepare: ModuleType) -> None:
-    """A run and all tests work on a machine that reaches no index of npm's packages."""
+    """Only `make lint` installs the checkers of words, and only tests install the
+    browser's packages.
+    """
     wanted = {name: goal.scripts for name, goal in prepare.GOALS.items() if goal.scripts}
     assert wanted == {"lint": ("prose",), "test": ("browser",)}
 
 
 def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
-    """`make unit` asks apt for nothing, whatever is missing on the machine."""
+    """`make unit` installs no program and makes no extra environment."""
     assert prepare.GOALS["unit"].programs == ()
     assert not prepare.GOALS["unit"].environments
 
 
 def test_two_installs_take_turns(tmp_path: Path) -> None:
-    """A second install waits, so that services stay forbidden until the first has ended."""
+    """A second installation waits, so services stay forbidden until the first one has ended."""
     (tmp_path / "policy").mkdir()
     script = tmp_path / "apt_install.sh"
     text = (NATIVE / "apt_install.sh").read_text()
@@ -291,7 +295,7 @@ def test_two_installs_take_turns(tmp_path: Path) -> None:
 
 
 def test_programs_alone(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CI can have the programs of `make test` installed without touching `.venv`."""
+    """The goal `programs` installs the programs of `make test` without changing `.venv`."""
     installed: list[list[str]] = []
     monkeypatch.setattr(prepare, "install_packages", installed.append)
     monkeypatch.setattr(prepare, "found", lambda _: False)

@@ -1,4 +1,4 @@
-"""`program.sh`, which starts each program of supervisord's."""
+"""`program.sh`, which starts each program of supervisord."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(wharf_native.__file__).parent
 
 
 def test_a_program_gets_its_words_and_writes_to_its_log(tmp_path: Path) -> None:
-    """`program.sh` passes words on as they are; output of both kinds is added to the log file."""
+    """`program.sh` passes arguments on unchanged, and appends output and errors to the log file."""
     (tmp_path / "a.log").write_text("before\n")
     words = ["/bin/sh", "-c", 'printf "%s|" "$@"; echo error >&2', "-", "it's", "$HOME a", "%s"]
     subprocess.run(
@@ -25,7 +25,9 @@ def test_a_program_gets_its_words_and_writes_to_its_log(tmp_path: Path) -> None:
 
 
 def test_nginx_says_when_it_begins(tmp_path: Path) -> None:
-    """The upload service learns that nothing is under way from before, and sockets are gone."""
+    """Before nginx starts, `program.sh` removes its old sockets and writes its start
+    time to its log.
+    """
     (tmp_path / "blobs.sock").touch()
     (tmp_path / "requests.tsv").write_text("a line\n")
     subprocess.run(

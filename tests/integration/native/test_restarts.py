@@ -20,14 +20,16 @@ Start = Callable[[], Wharf]
 
 @pytest.fixture
 def wharf(start: Start) -> Wharf:
-    """One that is ready."""
+    """Return a supervisor that is ready."""
     found = start()
     found.wait_ready()
     return found
 
 
 def test_the_new_one_comes_before_the_old_one_goes(wharf: Wharf) -> None:
-    """A service's new process serves before the old one is told to end; the others go on."""
+    """A restart ends the old process only after the new one serves, and leaves other
+    services alone.
+    """
     done = wharf.restart("upload")
     assert (done.returncode, done.stderr) == (0, "")
     wharf.wait_until(lambda: "end upload" in wharf.events, "the end of the old one")
@@ -41,8 +43,8 @@ def test_the_new_one_comes_before_the_old_one_goes(wharf: Wharf) -> None:
 
 
 def test_all_of_them(wharf: Wharf) -> None:
-    """Without a name all are replaced, the gateway last: whoever verifies tokens knows what is new
-    in them before it is issued.
+    """Without a name `restart` replaces all services: upload before auth, so that it understands
+    new tokens before auth issues them.
     """
     done = wharf.restart()
     assert done.returncode == 0, done.stderr
@@ -62,7 +64,7 @@ def test_all_of_them(wharf: Wharf) -> None:
 
 
 def test_a_new_one_that_fails(wharf: Wharf) -> None:
-    """A new process that does not come up changes nothing: its last words, and the old goes on."""
+    """When the new process fails, its last output is shown and the old process continues."""
     Path(f"{wharf.events_file}.fail").touch()
     done = wharf.restart("upload")
     assert done.returncode == 1
@@ -75,7 +77,7 @@ def test_a_new_one_that_fails(wharf: Wharf) -> None:
 
 
 def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
-    """A configuration that nginx refuses is not tried: the old gateway goes on."""
+    """nginx is not restarted with a configuration that it refuses; the old gateway continues."""
     template = root / "deploy/nginx/nginx.conf.template"
     template.write_text("nonsense;")
     done = wharf.restart("gateway")
@@ -88,7 +90,7 @@ def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
 
 
 def test_what_cannot_be_restarted(wharf: Wharf) -> None:
-    """A name that is none is refused with those that are; so is a Wharf that does not run."""
+    """`restart` refuses an unknown name with the list of names, and refuses when no Wharf runs."""
     assert (
         "cannot restart nginx; choose from upload, auth, console, gateway, images, live"
         in wharf.restart("nginx").stderr
@@ -98,7 +100,7 @@ def test_what_cannot_be_restarted(wharf: Wharf) -> None:
 
 
 def test_many_that_fail(wharf: Wharf) -> None:
-    """Restarts that fail, however many in a row, leave the old process alone."""
+    """Several failed restarts in a row do not affect the old process."""
     Path(f"{wharf.events_file}.fail").touch()
     for _ in range(6):
         assert wharf.restart("upload").returncode == 1
@@ -110,7 +112,7 @@ def test_many_that_fail(wharf: Wharf) -> None:
 
 
 def test_while_it_crashes(wharf: Wharf) -> None:
-    """A restart brings back a service that is between two tries."""
+    """A restart starts a service that waits for its next try after a crash."""
     Path(f"{wharf.events_file}.fail").touch()
     for pid in survivors([wharf.places.log_file("upload")]):
         with suppress(ProcessLookupError):

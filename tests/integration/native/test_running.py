@@ -22,7 +22,7 @@ Start = Callable[[], Wharf]
 
 
 def test_the_order_of_the_stop(start: Start) -> None:
-    """TERM stops the gateway first, then the services, and nothing is left."""
+    """SIGTERM stops all services with exit code 0, and no process or socket remains."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.end() == 0
@@ -34,7 +34,7 @@ def test_the_order_of_the_stop(start: Start) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_other_stop_signals(start: Start, number: signal.Signals) -> None:
-    """Ctrl-C and a closed terminal stop everything as TERM does."""
+    """Ctrl-C and a closed terminal stop all services as SIGTERM does."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.end(number) == 0
@@ -43,7 +43,7 @@ def test_other_stop_signals(start: Start, number: signal.Signals) -> None:
 
 
 def test_preparations_come_first(start: Start) -> None:
-    """Databases are migrated and keys made before any service starts."""
+    """Databases are migrated and keys are made before any service starts."""
     wharf = start()
     wharf.wait_ready()
     first = [event for event in wharf.events if event.startswith("start ")][:2]
@@ -51,7 +51,7 @@ def test_preparations_come_first(start: Start) -> None:
 
 
 def test_a_failing_preparation(start: Start, environment: dict[str, str]) -> None:
-    """A migration that fails stops the start, and its last words are shown."""
+    """A migration that fails stops the start, and its last output is shown."""
     environment["DUMMY_FAILS"] = "wharf-upload migrate"
     wharf = start()
     assert wharf.process.wait(20) == 1
@@ -73,7 +73,7 @@ def test_a_store_whose_name_is_not_known(start: Start, environment: dict[str, st
 
 
 def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]) -> None:
-    """A child that crashes five times in a row stops everything and shows its last lines."""
+    """A service that crashes five times in a row stops all services and shows its last output."""
     environment["DUMMY_FAILS"] = "auth"
     wharf = start()
     assert wharf.process.wait(30) == 1
@@ -84,8 +84,8 @@ def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]
 
 
 def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, str]) -> None:
-    """The live channel that keeps failing stops nothing: who asks for it is refused at once, and it
-    is tried again now and then.
+    """A live channel that keeps failing stops nothing: its socket is closed, and it is started
+    again from time to time.
     """
     environment["DUMMY_TRY_AGAIN_SECONDS"] = "1"
     wharf = start()
@@ -95,7 +95,7 @@ def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, s
     wharf.wait_until(lambda: "Wharf runs without it" in wharf.output, "the end of patience")
     assert "live: this dummy fails" in wharf.output
     wharf.wait_until(lambda: wharf.events.count("start live") >= 6, "another try")
-    # Said once, however often it is tried.
+    # The message appears once, for any number of tries.
     assert wharf.output.count("live keeps failing") == 1
     wharf.wait_until(lambda: "live.sock" not in wharf.sockets(), "the end of its socket")
     assert wharf.restart("live").returncode == 1
@@ -109,7 +109,7 @@ def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, s
 
 
 def test_a_killed_child_comes_back(start: Start) -> None:
-    """A child that dies is started again, and what it left behind is not in the way."""
+    """A child that dies is started again, and its leftovers do not prevent the start."""
     wharf = start()
     wharf.wait_ready()
     nginx_pid = int(Path(wharf.places.nginx, "nginx.pid").read_text())
@@ -130,7 +130,7 @@ def test_a_killed_child_comes_back(start: Start) -> None:
 
 
 def test_a_killed_supervisor_takes_its_children_along(start: Start) -> None:
-    """kill -9 of the supervisor ends every process that it had started."""
+    """The end of a killed supervisor ends each process that it started."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.processes
@@ -139,7 +139,9 @@ def test_a_killed_supervisor_takes_its_children_along(start: Start) -> None:
 
 
 def test_starting_again_after_a_kill(start: Start) -> None:
-    """A start removes what a killed run left: sockets, processes, spool and metrics files."""
+    """A start removes the leftovers of a killed run: sockets, processes, spool and
+    metrics files.
+    """
     first = start()
     first.wait_ready()
     leftovers = [
@@ -148,7 +150,7 @@ def test_starting_again_after_a_kill(start: Start) -> None:
     ]
     for leftover in leftovers:
         leftover.touch()
-    # All at once, as `pkill -9` would: no master is left to end its workers.
+    # All are killed at the same time, as with `pkill -9`, so no master ends its workers.
     os.kill(first.process.pid, signal.SIGSTOP)
     masters = [int(Path(first.places.nginx, "nginx.pid").read_text())]
     for pid in (*masters, first.process.pid):
@@ -162,7 +164,7 @@ def test_starting_again_after_a_kill(start: Start) -> None:
 
 
 def test_a_second_run_on_the_same_data(start: Start, environment: dict[str, str]) -> None:
-    """A second run on the same data is refused in one line, and the first goes on."""
+    """A second run on the same data is refused in one line, and the first run continues."""
     first = start()
     first.wait_ready()
     second = start()
@@ -174,7 +176,7 @@ def test_a_second_run_on_the_same_data(start: Start, environment: dict[str, str]
 
 
 def test_a_port_in_use(start: Start, environment: dict[str, str]) -> None:
-    """A port that somebody else has is said in one line, before anything is started."""
+    """A port in use is reported in one line, before any process starts."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", int(environment["WHARF_PORT"])))
         other.listen()
@@ -199,7 +201,7 @@ def test_draining_is_bounded(start: Start, environment: dict[str, str]) -> None:
 
 
 def test_a_second_stop_signal(start: Start, environment: dict[str, str]) -> None:
-    """A second Ctrl-C does not wait for what is still being drained."""
+    """A second Ctrl-C ends the drain."""
     environment["DUMMY_DRAIN_SECONDS"] = "60"
     environment["WHARF_DRAIN_SECONDS"] = "60"
     wharf = start()
@@ -212,7 +214,7 @@ def test_a_second_stop_signal(start: Start, environment: dict[str, str]) -> None
 
 
 def test_a_stop_signal_that_arrives_twice(start: Start, environment: dict[str, str]) -> None:
-    """A stop signal that comes twice within a second, by way of make, does not cut the drain."""
+    """A stop signal that arrives twice within a second, as with make, does not cut the drain."""
     environment["DUMMY_DRAIN_SECONDS"] = "1.5"
     wharf = start()
     wharf.wait_ready()
@@ -224,7 +226,7 @@ def test_a_stop_signal_that_arrives_twice(start: Start, environment: dict[str, s
 
 
 def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path) -> None:
-    """Sockets whose path would be too long lie in a short directory, gone after the stop."""
+    """Sockets whose path would be too long are in a short directory, which the stop removes."""
     environment["WHARF_DATA"] = str(root / ("d" * 120))
     wharf = start()
     wharf.wait_ready()
@@ -239,7 +241,7 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
 
 
 def test_data_is_closed_to_others(start: Start) -> None:
-    """Nobody but the user who runs Wharf can look into its data."""
+    """No other user of the machine can read Wharf's data."""
     wharf = start()
     wharf.wait_ready()
     data = Path(wharf.places.data)
@@ -249,7 +251,7 @@ def test_data_is_closed_to_others(start: Start) -> None:
 
 
 def test_the_process_manager_is_small(start: Start) -> None:
-    """The process manager takes less than 24 MB for itself."""
+    """The process manager needs less than 24 MB of its own memory."""
     wharf = start()
     wharf.wait_ready()
     rollup = Path(f"/proc/{wharf.process.pid}/smaps_rollup").read_text()
@@ -258,7 +260,7 @@ def test_the_process_manager_is_small(start: Start) -> None:
 
 
 def test_the_printed_commands_hold_no_secret(start: Start, environment: dict[str, str]) -> None:
-    """The welcome names the file with the credentials and prints nothing out of it."""
+    """The welcome names the file with the credentials, and prints none of its content."""
     data = Path(environment["WHARF_DATA"])
     data.mkdir(mode=0o700)
     secret = "not-to-be-printed"
@@ -272,7 +274,9 @@ def test_the_printed_commands_hold_no_secret(start: Start, environment: dict[str
 
 @pytest.mark.parametrize("username", ["ada", None])
 def test_who_logs_in(start: Start, environment: dict[str, str], username: str | None) -> None:
-    """The welcome names the first person, and the file with the password, or how to make one."""
+    """The welcome names the first person and the file with the password, or the
+    command that makes a person.
+    """
     data = Path(environment["WHARF_DATA"])
     data.mkdir(mode=0o700)
     person = {"username": username, "password": "not-to-be-printed"} if username else {}
@@ -287,7 +291,7 @@ def test_who_logs_in(start: Start, environment: dict[str, str], username: str | 
 
 
 def test_a_socket_whose_file_was_removed(start: Start) -> None:
-    """The next process of a service listens anew where its socket's file was removed."""
+    """A restarted service opens a new socket when the file of its socket was removed."""
     wharf = start()
     wharf.wait_ready()
     path = Path(wharf.places.socket("upload"))
@@ -299,7 +303,7 @@ def test_a_socket_whose_file_was_removed(start: Start) -> None:
 
 
 def test_ctrl_c_while_a_service_is_about_to_be_started_again(start: Start) -> None:
-    """A stop that comes between two tries of a service is a stop, and no failure."""
+    """A stop between two tries of a service ends Wharf with exit code 0."""
     wharf = start()
     wharf.wait_ready()
     Path(f"{wharf.events_file}.fail").touch()
