@@ -1,4 +1,4 @@
-"""The benchmark's own file system: it has a journal, and however a run ends, nothing stays."""
+"""The benchmark's own file system: it has a journal, and each end of a run removes it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ with work_folder(Path(sys.argv[1]), {SIZE}) as work:
 
 
 def mounts(base: Path) -> list[str]:
-    """What is mounted below a folder."""
+    """Return the mounts below a folder."""
     lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if str(base) in line]
 
 
 def images(base: Path) -> list[str]:
-    """The loop devices of images below a folder, those that the kernel is giving back left out."""
+    """Return the loop devices of images below a folder, except those that the kernel
+    is about to free.
+    """
     deadline = time.monotonic() + 10
     while True:
         found = subprocess.run(["losetup", "-l"], capture_output=True, text=True, check=True).stdout
@@ -47,7 +49,7 @@ def images(base: Path) -> list[str]:
 
 
 def assert_nothing_left(base: Path) -> None:
-    """Nothing is mounted, no loop device is taken, and only the lock is there."""
+    """Assert that nothing is mounted, no loop device is used, and only the lock file remains."""
     assert mounts(base) == []
     assert images(base) == []
     assert [path.name for path in base.iterdir()] == ["wharf-bench.lock"]
@@ -55,20 +57,20 @@ def assert_nothing_left(base: Path) -> None:
 
 @pytest.fixture(scope="session")
 def _mountable(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Skips where the tests' own images cannot be mounted, by the same checks."""
+    """Skip the test on a machine that cannot mount images."""
     with disk_for_tests(tmp_path_factory.mktemp("mountable"), 64):
         pass
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """The bench's folder."""
+    """Return the benchmark's folder."""
     return tmp_path / "base"
 
 
 @pytest.fixture
 def running(base: Path, _mountable: None) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process with a disk of its own, and where that is."""
+    """Yield a process with its own disk, and the disk's folder."""
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(base)],
         cwd=ROOT,
@@ -83,7 +85,7 @@ def running(base: Path, _mountable: None) -> Iterator[tuple[subprocess.Popen[str
 
 @pytest.mark.usefixtures("_mountable")
 def test_it_has_a_journal_and_is_removed_after_a_failure(base: Path) -> None:
-    """Inside the block it is ext4 with a journal; after an error nothing of it is there."""
+    """The disk is ext4 with a journal, and it is removed after an error in the block."""
 
     def fail() -> None:
         with disk.work_folder(base, SIZE) as work:
@@ -102,7 +104,9 @@ def test_it_has_a_journal_and_is_removed_after_a_failure(base: Path) -> None:
 def test_it_is_removed_after_a_signal(
     base: Path, running: tuple[subprocess.Popen[str], Path], number: signal.Signals
 ) -> None:
-    """Ctrl-C, `kill` and a terminal that closes unmount it; a second signal does not stop that."""
+    """Ctrl-C, `kill` and a closed terminal unmount the disk; a second signal does not
+    prevent it.
+    """
     process, folder = running
     assert os.path.ismount(folder)
     process.send_signal(number)
@@ -128,7 +132,7 @@ def test_what_a_killed_run_left_is_removed_at_the_next_start(
 def test_two_benches_do_not_disturb_each_other(
     base: Path, running: tuple[subprocess.Popen[str], Path]
 ) -> None:
-    """A second run in the same folder is refused, and the first one keeps its disk."""
+    """A second run in the same folder is refused, and the first run keeps its disk."""
     _, folder = running
     with pytest.raises(disk.DiskFailed, match="another bench"), disk.work_folder(base, SIZE):
         pass
@@ -136,7 +140,7 @@ def test_two_benches_do_not_disturb_each_other(
 
 
 def test_without_root_it_goes_on_in_the_folder(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user that is not root gets a plain folder and the reason, and that folder goes as well."""
+    """A user that is not root gets a plain folder, which is removed as well, and the reason."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with disk.work_folder(base, SIZE) as work:
         assert work.lacking == "not root"
@@ -148,7 +152,9 @@ def test_without_root_it_goes_on_in_the_folder(base: Path, monkeypatch: pytest.M
 def test_without_loop_devices_it_goes_on_in_the_folder(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where images cannot be mounted, the reason is mount's own, and the folder is plain."""
+    """On a machine that cannot mount images, the benchmark gets a plain folder and
+    mount's error.
+    """
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(disk, "_tool", _without_loop_devices)
     with disk.work_folder(base, SIZE) as work:

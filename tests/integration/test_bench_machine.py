@@ -1,4 +1,6 @@
-"""What the benchmark reads of the machine: CPU time of processes, and who has a connection."""
+"""Data that the benchmark reads from the machine: CPU time of processes, and owners of
+connections.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from loadtests.bench import balance, machine
 from loadtests.bench.transfers import Client
 from tests.servers.ports import free_port
 
-# Two processes that share a port, as workers of nginx do, and keep what they accept.
+# Two processes that share a port, as workers of nginx do, and keep the connections that they
+# accept.
 _SERVER = """
 import os, socket, sys
 port = int(sys.argv[1])
@@ -34,7 +37,7 @@ with socket.socket() as server:
 
 @pytest.fixture
 def shared_port() -> Iterator[tuple[int, int]]:
-    """A port that two processes listen at, and the process they descend from."""
+    """Yield a port on which two processes listen, and the id of their ancestor."""
     port = free_port()
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER, str(port)], stdout=subprocess.PIPE, text=True
@@ -48,7 +51,7 @@ def shared_port() -> Iterator[tuple[int, int]]:
 
 
 def test_connections_are_balanced(shared_port: tuple[int, int]) -> None:
-    """Of four connections each of two processes has two, whatever the kernel had chosen."""
+    """Of four balanced connections, each of two processes has two."""
     port, root = shared_port
     clients = balance.balanced(lambda: Client(port, {}), 4, port, root)
     ports = {one.local_port for one in clients}
@@ -60,13 +63,17 @@ def test_connections_are_balanced(shared_port: tuple[int, int]) -> None:
 
 
 def test_one_is_dealt_from_each_in_turn() -> None:
-    """A queue that is empty is passed over, and no more than asked for are taken."""
+    """`dealt` takes elements from the queues in turn, skips empty queues, and takes
+    no more than requested.
+    """
     assert balance.dealt([["a", "b", "c"], ["d"]], 3) == ["a", "d", "b"]
     assert balance.dealt([["a"], ["b"]], 4) == ["a", "b"]
 
 
 def test_cpu_time_is_exact() -> None:
-    """A hundredth of a second of work is seen as such, that of a child which has ended as well."""
+    """`cpu_seconds` measures a hundredth of a second of work, and includes children
+    that have ended.
+    """
     own = {os.getpid()}
     before, begin = machine.cpu_seconds(own), time.process_time()
     while time.process_time() - begin < 0.005:
@@ -80,7 +87,7 @@ def test_cpu_time_is_exact() -> None:
 
 
 def test_memory_is_given_back() -> None:
-    """After warming, the process has no more memory than before."""
+    """After `warm_memory` the process has released the memory that it used."""
     own = {os.getpid()}
     before = machine.pss_bytes(own)
     machine.warm_memory(64 * machine.MIB)
@@ -88,7 +95,9 @@ def test_memory_is_given_back() -> None:
 
 
 def test_a_process_that_is_gone_costs_nothing(tmp_path: Path) -> None:
-    """The time of a process that has ended, and been waited for, is none, and no error."""
+    """`cpu_seconds` is 0, without an error, for a process that has ended and whose
+    exit status was read.
+    """
     with subprocess.Popen(["true"], cwd=tmp_path) as process:
         pass
     assert machine.cpu_seconds({process.pid}) == 0.0

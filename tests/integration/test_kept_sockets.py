@@ -1,4 +1,6 @@
-"""Sockets of a service whose container is replaced: the service's side and the gateway's."""
+"""The sockets of a service whose container is replaced: the service's side and the
+gateway's side.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ FdStore(sys.argv[1], sys.argv[2], float(sys.argv[3])).start()
 time.sleep(600)
 """
 _PACKET_OF_0_1_0 = re.compile(rb"(keep|take) ([a-z]{1,20}\.sock)(?: ([0-9]{1,20} [0-9]{1,20}))?")
-# Stands for uWSGI: serves one inherited socket, and says which process it is.
+# Stands for uWSGI. It serves one inherited socket, and sends its process id.
 _SERVER = """#!{python}
 import os, signal, socket, sys
 assert os.environ["UWSGI_RELOADS"] == "0" and os.environ["WHARF_SOCKETS_KEPT"]
@@ -48,14 +50,14 @@ while True:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not pytest's own: sockets have short paths."""
+    """Yield a folder with a short path, because paths of sockets must be short."""
     with tempfile.TemporaryDirectory(prefix="wharf-kept-") as name:
         yield Path(name)
 
 
 @contextmanager
 def keeper(folder: Path, instance: str = "one", seconds: float = 600) -> Iterator[Path]:
-    """The first process of a gateway, as far as it matters here."""
+    """Start the part of a gateway's first process that keeps sockets, and yield its socket."""
     path = folder / f"keeper-{instance}.sock"
     process = subprocess.Popen([sys.executable, "-c", _KEEPER, str(folder), instance, str(seconds)])
     try:
@@ -67,24 +69,24 @@ def keeper(folder: Path, instance: str = "one", seconds: float = 600) -> Iterato
 
 
 def kept_socket(path: Path) -> Kept:
-    """The service's side."""
+    """Return the service's side of a kept socket."""
     return Kept(str(path))
 
 
 def answers(store: str | Path) -> bool:
-    """Whether a store is there."""
+    """Tell whether a store of sockets accepts connections."""
     with new_socket(5) as connection:
         return connection.connect_ex(str(store)) == 0
 
 
 def inode(kept: Kept) -> int:
-    """Of the socket itself."""
+    """Return the inode of the socket, not of its file."""
     return os.fstat(kept.listener.fileno()).st_ino
 
 
 def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
-    """Who connects while no service runs is served by the next one, which gets the same socket;
-    without a keeper it makes a new one.
+    """The next service gets the kept socket and serves the clients that wait; without a keeper it
+    makes a new socket.
     """
     path = folder / "upload.sock"
     with keeper(folder):
@@ -106,14 +108,14 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
 
 
 def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
-    """After a restart of the gateway, and with each of several gateways, copies are left anew."""
+    """A service leaves copies with each of several gateways, and again after a gateway restarts."""
     kept = kept_socket(folder / "auth.sock")
     with closing(kept.listener):
         kept.leave_copies()
         for _ in range(2):
             with keeper(folder), keeper(folder, "two"):
                 kept.leave_copies()
-                # Nobody keeps it twice: each of them has it.
+                # Each keeper has its own copy.
                 (folder / "keeper-one.sock").unlink()
                 again = kept_socket(folder / "auth.sock")
                 with closing(again.listener):
@@ -121,7 +123,7 @@ def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
 
 
 def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
-    """When the file belongs to another socket by now, what was kept is worth nothing."""
+    """A kept socket is not used when its file belongs to another socket."""
     path = folder / "upload.sock"
     with keeper(folder):
         kept = kept_socket(path)
@@ -134,7 +136,7 @@ def test_a_socket_that_nobody_reaches_is_not_taken(folder: Path) -> None:
 
 
 def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
-    """Who waits for a service that does not come back is let go, and who comes later is refused."""
+    """A kept socket that no service takes in time is closed, so clients are refused."""
     path = folder / "upload.sock"
     with keeper(folder, seconds=0.1), socket.socket(socket.AF_UNIX) as waiting:
         kept = kept_socket(path)
@@ -149,7 +151,7 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
 
 
 def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """90 s count from the last renewal: a service may run for as long as it likes."""
+    """A copy expires 90 s after its last renewal, so a running service never loses it."""
     now = [0.0]
     monkeypatch.setattr(kept_sockets, "time", SimpleNamespace(monotonic=lambda: now[0]))
     FdStore(str(folder), "one").start()
@@ -164,7 +166,7 @@ def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_socket_without_its_file_is_not_left(folder: Path) -> None:
-    """A service that still ends beside the next one does not push that one's copy out."""
+    """A service that ends while the next one runs does not replace the next one's copy."""
     path = folder / "upload.sock"
     with keeper(folder):
         old = kept_socket(path)
@@ -179,7 +181,7 @@ def test_a_socket_without_its_file_is_not_left(folder: Path) -> None:
 
 
 def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
-    """The first process goes on to hand signals on, however long the gateway answers nothing."""
+    """A gateway that does not respond does not block the service's first process."""
     kept = kept_socket(folder / "upload.sock")
     with new_socket(60) as hanging, closing(kept.listener):
         hanging.bind(str(folder / "keeper-one.sock"))
@@ -191,8 +193,8 @@ def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
 
 
 def test_a_service_of_the_release_before(folder: Path) -> None:
-    """0.1.0's packets are answered as it expects; it hears the end of a connection that it leaves
-    open, after which it leaves its copy anew.
+    """A service of release 0.1.0 gets the responses that it expects, and the end of its connection,
+    after which it leaves its copy again.
     """
 
     def asked(packet: bytes, *descriptors: int) -> tuple[bytes, socket.socket | None]:
@@ -214,7 +216,9 @@ def test_a_service_of_the_release_before(folder: Path) -> None:
 
 
 def test_a_gateway_of_the_release_before(folder: Path) -> None:
-    """0.1.0 understands our packets; it keeps a copy for 90 s after the connection has ended."""
+    """A gateway of release 0.1.0, which keeps a copy for 90 s, understands the
+    packets of this release.
+    """
     path, understood = folder / "upload.sock", []
     with new_socket(60) as gateway:
         gateway.bind(str(folder / "keeper-one.sock"))
@@ -232,7 +236,7 @@ def test_a_gateway_of_the_release_before(folder: Path) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        path.touch()  # as after a crash; it asks for a socket whose file is there
+        path.touch()  # as after a crash: a service asks for a socket only if its file exists
         kept = kept_socket(path)
         with closing(kept.listener):
             kept.leave_copies()
@@ -244,7 +248,7 @@ def test_a_gateway_of_the_release_before(folder: Path) -> None:
 
 
 def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
-    """A packet that is no request, or names a path, changes nothing and ends nobody."""
+    """A packet that is no request, or names a path, gets `none` and has no effect."""
     with keeper(folder) as path:
         for packet in (b"x", b"take ../x.sock", b"keep upload.sock 1 2", b"keep upload.sock"):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
@@ -256,7 +260,7 @@ def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
 
 
 def test_the_first_process(folder: Path) -> None:
-    """Its child inherits the socket, gets its signals and gives the exit code; so does the next."""
+    """The first process passes its socket and its signals to a child, and returns its exit code."""
     server, path = folder / "server", folder / "upload.sock"
     server.write_text(_SERVER.format(python=sys.executable))
     server.chmod(0o755)
@@ -287,7 +291,7 @@ def test_the_first_process(folder: Path) -> None:
 
 
 def test_the_gateway_ends_first(folder: Path) -> None:
-    """`wharf-upload await-gateway` waits as long as a gateway is there, and no longer than told."""
+    """`wharf-upload await-gateway` waits until no gateway runs, or until its time is over."""
     program = Path(sys.executable).parent / "wharf-upload"
     environ = {**os.environ, "WHARF_DATA": str(folder), "WHARF_SOCKETS": str(folder)}
 
@@ -309,7 +313,7 @@ def test_the_gateway_ends_first(folder: Path) -> None:
 
 
 def test_a_child_finds_its_own_socket_among_those_it_inherits(folder: Path) -> None:
-    """By its path, and no other; where none was left it knows that, too."""
+    """A child process finds the inherited socket of a path, and no socket for another path."""
     mine, other = kept_socket(folder / "live.sock"), kept_socket(folder / "auth.sock")
     with closing(mine.listener), closing(other.listener):
 
@@ -325,7 +329,7 @@ def test_a_child_finds_its_own_socket_among_those_it_inherits(folder: Path) -> N
 
 
 def test_one_that_listens_no_more_refuses_at_once(folder: Path) -> None:
-    """Who waits there is let go, and the next one listens anew."""
+    """A stopped socket closes waiting connections and refuses new ones, until it is bound again."""
     kept = kept_socket(folder / "live.sock")
     with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as late:
         waiting.connect(kept.path)

@@ -1,4 +1,4 @@
-"""Attacks on the uwsgi sockets: whoever reaches one speaks as the gateway, and runs no code."""
+"""Attacks on the uwsgi sockets: a client of a socket counts as the gateway, but cannot run code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\n"
 
 @dataclass(frozen=True)
 class Target:
-    """A service that is attacked, and what must not change in it."""
+    """A service under attack, and the state that must not change in it."""
 
     server: uwsgi.Uwsgi
     address: uwsgi.Address
@@ -45,15 +45,17 @@ class Target:
     processes: list[int]
 
     def send(self, *added: tuple[str, str], modifier: int = 0, detail: int = 0) -> bytes:
-        """The answer to a request with more variables."""
+        """Send a request with additional variables, and return the response."""
         return uwsgi.raw_answer(self.address, uwsgi.packet(self.request(*added), modifier, detail))
 
     def request(self, *added: tuple[str, str]) -> Variables:
-        """The variables of a request with more of them."""
+        """Return the variables of a request with additional ones."""
         return self.attacker.request(self.health, *added)
 
     def assert_unharmed(self) -> None:
-        """No file was run, no process was changed or replaced, and the service answers."""
+        """Assert that no file was run, no process was changed or replaced, and the
+        service responds.
+        """
         assert not self.attacker.mark.exists()
         for pid in self.processes:
             assert SET_VARIABLE not in environment_of(pid)
@@ -65,7 +67,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def attacker(tmp_path_factory: pytest.TempPathFactory) -> Attacker:
-    """One with files in a folder that the services' Python looks into."""
+    """Return an attacker with files in a folder on the services' Python path."""
     made = Attacker(tmp_path_factory.mktemp("attacker"))
     made.prepare()
     return made
@@ -75,7 +77,7 @@ def attacker(tmp_path_factory: pytest.TempPathFactory) -> Attacker:
 def auth_over_tcp(
     attacker: Attacker, auth_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    """The auth service on a port, as in Kubernetes."""
+    """Yield the auth service on a port, as in Kubernetes."""
     data = tmp_path_factory.mktemp("auth") / "data"
     shutil.copytree(auth_template, data)
     address = ("127.0.0.1", free_port())
@@ -88,7 +90,7 @@ def auth_over_tcp(
 def console_over_tcp(
     attacker: Attacker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    """The console on a port, as in Kubernetes; no gateway is behind its door."""
+    """Yield the console on a port, as in Kubernetes, without a gateway behind its door."""
     data = tmp_path_factory.mktemp("console") / "data"
     data.mkdir()
     address = ("127.0.0.1", free_port())
@@ -101,7 +103,7 @@ def console_over_tcp(
 def upload_over_a_file(
     attacker: Attacker, upload_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    """The upload service on a socket in a folder, as containers mount it."""
+    """Yield the upload service on a socket in a folder, as containers mount it."""
     data = tmp_path_factory.mktemp("upload") / "data"
     copy_database(upload_template, data)
     environ = {"WHARF_UPLOAD_SOCKET": "{socket}", "WHARF_SOCKETS": "{folder}"}
@@ -119,7 +121,7 @@ def attacked(
     data: Path,
     environ: Mapping[str, str],
 ) -> Iterator[Target]:
-    """A service that runs on its own uwsgi.ini."""
+    """Run a service with its own uwsgi.ini, and yield it as a target."""
     internal = ("127.0.0.1", free_port())
     (data / "metrics").mkdir()
     known = {
@@ -141,14 +143,14 @@ def attacked(
 
 @pytest.fixture(scope="module", params=["auth_over_tcp", "console_over_tcp", "upload_over_a_file"])
 def target(request: pytest.FixtureRequest) -> Target:
-    """Each service in turn."""
+    """Return each service in turn."""
     found: Target = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
 def unguarded(attacker: Attacker) -> Iterator[uwsgi.Uwsgi]:
-    """A uWSGI as it is without our options."""
+    """Yield a uWSGI without Wharf's options."""
     options = ["--socket", "{socket}", "--master", "--enable-threads"]
     options += ["--single-interpreter", "--need-app", "--module", "plain"]
     environ = {"PYTHONPATH": str(attacker.folder)}
@@ -161,21 +163,21 @@ def unguarded(attacker: Attacker) -> Iterator[uwsgi.Uwsgi]:
 def test_the_attacks_with_code_are_real(
     unguarded: uwsgi.Uwsgi, attacker: Attacker, name: str
 ) -> None:
-    """A uWSGI without our options runs the attacker's file when a variable names it."""
+    """A uWSGI without Wharf's options runs the attacker's file when a variable names it."""
     variables = attacker.request("/", (name, attacker.value(name)))
     uwsgi.raw_answer(unguarded.socket, uwsgi.packet(variables))
     assert attacker.was_run()
 
 
 def test_the_attack_on_the_environment_is_real(unguarded: uwsgi.Uwsgi, attacker: Attacker) -> None:
-    """A uWSGI without our options takes variables of its environment from a packet."""
+    """A uWSGI without Wharf's options takes variables of its environment from a packet."""
     added = ("UWSGI_SETENV", attacker.value("UWSGI_SETENV"))
     uwsgi.raw_answer(unguarded.socket, uwsgi.packet(attacker.request("/", added)))
     assert environment_of(unguarded.processes()[1])[SET_VARIABLE] == "1"
 
 
 def test_other_modifiers_answer_without_our_options(unguarded: uwsgi.Uwsgi) -> None:
-    """Beside requests a uWSGI takes commands of its plugins: there is something to refuse."""
+    """A uWSGI without Wharf's options accepts commands of its plugins in addition to requests."""
     answering = [
         modifier
         for modifier in range(1, 256)
@@ -186,20 +188,20 @@ def test_other_modifiers_answer_without_our_options(unguarded: uwsgi.Uwsgi) -> N
 
 @pytest.mark.parametrize("name", ACTING)
 def test_variables_that_uwsgi_acts_on(target: Target, name: str) -> None:
-    """A request with such a variable is refused with 403 and has no effect."""
+    """A request with a variable on which uWSGI acts is refused with 403 and has no effect."""
     assert target.send((name, target.attacker.value(name))).startswith(FORBIDDEN)
     target.assert_unharmed()
 
 
 @pytest.mark.parametrize("name", ACTING)
 def test_variables_that_are_taken_back(target: Target, name: str) -> None:
-    """A variable that stands there twice, empty at last, has no effect either."""
+    """A variable that a request contains twice, the second time empty, has no effect."""
     target.send((name, target.attacker.value(name)), (name, ""))
     target.assert_unharmed()
 
 
 def test_all_modifiers(target: Target) -> None:
-    """Of 256 kinds of packets one is answered: requests; the others end the connection."""
+    """Of 256 kinds of packets only requests get a response; the others end the connection."""
     answered = [modifier for modifier in range(256) if target.send(modifier=modifier)]
     assert answered == [0]
     assert not [
@@ -212,7 +214,7 @@ def test_all_modifiers(target: Target) -> None:
 
 @pytest.mark.parametrize("modifier", ANSWERING)
 def test_commands_of_plugins(target: Target, modifier: int) -> None:
-    """No command of a plugin that pyuwsgi has is answered, whatever its second modifier says."""
+    """No command of a plugin in pyuwsgi gets a response, with any second modifier."""
     for detail in range(256):
         assert target.send(modifier=modifier, detail=detail) == b""
     target.assert_unharmed()
@@ -220,7 +222,7 @@ def test_commands_of_plugins(target: Target, modifier: int) -> None:
 
 @pytest.mark.parametrize("name", ACTING)
 def test_variables_with_another_modifier(target: Target, name: str) -> None:
-    """With a modifier the variables have no effect either."""
+    """A variable on which uWSGI acts has no effect in a packet with another modifier."""
     for modifier in (1, *ANSWERING, 255):
         added = (name, target.attacker.value(name))
         assert target.send(added, modifier=modifier).startswith(FORBIDDEN)
@@ -228,7 +230,7 @@ def test_variables_with_another_modifier(target: Target, name: str) -> None:
 
 
 def test_random_packets(target: Target) -> None:
-    """Whatever names, values and modifiers a packet has, it runs nothing and changes nothing."""
+    """A packet of random names, values and modifiers runs nothing and changes nothing."""
     attacker = target.attacker
     values = [*(attacker.value(name) for name in ACTING), "", "=", f"{SET_VARIABLE}="]
     names = st.one_of(
@@ -254,19 +256,19 @@ def test_random_packets(target: Target) -> None:
 
 @pytest.mark.parametrize("name", ACTING)
 def test_fields_of_the_internal_port(target: Target, name: str) -> None:
-    """What a client sends to the internal port never becomes a variable that uWSGI acts on."""
+    """A header field at the internal port never becomes a variable on which uWSGI acts."""
     fields = {name: target.attacker.value(name), "SCRIPT_NAME": "/evil", "REQUEST_ID": "attack"}
     lines = [f"{field}: {value}" for field, value in fields.items()]
     sent = "\r\n".join(["GET /healthz HTTP/1.0", *lines, "", ""]).encode()
     assert uwsgi.raw_answer(target.internal, sent).startswith(b"HTTP/1.0 200 ")
-    # An address of the application's: the field REQUEST_ID does not make the client a gateway.
+    # An address of the application: the field REQUEST_ID does not make the client a gateway.
     sent = sent.replace(b"/healthz", b"/v1/files/default")
     assert uwsgi.raw_answer(target.internal, sent).startswith(b"HTTP/1.0 404 ")
     target.assert_unharmed()
 
 
 def test_the_receiver(upload_over_a_file: Target) -> None:
-    """The stream server takes requests alone, and uWSGI's variables have no effect on it."""
+    """The stream server accepts only requests, and uWSGI's variables have no effect on it."""
     target = upload_over_a_file
     address = target.server.socket.parent / "receiver.sock"
     for modifier in range(1, 256):

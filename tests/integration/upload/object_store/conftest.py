@@ -1,4 +1,4 @@
-"""A service on an object store that misbehaves."""
+"""Fixtures for an upload service on an object store that misbehaves."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from wharf_upload.storage.timed import TimedStore
 
 @pytest.fixture(scope="session")
 def faulty_radosgw(radosgw: ObjectStore) -> Iterator[FaultyStore]:
-    """A proxy before radosgw."""
+    """Yield a proxy in front of radosgw."""
     with FaultyStore(radosgw.endpoint) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def proxy(faulty_radosgw: FaultyStore) -> Iterator[FaultyStore]:
-    """The same, without orders."""
+    """Yield the proxy without faults."""
     faulty_radosgw.heal()
     yield faulty_radosgw
     faulty_radosgw.heal()
@@ -34,13 +34,14 @@ def proxy(faulty_radosgw: FaultyStore) -> Iterator[FaultyStore]:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A service that makes small parts, and does not repeat for long what fails."""
+    """Make the service upload small parts, and repeat failed requests only for a short time."""
     monkeypatch.setattr(uploading, "ONE_PUT_BYTES", 6 << 20)
     monkeypatch.setattr(uploading, "_PART_BYTES", 5 << 20)
-    # Less than an answer may take: the one limit must not count for the other.
+    # This limit is smaller than the time for a response, so a test notices if one is used for the
+    # other.
     monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.25)
     monkeypatch.setattr(silence, "_SECONDS", 0)
-    # boto3's client is made once, and keeps this for all tests.
+    # boto3's client is made once, and keeps this limit for all tests.
     monkeypatch.setattr(client, "LONG", Patience(read_seconds=1.5, total_seconds=0.5))
     with waiting(5):
         yield
@@ -50,13 +51,13 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def bucket(
     faulty_radosgw: FaultyStore, radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Bucket:
-    """A bucket that each test leaves empty."""
+    """Return a bucket that each test leaves empty."""
     return new_bucket(tmp_path_factory.mktemp("keys"), faulty_radosgw, radosgw)
 
 
 @pytest.fixture(scope="session")
 def blobs(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> TimedStore:
-    """The store of blobs in there: a client of boto3 takes long to make."""
+    """Return the store in the bucket, one for all tests: a client of boto3 is slow to make."""
     return bootstrap.open_store(bucket.settings(tmp_path_factory.mktemp("blobs")))
 
 
@@ -69,7 +70,7 @@ def scene(
     blobs: TimedStore,
     small_parts: None,
 ) -> Iterator[OnS3]:
-    """A service behind the proxy; its files are removed at the end."""
+    """Yield a service behind the proxy, and remove its files at the end."""
     scene = bucket.scene(upload_data, issuer, blobs)
     yield scene
     proxy.heal()

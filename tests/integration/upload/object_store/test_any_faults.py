@@ -1,4 +1,4 @@
-"""Many files at once through a store that fails at random."""
+"""Concurrent uploads through an object store that fails at random."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRITERS, FILES = 4, 12
 
 
 class Chance:
-    """About a third of all requests fail in some way."""
+    """A fault in about a third of all requests."""
 
     def __init__(self, seed: int) -> None:
         self._random, self._lock = random.Random(seed), threading.Lock()
@@ -44,7 +44,7 @@ class Chance:
 
 
 class Writer(threading.Thread):
-    """Sends files one after the other, each with content of its own."""
+    """A client that sends files one after the other, each with its own content."""
 
     def __init__(self, service: UploadService, number: int) -> None:
         super().__init__()
@@ -53,11 +53,11 @@ class Writer(threading.Thread):
         self.refused: dict[str, int] = {}
 
     def run(self) -> None:
-        """Sends all of them."""
+        """Send all files."""
         for count in range(FILES):
             key = f"{self._number}/{count}"
             content = key.encode() * 100
-            # The gateway's part is played by one thread.
+            # Only one thread sends spooled bodies, as the gateway would.
             if self._number == 0 and count % 4 == 0:
                 content += LARGE
             status = self._service.put(key, content, spooled=self._number == 0).status_code
@@ -69,7 +69,9 @@ class Writer(threading.Thread):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_faults(scene: OnS3, seed: int) -> None:
-    """Each 201 has its file with its bytes, each other answer has none, and the rest is swept."""
+    """Each 201 has its file with its bytes, each refusal has no file, and a sweep
+    removes the rest.
+    """
     scene.proxy.order("*", last=Chance(seed))
     writers = [Writer(scene.service, number) for number in range(WRITERS)]
     with waiting(0.5):

@@ -1,4 +1,4 @@
-"""An object store that fails: nothing of what is refused is visible, nor kept by the sweeper."""
+"""An object store that fails: a refused upload is not visible, and a sweep removes its objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPERATIONS = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_down(scene: OnS3, way: str) -> None:
-    """A store that refuses connections is 503; once it is up, the same service stores the files."""
+    """A store that refuses connections leads to 503; once it is up, the service stores files."""
     with scene.proxy.down():
         assert scene.answer(way) == UNAVAILABLE
     scene.assert_nothing()
@@ -43,7 +43,7 @@ def test_down(scene: OnS3, way: str) -> None:
 
 @pytest.mark.parametrize(("way", "operation"), OPERATIONS)
 def test_always(scene: OnS3, way: str, operation: str) -> None:
-    """An operation that fails again and again is 503; nothing is visible, and nothing is left."""
+    """An operation that always fails leads to 503, no visible file, and no object after a sweep."""
     for fault in (BUSY, silent, cut_before):
         scene.proxy.order(operation, last=fault)
         with waiting(0.4):
@@ -56,7 +56,9 @@ def test_always(scene: OnS3, way: str, operation: str) -> None:
 
 @pytest.mark.parametrize(("way", "operation"), OPERATIONS)
 def test_once(scene: OnS3, way: str, operation: str) -> None:
-    """What fails once is repeated, also where the store has done it: the files are there, once."""
+    """An operation that fails once is repeated and stores the file once, even if the
+    store had done it.
+    """
     for fault in (BUSY, cut_before, cut, late(0.4)):
         scene.proxy.order(operation, fault)
         assert scene.answer(way) == (201, "")
@@ -67,7 +69,9 @@ def test_once(scene: OnS3, way: str, operation: str) -> None:
 
 @pytest.mark.parametrize("way", ["small", "spooled"])
 def test_lost_answer(scene: OnS3, way: str) -> None:
-    """A store that stores and never answers is 503: the object is there until a sweep."""
+    """A store that stores an object but never responds leads to 503, and a sweep
+    removes the object.
+    """
     scene.proxy.order("put", last=swallow)
     with waiting(0.4):
         assert scene.answer(way) == UNAVAILABLE
@@ -80,7 +84,7 @@ def test_lost_answer(scene: OnS3, way: str) -> None:
     [(way, "put") for way in ("small", "spooled", "form")] + [("large", "upload_part")],
 )
 def test_changed_bytes(scene: OnS3, way: str, operation: str) -> None:
-    """A bit that changes on the way makes no object; where it changes once, the file is whole."""
+    """A bit that changes on the way makes no object; a repeated request stores the file intact."""
     scene.proxy.order(operation, last=flip)
     assert scene.answer(way) == FAILED
     assert scene.keys() == []
@@ -92,7 +96,7 @@ def test_changed_bytes(scene: OnS3, way: str, operation: str) -> None:
 
 @pytest.mark.parametrize("first", [swallow, cut], ids=["silent", "cut"])
 def test_complete_is_done_but_not_answered(scene: OnS3, first: Fault) -> None:
-    """`NoSuchUpload` for a repeated Complete is a success when the object is there."""
+    """`NoSuchUpload` for a repeated Complete is a success when the object exists."""
     scene.proxy.order("complete_multipart", first, last=LOST)
     assert scene.answer("large") == (201, "")
     assert scene.proxy.seen.count("complete_multipart") == 2
@@ -100,7 +104,7 @@ def test_complete_is_done_but_not_answered(scene: OnS3, first: Fault) -> None:
 
 
 def test_complete_without_parts(scene: OnS3) -> None:
-    """`NoSuchUpload` without an object is no success."""
+    """`NoSuchUpload` without an object is an error."""
     scene.proxy.order("complete_multipart", last=LOST)
     status, slug = scene.answer("large")
     assert (status, slug) in {UNAVAILABLE, FAILED}
@@ -108,7 +112,7 @@ def test_complete_without_parts(scene: OnS3) -> None:
 
 
 def test_error_in_a_success(scene: OnS3) -> None:
-    """A Complete whose 200 holds an error is repeated, and is 503 when it never goes well."""
+    """A Complete whose 200 contains an error is repeated, and leads to 503 if it always fails."""
     scene.proxy.order("complete_multipart", WRONG)
     assert scene.answer("large") == (201, "")
     scene.assert_files("large")
@@ -120,7 +124,7 @@ def test_error_in_a_success(scene: OnS3) -> None:
 
 
 def test_object_of_another_size(scene: OnS3) -> None:
-    """A Complete that goes well is no success when the object has another size."""
+    """A Complete that succeeds is an error when the object has another size."""
     scene.proxy.order("head", last=lambda exchange: Reply(200, [("Content-Length", "1")]))
     assert scene.answer("large") == FAILED
     scene.proxy.heal()

@@ -1,4 +1,4 @@
-"""No room: on the disk of spool files, or in the store."""
+"""A full disk of spool files, and a full object store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL = (507, "storage-full")
 
 @pytest.fixture
 def cramped(upload_data: Path, issuer: Issuer, bucket: Bucket, small_parts: None) -> Iterator[OnS3]:
-    """A service whose spool files have a disk of two megabytes."""
+    """Yield a service whose spool files are on a disk of two megabytes."""
     with mounted(upload_data / "spool", "tmpfs", "size=2m"):
         scene = bucket.scene(upload_data, issuer)
         yield scene
@@ -27,7 +27,9 @@ def cramped(upload_data: Path, issuer: Issuer, bucket: Bucket, small_parts: None
 
 
 def test_full_spool(cramped: OnS3) -> None:
-    """A form whose files find no room beside it is 507, and the bucket gets nothing of them."""
+    """A form whose files do not fit on the disk in addition to its body gets 507, and
+    no object is made.
+    """
     files = [("a.bin", b"a" * 500_000), ("b.bin", b"b" * 700_000)]
     reply = cramped.service.post_form(form_body(files), announce=False)
     assert (reply.status_code, reply.json and reply.json["type"]) == (507, "/problems/storage-full")
@@ -37,7 +39,7 @@ def test_full_spool(cramped: OnS3) -> None:
 
 
 def test_announced(cramped: OnS3) -> None:
-    """A body that the disk of spool files cannot take is refused before it comes."""
+    """A body that is larger than the disk of spool files is refused before it is received."""
     reply = cramped.service.put("big.bin", b"x" * (3 << 20), spooled=True)
     assert (reply.status_code, reply.headers["X-Denied-Status"]) == (403, "507")
     cramped.assert_nothing()
@@ -47,7 +49,7 @@ def test_announced(cramped: OnS3) -> None:
     ("way", "operation"), [("small", "put"), ("form", "put"), ("large", "upload_part")]
 )
 def test_full_store(scene: OnS3, way: str, operation: str) -> None:
-    """A store that has no room for more is 507, and nothing of the file is left."""
+    """A full object store leads to 507, and nothing of the file remains."""
     scene.proxy.order(operation, last=answer(403, "QuotaExceeded"))
     assert scene.answer(way) == FULL
     scene.proxy.heal()

@@ -1,4 +1,4 @@
-"""A store that refuses the service: its keys are wrong, or one of the clocks is."""
+"""An object store that refuses the service because of wrong keys or a wrong clock."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def attentive(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[OnS3]:
-    """A service with a file of keys of its own, at which it looks each time."""
+    """Yield a service with its own file of keys, which it reads for each request."""
     monkeypatch.setattr(keys, "_LOOK_SECONDS", 0)
     monkeypatch.setattr(probe, "_HOLDS_SECONDS", 0)
     scene = new_bucket(tmp_path, proxy, radosgw).scene(upload_data, issuer)
@@ -40,13 +40,15 @@ def attentive(
 
 
 def readiness(scene: OnS3) -> int:
-    """The status of `/readyz`."""
+    """Return the status of `/readyz`."""
     return scene.service.request("GET", "/readyz").status_code
 
 
 @pytest.mark.parametrize("wrong", ["secret", "access key"])
 def test_refused_keys(attentive: OnS3, wrong: str) -> None:
-    """Wrong keys are 503 and not ready; corrected in their file they count, without a restart."""
+    """Wrong keys lead to 503 and not ready; corrected keys in the file take effect
+    without a restart.
+    """
     file = attentive.bucket.key_file
     right = file.read_text()
     lines = right.splitlines()
@@ -63,7 +65,9 @@ def test_refused_keys(attentive: OnS3, wrong: str) -> None:
 
 
 def test_no_keys_for_a_while(attentive: OnS3) -> None:
-    """A file of keys that is empty for a moment, as while it is written, stops nothing."""
+    """A file of keys that is empty for a moment, as while it is written, does not
+    affect uploads.
+    """
     assert attentive.answer("small") == (201, "")
     attentive.bucket.key_file.write_text("")
     assert attentive.answer("small") == (201, "")
@@ -72,7 +76,9 @@ def test_no_keys_for_a_while(attentive: OnS3) -> None:
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clock(attentive: OnS3, hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is off by an hour is 503, not ready, and named; set right, the service works."""
+    """A clock that is wrong by an hour leads to 503, and readiness names it; with the right time
+    the service works.
+    """
     real = botocore.compat.get_current_datetime
     with monkeypatch.context() as wrong:
         shim = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""kill -9 at each step on the way to an object store."""
+"""kill -9 at each step of an upload to an object store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.servers.upload_invariants import assert_sound, live
 from tests.servers.upload_on_s3 import OnS3
 from tests.servers.upload_on_s3_script import Senders, senders
 
-# The way, the operation at which the process is killed, how many of them go well before, and
-# whether the store has done the one.
+# For each step: the kind of upload, the operation at which the process is killed, how many of these
+# operations succeed before, and whether the store has done the last one.
 STEPS = {
     "before the bytes are sent": ("small", "put", 0, False),
     "before the row": ("small", "put", 0, True),
@@ -29,14 +29,14 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def others() -> Iterator[Senders]:
-    """Starts processes of the service."""
+    """Yield the starter of processes of the service."""
     with senders() as started:
         yield started
 
 
 @pytest.fixture
 def arguments(scene: OnS3, credentials: Path) -> list[str]:
-    """What another process of the same service is told; the way of sending follows."""
+    """Return the arguments of another process of the service, without the kind of upload."""
     settings = scene.service.settings
     return [str(settings.data), str(credentials), settings.blob_url, settings.blob_key_file]
 
@@ -62,7 +62,7 @@ def test_kill(scene: OnS3, others: Senders, arguments: list[str], step: str) -> 
 
 @pytest.mark.parametrize("way", ["small", "large"])
 def test_kill_after_the_row(scene: OnS3, others: Senders, arguments: list[str], way: str) -> None:
-    """A process killed between its row and its answer leaves the whole file."""
+    """A process that is killed between its row and its response leaves the complete file."""
     others.start(*arguments, way, "dies")
     assert others.ended() == -signal.SIGKILL
     assert live(scene.service)

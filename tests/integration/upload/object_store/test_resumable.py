@@ -1,4 +1,4 @@
-"""Resumable uploads whose last bytes come while the object store fails."""
+"""Resumable uploads whose last bytes arrive while the object store fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUSY = answer(503, "SlowDown")
 
 @pytest.fixture
 def receiver(scene: OnS3) -> Iterator[ReceiverClient]:
-    """A receiver on the service behind the proxy."""
+    """Yield a stream server on the service behind the proxy."""
     with receiving(scene.service) as found:
         yield found
 
@@ -27,7 +27,9 @@ def receiver(scene: OnS3) -> Iterator[ReceiverClient]:
     ids=["busy", "silent", "stored", "parts"],
 )
 def test_the_end(scene: OnS3, receiver: ReceiverClient, operation: str, fault: Fault) -> None:
-    """The last bytes are kept when the store fails; asking again makes the file, once."""
+    """The service keeps the last bytes while the store fails, and the client's next
+    request makes the file once.
+    """
     content = SPOOLED if operation == "put" else LARGE
     address = receiver.create(len(content))
     scene.proxy.order(operation, last=fault)

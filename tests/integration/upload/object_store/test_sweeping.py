@@ -1,4 +1,6 @@
-"""The sweeper while the object store fails: it removes later what it cannot remove now."""
+"""The sweeper while the object store fails: it removes objects later if it cannot
+remove them now.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ BUSY = answer(503, "SlowDown")
 
 
 def refuse_each(exchange: Exchange) -> Reply:
-    """Answer to a deletion of many that none of them may be deleted."""
+    """Respond to a deletion of several objects that none of them may be deleted."""
     keys = re.findall(rb"<Key>[^<]+</Key>", exchange.read())
     errors = b"".join(b"<Error>%b<Code>AccessDenied</Code></Error>" % key for key in keys)
     return Reply(200, [], b"<DeleteResult>%b</DeleteResult>" % errors)
@@ -25,7 +27,9 @@ def refuse_each(exchange: Exchange) -> Reply:
     ids=["busy", "done", "cut", "lists", "all"],
 )
 def test_failing_sweep(scene: OnS3, operation: str, fault: Fault) -> None:
-    """A sweep that fails takes nothing of live files, says so, and the next one does its work."""
+    """A sweep during an error of the store reports failures and removes no live file, and the next
+    sweep finishes the work.
+    """
     assert scene.answer("small") == (201, "")
     assert scene.answer("spooled") == (201, "")
     assert scene.answer("large") == (201, "")
@@ -38,7 +42,7 @@ def test_failing_sweep(scene: OnS3, operation: str, fault: Fault) -> None:
 
 
 def test_deletions_that_are_refused(scene: OnS3) -> None:
-    """Objects that the store says it keeps are deleted by a later sweep."""
+    """A later sweep deletes the objects whose deletion the store refused."""
     assert scene.answer("form") == (201, "")
     scene.delete("form")
     scene.proxy.order("delete", last=refuse_each)
