@@ -166,8 +166,7 @@ def test_at_the_tokens_end(live: LiveProcess, tenant: str) -> None:
     """The end of a token ends its connection, unless the client renews the token in time."""
     token = live.token(tid=tenant)
     with listening(live.url, token) as ends, listening(live.url, token) as stays:
-        # The short token is not in the handshake, because it might expire before it on a busy
-        # machine.
+        # The handshake has a longer token: on a busy machine the short one might expire early.
         short = live.token(tid=tenant, exp=int(time.time()) + 4)
         for client, renewed in ((ends, short), (stays, short), (stays, token)):
             client.emit("msg", {"op": "token", "token": renewed})

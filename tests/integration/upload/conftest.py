@@ -1,4 +1,4 @@
-"""Services to break, and the tools to break them with."""
+"""Services to break, and tools to break them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 @pytest.fixture(scope="session")
 def credentials(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A token and its key, for processes of `tests.servers.upload_script`."""
+    """Return a file with a token and its key, for `tests.servers.upload_script`."""
     path = tmp_path_factory.mktemp("credentials") / "credentials.json"
     write_credentials(issuer, path)
     return path

@@ -1,4 +1,4 @@
-"""A database that is locked, frozen or gone: a bounded wait, 503, nothing stored, and recovery."""
+"""A database that is locked, frozen or down: a bounded wait, 503, no stored file, and recovery."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ connection.execute("BEGIN EXCLUSIVE")
 print("held", flush=True)
 sys.stdin.read()
 """
-# A wait that is not bounded would last as long as this; it is far from what is expected.
+# A wait without a limit would last for this long, which is much longer than expected.
 _NEVER_SECONDS = 60
 Upload = Callable[[UploadService], TestResponse]
 WAYS: dict[str, Upload] = {
@@ -38,7 +38,7 @@ WAYS: dict[str, Upload] = {
 
 @contextmanager
 def held(database: Path) -> Iterator[None]:
-    """Another process holds the database's write lock."""
+    """Let another process hold the database's write lock."""
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -52,7 +52,7 @@ def held(database: Path) -> Iterator[None]:
 
 
 def bounded(service: UploadService, way: Upload) -> TestResponse:
-    """The reply, in a thread of its own as a request has, or a failure when it never comes."""
+    """Return the response to an upload in a separate thread, and fail if it does not arrive."""
     replies: list[TestResponse] = []
 
     def work() -> None:
@@ -69,7 +69,9 @@ def bounded(service: UploadService, way: Upload) -> TestResponse:
 
 
 def assert_unavailable(reply: TestResponse) -> None:
-    """503 with `Retry-After`, straight or as a refusal that the gateway passes on."""
+    """Assert a 503 with `Retry-After`, from the service or as a refusal that the
+    gateway passes on.
+    """
     if reply.status_code == 403:
         assert reply.headers["X-Denied-Status"] == "503"
         assert int(reply.headers["X-Denied-Retry-After"]) > 0
@@ -82,7 +84,7 @@ def assert_unavailable(reply: TestResponse) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_locked(upload: UploadService, way: str) -> None:
-    """While another process holds the lock uploads are 503 and leave nothing; reads go on."""
+    """While the database is locked, uploads get 503 and leave nothing, and downloads work."""
     upload.put("kept.txt", b"kept")
     with held(upload.settings.data / "upload" / "upload.db"):
         assert_unavailable(bounded(upload, WAYS[way]))
@@ -96,7 +98,7 @@ def test_locked(upload: UploadService, way: str) -> None:
 
 
 def test_locked_under_load(upload: UploadService) -> None:
-    """Sixteen uploads that wait for the same lock all end with 503, and leave nothing."""
+    """Sixteen uploads that wait for the same lock all get 503, and leave no blob."""
     replies: list[TestResponse] = []
 
     def work(number: int) -> None:
@@ -119,7 +121,7 @@ def test_locked_under_load(upload: UploadService) -> None:
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
-    """A server that no other test minds being stopped."""
+    """Yield a PostgreSQL server that only this file uses, so tests may stop it."""
     with tempfile.TemporaryDirectory(prefix="wharf-pg-") as folder:
         server = PostgresServer(Path(folder))
         try:
@@ -132,7 +134,7 @@ def own_postgres() -> Iterator[PostgresServer]:
 def on_postgres(
     own_postgres: PostgresServer, issuer: Issuer, tmp_path: Path
 ) -> Iterator[UploadService]:
-    """A service whose records are in PostgreSQL, with one file in it."""
+    """Yield a service with its records in PostgreSQL, with one file."""
     url = own_postgres.new_database()
     upgrade(url, MIGRATIONS)
     settings = settings_for(tmp_path, durability="relaxed", database_url=url)
@@ -144,7 +146,9 @@ def on_postgres(
 
 @pytest.mark.parametrize("way", ["small", "form"])
 def test_frozen_server(on_postgres: UploadService, own_postgres: PostgresServer, way: str) -> None:
-    """A server that answers nothing any more costs a bounded wait, 503, and keeps nothing."""
+    """A PostgreSQL server that does not respond leads to 503 after a bounded wait,
+    and stores nothing.
+    """
     with own_postgres.frozen():
         assert_unavailable(bounded(on_postgres, WAYS[way]))
         ready = bounded(on_postgres, lambda service: service.request("GET", "/readyz"))
@@ -158,7 +162,7 @@ def test_frozen_server(on_postgres: UploadService, own_postgres: PostgresServer,
 
 
 def test_frozen_at_the_commit(on_postgres: UploadService, own_postgres: PostgresServer) -> None:
-    """A commit without an answer is 503 and keeps the bytes, since the row may be there."""
+    """A commit without a response leads to 503 and keeps the bytes, since the row may exist."""
     group = on_postgres.records._group
     make_durable = group._before_commit
     assert make_durable is not None
@@ -181,7 +185,7 @@ def test_frozen_at_the_commit(on_postgres: UploadService, own_postgres: Postgres
 
 
 def test_restarted_server(on_postgres: UploadService, own_postgres: PostgresServer) -> None:
-    """While the server is away everything is 503, and after its restart the service goes on."""
+    """While PostgreSQL is down each request gets 503, and after its restart the service works."""
     own_postgres.stop()
     try:
         assert_unavailable(on_postgres.put("new.txt", b"new"))
@@ -190,7 +194,7 @@ def test_restarted_server(on_postgres: UploadService, own_postgres: PostgresServ
         assert len(on_postgres.blobs()) == 1
     finally:
         own_postgres.start()
-    # The first requests after the restart, with connections from before it.
+    # These are the first requests after the restart, with connections from before it.
     assert on_postgres.put("new.txt", b"new").status_code == 201
     assert on_postgres.content("kept.txt") == b"kept"
     assert list(live(on_postgres)) == ["kept.txt", "new.txt"]
@@ -198,7 +202,7 @@ def test_restarted_server(on_postgres: UploadService, own_postgres: PostgresServ
 
 
 def test_restart_between_requests(on_postgres: UploadService, own_postgres: PostgresServer) -> None:
-    """A restart that no request saw costs no request, neither the next read nor the next write."""
+    """After a restart of PostgreSQL between two requests, the next read or write succeeds."""
     for first in (lambda: on_postgres.content("kept.txt"), lambda: on_postgres.put("a", b"a")):
         own_postgres.stop()
         own_postgres.start()

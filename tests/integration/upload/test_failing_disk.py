@@ -1,4 +1,4 @@
-"""fsync that fails with EIO, in a real process: strace lets it."""
+"""An fsync that fails with EIO in a real process, by means of strace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEPS = ["small", "spooled", "form"]
 def run(
     data: Path, credentials: Path, steps: list[str], before: list[str]
 ) -> dict[str, dict[str, Any]]:
-    """The replies by step."""
+    """Run the steps in a process, and return the responses by step."""
     words = [sys.executable, "-m", "tests.servers.upload_script", str(data), str(credentials)]
     done = subprocess.run([*before, *words, *steps], capture_output=True, timeout=60, check=True)
     replies = [json.loads(line) for line in done.stdout.splitlines()]
@@ -33,7 +33,7 @@ def run(
 
 
 def repeated(lines: list[str]) -> list[str]:
-    """Paths that were synced once more after their fsync had failed."""
+    """Return the paths that were synced again after their fsync had failed."""
     failed: set[str] = set()
     found = []
     for line in lines:
@@ -51,7 +51,9 @@ def repeated(lines: list[str]) -> list[str]:
 def test_every_sync_fails(
     step: str, upload_data: Path, credentials: Path, strace: Strace, issuer: Issuer
 ) -> None:
-    """No kind of upload succeeds: 500 `storage-failed`, nothing visible or kept, not ready."""
+    """When each fsync fails, an upload gets 500 `storage-failed`, stores nothing, and
+    the service is not ready.
+    """
     tracing = strace("fsync:error=EIO")
     replies = run(upload_data, credentials, [step], tracing)
     assert replies[step] == {"step": step, "status": 500, "problem": "storage-failed"}
@@ -77,7 +79,7 @@ def test_one_sync_fails(
     issuer: Issuer,
     tmp_path: Path,
 ) -> None:
-    """Whichever fsync of an upload fails, its upload is refused and that fsync never repeated."""
+    """When one fsync of an upload fails, the upload is refused and this fsync is not repeated."""
     outcomes: Counter[int] = Counter()
     for position in range(1, 6):
         data = tmp_path / str(position)

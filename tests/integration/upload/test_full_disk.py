@@ -1,4 +1,4 @@
-"""A full disk: a small ext4 of the test's own, with database, store and spool on it."""
+"""A full disk: a small ext4 for the test alone, with database, store and spool on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.servers.upload import UploadService, assemble, copy_database, form_bo
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
 
 _MEGABYTES = 24
-# The store remembers the free space for half as long.
+# The store caches the free space for half this time.
 _FORGET_SECONDS = 0.1
 
 
 @pytest.fixture
 def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[UploadService]:
-    """A durable service on a disk of a few megabytes, with one file in it."""
+    """Yield a durable service on a disk of a few megabytes, with one file."""
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
@@ -31,7 +31,7 @@ def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[U
 
 
 def fill(service: UploadService, leave: int) -> Path:
-    """Takes room until so many bytes are free."""
+    """Fill the disk until `leave` bytes are free."""
     path = service.settings.data / "filler"
     with path.open("wb") as file:
         free = os.statvfs(path).f_bavail * os.statvfs(path).f_frsize
@@ -41,7 +41,7 @@ def fill(service: UploadService, leave: int) -> Path:
 
 
 def assert_as_before(service: UploadService) -> None:
-    """Only the first file is there, it can be read, and nothing else takes room."""
+    """Assert that only the first file exists, is readable, and nothing else takes space."""
     assert service.content("kept.txt") == b"kept"
     assert list(live(service)) == ["kept.txt"]
     assert len(service.blobs()) == 1
@@ -51,7 +51,7 @@ def assert_as_before(service: UploadService) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_announced(cramped: UploadService, *, spooled: bool) -> None:
-    """A body that cannot fit is refused with 507 before it comes, with both numbers."""
+    """A body that cannot fit is refused with 507 and its size, before it is received."""
     fill(cramped, leave=1 << 20)
     reply = cramped.put("big.bin", b"x" * (2 << 20), spooled=spooled)
     if spooled:
@@ -62,7 +62,9 @@ def test_announced(cramped: UploadService, *, spooled: bool) -> None:
 
 
 def test_form_that_does_not_fit(cramped: UploadService) -> None:
-    """A form that was spooled but whose files find no room is 507, and leaves none of them."""
+    """A form whose files do not fit next to its spooled body gets 507, and none of
+    its files remains.
+    """
     body = form_body([("a.bin", b"a" * (1 << 20)), ("b.bin", b"b" * (6 << 20))])
     fill(cramped, leave=len(body) + (3 << 20))
     reply = cramped.post_form(body, announce=False)
@@ -72,7 +74,7 @@ def test_form_that_does_not_fit(cramped: UploadService) -> None:
 
 @pytest.mark.parametrize("size", [0, 15_000])
 def test_small_files_until_full(cramped: UploadService, size: int) -> None:
-    """Small files are taken until they or their rows find no room; the rest leaves nothing."""
+    """Small files are stored until they or their rows no longer fit; refused ones leave nothing."""
     fill(cramped, leave=(200 << 10) + 35 * size)
     stored = ["kept.txt"]
     refused = []
@@ -90,7 +92,7 @@ def test_small_files_until_full(cramped: UploadService, size: int) -> None:
 
 
 def test_room_again(cramped: UploadService) -> None:
-    """Once there is room again the same service takes files again."""
+    """When space is free again, the same service stores files again."""
     filler = fill(cramped, leave=64 << 10)
     assert cramped.put("a.txt", b"x" * 100_000).status_code == 507
     filler.unlink()

@@ -1,4 +1,4 @@
-"""kill -9 at every kind of system call on the way of files in, out and away."""
+"""kill -9 at each kind of system call during uploads, downloads and deletions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.upload import UploadService, assemble, copy_database, setting
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
 from tests.servers.upload_script import STEPS, models
 
-# Both the names of a machine's own calls and those that replaced them elsewhere.
+# The system calls of some machines, and the newer calls that replace them on others.
 CALLS = {
     "link": "?link,linkat",
     "fsync": "fsync",
@@ -32,7 +32,7 @@ _KILLS = 3
 
 
 def script(data: Path, credentials: Path, before: list[str]) -> tuple[int, list[str]]:
-    """Runs all steps; the exit code, and the steps that were acknowledged."""
+    """Run all steps, and return the exit code and the acknowledged steps."""
     words = [sys.executable, "-m", "tests.servers.upload_script", str(data), str(credentials)]
     done = subprocess.run([*before, *words, *STEPS], capture_output=True, timeout=60, check=False)
     replies = [json.loads(line) for line in done.stdout.splitlines()]
@@ -47,7 +47,7 @@ def numbers(
     credentials: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, int]:
-    """How often each call is made when nothing is in the way."""
+    """Return how often each call is made without a kill."""
     data = tmp_path_factory.mktemp("undisturbed") / "data"
     copy_database(upload_template, data)
     tracing = strace(",".join(CALLS.values()))
@@ -61,7 +61,7 @@ def numbers(
 
 
 def positions(count: int) -> list[int]:
-    """A few numbers between 1 and `count`, both included."""
+    """Return a few numbers from 1 to `count`."""
     return sorted({1 + (count - 1) * step // (_KILLS - 1) for step in range(_KILLS)})
 
 
@@ -75,7 +75,7 @@ def test_kill(
     issuer: Issuer,
     tmp_path: Path,
 ) -> None:
-    """Whenever it is killed, what was acknowledged is there and whole, and the rest is swept."""
+    """After a kill at any system call, each acknowledged file is intact, and the rest is swept."""
     assert numbers[call], f"nothing calls {call} any more: take it from the list"
     killed = []
     for position in positions(numbers[call]):
@@ -83,7 +83,7 @@ def test_kill(
         copy_database(upload_template, data)
         injection = f"{CALLS[call]}:signal=KILL:when={position}"
         code, acknowledged = script(data, credentials, strace(injection))
-        # How many folders are made, and with how many calls, depends on the clock.
+        # The number of new folders, and of the calls that make them, depends on the clock.
         killed.append(code in {-signal.SIGKILL, 128 + signal.SIGKILL})
         assert killed[-1] or (code, acknowledged) == (0, list(STEPS))
         after_restart(assemble(settings_for(data, durability="relaxed"), issuer), acknowledged)
@@ -91,14 +91,14 @@ def test_kill(
 
 
 def after_restart(service: UploadService, acknowledged: list[str]) -> None:
-    """The model's state after the last acknowledged step, or after the one that was under way."""
+    """Assert the model's state after the last acknowledged step, or after the step under way."""
     count = len(acknowledged)
     assert acknowledged == list(STEPS)[:count]
     assert_sound(service)
     assert live(service) in models()[count : count + 2]
     assert_nothing_else(service)
     assert_sound(service)
-    # The service goes on: what was under way can be done again, and gives one file.
+    # The service works: a repeated step succeeds and makes one file.
     for _ in range(2):
         reply = STEPS["replace spooled"](service)
         assert reply.status_code == 201

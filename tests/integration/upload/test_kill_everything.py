@@ -19,28 +19,28 @@ from tests.servers.native import NativeWharf
 from tests.servers.upload import UploadService, assemble, settings_for
 from tests.servers.upload_invariants import assert_sound, live
 
-# One kill, looked at step by step: the sweep of one test is what the next one finds.
+# The tests share one kill and run in their order: a later test sees the result of an earlier sweep.
 pytestmark = pytest.mark.story
 _ACKNOWLEDGED = 60
 
 
 @dataclass
 class Scene:
-    """A Wharf that was killed under load, and what its clients know."""
+    """A Wharf that was killed under load, and the responses that its clients received."""
 
     wharf: NativeWharf
     load: Load
 
     def service(self, issuer: Issuer) -> UploadService:
-        """A look at the data, without any process of Wharf."""
+        """Return a service on the data, without any process of Wharf."""
         settings = settings_for(self.wharf.data, durability="relaxed")
         return assemble(settings, issuer)
 
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    """Killed once for all tests of this file, which look at it in their order."""
-    # Not pytest's own folder: sockets have short paths.
+    """Yield a Wharf that was killed once for all tests of this file, which run in their order."""
+    # This folder is not pytest's, because paths of sockets must be short.
     base = Path(tempfile.mkdtemp(prefix="wharf-kill-"))
     wharf = NativeWharf(base, WHARF_SWEEP_SECONDS="1", WHARF_DELETED_GRACE_SECONDS="1")
     try:
@@ -60,19 +60,19 @@ def scene() -> Iterator[Scene]:
 
 
 def below(folder: Path) -> set[str]:
-    """Paths of all files below a folder."""
+    """Return the paths of all files below a folder."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def stored_files(data: Path) -> set[str]:
-    """Paths of all files in store, staging and spool."""
+    """Return the paths of all files in store, staging and spool."""
     return {
         f"{name}/{path}" for name in ("tenants", "staging", "spool") for path in below(data / name)
     }
 
 
 def test_acknowledged_are_there(scene: Scene, issuer: Issuer) -> None:
-    """Right after the kill each acknowledged file has its row and its bytes, unswept."""
+    """Right after the kill, before any sweep, each acknowledged file has its row and its bytes."""
     service = scene.service(issuer)
     assert scene.load.refused == []
     assert len(scene.load.acknowledged) >= _ACKNOWLEDGED
@@ -82,15 +82,15 @@ def test_acknowledged_are_there(scene: Scene, issuer: Issuer) -> None:
 
 
 def test_check(scene: Scene) -> None:
-    """The operator's check of everything finds no fault."""
+    """`check --read-all` finds no fault after the kill."""
     done = scene.wharf.command("check", "--read-all")
     assert (done.returncode, done.stdout) == (0, "leftovers: 0\nfaults: 0\n"), done.stderr
 
 
 def test_dry_run(scene: Scene) -> None:
-    """A dry run removes nothing, and names exactly what the sweep after it removes."""
+    """A dry run removes nothing, and names exactly the files that the next sweep removes."""
     data = scene.wharf.data
-    # Leftovers of each kind, in case the kill left none.
+    # One leftover of each kind, in case the kill left none.
     (data / "staging" / "f00d").write_bytes(b"x")
     (data / "spool" / "native" / "0000000042").write_bytes(b"x")
     rowless = data / "tenants" / "demo" / "ab" / ("0" * 8 + "ab" + "0" * 22)
@@ -112,7 +112,7 @@ def test_dry_run(scene: Scene) -> None:
 
 
 def test_only_rows_blobs_are_left(scene: Scene, issuer: Issuer) -> None:
-    """After the sweep there are the blobs of live files, and nothing in staging or spool."""
+    """After the sweep only the blobs of live files remain, and nothing in staging or spool."""
     service = scene.service(issuer)
     blobs = {Path(path).name for path in below(scene.wharf.data / "tenants")}
     assert blobs == {file.blob for file in service.records.live_files()}
@@ -124,7 +124,7 @@ def test_only_rows_blobs_are_left(scene: Scene, issuer: Issuer) -> None:
 
 
 def test_after_a_restart(scene: Scene) -> None:
-    """Started again on the same data, Wharf serves every acknowledged file, and takes new ones."""
+    """After a restart on the same data Wharf serves each acknowledged file and stores new ones."""
     wharf = scene.wharf
     wharf.start()
     headers = {"Authorization": f"Bearer {wharf.token()}"}

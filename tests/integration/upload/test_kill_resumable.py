@@ -1,4 +1,4 @@
-"""kill -9 of gateway, services and worker during resumable uploads, again and again."""
+"""Repeated kill -9 of gateway, services and worker during resumable uploads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROUNDS = 3
 
 @dataclass
 class Sender:
-    """One upload and the client that sends it; `least` is what it was told to be there."""
+    """One upload and its client; `least` is the largest offset that the client received."""
 
     wharf: NativeWharf
     kind: str
@@ -44,7 +44,7 @@ class Sender:
     done: bool = False
 
     def create(self, token: str) -> None:
-        """Begins the upload."""
+        """Create the upload."""
         length = (
             {"Upload-Defer-Length": "1"}
             if self.kind == "deferred"
@@ -58,7 +58,7 @@ class Sender:
         self.address = headers["location"]
 
     def send(self, token: str) -> None:
-        """Goes on from the offset until the end, or until the connection breaks."""
+        """Send the rest of the upload, until its end or until the connection breaks."""
         try:
             offset = self.offset(token)
             while offset < _SIZE:
@@ -69,10 +69,10 @@ class Sender:
             return
 
     def offset(self, token: str) -> int:
-        """What `HEAD` says."""
+        """Return the offset from a `HEAD` request."""
         status, headers = self._request("HEAD", self.address, token, {})
         if status != 200:
-            raise ConnectionError(f"HEAD is {status}")  # on its way down, or just up
+            raise ConnectionError(f"HEAD is {status}")  # Wharf is stopping or starting
         return int(headers["upload-offset"])
 
     def _send_chunk(self, token: str, offset: int) -> int:
@@ -107,13 +107,13 @@ class Sender:
 
 @dataclass
 class Scene:
-    """A Wharf and those who send to it."""
+    """A Wharf and its clients."""
 
     wharf: NativeWharf
     senders: list[Sender]
 
     def under_way(self, token: str) -> list[threading.Thread]:
-        """All unfinished uploads go on, in threads."""
+        """Continue all unfinished uploads, in threads."""
         threads = [
             threading.Thread(target=one.send, args=(token,), daemon=True)
             for one in self.senders
@@ -124,19 +124,19 @@ class Scene:
         return threads
 
     def service(self, issuer: Issuer) -> UploadService:
-        """A look at the data, without any process of Wharf."""
+        """Return a service on the data, without any process of Wharf."""
         return assemble(settings_for(self.wharf.data, durability="relaxed"), issuer)
 
     def on_disk(self, sender: Sender) -> int:
-        """Bytes of an upload that is not complete."""
+        """Return the number of bytes on the disk of an incomplete upload."""
         path = self.wharf.data / "resumable" / sender.address.rpartition("/")[2]
         return path.stat().st_size if path.exists() else 0
 
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    """A new Wharf."""
-    # Not pytest's own folder: sockets have short paths.
+    """Yield a new Wharf."""
+    # This folder is not pytest's, because paths of sockets must be short.
     base = Path(tempfile.mkdtemp(prefix="wharf-kill-"))
     wharf = NativeWharf(base, WHARF_SWEEP_SECONDS="1", WHARF_DELETED_GRACE_SECONDS="1")
     try:
@@ -148,7 +148,9 @@ def scene() -> Iterator[Scene]:
 
 
 def test_everything_is_killed(scene: Scene, issuer: Issuer) -> None:
-    """After each kill no offset is larger than the disk's or less than promised; all ends well."""
+    """After each kill an offset is between the client's last one and the size on the disk, and all
+    uploads succeed in the end.
+    """
     chance = random.Random(4)
     token = scene.wharf.token()
     for sender in scene.senders:
@@ -171,7 +173,7 @@ def test_everything_is_killed(scene: Scene, issuer: Issuer) -> None:
         for sender in scene.senders:
             if not sender.done:
                 found = sender.offset(token)
-                # Complete ones have no growing file any more.
+                # The file of a complete upload is no longer in the folder.
                 assert sender.least <= found <= (there[sender.name] or _SIZE), sender.name
     for thread in scene.under_way(token):
         thread.join(60)
@@ -181,7 +183,7 @@ def test_everything_is_killed(scene: Scene, issuer: Issuer) -> None:
 
 
 def test_the_receiver_is_killed(scene: Scene, issuer: Issuer) -> None:
-    """When the receiver alone dies it is started anew, and the uploads go on."""
+    """When only the stream server is killed, it is started again, and the uploads continue."""
     token = scene.wharf.token()
     for sender in scene.senders:
         sender.create(token)
@@ -204,7 +206,7 @@ def test_the_receiver_is_killed(scene: Scene, issuer: Issuer) -> None:
 
 
 def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None:
-    """Uploads that a kill interrupted and nobody continues are gone after their time, wholly."""
+    """Interrupted uploads that no client continues are removed completely when they expire."""
     token = scene.wharf.token()
     for sender in scene.senders:
         sender.create(token)
@@ -219,7 +221,7 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
     later = time.time() + expiry + 120
     upload_sweeper.sweep(inner.uploads, inner.parts, expiry_seconds=expiry, clock=lambda: later)
     service.sweep()
-    # What a killed completion had made a blob of is too young the first time.
+    # The first sweep keeps the blob of an interrupted completion, which is too young.
     service.sweep()
     assert list(inner.parts.all()) == []
     assert service.database.reading().rows("SELECT id FROM uploads WHERE file IS NULL") == []
@@ -231,7 +233,7 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
 
 
 def open_files(pid: int) -> set[str]:
-    """What a process has open; it goes on opening and closing meanwhile."""
+    """Return the open files of a process, which may open and close files at the same time."""
     found: set[str] = set()
     with suppress(OSError):
         for path in list(Path(f"/proc/{pid}/fd").iterdir()):
@@ -241,7 +243,7 @@ def open_files(pid: int) -> set[str]:
 
 
 def receiver_of(wharf: NativeWharf, *, or_none: bool = False) -> int:
-    """The id of the process that listens on the receiver's socket."""
+    """Return the id of the process that listens on the stream server's socket."""
     inodes = {
         line.split()[6]
         for line in Path("/proc/net/unix").read_text().splitlines()
@@ -256,7 +258,7 @@ def receiver_of(wharf: NativeWharf, *, or_none: bool = False) -> int:
 
 
 def assert_all_arrived(scene: Scene, issuer: Issuer) -> None:
-    """Each file is there, whole, and nothing is reserved any more."""
+    """Assert that each file is stored intact, and nothing is reserved any more."""
     service = scene.service(issuer)
     expected = {one.name: hashlib.sha256(one.content).hexdigest() for one in scene.senders}
     assert live(service) == expected

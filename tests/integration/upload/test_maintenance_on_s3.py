@@ -1,4 +1,4 @@
-"""Sweeping, checking, backup and restore with blobs on an object store, over real connections."""
+"""Sweep, check, backup and restore with blobs on a real object store."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _HOUR = 3600
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of the test's own, with the settings of a Wharf in it."""
+    """A bucket for one test, with the settings of a Wharf that uses it."""
 
     server: ObjectStore
     name: str
     keys: Path
 
     def settings(self, data: Path) -> Settings:
-        """The settings of a service with this folder of data."""
+        """Return the settings of a service with this folder of data."""
         return settings_for(
             data,
             blob_url=self.server.url(self.name, "some/prefix"),
@@ -47,18 +47,18 @@ class Bucket:
 
 @pytest.fixture
 def bucket(radosgw: ObjectStore, tmp_path: Path) -> Bucket:
-    """An empty bucket."""
+    """Return an empty bucket."""
     return Bucket(radosgw, radosgw.new_bucket(), radosgw.key_file(tmp_path))
 
 
 def service_in(settings: Settings, issuer: Issuer) -> UploadService:
-    """A service with the store that the settings name."""
+    """Return a service with the store that the settings name."""
     return assemble(settings, issuer, bootstrap.open_store(settings))
 
 
 @pytest.fixture
 def service(bucket: Bucket, upload_data: Path, issuer: Issuer) -> UploadService:
-    """A service whose blobs are in the bucket, with some files."""
+    """Return a service whose blobs are in the bucket, with some files."""
     service = service_in(bucket.settings(upload_data), issuer)
     for key, content in CONTENT.items():
         assert service.put(key, content).status_code == 201
@@ -66,7 +66,7 @@ def service(bucket: Bucket, upload_data: Path, issuer: Issuer) -> UploadService:
 
 
 def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `wharf-upload` on what the settings name."""
+    """Run `wharf-upload` with these settings."""
     environ = {
         "WHARF_DATA": str(settings.data),
         "WHARF_BLOB_URL": settings.blob_url,
@@ -84,26 +84,28 @@ def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
 
 
 def assert_restored(settings: Settings, issuer: Issuer) -> None:
-    """All files are there, with their bytes."""
+    """Assert that all files exist with their bytes."""
     found = service_in(settings, issuer)
     assert {key: found.content(key) for key in CONTENT} == CONTENT
     assert_sound(found)
 
 
 def saved(settings: Settings, folder: Path, **options: bool) -> Counts:
-    """A backup of what the settings name."""
+    """Back up the installation of these settings."""
     return backup.backup(bootstrap.installation(settings), folder, lambda *_: None, **options)
 
 
 def restored(settings: Settings, folder: Path) -> Counts:
-    """A restore into what the settings name."""
+    """Restore a backup into the installation of these settings."""
     return backup.restore(bootstrap.installation(settings), folder, lambda *_: None)
 
 
 def test_out_of_a_bucket_and_into_another(
     service: UploadService, bucket: Bucket, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """A backup of a bucket is restored to a disk; a backup of that, into another bucket."""
+    """A backup of a bucket can be restored to a disk, and a backup of the disk into
+    another bucket.
+    """
     assert saved(service.settings, tmp_path / "backup").copied_files == 3
     disk = settings_for(tmp_path / "disk")
     assert restored(disk, tmp_path / "backup").copied_files == 3
@@ -119,7 +121,7 @@ def test_out_of_a_bucket_and_into_another(
 def test_records_only(
     service: UploadService, bucket: Bucket, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """The rows come back, the bytes are where they were, and what is not there is counted."""
+    """A restore of records alone uses the existing blobs, and counts missing ones."""
     folder = tmp_path / "backup"
     assert saved(service.settings, folder, records_only=True).copied_files == 0
     settings = bucket.settings(tmp_path / "new")
@@ -133,7 +135,7 @@ def test_records_only(
 
 
 def test_check(service: UploadService) -> None:
-    """A missing and a cut file are faults, bytes without a row are not; each is named."""
+    """`check` names missing and cut files as faults, and blobs without a row as leftovers."""
     assert_sound(service)
     files = {file.key: BlobName("demo", file.blob) for file in service.records.live_files()}
     service.store.delete(files["small"])
@@ -154,12 +156,12 @@ def test_check(service: UploadService) -> None:
 
 
 def old_name(made_at: float) -> BlobName:
-    """A blob's name that was made at a time."""
+    """Return the name of a blob that was made at this time."""
     return BlobName("demo", f"{int(1000 * made_at):012x}{uuid4().hex[12:]}")
 
 
 def sweep(service: UploadService, ahead: float, *, all_hours: bool = False) -> Swept:
-    """A walk of the worker, whose clock is ahead by so many seconds; a lease is an hour."""
+    """Run a sweep whose clock is ahead by `ahead` seconds; a lease lasts an hour."""
     return Sweeper(
         service.store,
         service.records,
@@ -171,11 +173,13 @@ def sweep(service: UploadService, ahead: float, *, all_hours: bool = False) -> S
 
 
 def test_sweep(service: UploadService, bucket: Bucket) -> None:
-    """Orphans go in the walk over their hour, deleted files and broken uploads too; files stay."""
+    """A sweep removes rowless blobs, deleted files and broken uploads from the hours
+    that it reads, and keeps files.
+    """
     store, now = service.store, time.time()
     store.put(old_name(now - 1000 * _HOUR), b"orphan")
     assert sweep(service, 0).rowless_blobs == 1
-    # Its hour was swept a moment ago: only the command looks there once more.
+    # A sweep has read this hour a moment ago, so only the command reads it again.
     store.put(old_name(now - 900 * _HOUR), b"late")
     store.put(old_name(now + 10), b"new")
     service.request("DELETE", "/v1/files/default/small")

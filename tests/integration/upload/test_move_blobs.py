@@ -1,4 +1,4 @@
-"""`wharf-upload move-blobs` between a disk and a real object store, from both to both."""
+"""`wharf-upload move-blobs` between a disk and a real object store, in both directions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LARGE = 1 << 20
 
 
 class MovingWharf:
-    """A service whose blobs move to `new` from `old`: each is `disk` or the address of a bucket."""
+    """A service whose blobs move from `old` to `new`, each `disk` or the address of a bucket."""
 
     def __init__(self, data: Path, radosgw: ObjectStore, issuer: Issuer) -> None:
         self.bucket = radosgw.url(radosgw.new_bucket(), "wharf")
@@ -39,7 +39,7 @@ class MovingWharf:
         self.contents: dict[str, bytes] = {}
 
     def settings(self, new: str, old: str) -> Settings:
-        """Settings of a Wharf on both."""
+        """Return the settings of a Wharf with both places."""
         return settings_for(
             self._data,
             blob_url="" if new == DISK else new,
@@ -49,31 +49,31 @@ class MovingWharf:
         )
 
     def service(self, new: str, old: str = "") -> UploadService:
-        """The service with these settings."""
+        """Return the service with these settings."""
         settings = self.settings(new, old)
         found = assemble(settings, self._issuer, bootstrap.open_store(settings))
         self._services.append(found)
         return found
 
     def fill(self, service: UploadService, word: str) -> None:
-        """Files small and large."""
+        """Store small and large files."""
         for number in range(20):
             self.put(service, f"{word}-{number}", os.urandom(number))
         for number in range(2):
             self.put(service, f"{word}-large-{number}", os.urandom(_LARGE))
 
     def put(self, service: UploadService, key: str, content: bytes) -> None:
-        """One file, which has to be taken."""
+        """Store one file, and assert that it is accepted."""
         reply = service.put(key, content, spooled=len(content) >= _LARGE)
         assert reply.status_code == 201, reply.text
         self.contents[key] = content
 
     def command(self, new: str, old: str, *arguments: str) -> list[str]:
-        """The command line of `wharf-upload`."""
+        """Return the command line of `wharf-upload`."""
         return [sys.executable, "-c", "from wharf_upload.cli import main; main()", *arguments]
 
     def environ(self, new: str, old: str) -> dict[str, str]:
-        """Its environment."""
+        """Return the environment of `wharf-upload`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
         return kept | {
             "WHARF_DATA": str(self._data),
@@ -84,7 +84,7 @@ class MovingWharf:
         }
 
     def start(self, new: str, old: str, *arguments: str) -> subprocess.Popen[str]:
-        """Begins a move."""
+        """Start a move."""
         return subprocess.Popen(
             self.command(new, old, "move-blobs", *arguments),
             env=self.environ(new, old),
@@ -94,7 +94,7 @@ class MovingWharf:
         )
 
     def run(self, new: str, old: str, *arguments: str) -> str:
-        """A command that has to succeed; what it says."""
+        """Run a command that must succeed, and return its output."""
         done = subprocess.run(
             self.command(new, old, *arguments),
             env=self.environ(new, old),
@@ -107,7 +107,7 @@ class MovingWharf:
         return done.stdout
 
     def close(self) -> None:
-        """Closes what was opened."""
+        """Close the databases of all services."""
         for service in self._services:
             service.database.close()
 
@@ -128,7 +128,7 @@ def content(store: BlobStore, service: UploadService, key: str) -> bytes:
 
 @pytest.mark.parametrize(("to", "copies"), [("objects", 21), ("disk", 5)])
 def test_killed(wharf: MovingWharf, to: str, copies: int) -> None:
-    """A move that is killed in its middle is ended by another one, and no byte is lost."""
+    """When a move is killed, another move finishes it, and no byte is lost."""
     new, old = (wharf.bucket, DISK) if to == "objects" else (DISK, wharf.bucket)
     service = wharf.service(old)
     wharf.fill(service, "file")
@@ -138,7 +138,7 @@ def test_killed(wharf: MovingWharf, to: str, copies: int) -> None:
         assert until(lambda: len(list(new_store.blobs())) >= copies, _SECONDS)
         move.kill()
     assert_sound(target)
-    # As if the seconds were over after which a killed process has no lease any more.
+    # The killed process no longer has its lease, as after its expiry.
     with service.database.transaction() as connection:
         connection.execute("UPDATE leases SET expires_at = 0", ())
     said = wharf.run(new, old, "move-blobs")
@@ -150,7 +150,9 @@ def test_killed(wharf: MovingWharf, to: str, copies: int) -> None:
 
 
 def test_a_wharf_that_runs(wharf: MovingWharf) -> None:
-    """Files come, are read, replaced and deleted while blobs move to the object store and back."""
+    """While blobs move to the object store and back, files can be stored, read,
+    replaced and deleted.
+    """
     wharf.fill(wharf.service(DISK), "first")
     for new, old in ((wharf.bucket, DISK), (DISK, wharf.bucket)):
         service = wharf.service(new, old)
@@ -189,7 +191,9 @@ def test_a_wharf_that_runs(wharf: MovingWharf) -> None:
 
 
 def test_neighbouring_settings(wharf: MovingWharf) -> None:
-    """In each step of docs/moving-blobs.md a replica reads what those a step apart have stored."""
+    """In each step of docs/moving-blobs.md a replica reads the files of replicas that
+    are one step apart.
+    """
     steps = [(DISK, ""), (DISK, wharf.bucket), (wharf.bucket, DISK), (wharf.bucket, "")]
     services = [wharf.service(*step) for step in steps]
     for earlier, later in pairwise(services[:3]):
@@ -204,7 +208,7 @@ def test_neighbouring_settings(wharf: MovingWharf) -> None:
 
 
 def test_a_damaged_file(wharf: MovingWharf) -> None:
-    """A file whose bytes have changed on the disk is named, stays there, and the exit code is 1."""
+    """A move names a file whose bytes have changed on the disk, leaves it, and exits with 1."""
     service = wharf.service(DISK)
     wharf.put(service, "right", b"right")
     wharf.put(service, "damaged", b"right")
@@ -227,7 +231,7 @@ def test_a_damaged_file(wharf: MovingWharf) -> None:
 
 
 def test_nothing_to_move(wharf: MovingWharf) -> None:
-    """Without WHARF_BLOB_OLD_URL there is nothing to move, and the command says so."""
+    """Without WHARF_BLOB_OLD_URL, `move-blobs` reports that there is nothing to move."""
     wharf.service(DISK)
     with wharf.start(DISK, "") as move:
         assert move.stdout is not None
@@ -237,6 +241,6 @@ def test_nothing_to_move(wharf: MovingWharf) -> None:
 
 
 def sweep(service: UploadService) -> None:
-    """As the worker does: deleted files' bytes go, and what may be under way stays."""
+    """Sweep as the worker does, but remove deleted files immediately; young leftovers stay."""
     root = service.settings.spool_folder.parent
     Sweeper(service.store, service.records, root, replace(ages(3600), deleted_grace=0)).run()

@@ -1,4 +1,4 @@
-"""Notices of a whole upload service: what a process really sends, heard at the socket."""
+"""Notices that a complete upload service sends, as a listener on the socket receives them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CHANGED = Changed(TENANT)
 
 @pytest.fixture
 def told(upload: UploadService) -> Iterator[UploadService]:
-    """A service whose sockets have short names."""
+    """Yield a service whose sockets have short paths."""
     with TemporaryDirectory(prefix="notices-") as folder:
         yield upload.restarted(sockets=folder)
 
 
 @pytest.fixture
 def listener(told: UploadService) -> Iterator[Listener]:
-    """Hears what the service sends; it listens when the test begins."""
+    """Yield a listener that receives the service's notices from the beginning of the test."""
     with Listener(told.settings.notices_place) as heard:
         until = time.monotonic() + 20
         while not told.settings.notices_socket.exists():
@@ -45,8 +45,8 @@ def event_kinds(service: UploadService) -> list[str]:
 
 
 def test_each_upload_is_told(told: UploadService, listener: Listener) -> None:
-    """Whichever way a file takes and whatever happens to it, the tenant's name arrives when the
-    event is there.
+    """After each kind of upload and after a deletion, a notice with the tenant's name
+    arrives when the event exists.
     """
     steps: tuple[Callable[[], TestResponse], ...] = (
         lambda: told.put("a", b"small"),
@@ -61,7 +61,7 @@ def test_each_upload_is_told(told: UploadService, listener: Listener) -> None:
 
 
 def test_a_refusal_is_not_told(told: UploadService, listener: Listener) -> None:
-    """What stores nothing wakes nobody: the next word is of the next event."""
+    """A refused request sends no notice, so the next notice belongs to the next event."""
     assert told.put("../x", b"small").status_code == 400
     assert told.request("DELETE", "/v1/files/default/absent").status_code == 404
     assert dataclasses.replace(told, tenant="other").put("a", b"small").status_code == 201
@@ -69,7 +69,7 @@ def test_a_refusal_is_not_told(told: UploadService, listener: Listener) -> None:
 
 
 def test_the_workers_events_are_told(told: UploadService, listener: Listener) -> None:
-    """A file whose time is over is an event of the process that sweeps it."""
+    """The process that sweeps an expired file sends a notice of its event."""
     assert told.put("a", b"small").status_code == 201
     assert listener.next() == CHANGED
     file = told.records.file(TENANT, "default", "a")
@@ -88,8 +88,8 @@ def test_the_workers_events_are_told(told: UploadService, listener: Listener) ->
 def test_a_resumable_upload_is_followed(
     told: UploadService, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While its bytes come it is told how far it is, at the end that all are there, then that there
-    is a new file.
+    """The stream server sends notices of a resumable upload's progress, and then a
+    notice of its file.
     """
     monkeypatch.setattr(progress_notices, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(event_loop, "_TELL_SECONDS", 0.0)
@@ -114,7 +114,7 @@ def test_a_resumable_upload_is_followed(
 
 
 def until(listener: Listener, offset: int) -> Progress:
-    """The first word of an upload that has so many bytes; offsets never go back."""
+    """Return the first progress notice with this offset, and assert that offsets never decrease."""
     last = 0
     while True:
         notice: Notice = listener.next()

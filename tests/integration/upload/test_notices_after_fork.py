@@ -16,7 +16,7 @@ __all__ = ["at_once", "told", "way"]
 
 
 def in_fork(work: Callable[[], bool]) -> bool:
-    """Whether the work succeeds in a fork of this process."""
+    """Fork this process, run the work in the child, and return whether it succeeds."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -30,7 +30,9 @@ def in_fork(work: Callable[[], bool]) -> bool:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_tells_by_itself(told: Sender, way: Stopped) -> None:
-    """Neither the thread nor the lock of the parent, held at that moment, is waited for."""
+    """A forked process sends notices without the parent's thread, even if the parent
+    holds the lock.
+    """
     told.changed("parent")
     way.arrived()
 

@@ -1,4 +1,6 @@
-"""A power cut under load: ext4 that stops writing at once, its journal included, and comes back."""
+"""A power cut under load: ext4 and its journal stop writing in one moment, and are
+mounted again.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,15 @@ _MEGABYTES = 600
 
 @pytest.fixture
 def own_disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk whose power can be cut."""
+    """Yield a disk whose power can be cut."""
     with disk(tmp_path, _MEGABYTES) as found:
         yield found
 
 
 def load_until_cut(own_disk: Disk, credentials: Path, number: int) -> Load:
-    """What a process that takes uploads has acknowledged when the power is cut, and what not."""
+    """Run uploads in a process, cut the power, and return the acknowledged and the
+    uncertain files.
+    """
     data = own_disk.folder / "data"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.servers.load_script", str(data), str(credentials)],
@@ -46,7 +50,7 @@ def load_until_cut(own_disk: Disk, credentials: Path, number: int) -> Load:
 
 
 def note(load: Load, line: str) -> None:
-    """Keeps what a line of the process says."""
+    """Record a line of the process."""
     what, key, digest = line.split()
     pending = load.uncertain.setdefault(key, set())
     if what == "sent":
@@ -64,10 +68,10 @@ def test_power_cut(
     credentials: Path,
     issuer: Issuer,
 ) -> None:
-    """After a power cut at any instant each acknowledged file is there and whole."""
+    """After a power cut at any time, each acknowledged file exists and is intact."""
     data = own_disk.folder / "data"
     copy_database(upload_template, data)
-    own_disk.unmount()  # what was there before the load is on the disk
+    own_disk.unmount()  # writes the earlier files to the disk
     own_disk.mount()
     load = load_until_cut(own_disk, credentials, number)
     assert len(load.acknowledged) >= number

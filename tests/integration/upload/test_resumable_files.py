@@ -1,4 +1,4 @@
-"""What becomes of an upload: which file, under which name, with which guarantees."""
+"""The file of a resumable upload: its name, its metadata and its guarantees."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MINIMAL, WHOLE = {"Prefer": "return=minimal"}, {"Prefer": "return=representation
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """A receiver on a service of this test's own."""
+    """Yield a stream server on a service for this test alone."""
     with receiving(upload) as found:
         yield found
 
 
 def metadata(**fields: str) -> str:
-    """`Upload-Metadata`."""
+    """Return the value of `Upload-Metadata`."""
     return ",".join(
         f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items()
     )
@@ -38,14 +38,14 @@ def metadata(**fields: str) -> str:
 def creation(
     receiver: ReceiverClient, body: bytes, headers: dict[str, str] | None = None
 ) -> Answer:
-    """A tus creation with all bytes, of `tus.bin` unless the fields name another file."""
+    """Create a tus upload with all its bytes; `tus.bin` is the default name."""
     fields = {"Upload-Metadata": metadata(filename="tus.bin"), "Content-Type": OCTETS}
     sent = {**fields, "Upload-Length": str(len(body)), **(headers or {})}
     return receiver.request("POST", "/v1/uploads", body, sent)
 
 
 def begin(receiver: ReceiverClient, headers: dict[str, str] | None = None) -> str:
-    """The address of an upload of `a.bin` that was begun carefully, as the IETF says."""
+    """Create an upload of `a.bin` in the IETF protocol, and return its address."""
     sent = {"Tus-Resumable": "", "Upload-Complete": "?0", **(headers or {})}
     answer = receiver.request("PUT", FILE, b"", sent)
     assert answer.status == 201, answer.body
@@ -55,23 +55,23 @@ def begin(receiver: ReceiverClient, headers: dict[str, str] | None = None) -> st
 def end(
     receiver: ReceiverClient, address: str, body: bytes, headers: dict[str, str] | None = None
 ) -> Answer:
-    """The one `PATCH` that brings all of an upload's bytes."""
+    """Send all bytes of an upload in one last `PATCH`."""
     return receiver.patch(address, 0, body, {**PATCH, "Upload-Complete": "?1", **(headers or {})})
 
 
 def digest(content: bytes) -> str:
-    """`Repr-Digest`."""
+    """Return the value of `Repr-Digest`."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 def document(answer: Answer) -> dict[str, object]:
-    """The file's JSON."""
+    """Return the file's JSON."""
     found: dict[str, object] = msgspec.json.decode(answer.body)
     return found
 
 
 def test_a_renamed_file_is_named(receiver: ReceiverClient) -> None:
-    """The last PATCH and HEAD name the key under which the file is, also where it was renamed."""
+    """The last PATCH and HEAD return the file's key, which may be a renamed one."""
     for name in ("tus.bin", "tus%20(2).bin"):
         address = receiver.create(3)
         assert "Content-Location" not in receiver.head(address).headers
@@ -81,7 +81,7 @@ def test_a_renamed_file_is_named(receiver: ReceiverClient) -> None:
 
 
 def test_a_creation_with_all_bytes_names_the_file(receiver: ReceiverClient) -> None:
-    """Creation with upload answers with the upload's address and the file's."""
+    """A creation with all bytes returns the address of the upload and the address of the file."""
     answer = creation(receiver, b"abc")
     assert answer.status == 201
     assert str(answer.headers["Location"]).startswith("/v1/uploads/")
@@ -89,21 +89,21 @@ def test_a_creation_with_all_bytes_names_the_file(receiver: ReceiverClient) -> N
 
 
 def test_a_final_upload_names_the_file(receiver: ReceiverClient) -> None:
-    """A concatenation names the file that it has become, and none while it has not."""
+    """A concatenation returns the address of its file as soon as the file exists."""
     parts = [receiver.create(3, {"Upload-Concat": "partial"}) for _ in range(2)]
     joining = {"Upload-Concat": f"final;{' '.join(parts)}", "Upload-Length": ""}
     early = receiver.creation(0, joining)
     assert "Content-Location" not in early.headers
     for part in parts:
         answer = receiver.patch(part, 0, b"abc")
-        # A partial upload becomes no file.
+        # A partial upload does not become a file.
         assert "Content-Location" not in answer.headers
     final = receiver.head(str(early.headers["Location"]))
     assert final.headers["Content-Location"] == "/v1/files/default/tus.bin"
 
 
 def test_the_ietf_answer_names_the_file(receiver: ReceiverClient) -> None:
-    """The last answer of the IETF protocol, and HEAD afterwards, name the file."""
+    """The last response of the IETF protocol, and a later HEAD, return the file's address."""
     address = begin(receiver)
     assert end(receiver, address, b"abc").headers["Content-Location"] == FILE
     seen = receiver.request("HEAD", address, headers={"Tus-Resumable": ""})
@@ -111,7 +111,7 @@ def test_the_ietf_answer_names_the_file(receiver: ReceiverClient) -> None:
 
 
 def test_json_with_tus(receiver: ReceiverClient) -> None:
-    """Who prefers a representation gets the file's JSON: from PATCH, from creation and from GET."""
+    """With `return=representation` a client gets the file's JSON from PATCH, creation and GET."""
     address = receiver.create(3)
     patched = receiver.patch(address, 0, b"abc", WHOLE)
     got = receiver.request("GET", address, headers=WHOLE)
@@ -125,7 +125,7 @@ def test_json_with_tus(receiver: ReceiverClient) -> None:
 
 
 def test_tus_without_a_preference(receiver: ReceiverClient) -> None:
-    """A client of tus that asks for nothing gets 204 without a body, as tus wants it."""
+    """A tus client without a preference gets 204 without a body, as tus requires."""
     for wish in ({}, MINIMAL):
         address = receiver.create(3)
         answer = receiver.patch(address, 0, b"abc", wish)
@@ -134,14 +134,14 @@ def test_tus_without_a_preference(receiver: ReceiverClient) -> None:
 
 
 def test_json_before_the_end(receiver: ReceiverClient) -> None:
-    """While there is no file there is no JSON, whatever is preferred."""
+    """Before the file exists, a response has no JSON, even with `return=representation`."""
     address = receiver.create(6)
     assert receiver.patch(address, 0, b"abc", WHOLE).status == 204
     assert receiver.request("GET", address, headers=WHOLE).body == b""
 
 
 def test_a_minimal_answer_of_the_ietf(receiver: ReceiverClient) -> None:
-    """The last request of the IETF protocol is answered without JSON where that is preferred."""
+    """With `return=minimal` the last request of the IETF protocol gets a response without JSON."""
     answer = end(receiver, begin(receiver), b"abc", MINIMAL)
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Location"] == FILE
@@ -149,7 +149,7 @@ def test_a_minimal_answer_of_the_ietf(receiver: ReceiverClient) -> None:
 
 
 def test_own_metadata(receiver: ReceiverClient) -> None:
-    """Pairs of Upload-Metadata that Wharf does not know become the file's metadata."""
+    """Unknown pairs of `Upload-Metadata` become the file's metadata."""
     fields = metadata(
         filename="a.txt", filetype="text/plain", on_conflict="error", author="王小明", empty=""
     )
@@ -167,7 +167,7 @@ def test_own_metadata(receiver: ReceiverClient) -> None:
     ids=["a value", "all"],
 )
 def test_metadata_that_does_not_fit(receiver: ReceiverClient, field: str, says: str) -> None:
-    """Metadata that a file cannot have is refused at the creation, and nothing is reserved."""
+    """Metadata that is too large for a file is refused at the creation, and nothing is reserved."""
     answer = creation(receiver, b"abc", {"Upload-Metadata": field})
     assert (answer.status, answer.slug) == (400, "malformed-request")
     assert says in json.loads(answer.body)["detail"]
@@ -175,7 +175,7 @@ def test_metadata_that_does_not_fit(receiver: ReceiverClient, field: str, says: 
 
 
 def test_repeated_creations(receiver: ReceiverClient) -> None:
-    """Two creations with one Idempotency-Key and the same bytes make one file, charged once."""
+    """Two creations with one Idempotency-Key and the same bytes make one file, counted once."""
     once = {"Idempotency-Key": "once"}
     first, again = (creation(receiver, b"abc", once) for _ in range(2))
     assert (first.status, again.status) == (201, 201)
@@ -207,7 +207,7 @@ def test_a_key_of_another_creation(receiver: ReceiverClient, other: str) -> None
 
 
 def test_one_key_in_both_protocols(receiver: ReceiverClient) -> None:
-    """A PUT whose answer was lost may be repeated in parts: it is the same request."""
+    """A PUT and a resumable upload with one Idempotency-Key count as the same request."""
     once = {"Idempotency-Key": "once"}
     stored = receiver.service.put("a.bin", b"abc", once)
     answer = end(receiver, begin(receiver, once), b"abc")
@@ -220,7 +220,7 @@ def test_one_key_in_both_protocols(receiver: ReceiverClient) -> None:
 @pytest.mark.parametrize("protocol", ["tus", "ietf"])
 @pytest.mark.parametrize("at", ["creation", "end"])
 def test_digest_of_the_whole(receiver: ReceiverClient, protocol: str, at: str) -> None:
-    """A Repr-Digest holds in both protocols, with the first request or with the last."""
+    """A Repr-Digest is checked in both protocols, with the first request or with the last one."""
     whole = {"Repr-Digest": digest(b"abc")}
     first, last = (whole, {}) if at == "creation" else ({}, whole)
     for body, status in ((b"abX", 400), (b"abc", 201 if protocol == "ietf" else 204)):
@@ -234,7 +234,7 @@ def test_digest_of_the_whole(receiver: ReceiverClient, protocol: str, at: str) -
 
 
 def test_two_digests_of_one_file(receiver: ReceiverClient) -> None:
-    """A Repr-Digest that is not the one of the creation is refused, and the upload is kept."""
+    """A Repr-Digest that differs from the creation's is refused, and the upload is kept."""
     address = receiver.create(3, {"Repr-Digest": digest(b"abc")})
     answer = receiver.patch(address, 0, b"abX", {"Repr-Digest": digest(b"abX")})
     assert (answer.status, answer.slug) == (400, "invalid-digest")
@@ -242,7 +242,7 @@ def test_two_digests_of_one_file(receiver: ReceiverClient) -> None:
 
 
 def ticket(service: UploadService, **rules: object) -> str:
-    """A ticket for `in/` of the bucket `default`, unless its rules say otherwise."""
+    """Return a ticket for `in/` of the bucket `default`, unless its rules name another place."""
     named = rules if "key" in rules else {"prefix": "in/", **rules}
     return service.issuer.token(
         tid=service.tenant, scope="files:write", ticket={"bucket": "default", **named}
@@ -256,13 +256,13 @@ def by_ticket(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """A request of the IETF protocol whose only credential is the ticket in its address."""
+    """Send a request of the IETF protocol whose only credential is the ticket in its address."""
     sent = {"Authorization": "", "Tus-Resumable": "", **(headers or {})}
     return receiver.request(method, path, body, sent)
 
 
 def test_parts_by_ticket(receiver: ReceiverClient) -> None:
-    """A ticket in the path begins an upload, and the address in Location needs nothing else."""
+    """A ticket in the path starts an upload, and the address in Location contains the ticket."""
     path = f"/u/{ticket(receiver.service, max_files=1)}/half.txt"
     begun = by_ticket(receiver, "PUT", path, b"first ", {"Upload-Complete": "?0"})
     assert begun.status == 201, begun.body
@@ -274,14 +274,14 @@ def test_parts_by_ticket(receiver: ReceiverClient) -> None:
     ended = by_ticket(receiver, "PATCH", address, b"second", rest)
     assert (ended.status, ended.headers["Location"]) == (201, "/v1/files/default/in/half.txt")
     assert receiver.service.content("in/half.txt") == b"first second"
-    # It is used up only now, and may still ask what has become of its upload.
+    # The ticket is used up now, but it may still read the result of its upload.
     assert by_ticket(receiver, "HEAD", address).headers["Upload-Complete"] == "?1"
     more = by_ticket(receiver, "PUT", path, b"", {"Upload-Complete": "?0"})
     assert (more.status, more.slug) == (403, "ticket-used-up")
 
 
 def test_a_ticket_for_a_key_in_parts(receiver: ReceiverClient) -> None:
-    """A ticket that names the key begins an upload of that key, whatever follows it."""
+    """A ticket that names a key starts an upload of this key."""
     token = ticket(receiver.service, key="in/one.txt")
     begun = by_ticket(receiver, "PUT", f"/u/{token}", b"", {"Upload-Complete": "?0"})
     address = str(begun.headers["Location"])
@@ -292,7 +292,7 @@ def test_a_ticket_for_a_key_in_parts(receiver: ReceiverClient) -> None:
 
 
 def test_giving_up_by_ticket(receiver: ReceiverClient) -> None:
-    """DELETE at the address in Location ends the upload and gives back what it reserved."""
+    """DELETE at the address in Location ends the upload and releases its reservation."""
     path = f"/u/{ticket(receiver.service)}/a"
     sent = {"Upload-Complete": "?0", "Upload-Length": "100"}
     address = str(by_ticket(receiver, "PUT", path, b"", sent).headers["Location"])
@@ -314,7 +314,7 @@ def test_giving_up_by_ticket(receiver: ReceiverClient) -> None:
 def test_the_limits_of_a_ticket(
     receiver: ReceiverClient, rules: dict[str, object], status: int, slug: str
 ) -> None:
-    """A ticket's rules hold for parts as for whole files, and nothing stays reserved."""
+    """A ticket's rules apply to resumable uploads, and a refused upload stores nothing."""
     path = f"/u/{ticket(receiver.service, **rules)}/a"
     begun = by_ticket(receiver, "PUT", path, b"", {"Upload-Complete": "?0"})
     answer = begun
@@ -326,7 +326,7 @@ def test_the_limits_of_a_ticket(
 
 
 def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
-    """An upload is not found with a ticket for another place, nor with one of other people."""
+    """A ticket for another prefix or another tenant does not find an upload."""
     begun = by_ticket(
         receiver, "PUT", f"/u/{ticket(receiver.service)}/a", b"", {"Upload-Complete": "?0"}
     )
@@ -340,7 +340,7 @@ def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
 
 
 def test_a_quota_that_a_retry_fills(receiver: ReceiverClient) -> None:
-    """A repeated creation is answered within a quota that has room for it for a moment."""
+    """A repeated creation succeeds although the quota has space for both files only briefly."""
     receiver.service.records.put_limits("demo", Limits(max_bytes=6))
     once = {"Idempotency-Key": "once"}
     assert [creation(receiver, b"abc", once).status for _ in range(3)] == [201] * 3

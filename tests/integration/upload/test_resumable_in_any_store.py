@@ -1,4 +1,4 @@
-"""Resumable uploads, and large forms, into a store whose bytes lie behind a socket."""
+"""Resumable uploads, and large forms, into a store that is behind a socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FAULTS = pytest.mark.parametrize(("fault", "status"), [("full", 507), ("broken"
 def service(
     upload_data: Path, issuer: Issuer, socket_server: RunningBlobServer
 ) -> Iterator[UploadService]:
-    """A service whose blobs lie behind the socket; its growing files lie on the disk."""
+    """Yield a service whose blobs are behind the socket and whose growing files are on the disk."""
     settings = settings_for(upload_data, durability="relaxed")
     found = assemble(settings, issuer, socket_store(socket_server))
     yield found
@@ -38,13 +38,13 @@ def service(
 
 @pytest.fixture
 def receiver(service: UploadService) -> Iterator[ReceiverClient]:
-    """Its stream server."""
+    """Yield the service's stream server."""
     with receiving(service) as client:
         yield client
 
 
 def test_completion(receiver: ReceiverClient) -> None:
-    """An upload in two requests is one blob of the store, byte for byte, and its part is gone."""
+    """An upload in two requests becomes one intact blob, and its partial upload is removed."""
     address = receiver.create(len(_BODY))
     assert receiver.patch(address, 0, _BODY[:100_000]).status == 204
     assert receiver.patch(address, 100_000, _BODY[100_000:]).status == 204
@@ -72,7 +72,9 @@ def test_a_store_that_fails(
     fault: str,
     status: int,
 ) -> None:
-    """A store that fails at any step leaves no file and no blob; the next request completes it."""
+    """A store that fails at any step leaves no file and no blob; the next request
+    completes the upload.
+    """
     address = receiver.create(len(_BODY))
     socket_server.fail(operation, fault)
     assert receiver.patch(address, 0, _BODY).status == status
@@ -85,7 +87,7 @@ def test_a_store_that_fails(
 
 
 def test_a_slow_store(receiver: ReceiverClient, socket_server: RunningBlobServer) -> None:
-    """A slow store makes the last request slow, and nothing else."""
+    """A slow store makes only the last request slow."""
     for operation in ("begin", "append", "commit", "make_durable"):
         socket_server.delay(operation, 0.05)
     address = receiver.create(len(_BODY))
@@ -96,7 +98,7 @@ def test_a_slow_store(receiver: ReceiverClient, socket_server: RunningBlobServer
 def test_taken_over_before_the_commit(
     receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part that another replica took over while the store adopted it becomes no file here."""
+    """A part that another replica took over during its adoption becomes no file here."""
 
     def taken_over(_: PartialUpload) -> None:
         raise StoreBusy("another process is receiving this upload")
@@ -113,7 +115,7 @@ def test_taken_over_before_the_commit(
 
 
 def test_a_large_form(service: UploadService) -> None:
-    """Files of a form that are larger than what is looked at are stored byte for byte."""
+    """Files of a form that are larger than the part for sniffing are stored byte for byte."""
     reply = service.post_form(form_body([("a.bin", _BODY), ("b.bin", _BODY[::-1])]))
     assert reply.status_code == 201, reply.text
     assert service.content("a.bin") == _BODY

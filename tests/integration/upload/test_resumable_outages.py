@@ -28,14 +28,14 @@ _MEGABYTES = 24
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """A receiver on a service of this test's own."""
+    """Yield a stream server on a service for this test alone."""
     with receiving(upload) as found:
         yield found
 
 
 @pytest.fixture
 def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[ReceiverClient]:
-    """A receiver whose disk has a few megabytes."""
+    """Yield a stream server whose disk has a few megabytes."""
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
@@ -45,18 +45,18 @@ def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[R
 
 
 def database(receiver: ReceiverClient) -> Path:
-    """The database's file."""
+    """Return the path of the database."""
     return receiver.service.settings.data / "upload" / "upload.db"
 
 
 def assert_unavailable(answer: Answer) -> None:
-    """503 with `Retry-After`."""
+    """Assert a 503 with `Retry-After`."""
     assert (answer.status, answer.slug) == (503, "unavailable"), answer.body
     assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_locked_at_the_creation(receiver: ReceiverClient) -> None:
-    """Nothing is left of an upload that could not be recorded."""
+    """A creation that cannot be recorded leaves nothing."""
     with held(database(receiver)):
         assert_unavailable(receiver.creation(10))
         assert list(receiver.service.context.parts.all()) == []
@@ -65,7 +65,7 @@ def test_locked_at_the_creation(receiver: ReceiverClient) -> None:
 
 
 def test_locked_at_the_end(receiver: ReceiverClient) -> None:
-    """The last bytes are kept when their file cannot be recorded; asking again makes the file."""
+    """The service keeps last bytes that it cannot record, and the next request makes the file."""
     address = receiver.create(6)
     assert receiver.patch(address, 0, b"abc").status == 204
     with held(database(receiver)):
@@ -78,8 +78,8 @@ def test_locked_at_the_end(receiver: ReceiverClient) -> None:
 
 
 def test_bytes_need_no_database(receiver: ReceiverClient) -> None:
-    """A request in the middle of an upload is taken while nothing can be written to the database,
-    and one that has to note something is refused without a byte.
+    """While the database cannot be written, a request in the middle of an upload succeeds, and a
+    request that must record something is refused without a byte.
     """
     address, deferred = receiver.create(6), receiver.create(None)
     with held(database(receiver)):
@@ -87,7 +87,7 @@ def test_bytes_need_no_database(receiver: ReceiverClient) -> None:
         assert receiver.offset(address) == 3
         checked = {"Upload-Checksum": "sha1 " + "A" * 27 + "="}
         assert_unavailable(receiver.patch(address, 3, b"def", checked))
-        # The bytes of an upload without a length are counted before they come.
+        # The bytes of an upload without a length are counted before they arrive.
         assert_unavailable(receiver.patch(deferred, 0, b"123"))
     assert receiver.offset(address) == 3
     assert receiver.patch(address, 3, b"def").status == 204
@@ -98,7 +98,7 @@ def test_bytes_need_no_database(receiver: ReceiverClient) -> None:
 
 
 def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
-    """What cannot fit is refused with 507 when it is created."""
+    """An upload that cannot fit is refused with 507 at its creation."""
     fill(cramped.service, leave=1 << 20)
     answer = cramped.creation(4 << 20)
     assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
@@ -107,7 +107,9 @@ def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
 
 
 def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
-    """A stream that finds no more room is a 507, what fitted is kept, and others go on."""
+    """A stream that fills the disk gets 507 and keeps the received bytes, and other
+    uploads continue.
+    """
     content = os.urandom(4 << 20)
     address = cramped.create(len(content))
     small = cramped.create(3)
@@ -123,13 +125,15 @@ def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
     cramped.service.context.receiving.room._look_at = 0.0
     assert cramped.patch(small, 0, b"abc").status == 204
     assert cramped.patch(address, offset, content[offset:]).status == 204
-    # Both were called tus.bin.
+    # Both uploads have the name tus.bin.
     assert cramped.service.content("tus (2).bin") == content
     assert_sound(cramped.service)
 
 
 def test_streams_share_no_room(cramped: ReceiverClient) -> None:
-    """Of two streams for which the disk has room once, one comes; it gives back what it had."""
+    """When the disk has space for one of two streams, one is received; it releases
+    its reservation at its end.
+    """
     reservations = cramped.service.context.reservations
     first, second = cramped.create(4 << 20), cramped.create(4 << 20)
     fill(cramped.service, leave=6 << 20)
@@ -144,7 +148,7 @@ def test_streams_share_no_room(cramped: ReceiverClient) -> None:
 
 
 def test_no_room_to_join(cramped: ReceiverClient) -> None:
-    """Parts that find no room to be joined stay, and are joined when there is some."""
+    """Parts stay while the disk has no space to join them, and are joined when it has."""
     halves = [os.urandom(3 << 20), os.urandom(3 << 20)]
     partial = {"Upload-Concat": "partial", "Upload-Metadata": ""}
     parts = [cramped.create(len(half), partial) for half in halves]
@@ -155,7 +159,7 @@ def test_no_room_to_join(cramped: ReceiverClient) -> None:
     answer = cramped.creation(None, joining)
     assert (answer.status, answer.slug) == (507, "storage-full"), answer.body
     assert cramped.offset(parts[0]) == len(halves[0])
-    # The final upload that nobody knows of does not count.
+    # The final upload, which no client knows, does not count.
     assert cramped.service.records.usage("demo").files == len(parts)
     filler.unlink()
     cramped.service.context.receiving.room._look_at = 0.0
@@ -166,7 +170,7 @@ def test_no_room_to_join(cramped: ReceiverClient) -> None:
 
 
 def test_a_creation_with_bytes_that_fails(cramped: ReceiverClient) -> None:
-    """An upload that its client never heard of does not count until it expires."""
+    """A creation that fails leaves no upload that its client does not know."""
     content = os.urandom(4 << 20)
     octets = {
         "Upload-Length": str(len(content)),

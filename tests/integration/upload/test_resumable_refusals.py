@@ -1,4 +1,4 @@
-"""What a refused, cut or damaged request for a resumable upload leaves: nothing it must pay for."""
+"""A request that is refused, cut or damaged leaves nothing for which the tenant is charged."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ FILE = "/v1/files/default/a.bin"
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """A receiver on a service of this test's own."""
+    """Yield a stream server on a service for this test alone."""
     with receiving(upload) as found:
         yield found
 
 
 def content_digest(content: bytes, algorithm: str = "sha-256") -> dict[str, str]:
-    """`Content-Digest`."""
+    """Return the field `Content-Digest`."""
     digest = hashlib.new(algorithm.replace("-", ""), content).digest()
     return {"Content-Digest": f"{algorithm}=:{base64.b64encode(digest).decode()}:"}
 
 
 def put(receiver: ReceiverClient, body: bytes, headers: dict[str, str]) -> int:
-    """A `PUT` that creates an upload; its status."""
+    """Create an upload by `PUT`, and return the status."""
     sent = {"Tus-Resumable": "", **headers}
     return receiver.request("PUT", FILE, body, sent).status
 
@@ -47,7 +47,7 @@ def put(receiver: ReceiverClient, body: bytes, headers: dict[str, str]) -> int:
 def test_refused_creations_reserve_nothing(
     receiver: ReceiverClient, headers: dict[str, str], status: int
 ) -> None:
-    """A creation that is refused for its first bytes leaves no upload that nobody knows."""
+    """A creation that is refused because of its first bytes leaves no upload."""
     fields = {"Upload-Metadata": "filename YQ==", "Upload-Length": "5", "Content-Type": OCTETS}
     answer = receiver.request("POST", "/v1/uploads", b"hello", {**fields, **headers})
     assert answer.status == status, answer.body
@@ -58,7 +58,9 @@ def test_refused_creations_reserve_nothing(
 
 
 def test_uploads_without_a_length_keep_to_the_quota(receiver: ReceiverClient) -> None:
-    """Bytes of an upload of unknown length are refused before they come, when the quota is full."""
+    """When the quota is full, bytes of an upload without a length are refused before
+    they arrive.
+    """
     service = receiver.service
     service.records.put_limits("demo", Limits(max_bytes=10))
     address = receiver.create(None)
@@ -66,7 +68,7 @@ def test_uploads_without_a_length_keep_to_the_quota(receiver: ReceiverClient) ->
     refused = receiver.patch(address, 8, b"x" * 3)
     assert (refused.status, refused.slug) == (507, "tenant-quota-exceeded")
     assert receiver.offset(address) == 8
-    # Two at a time do not both have what is left.
+    # Two concurrent requests cannot both use the rest of the quota.
     other = receiver.create(None)
     slow = receiver.begin(other, 0, 2)
     assert until(lambda: service.records.usage("demo").bytes == 10)
@@ -77,7 +79,9 @@ def test_uploads_without_a_length_keep_to_the_quota(receiver: ReceiverClient) ->
 
 
 def test_cut_without_a_length(receiver: ReceiverClient) -> None:
-    """What was reserved for a request and did not come is given back when it ends."""
+    """When a request without all its bytes ends, the reservation for the missing bytes
+    is released.
+    """
     service = receiver.service
     address = receiver.create(None)
     slow = receiver.begin(address, 0, 100)
@@ -91,7 +95,7 @@ def test_cut_without_a_length(receiver: ReceiverClient) -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
 def test_content_digests_of_appended_bytes(receiver: ReceiverClient, algorithm: str) -> None:
-    """A request whose bytes are not those of its Content-Digest changes nothing (RFC 9530)."""
+    """A request whose bytes do not match its Content-Digest changes nothing (RFC 9530)."""
     address = receiver.create(6)
     refused = receiver.patch(address, 0, b"abX", content_digest(b"abc", algorithm))
     assert (refused.status, refused.slug) == (400, "digest-mismatch")
@@ -103,7 +107,7 @@ def test_content_digests_of_appended_bytes(receiver: ReceiverClient, algorithm: 
 
 
 def test_a_malformed_content_digest(receiver: ReceiverClient) -> None:
-    """A Content-Digest that cannot be read is refused before the bytes."""
+    """A malformed Content-Digest is refused before the bytes are received."""
     address = receiver.create(6)
     answer = receiver.patch(address, 0, b"abc", {"Content-Digest": "sha-256=abc"})
     assert (answer.status, answer.slug) == (400, "invalid-digest")
@@ -111,7 +115,7 @@ def test_a_malformed_content_digest(receiver: ReceiverClient) -> None:
 
 
 def test_content_digest_of_a_creation(receiver: ReceiverClient) -> None:
-    """A `PUT` that brings the whole file is verified against its Content-Digest."""
+    """A `PUT` with the complete file is verified against its Content-Digest."""
     whole = {"Upload-Complete": "?1"}
     assert put(receiver, b"abX", {**whole, **content_digest(b"abc")}) == 400
     assert receiver.service.records.usage("demo").files == 0
@@ -121,7 +125,7 @@ def test_content_digest_of_a_creation(receiver: ReceiverClient) -> None:
 
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
 def test_encoded_bytes_are_refused(receiver: ReceiverClient, method: str) -> None:
-    """Bytes with a Content-Encoding are refused, since they are stored as they come."""
+    """Bytes with a Content-Encoding are refused, since the service stores bytes as they arrive."""
     fields = {"Content-Encoding": "gzip", "Content-Type": OCTETS}
     if method == "PATCH":
         answer = receiver.patch(receiver.create(3), 0, b"abc", fields)
@@ -132,7 +136,9 @@ def test_encoded_bytes_are_refused(receiver: ReceiverClient, method: str) -> Non
 
 
 def test_creation_with_part_of_the_bytes(receiver: ReceiverClient) -> None:
-    """The Content-Digest of the first bytes and the Repr-Digest of the whole file both hold."""
+    """The Content-Digest of the first bytes and the Repr-Digest of the complete file
+    are both checked.
+    """
     whole = content_digest(b"abcdef")["Content-Digest"]
     fields = {"Upload-Complete": "?0", "Repr-Digest": whole, **content_digest(b"abc")}
     answer = receiver.request("PUT", FILE, b"abc", {**fields, "Tus-Resumable": ""})
@@ -144,7 +150,7 @@ def test_creation_with_part_of_the_bytes(receiver: ReceiverClient) -> None:
 
 
 def test_creation_of_unknown_size(receiver: ReceiverClient) -> None:
-    """A creation without Content-Length is 411 and leaves no upload."""
+    """A creation without Content-Length gets 411 and leaves no upload."""
     fields = {"Upload-Complete": "?1"}
     connection = receiver.open("PUT", FILE, None, {**fields, "Tus-Resumable": ""})
     assert answer_of(connection).status == 411

@@ -1,4 +1,4 @@
-"""Requests for resumable uploads that come at the same time, to a receiver without a gateway."""
+"""Concurrent requests for resumable uploads, at a stream server without a gateway."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """A receiver on a service of this test's own."""
+    """Yield a stream server on a service for this test alone."""
     with receiving(upload) as found:
         yield found
 
 
 def final(*parts: str) -> dict[str, str]:
-    """The fields that create a final upload."""
+    """Return the fields that create a final upload."""
     return {"Upload-Concat": "final;" + " ".join(parts), "Upload-Defer-Length": ""}
 
 
 def part_file(receiver: ReceiverClient, address: str) -> Path:
-    """Where an upload grows."""
+    """Return the path of an upload's growing file."""
     return receiver.service.settings.resumable_folder / address.rpartition("/")[2]
 
 
 def arrived(receiver: ReceiverClient, address: str, size: int) -> bool:
-    """Waits until so many bytes are on the disk."""
+    """Wait until `size` bytes are on the disk."""
     return until(lambda: part_file(receiver, address).stat().st_size == size)
 
 
 def sha1(content: bytes) -> dict[str, str]:
-    """`Upload-Checksum`."""
+    """Return the field `Upload-Checksum`."""
     digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return {"Upload-Checksum": f"sha1 {base64.b64encode(digest).decode()}"}
 
 
 def test_a_part_that_is_done_leaves_the_others_alone(receiver: ReceiverClient) -> None:
-    """With the final upload there already, the end of one part does not cut one under way."""
+    """When the final upload exists, the end of one part does not cut another part under way."""
     parts = [receiver.create(6, PARTIAL), receiver.create(6, PARTIAL)]
     whole = receiver.create(None, final(*parts))
     slow = receiver.begin(parts[0], 0, 6)
@@ -62,7 +62,7 @@ def test_a_part_that_is_done_leaves_the_others_alone(receiver: ReceiverClient) -
     assert arrived(receiver, parts[0], 3)
     assert receiver.patch(parts[1], 0, b"ghijkl").status == 204
     assert receiver.head(whole).status == 200
-    # Long enough for a stream that was told to stop.
+    # This is long enough for a stream to end after a request to stop.
     time.sleep(0.5)
     answer = answer_of(slow, b"def")
     assert (answer.status, answer.headers["Upload-Offset"]) == (204, "6")
@@ -71,11 +71,11 @@ def test_a_part_that_is_done_leaves_the_others_alone(receiver: ReceiverClient) -
 
 
 def test_unverified_bytes_are_not_joined(receiver: ReceiverClient) -> None:
-    """What a checked request brought before it was killed does not make its part whole."""
+    """The unverified bytes of a killed request with a checksum do not complete its part."""
     parts = [receiver.create(6, PARTIAL), receiver.create(6, PARTIAL)]
     service = receiver.service
     name = parts[0].rpartition("/")[2]
-    # As kill -9 between the last byte and its verification leaves it.
+    # This is the state after kill -9 between the last byte and its verification.
     found = service.context.uploads.get("demo", name)
     assert found is not None
     service.context.uploads.progress(found, expires_at=found.expires_at, discard_from=0, size=6)
@@ -90,7 +90,7 @@ def test_unverified_bytes_are_not_joined(receiver: ReceiverClient) -> None:
 
 
 def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
-    """Many requests for an upload that is being written to end, and others go on meanwhile."""
+    """Many requests for an upload under way all end, and do not delay other uploads."""
     address = receiver.create(1000)
     writer = receiver.begin(address, 0, 1000)
     writer.sendall(b"x" * 10)
@@ -107,7 +107,7 @@ def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
     assert receiver.patch(other, 0, b"abc").status == 204
     for one in crowd:
         one.join(60)
-    # A request that waits for a lease gives up after ten seconds: nobody had to.
+    # A request gives up waiting for a lease after ten seconds, and no request did.
     assert time.monotonic() - began < 10
     assert len(statuses) == 40
     assert set(statuses) <= {200, 423}
@@ -116,7 +116,9 @@ def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
 
 
 def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
-    """Two clients that come back at once do not keep each other waiting for the first one's end."""
+    """Two clients that reconnect at the same time do not make each other wait for the
+    first connection.
+    """
     address = receiver.create(1000)
     hanging = [receiver.begin(address, 0, 1000)]
     hanging[0].sendall(b"x" * 10)
@@ -131,7 +133,7 @@ def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
         one.start()
     for one in threads:
         one.join(60)
-    # The last of the two may come after this one.
+    # The last of the two may arrive after this request.
     assert until(lambda: receiver.head(address).status == 200)
     answer = receiver.patch(address, 10, b"y" * 990)
     assert answer.status == 204, answer.body
@@ -140,14 +142,14 @@ def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
 
 
 def test_swept_while_it_grows(receiver: ReceiverClient) -> None:
-    """An upload lives for its time after its last bytes, even if one request takes longer."""
+    """An upload expires a fixed time after its last bytes, even if one request takes longer."""
     service = receiver.service
     seconds = service.settings.upload_expiry_seconds
     address = receiver.create(None)
     writer = receiver.begin(address, 0, 6, {"Upload-Length": "6"})
     writer.sendall(b"abc")
     assert arrived(receiver, address, 3)
-    # The row is as old as if the request had begun long ago; its last bytes are new.
+    # The row is as old as if the request had begun long ago, and the last bytes are new.
     service.database.reading().execute("UPDATE uploads SET expires_at = 1")
     inner = service.context
     swept = upload_sweeper.sweep(inner.uploads, inner.parts, expiry_seconds=seconds)
@@ -158,7 +160,7 @@ def test_swept_while_it_grows(receiver: ReceiverClient) -> None:
 
 
 def test_expired_uploads(receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its time an upload is 404 for every verb, and the sweep gives back what it reserved."""
+    """An expired upload is 404 for each method, and the sweep releases its reservation."""
     service = receiver.service
     seconds = service.settings.upload_expiry_seconds
     address = receiver.create(6)
@@ -178,7 +180,7 @@ def test_expired_uploads(receiver: ReceiverClient, monkeypatch: pytest.MonkeyPat
 
 
 def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
-    """A request whose upload has been removed by others is a 404, and charges nothing."""
+    """A request whose upload was removed by another request gets 404, and charges nothing."""
     service = receiver.service
     address = receiver.create(None)
     writer = receiver.begin(address, 0, 6)
@@ -196,15 +198,16 @@ def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
 def test_completed_while_its_old_bytes_are_swept(
     receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a crash linked without a row is swept, and the upload that is completed meanwhile stays.
+    """A completed upload keeps its file when the sweeper removes a blob that a crash
+    left without a row.
 
-    The sweeper has looked for rows already when the upload's own is committed.
+    The sweeper may have read the rows before the upload's own row was committed.
     """
     service = receiver.service
     address = receiver.create(6)
     writing = service.context.records.write
     with monkeypatch.context() as patch:
-        # As kill -9 before the commit leaves it: bytes with their name, and no row.
+        # This is the state after kill -9 before the commit: a blob with its name, and no row.
         patch.setattr(FileCommit, "discard", lambda *_: None)
         patch.setattr(service.context.records, "write", unavailable)
         assert receiver.patch(address, 0, b"abcdef").status == 503
@@ -216,7 +219,7 @@ def test_completed_while_its_old_bytes_are_swept(
 
 
 def test_the_check_knows_uploads(receiver: ReceiverClient) -> None:
-    """Of a sound and a finished upload nothing is said; one whose bytes are gone is named."""
+    """`upload_faults` names an upload whose bytes are missing, and no sound or finished upload."""
     sound, done, broken = (receiver.create(6) for _ in range(3))
     assert receiver.patch(sound, 0, b"abc").status == 204
     assert receiver.patch(done, 0, b"abcdef").status == 204
@@ -228,5 +231,5 @@ def test_the_check_knows_uploads(receiver: ReceiverClient) -> None:
 
 
 def unavailable(_: object) -> None:
-    """A database that is away."""
+    """Raise the error of a database that is not available."""
     raise DatabaseUnavailable("away")

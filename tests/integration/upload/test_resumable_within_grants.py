@@ -1,4 +1,4 @@
-"""Resumable uploads of callers who reach a part of a tenant, judged anew with each request."""
+"""Resumable uploads of callers that reach a part of a tenant; each request is checked again."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ OUTSIDE = (403, "outside-grants")
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """A receiver for a client that writes to an inbox and does nothing else."""
+    """Yield a stream server for a client that may only write to an inbox."""
     with receiving(upload) as found:
         found.credential = bearer(upload, INBOX)
         yield found
 
 
 def said(answer: Answer) -> tuple[int, str]:
-    """Status and problem."""
+    """Return status and problem."""
     return answer.status, answer.slug
 
 
 def named(key: str) -> dict[str, str]:
-    """`Upload-Metadata` with a key in the bucket `default`."""
+    """Return `Upload-Metadata` with a key in the bucket `default`."""
     return {"Upload-Metadata": f"key {base64.b64encode(key.encode()).decode()}"}
 
 
 def create(receiver: ReceiverClient, length: int, key: str, **headers: str) -> str:
-    """The address of a new upload."""
+    """Create an upload and return its address."""
     sent = {name.replace("_", "-"): text for name, text in headers.items()}
     return receiver.create(length, {**named(key), **sent})
 
 
 def concatenated(receiver: ReceiverClient, key: str, parts: list[str]) -> Answer:
-    """The answer to the creation of a final upload."""
+    """Create a final upload and return the response."""
     concat = {"Upload-Concat": f"final;{' '.join(parts)}", **named(key)}
     return receiver.request("POST", "/v1/uploads", b"", concat)
 
 
 def under_way(service: UploadService, *granted: str, scopes: str = SCOPES) -> list[str]:
-    """The keys of the uploads that somebody else of these grants is shown."""
+    """Return the keys of the uploads that another client with these grants can list."""
     who = bearer(service, *granted, sub="client-3", scopes=f"{scopes} events:read")
     reply = service.request("GET", "/v1/uploads", headers=who)
     assert reply.status_code == 200
@@ -63,7 +63,9 @@ def under_way(service: UploadService, *granted: str, scopes: str = SCOPES) -> li
 
 
 def test_creations_outside(receiver: ReceiverClient) -> None:
-    """An upload begins below the prefix alone, in both protocols, and leaves nothing elsewhere."""
+    """An upload can be created only below the granted prefix, in both protocols, and
+    a refused one leaves nothing.
+    """
     assert said(receiver.creation(3, named("out/a"))) == OUTSIDE
     begun = receiver.request("PUT", "/v1/files/default/out/a", b"", IETF)
     assert said(begun) == OUTSIDE
@@ -83,7 +85,7 @@ def test_creations_outside(receiver: ReceiverClient) -> None:
 
 
 def test_refused_before_the_body(receiver: ReceiverClient) -> None:
-    """The gateway's question about bytes for an upload that is out of reach is answered with no."""
+    """The admission refuses bytes for an upload that is outside the caller's reach."""
     address = create(receiver, 3, "in/a")
     service = receiver.service
     change(service, FakeFeed(), "write:default/out/")
@@ -102,7 +104,9 @@ def test_refused_before_the_body(receiver: ReceiverClient) -> None:
 
 
 def test_grants_that_change_under_way(receiver: ReceiverClient) -> None:
-    """An upload is not there while its key is out of reach, and goes on when that has ended."""
+    """An upload does not exist for its client while its key is out of reach, and can
+    continue afterwards.
+    """
     service, feed = receiver.service, FakeFeed()
     address = create(receiver, 6, "in/a")
     assert receiver.patch(address, 0, b"abc").status == 204
@@ -129,7 +133,7 @@ def test_grants_that_change_under_way(receiver: ReceiverClient) -> None:
 def test_grants_that_change_while_the_last_bytes_come(
     receiver: ReceiverClient, scopes: str, expected: tuple[int, str]
 ) -> None:
-    """What is reached when the last bytes are there decides, and the bytes are kept."""
+    """The reach at the arrival of the last bytes decides, and the bytes are kept."""
     service, feed = receiver.service, FakeFeed()
     address = create(receiver, 6, "in/a")
     slow = receiver.begin(address, 0, 6)
@@ -145,7 +149,9 @@ def test_grants_that_change_while_the_last_bytes_come(
 
 
 def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
-    """An upload that only this request knows is gone when its key is out of reach at the end."""
+    """An upload that only its own request knows is removed when its key is out of reach
+    at the end.
+    """
     service = receiver.service
     fields = {**named("in/a"), "Upload-Length": "3", "Content-Type": OCTETS}
     slow = receiver.open("POST", "/v1/uploads", 3, fields)
@@ -157,7 +163,9 @@ def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
 
 
 def test_parts(receiver: ReceiverClient) -> None:
-    """A part without a key needs some place to write to; keys are judged, the final one anew."""
+    """A part without a key needs some place where its client may write; a part's key and the final
+    key are each checked.
+    """
     parts = [create(receiver, 3, name, Upload_Concat="partial") for name in ("", "in/part")]
     for part, body in zip(parts, (b"abc", b"def"), strict=True):
         assert receiver.patch(part, 0, body).status == 204
@@ -174,7 +182,7 @@ def test_parts(receiver: ReceiverClient) -> None:
 
 
 def test_a_final_upload_that_is_out_of_reach(receiver: ReceiverClient) -> None:
-    """The last part comes all the same; its final upload waits until its key is reached again."""
+    """The last part is received, and the final upload waits until its key is within reach again."""
     service, feed = receiver.service, FakeFeed()
     part = create(receiver, 3, "", Upload_Concat="partial")
     final = str(concatenated(receiver, "in/a", [part]).headers["Location"])
@@ -188,7 +196,7 @@ def test_a_final_upload_that_is_out_of_reach(receiver: ReceiverClient) -> None:
 
 
 def test_a_chosen_key_stays_inside(receiver: ReceiverClient) -> None:
-    """A taken key is renamed within the grants, and refused where the number leads out of them."""
+    """A taken key is renamed within the grants, and refused when the new name is outside them."""
     service = receiver.service
     service.put("in/a.txt", b"there")
     rename = {"Upload-Metadata": f"{named('in/a.txt')['Upload-Metadata']},on_conflict cmVuYW1l"}
@@ -196,14 +204,14 @@ def test_a_chosen_key_stays_inside(receiver: ReceiverClient) -> None:
     ended = receiver.patch(address, 0, b"abc")
     assert ended.headers["Content-Location"] == "/v1/files/default/in/a%20(2).txt"
     receiver.credential = bearer(service, "write:default/in/a.txt")
-    # The file's key, not the one that was asked for, is what is told.
+    # The response uses the key of the file, not the requested key.
     assert receiver.head(address).status == 404
     address = receiver.create(3, rename)
     assert said(receiver.patch(address, 0, b"abc")) == (409, "key-taken")
 
 
 def test_the_last_guard(receiver: ReceiverClient) -> None:
-    """No file is made of an upload for somebody who does not reach its key, whoever asks."""
+    """The completer makes no file for a caller that does not reach the upload's key."""
     service = receiver.service
     uploads = service.context.resumable_uploads
     identifier = create(receiver, 3, "in/a").rpartition("/")[2]
@@ -214,8 +222,8 @@ def test_the_last_guard(receiver: ReceiverClient) -> None:
 
 
 def test_uploads_of_others(receiver: ReceiverClient) -> None:
-    """Who follows what happens is shown the uploads whose keys it reads, and ends those that it may
-    delete.
+    """A client that may read events lists the uploads whose keys it may read, and
+    ends those that it may delete.
     """
     service = receiver.service
     receiver.credential = bearer(service, "write:default")

@@ -1,4 +1,4 @@
-"""Slices of one file that come at the same time, to several processes and to several replicas."""
+"""Slices of one file that arrive at the same time, at several processes and at several replicas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILES, _COUNT = 6, 12
 def services(
     tmp_path: Path, database_url: str, issuer: Issuer, request: pytest.FixtureRequest
 ) -> Iterator[list[UploadService]]:
-    """Three services on the same data: workers of one machine, or replicas."""
+    """Yield three services on the same data: workers of one machine, or replicas."""
     leases = request.param
     found: list[UploadService] = []
     for name in ("a", "b", "c"):
@@ -41,7 +41,9 @@ def services(
 
 
 def assert_swept(service: UploadService) -> None:
-    """A while later nothing is left where uploads grow: slices that came twice may wait there."""
+    """Assert that a later sweep leaves no partial upload, since repeated slices may
+    stay until then.
+    """
     later = service.context.clock() + 1000
     upload_sweeper.sweep(
         service.context.uploads,
@@ -53,7 +55,7 @@ def assert_swept(service: UploadService) -> None:
 
 
 class Sender(threading.Thread):
-    """Sends slices of a file to a service, one after another."""
+    """A client that sends slices of a file to a service, one after the other."""
 
     def __init__(self, sliced: Sliced, uuid: str, indexes: list[int]) -> None:
         super().__init__(daemon=True)
@@ -61,16 +63,16 @@ class Sender(threading.Thread):
         self.statuses: list[int] = []
 
     def run(self) -> None:
-        """Sends them."""
+        """Send the slices."""
         for index in self._indexes:
             reply = self._sliced.send(index, dzuuid=self._uuid)
             self.statuses.append(reply.status_code)
 
 
 def test_each_slice_is_joined(services: list[UploadService]) -> None:
-    """However slices of one file meet, all are acknowledged, and the file is there with the last.
+    """In any order of slices, each is acknowledged, and the last one makes the file.
 
-    Some come twice, as from a client that did not get the answer.
+    Some slices are sent twice, as by a client that did not receive the response.
     """
     for number in range(_FILES):
         content = os.urandom(_COUNT * SLICE - number)
@@ -96,7 +98,7 @@ def test_each_slice_is_joined(services: list[UploadService]) -> None:
 
 
 def test_one_file_uses_a_ticket_once(services: list[UploadService], issuer: Issuer) -> None:
-    """A ticket for one file takes all slices of it, however they meet."""
+    """A ticket for one file accepts all slices of this file, in any order."""
     ticket = {"bucket": "default", "prefix": "", "max_files": 1}
     token = issuer.token(tid="demo", scope="files:write", ticket=ticket)
     headers = {"Authorization": f"Bearer {token}"}

@@ -1,4 +1,6 @@
-"""Uploads into a store that is no folder: its bytes lie behind a socket, slow and failing."""
+"""Uploads into a store that is not a folder: its bytes are behind a socket, which may
+be slow or fail.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,14 @@ from servicekit.testing import Issuer
 from tests.servers.blob_process import RunningBlobServer, socket_store
 from tests.servers.upload import UploadService, assemble, form_body, settings_for
 
-_BODY = os.urandom(3 << 20)  # larger than what is hashed by its receiver alone
+_BODY = os.urandom(3 << 20)  # larger than a body that its receiver hashes alone
 
 
 @pytest.fixture
 def upload(
     upload_data: Path, issuer: Issuer, socket_server: RunningBlobServer
 ) -> Iterator[UploadService]:
-    """A service whose bytes lie behind the socket."""
+    """Yield a service whose bytes are behind the socket."""
     settings = settings_for(upload_data, durability="relaxed")
     service = assemble(settings, issuer, socket_store(socket_server))
     yield service
@@ -40,7 +42,7 @@ def _form(service: UploadService) -> TestResponse:
 
 
 def test_every_way_in(upload: UploadService) -> None:
-    """A small body, a spooled one and a form are stored and read back, byte for byte."""
+    """A small body, a spooled body and a form are stored, and read back byte for byte."""
     assert upload.put("small.bin", b"small").status_code == 201
     assert upload.put("spooled.bin", _BODY, spooled=True).status_code == 201
     assert _form(upload).status_code == 201
@@ -71,7 +73,9 @@ def test_failures(
     fault: str,
     status: int,
 ) -> None:
-    """A store that fails at any step is the problem for its kind; no row and no blob remain."""
+    """A store that fails at any step leads to the status for its kind of error,
+    without a row or a blob.
+    """
     socket_server.fail(operation, fault)
     assert send(upload).status_code == status
     assert upload.content("a.bin") is None
@@ -104,7 +108,7 @@ def test_a_lost_answer(
     send: Callable[[UploadService], TestResponse],
     operation: str,
 ) -> None:
-    """A blob whose answer was lost has no row, and the sweeper removes it."""
+    """A blob whose response was lost has no row, and the sweeper removes it."""
     socket_server.fail(operation, "lost")
     assert send(upload).status_code == 500
     assert upload.content("a.bin") is None
@@ -114,7 +118,7 @@ def test_a_lost_answer(
 
 
 def test_slow(upload: UploadService, socket_server: RunningBlobServer) -> None:
-    """A slow store makes an upload slow, and nothing else."""
+    """A slow store makes an upload slow, and the upload succeeds."""
     for operation in ("put", "begin", "append", "commit", "make_durable"):
         socket_server.delay(operation, 0.05)
     assert upload.put("small.bin", b"small").status_code == 201
@@ -124,7 +128,7 @@ def test_slow(upload: UploadService, socket_server: RunningBlobServer) -> None:
 
 
 def test_refused_content_is_taken_back(upload: UploadService) -> None:
-    """A body that is refused after the store has its bytes leaves none of them there."""
+    """A body that is refused after the store has received its bytes leaves no blob."""
     refused = upload.put("a.bin", _BODY, {"Content-Digest": f"sha-256=:{'A' * 43}=:"}, spooled=True)
     assert refused.status_code == 400, refused.text
     assert upload.blobs() == set()
@@ -132,7 +136,7 @@ def test_refused_content_is_taken_back(upload: UploadService) -> None:
 
 
 def test_readiness(upload: UploadService, socket_server: RunningBlobServer) -> None:
-    """A store that does not answer makes the service unready."""
+    """A store that does not respond makes the service unready."""
     socket_server.fail("check", "cut")
     assert upload.request("GET", "/readyz").status_code == 503
     assert upload.request("GET", "/readyz").json is not None

@@ -1,4 +1,4 @@
-"""What the client of the object store notes, as Prometheus reads it."""
+"""The metrics of the object store's client, as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BYTES = "wharf_upload_store_bytes_total"
 
 
 def exported(requests: list[tuple[str, str, float, int, int]], *, begin: bool) -> Exposition:
-    """What a process of its own exports after these requests."""
+    """Return the metrics that a separate process exports after these requests."""
     script = _NOTED.format(
         begin="store_metrics.begin_at_zero()" if begin else "", requests=repr(requests)
     )
@@ -46,7 +46,7 @@ def exported(requests: list[tuple[str, str, float, int, int]], *, begin: bool) -
 
 
 def test_requests_are_counted_by_operation_and_outcome() -> None:
-    """Each request is counted once, its time is observed, and its bytes have a direction."""
+    """Each request is counted once, with its duration and with its bytes by direction."""
     page = exported(
         [
             ("put", "ok", 0.02, 1000, 0),
@@ -68,7 +68,9 @@ def test_requests_are_counted_by_operation_and_outcome() -> None:
 
 
 def test_labels_begin_with_zero() -> None:
-    """Before the first request all combinations are there, and they are few."""
+    """Before the first request each combination of labels exists with 0, and there are
+    few of them.
+    """
     page = exported([], begin=True)
     assert page.values(REQUESTS) == [0.0] * 66
     assert page.values(f"{SECONDS}_count") == [0.0] * 11
@@ -76,7 +78,7 @@ def test_labels_begin_with_zero() -> None:
 
 
 def test_a_wharf_on_the_disk_has_no_series() -> None:
-    """Where there is no object store nothing is exported of one, and boto3 is not loaded."""
+    """Without an object store no metric of one is exported, and boto3 is not loaded."""
     page = exported([], begin=False)
     ours = [
         one

@@ -1,6 +1,6 @@
-"""Two replicas on one database and one folder: resumable uploads move between them as they like.
+"""Two replicas on one database and one folder: resumable uploads may move between them.
 
-Both run in this process, each with a receiver, a follower, leases and connections of its own.
+Both run in this process, each with its own stream server, digest daemon, leases and connections.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.uploads.resumable.leases import shared_name
 
 __all__ = ["database_url"]
-# The leases themselves are tested on both (tests/contract/records/test_leases.py).
+# Leases themselves are tested on both databases (tests/contract/records/test_leases.py).
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
 
 @dataclass
 class Replicas:
-    """Two of them; clients are of one tenant."""
+    """Two replicas; the clients belong to one tenant."""
 
     a: ReceiverClient
     b: ReceiverClient
     follower_of_a: DigestDaemon
 
     def part(self, address: str) -> Path:
-        """Where an upload grows."""
+        """Return the path of an upload's growing file."""
         return self.a.service.settings.resumable_folder / address.rpartition("/")[2]
 
     def arrived(self, address: str, size: int) -> bool:
-        """Waits until so many bytes are on the disk."""
+        """Wait until `size` bytes are on the disk."""
         return until(lambda: self.part(address).stat().st_size == size)
 
     def becomes(self, address: str, size: int) -> bool:
-        """Waits until an upload is said to have so many bytes."""
+        """Wait until HEAD returns this offset."""
         return until(lambda: self.b.head(address).headers.get("Upload-Offset") == str(size))
 
     def assert_sound(self) -> None:
-        """Each file has the digest of its bytes, and the tenant is charged for what is there."""
+        """Assert that each file has the digest of its bytes, and that the usage is correct."""
         records = self.a.service.records
         for file in records.live_files():
             content = self.a.service.content(file.key)
@@ -70,7 +70,7 @@ class Replicas:
 def replica(
     data: Path, name: str, url: str, issuer: Issuer
 ) -> Iterator[tuple[ReceiverClient, DigestDaemon]]:
-    """One replica with all that its mule does for uploads."""
+    """Yield one replica with all parts of its mule that uploads need."""
     with tempfile.TemporaryDirectory(prefix="wharf-replica-") as sockets:
         settings = settings_for(
             data,
@@ -92,7 +92,7 @@ def replica(
 
 @pytest.fixture
 def replicas(tmp_path: Path, database_url: str, issuer: Issuer) -> Iterator[Replicas]:
-    """Two replicas on a database of this test's own."""
+    """Yield two replicas on a database for this test alone."""
     with (
         replica(tmp_path, "a", database_url, issuer) as (a, follower),
         replica(tmp_path, "b", database_url, issuer) as (b, _),
@@ -101,13 +101,15 @@ def replicas(tmp_path: Path, database_url: str, issuer: Issuer) -> Iterator[Repl
 
 
 def sha256(content: bytes) -> dict[str, str]:
-    """`Upload-Checksum`."""
+    """Return the field `Upload-Checksum`."""
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     return {"Upload-Checksum": f"sha256 {digest}"}
 
 
 def test_the_newer_request_ends_the_older(replicas: Replicas) -> None:
-    """PATCH at one replica ends the one under way at the other; what came stays, and is counted."""
+    """A PATCH at one replica ends the PATCH under way at the other, whose received
+    bytes are kept and counted.
+    """
     address = replicas.a.create(6)
     older = replicas.a.begin(address, 0, 6)
     older.sendall(b"abc")
@@ -121,7 +123,7 @@ def test_the_newer_request_ends_the_older(replicas: Replicas) -> None:
 
 
 def test_asked_for_elsewhere(replicas: Replicas) -> None:
-    """HEAD at one replica tells what came at the other, and ends what still comes there."""
+    """A HEAD at one replica returns the bytes received at the other, and ends the request there."""
     address = replicas.a.create(6)
     older = replicas.a.begin(address, 0, 6)
     older.sendall(b"abcd")
@@ -134,7 +136,7 @@ def test_asked_for_elsewhere(replicas: Replicas) -> None:
 
 
 def test_ended_elsewhere(replicas: Replicas) -> None:
-    """DELETE at one replica ends an upload under way at the other, and gives its room back."""
+    """A DELETE at one replica ends an upload at the other, and releases its reservation."""
     address = replicas.a.create(6)
     older = replicas.a.begin(address, 0, 6)
     older.sendall(b"abc")
@@ -147,7 +149,7 @@ def test_ended_elsewhere(replicas: Replicas) -> None:
 
 
 def test_there_and_back(replicas: Replicas) -> None:
-    """An upload that changes replicas with each request becomes one whole file."""
+    """An upload that changes replicas with each request becomes one complete file."""
     content = os.urandom(9 * 1000)
     address = replicas.a.create(len(content))
     for number, start in enumerate(range(0, len(content), 1000)):
@@ -158,16 +160,16 @@ def test_there_and_back(replicas: Replicas) -> None:
 
 
 def test_the_digest_of_what_another_replica_cut_back(replicas: Replicas) -> None:
-    """What came at another replica, and was cut back there, is not in the file's digest."""
+    """Bytes that another replica received and cut off again are not in the file's digest."""
     first, wrong, rest = (os.urandom(FOLLOW_BYTES + 1000) for _ in range(3))
     address = replicas.a.create(len(first) + len(rest))
     assert replicas.a.patch(address, 0, first).status == 204
-    # With a checksum, so that what a broken connection leaves is thrown away.
+    # The request has a checksum, so the bytes of a broken connection are discarded.
     cut = replicas.b.begin(address, len(first), len(rest), sha256(wrong))
     cut.sendall(wrong[:-1])
     size = len(first) + len(wrong) - 1
     assert replicas.arrived(address, size)
-    # The first replica's follower sees this file grow, too, where both are on one machine.
+    # On one machine the first replica's digest daemon sees this file grow, too.
     name = address.rpartition("/")[2]
     files = replicas.follower_of_a._files
     until(lambda: (found := files.get(name)) is not None and found.offset == size, 1.0)
@@ -179,7 +181,9 @@ def test_the_digest_of_what_another_replica_cut_back(replicas: Replicas) -> None
 
 
 def test_of_a_crowd_at_both_somebody_goes_on(replicas: Replicas) -> None:
-    """Many requests at both replicas for an upload under way all end, and the last one works."""
+    """Many requests at both replicas for an upload under way all end, and a later
+    request completes it.
+    """
     address = replicas.a.create(1000)
     writer = replicas.a.begin(address, 0, 1000)
     writer.sendall(b"x" * 10)
@@ -205,12 +209,12 @@ def test_of_a_crowd_at_both_somebody_goes_on(replicas: Replicas) -> None:
 
 
 def test_parts_that_end_at_both(replicas: Replicas) -> None:
-    """Parts that become whole at two replicas at the same moment are joined, once."""
+    """Parts that are completed at two replicas at the same moment are joined exactly once."""
     for _ in range(5):
         parts = [replicas.a.create(6, PARTIAL), replicas.b.create(6, PARTIAL)]
         final = {"Upload-Concat": "final;" + " ".join(parts), "Upload-Defer-Length": ""}
         whole = replicas.a.create(None, final)
-        # All but the last byte is there: the ends come as close to each other as they can.
+        # All bytes but the last are there, so the ends are as close to each other as possible.
         ends = [
             client.begin(part, 0, 6)
             for client, part in zip((replicas.a, replicas.b), parts, strict=True)
@@ -227,23 +231,23 @@ def test_parts_that_end_at_both(replicas: Replicas) -> None:
     replicas.assert_sound()
 
 
-# ---- who dies, or seems to ----
+# ---- replicas that die, or seem to ----
 
 
 def test_free_soon_after_a_death(replicas: Replicas) -> None:
-    """The upload of a replica that was killed can be gone on with at the other one."""
+    """An upload of a killed replica can be continued at the other replica."""
     address = replicas.a.create(6)
     assert replicas.a.patch(address, 0, b"abc").status == 204
     dead = LeaseRows(replicas.a.service.database, "dead")
     assert dead.take(shared_name(address.rpartition("/")[2])) is not None
-    # Nobody renews that: it is over after six seconds, and the request waits for ten.
+    # No process renews this lease: it expires after six seconds, and the request waits for ten.
     assert replicas.b.patch(address, 3, b"def").status == 204
     replicas.assert_sound()
 
 
 def test_who_still_has_the_file_open_writes_nowhere(replicas: Replicas) -> None:
-    """A machine that died holding the file's lock keeps nobody out, and what it had under way does
-    not get into the upload.
+    """A dead machine that holds the file's lock blocks no other replica, and its late
+    writes do not reach the upload.
     """
     address = replicas.a.create(6)
     assert replicas.a.patch(address, 0, b"abc").status == 204
@@ -262,7 +266,9 @@ def test_who_still_has_the_file_open_writes_nowhere(replicas: Replicas) -> None:
 
 @pytest.fixture
 def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes the first replica's keeper do nothing, and its leases run out."""
+    """Yield a function that freezes the first replica's keeper of leases, and lets
+    its leases expire.
+    """
     inner = replicas.a.service.context.leases
     stands_still = threading.Event()
 
@@ -273,7 +279,7 @@ def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     def freeze(address: str) -> None:
         monkeypatch.setattr(inner, "_look", nothing)
         monkeypatch.setattr(inner, "_renew", nothing)
-        # A round that was under way is over by then.
+        # Now a round that was under way has ended.
         assert stands_still.wait(60)
         name = shared_name(address.rpartition("/")[2])
         assert isinstance(inner, SqlSharedLeases)
@@ -286,8 +292,8 @@ def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 
 
 def test_who_wakes_up_too_late(replicas: Replicas, frozen: Callable[[str], None]) -> None:
-    """A replica that was frozen for longer than a lease, and wakes up, changes nothing of what the
-    other one made of the upload.
+    """A replica that wakes up after its lease expired changes nothing in the upload
+    of the other replica.
     """
     address = replicas.a.create(6)
     late = replicas.a.begin(address, 0, 6, sha256(b"ABCDEF"))
@@ -305,7 +311,7 @@ def test_who_wakes_up_too_late(replicas: Replicas, frozen: Callable[[str], None]
 def test_completed_by_both(
     replicas: Replicas, frozen: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two replicas that both bring an upload to its end one makes the file, charged once."""
+    """When two replicas complete one upload, one of them makes the file, which is counted once."""
     address = replicas.a.create(6)
     first = replicas.a.begin(address, 0, 6)
     first.sendall(b"abc")
@@ -315,7 +321,7 @@ def test_completed_by_both(
     assert until(
         lambda: replicas.b.service.context.leases.holds(shared_name(address.rpartition("/")[2]))
     )
-    # As if it had asked just before it lost the lease.
+    # As if the replica had checked its lease just before it lost it.
     inner = replicas.a.service.context.leases
     monkeypatch.setattr(inner, "is_held", lambda _: True)
     assert answer_of(first, b"def").status in {204, 404, 500, 503}
@@ -327,7 +333,7 @@ def test_completed_by_both(
 
 
 def test_a_short_outage_of_the_database(replicas: Replicas, frozen: Callable[[str], None]) -> None:
-    """A lease that ran out while the database was away, and that nobody took, is good again."""
+    """After an outage of the database, an expired lease that no replica took is valid again."""
     address = replicas.a.create(6)
     writer = replicas.a.begin(address, 0, 6)
     writer.sendall(b"abc")

@@ -1,4 +1,6 @@
-"""Workers of several replicas on the same data: one works, and another one when it is gone."""
+"""Workers of several replicas on the same data: one works, and another one takes over
+when it ends.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ __all__ = ["database_url"]
 
 @dataclass
 class Worker:
-    """A worker in a thread of its own, with the names of the threads that swept."""
+    """A worker in a separate thread."""
 
     thread: threading.Thread
     stop: threading.Event
 
     def end(self) -> None:
-        """Stops it as TERM does."""
+        """Stop the worker as SIGTERM does."""
         self.stop.set()
         self.thread.join(60)
         assert not self.thread.is_alive()
@@ -34,7 +36,7 @@ class Worker:
 
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Who has swept so far."""
+    """Return the names of the threads that have swept so far."""
     found: list[str] = []
 
     def run(_: Sweeper, *, blobs: bool = True) -> Swept:
@@ -43,14 +45,14 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Swept()
 
     monkeypatch.setattr(Sweeper, "run", run)
-    # However slow the machine is, who works keeps its lease.
+    # On a slow machine the working replica must keep its lease.
     for module in (lease_rows, shared_leases):
         monkeypatch.setattr(module, "LEASE_SECONDS", 600.0)
     return found
 
 
 def working(name: str, data: Path, url: str) -> Worker:
-    """A worker of a replica of this name."""
+    """Start a worker of a replica with this name."""
     settings = settings_for(
         data, instance=name, database_url=url, leases="database", sweep_seconds=0.05
     )
@@ -65,7 +67,7 @@ def working(name: str, data: Path, url: str) -> Worker:
 
 
 def test_one_works(tmp_path: Path, database_url: str, swept: list[str]) -> None:
-    """Of two workers one does it all, and the other one goes on when it has ended."""
+    """Of two workers one does all sweeps, and the other one starts when the first one has ended."""
     first = working("first", tmp_path, database_url)
     assert until(lambda: len(swept) >= 3, 60)
     second = working("second", tmp_path, database_url)

@@ -1,4 +1,4 @@
-"""Every way of an upload into an object store; nothing of a file stays on the disk."""
+"""Each kind of upload into an object store leaves no bytes of its file on the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGE = os.urandom(300_000)
 def service(
     upload_data: Path, issuer: Issuer, radosgw: ObjectStore, tmp_path: Path
 ) -> Iterator[UploadService]:
-    """A service whose settings name a bucket."""
+    """Yield a service whose settings name a bucket."""
     names = {"WHARF_BLOB_URL": "blob_url", "WHARF_BLOB_KEY_FILE": "blob_key_file"}
     changes = {names[name]: value for name, value in radosgw.settings(tmp_path).items()}
     settings = settings_for(upload_data, durability="relaxed", **changes)
@@ -32,7 +32,7 @@ def service(
 
 
 def stored(service: UploadService) -> list[bytes]:
-    """What the bucket has, as the store reads it."""
+    """Return the contents of the bucket's objects."""
     contents = []
     for found in service.store.blobs():
         with service.store.open(found.name) as stream:
@@ -41,7 +41,7 @@ def stored(service: UploadService) -> list[bytes]:
 
 
 def local_files(service: UploadService) -> list[str]:
-    """Files below the folders of bodies and blobs."""
+    """Return the files below the folders of bodies and blobs."""
     data = service.settings.data
     return [
         str(path)
@@ -52,7 +52,7 @@ def local_files(service: UploadService) -> list[str]:
 
 
 def test_files(service: UploadService) -> None:
-    """A small file, an empty one and a spooled one are objects with their bytes, no more."""
+    """A small file, an empty one and a spooled one become one object each, with their bytes."""
     assert service.put("small", b"small").status_code == 201
     assert service.put("empty", b"").status_code == 201
     digest = hashlib.sha256(_LARGE).hexdigest()
@@ -62,7 +62,7 @@ def test_files(service: UploadService) -> None:
 
 
 def test_a_form(service: UploadService) -> None:
-    """All files of a form are objects, or none is: a form that is refused leaves nothing."""
+    """Each file of a form becomes an object, and a refused form leaves none."""
     files = [("one.bin", b"one"), ("two.bin", _LARGE), ("three.bin", b"")]
     assert service.post_form(form_body(files)).status_code == 201
     assert stored(service) == sorted(content for _, content in files)
@@ -75,7 +75,7 @@ def test_a_form(service: UploadService) -> None:
 
 
 def test_a_resumable_upload(service: UploadService) -> None:
-    """A resumable upload grows on the disk and becomes an object when it is complete."""
+    """A resumable upload grows on the disk, and becomes an object when it is complete."""
     with receiving(service) as receiver:
         address = receiver.create(len(_LARGE))
         assert receiver.patch(address, 0, _LARGE[:100_000]).status == 204
@@ -86,7 +86,7 @@ def test_a_resumable_upload(service: UploadService) -> None:
 
 
 def test_a_refused_upload(service: UploadService) -> None:
-    """A file that comes with another digest than announced, or to a taken key, leaves no object."""
+    """A file with a wrong digest, or for a taken key, leaves no object."""
     wrong = {"Content-Digest": f"sha-256=:{'A' * 43}=:"}
     for spooled in (False, True):
         assert service.put("file", _LARGE, wrong, spooled=spooled).status_code == 400
@@ -96,15 +96,15 @@ def test_a_refused_upload(service: UploadService) -> None:
 
 
 def test_readiness(service: UploadService) -> None:
-    """The service is ready without hard links, and the blob's folders are not made."""
+    """The service is ready without hard links, and makes no folders for blobs."""
     assert service.request("GET", "/readyz").status_code == 200
     assert not (service.settings.data / "tenants").exists()
     assert not (service.settings.data / "staging").exists()
 
 
 def test_a_store_that_refuses(service: UploadService, tmp_path: Path) -> None:
-    """With keys that the store refuses the service is not ready, and an upload is a 503 that may
-    be sent again; nothing is stored.
+    """When the store refuses the keys, the service is not ready, and an upload gets 503 with
+    `Retry-After` and is not stored.
     """
     (tmp_path / "blob-keys").write_text("other\nkeys\n")
     service = assemble(service.settings, service.issuer, open_store(service.settings))

@@ -1,4 +1,4 @@
-"""What a request does once: its upload's row is read, its intent is built."""
+"""Work that a request does once: it reads its upload's row and builds its intent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wharf_upload.uploads.rules import UploadRules
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often rows of uploads were read, and intents built."""
+    """Return a counter of the reads of upload rows, and of the built intents."""
     counted: Counter[str] = Counter()
 
     def count(holder: type, name: str) -> None:
@@ -36,13 +36,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """The stream server of a service."""
+    """Yield the stream server of a service."""
     with receiving(upload) as client:
         yield client
 
 
 def test_a_row_is_read_once_before_the_bytes(receiver: ReceiverClient, calls: Counter[str]) -> None:
-    """Each request for an upload that no other request works on reads its row once."""
+    """A request for an upload that no other request uses reads the upload's row once."""
     address = receiver.create(6)
     for offset, body in ((0, b"abc"), (3, b"def")):
         calls.clear()
@@ -56,7 +56,7 @@ def test_a_row_is_read_once_before_the_bytes(receiver: ReceiverClient, calls: Co
 def test_a_row_is_read_twice_when_another_request_had_it(
     receiver: ReceiverClient, calls: Counter[str]
 ) -> None:
-    """A request that takes an upload over from another one reads its row again, and no more."""
+    """A request that takes an upload over from another request reads its row twice."""
     address = receiver.create(6)
     with receiver.begin(address, 0, 6) as older:
         older.sendall(b"abc")
@@ -67,7 +67,7 @@ def test_a_row_is_read_twice_when_another_request_had_it(
 
 
 def test_a_large_put_builds_its_intent_once(upload: UploadService, calls: Counter[str]) -> None:
-    """Admission judges the request as it is; the intent is made when the body is there."""
+    """A large PUT builds its intent once: after its body is received, not at the admission."""
     assert upload.put("large.bin", b"x" * 200_000, spooled=True).status_code == 201
     assert calls["intent_of"] == 1
     calls.clear()

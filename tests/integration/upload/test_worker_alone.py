@@ -1,4 +1,4 @@
-"""`wharf-upload worker`, a process of its own that may be far away from every service."""
+"""`wharf-upload worker`, a separate process that may run far from each service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECONDS = 60.0
 
 @contextmanager
 def worker(data: Path, url: str, feed_url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The process; stopped as an operator does."""
+    """Run the process, and stop it as an operator does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     settings = {
         "WHARF_DATA": str(data),
@@ -52,7 +52,7 @@ def worker(data: Path, url: str, feed_url: str) -> Iterator[subprocess.Popen[byt
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
-    """It follows auth's feed by itself: a tenant that is gone is emptied, another one is not."""
+    """The worker follows auth's feed: it removes the files of a purged tenant, and of no other."""
     database = open_database(database_url, durable=False)
     records = SqlRecords(database)
     for tenant in ("gone", "there"):
@@ -69,14 +69,14 @@ def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
 
 
 def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
-    """`wharf-upload worker` shows its runs, report and database on its own port."""
+    """`wharf-upload worker` exports its runs, report and database on its own port."""
     port = free_port()
     environ = {
         **os.environ,
         "WHARF_DATA": str(upload_data),
         "WHARF_SWEEP_SECONDS": "1",
         "WHARF_WORKER_METRICS_PORT": str(port),
-        # As in the image, where no folder of the kind is this process's.
+        # As in the image, which has no such folder.
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "absent"),
     }
     command = [sys.executable, "-c", "from wharf_upload.cli import main; main()", "worker"]
