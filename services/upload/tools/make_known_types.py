@@ -1,11 +1,10 @@
-"""Makes `known_types.tsv` of servicekit: which extension stands for which types, and how these are
-related.
+"""Makes `known_types.tsv` of servicekit: the types of each extension, and how types are related.
 
     python services/upload/tools/make_known_types.py FREEDESKTOP_XML VERSION MIME_DB_FOLDER
 
 FREEDESKTOP_XML is `/usr/share/mime/packages/freedesktop.org.xml` of the package shared-mime-info of
-VERSION; MIME_DB_FOLDER is the unpacked npm package mime-db. Of the first only facts are taken:
-names, extensions, aliases and which type is a kind of which (docs/adr/0042-types-by-relation.md).
+VERSION; MIME_DB_FOLDER is the unpacked npm package mime-db. The script takes only facts from the
+first one: names, extensions, aliases and parents (docs/adr/0042-types-by-relation.md).
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ _GLOB = re.compile(r"\*\.([a-z0-9][a-z0-9_+-]*(?:\.[a-z0-9][a-z0-9_+-]*){0,3})",
 _TYPE = re.compile(r"[a-z0-9]+/[a-z0-9][a-z0-9!#$&^_.+-]*")
 _UNKNOWN = "application/octet-stream"
 _OWN = Path(__file__).with_name("own_types.txt")
-# Spellings that a table takes for one type, and that are two.
+# Spellings that a table treats as aliases, but that are separate types.
 _NOT_ALIASES = frozenset(
     {"audio/3gpp", "audio/3gpp2", "application/x-hdf", "image/x-xcf", "application/x-archive"}
     | {"application/x-ustar", "application/x-gtar", "image/fits"}
 )
-# Extensions that promise nothing, whatever the tables know besides.
+# Extensions that say nothing about the type, even if a table lists a type for them.
 _SILENT = frozenset({"bin", "dat", "data", "buffer", "bpk", "dump", "deploy", "dist", "distz"})
-# What the desktop may run is no program by its bytes: scripts are text.
+# A type that the desktop may execute need not be a program: scripts are text.
 _NO_PARENTS = frozenset({"application/x-executable"})
-# Endings of names that say what a type is made of (RFC 6838 section 4.2.8).
+# Suffixes of names that state the type's parent (RFC 6838 section 4.2.8).
 _SUFFIXES = {
     "+xml": "application/xml", "+json": "application/json", "+zip": "application/zip",
     "+gzip": "application/gzip", "+sqlite3": "application/x-sqlite3", "+yaml": "application/yaml",
     "+ogg": "application/ogg",
 }  # fmt: skip
-# What somebody's desktop does, not what a file is.
+# Names that describe actions of a desktop, not types of files.
 _NO_TYPES = re.compile(
     r"(?:inode|x-content|x-scheme-handler|zz-application)/.*|application/x-trash"
 )
@@ -47,7 +46,7 @@ _NO_TYPES = re.compile(
 
 @dataclass
 class Known:
-    """What is known of a type."""
+    """The names, extensions and parents that are known of a type."""
 
     extensions: set[str] = field(default_factory=set)
     aliases: set[str] = field(default_factory=set)
@@ -80,7 +79,7 @@ def mime_db(folder: Path) -> Table:
 
 
 def own() -> Table:
-    """Return what Wharf adds."""
+    """Return the types that Wharf adds."""
     table: Table = {}
     for line in _OWN.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -90,7 +89,7 @@ def own() -> Table:
 
 
 def names(tables: tuple[Table, ...]) -> dict[str, str]:
-    """Return the one name of each spelling; the first table that has a word on it decides."""
+    """Return the one name for each spelling; the first table that lists it decides."""
     one_name: dict[str, str] = {}
     for table in tables:
         for name, known in table.items():
@@ -107,7 +106,7 @@ def _last(one_name: dict[str, str], name: str) -> str:
 
 
 def merged(tables: tuple[Table, ...]) -> Table:
-    """Return one table, each type under one name."""
+    """Return one table that has each type under one name."""
     one_name = names(tables)
     result: Table = defaultdict(Known)
     for table in tables:
@@ -116,7 +115,7 @@ def merged(tables: tuple[Table, ...]) -> Table:
                 continue
             one = result[one_name[name]]
             one.extensions |= known.extensions
-            # Our own word on what a type is made of stands for theirs, under every name.
+            # The parents in Wharf's own table replace those of the other tables, under each name.
             if table is tables[0]:
                 one.parents |= {one_name.get(each, each) for each in known.parents}
             elif not tables[0].get(one_name[name], Known()).parents:
@@ -140,14 +139,14 @@ def _made_of(name: str) -> set[str]:
 
 
 def _drop_silent(table: Table) -> None:
-    """Let no extension of a real type stand for unknown bytes, too."""
+    """Remove parents that the table does not have, and all parents of the unknown type."""
     table[_UNKNOWN].parents = set()
     for name, known in table.items():
         known.parents = {parent for parent in known.parents if parent in table} - {name}
 
 
 def _wanted(table: Table) -> Table:
-    """Return the types that have an extension, and those that others are made of."""
+    """Return the types that have an extension, Wharf's own types, and the parents of both."""
     wanted = {name for name, known in table.items() if known.extensions}
     wanted |= set(own())
     more = wanted
@@ -158,7 +157,7 @@ def _wanted(table: Table) -> Table:
 
 
 def main() -> int:
-    """Write the table; returns the exit code."""
+    """Write the table and return the exit code."""
     xml, version, folder = sys.argv[1:]
     release = json.loads((Path(folder) / "package.json").read_bytes())["version"]
     table = merged((own(), shared_mime_info(Path(xml)), mime_db(Path(folder))))

@@ -262,7 +262,7 @@ def by_ticket(
 
 
 def test_parts_by_ticket(receiver: ReceiverClient) -> None:
-    """A ticket in the path starts an upload, and the address in Location contains the ticket."""
+    """A ticket in the path starts an upload, whose address needs no other credential."""
     path = f"/u/{ticket(receiver.service, max_files=1)}/half.txt"
     begun = by_ticket(receiver, "PUT", path, b"first ", {"Upload-Complete": "?0"})
     assert begun.status == 201, begun.body
