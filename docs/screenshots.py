@@ -1,7 +1,7 @@
 """Takes the pictures of README.md and docs/: `make screenshots`.
 
-A Wharf of its own gets a tenant with people and files; Debian's Chromium looks at pages of the
-console and leaves `docs/pictures/<name>.png`. The names stay the same when pictures are taken anew.
+The script gives a separate Wharf a tenant with people and files. Debian's Chromium opens pages of
+the console and writes `docs/pictures/<name>.png`. Later pictures replace the earlier ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True)
 class Picture:
-    """A page, how it is looked at, and what is done on it before."""
+    """A page, the size of its window, and the actions on the page before its picture."""
 
     name: str
     path: str

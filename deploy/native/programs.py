@@ -100,7 +100,7 @@ SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 
 
 class Goal(NamedTuple):
-    """What one way of using the repository needs.
+    """The requirements of one way to use the repository.
 
     `lock` is the file of Python packages; without one, only programs are installed.
     `assets` tells whether the console's pages are built, `scripts` names folders of requirements/

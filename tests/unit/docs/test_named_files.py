@@ -86,7 +86,7 @@ def test_every_room_of_upload_is_in_the_table() -> None:
     folders = {
         path.name for path in UPLOAD.iterdir() if path.is_dir() and path.name != "__pycache__"
     }
-    assert set(_ROOM.findall(_section("The rooms of upload"))) == folders
+    assert set(_ROOM.findall(_section("The packages of upload"))) == folders
 
 
 def test_the_index_of_the_how_tos_lists_all() -> None:

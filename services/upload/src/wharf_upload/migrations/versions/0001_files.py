@@ -1,4 +1,4 @@
-"""Add buckets, files, usage, events, doomed blobs and idempotency keys.
+"""Add buckets, files, usage, events, pending deletions and idempotency keys.
 
 Columns that are compared or sorted use the order of code points on both databases.
 """
