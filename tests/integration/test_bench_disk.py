@@ -104,9 +104,7 @@ def test_it_has_a_journal_and_is_removed_after_a_failure(base: Path) -> None:
 def test_it_is_removed_after_a_signal(
     base: Path, running: tuple[subprocess.Popen[str], Path], number: signal.Signals
 ) -> None:
-    """Ctrl-C, `kill` and a closed terminal unmount the disk; a second signal does not
-    prevent it.
-    """
+    """Ctrl-C, `kill` and a closed terminal unmount the disk, also when a second signal follows."""
     process, folder = running
     assert os.path.ismount(folder)
     process.send_signal(number)

@@ -164,9 +164,7 @@ def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
-    """`keys rotate` publishes the next key; it may be retired again, but the signing
-    key only with `--force`.
-    """
+    """`keys rotate` publishes a key that can be retired; the signing key needs `--force` for it."""
     (first,) = installed("keys", "list").stdout.splitlines()
     old = first.split()[0]
     assert first.split()[1] == "signing"

@@ -35,8 +35,8 @@ def read_only(folder: Path) -> None:
 
 
 def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
-    """auth accepts a key that its group may read and no user may write; the key's
-    name is its start time.
+    """auth accepts a key that its group may read and no user may write; its name has
+    its start time.
     """
     read_only(secret)
     (key,) = signing.load(secret).values()

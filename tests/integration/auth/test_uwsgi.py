@@ -182,7 +182,9 @@ def test_metrics_are_those_of_all_processes(server: uwsgi.Uwsgi, demo: Entry) ->
     ],
 )
 def test_wrong_settings_stop_it(environ: dict[str, str], name: str, value: str, line: str) -> None:
-    """A wrong setting ends auth with one line and an exit code, before any worker starts."""
+    """A wrong setting ends auth with one line and an exit code; auth does not start
+    worker after worker.
+    """
     with uwsgi.running(["--ini", str(INI)], {**environ, name: value}) as server:
         assert server.wait() != 0
         assert server.log.count("wharf-auth: ") == 1

@@ -91,8 +91,8 @@ def test_memory_stays_small(server: uwsgi.Uwsgi) -> None:
 
 
 def test_a_body_that_no_page_reads_is_taken_in(server: uwsgi.Uwsgi) -> None:
-    """The console reads the largest body that the gateway accepts before it refuses it, because
-    nginx drops a response that arrives while nginx still sends.
+    """The console reads a body up to the gateway's limit before it refuses the request, because
+    nginx drops a response that arrives while nginx still sends the body.
     """
     sent = {"REQUEST_ID": "console-1", "HTTP_HOST": "localhost", "CONTENT_TYPE": "text/plain"}
     body = b"x" * LARGEST_BODY_BYTES

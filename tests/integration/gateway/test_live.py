@@ -93,7 +93,9 @@ def test_a_websocket(gateway: Running, live: FakeLive) -> None:
 
 
 def test_another_upgrade_is_none(gateway: Running, live: FakeLive) -> None:
-    """nginx upgrades a connection only to WebSocket: h2c would pass requests by the limits."""
+    """nginx upgrades a connection only to WebSocket, because requests over h2c would
+    bypass the limits.
+    """
     with asked(gateway, "GET /socket.io/", "Upgrade: h2c", "Connection: Upgrade") as (_, head):
         assert head.startswith("HTTP/1.1 200 ")
     assert not {"upgrade", "connection"} & {name for name, value in live.heads[-1].items() if value}
@@ -206,8 +208,8 @@ def begun(gateway: Running, query: str) -> list[bytes]:
 
 @pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&SID=1"])
 def test_who_begins_to_poll_again_and_again(gateway: Running, live: FakeLive, query: str) -> None:
-    """An address that starts many polling sessions without a token gets 429; a started session may
-    poll on.
+    """An address that starts many polling sessions without a token gets 429; a session that was
+    started may continue.
     """
     told = begun(gateway, query)
     assert len(told) == 300

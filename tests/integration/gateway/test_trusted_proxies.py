@@ -182,14 +182,14 @@ def test_clients_of_the_balancer_are_not_believed(by_balancer: Proxied) -> None:
     ],
 )
 def test_the_standard_field(by_standard: Proxied, sent: str, client: str) -> None:
-    """The gateway reads the client's address in Forwarded (RFC 7239): quotes, ports, names."""
+    """The gateway reads the client's address in Forwarded (RFC 7239), with quotes,
+    ports and hidden names.
+    """
     assert by_standard.seen(f"Forwarded: {sent}", f"X-Forwarded-For: {OTHER}") == client
 
 
 def test_a_long_chain_ends(by_standard: Proxied) -> None:
-    """In a chain of more than five proxies, the gateway uses the furthest known proxy, not the
-    client's element.
-    """
+    """In a chain of more than five proxies, the gateway uses the fifth proxy's address."""
     chain = ", ".join(["for=198.51.100.1", *[f"for=10.0.0.{n}" for n in range(1, 7)]])
     assert by_standard.seen(f"Forwarded: {chain}") == "10.0.0.2"
 
@@ -204,7 +204,9 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
 
 
 def test_the_gateways_own_questions(by_line: Proxied) -> None:
-    """The gateway's probes send a PROXY line where it is required; others without it fail."""
+    """Where the gateway requires a PROXY line, its own probes send one, and requests
+    without one fail.
+    """
     port = by_line.gateway.port
     assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
     assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0
@@ -251,7 +253,9 @@ def test_networks_of_clients(strict: Proxied, network: list[str], other: str) ->
 
 
 def test_clients_behind_one_proxy(strict: Proxied) -> None:
-    """Each client behind a proxy has its own limit, whether its IPv4 address is mapped or not."""
+    """Each client behind a proxy has its own limit; an IPv4 address mapped to IPv6 is
+    the same client.
+    """
     addresses = ["192.0.2.1", "::ffff:192.0.2.1"] * 4
     answers = [_by_proxy(strict, address).status for address in addresses]
     assert (answers[0], answers[-1]) == (200, 429)

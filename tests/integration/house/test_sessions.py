@@ -80,8 +80,8 @@ def collected(folder: Path, seed: int) -> list[str]:
 
 
 def test_order_is_random_within_bounds(tree: Path) -> None:
-    """A seed determines the order of tests; each folder and module runs in one piece, and a story
-    keeps the order of its file.
+    """A seed determines the order of tests; the tests of each folder and module run together, and a
+    story keeps the order of its file.
     """
     first, again, other = (collected(tree, seed) for seed in (1, 1, 2))
     assert first == again

@@ -86,7 +86,9 @@ def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(ENDS_OTHERWISE))
 def test_a_process_beyond_its_limits_ends(sandbox: Sandbox, name: str) -> None:
-    """A process that exceeds a limit ends with the reason, and the zygote stays alive."""
+    """A process that exceeds a limit ends, its result has the reason, and the zygote
+    stays alive.
+    """
     before = sandbox.pids()
     assert attempt(sandbox, name).how == ENDS_OTHERWISE[name]
     assert sandbox.pids() == before

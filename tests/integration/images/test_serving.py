@@ -145,8 +145,8 @@ def test_a_zygote_that_is_killed(images: Service) -> None:
 
 
 def test_more_requests_than_places(tmp_path: Path) -> None:
-    """Requests beyond the places get 503 with `Retry-After: 1`, and each of the others gets its
-    picture.
+    """Requests above the number of places get 503 with `Retry-After: 1`, and the
+    others get pictures.
     """
     slow = encoded(Image.new("RGB", (3000, 3000)), "PNG", compress_level=1)
     with service(tmp_path, {"WHARF_IMAGES_WORKERS": "1", "WHARF_IMAGES_WAITING": "2"}) as images:

@@ -201,7 +201,9 @@ def test_without_polling(small: LiveProcess) -> None:
 
 
 def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
-    """Events are queued for a slow reader up to a limit; then `resync` says where to read on."""
+    """Events are queued for a slow reader up to a limit; then `resync` names the
+    position to read from.
+    """
     address = urlsplit(small.url)
     with socket.socket() as slow, listening(small.url, small.token(tid=tenant)) as quick:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -43,8 +43,8 @@ def test_the_new_one_comes_before_the_old_one_goes(wharf: Wharf) -> None:
 
 
 def test_all_of_them(wharf: Wharf) -> None:
-    """Without a name `restart` replaces all services: upload before auth, so that it understands
-    new tokens before auth issues them.
+    """Without a name `restart` replaces all services: upload before auth, so that upload
+    understands new tokens before auth issues them.
     """
     done = wharf.restart()
     assert done.returncode == 0, done.stderr

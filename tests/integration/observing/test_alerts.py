@@ -44,9 +44,7 @@ def test_every_alert_has_its_cases() -> None:
 
 @pytest.mark.parametrize("alert", sorted(RULES))
 def test_fires_and_is_silent(tmp_path: Path, alert: str) -> None:
-    """An alert fires once with its summary and labels, and does not fire in the case that only
-    comes near.
-    """
+    """An alert fires once with its summary and labels, and does not fire in its silent case."""
     courses = [
         looked_at(alert, case, *([] if name == "silent" else [expected(alert, case)]))
         for name, case in CASES[alert].items()

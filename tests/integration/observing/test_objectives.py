@@ -58,8 +58,8 @@ def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, obje
 
 
 def steady(times: float) -> Course:
-    """Return three days in which each budget burns `times` too fast, and the burn rates that must
-    fire.
+    """Return three days in which each budget burns `times` times too fast, and the
+    rates that must fire.
     """
     burns = [f"{burn.times:g}" for burn in BURNS if burn.times < times]
     course = Course({}, "5m")

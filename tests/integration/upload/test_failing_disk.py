@@ -51,9 +51,7 @@ def repeated(lines: list[str]) -> list[str]:
 def test_every_sync_fails(
     step: str, upload_data: Path, credentials: Path, strace: Strace, issuer: Issuer
 ) -> None:
-    """When each fsync fails, an upload gets 500 `storage-failed`, stores nothing, and
-    the service is not ready.
-    """
+    """When each fsync fails, uploads get 500 `storage-failed`, and the service is not ready."""
     tracing = strace("fsync:error=EIO")
     replies = run(upload_data, credentials, [step], tracing)
     assert replies[step] == {"step": step, "status": 500, "problem": "storage-failed"}
@@ -79,7 +77,7 @@ def test_one_sync_fails(
     issuer: Issuer,
     tmp_path: Path,
 ) -> None:
-    """When one fsync of an upload fails, the upload is refused and this fsync is not repeated."""
+    """When one fsync of a blob fails, the upload is refused, and no failed fsync is repeated."""
     outcomes: Counter[int] = Counter()
     for position in range(1, 6):
         data = tmp_path / str(position)

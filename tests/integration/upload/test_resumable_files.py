@@ -340,7 +340,7 @@ def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
 
 
 def test_a_quota_that_a_retry_fills(receiver: ReceiverClient) -> None:
-    """A repeated creation succeeds although the quota has space for both files only briefly."""
+    """A repeated creation succeeds if the quota has space until its bytes are discarded."""
     receiver.service.records.put_limits("demo", Limits(max_bytes=6))
     once = {"Idempotency-Key": "once"}
     assert [creation(receiver, b"abc", once).status for _ in range(3)] == [201] * 3

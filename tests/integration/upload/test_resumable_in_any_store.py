@@ -98,7 +98,7 @@ def test_a_slow_store(receiver: ReceiverClient, socket_server: RunningBlobServer
 def test_taken_over_before_the_commit(
     receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part that another replica took over during its adoption becomes no file here."""
+    """A partial upload that another replica takes over during its adoption becomes no file."""
 
     def taken_over(_: PartialUpload) -> None:
         raise StoreBusy("another process is receiving this upload")
