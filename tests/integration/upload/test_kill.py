@@ -1,4 +1,4 @@
-"""kill -9 at each kind of system call during uploads, downloads and deletions."""
+"""kill -9 at each kind of system call during uploads, moves, deletions and sweeps."""
 
 from __future__ import annotations
 
