@@ -1,4 +1,4 @@
-"""A migrated database of each kind, and the auth records in it."""
+"""Fixtures of the auth records: a migrated database on each engine, with and without twins."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from wharf_auth.database.sql import SqlRecords
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Is asked for by a test of what rightly spans tenants: its tenant has no twins."""
+    """Mark a test that reads rows of all tenants: the twins of its tenant are left out."""
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """Migrated files of SQLite, with twins and without: migrating once serves all tests."""
+    """Return migrated SQLite files, with twins and without. All tests copy these files."""
     folder = tmp_path_factory.mktemp("migrated")
     files = {has_twins: folder / f"{has_twins}.db" for has_twins in (False, True)}
     _without_twins(f"sqlite:///{files[False]}")
@@ -36,7 +36,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, migrated: dict[bool, Path]
 ) -> Iterator[Database]:
-    """A migrated database of each kind, with twins of the tenant `acme`."""
+    """Yield a migrated database of each engine, with twins of the tenant `acme`."""
     has_twins = "all_tenants" not in request.fixturenames
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "sqlite":

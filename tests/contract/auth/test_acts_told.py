@@ -1,4 +1,4 @@
-"""Each change tells followers what happened, to whom and when, on SQLite and on PostgreSQL."""
+"""Each change writes to the feed what happened, to whom and when, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Told = list[Revocation]
 
 @pytest.fixture
 def records(database: Database) -> SqlRecords:
-    """Records of a tenant with a person who is logged in, and with a client and a group of both."""
+    """Return records with a person who is logged in, a client, and a group of both."""
     records = SqlRecords(database, limits=TenantLimits(sessions=1))
     records.add_tenant(Tenant("acme", "Acme", NOW), act())
     records.add_user(ADA, "ada", "hash", act())
@@ -55,7 +55,7 @@ def records(database: Database) -> SqlRecords:
 
 
 def told(kind: str, thing: str, state: str = "revoked", until: int | None = UNTIL) -> Revocation:
-    """An entry about something of the tenant, made when the change was."""
+    """Return the feed entry about one object of the tenant, with the time of the change."""
     return Revocation(seq=0, kind=kind, tenant="acme", id=thing, state=state, until=until, at=AT)
 
 
@@ -66,7 +66,7 @@ def reach(
 
 
 def below(name: str, count: int = 1) -> Compact:
-    """Grants below a name, or a placeholder; twenty are too long for a token."""
+    """Return grants below a name or a placeholder. Twenty such grants do not fit into a token."""
     return tuple(CompactGrant("photos", f"{name}/{'x' * 40}/{one}/", "r") for one in range(count))
 
 
@@ -81,7 +81,10 @@ def of_client(scopes: str = "files:read", groups: tuple[str, ...] = ("g1",)) -> 
 
 
 def changes_after(records: SqlRecords, change: Change) -> Told:
-    """What the feed says of a change, without the numbers, which have to be the next ones."""
+    """Return the feed entries that a change adds, without their numbers.
+
+    Assert that the numbers follow the latest number without a gap.
+    """
     latest = records.feed(after=0, limit=1).latest
     change(records)
     page = records.feed(after=latest, limit=99)
@@ -178,8 +181,8 @@ CHANGES: dict[str, tuple[Change, Told]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_followers_hear(records: SqlRecords, name: str) -> None:
-    """An entry has the tenant, the thing, the state, the moment and the end of the change that it
-    is about, and what somebody reaches from then on; the audit log has that change last.
+    """A feed entry names the tenant, the object, the state, the time and the end of the change, and
+    the new reach. The change is the newest line of the audit log.
     """
     change, expected = CHANGES[name]
     assert changes_after(records, change) == expected
@@ -195,12 +198,12 @@ ENDS: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_what_followers_hear_of_an_end(records: SqlRecords, name: str) -> None:
-    """The end of one session is told with its moment, and with when its tokens have expired."""
+    """The feed entry of an ended session has the time of the end and the expiry of its tokens."""
     assert changes_after(records, ENDS[name]) == [SESSION_ENDED]
 
 
 def test_what_followers_hear_of_a_thief(records: SqlRecords) -> None:
-    """A refresh token that comes twice ends its session, which the error names."""
+    """A refresh token that is used twice ends its session, and the error names the session."""
     records.rotate("t1", "t2", idle_since=0, ending=Ending(NOW, UNTIL))
 
     def steal(of: SqlRecords) -> None:
@@ -211,7 +214,7 @@ def test_what_followers_hear_of_a_thief(records: SqlRecords) -> None:
 
 
 def test_what_followers_hear_of_one_login_too_many(records: SqlRecords) -> None:
-    """The session that a new one pushes out is revoked until the last of its tokens is over."""
+    """A login above the limit revokes an older session until the last of its tokens expires."""
     late = replace(SESSION, id="s2", created_at=AT, used_at=AT)
     ended = told("session", "s1", until=last_expiry(AT))
     assert changes_after(records, lambda of: of.add_session(late, "t2", "hash")) == [ended]
@@ -238,7 +241,7 @@ BACK: dict[str, tuple[Change, Change, Told]] = {
 
 @pytest.mark.parametrize("name", BACK)
 def test_what_followers_hear_of_a_second_step(records: SqlRecords, name: str) -> None:
-    """What follows an earlier change replaces its entry, with the moment of the later one."""
+    """A later change replaces the feed entry of the earlier change and has the later time."""
     first, second, expected = BACK[name]
     first(records)
     assert changes_after(records, second) == expected
@@ -249,8 +252,9 @@ def an_act(number: int) -> Act:
 
 
 def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecords) -> None:
-    """Scopes, roles and grants are read as they were given, with the version that is told; no list
-    of grants is NULL, as it is in rows of before there were any.
+    """Scopes, roles and grants are read as they were written, with the version of the feed entry.
+
+    A missing list of grants is NULL, as in rows from before grants existed.
     """
     both = ("files:read", "files:delete")
     assert records.group("acme", "g1") == TEAM
@@ -270,7 +274,9 @@ def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecord
 
 
 def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
-    """Neither followers nor the audit log hear that somebody left a group of others."""
+    """Removing a subject that is not a member of the group writes no feed entry and no
+    audit line.
+    """
     before = records.audit_before(before=10**9, limit=1)
     told_of = changes_after(
         records, lambda of: of.change_members("acme", "g1", add={}, remove={"u2": DONE})
@@ -280,8 +286,8 @@ def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
 
 
 def test_each_member_has_its_own_line(records: SqlRecords) -> None:
-    """Of members that come and go together each has the line of its act, in order of their ids;
-    the entries of all have the last of the moments.
+    """Each member that joins or leaves in one change has its own audit line, in the order of the
+    ids. The feed entries of all members have the latest time.
     """
     records.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     records.change_members("acme", "g2", add={"c1": act(at=NOW)}, remove={})

@@ -20,7 +20,7 @@ def names(records: Records) -> list[str]:
 
 
 def test_each_change_is_noted(records: Records) -> None:
-    """Every way to change tenants and clients leaves one line."""
+    """Each kind of change to tenants and clients writes one audit line."""
     records.add_tenant(ACME, act("1"))
     records.rename_tenant("acme", "New", act("2"))
     records.add_client(CLIENT, SECRET, act("3"))
@@ -36,7 +36,9 @@ def test_each_change_is_noted(records: Records) -> None:
 
 
 def test_a_line_comes_back_as_it_was(records: Records) -> None:
-    """Who, from where, in which request, what, about what, when, how it ended."""
+    """An audit line is read with all its fields: the actor with address and request, the act, its
+    object, tenant, time and outcome.
+    """
     by = Actor("c1", "acme", "2001:db8::1", "request-7")
     noted = by.does("tenants.suspend", tenant="other", about="日本", at=1234, outcome="forbidden")
     records.note(noted)
@@ -44,7 +46,7 @@ def test_a_line_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_what_was_not_done_is_not_noted_as_done(records: Records) -> None:
-    """A change that is refused by the records leaves no line."""
+    """A change that the records refuse writes no audit line."""
     records.add_tenant(ACME, act("made"))
     with pytest.raises(NameTaken):
         records.add_tenant(ACME, act("again"))
@@ -56,7 +58,9 @@ def test_what_was_not_done_is_not_noted_as_done(records: Records) -> None:
 
 
 def test_pages_are_in_order_and_of_a_tenant(records: Records) -> None:
-    """A page begins past a number; a tenant's page holds what is about that tenant."""
+    """A page starts after a given number, and a page of one tenant has only lines about that
+    tenant.
+    """
     for number in range(1, 7):
         records.note(act(str(number), tenant="acme" if number % 2 else "other"))
     assert [one.seq for one in records.audit(after=2, limit=3)] == [3, 4, 5]
@@ -67,7 +71,7 @@ def test_pages_are_in_order_and_of_a_tenant(records: Records) -> None:
 
 
 def test_lines_cannot_be_changed_or_removed(database: Database, records: Records) -> None:
-    """The database itself refuses, whatever code asks it to."""
+    """The database itself refuses any statement that changes or removes audit lines."""
     records.note(act("kept"))
 
     def change(sql: str) -> None:
@@ -86,7 +90,9 @@ def test_lines_cannot_be_changed_or_removed(database: Database, records: Records
 
 
 def test_numbers_have_no_gaps_under_many_writers(database: Database, records: Records) -> None:
-    """Acts at once get consecutive numbers: a reader that goes on from a number misses none."""
+    """Concurrent acts get consecutive numbers, so a reader that continues after a number misses
+    none.
+    """
 
     def write() -> None:
         for _ in range(10):

@@ -21,7 +21,7 @@ WRITERS, ACTS = 6, 5
 
 @pytest.fixture
 def billing(records: Records) -> Records:
-    """Records with one tenant and one client."""
+    """Return records with one tenant and one client."""
     records.add_tenant(Tenant("acme", "Acme", 1), act())
     client = Client("c1", "acme", "billing", ("files:read",), 1)
     records.add_client(client, Secret("s1", "h", "h", 1), act())
@@ -33,13 +33,15 @@ def entries(records: Records, after: int = 0) -> tuple[Revocation, ...]:
 
 
 def test_nothing_is_in_the_first_feed(billing: Records) -> None:
-    """Making tenants and clients is no news for followers."""
+    """Creating tenants and clients writes nothing to the feed."""
     found = billing.feed(after=0, limit=10)
     assert (found.entries, found.latest) == ((), 0)
 
 
 def test_each_act_has_an_entry(billing: Records) -> None:
-    """Suspensions, disabled clients and revoked tokens come with their facts, in order."""
+    """The feed lists suspensions, disabled clients and revoked tokens in order, with all their
+    fields.
+    """
     billing.suspend("acme", act(at=5))
     billing.disable("acme", "c1", LATER, act(at=6))
     billing.revoke_token("acme", "j1", LATER, act(at=7))
@@ -66,7 +68,7 @@ def test_each_act_has_an_entry(billing: Records) -> None:
 
 
 def test_the_newest_entry_about_a_thing_is_kept(billing: Records) -> None:
-    """A tenant that was suspended and resumed has one entry, with the newest number."""
+    """A tenant that was suspended and resumed has one entry in the feed, with the newest number."""
     billing.suspend("acme", act())
     billing.revoke_token("acme", "j1", LATER, act())
     billing.resume("acme", act())
@@ -77,7 +79,7 @@ def test_the_newest_entry_about_a_thing_is_kept(billing: Records) -> None:
 
 
 def test_repeated_acts_are_no_news(billing: Records) -> None:
-    """What changes nothing leaves the feed as it is."""
+    """An act without effect writes nothing to the feed."""
     billing.resume("acme", act())
     for _ in range(2):
         billing.revoke_token("acme", "j1", LATER, act())
@@ -87,7 +89,7 @@ def test_repeated_acts_are_no_news(billing: Records) -> None:
 
 
 def test_revoked_asks_for_token_session_and_subject(billing: Records, database: Database) -> None:
-    """Each of the three ends a token, of this tenant only."""
+    """A revoked token, session or subject revokes a token of this tenant and of no other tenant."""
 
     def revoked(
         tenant: str = "acme", token: str = "x", session: str = "", subject: str = "x"
@@ -113,7 +115,7 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
 
 @pytest.mark.usefixtures("all_tenants")
 def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
-    """What has expired by itself is pruned and counted; suspensions stay, and the newest number."""
+    """Pruning removes and counts expired entries. It keeps suspensions and the newest number."""
     billing.revoke_token("acme", "j1", 100, act())
     billing.revoke_token("acme", "j2", 200, act())
     billing.suspend("acme", act())
@@ -127,7 +129,7 @@ def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
 
 
 def in_threads(database: Database, calls: list[Callable[[], Any]]) -> None:
-    """Runs the calls at once, each with a connection of its own."""
+    """Run the calls at the same time, each with its own connection."""
     barrier, troubles = threading.Barrier(len(calls)), list[BaseException]()
 
     def run(call: Callable[[], Any]) -> None:
@@ -148,7 +150,9 @@ def in_threads(database: Database, calls: list[Callable[[], Any]]) -> None:
 
 
 def test_a_follower_misses_nothing_of_writers_at_once(database: Database, billing: Records) -> None:
-    """A number that was read means that every smaller one was there to be read."""
+    """A follower that has read a number has read all smaller numbers, while several
+    writers write.
+    """
     seen: list[int] = []
     ids: set[str] = set()
     done = threading.Event()
@@ -161,7 +165,7 @@ def test_a_follower_misses_nothing_of_writers_at_once(database: Database, billin
             ids.update(one.id for one in page.entries)
             if not page.entries and last_round:
                 return
-            # Not at once again: a reader that never waits takes the writers' time.
+            # The follower waits: a reader that never waits takes the writers' time.
             last_round = done.wait(0.001)
 
     def write(writer: int) -> None:
@@ -182,7 +186,7 @@ def test_a_follower_misses_nothing_of_writers_at_once(database: Database, billin
 def test_an_uncommitted_number_holds_the_next_one_back(
     database: Database, records: Records
 ) -> None:
-    """While one writer has a number and is not done, no later number becomes visible."""
+    """No later number is visible while an earlier number is uncommitted."""
     begun, go_on = threading.Event(), threading.Event()
 
     def slow() -> None:
@@ -201,7 +205,7 @@ def test_an_uncommitted_number_holds_the_next_one_back(
 
 
 def test_an_act_that_fails_has_no_entry(database: Database, records: Records) -> None:
-    """Entry and act are of one transaction: the number of what was undone is given again."""
+    """An act that is rolled back leaves no feed entry, and the next act gets its number."""
 
     def undone() -> None:
         with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""How lists of grants count, to the byte, on SQLite and on PostgreSQL."""
+"""Counting of grant lists against the tenant's limit, to the byte, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def change_group(of: SqlRecords, grants: Compact) -> None:
     of.change_group("acme", "g1", GroupChange(grants=grants), act())
 
 
-# What is done, whose list it replaces, the grants, and these as they are longest: kept or told.
+# The call, the kind of list that it replaces, its grants, and the longer form of these grants:
+# as stored or as in the feed.
 Way = tuple[Callable[[SqlRecords, Compact], None], str, Compact, Compact]
 WAYS: dict[str, Way] = {
     "add user": (add_user, "", below("{username}/{user_id}"), below("b" * 40 + "/u2")),
@@ -83,8 +84,9 @@ def length(grants: Compact) -> int:
 
 @pytest.fixture
 def before(database: Database) -> int:
-    """A user, a client and a group with lists of grants, and a user with none, who counts nothing;
-    returns what the lists count.
+    """Add a user, a client and a group with lists of grants, and a user without a list.
+
+    Return the bytes that these lists count.
     """
     records = SqlRecords(database)
     records.add_tenant(Tenant("acme", "Acme", NOW), act())
@@ -97,8 +99,8 @@ def before(database: Database) -> int:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_list_counts_to_the_byte(database: Database, before: int, name: str) -> None:
-    """A list takes the place that it has as it is told or kept, whichever is longer, beside all
-    others and in the place of the one before: exactly so much fits, and one byte less does not.
+    """A list counts its longer form, as stored or as in the feed, in place of the list that it
+    replaces. It fits at exactly the limit, and not at a limit that is one byte lower.
     """
     do, old, grants, counted = WAYS[name]
     most = before + length(counted) - (length(BEFORE[old]) if old else 0)
@@ -119,6 +121,6 @@ def test_a_list_counts_to_the_byte(database: Database, before: int, name: str) -
 def test_a_list_as_long_as_before_is_taken_above_the_limit(
     database: Database, before: int, change: Callable[[SqlRecords, Compact], None], same: Compact
 ) -> None:
-    """A tenant that has too much may change a list that becomes no longer by it."""
+    """A tenant above its limit may replace a list by a list that is not longer."""
     assert before > 1
     change(SqlRecords(database, limits=TenantLimits(grant_bytes=1)), same)

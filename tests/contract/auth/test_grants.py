@@ -44,7 +44,7 @@ TEAM = Group("g1", "acme", "Team", ("files:read",), INBOX, NOW, NOW)
 
 @pytest.fixture
 def acme(records: Records) -> Records:
-    """Records with one user, one client and one group, of which the feed says all there is."""
+    """Return records with one user, one client and one group. Only the group is in the feed."""
     for name in ("acme", "other"):
         records.add_tenant(Tenant(name, name, NOW), act())
     records.add_user(ADA, "ada", "hash", act())
@@ -54,7 +54,7 @@ def acme(records: Records) -> Records:
 
 
 def told(records: Records, after: int = 0) -> dict[str, Revocation]:
-    """What the feed says of reaches, by the id of whom it is about."""
+    """Return the feed entries about reaches, by the id of the subject or group."""
     entries = records.feed(after=after, limit=1000).entries
     return {one.id: one for one in entries if one.reach is not None}
 
@@ -75,7 +75,10 @@ def rights(role: str | None = None, *grants: CompactGrant) -> UserRights:
 
 
 def test_grants_come_back_as_they_were(acme: Records) -> None:
-    """With their placeholders, of users, clients and groups; `None` is not an empty list."""
+    """Grants of users, clients and groups are read as they were written, with their placeholders.
+
+    `None` and an empty list differ.
+    """
     limited: tuple[Compact, ...] = (OWN, ())
     for number, grants in enumerate(limited):
         user = replace(ADA, id=f"v{number}", grants=grants, reach_version=NOW)
@@ -96,7 +99,9 @@ def test_grants_come_back_as_they_were(acme: Records) -> None:
 
 
 def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
-    """Grants, role and being disabled each tell followers what holds from now on, once."""
+    """A change of grants, role or state writes one feed entry with the filled-in reach from then
+    on.
+    """
     for _ in range(2):
         acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act(at=NOW))
     entry = told(acme)["u1"]
@@ -116,12 +121,14 @@ def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
 
 
 def test_a_change_of_a_client_is_told(acme: Records) -> None:
-    """Its scopes and grants are; a new name is not. A disabled client is in no group any more."""
+    """The feed reports new scopes and grants of a client, and not a new name. A disabled client is
+    in no group.
+    """
     acme.change_client("acme", "c1", ClientChange(name="Bills"), act(at=NOW))
     assert set(told(acme)) == {"g1"}
     change = ClientChange(scopes=("files:read",), grants=INBOX)
     acme.change_client("acme", "c1", change, act(at=NOW))
-    # Nobody has a name to fill in.
+    # A client has no username, so a grant with `{username}` is left out.
     assert told(acme)["c1"].reach == ReachChange(NOW, (), "files:read")
     shown = acme.client("acme", "c1")
     assert shown is not None
@@ -133,7 +140,9 @@ def test_a_change_of_a_client_is_told(acme: Records) -> None:
 
 
 def test_long_grants_stay_in_the_feed(acme: Records) -> None:
-    """What fits into no token is there from the first moment, and goes with the grants."""
+    """Grants that do not fit into a token are in the feed from the first moment, until
+    they change.
+    """
     acme.add_user(replace(ADA, id="u2", grants=LONG), "u2", "hash", act(at=NOW))
     assert told(acme)["u2"].until is None
     acme.set_rights("acme", "u2", rights(None, *OWN), UNTIL, act(at=NOW))
@@ -141,7 +150,10 @@ def test_long_grants_stay_in_the_feed(acme: Records) -> None:
 
 
 def test_nobody_who_manages_is_limited(acme: Records) -> None:
-    """Neither order of the two changes makes an owner with a list, and both at once may swap."""
+    """The records refuse a list of grants for an owner and for a client with `tenants:admin`.
+
+    A user who becomes an owner may lose the list in the same change, and the reverse.
+    """
     acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
     with pytest.raises(LimitedManager):
         acme.set_rights("acme", "u1", UserRights(role="owner"), UNTIL, act())
@@ -154,7 +166,10 @@ def test_nobody_who_manages_is_limited(acme: Records) -> None:
 
 
 def test_members_come_and_go(acme: Records) -> None:
-    """Each has an entry with its groups; again is without effect; all move, or none does."""
+    """Each member that joins or leaves has a feed entry with its groups. Repeating the change has
+    no
+    effect, and a change with one unknown member changes nothing.
+    """
     move(acme, ("u1", "c1"))
     latest = acme.feed(after=0, limit=1).latest
     assert acme.members("acme", "g1", after="", limit=9) == [
@@ -180,7 +195,9 @@ def test_members_come_and_go(acme: Records) -> None:
 
 
 def test_a_group_is_one_entry(acme: Records) -> None:
-    """However many are in it; it stays until the group is deleted, and then for the last link."""
+    """A group has one feed entry for all its members. The entry of a deleted group stays until the
+    last link has expired.
+    """
     move(acme, ("u1", "c1"))
     before = acme.feed(after=0, limit=1).latest
     (entry,) = (told(acme)["g1"],)
@@ -204,7 +221,9 @@ def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocatio
 
 
 def test_what_groups_refuse(acme: Records) -> None:
-    """Names that are taken, and groups, members and tenants that are not there: each is named."""
+    """The records refuse group names in use and groups, members and tenants that do not exist. Each
+    error names the object.
+    """
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     calls: list[tuple[type[Exception], str, Callable[[], object]]] = [
         (NameTaken, "Team", lambda: acme.add_group(replace(TEAM, id="g3"), "team", act())),
@@ -231,7 +250,7 @@ def test_what_groups_refuse(acme: Records) -> None:
 
 
 def test_nobody_is_in_too_many_groups_at_once(database: Database, acme: Records) -> None:
-    """However many are joined at the same time, the last place is taken once."""
+    """Of several concurrent joins only one gets the last place in a user's groups."""
     for number in range(MAX_GROUPS + 3):
         acme.add_group(replace(TEAM, id=f"h{number}"), f"h{number}", act())
     for number in range(MAX_GROUPS - 1):
@@ -261,7 +280,7 @@ def test_nobody_is_in_too_many_groups_at_once(database: Database, acme: Records)
 
 
 def test_a_page_of_the_feed_has_an_end(acme: Records) -> None:
-    """A megabyte at the most, and never nothing while there is more."""
+    """A page of the feed has at most one mebibyte, and is empty only at the end of the feed."""
     wide = tuple(CompactGrant("photos", f"{number}/{'字' * 300}/", "r") for number in range(90))
     for number in range(24):
         acme.add_group(replace(TEAM, id=f"h{number}", grants=wide), f"h{number}", act())
@@ -276,7 +295,7 @@ def test_a_page_of_the_feed_has_an_end(acme: Records) -> None:
 
 
 def test_a_purged_tenant_keeps_no_groups(acme: Records) -> None:
-    """Neither groups nor memberships stay, nor what the feed said of them."""
+    """A purge removes the groups of the tenant, their memberships and their feed entries."""
     move(acme, ("u1", "c1"))
     acme.delete_tenant("acme", NOW, act(at=NOW))
     assert acme.purge_tenant("acme", act(at=NOW))
@@ -286,7 +305,7 @@ def test_a_purged_tenant_keeps_no_groups(acme: Records) -> None:
 
 
 def test_names_of_groups_without_their_grants(acme: Records) -> None:
-    """Lists have the names of the groups of each, in the order of their ids, and of no others."""
+    """The names of groups are listed for each subject, in the order of the group ids."""
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     move(acme, ("u1", "c1"))
     move(acme, ("u1",), group="g2")
@@ -299,7 +318,7 @@ def test_names_of_groups_without_their_grants(acme: Records) -> None:
 
 
 def test_many_ids_are_asked_for_in_parts(acme: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ids that are too many for one statement are answered as if they were asked for at once."""
+    """Too many ids for one statement are read in parts, with the same result as one statement."""
     monkeypatch.setattr("wharf_auth.database.groups._AT_ONCE", 2)
     teams = [TEAM, *(replace(TEAM, id=f"h{number}", name=f"{number}") for number in range(4))]
     for team in teams[1:]:

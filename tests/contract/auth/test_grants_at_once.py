@@ -1,4 +1,4 @@
-"""Rights that several writers change at once: tokens and the feed come to what the rows say."""
+"""Concurrent changes of rights: tokens and the feed lead to the rights in the rows."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def standing(records: Records, subject: str) -> Standing:
 
 
 def token(records: Records, subject: str) -> Principal:
-    """What a token says that is issued now."""
+    """Return the principal of a token that is issued now."""
     now = standing(records, subject)
     return Principal("acme", subject, frozenset(now.scopes), "t", 1 << 40, grants=now.claim())
 
 
 def _changed(records: Records, chance: random.Random, place: str) -> None:
-    """One change of any kind, by a writer whose clock is some seconds off."""
+    """Make one change of a random kind, with a clock that is up to five seconds wrong."""
     at = NOW + chance.randrange(-5000, 5000)
     kept = chance.choice([None, (), (CompactGrant("photos", place, "rw"),), LONG])
     who, group = chance.choice(SUBJECTS), chance.choice(GROUPS)
@@ -61,10 +61,10 @@ def _changed(records: Records, chance: random.Random, place: str) -> None:
     chance.choices(changes, weights=(2, 2, 4, 2, 1))[0]()
 
 
-# Copies of rows would be locked in another order than the rows, which deadlocks.
+# The twins' triggers lock rows in another order, which causes deadlocks.
 @pytest.mark.usefixtures("all_tenants")
 def test_writers_at_once(database: Database, acme: Records) -> None:
-    """Each token that was issued meanwhile comes to the rights of now, whoever wrote last."""
+    """Each token that was issued during the writes resolves to the current rights."""
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act(at=NOW))
     for group in GROUPS:
         joining = {one: act("join", about=one, at=NOW) for one in SUBJECTS}

@@ -1,4 +1,6 @@
-"""Grants and groups on their way: to another engine, by a backup, and from a release without."""
+"""Grants and groups after a move to another engine by a backup, and after an update from a
+release without grants.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ NewUrl = Callable[[str], str]
 
 @pytest.fixture
 def new_url(tmp_path: Path, request: pytest.FixtureRequest) -> NewUrl:
-    """Makes the URL of a database without tables, by its engine."""
+    """Return a function that makes the URL of a database without tables, by engine."""
     count = iter(range(9))
 
     def make(engine: str) -> str:
@@ -50,7 +52,7 @@ def new_url(tmp_path: Path, request: pytest.FixtureRequest) -> NewUrl:
 
 @contextmanager
 def opened(url: str) -> Iterator[SqlRecords]:
-    """The records of a database that was migrated."""
+    """Yield the records of a migrated database."""
     database = open_database(url, durable=False)
     try:
         yield SqlRecords(database)
@@ -59,7 +61,10 @@ def opened(url: str) -> Iterator[SqlRecords]:
 
 
 def fill(records: SqlRecords) -> None:
-    """A client with grants, one with none, and a person, who are in a group but for the second."""
+    """Add a client with grants, a client without a list, a client with an empty list, and a person.
+
+    The first client and the person are in a group.
+    """
     records.add_tenant(Tenant("acme", "Acme", 1), act())
     for number, grants in ((1, OWN), (2, None), (3, ())):
         client = Client(f"c{number}", "acme", "x", ("files:read",), 2, None, grants, 2)
@@ -81,7 +86,7 @@ def fill(records: SqlRecords) -> None:
 
 
 def told(records: SqlRecords) -> dict[str, object]:
-    """All that the records say of grants and groups, and what followers hear of them."""
+    """Return everything that the records and the feed contain about grants and groups."""
     return {
         "clients": records.clients("acme", after="", limit=9),
         "users": records.users("acme", after="", limit=9),
@@ -94,8 +99,9 @@ def told(records: SqlRecords) -> dict[str, object]:
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
 def test_a_backup_has_them(new_url: NewUrl, tmp_path: Path, source: str, target: str) -> None:
-    """Grants, groups, their members and what followers hear of them are the same after a restore,
-    and go on from there with newer versions.
+    """Grants, groups, members and the feed are the same after a restore on another engine, and
+    later
+    changes get newer versions.
     """
     url, restored, file = new_url(source), new_url(target), tmp_path / "saved.db"
     upgrade(url, MIGRATIONS)
@@ -117,8 +123,8 @@ def test_a_backup_has_them(new_url: NewUrl, tmp_path: Path, source: str, target:
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_a_database_of_before(new_url: NewUrl, engine: str, tmp_path: Path) -> None:
-    """Clients and people of a release without grants have no list after the migration, reach what
-    they did, and can be given one and be put into a group.
+    """A client of a release without grants has no list after the migration, and can get a list and
+    join a group.
     """
     url = new_url(engine)
     before = tmp_path / "before"

@@ -1,4 +1,4 @@
-"""How much a tenant may have in the records, on SQLite and on PostgreSQL."""
+"""The limits of a tenant in the records, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LimitedRecords = Callable[..., SqlRecords]
 
 @pytest.fixture
 def limited(database: Database) -> LimitedRecords:
-    """Makes records with other limits, and two tenants in them."""
+    """Return a function that makes records with given limits and two tenants."""
 
     def make(**limits: int) -> SqlRecords:
         records = SqlRecords(database, limits=TenantLimits(**limits))
@@ -43,7 +43,7 @@ def limited(database: Database) -> LimitedRecords:
 
 
 def add_client(records: Records, number: int, tenant: str = "acme") -> str:
-    """Adds a client with an id as they are made; returns that."""
+    """Add a client with an id of the usual length and return the id."""
     identifier = f"{tenant}{number}".rjust(32, "0")
     client = Client(identifier, tenant, "x", ("files:read",), NOW)
     records.add_client(client, replace(SECRET, id=f"s-{identifier}"), act())
@@ -56,7 +56,7 @@ def add_user(records: Records, number: int, tenant: str = "acme") -> None:
 
 
 def log_in(records: Records, name: str, at: int = NOW, user: str = "u1") -> None:
-    """Adds a session that begins at this moment; its refresh token is called like it."""
+    """Add a session that begins at the given time. Its refresh token is `t-` and its name."""
     session = Session(name, user, "acme", at, at, FAR, "127.0.0.1", "Browser")
     records.add_session(session, f"t-{name}", "hash")
 
@@ -70,13 +70,16 @@ OF_ACME = {
 
 
 def count(database: Database, table: str) -> int:
-    """How many rows of `acme` a table has."""
+    """Return the number of rows of `acme` in a table."""
     ((found,),) = database.reading().rows(f"SELECT COUNT(*) FROM {table} WHERE {OF_ACME[table]}")
     return int(found)
 
 
 def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
-    """One more is refused and changes nothing; a disabled one makes room, others' take none."""
+    """A client above the limit is refused and changes nothing. A disabled client does not count,
+    and
+    neither do clients of other tenants.
+    """
     records = limited(clients=2)
     first, _ = add_client(records, 1), add_client(records, 2)
     add_client(records, 1, "other")
@@ -89,8 +92,9 @@ def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
 
 
 def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Database) -> None:
-    """Those that were disabled first go with their secrets, but for those of fixed ids, which the
-    next start would make anew.
+    """The records forget the clients that were disabled first, with their secrets. Clients with
+    fixed
+    ids stay, because the next start would make them again.
     """
     records = limited(clients=2)
     demo = Client("wharf-demo", "acme", "Demo", ("files:read",), NOW)
@@ -106,7 +110,7 @@ def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Datab
 
 
 def test_retired_secrets_are_forgotten(limited: LimitedRecords, database: Database) -> None:
-    """A client that changes its secret each day keeps some, and not all that there were."""
+    """The records keep the last 20 retired secrets of a client and forget older ones."""
     records = limited()
     client = add_client(records, 1)
     for number in range(22):
@@ -119,7 +123,9 @@ def test_retired_secrets_are_forgotten(limited: LimitedRecords, database: Databa
 
 
 def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database) -> None:
-    """Also when they come at once; a deleted one makes room, others' take none."""
+    """A user above the limit is refused, also when users are added at the same time. A deleted user
+    does not count, and neither do users of other tenants.
+    """
     records = limited(users=3)
     add_user(records, 1, "other")
     outcomes = []
@@ -148,7 +154,9 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
 
 
 def test_the_session_that_was_used_longest_ago_ends(limited: LimitedRecords) -> None:
-    """A login above the limit is let in: the session that nobody used ends, and followers hear."""
+    """A login above the limit succeeds: the session that was used longest ago ends, and the feed
+    reports its end.
+    """
     records = limited(sessions=3)
     records.add_user(ADA, "ada", "hash", act())
     records.add_user(replace(ADA, id="u2", username="eve"), "eve", "hash", act())
@@ -181,8 +189,9 @@ def test_sessions_that_are_over_do_not_pile_up(
 
 
 def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
-    """Those of clients, users and groups together, as the feed tells them; a shorter list is never
-    refused, and a tenant's count for no other one.
+    """The lists of a tenant's clients, users and groups count together against the limit, in the
+    form
+    that the feed has. A shorter list is never refused.
     """
     records = limited(grant_bytes=3 * OWN_BYTES + 4)
     client = add_client(records, 1)
@@ -215,7 +224,7 @@ def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
 
 
 def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
-    """A tenant that had more before there was a limit can come down step by step."""
+    """A tenant above the limit may shorten its lists step by step."""
     SqlRecords(database).add_tenant(Tenant("acme", "Acme", NOW), act())
     user = replace(ADA, grants=OWN + OWN)
     SqlRecords(database).add_user(user, "ada", "hash", act())
@@ -227,8 +236,8 @@ def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRecords) -> None:
-    """With its share of the feed used up a tenant makes nothing that would end in it, revokes no
-    single token, and still disables and deletes; when entries lapse it goes on.
+    """A tenant whose share of the feed is full can create nothing that may need an entry and can
+    revoke no single token. It can still disable and delete, and create again when entries expire.
     """
     records = limited(revocations=2)
     records.add_user(ADA, "ada", "hash", act())
@@ -256,7 +265,7 @@ def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRec
 
 
 def test_old_lines_of_the_audit_log_go(limited: LimitedRecords) -> None:
-    """Lines from before a moment go, from the oldest on; numbers go on."""
+    """Pruning removes audit lines that are older than a given time, and the numbers continue."""
     records = limited()
     for at in (1, 2, 3, 4):
         records.note(act(str(at), at=at))
@@ -269,7 +278,9 @@ def test_old_lines_of_the_audit_log_go(limited: LimitedRecords) -> None:
 def test_a_tenant_has_so_many_lines(
     limited: LimitedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The oldest of that tenant go, a few at once, until there are no more than its number."""
+    """Pruning removes a tenant's oldest audit lines, a few in each transaction, down to
+    its limit.
+    """
     monkeypatch.setattr("wharf_auth.database.audit._REMOVED_AT_ONCE", 2)
     monkeypatch.setattr("wharf_auth.database.audit._TRANSACTIONS", 2)
     records = limited(audit_lines=3)
@@ -288,7 +299,7 @@ def test_a_tenant_has_so_many_lines(
 def test_lists_of_before_are_counted(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Lists of a release without limits count from the migration on."""
+    """Lists of grants of a release without limits count after the migration."""
     url = f"sqlite:///{tmp_path}/old.db"
     if engine == "postgresql":
         url = str(request.getfixturevalue("new_postgres_url"))

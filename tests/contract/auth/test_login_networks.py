@@ -1,4 +1,4 @@
-"""Which networks of a person's logins are known, on SQLite and on PostgreSQL."""
+"""Known networks of a person's logins, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def known(records: SqlRecords, now: int) -> frozenset[str]:
 
 
 def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
-    """A network is known for 31 days from a login, or from one on another day after it."""
+    """A network is known for 31 days after a login. A login more than a day later prolongs this
+    time.
+    """
     log_in(records, NOW)
     end = NOW + KNOWN_MILLISECONDS
     assert known(records, end - 1) == {HOME}
@@ -53,7 +55,9 @@ def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
 
 
 def test_the_newest_networks_are_known(records: SqlRecords) -> None:
-    """Of more than 32 networks the one that was used longest ago is forgotten, of that person."""
+    """The records keep the newest 32 networks of a person and forget the one that was used longest
+    ago.
+    """
     log_in(records, NOW - 1, user="u2")
     for number in range(34):
         log_in(records, NOW + number, f"192.0.2.{number}")
@@ -63,7 +67,7 @@ def test_the_newest_networks_are_known(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_networks_are_pruned(records: SqlRecords) -> None:
-    """Those that are known no more go, and are counted."""
+    """Pruning removes and counts the networks that are no longer known."""
     log_in(records, NOW)
     log_in(records, NOW + 1, "192.0.2.2")
     assert records.prune_login_networks(NOW + KNOWN_MILLISECONDS) == 0

@@ -1,4 +1,4 @@
-"""What is kept of tries of secrets, on both databases."""
+"""Storage of login tries, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ New = Callable[[], SqlLoginTries]
 
 @pytest.fixture
 def new(database: Database, tmp_path: Path) -> New:
-    """Makes what a process has."""
+    """Return a function that makes the login tries as each process has them."""
     own = database.dialect == "sqlite"
 
     def make() -> SqlLoginTries:
@@ -38,15 +38,15 @@ def new(database: Database, tmp_path: Path) -> New:
 
 
 class Refused(Exception):
-    """What a judge raises."""
+    """The error that a judge of these tests raises."""
 
 
 def anybody(_: Failures) -> None:
-    """A judge that lets all in."""
+    """Accept every try."""
 
 
 def at_most(number: int) -> Callable[[Failures], None]:
-    """A judge that lets in a pair with fewer failures."""
+    """Return a judge that accepts a pair with fewer failures than `number`."""
 
     def judge(failures: Failures) -> None:
         if failures.number >= number:
@@ -56,7 +56,7 @@ def at_most(number: int) -> Callable[[Failures], None]:
 
 
 def failures(tries: SqlLoginTries, pair: Pair = ADA, now: int = NOW) -> Failures:
-    """What the next try would see; it is refused."""
+    """Return the failures that the next try sees, without counting a try."""
     seen: list[Failures] = []
 
     def look(found: Failures) -> None:
@@ -69,7 +69,9 @@ def failures(tries: SqlLoginTries, pair: Pair = ADA, now: int = NOW) -> Failures
 
 
 def test_failures_of_a_pair(new: New) -> None:
-    """All processes count a pair together; another account or network is another pair."""
+    """All processes count a pair of account and network together. Another account or network is
+    another pair.
+    """
     one, other = new(), new()
     assert one.count(ADA, NOW, anybody) == Failures()
     assert other.count(ADA, NOW + 5, anybody) == Failures(1, NOW)
@@ -81,7 +83,7 @@ def test_failures_of_a_pair(new: New) -> None:
 
 
 def test_a_try_is_taken_back(new: New) -> None:
-    """The state before the try is there again; the time of another try since then stays."""
+    """A try that is taken back restores the earlier state, and the time of a later try stays."""
     tries = new()
     before = tries.count(ADA, NOW, anybody)
     tries.take_back(ADA, NOW, before)
@@ -94,14 +96,14 @@ def test_a_try_is_taken_back(new: New) -> None:
     tries.count(ADA, NOW + 3, anybody)
     tries.take_back(ADA, NOW + 2, before)
     assert failures(tries) == Failures(2, NOW + 3)
-    # After a success meanwhile there is nothing to take back.
+    # After a success the pair has no failures, so taking a try back changes nothing.
     tries.forget(ADA)
     tries.take_back(ADA, NOW + 3, before)
     assert failures(tries) == Failures()
 
 
 def test_failures_are_forgotten(new: New) -> None:
-    """After a quiet time counting begins anew, whether the row was removed or not."""
+    """Counting starts again after a quiet time, whether the row was removed or not."""
     tries, quiet = new(), FORGOTTEN_AFTER_MILLISECONDS
     tries.count(ADA, NOW, anybody)
     assert failures(tries, now=NOW + quiet).number == 1
@@ -113,7 +115,7 @@ def test_failures_are_forgotten(new: New) -> None:
 
 
 def test_tries_at_the_same_time(new: New) -> None:
-    """Of many tries of a pair at the same time no more pass than the judge lets in."""
+    """Of many concurrent tries of a pair, exactly as many pass as the judge accepts."""
     passed: list[int] = []
     begun = threading.Barrier(8)
     every = [new() for _ in range(8)]
@@ -136,7 +138,9 @@ def test_tries_at_the_same_time(new: New) -> None:
 
 
 def test_many_accounts_of_a_network(new: New) -> None:
-    """Where so many accounts have failed lately no other one may, in this network alone."""
+    """A network in which too many accounts failed lately accepts no further account. Other networks
+    accept it.
+    """
     tries, limit = new(), Crowding(accounts=2, since=NOW - 100)
     tries.count(Pair("old", ADA.network), NOW - 200, anybody, limit)
     for at, name in ((-50, "one"), (-20, "two")):
@@ -145,14 +149,16 @@ def test_many_accounts_of_a_network(new: New) -> None:
         tries.count(ADA, NOW, anybody, limit)
     assert crowded.value.first_at == NOW - 50
     assert failures(tries) == Failures()
-    # Accounts that have failed already, other networks, and those that pass the limit.
+    # Accounts that have failed already, other networks, and tries without this limit.
     assert tries.count(Pair("one", ADA.network), NOW, anybody, limit).number == 1
     assert tries.count(Pair("ada", "192.0.2.2"), NOW, anybody, limit).number == 0
     assert tries.count(ADA, NOW, anybody).number == 0
 
 
 def test_the_networks_of_an_account(new: New) -> None:
-    """Networks that an account has failed from lately are counted, as far as it is asked."""
+    """The records count the networks from which an account failed lately, up to the requested
+    number.
+    """
     tries = new()
     for number in range(5):
         tries.count(Pair("ada", f"192.0.2.{number}"), NOW + number, anybody)
@@ -162,7 +168,7 @@ def test_the_networks_of_an_account(new: New) -> None:
 
 
 def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:
-    """Of too many pairs those with the fewest failures go, the oldest first."""
+    """Pruning above the limit removes the pairs with the fewest failures, the oldest first."""
     tries = new()
     for _ in range(3):
         tries.count(ADA, NOW, anybody)
@@ -179,7 +185,9 @@ def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:
 
 
 def test_much_is_pruned_in_parts(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pairs are removed at once, until all that are to go are gone, and all are counted."""
+    """Pruning removes few pairs in each step, until all expired or excess pairs are removed and
+    counted.
+    """
     monkeypatch.setattr("wharf_auth.database.login_tries._READ_AT_ONCE", 4)
     monkeypatch.setattr("wharf_auth.database.login_tries._REMOVED_AT_ONCE", 2)
     tries = new()
@@ -196,7 +204,7 @@ def test_much_is_pruned_in_parts(new: New, monkeypatch: pytest.MonkeyPatch) -> N
 def test_networks_of_sessions_are_known(
     request: pytest.FixtureRequest, tmp_path: Path, database: Database
 ) -> None:
-    """After the update people are known in the networks of the sessions that they have."""
+    """After the migration the networks of a person's existing sessions are known."""
     url = f"sqlite:///{tmp_path}/older.db"
     if database.dialect == "postgresql":
         url = request.getfixturevalue("postgres").new_database()

@@ -1,4 +1,4 @@
-"""An installation of an older version comes to this one with what was in force."""
+"""Migration of an older installation keeps its suspensions and disabled clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from wharf_auth.database.sql import SqlRecords
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def older_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of the first version, with a suspended tenant and a disabled client."""
+    """Return the URL of a database of the first version, with a suspended tenant and a disabled
+    client.
+    """
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "postgresql":
         url = str(request.getfixturevalue("new_postgres_url"))
@@ -46,7 +48,7 @@ def older_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_what_was_in_force_is_in_the_first_feed(older_url: str) -> None:
-    """Followers hear of suspensions and disabled clients that are older than the feed."""
+    """The first feed contains the suspensions and disabled clients that are older than the feed."""
     upgrade(older_url, MIGRATIONS)
     database = open_database(older_url)
     records = SqlRecords(database)
@@ -72,7 +74,7 @@ def test_what_was_in_force_is_in_the_first_feed(older_url: str) -> None:
 def test_a_current_database_needs_no_alembic(
     older_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """A start loads what migrates only where the database is behind; most starts find it is not."""
+    """A start imports the migrations only when the database is behind."""
     environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": older_url}
 
     def run() -> BaseException | None:

@@ -35,7 +35,7 @@ UNTIL = ENDING.until
 
 @pytest.fixture
 def records(database: Database) -> Records:
-    """Records with two tenants and two users of one of them."""
+    """Return records with two tenants and two users of one of them."""
     records = SqlRecords(database)
     for name in ("acme", "other"):
         records.add_tenant(Tenant(name, name, NOW), act())
@@ -45,18 +45,18 @@ def records(database: Database) -> Records:
 
 
 def revoked(records: Records) -> list[tuple[str, str, str, int | None]]:
-    """Kind, id, state and end of what the feed says of revocations, in order."""
+    """Return kind, id, state and end of each revocation in the feed, in order."""
     entries = records.feed(after=0, limit=1000).entries
     return [(one.kind, one.id, one.state, one.until) for one in entries if one.reach is None]
 
 
 def acts(records: Records) -> list[str]:
-    """The acts in the audit log, but for those of the fixtures."""
+    """Return the acts in the audit log, without those of the fixtures."""
     return [line.act.act for line in records.audit(after=0, limit=100) if line.act.act != "test"]
 
 
 def rotate(records: Records, presented: str, successor: str, at: int = NOW + 1) -> str:
-    """Refreshes; the session's id."""
+    """Rotate a refresh token and return the id of its session."""
     _, session = records.rotate(
         presented, successor, idle_since=at - 500_000, ending=Ending(at, UNTIL)
     )
@@ -64,7 +64,9 @@ def rotate(records: Records, presented: str, successor: str, at: int = NOW + 1) 
 
 
 def test_user_comes_back_as_it_was(records: Records) -> None:
-    """Text and times are kept exactly, and found by id and by folded name of the tenant alone."""
+    """Text and times of a user are kept exactly. Only the own tenant finds the user by id or folded
+    name.
+    """
     assert records.user("acme", "u1") == ADA
     assert records.named("acme", "ada") == ADA
     assert records.users("acme", after="", limit=10) == [ADA, EVE]
@@ -79,7 +81,10 @@ def test_user_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
-    """A second user of it changes nothing, and is named; another tenant may have one."""
+    """A second user with the same folded name is refused, and the error names it. Another tenant
+    may
+    use the name.
+    """
     twin = replace(ADA, id="u3", username="ADA")
     with pytest.raises(NameTaken, match="ADA"):
         records.add_user(twin, "ada", HASH, act())
@@ -88,7 +93,7 @@ def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
 
 
 def test_tenants_that_take_no_users(records: Records) -> None:
-    """Those that are absent or deleted."""
+    """A tenant that is absent or deleted takes no users."""
     records.delete_tenant("other", NOW + 1, act())
     with pytest.raises(NoSuchTenant):
         records.add_user(replace(ADA, id="u3", tenant="absent"), "x", HASH, act())
@@ -114,7 +119,9 @@ CHANGES: list[Change] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_other_tenants_users_cannot_be_changed(records: Records, change: Change) -> None:
-    """Every change names the tenant; of another one nothing is touched or noted."""
+    """A change that names another tenant is refused. It touches no user and writes no
+    audit line.
+    """
     records.add_session(SESSION, "t1", HASH)
     for tenant, user in (("other", "u1"), ("acme", "absent")):
         with pytest.raises(NoSuchUser, match=user):
@@ -126,14 +133,16 @@ def test_other_tenants_users_cannot_be_changed(records: Records, change: Change)
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_each_change_is_audited(records: Records, change: Change) -> None:
-    """In the same transaction, also when it is without effect."""
+    """Each change writes one audit line, also when the change has no effect."""
     change(records, "acme", "u1")
     assert acts(records) == ["done"]
 
 
 @pytest.mark.parametrize("change", [CHANGES[1], CHANGES[4], CHANGES[5]])
 def test_what_ends_all_sessions(records: Records, change: Change) -> None:
-    """Role, password and the order itself end a user's sessions, and nobody else's."""
+    """A new role, a new password and the order to end sessions end all sessions of this
+    user only.
+    """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
     records.add_session(replace(SESSION, id="s3", user="u2"), "t3", HASH)
@@ -154,7 +163,10 @@ def test_what_ends_all_sessions(records: Records, change: Change) -> None:
 
 
 def test_disabled_and_enabled(records: Records) -> None:
-    """The subject is revoked and active again; again is without effect; sessions stay ended."""
+    """A user is revoked when disabled and active when enabled. Repeating has no effect, and the
+    ended
+    sessions stay ended.
+    """
     records.add_session(SESSION, "t1", HASH)
     for at in (7, 9):
         records.disable_user("acme", "u1", UNTIL, act(at=at))
@@ -175,7 +187,10 @@ def test_disabled_and_enabled(records: Records) -> None:
 
 
 def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: Database) -> None:
-    """Who refreshes all the time fills no table, and a token that was used lately is a thief's."""
+    """The records keep the last 100 used refresh tokens of a session. The reuse of one of them ends
+    the
+    session, and an older token is only unknown.
+    """
     records.add_session(SESSION, "t0", HASH)
     for number in range(150):
         rotate(records, f"t{number}", f"t{number + 1}", NOW + number)
@@ -190,7 +205,7 @@ def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: D
 
 
 def test_session_is_of_the_role_that_holds(records: Records) -> None:
-    """A role that changes while a password is verified is the one that the login gets."""
+    """A login gets the role that is valid when its session is added."""
     login = records.password_login("acme", "ada")
     assert login is not None
     records.set_rights("acme", "u1", UserRights(role="viewer"), UNTIL, act())
@@ -199,7 +214,10 @@ def test_session_is_of_the_role_that_holds(records: Records) -> None:
 
 
 def test_password_may_keep_a_session(records: Records) -> None:
-    """The one that is named; a login with the old password that raced with it fails."""
+    """A new password ends all sessions except the named one. A concurrent login with the old
+    password
+    fails.
+    """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
     records.set_password(ADA, "new", UNTIL, act(at=77), keep_session="s2")
@@ -213,7 +231,10 @@ def test_password_may_keep_a_session(records: Records) -> None:
 
 
 def test_deleted_user_leaves_entries_only(records: Records, database: Database) -> None:
-    """Rows of the person, its sessions and tokens are gone; the feed says that both ended."""
+    """Deleting a user deletes its sessions and tokens, and the feed reports the end of both user
+    and
+    sessions.
+    """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
     records.delete_user("acme", "u1", UNTIL, act())
@@ -228,7 +249,9 @@ def test_deleted_user_leaves_entries_only(records: Records, database: Database) 
 
 
 def test_login_has_user_hash_and_tenant(records: Records) -> None:
-    """One read gives all that a login needs; deleted counts as suspended."""
+    """One read returns the user, the hash and the tenant's state. A deleted tenant counts as
+    suspended.
+    """
     login = records.password_login("acme", "ada")
     assert login is not None
     assert (login.user, login.password_hash, login.tenant_suspended) == (ADA, HASH, False)
@@ -247,7 +270,7 @@ def test_login_has_user_hash_and_tenant(records: Records) -> None:
 
 
 def test_session_comes_back_as_it_was(records: Records) -> None:
-    """With who is behind it, while it goes on."""
+    """An active session is read as it was written, with its user."""
     records.add_session(SESSION, "t1", HASH)
     found = records.active_session("s1")
     assert found is not None
@@ -256,7 +279,9 @@ def test_session_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_listed_sessions_can_go_on(records: Records) -> None:
-    """Those of the user that are neither ended nor expired nor idle, page by page."""
+    """The list has the user's sessions that are neither ended nor expired nor idle, page
+    by page.
+    """
     for number in range(1, 6):
         one = replace(SESSION, id=f"s{number}", used_at=NOW + number, expires_at=NOW + 10 * number)
         records.add_session(one, f"t{number}", HASH)
@@ -276,7 +301,7 @@ def test_listed_sessions_can_go_on(records: Records) -> None:
 
 
 def test_rotation(records: Records) -> None:
-    """The successor is good, the session is used at that moment, nothing is revoked."""
+    """A rotation makes the successor valid, records the time of use and revokes nothing."""
     records.add_session(SESSION, "t1", HASH)
     user, session = records.rotate("t1", "t2", idle_since=NOW - 1, ending=Ending(NOW + 50, UNTIL))
     assert (user, session.id) == (ADA, "s1")
@@ -289,7 +314,9 @@ def test_rotation(records: Records) -> None:
 
 
 def test_reuse_ends_the_session_durably(records: Records) -> None:
-    """The error does not undo the ending; a further reuse adds nothing."""
+    """The error of a reuse does not undo the end of the session. A further reuse adds no feed
+    entry.
+    """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
     for _ in range(2):
@@ -302,7 +329,9 @@ def test_reuse_ends_the_session_durably(records: Records) -> None:
 
 
 def test_rotation_at_the_border_of_time(records: Records) -> None:
-    """At the moment of the end, and of the idle time, it is over; the token is not used up."""
+    """A rotation exactly at the expiry or at the idle limit is refused and does not use up the
+    token.
+    """
     records.add_session(SESSION, "t1", HASH)
     for at, idle_since in ((SESSION.expires_at, NOW - 1), (NOW + 9, NOW)):
         with pytest.raises(RefreshUnknown):
@@ -311,7 +340,7 @@ def test_rotation_at_the_border_of_time(records: Records) -> None:
 
 
 def test_rotation_waits_for_the_tenant(records: Records) -> None:
-    """While it is suspended the token stays as it is."""
+    """A refresh token stays valid while its tenant is suspended."""
     records.add_session(SESSION, "t1", HASH)
     records.suspend("acme", act())
     with pytest.raises(RefreshSuspended, match="acme"):
@@ -321,7 +350,9 @@ def test_rotation_waits_for_the_tenant(records: Records) -> None:
 
 
 def together(database: Database, calls: list[Callable[[], object]]) -> list[str]:
-    """Runs all at the same time; the names of what came of each."""
+    """Run all calls at the same time and return their outcomes, sorted: "done" or the
+    error's name.
+    """
     outcomes: list[str] = []
     barrier = threading.Barrier(len(calls))
 
@@ -344,7 +375,9 @@ def together(database: Database, calls: list[Callable[[], object]]) -> list[str]
 
 
 def test_of_many_rotations_at_once_one_is_done(database: Database, records: Records) -> None:
-    """All others are reuses, and the session is over (row 61)."""
+    """Of several concurrent rotations one succeeds, the others are reuses, and the session ends
+    (row 61).
+    """
     records.add_session(SESSION, "t1", HASH)
     calls: list[Callable[[], object]] = [
         lambda number=number: rotate(records, "t1", f"n{number}")  # type: ignore[misc]
@@ -356,7 +389,7 @@ def test_of_many_rotations_at_once_one_is_done(database: Database, records: Reco
 
 
 def test_no_login_slips_past_disabling(database: Database, records: Records) -> None:
-    """However they race, in the end the user has no session that goes on."""
+    """However logins and disabling race, the disabled user has no active session afterwards."""
     calls: list[Callable[[], object]] = [
         lambda number=number: records.add_session(  # type: ignore[misc]
             replace(SESSION, id=f"s{number}"), f"t{number}", HASH
@@ -372,7 +405,7 @@ def test_no_login_slips_past_disabling(database: Database, records: Records) -> 
 
 
 def test_session_is_ended_by_its_user_only(records: Records) -> None:
-    """Once, and in the feed."""
+    """Only the user of a session can end it, and only once. The feed has one entry."""
     records.add_session(SESSION, "t1", HASH)
     assert not records.end_session("u2", "s1", ENDING)
     assert not records.end_session("u1", "absent", ENDING)
@@ -384,7 +417,9 @@ def test_session_is_ended_by_its_user_only(records: Records) -> None:
 
 @pytest.mark.parametrize("token", ["t1", "t2"])
 def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) -> None:
-    """A used one does as well; a token that never was ends nothing."""
+    """The current and the used refresh token each end the session. An unknown token ends
+    nothing.
+    """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
     assert not records.end_by_refresh("t9", ENDING)
@@ -395,7 +430,9 @@ def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) ->
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_sessions_are_swept_by_logins(records: Records, database: Database) -> None:
-    """A day after their end they are gone with their tokens; younger ones stay."""
+    """A login removes sessions that ended more than a day ago, with their tokens. Younger ones
+    stay.
+    """
     day = 24 * 3600 * 1000
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2", expires_at=NOW + 9 * day), "t2", HASH)
@@ -411,7 +448,7 @@ def test_old_sessions_are_swept_by_logins(records: Records, database: Database) 
 
 
 def test_purge_takes_the_people_along(records: Records) -> None:
-    """Of the purged tenant all, of another one nobody."""
+    """A purge removes all people of the purged tenant and no person of another tenant."""
     records.add_user(replace(ADA, id="u9", tenant="other"), "ada", HASH, act())
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")

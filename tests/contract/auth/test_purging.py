@@ -1,4 +1,4 @@
-"""A purge takes everything of one tenant, and leaves every row of all others as it was."""
+"""A purge removes everything of one tenant and leaves every row of other tenants unchanged."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from wharf_auth.database.sql import SqlRecords
 ENDED, OTHERS = "acme", ("another", "zebra")
 FAR, PURGE_AT = 10**13, 5000
 GRANTS = (CompactGrant("photos", "in/", "rw"),)
-# Of the installation; the audit log, which outlives tenants; and tries of secrets, which are of
-# no tenant and end by themselves.
+# Tables that belong to no tenant: those of the installation, the audit log, which outlives
+# tenants, and login tries, which expire.
 KEPT = {"latest", "audit", "wharf_auth_revision", "login_tries"}
 Rows = dict[str, list[tuple[Any, ...]]]
-# They compare the rows of three tenants by themselves.
+# These tests compare the rows of three tenants, so the database has no twins.
 pytestmark = pytest.mark.usefixtures("all_tenants")
 
 
 @pytest.fixture
 def filled(database: Database) -> SqlRecords:
-    """Three tenants with the same names of everything in every table; one of them is deleted."""
+    """Return records of three tenants with the same names in every table. One tenant is deleted."""
     records = SqlRecords(database)
     for tenant in (ENDED, *OTHERS):
         fill(records, tenant)
@@ -36,9 +36,9 @@ def filled(database: Database) -> SqlRecords:
 
 
 def fill(records: SqlRecords, tenant: str) -> None:
-    """A tenant with clients, people, groups, sessions, and revocations of each kind.
+    """Add a tenant with clients, people, groups, sessions, and revocations of each kind.
 
-    Ids are unique over all tenants, names and what is revoked are not.
+    Ids are unique over all tenants; names and revoked token ids are the same in each.
     """
     records.add_tenant(Tenant(tenant, "Same", 1), act())
     for name in ("client", "disabled"):
@@ -60,7 +60,7 @@ def fill(records: SqlRecords, tenant: str) -> None:
 
 
 def rows(database: Database) -> Rows:
-    """All rows by table, but for those of the installation."""
+    """Return all rows by table, without the tables that belong to no tenant."""
     connection = database.reading()
     names = (
         "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -75,7 +75,7 @@ def rows(database: Database) -> Rows:
 
 
 def of(tenants: tuple[str, ...], found: Rows) -> Rows:
-    """The rows that belong to tenants: one of their columns says so, or an id."""
+    """Return the rows that have a column that ends with the name of one of the tenants."""
     return {
         table: [
             row
@@ -87,7 +87,7 @@ def of(tenants: tuple[str, ...], found: Rows) -> Rows:
 
 
 def told(records: Records, tenant: str) -> list[tuple[object, ...]]:
-    """What the feed says of a tenant, with the numbers."""
+    """Return the feed entries of a tenant, with their numbers."""
     entries = records.feed(after=0, limit=1000).entries
     return [
         (one.seq, one.kind, one.id, one.state, one.until, one.reach)
@@ -97,7 +97,7 @@ def told(records: Records, tenant: str) -> list[tuple[object, ...]]:
 
 
 def test_every_row_belongs_to_a_tenant(filled: SqlRecords, database: Database) -> None:
-    """The tables have rows of each tenant: what this file says is said of all of them."""
+    """Every table has rows of each tenant, and every row belongs to a tenant."""
     found = rows(database)
     for tenant in (ENDED, *OTHERS):
         assert [table for table, some in of((tenant,), found).items() if not some] == []
@@ -105,8 +105,9 @@ def test_every_row_belongs_to_a_tenant(filled: SqlRecords, database: Database) -
 
 
 def test_nothing_of_the_others_goes(filled: SqlRecords, database: Database) -> None:
-    """Every row of the others is what it was, revocations with their numbers among them; of the
-    one that ended its name is left, and the one entry that says so.
+    """A purge leaves every row of other tenants and their feed entries unchanged. Of the purged
+    tenant
+    it leaves the name and one feed entry.
     """
     before = of(OTHERS, rows(database))
     said = [told(filled, tenant) for tenant in OTHERS]
@@ -119,7 +120,7 @@ def test_nothing_of_the_others_goes(filled: SqlRecords, database: Database) -> N
 
 
 def test_revoked_tokens_of_others_stay_revoked(filled: SqlRecords) -> None:
-    """What auth itself asks of a token is answered as before, for the same ids in each tenant."""
+    """Tokens, sessions and subjects that other tenants revoked stay revoked after a purge."""
     filled.purge_tenant(ENDED, act(at=PURGE_AT))
     for tenant in OTHERS:
         revoked = {
@@ -136,8 +137,9 @@ def test_revoked_tokens_of_others_stay_revoked(filled: SqlRecords) -> None:
 
 
 def test_a_deleted_person_leaves_no_row(filled: SqlRecords, database: Database) -> None:
-    """Sessions, tokens, networks and memberships go with a person, and nothing of a namesake; the
-    feed alone still knows its id.
+    """Deleting a person deletes its sessions, tokens, networks and memberships, and no row of
+    another
+    person with that name. Only the feed keeps the id.
     """
     kinds = ("user", "open", "ended", "open-refresh", "ended-refresh")
     person = tuple(f"{kind}-another" for kind in kinds)

@@ -28,21 +28,21 @@ SECRET = Secret("s1", "abcd", "$argon2id$…", 1_795_000_000_789)
 
 @pytest.fixture
 def billing(records: Records) -> Records:
-    """Records with one tenant and one client."""
+    """Return records with one tenant and one client."""
     records.add_tenant(ACME, act())
     records.add_client(BILLING, SECRET, act())
     return records
 
 
 def test_tenant_comes_back_as_it_was(records: Records) -> None:
-    """Text and times are kept exactly."""
+    """Text and times of a tenant are read exactly as they were written."""
     records.add_tenant(ACME, act())
     assert records.tenant("acme") == ACME
     assert records.tenant("absent") is None
 
 
 def test_name_is_taken_once(records: Records) -> None:
-    """A second tenant of a name changes nothing."""
+    """Adding a second tenant with the same name changes nothing."""
     records.add_tenant(ACME, act())
     with pytest.raises(NameTaken, match="acme"):
         records.add_tenant(Tenant("acme", "Other", 1), act())
@@ -51,7 +51,7 @@ def test_name_is_taken_once(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_tenants_are_in_byte_order(records: Records) -> None:
-    """The order is that of bytes everywhere, so that a cursor means the same everywhere."""
+    """Tenants are in byte order on each engine, so a cursor has one meaning."""
     names = ["a-a", "a0a", "aa-", "aaa", "ab0", "b-b", "zzz"]
     for name in reversed(names):
         records.add_tenant(Tenant(name, name, 1), act())
@@ -65,7 +65,7 @@ def test_tenants_are_in_byte_order(records: Records) -> None:
 
 
 def test_suspension_keeps_its_first_moment(records: Records) -> None:
-    """Suspending again does not move the time; resuming clears it."""
+    """A second suspension keeps the time of the first, and resuming clears it."""
     records.add_tenant(ACME, act())
     records.suspend("acme", act(at=5))
     records.suspend("acme", act(at=9))
@@ -78,7 +78,7 @@ def test_suspension_keeps_its_first_moment(records: Records) -> None:
 
 
 def test_absent_tenants_cannot_be_changed(records: Records) -> None:
-    """Each call says which one it is that is not there."""
+    """A call that names an absent tenant fails, and the error names the tenant."""
     for call in (
         lambda: records.suspend("absent", act()),
         lambda: records.resume("absent", act()),
@@ -90,7 +90,7 @@ def test_absent_tenants_cannot_be_changed(records: Records) -> None:
 
 
 def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
-    """One read gives all that a login needs."""
+    """One read returns the client, its secrets and the tenant's state."""
     login = billing.login("c1")
     assert login is not None
     assert (login.client, login.secrets, login.tenant_suspended) == (BILLING, (SECRET,), False)
@@ -102,7 +102,7 @@ def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
 
 
 def test_client_id_is_taken_once(billing: Records) -> None:
-    """A taken id changes nothing, and leaves no secret behind."""
+    """Adding a client with an id in use changes nothing and adds no secret."""
     with pytest.raises(NameTaken, match="c1"):
         billing.add_client(BILLING, Secret("s2", "x", "y", 1), act())
     login = billing.login("c1")
@@ -111,14 +111,14 @@ def test_client_id_is_taken_once(billing: Records) -> None:
 
 
 def test_failed_client_leaves_nothing(billing: Records) -> None:
-    """Client and secret are added together or not at all."""
+    """A client and its secret are added together or not at all."""
     with pytest.raises(NameTaken):
         billing.add_client(Client("c2", "acme", "x", ("files:read",), 1), SECRET, act())
     assert billing.login("c2") is None
 
 
 def test_clients_are_those_of_the_tenant(billing: Records) -> None:
-    """Pages in order of ids; another tenant's clients are not among them."""
+    """Clients are listed in pages in the order of their ids, without clients of other tenants."""
     billing.add_tenant(Tenant("other", "Other", 1), act())
     for number in range(2, 6):
         client = Client(f"c{number}", "acme", "x", ("files:read",), number)
@@ -132,14 +132,14 @@ def test_clients_are_those_of_the_tenant(billing: Records) -> None:
 
 
 def test_disabling_keeps_its_first_moment(billing: Records) -> None:
-    """The client stays readable with the time at which it ended."""
+    """A disabled client stays readable with the time of the first disabling."""
     billing.disable("acme", "c1", 9, act(at=5))
     billing.disable("acme", "c1", 9, act(at=9))
     assert [one.disabled_at for one in billing.clients("acme", after="", limit=1)] == [5]
 
 
 def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
-    """Every change names the tenant, and nothing of another one is touched."""
+    """A change that names another tenant is refused and changes nothing."""
     billing.add_tenant(Tenant("other", "Other", 1), act())
     for client, call in (
         ("c1", lambda: billing.disable("other", "c1", 9, act())),
@@ -156,7 +156,7 @@ def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
 
 
 def test_two_secrets_live_and_not_three(billing: Records) -> None:
-    """A third is refused until one is retired; a retired one is gone from logins."""
+    """A third secret is refused until one is retired, and a login has no retired secrets."""
     second = Secret("s2", "efgh", "h", 2)
     billing.add_secret("acme", "c1", second, act())
     with pytest.raises(TooManySecrets, match="c1"):
@@ -170,7 +170,7 @@ def test_two_secrets_live_and_not_three(billing: Records) -> None:
 
 
 def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Records) -> None:
-    """However many add a secret at the same time, one gets the second place."""
+    """Of several concurrent calls that add a secret, one gets the second place."""
     outcomes: list[str] = []
     barrier = threading.Barrier(4)
 
@@ -193,7 +193,9 @@ def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Reco
 
 
 def test_check_wants_the_schema(database: Database, records: Records) -> None:
-    """A migrated database is well; an older one is not, and what to run is said; so for none."""
+    """The check passes on a migrated database. On an older schema it names the command to run, and
+    without a schema it raises `DatabaseUnavailable`.
+    """
     assert records.check() is None
     with database.transaction() as connection:
         connection.execute("UPDATE wharf_auth_revision SET version_num = '0002'")
@@ -207,7 +209,7 @@ def test_check_wants_the_schema(database: Database, records: Records) -> None:
 
 
 def test_migration_again_changes_nothing(billing: Records, database: Database) -> None:
-    """A start on a migrated database keeps what is there; downgrading is not part of a start."""
+    """A second migration of a migrated database changes nothing."""
     url = getattr(database, "_url", None) or f"sqlite:///{database._path}"  # type: ignore[attr-defined]
     upgrade(url, MIGRATIONS)
     assert billing.tenant("acme") == ACME

@@ -1,4 +1,4 @@
-"""The auth service on PostgreSQL and Redis, while they work and while they do not."""
+"""The auth service on PostgreSQL and Redis, while they run and during outages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wharf_auth.provisioning import Initialiser
 
 @pytest.fixture
 def on_postgres(auth: AuthService, new_postgres_url: str) -> Iterator[AuthService]:
-    """The service with the same keys and credentials, its records in PostgreSQL."""
+    """Yield the service with the same keys and credentials and its records in PostgreSQL."""
     settings = replace(auth.settings, database_url=new_postgres_url)
     upgrade(new_postgres_url, MIGRATIONS)
     database = open_database(new_postgres_url)
@@ -39,7 +39,7 @@ def on_postgres(auth: AuthService, new_postgres_url: str) -> Iterator[AuthServic
 
 
 def test_postgres_holds_everything(on_postgres: AuthService) -> None:
-    """Logins, tenants and clients work as on SQLite."""
+    """Logins, tenants and clients work on PostgreSQL as on SQLite."""
     assert on_postgres.post_token().status_code == 200
     assert on_postgres.admin("POST", "/tenants", json={"tenant": "acme"}).status_code == 201
     body = {"name": "日本", "scopes": ["files:read"]}
@@ -53,7 +53,9 @@ def test_postgres_holds_everything(on_postgres: AuthService) -> None:
 def test_postgres_down_is_503_and_comes_back(
     on_postgres: AuthService, postgres: PostgresServer
 ) -> None:
-    """While the database is down logins are told to come back, and then they work again."""
+    """While PostgreSQL is down, a login gets 503 with `Retry-After`. Afterwards logins
+    work again.
+    """
     assert on_postgres.post_token().status_code == 200
     postgres.stop()
     try:
@@ -68,7 +70,7 @@ def test_postgres_down_is_503_and_comes_back(
 
 
 def test_instances_count_failures_together(on_postgres: AuthService) -> None:
-    """Failures at one instance of the service make an account wait at the other one."""
+    """Failures at one instance of the service delay logins of that account at another instance."""
     settings = replace(on_postgres.settings, login_free_failures=3)
     one, other = (
         replace(
@@ -82,7 +84,7 @@ def test_instances_count_failures_together(on_postgres: AuthService) -> None:
 
 
 def test_logins_need_no_redis(auth: AuthService, redis_server: RedisServer) -> None:
-    """While Redis is down logins are counted and work."""
+    """While Redis is down, the service still counts and accepts logins."""
     settings = replace(auth.settings, limits_url=redis_server.url, login_free_failures=1)
     app = create_app(settings, records=auth.records, clock=auth.clock)
     on_redis = replace(auth, app=app, settings=settings)

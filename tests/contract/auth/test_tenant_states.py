@@ -24,7 +24,7 @@ DELETED_AT, PURGE_AT = 1000, 5000
 
 @pytest.fixture
 def deleted(records: Records) -> Records:
-    """Records with a tenant that was deleted at 1000, its grace time ending at 5000."""
+    """Return records with a tenant that was deleted at 1000 and whose grace time ends at 5000."""
     records.add_tenant(ACME, act())
     records.add_client(CLIENT, SECRET, act())
     records.delete_tenant("acme", PURGE_AT, act(at=DELETED_AT))
@@ -42,7 +42,7 @@ def newest(records: Records) -> str:
 
 
 def test_a_deleted_tenant_is_kept_and_refused(deleted: Records) -> None:
-    """It is listed as deleted, its clients do not log in, and followers are told at once."""
+    """A deleted tenant is listed as deleted, its clients cannot log in, and the feed reports it."""
     (listed,) = deleted.tenants(after="a-twin", limit=1)
     assert (listed.deleted_at, listed.purge_at, listed.state) == (DELETED_AT, PURGE_AT, "deleted")
     login = deleted.login("c1")
@@ -52,7 +52,7 @@ def test_a_deleted_tenant_is_kept_and_refused(deleted: Records) -> None:
 
 
 def test_the_first_deletion_counts(deleted: Records) -> None:
-    """Deleting again does not prolong the grace time."""
+    """A second deletion does not prolong the grace time."""
     deleted.delete_tenant("acme", PURGE_AT + 9000, act(at=DELETED_AT + 9))
     shown = deleted.tenant("acme")
     assert shown is not None
@@ -61,7 +61,7 @@ def test_the_first_deletion_counts(deleted: Records) -> None:
 
 
 def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
-    """Within the grace time everything is as it was; from its end on it is refused."""
+    """Resuming undoes a deletion within the grace time and is refused from its end on."""
     with pytest.raises(TenantDeleted, match="acme"):
         deleted.resume("acme", act(at=PURGE_AT))
     assert state(deleted) == "deleted"
@@ -72,7 +72,9 @@ def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
 
 
 def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
-    """No new client, no new name, no suspension; and its name stays taken."""
+    """A deleted tenant cannot be suspended or renamed and gets no clients, and its name stays in
+    use.
+    """
     with pytest.raises(TenantDeleted, match="acme"):
         deleted.suspend("acme", act())
     with pytest.raises(TenantDeleted):
@@ -85,7 +87,7 @@ def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
 
 
 def test_purge_is_for_deleted_tenants_whose_time_has_come(deleted: Records) -> None:
-    """Not before, not twice, and not a tenant that was resumed."""
+    """A purge affects only a deleted tenant after its grace time, and only once."""
     assert deleted.due_for_purge(PURGE_AT - 1) == []
     assert not deleted.purge_tenant("acme", act(at=PURGE_AT - 1))
     assert state(deleted) == "deleted"
@@ -98,7 +100,7 @@ def test_purge_is_for_deleted_tenants_whose_time_has_come(deleted: Records) -> N
 
 
 def test_purge_leaves_the_name_and_the_audit_log(deleted: Records) -> None:
-    """Clients and their secrets are gone; nobody gets the name, and the acts are still known."""
+    """A purge removes clients and secrets. The name stays in use, and the audit log stays."""
     deleted.revoke_token("acme", "j1", 99, act())
     deleted.purge_tenant("acme", act("tenants.purge", at=PURGE_AT))
     assert deleted.login("c1") is None
@@ -113,7 +115,7 @@ def test_purge_leaves_the_name_and_the_audit_log(deleted: Records) -> None:
 
 
 def test_a_new_name_for_people_changes_nothing_else(records: Records) -> None:
-    """Only the display name is another one."""
+    """A new display name changes only the display name."""
     records.add_tenant(ACME, act())
     records.rename_tenant("acme", "Äcme 🦊", act())
     assert records.tenant("acme") == Tenant("acme", "Äcme 🦊", 1)
@@ -124,7 +126,9 @@ def test_a_new_name_for_people_changes_nothing_else(records: Records) -> None:
 
 
 def test_purge_forgets_people_with_their_sessions(deleted: Records, database: Database) -> None:
-    """No user, session or refresh token of the tenant is left, and nothing of another is lost."""
+    """A purge removes the users, sessions and refresh tokens of the tenant, and none of other
+    tenants.
+    """
     deleted.resume("acme", act(at=DELETED_AT + 1))
     deleted.add_tenant(Tenant("other", "Other", 1), act())
     for tenant in ("acme", "other"):
@@ -138,6 +142,6 @@ def test_purge_forgets_people_with_their_sessions(deleted: Records, database: Da
         database.reading().rows(f"SELECT COUNT(*) FROM {table}")
         for table in ("users", "sessions", "refresh_tokens")
     ]
-    # The other tenant's, and those of the two twins.
+    # One row each of the other tenant and of the two twins.
     assert counts == [[(3,)]] * 3
     assert deleted.user("other", "u-other") is not None

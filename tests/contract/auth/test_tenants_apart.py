@@ -1,4 +1,4 @@
-"""A tenant that names what is another's gets nothing of it, and changes nothing of it."""
+"""A tenant that names an object of another tenant neither reads nor changes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUP = Group("g1", "acme", "Team", (), None, NOW, NOW)
 
 @pytest.fixture
 def both(database: Database) -> Records:
-    """Records of `acme`, which has a user, a client and a group, and of `other`."""
+    """Return records of `acme`, which has a user, a client and a group, and of `other`."""
     records = SqlRecords(database)
     for name in ("acme", "other"):
         records.add_tenant(Tenant(name, name, NOW), act())
@@ -35,7 +35,9 @@ def both(database: Database) -> Records:
 
 
 def test_a_revoked_token_of_another(both: Records) -> None:
-    """A token id that one tenant has revoked is not revoked for another, who can still do so."""
+    """A token id that one tenant revoked is not revoked for another tenant, which can revoke it
+    too.
+    """
     both.revoke_token("other", "j1", UNTIL, act())
     chain = {"tokens": ("j1",), "session": "j1", "subject": "j1"}
     assert not both.revoked("acme", **chain)  # type: ignore[arg-type]
@@ -44,13 +46,13 @@ def test_a_revoked_token_of_another(both: Records) -> None:
 
 
 def test_a_login_into_another_tenant(both: Records) -> None:
-    """A session is of the tenant of its user: no login makes one for another tenant."""
+    """A session of a user cannot be added in another tenant."""
     with pytest.raises(LoginOutdated):
         both.add_session(replace(SESSION, tenant="other"), "t1", HASH)
 
 
 def test_networks_of_a_namesake(both: Records) -> None:
-    """A network from which a user has logged in is not known for a namesake elsewhere."""
+    """A known network of a user is not known for a user of that name in another tenant."""
     both.add_user(replace(ADA, id="u9", tenant="other"), "ada", HASH, act())
     both.add_session(replace(SESSION, user="u9", tenant="other"), "t1", HASH)
     assert both.login_networks("acme", "ada", NOW) == frozenset()
@@ -58,7 +60,7 @@ def test_networks_of_a_namesake(both: Records) -> None:
 
 
 def test_subjects_and_groups_of_another(both: Records) -> None:
-    """A tenant that asks for ids of another finds no user, no client and no group of theirs."""
+    """A tenant that reads ids of another tenant finds no user, no client and no group."""
     ids = ("u1", "c1")
     assert {one.id for one in both.subjects("acme", ids)} == set(ids)
     assert both.subjects("other", ids) == []
@@ -69,7 +71,9 @@ def test_subjects_and_groups_of_another(both: Records) -> None:
 
 
 def test_groups_of_one(both: Records) -> None:
-    """A list of groups is of one tenant, and a group of another one is not found."""
+    """A list of groups has groups of one tenant only, and a group of another tenant is
+    not found.
+    """
     both.add_group(replace(GROUP, id="g2", tenant="other"), "team", act())
     assert [group.id for group in both.groups("acme", after="", limit=9)] == ["g1"]
     assert [group.id for group in both.groups("other", after="", limit=9)] == ["g2"]
@@ -77,7 +81,9 @@ def test_groups_of_one(both: Records) -> None:
 
 
 def test_so_many_groups_of_one(both: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of others take no place: neither of a tenant's groups, nor of those of a user."""
+    """Groups of other tenants count neither against the limit of a tenant nor against that of a
+    user.
+    """
     monkeypatch.setattr(groups, "MAX_GROUPS_OF_TENANT", 2)
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)
     both.add_group(replace(GROUP, id="g3", name="Third"), "third", act())

@@ -1,4 +1,4 @@
-"""What keeps sessions of the console: files, and Redis."""
+"""Fixtures of the console's session stores: files and Redis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ IDLE_SECONDS = 1000
 
 @pytest.fixture(params=["file", "redis"])
 def url(request: pytest.FixtureRequest, redis_server: RedisServer) -> str:
-    """`WHARF_CONSOLE_SESSIONS`, once for each kind."""
+    """Return a value of `WHARF_CONSOLE_SESSIONS` for each kind of store."""
     return "file" if request.param == "file" else redis_server.url
 
 
 @pytest.fixture
 def stores(url: str, tmp_path: Path) -> SessionStores:
-    """Stores as the console opens them."""
+    """Return session stores as the console opens them."""
     return open_stores(url, tmp_path / "console", idle_seconds=IDLE_SECONDS, is_https=False)

@@ -1,4 +1,4 @@
-"""Sessions and token records behave alike on files and on Redis."""
+"""Sessions and token records behave the same in files and in Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wharf_console.settings import Settings
 
 
 def record(token: str = "access-1") -> TokenRecord:
-    """A record of somebody's tokens."""
+    """Return a record of a person's tokens."""
     person = Person(
         user_id="user-1",
         tenant="acme",
@@ -32,7 +32,7 @@ def record(token: str = "access-1") -> TokenRecord:
 
 
 def test_a_record_is_found_as_it_was_written(stores: SessionStores) -> None:
-    """The last writer wins, and what was deleted is gone."""
+    """The last write of a record is read, and a deleted record is not found."""
     name = new_id()
     assert stores.records.read(name) is None
     stores.records.write(name, record())
@@ -45,7 +45,7 @@ def test_a_record_is_found_as_it_was_written(stores: SessionStores) -> None:
 
 
 def test_one_thread_at_a_time_has_the_lock(stores: SessionStores) -> None:
-    """Increments under the lock are never lost."""
+    """One thread at a time has the lock of a record, so no increment is lost."""
     name = new_id()
     counted: list[int] = []
 
@@ -66,7 +66,7 @@ def test_one_thread_at_a_time_has_the_lock(stores: SessionStores) -> None:
 
 
 def test_a_failure_gives_the_lock_back(stores: SessionStores) -> None:
-    """The next one gets it at once."""
+    """An error under the lock releases the lock."""
     name = new_id()
     with pytest.raises(RuntimeError), stores.records.locked(name):
         raise RuntimeError
@@ -91,7 +91,7 @@ for _ in range(10):
 def test_one_process_at_a_time_has_the_lock(
     stores: SessionStores, url: str, tmp_path: Path
 ) -> None:
-    """Several workers, and replicas on Redis, take turns."""
+    """One process at a time has the lock of a record: no increment of three processes is lost."""
     log = tmp_path / "count"
     log.write_text("0")
     command = [sys.executable, "-c", _COUNT, url, str(tmp_path / "console"), new_id(), str(log)]
@@ -102,7 +102,7 @@ def test_one_process_at_a_time_has_the_lock(
 
 @pytest.fixture
 def console(url: str, tmp_path: Path) -> Console:
-    """A console on the stores."""
+    """Return a console that uses the stores."""
     gateway = FakeGateway(tmp_path / "door.sock")
     serve_documents(gateway)
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, console_sessions=url)
@@ -110,7 +110,7 @@ def console(url: str, tmp_path: Path) -> Console:
 
 
 def test_a_person_logs_in_and_out(console: Console) -> None:
-    """The session is known until the logout, by another console on the same stores, too."""
+    """Another console on the same stores knows the session until the logout."""
     try:
         browser = console.person()
         assert browser.get("/console/").status_code == 200
@@ -124,7 +124,7 @@ def test_a_person_logs_in_and_out(console: Console) -> None:
 
 
 def test_a_form_of_one_console_is_taken_by_another(console: Console) -> None:
-    """All consoles on the stores sign with one secret, also after a restart."""
+    """All consoles on the same stores sign forms with one secret."""
     try:
         browser = console.person()
         other = console_on(console.context.settings, console.gateway).visitor()
@@ -137,7 +137,7 @@ def test_a_form_of_one_console_is_taken_by_another(console: Console) -> None:
 
 
 def test_of_two_consoles_one_refreshes(console: Console) -> None:
-    """Two tabs at token expiry, on two consoles: both go on, and the token is used once."""
+    """Consoles that serve tabs of one session at token expiry refresh once, and all pages load."""
     used: list[str] = []
 
     def refresh(call: Call) -> Reply:
@@ -157,8 +157,9 @@ def test_of_two_consoles_one_refreshes(console: Console) -> None:
             tab.client.set_cookie("wharf_console", browser.cookie())
             statuses.append(tab.get("/console/").status_code)
 
-        # Made here: Werkzeug compiles routes, and Python 3.11 cannot parse in two threads at once
-        # (https://github.com/python/cpython/issues/106905).
+        # The consoles are made here, because Werkzeug compiles routes and Python 3.11 cannot parse
+        # in
+        # two threads at the same time (https://github.com/python/cpython/issues/106905).
         several = [console_on(console.context.settings, console.gateway) for _ in range(4)]
         tabs = [threading.Thread(target=open_page, args=(one,)) for one in several]
         for tab in tabs:

@@ -1,4 +1,4 @@
-"""Events once and in order, from every database, while several threads write."""
+"""Readers get each event once and in order, from each database, while several threads write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 60
 
 
 class Reader(Connection):
-    """A connection that reads at once."""
+    """A connection that reads each event immediately."""
 
     def __init__(self, tenant: str, position: int) -> None:
         super().__init__(
@@ -68,14 +68,14 @@ class Reader(Connection):
 
 @pytest.fixture
 def threads(database: Database) -> Iterator[Threads]:
-    """The threads that ask; each closes what it has opened."""
+    """Yield the threads that query the database. Each thread closes its own connection."""
     threads = Threads(2, "test")
     yield threads
     threads.end()
 
 
 def write(records: SqlRecords, database: Database, tenant: str, writer: int) -> None:
-    """What one writer does, in a thread of its own."""
+    """Write the files of one writer, in its own thread."""
     for number in range(EACH):
         records.write(Write(files=(new_file(f"{writer}/{number}", tenant=tenant),)))
     if database.dialect == "sqlite":
@@ -83,7 +83,9 @@ def write(records: SqlRecords, database: Database, tenant: str, writer: int) -> 
 
 
 def test_once_and_in_order(records: SqlRecords, database: Database, threads: Threads) -> None:
-    """Readers from the beginning, from the middle and from now on hear what the table says."""
+    """Readers that start at the beginning, in the middle and at the end get the events of the
+    table.
+    """
     for number in range(5):
         records.write(Write(files=(new_file(f"before/{number}"),)))
     middle = records.events("demo", 0, 3)[-1].seq
@@ -100,7 +102,7 @@ def test_once_and_in_order(records: SqlRecords, database: Database, threads: Thr
 async def _heard_while_written(
     records: SqlRecords, database: Database, reader: EventReader, middle: int
 ) -> list[Reader]:
-    """Readers of both tenants, when they have heard what several threads have written."""
+    """Return readers of both tenants after they have received the events of several writers."""
     readers: list[Reader] = []
     following: list[asyncio.Task[None]] = []
     for tenant in TENANTS:
@@ -131,7 +133,7 @@ async def _heard_while_written(
 
 
 def test_the_newest_number(records: SqlRecords, threads: Threads) -> None:
-    """Where a connection without a position begins: 0 in an empty table."""
+    """A connection without a position starts at the newest number, which is 0 in an empty table."""
     reader = EventReader(records, threads, 3600)
 
     async def newest() -> int:

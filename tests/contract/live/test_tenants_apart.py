@@ -1,4 +1,4 @@
-"""Tenants who have files, clients and numbers of the same names hear nothing of one another."""
+"""Tenants with files, clients and numbers of the same names receive nothing of one another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAIT_SECONDS = 30
 
 
 class Listener(SseConnection):
-    """A client that keeps what it is told."""
+    """A client that keeps everything that it receives."""
 
     def __init__(self, tenant: str) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class Listener(SseConnection):
         self.written += message["body"]
 
     def documents(self, name: str) -> list[Any]:
-        """Return what came under a name, in order."""
+        """Return the documents of all messages with this name, in order."""
         frames = [frame.split("\n") for frame in self.written.decode().split("\n\n")]
         return [
             json.loads(lines[-1].removeprefix("data: "))
@@ -50,20 +50,20 @@ class Listener(SseConnection):
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
-    """One thread that asks: it closes what it has opened."""
+    """Yield one thread that queries the database and closes its own connection."""
     threads = Threads(1, "test")
     yield threads
     threads.end()
 
 
 def write(records: SqlRecords, key: str) -> None:
-    """Each tenant writes a file of one name. Its size is told by the tenant's place in the row."""
+    """Write a file with this key for each tenant, with a size that shows the tenant's index."""
     for place, tenant in enumerate(TENANTS):
         records.write(Write(files=(new_file(key, tenant=tenant, size=100 + place),)))
 
 
 def test_each_hears_its_own(records: SqlRecords, threads: Threads) -> None:
-    """Events and progress come to the listeners of the tenant, however alike the others are."""
+    """Listeners receive the events and the progress of their own tenant only."""
     write(records, "before")
     listeners = [Listener(tenant) for tenant in TENANTS]
 

@@ -1,4 +1,4 @@
-"""Both ways of notices, a unix socket and a real Redis: from a sender to listeners."""
+"""Notices from a sender to listeners, over a unix socket and over a real Redis."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROGRESS = Progress(
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads without work end at once, and what failed is tried again soon."""
+    """Let idle threads end immediately and make retries fast."""
     monkeypatch.setattr(sender, "_IDLE_SECONDS", 0.0)
     monkeypatch.setattr(transports, "_AWAY_SECONDS", 0.05)
     monkeypatch.setattr(listener, "_AGAIN_SECONDS", 0.05)
@@ -42,14 +42,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short name, as sockets need it."""
+    """Yield a folder with a short path, because the path of a socket has a limit."""
     with TemporaryDirectory(prefix="notices-") as name:
         yield Path(name)
 
 
 @pytest.fixture(params=["datagrams", "redis"])
 def place(request: pytest.FixtureRequest, folder: Path) -> str:
-    """A place of either kind."""
+    """Return a place of notices of each kind."""
     if request.param == "redis":
         return str(request.getfixturevalue("redis_url"))
     return socket_place(folder / "notices.sock")
@@ -60,13 +60,13 @@ def open_sender(place: str) -> Sender:
 
 
 def ended(told: Sender) -> None:
-    """Waits until all is sent."""
+    """Wait until the sender has sent everything."""
     if told._thread is not None:
         told._thread.join(20)
 
 
 def test_notices_arrive_as_they_were_told(place: str) -> None:
-    """The listener gets each with all that it says."""
+    """A listener receives each notice with all its fields."""
     told = open_sender(place)
     with Listener(place) as heard:
         heard.await_changed(told.changed, "first")
@@ -74,13 +74,13 @@ def test_notices_arrive_as_they_were_told(place: str) -> None:
         before = heard.until(PROGRESS)
         told.changed("demo")
         before += heard.until(Changed("demo"))
-        # Of the first tenant it was told until it was heard, maybe several times.
+        # The first tenant was sent until the listener received it, maybe several times.
         assert set(before) <= {Changed("first")}
     ended(told)
 
 
 def test_many_tenants_arrive(place: str) -> None:
-    """Of ten thousand changes of a thousand tenants, each tenant is heard."""
+    """A listener receives a notice of each of a thousand tenants that change ten times."""
     told = open_sender(place)
     names = [f"tenant-{number}" for number in range(1000)]
     with Listener(place) as heard:
@@ -95,7 +95,7 @@ def test_many_tenants_arrive(place: str) -> None:
 
 
 def test_nothing_ends_the_listening(place: str) -> None:
-    """Frames that cannot be read are passed over, and so is a failure of who receives."""
+    """A listener skips unreadable frames and continues after its receiver raises an error."""
 
     def fails(notice: Notice) -> None:
         if notice == Changed("bad"):
@@ -114,7 +114,9 @@ def test_nothing_ends_the_listening(place: str) -> None:
 
 
 def test_without_a_listener_nobody_waits(place: str) -> None:
-    """What is told to nobody is forgotten; a listener that comes later hears what is told then."""
+    """A notice without a listener is dropped without waiting, and a later listener receives later
+    notices.
+    """
     told = open_sender(place)
     told.changed("early")
     told.progress(PROGRESS)
@@ -134,7 +136,7 @@ def path(folder: Path) -> Path:
 
 
 def test_the_socket_is_its_owners_alone(path: Path) -> None:
-    """Other users of the machine can tell nothing; nothing else lies beside it."""
+    """Only the owner can write to the socket, and the folder has no other file."""
     place = socket_place(path)
     with Listener(place) as heard:
         heard.await_changed(open_sender(place).changed, "first")
@@ -145,7 +147,7 @@ def test_the_socket_is_its_owners_alone(path: Path) -> None:
 
 
 def test_a_successor_takes_the_socket_over(path: Path) -> None:
-    """While two processes overlap the newer one hears, and the end of the older changes nothing."""
+    """A newer process takes over the socket, and the end of the older process changes nothing."""
     place = socket_place(path)
     told = open_sender(place)
     with ExitStack() as newer_ends, ExitStack() as older_ends:
@@ -161,7 +163,7 @@ def test_a_successor_takes_the_socket_over(path: Path) -> None:
 
 
 def test_a_socket_that_nobody_has_is_taken_back(path: Path) -> None:
-    """A process whose successor did not stay hears again, also when somebody removed the file."""
+    """A process takes its socket back when its successor has ended or the file was removed."""
     place = socket_place(path)
     told = open_sender(place)
     with Listener(place) as older:
@@ -175,7 +177,9 @@ def test_a_socket_that_nobody_has_is_taken_back(path: Path) -> None:
 
 
 def test_a_slow_listener_is_told_later(path: Path) -> None:
-    """While its buffer is full the tenants stay noted: what was told last arrives."""
+    """While the listener's buffer is full the sender keeps the tenants, and the last one
+    arrives.
+    """
     told = open_sender(socket_place(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slow:
         slow.bind(str(path))
@@ -193,7 +197,7 @@ def test_a_slow_listener_is_told_later(path: Path) -> None:
 
 
 def test_a_path_that_is_too_long_harms_nobody(tmp_path: Path) -> None:
-    """Neither who tells nor who listens fails where no socket can be."""
+    """Neither the sender nor the listener fails when the path is too long for a socket."""
     place = socket_place(tmp_path / ("long" * 30) / "notices.sock")
     assert socket_path(place) is not None
     told = open_sender(place)
@@ -207,7 +211,7 @@ def test_a_path_that_is_too_long_harms_nobody(tmp_path: Path) -> None:
 
 
 def test_all_replicas_hear(redis_url: str) -> None:
-    """Each live process on one Redis hears all."""
+    """Every process on one Redis receives each notice."""
     told = open_sender(redis_url)
     with Listener(redis_url) as one, Listener(redis_url) as other:
         one.await_changed(told.changed, "one")
@@ -219,7 +223,9 @@ def test_all_replicas_hear(redis_url: str) -> None:
 
 
 def test_an_outage_of_redis_ends(redis_server: RedisServer) -> None:
-    """Sender and listener come back by themselves, and nobody waited meanwhile."""
+    """Sender and listener reconnect after an outage of Redis, and no caller waits during the
+    outage.
+    """
     told = open_sender(redis_server.url)
     with Listener(redis_server.url) as heard:
         heard.await_changed(told.changed, "before")
