@@ -1,4 +1,4 @@
-"""Every database that the records may lie in, and in each of them a tenant with its twins."""
+"""Fixtures of each database that may contain the records, with a tenant that has twins."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Is asked for by a test of what rightly spans tenants, or counts steps: it has no twins."""
+    """Mark a test that reads rows of all tenants or counts steps: its tenant has no twins."""
 
 
 @pytest.fixture(scope="session")
 def template_with_twins(upload_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file of SQLite in which a tenant has twins: they are added once for all tests."""
+    """Return a migrated SQLite file in which a tenant has twins. All tests copy this file."""
     path = tmp_path_factory.mktemp("twins") / "upload.db"
     shutil.copy(upload_template, path)
     UPLOAD_TWINS.add(f"sqlite:///{path}")
@@ -48,7 +48,7 @@ def database_url(
     template_with_twins: Path,
     tmp_path: Path,
 ) -> Iterator[str]:
-    """The URL of a migrated database that no other test sees; its tenant has twins."""
+    """Yield the URL of a migrated database that no other test uses. Its tenant has twins."""
     if "all_tenants" in request.fixturenames:
         yield from copied(request, tmp_path, upload_template, migrated)
     else:

@@ -26,7 +26,7 @@ _CHOICES: st.SearchStrategy[OnConflict] = st.sampled_from(["replace", "rename", 
 
 
 class Accounts(RuleBasedStateMachine):
-    """One tenant's default bucket against a dictionary of its live files."""
+    """A tenant's default bucket, compared with a dictionary of its live files."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
@@ -145,7 +145,9 @@ class Accounts(RuleBasedStateMachine):
 
 
 def test_accounts(database: Database) -> None:
-    """After any sequence of changes the files, the usage and the doomed blobs are the model's."""
+    """After any sequence of changes the files, the usage and the pending deletions match
+    the model.
+    """
     run_state_machine_as_test(
         lambda: Accounts(database),  # type: ignore[arg-type]
         settings=settings(

@@ -1,4 +1,6 @@
-"""A backup of a service that deletes, replaces, moves and sweeps meanwhile has every byte."""
+"""A backup of a service that deletes, replaces, moves and sweeps during the backup has
+every byte.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,14 @@ from wharf_upload.maintenance.sweeper import Sweeper, Swept
 from wharf_upload.storage.timed import TimedStore
 
 __all__ = ["issuer"]
-# They compare all rows with all bytes, and twins have no bytes.
+# These tests compare all rows with all bytes, and twins have no bytes.
 pytestmark = pytest.mark.usefixtures("all_tenants")
 JSON = {"Content-Type": "application/json"}
 CONTENT = {f"{name}.txt": name.encode() for name in ("deleted", "replaced", "moved", "kept")}
 
 
 class Busy:
-    """A service, the installation that is copied, and what another process does meanwhile."""
+    """A running service, the installation that is backed up, and the changes during the backup."""
 
     def __init__(self, service: UploadService, objects: HourlyStore | None) -> None:
         self.service = service
@@ -40,7 +42,7 @@ class Busy:
         self._ended: frozenset[str] = frozenset()
 
     def sweep(self) -> Swept:
-        """A run of a sweeper in another process, to which nothing is too young."""
+        """Run a sweeper as another process does, at a time when no leftover is too young."""
         data = self.service.settings.data
         database = open_database(self.service.settings.effective_database_url, durable=False)
         try:
@@ -74,13 +76,13 @@ class Busy:
 
 
 def opened(objects: HourlyStore | None) -> Any:
-    """What opens the store of an installation; `None` for the disk."""
+    """Return the function that opens the store of an installation, or `None` for the local disk."""
     return None if objects is None else lambda: TimedStore(objects)
 
 
 @pytest.fixture(params=[False, True], ids=["disk", "objects"])
 def objects(request: pytest.FixtureRequest) -> HourlyStore | None:
-    """An object store; `None` where the bytes lie on a disk."""
+    """Return an object store, or `None` when the bytes are on the local disk."""
     return HourlyStore() if request.param else None
 
 
@@ -88,7 +90,7 @@ def objects(request: pytest.FixtureRequest) -> HourlyStore | None:
 def busy(
     database_url: str, objects: HourlyStore | None, tmp_path: Path, issuer: Issuer
 ) -> Iterator[Busy]:
-    """A service with some files, and one of a tenant that ends during the backup."""
+    """Yield a service with some files. One file belongs to a tenant that ends during the backup."""
     settings = settings_for(tmp_path / "data", database_url=database_url, durability="relaxed")
     store = None if objects is None else TimedStore(objects)
     service = assemble(settings, issuer, store)
@@ -108,14 +110,16 @@ def test_every_byte_of_a_busy_service(
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before the rows are read, after it, and after each file that is copied, files are deleted,
-    replaced and moved, a tenant ends, and a sweeper runs that keeps nothing: the backup is the
-    service of one moment, with all bytes. When it is over the bytes go.
+    """A backup during changes and sweeps contains the service at one moment, with all its bytes.
+
+    Files are deleted, replaced and moved, a tenant ends and a sweeper runs before and after the
+    rows
+    are read and after each copied file. The sweeper removes the bytes after the backup.
     """
     save, folder = snapshots.save, tmp_path / "backup"
 
     def saved(*arguments: Any) -> None:
-        # A file that a sweeper finds between the pause and the rows.
+        # The sweeper sees the pause between its begin and the reading of the rows.
         busy.sweep()
         save(*arguments)
         busy.change()
@@ -125,7 +129,7 @@ def test_every_byte_of_a_busy_service(
         counts = backup.backup(busy.installation, folder, lambda *_: busy.change())
     assert (counts.files, counts.copied_files, counts.lost) == (5, 5, 0)
     assert busy.service.content("deleted.txt") is None
-    # All that was deleted or replaced is there until the end of the backup.
+    # All deleted and replaced blobs stay in the store until the end of the backup.
     assert busy.sweep().deleted_blobs == 2 + busy.changes
     assert len(busy.service.blobs()) == len(list(busy.service.records.live_files()))
 
@@ -142,7 +146,7 @@ def test_every_byte_of_a_busy_service(
 def test_deleted_before_the_rows_are_read(
     busy: Busy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pause begins before the rows are read: what was deleted up to then is not missed."""
+    """The garbage collection pause begins before the backup reads the rows."""
     save = snapshots.save
 
     def saved(*arguments: Any) -> None:

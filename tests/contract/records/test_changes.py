@@ -1,4 +1,4 @@
-"""What the records promise about files that are changed, moved and deleted, and about buckets."""
+"""Contract of the records for changed, moved and deleted files, and for buckets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def stored(records: Records, key: str, **changes: object) -> File:
 
 
 def test_delete(records: Records) -> None:
-    """A deleted file is gone at once, counts no more, and its bytes are doomed."""
+    """A deleted file does not exist any more, does not count, and its blob is a pending
+    deletion.
+    """
     file = stored(records, "a.txt", size=5)
     assert records.delete("demo", "default", "a.txt", None) == file
     assert records.file("demo", "default", "a.txt") is None
@@ -45,7 +47,9 @@ def test_delete(records: Records) -> None:
 
 
 def test_delete_what_is_not_there(records: Records) -> None:
-    """Deleting a missing file, or another tenant's, is `NoSuchFile` and changes nothing."""
+    """Deleting a missing file, or a file of another tenant, raises `NoSuchFile` and changes
+    nothing.
+    """
     file = stored(records, "a.txt")
     for tenant, key in (("demo", "b.txt"), ("other", "a.txt")):
         with pytest.raises(NoSuchFile):
@@ -54,7 +58,7 @@ def test_delete_what_is_not_there(records: Records) -> None:
 
 
 def test_conditional_delete(records: Records) -> None:
-    """A deletion whose condition does not hold leaves the file."""
+    """A deletion whose condition is not met leaves the file."""
     file = stored(records, "a.txt")
     with pytest.raises(PreconditionFailed):
         records.delete("demo", "default", "a.txt", WriteCondition(etags=('"other"',)))
@@ -63,12 +67,12 @@ def test_conditional_delete(records: Records) -> None:
 
 
 def moving(key: str) -> Callable[[File], File]:
-    """An edit that moves a file."""
+    """Return an edit that moves a file to `key`."""
     return lambda file: msgspec.structs.replace(file, key=key)
 
 
 def test_change(records: Records) -> None:
-    """A change of name, metadata and expiry is there afterwards, and costs no quota."""
+    """A change of name, metadata and expiry is stored and does not change the usage."""
     file = stored(records, "a.txt", size=5)
     wanted = msgspec.structs.replace(
         file, filename="b.txt", metadata={"a": "b"}, expires_at=1_900_000_000_000
@@ -80,7 +84,7 @@ def test_change(records: Records) -> None:
 
 
 def test_move(records: Records) -> None:
-    """A moved file is under its new key alone, with the same bytes; its event tells both keys."""
+    """A moved file is only at its new key, with the same blob. Its event has both keys."""
     file = stored(records, "a.txt", size=5)
     moved = records.change(file, moving("folder/b.txt"), None)
     assert moved.blob == file.blob
@@ -94,7 +98,7 @@ def test_move(records: Records) -> None:
 
 
 def test_changes_of_different_things_both_last(records: Records) -> None:
-    """Two changes made from one look at a file do not undo each other."""
+    """Two changes that start from the same version of a file do not undo each other."""
     seen = stored(records, "a.txt")
     records.change(seen, lambda f: msgspec.structs.replace(f, filename="b.txt"), None)
     records.change(seen, lambda f: msgspec.structs.replace(f, metadata={"a": "b"}), None)
@@ -104,8 +108,9 @@ def test_changes_of_different_things_both_last(records: Records) -> None:
 
 
 def test_move_onto_an_expired_file(records: Records) -> None:
-    """An expired file that was not swept yet does not hold its key against a move; it ends with an
-    event of its own.
+    """A move may take the key of an expired file that was not swept yet. The expired file gets its
+    own
+    event.
     """
     expired = stored(records, "b.txt", size=3)
     records.change(expired, lambda f: msgspec.structs.replace(f, expires_at=1), None)
@@ -123,7 +128,9 @@ def test_move_onto_an_expired_file(records: Records) -> None:
 
 
 def test_written_over_an_expired_file(records: Records) -> None:
-    """A file in the place of an expired one is new, and the old one ends with an event."""
+    """A file that takes the key of an expired file is new, and the expired file gets its
+    own event.
+    """
     old = stored(records, "a.txt", expires_at=1)
     new = stored(records, "a.txt")
     told = [(event.kind, event.file) for event in records.events("demo", 0, 10)]
@@ -132,7 +139,7 @@ def test_written_over_an_expired_file(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_expired_files_are_not_listed_and_go(records: Records) -> None:
-    """An expired file is in no listing, does not stop a create, and `expire` removes it."""
+    """An expired file is in no listing, and `expire` removes it."""
     file = stored(records, "a.txt", size=5)
     records.change(file, lambda f: msgspec.structs.replace(f, expires_at=1), None)
     page = records.list_files("demo", "default", prefix="", delimiter="", after="", limit=10)
@@ -143,7 +150,7 @@ def test_expired_files_are_not_listed_and_go(records: Records) -> None:
 
 
 def test_move_onto_another(records: Records) -> None:
-    """A move never replaces: both files stay as they were."""
+    """A move to a key in use is refused, and both files stay unchanged."""
     first, second = stored(records, "a.txt"), stored(records, "b.txt")
     with pytest.raises(KeyTaken, match=r"b\.txt"):
         records.change(first, moving("b.txt"), None)
@@ -152,8 +159,8 @@ def test_move_onto_another(records: Records) -> None:
 
 
 def test_change_of_a_replaced_file(records: Records) -> None:
-    """A change made from an old look at the key does not touch the file that replaced it, and one
-    of a file that has expired is refused as well.
+    """A change that starts from a replaced file or from an expired file is refused and changes
+    nothing.
     """
     old = stored(records, "a.txt")
     new = stored(records, "a.txt")
@@ -168,7 +175,9 @@ def test_change_of_a_replaced_file(records: Records) -> None:
 
 
 def test_doomed_in_order(records: Records) -> None:
-    """Doomed blobs come oldest first, only those from before the time, at most as many as asked."""
+    """Pending deletions are listed oldest first, only those before the given time, up to
+    the limit.
+    """
     moments = (1_795_000_000_003, 1_795_000_000_001, 1_795_000_000_002)
     old = [stored(records, f"{moment}.txt") for moment in moments]
     for moment in moments:
@@ -180,7 +189,7 @@ def test_doomed_in_order(records: Records) -> None:
 
 
 def test_known_and_forgotten(records: Records) -> None:
-    """A blob is known while its file lives or its bytes are doomed, and unknown once forgotten."""
+    """A blob is known while its file exists or its deletion is pending, and unknown afterwards."""
     live, deleted = stored(records, "a.txt"), stored(records, "b.txt")
     records.delete("demo", "default", "b.txt", None)
     names = [("demo", live.blob), ("demo", deleted.blob), ("demo", "f" * 32)]
@@ -191,7 +200,7 @@ def test_known_and_forgotten(records: Records) -> None:
 
 
 def test_live_blobs(records: Records) -> None:
-    """Of the blobs that were asked for, those of live files have a size and a digest."""
+    """`live_blobs` returns size and digest of those given blobs that have a live file."""
     live, deleted, other = (stored(records, f"{key}.txt") for key in "abc")
     records.delete("demo", "default", "b.txt", None)
     names = [("demo", file.blob) for file in (live, deleted)]
@@ -201,12 +210,12 @@ def test_live_blobs(records: Records) -> None:
 
 
 def test_live_files(records: Records) -> None:
-    """All live files of all tenants come once, in order, also where a fetch ends at the first file
-    of a bucket or of a tenant.
+    """`live_files` yields the live files of all tenants once and in order, also when a fetch ends
+    exactly at the end of a bucket or tenant.
     """
     records.put_bucket(Bucket(tenant="0-t", name="photos", policy=Policy(), created_at=1))
     keys = [f"{number:04}" for number in range(1000)]
-    # A digit comes before all other names.
+    # A digit sorts before all other names.
     groups = (
         [new_file(key, tenant="0-t") for key in keys],
         [new_file(key, tenant="0-t", bucket="photos") for key in keys],
@@ -220,7 +229,7 @@ def test_live_files(records: Records) -> None:
 
 
 def test_buckets(records: Records) -> None:
-    """Buckets are the tenant's own, listed by name, `default` among them from the beginning."""
+    """A tenant sees only its own buckets, sorted by name, and always `default`."""
     photos = Bucket(
         tenant="demo",
         name="photos",
@@ -236,7 +245,7 @@ def test_buckets(records: Records) -> None:
     assert records.buckets("demo") == [default, photos]
     assert records.buckets("demo", names=("default", "photos")) == [default, photos]
     assert [bucket.name for bucket in records.buckets("other")] == ["default"]
-    # A digit comes before all other names.
+    # A digit sorts before all other names.
     first = msgspec.structs.replace(photos, name="1st")
     records.put_bucket(first)
     assert records.buckets("demo") == [first, default, photos]
@@ -244,7 +253,9 @@ def test_buckets(records: Records) -> None:
 
 @pytest.mark.parametrize("has_default", [False, True])
 def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
-    """The pages together have every bucket once, `default` in its place whether it has a row."""
+    """The pages together have every bucket once, and `default` in its place with or
+    without a row.
+    """
     names = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in names:
         records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
@@ -258,8 +269,9 @@ def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 
 @pytest.mark.parametrize("has_default", [False, True])
 def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
-    """Of many names the pages together have those that are buckets, once, and are full; `default`
-    is among them where it is named.
+    """The pages of named buckets have each existing bucket once, are full, and include `default`
+    only
+    when it is named.
     """
     there = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in there:
@@ -280,7 +292,9 @@ def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 
 
 def test_changed_bucket(records: Records) -> None:
-    """Setting a bucket's policy again changes it, and keeps when it was made."""
+    """Setting the policy of an existing bucket changes the policy and keeps the time of
+    creation.
+    """
     records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))
     changed = Policy(max_file_bytes=5)
     assert not records.put_bucket(
@@ -292,14 +306,14 @@ def test_changed_bucket(records: Records) -> None:
 
 
 def test_policy_of_default(records: Records) -> None:
-    """`default` takes a policy and is never reported as created."""
+    """Setting the policy of `default` stores it and never reports `default` as created."""
     own = Bucket(tenant="demo", name="default", policy=Policy(max_file_bytes=5), created_at=7)
     assert not records.put_bucket(own)
     assert records.bucket("demo", "default") == own
 
 
 def test_delete_bucket(records: Records) -> None:
-    """Only a bucket that is there, and has no file that lives, can be deleted."""
+    """Only an existing bucket without live files can be deleted, and never `default`."""
     for name in ("photos", "default"):
         with pytest.raises(NoSuchBucket):
             records.delete_bucket("demo", name)
@@ -316,7 +330,9 @@ def test_delete_bucket(records: Records) -> None:
 
 
 def test_check(records: Records, database: Database) -> None:
-    """A migrated database is well; of one without a revision is said which command helps."""
+    """The check passes on a migrated database, and names the command to run when no revision is
+    stored.
+    """
     assert records.check() is None
     with database.transaction() as connection:
         connection.execute("DELETE FROM alembic_version")

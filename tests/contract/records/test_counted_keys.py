@@ -1,4 +1,4 @@
-"""Idempotency keys of a tenant that has used all: when the next one is taken."""
+"""The time at which a tenant that has used all its idempotency keys may use another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOUR = 3_600_000
 
 
 def use(database: Database, *ages: int, tenant: str = "demo") -> None:
-    """Keys that were used so many milliseconds ago."""
+    """Add keys that were used the given numbers of milliseconds ago."""
     now = now_milliseconds()
     rows = [(tenant, "s", f"k{number}", "f", "{}", now - age) for number, age in enumerate(ages)]
     with database.transaction() as connection:
@@ -23,7 +23,7 @@ def use(database: Database, *ages: int, tenant: str = "demo") -> None:
 
 
 def left(database: Database, tenant: str = "demo") -> int:
-    """How many keys are known."""
+    """Return the number of keys that are stored for the tenant."""
     [(count,)] = database.reading().rows(
         "SELECT count(*) FROM idempotency WHERE tenant = ?", (tenant,)
     )
@@ -31,7 +31,7 @@ def left(database: Database, tenant: str = "demo") -> int:
 
 
 def refused(database: Database, counts: KeyCounts) -> TooManyIdempotencyKeys:
-    """Why there is no room for another key."""
+    """Return the error that refuses another key."""
     with database.transaction() as connection, pytest.raises(TooManyIdempotencyKeys) as caught:
         counts.require(connection, "demo")
     return caught.value
@@ -39,7 +39,7 @@ def refused(database: Database, counts: KeyCounts) -> TooManyIdempotencyKeys:
 
 @pytest.mark.parametrize("age", [500, 100_500, _HOUR - 60_500])
 def test_how_long_to_wait(database: Database, age: int) -> None:
-    """Who is refused hears the limit, and in how many whole seconds the oldest key ends."""
+    """The refusal has the limit and the whole seconds until the oldest key ends."""
     counts = KeyCounts(RowLimits(idempotency_keys=2, idempotency_seconds=3600))
     assert counts.seconds == 3600
     before = now_milliseconds()
@@ -54,7 +54,7 @@ def test_how_long_to_wait(database: Database, age: int) -> None:
 
 @pytest.mark.parametrize(("ages", "kept"), [((_HOUR, 100), 1), ((_HOUR + 5, _HOUR, 100), 1)])
 def test_keys_that_have_ended(database: Database, ages: tuple[int, ...], kept: int) -> None:
-    """A key whose time is over makes room at once and is forgotten; the others stay."""
+    """A key that has ended is forgotten immediately when another key is needed. Other keys stay."""
     counts = KeyCounts(RowLimits(idempotency_keys=len(ages), idempotency_seconds=3600))
     use(database, *ages)
     use(database, _HOUR + 5, tenant="other")
@@ -64,7 +64,7 @@ def test_keys_that_have_ended(database: Database, ages: tuple[int, ...], kept: i
 
 
 def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request forgets a limited number of keys: the others wait for it."""
+    """One request forgets a limited number of ended keys and leaves the others."""
     monkeypatch.setattr(row_counts, "_FORGOTTEN_AT_ONCE", 3)
     counts = KeyCounts(RowLimits(idempotency_keys=5, idempotency_seconds=3600))
     use(database, *[_HOUR + 5] * 5)
@@ -74,7 +74,9 @@ def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.Monke
 
 
 def test_no_key_left_to_wait_for(database: Database) -> None:
-    """Where all keys went meanwhile, a remembered refusal is one for the whole time of a key."""
+    """When all keys were forgotten after a refusal, a repeated refusal states the whole time of a
+    key.
+    """
     counts = KeyCounts(RowLimits(idempotency_keys=1, idempotency_seconds=3600), lambda: 1.0)
     use(database, 100)
     refused(database, counts)

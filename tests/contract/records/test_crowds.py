@@ -1,4 +1,4 @@
-"""Many threads of several processes write at once, as the workers of uWSGI do."""
+"""Many threads of several processes write at the same time, as the workers of uWSGI do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _THREADS, _FILES = 32, 4
 
 @pytest.mark.usefixtures("all_tenants")
 def test_two_processes_of_many_threads(database_url: str, database: Database) -> None:
-    """Of 64 writers, exactly one gets each contested key and everyone gets the keys of its own."""
+    """Of 64 writers exactly one gets each contested key, and every writer gets its own keys."""
     processes = [
         subprocess.Popen(
             [

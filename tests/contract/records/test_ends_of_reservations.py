@@ -1,4 +1,4 @@
-"""Reservations that end, lapse or are lost: to the millisecond, to the last byte, and no others."""
+"""Ends of reservations: exact to the millisecond and the byte, and of no other reservation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["clock", "new"]
 
 
 def test_what_it_needs_is_reserved(new: New) -> None:
-    """All that a body needs is reserved, for the tenant and for its ticket, and all of it ends."""
+    """A reservation has everything that a body needs, for its tenant and ticket, and its end
+    releases
+    all of it.
+    """
     one = new()
     mine = one.reserve("demo", "t", needs(5 * MIB, inodes=7, files=3))
     other = one.reserve("demo", "t", needs(MIB, inodes=2, files=2))
@@ -44,7 +47,7 @@ def test_what_it_needs_is_reserved(new: New) -> None:
 
 
 def test_tickets_over_disks(new: New) -> None:
-    """What a ticket's bodies, and a tenant's, have reserved on several disks is one sum."""
+    """The reservations of a tenant and of a ticket are summed over all disks."""
     one, other = new("a", "a"), new("b", "b")
     one.reserve("demo", "t", needs(5 * MIB, files=3))
     other.reserve("demo", "t", needs(MIB, files=2))
@@ -57,7 +60,9 @@ def test_tickets_over_disks(new: New) -> None:
 
 
 def test_written_on_a_disk(new: New) -> None:
-    """What the gateways of one disk have written is one sum, and nothing of other disks."""
+    """Written bytes and files are summed over the gateways of one disk, without those of other
+    disks.
+    """
     one, beside, apart = new("a", "x"), new("b", "x"), new("c", "y")
     for number, gateway in enumerate((one, beside, apart), 1):
         gateway.note_written(0, 0)
@@ -75,7 +80,9 @@ def test_written_on_a_disk(new: New) -> None:
 
 
 def test_more_ended_than_was_written(new: New) -> None:
-    """A body that ends before a look has seen its bytes gives no room to another one's."""
+    """A body that ends before its bytes were measured does not hide what other bodies
+    still need.
+    """
     one = new()
     one.note_written(0, 0)
     first = one.reserve("demo", "", needs(inodes=3))
@@ -92,7 +99,7 @@ def test_more_ended_than_was_written(new: New) -> None:
 
 @pytest.mark.parametrize("instance", ["a", "b", "c", "native", "10.0.0.1:8089"])
 def test_the_oldest_of_each(new: New, clock: Clock, instance: str) -> None:
-    """When the oldest body was admitted is known to the microsecond, of streams as well."""
+    """The admission time of the oldest body is exact to the microsecond, for streams as well."""
     one = new(instance)
     clock.now += 0.25
     begun = clock.stop()
@@ -107,7 +114,7 @@ def test_the_oldest_of_each(new: New, clock: Clock, instance: str) -> None:
 
 @pytest.mark.parametrize("size", [0, MIB // 2, 7 * MIB])
 def test_lapses_on_time(new: New, clock: Clock, size: int) -> None:
-    """A reservation holds for an hour and a second for each MiB on the disk, and no longer."""
+    """A reservation lasts one hour plus one second for each MiB that it has on the disk."""
     one = new()
     begun = clock.stop()
     made = one.reserve("demo", "", needs(size))
@@ -121,7 +128,9 @@ def test_lapses_on_time(new: New, clock: Clock, size: int) -> None:
 
 
 def test_lost_on_time(new: New, clock: Clock) -> None:
-    """A gateway is lost ten minutes after its last look has ceased to count, not before."""
+    """A gateway counts as lost ten minutes after its last measurement has expired, and
+    not earlier.
+    """
     lost, living = new("lost"), new("living")
     begun = clock.stop()
     lost.note_written(0, 0)
@@ -133,7 +142,10 @@ def test_lost_on_time(new: New, clock: Clock) -> None:
 
 
 def test_young_bodies_of_the_lost(new: New, clock: Clock) -> None:
-    """A body of a gateway at whose files nobody has looked has ten minutes of its own."""
+    """A body that was admitted after the last measurement of a lost gateway lapses ten minutes
+    after
+    its admission.
+    """
     lost, living = new("lost"), new("living")
     begun = clock.stop()
     lost.note_written(0, 0)
@@ -146,7 +158,7 @@ def test_young_bodies_of_the_lost(new: New, clock: Clock) -> None:
 
 
 def test_a_look_counts_for_five_seconds(new: New, clock: Clock) -> None:
-    """What was written counts until five seconds after the look, and no longer."""
+    """A measurement of written bytes is valid for five seconds."""
     one = new()
     begun = clock.stop()
     one.note_written(0, 0)
@@ -159,7 +171,10 @@ def test_a_look_counts_for_five_seconds(new: New, clock: Clock) -> None:
 
 
 def test_cleared_before_a_time(new: New, clock: Clock) -> None:
-    """Of a gateway's bodies those end that were admitted before a time, and not at it."""
+    """`clear` ends the gateway's bodies that were admitted before the given time, and not exactly
+    at
+    it.
+    """
     one = new()
     begun = clock.stop()
     one.reserve("demo", "", needs())
@@ -173,7 +188,9 @@ def test_cleared_before_a_time(new: New, clock: Clock) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 8])
 def test_ends_by_portions(new: New, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """All of many end and are counted, in whatever portions, and no other one."""
+    """All given reservations end and are counted, for every batch size, and no other reservation
+    ends.
+    """
     monkeypatch.setattr(reservations, "_AT_ONCE", at_once)
     one = new()
     kept = one.reserve("demo", "", needs())
@@ -185,7 +202,7 @@ def test_ends_by_portions(new: New, monkeypatch: pytest.MonkeyPatch, at_once: in
 
 @pytest.mark.parametrize("strange", ["²", "\N{ARABIC-INDIC DIGIT THREE}", "-1", "9" * 5000, " 1"])
 def test_ids_that_are_none(new: New, strange: str) -> None:
-    """An id that no reservation ever had ends nothing, and hinders no other end."""
+    """An id that no reservation can have ends nothing and does not prevent other ends."""
     one = new()
     made = one.reserve("demo", "", needs())
     assert one.end([strange, made.id]) == 1

@@ -1,4 +1,4 @@
-"""The events of a tenant: in order, none missing, whoever writes at the same time."""
+"""The events of a tenant: in order and complete, with any concurrent writers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wharf_upload.domain.tenant_limits import Limits
 
 
 def read(records: Records, tenant: str = "demo", page: int = 2) -> list[Event]:
-    """All events of a tenant, page by page."""
+    """Return all events of a tenant, read page by page."""
     found: list[Event] = []
     while events := records.events(tenant, found[-1].seq if found else 0, page):
         found += events
@@ -27,7 +27,9 @@ def read(records: Records, tenant: str = "demo", page: int = 2) -> list[Event]:
 
 
 def test_events_tell_what_happened_to_a_file(records: Records) -> None:
-    """Storing, replacing, changing and deleting are told in order, with the file as it was."""
+    """Storing, replacing, changing and deleting a file each write an event, in order, with the
+    file.
+    """
     first, second = new_file("a", size=1), new_file("a", size=2)
     records.write(Write(files=(first,)))
     records.write(Write(files=(second,)))
@@ -43,7 +45,9 @@ def test_events_tell_what_happened_to_a_file(records: Records) -> None:
 
 
 def test_the_newest_first(records: Records) -> None:
-    """The pages before a number have the same events as those after one, the other way round."""
+    """The pages before a number have the same events as the pages after a number, in
+    reverse order.
+    """
     for number in range(5):
         records.write(Write(files=(new_file(str(number)),)))
         records.write(Write(files=(new_file("o", tenant="other"),)))
@@ -56,14 +60,14 @@ def test_the_newest_first(records: Records) -> None:
 
 
 def test_events_are_the_tenants_own(records: Records) -> None:
-    """Nobody reads another tenant's events."""
+    """A tenant does not read the events of another tenant."""
     records.write(Write(files=(new_file("a", tenant="other"),)))
     assert read(records) == []
     assert [event.kind for event in read(records, "other")] == ["file.created"]
 
 
 def test_a_warning_has_its_numbers(records: Records) -> None:
-    """A `quota.warning` has no file, and says what is used and allowed."""
+    """A `quota.warning` has no file, but the used and the allowed amounts."""
     records.put_limits("demo", Limits(max_bytes=10))
     records.write(Write(files=(new_file("a", size=10),)))
     kinds = {event.kind: event for event in read(records)}
@@ -75,7 +79,7 @@ def test_a_warning_has_its_numbers(records: Records) -> None:
 
 @pytest.fixture
 def writers(database: Database) -> Iterator[list[threading.Thread]]:
-    """Processes, as it were, that write for two tenants at once: each with a group of its own."""
+    """Yield threads that write for two tenants at the same time, each with its own group commit."""
 
     def write(number: int) -> None:
         own = SqlRecords(database)
@@ -95,7 +99,7 @@ def writers(database: Database) -> Iterator[list[threading.Thread]]:
 def test_a_reader_who_follows_misses_nothing(
     records: Records, database: Database, writers: list[threading.Thread]
 ) -> None:
-    """Who reads on from the last number, while others write, has every event once, in order."""
+    """A reader that follows the numbers during writes gets every event once, in order."""
     seen: list[Event] = []
 
     def follow() -> None:
@@ -112,12 +116,14 @@ def test_a_reader_who_follows_misses_nothing(
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_events_are_forgotten(records: Records) -> None:
-    """Events before a time go, of every tenant; each tenant's newest one stays, however old."""
+    """`forget_events` removes the events of all tenants before a time, but never the newest of a
+    tenant.
+    """
     for number in range(5):
         records.write(Write(files=(new_file(f"{number}", created_at=1000 + number),)))
     records.write(Write(files=(new_file("a", tenant="other", created_at=1),)))
     for at in (1, 2):
-        # A digit comes before all other names.
+        # A digit sorts before all other names.
         records.write(Write(files=(new_file("a", tenant="1st", created_at=at),)))
     assert records.forget_events(1003) == 4
     assert len(read(records, "1st")) == 1
@@ -131,7 +137,7 @@ def test_old_events_are_forgotten(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> None:
-    """After old events were forgotten, what comes next has a number that was not given before."""
+    """After old events were forgotten, the next event has a number that was not used before."""
     records.write(Write(files=(new_file("a"),)))
     records.write(Write(files=(new_file("b"),)))
     cursor = read(records)[-1].seq
@@ -143,13 +149,13 @@ def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> 
 
 
 def numbers(records: Records, tenant: str = "demo") -> list[int]:
-    """The numbers of a tenant's events."""
+    """Return the numbers of a tenant's events."""
     return [event.seq for event in read(records, tenant)]
 
 
 def test_numbers_follow_the_clock(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number is the moment of its event: as many events of others as may be in between, it is the
-    same.
+    """The number of an event is its time in microseconds and does not depend on events of other
+    tenants.
     """
     for now, tenant in enumerate(("demo", "other", "other", "other", "demo"), 7_000_000):
         monkeypatch.setattr(unit_of_work, "now_microseconds", lambda now=now: now)
@@ -159,7 +165,9 @@ def test_numbers_follow_the_clock(records: Records, monkeypatch: pytest.MonkeyPa
 
 
 def test_numbers_never_go_back(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the clock is behind, a tenant's numbers go on one by one, and no number comes twice."""
+    """While the clock is behind, a tenant's numbers continue one by one, and no number is used
+    twice.
+    """
     moments = iter((9_000_000, 9_000_500, 5_000_000, 5_000_000, 9_000_000, 9_000_600))
     monkeypatch.setattr(unit_of_work, "now_microseconds", lambda: next(moments))
     for count, tenant in enumerate(("demo", "other", "demo", "other", "demo", "demo")):
@@ -172,7 +180,7 @@ def test_numbers_never_go_back(records: Records, monkeypatch: pytest.MonkeyPatch
 def test_two_tenants_in_one_microsecond(
     records: Records, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events of one moment are all kept, in the order of each tenant."""
+    """Events of two tenants in one microsecond are all stored, in the order of each tenant."""
     monkeypatch.setattr(unit_of_work, "now_microseconds", lambda: 9_000_000)
     for count in range(3):
         for tenant in ("demo", "other"):
@@ -184,8 +192,9 @@ def test_two_tenants_in_one_microsecond(
 
 
 def test_a_release_before_beside_this_one(records: Records, database: Database) -> None:
-    """Events that it writes without a number come after those that were there, and before later
-    ones.
+    """Events that an older release writes without a number are read after the existing and before
+    the
+    later events.
     """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', ?, '{}')"
     for number in range(3):
@@ -201,7 +210,9 @@ def test_a_release_before_beside_this_one(records: Records, database: Database) 
 
 
 def test_a_release_after_beside_this_one(records: Records, database: Database) -> None:
-    """An event of a kind that is not known is read, without what only later releases understand."""
+    """An event of an unknown kind is read without the fields that only later releases
+    understand.
+    """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES ('demo', ?, 7, ?)"
     data = '{"moved_from": 5, "crossed": 6, "percent": "many", "key": 8}'
     with database.transaction() as connection:
@@ -213,5 +224,5 @@ def test_a_release_after_beside_this_one(records: Records, database: Database) -
 
 
 def test_a_new_database_has_no_numbers_of_before(records: Records) -> None:
-    """Where no event was before the migration, no client has a number."""
+    """A database without events before the migration stores no time of the change of numbers."""
     assert records.event_numbers_changed_at() is None

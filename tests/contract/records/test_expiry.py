@@ -1,4 +1,4 @@
-"""A file whose time is over does not exist, whether or not it has been swept yet."""
+"""An expired file does not exist, before and after it is swept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def keys(records: Records, delimiter: str = "") -> list[str]:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_expire(records: Records, database: Database) -> None:
-    """Exactly the files whose time is over go, with their quota, their events and their bytes."""
+    """`expire` removes exactly the expired files and their usage, writes their events and marks
+    their
+    blobs as pending deletions.
+    """
     over = [stored(records, f"over/{number}", _PAST, size=5) for number in range(3)]
     stored(records, "ends-now", _NOW)
     stored(records, "later", _NOW + 1)
@@ -56,7 +59,7 @@ def test_expire(records: Records, database: Database) -> None:
 
 
 def test_what_has_changed_since_it_was_found(database: Database) -> None:
-    """Of files that were found expired those that are gone, or live on by now, are left alone."""
+    """Files that were found expired and then deleted or prolonged are left unchanged."""
     records = SqlRecords(database)
     stored(records, "over", _PAST)
     later = stored(records, "later", _FUTURE)
@@ -69,7 +72,7 @@ def test_what_has_changed_since_it_was_found(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_limit(records: Records) -> None:
-    """A run takes no more than it was allowed, and the oldest first."""
+    """`expire` removes at most as many files as allowed, the oldest first."""
     for number in range(5):
         stored(records, str(number), _PAST - number)
     assert records.expire(_NOW, 2) == 2
@@ -77,7 +80,7 @@ def test_limit(records: Records) -> None:
 
 
 def test_not_listed(records: Records) -> None:
-    """An expired file is in no listing, and neither is a prefix with nothing but expired files."""
+    """Neither an expired file nor a prefix with only expired files is in a listing."""
     stored(records, "a/over", _PAST)
     stored(records, "b/later", _FUTURE)
     stored(records, "over", _PAST)
@@ -86,7 +89,7 @@ def test_not_listed(records: Records) -> None:
 
 
 def test_not_listed_within_grants(records: Records) -> None:
-    """Of several folders that are reached, those with nothing but expired files are not shown."""
+    """Of several folders within the grants, those with only expired files are not listed."""
     stored(records, "a/over", _PAST)
     stored(records, "b/later", _FUTURE)
     page = records.list_files(
@@ -96,7 +99,9 @@ def test_not_listed_within_grants(records: Records) -> None:
 
 
 def test_replaced(records: Records, database: Database) -> None:
-    """A key whose file has expired is free: for `error` and If-None-Match, not for If-Match."""
+    """A key with an expired file is free for `error` and If-None-Match, and missing for
+    If-Match.
+    """
     for number, key in enumerate(("a", "b", "c")):
         stored(records, key, _PAST, size=number)
     new = [new_file(key, created_at=_NOW) for key in ("a", "b")]
@@ -113,7 +118,7 @@ def test_replaced(records: Records, database: Database) -> None:
 
 
 def test_deleted(records: Records) -> None:
-    """An expired file cannot be deleted any more: it is not there."""
+    """Deleting an expired file raises `NoSuchFile`."""
     stored(records, "a", _PAST)
     with pytest.raises(NoSuchFile):
         records.delete("demo", "default", "a", None)

@@ -1,4 +1,4 @@
-"""What is remembered for a time goes in steps, to the last row."""
+"""Old rows are dropped in batches, to the last row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _INSERTS = {
 
 
 def fill(database: Database, table: str) -> None:
-    """Give `demo` 2500 rows, one of each time from 1 on."""
+    """Give `demo` 2500 rows, one for each time from 1 on."""
     with database.transaction() as connection:
         connection.execute("INSERT INTO usage (tenant, bytes, files) VALUES ('demo', 0, 0)")
         names = (at if table == "events" else f"{at:032}" for at in range(1, 2501))
@@ -39,7 +39,7 @@ def fill(database: Database, table: str) -> None:
 @pytest.mark.usefixtures("all_tenants")
 @pytest.mark.parametrize("table", _INSERTS)
 def test_more_than_one_step(database: Database, records: SqlRecords, table: str) -> None:
-    """All rows that are too old go, however many, and the others stay."""
+    """All rows that are too old are dropped, over several batches, and the others stay."""
     fill(database, table)
 
     def forget() -> int:
@@ -57,7 +57,9 @@ def test_more_than_one_step(database: Database, records: SqlRecords, table: str)
 
 @pytest.mark.usefixtures("all_tenants")
 def test_events_that_went_in_steps(database: Database, records: SqlRecords) -> None:
-    """A reader that comes later is told of the last event that went, not of the last of a step."""
+    """The records remember the number of the last dropped event, and not that of the last batch
+    only.
+    """
     fill(database, "events")
     records.forget_events(2401)
     assert records.events_dropped("demo") == 2400
@@ -68,7 +70,7 @@ def test_events_that_went_in_steps(database: Database, records: SqlRecords) -> N
 def test_steps_of_any_size(
     database: Database, records: SqlRecords, monkeypatch: pytest.MonkeyPatch, portion: int
 ) -> None:
-    """All rows that are too old are dropped and counted, in steps of whatever size."""
+    """All rows that are too old are dropped and counted, for every batch size."""
     monkeypatch.setattr(retention, "ROWS_A_TIME", portion)
     uses = [("demo", f"t{at}", 1, at) for at in range(8)]
     with database.transaction() as connection:
@@ -82,7 +84,9 @@ def test_steps_of_any_size(
 def test_surplus_by_steps(
     database: Database, records: SqlRecords, monkeypatch: pytest.MonkeyPatch, portion: int
 ) -> None:
-    """A tenant's oldest rows go, down to a number, and are counted, in steps of whatever size."""
+    """The oldest rows of a tenant are dropped and counted until the limit is met, for every batch
+    size.
+    """
     monkeypatch.setattr(surplus, "ROWS_A_TIME", portion)
     for tenant in ("demo", "other"):
         for number in range(8):
@@ -107,7 +111,7 @@ def test_surplus_by_steps(
 
 
 def test_what_is_gone_stays_gone(database: Database, records: SqlRecords) -> None:
-    """Up to which number events are gone is never set back."""
+    """The number of the last dropped event never decreases."""
     records.write(Write(files=(new_file("a"),)))
     for last, known in ((5, 5), (3, 5), (6, 6)):
         with database.transaction() as connection:

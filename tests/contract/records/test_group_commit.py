@@ -1,4 +1,4 @@
-"""Group commit: changes that share a transaction do not share their outcomes."""
+"""Group commit: changes that share a transaction have separate outcomes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ Outcome = tuple[Any, BaseException | None]
 
 
 class Group:
-    """Runs changes so that they are one group: the first one waits until all others queue."""
+    """A runner that puts changes into one group: the first change waits until all others are
+    queued.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class Group:
         self.commit = GroupCommit(database, before_commit, after_commit)
 
     def run(self, members: list[Change], blobs: list[list[tuple[str, str]]]) -> list[Outcome]:
-        """Each change's result or error."""
+        """Run the changes and return the result or the error of each."""
         outcomes: list[Outcome] = [(None, None)] * len(members)
         waiting = threading.Event()
         first = threading.Thread(target=self._run, args=(self._gate(waiting), [], [], 0))
@@ -63,7 +65,7 @@ class Group:
         outcome: Outcome
         try:
             outcome = (self.commit.run("demo", change, blobs), None)
-        except BaseException as error:  # noqa: BLE001 -- is what the test looks at
+        except BaseException as error:  # noqa: BLE001 -- the test checks it
             outcome = (None, error)
         if outcomes:
             outcomes[number] = outcome
@@ -76,7 +78,7 @@ def writing(key: str) -> Change:
 
 def raising(error: BaseException) -> Change:
     def change(connection: Connection, ledger: UnitOfWork) -> None:
-        # Something is written before it goes wrong: that must go, too.
+        # The change writes a row before it fails, and this row must be rolled back too.
         connection.execute("INSERT INTO doomed (blob, tenant, doomed_at) VALUES ('x', 'demo', 1)")
         raise error
 
@@ -93,13 +95,15 @@ def rows(database: Database, sql: str) -> list[Any]:
 
 @pytest.fixture
 def group_sizes(monkeypatch: pytest.MonkeyPatch) -> MetricBuffer:
-    """What metrics count of groups, and nobody exports."""
+    """Return the metric buffer of group sizes, replaced by one that is not exported."""
     monkeypatch.setattr(group_commit, "group_sizes", MetricBuffer())
     return group_commit.group_sizes
 
 
 def test_own_outcomes(database: Database) -> None:
-    """In a group of writes, each gets its own file or its own refusal, and refusals harm nobody."""
+    """Each write of a group gets its own file or its own refusal, and a refusal affects no other
+    write.
+    """
     keys = ["a", "b", "a", "c", "b"]
     outcomes = together(database, *(writing(key) for key in keys))
     stored = [result.files[0].key for result, error in outcomes if error is None]
@@ -115,13 +119,11 @@ def test_own_outcomes(database: Database) -> None:
 
 
 def test_a_group_is_one_transaction(database: Database, group_sizes: MetricBuffer) -> None:
-    """Changes that wait for the same leader become visible at the same instant, and the metrics
-    count them as one group.
-    """
+    """The changes of a group become visible at the same moment, and the metrics count one group."""
     seen: list[int] = []
 
     def look(connection: Connection, ledger: UnitOfWork) -> None:
-        # Another connection sees nothing yet.
+        # Another connection sees no row yet.
         thread = threading.Thread(target=count)
         thread.start()
         thread.join()
@@ -138,7 +140,9 @@ def test_a_group_is_one_transaction(database: Database, group_sizes: MetricBuffe
 
 @pytest.mark.parametrize("error", [ValueError("poison"), ZeroDivisionError(), KeyError("x")])
 def test_poison(database: Database, error: Exception) -> None:
-    """A change that breaks gets its own error and leaves nothing; the others are committed."""
+    """A change that raises gets its own error and leaves no row, and the other changes are
+    committed.
+    """
     outcomes = together(database, writing("a"), raising(error), writing("b"))
     assert [failure for _, failure in outcomes] == [None, error, None]
     assert rows(database, "SELECT key FROM files WHERE tenant = 'demo' ORDER BY key") == ["a", "b"]
@@ -148,7 +152,7 @@ def test_poison(database: Database, error: Exception) -> None:
 
 
 def test_poison_for_one(database: Database) -> None:
-    """One change that breaks spoils not even the smallest group."""
+    """A failing change does not affect the other change of a group of two."""
     error = ValueError("poison")
     outcomes = together(database, raising(error), writing("a"))
     assert [failure for _, failure in outcomes] == [error, None]
@@ -156,7 +160,7 @@ def test_poison_for_one(database: Database) -> None:
 
 
 def test_poisonous_sql(database: Database) -> None:
-    """A statement that the database refuses spoils neither the group nor its own connection."""
+    """A statement that the database refuses affects neither its group nor its connection."""
 
     def twice(connection: Connection, ledger: UnitOfWork) -> None:
         for _ in range(2):
@@ -171,7 +175,9 @@ def test_poisonous_sql(database: Database) -> None:
 
 
 def test_unavailable_reaches_all(database: Database) -> None:
-    """When the database gives up in the middle, every member of the group is told, once."""
+    """When the database becomes unavailable during a group, every member gets the error, without a
+    retry.
+    """
     calls: list[str] = []
 
     def fails(connection: Connection, ledger: UnitOfWork) -> None:
@@ -185,7 +191,9 @@ def test_unavailable_reaches_all(database: Database) -> None:
 
 
 def test_names_that_are_not_durable(database: Database, group_sizes: MetricBuffer) -> None:
-    """When names cannot be made durable the whole group is refused, and the sync is not retried."""
+    """When blob names cannot be made durable, the whole group is refused and the sync is not
+    retried.
+    """
     calls: list[list[tuple[str, str]]] = []
 
     def before_commit(blobs: list[tuple[str, str]]) -> None:
@@ -201,7 +209,7 @@ def test_names_that_are_not_durable(database: Database, group_sizes: MetricBuffe
 
 
 def test_durable_before_visible(database: Database) -> None:
-    """Names are made durable before the rows that point to them are visible to anybody."""
+    """Blob names are made durable before the rows that point to them are visible."""
     visible: list[int] = []
 
     def before_commit(blobs: list[tuple[str, str]]) -> None:
@@ -212,8 +220,8 @@ def test_durable_before_visible(database: Database) -> None:
 
 
 def test_names_of_all_files(database: Database) -> None:
-    """All files of a write are made durable ahead of its commit, and what writes none waits for
-    nothing.
+    """The blobs of all files of a write are made durable before its commit. A change without blobs
+    syncs nothing.
     """
     calls: list[list[tuple[str, str]]] = []
 
@@ -229,7 +237,7 @@ def test_names_of_all_files(database: Database) -> None:
 
 
 def test_each_tells_of_its_own(database: Database) -> None:
-    """Of each change of a group others hear once, and of one that was refused they hear nothing."""
+    """Each committed change of a group is reported once, and a refused change is not reported."""
     told: list[tuple[str, str, str]] = []
     group = Group(
         database, after_commit=lambda tenant, kind, file: told.append((tenant, kind, file.key))
@@ -239,7 +247,7 @@ def test_each_tells_of_its_own(database: Database) -> None:
 
 
 def test_who_does_not_come(database: Database) -> None:
-    """A write is not held up by another one that has announced itself and never comes."""
+    """A write does not wait forever for another writer that announced itself and never writes."""
     records = SqlRecords(database)
     other = threading.Thread(target=records.announce)
     other.start()
@@ -249,7 +257,7 @@ def test_who_does_not_come(database: Database) -> None:
 
 
 def test_alone(database: Database) -> None:
-    """A change that comes alone, again and again, needs nobody else, after an error too."""
+    """A single change commits alone, repeatedly, and also after an error."""
     group = GroupCommit(database)
     for number in range(3):
         group.run("demo", writing(str(number)))
@@ -261,7 +269,7 @@ def test_alone(database: Database) -> None:
 
 
 def test_more_than_a_group(database: Database) -> None:
-    """More changes than one group takes are all done, group after group."""
+    """More changes than one group takes are all committed, in several groups."""
     numbers = range(150)
     outcomes = together(database, *(writing(str(number)) for number in numbers))
     assert [error for _, error in outcomes] == [None] * 150
@@ -270,7 +278,7 @@ def test_more_than_a_group(database: Database) -> None:
 
 
 def test_leaders_error_frees_the_next(database: Database) -> None:
-    """After a leader's group has failed the next group is led by one of its own."""
+    """After the group of a leader has failed, the next change is committed."""
     group = Group(database)
     ((_, error),) = group.run([raising(KeyboardInterrupt())], [[]])
     assert isinstance(error, KeyboardInterrupt)
@@ -279,7 +287,9 @@ def test_leaders_error_frees_the_next(database: Database) -> None:
 
 
 def test_who_hears_of_a_commit(database: Database) -> None:
-    """The store hears of blobs before a commit; after it each change is told, and each tenant."""
+    """The store gets the blobs before the commit. After it each change and each tenant is
+    reported.
+    """
     told: list[object] = []
     records = SqlRecords(
         database,

@@ -1,4 +1,4 @@
-"""Files that come in a group: what is too much of their tenant goes, whichever change it was."""
+"""Row limits after commits of several files: each kind of change drops surplus rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CHANGES: dict[str, Callable[[SqlRecords], object]] = {
 def test_too_many_events_go(
     database: Database, records: SqlRecords, change: Callable[[SqlRecords], object]
 ) -> None:
-    """After any change of a file a tenant has no more events than it may."""
+    """After any kind of change of a file a tenant has no more events than allowed."""
     others = (new_file(str(number)) for number in range(1, 15))
     expired = new_file("over", created_at=_NOW, expires_at=_NOW - 1)
     records.write(Write(files=(_FILE, *others, expired)))
@@ -50,7 +50,7 @@ def test_too_many_events_go(
 
 @pytest.mark.usefixtures("all_tenants")
 def test_each_file_counts(database: Database, records: SqlRecords) -> None:
-    """Files that come in one commit bring as many events as files."""
+    """A commit of several files counts one event for each file."""
     records.write(Write(files=tuple(new_file(str(number)) for number in range(305))))
     own = limited(database, events=300)
     own.write(Write(files=tuple(new_file(f"new {number}") for number in range(3))))
@@ -58,7 +58,7 @@ def test_each_file_counts(database: Database, records: SqlRecords) -> None:
 
 
 def test_too_many_ended_uploads_go(database: Database) -> None:
-    """Of uploads that became files the newest are remembered, as many as idempotency keys."""
+    """Of ended uploads the newest are remembered, as many as idempotency keys are allowed."""
     records = limited(database, idempotency_keys=1)
     ended = [new_upload(0) for _ in range(3)]
     for number, upload in enumerate(ended):

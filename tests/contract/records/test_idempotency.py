@@ -1,4 +1,4 @@
-"""A request is remembered by its key: for how long, and by which members it is the same one."""
+"""Idempotency keys: how long a request is remembered, and which fields make it the same request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 3600
 
 
 def limited(database: Database, keys: int = 10) -> SqlRecords:
-    """Records that remember a request for an hour."""
+    """Return records that remember a request for an hour."""
     rows = RowLimits(idempotency_keys=keys, idempotency_seconds=_SECONDS)
     return SqlRecords(database, quota=Quota(rows=rows))
 
@@ -34,7 +34,7 @@ def store(records: SqlRecords, name: str, key: str = "k", tenant: str = "demo") 
 
 
 def passed(database: Database, seconds: int, key: str = "k") -> None:
-    """Let so many seconds pass for what is remembered of a key."""
+    """Make the key as old as if the given seconds had passed."""
     with database.transaction() as connection:
         connection.execute(
             "UPDATE idempotency SET created_at = ? WHERE key = ? AND tenant = 'demo'",
@@ -47,7 +47,7 @@ def placed(file: File, key: str) -> File:
 
 
 def test_a_key_ends_at_its_second(database: Database) -> None:
-    """A request is repeated until its time is over, and no longer, swept or not."""
+    """A key is remembered until its time has passed, whether or not it was swept."""
     records = limited(database)
     first = store(records, "a")
     passed(database, _SECONDS - 60)
@@ -65,7 +65,7 @@ def test_a_key_ends_at_its_second(database: Database) -> None:
 def test_the_last_millisecond_of_a_key(
     database: Database, monkeypatch: pytest.MonkeyPatch, late: int, *, replayed: bool
 ) -> None:
-    """A key is remembered for its seconds, to the millisecond."""
+    """A key is remembered for its seconds, exact to the millisecond."""
     records = limited(database)
     now = now_milliseconds()
     monkeypatch.setattr(idempotency, "now_milliseconds", lambda: now)
@@ -75,7 +75,7 @@ def test_the_last_millisecond_of_a_key(
 
 
 def test_a_key_of_a_move_ends_as_well(database: Database) -> None:
-    """A moved file's request is another one when its time is over."""
+    """The key of a move is free again after its time."""
     records = limited(database)
     own = Idempotency(subject="s", key="k", fingerprint="f")
     store(records, "a", "other")
@@ -89,8 +89,10 @@ def test_a_key_of_a_move_ends_as_well(database: Database) -> None:
 
 
 def test_ended_keys_make_room_at_once(database: Database) -> None:
-    """With as many keys as a tenant may have the next one comes in when the oldest has ended,
-    swept or not; a key that has not ended stays, and so do all of another tenant.
+    """A tenant that uses all its keys may use another one when the oldest key has ended, swept or
+    not.
+
+    Only ended keys of this tenant are dropped.
     """
     records = limited(database, keys=2)
     for key in ("old", "young"):

@@ -1,4 +1,4 @@
-"""The rows of signed links: on both databases."""
+"""The rows of signed links, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wharf_upload.domain.kept_links import KeptLink, LinkFilter
 from wharf_upload.domain.refusals import LimitReached
 
 ALL = LinkFilter()
-# Ids of one millisecond have no order.
+# Ids of one millisecond are not ordered, so the tests use numbers.
 _NUMBERS = count(1)
 MAKER = Maker("person-1", 3, by_own=False, groups=("g1", "g2"), username="ä")
 
 
 def kept(records: SqlRecords, target: str = "a/b.txt", **more: object) -> KeptLink:
-    """Keep a link; return it."""
+    """Store a link and return it."""
     link = KeptLink(
         tenant="demo",
         id=f"{next(_NUMBERS):032x}",
@@ -48,7 +48,7 @@ def listed(
 
 
 def test_a_link_is_kept_as_it_was_made(records: SqlRecords) -> None:
-    """All members come back, and another tenant has no link of this id."""
+    """A link is read with all its fields, and only by its own tenant."""
     link = kept(records, "ä 😀/", maker=MAKER, filename="x'y", tokens=("t1", "t2"))
     assert records.kept_link("demo", link.id) == link
     assert records.tokens_of_link("demo", link.id) == ("t1", "t2")
@@ -57,8 +57,9 @@ def test_a_link_is_kept_as_it_was_made(records: SqlRecords) -> None:
 
 
 def test_pages_and_filters(records: SqlRecords) -> None:
-    """The newest comes first; a filter by key finds the link to a folder above it, too, and what
-    has expired or is another tenant's is in no list.
+    """Links are listed newest first. A filter by key also finds links to folders above the key.
+
+    No list has expired links or links of other tenants.
     """
     file = kept(records).id
     folder = kept(records, "a/", maker=MAKER).id
@@ -73,7 +74,7 @@ def test_pages_and_filters(records: SqlRecords) -> None:
     for key, shown in (("a/b.txt", [folder, file]), ("a/b", [folder]), ("A/b.txt", [])):
         assert listed(records, LinkFilter(bucket="photos", key=key)) == shown
     assert listed(records, LinkFilter(bucket="films", key="any")) == [whole]
-    # In a pattern these would stand for other characters.
+    # In a LIKE pattern these characters would match other characters.
     wild = kept(records, "a_%/").id
     assert listed(records, LinkFilter(bucket="photos", key="a_%/x")) == [wild]
     assert listed(records, LinkFilter(bucket="photos", key="abc/x")) == []
@@ -81,7 +82,9 @@ def test_pages_and_filters(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_ends(records: SqlRecords) -> None:
-    """One link ends once; all of a time end for one tenant; what has expired is forgotten."""
+    """A link ends once. `end_links` ends one tenant's links up to a time, and `forget_links` drops
+    expired links.
+    """
     one, other = kept(records), kept(records, tenant="other")
     assert records.end_link("demo", one.id)
     assert not records.end_link("demo", one.id)
@@ -89,7 +92,7 @@ def test_ends(records: SqlRecords) -> None:
     for number in range(3):
         kept(records, created_at=1000 + number, expires_at=2000 + number)
     assert records.end_links("demo", 1000) == 1
-    assert records.forget_links(2001) == 1  # the other tenant's, of those that are left
+    assert records.forget_links(2001) == 1  # the link of the other tenant
     assert len(listed(records)) == 2
     assert records.forget_links(2002) == 1
     (left,) = listed(records)
@@ -98,7 +101,7 @@ def test_ends(records: SqlRecords) -> None:
 
 
 def test_recent_links(records: SqlRecords) -> None:
-    """The oldest come first, page by page, those of one tenant."""
+    """Recent links are listed oldest first, page by page, of one tenant only."""
     links = [kept(records, tokens=(f"t{number}",)) for number in range(3)]
     kept(records, tenant="other")
     first = records.recent_links("demo", "", 2)
@@ -107,7 +110,9 @@ def test_recent_links(records: SqlRecords) -> None:
 
 
 def test_a_tenant_has_so_many_links(database: Database) -> None:
-    """The last link is made and no more, until one has ended; what to do is in the refusal."""
+    """A link above the limit is refused until another link has ended, and the refusal names the
+    request that ends one.
+    """
     records = limited(database, links=2)
     one, _ = kept(records), kept(records)
     with pytest.raises(LimitReached) as caught:
@@ -116,13 +121,13 @@ def test_a_tenant_has_so_many_links(database: Database) -> None:
     assert "DELETE /v1/links/{id}" in str(caught.value)
     kept(records, tenant="other")
     records.end_link("demo", one.id)
-    # Another process: this one has counted a moment ago.
+    # Other records, as in another process: the first ones have just counted.
     kept(limited(database, links=2))
     assert len(listed(records)) == 2
 
 
 def test_the_last_links_are_made_once(database: Database) -> None:
-    """Of six links that come at once by two processes two find the two places."""
+    """Of six links that two processes add at the same time, exactly two get the two places."""
     both = [limited(database, links=2) for _ in range(2)]
     calls = [lambda records=both[number % 2]: kept(records) for number in range(6)]
     assert at_once(database, calls) == [False] * 4 + [True] * 2  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Leases over all replicas: one holder, who can be asked, and whose death frees them."""
+"""Rows of leases over all replicas: one holder, requests for a held lease, and expiry."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ NAME = "upload:a"
 
 @pytest.fixture
 def a(database: Database) -> LeaseRows:
-    """One replica."""
+    """Return the leases of one replica."""
     return LeaseRows(database, "a")
 
 
 @pytest.fixture
 def b(database: Database) -> LeaseRows:
-    """Another one."""
+    """Return the leases of another replica."""
     return LeaseRows(database, "b")
 
 
 def test_one_holder(a: LeaseRows, b: LeaseRows) -> None:
-    """Who asks for a held lease does not get it, and its holder sees that it is wanted."""
+    """A held lease is refused to another replica, and its holder sees that it is wanted."""
     assert a.take(NAME) == (1, "")
     assert a.held() == [Held(NAME, 1, wanted=False)]
     assert b.take(NAME) is None
@@ -36,14 +36,17 @@ def test_one_holder(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_who_does_not_ask_disturbs_nobody(a: LeaseRows, b: LeaseRows) -> None:
-    """A lease can be tried without its holder learning of it."""
+    """A replica can try to take a lease without notifying its holder."""
     a.take(NAME)
     assert b.take(NAME, ask=False) is None
     assert a.held() == [Held(NAME, 1, wanted=False)]
 
 
 def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
-    """After a release the next one has it, is told who was there before, and nobody wants it."""
+    """After a release the next holder gets the lease and the name of the last holder, and no
+    request
+    remains.
+    """
     taken = a.take(NAME)
     assert taken
     b.take(NAME)
@@ -54,7 +57,7 @@ def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_taken_again_by_the_same(a: LeaseRows) -> None:
-    """Who had it last, and nobody since, is told so."""
+    """A replica that takes a lease again learns that it was the last holder."""
     taken = a.take(NAME)
     assert taken
     a.release(NAME, taken.turn)
@@ -62,7 +65,7 @@ def test_taken_again_by_the_same(a: LeaseRows) -> None:
 
 
 def test_an_old_turn_releases_nothing(a: LeaseRows, b: LeaseRows) -> None:
-    """A release that comes late ends neither another holder's lease nor a later one's."""
+    """A late release of an old turn does not end the current turn."""
     a.take(NAME)
     a.take(NAME)
     a.release(NAME, 1)
@@ -70,7 +73,7 @@ def test_an_old_turn_releases_nothing(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_of_the_dead(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease that nobody renews is over after its time, and its old holder cannot revive it."""
+    """A lease that is not renewed ends after its time, and its old holder cannot renew it."""
     monkeypatch.setattr(lease_rows, "LEASE_SECONDS", -1.0)
     a.take(NAME)
     monkeypatch.undo()
@@ -81,7 +84,7 @@ def test_of_the_dead(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch
 
 
 def test_renewed(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All leases of a holder are prolonged at once; those that it gave back are not."""
+    """`renew_all` prolongs all leases of a holder, except released ones."""
     monkeypatch.setattr(lease_rows, "LEASE_SECONDS", -1.0)
     for name in ("1", "2", "3"):
         a.take(name)
@@ -92,7 +95,7 @@ def test_renewed(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_how_long(a: LeaseRows, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease ends so many seconds after it was taken or renewed."""
+    """A lease ends `LEASE_SECONDS` after it was taken or renewed."""
     for seconds in (1e6, 2e6):
         monkeypatch.setattr(lease_rows, "LEASE_SECONDS", seconds)
         if not a.renew(NAME, 1):
@@ -102,7 +105,7 @@ def test_how_long(a: LeaseRows, database: Database, monkeypatch: pytest.MonkeyPa
 
 
 def test_of_many_at_once_one_gets_it(database: Database) -> None:
-    """Eight replicas that ask at the same moment do not all believe to have it."""
+    """Of eight replicas that take a lease at the same moment, exactly one gets it."""
     got: list[str] = []
     barrier = threading.Barrier(8)
 
@@ -122,7 +125,7 @@ def test_of_many_at_once_one_gets_it(database: Database) -> None:
 
 
 def test_old_rows_go(a: LeaseRows, database: Database) -> None:
-    """What ended a day ago is forgotten, what ended today is not."""
+    """`forget` drops leases that ended more than a day ago and keeps those that ended today."""
     for name in ("old", "young"):
         a.take(name)
         a.release(name, 1)

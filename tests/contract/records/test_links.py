@@ -1,4 +1,4 @@
-"""Keys of links, the index of origins, and what could act: on both databases."""
+"""Keys of links, the index of CORS origins, and flags of files, on both databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bucket(tenant: str, *origins: str, name: str = "photos") -> Bucket:
 
 
 def test_a_key_is_made_once(records: SqlRecords) -> None:
-    """A tenant has no key until one is asked for, and then the same one always."""
+    """A tenant has no link key until one is created, and always the same key afterwards."""
     assert records.link_key("acme") is None
     key = records.link_key("acme", create=True)
     assert key is not None
@@ -32,7 +32,7 @@ def test_a_key_is_made_once(records: SqlRecords) -> None:
 
 
 def test_a_key_made_by_many_at_once(database: Database, records: SqlRecords) -> None:
-    """Whoever makes a key at the same time gets the same one."""
+    """Concurrent calls that create a link key all return the same key."""
 
     def make(_: int) -> bytes | None:
         try:
@@ -45,7 +45,7 @@ def test_a_key_made_by_many_at_once(database: Database, records: SqlRecords) -> 
 
 
 def test_rotation(records: SqlRecords) -> None:
-    """Rotating replaces the tenant's key and no other one, whether there was one or not."""
+    """A rotation replaces or creates the key of one tenant and no other key."""
     first, kept = (records.link_key(name, create=True) for name in ("acme", "other"))
     records.rotate_link_key("acme")
     assert records.link_key("acme") not in (None, first)
@@ -55,7 +55,7 @@ def test_rotation(records: SqlRecords) -> None:
 
 
 def test_the_index_follows_the_policies(records: SqlRecords) -> None:
-    """An origin is listed, at all and for a tenant, as long as one bucket lists it."""
+    """An origin is listed, overall and for a tenant, while at least one bucket lists it."""
     records.put_bucket(bucket("acme", GOOD, OTHER))
     records.put_bucket(bucket("other", GOOD))
     records.put_bucket(bucket("acme", OTHER, name="films"))
@@ -74,7 +74,7 @@ def test_the_index_follows_the_policies(records: SqlRecords) -> None:
 
 
 def test_any_origin(records: SqlRecords) -> None:
-    """A bucket that lists `*` lists every origin, for its tenant and at all."""
+    """A bucket that lists `*` lists every origin, for its tenant and overall."""
     records.put_bucket(bucket("acme", "*"))
     assert records.lists_origin(GOOD, "acme")
     assert records.lists_origin(GOOD)
@@ -82,7 +82,7 @@ def test_any_origin(records: SqlRecords) -> None:
 
 
 def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecords) -> None:
-    """Policies that are put at the same time all succeed, and the index is that of the last one."""
+    """Concurrent policies of one bucket all succeed, and the index matches the last policy."""
 
     def put(number: int) -> bool:
         try:
@@ -100,7 +100,9 @@ def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecor
 
 @pytest.mark.parametrize("active", [True, False])
 def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> None:
-    """That a file must not be shown is kept over a move, and goes when it is replaced."""
+    """The flag `active` of a file is kept when the file moves and replaced when the file is
+    replaced.
+    """
     records.write(Write(files=(new_file("a", active=active),)))
     found = records.file("demo", "default", "a")
     assert found is not None
@@ -114,7 +116,7 @@ def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> N
 
 @pytest.mark.parametrize("utf8", [True, False])
 def test_a_charset_that_is_not_known_is_remembered(records: SqlRecords, *, utf8: bool) -> None:
-    """Whether text is UTF-8 is kept beside its type, and is no part of it."""
+    """The flag that text is UTF-8 is stored separately from the media type."""
     kept = new_file("a", media_type="text/csv", utf8=utf8)
     records.write(Write(files=(kept,)))
     assert records.file("demo", "default", "a") == kept

@@ -1,4 +1,4 @@
-"""A listing agrees with a simple model: keys by code point, rolled up, cut into pages."""
+"""A listing matches a simple model: keys by code point, rolled up by delimiter, cut into pages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.file_writes import Write
 
-# Few characters, so that keys share beginnings; one of each length in UTF-8, and the very last one.
+# Few characters, so that keys have common prefixes: one of each UTF-8 length, and the last code
+# point.
 _NARROW = st.text("ab/é文\U0001f389\U0010ffff", min_size=1, max_size=6)
 _ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 _KEYS = st.lists(st.one_of(_NARROW, _ANY.filter(bool)), max_size=12, unique=True)
-# A slow machine is no finding, and the database is the same for all examples on purpose.
+# A slow machine is no failure, and all examples share one database on purpose.
 _FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def entries(keys: list[str], prefix: str, delimiter: str) -> list[str]:
-    """The model: what a listing without pages shows, in order."""
+    """Return the model: the entries of a listing without pages, in order."""
     found = []
     for key in sorted(key for key in keys if key.startswith(prefix)):
         at = key.find(delimiter, len(prefix)) if delimiter else -1
@@ -42,7 +43,7 @@ def listed(
     limit: int,
     within: tuple[str, ...] = ("",),
 ) -> list[str]:
-    """What all pages show together; each page is sorted, and full unless it is the last one."""
+    """Return the entries of all pages. Assert that each page is full unless it is the last."""
     found: list[str] = []
     after: str | None = ""
     while after is not None:
@@ -65,7 +66,7 @@ def listed(
 
 
 def tenant_with(records: Records, keys: list[str]) -> str:
-    """A new tenant with a file for each key."""
+    """Return a new tenant with a file for each key."""
     tenant = uuid4().hex
     if keys:
         records.write(Write(files=tuple(new_file(key, tenant=tenant) for key in keys)))
@@ -94,7 +95,9 @@ def test_listing(records: Records, keys: list[str], prefix: str, limit: int) -> 
 def test_listing_with_a_delimiter(
     records: Records, keys: list[str], prefix: str, delimiter: str, limit: int
 ) -> None:
-    """Each key is shown once, or behind a prefix that is shown once, whatever the page length."""
+    """Each key is shown once, or rolled up into a prefix that is shown once, for any page
+    length.
+    """
     tenant = tenant_with(records, keys)
     assert listed(records, tenant, prefix, delimiter, limit) == entries(keys, prefix, delimiter)
 
@@ -114,7 +117,7 @@ def test_listing_with_a_delimiter(
 def test_listing_within_grants(
     records: Records, keys: list[str], granted: set[str], prefix: str, delimiter: str, limit: int
 ) -> None:
-    """Pages show exactly what the keys below the granted prefixes come to, and are full."""
+    """Full pages show exactly the entries of the keys below the granted prefixes."""
     tenant = tenant_with(records, keys)
     within = reach_of(CompactGrant("default", one, "l") for one in granted).prefixes(
         "list", "default"
@@ -125,7 +128,7 @@ def test_listing_within_grants(
 
 
 def test_order(records: Records) -> None:
-    """Keys come by code point, where a database's language would have put them otherwise."""
+    """Keys are sorted by code point, and not by the collation of the database."""
     keys = ["a", "B", "ä", "Z", "z", "\uffee", "\U0001f389", "_", "10", "9", "A b", "A-b"]
     tenant = tenant_with(records, keys)
     assert listed(records, tenant, "", "", 100) == sorted(keys)
@@ -133,7 +136,7 @@ def test_order(records: Records) -> None:
 
 @pytest.mark.parametrize("after", ["a", "b", "c", "zzz"])
 def test_any_cursor(records: Records, after: str) -> None:
-    """A cursor need not be a key that is still there: the listing goes on behind it."""
+    """A cursor may be a key that does not exist: the listing continues after it."""
     keys = ["a", "b", "d"]
     tenant = tenant_with(records, keys)
     page = records.list_files(tenant, "default", prefix="", delimiter="", after=after, limit=10)
@@ -141,13 +144,13 @@ def test_any_cursor(records: Records, after: str) -> None:
 
 
 def test_a_page_behind_a_folder(records: Records) -> None:
-    """A page that ends with a folder, of an empty name too, is followed by what comes behind it."""
+    """The page after a page that ends with a folder starts after all keys of the folder."""
     tenant = tenant_with(records, ["/x", "a/1", "a/2", "b", "c"])
     assert listed(records, tenant, "", "/", 1) == ["/", "a/", "b", "c"]
 
 
 def test_a_folder_is_passed_over(records: Records) -> None:
-    """A folder of many files is one entry, and what comes behind it is on the same page."""
+    """A folder with many files is one entry, and the entries after it are on the same page."""
     keys = [f"folder/{number:04}" for number in range(500)] + ["zebra"]
     tenant = tenant_with(records, keys)
     page = records.list_files(tenant, "default", prefix="", delimiter="/", after="", limit=10)
@@ -157,7 +160,7 @@ def test_a_folder_is_passed_over(records: Records) -> None:
 
 
 def test_a_page_has_a_bound_in_bytes(records: Records) -> None:
-    """A page of much metadata ends early, says so, and the next one goes on behind it."""
+    """A page with much metadata ends early, and the next page continues after it."""
     tenant, metadata = uuid4().hex, {"note": "x" * (PAGE_BYTES // 4)}
     files = (new_file(f"{n:02}", tenant=tenant, metadata=metadata) for n in range(10))
     records.write(Write(files=tuple(files)))
@@ -177,9 +180,9 @@ def test_a_page_has_a_bound_in_bytes(records: Records) -> None:
 
 @pytest.mark.parametrize(("missing", "count"), [(0, 4), (1, 5)])
 def test_the_last_byte_of_a_page(records: Records, missing: int, count: int) -> None:
-    """A page that has all its bytes is full, and one that lacks a single byte is not."""
+    """A page ends exactly when its bytes reach the limit, and not one byte earlier."""
     tenant = uuid4().hex
-    # Of each file the key counts four times, and the name of its note once.
+    # Of each file the key counts four times and the name `note` once.
     sizes = [PAGE_BYTES // 4 - 12] * 3 + [PAGE_BYTES - 3 * (PAGE_BYTES // 4) - 12 - missing, 1, 1]
     records.write(
         Write(
@@ -195,7 +198,7 @@ def test_the_last_byte_of_a_page(records: Records, missing: int, count: int) -> 
 
 
 def test_the_last_page(records: Records) -> None:
-    """A page that ends exactly at the last entry has no next one, with and without a delimiter."""
+    """A page that ends exactly at the last entry has no next page, with and without a delimiter."""
     tenant = tenant_with(records, ["a/1", "a/2", "b"])
     for delimiter, limit in (("", 3), ("/", 2)):
         page = records.list_files(

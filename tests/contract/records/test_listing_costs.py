@@ -1,4 +1,4 @@
-"""What questions cost, lists within grants most of all: statements are counted, on any database."""
+"""Costs of queries, mostly of listings within grants, counted in statements on any database."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from wharf_upload.domain.files import Page
 
 
 class Counted:
-    """A database that counts the statements, and the rows that these find."""
+    """A database that counts the statements and the rows that they find."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.statements, self.found = database, 0, 0
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Ask, and count."""
+        """Run the query and count it."""
         found = self.database.reading().rows(sql, parameters)
         self.statements += 1
         self.found += len(found)
         return found
 
     def reading(self) -> Any:
-        """Return itself."""
+        """Return this object."""
         return self
 
 
 @contextmanager
 def counted(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
-    """Count what the records ask."""
+    """Count the statements of the records."""
     counting = Counted(records.database)
     with monkeypatch.context() as patched:
         patched.setattr(records, "_database", counting)
@@ -52,18 +52,18 @@ def tenant_with(records: SqlRecords, keys: Sequence[str]) -> str:
 
 
 def page(records: SqlRecords, tenant: str, within: Sequence[str], **asked: Any) -> Page:
-    """Return the first page."""
+    """Return the first page of a listing."""
     asked = {"prefix": "", "delimiter": "/", "after": "", "limit": 100, **asked}
     return records.list_files(tenant, "default", within=tuple(within), **asked)
 
 
 def folders(count: int) -> list[str]:
-    """Return the folders of so many people."""
+    """Return the folders of `count` people."""
     return [f"users/{number:04}/" for number in range(count)]
 
 
 def test_many_ranges_of_one_folder(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand granted folders below one that is shown cost what one costs."""
+    """A thousand granted folders below one shown folder cost as many statements as one folder."""
     granted = folders(1000)
     tenant = tenant_with(records, [f"{granted[7]}a", f"{granted[900]}a", "zebra"])
     with counted(records, monkeypatch) as counting:
@@ -76,7 +76,7 @@ def test_many_ranges_of_one_folder(records: SqlRecords, monkeypatch: pytest.Monk
 def test_small_folders(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
 ) -> None:
-    """A list of a hundred small folders costs one seek each, and only those that are shown."""
+    """A page of small folders costs one seek for each folder that is shown."""
     granted = folders(100)
     tenant = tenant_with(records, [f"{folder}a" for folder in granted])
     for limit in (10, 100):
@@ -93,7 +93,9 @@ def test_small_folders(
 def test_empty_folders(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
 ) -> None:
-    """A thousand and one folders of which one has a file are found empty a hundred at a time."""
+    """Of a thousand and one granted folders with one file, empty ones are skipped a hundred at a
+    time.
+    """
     granted = folders(1001)
     tenant = tenant_with(records, [f"{granted[950]}a", "users/other/a"])
     with counted(records, monkeypatch) as counting:
@@ -105,7 +107,7 @@ def test_empty_folders(
 def test_what_is_not_shown_is_not_read(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files of others between granted folders, however many, are not read."""
+    """Files between the granted folders are not read."""
     granted = ("a/", "z/")
     others = [f"m/{number:03}" for number in range(300)]
     tenant = tenant_with(records, ["a/1", *others, "z/1", "z/2"])
@@ -118,8 +120,9 @@ def test_what_is_not_shown_is_not_read(
 def test_rows_are_read_as_they_are_needed(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder costs one row, however many files it has, and of files without a folder twice as
-    many are read each time.
+    """A folder costs one row for any number of files. Without folders each batch reads twice as
+    many
+    rows as the one before.
     """
     tenant = tenant_with(records, [*(f"a/{number:03}" for number in range(800)), "b"])
     with counted(records, monkeypatch) as counting:
@@ -133,7 +136,7 @@ def test_rows_are_read_as_they_are_needed(
 
 
 def test_a_granted_folder_at_the_top(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who reaches one folder sees it in a list of all for one statement."""
+    """A listing of everything within one granted folder costs one statement."""
     tenant = tenant_with(records, ["a/1", "a/2", "b"])
     with counted(records, monkeypatch) as counting:
         assert page(records, tenant, ("a/",)) == Page((), ("a/",), None)
@@ -141,7 +144,7 @@ def test_a_granted_folder_at_the_top(records: SqlRecords, monkeypatch: pytest.Mo
 
 
 def test_blobs_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 150 blobs all are found, by two statements a table."""
+    """150 blobs are found with two statements for each table."""
     files = [new_file(f"{number:03}") for number in range(150)]
     records.write(Write(files=tuple(files)))
     names = [("demo", file.blob) for file in files]
@@ -154,7 +157,7 @@ def test_blobs_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPat
 
 
 def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the first hundred names fill a page, the others are not looked for."""
+    """When the first hundred names fill a page, the other names are not queried."""
     for name in ("name-000", "name-149"):
         records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
     names = tuple(f"name-{number:03}" for number in range(150))
@@ -165,7 +168,9 @@ def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.M
 
 
 def test_no_grants(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who reaches the whole prefix costs one statement for a page that is the last one."""
+    """A last page within a reach of the whole prefix costs one statement, and an empty reach costs
+    none.
+    """
     tenant = tenant_with(records, ["a/1", "a/2", "b"])
     for within in (("",), ("a",)):
         with counted(records, monkeypatch) as counting:

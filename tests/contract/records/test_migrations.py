@@ -1,4 +1,4 @@
-"""Migrations: run by every start, by several at once, and cut short by a crash."""
+"""Migrations: repeated, concurrent, and interrupted by a crash."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ upgrade(sys.argv[1], Path(sys.argv[2]))
 
 @pytest.fixture(params=DIALECTS)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without tables."""
+    """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'upload.db'}"
     url: str = request.getfixturevalue("new_postgres_url")
@@ -41,7 +41,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def works(url: str) -> None:
-    """Writes a file and counts what is there."""
+    """Write a file and check the count, so that the database is known to work."""
     database = open_database(url, durable=False)
     records = SqlRecords(database)
     try:
@@ -60,7 +60,7 @@ def upgrading(url: str, *before: str) -> subprocess.Popen[bytes]:
 
 
 def test_twice(empty_url: str) -> None:
-    """A second upgrade changes nothing and keeps what was written in between."""
+    """A second upgrade changes nothing and keeps the rows that were written before it."""
     upgrade(empty_url, MIGRATIONS)
     works(empty_url)
     upgrade(empty_url, MIGRATIONS)
@@ -70,7 +70,7 @@ def test_twice(empty_url: str) -> None:
 
 
 def test_several_at_once(empty_url: str) -> None:
-    """Starts that migrate one new database at the same time all succeed."""
+    """Several processes that migrate one new database at the same time all succeed."""
     processes = [upgrading(empty_url) for _ in range(3)]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
@@ -79,7 +79,7 @@ def test_several_at_once(empty_url: str) -> None:
 
 @pytest.mark.parametrize("step", [1, 4, 8, 12, 15])
 def test_killed(tmp_path: Path, step: int, strace: Strace) -> None:
-    """After a migration was killed at any step the next one brings the database to its end."""
+    """After a migration was killed at any step, the next migration completes the schema."""
     url = f"sqlite:///{tmp_path / 'upload.db'}"
     process = upgrading(url, *strace(f"pwrite64:signal=KILL:when={step}"))
     process.communicate(timeout=60)
@@ -89,7 +89,7 @@ def test_killed(tmp_path: Path, step: int, strace: Strace) -> None:
 
 
 def upgrade_to(url: str, revision: str) -> None:
-    """Brings a database to the schema of a release before."""
+    """Bring a database to the schema of an older release."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     if (path := sqlite_path(url)) is not None:
@@ -100,7 +100,9 @@ def upgrade_to(url: str, revision: str) -> None:
 
 
 def test_numbers_of_events_that_were_there(empty_url: str) -> None:
-    """Events keep their numbers, later ones follow, and when that began is remembered for good."""
+    """A migration keeps the numbers of existing events, and stores permanently when the numbering
+    changed. Later numbers are larger.
+    """
     upgrade_to(empty_url, "0013")
     database = open_database(empty_url, durable=False)
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', 1, '{}')"
@@ -124,7 +126,7 @@ def test_numbers_of_events_that_were_there(empty_url: str) -> None:
 def test_a_current_database_needs_no_alembic(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start loads what migrates only where the database is behind; most starts find it is not."""
+    """A start imports the migrations only when the database is behind."""
     environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": empty_url}
 
     def run() -> BaseException | None:

@@ -1,4 +1,4 @@
-"""What the records promise about files that move to other addresses."""
+"""Contract of the records for files that move to other addresses."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ ONCE = Idempotency(subject="client-1", key="once", fingerprint="f")
 
 
 def stored(records: SqlRecords, key: str, **changes: object) -> File:
-    """A file that is there."""
+    """Write a file and return it."""
     file = new_file(key, **changes)  # type: ignore[arg-type]
     records.write(Write(files=(file,)))
     return file
 
 
 def to(bucket: str) -> Place:
-    """Puts a file into a bucket as it is."""
+    """Return the function that puts a file into `bucket` unchanged."""
     return lambda file, key: msgspec.structs.replace(file, bucket=bucket, key=key)
 
 
 def moved(
     records: SqlRecords, source: str, target: str, bucket: str = "default", **how: object
 ) -> Stored:
-    """Moves a file out of `default`."""
+    """Move a file out of `default`."""
     wanted = Move(
         tenant="demo",
         source=FileAddress("default", source),
@@ -54,18 +54,20 @@ def moved(
 
 @pytest.fixture
 def archive(records: SqlRecords) -> str:
-    """Another bucket."""
+    """Add another bucket and return its name."""
     records.put_bucket(Bucket(tenant="demo", name="archive", policy=Policy(), created_at=0))
     return "archive"
 
 
 def kinds(records: SqlRecords) -> list[str]:
-    """What has happened."""
+    """Return the kinds of all events."""
     return [event.kind for event in records.events("demo", 0, 100)]
 
 
 def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
-    """A moved file is at its new address alone, with its bytes and id, and costs what it cost."""
+    """A moved file is only at its new address, with its blob and id, and the usage does
+    not change.
+    """
     file = stored(records, "a.txt", size=5)
     done = moved(records, "a.txt", "b.txt", archive)
     assert done.files[0] == msgspec.structs.replace(file, bucket=archive, key="b.txt")
@@ -85,7 +87,7 @@ def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
 
 
 def test_a_taken_key(records: SqlRecords, database: Database) -> None:
-    """A file in the way is kept, stepped around, or deleted, as was asked for."""
+    """A file at the target is kept, avoided by a new key, or deleted, as `on_conflict` requests."""
     file, other = stored(records, "a.txt", size=5), stored(records, "b.txt", size=7)
     with pytest.raises(KeyTaken, match=r"b\.txt"):
         moved(records, "a.txt", "b.txt")
@@ -103,8 +105,8 @@ def test_a_taken_key(records: SqlRecords, database: Database) -> None:
 
 
 def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
-    """Where the mover does not reach the key with a number, the target is taken, and the file is
-    where it was.
+    """A move that may only rename to a key outside of the caller's reach is refused and changes
+    nothing.
     """
     file, _ = stored(records, "a.txt"), stored(records, "in/b.txt")
     for within in ((), ("in/b.t",), ("a", "in/b.txt")):
@@ -116,7 +118,7 @@ def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
 
 
 def test_a_renamed_move_into_another_bucket(records: SqlRecords, archive: str) -> None:
-    """The free key is looked for where the file goes to, not where it comes from."""
+    """A renamed move finds a free key in the target bucket."""
     stored(records, "a.txt")
     stored(records, "b (2).txt")
     stored(records, "b.txt", bucket=archive)
@@ -125,7 +127,9 @@ def test_a_renamed_move_into_another_bucket(records: SqlRecords, archive: str) -
 
 
 def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
-    """What has expired is in nobody's way, and cannot be moved itself."""
+    """An expired file at the target does not prevent a move, and an expired file cannot
+    be moved.
+    """
     at = now_milliseconds()
     stored(records, "old.txt", created_at=at - 9_000, expires_at=at - 1)
     stored(records, "a.txt")
@@ -138,7 +142,7 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 
 
 def test_what_is_refused(records: SqlRecords) -> None:
-    """Without the file, its tag or the bucket nothing moves, and nothing is told."""
+    """A move without the file, a matching tag or the bucket is refused and writes no event."""
     file = stored(records, "a.txt")
     with pytest.raises(NoSuchFile):
         moved(records, "b.txt", "c.txt")
@@ -152,7 +156,7 @@ def test_what_is_refused(records: SqlRecords) -> None:
 
 
 def test_a_refusal_by_policy(records: SqlRecords) -> None:
-    """What the policy raises inside the transaction leaves everything as it was."""
+    """An error that the policy raises inside the transaction rolls the move back."""
     file, other = stored(records, "a.txt"), stored(records, "b.txt")
 
     def refuse(_: File, key: str) -> File:
@@ -167,7 +171,7 @@ def test_a_refusal_by_policy(records: SqlRecords) -> None:
 
 
 def test_once(records: SqlRecords) -> None:
-    """The same request again gets the first answer; another one with its key is refused."""
+    """A repeated move returns the first result. Another move with the same key is refused."""
     stored(records, "a.txt")
     first = moved(records, "a.txt", "b.txt", idempotency=ONCE)
     stored(records, "a.txt")
@@ -180,7 +184,7 @@ def test_once(records: SqlRecords) -> None:
 
 
 def test_many_at_once(records: SqlRecords, database: Database) -> None:
-    """Of sixteen that move one file to different keys, exactly one does."""
+    """Of sixteen concurrent moves of one file to different keys, exactly one succeeds."""
     file = stored(records, "a.txt", size=5)
 
     def attempt(number: int) -> Stored | None:
@@ -199,7 +203,7 @@ def test_many_at_once(records: SqlRecords, database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_columns_of_newer_releases(records: SqlRecords, database: Database) -> None:
-    """A column that this release does not know moves along with its file."""
+    """A column that this release does not know moves with its file."""
     stored(records, "a.txt")
     with database.transaction() as connection:
         connection.execute("ALTER TABLE files ADD COLUMN colour TEXT DEFAULT 'none'")

@@ -1,4 +1,4 @@
-"""Whoever waits for events is told of each new one, when it can be read and not before."""
+"""Notification of new events: one for each commit, when the events can be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOW = time.time_ns() // 1_000_000
 
 
 class Waiting:
-    """Reads a tenant's events when it is told to, over connections of its own."""
+    """A waiter that reads a tenant's events when it is notified, over its own connections."""
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url, durable=False)
@@ -58,7 +58,7 @@ def _at(file: File, key: str) -> File:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_every_kind_of_event_is_told(records: SqlRecords, waiting: Waiting) -> None:
-    """When told, who waits can read the event; each commit is told once."""
+    """Each commit with an event notifies once, and the event can be read at that moment."""
     records.put_limits("demo", Limits(max_bytes=10))
     first, second = new_file("a"), new_file("a")
     due = new_file("b", created_at=_NOW, expires_at=_NOW + 1)
@@ -90,7 +90,7 @@ def test_every_kind_of_event_is_told(records: SqlRecords, waiting: Waiting) -> N
 
 
 def test_nothing_new_is_not_told(records: SqlRecords, waiting: Waiting) -> None:
-    """Neither what is refused nor what makes no event wakes anybody."""
+    """A refused change and a change without an event notify no waiter."""
     records.put_limits("demo", Limits(max_bytes=10))
     with pytest.raises(QuotaExceeded):
         records.write(Write(files=(new_file("a", size=11),)))
@@ -104,8 +104,9 @@ def test_nothing_new_is_not_told(records: SqlRecords, waiting: Waiting) -> None:
 def test_a_crowd_of_writers_tells_all(
     records: SqlRecords, waiting: Waiting, database: Database
 ) -> None:
-    """Of many that write side by side for three tenants, in common transactions, each tenant's
-    last event was there when it was told last.
+    """When several writers share transactions for three tenants, the last notification of each
+    tenant
+    comes after its last event.
     """
 
     def write(number: int) -> None:

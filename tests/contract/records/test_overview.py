@@ -1,4 +1,4 @@
-"""What all tenants use, as metrics ask for it."""
+"""The usage of all tenants, as the metrics read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wharf_upload.domain.tenant_limits import Limits
 
 @pytest.fixture
 def records(database: Database) -> SqlRecords:
-    """Five tenants with a file each; one has a limit of bytes of its own, another one of files."""
+    """Return records of five tenants with one file each. Two tenants have their own limits."""
     found = SqlRecords(database, quota=Quota(max_bytes=1000, max_files=10))
     for number in range(5):
         file = new_file("a", tenant=f"{number}-team", size=100 * number)
@@ -31,7 +31,9 @@ def records(database: Database) -> SqlRecords:
 def test_all_tenants_are_there_once(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
-    """In whatever portions they are read; what is not set for a tenant is the default."""
+    """All tenants are read once in any batch size, with the default for each limit that
+    is not set.
+    """
     monkeypatch.setattr(overview, "_TENANTS_A_TIME", at_a_time)
     found = list(records.overview.usages())
     assert found == [
@@ -48,7 +50,7 @@ def test_all_tenants_are_there_once(
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_part_of_a_quota(records: SqlRecords) -> None:
-    """The larger of the parts of bytes and of files; nothing of what has no limit."""
+    """The part of a quota is the larger one of bytes and files, and 0 without limits."""
     parts = {usage.tenant: usage.part for usage in records.overview.usages()}
     assert parts == {
         "0-team": 0.1,
@@ -63,7 +65,7 @@ def test_the_part_of_a_quota(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_unfinished_uploads(records: SqlRecords) -> None:
-    """Unfinished uploads of all tenants are counted, with what they reserve."""
+    """Unfinished uploads of all tenants are counted, with the bytes that they reserve."""
     finished = new_upload(50)
     for upload in (new_upload(10), new_upload(7, tenant="other"), new_upload(None), finished):
         records.uploads.create(upload)
@@ -72,13 +74,13 @@ def test_unfinished_uploads(records: SqlRecords) -> None:
 
 
 def test_without_uploads_nothing_is_reserved(records: SqlRecords) -> None:
-    """No unfinished upload is none, and no bytes."""
+    """Without uploads, the count and the reserved bytes are 0."""
     assert records.overview.unfinished() == (0, 0)
 
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_part_that_warns(database: Database) -> None:
-    """A tenant is warned at the part of its quota that the settings say in percent."""
+    """The part at which a tenant is warned is the percentage of the settings."""
     assert SqlRecords(database, quota=Quota(warning_percent=80)).overview.warning_part == 0.8
     assert SqlRecords(database).overview.warning_part == Quota().warning_percent / 100
     tenant_free = SqlRecords(database)

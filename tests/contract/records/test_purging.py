@@ -1,4 +1,4 @@
-"""Everything of a tenant goes, and nothing of another."""
+"""A purge removes all rows of a tenant and no row of another tenant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
 from wharf_upload.domain.tenant_limits import Limits
 
 _LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
-# Of bodies under way: they end by themselves. With SQLite they are in another file.
+# Rows of bodies under way end automatically. With SQLite they are in another file.
 _LAPSE = {"bodies_under_way", "room_reserved"}
 
 
 def tables(database: Database) -> set[str]:
-    """The tables with a column `tenant`."""
+    """Return the tables with a column `tenant`."""
     if database.dialect == "sqlite":
         sql = (
             "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
@@ -33,7 +33,7 @@ def tables(database: Database) -> set[str]:
 
 
 def rows(database: Database, tenant: str) -> dict[str, int]:
-    """How many rows of a tenant there are, by table."""
+    """Return the number of a tenant's rows in each table that has any."""
     connection = database.reading()
     counts = {
         table: connection.rows(f"SELECT count(*) FROM {table} WHERE tenant = ?", (tenant,))[0][0]
@@ -43,7 +43,7 @@ def rows(database: Database, tenant: str) -> dict[str, int]:
 
 
 def fill(records: SqlRecords, tenant: str) -> None:
-    """Rows of a tenant in every table."""
+    """Add rows of a tenant to every table."""
     policy = Policy(cors_origins=("https://a.example",))
     records.put_bucket(Bucket(tenant=tenant, name="photos", policy=policy, created_at=1))
     records.put_limits(tenant, Limits(max_files=100))
@@ -64,12 +64,15 @@ def fill(records: SqlRecords, tenant: str) -> None:
 
 
 def test_every_table_is_thought_of(database: Database) -> None:
-    """A table with rows of tenants that the purge does not know of would keep them for ever."""
+    """The purge lists every table with a column `tenant`."""
     assert tables(database) - _LAPSE == _LISTED
 
 
 def test_purge(records: SqlRecords, database: Database) -> None:
-    """All rows of a tenant go in small steps; blobs wait to be removed, others stay."""
+    """A purge removes all rows of a tenant in small steps and marks its blobs as pending deletions.
+
+    Rows of other tenants stay.
+    """
     fill(records, "demo")
     fill(records, "other")
     before = rows(database, "other")
@@ -86,6 +89,6 @@ def test_purge(records: SqlRecords, database: Database) -> None:
 
 
 def test_purge_of_nobody(records: SqlRecords, database: Database) -> None:
-    """A tenant that never stored anything is purged at once, and leaves no row."""
+    """A purge of a tenant without rows ends immediately and leaves no row."""
     assert records.purge_tenant("nobody", 10) == 0
     assert rows(database, "nobody") == {}

@@ -1,4 +1,4 @@
-"""Quotas of tenants: bytes and files, charged with the file, given back with it."""
+"""Quotas of tenants: bytes and files are charged with a file and released with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wharf_upload.domain.tenant_limits import Limits
 
 @pytest.fixture
 def limited(database: Database) -> SqlRecords:
-    """Records in which the tenant `demo` may store 100 bytes in 3 files."""
+    """Return records in which the tenant `demo` may store 100 bytes in 3 files."""
     records = SqlRecords(database, quota=Quota(max_bytes=50, max_files=50, warning_percent=80))
     records.put_limits("demo", Limits(max_bytes=100, max_files=3))
     return records
@@ -45,7 +45,9 @@ def warnings(database: Database) -> list[dict[str, Any]]:
 
 
 def test_the_last_byte_fits_and_no_more(limited: SqlRecords) -> None:
-    """What fills the quota exactly is taken; one byte more is refused with all the numbers."""
+    """A file that fills the quota exactly is stored, and one more byte is refused with all the
+    numbers.
+    """
     put(limited, new_file("a", size=100))
     with pytest.raises(QuotaExceeded) as caught:
         put(limited, new_file("b", size=1))
@@ -71,7 +73,7 @@ def test_empty_files_are_stopped_by_the_count(limited: SqlRecords) -> None:
 
 
 def test_a_replaced_file_gives_back_in_the_same_calculation(limited: SqlRecords) -> None:
-    """A replacement counts as the difference, up to the last byte, and is no new file."""
+    """A replacement counts only the difference in bytes and is no new file."""
     put(limited, new_file("a", size=90))
     put(limited, new_file("a", size=100))
     with pytest.raises(QuotaExceeded):
@@ -82,7 +84,7 @@ def test_a_replaced_file_gives_back_in_the_same_calculation(limited: SqlRecords)
 
 
 def test_a_deleted_file_gives_back_at_once(limited: SqlRecords) -> None:
-    """After a deletion the next file of its size fits, before its bytes are swept."""
+    """After a deletion the next file of that size fits, before the bytes are swept."""
     put(limited, new_file("a", size=100))
     limited.delete("demo", "default", "a", None)
     put(limited, new_file("b", size=100))
@@ -90,7 +92,7 @@ def test_a_deleted_file_gives_back_at_once(limited: SqlRecords) -> None:
 
 
 def test_a_form_is_taken_whole_or_not(limited: SqlRecords) -> None:
-    """Of files that come together and are too much together none is stored."""
+    """When the files of one write exceed the quota together, none is stored."""
     with pytest.raises(QuotaExceeded):
         put(limited, *(new_file(key, size=40) for key in ("a", "b", "c")), on_conflict="rename")
     assert limited.usage("demo") == Usage(bytes=0, files=0)
@@ -98,7 +100,7 @@ def test_a_form_is_taken_whole_or_not(limited: SqlRecords) -> None:
 
 
 def test_others_have_the_default(limited: SqlRecords) -> None:
-    """A tenant for whom nothing is set is held to the settings' quota, not to another's."""
+    """A tenant without its own limits has the quota of the settings."""
     put(limited, new_file("a", tenant="other", size=50))
     with pytest.raises(QuotaExceeded):
         put(limited, new_file("b", tenant="other", size=1))
@@ -110,8 +112,8 @@ def test_others_have_the_default(limited: SqlRecords) -> None:
 def test_what_is_not_set_is_the_default(
     database: Database, limits: Limits, first: int, second: int
 ) -> None:
-    """A tenant with a limit of its own for bytes is held to the settings' for files, and the
-    other way round.
+    """A limit that is not set for the tenant is the limit of the settings, for bytes and
+    for files.
     """
     records = SqlRecords(database, quota=Quota(max_bytes=5, max_files=1))
     records.put_limits("demo", limits)
@@ -121,14 +123,16 @@ def test_what_is_not_set_is_the_default(
 
 
 def test_no_quota_is_no_limit(database: Database) -> None:
-    """Where neither the tenant nor the settings say a number, anything fits."""
+    """Without limits of the tenant and of the settings, any file fits."""
     records = SqlRecords(database)
     put(records, new_file("a", size=1 << 60))
     assert records.usage("demo") == Usage(bytes=1 << 60, files=1)
 
 
 def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:
-    """Under a limit below what is stored, replacing by less and renaming go on, growing not."""
+    """A tenant above a lowered limit may replace a file by a smaller one, but not by a
+    larger one.
+    """
     put(limited, new_file("a", size=100))
     limited.put_limits("demo", Limits(max_bytes=10, max_files=1))
     put(limited, new_file("a", size=60))
@@ -137,7 +141,7 @@ def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:
 
 
 def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
-    """Of changes in one transaction those that fit are stored, in their order, and others not."""
+    """In a group commit the changes that fit are stored, and only the others are refused."""
     group = GroupCommit(database, quota=Quota(max_bytes=100))
     records = SqlRecords(database, quota=Quota(max_bytes=100))
     held = threading.Event()
@@ -180,7 +184,7 @@ def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
 
 
 def test_parallel_writers_cannot_pass_the_quota(limited: SqlRecords, database: Database) -> None:
-    """Row 69: of 50 at the same time, each two thirds of the quota, exactly one is stored."""
+    """Row 69: of 50 concurrent writes of two thirds of the quota, exactly one is stored."""
     outcomes: list[bool] = []
 
     def store(number: int) -> None:
@@ -203,7 +207,7 @@ def test_parallel_writers_cannot_pass_the_quota(limited: SqlRecords, database: D
 
 
 def test_expired_files_make_room(limited: SqlRecords, database: Database) -> None:
-    """Before a quota refuses, what has expired of the tenant goes, with its event; no more."""
+    """Before a quota refuses a write, the tenant's expired files are removed, with their events."""
     over = now_milliseconds() - 1
     put(limited, new_file("old", size=60, expires_at=over), new_file("kept", size=40))
     put(limited, new_file("new", size=50, created_at=over + 1))
@@ -215,7 +219,7 @@ def test_expired_files_make_room(limited: SqlRecords, database: Database) -> Non
 
 
 def test_an_expired_file_under_the_same_key_is_given_back_once(limited: SqlRecords) -> None:
-    """A file that takes the place of an expired one is new, and the old one counts no more."""
+    """A file that takes the key of an expired file is new, and the expired file counts no more."""
     over = now_milliseconds() - 1
     put(limited, new_file("a", size=100, expires_at=over))
     stored = limited.write(Write(files=(new_file("a", size=100, created_at=over + 1),)))
@@ -224,7 +228,7 @@ def test_an_expired_file_under_the_same_key_is_given_back_once(limited: SqlRecor
 
 
 def test_crossing_the_threshold_is_told_once(limited: SqlRecords, database: Database) -> None:
-    """80 % in use is told by one event with the numbers, and again after it went down and up."""
+    """Each crossing of the 80 % threshold writes one event with the numbers."""
     put(limited, new_file("a", size=79))
     assert warnings(database) == []
     put(limited, new_file("b", size=1))
@@ -247,7 +251,7 @@ def test_crossing_the_threshold_is_told_once(limited: SqlRecords, database: Data
 
 
 def test_limits_are_kept_and_replaced(limited: SqlRecords) -> None:
-    """Limits are kept as they were set, all of them at once, and by tenant."""
+    """Limits are stored for each tenant, and setting them replaces all of them."""
     assert limited.limits("demo") == Limits(max_bytes=100, max_files=3)
     everything = Limits(
         max_bytes=1,

@@ -1,4 +1,4 @@
-"""What is reserved for bodies under way, on both databases."""
+"""Reservations for bodies under way, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ New = Callable[..., SqlReservations]
 
 
 class Clock:
-    """Unix seconds that the test sets."""
+    """A clock in Unix seconds that the test sets."""
 
     def __init__(self) -> None:
         self.now, self.step = 1_795_000_000.0, 0.000_01
 
     def __call__(self) -> float:
-        """A little later each time, as clocks are, unless the test stops it."""
+        """Return the time, a little later for each call unless the test has stopped the clock."""
         self.now += self.step
         return self.now
 
     def stop(self) -> float:
-        """Returns the time, which only the test moves from here on."""
+        """Stop the clock, so that only the test moves it, and return the time."""
         self.step = 0.0
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of all processes."""
+    """Return the clock of all processes."""
     return Clock()
 
 
 @pytest.fixture
 def new(database: Database, tmp_path: Path, clock: Clock) -> New:
-    """Makes what a process has."""
+    """Return a function that makes the reservations as each process has them."""
     own = database.dialect == "sqlite"
 
     def make(instance: str = "native", disk: str = "") -> SqlReservations:
@@ -56,13 +56,13 @@ def new(database: Database, tmp_path: Path, clock: Clock) -> New:
 
 
 def needs(size: int = MIB, inodes: int = 1, files: int = 1) -> Judge:
-    """A body that is let in whatever is reserved."""
+    """Return a judge that admits a body and reserves its needs in any case."""
     needed = Needed(disk_bytes=2 * size, quota_bytes=size, inodes=inodes, files=files)
     return lambda _: needed
 
 
 def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserved:
-    """What the next body would see; it is refused."""
+    """Return the reservations that the next body sees, without reserving."""
 
     class Looked(Exception):
         pass
@@ -79,7 +79,7 @@ def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserve
 
 
 def test_sums(new: New) -> None:
-    """A body sees what all have reserved on the disk, what its tenant has, and what its ticket."""
+    """A body sees the reservations of all on the disk, of its tenant, and of its ticket."""
     one, other = new(), new()
     one.reserve("demo", "t1", needs())
     other.reserve("demo", "", needs())
@@ -94,14 +94,14 @@ def test_sums(new: New) -> None:
 
 
 def test_refusals_reserve_nothing(new: New) -> None:
-    """A body that is refused leaves nothing reserved."""
+    """A refused body reserves nothing."""
     reservations = new()
     seen(reservations)
     assert reservations.reserved() == Reserved()
 
 
 def test_ends(new: New) -> None:
-    """A reservation ends once, in whichever process, and unknown ids end nothing."""
+    """A reservation ends once, in any process, and an unknown id ends nothing."""
     one, other = new(), new()
     first = one.reserve("demo", "t", needs())
     second = one.reserve("demo", "", needs())
@@ -115,7 +115,7 @@ def test_ends(new: New) -> None:
 
 
 def test_many_end_at_once(new: New) -> None:
-    """As many as the log has lines of end in one call, of several tenants and tickets."""
+    """Many reservations of several tenants and tickets end in one call."""
     reservations = new()
     ids = [reservations.reserve(f"t{number % 7}", f"k{number}", needs()).id for number in range(40)]
     assert reservations.end(ids) == 40
@@ -123,7 +123,7 @@ def test_many_end_at_once(new: New) -> None:
 
 
 def test_disks(new: New) -> None:
-    """Replicas with disks of their own share the tenant's quota, and not the disks."""
+    """Replicas with separate disks share the tenant's quota, but not the disk space."""
     one, other = new("a", "a"), new("b", "b")
     one.reserve("demo", "", needs())
     found = seen(other)
@@ -132,7 +132,7 @@ def test_disks(new: New) -> None:
 
 
 def test_those_that_reserve_take_turns(new: New) -> None:
-    """Of many bodies that come at once, as many are let in as there is room for."""
+    """Of many concurrent bodies exactly as many are admitted as fit."""
     room = 7 * 2 * MIB
     admitted: list[str] = []
 
@@ -158,7 +158,7 @@ def test_those_that_reserve_take_turns(new: New) -> None:
 
 
 def test_lapses(new: New, clock: Clock) -> None:
-    """A reservation that nobody ends lapses after an hour, and later where more was to come."""
+    """A reservation that no process ends lapses after an hour, and later for a larger body."""
     reservations = new()
     reservations.reserve("demo", "", needs())
     large = reservations.reserve("demo", "", needs(size=600 * MIB))
@@ -171,7 +171,7 @@ def test_lapses(new: New, clock: Clock) -> None:
 
 
 def test_a_lost_gateway(new: New, clock: Clock) -> None:
-    """What a machine that is lost had reserved is free long before its time is over."""
+    """The reservations of a lost gateway lapse before their time."""
     lost, idle, living = new("lost"), new("idle"), new("living")
     for one in (lost, idle):
         one.reserve("demo", "", needs())
@@ -181,14 +181,14 @@ def test_a_lost_gateway(new: New, clock: Clock) -> None:
     assert living.lapse() == 0
     idle.note_written(0, 0)
     clock.now += 200
-    # A new body of a gateway whose files were looked at long ago, since it had none.
+    # A new body of a gateway that was measured last when it had no body.
     lost.reserve("demo", "", needs())
     assert living.lapse() == 2
     assert living.reserved().bodies == 3
 
 
 def test_a_gateway_starts(new: New, clock: Clock) -> None:
-    """A gateway that starts has nothing under way from before, others still have."""
+    """A gateway that starts clears its own older reservations and none of other gateways."""
     began = clock()
     one, other = new("a"), new("b")
     one.reserve("demo", "", needs())
@@ -201,7 +201,9 @@ def test_a_gateway_starts(new: New, clock: Clock) -> None:
 
 
 def test_a_stream_server_starts(new: New) -> None:
-    """A process that takes streams ends those of the one before, and no body of the gateway."""
+    """A stream server that starts clears the streams of its predecessor, and no body of the
+    gateway.
+    """
     one, other = new("a"), new("b")
     one.note_written(0, 0)
     one.reserve("demo", "", needs(), streamed=True)
@@ -216,7 +218,7 @@ def test_a_stream_server_starts(new: New) -> None:
 
 
 def test_what_is_written(new: New, clock: Clock) -> None:
-    """Bytes on the disk are not outstanding, until no process has looked for a while."""
+    """Written bytes are not outstanding while the measurement is recent."""
     one, other = new("a"), new("b")
     one.note_written(0, 0)
     one.reserve("demo", "", needs(inodes=3))
@@ -229,7 +231,9 @@ def test_what_is_written(new: New, clock: Clock) -> None:
 
 
 def test_an_end_takes_what_it_has_written(new: New) -> None:
-    """Files of a body that has ended, and are there a moment longer, hide nobody else's room."""
+    """The files of an ended body that are still on the disk do not reduce what other
+    bodies need.
+    """
     reservations = new()
     reservations.note_written(0, 0)
     first = reservations.reserve("demo", "", needs())
@@ -237,7 +241,7 @@ def test_an_end_takes_what_it_has_written(new: New) -> None:
     reservations.note_written(3 * MIB, 2)
     reservations.end([first.id])
     assert reservations.reserved().outstanding_bytes == MIB
-    # A look at the same files: those of the first one have not gone yet.
+    # A measurement of the same files: those of the first body were not removed yet.
     reservations.note_written(3 * MIB, 2)
     assert reservations.reserved().outstanding_bytes == MIB
     reservations.note_written(MIB, 1)
@@ -245,7 +249,9 @@ def test_an_end_takes_what_it_has_written(new: New) -> None:
 
 
 def test_a_first_look(new: New) -> None:
-    """A process that begins to look does not know what has ended, and says nothing."""
+    """The first measurement of a process is ignored, because the process does not know which bodies
+    have ended.
+    """
     one = new()
     one.note_written(0, 0)
     one.reserve("demo", "", needs())
@@ -259,7 +265,7 @@ def test_a_first_look(new: New) -> None:
 
 
 def test_oldest(new: New, clock: Clock) -> None:
-    """The oldest body of a gateway is known by the time of its admission."""
+    """The admission time of the oldest body of a gateway is known."""
     one, other = new("a"), new("b")
     assert one.oldest() is None
     other.reserve("demo", "", needs())

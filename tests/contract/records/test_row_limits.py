@@ -1,4 +1,4 @@
-"""Rows that no quota of bytes and files counts: each kind has a limit for each tenant."""
+"""Limits for each kind of rows of a tenant that the quota of bytes and files does not count."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEYS = 40
 
 
 def limited(database: Database, **limits: int) -> SqlRecords:
-    """Records as another process has them."""
+    """Return records as another process has them."""
     return SqlRecords(database, quota=Quota(rows=RowLimits(**limits)))
 
 
@@ -45,7 +45,7 @@ def make(
 
 
 def store(records: SqlRecords, key: str, tenant: str = "demo") -> bool:
-    """Store a file with an idempotency key; return whether it is a repeated request."""
+    """Store a file with an idempotency key and return whether the request was repeated."""
     named = Idempotency(subject="client-1", key=key, fingerprint="0")
     file = new_file("a", tenant=tenant, created_at=now_milliseconds())
     return records.write(Write(files=(file,), idempotency=named)).replayed
@@ -57,7 +57,9 @@ def count(database: Database, table: str) -> int:
 
 
 def test_buckets(database: Database) -> None:
-    """The last bucket is made and no more; `default` is none of them, and policies still change."""
+    """A bucket above the limit is refused. `default` does not count, and policies can
+    still change.
+    """
     records = limited(database, buckets=2)
     make(records, "a")
     make(records, "default", policy=Policy(public=True))
@@ -73,7 +75,7 @@ def test_buckets(database: Database) -> None:
 
 
 def at_once(database: Database, calls: list[Callable[[], object]]) -> list[bool]:
-    """Call all side by side; return which of them were not refused."""
+    """Run all calls at the same time and return, sorted, whether each was accepted."""
     outcomes: list[bool] = []
 
     def run(call: Callable[[], object]) -> None:
@@ -94,8 +96,8 @@ def at_once(database: Database, calls: list[Callable[[], object]]) -> list[bool]
 
 
 def test_the_last_places_are_given_once(database: Database) -> None:
-    """Of six buckets, and of six uploads, that come at once two find the two places."""
-    # Two processes, which share nothing but the database.
+    """Of six concurrent buckets, and of six concurrent uploads, exactly two get the two places."""
+    # Two processes that share only the database.
     both = [limited(database, buckets=2, open_uploads=2) for _ in range(2)]
     names = [f"bucket-{number}" for number in range(6)]
     made = at_once(
@@ -117,7 +119,7 @@ def test_the_last_places_are_given_once(database: Database) -> None:
 
 
 def test_open_uploads(database: Database) -> None:
-    """An upload that ends, as a file or without one, makes room for another."""
+    """An upload that ends, as a file or without one, makes a place for another upload."""
     records = limited(database, open_uploads=2)
     first, second = new_upload(), new_upload()
     records.uploads.create(first)
@@ -135,14 +137,16 @@ def test_open_uploads(database: Database) -> None:
 
 
 def test_idempotency_keys(database: Database) -> None:
-    """With all keys in use a new one is refused, and nothing is stored; known ones are answered."""
+    """With all keys in use, a request with a new key is refused and stores nothing. Known keys
+    replay.
+    """
     records = limited(database, idempotency_keys=3, idempotency_seconds=3600)
     for key in ("1", "2", "3"):
         store(records, key)
     with pytest.raises(TooManyIdempotencyKeys) as caught:
         store(records, "4")
     assert caught.value.limit_count == 3
-    # The keys of others are older.
+    # The keys of other tenants are older.
     assert 3000 < caught.value.seconds <= 3600
     assert store(records, "1")
     records.write(Write(files=(new_file("without"),)))
@@ -160,7 +164,7 @@ def test_idempotency_keys(database: Database) -> None:
 
 
 def test_processes_share_the_keys(database: Database) -> None:
-    """Sixteen processes that know nothing of each other do not pass the limit together."""
+    """Sixteen processes that do not know of each other stay within the limit together."""
     everybody = [limited(database, idempotency_keys=KEYS) for _ in range(16)]
     for number in range(3 * KEYS):
         try:
@@ -172,7 +176,7 @@ def test_processes_share_the_keys(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
-    """When keys have ended others may come; a refusal is remembered for a second at most."""
+    """When keys have ended, new keys are accepted. A refusal is remembered for at most a second."""
     now = [100.0]
     counts = KeyCounts(RowLimits(idempotency_keys=2), lambda: now[0])
     for key in ("1", "2"):
@@ -188,7 +192,7 @@ def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
 
 
 def settled(read: Callable[[], list[T]], most: int) -> list[T]:
-    """Return what there is when no more than `most` are left: a thread drops the others."""
+    """Read until at most `most` are left, because a thread drops the others, and return those."""
     until = time.monotonic() + 10
     while len(found := read()) > most:
         assert time.monotonic() < until
@@ -197,7 +201,7 @@ def settled(read: Callable[[], list[T]], most: int) -> list[T]:
 
 
 def test_the_oldest_ended_uploads_go(database: Database) -> None:
-    """Of uploads that became files the newest are remembered; those under way all stay."""
+    """Of ended uploads the newest are remembered, and all uploads under way stay."""
     records = limited(database, idempotency_keys=10)
     under_way = new_upload()
     records.uploads.create(under_way)
@@ -216,11 +220,11 @@ def test_the_oldest_ended_uploads_go(database: Database) -> None:
 
 
 def test_the_oldest_events_go(database: Database) -> None:
-    """Of too many events the newest stay, up to the limit and a hundredth part of it."""
+    """The newest events stay, up to the limit and one hundredth more."""
     records = limited(database, events=100)
     records.write(Write(files=(new_file("o", tenant="other"),)))
     for _ in range(65):
-        # One event each, in half as many commits.
+        # Two events in each commit.
         records.write(Write(files=(new_file("a"), new_file("b"))))
     kept = settled(lambda: records.events("demo", 0, 1000), 101)
     newest = records.events_before("demo", 1 << 62, 1000)
@@ -235,9 +239,9 @@ def test_the_oldest_events_go(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_worker_looks_at_all_tenants(database: Database, records: SqlRecords) -> None:
-    """After the limit was lowered, or processes have ended, the hourly look drops what is left.
+    """After a limit was lowered, the hourly run of the worker drops the surplus of all tenants.
 
-    What time takes is remembered as well.
+    It also remembers the numbers of events that were too old.
     """
     for key in range(30):
         records.write(Write(files=(new_file(str(key)),)))

@@ -19,7 +19,7 @@ from wharf_upload.domain.file_writes import Write
 
 @pytest.mark.parametrize("name", ["plain.db", "a b?mode=x&c#d%20e é.db"])
 def test_rows_of_a_backup(upload_template: Path, tmp_path: Path, name: str) -> None:
-    """Files of all tenants, their sum and unfinished uploads are read, whatever the file's name."""
+    """Blobs of all tenants, their total size and unfinished uploads are read, for any file name."""
     path = tmp_path / "upload.db"
     shutil.copy(upload_template, path)
     database = open_database(f"sqlite:///{path}", durable=False)
@@ -54,7 +54,7 @@ def test_of_an_empty_backup(upload_template: Path) -> None:
 
 
 def test_a_backup_that_is_not_there(tmp_path: Path) -> None:
-    """A file that is missing is an error, and is not made."""
+    """Opening a missing file raises an error and does not create it."""
     with pytest.raises(sqlite3.OperationalError), open_saved_rows(tmp_path / "none.db"):
         pass
     assert not (tmp_path / "none.db").exists()

@@ -1,4 +1,4 @@
-"""No operation of the records costs more, the more files there are: counted, not timed.
+"""Operations of the records cost the same for any number of files: counted, not timed.
 
 The data is `loadtests.scale`'s, at a size that a test can make; `make scale` measures ten million.
 """
@@ -24,16 +24,17 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.upload_databases import DIALECTS
 from wharf_upload.database.sql import SqlRecords
 
-# Tenants and files: a page of 100 must be full in the small one, and folders be large in the other.
+# Tenants and files. A page of 100 is full in the small database, and folders are large in the
+# other one.
 _SMALL, _FULL = (5, 3_000), (50, 60_000)
-# PostgreSQL 17 reads a page of an index once for all names that are on it. Names share pages in the
-# small table, and hardly in the other: a name may cost the pages of a lookup of its own.
+# PostgreSQL 17 reads an index page once for all names on it. In the small table names share
+# pages, in the large one they rarely do: each name may cost the pages of a separate lookup.
 _PAGES_A_LOOKUP = 2
 
 
 @dataclass
 class Filled:
-    """A database, records in it, and what they ask of it."""
+    """A database with records and the case that the operations use."""
 
     recorder: Recorder
     case: Case
@@ -41,7 +42,7 @@ class Filled:
 
 @dataclass
 class Pair:
-    """The same kind of data, a little of it and twenty times as much."""
+    """A database with a little data and one with twenty times as much of the same kind."""
 
     small: Filled
     full: Filled
@@ -51,7 +52,7 @@ class Pair:
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    """Both databases, with statistics as they are after a while."""
+    """Yield both databases, with statistics."""
     folder = tmp_path_factory.mktemp("scale")
     pair = Pair(*(_filled(request, folder, *size) for size in (_SMALL, _FULL)))
     yield pair
@@ -74,13 +75,13 @@ def _filled(
 
 @pytest.fixture(params=OPERATIONS, ids=lambda operation: operation.title)
 def operation(request: pytest.FixtureRequest) -> Operation:
-    """Each of them."""
+    """Return each operation."""
     found: Operation = request.param
     return found
 
 
 def plans(filled: Filled, operation: Operation) -> dict[str, Plan]:
-    """The plan of each statement of an operation, with its parameters and without."""
+    """Return the plan of each statement of an operation, with its parameters and without."""
     run = operation.prepare(filled.case)
     filled.recorder.calls.clear()
     run()
@@ -93,7 +94,7 @@ def plans(filled: Filled, operation: Operation) -> dict[str, Plan]:
 
 
 def test_plans(pair: Pair, operation: Operation) -> None:
-    """No statement reads a whole table or index, or sorts, with little data and with much."""
+    """No statement reads a whole table or index, or sorts, with little data and with much data."""
     for filled in (pair.small, pair.full):
         found = plans(filled, operation)
         assert found
@@ -101,7 +102,9 @@ def test_plans(pair: Pair, operation: Operation) -> None:
 
 
 def cost(filled: Filled, operation: Operation) -> tuple[int, int]:
-    """Statements, and what they cost: SQLite's steps, or the pages that PostgreSQL looks at."""
+    """Return the number of statements and their cost: steps of SQLite, or pages that PostgreSQL
+    reads.
+    """
     run = operation.prepare(filled.case)
     database = filled.recorder.database
     filled.recorder.calls.clear()
@@ -135,11 +138,13 @@ def _sqlite_steps(database: SqliteDatabase, run: object) -> int:
 
 
 def test_growth(pair: Pair, operation: Operation) -> None:
-    """Twenty times the files take no more statements, and no more work than a deeper index."""
+    """Twenty times the files take at most one more statement, and only the work of a
+    deeper index.
+    """
     small_calls, small = cost(pair.small, operation)
     full_calls, full = cost(pair.full, operation)
-    # One more where the file is in a bucket that has to be looked for.
+    # One statement more when the bucket of the file must be found.
     assert full_calls <= small_calls + 1
     alone = _PAGES_A_LOOKUP * operation.lookups
-    # One step down the index for each statement: it may be a level deeper.
+    # One step down the index for each statement, because the index may be a level deeper.
     assert full <= 1.3 * max(small, alone) + full_calls + 20

@@ -1,4 +1,4 @@
-"""Leases that a process keeps alive: who has one, who hears that it is wanted, what outages do."""
+"""Leases that a process keeps alive: holders, requests for a held lease, and outages."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ KEEPER = "lease-keeper"
 
 
 class Clock:
-    """Seconds that the test sets."""
+    """A clock in seconds that the test sets."""
 
     now = 0.5
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
 class Network:
-    """The way to the database, which a test cuts; it counts what the keeper's thread does."""
+    """A connection to the database that a test can cut. It counts what the keeper's thread does."""
 
     def __init__(self, database: Database) -> None:
         self.dialect, self._database = database.dialect, database
         self.away: Exception | None = None
         self.loses_answers = False
-        # Called between a commit of the test's own thread and its answer.
+        # Called between the commit of the test's own thread and its response.
         self.before_the_answer: Callable[[], object] = lambda: None
         self.looks = self.changes = 0
 
     def reading(self) -> Connection:
-        """A connection."""
+        """Return a connection."""
         self._pass()
         self.looks += threading.current_thread().name == KEEPER
         return self._database.reading()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction, whose answer may be lost."""
+        """Yield a transaction whose response may be lost."""
         self._pass()
         keeper = threading.current_thread().name == KEEPER
         self.changes += keeper
@@ -58,11 +58,11 @@ class Network:
                 raise DatabaseUnavailable
 
     def leave(self) -> None:
-        """Closes what is this thread's."""
+        """Close the connection of this thread."""
         self._database.leave()
 
     def close(self) -> None:
-        """Closes all."""
+        """Close all connections."""
         self._database.close()
 
     def _pass(self) -> None:
@@ -80,25 +80,27 @@ class Replica:
         self.got: list[SqlSharedLease] = []
 
     def take(self, name: str = NAME, *, ask: bool = True) -> SqlSharedLease | None:
-        """The lease, or nothing; `wanted` lists the names that somebody else wants."""
+        """Take the lease if it is free. `wanted` collects the names that another replica
+        requests.
+        """
         lease = self.leases.take(name, lambda: self.wanted.append(name), ask=ask)
         if lease is not None:
             self.got.append(lease)
         return lease
 
     def has(self, name: str = NAME) -> SqlSharedLease:
-        """The lease, which is free."""
+        """Take a lease that is free and return it."""
         lease = self.take(name)
         assert lease is not None
         return lease
 
     def looks_again(self) -> bool:
-        """Wait until the keeper has begun two more looks, so that it has ended one."""
+        """Wait until the keeper has begun two more rounds, so that it has ended one."""
         known = self.network.looks
         return until(lambda: self.network.looks >= known + 2, pause=0.002)
 
     def ends(self) -> None:
-        """Give all back, so that nothing is left for the keeper to do."""
+        """Release all leases, so that the keeper has no work left."""
         self.network.away, self.network.loses_answers = None, False
         self.network.before_the_answer = lambda: None
         for lease in self.got:
@@ -107,7 +109,7 @@ class Replica:
 
 @pytest.fixture
 def replicas(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replica]]:
-    """Two replicas that look all the time; rows of a lease end when a test says so."""
+    """Yield two replicas that poll all the time. Leases expire only when a test says so."""
     monkeypatch.setattr(shared_leases, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(lease_rows, "LEASE_SECONDS", 3600.0)
     found = [Replica(database, "a"), Replica(database, "b")]
@@ -118,24 +120,24 @@ def replicas(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
 
 @pytest.fixture
 def a(replicas: list[Replica]) -> Replica:
-    """One replica."""
+    """Return one replica."""
     return replicas[0]
 
 
 @pytest.fixture
 def b(replicas: list[Replica]) -> Replica:
-    """Another one."""
+    """Return another replica."""
     return replicas[1]
 
 
 def run_out(database: Database, name: str = NAME) -> None:
-    """The time of a lease is over, as far as its row says."""
+    """Let the lease expire in its row."""
     with database.transaction() as connection:
         connection.execute("UPDATE leases SET expires_at = 1 WHERE name = ?", (name,))
 
 
 def overtake(database: Database, by: Replica) -> SqlSharedLease:
-    """Another replica has the lease of one that was frozen."""
+    """Let another replica take the lease of a holder that was frozen, and return it."""
 
     def taken() -> bool:
         run_out(database)
@@ -146,7 +148,7 @@ def overtake(database: Database, by: Replica) -> SqlSharedLease:
 
 
 def test_one_has_it(a: Replica, b: Replica) -> None:
-    """A lease has one holder, who alone knows of it, until it is given back."""
+    """A lease has one holder, and only this holder knows of it, until it is released."""
     lease = a.has()
     assert (lease.name, lease.is_held()) == (NAME, True)
     assert (a.leases.holds(NAME), b.leases.holds(NAME)) == (True, False)
@@ -158,7 +160,7 @@ def test_one_has_it(a: Replica, b: Replica) -> None:
 
 
 def test_a_process_that_starts_again(database: Database, a: Replica) -> None:
-    """A process that was started again under the same name does not hold what it held before."""
+    """A process that starts again under the same name does not hold its earlier leases."""
     a.has()
     again = Replica(database, "a")
     assert again.take(ask=False) is None
@@ -177,7 +179,7 @@ def test_who_had_it_last(a: Replica, b: Replica) -> None:
 
 
 def test_an_old_release(a: Replica, b: Replica) -> None:
-    """A lease that is given back twice ends once: a later one of the name stays."""
+    """A lease that is released twice ends once: a later lease of that name stays."""
     first = a.has()
     first.release()
     second = a.has()
@@ -187,7 +189,7 @@ def test_an_old_release(a: Replica, b: Replica) -> None:
 
 
 def test_the_holder_hears_that_it_is_wanted(a: Replica, b: Replica) -> None:
-    """Who wants a lease is heard by its holder, once; of another lease nothing is heard."""
+    """The holder is notified once when another replica wants its lease, and only of that lease."""
     a.has(OTHER)
     a.has()
     assert b.take(ask=False) is None
@@ -200,7 +202,9 @@ def test_the_holder_hears_that_it_is_wanted(a: Replica, b: Replica) -> None:
 
 
 def test_a_lease_that_was_lost(database: Database, a: Replica, b: Replica) -> None:
-    """A holder whose time ran out, and whom another one followed, hears it and knows it."""
+    """A holder whose lease expired and was taken is notified, and knows that it has lost
+    the lease.
+    """
     lease = a.has()
     other = overtake(database, b)
     assert until(lambda: a.wanted == [NAME])
@@ -211,7 +215,7 @@ def test_a_lease_that_was_lost(database: Database, a: Replica, b: Replica) -> No
 
 
 def test_its_own_next_turn(database: Database, a: Replica) -> None:
-    """A lease that its holder has taken anew, after its time, is not the old one's."""
+    """The old lease of a holder does not count as held when the holder has taken it again."""
     old = a.has()
     assert a.looks_again()
     new = a.has()
@@ -224,7 +228,9 @@ def test_its_own_next_turn(database: Database, a: Replica) -> None:
 
 
 def test_certain_for_six_seconds(a: Replica) -> None:
-    """Without the database a lease is certain for six seconds from before it was asked for."""
+    """Without the database a lease is certain for six seconds from the moment before the
+    request.
+    """
 
     def cut() -> None:
         a.network.away = DatabaseUnavailable()
@@ -238,13 +244,15 @@ def test_certain_for_six_seconds(a: Replica) -> None:
         a.clock.now += 0.25
         with pytest.raises(DatabaseUnavailable):
             lease.is_held()
-        # The question is as good as an answer to the keeper.
+        # `is_held` renews the lease as the keeper does.
         a.network.away = None
         assert lease.is_held()
 
 
 def test_kept_alive(database: Database, a: Replica) -> None:
-    """What a process holds is renewed each two seconds, and certain for six from then on."""
+    """The keeper renews all leases of a process every two seconds, and each is certain for six
+    seconds.
+    """
     lease, other = a.has(), a.has(OTHER)
     assert a.looks_again()
     renewals = a.network.changes
@@ -264,7 +272,7 @@ def test_kept_alive(database: Database, a: Replica) -> None:
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
 def test_the_keeper_goes_on(a: Replica, b: Replica, error: Exception) -> None:
-    """After an outage, and after an error that nobody thought of, a holder hears and renews."""
+    """After an outage or an unexpected error the keeper continues to notify and to renew."""
     lease = a.has()
     assert a.looks_again()
     a.network.away = error
@@ -276,7 +284,7 @@ def test_the_keeper_goes_on(a: Replica, b: Replica, error: Exception) -> None:
 
 
 def test_a_release_that_was_lost(a: Replica, b: Replica) -> None:
-    """A lease that could not be given back is given back later, and no other one."""
+    """A lease whose release failed is released later, and no other lease is."""
     a.has(OTHER)
     lease = a.has()
     a.network.away = DatabaseUnavailable()
@@ -288,7 +296,7 @@ def test_a_release_that_was_lost(a: Replica, b: Replica) -> None:
 
 
 def test_an_answer_that_was_lost(a: Replica, b: Replica) -> None:
-    """A lease that was got, without its taker hearing of it, is given back."""
+    """A lease is released when the response to its taker was lost."""
     a.has(OTHER)
     a.network.loses_answers = True
     with pytest.raises(DatabaseUnavailable):
@@ -297,7 +305,7 @@ def test_an_answer_that_was_lost(a: Replica, b: Replica) -> None:
 
 
 def test_an_answer_that_comes_late(database: Database, a: Replica) -> None:
-    """A lease is not given back while its taker waits for the answer."""
+    """A lease is not released while its taker still waits for the response."""
     a.has(OTHER)
     a.network.before_the_answer = a.looks_again
     assert a.has().is_held()
@@ -305,7 +313,7 @@ def test_an_answer_that_comes_late(database: Database, a: Replica) -> None:
 
 
 def test_one_keeper(a: Replica) -> None:
-    """One thread keeps all leases, from the first one on, and does not hold its process back."""
+    """One daemon thread keeps all leases."""
 
     def keepers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name == KEEPER]
@@ -319,7 +327,9 @@ def test_one_keeper(a: Replica) -> None:
 
 
 def test_the_keeper_rests(a: Replica, b: Replica) -> None:
-    """Who holds nothing does not ask the database, and keeps the next lease all the same."""
+    """The keeper does not query the database while the process holds no lease, and keeps the next
+    one.
+    """
     a.has().release()
     known = -1
 
@@ -335,7 +345,7 @@ def test_the_keeper_rests(a: Replica, b: Replica) -> None:
 
 
 def test_old_rows(database: Database, a: Replica) -> None:
-    """The rows of leases that ended long ago are dropped, and counted."""
+    """The rows of leases that ended long ago are dropped and counted."""
     a.has().release()
     a.has(OTHER)
     run_out(database)

@@ -1,4 +1,4 @@
-"""A tenant that names what is another's gets nothing of it, and changes nothing of it."""
+"""A tenant that names an object of another tenant neither reads nor changes it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ _CHANGES: dict[str, Callable[[SqlRecords, Upload], object]] = {
 
 @pytest.mark.parametrize("change", _CHANGES)
 def test_an_upload_of_another(records: SqlRecords, database: Database, change: str) -> None:
-    """By its id alone no other tenant changes an upload, or ends it with a file."""
+    """A tenant that knows the id of another tenant's upload can neither change it nor end it with a
+    file.
+    """
     upload = new_upload(length=None, reserved_bytes=5)
     records.uploads.create(upload)
     with pytest.raises(UploadGone):
@@ -57,7 +59,7 @@ def test_an_upload_of_another(records: SqlRecords, database: Database, change: s
 
 
 def test_an_upload_of_another_stays(records: SqlRecords, database: Database) -> None:
-    """No other tenant removes an upload, gives it up, or has it live on; its parts stay as well."""
+    """A tenant cannot remove, give up or prolong another tenant's upload, and its parts stay."""
     parts = tuple(new_upload(4, concat="partial") for _ in range(2))
     final = new_upload(None, concat="final", parts=tuple(part.id for part in parts))
     for upload in (*parts, final):
@@ -72,9 +74,7 @@ def test_an_upload_of_another_stays(records: SqlRecords, database: Database) -> 
 
 
 def test_parts_of_another(records: SqlRecords, database: Database) -> None:
-    """A final upload that names another tenant's part neither uses what is reserved for it nor
-    ends it.
-    """
+    """A final upload that names another tenant's part neither uses its reservation nor ends it."""
     part = new_upload(4, concat="partial", tenant="other")
     final = new_upload(6, concat="final", parts=(part.id,))
     for upload in (part, final):
@@ -87,7 +87,9 @@ def test_parts_of_another(records: SqlRecords, database: Database) -> None:
 
 
 def test_links_with_the_same_id(records: SqlRecords) -> None:
-    """A link shows what its own tenant has put into it, not what a link of its id shows there."""
+    """A link is listed by its own target, and not by that of another tenant's link with the same
+    id.
+    """
     mine = kept(records, "a.txt")
     kept(records, "b.txt", tenant="other", id=mine.id)
     assert listed(records, LinkFilter(bucket="photos", key="a.txt")) == [mine.id]
@@ -95,7 +97,9 @@ def test_links_with_the_same_id(records: SqlRecords) -> None:
 
 
 def test_surplus_of_one(database: Database) -> None:
-    """Of one tenant's surplus the oldest go, however many rows the others have."""
+    """A tenant's surplus is counted without rows of other tenants, and its oldest rows
+    are dropped.
+    """
     records = limited(database)
     for key in range(6):
         records.write(Write(files=(new_file(str(key)),)))
@@ -105,7 +109,7 @@ def test_surplus_of_one(database: Database) -> None:
 
 
 def test_limits_of_another(records: SqlRecords) -> None:
-    """A tenant with nothing of its own has the defaults, whatever is set for others."""
+    """A tenant without its own limits has the defaults, for any limits of other tenants."""
     records.put_limits("other", Limits(max_files=7))
     assert records.limits("demo") == Limits()
     records.put_limits("demo", Limits(max_bytes=5))
@@ -114,7 +118,7 @@ def test_limits_of_another(records: SqlRecords) -> None:
 
 
 def test_tickets_with_the_same_id(new: Callable[[], SqlReservations]) -> None:
-    """What is reserved for a ticket is not reserved for another tenant's ticket of its id."""
+    """Reservations of a ticket do not count for another tenant's ticket with the same id."""
     reservations = new()
     reservations.reserve("other", "t1", needs())
     assert seen(reservations, "demo", "t1").ticket_bodies == 0
@@ -123,7 +127,7 @@ def test_tickets_with_the_same_id(new: Callable[[], SqlReservations]) -> None:
 
 
 def test_what_is_written_counts_once(new: Callable[[], SqlReservations]) -> None:
-    """What is on the disk by now is one number for a body with a ticket and for one without."""
+    """Written bytes are the same number for a body with a ticket and for one without."""
     reservations = new()
     reservations.note_written(0, 0)
     reservations.reserve("demo", "t1", needs())
@@ -134,7 +138,7 @@ def test_what_is_written_counts_once(new: Callable[[], SqlReservations]) -> None
 
 
 def test_folders_of_another(records: SqlRecords) -> None:
-    """A folder that only other tenants have is in no list, whatever the caller may see."""
+    """A folder that only other tenants have is not listed, within any reach."""
     for key in ("a/1", "b/1"):
         records.write(Write(files=(new_file(key),)))
     records.delete("demo", "default", "b/1", None)

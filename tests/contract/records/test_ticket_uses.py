@@ -1,4 +1,4 @@
-"""Uses of upload tickets: counted in the commit that makes the files visible."""
+"""Uses of upload tickets, counted in the commit that makes the files visible."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def use(max_files: int | None = 1, ticket: str = "t1") -> TicketUse:
 def store(
     records: Records, *keys: str, ticket: TicketUse, on_conflict: OnConflict = "error"
 ) -> tuple[str, ...]:
-    """Writes files by a ticket; their keys."""
+    """Write files with a ticket and return their keys."""
     files = tuple(new_file(key) for key in keys)
     stored = records.write(Write(files=files, on_conflict=on_conflict, ticket=ticket))
     return tuple(file.key for file in stored.files)
 
 
 def test_used_up(records: Records, database: Database) -> None:
-    """A ticket brings as many files as it may, over several writes, and not one more."""
+    """A ticket allows exactly its number of files, over several writes."""
     ticket = use(max_files=3)
     assert records.ticket_uses("demo", "t1") == 0
     store(records, "a", ticket=ticket)
@@ -43,7 +43,7 @@ def test_used_up(records: Records, database: Database) -> None:
 
 
 def test_all_or_nothing(records: Records) -> None:
-    """A write of more files than are left stores and counts none of them."""
+    """A write of more files than the ticket has left stores and counts none of them."""
     store(records, "a", ticket=use(max_files=2))
     with pytest.raises(TicketUsedUp):
         store(records, "b", "c", ticket=use(max_files=2))
@@ -52,7 +52,7 @@ def test_all_or_nothing(records: Records) -> None:
 
 
 def test_a_refused_write_is_no_use(records: Records) -> None:
-    """A write that is refused for another reason leaves the ticket as good as it was."""
+    """A write that is refused for another reason does not use the ticket."""
     store(records, "a", ticket=use(ticket="other"))
     with pytest.raises(KeyTaken):
         store(records, "a", ticket=use())
@@ -60,7 +60,7 @@ def test_a_refused_write_is_no_use(records: Records) -> None:
 
 
 def test_a_replay_is_no_use(records: Records) -> None:
-    """The same request once more is answered from memory, though the ticket is used up."""
+    """A repeated request is replayed without using the ticket, even when the ticket is used up."""
     file = new_file("a")
     idempotency = Idempotency(subject="s", key="k", fingerprint="f")
     write = Write(files=(file,), idempotency=idempotency, ticket=use())
@@ -70,7 +70,7 @@ def test_a_replay_is_no_use(records: Records) -> None:
 
 
 def test_tickets_are_a_tenants(records: Records) -> None:
-    """Tickets of the same id of two tenants are two tickets."""
+    """Tickets of two tenants with the same id are separate."""
     store(records, "a", ticket=use())
     other = new_file("a", tenant="other")
     records.write(Write(files=(other,), ticket=use()))
@@ -78,7 +78,7 @@ def test_tickets_are_a_tenants(records: Records) -> None:
 
 
 def test_without_a_limit_nothing_is_counted(records: Records) -> None:
-    """A ticket without a number of files leaves no count behind, and is never used up."""
+    """A ticket without a number of files is not counted and never used up."""
     store(records, "a", ticket=use(max_files=1))
     for key in "bc":
         store(records, key, ticket=use(max_files=None))
@@ -86,7 +86,7 @@ def test_without_a_limit_nothing_is_counted(records: Records) -> None:
 
 
 def test_parallel_uses(records: Records, database: Database) -> None:
-    """Of twenty writes at once with a ticket for three files exactly three come through."""
+    """Of twenty concurrent writes with a ticket for three files, exactly three succeed."""
     outcomes: list[bool] = []
 
     def attempt(number: int) -> None:
@@ -111,7 +111,7 @@ def test_parallel_uses(records: Records, database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_forgetting(records: Records) -> None:
-    """Counts of expired tickets go, those of good ones stay."""
+    """The counts of expired tickets are dropped, and those of valid tickets stay."""
     store(records, "a", ticket=use(max_files=9))
     assert records.forget_ticket_uses(EXPIRES) == 0
     assert records.ticket_uses("demo", "t1") == 1

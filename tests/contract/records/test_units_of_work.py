@@ -1,4 +1,4 @@
-"""What changes of one transaction leave to its end: charges, doomed blobs, events, warnings."""
+"""Writes at the end of a unit of work: charges, pending deletions, events and warnings."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from wharf_upload.domain.row_limits import RowLimits
 
 @pytest.fixture
 def unit(database: Database) -> UnitOfWork:
-    """A unit of work of a tenant that may store 100 bytes, and is warned at 80."""
+    """Return a unit of work of a tenant that may store 100 bytes and is warned at 80."""
     quota = Quota(max_bytes=100, warning_percent=80)
     return UnitOfWork(quota, KeyCounts(RowLimits()), database.dialect)
 
 
 def close(unit: UnitOfWork, database: Database) -> None:
-    """The end of the transaction."""
+    """Close the unit of work, as at the end of a transaction."""
     with database.transaction() as connection:
         unit.close(connection)
 
 
 def noted(database: Database) -> list[tuple[Any, ...]]:
-    """The events: kind, time, data and the number, which is the microsecond of their note."""
+    """Return kind, time, data and number of the events. The number is the microsecond of
+    the event.
+    """
     rows = database.reading().rows(
         "SELECT kind, at, data, seq FROM events WHERE tenant = 'demo' ORDER BY seq"
     )
@@ -42,7 +44,7 @@ def noted(database: Database) -> list[tuple[Any, ...]]:
 def test_charges_of_several_tenants(
     unit: UnitOfWork, database: Database, records: SqlRecords
 ) -> None:
-    """Each tenant is charged what its own changes come to, and those that come to nothing not."""
+    """Each tenant is charged the sum of its changes, and a tenant whose sum is zero gets no row."""
     unit.add(new_file("a", size=5), 1)
     unit.add(new_file("b", size=5), -1)
     unit.add(new_file("c", tenant="other", size=7), 1)
@@ -59,7 +61,9 @@ def test_charges_of_several_tenants(
 def test_blobs_that_are_no_longer_needed(
     unit: UnitOfWork, database: Database, records: SqlRecords
 ) -> None:
-    """A file that goes is given back, and its blob is known by its tenant and the time."""
+    """A file that is deleted is not charged, and its blob is a pending deletion with tenant and
+    time.
+    """
     kept, gone = new_file("a", size=9), new_file("b", size=4)
     unit.add(kept, 1)
     unit.add(gone, 1)
@@ -72,7 +76,9 @@ def test_blobs_that_are_no_longer_needed(
 
 
 def test_what_happened_to_files(unit: UnitOfWork, database: Database) -> None:
-    """An event has the kind, the time and the file; that of a move also where it came from."""
+    """An event has the kind, the time and the file. The event of a move also has the old
+    address.
+    """
     file, source = new_file("a"), FileAddress("photos", "old/a")
     before = now_microseconds()
     unit.event("file.created", file, 100)
@@ -94,7 +100,7 @@ def test_what_happened_to_files(unit: UnitOfWork, database: Database) -> None:
 
 @pytest.mark.parametrize(("size", "warns"), [(79, False), (80, True)])
 def test_warnings(unit: UnitOfWork, database: Database, size: int, *, warns: bool) -> None:
-    """Crossing the threshold of a quota is an event of the moment, with the numbers."""
+    """Crossing the threshold of a quota writes an event with the current time and the numbers."""
     with database.transaction() as connection:
         known = unit.allowance(connection, "demo")
         assert unit.allowance(connection, "demo") is known
@@ -110,7 +116,7 @@ def test_warnings(unit: UnitOfWork, database: Database, size: int, *, warns: boo
 
 
 def test_who_gives_back_is_not_warned(unit: UnitOfWork, database: Database) -> None:
-    """A change that has read no allowance tells of no threshold."""
+    """A change that has not read the allowance writes no warning."""
     unit.add(new_file("a", size=90), 1)
     close(unit, database)
     assert noted(database) == []

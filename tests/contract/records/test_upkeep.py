@@ -1,4 +1,6 @@
-"""What maintenance remembers: who copies the store, and up to which hour it was swept."""
+"""The state of maintenance: garbage collection pauses, and the hour up to which a store
+was swept.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _LONG = 600_000
 
 
 def test_a_pause(records: SqlRecords) -> None:
-    """A copier pauses from its first word to its end, however often it says it."""
+    """A pause lasts from the first touch of its holder until its end, however often it is
+    touched.
+    """
     assert not records.is_paused(_LONG)
     records.touch_pause("a")
     records.touch_pause("a")
@@ -22,7 +26,7 @@ def test_a_pause(records: SqlRecords) -> None:
 
 
 def test_two_copiers(records: SqlRecords) -> None:
-    """The end of one copier is not that of another."""
+    """The end of one holder's pause does not end the pause of another holder."""
     records.touch_pause("a")
     records.touch_pause("b")
     records.end_pause("a")
@@ -30,7 +34,7 @@ def test_two_copiers(records: SqlRecords) -> None:
 
 
 def test_a_silent_copier(records: SqlRecords, database: Database) -> None:
-    """One of which nothing was heard for long pauses nothing and is forgotten, the others stay."""
+    """A pause that was not touched for long is not active and is forgotten. Other pauses stay."""
     records.touch_pause("dead")
     with database.transaction() as connection:
         connection.execute("UPDATE collection_pauses SET touched_at = touched_at - ?", (_LONG,))
@@ -41,16 +45,16 @@ def test_a_silent_copier(records: SqlRecords, database: Database) -> None:
 
 
 def test_pauses_go_by_the_clock_of_the_database(records: SqlRecords, database: Database) -> None:
-    """The moment of a word is in unix milliseconds, as the database sees them."""
+    """A touch is stored in Unix milliseconds of the database's clock."""
     records.touch_pause("a")
     row = database.reading().row("SELECT touched_at FROM collection_pauses")
     assert row is not None
-    # The database runs on this machine: the same clock, and not another unit of it.
+    # The database runs on this machine, so both clocks agree and the unit is the same.
     assert abs(row[0] - 1000 * time.time()) < _LONG
 
 
 def test_swept_hours(records: SqlRecords) -> None:
-    """Each store has a mark of its own, which is the last one that was set."""
+    """Each store has its own mark, and the last value is kept."""
     assert records.swept_until("a") is None
     records.note_swept("a", 7_200)
     records.note_swept("b", 36_000)

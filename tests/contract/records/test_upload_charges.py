@@ -1,4 +1,4 @@
-"""What an unfinished upload reserves: to the last byte and file, in every change of it."""
+"""Reservations of unfinished uploads: exact to the byte and the file, for every change."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from wharf_upload.domain.tenant_limits import Limits
 
 
 def begun(records: SqlRecords, upload: Upload) -> Upload:
-    """The upload, which has been created."""
+    """Create the upload and return it."""
     records.uploads.create(upload)
     return upload
 
 
 def read(records: SqlRecords, upload: Upload) -> Upload:
-    """The upload as its row has it by now."""
+    """Return the upload as its row is now."""
     found = records.uploads.get("demo", upload.id)
     assert found is not None
     return found
 
 
 def test_a_new_upload_needs_its_bytes_and_a_file(records: SqlRecords) -> None:
-    """An upload that fits exactly is created; one more byte, or one more file, is refused."""
+    """An upload that fits exactly is created, and one more byte or one more file is refused."""
     records.put_limits("demo", Limits(max_bytes=10, max_files=2))
     begun(records, new_upload(9))
     with pytest.raises(QuotaExceeded) as caught:
@@ -44,7 +44,7 @@ def test_a_new_upload_needs_its_bytes_and_a_file(records: SqlRecords) -> None:
 
 
 def test_a_length_needs_no_further_file(records: SqlRecords, database: Database) -> None:
-    """A length that comes later may fill the quota of a tenant that has all its files."""
+    """A length that is announced later may fill the quota of a tenant that has all its files."""
     records.put_limits("demo", Limits(max_bytes=20, max_files=1))
     upload = begun(records, new_upload(None, reserved_bytes=7))
     with pytest.raises(QuotaExceeded) as caught:
@@ -60,7 +60,7 @@ def test_a_length_needs_no_further_file(records: SqlRecords, database: Database)
 
 
 def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None:
-    """An upload of unknown length reserves what it is told to, more or less, within the quota."""
+    """An upload of unknown length reserves the given size, larger or smaller, within the quota."""
     records.put_limits("demo", Limits(max_bytes=20, max_files=1))
     upload = begun(records, new_upload(None, reserved_bytes=7))
     with pytest.raises(QuotaExceeded) as caught:
@@ -68,7 +68,7 @@ def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None
     numbers = caught.value.numbers
     assert (numbers["needed_bytes"], numbers["needed_files"]) == (14, 0)
     for size in (20, 3):
-        # The caller's upload is as old as its first request.
+        # The caller passes the upload as it was at its first request.
         changed = records.uploads.reserve(upload, size)
         assert changed == msgspec.structs.replace(upload, reserved_bytes=size)
         assert read(records, upload) == changed
@@ -80,7 +80,9 @@ def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None
 def test_progress(
     records: SqlRecords, database: Database, length: int | None, reserves: int
 ) -> None:
-    """Bytes that have come are reserved where no length was; end and discarded bytes are kept."""
+    """Received bytes are reserved when the length is unknown. Expiry and discarded bytes are
+    stored.
+    """
     upload = begun(records, new_upload(length))
     records.uploads.progress(upload, expires_at=5_000, discard_from=3, size=4)
     assert read(records, upload) == msgspec.structs.replace(
@@ -95,7 +97,7 @@ def test_progress(
 
 
 def test_renewed(records: SqlRecords) -> None:
-    """The end of an upload moves to a later time, and never to an earlier one."""
+    """The expiry of an upload moves to a later time and never to an earlier one."""
     upload = begun(records, new_upload(expires_at=1_000))
     for wanted, end in ((1_001, 1_001), (500, 1_001), (1_001, 1_001), (9_000, 9_000)):
         records.uploads.renew(upload, wanted)
@@ -103,7 +105,9 @@ def test_renewed(records: SqlRecords) -> None:
 
 
 def test_changes_of_what_is_a_file(records: SqlRecords, database: Database) -> None:
-    """An upload that has become a file reserves nothing any more, and is removed for no charge."""
+    """An upload that became a file reserves nothing, refuses changes and is removed without a
+    charge.
+    """
     upload = begun(records, new_upload(10, discard_from=4))
     file = new_file("a.bin", size=12)
     records.write(Write(files=(file,), upload=end_of(upload)))
@@ -127,7 +131,9 @@ def test_changes_of_what_is_a_file(records: SqlRecords, database: Database) -> N
 
 
 def test_the_end_uses_what_parts_reserve(records: SqlRecords, database: Database) -> None:
-    """A joined file may be as large as what it and its parts reserve, in a full quota."""
+    """A joined file may be as large as the reservations of the upload and its parts, in a full
+    quota.
+    """
     records.put_limits("demo", Limits(max_bytes=10, max_files=3))
     parts = [begun(records, new_upload(size, concat="partial")) for size in (4, 6)]
     names = (*(part.id for part in parts), "0" * 32)
@@ -146,7 +152,7 @@ def test_the_end_uses_what_parts_reserve(records: SqlRecords, database: Database
 
 
 def test_an_end_that_comes_too_late(records: SqlRecords) -> None:
-    """An upload that was removed while its last request worked becomes no file."""
+    """An upload that was removed during its last request becomes no file."""
     upload = begun(records, new_upload(10))
     records.uploads.remove(upload)
     with pytest.raises(UploadGone):
@@ -156,7 +162,7 @@ def test_an_end_that_comes_too_late(records: SqlRecords) -> None:
 
 
 def test_parts_of_a_removed_whole(records: SqlRecords, database: Database) -> None:
-    """With a final upload its list of parts goes, and the parts themselves stay."""
+    """Removing a final upload removes its list of parts, and the parts stay."""
     part = begun(records, new_upload(4, concat="partial"))
     final = begun(records, new_upload(None, concat="final", parts=(part.id,)))
     assert records.uploads.finals_of("demo", part.id) == [final]
@@ -168,7 +174,7 @@ def test_parts_of_a_removed_whole(records: SqlRecords, database: Database) -> No
 
 
 def test_finals_of_a_part(records: SqlRecords) -> None:
-    """Of the final uploads of a part those are found that are unfinished."""
+    """`finals_of` returns the unfinished final uploads of a part."""
     part = begun(records, new_upload(4, concat="partial"))
     finals = [begun(records, new_upload(None, concat="final", parts=(part.id,))) for _ in range(3)]
     found = records.uploads.finals_of("demo", part.id)
@@ -181,7 +187,7 @@ def test_finals_of_a_part(records: SqlRecords) -> None:
 
 
 def test_only_finals_have_parts(records: SqlRecords) -> None:
-    """What is read in lists, and what is no final upload, comes without parts."""
+    """Only a final upload that is read alone has parts: lists and other uploads have none."""
     final = begun(records, new_upload(None, concat="final", parts=("b" * 32, "a" * 32)))
     plain = begun(records, new_upload(5, concat="partial"))
     assert read(records, final).parts == ("b" * 32, "a" * 32)
@@ -192,7 +198,9 @@ def test_only_finals_have_parts(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_all_unfinished(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All unfinished uploads of all tenants come once, by id, in whatever portions."""
+    """`unfinished` yields all unfinished uploads of all tenants once, by id, for every
+    batch size.
+    """
     uploads = [
         begun(records, new_upload(1, tenant=tenant, id=f"{number:032}"))
         for number, tenant in enumerate(("demo", "other", "demo", "third", "demo"))

@@ -17,7 +17,7 @@ from wharf_upload.domain.tenant_limits import Limits
 
 
 def test_what_was_kept_comes_back(records: SqlRecords) -> None:
-    """An upload is read as it was written, by its tenant alone."""
+    """An upload is read as it was written, and only by its own tenant."""
     options = UploadOptions(
         declared_type="text/plain",
         on_conflict="error",
@@ -34,7 +34,7 @@ def test_what_was_kept_comes_back(records: SqlRecords) -> None:
 
 
 def test_under_way(records: SqlRecords) -> None:
-    """Unfinished uploads are listed by id, by pages, of one tenant or one of its callers."""
+    """Unfinished uploads are listed by id and page, of one tenant or of one of its callers."""
     mine = sorted((new_upload() for _ in range(3)), key=lambda one: one.id)
     theirs = new_upload(subject="user-2")
     finished, other = new_upload(), new_upload(tenant="other")
@@ -51,7 +51,7 @@ def test_under_way(records: SqlRecords) -> None:
 
 
 def test_reserved_until_the_end(records: SqlRecords, database: Database) -> None:
-    """What an upload reserves becomes its file's charge in one commit, neither twice nor never."""
+    """The reservation of an upload becomes the charge of its file in one commit."""
     upload = new_upload(10)
     records.uploads.create(upload)
     assert (records.usage("demo").bytes, records.usage("demo").files) == (10, 1)
@@ -65,7 +65,7 @@ def test_reserved_until_the_end(records: SqlRecords, database: Database) -> None
 
 
 def test_the_quota_holds_uploads(records: SqlRecords) -> None:
-    """What would pass the quota is not created, and what was reserved is not refused at its end."""
+    """An upload above the quota is not created, and a reserved upload is not refused at its end."""
     records.put_limits("demo", Limits(max_bytes=15))
     upload = new_upload(10)
     records.uploads.create(upload)
@@ -76,7 +76,9 @@ def test_the_quota_holds_uploads(records: SqlRecords) -> None:
 
 
 def test_length_that_comes_later(records: SqlRecords, database: Database) -> None:
-    """An upload without a length reserves what has come, and its length when that is known."""
+    """An upload without a length reserves its received bytes, and its length after the
+    announcement.
+    """
     upload = new_upload(None)
     records.uploads.create(upload)
     records.uploads.progress(upload, expires_at=5_000, discard_from=None, size=7)
@@ -89,7 +91,9 @@ def test_length_that_comes_later(records: SqlRecords, database: Database) -> Non
 
 
 def test_digests_that_come_later(records: SqlRecords) -> None:
-    """What a later request says of the whole is kept, beside what the creation said."""
+    """Digests that a later request announces are stored in addition to the options of the
+    creation.
+    """
     upload = new_upload(options=UploadOptions(echo="e"))
     records.uploads.create(upload)
     digests = {"sha-256": b"\0x", "sha-512": b"y"}
@@ -102,7 +106,7 @@ def test_digests_that_come_later(records: SqlRecords) -> None:
 
 
 def test_removed_uploads_give_back(records: SqlRecords, database: Database) -> None:
-    """A removed upload counts no longer, and is removed once."""
+    """A removed upload does not count any more, and can be removed only once."""
     upload = new_upload(10)
     records.uploads.create(upload)
     assert records.uploads.remove(upload)
@@ -112,7 +116,7 @@ def test_removed_uploads_give_back(records: SqlRecords, database: Database) -> N
 
 
 def test_a_finished_upload_is_given_up_by_nobody(records: SqlRecords, database: Database) -> None:
-    """Who gives up an upload that another replica has finished leaves what is known of it."""
+    """Giving up an upload that another replica has finished keeps its row."""
     upload = new_upload(10)
     records.uploads.create(upload)
     records.write(Write(files=(new_file("a.bin", size=10),), upload=end_of(upload)))
@@ -122,7 +126,7 @@ def test_a_finished_upload_is_given_up_by_nobody(records: SqlRecords, database: 
 
 
 def test_an_unfinished_upload_can_be_given_up(records: SqlRecords, database: Database) -> None:
-    """An upload that is given up is forgotten, and counts no longer."""
+    """An upload that is given up is forgotten and does not count any more."""
     upload = new_upload(10)
     records.uploads.create(upload)
     assert records.uploads.give_up(upload)
@@ -132,7 +136,7 @@ def test_an_unfinished_upload_can_be_given_up(records: SqlRecords, database: Dat
 
 
 def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> None:
-    """Parts count until they are joined, and are forgotten in the commit that joins them."""
+    """Parts count until they are joined, and are removed in the commit that joins them."""
     parts = [new_upload(4, concat="partial"), new_upload(6, concat="partial")]
     for part in parts:
         records.uploads.create(part)
@@ -148,7 +152,7 @@ def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> 
 
 @pytest.mark.usefixtures("all_tenants")
 def test_expired_ones_are_found(records: SqlRecords) -> None:
-    """Those whose time is over are found, oldest first, and no others."""
+    """`expired` returns exactly the expired uploads, oldest first."""
     old, older, young = (new_upload(expires_at=at) for at in (500, 400, 900))
     for upload in (old, older, young):
         records.uploads.create(upload)
@@ -158,7 +162,10 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
-    """It is kept, empty where an older release says none, and expired ones are found by it."""
+    """The replica of an upload is stored, is empty in rows of an older release, and filters the
+    expired
+    uploads.
+    """
     shared, here, there = (
         new_upload(expires_at=at, replica=replica)
         for at, replica in ((300, ""), (400, "10.0.0.1:8089"), (500, "10.0.0.2:8089"))
@@ -183,7 +190,7 @@ def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
 
 
 def test_known_while_unfinished(records: SqlRecords) -> None:
-    """A part is wanted as long as its upload is unfinished."""
+    """An upload is known exactly while it is unfinished."""
     upload = new_upload(10)
     records.uploads.create(upload)
     assert records.uploads.known(upload.id)
@@ -193,7 +200,7 @@ def test_known_while_unfinished(records: SqlRecords) -> None:
 
 
 def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Database) -> None:
-    """An upload with the Idempotency-Key of a stored file ends as that file, for no charge."""
+    """An upload with the Idempotency-Key of a stored file ends as that file, without a charge."""
     once = Idempotency(subject="client-1", key="k", fingerprint="f")
     (first,) = records.write(Write(files=(new_file("a.bin", size=10),), idempotency=once)).files
     upload = new_upload(10)
@@ -209,7 +216,7 @@ def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Databas
 
 
 def test_files_that_come_in_slices(records: SqlRecords) -> None:
-    """A file that comes in slices is known by who sends it, where to, with which ticket."""
+    """Slices of a file are recognised by sender, bucket, ticket and size."""
     slicing = Slicing(slice_bytes=4, ticket="t")
     records.uploads.create(new_upload(10, options=UploadOptions(slicing=slicing)))
     for options in (UploadOptions(echo='"slicing":'), UploadOptions(metadata={"slicing": "t"})):

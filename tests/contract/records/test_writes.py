@@ -1,4 +1,4 @@
-"""What the records promise about files that become visible."""
+"""Contract of the records for files that become visible."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def write(records: Records, *files: File, on_conflict: OnConflict = "replace") -
 
 
 def kinds(database: Database) -> list[str]:
-    """The kinds of all events, in order."""
+    """Return the kinds of all events, in order."""
     rows = database.reading().rows("SELECT kind FROM events WHERE tenant = 'demo' ORDER BY seq")
     return [row[0] for row in rows]
 
 
 def test_written_is_found(records: Records) -> None:
-    """A file comes back as it was written, every field of it, and counts against its tenant."""
+    """A file is read with every field as it was written, and counts for its tenant."""
     file = new_file(
         "ordner/naïve 文件 🎉.txt",
         size=1 << 40,
@@ -50,7 +50,7 @@ def test_written_is_found(records: Records) -> None:
 
 
 def test_other_tenants_see_nothing(records: Records) -> None:
-    """A file of one tenant is invisible to another in every question."""
+    """No query of another tenant shows a file."""
     file = new_file("a.txt")
     write(records, file)
     assert records.file("other", "default", "a.txt") is None
@@ -61,7 +61,10 @@ def test_other_tenants_see_nothing(records: Records) -> None:
 
 
 def test_replacing(records: Records, database: Database) -> None:
-    """A replacement is the only live file of its key, and the old bytes are doomed, not counted."""
+    """A replacement is the only live file of its key, and the old blob is a pending deletion and
+    does
+    not count.
+    """
     old, new = new_file("a.txt", size=10), new_file("a.txt", size=3)
     write(records, old)
     stored = records.write(Write(files=(new,)))
@@ -73,7 +76,7 @@ def test_replacing(records: Records, database: Database) -> None:
 
 
 def test_error_on_conflict(records: Records) -> None:
-    """With `error` a taken key refuses the whole write, its other files included."""
+    """With `error` a key in use refuses the whole write with all its files."""
     old = new_file("taken.txt")
     write(records, old)
     with pytest.raises(KeyTaken) as caught:
@@ -85,7 +88,7 @@ def test_error_on_conflict(records: Records) -> None:
 
 
 def test_renaming(records: Records) -> None:
-    """With `rename` each further file of a key gets a key and a name of its own."""
+    """With `rename` each further file of a key gets a separate key and name."""
     for _ in range(3):
         write(records, new_file("a/b/photo.jpg"), on_conflict="rename")
     page = records.list_files("demo", "default", prefix="", delimiter="", after="", limit=10)
@@ -97,7 +100,7 @@ def test_renaming(records: Records) -> None:
 
 
 def test_renaming_within_a_write(records: Records) -> None:
-    """Files of one form under one key are all kept with `rename`, beside those that are there."""
+    """With `rename` files of one form under one key are all stored, next to existing files."""
     write(records, new_file("a (3).txt"))
     stored = write(records, *(new_file("a.txt") for _ in range(3)), on_conflict="rename")
     assert [file.key for file in stored] == ["a.txt", "a (2).txt", "a (4).txt"]
@@ -108,7 +111,7 @@ def test_renaming_within_a_write(records: Records) -> None:
 
 @pytest.mark.parametrize("on_conflict", ["replace", "error"])
 def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> None:
-    """Two files of one form under one key are refused where one would hide the other."""
+    """Two files of one form under one key are refused when one would replace the other."""
     with pytest.raises(KeyTaken) as caught:
         write(records, new_file("b.txt"), *[new_file("a.txt")] * 2, on_conflict=on_conflict)
     assert caught.value.key == "a.txt"
@@ -129,7 +132,7 @@ def test_one_key_twice_in_a_write(records: Records, on_conflict: OnConflict) -> 
 def test_renaming_stays_inside(
     records: Records, key: str, within: tuple[str, ...] | None, expected: str | None
 ) -> None:
-    """A name that is taken is not renamed to a key outside of what the writer reaches."""
+    """A file is not renamed to a key outside of the writer's reach."""
     write(records, new_file(key))
     wanted = Write(files=(new_file(key),), on_conflict="rename", within=within)
     if expected is None:
@@ -141,7 +144,7 @@ def test_renaming_stays_inside(
 
 
 def test_renaming_ends(records: Records) -> None:
-    """After twenty names that are taken a file gets one that nobody has guessed."""
+    """After twenty keys in use a file gets a key that is derived from its id."""
     files = [new_file("a.txt") for _ in range(24)]
     keys = [write(records, file, on_conflict="rename")[0].key for file in files]
     assert keys[:21] == ["a.txt", *(f"a ({number}).txt" for number in range(2, 22))]
@@ -150,7 +153,7 @@ def test_renaming_ends(records: Records) -> None:
 
 
 def test_conditions(records: Records) -> None:
-    """A condition that does not hold refuses the write, and one that holds lets it through."""
+    """A write is refused when its condition is not met, and stored when it is met."""
     only_new = WriteCondition(must_not_exist=True)
     first = new_file("a.txt")
     records.write(Write(files=(first,), condition=only_new))
@@ -168,7 +171,9 @@ def test_conditions(records: Records) -> None:
 def test_where_a_file_has_expired(
     records: Records, database: Database, on_conflict: OnConflict
 ) -> None:
-    """A key whose file has expired is free, for every condition, and the old bytes are doomed."""
+    """A key with an expired file is free for every condition, and the old blob is a pending
+    deletion.
+    """
     old = new_file("a.txt", size=7, expires_at=1_000)
     write(records, old)
     new = new_file("a.txt", size=5, created_at=1_000)
@@ -184,7 +189,7 @@ def test_where_a_file_has_expired(
 
 
 def test_bucket_must_exist(records: Records) -> None:
-    """A write into a bucket that is not there is refused; `default` is always there."""
+    """A write into a missing bucket is refused, and `default` always exists."""
     with pytest.raises(NoSuchBucket):
         write(records, new_file("a.txt", bucket="photos"))
     records.put_bucket(Bucket(tenant="other", name="photos", policy=Policy(), created_at=1))
@@ -200,7 +205,7 @@ def idempotent(file: File, key: str = "k", fingerprint: str = "f", subject: str 
 
 
 def test_replay(records: Records, database: Database) -> None:
-    """The same request again stores and charges nothing, and gets the first answer."""
+    """A repeated request stores and charges nothing, and gets the first result."""
     first = records.write(idempotent(new_file("a.txt")))
     again = records.write(idempotent(new_file("a.txt")))
     assert again.replayed
@@ -211,7 +216,7 @@ def test_replay(records: Records, database: Database) -> None:
 
 
 def test_replay_of_another_request(records: Records) -> None:
-    """The key with another fingerprint is refused."""
+    """An idempotency key with another fingerprint is refused."""
     records.write(idempotent(new_file("a.txt")))
     with pytest.raises(IdempotencyReused):
         records.write(idempotent(new_file("a.txt"), fingerprint="other"))
@@ -219,14 +224,14 @@ def test_replay_of_another_request(records: Records) -> None:
 
 
 def test_idempotency_is_the_subjects_own(records: Records) -> None:
-    """The same key of another subject or tenant is another key."""
+    """The same idempotency key of another subject or tenant is a separate key."""
     assert not records.write(idempotent(new_file("a.txt"))).replayed
     assert not records.write(idempotent(new_file("a.txt"), subject="other")).replayed
     assert not records.write(idempotent(new_file("a.txt", tenant="other"))).replayed
 
 
 def test_a_refused_request_is_not_remembered(records: Records) -> None:
-    """A request that was refused may be tried again under its key once the reason is gone."""
+    """A refused request may be repeated with its key after the reason has ended."""
     wanted = idempotent(new_file("a.txt", bucket="photos"))
     with pytest.raises(NoSuchBucket):
         records.write(wanted)
@@ -236,7 +241,7 @@ def test_a_refused_request_is_not_remembered(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_forgotten_idempotency(records: Records) -> None:
-    """A forgotten key is free again, and only keys older than the time are forgotten."""
+    """A forgotten key is free again, and only keys that are old enough are forgotten."""
     records.write(idempotent(new_file("a.txt")))
     assert records.forget_idempotency(0) == 0
     assert records.write(idempotent(new_file("a.txt"))).replayed
@@ -245,7 +250,7 @@ def test_forgotten_idempotency(records: Records) -> None:
 
 
 def test_counts_after_refusals(records: Records, database: Database) -> None:
-    """Refused writes, deletions and changes leave usage at the sum of the rows."""
+    """Refused writes, deletions and changes leave the usage equal to the sum of the rows."""
     file = new_file("a.txt", size=7)
     write(records, file)
     with pytest.raises(KeyTaken, match=r"a\.txt"):
