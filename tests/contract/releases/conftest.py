@@ -1,4 +1,4 @@
-"""Every database that upload's records may lie in."""
+"""Fixtures of each database that may contain the records of upload."""
 
 from tests.servers.upload import upload_template
 from tests.servers.upload_databases import database, database_url, records

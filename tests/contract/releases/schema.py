@@ -1,4 +1,4 @@
-"""What a schema demands of code, and what of it a migration takes away from older code."""
+"""Comparison of schemas: the changes of a migration that break code of an older release."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alembic.config import Config
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its type, and whether an INSERT may leave it out."""
+    """A column: its type, and whether an INSERT may omit it."""
 
     type: str
     optional: bool
@@ -21,14 +21,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Found:
-    """Columns by table and name; rules that rows must keep, each as a text, by table."""
+    """A schema: columns by table and name, and constraints as text by table."""
 
     columns: dict[str, dict[str, Column]]
     rules: dict[str, frozenset[str]]
 
 
 def schema_of(url: str, scripts: Path, revision: str) -> Found:
-    """The schema of a PostgreSQL database after it was brought to a revision."""
+    """Return the schema of a PostgreSQL database after an upgrade to a revision."""
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     config = Config()
     config.set_main_option("script_location", str(scripts))
@@ -68,7 +68,7 @@ def _rules(inspector: sa.Inspector, table: str) -> list[str]:
 
 
 def breaks(before: Found, after: Found) -> list[str]:
-    """What code that was written for `before` cannot do with `after`, a line each."""
+    """Return the changes that break code that was written for `before`, one line each."""
     faults = []
     for table, columns in before.columns.items():
         if table not in after.columns:

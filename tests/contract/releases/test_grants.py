@@ -1,4 +1,4 @@
-"""A release that knows no grants beside one that does: it refuses rather than to pass over them."""
+"""A release without grants next to a release with grants refuses narrowed tokens."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TICKET = {"bucket": "photos", "prefix": "in/"}
 
 @pytest.fixture(scope="module")
 def issuer() -> Issuer:
-    """Who signs the tokens."""
+    """Return the issuer that signs the tokens."""
     return Issuer()
 
 
 def verifier(issuer: Issuer) -> Verifier:
-    """One that remembers nothing."""
+    """Return a verifier without a cache."""
     return Verifier(issuer, issuer=ISSUER, audience=AUDIENCE)
 
 
@@ -37,8 +37,10 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_the_verifier_of_before_refuses(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
-    """A verifier that knows tickets and no grants refuses a token with grants, and so does one that
-    knows no extension, as 0.1.0; today's takes it, and gives nothing before it is resolved.
+    """A verifier without grants, and one without any extension, as in 0.1.0, refuse tokens with
+    grants.
+
+    Today's verifier accepts such a token, with an empty reach until the grants are resolved.
     """
     token = issuer.token(grants=CLAIM, **more)
     principal = verifier(issuer).verify(token)
@@ -55,7 +57,7 @@ def test_the_verifier_of_before_refuses(
 
 
 def test_a_token_of_before_has_no_list(issuer: Issuer) -> None:
-    """A token that a release without grants issued reaches what it did; it is not marked."""
+    """A token from a release without grants is not marked and keeps its whole reach."""
     token = issuer.token()
     assert "crit" not in jwt.get_unverified_header(token)
     principal = verifier(issuer).verify(token)
@@ -64,7 +66,7 @@ def test_a_token_of_before_has_no_list(issuer: Issuer) -> None:
 
 
 class EntryOfBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the feed as a release without grants reads it."""
+    """A feed entry as a release without grants reads it."""
 
     seq: int
     kind: str
@@ -76,14 +78,14 @@ class EntryOfBefore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedOfBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of it."""
+    """A page of this feed."""
 
     entries: tuple[EntryOfBefore, ...]
     latest: int
 
 
 def test_an_older_release_reads_the_feed() -> None:
-    """Entries about grants fail no page of a release that has no member and no kind for them."""
+    """A release without grants reads pages of the feed that have entries about grants."""
     change = ReachChange(version=7, grants=OWN, scopes="files:read", groups=("g",))
     entries = (
         Revocation(seq=1, tenant="demo", kind="reach", id="c", state="changed", reach=change),

@@ -1,4 +1,4 @@
-"""A backup that an earlier release made is restored by today's code, on either engine."""
+"""Today's code restores a backup of each earlier release, on either engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of an empty installation."""
+    """Return the settings of an empty installation."""
     found = {"WHARF_DATA": str(tmp_path / "restored")}
     if request.param == "postgresql":
         postgres: PostgresServer = request.getfixturevalue("postgres")
@@ -32,7 +32,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 def said(environ: dict[str, str], command: str, *arguments: str) -> str:
-    """What a command prints; it must succeed."""
+    """Return the output of a command, which must succeed."""
     clean = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     done = subprocess.run(
         [Path(sys.executable).with_name(command), *arguments],
@@ -46,7 +46,7 @@ def said(environ: dict[str, str], command: str, *arguments: str) -> str:
 
 
 def rows(release: str, file: Path) -> list[tuple[Any, ...]]:
-    """Makes the database of the release; the sizes of its files."""
+    """Make the database of the release and return the sizes of its files."""
     with closing(sqlite3.connect(file)) as database:
         database.executescript((FOLDER / release / f"{file.name}.sql").read_text("utf-8"))
         if file.name == "auth.db":
@@ -55,19 +55,23 @@ def rows(release: str, file: Path) -> list[tuple[Any, ...]]:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """The manifest as 0.1.0 has it, but for `format` and `made_at`."""
+    """Write a manifest as 0.1.0 does, with `format` and `made_at` in addition to the
+    given fields.
+    """
     text = json.dumps({"made_at": 1_795_000_000, "format": 1, **manifest})
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 that a manifest has of a file."""
+    """Return the SHA-256 of a file as a manifest has it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_upload(release: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """Every file of the release is there with its bytes, and what had arrived of an upload."""
+    """Every file of the release is restored with its bytes, and so are the bytes of an unfinished
+    upload.
+    """
     folder = tmp_path / "backup"
     for name in ("tenants", "resumable"):
         shutil.copytree(FOLDER / release / "files" / name, folder / name)
@@ -91,7 +95,7 @@ def test_upload(release: str, environ: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_auth(release: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """The tenants of the release are there, and the files with secrets."""
+    """The tenants of the release and the files with secrets are restored."""
     folder = tmp_path / "backup"
     (folder / "keys").mkdir(parents=True)
     (folder / "keys" / "1-some.pem").write_text("of no matter here", encoding="utf-8")

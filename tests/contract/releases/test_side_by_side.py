@@ -1,4 +1,4 @@
-"""Two releases on one database: what a newer one migrates, an older one goes on working with."""
+"""Two releases on one database: the older one works with the schema of the newer one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wharf_upload.domain.file_writes import UploadEnd, Write
 from wharf_upload.domain.resumable_upload import Upload
 from wharf_upload.domain.tenant_limits import Limits
 
-# The last migrations before the first release: nothing older ever runs beside this code.
+# The last migrations before the first release. No older code runs next to this code.
 FIRST_RELEASE = {"upload": "0006", "auth": "0003"}
 SCHEMAS = {
     "upload": Schema(upload_server.MIGRATIONS, upload_sql.VERSION_TABLE),
@@ -49,7 +49,7 @@ def upgrade():
 
 
 def scripts_with(folder: Path, service: str, more: str = "") -> Path:
-    """The service's migrations and one more, as a next release may have it."""
+    """Return the service's migrations with one more, as a next release may have it."""
     scripts = folder / f"{service}-next"
     shutil.copytree(SCHEMAS[service].scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
     text = NEXT.format(head=SCHEMAS[service].head(), more=more)
@@ -59,7 +59,7 @@ def scripts_with(folder: Path, service: str, more: str = "") -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes the URL of an empty database."""
+    """Return a function that makes the URL of an empty database."""
     count = iter(range(9))
     if request.param == "sqlite":
         return lambda: f"sqlite:///{tmp_path}/{next(count)}.db"
@@ -68,7 +68,7 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
 
 
 def upload_works(database: Database) -> None:
-    """Writes, reads, completes, expires and purges."""
+    """Write, read, complete, expire and purge."""
     records = upload_sql.SqlRecords(database)
     assert records.check() is None
     records.write(Write(files=(new_file("a"), new_file("b", expires_at=1))))
@@ -99,7 +99,7 @@ def upload_works(database: Database) -> None:
 
 
 def auth_works(database: Database) -> None:
-    """Makes a tenant with a client in a group, suspends it, hears of it."""
+    """Add a tenant with a client in a group, suspend it and read the feed."""
     records = auth_sql.SqlRecords(database)
     assert records.check() is None
     records.add_tenant(Tenant("acme", "Acme", 1), auth_server.act())
@@ -119,8 +119,9 @@ WORKS = {"upload": upload_works, "auth": auth_works}
 
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_on_the_next_schema(service: str, new_url: Callable[[], str], tmp_path: Path) -> None:
-    """Where the next release has added columns and tables, the code of today works, says that it is
-    ready, and leaves them there when it migrates.
+    """Today's code works and is ready on a schema with added columns and tables of a next release.
+
+    Its own migration leaves them unchanged.
     """
     url = new_url()
     upgrade(url, scripts_with(tmp_path, service))
@@ -135,7 +136,7 @@ def test_on_the_next_schema(service: str, new_url: Callable[[], str], tmp_path: 
 
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_migrations_only_add(service: str, postgres: PostgresServer) -> None:
-    """No migration since the first release takes away, or demands more of, what older code uses."""
+    """No migration since the first release removes or restricts anything that older code uses."""
     url, schema = postgres.new_database(), SCHEMAS[service]
     before = schema_of(url, schema.scripts, FIRST_RELEASE[service])
     assert before.columns
@@ -179,7 +180,9 @@ def test_migrations_only_add(service: str, postgres: PostgresServer) -> None:
 def test_what_would_break(
     more: str, fault: str | None, postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """A migration that older code cannot live with is found out; one that only adds is not."""
+    """The comparison finds each kind of migration that breaks older code, and accepts added
+    columns.
+    """
     url, schema = postgres.new_database(), SCHEMAS["upload"]
     before = schema_of(url, schema.scripts, schema.head())
     after = schema_of(url, scripts_with(tmp_path, "upload", more), "9999")
@@ -188,6 +191,6 @@ def test_what_would_break(
 
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_needed_schema(service: str) -> None:
-    """What the service needs is what its last migration makes."""
+    """The schema that the service needs is the one of its last migration."""
     needed = {"upload": upload_sql.SCHEMA, "auth": auth_sql.SCHEMA}[service]
     assert needed == SCHEMAS[service].head()

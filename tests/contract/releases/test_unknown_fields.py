@@ -1,4 +1,4 @@
-"""What a newer release has stored breaks no older one, and stays where that changes a row."""
+"""Fields of a newer release do not break this release and stay in rows that it changes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wharf_upload.domain.file_writes import Idempotency, Write
 from wharf_upload.domain.resumable_upload import Upload, UploadOptions
 from wharf_upload.domain.tenant_limits import Limits
 
-# A member of each kind that JSON has.
+# A field of each JSON kind.
 NEWER = ', "next_text": "x", "next_list": [1], "next_object": {"a": null}}'
 
 
 def newer(database: Database, table: str, column: str, where: str = "1 = 1") -> None:
-    """Adds members to the JSON in a column, as a newer release would have written it."""
+    """Add fields to the JSON in a column, as a newer release would write them."""
     with database.transaction() as connection:
         (value,) = connection.row(f"SELECT {column} FROM {table} WHERE {where}") or ("",)
         connection.execute(
@@ -27,14 +27,14 @@ def newer(database: Database, table: str, column: str, where: str = "1 = 1") -> 
 
 
 def with_next_column(database: Database, table: str, value: str) -> None:
-    """Adds a column and fills it, as a newer release does."""
+    """Add a column and fill it, as a newer release does."""
     with database.transaction() as connection:
         connection.execute(f"ALTER TABLE {table} ADD COLUMN next_text TEXT")
         connection.execute(f"UPDATE {table} SET next_text = ?", (value,))
 
 
 def next_column(database: Database, table: str) -> str | None:
-    """What stands in that column of the only row."""
+    """Return the value of that column in the only row."""
     row = database.reading().row(f"SELECT next_text FROM {table}")
     assert row is not None
     found: str | None = row[0]
@@ -42,8 +42,9 @@ def next_column(database: Database, table: str) -> str | None:
 
 
 def test_policy(records: SqlRecords, database: Database) -> None:
-    """A policy with members of a newer release is read for the rules that are known; a PUT of the
-    whole policy replaces it, those members too.
+    """A policy with unknown fields is read without them. A PUT of a policy replaces the whole
+    policy,
+    with the unknown fields.
     """
     policy = Policy(max_file_bytes=5, cors_origins=("https://app.example",))
     bucket = Bucket(tenant="demo", name="photos", policy=policy, created_at=7)
@@ -58,7 +59,7 @@ def test_policy(records: SqlRecords, database: Database) -> None:
 
 @pytest.mark.parametrize("kind", ["file.created", "quota.warning"])
 def test_events(records: SqlRecords, database: Database, kind: str) -> None:
-    """Events with members of a newer release are told by those that are known."""
+    """Events with unknown fields are read without them."""
     records.put_limits("demo", Limits(max_bytes=10))
     records.write(Write(files=(new_file("a", size=10),)))
     before = records.events("demo", 0, 10)
@@ -78,9 +79,7 @@ def test_events(records: SqlRecords, database: Database, kind: str) -> None:
 def test_unknown_events(
     records: SqlRecords, database: Database, kind: str, data: str, *, told_with_file: bool
 ) -> None:
-    """An event of a kind that is not known keeps its place among the others, with its file if it
-    has one: none of the page is lost.
-    """
+    """An event of an unknown kind keeps its place on the page, with its file if it has one."""
     files = [new_file(key) for key in "abc"]
     for file in files:
         records.write(Write(files=(file,)))
@@ -101,7 +100,7 @@ def test_unknown_events(
 
 
 def test_a_known_event_that_is_damaged(records: SqlRecords, database: Database) -> None:
-    """Of the kinds that are known, one without its file is not passed over in silence."""
+    """An event of a known kind without its file raises an error."""
     records.write(Write(files=(new_file("a"),)))
     with database.transaction() as connection:
         connection.execute("UPDATE events SET data = '{}'")
@@ -110,7 +109,7 @@ def test_a_known_event_that_is_damaged(records: SqlRecords, database: Database) 
 
 
 def test_repeated_request(records: SqlRecords, database: Database) -> None:
-    """The answer to a repeated request is read for what is known of it."""
+    """The stored result of a repeated request is read without unknown fields."""
     write = Write(
         files=(new_file("a"),), idempotency=Idempotency(subject="c", key="k", fingerprint="f")
     )
@@ -121,7 +120,7 @@ def test_repeated_request(records: SqlRecords, database: Database) -> None:
 
 
 def test_resumable_upload(records: SqlRecords, database: Database) -> None:
-    """Options of a newer release stay in the row while bytes come, and are not read."""
+    """Unknown options of an upload stay in its row while bytes are received, and are not read."""
     upload = Upload(
         id="u" * 32,
         tenant="demo",
@@ -156,7 +155,7 @@ def test_resumable_upload(records: SqlRecords, database: Database) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_changed_files(records: SqlRecords, database: Database, change: dict[str, object]) -> None:
-    """A file that is changed or moved keeps what a newer release has in its row."""
+    """A file that is changed or moved keeps the unknown column of its row."""
     file = new_file("a")
     records.write(Write(files=(file,)))
     with_next_column(database, "files", "kept")
@@ -166,7 +165,7 @@ def test_changed_files(records: SqlRecords, database: Database, change: dict[str
 
 
 def test_changed_limits(records: SqlRecords, database: Database) -> None:
-    """A limit that is not known stays when the others are set."""
+    """An unknown limit stays when other limits are set."""
     records.put_limits("demo", Limits(max_files=1))
     with_next_column(database, "limits", "kept")
     records.put_limits("demo", Limits(max_files=2))

@@ -1,4 +1,6 @@
-"""What uWSGI runs in `test_ratelimits.py`: counters in its cache, and routes with limits."""
+"""The application that uWSGI runs for `test_ratelimits.py`: counters in uWSGI's cache, and a route
+with rate limits.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ web.install(application, logs.RequestLog("counting"), None)
 
 @application.before_request
 def principal() -> None:
-    """Whoever asks says who it is: this is a test."""
+    """Take the principal from the request, because this is a test."""
     if "tenant" in request.args:
         g.principal = Principal(request.args["tenant"], "client", frozenset(), "jti", 0)
 
@@ -30,20 +32,20 @@ limits.init_app(application)
 
 @application.after_request
 def worker(response: Response) -> Response:
-    """Each answer says which worker gave it."""
+    """Name the worker in each response."""
     response.headers["X-Worker"] = str(os.getpid())
     return response
 
 
 @application.get("/limited")
 def limited() -> str:
-    """A route with limits."""
+    """Serve a route with rate limits."""
     return "ok"
 
 
 @application.get("/storage/<call>")
 def storage_call(call: str) -> Response:
-    """One call of the storage's contract."""
+    """Run one call of the storage's contract and return its result with the worker's process id."""
     key = request.args.get("key", "")
     expiry, amount = int(request.args.get("expiry", 0)), int(request.args.get("amount", 1))
     calls: dict[str, Callable[[], object]] = {

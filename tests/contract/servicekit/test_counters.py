@@ -1,4 +1,4 @@
-"""The contract of the storages that rate limits are counted in."""
+"""Contract of the storages that count for rate limits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from limits.storage import storage_from_string
 from servicekit.ratelimits.guarded import GuardedStorage
 from tests.servers import uwsgi
 
-# Threads that ask at once.
+# The number of threads that send requests at the same time.
 _FLOODING = 4
 HERE = Path(__file__).parent
-# Two workers, to see that they count together; a small cache, to see it overflow.
+# Two workers, so that they must count together, and a small cache, so that it overflows.
 ARGUMENTS = [
     *("--socket", "{socket}", "--master", "--need-app", "--lazy-apps", "--enable-threads"),
     *("--processes", "2", "--threads", "2", "--module", "counting_app:application"),
@@ -30,7 +30,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def counting() -> Iterator[uwsgi.Uwsgi]:
-    """uWSGI with `counting_app.py` in two workers."""
+    """Yield uWSGI with `counting_app.py` in two workers."""
     with uwsgi.running(ARGUMENTS, {}) as server:
         server.wait_until_ready("spawned uWSGI worker 2")
         yield server
@@ -70,7 +70,9 @@ class RemoteStorage:
 
 
 def early_in_a_window(period: int, needed: float) -> None:
-    """Some storages have windows that begin with the clock's: waits for one with time left."""
+    """Wait until enough of the window is left, because some storages align windows with
+    the clock.
+    """
     left = period - time.time() % period
     if left < needed:
         time.sleep(left + 0.05)
@@ -81,7 +83,7 @@ AnyStorage = RemoteStorage | GuardedStorage
 
 @pytest.fixture(params=["memory", "guarded-memory", "redis", "guarded-redis", "uwsgi-cache"])
 def storage(request: pytest.FixtureRequest) -> AnyStorage:
-    """Each storage that Wharf can count in."""
+    """Return each storage in which Wharf can count."""
     kind = request.param
     if kind == "uwsgi-cache":
         return RemoteStorage(request.getfixturevalue("counting"))
@@ -93,12 +95,12 @@ def storage(request: pytest.FixtureRequest) -> AnyStorage:
 
 @pytest.fixture
 def key() -> str:
-    """A counter of the test's own."""
+    """Return a new key of a counter."""
     return f"TEST/{uuid4().hex}"
 
 
 def test_counter_counts(storage: AnyStorage, key: str) -> None:
-    """Each use adds; an unused counter is 0."""
+    """Each use adds to the counter, and an unused counter is 0."""
     assert storage.get(key) == 0
     assert [storage.incr(key, 60) for _ in range(3)] == [1, 2, 3]
     assert storage.incr(key, 60, 5) == 8
@@ -106,13 +108,13 @@ def test_counter_counts(storage: AnyStorage, key: str) -> None:
 
 
 def test_counters_are_apart(storage: AnyStorage, key: str) -> None:
-    """One key does not count for another."""
+    """A use of one key does not count for another key."""
     storage.incr(key, 60)
     assert storage.get(f"{key}x") == 0
 
 
 def test_counter_ends_with_its_window(storage: AnyStorage, key: str) -> None:
-    """A window has an end, which later uses do not put off; then counting begins again."""
+    """Later uses do not move the end of a window, and counting starts again after it."""
     early_in_a_window(2, 1.8)
     storage.incr(key, 2)
     end = storage.get_expiry(key)
@@ -126,12 +128,12 @@ def test_counter_ends_with_its_window(storage: AnyStorage, key: str) -> None:
 
 
 def test_unused_counter_ends_now(storage: AnyStorage, key: str) -> None:
-    """There is nothing to wait for."""
+    """The window of an unused counter ends now."""
     assert abs(storage.get_expiry(key) - time.time()) < 1.5
 
 
 def test_one_counter_can_be_forgotten(storage: AnyStorage, key: str) -> None:
-    """`clear` forgets one and leaves the others."""
+    """`clear` removes one counter and leaves the others."""
     storage.incr(key, 60)
     storage.incr(f"{key}x", 60)
     storage.clear(key)
@@ -140,21 +142,21 @@ def test_one_counter_can_be_forgotten(storage: AnyStorage, key: str) -> None:
 
 
 def test_storage_answers(storage: AnyStorage) -> None:
-    """A healthy storage says so."""
+    """A healthy storage passes its check."""
     assert storage.check()
 
 
 def test_all_counters_can_be_forgotten(storage: AnyStorage, key: str) -> None:
-    """`reset` forgets all."""
+    """`reset` removes all counters."""
     storage.incr(key, 60)
     storage.reset()
     assert storage.get(key) == 0
 
 
 def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
-    """Many at once: every use is counted, and nobody is told of less than there was.
+    """Every concurrent use is counted, and no caller gets a count that is too low.
 
-    A storage may tell two of them the higher count, never the lower one.
+    Two concurrent callers may both get the higher count.
     """
     early_in_a_window(60, 10)
     counts: list[int] = []
@@ -171,15 +173,17 @@ def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
     assert max(counts) == storage.get(key) == 100
 
 
-# uWSGI's cache alone
+# only for uWSGI's cache
 
 
 def test_workers_count_together(counting: uwsgi.Uwsgi) -> None:
-    """Two workers give no more than one: at most 10 of 40 at once pass (security.md 73)."""
-    # Which worker takes a request is the kernel's choice: on a busy machine one may take them all.
+    """Two workers allow no more than one: at most 10 of 40 concurrent requests pass (security.md
+    73).
+    """
+    # The kernel decides which worker takes a request. On a busy machine one may take all of them.
     for number in range(20):
         statuses, workers = _flood(counting, f"together-{number}")
-        # The last places may stay empty when several ask for them at the same moment.
+        # The last places may stay unused when several requests ask for them at the same moment.
         assert 10 - _FLOODING < statuses.count(200) <= 10
         assert statuses.count(200) + statuses.count(429) == 40
         if len(workers) == 2:
@@ -188,7 +192,7 @@ def test_workers_count_together(counting: uwsgi.Uwsgi) -> None:
 
 
 def _flood(counting: uwsgi.Uwsgi, tenant: str) -> tuple[list[int], set[str]]:
-    """The answers to 40 requests at once within a window, and the workers that gave them."""
+    """Return the statuses of 40 concurrent requests in one window, and their workers."""
     early_in_a_window(60, 10)
     workers: set[str] = set()
     statuses: list[int] = []
@@ -208,7 +212,7 @@ def _flood(counting: uwsgi.Uwsgi, tenant: str) -> tuple[list[int], set[str]]:
 
 
 def test_full_cache_gives_up_the_oldest(counting: uwsgi.Uwsgi, key: str) -> None:
-    """A flood of counters does not end the counting: the new ones are kept."""
+    """A full cache drops the oldest counters and still counts the new ones."""
     storage = RemoteStorage(counting)
     for number in range(300):
         assert storage.incr(f"{key}/{number}", 60) == 1
@@ -217,6 +221,6 @@ def test_full_cache_gives_up_the_oldest(counting: uwsgi.Uwsgi, key: str) -> None
 
 
 def test_overlong_keys_are_an_error_not_a_pass(counting: uwsgi.Uwsgi) -> None:
-    """A counter that the cache cannot hold is an exception, for the caller to judge."""
+    """A key that is too long for the cache raises an exception, so that the caller decides."""
     reply = uwsgi.request(counting.socket, "GET", f"/storage/incr?key={'x' * 1000}&expiry=60")
     assert reply.status == 500

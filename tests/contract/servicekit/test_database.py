@@ -1,4 +1,4 @@
-"""The contract of a database, on SQLite and on PostgreSQL, healthy and not."""
+"""Contract of a database, on SQLite and on PostgreSQL, with and without outages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from servicekit.database import Database, DatabaseUnavailable, UniqueViolation, open_database
 from servicekit.settings import SettingsError
 
-# Longer than any wait inside: an answer after this is no answer to a request.
+# Longer than each internal timeout. A result after this time is too late for a request.
 BOUND_SECONDS = 9
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+    """Return the URL of an empty database of each kind."""
     if request.param == "postgresql":
         return str(request.getfixturevalue("new_postgres_url"))
     return f"sqlite:///{tmp_path}/some.db"
@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """A database with one table of numbers."""
+    """Yield a database with one table of numbers."""
     database = open_database(url)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT NOT NULL)")
@@ -46,7 +46,7 @@ def insert(database: Database, number: int) -> None:
 
 
 def in_thread(database: Database, work: Callable[[], None]) -> threading.Thread:
-    """Runs in a thread of its own and closes that thread's connection."""
+    """Run in another thread and close the connection of that thread."""
 
     def call() -> None:
         try:
@@ -60,7 +60,7 @@ def in_thread(database: Database, work: Callable[[], None]) -> threading.Thread:
 
 
 def test_committed_rows_are_seen_by_all(database: Database) -> None:
-    """A transaction's rows are there for every thread once it has ended."""
+    """The rows of a committed transaction are visible in every thread."""
     insert(database, 1)
     seen: list[list[int]] = []
     in_thread(database, lambda: seen.append(numbers(database))).join()
@@ -68,7 +68,9 @@ def test_committed_rows_are_seen_by_all(database: Database) -> None:
 
 
 def test_statements_tell_how_much_they_changed(database: Database) -> None:
-    """`execute` counts rows, `row` and `rows` read, `execute_many` repeats."""
+    """`execute` returns the number of changed rows, `row` and `rows` read, and `execute_many`
+    repeats.
+    """
     with database.transaction() as connection:
         connection.execute_many(
             "INSERT INTO numbers (n, word) VALUES (?, ?)", [(n, "日本語") for n in range(3)]
@@ -82,7 +84,7 @@ def test_statements_tell_how_much_they_changed(database: Database) -> None:
 
 
 def test_error_undoes_the_transaction(database: Database) -> None:
-    """Whatever ends the block early, nothing of it stays, and the next one works."""
+    """Any error in the block rolls the transaction back, and the next transaction works."""
     for error in (RuntimeError, KeyboardInterrupt):
         with pytest.raises(error), database.transaction() as connection:  # noqa: PT012 -- all of it
             connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
@@ -93,7 +95,7 @@ def test_error_undoes_the_transaction(database: Database) -> None:
 
 
 def test_unfinished_rows_are_not_seen(database: Database) -> None:
-    """Nobody reads what is not committed, and reading does not wait for a writer."""
+    """Uncommitted rows are not visible, and a reader does not wait for a writer."""
     seen: list[list[int]] = []
     with database.transaction() as connection:
         connection.execute("INSERT INTO numbers (n, word) VALUES (1, 'x')")
@@ -102,7 +104,7 @@ def test_unfinished_rows_are_not_seen(database: Database) -> None:
 
 
 def test_taken_key_is_a_unique_violation(database: Database) -> None:
-    """A key that is there already is told apart from other errors; the transaction is undone."""
+    """A key in use raises `UniqueViolation`, and the transaction is rolled back."""
     insert(database, 1)
     with pytest.raises(UniqueViolation), database.transaction() as connection:  # noqa: PT012 -- all of it
         connection.execute("INSERT INTO numbers (n, word) VALUES (2, 'x')")
@@ -111,7 +113,7 @@ def test_taken_key_is_a_unique_violation(database: Database) -> None:
 
 
 def test_other_broken_rules_are_no_unique_violation(database: Database) -> None:
-    """A missing value is a mistake of ours, and neither a conflict nor an outage."""
+    """A missing value raises neither `UniqueViolation` nor `DatabaseUnavailable`."""
     with pytest.raises(Exception) as caught, database.transaction() as connection:
         connection.execute("INSERT INTO numbers (n, word) VALUES (1, NULL)")
     assert not isinstance(caught.value, UniqueViolation | DatabaseUnavailable)
@@ -119,7 +121,7 @@ def test_other_broken_rules_are_no_unique_violation(database: Database) -> None:
 
 
 def test_parameters_are_never_sql(database: Database) -> None:
-    """Quotes, question marks and percent signs in values stay values."""
+    """Quotes, question marks and percent signs in parameters are stored unchanged."""
     nasty = "'; DROP TABLE numbers; -- ? %s %(x)s"
     with database.transaction() as connection:
         connection.execute("INSERT INTO numbers (n, word) VALUES (?, ?)", (1, nasty))
@@ -127,13 +129,13 @@ def test_parameters_are_never_sql(database: Database) -> None:
 
 
 def test_missing_table_is_unavailable(database: Database) -> None:
-    """A database that nobody has migrated yet is one that cannot be used."""
+    """A missing table raises `DatabaseUnavailable`, because the database was not migrated."""
     with pytest.raises(DatabaseUnavailable, match="absent"):
         database.reading().row("SELECT 1 FROM absent")
 
 
 def test_writers_take_turns(database: Database) -> None:
-    """Many threads count one number up together, and no step is lost."""
+    """Several threads that count up one number lose no step."""
     insert(database, 1)
 
     def count() -> None:
@@ -158,7 +160,9 @@ with open_database(sys.argv[1]).transaction() as connection:
 
 
 def test_wait_for_another_process_is_bounded(database: Database, url: str) -> None:
-    """A row that another process holds: a bounded wait, then `DatabaseUnavailable`; reads go on."""
+    """A write to a row that another process has locked raises `DatabaseUnavailable` after a bounded
+    wait, and reads continue.
+    """
     insert(database, 1)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE, text=True
@@ -180,7 +184,7 @@ def test_wait_for_another_process_is_bounded(database: Database, url: str) -> No
 
 
 def test_unknown_urls_are_refused() -> None:
-    """A URL that names no database of ours is a wrong setting, without the password in it."""
+    """An unknown kind of URL raises `SettingsError` without the password."""
     with pytest.raises(SettingsError) as caught:
         open_database("mysql://wharf:s3cret@host/db")
     assert "mysql" in str(caught.value)
@@ -188,7 +192,7 @@ def test_unknown_urls_are_refused() -> None:
 
 
 def test_a_thread_that_leaves_disturbs_nobody(database: Database) -> None:
-    """A thread gives up what is its own while another one is in a transaction and goes on."""
+    """A thread closes its own connection while another thread continues its transaction."""
     left = threading.Event()
 
     def read_and_leave() -> None:

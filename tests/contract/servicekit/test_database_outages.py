@@ -1,4 +1,4 @@
-"""Databases that are held, missing, down or frozen, each kind in its own way."""
+"""Databases that are locked, missing, down or frozen, in the way of each engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from servicekit.database import Database, DatabaseUnavailable, open_database
 from tests.servers.postgres import PostgresServer
 
-# Longer than any wait inside: an answer after this is no answer to a request.
+# Longer than each internal timeout. A result after this time is too late for a request.
 BOUND_SECONDS = 9
 
 
@@ -26,11 +26,11 @@ def insert(database: Database, number: int) -> None:
         connection.execute("INSERT INTO numbers (n, word) VALUES (?, ?)", (number, "x"))
 
 
-# SQLite alone
+# only for SQLite
 
 
 def test_foreign_writer_of_the_file_is_waited_for_and_no_longer(tmp_path: Path) -> None:
-    """Someone with `BEGIN EXCLUSIVE` in the sqlite3 shell holds everybody up for seconds only."""
+    """A foreign `BEGIN EXCLUSIVE` on the file delays a writer by a bounded time only."""
     database = open_database(f"sqlite:///{tmp_path}/some.db")
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER)")
@@ -54,14 +54,14 @@ def test_durability_is_a_choice(tmp_path: Path, *, durable: bool, value: int) ->
 
 
 def test_folder_that_is_missing_is_unavailable(tmp_path: Path) -> None:
-    """A database whose folder is gone is out of reach, not an unexpected error."""
+    """A database in a missing folder raises `DatabaseUnavailable`."""
     database = open_database(f"sqlite:///{tmp_path}/absent/some.db")
     with pytest.raises(DatabaseUnavailable):
         database.reading()
 
 
 def test_fork_shares_no_turn(tmp_path: Path) -> None:
-    """Parent and child of a fork take turns like strangers: no write of either is lost."""
+    """Parent and child of a fork write in turns, and no write is lost."""
     url = f"sqlite:///{tmp_path}/some.db"
     script = f"""
 import os
@@ -84,13 +84,13 @@ assert database.reading().row("SELECT COUNT(DISTINCT n) FROM numbers") == (400,)
     assert done.returncode == 0, done.stderr.decode()
 
 
-# PostgreSQL alone
+# only for PostgreSQL
 
 
 def test_connections_come_back_after_a_restart(
     postgres: PostgresServer, new_postgres_url: str
 ) -> None:
-    """The server was restarted: the next read and the next transaction just work."""
+    """After a restart of the server the next read and the next transaction work."""
     database = open_database(new_postgres_url)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
@@ -106,7 +106,9 @@ def test_connections_come_back_after_a_restart(
 def test_server_that_is_down_is_unavailable(
     postgres: PostgresServer, new_postgres_url: str
 ) -> None:
-    """Down now, unavailable now; up again, available again."""
+    """While the server is down each call raises `DatabaseUnavailable`, and works again
+    afterwards.
+    """
     database = open_database(new_postgres_url)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
@@ -125,7 +127,7 @@ def test_server_that_is_down_is_unavailable(
 
 
 def test_frozen_server_is_given_up(postgres: PostgresServer, new_postgres_url: str) -> None:
-    """A server that says nothing at all costs a bounded wait, in a read and in a transaction."""
+    """A frozen server costs a bounded wait in a read and in a transaction."""
     database = open_database(new_postgres_url)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")
@@ -143,7 +145,7 @@ def test_frozen_server_is_given_up(postgres: PostgresServer, new_postgres_url: s
 
 
 def test_relaxed_commits_do_not_wait_for_the_disk(new_postgres_url: str) -> None:
-    """`relaxed` is asynchronous commit."""
+    """The value `relaxed` turns `synchronous_commit` off."""
     for durable, value in ((True, "on"), (False, "off")):
         database = open_database(new_postgres_url, durable=durable)
         assert database.reading().row("SHOW synchronous_commit") == (value,)

@@ -1,4 +1,4 @@
-"""The connections that a process has to PostgreSQL: shared, few, and never over a fork."""
+"""The connections of a process to PostgreSQL: shared, limited, and not inherited over a fork."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from servicekit.database.base import connections
 from servicekit.database.postgres import PostgresDatabase
 from tests.servers.postgres import PostgresServer
 
-# The server may take a while to notice that one that has looked is gone.
+# The server may notice late that such a session has ended, so sessions of this name do not count.
 LOOKS = "looks at sessions"
 SESSIONS = (
     "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity "
@@ -28,7 +28,7 @@ SESSIONS = (
 
 @pytest.fixture
 def database(new_postgres_url: str) -> Iterator[PostgresDatabase]:
-    """A database with one table of numbers."""
+    """Yield a database with one table of numbers."""
     database = PostgresDatabase(new_postgres_url)
     database.reading().execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
     yield database
@@ -36,7 +36,7 @@ def database(new_postgres_url: str) -> Iterator[PostgresDatabase]:
 
 
 def sessions(url: str) -> tuple[int, int]:
-    """How many sessions others have in the database, and how many of them are in something."""
+    """Return the number of sessions in the database, and how many of them are not idle."""
     with psycopg.connect(url, application_name=LOOKS) as connection:
         found = connection.execute(SESSIONS.encode()).fetchone()
     assert found
@@ -44,7 +44,7 @@ def sessions(url: str) -> tuple[int, int]:
 
 
 def await_no_sessions(url: str) -> None:
-    """Waits until the server has noticed that its clients are gone, a moment after they are."""
+    """Wait until the server has noticed that all sessions have ended."""
     deadline = time.monotonic() + 10
     while sessions(url) != (0, 0):
         assert time.monotonic() < deadline, "sessions stay open"
@@ -52,7 +52,7 @@ def await_no_sessions(url: str) -> None:
 
 
 def in_threads(count: int, database: PostgresDatabase, *, together: bool) -> None:
-    """Has each thread write a number, one after the other or all at once."""
+    """Let each thread write a number, one after the other or all at the same time."""
     barrier = threading.Barrier(count)
 
     def write(number: int) -> None:
@@ -75,13 +75,15 @@ def in_threads(count: int, database: PostgresDatabase, *, together: bool) -> Non
 def test_as_many_as_are_in_use(
     database: PostgresDatabase, new_postgres_url: str, *, together: bool, opened: int
 ) -> None:
-    """Twelve threads take one connection after each other, and twelve at once."""
+    """Twelve threads use one connection one after the other, and twelve connections at the same
+    time.
+    """
     in_threads(12, database, together=together)
     assert sessions(new_postgres_url) == (opened, 0)
 
 
 def test_no_more_than_a_process_may_have(new_postgres_url: str) -> None:
-    """Threads above the bound wait for a connection; each of them gets one, and none is added."""
+    """Threads above the limit wait for a connection, and all get one without new connections."""
     database = PostgresDatabase(new_postgres_url, durable=False, most_connections=2)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n int)")
@@ -98,7 +100,7 @@ def test_no_more_than_a_process_may_have(new_postgres_url: str) -> None:
 
 
 def test_nothing_stays_open(database: PostgresDatabase, new_postgres_url: str) -> None:
-    """A transaction that fails leaves its connection idle, and the next one takes it."""
+    """A transaction that fails leaves its connection idle, and the next transaction uses it."""
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error), database.transaction() as connection:  # noqa: PT012 -- all of it
             connection.execute("INSERT INTO numbers (n) VALUES (1)")
@@ -111,7 +113,7 @@ def test_nothing_stays_open(database: PostgresDatabase, new_postgres_url: str) -
 def test_the_gauge_follows(
     database: PostgresDatabase, postgres: PostgresServer, new_postgres_url: str
 ) -> None:
-    """The number of connections is right after a restart of the server and after `close`."""
+    """The gauge of connections is right after a restart of the server and after `close`."""
     before = connections.now()
     in_threads(3, database, together=True)
     assert connections.now() == before + 2
@@ -121,7 +123,7 @@ def test_the_gauge_follows(
     deadline = time.monotonic() + 10
     while sessions(new_postgres_url)[0] != connections.now() - before + 1:
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # the pool replaces what was idle
+        time.sleep(0.01)  # the pool replaces idle connections
     database.close()
     assert connections.now() == before - 1
     await_no_sessions(new_postgres_url)
@@ -129,7 +131,7 @@ def test_the_gauge_follows(
 
 
 def test_a_closed_connection_does_not_count(database: PostgresDatabase) -> None:
-    """A connection stops counting when it is closed, also while something refers to it."""
+    """A closed connection does not count, even while an object refers to it."""
     before = connections.now()
     taken, _ = database.first(lambda connection: connection.row("SELECT 1"))
     assert connections.now() == before
@@ -142,7 +144,7 @@ def test_a_closed_connection_does_not_count(database: PostgresDatabase) -> None:
 def test_a_server_that_is_gone_is_told_at_once(
     database: PostgresDatabase, postgres: PostgresServer
 ) -> None:
-    """Nobody waits for a server that refuses connections, and the reason is the server's own."""
+    """A server that refuses connections raises an error immediately, with the server's reason."""
     in_threads(3, database, together=True)
     postgres.stop()
     try:
@@ -174,9 +176,9 @@ assert ask() == before
 
 
 def test_a_fork_shares_no_connection(new_postgres_url: str) -> None:
-    """A child has a session of its own, and its end leaves that of its parent as it is.
+    """A forked child opens its own session, and its end does not affect the parent's session.
 
-    Both end at once, without a word.
+    Both processes end immediately and without output.
     """
     started = time.monotonic()
     done = subprocess.run(

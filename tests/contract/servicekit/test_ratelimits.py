@@ -1,4 +1,4 @@
-"""Rate limits: the guard around their storage, and the limits themselves."""
+"""Rate limits: the guard around their storage, and the limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer
 
 @pytest.fixture
 def key() -> str:
-    """A counter of the test's own."""
+    """Return a new key of a counter."""
     return f"TEST/{uuid4().hex}"
 
 
@@ -32,7 +32,7 @@ def fallbacks() -> float:
 
 
 def test_redis_that_is_gone_is_replaced_by_the_process(redis_server: RedisServer, key: str) -> None:
-    """Without Redis the process counts on its own, and it is seen in a metric."""
+    """Without Redis the process counts alone, and a metric counts these uses."""
     storage = GuardedStorage(inner=redis_server.url)
     assert storage.incr(key, 60) == 1
     before = fallbacks()
@@ -46,7 +46,7 @@ def test_redis_that_is_gone_is_replaced_by_the_process(redis_server: RedisServer
 
 
 def test_frozen_redis_costs_one_short_wait(redis_server: RedisServer, key: str) -> None:
-    """No request waits more than half a second, and only the first one at all."""
+    """A frozen Redis delays the first request by less than half a second, and no later one."""
     storage = GuardedStorage(inner=redis_server.url)
     storage.incr(key, 60)
     redis_server.freeze()
@@ -65,7 +65,7 @@ def test_frozen_redis_costs_one_short_wait(redis_server: RedisServer, key: str) 
 def test_redis_is_used_again_after_a_pause(
     redis_server: RedisServer, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once Redis answers again, all processes count together again."""
+    """After Redis responds again, all processes count together again."""
     storage = GuardedStorage(inner=redis_server.url)
     redis_server.stop()
     storage.incr(key, 60)
@@ -102,7 +102,7 @@ def limited_app(limits: RateLimits) -> Flask:
 
 @pytest.fixture
 def limits() -> RateLimits:
-    """5 requests a minute for a client, 8 for its tenant."""
+    """Return limits of 5 requests a minute for a client and 8 for its tenant."""
     return RateLimits(RateLimitSettings("memory://", 8, 5), lambda: g.get("principal"))
 
 
@@ -111,7 +111,9 @@ def statuses(app: Flask, query: str, number: int) -> list[int]:
 
 
 def test_client_and_tenant_have_limits(limits: RateLimits) -> None:
-    """A client is stopped at its limit, all clients of a tenant together at theirs."""
+    """A client is refused at its limit, and all clients of a tenant together at the
+    tenant's limit.
+    """
     app = limited_app(limits)
     assert statuses(app, "t=demo&c=a", 6) == [200] * 5 + [429]
     assert statuses(app, "t=demo&c=b", 4) == [200] * 3 + [429]
@@ -119,7 +121,7 @@ def test_client_and_tenant_have_limits(limits: RateLimits) -> None:
 
 
 def alike(of_tenant: int, of_client: int) -> RateLimits:
-    """All tenants may do as much: so many requests, 50 bytes."""
+    """Return limits that are the same for all tenants: so many requests, and 50 bytes."""
     amounts = Amounts(of_tenant, of_client, tenant_bytes=50)
     settings = RateLimitSettings("memory://", 1, 1, amounts=lambda _: amounts)
     limits = RateLimits(settings, lambda: g.get("principal"))
@@ -128,7 +130,7 @@ def alike(of_tenant: int, of_client: int) -> RateLimits:
 
 
 def client_of(tenant: str) -> Principal:
-    """A client that has the same id in each tenant."""
+    """Return a client that has the same id in each tenant."""
     return Principal(tenant, "c1", frozenset(), "jti", 0)
 
 
@@ -137,7 +139,7 @@ TWINS = ("a-demo", "demo", "demo-z")
 
 @pytest.mark.parametrize(("of_tenant", "of_client"), [(5, 100), (100, 5)])
 def test_requests_of_twins_are_counted_apart(of_tenant: int, of_client: int) -> None:
-    """What a client uses counts for no client of the same id in another tenant."""
+    """Requests of a client do not count for a client with the same id in another tenant."""
     limits = alike(of_tenant, of_client)
     for tenant in TWINS:
         limits.charge(client_of(tenant))
@@ -147,7 +149,7 @@ def test_requests_of_twins_are_counted_apart(of_tenant: int, of_client: int) -> 
 
 
 def test_bytes_of_twins_are_counted_apart() -> None:
-    """Bytes of a tenant count for no other one, whether they were declared or came unannounced."""
+    """Bytes of a tenant do not count for another tenant, with and without a declared length."""
     for declared in (50, None):
         limits = alike(5, 5)
         for tenant in TWINS:
@@ -158,7 +160,7 @@ def test_bytes_of_twins_are_counted_apart() -> None:
 
 
 def test_what_was_taken_in_advance_is_for_no_twin() -> None:
-    """A client with no request left gets none that the process took for another tenant's."""
+    """A client without requests left gets none that the process reserved for another tenant."""
     limits = alike(3000, 3000)
     limits.charge(client_of("demo"))
     for tenant in (TWINS[0], TWINS[2]):
@@ -168,12 +170,12 @@ def test_what_was_taken_in_advance_is_for_no_twin() -> None:
 
 
 def test_requests_without_a_principal_are_not_counted(limits: RateLimits) -> None:
-    """Public routes are the gateway's business."""
+    """Requests without a principal are not limited, because the gateway limits public routes."""
     assert statuses(limited_app(limits), "", 20) == [200] * 20
 
 
 def test_hot_path_and_routes_count_together(limits: RateLimits) -> None:
-    """Requests below Flask and in Flask use up one limit, not one each."""
+    """Requests on the fast path and in Flask count for one limit."""
     app = limited_app(limits)
     for _ in range(3):
         limits.charge(DEMO)
@@ -183,7 +185,9 @@ def test_hot_path_and_routes_count_together(limits: RateLimits) -> None:
 
 
 def test_refusal_says_when_to_come_back(limits: RateLimits) -> None:
-    """429 with `Retry-After` and the RateLimit fields of the draft, in both ways."""
+    """A 429 has `Retry-After` and the RateLimit fields of the draft, on the fast path and
+    in Flask.
+    """
     app = limited_app(limits)
     for _ in range(5):
         limits.charge(DEMO)

@@ -1,4 +1,4 @@
-"""Whether a database has a schema already: what a start asks before it loads what migrates."""
+"""The check for the schema of a database before a start imports the migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE = "some_revision"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without tables."""
+    """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'some.db'}"
     found: str = request.getfixturevalue("new_postgres_url")
@@ -22,7 +22,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def written(url: str, *revisions: str) -> None:
-    """Makes the table of revisions, with these in it."""
+    """Make the table of revisions with the given revisions."""
     database = open_database(url, durable=False)
     with database.transaction() as connection:
         connection.execute(f"CREATE TABLE {TABLE} (version_num TEXT NOT NULL)")
@@ -38,17 +38,17 @@ def written(url: str, *revisions: str) -> None:
     ids=["this one", "an older one", "a newer one", "none"],
 )
 def test_only_this_revision_counts(url: str, revisions: list[str], answer: bool) -> None:  # noqa: FBT001 -- a parameter
-    """Exactly the revision that is asked for is there, or there is something to do or to say."""
+    """Only the requested revision counts as current."""
     written(url, *revisions)
     assert is_at(url, TABLE, "0007") is answer
 
 
 def test_an_empty_database(url: str, tmp_path: Path) -> None:
-    """A database without tables is at no revision, and the question makes no file."""
+    """A database without tables has no revision, and the check creates no file."""
     assert not is_at(url, TABLE, "0007")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_out_of_reach() -> None:
-    """Where nobody can be asked the answer is no; what migrates says what is wrong."""
+    """A database that cannot be reached has no revision: the migration reports the reason."""
     assert not is_at("postgresql://wharf@/wharf?host=/nonexistent", TABLE, "0007")

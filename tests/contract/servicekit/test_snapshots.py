@@ -1,4 +1,4 @@
-"""Databases as files and back: from each engine to each, whole, of one moment, or not at all."""
+"""Databases saved to files and loaded on each engine: complete, of one moment, or not at all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TENANTS = ("demo", "Ärger", "z-last")
 
 @pytest.fixture
 def new_url(tmp_path: Path, request: pytest.FixtureRequest) -> NewDatabase:
-    """Makes the URL of a database without tables, by dialect."""
+    """Return a function that makes the URL of a database without tables, by dialect."""
     count = iter(range(99))
 
     def make(dialect: str) -> str:
@@ -47,7 +47,7 @@ def new_url(tmp_path: Path, request: pytest.FixtureRequest) -> NewDatabase:
 
 @pytest.fixture(params=DIALECTS)
 def filled(request: pytest.FixtureRequest, new_url: NewDatabase) -> str:
-    """The URL of a database with rows in most tables."""
+    """Return the URL of a database with rows in most tables."""
     url = new_url(request.param)
     upgrade(url, MIGRATIONS)
     fill(url)
@@ -55,7 +55,7 @@ def filled(request: pytest.FixtureRequest, new_url: NewDatabase) -> str:
 
 
 def fill(url: str) -> None:
-    """Rows of several tenants, with names and numbers of all kinds."""
+    """Add rows of several tenants, with unusual names and numbers."""
     database = open_database(url, durable=False)
     records = SqlRecords(database)
     for tenant in TENANTS:
@@ -84,7 +84,7 @@ def fill(url: str) -> None:
 
 
 def content(url: str, tmp_path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows by table, in an order that no engine decides."""
+    """Return all rows by table, in an order that does not depend on the engine."""
     file = tmp_path / "content.db"
     snapshots.save(url, SCHEMA, file)
     with snapshots.reading(file).connect() as saved:
@@ -98,7 +98,7 @@ def content(url: str, tmp_path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_there_and_back(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
-    """Every row of every table comes through a file to either engine, unchanged."""
+    """Every row of every table is the same after a save and a load on either engine."""
     file, target = tmp_path / "saved.db", new_url(dialect)
     snapshots.save(filled, SCHEMA, file)
     snapshots.load(file, SCHEMA, target)
@@ -112,7 +112,7 @@ def test_there_and_back(filled: str, dialect: str, new_url: NewDatabase, tmp_pat
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_goes_on(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
-    """A restored database takes new files, and numbers its events after those that it brought."""
+    """A loaded database accepts new files, and their events have later numbers."""
     file, target = tmp_path / "saved.db", new_url(dialect)
     snapshots.save(filled, SCHEMA, file)
     snapshots.load(file, SCHEMA, target)
@@ -127,7 +127,7 @@ def test_goes_on(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path
 
 
 def test_one_moment(filled: str, tmp_path: Path) -> None:
-    """A file that is made while others write holds no half of a transaction."""
+    """A file that is saved during writes contains no part of a transaction."""
     stop = threading.Event()
 
     def write() -> None:
@@ -146,12 +146,12 @@ def test_one_moment(filled: str, tmp_path: Path) -> None:
         pairs = [row for row in rows["files"] if "pair/" in str(row)]
         assert len(pairs) % 2 == 0
         (usage,) = (row for row in rows["usage"] if row[0] == "demo")
-        # An unfinished upload counts, too.
+        # The unfinished upload counts as a file.
         assert usage[2] == len([row for row in rows["files"] if row[0] == "demo"]) + 1
 
 
 class writing:  # noqa: N801 -- reads as the statement that it is
-    """Runs a function in a thread for the length of the block."""
+    """A block that runs a function in a thread until its end."""
 
     def __init__(self, function: Callable[[], None], stop: threading.Event) -> None:
         self._thread, self._stop = threading.Thread(target=function), stop
@@ -166,7 +166,7 @@ class writing:  # noqa: N801 -- reads as the statement that it is
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
-    """A database that holds anything is left as it is."""
+    """A load into a database with rows is refused and changes nothing."""
     file, target = tmp_path / "saved.db", new_url(dialect)
     snapshots.save(filled, SCHEMA, file)
     upgrade(target, MIGRATIONS)
@@ -182,7 +182,7 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_look_makes_nothing(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
-    """Whether a file can be loaded is told without a table being made, or a file."""
+    """`require_loadable` creates neither a table nor a file."""
     source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url(dialect)
     upgrade(source, MIGRATIONS)
     fill(source)
@@ -198,7 +198,7 @@ def test_a_look_makes_nothing(dialect: str, new_url: NewDatabase, tmp_path: Path
 
 @pytest.fixture
 def older_scripts(tmp_path: Path) -> Path:
-    """The migrations as they were at revision 0002."""
+    """Return the migrations as they were at revision 0002."""
     scripts = tmp_path / "older"
     (scripts / "versions").mkdir(parents=True)
     for path in (MIGRATIONS / "env.py", MIGRATIONS / "script.py.mako"):
@@ -212,8 +212,9 @@ def older_scripts(tmp_path: Path) -> Path:
 def test_older_and_newer(
     dialect: str, new_url: NewDatabase, older_scripts: Path, tmp_path: Path
 ) -> None:
-    """A file of an older version is migrated on its way in; a newer one, and a database that is not
-    of this version, are refused by their revision.
+    """A file of an older schema is migrated when it is loaded. A newer file, and a database that is
+    not
+    at this schema, are refused.
     """
     old, file = new_url(dialect), tmp_path / "old.db"
     upgrade(old, older_scripts)
@@ -243,7 +244,7 @@ def test_older_and_newer(
 
 @pytest.mark.parametrize("damage", ["cut", "text", "absent", "empty"])
 def test_damaged(damage: str, tmp_path: Path, new_url: NewDatabase) -> None:
-    """A file that is none is refused in one line, and no table gets a row."""
+    """A damaged file is refused with an error of one line, and no table gets a row."""
     source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url("sqlite")
     upgrade(source, MIGRATIONS)
     fill(source)
@@ -266,7 +267,7 @@ def test_damaged(damage: str, tmp_path: Path, new_url: NewDatabase) -> None:
 def test_migrations_wait(
     new_url: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While rows are read no migration begins: it would hold up everybody behind it."""
+    """No migration can begin while the rows are read, because it would block all later queries."""
     url = new_url("postgresql")
     upgrade(url, MIGRATIONS)
     begun: list[object] = []
