@@ -1,4 +1,4 @@
-"""Every implementation of the contract of a blob store."""
+"""Fixtures of each implementation of the contract of a blob store."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["blob_server", "socket_server"]
 
 @pytest.fixture(params=[*EXCLUSIVE, *OBJECT_STORES])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    """An empty store."""
+    """Return an empty store."""
     if request.param == "memory":
-        return MemoryStore()  # raises the store's errors by itself
+        return MemoryStore()  # raises the errors of the contract without a wrapper
     if request.param == "timed memory":
         return memory_store()
     if request.param == "socket":
@@ -36,7 +36,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 
 @pytest.fixture
 def spool_file(tmp_path: Path) -> Path:
-    """A body that the gateway has spooled, on the store's filesystem."""
+    """Return a body that the gateway has spooled, on the filesystem of the store."""
     path = tmp_path / "spooled"
     path.write_bytes(b"spooled body")
     return path
@@ -44,6 +44,6 @@ def spool_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spool(spool_file: Path) -> Iterator[SpoolFile]:
-    """The same, open."""
+    """Yield the opened spool file."""
     with SpoolFile.open(str(spool_file)) as opened:
         yield opened

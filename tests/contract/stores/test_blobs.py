@@ -1,4 +1,4 @@
-"""What any store promises about blobs that are there."""
+"""Contract of each store for stored blobs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def content(store: BlobStore, name: BlobName) -> bytes:
 
 @pytest.mark.parametrize("body", [b"", b"x", b"\0\n\xff" * 100_000])
 def test_put_then_open(store: BlobStore, body: bytes) -> None:
-    """What is opened has exactly the bytes that were put."""
+    """A blob has exactly the bytes that were put."""
     name = new_name()
     store.put(name, body)
     assert content(store, name) == body
 
 
 def test_reading_in_pieces(store: BlobStore) -> None:
-    """A reader knows the blob's size at once, and its pieces are the blob, the last one short."""
+    """A reader knows the size of the blob first, and its pieces are the whole blob."""
     name = new_name()
     store.put(name, bytes(range(256)) * 1000)
     with store.open(name) as stream:
@@ -51,21 +51,23 @@ def test_reading_in_pieces(store: BlobStore) -> None:
 
 
 def test_put_with_its_digest(store: BlobStore) -> None:
-    """A blob whose digest is told, and right, is stored as any other."""
+    """A blob is stored when its given digest is right."""
     name = new_name()
     store.put(name, b"content", hashlib.sha256(b"content").digest())
     assert content(store, name) == b"content"
 
 
 def test_missing(store: BlobStore) -> None:
-    """Opening a blob that nobody stored raises `BlobMissing`, not an operating system error."""
+    """Opening a missing blob raises `BlobMissing`, not an operating system error."""
     with pytest.raises(BlobMissing):
         store.open(new_name())
 
 
 @pytest.mark.parametrize("store", EXCLUSIVE, indirect=True)
 def test_a_taken_name_is_not_replaced(store: BlobStore, spool: SpoolFile) -> None:
-    """A store that knows which names are taken refuses a second blob, whichever way it comes."""
+    """A store that knows existing names refuses a second blob of a name, for each way of
+    storing.
+    """
     name = new_name()
     store.put(name, b"first")
     with pytest.raises(StoreError):
@@ -83,7 +85,7 @@ def test_a_taken_name_is_not_replaced(store: BlobStore, spool: SpoolFile) -> Non
 
 
 def test_the_same_blob_again(store: BlobStore) -> None:
-    """A repetition of a `put`, as after an answer that was lost, changes nothing."""
+    """A repeated `put`, as after a lost response, changes nothing."""
     name = new_name()
     for _ in range(2):
         with suppress(StoreError):
@@ -94,7 +96,7 @@ def test_the_same_blob_again(store: BlobStore) -> None:
 
 
 def test_delete(store: BlobStore) -> None:
-    """A deleted blob is gone for new readers."""
+    """Opening a deleted blob raises `BlobMissing`."""
     name = new_name()
     store.put(name, b"x")
     store.delete(name)
@@ -103,12 +105,12 @@ def test_delete(store: BlobStore) -> None:
 
 
 def test_delete_again(store: BlobStore) -> None:
-    """Deleting a blob that is not there is no error."""
+    """Deleting a missing blob is no error."""
     store.delete(new_name())
 
 
 def test_delete_all(store: BlobStore) -> None:
-    """Deleting many at once removes them all, passes over missing ones, and leaves no other."""
+    """`delete_all` removes all given blobs, skips missing ones, and removes no other blob."""
     names = [new_name(tenant) for tenant in ("acme", "demo") for _ in range(3)]
     for name in names:
         store.put(name, b"x")
@@ -118,7 +120,7 @@ def test_delete_all(store: BlobStore) -> None:
 
 
 def test_listing_of_a_span(store: BlobStore) -> None:
-    """The listing of a span of time shows the blobs whose names were made in it, and no other."""
+    """A listing of a span of time shows exactly the blobs whose names were made in it."""
     hour = 3600.0
     begin = 1_800_000_000.0
     names = [BlobName("demo", _made_at(begin + number * hour)) for number in range(4)]
@@ -133,7 +135,7 @@ def _made_at(seconds: float) -> str:
 
 
 def test_reader_outlives_deletion(store: BlobStore) -> None:
-    """A reader that has begun reads to the end after the blob was deleted."""
+    """An open reader reads to the end after the blob was deleted."""
     name = new_name()
     store.put(name, b"x" * 100_000)
     with store.open(name) as stream:
@@ -143,7 +145,7 @@ def test_reader_outlives_deletion(store: BlobStore) -> None:
 
 
 def test_tenants_are_apart(store: BlobStore) -> None:
-    """The same identifier under two tenants is two blobs."""
+    """One blob id under two tenants names two blobs."""
     blob = uuid7_hex()
     store.put(BlobName("acme", blob), b"acme's")
     store.put(BlobName("demo", blob), b"demo's")
@@ -152,7 +154,7 @@ def test_tenants_are_apart(store: BlobStore) -> None:
 
 
 def test_listing(store: BlobStore) -> None:
-    """The listing shows every blob of every tenant once, with its size and about its age."""
+    """The listing shows every blob of every tenant once, with its size and time of change."""
     begin = time.time()
     names = [new_name(tenant) for tenant in ("acme", "demo", "demo")]
     for size, name in enumerate(names):
@@ -164,7 +166,7 @@ def test_listing(store: BlobStore) -> None:
 
 
 def test_listing_during_deletion(store: BlobStore) -> None:
-    """A blob that vanishes while the listing runs does not end the listing."""
+    """A blob that is deleted during the listing does not end the listing."""
     for _ in range(5):
         store.put(new_name(), b"x")
     seen = 0
@@ -176,7 +178,7 @@ def test_listing_during_deletion(store: BlobStore) -> None:
 
 
 def test_make_durable(store: BlobStore) -> None:
-    """Making many names durable in one call, tenants and folders mixed, raises nothing."""
+    """One call makes blobs of several tenants and folders durable without an error."""
     names = [new_name(tenant) for tenant in ("acme", "demo") for _ in range(3)]
     for name in names:
         store.put(name, b"x")
@@ -185,7 +187,7 @@ def test_make_durable(store: BlobStore) -> None:
 
 
 def test_gateway_place(store: BlobStore) -> None:
-    """The gateway's location is relative, names the tenant and the blob, and climbs nowhere."""
+    """The gateway's location is relative, names tenant and blob, and has no `..`."""
     name = new_name()
     parts = store.gateway_place(name).location.split("/")
     assert parts[0] == name.tenant
@@ -194,7 +196,7 @@ def test_gateway_place(store: BlobStore) -> None:
 
 
 def test_many_threads(store: BlobStore) -> None:
-    """Sixteen threads that store at once in new folders lose nothing and mix nothing up."""
+    """Sixteen threads that store in new folders at the same time lose and mix up nothing."""
     names = [new_name(f"tenant-{number % 4}") for number in range(64)]
     failures: list[BaseException] = []
 
@@ -216,14 +218,15 @@ def test_many_threads(store: BlobStore) -> None:
 
 
 def test_room_and_check(store: BlobStore) -> None:
-    """A store that works has room and finds nothing wrong with itself."""
+    """A working store has space and passes its check."""
     assert store.room().bytes > 0
     assert store.check() is None
 
 
 def test_no_descriptor_stays_open(store: BlobStore, spool: SpoolFile) -> None:
-    """Storing, refusing, reading and deleting leave no file descriptor open but those of
-    connections, which serve the next ones.
+    """Storing, refusing, reading and deleting leave no descriptor open, except those of
+    connections,
+    which are used again.
     """
     counts = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A store without room: memory or a server with a capacity, and a filesystem of a few megabytes."""
+"""Stores without space: memory or a server with a capacity, and a filesystem of a few megabytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAPACITY = 2 << 20
 
 @pytest.fixture(params=["local", "memory", "socket"])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    """A store with room for about two megabytes."""
+    """Yield a store with space for about two megabytes."""
     if request.param == "memory":
         yield memory_store(CAPACITY)
         return
@@ -37,19 +37,19 @@ def new_name() -> BlobName:
 
 
 def test_put_into_a_full_store(small: BlobStore) -> None:
-    """A blob that does not fit is `StoreFull`, and leaves neither a blob nor less room."""
+    """A blob that does not fit raises `StoreFull` and uses no space."""
     kept = new_name()
     small.put(kept, b"kept")
     free = small.room().bytes
     with pytest.raises(StoreFull):
         small.put(new_name(), b"x" * (CAPACITY + 1))
     assert [found.name for found in small.blobs()] == [kept]
-    # A folder that was made for it may stay.
+    # A new folder may stay.
     assert small.room().bytes >= free - 8192
 
 
 def test_writing_into_a_full_store(small: BlobStore) -> None:
-    """A writer that runs out of room raises `StoreFull`, and its abort gives all room back."""
+    """A writer without space raises `StoreFull`, and its abort releases all space."""
     free = small.room().bytes
     writer = small.create(new_name())
     writer.write(b"x" * (1 << 20))
@@ -61,8 +61,8 @@ def test_writing_into_a_full_store(small: BlobStore) -> None:
 
 
 def test_copying_into_a_full_store(small: BlobStore, tmp_path: Path) -> None:
-    """A copied range that does not fit is `StoreFull` too."""
-    spool_file = tmp_path / "small" / "spooled"  # a disk copies from itself only
+    """A copied range that does not fit raises `StoreFull`."""
+    spool_file = tmp_path / "small" / "spooled"  # a disk copies only from itself
     spool_file.parent.mkdir(exist_ok=True)
     spool_file.write_bytes(b"x" * (1 << 20))
     writer = small.create(new_name())
@@ -78,7 +78,7 @@ def test_copying_into_a_full_store(small: BlobStore, tmp_path: Path) -> None:
 
 
 def test_reading_from_a_full_store(small: BlobStore) -> None:
-    """A full store still reads and deletes, and has room again afterwards."""
+    """A full store still reads and deletes, and has space again after a deletion."""
     names = [new_name() for _ in range(4)]
     for name in names[:3]:
         small.put(name, b"x" * (1 << 19))

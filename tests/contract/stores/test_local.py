@@ -1,4 +1,4 @@
-"""What the store on a local disk promises beyond the contract: modes, folders, fsync, errors."""
+"""Further guarantees of the store on a local disk: modes, folders, fsync, errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def local(data: Path) -> TimedStore:
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that were synced, in order."""
+    """Return a list that collects the synced paths, in order."""
     paths: list[str] = []
     real = os.fsync
 
@@ -49,7 +49,9 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], list[str]]:
-    """Lets fsync of paths that hold a text fail with an errno; the paths that failed."""
+    """Return a function that makes fsync fail for paths with a given part, and lists
+    those paths.
+    """
 
     def install(number: int, part: str) -> list[str]:
         failed: list[str] = []
@@ -69,7 +71,7 @@ def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], list[
 
 
 def test_blob_is_read_only(local: TimedStore, data: Path) -> None:
-    """A blob can be written by nobody and read by nobody else, whichever way it came."""
+    """A blob has mode 0440, for each way of storing."""
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     put, adopted, created = new_name(), new_name(), new_name()
@@ -83,7 +85,7 @@ def test_blob_is_read_only(local: TimedStore, data: Path) -> None:
 
 
 def test_what_a_killed_writer_left(local: TimedStore, data: Path) -> None:
-    """A writer of a blob is not kept off by what a killed writer of the same blob left."""
+    """The staged file of a killed writer does not prevent another writer of that blob."""
     name = new_name()
     killed, writer = local.create(name), local.create(name)
     writer.write(b"content")
@@ -95,7 +97,7 @@ def test_what_a_killed_writer_left(local: TimedStore, data: Path) -> None:
 
 
 def test_adopting_copies_nothing(local: TimedStore, data: Path) -> None:
-    """The blob of a spooled body is the spool file itself: the same inode."""
+    """An adopted blob is the spool file itself, with the same inode."""
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     name = new_name()
@@ -106,7 +108,7 @@ def test_adopting_copies_nothing(local: TimedStore, data: Path) -> None:
 
 
 def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
-    """A symbolic link in the spool is refused, and what it points to is not stored."""
+    """A symbolic link in the spool is refused, and its target is not stored."""
     secret = data / "secret"
     secret.write_bytes(b"secret")
     link = data / "spooled"
@@ -121,7 +123,7 @@ def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
 
 
 def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: list[str]) -> None:
-    """A staged file is synced before its name appears, the folder's parents before the folder."""
+    """A staged file is synced before it gets its name, and parent folders before the folder."""
     name = new_name()
     writer = local.create(name)
     writer.write(b"x")
@@ -137,19 +139,19 @@ def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: li
 
 
 def test_one_sync_for_a_folder(local: TimedStore, synced: list[str]) -> None:
-    """Many names in one folder are made durable by one fsync."""
+    """Several names in one folder are made durable by one fsync."""
     stamp = uuid7_hex()[:12]
     names = [BlobName("demo", stamp + uuid7_hex()[12:]) for _ in range(6)]
     for name in names:
         local.put(name, b"x")
-    local.make_durable(names[:1])  # the first one anchors the folder's parents
+    local.make_durable(names[:1])  # the first call syncs the parents of the folder
     synced.clear()
     local.make_durable(names[1:])
     assert len(synced) == 1
 
 
 def test_relaxed_never_syncs(data: Path, synced: list[str]) -> None:
-    """Without durability there is not one fsync."""
+    """A store without durability never calls fsync."""
     relaxed = local_store(data, durable=False)
     name = new_name()
     relaxed.put(name, b"x")
@@ -167,7 +169,7 @@ def test_failed_sync_of_a_small_file(
     number: int,
     expected: type[StoreError],
 ) -> None:
-    """A small file whose fsync fails is a store error of its kind, and is removed again."""
+    """A small file whose fsync fails raises the matching store error and is removed."""
     failed = failing_fsync(number, "tenants/demo/")
     local.make_durable([])
     with pytest.raises(expected) as caught:
@@ -182,7 +184,9 @@ def test_failed_sync_of_a_small_file(
 def test_failed_sync_of_a_staged_file(
     local: TimedStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
 ) -> None:
-    """A staged file whose fsync fails, early or at its commit, is a store error; one try only."""
+    """A staged file whose fsync fails raises a store error, early or at its commit, without a
+    retry.
+    """
     failed = failing_fsync(errno.EIO, "staging/")
     writer = local.create(new_name())
     writer.write(b"x")
@@ -200,7 +204,7 @@ def test_failed_sync_of_a_staged_file(
 def test_failed_sync_of_a_folder(
     local: TimedStore, failing_fsync: Callable[[int, str], list[str]]
 ) -> None:
-    """Names are not durable when the folder's fsync fails, and the store says that it is down."""
+    """When the fsync of a folder fails, `make_durable` raises, and the check reports an error."""
     name = new_name()
     local.put(name, b"x")
     failing_fsync(errno.EIO, "tenants")
@@ -210,14 +214,14 @@ def test_failed_sync_of_a_folder(
 
 
 def test_check_names_no_path(data: Path) -> None:
-    """A store without its folders says so, and shows no path."""
+    """The check of a store without its folders reports an error that shows no path."""
     trouble = LocalStore(data).check()
     assert trouble is not None
     assert str(data) not in trouble
 
 
 def test_leftovers_are_removed_by_name(local: TimedStore, data: Path) -> None:
-    """A leftover's name cannot lead out of the staging folder."""
+    """The name of a leftover cannot leave the staging folder."""
     outside = data / "outside"
     outside.write_bytes(b"x")
     staged = data / "staging" / "abandoned"
@@ -230,7 +234,7 @@ def test_leftovers_are_removed_by_name(local: TimedStore, data: Path) -> None:
 
 
 def test_each_fsync_is_timed(local: TimedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each fsync of a file or a folder is one observation of the stage `fsync`."""
+    """Each fsync of a file or folder adds one observation of the stage `fsync`."""
     stages: list[str] = []
     monkeypatch.setattr(timings, "_note", lambda entry: stages.append(entry[0][0]))
     name = new_name()
@@ -243,7 +247,9 @@ def test_each_fsync_is_timed(local: TimedStore, monkeypatch: pytest.MonkeyPatch)
 def test_adopting_opens_nothing(
     local: TimedStore, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between adoption and commit the spool file's own descriptor serves: nothing is opened."""
+    """Between adoption and commit the store opens no file, because it uses the spool file's
+    descriptor.
+    """
     spooled = data / "spooled"
     spooled.write_bytes(b"x")
     name = new_name()
@@ -255,7 +261,7 @@ def test_adopting_opens_nothing(
 
 
 def test_adopting_what_another_has_replaced(local: TimedStore, data: Path) -> None:
-    """A file that took the path of the open one is not stored, and what is open is untouched."""
+    """A file that replaced the open spool file is not stored, and the open file is unchanged."""
     spooled, other = data / "spooled", data / "other"
     spooled.write_bytes(b"mine")
     other.write_bytes(b"not mine")

@@ -1,4 +1,4 @@
-"""What two stores that are one promise beyond the contract, whichever of them is the disk."""
+"""Further guarantees of a moving store, with the disk as the new or as the old store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def new_name() -> BlobName:
 
 
 class Objects(MemoryStore):
-    """Memory that stands for an object store: it signs, has a leftover, and may be unwell."""
+    """A memory store that stands for an object store: it signs, has a leftover, and may fail its
+    check.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,28 +30,28 @@ class Objects(MemoryStore):
         self.trouble: str | None = None
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Signed, and on no disk."""
+        """Return a signed place that is not on the disk."""
         return GatewayPlace("elsewhere", f"/bucket/{name.blob}?signed", on_disk=False)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """What was not removed yet."""
+        """Return the leftovers that were not removed."""
         return iter(self.left.items())
 
     def remove_leftover(self, name: str) -> None:
-        """Forgets it."""
+        """Remove the leftover."""
         del self.left[name]
 
     def check(self) -> str | None:
-        """What a test says."""
+        """Return the error that the test has set."""
         return self.trouble
 
 
 def _nothing() -> None:
-    """Nothing happens."""
+    """Do nothing."""
 
 
 class Disk(LocalStore):
-    """A disk on which something happens after it was found to have no such blob."""
+    """A disk that runs a function after it did not find a blob."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(data, durable=False)
@@ -57,7 +59,7 @@ class Disk(LocalStore):
         self.afterwards: Callable[[], None] = _nothing
 
     def open(self, name: BlobName) -> LocalReader:
-        """As it is; then what a test wants to happen."""
+        """Open the blob. When it is missing, run the function of the test and raise."""
         try:
             return super().open(name)
         except BlobMissing:
@@ -93,7 +95,7 @@ def read(reader: BlobReader) -> bytes:
 
 
 def test_both_are_read(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """A blob is read from whichever store has it, and listed once though both have it."""
+    """A blob is read from the store that has it, and listed once if both have it."""
     on_disk, elsewhere, in_both = new_name(), new_name(), new_name()
     disk.put(on_disk, b"disk")
     objects.put(elsewhere, b"objects")
@@ -110,7 +112,7 @@ def test_both_are_read(disk: Disk, objects: Objects, moving: MovingStore) -> Non
 def test_new_blobs_go_to_the_new_store(
     disk: Disk, objects: Objects, moving: MovingStore, *, to_disk: bool
 ) -> None:
-    """What is stored lies in the new store only, and the room is that of the new store."""
+    """New blobs are only in the new store, and the free space is that of the new store."""
     written, put = new_name(), new_name()
     writer = moving.create(written)
     writer.write(b"x")
@@ -124,7 +126,7 @@ def test_new_blobs_go_to_the_new_store(
 
 @pytest.mark.parametrize("many", [False, True])
 def test_both_are_deleted(disk: Disk, objects: Objects, moving: MovingStore, *, many: bool) -> None:
-    """A deletion leaves the blob in neither store."""
+    """A deletion removes the blob from both stores."""
     name = new_name()
     disk.put(name, b"x")
     objects.put(name, b"x")
@@ -138,7 +140,7 @@ def test_both_are_deleted(disk: Disk, objects: Objects, moving: MovingStore, *, 
 def test_what_one_cannot_delete(
     disk: Disk, objects: Objects, moving: MovingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob that one of the stores cannot delete is among those that may be left."""
+    """`delete_all` returns the blobs that one of the stores could not delete."""
     names = [new_name(), new_name()]
     for name in names:
         disk.put(name, b"x")
@@ -147,7 +149,7 @@ def test_what_one_cannot_delete(
 
 
 def test_a_blob_that_moves_to_the_disk_while_it_is_looked_for(disk: Disk, objects: Objects) -> None:
-    """A blob that was not on the disk, and then is there and not in the old store, is read."""
+    """A blob that moves to the disk while it is opened is read."""
     name = new_name()
     objects.put(name, b"content")
     moving = MovingStore(disk, objects, new_is_on_disk=True)
@@ -164,7 +166,7 @@ def test_a_blob_that_moves_to_the_disk_while_it_is_looked_for(disk: Disk, object
 def test_a_blob_that_moves_while_all_are_listed(
     disk: Disk, objects: Objects, moving: MovingStore, *, to_disk: bool
 ) -> None:
-    """A blob that moves while the listing runs is in the listing."""
+    """A blob that moves during the listing is in the listing."""
     new, old = (disk, objects) if to_disk else (objects, disk)
     names = {new_name() for _ in range(4)}
     for name in names:
@@ -180,7 +182,9 @@ def test_a_blob_that_moves_while_all_are_listed(
 
 
 def test_the_gateway_gets_both_places(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """The gateway's place is the one on the disk, and the signed one of the object store."""
+    """The gateway's place has the location on the disk and the signed address at the
+    object store.
+    """
     name = new_name()
     location = disk.gateway_place(name).location
     signed = objects.gateway_place(name).signed
@@ -188,7 +192,7 @@ def test_the_gateway_gets_both_places(disk: Disk, objects: Objects, moving: Movi
 
 
 def test_leftovers_of_both(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """Leftovers of both stores are listed, and each is removed where it lies."""
+    """The leftovers of both stores are listed, and each is removed from its store."""
     disk.create(new_name())
     left = dict(moving.leftovers())
     assert len(left) == 2
@@ -199,7 +203,7 @@ def test_leftovers_of_both(disk: Disk, objects: Objects, moving: MovingStore) ->
 
 
 def test_check_of_both(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """What is wrong with either store is told."""
+    """The check reports an error of either store."""
     assert moving.check() is None
     objects.trouble = "it is down"
     assert moving.check() == "it is down"
@@ -209,6 +213,6 @@ def test_check_of_both(disk: Disk, objects: Objects, moving: MovingStore) -> Non
 
 
 def test_waits_of_both_are_noted(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """Waits for either medium are reported to the wrapper."""
+    """Waits of both stores are reported to the wrapper."""
     TimedStore(moving)
     assert disk.on_sync is objects.on_sync is moving.on_sync

@@ -1,4 +1,4 @@
-"""An object store that cannot be used: `/readyz` says in plain words what is wrong."""
+"""An object store that cannot be used: `/readyz` states the reason in plain words."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from wharf_upload.storage.s3.store import S3Store
 
 @pytest.fixture(params=OBJECT_STORES)
 def server(request: pytest.FixtureRequest) -> ObjectStore:
-    """A server of objects."""
+    """Return a server of objects."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, ObjectStore)
     return found
 
 
 def words(store: S3Store) -> str:
-    """What is wrong, the same for who asks and for who uploads."""
+    """Return the error of the check, which must be the same as the error of an upload."""
     said = store.check()
     assert said is not None
     with pytest.raises(StoreUnavailable) as raised:
@@ -38,7 +38,7 @@ def words(store: S3Store) -> str:
 
 
 def test_wrong_secret(server: ObjectStore, tmp_path: Path) -> None:
-    """Keys that the store refuses are told by the setting's name, and are not shown."""
+    """Refused keys are reported with the name of the setting, and without the keys."""
     wrong = replace(server, secret_key="not-the-secret")
     said = words(object_driver(wrong, tmp_path, server.new_bucket()))
     assert "WHARF_BLOB_KEY_FILE" in said
@@ -47,19 +47,19 @@ def test_wrong_secret(server: ObjectStore, tmp_path: Path) -> None:
 
 
 def test_no_bucket(server: ObjectStore, tmp_path: Path) -> None:
-    """A bucket that is not there is told apart from a blob that is not there."""
+    """A missing bucket is reported differently from a missing blob."""
     assert "no such bucket" in words(object_driver(server, tmp_path, "no-such-bucket"))
 
 
 def test_clock(server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is wrong by an hour is told as what it is, not as refused keys."""
+    """A clock that is wrong by an hour is reported as such, and not as refused keys."""
     store, real = object_driver(server, tmp_path), signing._stamp
     monkeypatch.setattr(signing, "_stamp", lambda _: real(time.time() - 3600))
     assert "clock" in words(store)
 
 
 def test_unreachable(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """A port at which nobody listens is told as a store that cannot be reached."""
+    """A port without a listener is reported as a store that cannot be reached."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     nobody = radosgw.behind(f"http://127.0.0.1:{port}")
@@ -67,7 +67,9 @@ def test_unreachable(radosgw: ObjectStore, tmp_path: Path) -> None:
 
 
 def test_untrusted_certificate(radosgw_tls: ObjectStore, tmp_path: Path) -> None:
-    """A certificate of an authority that nobody named ends the connection, and is told."""
+    """A certificate of an unknown authority ends the connection, and the error names the
+    setting.
+    """
     store = object_driver(replace(radosgw_tls, ca=""), tmp_path, radosgw_tls.new_bucket())
     assert "WHARF_BLOB_CA" in words(store)
     with pytest.raises(StoreUnavailable, match="WHARF_BLOB_CA"):
@@ -75,14 +77,14 @@ def test_untrusted_certificate(radosgw_tls: ObjectStore, tmp_path: Path) -> None
 
 
 def test_no_tls(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """A port without TLS is told by the setting that has the port."""
+    """A port without TLS is reported with the setting that has the port."""
     other = radosgw.behind(radosgw.endpoint.replace("http:", "https:"))
     assert "WHARF_BLOB_URL" in words(object_driver(other, tmp_path, "any"))
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("x", "no certificates")])
 def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None, said: str) -> None:
-    """A file of certificates that is missing or has none is told, and not taken for none wanted."""
+    """A file of certificates that is missing or has none is reported and not ignored."""
     ca = tmp_path / "ca.pem"
     if content is not None:
         ca.write_text(content)
@@ -93,7 +95,7 @@ def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None,
 def test_a_profile_of_whoever_runs_it(
     radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither AWS_PROFILE nor a file of AWS's own tools changes what the settings say."""
+    """Neither AWS_PROFILE nor other variables of AWS's tools change the settings."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -105,7 +107,7 @@ def test_a_profile_of_whoever_runs_it(
 def test_keys_that_are_corrected(
     radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys are taken from the file as it is now, by all kinds of requests, without a restart."""
+    """Corrected keys are used without a restart, by all kinds of requests."""
     monkeypatch.setattr(keys, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(probe, "_HOLDS_SECONDS", 0.0)
     store = object_driver(replace(radosgw, secret_key="old"), tmp_path, radosgw.new_bucket())

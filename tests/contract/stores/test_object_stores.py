@@ -1,4 +1,4 @@
-"""What a store on an object store promises beyond the contract: parts, digests, pages, keys."""
+"""Further guarantees of a store on an object store: parts, digests, pages, keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIZE = 2 * _FIVE + 12_345
 
 @pytest.fixture(params=OBJECT_STORES)
 def server(request: pytest.FixtureRequest) -> ObjectStore:
-    """A server of objects."""
+    """Return a server of objects."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, ObjectStore)
     return found
@@ -45,13 +45,13 @@ def bucket(server: ObjectStore) -> str:
 
 @pytest.fixture
 def store(server: ObjectStore, bucket: str, tmp_path: Path) -> S3Store:
-    """A store in the bucket."""
+    """Return a store in the bucket."""
     return object_driver(server, tmp_path / "spool", bucket)
 
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpoolFile]:
-    """A body that is sent in three parts."""
+    """Yield a body that is sent in three parts."""
     monkeypatch.setattr(uploading, "ONE_PUT_BYTES", _FIVE)
     monkeypatch.setattr(uploading, "_PART_BYTES", _FIVE)
     path = tmp_path / "large"
@@ -66,8 +66,8 @@ def new_name() -> BlobName:
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counter[tuple[str, ...]]]:
-    """Returns the requests since the last call, by operation and outcome."""
-    buffer = MetricBuffer()  # nobody exports this one
+    """Return a function that returns the requests since its last call, by operation and outcome."""
+    buffer = MetricBuffer()  # not exported
     monkeypatch.setattr(metrics, "requests", buffer)
     return lambda: Counter(labels for labels, _ in buffer.drain())
 
@@ -75,7 +75,9 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counter[tuple[str,
 def test_a_large_file_goes_in_parts(
     store: S3Store, large: SpoolFile, requests: Callable[[], Counter[tuple[str, ...]]]
 ) -> None:
-    """A large file is one object again, of as many requests as the guide for operators says."""
+    """A large file becomes one object, with exactly the requests that the guide for operators
+    lists.
+    """
     name = new_name()
     store.adopt(name, large).commit()
     assert requests() == {
@@ -93,7 +95,7 @@ def test_a_large_file_goes_in_parts(
 def test_a_file_that_ends_early_leaves_nothing(
     store: S3Store, server: ObjectStore, bucket: str, large: SpoolFile
 ) -> None:
-    """A file of parts that cannot be read to its end becomes no object, and no leftover."""
+    """A file in parts that cannot be read to its end leaves no object and no leftover."""
     os.truncate(large.path, _FIVE + 1)
     pending = store.adopt(new_name(), large)
     with pytest.raises(StoreError):
@@ -103,14 +105,14 @@ def test_a_file_that_ends_early_leaves_nothing(
 
 
 def test_a_wrong_digest_is_refused(store: S3Store, server: ObjectStore, bucket: str) -> None:
-    """The store itself verifies the digest of what it gets, and keeps nothing of what differs."""
+    """The object store verifies the digest and stores no content that differs."""
     with pytest.raises(StoreError, match="digest"):
         store.put(new_name(), b"content", hashlib.sha256(b"other content").digest())
     assert server.keys(bucket) == []
 
 
 def test_the_gateway_reads_with_no_keys(store: S3Store, server: ObjectStore) -> None:
-    """The signed place gives the bytes, and a range of them, to who has no keys."""
+    """The signed place serves the bytes, and a range of them, to a client without keys."""
     name = new_name()
     store.put(name, b"0123456789")
     place = store.gateway_place(name)
@@ -125,7 +127,9 @@ def test_the_gateway_reads_with_no_keys(store: S3Store, server: ObjectStore) -> 
 
 
 def test_leftovers(store: S3Store, server: ObjectStore, bucket: str) -> None:
-    """An upload that nobody ended is a leftover about as old as it is, until it is removed."""
+    """An unfinished upload of the store is a leftover until it is removed, and foreign ones are
+    not.
+    """
     name = new_name()
     store.put(name, b"x")
     (key,) = server.keys(bucket)
@@ -142,7 +146,7 @@ def test_leftovers(store: S3Store, server: ObjectStore, bucket: str) -> None:
 
 
 def test_pages(store: S3Store, server: ObjectStore, bucket: str) -> None:
-    """A list of more than one page has every blob once, and nothing that is not Wharf's."""
+    """A listing of several pages has every blob once, and no foreign object."""
     names = [new_name() for _ in range(5)]
     for name in names:
         store.put(name, b"x")
@@ -158,7 +162,7 @@ def test_deletion_in_turns(
     requests: Callable[[], Counter[tuple[str, ...]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More blobs than one request can name are removed with as few requests as that takes."""
+    """More blobs than one request can name are deleted with as few requests as possible."""
     monkeypatch.setattr(deleting, "_MOST_AT_ONCE", 2)
     names = [new_name() for _ in range(5)]
     for name in names:
@@ -170,7 +174,7 @@ def test_deletion_in_turns(
 
 
 def test_a_rule_of_the_bucket(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """The rule for unfinished uploads is added once, and to no rules of others."""
+    """The rule for unfinished uploads is added once, and not when the bucket has other rules."""
     bucket = radosgw.new_bucket()
     store = object_driver(radosgw, tmp_path / "spool", bucket)
     store.add_lifecycle_rule()
@@ -193,14 +197,14 @@ def test_a_rule_of_the_bucket(radosgw: ObjectStore, tmp_path: Path) -> None:
 
 
 def test_a_store_without_rules(swift: ObjectStore, tmp_path: Path) -> None:
-    """A store that knows no rules is no failure, and works."""
+    """A store that does not support lifecycle rules works without them."""
     store = object_driver(swift, tmp_path / "spool")
     store.add_lifecycle_rule()
     assert store.check() is None
 
 
 def test_tls(radosgw_tls: ObjectStore, tmp_path: Path, large: SpoolFile) -> None:
-    """With the certificate's authority everything goes over TLS: small, large, lists, reading."""
+    """With the certificate's authority all requests work over TLS."""
     store = object_store(radosgw_tls, tmp_path / "spool")
     small, parted = new_name(), new_name()
     store.put(small, b"small")
@@ -214,7 +218,7 @@ def test_tls(radosgw_tls: ObjectStore, tmp_path: Path, large: SpoolFile) -> None
 def test_virtual_style(
     radosgw: ObjectStore, tmp_path: Path, large: SpoolFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the bucket in the host's name all kinds of requests find it, and the gateway's do."""
+    """With the bucket in the host name all requests work, those of the gateway too."""
     resolve = socket.getaddrinfo
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *rest: resolve(str(host).rpartition(".")[2], *rest)
@@ -238,7 +242,7 @@ def test_virtual_style(
 
 
 def test_after_a_fork(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """A process that is forked from one with connections has its own: nothing is mixed up."""
+    """A forked process opens its own connections, and no content is mixed up."""
     store = object_driver(radosgw, tmp_path / "spool")
     store.put(new_name(), b"before")
     assert len(list(store.blobs())) == 1

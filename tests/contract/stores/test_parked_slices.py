@@ -1,4 +1,4 @@
-"""Parked slices: whole or not there, and never taken for those of another upload."""
+"""Parked slices: complete or missing, and separate for each upload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ID = "ab" * 16
 
 
 def upload(created_at: int = 1) -> Upload:
-    """An upload that began then."""
+    """Return an upload that was created at the given time."""
     return Upload(
         id=_ID,
         tenant="demo",
@@ -32,25 +32,25 @@ def upload(created_at: int = 1) -> Upload:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where uploads grow."""
+    """Return the folder of partial uploads."""
     return PartialUploadStore(tmp_path / "resumable").folder
 
 
 @pytest.fixture(params=[False, True])
 def parked(folder: Path, request: pytest.FixtureRequest) -> ParkedSlices:
-    """The parked slices, on a disk that is waited for or not."""
+    """Return the parked slices, with and without durability."""
     return ParkedSlices(folder, durable=request.param)
 
 
 def spooled(tmp_path: Path, content: bytes) -> SpoolFile:
-    """A body."""
+    """Return an open body."""
     path = tmp_path / "spooled"
     path.write_bytes(content)
     return SpoolFile.open(str(path))
 
 
 def read(parked: ParkedSlices, index: int, created_at: int = 1) -> bytes | None:
-    """What is parked."""
+    """Return the bytes of the parked slice, or `None`."""
     found = parked.open(upload(created_at), index)
     if found is None:
         return None
@@ -59,7 +59,7 @@ def read(parked: ParkedSlices, index: int, created_at: int = 1) -> bytes | None:
 
 
 def test_a_slice_comes_back(parked: ParkedSlices, tmp_path: Path, folder: Path) -> None:
-    """A range of a body is kept under its index, replaced by the next one, and removed."""
+    """A range of a body is stored under its index, replaced by the next one, and removed."""
     with spooled(tmp_path, b"--slice one--slice two--") as spool:
         parked.park(upload(), 3, spool, 2, 9)
         assert read(parked, 3) == b"slice one"
@@ -76,21 +76,21 @@ def test_a_slice_comes_back(parked: ParkedSlices, tmp_path: Path, folder: Path) 
 
 
 def test_an_upload_that_began_anew(parked: ParkedSlices, tmp_path: Path) -> None:
-    """What was parked for an upload is not there for a later one of the same id."""
+    """A slice of an upload is not found for a later upload with the same id."""
     with spooled(tmp_path, b"slice") as spool:
         parked.park(upload(1), 0, spool, 0, 5)
     assert read(parked, 0, created_at=2) is None
 
 
 def test_a_body_that_is_shorter(parked: ParkedSlices, tmp_path: Path, folder: Path) -> None:
-    """Of a slice that cannot be read whole nothing is left."""
+    """A slice that cannot be read to its end leaves no file."""
     with spooled(tmp_path, b"slice") as spool, pytest.raises(StoreError):
         parked.park(upload(), 0, spool, 0, 6)
     assert os.listdir(folder) == []
 
 
 def test_a_refusal_is_remembered(parked: ParkedSlices, folder: Path) -> None:
-    """Why an upload was refused is known until it is forgotten, and belongs to the upload."""
+    """The reason of a refused upload is stored until it is forgotten."""
     assert parked.refusal(_ID) is None
     parked.note_refusal(_ID, "wegen Überfüllung")
     assert parked.refusal(_ID) == "wegen Überfüllung"

@@ -1,4 +1,4 @@
-"""Growing files: what a crash at their end leaves can be gone on with."""
+"""Partial uploads: a crash at their end leaves a state that can be continued."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ print(parts.size(upload))
 
 
 def test_opened_again_after_its_commit() -> None:
-    """A part that became a blob, and whose record failed, is opened again by who is not root."""
+    """A partial upload that was committed but not recorded can be opened again without root."""
     if os.geteuid():
         lacking("becoming somebody else needs root")
     with tempfile.TemporaryDirectory(prefix="wharf-parts-") as folder:
@@ -62,7 +62,7 @@ def test_opened_again_after_its_commit() -> None:
 def test_completed_between_opening_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part that another process completes at this very moment is not handed out: it is a blob."""
+    """A partial upload that another process completes at this moment raises `BlobMissing`."""
     store = local_store(tmp_path, durable=False)
     parts, upload = PartialUploadStore(tmp_path / "resumable"), "ab" * 16
     parts.create(upload)
@@ -80,7 +80,7 @@ def test_completed_between_opening_and_locking(
 
 @pytest.fixture
 def part(tmp_path: Path) -> Iterator[PartialUpload]:
-    """A part of five bytes, open."""
+    """Yield an open partial upload of five bytes."""
     upload = "ab" * 16
     parts = PartialUploadStore(tmp_path / "resumable")
     parts.create(upload)
@@ -91,7 +91,7 @@ def part(tmp_path: Path) -> Iterator[PartialUpload]:
 
 
 def test_any_store_adopts_a_part(store: BlobStore, part: PartialUpload) -> None:
-    """A part becomes a blob in any store; closing the part is what lets others have it."""
+    """Each store adopts a partial upload, which stays locked until it is closed."""
     name = BlobName("demo", "cd" * 16)
     content = store.adopt(name, part.spool_file())
     content.sync()
@@ -105,7 +105,7 @@ def test_any_store_adopts_a_part(store: BlobStore, part: PartialUpload) -> None:
 
 @pytest.mark.parametrize("how", ["replaced", "removed"])
 def test_a_part_that_was_taken_over(part: PartialUpload, how: str) -> None:
-    """A part that another replica has replaced by its copy, or ended, is not current any more."""
+    """A partial upload that another replica has replaced or ended raises `StoreBusy`."""
     path = Path(part.path)
     path.unlink()
     if how == "replaced":
@@ -115,7 +115,9 @@ def test_a_part_that_was_taken_over(part: PartialUpload, how: str) -> None:
 
 
 def test_begun_for_one_alone(tmp_path: Path) -> None:
-    """A part that is begun is its beginner's from the first moment on, and there is only one."""
+    """A new partial upload is locked by its creator from the beginning, and cannot be
+    begun twice.
+    """
     parts = PartialUploadStore(tmp_path / "resumable")
     upload = "ab" * 16
     begun = parts.begin(upload)

@@ -1,4 +1,6 @@
-"""What `TimedStore` adds to any store: errors of the contract's kinds, and a time for each wait."""
+"""The additions of `TimedStore` to each store: errors of the contract, and the time of
+each wait.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def store(socket_server: RunningBlobServer) -> TimedStore:
     ],
 )
 def test_kinds(number: int, kind: type[StoreError]) -> None:
-    """Each operating system error has its kind, and the message names no path."""
+    """Each operating system error has its store error, and the message shows no path."""
     error = as_store_error(OSError(number, "anything", "/secret/path"))
     assert type(error) is kind
     assert "secret" not in str(error)
@@ -103,7 +105,7 @@ def test_every_method_translates(
     fault: str,
     kind: type[StoreError],
 ) -> None:
-    """No method lets an `OSError` out, and every one raises the kind that the fault is."""
+    """Every method raises the store error that matches the fault, and never an `OSError`."""
     for operation, perform in _operations(store, spool).items():
         socket_server.fail(operation.strip(), fault)
         with pytest.raises(StoreError) as caught:
@@ -112,7 +114,7 @@ def test_every_method_translates(
 
 
 def test_a_reader_that_is_cut(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """Content that ends before its size is a `StoreError`, not a shorter blob."""
+    """Content that ends before its size raises `StoreError` and is not a shorter blob."""
     name = new_name()
     store.put(name, b"x" * 100_000)
     socket_server.fail("open", "short")
@@ -124,14 +126,14 @@ def test_a_reader_that_is_cut(store: TimedStore, socket_server: RunningBlobServe
 def test_check_of_a_store_that_fails(
     store: TimedStore, socket_server: RunningBlobServer, fault: str
 ) -> None:
-    """A store that cannot be asked is said to be unwell, and nothing is raised."""
+    """A store that cannot be reached fails its check without raising."""
     socket_server.fail("check", fault)
     assert store.check() is not None
     assert store.check() is None
 
 
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:
-    """A store that nobody serves is `StoreBusy`, and unwell."""
+    """A store without a server raises `StoreBusy` and fails its check."""
     store = TimedStore(SocketStore(str(tmp_path / "nobody")))
     with pytest.raises(StoreBusy):
         store.put(new_name(), b"x")
@@ -139,7 +141,9 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """A commit whose answer is lost raises, though the blob may be there: for the sweeper."""
+    """A commit whose response is lost raises, and its blob may exist until the sweeper
+    removes it.
+    """
     name = new_name()
     writer = store.create(name)
     writer.write(b"x")
@@ -152,7 +156,7 @@ def test_a_lost_answer(store: TimedStore, socket_server: RunningBlobServer) -> N
 
 @pytest.mark.parametrize("adopted", [False, True])
 def test_wrong_digest(store: TimedStore, spool: SpoolFile, *, adopted: bool) -> None:
-    """A store that can compare digests refuses content that is not what was hashed."""
+    """A store that compares digests refuses content that has another digest."""
     content = store.adopt(new_name(), spool) if adopted else store.create(new_name())
     with pytest.raises(StoreError):
         content.commit(b"\0" * 32)
@@ -164,7 +168,7 @@ def test_wrong_digest(store: TimedStore, spool: SpoolFile, *, adopted: bool) -> 
 
 
 def test_an_abort_that_is_not_heard(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """An abort raises nothing when the store fails; what stays is a leftover to be removed."""
+    """An abort raises nothing when the store fails, and the remaining leftover can be removed."""
     writer = store.create(new_name())
     writer.write(b"x")
     socket_server.fail("abort", "cut")
@@ -176,7 +180,7 @@ def test_an_abort_that_is_not_heard(store: TimedStore, socket_server: RunningBlo
 
 
 def test_slow_stores_work_at_once(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """Eight threads wait for a slow store at once, not one after the other."""
+    """Eight threads wait for a slow store at the same time."""
     socket_server.delay("put", 0.2)
     threads = [
         threading.Thread(target=store.put, args=(new_name(), b"x" * size)) for size in range(8)
@@ -191,7 +195,7 @@ def test_slow_stores_work_at_once(store: TimedStore, socket_server: RunningBlobS
 
 
 def test_waits_are_timed(store: TimedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each wait for durable bytes is one observation of the stage `fsync`, as long as it took."""
+    """Each wait for durable bytes adds one observation of the stage `fsync` with its duration."""
     stages: list[tuple[str, float]] = []
     monkeypatch.setattr(timings, "_note", lambda entry: stages.append((entry[0][0], entry[1])))
     store.put(new_name(), b"x")
@@ -203,7 +207,7 @@ def test_waits_are_timed(store: TimedStore, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_other_errors_pass() -> None:
-    """An error that is no operating system error is a fault of the code, and stays what it is."""
+    """An error that is no operating system error is raised unchanged."""
 
     class Wrong(SocketStore):
         def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
@@ -215,6 +219,6 @@ def test_other_errors_pass() -> None:
 
 
 def test_missing_is_missing(store: TimedStore) -> None:
-    """`BlobMissing` passes the wrapper as it is."""
+    """`BlobMissing` is raised unchanged."""
     with pytest.raises(BlobMissing):
         store.open(new_name())

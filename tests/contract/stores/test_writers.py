@@ -1,4 +1,4 @@
-"""What any store promises about content on its way in."""
+"""Contract of each store for content that is being written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def content(store: BlobStore, name: BlobName) -> bytes:
 
 
 def test_invisible_before_commit(store: BlobStore) -> None:
-    """What is written is in no listing and cannot be opened before `commit`, and then it can."""
+    """Written content is invisible before `commit` and visible afterwards."""
     name = new_name()
     writer = store.create(name)
     writer.write(b"content")
@@ -44,7 +44,7 @@ def test_invisible_before_commit(store: BlobStore) -> None:
 
 
 def test_abort(store: BlobStore) -> None:
-    """What is aborted leaves neither a blob nor a leftover."""
+    """Aborted content leaves neither a blob nor a leftover."""
     name = new_name()
     writer = store.create(name)
     writer.write(b"content")
@@ -56,7 +56,7 @@ def test_abort(store: BlobStore) -> None:
 
 
 def test_abort_after_commit(store: BlobStore) -> None:
-    """`abort` after `commit`, and `abort` twice, do nothing."""
+    """`abort` after `commit`, and a second `abort`, do nothing."""
     name = new_name()
     writer = store.create(name)
     writer.write(b"content")
@@ -67,7 +67,7 @@ def test_abort_after_commit(store: BlobStore) -> None:
 
 
 def test_size(store: BlobStore) -> None:
-    """A writer's size is that of what was written so far, whatever kind of buffer it came in."""
+    """The size of a writer is the number of written bytes, for each kind of buffer."""
     writer = store.create(new_name())
     sizes = [writer.size()]
     for data in (b"one", memoryview(b"four"), b""):
@@ -78,7 +78,7 @@ def test_size(store: BlobStore) -> None:
 
 
 def test_commit_with_its_digest(store: BlobStore, spool: SpoolFile) -> None:
-    """A commit that is told the right digest makes the blob visible, written or adopted."""
+    """A commit with the right digest makes the blob visible, written or adopted."""
     written, adopted = new_name(), new_name()
     writer = store.create(written)
     writer.write(b"content")
@@ -89,7 +89,7 @@ def test_commit_with_its_digest(store: BlobStore, spool: SpoolFile) -> None:
 
 
 def test_write_after_sync(store: BlobStore) -> None:
-    """Bytes that were written after an early `sync` are in the blob too."""
+    """Bytes that are written after an early `sync` are in the blob."""
     name = new_name()
     writer = store.create(name)
     writer.write(b"early")
@@ -114,7 +114,7 @@ def test_adopt(store: BlobStore, spool_file: Path, spool: SpoolFile) -> None:
 def test_abort_of_adopted(
     store: BlobStore, spool_file: Path, spool: SpoolFile, *, synced: bool
 ) -> None:
-    """Aborting an adopted body leaves the spool file to its owner and nothing in the store."""
+    """Aborting an adopted body keeps the spool file and leaves nothing in the store."""
     writer = store.adopt(new_name(), spool)
     if synced:
         writer.sync()
@@ -125,7 +125,7 @@ def test_abort_of_adopted(
 
 
 def test_adopt_of_a_file_that_went(store: BlobStore, spool_file: Path, spool: SpoolFile) -> None:
-    """A spool file that its owner has removed is stored whole or is a `StoreError`."""
+    """A spool file that was removed is stored completely or raises `StoreError`."""
     spool_file.unlink()
     name = new_name()
     try:
@@ -140,7 +140,7 @@ def test_adopt_of_a_file_that_went(store: BlobStore, spool_file: Path, spool: Sp
 def test_adopt_of_a_file_that_was_replaced(
     store: BlobStore, spool_file: Path, spool: SpoolFile
 ) -> None:
-    """Another file under the same path is never stored in the place of the one that is open."""
+    """Another file at the path of the open spool file is never stored."""
     spool_file.unlink()
     spool_file.write_bytes(b"another body")
     name = new_name()
@@ -154,7 +154,7 @@ def test_adopt_of_a_file_that_was_replaced(
 
 
 def test_copy_from_a_short_file(store: BlobStore, spool: SpoolFile) -> None:
-    """A range that ends behind the source's end is a `StoreError`, not an endless loop."""
+    """A range beyond the end of the source raises `StoreError`."""
     writer = store.create(new_name())
     with pytest.raises(StoreError):
         writer.copy_range(spool, 5, 1000)
@@ -176,7 +176,7 @@ _PIECES = st.lists(
 def test_writes_and_copies(
     store: BlobStore, tmp_path: Path, pieces: list[bytes | tuple[int, int]]
 ) -> None:
-    """Any sequence of writes and copied ranges is stored in its order, byte for byte."""
+    """Any sequence of writes and copied ranges is stored in order, byte for byte."""
     source_bytes = bytes(range(256)) * 40
     source = tmp_path / "source"
     source.write_bytes(source_bytes)
