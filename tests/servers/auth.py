@@ -36,7 +36,9 @@ TOKEN = "/auth/oauth/token"
 
 
 class Clock:
-    """Unix seconds that a test moves; they begin at the real time, for keys and libraries."""
+    """A clock in Unix seconds that a test moves. It begins at the real time, for keys and
+    libraries.
+    """
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -47,7 +49,7 @@ class Clock:
 
 @dataclass
 class AuthService:
-    """The application with what is in it."""
+    """The application and the objects that it uses."""
 
     app: Flask
     settings: Settings
@@ -64,7 +66,7 @@ class AuthService:
         secret: str | None = None,
         **arguments: Any,
     ) -> TestResponse:
-        """Asks for a token by HTTP Basic with the secret of an entry, or with another one."""
+        """Request a token by HTTP Basic with the secret of an entry or with another secret."""
         entry = self.credentials[client]
         return self.app.test_client().post(
             TOKEN,
@@ -74,7 +76,7 @@ class AuthService:
         )
 
     def admin(self, method: str, path: str, **arguments: Any) -> TestResponse:
-        """A request of the administrator's, below `/auth/v1`."""
+        """Send a request of the administrator below `/auth/v1`."""
         if not self._token:
             self._token = self.post_token(client="admin").get_json()["access_token"]
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -85,12 +87,12 @@ class AuthService:
 
 @pytest.fixture(scope="session")
 def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data of a new installation without people: migrating and hashing once serves all tests."""
+    """Return the data folder of a new installation without people. All tests copy this folder."""
     data = tmp_path_factory.mktemp("auth-template")
     settings = Settings(data=data, issuer=ISSUER)
     upgrade(settings.effective_database_url, MIGRATIONS)
     database = open_database(settings.effective_database_url)
-    # A file that is there decides who is made: tests make the people that they need.
+    # An existing file decides which accounts are made: tests make the people that they need.
     demo = Entry(DEMO.client_id, new_secret(), DEMO.tenant)
     write_credentials(settings.credentials_path, {DEMO.entry: demo})
     Initialiser(
@@ -107,7 +109,7 @@ def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def auth_settings(auth_template: Path, tmp_path: Path) -> Settings:
-    """Settings whose data are a copy of the template."""
+    """Return settings with a copy of the template as data folder."""
     data = tmp_path / "data"
     shutil.copytree(auth_template, data)
     return Settings(data=data, issuer=ISSUER)
@@ -115,14 +117,14 @@ def auth_settings(auth_template: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def auth(auth_settings: Settings) -> Iterator[AuthService]:
-    """A service of its own for each test."""
+    """Yield a separate service for each test."""
     with opened(auth_settings) as service:
         yield service
 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[AuthService]:
-    """The service on these data; its records are closed at the end."""
+    """Yield the service on this data folder, and close its records at the end."""
     database = open_database(settings.effective_database_url)
     records = SqlRecords(database)
     keys = signing.load(settings.keys_directory)
@@ -134,7 +136,7 @@ def opened(settings: Settings) -> Iterator[AuthService]:
 
 
 def refused(reply: TestResponse, status: int, error: str) -> str:
-    """Checks an error of RFC 6749 section 5.2; its description."""
+    """Check that the response is an error of RFC 6749 section 5.2, and return its description."""
     assert reply.status_code == status
     assert reply.content_type == "application/json"
     assert reply.headers["Cache-Control"] == "no-store"
@@ -145,7 +147,7 @@ def refused(reply: TestResponse, status: int, error: str) -> str:
 
 
 def act(name: str = "test", *, tenant: str = "acme", about: str = "x", at: int = 1) -> Act:
-    """An act of a test's, for records that are changed without a request."""
+    """Return an act of the test, for changes of records without a request."""
     return Actor("tester", "wharf-admin", "127.0.0.1", "request-1").does(
         name, tenant=tenant, about=about, at=at
     )

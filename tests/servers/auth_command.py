@@ -16,7 +16,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs the command with data of its own; `environ` adds to the environment."""
+    """Return a function that runs the command with a separate data folder.
+
+    `environ` adds to the environment.
+    """
 
     def call(
         *arguments: str, environ: dict[str, str] | None = None, stdin: str | bytes = ""
@@ -38,13 +41,13 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def installed(run: Run, auth_template: Path, tmp_path: Path) -> Run:
-    """The command with the data of a new installation."""
+    """Return the command with the data of a new installation."""
     shutil.copytree(auth_template, tmp_path / "data")
     return run
 
 
 def mistake(done: subprocess.CompletedProcess[str], text: str, code: int = 1) -> None:
-    """Checks that there is one clear line and no traceback."""
+    """Check that the command printed one clear line and no traceback."""
     assert done.returncode == code, done.stderr
     assert text in done.stderr
     assert "Traceback" not in done.stderr

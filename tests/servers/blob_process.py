@@ -1,4 +1,4 @@
-"""A process that keeps blobs behind a socket, slow and failing as a test says."""
+"""A process that stores blobs behind a socket. A test makes it slow or faulty."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from wharf_upload.storage.timed import TimedStore
 
 
 class RunningBlobServer:
-    """A server for tests, which says how it misbehaves."""
+    """A running blob server, and the methods with which a test makes it misbehave."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self._store = SocketStore(address)
 
     def store(self) -> SocketStore:
-        """A new client."""
+        """Return a new client."""
         return SocketStore(self.address)
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
-        """Lets the next operations of a kind fail (`blob_server` names the faults)."""
+        """Let the next operations of a kind fail (`blob_server` lists the faults)."""
         self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
 
     def delay(self, operation: str, seconds: float) -> None:
-        """Lets operations of a kind take longer from now on."""
+        """Let operations of a kind take longer from now on."""
         self._store.ask("control", of=operation, fault=None, times=0, seconds=seconds)
 
     def reset(self, capacity: int = protocol.CAPACITY) -> None:
-        """Forgets all blobs, faults and delays; has room for so many bytes."""
+        """Remove all blobs, faults and delays, and set the capacity in bytes."""
         self._store.ask("reset", capacity=capacity)
 
 
 @contextmanager
 def running() -> Iterator[RunningBlobServer]:
-    """A server of one's own."""
-    # Not below pytest's folder: a socket's path may have 107 bytes.
+    """Yield a separate server."""
+    # Not below pytest's folder, because a socket's path may have at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="wharf-blobs-") as folder:
         address = str(Path(folder) / "blobs.sock")
         command = [sys.executable, "-S", "-E", protocol.__file__, address]
@@ -58,18 +58,18 @@ def running() -> Iterator[RunningBlobServer]:
 
 @pytest.fixture(scope="session")
 def blob_server() -> Iterator[RunningBlobServer]:
-    """A server that keeps blobs; `socket_server` gives it without any."""
+    """Yield a server of the session, with blobs of earlier tests. `socket_server` empties it."""
     with running() as server:
         yield server
 
 
 @pytest.fixture
 def socket_server(blob_server: RunningBlobServer) -> RunningBlobServer:
-    """A server without blobs, faults and delays."""
+    """Return the server without blobs, faults and delays."""
     blob_server.reset()
     return blob_server
 
 
 def socket_store(server: RunningBlobServer) -> TimedStore:
-    """A store behind a socket."""
+    """Return a store behind the server's socket."""
     return TimedStore(server.store())

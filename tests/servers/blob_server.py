@@ -1,11 +1,11 @@
-"""Keeps blobs behind a unix socket, for `socket_store`: a process of its own, slow on demand.
+"""A server that stores blobs behind a unix socket, for `socket_store`: a separate process.
 
-One connection is one operation. A message is the lengths of its head and its body (32 bits each),
-the head as JSON, and the body. Run as a script: `blob_server.py SOCKET`.
+One connection is one operation. A message has the lengths of its head and its body (32 bits each),
+the head as JSON, and the body. Run it as a script: `blob_server.py SOCKET`.
 
-Faults, by operation: `full`, `busy` and `broken` are answers; `cut` ends the connection and does
-nothing; `lost` does what was asked, and ends the connection without an answer; `short` sends half
-of an answer's body.
+Faults of an operation: `full`, `busy` and `broken` are responses. `cut` ends the connection and
+does nothing. `lost` performs the operation and ends the connection without a response. `short`
+sends half of the response's body.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Head = dict[str, Any]
 
 @dataclass
 class _State:
-    """Everything that the server keeps."""
+    """All state of the server."""
 
     capacity: int = CAPACITY
-    # By tenant and blob: the content, and when it came.
+    # By tenant and blob: the content, and the time at which it was stored.
     blobs: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict)
-    # What writers have sent so far, by number.
+    # By number of the writer: the bytes that it has sent so far.
     staged: dict[str, tuple[bytearray, float]] = field(default_factory=dict)
     # By operation: the fault, and how often it still occurs.
     faults: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -44,14 +44,14 @@ class _State:
     writers: int = 0
 
     def used(self) -> int:
-        """Bytes of blobs and of unfinished ones."""
+        """Return the number of bytes of all blobs and unfinished blobs."""
         return sum(len(one) for one, _ in self.blobs.values()) + sum(
             len(one) for one, _ in self.staged.values()
         )
 
 
 class BlobServer(socketserver.ThreadingUnixStreamServer):
-    """Serves one state; `control` and `reset` are for tests."""
+    """A server of one state. The operations `control` and `reset` are for tests."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -61,7 +61,7 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
         self._lock, self._state = threading.Lock(), _State()
 
     def fault(self, operation: str) -> str | None:
-        """Waits as long as was asked for; the fault that is to happen now."""
+        """Wait for the delay of the operation and return the fault that must happen now."""
         time.sleep(self._state.delays.get(operation, 0))
         with self._lock:
             fault, times = self._state.faults.get(operation, ("", 0))
@@ -70,7 +70,7 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
         return fault if times else None
 
     def perform(self, head: Head, body: bytes) -> tuple[Head, bytes]:
-        """Does what was asked; the answer's head and body."""
+        """Perform the requested operation and return the head and body of the response."""
         with self._lock:
             method: Callable[[Head, bytes], tuple[Head, bytes] | None]
             method = getattr(self, f"_{head['operation']}")
@@ -146,7 +146,7 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
         return {"bytes": self._state.capacity - self._state.used()}, b""
 
     def _check(self, _head: Head, _: bytes) -> None:
-        """It is there: that is all."""
+        """Succeed: a server that responds works."""
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -179,20 +179,23 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 def message_of(head: Head, body: bytes = b"") -> bytes:
-    """A message, ready to be sent."""
+    """Return a message that can be sent."""
     text = json.dumps(head).encode()
     return LENGTHS.pack(len(text), len(body)) + text + body
 
 
 class Readable(Protocol):
-    """What bytes can be read from."""
+    """An object from which bytes can be read."""
 
     def read(self, size: int, /) -> bytes:
-        """As a file."""
+        """Read as from a file."""
 
 
 def receive(stream: Readable) -> tuple[Head, int] | None:
-    """A message's head and the length of its body, which follows; `None` at the stream's end."""
+    """Return the head of a message and the length of its body, which follows in the stream.
+
+    Return `None` at the end of the stream.
+    """
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
@@ -203,5 +206,5 @@ def receive(stream: Readable) -> tuple[Head, int] | None:
 
 if __name__ == "__main__":
     with BlobServer(sys.argv[1]) as server:
-        print("ready", flush=True)  # noqa: T201 -- waited for by who started this
+        print("ready", flush=True)  # noqa: T201 -- the process that started this one waits for it
         server.serve_forever()

@@ -1,4 +1,4 @@
-"""A headless Chromium, and a server of pages that stands for somebody else's site."""
+"""A headless Chromium, and a server of pages that acts as a foreign site."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ AXE = _SCRIPTS / "axe-core/axe.min.js"
 SCRIPT_SECONDS = 30
 _ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # CI is root in a container
+    "--no-sandbox",  # CI runs as root in a container
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--no-proxy-server",
-    # Every name is this machine: pages may stand on origins with names of their own.
+    # Every name is this machine, so that pages can have origins with different names.
     "--host-resolver-rules=MAP * 127.0.0.1",
 )
 
 
 class Browser(webdriver.Chrome):
-    """Chromium with what the tests ask of it."""
+    """Chromium with further methods for tests."""
 
     def get(self, url: str) -> None:
-        """Open a page, its scripts included: the driver may come back before they have run."""
+        """Open a page and wait for its scripts, because the driver may return before they
+        have run.
+        """
         super().get(url)
         WebDriverWait(self, SCRIPT_SECONDS).until(
             lambda _: self.execute_script("return document.readyState") == "complete"
         )
 
     def run(self, script: str, *arguments: object) -> Any:
-        """The value of an async function's body, run in the page."""
+        """Run an async function's body in the page and return its value."""
         wrapped = (
             "const [done, given] = [arguments[arguments.length - 1], [...arguments].slice(0, -1)];"
             f"(async function(...args) {{ {script} }})(...given)"
@@ -59,17 +61,17 @@ class Browser(webdriver.Chrome):
         return answer.get("value")
 
     def command(self, name: str, /, **parameters: object) -> None:
-        """A command of the DevTools protocol."""
+        """Send a command of the DevTools protocol."""
         self.execute_cdp_cmd(name, dict(parameters))
 
     def errors(self) -> str:
-        """What the console has said since the last call."""
+        """Return the messages of the browser's console since the last call."""
         return "\n".join(entry["message"] for entry in self.get_log("browser"))  # type: ignore[no-untyped-call]
 
 
 @contextmanager
 def browsing(profile: Path) -> Iterator[Browser]:
-    """A browser with an empty profile in this folder."""
+    """Yield a browser with an empty profile in this folder."""
     options = Options()
     options.binary_location = CHROMIUM
     for argument in (*_ARGUMENTS, f"--user-data-dir={profile}"):
@@ -86,7 +88,7 @@ def browsing(profile: Path) -> Iterator[Browser]:
 
 
 class Site:
-    """Pages by path, served for any host name: each name is an origin of its own."""
+    """Pages by path, served for any host name. Each host name is a separate origin."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -95,11 +97,11 @@ class Site:
         }
 
     def origin(self, host: str) -> str:
-        """The origin that pages have under this host name."""
+        """Return the origin of the pages under this host name."""
         return f"http://{host}:{self.port}"
 
     def page(self, html: str, path: str = "/page") -> str:
-        """Serves a page from now on; its path."""
+        """Serve a page from now on and return its path."""
         document = f"<!doctype html><meta charset=utf-8><title>page</title>{html}"
         self.pages[path] = ("text/html; charset=utf-8", document.encode())
         return path
@@ -107,7 +109,7 @@ class Site:
 
 @contextmanager
 def serving_pages() -> Iterator[Site]:
-    """A site on a free port."""
+    """Yield a site on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -120,7 +122,7 @@ def serving_pages() -> Iterator[Site]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         site = Site(server.server_port)

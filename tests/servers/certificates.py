@@ -16,7 +16,9 @@ _DAYS = timedelta(days=2)
 
 
 class Certificate:
-    """Files: the `authority` to trust, the `chain` that a server shows, and its `key`."""
+    """The files of a certificate: the trusted `authority`, the `chain` of the server, and its
+    `key`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.authority, self.chain = folder / "authority.pem", folder / "server.pem"
@@ -56,7 +58,9 @@ def _named(name: str) -> x509.Name:
 def _begun(
     issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    """What every certificate says, good from a minute ago: clocks of containers differ."""
+    """Return the common fields of all certificates, valid from a minute ago: container clocks
+    differ.
+    """
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""Commands and scripts of README.md and docs/, which tests run as they are there."""
+"""Code blocks of README.md and docs/, which tests run unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def blocks(page: str, heading: str, kind: str = "sh") -> list[str]:
     Args:
         page: its path from the root of the checkout.
         heading: the text of the heading.
-        kind: the word behind the three backticks that begin a block.
+        kind: the word after the three backticks that begin a block.
     """
     text = (ROOT / page).read_text(encoding="utf-8")
     section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]

@@ -1,4 +1,4 @@
-"""A console for tests: its application before a gateway that answers what a test says."""
+"""A console for tests: its application in front of a gateway with responses that a test sets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wharf_console.settings import Settings
 
 
 class Clock:
-    """Unix seconds that a test moves."""
+    """A clock in Unix seconds that a test moves."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass
 class Console:
-    """The application, what it works with, and the gateway behind it."""
+    """The application, its context, and the gateway behind it."""
 
     app: Flask
     context: AppContext
@@ -49,13 +49,16 @@ class Console:
     clock: Clock
 
     def visitor(self, base_url: str = "http://localhost") -> Browser:
-        """A browser in which nobody is logged in."""
+        """Return a browser in which no person is logged in."""
         return Browser(self.app.test_client(), base_url, self.context.stores.secret)
 
     def person(
         self, role: str = "owner", base_url: str = "http://localhost", **fields: str
     ) -> Browser:
-        """A browser in which somebody of the role is logged in; `fields` are of `/auth/me`."""
+        """Return a browser in which a person with this role is logged in.
+
+        `fields` replace fields of `/auth/me`.
+        """
         grant(self.gateway, role, **fields)
         browser = self.visitor(base_url)
         reply = browser.post("/console/login", LOGIN)
@@ -64,14 +67,14 @@ class Console:
 
 
 class Browser:
-    """A browser: it keeps cookies, and sends the tokens of forms."""
+    """A browser that keeps cookies and sends the tokens of forms."""
 
     def __init__(self, client: FlaskClient, base_url: str, secret: Callable[[], bytes]) -> None:
         self.client, self._base_url = client, base_url
         self._secret = secret
 
     def get(self, path: str, **options: Any) -> TestResponse:
-        """Ask for a page."""
+        """Request a page."""
         return self.client.get(path, **{"base_url": self._base_url, **options})
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> TestResponse:
@@ -80,14 +83,14 @@ class Browser:
         return self.client.post(path, data=data, **{"base_url": self._base_url, **options})
 
     def token(self) -> str:
-        """The token that forms of this session have."""
+        """Return the CSRF token of this session's forms, read from a page."""
         page = self.get("/console/login", follow_redirects=True).text
         found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
         assert found, page
         return found[1]
 
     def _token(self) -> str:
-        """What a page of this session would show, without the cost of a page."""
+        """Return the token that a page of this session would have, without rendering a page."""
         with self.client.session_transaction(base_url=self._base_url) as session:
             if "csrf_token" not in session:
                 session["csrf_token"] = token_hex(20)
@@ -95,14 +98,14 @@ class Browser:
         return str(URLSafeTimedSerializer(self._secret(), salt="wtf-csrf-token").dumps(kept))
 
     def cookie(self) -> str:
-        """The value of the session's cookie; empty where there is none."""
+        """Return the value of the session's cookie, or an empty text without a cookie."""
         kept = self.client.get_cookie("wharf_console")
         return kept.value if kept else ""
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
-    """A gateway with an empty bucket."""
+    """Yield a gateway with an empty bucket."""
     made = FakeGateway(tmp_path / "door.sock")
     serve_documents(made)
     yield made
@@ -111,23 +114,23 @@ def gateway(tmp_path: Path) -> Iterator[FakeGateway]:
 
 @pytest.fixture
 def console(tmp_path: Path, gateway: FakeGateway) -> Console:
-    """A console with sessions in files."""
+    """Return a console with sessions in files."""
     return console_on(Settings(data=tmp_path / "data", console_door=gateway.path), gateway)
 
 
 class _CompiledTemplates(BytecodeCache):
-    """Templates that an application of this process has compiled: each test makes one anew."""
+    """Compiled templates of this process, because each test makes a new application."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Give a template, where there is one of this key."""
+        """Load a template if it was compiled before."""
         if bucket.key in self._kept:
             bucket.bytecode_from_string(self._kept[bucket.key])
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a template."""
+        """Store a compiled template."""
         self._kept[bucket.key] = bucket.bytecode_to_string()
 
 
@@ -135,7 +138,7 @@ _compiled_templates = _CompiledTemplates()
 
 
 def console_on(settings: Settings, gateway: FakeGateway) -> Console:
-    """A console with these settings."""
+    """Return a console with these settings."""
     clock = Clock()
     context = bootstrap.app_context(settings, clock=clock)
     app = create_app(context)

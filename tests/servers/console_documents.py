@@ -1,4 +1,4 @@
-"""What the API says of a person, a bucket and files, in tests of the console."""
+"""Documents of the API about a person, a bucket and files, for tests of the console."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN = {"tenant": "acme", "username": "ann", "password": "correct horse"}
 
 
 def grant(gateway: FakeGateway, role: str = "owner", **fields: str) -> None:
-    """Have the gateway let a person of the role log in, and refresh."""
+    """Let the gateway accept logins and refreshes of a person with this role."""
     count = iter(range(1, 1000))
 
     def tokens() -> Reply:
@@ -44,7 +44,7 @@ def grant(gateway: FakeGateway, role: str = "owner", **fields: str) -> None:
 
 
 def me(role: str = "owner") -> dict[str, Any]:
-    """What auth says of a person."""
+    """Return auth's document about a person."""
     return {
         "user_id": "user-1",
         "tenant": "acme",
@@ -57,7 +57,7 @@ def me(role: str = "owner") -> dict[str, Any]:
 
 
 def session_document(**fields: Any) -> dict[str, Any]:
-    """A session at auth."""
+    """Return a document of a session in auth."""
     return {
         "session_id": "session-1",
         "created_at": "2026-11-18T10:00:00.000Z",
@@ -71,7 +71,7 @@ def session_document(**fields: Any) -> dict[str, Any]:
 
 
 def bucket_document(name: str = "docs", **fields: Any) -> dict[str, Any]:
-    """A bucket of the API."""
+    """Return a document of a bucket."""
     return {
         "name": name,
         "public": False,
@@ -86,7 +86,7 @@ def bucket_document(name: str = "docs", **fields: Any) -> dict[str, Any]:
 
 
 def file_document(key: str = "a.txt", **fields: Any) -> dict[str, Any]:
-    """A file of the API."""
+    """Return a document of a file."""
     return {
         "id": "0193",
         "bucket": "docs",
@@ -107,7 +107,7 @@ def file_document(key: str = "a.txt", **fields: Any) -> dict[str, Any]:
 
 
 def serve_documents(gateway: FakeGateway) -> None:
-    """Have the gateway answer as one with a bucket `docs` and nothing in it."""
+    """Let the gateway respond with one empty bucket `docs`."""
     usage = {"bytes": 0, "files": 0, "allowed": {"max_bytes": 1_000_000, "max_files": None}}
     gateway.on("GET", "/v1/buckets", Reply({"buckets": [bucket_document()]}))
     gateway.on("GET", "/v1/buckets/docs", Reply(bucket_document()))
@@ -119,7 +119,7 @@ def serve_documents(gateway: FakeGateway) -> None:
 
 
 def serve_file(gateway: FakeGateway, key: str = "a.txt", **fields: Any) -> dict[str, Any]:
-    """Have the gateway answer as one with this file in `docs`, alone; return the file."""
+    """Let the gateway respond with this file as the only one in `docs`, and return the file."""
     file = file_document(key, **fields)
     path = re.escape(quote(key, safe="/"))
     link = {"url": f"/s/link-to-{len(key)}", "expires_at": "2026-11-19T10:00:00Z"}

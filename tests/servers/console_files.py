@@ -10,7 +10,7 @@ TO_X = {"confirmed": "yes", "to_bucket": "docs", "to_folder": "x", "on_conflict"
 
 
 def changes(console: Console) -> list[tuple[str, str]]:
-    """Method and path of each change that the API was asked for."""
+    """Return method and path of each changing request to the API."""
     return [
         (call.method, call.path)
         for call in console.gateway.calls
@@ -19,6 +19,6 @@ def changes(console: Console) -> list[tuple[str, str]]:
 
 
 def moved(call: Call) -> Reply:
-    """The answer to a move: the file at its new address."""
+    """Return the response to a move: the file at its new address."""
     to = call.json["to"]
     return Reply(file_document(to["key"], bucket=to["bucket"]), 201)

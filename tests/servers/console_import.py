@@ -1,4 +1,4 @@
-"""The pages of an import of people: sends a file, and reads what a page says."""
+"""The pages of an import of people: helpers that send a file and read a page."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ FILE = "username,display_name,role\nada@example.org,Ada,editor\neve,,\n"
 def send(
     browser: Browser, content: bytes | str, name: str = "people.csv", **form: Any
 ) -> TestResponse:
-    """Send a file by the form."""
+    """Send a file with the form."""
     data = content.encode() if isinstance(content, str) else content
     fields = {"csrf_token": browser.token(), "role": "viewer", **form}
     parts = [field_part(field, value) for field, value in fields.items()]
-    # By hand: of what is large, the test client of Werkzeug leaves a file open.
+    # The body is built here, because Werkzeug's test client leaves a file open for a large body.
     body = multipart_body(*parts, file_part(name, data))
     return browser.client.post(PAGE, data=body, content_type=CONTENT_TYPE)
 
 
 def hidden(page: str, name: str) -> str:
-    """The value of a hidden field."""
+    """Return the value of a hidden field."""
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found, page
     return unescape(found[1])
 
 
 def rows(page: str, caption: str) -> list[list[str]]:
-    """The cells of a table of a page."""
+    """Return the cells of a table on a page."""
     table = page[page.index(f"<caption>{caption}") :].partition("</table>")[0]
     body = table.partition("<tbody>")[2]
     cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")]

@@ -1,4 +1,4 @@
-"""What the API says of links that are kept, in tests of the console."""
+"""Documents of the API about stored links, for tests of the console."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.servers.fake_gateway import FakeGateway, Reply
 
 
 def kept_link(name: str = "link-1", **fields: Any) -> dict[str, Any]:
-    """A link to a file, made by Ann, who is logged in."""
+    """Return a document of a link to a file, made by Ann, who is logged in."""
     return {
         "id": name,
         "bucket": "docs",
@@ -25,5 +25,5 @@ def kept_link(name: str = "link-1", **fields: Any) -> dict[str, Any]:
 
 
 def lists_links(gateway: FakeGateway, *links: dict[str, Any], cursor: str = "") -> None:
-    """Have the gateway list these links; `cursor` leads to the next page."""
+    """Let the gateway list these links. `cursor` leads to the next page."""
     gateway.on("GET", "/v1/links", Reply({"links": links, "next_cursor": cursor or None}))

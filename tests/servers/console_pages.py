@@ -1,8 +1,8 @@
-"""Pages with the console's scripts, on the origin of a Wharf: for tests of the scripts alone.
+"""Pages with the console's scripts, on the origin of Wharf, for tests of the scripts alone.
 
-A small server stands in front of Wharf. It has pages of tests with the console's policy, the built
-assets, tickets as the console hands them out, and a place for reports of the policy; the rest it
-passes on.
+A small server in front of Wharf serves the tests' pages with the console's policy, the built
+assets, tickets as the console issues them, and an address for reports of the policy. It passes all
+other requests on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DIST = _CONSOLE / "static/dist"
 BUILDER = ROOT / "services/console/tools/build_assets.py"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 CSRF = "token-of-this-session"
-# As shared/design/console.md has it.
+# As in shared/design/console.md.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -55,25 +55,25 @@ Answer = tuple[int, dict[str, Any]]
 
 
 def built() -> dict[str, str]:
-    """The manifest of the assets, built where they are old."""
+    """Build old assets again and return the manifest of the assets."""
     subprocess.run([sys.executable, str(BUILDER), "--strict"], check=True)
     found: dict[str, str] = json.loads((DIST / "manifest.json").read_text())
     return found
 
 
 class ConsolePages:
-    """The pages, and what browsers have sent about them."""
+    """The pages of tests, and the requests of browsers about them."""
 
     def __init__(self, port: int, assets: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.assets = assets
         self.pages: dict[str, bytes] = {}
-        #: Policies of pages that have one of their own.
+        #: Policies of pages with a separate policy.
         self.policies: dict[str, str] = {}
         self.reports: list[str] = []
-        #: Whether Wharf answers that it is not there.
+        #: Whether Wharf responds with 503.
         self.down = False
-        #: Forms and CSRF tokens with which tickets were asked for.
+        #: Forms and CSRF tokens of the requests for tickets.
         self.asked: list[tuple[dict[str, str], str]] = []
         self.ticket: Callable[[dict[str, str]], Answer] = lambda _: (503, {"title": "No tickets"})
         loader = FileSystemLoader(_CONSOLE / "templates")
@@ -81,14 +81,14 @@ class ConsolePages:
         self._jinja.globals["_"] = lambda text: text
 
     def page(self, body: str, path: str = "/console/page", **values: str) -> str:
-        """Serves a template as the body of a page from now on; the page's address."""
+        """Serve a template as the body of a page from now on and return the page's address."""
         known = {"assets": self.assets, "lang": "en", "theme": "", "csrf": CSRF, **values}
         html = self._jinja.from_string(_PAGE.replace("BODY", body)).render(known)
         self.pages[path] = html.encode()
         return self.url + path
 
     def give(self, form: dict[str, str], csrf: str) -> Answer:
-        """Answers a request for a ticket."""
+        """Return the response to a request for a ticket."""
         self.asked.append((form, csrf))
         return self.ticket(form)
 
@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
     wharf_port: int
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of browsers that hang up; that is what some tests are about."""
+        """Ignore browsers that disconnect, because some tests do this on purpose."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -159,12 +159,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving_console(wharf_port: int) -> Iterator[ConsolePages]:
-    """The pages in front of this Wharf, on a free port."""
+    """Yield the pages in front of Wharf, on a free port."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.pages = ConsolePages(server.server_port, built())
         server.wharf_port = wharf_port

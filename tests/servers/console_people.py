@@ -1,4 +1,4 @@
-"""What auth says of people, clients and acts, for tests of the console's pages."""
+"""Documents of auth about people, clients and acts, for tests of the console's pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVIL = '"><script>alert(1)</script>'
 
 
 def user_document(name: str = "bob", user_id: str = "user-2", **fields: Any) -> dict[str, Any]:
-    """A person of the tenant."""
+    """Return a document of a person of the tenant."""
     return {
         "user_id": user_id,
         "tenant": "acme",
@@ -31,7 +31,7 @@ def user_document(name: str = "bob", user_id: str = "user-2", **fields: Any) -> 
 def client_document(
     name: str = "robot", client_id: str = "client-1", **fields: Any
 ) -> dict[str, Any]:
-    """A client of the tenant."""
+    """Return a document of a client of the tenant."""
     return {
         "client_id": client_id,
         "tenant": "acme",
@@ -45,7 +45,7 @@ def client_document(
 
 
 def secret_document(secret_id: str = "secret-1", **fields: Any) -> dict[str, Any]:
-    """A secret of a client, as the list tells it."""
+    """Return a document of a client's secret, as in a list."""
     return {
         "secret_id": secret_id,
         "hint": "aB3_",
@@ -55,7 +55,7 @@ def secret_document(secret_id: str = "secret-1", **fields: Any) -> dict[str, Any
 
 
 def group_document(name: str = "team", **fields: Any) -> dict[str, Any]:
-    """A group of the tenant, whose members have folders of their own."""
+    """Return a document of a group of the tenant, whose members have separate folders."""
     return {
         "group_id": "group-1",
         "tenant": "acme",
@@ -69,7 +69,7 @@ def group_document(name: str = "team", **fields: Any) -> dict[str, Any]:
 
 
 def act_document(seq: int = 1, act: str = "users.create", **fields: Any) -> dict[str, Any]:
-    """A line of the audit log."""
+    """Return a document of a line of the audit log."""
     return {
         "seq": seq,
         "at": "2026-11-18T10:00:00.000Z",
@@ -86,7 +86,7 @@ def act_document(seq: int = 1, act: str = "users.create", **fields: Any) -> dict
 
 
 def serve_people(gateway: FakeGateway) -> None:
-    """Have the gateway answer as one with Ann, who is logged in, Bob and a client."""
+    """Let the gateway respond with Ann, who is logged in, Bob and a client."""
     people = [user_document("ann", "user-1", role="owner"), user_document()]
     gateway.on("GET", USERS, Reply({"users": people, "next_cursor": None}))
     for one in people:
@@ -123,7 +123,7 @@ def serve_people(gateway: FakeGateway) -> None:
 
 
 def serve_groups(gateway: FakeGateway) -> None:
-    """Have the gateway answer as one with a group, in which Bob and the client are."""
+    """Let the gateway respond with a group that has Bob and the client as members."""
     gateway.on("GET", GROUPS, Reply({"groups": [group_document()], "next_cursor": None}))
     gateway.on("POST", GROUPS, Reply(group_document(), status=201))
     gateway.on("GET", f"{GROUPS}/group-1", Reply(group_document()))
@@ -138,7 +138,7 @@ def serve_groups(gateway: FakeGateway) -> None:
 
 
 def created(call: Call) -> Reply:
-    """The answer to a new user: the user that was asked for."""
+    """Return the response to a new user: the requested user."""
     wanted = call.json
     name = wanted["display_name"] or wanted["username"]
     made = user_document(wanted["username"], role=wanted["role"], display_name=name)
@@ -146,12 +146,12 @@ def created(call: Call) -> Reply:
 
 
 def wanted_users(gateway: FakeGateway) -> list[dict[str, Any]]:
-    """What was asked to be made of users."""
+    """Return the requested new users."""
     return [call.json for call in gateway.called("POST", USERS)]
 
 
 def changes(gateway: FakeGateway) -> list[tuple[str, str]]:
-    """Method and path of each call that changes something, logins aside."""
+    """Return method and path of each changing request, without logins."""
     return [
         (call.method, call.path)
         for call in gateway.calls

@@ -1,4 +1,4 @@
-"""The gateway's part of upload tickets, for tests of the console."""
+"""The gateway's responses about upload tickets, for tests of the console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TICKET = "ticket.of.auth"
 
 
 def ticket_document(**fields: Any) -> dict[str, Any]:
-    """What the API says of a ticket."""
+    """Return the API's document of a ticket."""
     return {
         "tenant": "acme",
         "bucket": "docs",
@@ -30,7 +30,9 @@ def ticket_document(**fields: Any) -> dict[str, Any]:
 
 
 def give_tickets(gateway: FakeGateway, **fields: Any) -> list[Call]:
-    """Have the gateway exchange tokens for tickets, and say what they allow; the calls for them."""
+    """Let the gateway exchange tokens for tickets with these fields, and return the list of
+    exchanges.
+    """
     asked: list[Call] = []
 
     def token(call: Call) -> Reply:
@@ -46,7 +48,7 @@ def give_tickets(gateway: FakeGateway, **fields: Any) -> list[Call]:
 
 
 def refuse_tickets(gateway: FakeGateway, description: str) -> None:
-    """Have auth refuse to make tickets, in OAuth's words, and to go on with the session."""
+    """Let auth refuse to issue tickets, with an error of OAuth, and refuse refreshes too."""
 
     def refuse(call: Call) -> Reply:
         is_exchange = call.form.get("grant_type") == [EXCHANGE]
@@ -57,6 +59,6 @@ def refuse_tickets(gateway: FakeGateway, description: str) -> None:
 
 
 def rules_of(call: Call) -> dict[str, Any]:
-    """What a ticket was to allow."""
+    """Return the rules of the requested ticket."""
     found: dict[str, Any] = json.loads(call.form["ticket"][0])
     return found

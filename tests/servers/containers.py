@@ -21,19 +21,19 @@ from tests.servers.needs import lacking
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("auth", "console", "upload", "gateway")
 IMAGES = (*SERVICES, "images")
-# What every container of the manual runs with (docs/containers.md).
+# The options that the manual gives for every container (docs/containers.md).
 CONTAINED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--tmpfs", "/tmp:size=64m,mode=1777"),
 )
-# Of this process: several may share one engine.
+# A tag of this process, because several processes may share one engine.
 TAG = f"test-{secrets.token_hex(4)}"
 _READY_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Images:
-    """Names of the images, and of those that they are made from."""
+    """The names of the images, and of their base images."""
 
     auth: str
     console: str
@@ -46,7 +46,9 @@ class Images:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One process at a time: a build has its packages in the checkout's build/wheels."""
+    """Let one process build at a time, because a build has its packages in the checkout's
+    build/wheels.
+    """
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
     with (folder / "test-images.lock").open("w") as lock:
@@ -55,7 +57,7 @@ def _alone() -> Iterator[None]:
 
 
 def build(engine: Engine) -> Images:
-    """Builds them as `make images` does; of Debian's packages where this user may."""
+    """Build the images as `make images` does, from Debian's packages when this user may do that."""
     settings = {"WHARF_VERSION": TAG, "PYTHON": sys.executable}
     if not os.geteuid():
         settings["BASES"] = "debian"
@@ -80,10 +82,10 @@ def build(engine: Engine) -> Images:
 
 
 class Quartet:
-    """One auth, one console, one upload and one gateway on volumes of their own, without extras.
+    """One auth, one console, one upload and one gateway on separate volumes, without extras.
 
     Args:
-        name: begins the names of everything that is made.
+        name: the prefix of all names.
     """
 
     def __init__(self, engine: Engine, images: Images, name: str) -> None:
@@ -99,7 +101,7 @@ class Quartet:
         self.engine("network", "create", name)
 
     def of(self, service: str) -> str:
-        """The name of a service's container."""
+        """Return the name of a service's container."""
         return f"{self.name}-{service}"
 
     def _run(self, service: str, *options: str) -> None:
@@ -112,7 +114,7 @@ class Quartet:
         )
 
     def start(self) -> None:
-        """Starts all of them; `wait_healthy` says when they serve."""
+        """Start all containers. `wait_healthy` waits until they serve."""
         auth, files, records, auth_socket, upload_sockets, console, console_socket = self.volumes
         instance = ("--env", "WHARF_INSTANCE=one")
         self._run("auth", "--volume", f"{auth}:/data", "--volume", f"{auth_socket}:/run/wharf/auth")
@@ -134,7 +136,7 @@ class Quartet:
             *instance,
             *("--env", "WHARF_CONSOLE_SOCKET=/run/wharf/console/console.sock"),
             *("--env", "WHARF_CONSOLE_DOOR=/run/wharf/console/door.sock"),
-            # Where nobody listens: a gateway does without.
+            # Sockets without a listener: a gateway works without these services.
             *("--env", "WHARF_LIVE_SOCKET=/run/wharf/upload/live.sock"),
             *("--env", "WHARF_IMAGES_SOCKET=/run/wharf/upload/images.sock"),
             *("--publish", "127.0.0.1::8080"),
@@ -144,12 +146,12 @@ class Quartet:
         )
 
     def health(self, service: str) -> str:
-        """What the image's own HEALTHCHECK has found."""
+        """Return the result of the image's own HEALTHCHECK."""
         state = self.engine.inspect(self.of(service))["State"]
         return str(state["Health"]["Status"]) if state["Running"] else "ended"
 
     def wait_healthy(self) -> None:
-        """Waits until all of them are."""
+        """Wait until all containers are healthy."""
         deadline = time.monotonic() + _READY_SECONDS
         while (found := [self.health(one) for one in SERVICES]) != ["healthy"] * len(SERVICES):
             logs = "\n".join(self.engine.output(name)[-3000:] for name in self.containers)
@@ -159,17 +161,17 @@ class Quartet:
 
     @property
     def url(self) -> str:
-        """Where the gateway is reached from here."""
+        """Return the URL of the gateway on this machine."""
         ports: dict[str, Any] = self.engine.inspect(self.of("gateway"))["NetworkSettings"]["Ports"]
         return f"http://127.0.0.1:{ports['8080/tcp'][0]['HostPort']}"
 
     def credentials(self) -> dict[str, dict[str, str]]:
-        """The first credentials, as an operator reads them."""
+        """Return the first credentials, as an operator reads them."""
         text = self.engine("exec", self.of("auth"), "cat", "/data/credentials.json")
         return dict(json.loads(text))
 
     def remove(self) -> None:
-        """Removes everything that was made."""
+        """Remove everything that this object made."""
         self.engine.remove("container", self.containers)
         self.engine.remove("volume", self.volumes)
         self.engine.remove("network", [self.name])
@@ -177,7 +179,7 @@ class Quartet:
 
 @contextmanager
 def quartet(engine: Engine, images: Images, name: str) -> Iterator[Quartet]:
-    """Containers that serve, one of each image."""
+    """Yield running containers, one of each image."""
     made = Quartet(engine, images, name)
     try:
         made.start()

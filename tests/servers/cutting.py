@@ -1,4 +1,4 @@
-"""A TCP proxy of the tests' own that breaks connections."""
+"""A TCP proxy of the tests that breaks connections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _DELIVERY_SECONDS = 5.0
 
 
 class CuttingProxy:
-    """Passes bytes on to a port, until so many went that way; then it breaks the connection.
+    """A proxy that passes bytes to a port and breaks the connection after a number of bytes.
 
-    `cuts` are the numbers of bytes (from clients) after which it does, one after the other over all
-    connections; when they are used up nothing breaks any more.
+    `cuts` are the numbers of bytes from clients after which it breaks a connection, one after the
+    other
+    over all connections. Afterwards no connection breaks.
     """
 
     def __init__(self, target: int) -> None:
@@ -68,7 +69,7 @@ class CuttingProxy:
             return count + self.cuts.pop(0) if self.cuts[0] < 0 else count
 
     def close(self) -> None:
-        """Ends it, and all connections."""
+        """Close the proxy and all connections."""
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
@@ -78,7 +79,7 @@ class CuttingProxy:
 
 @contextmanager
 def cutting(target: int) -> Iterator[CuttingProxy]:
-    """A proxy in front of a port of this machine."""
+    """Yield a proxy in front of a port of this machine."""
     proxy = CuttingProxy(target)
     try:
         yield proxy
@@ -87,7 +88,7 @@ def cutting(target: int) -> Iterator[CuttingProxy]:
 
 
 def _await_delivery(connection: socket.socket) -> None:
-    """Returns when the other side's kernel has all: a reset would throw the rest away unsent."""
+    """Return when the peer's kernel has all bytes, because a reset would drop unsent ones."""
     deadline = time.monotonic() + _DELIVERY_SECONDS
     while time.monotonic() < deadline:
         (waiting,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))

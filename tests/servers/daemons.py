@@ -17,7 +17,7 @@ _END_SECONDS = 10
 
 
 def program(name: str) -> str:
-    """The path of a program that has to be installed."""
+    """Return the path of a program, or fail the test when it is not installed."""
     path = shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/bin:/sbin")
     if path is None:
         pytest.fail(f"{name} is not installed; `make test` installs it")
@@ -25,14 +25,16 @@ def program(name: str) -> str:
 
 
 class Daemons:
-    """Processes that write what they say into a folder of their own."""
+    """Processes that write their output into a separate folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start one in the background; it ends with this process, however that ends."""
+        """Start a program in the background. It ends when this process ends, even when it is
+        killed.
+        """
         with self.said(name).open("wb") as output:
             process = subprocess.Popen(
                 [program("setpriv"), "--pdeathsig", "KILL", *command],
@@ -45,7 +47,7 @@ class Daemons:
         return process
 
     def run(self, *command: str) -> str:
-        """Run a program to its end; its standard output."""
+        """Run a program to its end and return its standard output."""
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
         )
@@ -54,15 +56,15 @@ class Daemons:
         return done.stdout
 
     def said(self, name: str) -> Path:
-        """The file with what a program has written."""
+        """Return the file with the output of a program."""
         return self.folder / f"{name}.output"
 
     def await_port(self, port: int) -> None:
-        """Return when somebody listens on the port."""
+        """Return when a program listens on the port."""
         self.wait_until(lambda: _listens(port), f"a listener on port {port}")
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Return when the condition holds; fail when a program has ended or it takes too long."""
+        """Return when the condition is true. Fail when a program has ended or after the timeout."""
         deadline = time.monotonic() + _START_SECONDS
         while not condition():
             for name, process in self._running:
@@ -73,7 +75,7 @@ class Daemons:
             time.sleep(0.02)
 
     def stop(self, patience: float = _END_SECONDS) -> None:
-        """End all, the last one first; each has so many seconds to end by itself."""
+        """End all programs, the last one first. Each has `patience` seconds before it is killed."""
         for _, process in reversed(self._running):
             process.terminate()
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""A Docker engine: the one that runs on this machine, or one of the tests' own."""
+"""A Docker engine: the one of this machine, or a separate one of the tests."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ import pytest
 
 from tests.servers.needs import lacking, needed
 
-# The second is less than what a test may take: its own line says what is wrong.
+# The second is shorter than the timeout of a test, so that its own message is shown.
 _START_SECONDS, _TURN_SECONDS = 60, 240
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Engine:
-    """What answers to `docker` in this environment."""
+    """The engine that responds to `docker` in this environment."""
 
     def __call__(self, *words: str, seconds: float = 120, **options: Any) -> str:
-        """What the command says on standard output; an assertion shows all when it fails."""
+        """Run a command and return its standard output. An assertion shows all output when it
+        fails.
+        """
         done = self.try_out(*words, seconds=seconds, **options)
         assert done.returncode == 0, f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
@@ -36,7 +38,7 @@ class Engine:
     def try_out(
         *words: str, seconds: float = 120, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """The command's outcome, whatever it is."""
+        """Run a command and return its outcome, even a failure."""
         return subprocess.run(
             ["docker", *words],
             capture_output=True,
@@ -47,18 +49,18 @@ class Engine:
         )
 
     def inspect(self, name: str) -> dict[str, Any]:
-        """All that the engine knows of a container or an image."""
+        """Return all facts of the engine about a container or an image."""
         (found,) = json.loads(self("inspect", name))
         return dict(found)
 
     def output(self, container: str, *, of_last_start: bool = False) -> str:
-        """What a container has said on either of its outputs, ever or since its last start."""
+        """Return the output of a container, since its creation or since its last start."""
         since = self.inspect(container)["State"]["StartedAt"] if of_last_start else "0"
         done = self.try_out("logs", "--since", since, container)
         return done.stdout + done.stderr
 
     def remove(self, kind: str, names: Sequence[str]) -> None:
-        """Removes what is there of containers, volumes, networks or images."""
+        """Remove existing containers, volumes, networks or images."""
         commands = {
             "container": ("rm", "--force", "--volumes"),
             "volume": ("volume", "rm", "--force"),
@@ -75,7 +77,9 @@ def _answers() -> bool:
 
 @contextmanager
 def _cgroups() -> Iterator[None]:
-    """Control groups (cgroups(7), version 2), where nothing has mounted them: without systemd."""
+    """Mount control groups (cgroups(7), version 2) when no program has mounted them: without
+    systemd.
+    """
     if os.path.ismount(_CGROUPS):
         yield
         return
@@ -88,7 +92,7 @@ def _cgroups() -> Iterator[None]:
 
 @contextmanager
 def _daemon(folder: Path) -> Iterator[None]:
-    """A daemon with everything of its own; `docker` in this process talks to it."""
+    """Run a separate daemon, and let `docker` in this process use it."""
     address = f"unix://{folder}/docker.sock"
     places = (f"--data-root={folder}/data", f"--exec-root={folder}/exec")
     log = folder / "log"
@@ -114,7 +118,7 @@ def _daemon(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """The engine of this machine; else one that is started, and gone afterwards."""
+    """Yield the engine of this machine, or start one and remove it afterwards."""
     needed("docker")
     if _answers():
         yield Engine()
@@ -122,7 +126,7 @@ def engine() -> Iterator[Engine]:
     if os.geteuid():
         lacking("no Docker engine answers, and to start one needs root")
     needed("dockerd")
-    # Paths of sockets are short, and what overlays are made of is no tmpfs.
+    # Paths of sockets must be short, and layers of an overlay must not be on a tmpfs.
     folder = Path(tempfile.mkdtemp(prefix="wharf-docker-", dir="/var/tmp"))
     try:
         with _only_engine(), _cgroups(), _daemon(folder):
@@ -133,9 +137,9 @@ def engine() -> Iterator[Engine]:
 
 @contextmanager
 def _only_engine() -> Iterator[None]:
-    """Waits until no other pytest has an engine: two would share a bridge and the packet filter.
+    """Wait until no other pytest has an engine: two would share a bridge and the packet filter.
 
-    The name is the network namespace's, as those are.
+    The name is in the network namespace, as the bridge and the packet filter are.
     """
     deadline = time.monotonic() + _TURN_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:

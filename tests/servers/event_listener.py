@@ -1,4 +1,4 @@
-"""A client that listens to events as a stream, and comes back where it was when the stream ends."""
+"""A client that receives events as a stream and reconnects at its last event."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TIMEOUT_SECONDS = 60
 
 
 class EventListener:
-    """Hears all of a tenant's events from the first one on.
+    """A listener that receives all events of a tenant from the first one on.
 
     Attributes:
-        heard: the events in the order in which they came.
-        streams: how often one began.
-        faults: what no client should meet; 503 with a time to come again is none.
+        `heard`: the events in the order of their arrival.
+        streams: the number of streams so far.
+        faults: errors that no client should get. A 503 with Retry-After is not one of them.
     """
 
     def __init__(self, api: ApiClient) -> None:
@@ -43,11 +43,11 @@ class EventListener:
             try:
                 self._listen()
             except (ConnectionError, http.client.HTTPException):
-                pass  # the stream ends in the middle of a word: what was whole stays
+                pass  # the stream ends in the middle of an event: complete events stay
             except (OSError, AssertionError) as error:
                 self.faults.append(repr(error))
                 return
-            # As a browser does.
+            # A browser waits before it reconnects, too.
             time.sleep(0.1)
 
     def _listen(self) -> None:

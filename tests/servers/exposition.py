@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 class Exposition:
-    """What one address exports."""
+    """The metrics that one address exports."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -18,11 +18,11 @@ class Exposition:
             self.families[name] = family
 
     def sum(self, sample: str, **labels: str) -> float:
-        """The sum of the samples of this name that have these labels; 0 without any."""
+        """Return the sum of the samples with this name and these labels, or 0 without samples."""
         return sum(self.values(sample, **labels))
 
     def values(self, sample: str, **labels: str) -> list[float]:
-        """The samples of this name that have these labels."""
+        """Return the samples with this name and these labels."""
         return [
             float(one.value)
             for family in self.families.values()
@@ -31,7 +31,7 @@ class Exposition:
         ]
 
     def labels(self, family: str) -> set[str]:
-        """The names of a family's labels, `le` left out."""
+        """Return the names of a family's labels, except `le`."""
         return {
             name for one in self.families[family].samples for name in one.labels if name != "le"
         }

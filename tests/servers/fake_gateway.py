@@ -1,4 +1,4 @@
-"""A gateway for tests of the console, which answers what a test says."""
+"""A gateway for tests of the console, with responses that a test sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Call:
-    """A request that the gateway got."""
+    """A request that the gateway received."""
 
     proxy_line: str
     method: str
@@ -28,18 +28,18 @@ class Call:
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def form(self) -> dict[str, list[str]]:
-        """The body as a form."""
+        """Return the body, parsed as a form."""
         return parse_qs(self.body.decode())
 
 
 @dataclass
 class Reply:
-    """What the gateway answers."""
+    """A response of the gateway."""
 
     content: object = None
     status: int = 200
@@ -47,7 +47,7 @@ class Reply:
 
 
 def problem(status: int, slug: str, detail: str = "", **members: object) -> Reply:
-    """A problem document of the API."""
+    """Return a problem document of the API."""
     document = {
         "type": f"/problems/{slug}",
         "title": slug.replace("-", " ").capitalize(),
@@ -64,10 +64,11 @@ Answer = Reply | Callable[[Call], Reply]
 
 
 class FakeGateway:
-    """Answers over a unix socket behind the line of the PROXY protocol, as the console door does.
+    """A server on a unix socket that expects the line of the PROXY protocol, as the console door
+    does.
 
-    `on("GET", "/v1/buckets", Reply(...))` says what is answered; what is not said is a 404. A path
-    may be a pattern (`/v1/files/docs/.*`); what was said last counts.
+    `on("GET", "/v1/buckets", Reply(...))` sets a response; other requests get 404. A path may be a
+    pattern (`/v1/files/docs/.*`); the last matching response is used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,15 +80,15 @@ class FakeGateway:
         self._thread.start()
 
     def on(self, method: str, pattern: str, answer: Answer) -> None:
-        """Say what is answered."""
+        """Set the response to requests with this method and path."""
         self._answers.insert(0, (method, re.compile(pattern), answer))
 
     def called(self, method: str, path: str) -> list[Call]:
-        """The requests with this method and path."""
+        """Return the requests with this method and path."""
         return [one for one in self.calls if (one.method, one.path) == (method, path)]
 
     def reply_to(self, call: Call) -> Reply:
-        """What is answered to a request."""
+        """Return the response to a request."""
         self.calls.append(call)
         for method, pattern, answer in self._answers:
             if method == call.method and pattern.fullmatch(call.path):
@@ -95,7 +96,7 @@ class FakeGateway:
         return problem(404, "not-found", "Nothing is here.")
 
     def close(self) -> None:
-        """Answer no more; connections are refused."""
+        """Close the server, so that connections are refused."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -116,13 +117,13 @@ class _Handler(BaseHTTPRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        """Take the line of the PROXY protocol first."""
+        """Read the line of the PROXY protocol first."""
         self.client_address = ("browser", 0)
         super().setup()
         self.proxy_line = self.rfile.readline().decode().rstrip("\r\n")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self) -> None:
         address = urlsplit(self.path)

@@ -1,4 +1,4 @@
-"""Stands for the live channel behind a gateway: HTTP/1.1 on a unix socket."""
+"""A stand-in for the live channel behind a gateway: HTTP/1.1 on a unix socket."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ FIRST_EVENT = b"id: 1\nevent: event\ndata: {}\n\n"
 
 
 class FakeLive(socketserver.ThreadingUnixStreamServer):
-    """Answers a WebSocket with an echo, an event stream with one event, and anything with its body.
+    """A server that echoes a WebSocket, sends one event to an event stream, and echoes other
+    bodies.
 
     Attributes:
-        heads: of the requests that came, each by name in lower case; `""` is the first line.
+        heads: the heads of all requests, by name in lower case; `""` is the first line.
     """
 
     daemon_threads = True
@@ -38,7 +39,7 @@ class _Request(socketserver.StreamRequestHandler):
     server: FakeLive
 
     def handle(self) -> None:
-        """One request; a stream goes on until the other side ends it."""
+        """Serve one request. A stream continues until the client ends it."""
         first = self.rfile.readline().decode().strip()
         head = {"": first}
         while line := self.rfile.readline().decode().strip():
@@ -61,7 +62,7 @@ class _Request(socketserver.StreamRequestHandler):
 
 @contextmanager
 def fake_live(path: Path) -> Iterator[FakeLive]:
-    """One that listens at this path meanwhile."""
+    """Yield a server that listens at this path during the block."""
     with FakeLive(path) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server

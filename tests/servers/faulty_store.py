@@ -1,7 +1,7 @@
-"""A proxy before an object store that misbehaves on demand.
+"""A proxy in front of an object store that misbehaves on demand.
 
-It knows the operations of S3 by their requests, and does to each what a test has ordered for it: a
-`Fault` gets the exchange and decides whether the store sees the request, and what is answered.
+The proxy recognises the operations of S3 and applies the faults that a test has ordered. A `Fault`
+gets the exchange, and decides whether the store gets the request and how the proxy responds.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _BY_METHOD = {"PUT": "put", "GET": "get", "HEAD": "head", "DELETE": "delete"}
 
 
 class Cut(Exception):
-    """The connection ends here."""
+    """The error that ends the connection."""
 
 
 class Reply(NamedTuple):
-    """An answer of the store; the body of a large one is still in `source`."""
+    """A response of the store. The body of a large one is still in `source`."""
 
     status: int
     fields: list[tuple[str, str]]
@@ -48,13 +48,13 @@ class Reply(NamedTuple):
 
 
 def error(status: int, code: str) -> Reply:
-    """An error as S3 writes it."""
+    """Return an error in the format of S3."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>test</Message></Error>"
     return Reply(status, [("Content-Type", "application/xml")], body.encode())
 
 
 class Exchange:
-    """One request that has arrived, up to its body."""
+    """One request, received up to its body."""
 
     def __init__(self, handler: _Handler, operation: str) -> None:
         self.operation, self._handler = operation, handler
@@ -62,12 +62,15 @@ class Exchange:
         self._left = int(handler.headers.get("Content-Length") or 0)
 
     def passed_on(self, change: Callable[[bytes], bytes] = lambda block: block) -> Reply:
-        """Send the request to the store, its body's first block changed; the store's answer."""
+        """Pass the request to the store with `change` applied to the first block of the body.
+
+        Return the store's response.
+        """
         store = http.client.HTTPConnection(*self.proxy.store, timeout=_SECONDS)
         try:
             answer = self._answer(store, change)
         except BaseException:
-            # The client was killed in the middle of its body.
+            # The client was killed while it sent its body.
             store.close()
             raise
         fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
@@ -90,15 +93,15 @@ class Exchange:
         return store.getresponse()
 
     def read(self) -> bytes:
-        """Take the body, as a store does that then refuses it."""
+        """Read the body, as a store does before it refuses the request."""
         return b"".join(self._body())
 
     def is_last(self) -> None:
-        """Let the connection end after the answer."""
+        """Let the connection end after the response."""
         self._handler.close_connection = True
 
     def wait_for_end(self) -> None:
-        """Return when the client has given up, or the proxy is told to `heal`."""
+        """Return when the client has disconnected, or after `heal`."""
         until = time.monotonic() + _SECONDS
         connection = self._handler.connection
         connection.settimeout(0.02)
@@ -121,19 +124,19 @@ Fault = Callable[[Exchange], Reply]
 
 
 def well(exchange: Exchange) -> Reply:
-    """Do nothing wrong."""
+    """Pass the request on without a fault."""
     return exchange.passed_on()
 
 
 def silent(exchange: Exchange) -> Reply:
-    """Take the request, do nothing, and never answer."""
+    """Read the request, do nothing, and never respond."""
     exchange.read()
     exchange.wait_for_end()
     raise Cut
 
 
 def swallow(exchange: Exchange) -> Reply:
-    """Let the store do it, and never answer."""
+    """Let the store perform the operation, and never respond."""
     reply = exchange.passed_on()
     _finish(reply)
     exchange.wait_for_end()
@@ -141,13 +144,13 @@ def swallow(exchange: Exchange) -> Reply:
 
 
 def cut(exchange: Exchange) -> Reply:
-    """Let the store do it, and break the connection off."""
+    """Let the store perform the operation, and break the connection."""
     _finish(exchange.passed_on())
     raise Cut
 
 
 def cut_before(exchange: Exchange) -> Reply:
-    """Break the connection off before the store sees anything."""
+    """Break the connection before the store gets the request."""
     raise Cut
 
 
@@ -157,7 +160,7 @@ def flip(exchange: Exchange) -> Reply:
 
 
 def half(exchange: Exchange) -> Reply:
-    """Break the connection off in the middle of an answer's body."""
+    """Break the connection in the middle of the response's body."""
     reply = exchange.passed_on()
     assert reply.source is not None
     with reply.source as source:
@@ -167,7 +170,7 @@ def half(exchange: Exchange) -> Reply:
 
 
 def late(seconds: float) -> Fault:
-    """Let the store do it, and answer after some seconds."""
+    """Let the store perform the operation, and respond some seconds later."""
 
     def fault(exchange: Exchange) -> Reply:
         reply = exchange.passed_on()
@@ -178,7 +181,7 @@ def late(seconds: float) -> Fault:
 
 
 def answer(status: int, code: str) -> Fault:
-    """Take the request, do nothing, and answer with an error; a status of 200, too."""
+    """Read the request, do nothing, and respond with an error, even with a status of 200."""
 
     def fault(exchange: Exchange) -> Reply:
         exchange.read()
@@ -188,15 +191,17 @@ def answer(status: int, code: str) -> Fault:
 
 
 class Stop:
-    """A place where a request stands still, and the test kills who has sent it."""
+    """A point at which a request stops, so that the test can kill its sender."""
 
     def __init__(self, *, after: bool) -> None:
-        """`after`: when the store has done it, otherwise before it hears of it."""
+        """Stop after the store has performed the operation (`after`), or before it gets the
+        request.
+        """
         self._after = after
         self.reached, self.released = threading.Event(), threading.Event()
 
     def __call__(self, exchange: Exchange) -> Reply:
-        """Stand still until `released`; nobody listens any more then."""
+        """Wait until `released`. The client has disconnected by then."""
         if self._after:
             _finish(exchange.passed_on())
         self.reached.set()
@@ -205,7 +210,7 @@ class Stop:
 
 
 class _Order:
-    """What happens to an operation: the faults in turn, then what is last for ever."""
+    """The faults of an operation: some in turn, then the last one for all further requests."""
 
     def __init__(self, faults: tuple[Fault, ...], last: Fault) -> None:
         self._faults, self._last = iter(faults), last
@@ -225,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do(self) -> None:
-        """Answer one request of whatever method."""
+        """Serve one request with any method."""
         operation = _operation(self.command, self.path)
         reply = self.server.proxy.fault_of(operation)(Exchange(self, operation))
         self.send_response_only(reply.status)
@@ -243,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(block)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name there
-        """Say nothing."""
+        """Log nothing."""
 
 
 for _method in _METHODS:
@@ -268,20 +273,20 @@ class _Server(ThreadingHTTPServer):
             self._connections.discard(request)
 
     def cut_all(self) -> None:
-        """Break all connections off."""
+        """Break all connections."""
         for connection in list(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that gives up is what tests are about."""
+        """Ignore errors, because tests let clients disconnect on purpose."""
 
 
 class FaultyStore:
-    """The proxy, listening on a port of its own. Without orders it does nothing wrong."""
+    """The proxy, listening on a separate port. Without orders it passes everything on."""
 
     def __init__(self, endpoint: str) -> None:
-        """`endpoint` is the URL of the real store, without TLS."""
+        """Start the proxy. `endpoint` is the URL of the real store, without TLS."""
         parts = urlsplit(endpoint)
         self.store = (str(parts.hostname), int(parts.port or 80))
         self.seen: list[str] = []
@@ -293,22 +298,24 @@ class FaultyStore:
 
     @property
     def endpoint(self) -> str:
-        """Where clients find it."""
+        """Return the URL of the proxy."""
         return f"http://127.0.0.1:{self._port}"
 
     def order(self, operation: str, *faults: Fault, last: Fault = well) -> None:
-        """Let the next requests for an operation (`*`: any) meet faults, and `last` all others."""
+        """Apply the faults to the next requests of an operation (`*`: any), and `last` to all
+        others.
+        """
         self.healed.clear()
         self._orders[operation] = _Order(faults, last)
 
     def heal(self) -> None:
-        """Forget all orders; who stands still goes on."""
+        """Remove all orders and let waiting requests continue."""
         self._orders.clear()
         self.seen.clear()
         self.healed.set()
 
     def fault_of(self, operation: str) -> Fault:
-        """What happens to the request that is there now."""
+        """Return the fault for the current request."""
         with self._lock:
             self.seen.append(operation)
             order = self._orders.get(operation) or self._orders.get("*")
@@ -316,7 +323,7 @@ class FaultyStore:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Refuse all connections meanwhile."""
+        """Refuse all connections during the block."""
         self.close()
         try:
             yield
@@ -324,7 +331,7 @@ class FaultyStore:
             self._server = self._listen(self._port)
 
     def close(self) -> None:
-        """Listen no longer, and break all connections off."""
+        """Stop listening and break all connections."""
         self._server.shutdown()
         self._server.server_close()
         self._server.cut_all()
@@ -336,7 +343,7 @@ class FaultyStore:
         return server
 
     def __enter__(self) -> Self:
-        """Return the proxy itself."""
+        """Return the proxy."""
         return self
 
     def __exit__(
@@ -345,7 +352,7 @@ class FaultyStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the proxy."""
         self.heal()
         self.close()
 

@@ -1,4 +1,4 @@
-"""A feed of revocations for tests: what auth publishes, in the pages that are asked for."""
+"""A feed of revocations for tests, which serves pages as auth does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def entry(
     until: int | None = None,
     reach: ReachChange | None = None,
 ) -> Revocation:
-    """One entry of a feed."""
+    """Return one entry of a feed."""
     return Revocation(
         seq=seq, kind=kind, tenant=tenant, id=identifier, state=state, until=until, reach=reach
     )
@@ -32,11 +32,11 @@ def entry(
 
 @dataclass
 class FakeFeed:
-    """Obeys the contract of `/feed`; `status` other than 200 makes it fail."""
+    """A feed that follows the contract of `/feed`. A `status` other than 200 makes it fail."""
 
     entries: list[Revocation] = field(default_factory=list)
     status: int = 200
-    # What it answers instead.
+    # The response that replaces the page.
     body: bytes | None = None
 
     def add(
@@ -49,7 +49,7 @@ class FakeFeed:
         until: int | None = None,
         reach: ReachChange | None = None,
     ) -> Revocation:
-        """Publishes one more entry."""
+        """Publish one more entry."""
         number = self.entries[-1].seq + 1 if self.entries else 1
         made = entry(
             number, kind, state, tenant=tenant, identifier=identifier, until=until, reach=reach
@@ -58,7 +58,7 @@ class FakeFeed:
         return made
 
     def reply(self, path: str) -> Reply:
-        """The answer to one request."""
+        """Return the response to one request."""
         if self.body is not None or self.status != 200:
             return Reply(self.body or b"", self.status)
         query = parse_qs(urlsplit(path).query)
@@ -70,6 +70,6 @@ class FakeFeed:
 
 @contextmanager
 def serving_feed(feed: FakeFeed) -> Iterator[LocalServer]:
-    """The feed on a free port."""
+    """Yield the feed on a free port."""
     with serving(feed.reply) as server:
         yield server

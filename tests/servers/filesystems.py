@@ -1,4 +1,4 @@
-"""Filesystems of the tests' own: small ones, and ones whose power can be cut."""
+"""Filesystems of the tests: small ones, and ones whose power can be cut."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _unmount(folder: Path) -> None:
 
 @contextmanager
 def mounted(folder: Path, kind: str, options: str) -> Iterator[Path]:
-    """A filesystem without a device behind it, mounted at `folder`."""
+    """Yield a filesystem without a device, mounted at `folder`."""
     if os.geteuid():
         lacking("mounting needs root")
     folder.mkdir()
@@ -51,20 +51,20 @@ class Disk:
         folder.mkdir()
         with image.open("wb") as file:
             file.truncate(megabytes << 20)
-        # No room kept back for root, who may be running these tests.
+        # Reserve no blocks for root, because root may run these tests.
         _run("mkfs.ext4", "-q", "-m", "0", str(image))
         self.mount()
 
     def mount(self) -> None:
-        """Mounts it, replaying its journal."""
+        """Mount the filesystem, which replays its journal."""
         _run("mount", "-o", "loop", str(self._image), str(self.folder))
 
     def unmount(self) -> None:
-        """Unmounts it, which writes everything."""
+        """Unmount the filesystem, which writes everything."""
         _unmount(self.folder)
 
     def cut_power(self) -> None:
-        """From now on nothing reaches the disk, not even what the journal holds in memory."""
+        """Stop all writes to the disk, even those of the journal in memory."""
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_FLUSH)
@@ -76,7 +76,7 @@ class Disk:
 
 @contextmanager
 def disk(base: Path, megabytes: int) -> Iterator[Disk]:
-    """A disk of its own, gone afterwards."""
+    """Yield a separate disk and remove it afterwards."""
     own = Disk(base / "disk.img", base / "disk", megabytes)
     try:
         yield own

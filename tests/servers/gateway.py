@@ -21,7 +21,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Running:
-    """One gateway whose services are not there: it answers 502 and 503, and that is an answer."""
+    """One gateway without services. It responds with 502 and 503, which shows that it runs."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.port, self.metrics_port = free_ports()
@@ -64,10 +64,10 @@ class Running:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def begin(self) -> socket.socket:
-        """A request whose body is under way."""
+        """Begin a request whose body is under way, and return its connection."""
         connection = self.connect()
         connection.sendall(HEAD)
-        # nginx waits for it: it is in flight, and no longer on its way.
+        # nginx waits for the body, so the request is in flight.
         assert connection.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
         connection.sendall(b"12345")
         return connection

@@ -1,4 +1,4 @@
-"""Tokens of callers who reach a part of a tenant, and changes of their reach in the feed."""
+"""Tokens of callers that reach a part of a tenant, and changes of their reach in the feed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from servicekit.tokens import Principal
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import UploadService
 
-# Not whom tests read with: that one reaches everything.
+# Not the caller with which tests read, because that one reaches everything.
 SUBJECT = "client-2"
 SCOPES = "files:read files:write files:delete buckets:admin"
 
 
 def compact(*written: str) -> Compact:
-    """Grants as the command line has them (`read,write:photos/inbox/`)."""
+    """Return grants in the form of the command line (`read,write:photos/inbox/`)."""
     return grants.checked([grants.parse(one) for one in written])
 
 
 def principal(*written: str, subject: str = SUBJECT, ticket: Ticket | None = None) -> Principal:
-    """Somebody of these grants."""
+    """Return a principal with these grants."""
     return Principal(
         tenant="demo",
         subject=subject,
@@ -43,7 +43,10 @@ def principal(*written: str, subject: str = SUBJECT, ticket: Ticket | None = Non
 
 
 def token(upload: UploadService, *written: str, scopes: str = SCOPES, **changes: Any) -> str:
-    """A token of these grants, as auth issues it; without the claim if it is changed to `None`."""
+    """Return a token with these grants, as auth issues it.
+
+    `grants=None` removes the claim.
+    """
     claim = GrantsClaim(version=1, own=compact(*written), scopes=scopes)
     claims = {
         "sub": SUBJECT,
@@ -55,7 +58,7 @@ def token(upload: UploadService, *written: str, scopes: str = SCOPES, **changes:
 
 
 def bearer(upload: UploadService, *written: str, **changes: Any) -> dict[str, str]:
-    """The header field of such a token."""
+    """Return the header field with such a token."""
     return {"Authorization": f"Bearer {token(upload, *written, **changes)}"}
 
 
@@ -66,7 +69,7 @@ def change(
     subject: str = SUBJECT,
     scopes: str = SCOPES,
 ) -> None:
-    """Changes somebody's own grants; the service has heard of it when this returns."""
+    """Change the own grants of a subject. The service has read the change when this returns."""
     number = len(feed.entries) + 1
     said = ReachChange(version=1 + number, grants=compact(*written), scopes=scopes)
     feed.entries.append(
@@ -78,5 +81,5 @@ def change(
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
         follower.poll()
-    # Half a second goes by for this worker.
+    # As if half a second had passed for this worker.
     upload.context.access.revocations._polled_at = -math.inf

@@ -1,4 +1,4 @@
-"""What callers with grants may do, as a model of a few lines: files, and a loop over grants."""
+"""A simple model of the access that callers with grants have: files, and a loop over grants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from servicekit.grants import EVERYTHING_COMPACT, Action, Compact
 
-#: Each key is in one bucket, and is nothing that an id or a token has in it by chance.
+#: Each key is in one bucket, and no id or token contains it by chance.
 PLACES = tuple(
     (bucket, key)
     for bucket, mark in (("first-bucket", "qx"), ("second-bucket", "qy"))
@@ -20,7 +20,7 @@ _LETTERS: dict[Action, str] = {"read": "r", "write": "w", "delete": "d", "list":
 
 @dataclass
 class Model:
-    """One caller with a list of grants or none, a group it may be in, and all files."""
+    """One caller with a list of grants or without one, a group of the caller, and all files."""
 
     own: Compact | None = None
     group: Compact = ()
@@ -28,12 +28,12 @@ class Model:
     files: dict[Place, bytes] = field(default_factory=dict)
 
     def grants(self) -> Compact:
-        """Everything that counts: the union."""
+        """Return the union of all grants that apply."""
         own = EVERYTHING_COMPACT if self.own is None else self.own
         return (*own, *self.group) if self.is_member else own
 
     def may(self, action: Action, place: Place) -> bool:
-        """Whether a grant gives the action on a key."""
+        """Tell whether a grant allows the action on a key."""
         bucket, key = place
         return any(
             one.bucket in (bucket, "*")
@@ -43,25 +43,25 @@ class Model:
         )
 
     def knows(self, bucket: str) -> bool:
-        """Whether a grant names the bucket."""
+        """Tell whether a grant names the bucket."""
         return any(one.bucket in (bucket, "*") and one.letters for one in self.grants())
 
     def has(self, place: Place) -> bool:
-        """Whether the caller finds a file there."""
+        """Tell whether the caller finds a file at this place."""
         return place in self.files and self.may("read", place)
 
     def refusal(self, place: Place) -> int:
-        """What somebody hears who may not write there."""
+        """Return the status of a write at a place to which the caller may not write."""
         return 403 if self.knows(place[0]) else 404
 
     def reading(self, place: Place) -> int:
-        """What somebody hears who reads there; who may list a key knows of it."""
+        """Return the status of a read at this place. A caller that may list a key knows of it."""
         if self.has(place):
             return 200
         return 403 if self.may("list", place) and not self.may("read", place) else 404
 
     def listed(self, bucket: str, prefix: str) -> list[str]:
-        """The keys that a list of the bucket has."""
+        """Return the keys of a listing of the bucket."""
         return sorted(
             key
             for there, key in self.files
@@ -69,18 +69,18 @@ class Model:
         )
 
     def may_know(self, place: Place) -> bool:
-        """Whether an answer may have the key."""
+        """Tell whether a response may contain the key."""
         return any(self.may(action, place) for action in ("read", "write", "list"))
 
 
 def beside(place: Place, other: Place) -> Place:
-    """The place in the bucket of one that is called as another one is in its own bucket."""
+    """Return the place in the bucket of `place` whose key has the number of `other`'s key."""
     number = PLACES.index(other) % len(PLACES[::2])
     return PLACES[number + (0 if place[0] == BUCKETS[0] else len(PLACES[::2]))]
 
 
 def rolled_up(keys: Iterable[str], prefix: str) -> list[str]:
-    """The entries of a list with the delimiter `/`."""
+    """Return the entries of a listing with the delimiter `/`."""
     found = set()
     for key in keys:
         head, slash, _ = key[len(prefix) :].partition("/")

@@ -1,6 +1,6 @@
-"""A run of a caller with grants: what is asked, and what the model says of it.
+"""A run of a caller with grants: the requests, and the responses that the model expects.
 
-Each operation compares the answer with the model, and brings the model to what has to be kept now.
+Each operation compares the response with the model and updates the model.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Run:
         number = next(_NUMBERS)
         self.service.tenant = f"tenant-{number}"
         self.feed = Feed(self.service, 1000 * number)
-        # As of every group that there is; of the caller only once something has changed.
+        # The feed has an entry of each group, and one of the caller only after a change.
         self.feed.say("group", "g1", ReachChange(self.group_version, self.model.group))
         owner = of_everything(self.service)
         for bucket in BUCKETS:
@@ -62,11 +62,11 @@ class Run:
         self.token()
 
     def content(self) -> bytes:
-        """Bytes that no file has had."""
+        """Return bytes that no file has had."""
         return f"content {next(_NUMBERS)}".encode()
 
     def token(self) -> None:
-        """The caller has a new token, which says what is so now."""
+        """Give the caller a new token with the current grants."""
         model = self.model
         part = GroupPart("g1", self.group_version, "", model.group)
         own = EVERYTHING_COMPACT if model.own is None else model.own
@@ -78,7 +78,9 @@ class Run:
         self.caller = Caller(self.service, token)
 
     def changed(self, what: str, value: object, *, renewed: bool) -> None:
-        """Something of the caller changes; the feed tells it, and the token may be a new one."""
+        """Change the caller or its group, write the change to the feed, and renew the token if
+        requested.
+        """
         model = self.model
         self.version = self.group_version = max(self.version, self.group_version) + 1
         if what == "group":
@@ -98,7 +100,9 @@ class Run:
             self.token()
 
     def check(self, told: Told, *named: Place) -> None:
-        """Nothing is kept but what the model has, and the answer tells of nothing outside."""
+        """Check that the rows match the model and that the response contains no key outside the
+        reach.
+        """
         rows = self.service.database.reading().rows(
             "SELECT bucket, key, sha256 FROM files WHERE tenant = ?", (self.service.tenant,)
         )
@@ -124,7 +128,7 @@ def json_of(document: object) -> bytes:
     return msgspec.json.encode(document)
 
 
-# ---- one operation each: what is asked, and what the model says ----
+# ---- one operation each: the request and the expected response ----
 
 
 def _reads(run: Run, what: str, place: Place) -> Told:
@@ -169,7 +173,7 @@ def _by_ticket(run: Run, _: str, place: Place) -> Told:
     if not run.model.may("write", place):
         assert told.status == run.model.refusal(place), told.body
     elif place in run.model.files:
-        assert told.status in {409, 412}, told.body  # it creates, and never replaces
+        assert told.status in {409, 412}, told.body  # a ticket creates files and never replaces one
     else:
         assert told.status == 201, told.body
         run.model.files[place] = content
@@ -252,7 +256,7 @@ def _opens(run: Run, _: str, __: Place) -> Told:
         status = nobody.ask("GET", address).status
         asked = nobody._wsgi("GET", address, b"", {}, {"WHARF_STEP": "share"}).status
         assert (status, asked) in {(200, 204), (404, 403)}
-        # Never more than its maker reads now.
+        # A link never shows more than its maker can read now.
         assert status == 404 or run.model.has(place)
     return told
 
@@ -280,7 +284,7 @@ def _lists(run: Run, what: str, place: Place, other: Place) -> Told:
 
 def _looks_around(run: Run, _: str, __: Place) -> Told:
     names = [one["name"] for one in run.caller.ask("GET", "/v1/buckets").json()["buckets"]]
-    # Besides those of the model everybody has `default`.
+    # Next to the model's buckets every tenant has `default`.
     known = [one for one in BUCKETS if run.model.knows(one)]
     assert sorted(names) == ["default"] * run.model.knows("default") + known
     for bucket in BUCKETS:
@@ -294,7 +298,7 @@ def _looks_around(run: Run, _: str, __: Place) -> Told:
 
 
 def asked(run: Run, what: str, place: Place, other: Place) -> Told:
-    """Ask for one operation, and compare the answer with the model."""
+    """Send the request of one operation and compare the response with the model."""
     if what in {"move", "rename"}:
         return _moves(run, what, place, other)
     if what == "link":

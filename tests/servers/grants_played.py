@@ -1,7 +1,7 @@
-"""Callers with grants, whichever way they come: nginx and the stream server are played.
+"""Callers with grants, in all kinds of requests, with stand-ins for nginx and the stream server.
 
-Grants stand in the token, or the feed tells of them (`Feed`). Requests go to the process that nginx
-would send them to: `ask` plays admission, spooling and streaming.
+Grants are in the token or come from the feed (`Feed`). `ask` sends each request to the process that
+nginx would choose, and stands in for admission, spooling and streaming.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STREAMED = re.compile(r"/v1/uploads(/.*)?\Z|/u/[^/]+/uploads/[0-9a-f]{32}\Z")
 
 
 def grant(bucket: str, prefix: str, letters: str = "rwdl") -> CompactGrant:
-    """One grant, as tokens have it."""
+    """Return one grant in the form that tokens have."""
     return CompactGrant(bucket, prefix, letters)
 
 
@@ -47,21 +47,21 @@ def claim(
     scopes: str = ALL_SCOPES,
     groups: Iterable[GroupPart] = (),
 ) -> dict[str, Any]:
-    """The claim `grants` of a token."""
+    """Return the claim `grants` of a token."""
     made = GrantsClaim(version, tuple(own), scopes, "", tuple(groups))
     found: dict[str, Any] = msgspec.to_builtins(made)
     return found
 
 
 def metadata_of(**names: str) -> dict[str, str]:
-    """The field `Upload-Metadata`."""
+    """Return the field `Upload-Metadata`."""
     pairs = (f"{name} {b64encode(text.encode()).decode()}" for name, text in names.items())
     return {"Upload-Metadata": ",".join(pairs)}
 
 
 @dataclass(frozen=True)
 class Told:
-    """An answer, as the client gets it."""
+    """A response as the client gets it."""
 
     status: int
     headers: Headers
@@ -69,25 +69,25 @@ class Told:
 
     @property
     def slug(self) -> str:
-        """The kind of problem; empty when it is none."""
+        """Return the kind of the problem, or an empty text for a response that is no problem."""
         if b'"type"' not in self.body or self.status < 400:
             return ""
         return str(msgspec.json.decode(self.body)["type"]).rpartition("/")[2]
 
     def json(self) -> Any:
-        """The document."""
+        """Return the parsed document."""
         return msgspec.json.decode(self.body)
 
 
 @dataclass
 class Feed:
-    """Tells the service what `auth` would publish; each word is newer than any token."""
+    """The feed that the service follows. Each entry is newer than any token."""
 
     service: UploadService
     seq: int = 0
 
     def say(self, kind: str, name: str, change: ReachChange) -> None:
-        """Add one entry, and let the service hear it at once."""
+        """Add one entry and let the service read it immediately."""
         self.seq += 1
         tenant = self.service.tenant
         entry = Revocation(
@@ -102,22 +102,22 @@ class Feed:
     def own(
         self, subject: str, own: Compact, scopes: str = ALL_SCOPES, groups: Iterable[str] = ()
     ) -> None:
-        """Own grants, scopes or memberships have changed."""
+        """Change own grants, scopes or memberships."""
         change = ReachChange(1000 + self.seq, own, scopes, "", tuple(groups))
         self.say("reach", subject, change)
 
     def group(self, name: str, granted: Compact, scopes: str = "") -> None:
-        """A group has changed."""
+        """Change a group."""
         self.say("group", name, ReachChange(1000 + self.seq, granted, scopes))
 
 
 @dataclass
 class Caller:
-    """Somebody with a token, who asks the service in every way there is."""
+    """A caller with a token, for every kind of request to the service."""
 
     service: UploadService
     token: str
-    #: What happens while a body is on its way: behind its admission, before its end.
+    #: Runs while a body is under way: after its admission and before its end.
     meanwhile: Callable[[], None] = lambda: None
     _spooled: list[int] = field(default_factory=lambda: [0], repr=False)
 
@@ -130,7 +130,9 @@ class Caller:
         *,
         spooled: bool = False,
     ) -> Told:
-        """One request; `spooled`: its body is large, so that nginx asks for admission first."""
+        """Send one request. With `spooled` its body is large, so that nginx asks for admission
+        first.
+        """
         fields = dict(headers or {})
         if self.token and not path.startswith(("/u/", "/s/", "/public/")):
             fields["Authorization"] = f"Bearer {self.token}"
@@ -209,20 +211,20 @@ def _length(body: bytes) -> dict[str, str]:
 
 
 def _poured(incoming: Incoming, content: bytes, meanwhile: Callable[[], None]) -> Any:
-    """What the stream server does with a body that comes whole."""
+    """Write a complete body and finish it, as the stream server does."""
     body, error = incoming.body, None
     os.pwrite(body.descriptor, content, body.offset)
     if body.check is not None and len(content) >= (body.check_at or 0):
         try:
             body.check()
-        except Exception as found:  # noqa: BLE001 -- it is handed on
+        except Exception as found:  # noqa: BLE001 -- passed to `finish`
             error = found
     meanwhile()
     return body.finish(error is None, error)
 
 
 def of_everything(service: UploadService, subject: str = "owner") -> Caller:
-    """Somebody who has no list of grants."""
+    """Return a caller without a list of grants."""
     return Caller(service, service.issuer.token(tid=service.tenant, sub=subject, scope=ALL_SCOPES))
 
 
@@ -234,7 +236,7 @@ def of_grants(
     scopes: str = ALL_SCOPES,
     **changes: Any,
 ) -> Caller:
-    """Somebody whose token has these grants."""
+    """Return a caller whose token has these grants."""
     token = service.issuer.token(
         tid=service.tenant, sub=subject, scope=scopes, grants=claim(own), **changes
     )
@@ -242,7 +244,7 @@ def of_grants(
 
 
 def ticket_of(service: UploadService, own: Iterable[CompactGrant] | None, rules: Ticket) -> str:
-    """The address of a ticket that somebody with these grants has made."""
+    """Return the address of a ticket that was made with these grants."""
     grants = {} if own is None else {"grants": claim(own)}
     ticket = msgspec.to_builtins(rules)
     token = service.issuer.token(
@@ -252,7 +254,7 @@ def ticket_of(service: UploadService, own: Iterable[CompactGrant] | None, rules:
 
 
 def kept(service: UploadService) -> list[tuple[Any, ...]]:
-    """Everything that the service keeps of files, buckets, uploads and events."""
+    """Return all rows of files, buckets, uploads, events and usage."""
     reading, found = service.database.reading(), []
     for name in ("files", "buckets", "uploads", "events", "usage"):
         rows = reading.rows(f"SELECT * FROM {name}")

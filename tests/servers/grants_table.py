@@ -1,7 +1,7 @@
-"""Every operation of upload, and how it is asked for a key: the walk of grants goes through them.
+"""Every operation of upload, and the requests that name a key in it, for the walk of grants.
 
-An operation that is new and stands in neither table fails `test_every_operation_is_in_the_tables`:
-decide there what callers with grants may do, and say here how the walk asks.
+A new operation in neither table fails `test_every_operation_is_in_the_tables`: decide what callers
+with grants may do in it, and add its requests to a table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from tests.servers.upload import BOUNDARY, UploadService, form_body
 #: The folder that the caller of the walk reaches, in the one bucket that it knows.
 BUCKET, FOLDER = "photos", "mine/"
 INSIDE = f"{FOLDER}a.txt"
-#: What others have there and what they do not; a bucket that no grant names, and none.
+#: A key that exists outside the folder and one that does not; a bucket that no grant names, and
+# one that does not exist.
 OUTSIDE, ABSENT = "theirs/secret.txt", "theirs/absent.txt"
 HIDDEN, NO_BUCKET = "hidden-bucket", "absent-bucket"
 FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -26,8 +27,9 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def filled_world(upload: UploadService) -> UploadService:
-    """Fill two buckets: the folder of the caller, others' files beside it, and a bucket that the
-    caller does not know.
+    """Fill two buckets, one of which the caller does not know, with a file in the caller's folder
+    and
+    a file outside of it.
     """
     owner = of_everything(upload)
     for bucket in (BUCKET, HIDDEN):
@@ -47,10 +49,10 @@ class Asked(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How an operation is asked for a key, and what somebody hears who does not reach it.
+    """A request of an operation for a key, and the status when the caller does not reach the key.
 
-    `status` is the answer for a key in a bucket that the caller knows: 404 as for what is not
-    there, or 403 `outside-grants`. In a bucket that no grant names it is always 404.
+    `status` is for a key in a bucket that the caller knows: 404 as for a missing file, or 403
+    `outside-grants`. In a bucket that no grant names the status is always 404.
     """
 
     name: str
@@ -100,7 +102,7 @@ FILE, METADATA = "/v1/files/{bucket}/{key}", "/v1/metadata/{bucket}/{key}"
 FORM, UPLOADS = "/v1/files/{bucket}", "/v1/uploads"
 _PART = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
 _PARTIAL = {"Upload-Length": "9", "Upload-Concat": "partial"}
-#: By operation: the ways in which a request names a bucket and a key.
+#: By operation: the requests that name a bucket and a key.
 WALKED: Mapping[tuple[str, str], tuple[Way, ...]] = {
     ("GET", FILE): (
         Way("whole", 404, lambda b, k: Asked(_file(b, k))),
@@ -146,7 +148,7 @@ WALKED: Mapping[tuple[str, str], tuple[Way, ...]] = {
         Way("partial", 403, lambda b, k: _tus(b, k, **_PARTIAL)),
     ),
 }
-#: Those that name no key in a request, or are asked in a way of their own: where they are tested.
+#: Operations without a key in the request, or with special requests: the tests that cover them.
 ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("GET", FORM): "test_listing_shows_nothing_outside",
     ("GET", "/v1/buckets"): "test_buckets",
@@ -174,16 +176,16 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("GET", "/s/{token}/{key}"): "test_links_end_with_their_makers_reach",
     ("HEAD", "/s/{token}/{key}"): "test_links_end_with_their_makers_reach",
 }
-#: Operations that callers' grants do not concern, and why.
+#: Operations to which grants do not apply, and the reason.
 OPEN = {
     ("GET", "/public/{tenant}/{bucket}/{key}"): "the bucket's policy lets anybody read",
     ("HEAD", "/public/{tenant}/{bucket}/{key}"): "the bucket's policy lets anybody read",
     ("GET", "/v1/tenants/{tenant}/limits"): "its scope excludes grants",
     ("PUT", "/v1/tenants/{tenant}/limits"): "its scope excludes grants",
 }
-#: What Flask knows and the document does not have.
+#: Routes of Flask that are not in the OpenAPI document.
 UNDOCUMENTED = {"/healthz", "/metrics", "/openapi.json", "/readyz"}
-#: What the gateway has prepared, and the operations that it belongs to.
+#: Requests that the gateway prepares, and the operations to which they belong.
 PREPARED = {
     "question admit": "each way that is spooled or streamed asks it",
     "question share": "test_links_end_with_their_makers_reach",
@@ -193,7 +195,7 @@ PREPARED = {
     "GET shared": "test_links_end_with_their_makers_reach",
     "OPTIONS": "it tells of the bucket's origins, as without a credential",
 }
-#: Of the live channel, by module: tests of their own.
+#: Modules of the live channel, and their tests.
 LIVE = {
     "gate": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",
     "sse": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",

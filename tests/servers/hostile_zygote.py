@@ -1,7 +1,7 @@
-"""A zygote whose children try to get out: `hostile_zygote.py LANDLOCK_ABI LAYER`.
+"""A zygote whose children try to escape: `hostile_zygote.py LANDLOCK_ABI LAYER`.
 
-LAYER is `all`, or the one that is left: `landlock` or `limits`. A child tries what its number says
-(`ATTEMPTS`), and writes `escaped`, or `refused` and the reason.
+LAYER is `all`, or the only layer that is active: `landlock` or `limits`. A child makes the attempt
+with its number (`ATTEMPTS`), and writes `escaped`, or `refused` and the reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _X32 = 0x40000000
 
 
 def _syscall(x86: int, arm: int, *arguments: object) -> Callable[[], object]:
-    """A system call by its number: ctypes checks nothing, and there is no wrapper to refuse."""
+    """Return a system call by its number, because ctypes checks nothing and has no wrapper that
+    refuses.
+    """
 
     def call() -> None:
         given = [
@@ -56,7 +58,7 @@ def _open_descriptors() -> None:
         try:
             os.lseek(number, 0, os.SEEK_CUR)
         except OSError as error:
-            if error.errno != 29:  # a pipe or a socket cannot be sought, and is there
+            if error.errno != 29:  # a pipe or a socket cannot be sought, but it is open
                 continue
         found.append(number)
     if found == [confinement.BLOB, confinement.RESULT]:
@@ -155,7 +157,7 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
 
 
 def attempt(_: int, number: int) -> bytes:
-    """Try one of them."""
+    """Make the attempt with this number."""
     try:
         list(ATTEMPTS.values())[number]()
     except OSError as error:
@@ -172,7 +174,7 @@ def main(landlock_abi: int, layer: str) -> None:
     if layer == "landlock":
         confinement._LIMITS = ()
     else:
-        # Ten seconds are long for a test.
+        # Ten seconds are too long for a test.
         confinement._LIMITS = tuple(
             (one, 1, 2) if one == resource.RLIMIT_CPU else (one, soft, hard)
             for one, soft, hard in confinement._LIMITS

@@ -1,4 +1,4 @@
-"""A store in memory that lists by hour, as an object store does, and notes what it was asked."""
+"""A store in memory that lists by hour, as an object store does, and records its calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wharf_upload.storage.memory import MemoryReader, MemoryStore
 
 
 class HourlyStore(MemoryStore):
-    """`listed` and `deleted` say what was asked; blobs that are `stuck` cannot be removed."""
+    """A store with the calls in `listed` and `deleted`. Blobs in `stuck` cannot be removed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,27 +22,27 @@ class HourlyStore(MemoryStore):
         self.looks_for_unfinished = 0
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Yield all blobs."""
+        """Yield all blobs and record the call."""
         self.listed.append(made)
         return super().blobs(made)
 
     def open(self, name: BlobName) -> MemoryReader:
-        """Return the content."""
+        """Return the content and record the call."""
         self.opened.append(name)
         return super().open(name)
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs."""
+        """Remove blobs and record their number."""
         self.deleted.append(len(names))
         for name in set(names) - self.stuck:
             self.delete(name)
         return [name for name in names if name in self.stuck]
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what a test has put there."""
+        """Yield the leftovers that a test has set."""
         self.looks_for_unfinished += 1
         yield from self.unfinished
 
     def names(self) -> set[BlobName]:
-        """All blobs, without a note."""
+        """Return the names of all blobs without recording a call."""
         return {found.name for found in super().blobs()}

@@ -1,4 +1,4 @@
-"""HTTP/2 as frames on a TLS connection, for what no client library would send (RFC 9113)."""
+"""HTTP/2 as frames on a TLS connection, for frames that no client library sends (RFC 9113)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECONDS = 60
 
 
 class Http2Connection:
-    """A connection to the gateway; `with` closes it."""
+    """A connection to the gateway, closed at the end of a `with` block."""
 
     def __init__(self, port: int, authority: Path) -> None:
         context = ssl.create_default_context(cafile=str(authority))
@@ -34,14 +34,14 @@ class Http2Connection:
         self.socket.close()
 
     def frame(self, kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> None:
-        """Sends one frame; raises `OSError` when the gateway has closed the connection."""
+        """Send one frame. Raise `OSError` when the gateway has closed the connection."""
         head = struct.pack(">I", len(payload))[1:] + bytes((kind, flags))
         self.socket.sendall(head + struct.pack(">I", stream) + payload)
 
     def request(
         self, stream: int, method: str, path: str, fields: Mapping[str, str] | None = None
     ) -> None:
-        """Begins a request whose body is to come."""
+        """Begin a request whose body follows."""
         pseudo = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path}
         block = b"".join(
             b"\0" + _text(name.lower()) + _text(value)
@@ -50,7 +50,9 @@ class Http2Connection:
         self.frame(HEADERS, END_HEADERS, stream, block)
 
     def is_open_for(self, seconds: float) -> bool:
-        """Whether the gateway leaves the connection open for so long; what it says is dropped."""
+        """Tell whether the gateway keeps the connection open for these seconds. Received data is
+        dropped.
+        """
         self.socket.settimeout(seconds)
         try:
             return bool(self.socket.recv(65536))
@@ -63,7 +65,7 @@ class Http2Connection:
 
 
 def _text(value: str) -> bytes:
-    """A string literal of HPACK, not compressed (RFC 7541 section 5)."""
+    """Return a string literal of HPACK, not compressed (RFC 7541 section 5)."""
     data, length = value.encode(), len(value)
     if length < 127:
         return bytes((length,)) + data

@@ -1,4 +1,4 @@
-"""Pictures in memory, and a gateway's socket that gives their bytes."""
+"""Pictures in memory, and a socket that serves their bytes as the gateway does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[int]:
-    """A descriptor of a file with this content, as the sandbox gets it, but not sealed."""
+    """Yield a descriptor of a file with this content, as the sandbox gets it, but not sealed."""
     descriptor = os.memfd_create("test")
     try:
         os.write(descriptor, content)
@@ -37,15 +37,15 @@ def memory_file(content: bytes) -> Iterator[int]:
 
 @dataclass
 class BlobsSocket:
-    """nginx's socket for bytes.
+    """The socket on which nginx serves bytes.
 
     Attributes:
-        path: where it listens.
-        files: content by location; others are answered with 404.
-        raw: whole answers by location, as they go over the wire.
-        asked: the request lines that came.
-        fields: the header fields that came with them, but for `Host`.
-        goes_on: answers wait while it is not set.
+        path: the path of the socket.
+        files: content by location. Other locations get a 404.
+        raw: complete responses by location, as sent on the connection.
+        asked: the request lines so far.
+        fields: the header fields of these requests, except `Host`.
+        goes_on: responses wait while it is not set.
     """
 
     path: Path
@@ -56,11 +56,11 @@ class BlobsSocket:
     goes_on: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        """Nothing waits, as long as a test does not want it."""
+        """Let responses not wait, unless a test clears `goes_on`."""
         self.goes_on.set()
 
     def serve(self, listener: socket.socket) -> None:
-        """Answer until the listener is closed."""
+        """Serve requests until the listener is closed."""
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
@@ -86,7 +86,7 @@ class BlobsSocket:
 
 @contextmanager
 def blobs_socket(folder: Path) -> Iterator[BlobsSocket]:
-    """A socket that gives bytes, in a thread."""
+    """Yield a socket that serves bytes, in a thread."""
     found = BlobsSocket(folder / "images-blobs.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(found.path))

@@ -1,4 +1,4 @@
-"""The process of the maker of pictures."""
+"""A process of the service `images`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Service:
     log: Path
 
     def ask(self, path: str, **variables: str) -> Reply:
-        """Return the answer to a request of nginx."""
+        """Return the response to a request of nginx."""
         return request(self.socket, "GET", path, parameters=variables)
 
     def picture(self, location: str = LOCATION, width: int = 64) -> Reply:
-        """Return the answer to a request for a picture."""
+        """Return the response to a request for a picture."""
         return self.ask("/picture", WHARF_BLOB=location, WHARF_WIDTH=str(width))
 
     def metric(self, name: str) -> float:
-        """Return one number of the metrics."""
+        """Return one value of the metrics."""
         lines = self.ask("/metrics").body.decode().splitlines()
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + " "))
 
     def stop(self) -> int:
-        """Send TERM; return the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(START_SECONDS)
 

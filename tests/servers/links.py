@@ -10,12 +10,12 @@ from servicekit.reaches import Maker
 from tests.servers.upload import UploadService
 from wharf_upload.domain.kept_links import KeptLink
 
-# The first bytes of a picture, as far as types are told by them.
+# The first bytes of a PNG picture, as many as sniffing reads.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
 
 
 def link(upload: UploadService, **wanted: Any) -> str:
-    """A link's path."""
+    """Make a link and return its path."""
     body = json.dumps({"bucket": "default", **wanted}).encode()
     reply = upload.request("POST", "/v1/links", body, {"Content-Type": "application/json"})
     assert reply.status_code == 201, reply.text
@@ -26,7 +26,7 @@ def link(upload: UploadService, **wanted: Any) -> str:
 def kept_link(
     tokens: tuple[str, ...] = ("t1",), expires_at: int = 2**50, *, tenant: str = "demo"
 ) -> KeptLink:
-    """The row of a link that was made with these tokens; times in milliseconds."""
+    """Return the row of a link that was made with these tokens. Times are in milliseconds."""
     return KeptLink(
         tenant=tenant,
         id=uuid7_hex(),

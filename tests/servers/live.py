@@ -1,6 +1,6 @@
-"""The live channel for real: `wharf-upload live` on a port, with keys of ours and no gateway.
+"""A real live channel: `wharf-upload live` on a port, with keys of the test and without a gateway.
 
-The upload service's mule keeps two files, of keys and of revocations; here the test writes them.
+The upload service's mule keeps two files, of keys and of revocations. Here the test writes them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from wharf_upload.notices.sender import open_sender
 
 COMMAND = Path(sys.executable).parent / "wharf-upload"
 START_SECONDS = 30
-# The files are never too old for the process: nobody follows the feed in a test.
+# The files are never too old for the process, because no test follows the feed.
 _FAR_AHEAD_SECONDS = 86_400
 
 
 @dataclass
 class LiveProcess:
-    """The process, its data, and what a test does to them."""
+    """The process, its data, and the changes that a test makes."""
 
     data: Path
     issuer: Issuer
@@ -51,7 +51,7 @@ class LiveProcess:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        """The records are written by the test, as the upload service would."""
+        """Open the records, which the test writes as the upload service would."""
         place = socket_place(self.data / "run" / "notices.sock")
         self.records = SqlRecords(
             open_database(f"sqlite:///{self.data / 'upload' / 'upload.db'}", durable=False),
@@ -63,16 +63,16 @@ class LiveProcess:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the URL of the process."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
-        """All that it has written so far."""
+        """Return all log lines so far."""
         return (self.data / "live.log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Start it, and wait until it accepts."""
+        """Start the process and wait until it accepts connections."""
         environ = {
             **os.environ,
             "WHARF_DATA": str(self.data),
@@ -94,23 +94,23 @@ class LiveProcess:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill the process, as in a crash."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self) -> int:
-        """Ask for its end; the exit code."""
+        """Ask the process to end and return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(START_SECONDS)
 
     def token(self, **claims: Any) -> str:
-        """A token that hears everything, but for what the test changes."""
+        """Return a token that receives everything, with the given claims changed."""
         return self.issuer.token(**{"scope": "events:read files:read", **claims})
 
     def store(self, count: int = 1, **changes: object) -> list[str]:
-        """Let files be stored; the cursors of the events of their tenant."""
+        """Store files and return the cursors of their tenant's newest events."""
         tenant = str(changes.get("tenant", "demo"))
         for _ in range(count):
             self._count += 1
@@ -119,15 +119,15 @@ class LiveProcess:
         return [cursor_of(tenant, event.seq) for event in reversed(newest)]
 
     def events(self, tenant: str = "demo") -> list[Event]:
-        """All events of a tenant."""
+        """Return all events of a tenant."""
         return self.records.events(tenant, 0, 100_000)
 
     def cursors(self, tenant: str = "demo") -> list[str]:
-        """The cursors of all events of a tenant."""
+        """Return the cursors of all events of a tenant."""
         return [cursor_of(tenant, event.seq) for event in self.events(tenant)]
 
     def revoke(self, **entry: object) -> None:
-        """Add an entry to what was heard of the feed."""
+        """Add an entry to the file of revocations."""
         self._entries.append({"seq": len(self._entries) + 1, **entry})
         self._write_feed()
 
@@ -140,7 +140,7 @@ class LiveProcess:
         os.utime(path, (ahead, ahead))
 
     def metric(self, name: str) -> float:
-        """A sample of its metrics, by its whole name with labels."""
+        """Return a sample of the metrics by its full name with labels."""
         for line in httpx.get(f"{self.url}/metrics").text.splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
@@ -156,7 +156,9 @@ def running_live(
     *,
     port: int = 0,
 ) -> Iterator[LiveProcess]:
-    """The process on data of its own; ended afterwards. `port` is where it answers first."""
+    """Yield the process on separate data and kill it afterwards. `port` is the first port
+    it tries.
+    """
     data = folder / "data"
     copy_database(template, data)
     live = LiveProcess(data, issuer, settings or {}, port or free_port())

@@ -1,4 +1,4 @@
-"""Stock clients of the live channel: of python-socketio, of socket.io-client, and httpx for SSE."""
+"""Stock clients of the live channel: python-socketio, socket.io-client, and httpx for SSE."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ PATIENCE_SECONDS = 60
 
 @dataclass
 class Heard:
-    """What a client has heard, in order: name and document."""
+    """All messages that a client has received, in order: name and document."""
 
     all: list[tuple[str, Any]] = field(default_factory=list)
     _news: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, name: str, document: Any) -> None:
-        """Note something; for the client's thread."""
+        """Add a message. The client's thread calls this."""
         with self._news:
             self.all.append((name, document))
             self._news.notify_all()
 
     def of(self, name: str) -> list[Any]:
-        """The documents of a name."""
+        """Return the documents of all messages with this name."""
         with self._news:
             return [document for heard, document in self.all if heard == name]
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the events: their cursors."""
+        """Return the ids of the events, which are event cursors."""
         return [event["id"] for event in self.of("event")]
 
     def wait(self, name: str, count: int = 1) -> list[Any]:
-        """The documents of a name, when there are so many."""
+        """Wait for `count` messages with this name and return their documents."""
         return self.until(lambda: len(self.of(name)) >= count) and self.of(name)
 
     def until(self, holds: Callable[[], Any]) -> Any:
-        """What holds, when it does; a test fails that waits for too long."""
+        """Wait until `holds` returns a true value and return it. Fail after the timeout."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         with self._news:
             while not (found := holds()):
@@ -73,7 +73,7 @@ class Heard:
 
 @dataclass
 class Client:
-    """A client of a test: what it heard, and how it speaks."""
+    """A client of a test: its received messages, and its way to send."""
 
     heard: Heard
     emit: Callable[[str, object], None]
@@ -83,7 +83,7 @@ class Client:
 def listening(
     url: str, token: str, after: Cursor | None = None, *, kind: str = PYTHON, **options: Any
 ) -> Iterator[Client]:
-    """A Socket.IO client, connected or refused."""
+    """Yield a Socket.IO client, connected or refused."""
     auth: dict[str, object] = {"token": token} | ({} if after is None else {"after": after})
     if kind == PYTHON:
         with _python(url, auth, options) as client:
@@ -172,7 +172,7 @@ def _javascript(
 
 @contextmanager
 def streaming(url: str, token: str, after: Cursor | None = None, **fields: str) -> Iterator[Heard]:
-    """An SSE client; its `disconnect` is the end of the stream."""
+    """Yield an SSE client, for which `disconnect` marks the end of the stream."""
     heard = Heard()
     address = f"{url}/v1/events" + ("" if after is None else f"?after={after}")
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream", **fields}
@@ -203,7 +203,7 @@ def streaming(url: str, token: str, after: Cursor | None = None, **fields: str) 
 
 
 def _shut(response: httpx.Response) -> None:
-    """End the connection under a thread that reads from it."""
+    """End the connection while another thread reads from it."""
     import socket as sockets
 
     stream = response.extensions["network_stream"]
@@ -214,7 +214,7 @@ def _shut(response: httpx.Response) -> None:
 
 @contextmanager
 def raw(url: str, token: str, origin: str | None = None) -> Iterator[ClientConnection]:
-    """A connected client that says whatever a test wants; raises what the handshake gives."""
+    """Yield a connected client that sends any text. Raise `PermissionError` when it is refused."""
     address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
     with connect(address, origin=Origin(origin) if origin else None) as connection:
         assert str(connection.recv()).startswith("0{")

@@ -1,4 +1,4 @@
-"""Pages with the console's scripts, and a live channel that says what a test has it say."""
+"""Pages with the console's scripts, and a live channel whose messages a test sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class LivePages(ConsolePages):
-    """What was asked for is kept: pages, CSRF tokens, handshakes, and what pages have said."""
+    """The pages with all their requests: pages, CSRF tokens, handshakes and messages."""
 
     def __init__(self, port: int, assets: dict[str, str]) -> None:
         super().__init__(port, assets)
@@ -31,11 +31,11 @@ class LivePages(ConsolePages):
         self.tokens: list[str] = []
         self.handshakes: list[dict[str, Any]] = []
         self.said: list[dict[str, Any]] = []
-        #: Of the last handshake.
+        #: The transport of the last handshake.
         self.transport = ""
-        #: What answers requests for tokens, and how long one is good.
+        #: The status of responses to requests for tokens, and the lifetime of a token in seconds.
         self.token_status, self.token_seconds = 200, 900
-        #: Whether the channel takes connections.
+        #: Whether the channel accepts connections.
         self.is_open = True
         self.loop: asyncio.AbstractEventLoop | None = None
         self.server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=[])
@@ -44,7 +44,7 @@ class LivePages(ConsolePages):
         self.app = socketio.ASGIApp(self.server, self._page)
 
     def live_page(self, body: str, **values: str) -> str:
-        """Serves a page whose template may use `live.box`; its address."""
+        """Serve a page whose template may use `live.box`, and return the page's address."""
         addresses = {"live.token": _TOKEN_PATH, "session.login": "/console/login"}
         names = {"url_for": lambda name, **_: addresses[name], "csrf_token": lambda: CSRF}
         self._jinja.globals.update(names, pages=addresses, here="/console/page")
@@ -52,11 +52,11 @@ class LivePages(ConsolePages):
         return self.page(head + body, **values)
 
     def tell(self, name: str, document: dict[str, Any]) -> None:
-        """Says something to all who listen."""
+        """Send a message to all listeners."""
         self._run(self.server.emit(name, document))
 
     def cut(self, reason: dict[str, Any]) -> None:
-        """Says why, and ends all connections."""
+        """Send the reason and end all connections."""
 
         async def end() -> None:
             await self.server.emit("bye", reason)
@@ -110,7 +110,7 @@ async def _answer(send: Send, status: int, kind: bytes, body: bytes) -> None:
 
 @contextmanager
 def serving_live() -> Iterator[LivePages]:
-    """The pages on a free port."""
+    """Yield the pages on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         pages = LivePages(listening.getsockname()[1], built())
         server = uvicorn.Server(uvicorn.Config(pages.app, log_level="error", lifespan="off"))

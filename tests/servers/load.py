@@ -1,4 +1,4 @@
-"""Uploads from several threads that remember what was acknowledged."""
+"""Uploads from several threads that remember the acknowledged files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Both ways of a PUT, and a body that is still on its way when something happens.
+# Sizes for both kinds of a PUT, and for a body that is still under way during an incident.
 SIZES = (200, 10_000, 300_000, 3_000_000)
 Put = Callable[[str, bytes], bool]
 
 
 @dataclass
 class Load:
-    """`acknowledged` holds keys with digests, `uncertain` what was sent and never answered."""
+    """`acknowledged` has keys with digests, and `uncertain` the digests that got no response."""
 
     put: Put
     threads: int = 6
@@ -25,7 +25,9 @@ class Load:
     refused: list[str] = field(default_factory=list)
 
     def run_until(self, number: int, then: Callable[[], None]) -> None:
-        """Uploads go on while `then` is done, once so many were acknowledged, and after it."""
+        """Upload until `number` files were acknowledged, call `then`, and upload during that call,
+        too.
+        """
         enough, over = threading.Event(), threading.Event()
         workers = [
             threading.Thread(target=self._work, args=(one, number, enough, over), daemon=True)
@@ -45,7 +47,7 @@ class Load:
     ) -> None:
         count = 0
         while not over.is_set():
-            # Each third key is used again, so that files are replaced, too.
+            # Each third key is used again, so that files are also replaced.
             key = f"{thread}/{count - count % 3 if count % 3 == 1 else count}.bin"
             body = os.urandom(SIZES[(thread + count) % len(SIZES)])
             digest = hashlib.sha256(body).hexdigest()
@@ -64,7 +66,7 @@ class Load:
                     enough.set()
 
     def faults(self, there: dict[str, str]) -> list[str]:
-        """What is wrong with the files (keys with digests) that are there."""
+        """Return the faults of the stored files, given as keys with digests."""
         found = [
             f"{key} was acknowledged and is {there.get(key, 'not there')}"
             for key, digest in self.acknowledged.items()

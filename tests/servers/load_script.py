@@ -1,7 +1,7 @@
-"""A process that takes uploads until it is killed: `python -m tests.servers.load_script`.
+"""A process that uploads until it is killed: `python -m tests.servers.load_script`.
 
-Arguments: the data folder and the credentials, as for `upload_script`. Writes `sent KEY DIGEST`
-before each upload and `stored KEY DIGEST` after it was acknowledged.
+Arguments: the data folder and the credentials, as for `upload_script`. It writes `sent KEY DIGEST`
+before each upload and `stored KEY DIGEST` after its acknowledgement.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NEVER = 1 << 30
 
 
 def main(data: str, credentials: str) -> None:
-    """Uploads both ways, from several threads."""
+    """Upload both ways, from several threads."""
     issuer = cast(Issuer, GivenKeys(Path(credentials)))
     service = assemble(settings_for(Path(data)), issuer)
 

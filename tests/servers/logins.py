@@ -1,4 +1,4 @@
-"""An auth service that lets few logins fail, and logins at it."""
+"""An auth service that allows few failed logins, and logins to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HERE = "192.0.2.1"
 
 @pytest.fixture
 def limited(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> AuthService:
-    """A service with 3 free failures, and 4 accounts that may fail from a network.
+    """Return a service with 3 free failures, and 4 accounts that may fail from a network.
 
-    Its own hashes cost little.
+    Its password hashes are cheap.
     """
     monkeypatch.setattr(secrets, "MEMORY_KIB", 8)
     monkeypatch.setattr(secrets, "PASSES", 1)

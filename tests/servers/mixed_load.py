@@ -1,11 +1,10 @@
-"""Clients of all kinds that go on while something is restarted, and tell honestly what they met.
+"""Clients of all kinds that continue during a restart and report all faults.
 
-A fault is: an answer that is not the expected one, a connection that is refused, or one that ends
-before its answer. Two things are none. A connection that was idle may be closed while the next
-request is sent on it, before a byte of the answer: that is the client's to repeat (RFC 9112
-section 9.3.1), and is counted in `repeated`. A stream of a resumable upload may end without an
-answer, which is counted in `hung_up`, if the upload then goes on from an offset that the server
-knows.
+A fault is an unexpected response, a refused connection, or a connection that ends before its
+response. Two cases are no faults. The server may close an idle connection while the next request is
+sent on it, before a byte of the response: the client must repeat such a request (RFC 9112 section
+9.3.1), and `repeated` counts it. A stream of a resumable upload may end without a response, which
+`hung_up` counts, if the upload then continues from an offset that the server knows.
 """
 
 from __future__ import annotations
@@ -25,19 +24,20 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
-# What is read is more than the buffers of two sockets hold; what is sent need not be.
+# A read is larger than the buffers of two sockets. A sent body need not be.
 READ_BYTES, SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 5_000_000, 3_000_000, 10_000
 FILES = "/v1/files/default"
 _READ_BLOCK, _SENT_BLOCK = 250_000, 62_500
-# A client that sends small requests rests so long after each: restarts are to have the cores.
+# A client of small requests rests this long after each one, to leave the cores to restarts.
 _REST_SECONDS = 0.05
 _TIMEOUT_SECONDS = 120
 
 
 @dataclass
 class MixedLoad:
-    """`api` is one client of one tenant; a large body takes `slow_seconds`, a stream's
-    `stream_seconds`.
+    """One client of one tenant (`api`) with all kinds of requests.
+
+    A large body takes `slow_seconds`, and a stream takes `stream_seconds`.
     """
 
     api: ApiClient
@@ -56,7 +56,7 @@ class MixedLoad:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        """Begins, and comes back when each kind of request has succeeded once."""
+        """Start the load and return when each kind of request has succeeded once."""
         answer = self.api.put("to-read", self._source)
         assert answer.status == 201, answer.body
         self.stored["to-read"] = self._digest
@@ -72,14 +72,14 @@ class MixedLoad:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Lets all end what they have begun."""
+        """Let all threads finish their last request."""
         self._over.set()
         for thread in self._threads:
             thread.join(_TIMEOUT_SECONDS)
             assert not thread.is_alive(), "a client waits for ever"
 
     def wait_for(self, more: int) -> None:
-        """Until each kind of request has succeeded so many times more, or one has failed."""
+        """Wait until each kind of request has succeeded `more` times more. Fail after a fault."""
         kinds = ("small", "kept alive", "large", "form", "read", "matching", "resumable")
         wanted = {kind: self.done[kind] + more for kind in kinds}
         deadline = time.monotonic() + _TIMEOUT_SECONDS
@@ -107,7 +107,7 @@ class MixedLoad:
         time.sleep(_REST_SECONDS)
 
     def _kept_alive(self, number: int) -> None:
-        """Several requests on one connection."""
+        """Send several requests on one connection."""
         with closing(self._connection()) as connection:
             for turn in range(20):
                 key, body = f"kept-{number}-{turn}", self._body(number + turn, 3000)
@@ -116,7 +116,8 @@ class MixedLoad:
                 except (ConnectionError, http.client.RemoteDisconnected):
                     if turn == 0:
                         raise
-                    # Closed while it was idle, as far as a client can tell. PUT may be repeated.
+                    # For the client, the connection was closed while it was idle. A PUT may be
+                    # repeated.
                     self.repeated += 1
                     connection.close()
                     status, _ = self._send(connection, "PUT", f"{FILES}/{key}", body)
@@ -145,7 +146,7 @@ class MixedLoad:
         self.done["read"] += 1
 
     def _read_matching(self, _: int) -> None:
-        """Such requests take another way inside nginx."""
+        """Read with a condition, because nginx serves such requests in another way."""
         self._read_with({"If-Match": "*"})
         self.done["matching"] += 1
 
@@ -167,7 +168,7 @@ class MixedLoad:
         self.stored[key] = hashlib.sha256(body).hexdigest()
         self.done["resumable"] += 1
 
-    # ---- means ----
+    # ---- helpers ----
 
     def _read_with(self, headers: dict[str, str]) -> None:
         with closing(self._connection()) as connection:
@@ -196,7 +197,7 @@ class MixedLoad:
         *,
         seconds: float = 0.0,
     ) -> tuple[int, http.client.HTTPMessage]:
-        """On a connection of its own."""
+        """Send one request on a separate connection."""
         with closing(self._connection()) as connection:
             return self._send(
                 connection, method, f"{FILES}/{key}".rstrip("/"), body, headers, seconds=seconds
@@ -220,7 +221,7 @@ class MixedLoad:
         return answer.status, answer.headers
 
     def _blocks(self, body: bytes, seconds: float) -> Iterator[bytes]:
-        """The body in `seconds`, however short it is: each block takes its share of them."""
+        """Yield the body over `seconds`. Each block takes its share of this time."""
         for begin in range(0, len(body), _SENT_BLOCK):
             block = body[begin : begin + _SENT_BLOCK]
             yield block
@@ -246,7 +247,9 @@ class MixedLoad:
 
 
 def lost(api: ApiClient, stored: dict[str, str]) -> list[str]:
-    """Of what was acknowledged, what is not there, or is not what was sent by its record."""
+    """Return the keys of acknowledged files that are missing or have another digest in their
+    record.
+    """
     found: dict[str, str] = {}
     target = f"{FILES}?limit=1000"
     while target:

@@ -1,7 +1,7 @@
 """A zygote whose children decode many mutants each: `mutating_zygote.py LANDLOCK_ABI`.
 
-The blob is a small file; the number says which mutants of it are made. The answer is a JSON object:
-how many had which outcome. The real children decode one file; the sandbox is the same.
+The blob is a small file, and the number seeds its mutants. The response is a JSON object with the
+number of mutants by outcome. The real children decode one file in the same sandbox.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MUTANTS = 250
 
 
 def mutant(seed: bytes, chance: random.Random) -> bytes:
-    """Return the file with some of it changed; its first bytes stay in most cases."""
+    """Return the file with some bytes changed. Its first bytes stay in most cases."""
     content = bytearray(seed)
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
         place = chance.randrange(min(4, len(content)), len(content))

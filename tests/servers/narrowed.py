@@ -1,4 +1,6 @@
-"""Callers that reach some places only, and what the feed says of them, for tests of `upload`."""
+"""Callers that reach only some places, and changes of their reach in the feed, for tests of
+`upload`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from tests.servers.upload import UploadService
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody whose tokens have a claim; `groups` are what groups add, by their ids."""
+    """A caller whose tokens have a claim. `groups` are the parts that groups add, by their ids."""
 
     upload: UploadService
     own: Compact = ()
@@ -33,7 +35,7 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The field with a new token."""
+        """Return the header field with a new token."""
         claim = GrantsClaim(self.version, self.own, self.scopes, self.username, self.groups)
         token = self.upload.issuer.token(
             sub=self.subject, scope=self.scopes, **{CLAIM: msgspec.to_builtins(claim)}
@@ -47,7 +49,7 @@ class Caller:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> TestResponse:
-        """One request with a body in JSON."""
+        """Send one request with a body in JSON."""
         sent = b"" if body is None else json.dumps(body).encode()
         fields = {"Content-Type": "application/json"} if sent else {}
         return self.upload.request(
@@ -61,25 +63,25 @@ class Caller:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        """What comes of a request: `outside-grants`, or the status where it is no problem."""
+        """Send a request and return the kind of its problem (`outside-grants`) or its status."""
         reply = self.ask(method, path, body, headers)
         return slug(reply)
 
 
 def slug(reply: TestResponse) -> str:
-    """The kind of a problem, or the status of an answer that is none."""
+    """Return the kind of a problem, or the status of a response that is no problem."""
     if reply.mimetype != "application/problem+json":
         return str(reply.status_code)
     return str(json.loads(reply.data)["type"]).removeprefix("/problems/")
 
 
 def narrowed(upload: UploadService, *grants: str, **more: Any) -> Caller:
-    """A caller with grants of its own, as the command line takes them."""
+    """Return a caller with own grants in the form of the command line."""
     return Caller(upload, compact(*grants), **more)
 
 
 def seen(reply: TestResponse) -> tuple[int, dict[str, str], object]:
-    """All that an answer tells, but for what every request has of its own."""
+    """Return status, header fields and body of a response, without its request id."""
     headers = {name: value for name, value in reply.headers if name != "X-Request-Id"}
     body = json.loads(reply.data or b"{}")
     body.pop("request_id", None)
@@ -87,7 +89,7 @@ def seen(reply: TestResponse) -> tuple[int, dict[str, str], object]:
 
 
 def tell(upload: UploadService, kind: str, name: str, change: ReachChange) -> None:
-    """The feed says it, and half a second goes by for this worker."""
+    """Write an entry to the feed, and let half a second pass for this worker."""
     entry = Revocation(seq=1, kind=kind, tenant=upload.tenant, id=name, reach=change)
     file = upload.settings.revocation_file
     file.parent.mkdir(exist_ok=True)

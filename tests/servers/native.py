@@ -1,4 +1,6 @@
-"""The whole of Wharf under the native runner, to be killed and started again on the same data."""
+"""The whole of Wharf under the process manager, for tests that kill and restart it on the same
+data.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _READY = "wharf: ready at"
 
 
 class NativeWharf:
-    """One Wharf; `data` outlives its processes."""
+    """One installation of Wharf. `data` is kept when its processes end."""
 
     def __init__(self, base: Path, **settings: str) -> None:
         self.data, self._output = base / "data", base / "output"
@@ -40,7 +42,7 @@ class NativeWharf:
         return {**kept, **self._settings, "WHARF_DATA": str(self.data)}
 
     def start(self) -> None:
-        """Starts it on free ports and waits until it is ready."""
+        """Start Wharf on free ports and wait until it is ready."""
         self.port, metrics_port = free_ports()
         environ = {"WHARF_PORT": str(self.port), "WHARF_METRICS_PORT": str(metrics_port)}
         with self._output.open("wb") as output:
@@ -60,11 +62,13 @@ class NativeWharf:
             time.sleep(0.05)
 
     def processes(self) -> list[int]:
-        """Every process but the supervisor."""
+        """Return the ids of all processes except the process manager."""
         return survivors(str(self.data / "log" / f"{name}.log") for name in _CHILDREN)
 
     def kill(self) -> None:
-        """kill -9 of everything, the supervisor first so that it restarts nothing."""
+        """Kill all processes with SIGKILL, the process manager first so that it restarts
+        nothing.
+        """
         if self._process is None:
             return
         self._process.kill()
@@ -79,14 +83,14 @@ class NativeWharf:
         self._process = None
 
     def stop(self) -> None:
-        """Stops it as an operator does."""
+        """Stop Wharf as an operator does."""
         assert self._process is not None
         self._process.terminate()
         assert self._process.wait(_STOP_SECONDS) == 0, self._output.read_text()
         self._process = None
 
     def token(self) -> str:
-        """An access token of the demo client."""
+        """Return an access token of the demo client."""
         credentials = json.loads((self.data / "credentials.json").read_text())["demo"]
         basic = f"{credentials['client_id']}:{credentials['client_secret']}".encode()
         status, body = self.request(
@@ -105,7 +109,7 @@ class NativeWharf:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """One request on a connection of its own; raises `OSError` when the connection breaks."""
+        """Send one request on a separate connection. Raise `OSError` when the connection breaks."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, dict(headers or {}))
@@ -117,7 +121,7 @@ class NativeWharf:
             connection.close()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`wharf-upload` on the same data."""
+        """Run `wharf-upload` on the same data."""
         program = Path(sys.executable).parent / "wharf-upload"
         return subprocess.run(
             [str(program), *arguments],

@@ -1,4 +1,4 @@
-"""What tests need of the machine, and what happens where it is not there."""
+"""Requirements of tests to the machine, and the result when one is missing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.session.skips import demanding
 
 
 def lacking(reason: str) -> NoReturn:
-    """Fail where everything has to be there, which is in CI and as root; else skip."""
+    """Fail in CI and as root, where every requirement must be met. Otherwise skip the test."""
     if demanding():
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def needed(name: str) -> str:
-    """The path of a program; without it the reason names the package that installs it."""
+    """Return the path of a program. When it is missing, name the package that installs it."""
     path = shutil.which(name, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if path is None:
         lacking(f"there is no {name}; Debian: apt-get install {_package(name)}")

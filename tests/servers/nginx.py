@@ -1,4 +1,4 @@
-"""nginx with Wharf's own configuration, for services that a test puts behind it."""
+"""nginx with Wharf's own configuration, in front of services that a test starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client gets."""
+    """A response as the client gets it."""
 
     status: int
     headers: Message
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class RunningGateway:
-    """One nginx, as the image of the gateway starts it."""
+    """One nginx, started as in the gateway's image."""
 
     gateway: Gateway
     sockets: Path
@@ -39,11 +39,11 @@ class RunningGateway:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Return the port of the gateway."""
         return self.gateway.settings.port
 
     def ask(self, target: str, method: str = "GET", **fields: str) -> Answer:
-        """One request on a connection of its own; `_` in names of fields is `-`."""
+        """Send one request on a separate connection. `_` in names of fields becomes `-`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_SECONDS)
         try:
             headers = {name.replace("_", "-"): value for name, value in fields.items()}
@@ -56,7 +56,7 @@ class RunningGateway:
 
 @contextmanager
 def running(folder: Path, data: Path, settings: Mapping[str, str]) -> Iterator[RunningGateway]:
-    """A gateway on free ports; services listen in its folder of sockets."""
+    """Yield a gateway on free ports. Services listen in its folder of sockets."""
     sockets, output = folder / "sockets", folder / "output"
     sockets.mkdir(exist_ok=True)
     port, metrics_port = free_ports()

@@ -1,4 +1,4 @@
-"""A listener for notices in a thread, as the live process has one in its loop."""
+"""A listener for notices in a thread, like the one in the live process's event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WAIT_SECONDS = 20.0
 
 
 class Listener:
-    """Listens within a `with` block; `received` has what came."""
+    """A listener that runs within a `with` block. `received` has all notices."""
 
     def __init__(self, place: str, receive: Callable[[Notice], None] | None = None) -> None:
         self.received: Queue[Notice] = Queue()
@@ -44,18 +44,18 @@ class Listener:
         assert not self._thread.is_alive()
 
     def next(self) -> Notice:
-        """The next notice."""
+        """Return the next notice."""
         return self.received.get(timeout=_WAIT_SECONDS)
 
     def until(self, wanted: Notice) -> list[Notice]:
-        """What comes before a notice; waits for it."""
+        """Wait for a notice and return all notices before it."""
         found = []
         while (notice := self.next()) != wanted:
             found.append(notice)
         return found
 
     def await_changed(self, tell: Callable[[str], None], tenant: str) -> None:
-        """Tell of a tenant again and again until it is heard, and forget what came before."""
+        """Send a tenant repeatedly until the notice arrives, and drop all earlier notices."""
         until = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < until:
             tell(tenant)
@@ -68,7 +68,7 @@ class Listener:
         raise AssertionError(f"nothing is heard of {tenant}")
 
     def _run(self) -> None:
-        # The loop of the live process.
+        # The event loop of the live process.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._listen())
 

@@ -17,18 +17,18 @@ _CLIENTS: dict[ObjectStore, Any] = {}
 
 
 def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
-    """A store in a bucket, below `blobs/`, or in a place of its own; `folder` has its files."""
+    """Return a store below `blobs/` of a bucket, or below a new prefix. `folder` has its files."""
     return TimedStore(object_driver(server, folder, bucket))
 
 
 def object_driver(server: ObjectStore, folder: Path, bucket: str = "") -> S3Store:
-    """The same without its wrapping."""
+    """Return such a store without its wrapper."""
     folder.mkdir(exist_ok=True)
     prefix = "blobs" if bucket else uuid7_hex()
     place = parse_bucket_place(server.url(bucket or _shared_bucket(server), prefix))
     keys = KeyFile(str(server.key_file(folder)))
     store = S3Store(place, keys, ca=server.ca, spool_folder=folder)
-    # boto3's client takes long to make, and does not depend on the bucket.
+    # boto3's client takes long to make and does not depend on the bucket.
     store._client._made = _CLIENTS.setdefault(server, store._client._made)
     return store
 

@@ -1,7 +1,7 @@
-"""Object stores that tests run against: Ceph's radosgw, the same with TLS, and OpenStack's Swift.
+"""Object stores for tests: Ceph's radosgw, the same with TLS, and OpenStack's Swift.
 
-Each is started when the first test of a session asks for it. tests/conftest.py has the fixtures:
-a session has one of each.
+Each starts when the first test of a session needs it. The fixtures are in tests/conftest.py: a
+session has one of each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A store that answers at `endpoint`; `ca` verifies it, empty where it has no TLS."""
+    """A store that responds at `endpoint`. `ca` verifies it and is empty without TLS."""
 
     endpoint: str
     access_key: str = _ACCESS_KEY
@@ -37,7 +37,7 @@ class ObjectStore:
     ca: str = ""
 
     def new_bucket(self) -> str:
-        """Make an empty bucket; its name."""
+        """Make an empty bucket and return its name."""
         name = f"wharf-{uuid4().hex[:16]}"
         self.client.create_bucket(Bucket=name)
         return name
@@ -50,14 +50,14 @@ class ObjectStore:
         return f"s3://{bucket}/{prefix}?{fields}"
 
     def key_file(self, folder: Path) -> Path:
-        """Write the keys into a file as `WHARF_BLOB_KEY_FILE` wants it."""
+        """Write the keys into a file in the format of `WHARF_BLOB_KEY_FILE`."""
         path = folder / "blob-keys"
         path.touch(0o600)
         path.write_text(f"{self.access_key}\n{self.secret_key}\n")
         return path
 
     def settings(self, folder: Path) -> dict[str, str]:
-        """Return the settings of a Wharf that keeps its blobs in a new bucket."""
+        """Return the settings of a Wharf that stores its blobs in a new bucket."""
         settings = {
             "WHARF_BLOB_URL": self.url(self.new_bucket()),
             "WHARF_BLOB_KEY_FILE": str(self.key_file(folder)),
@@ -65,12 +65,12 @@ class ObjectStore:
         return settings | ({"WHARF_BLOB_CA": self.ca} if self.ca else {})
 
     def behind(self, endpoint: str) -> ObjectStore:
-        """Return the same store by another way: through a proxy."""
+        """Return the same store with another endpoint, for example a proxy."""
         return replace(self, endpoint=endpoint)
 
     @cached_property
     def client(self) -> Any:
-        """boto3's client, with which a test looks at what is there."""
+        """Return boto3's client, with which a test reads the store."""
         import boto3
         from botocore.config import Config
 
@@ -94,7 +94,7 @@ class ObjectStore:
         return [one["Key"] for page in pages for one in page.get("Contents", ())]
 
     def unfinished(self, bucket: str) -> list[str]:
-        """Return the keys of all multipart uploads that nobody has ended."""
+        """Return the keys of all unfinished multipart uploads."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
         return [one["Key"] for page in pages for one in page.get("Uploads", ())]
 
@@ -110,7 +110,7 @@ def _folder(name: str) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ceph_cluster() -> Iterator[Cluster]:
-    """A Ceph cluster whose radosgw answers with and without TLS."""
+    """Yield a Ceph cluster whose radosgw serves with and without TLS."""
     with _folder("ceph") as folder:
         cluster = Cluster(folder, _ACCESS_KEY, _SECRET_KEY)
         try:
@@ -121,21 +121,21 @@ def ceph_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def radosgw(ceph_cluster: Cluster) -> ObjectStore:
-    """Ceph's object store: make buckets of your own in it."""
+    """Return Ceph's object store. A test makes its own buckets in it."""
     return ObjectStore(f"http://127.0.0.1:{ceph_cluster.port}")
 
 
 @pytest.fixture(scope="session")
 def radosgw_tls(ceph_cluster: Cluster) -> ObjectStore:
-    """The same store with TLS and a certificate of an authority that only `ca` knows."""
-    # By name: nginx looks for no addresses in certificates.
+    """Return the same store with TLS. Only `ca` knows the authority of its certificate."""
+    # The host is a name, because nginx does not verify IP addresses in certificates.
     endpoint = f"https://localhost:{ceph_cluster.tls_port}"
     return ObjectStore(endpoint, ca=str(ceph_cluster.certificate.authority))
 
 
 @pytest.fixture(scope="session")
 def swift() -> Iterator[ObjectStore]:
-    """OpenStack's Swift behind its S3 interface."""
+    """Yield OpenStack's Swift behind its S3 interface."""
     with _folder("swift") as folder:
         server = Swift(folder, _ACCESS_KEY, _SECRET_KEY)
         try:

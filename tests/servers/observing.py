@@ -18,12 +18,12 @@ DASHBOARDS: dict[str, dict[str, Any]] = {
 
 
 def alerts() -> list[dict[str, Any]]:
-    """All alerting rules."""
+    """Return all alerting rules."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def rules() -> list[dict[str, Any]]:
-    """All rules of all files."""
+    """Return all rules of all files."""
     return [
         rule
         for name in NAMES
@@ -33,5 +33,5 @@ def rules() -> list[dict[str, Any]]:
 
 
 def shown(name: str) -> list[dict[str, Any]]:
-    """The panels of a dashboard that show something."""
+    """Return the panels of a dashboard that show data."""
     return [panel for panel in DASHBOARDS[name]["panels"] if panel["type"] != "row"]

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry traces for tests: OTLP over HTTP, parsed by its own protobuf."""
+"""A collector of OpenTelemetry traces for tests: OTLP over HTTP, parsed with its own protobuf."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Span(NamedTuple):
-    """What came of a span. Ids are hex, times unix nanoseconds."""
+    """A received span. Ids are hexadecimal, and times are Unix nanoseconds."""
 
     service: str
     name: str
@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 
 class Collector:
-    """Takes what is exported to `url`."""
+    """A collector of everything that is exported to `url`."""
 
     def __init__(self) -> None:
         self._spans: list[Span] = []
@@ -43,13 +43,13 @@ class Collector:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Says nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def take(self, body: bytes) -> None:
-        """One export."""
+        """Add the spans of one export."""
         request = ExportTraceServiceRequest.FromString(body)
         found = []
         for resource in request.resource_spans:
@@ -79,7 +79,7 @@ class Collector:
             self._spans += found
 
     def trace(self, trace_id: str) -> list[Span]:
-        """The spans of a trace that came so far, by their beginning."""
+        """Return the received spans of a trace, in the order of their begin."""
         with self._lock:
             found = [span for span in self._spans if span.trace_id == trace_id]
         return sorted(found, key=lambda span: span.began)
@@ -87,7 +87,7 @@ class Collector:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector that runs."""
+    """Yield a running collector."""
     collector = Collector()
     thread = threading.Thread(target=collector.server.serve_forever, daemon=True)
     thread.start()

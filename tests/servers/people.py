@@ -1,4 +1,4 @@
-"""People of an auth service for tests: made by the administrator, logged in with their password."""
+"""People of an auth service for tests: made by the administrator, logged in with a password."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Person:
     token: str = ""
 
     def login(self, password: str = PASSWORD, **members: Any) -> TestResponse:
-        """Logs in; a success keeps the access token."""
+        """Log in. A success keeps the access token."""
         body = {"tenant": self.tenant, "username": self.username, "password": password, **members}
         reply = self.browser.post("/auth/login", json=body)
         if reply.status_code == 200:
@@ -34,7 +34,7 @@ class Person:
         return reply
 
     def refresh(self, token: str | None = None, **form: str) -> TestResponse:
-        """Refreshes by this token, else by the cookie; a success keeps the access token."""
+        """Refresh with this token or with the cookie. A success keeps the access token."""
         given = {} if token is None else {"refresh_token": token}
         reply = self.browser.post(TOKEN, data={"grant_type": "refresh_token", **given, **form})
         if reply.status_code == 200:
@@ -42,27 +42,27 @@ class Person:
         return reply
 
     def refresh_token(self) -> str:
-        """A refresh token that is in no cookie, of a new session."""
+        """Return a refresh token of a new session that is in no cookie."""
         reply = self.login(refresh_token="body")
         return str(reply.get_json()["refresh_token"])
 
     @property
     def cookie(self) -> str | None:
-        """The refresh token that the browser keeps."""
+        """Return the refresh token in the browser's cookie."""
         found = self.browser.get_cookie(COOKIE)
         return found.value if found else None
 
     def call(self, method: str, path: str, **arguments: Any) -> TestResponse:
-        """A request with the access token, below `/auth`."""
+        """Send a request with the access token below `/auth`."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.browser.open(f"/auth{path}", method=method, headers=headers, **arguments)
 
     def manage(self, method: str, path: str, **arguments: Any) -> TestResponse:
-        """A request about the own tenant."""
+        """Send a request about the person's own tenant."""
         return self.call(method, f"/v1/tenants/{self.tenant}{path}", **arguments)
 
     def change(self, **members: str) -> None:
-        """Has the administrator change this user."""
+        """Let the administrator change this user."""
         path = f"/tenants/{self.tenant}/users/{self.id}"
         assert self.auth.admin("PATCH", path, json=members).status_code == 200
 
@@ -70,7 +70,7 @@ class Person:
 def person(
     auth: AuthService, username: str = "ada", role: str = "editor", tenant: str = "demo"
 ) -> Person:
-    """A new user of a tenant, which is made when it is not there."""
+    """Add a user to a tenant, which is made if it does not exist."""
     if auth.admin("GET", f"/tenants/{tenant}").status_code == 404:
         auth.admin("POST", "/tenants", json={"tenant": tenant})
     body = {"username": username, "role": role, "password": PASSWORD}
@@ -83,7 +83,7 @@ def person(
 def logged_in(
     auth: AuthService, username: str = "ada", role: str = "editor", tenant: str = "demo"
 ) -> Person:
-    """A new user that has logged in."""
+    """Return a new user who has logged in."""
     found = person(auth, username, role, tenant)
     assert found.login().status_code == 200
     return found

@@ -1,7 +1,7 @@
-"""TCP ports for servers of tests: never the same one twice, in however many pytests at once.
+"""TCP ports for test servers: each port is used once, even with several pytests at the same time.
 
 `python3 -I tests/servers/ports.py COUNT` prints free ports, and keeps them until its standard input
-ends. It needs nothing but Python's own modules.
+ends. It needs only Python's own modules.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _DEFAULT_EPHEMERAL = 32768
 
 
 class _Ports:
-    """The ports of one process: blocks that it has claimed, and how many of the last it has used.
+    """The ports of one process: the claimed blocks, and the unused ports of the last block.
 
     The claim of a block is a Unix socket with an abstract name. The kernel gives a name to one
-    process at a time, frees it when that process ends, and keeps names apart by network namespace,
-    as it does with ports. Ports lie below those that the kernel hands out to clients and to
-    servers without a port of their own, so nobody else takes one between its choice and its use.
+    process at a time, frees it when that process ends, and separates names by network namespace, as
+    it does with ports. The ports are below those that the kernel gives to clients and to servers
+    without a fixed port, so no other process takes a port between its choice and its use.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Ports:
         self._left: list[int] = []
 
     def take(self) -> int:
-        """A port on which nobody listens, and which this process gets once."""
+        """Return a port without a listener, which this process gets only once."""
         while True:
             if not self._left:
                 self._left = self._claim()
@@ -44,7 +44,8 @@ class _Ports:
 
     def _claim(self) -> list[int]:
         blocks = list(range(_FIRST // _BLOCK, _end() // _BLOCK))
-        # Not `random`'s own generator: tests seed that one, so two pytests draw the same numbers.
+        # Not `random`'s own generator, because tests seed it and two pytests would draw the same
+        # numbers.
         random.SystemRandom().shuffle(blocks)
         for block in blocks:
             claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -61,7 +62,7 @@ class _Ports:
 
 
 def _end() -> int:
-    """The first port that is not ours: where the kernel's own begin."""
+    """Return the first port that the kernel itself assigns."""
     try:
         return int(_EPHEMERAL.read_text().split()[0])
     except OSError:
@@ -81,15 +82,15 @@ _own: list[_Ports] = []
 
 
 def free_port() -> int:
-    """A port on which nobody listens, and which nobody else gets while this process lives."""
-    # A forked child has its parent's claims; it makes its own.
+    """Return a port without a listener, which no other process gets while this one lives."""
+    # A forked child has its parent's claims, so it makes its own.
     if not _own or _own[0].owner != os.getpid():
         _own[:] = [_Ports()]
     return _own[0].take()
 
 
 def free_ports(count: int = 2) -> tuple[int, ...]:
-    """So many different ports, as `free_port` hands them out."""
+    """Return different ports, each from `free_port`."""
     return tuple(free_port() for _ in range(count))
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: a new cluster on a unix socket, gone afterwards."""
+"""A PostgreSQL server of the tests: a new cluster on a unix socket, removed afterwards."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ import pytest
 
 _BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 30
-# Small, and nothing has to survive. Hundreds of databases that live for a test need no vacuum.
+# Small and not durable. Hundreds of databases that each serve one test need no vacuum.
 _SETTINGS = ("fsync=off", "shared_buffers=16MB", "autovacuum=off")
-# A new database is some 300 files: in memory it costs a seventh of what it costs on a disk.
+# A new database has about 300 files. In memory they cost a seventh of the time on a disk.
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2 << 30
 
 
 def binary(name: str) -> str:
-    """The newest installed binary; Debian keeps them off PATH."""
+    """Return the newest installed binary. Debian does not put it on PATH."""
     found = sorted(_BINARIES.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     path = str(found[-1]) if found else shutil.which(name)
     if path is None:
@@ -36,7 +36,7 @@ def binary(name: str) -> str:
 
 
 class PostgresServer:
-    """One server that can be stopped, started and frozen; `settings` count from the next start."""
+    """One server that can be stopped, started and frozen. `settings` apply from the next start."""
 
     def __init__(self, directory: Path, settings: Sequence[str] = _SETTINGS) -> None:
         self._directory, self.settings = directory, settings
@@ -51,7 +51,7 @@ class PostgresServer:
         self.start()
 
     def _create(self) -> None:
-        # An ICU collation sorts unlike bytes: queries that rely on byte order must say so.
+        # An ICU collation does not sort by bytes, so queries that need byte order must request it.
         self._run(
             *(binary("initdb"), "-D", self._data, "-U", "wharf", "-A", "trust", "-E", "UTF8"),
             *("--no-sync", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"),
@@ -68,24 +68,24 @@ class PostgresServer:
 
     @property
     def pid(self) -> int:
-        """The process from which all others of the server descend."""
+        """Return the process id of the server, the parent of its other processes."""
         assert self._process
         return self._process.pid
 
     def url(self, database: str = "postgres") -> str:
-        """The libpq URL of a database."""
+        """Return the libpq URL of a database."""
         return f"postgresql://wharf@/{database}?host={quote(str(self._directory), safe='')}"
 
     def new_database(self, template: str = "template1") -> str:
-        """Make a database, and return its URL. It is empty unless a template is named."""
+        """Make a database and return its URL. It is empty unless `template` names a template."""
         name = f"test_{uuid4().hex}"
         self._run_statement(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def filled_by(self, fill: Callable[[str], None]) -> str:
-        """Make a database as `fill` makes it of an empty one, and return its URL.
+        """Make a database that `fill` has filled, and return its URL.
 
-        `fill` gets the URL of the first one; all others are copies of that.
+        `fill` gets the URL of the first database. All further ones are copies of it.
         """
         if fill not in self._templates:
             url = self.new_database()
@@ -94,7 +94,7 @@ class PostgresServer:
         return self.new_database(self._templates[fill])
 
     def drop(self, url: str) -> None:
-        """Remove a database, and end its connections."""
+        """Remove a database and end its connections."""
         self._run_statement(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
     def _run_statement(self, statement: str) -> None:
@@ -102,7 +102,7 @@ class PostgresServer:
             connection.execute(statement.encode())
 
     def start(self) -> None:
-        """Starts the server and waits until it answers."""
+        """Start the server and wait until it responds."""
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -128,15 +128,15 @@ class PostgresServer:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """No process of the server does anything meanwhile; connections stay open."""
+        """Freeze all processes of the server during the block. Connections stay open."""
         assert self._process
         server = self._process.pid
-        # It first: a backend that it starts after the list was read would go on working.
+        # The server first: a backend that starts after the list was read would continue to work.
         os.kill(server, signal.SIGSTOP)
         os.waitid(os.P_PID, server, os.WSTOPPED | os.WNOWAIT)
         processes = [server, *self._children(server)]
         for pid in processes:
-            with suppress(ProcessLookupError):  # a backend whose client has just gone
+            with suppress(ProcessLookupError):  # a backend whose client has just disconnected
                 os.kill(pid, signal.SIGSTOP)
         try:
             yield
@@ -151,7 +151,7 @@ class PostgresServer:
         return [int(child) for child in text.split()]
 
     def stop(self) -> None:
-        """Stops the server; open connections break."""
+        """Stop the server, which breaks open connections."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(_START_SECONDS)
@@ -160,8 +160,8 @@ class PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A running server for the whole session."""
-    # Not pytest's own directories: a socket's path has 107 bytes at most.
+    """Yield a running server for the whole session."""
+    # Not pytest's own folders, because a socket's path may have at most 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="wharf-pg-", dir=_memory()))
     server = PostgresServer(directory)
     try:
@@ -173,13 +173,13 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres: PostgresServer) -> str:
-    """The URL of one database that all tests of the session share."""
+    """Return the URL of one database that all tests of the session share."""
     return postgres.new_database()
 
 
 @pytest.fixture
 def new_postgres_url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of an empty database that no other test sees."""
+    """Yield the URL of an empty database that no other test uses."""
     url = postgres.new_database()
     yield url
     postgres.drop(url)
@@ -191,7 +191,7 @@ def _name(url: str) -> str:
 
 
 def _memory() -> Path | None:
-    """Return a folder in memory, or None where there is none or it is small."""
+    """Return a folder in memory, or None when it is missing or too small."""
     if not os.access(_MEMORY, os.W_OK):
         return None
     return _MEMORY if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES else None

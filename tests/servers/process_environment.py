@@ -1,4 +1,4 @@
-"""The environment of another process as it is now; /proc/PID/environ is what it began with."""
+"""The current environment of another process. /proc/PID/environ has only the initial one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _DlInfo(ctypes.Structure):
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """What getenv(3) finds in a process that runs the same Python as this one."""
+    """Return the variables that getenv(3) finds in a process with the same Python as this one."""
     file, offset = _place_of_environ()
     base = min(start for start, mapped in _mappings(str(pid)) if mapped == file)
     memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
@@ -34,7 +34,9 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 def _place_of_environ() -> tuple[str, int]:
-    """The file that has libc's `environ` (an executable may have a copy), and where in it."""
+    """Return the file with libc's `environ` (an executable may have a copy) and the
+    offset in it.
+    """
     libc = ctypes.CDLL(None)
     address = ctypes.addressof(ctypes.c_void_p.in_dll(libc, "environ"))
     found = _DlInfo()
@@ -59,7 +61,7 @@ def _strings(memory: int, address: int) -> Iterator[str]:
         text = b""
         while b"\0" not in text:
             place = pointer + len(text)
-            # Up to the end of a page: what lies behind it may not be mapped.
+            # Read only to the end of a page, because the next page may not be mapped.
             text += os.pread(memory, _BLOCK - place % _BLOCK, place)
         yield text.partition(b"\0")[0].decode(errors="replace")
         address += _WORD.size

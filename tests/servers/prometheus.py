@@ -1,4 +1,4 @@
-"""A real Prometheus (Debian's package) with Wharf's own rules, reading every second."""
+"""A real Prometheus (Debian's package) with Wharf's own rules, scraping every second."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Sample = tuple[dict[str, str], float]
 
 
 class Prometheus:
-    """One server; everything of it is in `folder`."""
+    """One server. All its files are in `folder`."""
 
     def __init__(self, folder: Path, metrics_port: int) -> None:
         self._folder, self._metrics_port = folder, metrics_port
@@ -30,7 +30,7 @@ class Prometheus:
         self._port = free_port()
 
     def start(self) -> None:
-        """Starts it and waits until it is ready."""
+        """Start the server and wait until it is ready."""
         self._configure()
         with (self._folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
@@ -51,13 +51,15 @@ class Prometheus:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stops it."""
+        """Stop the server."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(_START_SECONDS)
 
     def _configure(self) -> None:
-        """deploy/prometheus/prometheus.yml, but each second, and alerts that fire at once."""
+        """Write deploy/prometheus/prometheus.yml with a scrape each second, and rules without
+        `for`.
+        """
         config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
         config["global"] = {
             "scrape_interval": "1s",
@@ -88,30 +90,30 @@ class Prometheus:
             raise AssertionError(f"{arguments}: {error.read().decode()}") from None
 
     def query(self, expr: str) -> list[Sample]:
-        """The newest values."""
+        """Return the newest samples of an expression."""
         found = self._api("query", query=expr)
         if found["resultType"] == "scalar":
             return [({}, float(found["result"][1]))]
         return [(one["metric"], float(one["value"][1])) for one in found["result"]]
 
     def label_values(self, selector: str, label: str) -> list[str]:
-        """The values of a label over these series."""
+        """Return the values of a label in the series of a selector."""
         found: list[str] = self._api(f"label/{label}/values", **{"match[]": selector})
         return found
 
     def firing(self) -> set[str]:
-        """Names of the alerts that fire."""
+        """Return the names of the firing alerts."""
         return {one["labels"]["alertname"] for one in self._firing()}
 
     def summaries(self) -> set[str]:
-        """What they say."""
+        """Return the summaries of the firing alerts."""
         return {one["annotations"]["summary"] for one in self._firing()}
 
     def _firing(self) -> list[dict[str, Any]]:
         return [one for one in self._api("alerts")["alerts"] if one["state"] == "firing"]
 
     def broken_rules(self) -> list[str]:
-        """Rules whose last evaluation failed, with why."""
+        """Return the rules whose last evaluation failed, with the error."""
         groups = self._api("rules")["groups"]
         return [
             f"{rule['name']}: {rule['lastError']}"

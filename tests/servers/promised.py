@@ -1,26 +1,28 @@
-"""How soon a change holds, as docs/periods.md has it: no test waits longer for one."""
+"""The times within which a change takes effect (docs/periods.md). No test waits longer for a
+change.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-# What is revoked, suspended, resumed or granted, on all ways and in all processes.
+# Revocations, suspensions, resumed tenants and grants, in all requests and all processes.
 RIGHTS_SECONDS = 5.0
-# What links and public buckets show.
+# Content of links and public buckets.
 SHARED_SECONDS = 2.0
 # A rotated key of links.
 LINK_KEY_SECONDS = 4.0
 # Limits of a tenant.
 LIMITS_SECONDS = 2.0
-# Which other origins may read.
+# Origins that may read.
 ORIGINS_SECONDS = 5.0
 
 
 def holds(condition: Callable[..., object], seconds: float = RIGHTS_SECONDS) -> bool:
-    """Return whether a condition holds by the time that was promised.
+    """Return whether a condition becomes true within the promised time.
 
-    It is asked again and again, and for the last time when the time is over, not before.
+    The condition is checked repeatedly, the last time after the time has passed.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""Runs promtool on Wharf's rules with courses of series."""
+"""A runner of promtool for Wharf's rules, with given series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.servers.observing import NAMES, RULES
 
 @dataclass
 class Course:
-    """Series by name and labels, a sample each `interval`; what is expected of them."""
+    """Series by name and labels, with a sample each `interval`, and the expected results."""
 
     series: dict[str, str]
     interval: str = "1m"
@@ -22,7 +22,7 @@ class Course:
     promql_expr_test: list[dict[str, Any]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """As promtool wants it."""
+        """Return the test in promtool's format."""
         return {
             "interval": self.interval,
             "input_series": [
@@ -36,7 +36,7 @@ class Course:
 def run(
     folder: Path, *courses: Course, files: tuple[str, ...] = NAMES, evaluation: str = "1m"
 ) -> None:
-    """Fails with promtool's words when something is not as expected."""
+    """Run promtool and fail with its output when a result is not as expected."""
     path = folder / "test.yml"
     document = {
         "rule_files": [str(RULES / name) for name in files],

@@ -1,4 +1,4 @@
-"""Fixtures of all unit tests: what each application computes is computed once, nothing is run."""
+"""Fixtures of all unit tests that cache what each application would compute again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _CHEAP = {"MEMORY_KIB": 8, "PASSES": 1}
 
 @pytest.fixture(scope="session", autouse=True)
 def routes_compiled_once() -> Iterator[None]:
-    """Equal rules of routes share what werkzeug makes of them: it is most of an app's start."""
+    """Let equal rules of routes share the result of werkzeug's compilation, most of an
+    app's start.
+    """
     known: dict[tuple[object, ...], Rule] = {}
     compile_rule = Rule.compile
 
@@ -47,7 +49,7 @@ def routes_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def packages_found_once() -> Iterator[None]:
-    """Flask looks on Python's path for the package of each application, once for each name."""
+    """Cache the search on Python's path that Flask does for each application, by package name."""
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((flask_app, "find_package"), (flask_scaffold, "get_root_path")):
             patch.setattr(module, name, cache(getattr(module, name)))
@@ -56,7 +58,7 @@ def packages_found_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def keys_checked_once() -> Iterator[None]:
-    """A signing key that was read before, byte for byte, is not checked for primes again."""
+    """Skip the prime check of a signing key that was loaded before."""
     load = cache(serialization.load_pem_private_key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serialization, "load_pem_private_key", load)
@@ -70,7 +72,7 @@ _new_key = rsa.generate_private_key
 
 @pytest.fixture(autouse=True)
 def keys_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New signing keys of a test are different ones, but tests before it may have had them."""
+    """Give a test different signing keys, which earlier tests may have used."""
     given = iter(_KEYS.copy())
 
     def key(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
@@ -86,7 +88,7 @@ def keys_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashes() -> Iterator[None]:
-    """Secrets are hashed with the least work that argon2 knows."""
+    """Hash secrets with the least work that argon2 allows."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _CHEAP.items():
             patch.setattr(secrets, name, value)
@@ -95,14 +97,16 @@ def cheap_hashes() -> Iterator[None]:
 
 @pytest.fixture
 def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets are hashed as in a service."""
+    """Hash secrets as in a service."""
     for name, value in _REAL.items():
         monkeypatch.setattr(secrets, name, value)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def nginx_is_found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where nginx is not installed, a file stands for it: settings name it, and nobody runs it."""
+    """Provide a file named nginx without an installed nginx: settings name it, and no
+    test runs it.
+    """
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "nginx").write_text("#!/bin/sh\nexit 1\n")
     (folder / "nginx").chmod(0o755)

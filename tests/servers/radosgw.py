@@ -1,6 +1,6 @@
-"""A Ceph cluster of the tests' own: a monitor, an OSD that keeps all in memory, and radosgw.
+"""A Ceph cluster of the tests: a monitor, an OSD in memory, and radosgw.
 
-Its keys are Ceph's real ones (cephx). It has no manager: nothing here needs one.
+Its keys are real Ceph keys (cephx). It has no manager, because no test needs one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.servers.certificates import Certificate
 from tests.servers.daemons import Daemons, program
 from tests.servers.ports import free_ports
 
-# Debian 13's `osd class dir` is relative to /, hence the absolute one.
+# Debian 13's `osd class dir` is relative to /, so an absolute one is set.
 _CONFIG = """
 [global]
 fsid = {fsid}
@@ -68,7 +68,7 @@ _RGW_CAPS = ("--cap", "mon", "allow rw", "--cap", "osd", "allow rwx")
 
 
 class Cluster:
-    """A cluster that runs until `stop`; radosgw listens on `port`, and with TLS on `tls_port`."""
+    """A cluster that runs until `stop`. radosgw listens on `port`, and with TLS on `tls_port`."""
 
     def __init__(self, folder: Path, access_key: str, secret_key: str) -> None:
         self.folder, self.daemons = folder, Daemons(folder)
@@ -85,7 +85,7 @@ class Cluster:
             raise
 
     def stop(self) -> None:
-        """End all of it."""
+        """End all processes of the cluster."""
         self.daemons.stop()
 
     def _configure(self) -> None:
@@ -108,10 +108,10 @@ class Cluster:
             ("osd.0", _OSD_CAPS),
             ("client.rgw", _RGW_CAPS),
         ):
-            # The monitor's own name has a dot at its end; the file is named by `$name`.
+            # The monitor's own name ends with a dot, but the file is named by `$name`.
             file = "mon.a.keyring" if name == "mon." else f"{name}.keyring"
             self._run("ceph-authtool", "-C", file, "--gen-key", "-n", name, *caps)
-        # What the monitor knows from its beginning.
+        # The keys that the monitor knows from the beginning.
         (self.folder / "all.keyring").write_bytes(
             b"\n".join(path.read_bytes() for path in self.folder.glob("*.keyring"))
         )
@@ -129,7 +129,7 @@ class Cluster:
         self._ceph("osd", "new", uuid)
         self._run("ceph-osd", "--mkfs", "-i", "0", "--osd-uuid", uuid, "-c", "ceph.conf")
         self._start("ceph-osd", "-i", "0")
-        # Who asks before it is up, asks again after five seconds.
+        # A client that asks before the OSD is up repeats its request only after five seconds.
         up = re.compile(r"\b1 up\b")
         self.daemons.wait_until(lambda: bool(up.search(self._ceph("osd", "stat"))), "an OSD")
 

@@ -1,4 +1,6 @@
-"""The receiver of an upload service for tests, and the gateway's part: packets on its socket."""
+"""The stream server of an upload service for tests, and a client that sends packets as
+nginx does.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response of the stream server."""
 
     status: int
     headers: HTTPMessage
@@ -36,7 +38,7 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """The kind of problem; empty when it is none."""
+        """Return the kind of problem, or an empty text for a response that is no problem."""
         if self.headers.get_content_type() != "application/problem+json":
             return ""
         document: dict[str, Any] = msgspec.json.decode(self.body)
@@ -44,7 +46,7 @@ class Answer:
 
 
 class ReceiverClient:
-    """Speaks tus to a receiver, past nginx, as one client of the service's tenant."""
+    """A tus client that talks to a stream server without nginx, as one client of the tenant."""
 
     def __init__(self, service: UploadService, address: Path) -> None:
         self.service, self._address = service, str(address)
@@ -54,7 +56,7 @@ class ReceiverClient:
     def open(
         self, method: str, path: str, length: int | None, headers: Mapping[str, str] | None = None
     ) -> socket.socket:
-        """A request whose body is still to come; `length` None says nothing of it."""
+        """Begin a request whose body follows. With `length` None it has no length."""
         fields = {"Tus-Resumable": "1.0.0", **self.credential, **(headers or {})}
         variables = {
             "REQUEST_METHOD": method,
@@ -67,7 +69,7 @@ class ReceiverClient:
         return self.send(packet_of(variables))
 
     def send(self, packet: bytes) -> socket.socket:
-        """A request as the gateway words it."""
+        """Send a request as the gateway formats it, and return the connection."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(self._address)
@@ -77,17 +79,17 @@ class ReceiverClient:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One request with all of its body."""
+        """Send one request with its whole body."""
         return answer_of(self.open(method, path, len(body), headers), body)
 
     def create(self, length: int | None, headers: Mapping[str, str] | None = None) -> str:
-        """The address of a new upload; its file is `tus.bin`."""
+        """Create an upload of the file `tus.bin` and return its address."""
         answer = self.creation(length, headers)
         assert answer.status == 201, answer.body
         return str(answer.headers["Location"])
 
     def creation(self, length: int | None, headers: Mapping[str, str] | None = None) -> Answer:
-        """`POST`; `length` None defers it."""
+        """Send a creating `POST`. `length` None defers the length."""
         name = base64.b64encode(b"tus.bin").decode()
         size = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
         sent = {"Upload-Metadata": f"filename {name}", **size, **(headers or {})}
@@ -97,31 +99,31 @@ class ReceiverClient:
     def begin(
         self, address: str, offset: int, length: int, headers: Mapping[str, str] | None = None
     ) -> socket.socket:
-        """A `PATCH` whose body is still to come."""
+        """Begin a `PATCH` whose body follows."""
         sent = {"Upload-Offset": str(offset), "Content-Type": OCTETS, **(headers or {})}
         return self.open("PATCH", address, length, sent)
 
     def patch(
         self, address: str, offset: int, body: bytes, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """`PATCH`."""
+        """Send a `PATCH`."""
         return answer_of(self.begin(address, offset, len(body), headers), body)
 
     def head(self, address: str) -> Answer:
-        """`HEAD`."""
+        """Send a `HEAD`."""
         return self.request("HEAD", address)
 
     def offset(self, address: str) -> int:
-        """How far it is."""
+        """Return the offset of the upload."""
         answer = self.head(address)
         assert answer.status == 200, (answer.status, answer.body)
         return int(answer.headers["Upload-Offset"])
 
 
 def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
-    """The answer to a request, whose (rest of the) body is sent before."""
+    """Send the rest of the body and return the response."""
     with connection:
-        # Sending nothing is something here: it may have answered and closed by now.
+        # Do not send an empty body: the server may have responded and closed the connection.
         if body:
             connection.sendall(body)
         response = http.client.HTTPResponse(connection)
@@ -130,7 +132,7 @@ def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
 
 
 def _listens(address: Path) -> bool:
-    """Whether somebody takes connections there: a socket has its name a moment before."""
+    """Tell whether a process accepts connections: a socket has its name a moment earlier."""
     with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
         connection.connect(str(address))
         return True
@@ -139,8 +141,8 @@ def _listens(address: Path) -> bool:
 
 @contextmanager
 def receiving(service: UploadService) -> Iterator[ReceiverClient]:
-    """A running receiver of this service."""
-    # Not pytest's own folder: sockets have short paths.
+    """Yield a client of a running stream server of this service."""
+    # Not pytest's own folder, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="wharf-receiver-") as folder:
         address = Path(folder) / "receiver.sock"
         receiver = ResumableServer(

@@ -1,4 +1,4 @@
-"""A Redis of the tests' own, on a unix socket."""
+"""A Redis server of the tests, on a unix socket."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """The URL as `limits` takes it."""
+        """Return the URL in the form that `limits` accepts."""
         return f"redis+unix://{self._socket}"
 
     def start(self) -> None:
-        """Starts the server, empty, and waits until it answers."""
+        """Start an empty server and wait until it responds."""
         self._process = subprocess.Popen(
             [self._binary, "--port", "0", "--unixsocket", str(self._socket), "--save", ""],
             cwd=self._directory,
@@ -56,17 +56,17 @@ class RedisServer:
                 return False
 
     def freeze(self) -> None:
-        """From now on nothing is answered, and no connection is refused."""
+        """Stop responding from now on, without refusing connections."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Ends `freeze`."""
+        """End `freeze`."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stops the server at once; what it held is lost."""
+        """Kill the server. Its content is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -75,7 +75,9 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """A running server for the whole session; who stops or freezes it, starts it again."""
+    """Yield a running server for the whole session. A test that stops or freezes it starts it
+    again.
+    """
     directory = Path(tempfile.mkdtemp(prefix="wharf-redis-"))
     server = RedisServer(directory)
     try:
@@ -87,5 +89,5 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def redis_url(redis_server: RedisServer) -> str:
-    """The URL of a Redis that all tests of the session share: use keys of your own."""
+    """Return the URL of a Redis that all tests of the session share. A test uses its own keys."""
     return redis_server.url

@@ -1,4 +1,4 @@
-"""A stop for loops that run until they are told to end: their pauses take no time here."""
+"""A stop event for loops that run until they must end. Its pauses take no time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Rounds(threading.Event):
-    """Is set at the pause after so many others; `pauses` has the seconds of all of them."""
+    """An event that is set after a number of pauses. `pauses` has the seconds of all pauses."""
 
     def __init__(self, rounds: int) -> None:
         super().__init__()
@@ -14,7 +14,7 @@ class Rounds(threading.Event):
         self._rounds = rounds
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Note the pause, and tell at once whether it is the end."""
+        """Record the pause and return immediately whether the loop must end."""
         self.pauses.append(timeout)
         if len(self.pauses) > self._rounds:
             self.set()

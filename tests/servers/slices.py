@@ -1,4 +1,4 @@
-"""A file that dropzone cuts into slices, and what is left when it has been sent."""
+"""A file that dropzone sends in slices, and checks of the state after it was sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLICE = 20_000
 
 @dataclass
 class Sliced:
-    """A file that dropzone cuts, and the service that it sends to."""
+    """A file that dropzone cuts into slices, and the service that receives it."""
 
     upload: UploadService
     content: bytes = field(default_factory=lambda: os.urandom(2 * SLICE + 7))
@@ -30,11 +30,11 @@ class Sliced:
 
     @property
     def count(self) -> int:
-        """How many slices it has."""
+        """Return the number of slices."""
         return -(-len(self.content) // SLICE)
 
     def said(self, index: int) -> dict[str, str]:
-        """The fields of a slice, as dropzone sends them."""
+        """Return the fields of a slice as dropzone sends them."""
         return {
             "dzuuid": UUID,
             "dzchunkindex": str(index),
@@ -46,23 +46,23 @@ class Sliced:
         }
 
     def bytes_of(self, index: int) -> bytes:
-        """The bytes of a slice."""
+        """Return the bytes of a slice."""
         return self.content[index * SLICE : (index + 1) * SLICE]
 
     def send(self, index: int, **changed: str) -> TestResponse:
-        """Sends a slice; `changed` fields are said otherwise."""
+        """Send a slice. `changed` replaces fields."""
         body = form_body([(self.name, self.bytes_of(index))], {**self.said(index), **changed})
         return self.upload.post_form(body, self.headers, bucket=self.bucket)
 
     def send_all(self) -> TestResponse:
-        """Sends the slices in order; the last answer."""
+        """Send the slices in order and return the last response."""
         *first, last = [self.send(index) for index in range(self.count)]
         assert [reply.status_code for reply in first] == [202] * len(first)
         return last
 
 
 def file_of(reply: TestResponse) -> dict[str, object]:
-    """The one file in the answer to a form."""
+    """Return the only file in the response to a form."""
     assert reply.status_code == 201, reply.text
     assert reply.json
     (found,) = reply.json["files"]
@@ -70,24 +70,26 @@ def file_of(reply: TestResponse) -> dict[str, object]:
 
 
 def document(reply: TestResponse) -> dict[str, Any]:
-    """The problem document of a refusal."""
+    """Return the problem document of a refusal."""
     found: dict[str, Any] = json.loads(reply.headers.get("X-Denied-Problem") or reply.text)
     return found
 
 
 def refused(reply: TestResponse) -> tuple[int, str]:
-    """Status and problem of a refusal, before the body or after it."""
+    """Return status and problem of a refusal, at the admission or after the body."""
     problem = document(reply)
     return problem["status"], problem["type"].removeprefix("/problems/")
 
 
 def in_folder(upload: UploadService) -> list[str]:
-    """What lies where uploads grow."""
+    """Return the names in the folder of partial uploads."""
     return os.listdir(upload.settings.resumable_folder)
 
 
 def assert_one_file(sliced: Sliced, key: str = "photo.bin") -> None:
-    """The file is there, whole, alone and charged once, and nothing else is."""
+    """Assert that exactly this file exists, complete and charged once, and that nothing is left
+    over.
+    """
     upload = sliced.upload
     assert live(upload) == {key: hashlib.sha256(sliced.content).hexdigest()}
     assert upload.content(key) == sliced.content

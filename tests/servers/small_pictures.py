@@ -1,6 +1,4 @@
-"""The way of a small picture: nginx and the upload service for real, and one who pretends to make
-them.
-"""
+"""Small pictures with a real nginx and upload service, and a stand-in for the service `images`."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from tests.servers.uwsgi_apps import serving
 
 @dataclass
 class Maker:
-    """Pretends to make pictures: of what begins as a PNG does, and says of what."""
+    """A stand-in for `images`, which makes a picture of each file that begins as a PNG."""
 
     blobs: Path
     made: list[str] = field(default_factory=list)
@@ -35,7 +33,7 @@ class Maker:
         self.go_on.set()
 
     def bytes_of(self, blob: str, method: str = "GET") -> tuple[int, bytes]:
-        """What nginx gives on the socket for it."""
+        """Return the status and content that nginx serves on the socket for a blob."""
         connection = http.client.HTTPConnection("blobs")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(self.blobs))
@@ -47,7 +45,7 @@ class Maker:
             connection.close()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """WSGI."""
+        """Serve a request as a WSGI application."""
         if environ["PATH_INFO"] == "/metrics":
             start("200 OK", [("Content-Type", "text/plain")])
             return [b"wharf_images_up 1\n" if environ.get("WHARF_INTERNAL") else b""]
@@ -70,19 +68,19 @@ class Maker:
 
 
 def picture_of(content: bytes, width: str) -> bytes:
-    """What the maker makes of a file."""
+    """Return the picture that the stand-in makes of a file."""
     return f"{width} pixels of {len(content)} bytes".encode()
 
 
 def slug(answer: Answer) -> str:
-    """Which problem an answer is."""
+    """Return the kind of the problem in a response."""
     kind: str = json.loads(answer.body)["type"]
     return kind.removeprefix("/problems/")
 
 
 @dataclass
 class Ways:
-    """All that a test needs."""
+    """The gateway, the service, the stand-in, and what ends them."""
 
     gateway: RunningGateway
     upload: UploadService
@@ -92,30 +90,30 @@ class Ways:
 
     @property
     def bearer(self) -> str:
-        """A token of the tenant."""
+        """Return the header value with a token of the tenant."""
         return f"Bearer {self.upload.issuer.token(tid='demo')}"
 
     def picture(self, query: str = "w=64", key: str = "a.png", **fields: str) -> Answer:
-        """The answer to a reader with a token."""
+        """Return the response to a request for a picture with a token."""
         target = f"/v1/files/default/{key}?{query}"
         return self.gateway.ask(target, Authorization=self.bearer, **fields)
 
     def start_maker(self) -> None:
-        """It listens from now on, until `end_maker`."""
+        """Start the stand-in, which listens until `end_maker`."""
         stack = ExitStack()
         stack.enter_context(serving(self.gateway.sockets / "images.sock", self.maker))
         self.stack.push(stack)
         self.end_maker = stack.close
 
     def kept(self) -> list[Path]:
-        """The files of pictures that nginx keeps."""
+        """Return the files in which nginx caches pictures."""
         folder = self.upload.settings.data / "pictures" / "one"
         return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
 def ways(upload: UploadService, tmp_path: Path) -> Iterator[Ways]:
-    """A file `a.png`, and everything on the way of its pictures."""
+    """Yield the gateway, the service with a file `a.png`, and the stand-in."""
     upload.put("a.png", PNG)
     with ExitStack() as stack:
         settings = {"WHARF_IMAGES_SOCKET": f"{tmp_path}/sockets/images.sock"}
@@ -127,7 +125,7 @@ def ways(upload: UploadService, tmp_path: Path) -> Iterator[Ways]:
 
 
 def asking(ways: Ways, way: str) -> Callable[..., Answer]:
-    """What asks for the file by this way."""
+    """Return a function that requests the file in this way: by token, by link or publicly."""
     fields: dict[str, str] = {}
     if way == "token":
         target, fields = "/v1/files/default/a.png", {"Authorization": ways.bearer}

@@ -1,8 +1,8 @@
-"""A store whose bytes lie behind a socket (`blob_server`), slow and failing on demand.
+"""A store whose blobs are behind a socket (`blob_server`), slow and faulty on demand.
 
-It stands for any store that is no folder: nothing can be linked into it, an answer may come late
-or never, and a write may have happened whose answer was lost. As every store it is pure I/O, and
-`TimedStore` translates its errors.
+It represents any store that is no folder: no file can be linked into it, a response may be late or
+missing, and a write may have happened although its response was lost. Like every store it does only
+I/O, and `TimedStore` translates its errors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Answer:
-    """An answer whose body may still be on its way; it is closed when all of it was read."""
+    """A response whose body may still arrive. It is closed when its whole body was read."""
 
     def __init__(self, connection: socket.socket, stream: IO[bytes]) -> None:
         self._connection, self._stream = connection, stream
@@ -37,7 +37,7 @@ class Answer:
         self._left = self.length
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes of the body; raises `OSError` when they do not come."""
+        """Return the next bytes of the body. Raise `OSError` when they do not arrive."""
         wanted = self._left if size < 0 else min(size, self._left)
         data = self._stream.read(wanted)
         self._left -= len(data)
@@ -46,13 +46,13 @@ class Answer:
         return data
 
     def close(self) -> None:
-        """Gives up the rest."""
+        """Drop the rest."""
         self._stream.close()
         self._connection.close()
 
 
 class SocketReader:
-    """A blob's content, as it arrives."""
+    """The content of a blob, as it arrives."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -60,7 +60,7 @@ class SocketReader:
         self.close = answer.close
 
     def size(self) -> int:
-        """Bytes of the whole blob."""
+        """Return the size of the whole blob in bytes."""
         return self._answer.length
 
     def __enter__(self) -> Self:
@@ -76,19 +76,19 @@ class SocketReader:
 
 
 class SocketWriter:
-    """Content that is sent piece by piece, and shown by one operation at its end."""
+    """Content that is sent in pieces and becomes visible by one operation at the end."""
 
     def __init__(self, store: SocketStore, name: BlobName) -> None:
         self._store, self._name = store, name
         self._writer, self._size = str(store.ask("begin").head["writer"]), 0
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends."""
+        """Append data."""
         self._store.ask("append", bytes(data), writer=self._writer)
         self._size += len(data)
 
     def copy_range(self, spool: SpoolFile, offset: int, length: int) -> None:
-        """Appends a range of a spool file."""
+        """Append a range of a spool file."""
         while length:
             block = spool.read_at(offset, min(length, _BLOCK_BYTES))
             if not block:
@@ -98,22 +98,22 @@ class SocketWriter:
             length -= len(block)
 
     def size(self) -> int:
-        """Bytes so far."""
+        """Return the number of bytes so far."""
         return self._size
 
     def sync(self) -> None:
-        """Asks whether all has arrived."""
+        """Ask the server whether all data has arrived."""
         self._store.ask_and_report("sync", writer=self._writer)
 
     def commit(self, sha256: bytes | None = None) -> None:
-        """Shows the blob; the server compares the digest."""
+        """Make the blob visible. The server compares the digest."""
         self._store.ask_and_report(
             "commit", writer=self._writer, **_named(self._name), sha256=_hex(sha256)
         )
         self._writer = ""
 
     def abort(self) -> None:
-        """Forgets the content; when the server cannot be told, a leftover stays there."""
+        """Drop the content. When the server cannot be reached, a leftover stays there."""
         if self._writer:
             with suppress(OSError, StoreError):
                 self._store.ask("abort", writer=self._writer)
@@ -121,29 +121,29 @@ class SocketWriter:
 
 
 class SocketAdopted:
-    """A spool file that is sent when its receiver wants it durable, not before."""
+    """A spool file that is sent only when it must become durable."""
 
     def __init__(self, store: SocketStore, name: BlobName, spool: SpoolFile) -> None:
         self._writer, self._spool = SocketWriter(store, name), spool
         self.abort = self._writer.abort
 
     def size(self) -> int:
-        """Bytes of the spool file."""
+        """Return the size of the spool file in bytes."""
         return self._spool.size
 
     def sync(self) -> None:
-        """Sends what was not sent yet."""
+        """Send the bytes that were not sent yet."""
         sent = self._writer.size()
         self._writer.copy_range(self._spool, sent, self._spool.size - sent)
 
     def commit(self, sha256: bytes | None = None) -> None:
-        """Sends the rest, and shows the blob."""
+        """Send the rest and make the blob visible."""
         self.sync()
         self._writer.commit(sha256)
 
 
 class SocketStore:
-    """The client: one connection an operation."""
+    """The client of the server, which uses one connection for each operation."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -151,7 +151,7 @@ class SocketStore:
         self.lists_by_hour = False
 
     def stream(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
-        """The answer to an operation, its body not read yet."""
+        """Return the response to an operation, with its body not read yet."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_TIMEOUT_SECONDS)
         stream = connection.makefile("rb")
@@ -167,52 +167,52 @@ class SocketStore:
         return answer
 
     def ask(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
-        """The answer to an operation that has no body."""
+        """Return the response to an operation without a body."""
         answer = self.stream(operation, body, **fields)
         answer.close()
         return answer
 
     def ask_and_report(self, operation: str, body: bytes = b"", **fields: object) -> None:
-        """As `ask`, for what makes bytes durable."""
+        """Do the same as `ask` and report the time, for operations that make bytes durable."""
         begun = time.perf_counter()
         self.ask(operation, body, **fields)
         self.on_sync(begun)
 
     def create(self, name: BlobName) -> SocketWriter:
-        """A writer for a new blob."""
+        """Return a writer of a new blob."""
         return SocketWriter(self, name)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> SocketAdopted:
-        """A blob that will hold a copy of the spool file."""
+        """Return a blob that will be a copy of the spool file."""
         return SocketAdopted(self, name, spool)
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Sends and shows a blob in one operation."""
+        """Send a blob and make it visible in one operation."""
         self.ask_and_report("put", content, **_named(name), sha256=_hex(sha256))
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Asks whether all are there: what is there is durable."""
+        """Ask whether all blobs exist, because an existing blob is durable."""
         if names:
             self.ask("make_durable", names=[(name.tenant, name.blob) for name in names])
 
     def open(self, name: BlobName) -> SocketReader:
-        """The content, as it arrives."""
+        """Return the content as it arrives."""
         return SocketReader(self.stream("open", **_named(name)))
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """A path, though no gateway speaks this protocol."""
+        """Return a path, although no gateway uses this protocol."""
         return GatewayPlace(f"{name.tenant}/{name.blob}")
 
     def delete(self, name: BlobName) -> None:
-        """Removes a blob."""
+        """Remove a blob."""
         self.ask("delete", **_named(name))
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Removes blobs, one operation each."""
+        """Remove blobs, with one operation for each."""
         return not_deleted(self, names)
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """All blobs, in one answer."""
+        """Yield all blobs, which arrive in one response."""
         yield from within(self._all_blobs(), made)
 
     def _all_blobs(self) -> Iterator[Found]:
@@ -220,7 +220,7 @@ class SocketStore:
             yield Found(BlobName(tenant, blob), size, changed_at)
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """What writers left that ended without a word."""
+        """Yield the leftovers of writers that neither committed nor aborted."""
         yield from self._list("leftovers")
 
     def _list(self, operation: str) -> Any:
@@ -231,15 +231,15 @@ class SocketStore:
             answer.close()
 
     def remove_leftover(self, name: str) -> None:
-        """Removes what a writer left."""
+        """Remove a leftover of a writer."""
         self.ask("abort", writer=name)
 
     def room(self) -> Room:
-        """Room for new content."""
+        """Return the space for new content."""
         return Room(int(self.ask("room").head["bytes"]))
 
     def check(self) -> str | None:
-        """Whether the server answers; raises `OSError` when it does not."""
+        """Return None when the server responds. Raise `OSError` when it does not."""
         self.ask("check")
         return None
 

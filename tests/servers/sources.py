@@ -1,4 +1,4 @@
-"""What files of Python import and define; each is parsed once in a process."""
+"""The imports and definitions of Python files. Each file is parsed once in a process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-#: Where a statement has others.
+#: The fields of a statement that contain other statements.
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 class Function(NamedTuple):
-    """A function or method, and how many lines it has, decorators not counted."""
+    """A function or method, and its number of lines without decorators."""
 
     name: str
     lines: int
@@ -22,7 +22,7 @@ class Function(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What tests of the checkout ask for, however deep it is in the file."""
+    """The parts of a file that tests of the checkout need, at any depth."""
 
     imports: tuple[ast.Import, ...]
     imports_from: tuple[ast.ImportFrom, ...]
@@ -31,7 +31,7 @@ class Source:
 
 @cache
 def source(path: Path) -> Source:
-    """Return what is in the file."""
+    """Return the imports and functions of the file."""
     found = list(_statements(ast.parse(path.read_bytes())))
     return Source(
         tuple(one for one in found if isinstance(one, ast.Import)),
@@ -45,7 +45,7 @@ def source(path: Path) -> Source:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    # No expression has statements, so this leaves out most of what `ast.walk` sees.
+    # Expressions contain no statements, so this skips most of the nodes that `ast.walk` visits.
     for block in _BLOCKS:
         inner = getattr(node, block, ())
         for child in inner if isinstance(inner, list) else ():

@@ -11,8 +11,8 @@ from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.moving import MovingStore
 from wharf_upload.storage.timed import TimedStore
 
-# Stores of the contract suite, by their names in tests/contract/stores/conftest.py. The first ones
-# know which names are taken; an object store takes whatever comes under a name.
+# Stores of the contract tests, by their names in tests/contract/stores/conftest.py. Those in
+# EXCLUSIVE know existing names. An object store replaces the blob of an existing name.
 EXCLUSIVE = (
     "local",
     "local without fsync",
@@ -26,17 +26,19 @@ OBJECT_STORES = ("radosgw", "swift")
 
 
 def local_store(data: Path, *, durable: bool = True) -> TimedStore:
-    """A store on a disk, its folders made."""
+    """Return a store on a disk, with its folders."""
     return bootstrap.local_store(data, durable=durable)
 
 
 def memory_store(capacity: int = 1 << 30) -> TimedStore:
-    """A store in memory."""
+    """Return a store in memory."""
     return TimedStore(MemoryStore(capacity))
 
 
 def moving_store(data: Path, other: StoreDriver, *, to_disk: bool = False) -> TimedStore:
-    """A disk and another store as one, while blobs move from the disk, or to it."""
+    """Return a moving store of a disk and another store, with blobs that move from or to
+    the disk.
+    """
     disk = LocalStore(data)
     disk.prepare()
     if to_disk:

@@ -1,6 +1,6 @@
 """OpenStack's Swift with its S3 interface, from the environment `.venv/swift`.
 
-Its folder has to be on a file system with extended attributes.
+Its folder must be on a filesystem with extended attributes.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Swift:
             raise
 
     def stop(self) -> None:
-        """End all of it at once: by themselves its servers take up to 10 s each."""
+        """Kill all servers, because each takes up to 10 s to end on SIGTERM."""
         self.daemons.stop(patience=0.0)
 
     def _start(self, name: str, port: int, rest: str) -> None:
@@ -106,5 +106,5 @@ class Swift:
         config = self._folder / f"{name}.conf"
         config.write_text(common + rest)
         server = ENVIRONMENT / f"swift-{name}-server"
-        # Its own folder is the only one that it is told of: it looks for swift.conf in there.
+        # The server gets only its own folder, and finds swift.conf in it.
         self.daemons.start(name, [str(server), str(config), "-v"])

@@ -1,4 +1,4 @@
-"""strace as a tool that lets system calls fail, or kills at them."""
+"""strace as a tool that makes system calls fail, or kills a process at one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Strace = Callable[[str], list[str]]
 
 @pytest.fixture(scope="session")
 def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
-    """What to put before a command so that it is traced and disturbed: makes it of an injection.
+    """Return a function that makes the command prefix for an injection.
 
-    As strace(1) has it: `fsync:error=EIO` lets every fsync fail, `link:signal=KILL:when=3` kills
-    at the third link. `trace_of` reads the trace.
+    The injection is in the form of strace(1): `fsync:error=EIO` makes every fsync fail, and
+    `link:signal=KILL:when=3` kills at the third link. `trace_of` reads the trace.
     """
     program = needed("strace")
     folder = tmp_path_factory.mktemp("strace")
@@ -34,7 +34,7 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
         log.touch()
         calls = injection.partition(":")[0]
         inject = ["-e", f"inject={injection}"] if ":" in injection else []
-        # -y shows paths. With seccomp only the calls of interest stop a process; signals get lost.
+        # -y shows paths. With seccomp only the traced calls stop a process, but signals get lost.
         fast = [] if "signal=" in injection else ["--seccomp-bpf"]
         return [program, "-f", *fast, "-y", "-o", str(log), "-e", f"trace={calls}", *inject]
 
@@ -46,9 +46,9 @@ _RESUMED = re.compile(r"(?P<thread>\d+) +<\.\.\. \w+ resumed>(?P<rest>.*)")
 
 
 def trace_of(command: list[str]) -> list[str]:
-    """The lines that strace wrote for a command made by `strace`, one for each call.
+    """Return the lines that strace wrote for a command of `strace`, one for each call.
 
-    It splits a call in two when another thread's falls into it.
+    strace splits a call in two when a call of another thread interrupts it.
     """
     log = Path(command[command.index("-o") + 1])
     lines: list[str] = []
@@ -62,5 +62,5 @@ def trace_of(command: list[str]) -> list[str]:
             lines.append(f"{second['thread']} {call}{second['rest']}")
         else:
             lines.append(line)
-    # What was killed in a call never came back from it.
+    # A process that was killed in a call did not return from it.
     return lines + [f"{thread} {call}" for thread, call in begun.items()]

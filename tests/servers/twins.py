@@ -1,9 +1,9 @@
-"""Twin tenants: whatever a tenant writes, they have too, under the same names, keys and numbers.
+"""Twin tenants: copies of a tenant's rows with the same names, keys and numbers.
 
 Triggers copy each row of the tenant to both twins in the statement that writes it. One twin sorts
-before the tenant, one behind it. A row of theirs stays when the tenant removes its own. A statement
-that changes or removes a row of theirs fails. What one tenant sees and does thus shows whether a
-statement has kept to that tenant.
+before the tenant, one after it. A twin's row stays when the tenant deletes its own row. A statement
+that changes or deletes a twin's row fails. So the results of one tenant's operations show whether
+each statement is limited to that tenant.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ Columns = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Twinned:
-    """How a table's rows are copied. In SQL, `{}` stands for the twin's name.
+    """The way in which a table's rows are copied. In SQL, `{}` stands for the twin's name.
 
-    `key` finds a twin's row again; without it, a row that is there stays. `different` is what a
-    twin's row has instead: where the column is unique in the installation, or so that a reader of
-    the wrong row notices. `behind` is the same for the twin that sorts last. `first` is done before
-    the copy. `owner` is the tenant of a row, `new` or `old`.
+    `key` finds the twin's row; without a key an existing row stays. `different` has the values that
+    differ in the twin's row: in columns that are unique in the installation, or to reveal a reader
+    of
+    the wrong row. `behind` does the same for the twin that sorts last. `first` runs before the
+    copy.
+    `owner` is the tenant of a row, `new` or `old`.
     """
 
     key: str = ""
@@ -59,20 +61,20 @@ class Twinned:
 
 @dataclass(frozen=True)
 class Twins:
-    """The twins of a `tenant`: the tables of which they get copies, and their `rows` at first.
+    """The twins of a `tenant`: the `tables` that are copied, and the twins' first `rows`.
 
-    `kept` are further tables whose rows nobody may change, with the column of the tenant.
+    `kept` are further tables whose rows must not change, with the column of the tenant.
     """
 
     tenant: str
     tables: Mapping[str, Twinned]
     rows: tuple[str, ...]
     kept: Mapping[str, str]
-    # Where SQLite needs another copy.
+    # Tables for which SQLite needs another copy.
     of_sqlite: Mapping[str, Twinned] = field(default_factory=dict)
 
     def add(self, url: str) -> None:
-        """Give the tenant its twins, in a migrated database that has no rows of it yet."""
+        """Give the tenant its twins in a migrated database without rows of the tenant."""
         path = sqlite_path(url)
         if path is None:
             with psycopg.connect(url, autocommit=True) as server:
@@ -91,7 +93,7 @@ class Twins:
 
     def _for_sqlite(self, columns: Columns) -> Iterator[str]:
         yield from self._first_rows()
-        # Not 0 while a trigger copies: a copy replaces the twin's row.
+        # The value is 1 while a trigger copies, because a copy replaces the twin's row.
         yield "CREATE TABLE twins_copied (now INTEGER); INSERT INTO twins_copied VALUES (0);"
         for table, common in self.tables.items():
             twinned = self.of_sqlite.get(table, common)
@@ -163,7 +165,7 @@ UPLOAD_TWINS = Twins(
                 "blob": "'{}-' || new.blob",
                 "size": "new.size + 1000003",
             },
-            # Of a file that moves.
+            # For a file that moves.
             first="DELETE FROM files WHERE blob = '{}-' || new.blob;",
         ),
         "idempotency": Twinned(
@@ -172,7 +174,7 @@ UPLOAD_TWINS = Twins(
         ),
         "links": Twinned("tenant, id", {"tokens": "'{}'", "filename": "'{}'"}),
         "ticket_uses": Twinned("tenant, ticket", {"uses": "new.uses + 1000"}),
-        # The same final has another part; or the same part is one of both tenants' finals.
+        # The same final upload has another part in one twin, and the same part in the other.
         "upload_parts": Twinned(
             "tenant, final, position", {"part": "'{}-' || new.part"}, {"part": "new.part"}
         ),
@@ -187,13 +189,14 @@ UPLOAD_TWINS = Twins(
         "INSERT INTO link_keys (tenant, secret, created_at) VALUES ('{}', 'abcd', 1)",
     ),
     kept={"usage": "tenant", "limits": "tenant", "link_keys": "tenant"},
-    # One key for all tenants: numbers of one twin are a bit smaller, those of the other far larger.
+    # SQLite has one key for all tenants: the numbers of one twin are smaller, the other's far
+    # larger.
     of_sqlite={
         "events": Twinned("", {"seq": "new.seq - 1000003"}, {"seq": "new.seq + 1000000000000"})
     },
 )
 
-# Ids of clients that the service has made have 32 characters, and so do the twins'.
+# Ids of clients that the service made have 32 characters, and so do those of the twins.
 _ID = (
     "CASE WHEN LENGTH(new.COLUMN) = 32 THEN SUBSTR('{}', 1, 1) || SUBSTR(new.COLUMN, 2) "
     "ELSE '{}-' || new.COLUMN END"
@@ -205,7 +208,9 @@ def _id(column: str) -> dict[str, str]:
 
 
 def _named(table: str) -> Twinned:
-    """Of users and groups: a twin's row of the same name, which the tenant has given anew, goes."""
+    """Return the copy of users and groups. A name that the tenant uses again is first freed in the
+    twin.
+    """
     (mapped,) = _id("id").values()
     older = f"tenant = '{{}}' AND folded = new.folded AND id <> {mapped}"
     return Twinned(
@@ -215,7 +220,7 @@ def _named(table: str) -> Twinned:
     )
 
 
-# A login that looks at a twin is refused.
+# A login that reads a twin is refused.
 _SUSPENDED = (
     "INSERT INTO tenants (name, display_name, created_at, suspended_at) VALUES ('{}', '{}', 1, 1)"
 )
@@ -230,7 +235,8 @@ AUTH_TWINS = Twins(
             {"id": "'{}-' || new.id", **_id("client")},
             owner="(SELECT tenant FROM clients WHERE id = {row}.client)",
         ),
-        # The tenant's own subject is in a group of a twin, or the twin's.
+        # The tenant's own subject is a member of one twin's group; in the other it is the twin's
+        # subject.
         "group_members": Twinned(
             "member_group, subject",
             {**_id("member_group"), **_id("subject")},
@@ -243,7 +249,7 @@ AUTH_TWINS = Twins(
             {"hash": "'{}-' || new.hash", "session": "'{}-' || new.session"},
             owner="(SELECT tenant FROM sessions WHERE id = {row}.session)",
         ),
-        # No follower of the feed asks for numbers below 0.
+        # No follower of the feed requests numbers below 0.
         "revocations": Twinned(
             "tenant, kind, id", {"seq": "-2 * new.seq"}, {"seq": "-2 * new.seq - 1"}
         ),

@@ -1,4 +1,4 @@
-"""Uploads that are not complete, for tests of what happens to them."""
+"""Unfinished uploads for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wharf_upload.domain.resumable_upload import Upload
 
 
 def new_upload(length: int | None = 10, **changes: object) -> Upload:
-    """An upload of `demo`."""
+    """Return an upload of `demo`."""
     fields: dict[str, object] = {
         "id": uuid7_hex(),
         "tenant": "demo",
@@ -26,7 +26,7 @@ def new_upload(length: int | None = 10, **changes: object) -> Upload:
 
 
 def end_of(upload: Upload) -> UploadEnd:
-    """How an upload ends."""
+    """Return the end of this upload, for a write."""
     return UploadEnd(
         id=upload.id,
         parts=upload.parts,
@@ -35,9 +35,9 @@ def end_of(upload: Upload) -> UploadEnd:
 
 
 def under_way(upload: UploadService, content: bytes, *, discard_from: int | None = None) -> str:
-    """An unfinished upload of which so much has come; its id.
+    """Add an unfinished upload with received content and return its id.
 
-    Bytes behind `discard_from` are those whose checksum has not been compared yet.
+    The checksum of the bytes after `discard_from` was not compared yet.
     """
     made = new_upload(100, expires_at=2**50)
     upload.records.uploads.create(made)

@@ -1,7 +1,7 @@
-"""An upload service for tests: data of its own, tokens of ours, the gateway's part played.
+"""An upload service for tests, with separate data, tokens of the tests, and a stand-in for nginx.
 
-The gateway is nginx; here `put` and `post_form` do what it does with a body: ask for admission,
-spool the body, hand the spool file over and remove it afterwards.
+`put` and `post_form` treat a body as nginx does: they ask for admission, spool the body, pass the
+spool file on and remove it afterwards.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BOUNDARY = "wharf-test-boundary"
 def new_file(
     key: str, *, tenant: str = TENANT, bucket: str = "default", size: int = 1, **changes: object
 ) -> File:
-    """A record of a file whose bytes nobody has seen."""
+    """Return a record of a file without bytes."""
     blob = uuid7_hex()
     values: dict[str, object] = {
         "id": blob,
@@ -66,7 +66,7 @@ def new_file(
 
 
 def form_body(files: Iterable[tuple[str, bytes]], fields: Mapping[str, str] | None = None) -> bytes:
-    """A multipart body with files by name, and plain fields."""
+    """Return a multipart body with files by name, and plain fields."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in (fields or {}).items()
@@ -82,13 +82,13 @@ def form_body(files: Iterable[tuple[str, bytes]], fields: Mapping[str, str] | No
 
 
 def ages(seconds: float = 0) -> Ages:
-    """The same age for everything that the sweeper removes."""
+    """Return the same age for everything that the sweeper removes."""
     return Ages(lease=seconds, deleted_grace=seconds, idempotency=3600, events=1e9)
 
 
 @dataclass
 class UploadService:
-    """The application, what is in it, and a client that plays the gateway."""
+    """The application, its parts, and a client that stands in for the gateway."""
 
     app: Application
     settings: Settings
@@ -102,11 +102,11 @@ class UploadService:
 
     @property
     def context(self) -> AppContext:
-        """The parts of the application."""
+        """Return the parts of the application."""
         return self.app.context
 
     def restarted(self, **changes: object) -> UploadService:
-        """The service once more, on the same data with other settings."""
+        """Return a second service on the same data with other settings."""
         return assemble(settings_for(self.settings.data, **changes), self.issuer)
 
     def request(
@@ -117,13 +117,13 @@ class UploadService:
         headers: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> TestResponse:
-        """One request, as uWSGI hands it on."""
+        """Send one request, as uWSGI passes it on."""
         fields = Headers({"Authorization": f"Bearer {self._token()}"})
         fields.update(headers or {})
         return Client(self.app.wsgi).open(
             path,
             method=method,
-            # Not `data`: werkzeug would give a form without a body a boundary of its own.
+            # Not `data`, because werkzeug would add a boundary to a form without a body.
             input_stream=BytesIO(body),
             content_length=len(body),
             headers=fields,
@@ -131,7 +131,7 @@ class UploadService:
         )
 
     def _token(self) -> str:
-        # As a client does, which asks for one token and sends many requests with it.
+        # One token for many requests, as a client does.
         if self.tenant not in self._tokens:
             self._tokens[self.tenant] = self.issuer.token(tid=self.tenant)
         return self._tokens[self.tenant]
@@ -145,7 +145,7 @@ class UploadService:
         bucket: str = "default",
         spooled: bool = False,
     ) -> TestResponse:
-        """`PUT`, in one request or spooled."""
+        """Send a `PUT`, in one request or spooled."""
         path = f"/v1/files/{bucket}/{key}"
         if spooled:
             return self._spool("PUT", path, body, headers or {})
@@ -159,7 +159,9 @@ class UploadService:
         bucket: str = "default",
         announce: bool = True,
     ) -> TestResponse:
-        """`POST` of a form; without `announce` nobody knows its length before it is there."""
+        """Send a `POST` of a form. Without `announce` its length is unknown before the body is
+        complete.
+        """
         content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         fields = {**content_type, **(headers or {})}
         return self._spool("POST", f"/v1/files/{bucket}", body, fields, announce=announce)
@@ -173,7 +175,7 @@ class UploadService:
         *,
         announce: bool = True,
     ) -> TestResponse:
-        # As uWSGI gives it: the body itself is not there.
+        # As from uWSGI, the request has no body.
         length = str(len(body)) if announce else ""
         environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
         reply = self.request(method, path, b"", headers, environ)
@@ -189,29 +191,29 @@ class UploadService:
             spool_file.unlink(missing_ok=True)
 
     def content(self, key: str, *, bucket: str = "default") -> bytes | None:
-        """The bytes that a reader gets; `None` where there is no such file."""
+        """Return the bytes that a reader gets, or `None` for a missing file."""
         reply = self.request("GET", f"/v1/files/{bucket}/{key}")
         if reply.status_code == 404:
             return None
         assert reply.status_code == 200, reply.text
-        # Where an object store has the bytes: the signed path. Else the path on the disk.
+        # The signed path for an object store, otherwise the path on the disk.
         place = reply.headers.get("X-Wharf-Blob") or reply.headers["X-Accel-Redirect"]
         blob = place.partition("?")[0].rpartition("/")[2]
         with self.store.open(BlobName(self.tenant, blob)) as stream:
             return stream.read()
 
     def sweep(self, seconds: float = 0, *, dry_run: bool = False) -> Swept:
-        """One run of the sweeper over what is older."""
+        """Run the sweeper once with this age for all leftovers."""
         root = self.settings.spool_folder.parent
         return Sweeper(self.store, self.records, root, ages(seconds), dry_run=dry_run).run()
 
     def blobs(self) -> set[str]:
-        """What lies below `tenants`."""
+        """Return the names of all blobs in the store."""
         return {found.name.blob for found in self.store.blobs()}
 
 
 def settings_for(data: Path, **changes: object) -> Settings:
-    """Settings on a folder of the test's own."""
+    """Return settings on a folder of the test."""
     settings = Settings(data=data, issuer=ISSUER, limits_url="memory://", disk_reserve_bytes=0)
     for name, value in changes.items():
         object.__setattr__(settings, name, value)
@@ -221,7 +223,7 @@ def settings_for(data: Path, **changes: object) -> Settings:
 
 
 def assemble(settings: Settings, issuer: Issuer, store: BlobStore | None = None) -> UploadService:
-    """The service on what the settings name, with every part at hand."""
+    """Return the service for these settings, with all its parts accessible."""
     store = store or local_store(settings.data, durable=settings.durable)
     database = open_database(settings.effective_database_url, durable=settings.durable)
     records = SqlRecords(
@@ -236,7 +238,7 @@ def assemble(settings: Settings, issuer: Issuer, store: BlobStore | None = None)
 
 
 def faults_in_counts(database: Database) -> list[str]:
-    """Tenants whose usage is not the sum of their rows."""
+    """Return the tenants whose usage differs from the sum of their rows."""
     connection = database.reading()
     rows = {
         row[0]: (int(row[1]), int(row[2]))
@@ -259,16 +261,16 @@ def faults_in_counts(database: Database) -> list[str]:
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
-    """Signs the tokens of all tests."""
+    """Return the issuer that signs the tokens of all tests."""
     return Issuer()
 
 
 @pytest.fixture(scope="session")
 def upload_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database: migrating once serves all tests."""
+    """Return a migrated database, which all tests copy."""
     path = tmp_path_factory.mktemp("upload-template") / "upload.db"
     upgrade(f"sqlite:///{path}", MIGRATIONS)
-    # As a service leaves it: a copy of the file alone is a whole database.
+    # In WAL mode as a service leaves it. A copy of this file is a complete database.
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     return path
@@ -276,21 +278,21 @@ def upload_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def upload_data(upload_template: Path, tmp_path: Path) -> Path:
-    """A data folder with a migrated SQLite database."""
+    """Return a data folder with a migrated SQLite database."""
     data = tmp_path / "data"
     copy_database(upload_template, data)
     return data
 
 
 def copy_database(template: Path, data: Path) -> None:
-    """Puts the template where the service looks for its database."""
+    """Copy the template to the path of the service's database."""
     (data / "upload").mkdir(parents=True)
     shutil.copy(template, data / "upload" / "upload.db")
 
 
 @pytest.fixture
 def upload(upload_data: Path, issuer: Issuer) -> Iterator[UploadService]:
-    """A service of its own for each test, on SQLite and a local disk, without fsync."""
+    """Yield a separate service for each test, on SQLite and a local disk, without fsync."""
     service = assemble(settings_for(upload_data, durability="relaxed"), issuer)
     yield service
     service.database.close()

@@ -1,4 +1,4 @@
-"""Migrated databases of the upload service, on every kind of database that it runs on."""
+"""Migrated databases of the upload service, on every kind of database that it supports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def migrated(url: str) -> None:
 def database_url(
     request: pytest.FixtureRequest, upload_template: Path, tmp_path: Path
 ) -> Iterator[str]:
-    """The URL of a migrated database that no other test sees."""
+    """Yield the URL of a migrated database that no other test uses."""
     yield from copied(request, tmp_path, upload_template, migrated)
 
 
@@ -36,7 +36,7 @@ def copied(
 ) -> Iterator[str]:
     """Yield the URL of a database of the dialect `request.param`, and remove it afterwards.
 
-    It is a copy: of the file `template` of SQLite, or of what `fill` makes in PostgreSQL.
+    The database is a copy: of the SQLite file `template`, or of what `fill` makes in PostgreSQL.
     """
     if request.param == "sqlite":
         shutil.copy(template, folder / "upload.db")
@@ -50,7 +50,7 @@ def copied(
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The database; other threads close their own connections."""
+    """Yield the database. Other threads close their own connections."""
     database = open_database(database_url, durable=False)
     yield database
     database.close()
@@ -58,5 +58,5 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def records(database: Database) -> SqlRecords:
-    """The records in it, with nothing to make durable before a commit."""
+    """Return the records in the database, without a durability step before a commit."""
     return SqlRecords(database)

@@ -1,4 +1,4 @@
-"""What must hold for an upload service's data, whatever has happened to the service."""
+"""Invariants of an upload service's data after any incident."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from wharf_upload.maintenance import integrity
 
 
 def live(service: UploadService) -> dict[str, str]:
-    """The keys of all live files with the digests that their records name."""
+    """Return the keys of all live files with the digests in their records."""
     return {file.key: file.sha256 for file in service.records.live_files()}
 
 
 def assert_sound(service: UploadService) -> None:
-    """Every row's bytes are there and are its own; usage is the sum of the rows."""
+    """Assert that every row has its bytes and its event, and that usage is the sum of the rows."""
     assert list(integrity.faults(service.store, service.records, read_all=True)) == []
     assert faults_in_counts(service.database) == []
     assert uneventful(service) == []
 
 
 def uneventful(service: UploadService) -> list[str]:
-    """Live files without an event that tells of them."""
+    """Return the keys of live files without an event."""
     rows = service.database.reading().rows("SELECT data FROM events WHERE kind <> 'quota.warning'")
     told = " ".join(row[0] for row in rows)
     return [file.key for file in service.records.live_files() if file.blob not in told]
 
 
 def assert_nothing_else(service: UploadService) -> None:
-    """After a sweep of everything unneeded, only the blobs of live files are left."""
+    """Assert that after a sweep of all leftovers only the blobs of live files are left."""
     service.sweep()
-    # What was given up within this very millisecond is swept now.
+    # The second sweep removes leftovers of the same millisecond as the first.
     service.sweep()
     files: list[File] = list(service.records.live_files())
     assert service.blobs() == {file.blob for file in files}
     assert list(service.store.leftovers()) == []
-    # Blobs on an object store are made without it.
+    # An object store needs no staging folder.
     staging = service.settings.data / "staging"
     assert not staging.exists() or os.listdir(staging) == []
     assert os.listdir(service.settings.spool_folder) == []

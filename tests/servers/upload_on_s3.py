@@ -1,4 +1,4 @@
-"""An upload service whose blobs are objects of a bucket, behind a proxy that can misbehave."""
+"""An upload service whose blobs are objects in a bucket, behind a proxy that can misbehave."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 SMALL, SPOOLED = b"small\n" * 100, b"spooled\0" * 40_000
-# Three parts, where parts are as small as stores allow.
+# Three parts of the smallest size that stores allow.
 LARGE = bytes(range(256)) * (11 << 12)
 PREFIX = "some/prefix"
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way in which files come: what is done, and what is there afterwards."""
+    """A way to send files: the requests, and the files that exist afterwards."""
 
     send: Callable[[UploadService], TestResponse]
     files: dict[str, bytes]
@@ -52,8 +52,8 @@ WAYS = {
 
 @contextmanager
 def waiting(seconds: float) -> Iterator[None]:
-    """Let the service wait for a silent store so long, where it does not use boto3."""
-    # Two, though they are equal: the service tells them apart.
+    """Limit the wait of the service for a silent store, in requests that do not use boto3."""
+    # Two equal objects, because the service distinguishes them.
     short, long = Patience(seconds, 0.5), Patience(seconds, 0.5)
     with pytest.MonkeyPatch.context() as patched:
         for module in (uploading, wire):
@@ -65,14 +65,14 @@ def waiting(seconds: float) -> Iterator[None]:
 
 @dataclass
 class OnS3:
-    """The service, the proxy between it and its store, and the bucket behind that."""
+    """The service, the proxy in front of its store, and the bucket."""
 
     service: UploadService
     bucket: Bucket
 
     @property
     def proxy(self) -> FaultyStore:
-        """What misbehaves."""
+        """Return the proxy, which misbehaves on demand."""
         return self.bucket.proxy
 
     def keys(self) -> list[str]:
@@ -85,30 +85,32 @@ class OnS3:
             self.bucket.store.client.delete_object(Bucket=self.bucket.name, Key=key)
 
     def answer(self, way: str) -> tuple[int, str]:
-        """Send files in some way; the status, and the problem's slug or an empty word."""
+        """Send files in this way and return the status, and the slug of the problem or an empty
+        text.
+        """
         reply = WAYS[way].send(self.service)
         slug = str((reply.json or {}).get("type", "")) if reply.status_code >= 400 else ""
         return reply.status_code, slug.rpartition("/")[2]
 
     def delete(self, way: str) -> None:
-        """Delete the files that came in that way."""
+        """Delete the files that this way has sent."""
         for key in WAYS[way].files:
             assert self.service.request("DELETE", f"/v1/files/default/{key}").status_code == 204
 
     def content(self, key: str) -> bytes:
-        """Return what the gateway gets by the signed address that it is told."""
+        """Return the bytes that the gateway gets from the signed address in the response."""
         reply = self.service.request("GET", f"/v1/files/default/{key}")
         assert reply.headers["X-Accel-Redirect"] == "/_s3"
         with urlopen(self.proxy.endpoint + reply.headers["X-Wharf-Blob"], timeout=20) as answer:
             return bytes(answer.read())
 
     def assert_nothing(self) -> None:
-        """No file is visible; after a sweep the bucket is empty."""
+        """Assert that no file is visible, and that the bucket is empty after a sweep."""
         assert live(self.service) == {}
         self.assert_swept()
 
     def assert_files(self, way: str) -> None:
-        """The files of that way are there with their bytes, and after a sweep nothing else is."""
+        """Assert that exactly the files of this way exist, with their bytes, also after a sweep."""
         files = WAYS[way].files
         wanted = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
         assert live(self.service) == wanted
@@ -117,9 +119,11 @@ class OnS3:
         self.assert_swept()
 
     def assert_swept(self) -> None:
-        """Rows and objects belong together, and the sweeper leaves nothing else in the bucket."""
+        """Assert that rows and objects match, and that the sweeper leaves no other object in the
+        bucket.
+        """
         assert_sound(self.service)
-        # Each hour again: a test sweeps several times in one.
+        # All hours, because a test sweeps several times in one hour.
         root = self.service.settings.spool_folder.parent
         Sweeper(self.service.store, self.service.records, root, ages()).run(all_hours=True)
         assert_nothing_else(self.service)
@@ -139,7 +143,9 @@ class Bucket:
     key_file: Path
 
     def settings(self, data: Path) -> Settings:
-        """Return the settings of a service in a data folder that keeps its blobs here."""
+        """Return the settings of a service in a data folder that stores its blobs in this
+        bucket.
+        """
         return settings_for(
             data,
             durability="relaxed",
@@ -155,5 +161,5 @@ class Bucket:
 
 
 def new_bucket(folder: Path, proxy: FaultyStore, store: ObjectStore) -> Bucket:
-    """Return an empty bucket; `folder` gets the keys."""
+    """Return an empty bucket, with its keys in `folder`."""
     return Bucket(proxy, store, store.new_bucket(), store.key_file(folder))

@@ -1,8 +1,8 @@
-"""Processes that store files on an object store, to be killed at it.
+"""Processes that store files on an object store, which tests kill.
 
-`python -m tests.servers.upload_on_s3_script`: for each line of its input, a JSON list of the
-arguments of `send`, it forks a process and writes its number, and later how it has ended: as
-`subprocess` has it, the status of HTTP or a signal below zero. Importing all takes long.
+`python -m tests.servers.upload_on_s3_script` reads a JSON list of arguments of `send` from each
+line of its input. For each it forks a process, writes the process id, and later writes the exit
+code, or minus the signal that killed the process. A fork is fast, while importing is slow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wharf_upload.storage.s3 import uploading
 
 
 class Senders:
-    """Starts the processes, one after the other."""
+    """A starter of these processes, one after the other."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
@@ -34,19 +34,19 @@ class Senders:
         self._input, self._output = process.stdin, process.stdout
 
     def start(self, *arguments: str) -> int:
-        """Start one; its process number."""
+        """Start a process and return its id."""
         self._input.write(json.dumps(arguments) + "\n")
         self._input.flush()
         return int(self._output.readline())
 
     def ended(self) -> int:
-        """Wait for its end: minus the signal that killed it, otherwise 0."""
+        """Wait for the end of the process and return minus the signal that killed it, or 0."""
         return int(self._output.readline())
 
 
 @contextmanager
 def senders() -> Iterator[Senders]:
-    """A process that starts others."""
+    """Yield the process that forks the senders."""
     command = [sys.executable, "-m", "tests.servers.upload_on_s3_script"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -55,7 +55,7 @@ def senders() -> Iterator[Senders]:
 
 
 def send(data: str, credentials: str, url: str, keys: str, way: str, end: str = "") -> None:
-    """Send files in one of the `WAYS`; with `dies`, be killed before the answer goes out."""
+    """Send files in one of the `WAYS`. With `dies`, be killed before the response is sent."""
     settings = settings_for(Path(data), durability="relaxed", blob_url=url, blob_key_file=keys)
     issuer = cast(Issuer, GivenKeys(Path(credentials)))
     service = assemble(settings, issuer, bootstrap.open_store(settings))
@@ -65,8 +65,8 @@ def send(data: str, credentials: str, url: str, keys: str, way: str, end: str = 
 
 
 def main() -> None:
-    """Starts what is asked for."""
-    import boto3  # noqa: F401 -- not once in each
+    """Start the requested processes."""
+    import boto3  # noqa: F401 -- import it once, not in each fork
 
     uploading.ONE_PUT_BYTES, uploading._PART_BYTES = 6 << 20, 5 << 20
     for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""A process that receives, changes and deletes files one after the other, to be killed at it.
+"""A process that receives, changes and deletes files one after the other, which tests kill.
 
-`python -m tests.servers.upload_script DATA CREDENTIALS STEP…`: runs the named steps of `STEPS` and
-writes a line of JSON for each: its name, its status, and the problem's slug. `CREDENTIALS` is a
+`python -m tests.servers.upload_script DATA CREDENTIALS STEP…` runs the named steps of `STEPS` and
+writes a line of JSON for each, with its name, its status and the problem's slug. `CREDENTIALS` is a
 file with a token and its public key.
 """
 
@@ -27,7 +27,7 @@ Model = dict[str, str]
 
 
 class GivenKeys:
-    """Stands for the issuer: making a key in each process takes too long."""
+    """A stand-in for the issuer, because making a key in each process takes too long."""
 
     def __init__(self, credentials: Path) -> None:
         given = json.loads(credentials.read_text())
@@ -35,16 +35,16 @@ class GivenKeys:
         self._jwk = jwt.PyJWK(given["jwk"])
 
     def token(self, **_: Any) -> str:
-        """The one token."""
+        """Return the only token."""
         return self._token
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The one key."""
+        """Return the only key."""
         return self._jwk
 
 
 def write_credentials(issuer: Issuer, path: Path) -> None:
-    """What `GivenKeys` reads."""
+    """Write the file that `GivenKeys` reads."""
     path.write_text(json.dumps({"token": issuer.token(), "jwk": issuer.public_jwk()}))
 
 
@@ -76,7 +76,7 @@ def _sweep(service: UploadService) -> TestResponse:
     return service.request("GET", "/healthz")
 
 
-# In the order in which they make sense; each works on a new service too, but for the last four.
+# In a meaningful order. Each also works on a new service, except the last four.
 STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
     "small": lambda service: service.put("small.txt", SMALL),
     "spooled": lambda service: service.put("spooled.txt", LARGE, spooled=True),
@@ -93,7 +93,7 @@ STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
 
 
 def models() -> list[Model]:
-    """What is there before the first step and after each: keys with the digests of their files."""
+    """Return the files before the first step and after each step, as keys with digests."""
     small, other, large, larger = (
         hashlib.sha256(content).hexdigest() for content in (SMALL, OTHER, LARGE, LARGER)
     )
@@ -116,7 +116,7 @@ def models() -> list[Model]:
 
 
 def main(data: str, credentials: str, *steps: str) -> None:
-    """Runs the steps."""
+    """Run the steps."""
     issuer = cast(Issuer, GivenKeys(Path(credentials)))
     service = assemble(settings_for(Path(data)), issuer)
     for step in steps:

@@ -1,7 +1,7 @@
-"""A process that writes files at once from many threads: `python -m tests.servers.upload_writer`.
+"""A process with many threads that write files: `python -m tests.servers.upload_writer`.
 
 Arguments: the database's URL, the number of threads, files per thread, and a word for its keys.
-Prints, as JSON, each key with its outcome.
+It prints, as JSON, each key with its outcome.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wharf_upload.domain.refusals import Refused
 
 
 def main(url: str, threads: str, files: str, word: str) -> None:
-    """Writes shared keys, which may be taken, and own ones, which are not."""
+    """Write shared keys, which may be in use, and own keys, which are free."""
     database = open_database(url, durable=False)
     records = SqlRecords(database)
     outcomes: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""uWSGI for real, and a small client of its protocol."""
+"""A real uWSGI, and a small client of its protocol."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from pathlib import Path
 
 import pytest
 
-# A unix socket's path, or host and port.
+# The path of a unix socket, or host and port.
 Address = Path | tuple[str, int]
 START_SECONDS = 30
-# Beside the Python that runs the tests: the same virtual environment.
+# In the folder of the Python that runs the tests: the same virtual environment.
 BINARY = Path(sys.executable).parent / "uwsgi"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP reply as it came over the socket."""
+    """An HTTP response as it was received from the socket."""
 
     status: int
     headers: Message
@@ -37,7 +37,7 @@ class Reply:
 
 
 def connect(address: Address) -> socket.socket:
-    """A connection to a uWSGI socket."""
+    """Return a connection to a uWSGI socket."""
     connection = socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET)
     connection.settimeout(30)
     connection.connect(str(address) if isinstance(address, Path) else address)
@@ -45,7 +45,7 @@ def connect(address: Address) -> socket.socket:
 
 
 def packet(variables: Iterable[tuple[str, str]], modifier: int = 0, detail: int = 0) -> bytes:
-    """A packet of the uwsgi protocol; `detail` is its modifier2."""
+    """Return a packet of the uwsgi protocol. `detail` is its modifier2."""
     packed = b"".join(
         struct.pack("<H", len(part)) + part
         for pair in variables
@@ -55,7 +55,7 @@ def packet(variables: Iterable[tuple[str, str]], modifier: int = 0, detail: int 
 
 
 def raw_answer(address: Address, sent: bytes) -> bytes:
-    """All that comes back for these bytes; nothing when the connection is closed."""
+    """Return all bytes of the response to these bytes, or none when the connection is closed."""
     received = b""
     with connect(address) as connection, suppress(ConnectionResetError, BrokenPipeError):
         connection.sendall(sent)
@@ -65,7 +65,7 @@ def raw_answer(address: Address, sent: bytes) -> bytes:
 
 
 def head(method: str, target: str, parameters: Mapping[str, str], length: int) -> dict[str, str]:
-    """The variables of a request, as nginx sends them."""
+    """Return the variables of a request, as nginx sends them."""
     path, _, query = target.partition("?")
     return {
         "REQUEST_METHOD": method,
@@ -85,12 +85,12 @@ def head(method: str, target: str, parameters: Mapping[str, str], length: int) -
 def send_head(
     connection: socket.socket, method: str, target: str, parameters: Mapping[str, str], length: int
 ) -> None:
-    """Sends a request without its body, as nginx does."""
+    """Send a request without its body, as nginx does."""
     connection.sendall(packet(head(method, target, parameters, length).items()))
 
 
 def read_reply(connection: socket.socket) -> Reply:
-    """Reads until uWSGI closes the connection."""
+    """Read until uWSGI closes the connection, and return the response."""
     raw = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = raw.partition(b"\r\n\r\n")
     line, _, fields = head.partition(b"\r\n")
@@ -104,10 +104,10 @@ def request(
     body: bytes = b"",
     parameters: Mapping[str, str] | None = None,
 ) -> Reply:
-    """One request and its reply."""
+    """Send one request and return its response."""
     with connect(address) as connection:
         send_head(connection, method, target, parameters or {}, len(body))
-        # Sending nothing is something here: uWSGI may have answered and closed by now.
+        # Do not send an empty body: uWSGI may have responded and closed the connection.
         if body:
             connection.sendall(body)
         return read_reply(connection)
@@ -136,11 +136,11 @@ class Uwsgi:
 
     @property
     def log(self) -> str:
-        """All that was written so far."""
+        """Return all log lines so far."""
         return self._log.read_text(errors="replace")
 
     def wait_until_ready(self, marker: str = "WSGI app 0") -> None:
-        """Waits until the application is loaded."""
+        """Wait until the application is loaded."""
         deadline = time.monotonic() + START_SECONDS
         while marker not in self.log or (self._has_socket and not self.socket.exists()):
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -148,31 +148,31 @@ class Uwsgi:
             time.sleep(0.05)
 
     def processes(self) -> list[int]:
-        """The master and its children."""
+        """Return the ids of the master and its children."""
         master = self.process.pid
         children = Path(f"/proc/{master}/task/{master}/children").read_text()
         return [master, *(int(pid) for pid in children.split())]
 
     def own_memory_kb(self) -> int:
-        """KB that the processes hold without the files they map.
+        """Return the memory of the processes in KB, without mapped files.
 
-        How much of a mapped file counts for a process depends on the others on this machine that
-        map it, too.
+        The share of a mapped file that counts for a process depends on the other processes that map
+        it.
         """
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.processes()]
         lines = [line for rollup in rollups for line in rollup.splitlines()]
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
 
     def wait(self, seconds: float = START_SECONDS) -> int:
-        """Waits for the end; the exit code."""
+        """Wait for the end and return the exit code."""
         return self.process.wait(seconds)
 
     def terminate(self) -> None:
-        """Asks for the end, as a supervisor does."""
+        """Ask uWSGI to end, as a process manager does."""
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Ends all that is left."""
+        """Kill all remaining processes."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -180,7 +180,7 @@ class Uwsgi:
 
 @contextmanager
 def running(arguments: list[str], environ: Mapping[str, str]) -> Iterator[Uwsgi]:
-    """uWSGI with `{socket}` and `{folder}` filled in; ended afterwards."""
+    """Yield uWSGI with `{socket}` and `{folder}` filled in, and kill it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="wharf-uwsgi-"))
     server = Uwsgi(arguments, environ, directory)
     try:

@@ -1,4 +1,4 @@
-"""A WSGI application behind a unix socket, in a thread of this process: what nginx speaks to."""
+"""A WSGI application behind a unix socket, in a thread of this process, to which nginx connects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    """One request, as uWSGI hands it on."""
+    """One request, passed on as uWSGI does."""
 
     server: _Server
 
@@ -30,7 +30,7 @@ class _Handler(socketserver.StreamRequestHandler):
             name = packet.read(*struct.unpack("<H", length)).decode("latin-1")
             value = packet.read(*struct.unpack("<H", packet.read(2)))
             environ[name] = value.decode("latin-1")
-        # The gateway asks about a body before it comes.
+        # A gateway question has a length, but no body.
         announced = "" if environ.get("WHARF_STEP") else environ.get("CONTENT_LENGTH")
         body = self.rfile.read(int(announced or 0))
         environ |= {"wsgi.input": BytesIO(body), "wsgi.url_scheme": "http", "SCRIPT_NAME": ""}
@@ -39,7 +39,7 @@ class _Handler(socketserver.StreamRequestHandler):
             lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
-        # nginx goes as soon as it knows enough.
+        # nginx disconnects as soon as it knows enough.
         with suppress(BrokenPipeError, ConnectionResetError):
             for block in self.server.app(environ, start_response):
                 self.wfile.write(block)
@@ -59,7 +59,9 @@ class _ThreadingServer(socketserver.ThreadingMixIn, _Server):
 
 @contextmanager
 def serving(path: Path, app: Wsgi, *, threads: bool = True) -> Iterator[None]:
-    """The application listens there meanwhile; without threads one request waits for the other."""
+    """Serve the application at this path during the block. Without threads, requests wait
+    in turn.
+    """
     with (_ThreadingServer if threads else _Server)(path, app) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

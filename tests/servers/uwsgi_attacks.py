@@ -1,4 +1,4 @@
-"""What an attacker at a uwsgi socket has: files that show that they were run, and packets."""
+"""Tools of an attacker at a uwsgi socket: packets, and files that show that they were run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.servers import uwsgi
 
-# Every variable by which a packet makes uWSGI 2.0 do something (core/protocol.c). UWSGI_SCHEME is
-# none: it names the scheme of the request.
+# All variables in a packet that make uWSGI 2.0 act (core/protocol.c). UWSGI_SCHEME is not one of
+# them, because it only names the scheme of the request.
 ACTING = (
     "UWSGI_APPID",
     "UWSGI_CACHE_GET",
@@ -23,9 +23,9 @@ ACTING = (
     "UWSGI_SETENV",
     "UWSGI_TOUCH_RELOAD",
 )
-# Those that name what is loaded.
+# The variables that name code to load.
 LOADING = ("UWSGI_FILE", "UWSGI_MODULE", "UWSGI_SCRIPT")
-# The modifiers that pyuwsgi's plugins answer: spooler, symcall, Python (requests whose path it
+# The modifiers that pyuwsgi's plugins serve: spooler, symcall, Python (requests whose path it
 # cuts), ping, signal, cache, rpc.
 ANSWERING = (17, 18, 30, 100, 110, 111, 173)
 SET_VARIABLE = "WHARF_ATTACKED"
@@ -49,29 +49,29 @@ def application(environ, start_response):
 
 @dataclass(frozen=True)
 class Attacker:
-    """Has put files into a folder that the service's Python looks into."""
+    """An attacker that has put files into a folder on the Python path of the service."""
 
     folder: Path
 
     @property
     def mark(self) -> Path:
-        """Is there as soon as one of the files was run."""
+        """Return the path of the file that exists as soon as one of the files was run."""
         return self.folder / "mark"
 
     def was_run(self) -> bool:
-        """Whether a file was run since somebody asked."""
+        """Tell whether a file was run since the last call."""
         found = self.mark.exists()
         self.mark.unlink(missing_ok=True)
         return found
 
     def prepare(self) -> None:
-        """Writes the files."""
+        """Write the files."""
         source = _SOURCE.format(mark=str(self.mark))
         (self.folder / "evil.py").write_text(source)
         (self.folder / "plain.py").write_text(_PLAIN)
 
     def value(self, name: str) -> str:
-        """The value with which a variable does the most harm."""
+        """Return the value with which a variable does the most harm."""
         folder = str(self.folder)
         return {
             "UWSGI_APPID": "/evil",
@@ -86,8 +86,9 @@ class Attacker:
         }.get(name, f"{folder}/evil.py")
 
     def request(self, target: str, *added: tuple[str, str]) -> Variables:
-        """A request of the gateway's with more variables."""
-        # uWSGI loads an application only where none is mounted, and if a variable tells it to; an
-        # empty one does.
+        """Return the variables of a gateway's request, with further variables."""
+        # uWSGI loads an application only where none is mounted and when a variable requests it. An
+        # empty
+        # value is enough.
         script = {"SCRIPT_NAME": "/evil", "UWSGI_CALLABLE": "", "REQUEST_ID": "attack"}
         return [*uwsgi.head("GET", target, script, 0).items(), *added]

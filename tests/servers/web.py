@@ -1,4 +1,4 @@
-"""A local HTTP server whose replies a test decides, and which counts what it was asked."""
+"""A local HTTP server whose responses a test sets, and which records the requested paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 @dataclass
 class Reply:
-    """What the server answers."""
+    """A response of the server."""
 
     body: bytes = b""
     status: int = 200
@@ -23,7 +23,7 @@ class Reply:
 
 @dataclass
 class LocalServer:
-    """`reply` is called with the path; `paths` are those that were asked for."""
+    """A server that calls `reply` with each path and records the `paths`."""
 
     url: str
     reply: Callable[[str], Reply]
@@ -32,7 +32,7 @@ class LocalServer:
 
 @contextmanager
 def serving_app(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
-    """A WSGI application on a free port; `make` is called with its URL, which is also given."""
+    """Yield the URL of a WSGI application on a free port. `make` gets this URL."""
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
     server.app = make(url)
@@ -48,7 +48,7 @@ def serving_app(make: Callable[[str], WSGIApplication]) -> Iterator[str]:
 
 @contextmanager
 def serving(reply: Callable[[str], Reply]) -> Iterator[LocalServer]:
-    """A server on a free port of the loopback address."""
+    """Yield a server on a free port of the loopback address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -62,7 +62,7 @@ def serving(reply: Callable[[str], Reply]) -> Iterator[LocalServer]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         local = LocalServer(f"http://127.0.0.1:{server.server_port}", reply)

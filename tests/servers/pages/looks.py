@@ -1,7 +1,7 @@
-"""How a page is looked at: with scripts or without, how wide, light or dark, in which language.
+"""The ways to show a page: scripts or not, widths, light or dark themes, and languages.
 
-Not every combination is looked at, but every combination of any two; theme and language go
-together, since none of a theme's rules depends on the language.
+The tests use not every combination, but every combination of any two. Theme and language change
+together, because no rule of a theme depends on the language.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Look:
-    """A person's browser and choices.
+    """The browser and the choices of a person.
 
     Attributes:
-        theme: `light` and `dark` are chosen in the console, `system-dark` by the system alone.
-        language: as the console's catalogs are called.
+        theme: `light` and `dark` are chosen in the console, `system-dark` only by the system.
+        language: the name of a catalog of the console.
     """
 
     scripts: bool
@@ -27,12 +27,12 @@ class Look:
     language: str
 
     def __str__(self) -> str:
-        """The name of a test."""
+        """Return the name of the look for the name of a test."""
         scripts = "scripts" if self.scripts else "plain"
         return f"{scripts}-{self.width}-{self.theme}-{self.language}"
 
 
-#: What is first is the default. `dress` is theme and language.
+#: The first value is the default. `dress` is theme and language.
 AXES: Mapping[str, Sequence[object]] = {
     "scripts": (True, False),
     "width": (1280, 360),
@@ -41,9 +41,9 @@ AXES: Mapping[str, Sequence[object]] = {
 
 
 def pairwise(axes: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
-    """The fewest rows that have every two values of different axes together.
+    """Return the fewest rows that contain every pair of values of different axes.
 
-    The first row has the first value of each axis; the same axes give the same rows.
+    The first row has the first value of each axis, and equal axes give equal rows.
     """
     default, *others = itertools.product(*axes.values())
     wanted = set[_Pair]().union(*map(_pairs, (default, *others)))
@@ -71,8 +71,8 @@ def _looks(axes: Mapping[str, Sequence[object]]) -> list[Look]:
 
 
 LOOKS = _looks(AXES)
-#: Of what is there with scripts only.
+#: For pages that exist only with scripts.
 WITH_SCRIPTS = _looks({**AXES, "scripts": (True,)})
 DEFAULT = LOOKS[0]
-#: The choice is left to the system, which is dark.
+#: The theme is left to the system, which is dark.
 BY_SYSTEM = Look(scripts=True, width=1280, theme="system-dark", language="en")

@@ -19,12 +19,12 @@ from tests.servers.pages.world import World
 from tests.servers.wharf.instance import Wharf
 
 COOKIE = "wharf_console"
-# How lists of files are shown: each state begins with rows.
+# The cookie for the view of file lists. Each state begins with rows.
 _VIEW = "wharf_console_files"
 _HEIGHT = 800
-# For what is a matter of a second on an idle machine.
+# A generous timeout for steps that take about a second on an idle machine.
 _PATIENCE_SECONDS = 60
-# The page is there, its scripts have run, and a queue of uploads is back.
+# The page is loaded, its scripts have run, and the queue of uploads is restored.
 _SETTLED = (
     "const {scripts} = document.documentElement.dataset;"
     "const runs = arguments[0] && document.querySelector('script[src*=\"/console-\"]');"
@@ -36,7 +36,7 @@ _SETTLED = (
 
 @dataclass
 class Stage:
-    """`folder` is the disk of whoever sits there."""
+    """A browser, a Wharf and its world. `folder` is the disk of the person at the browser."""
 
     browser: Browser
     wharf: Wharf
@@ -45,10 +45,10 @@ class Stage:
     look: Look = DEFAULT
     _cookies: dict[str, str] = field(default_factory=dict)
 
-    # ---- who looks, and how ----
+    # ---- the person and the look ----
 
     def set(self, look: Look) -> None:
-        """Has the browser and the console's choices be like this from now on."""
+        """Set the browser and the choices in the console to this look."""
         self.look = look
         dark = look.theme == "system-dark"
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -59,7 +59,7 @@ class Stage:
         self._cookie("wharf_console_theme", "auto" if dark else look.theme)
 
     def resize(self, width: int) -> None:
-        """Makes the window so many pixels wide."""
+        """Set the width of the window in pixels."""
         self.browser.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -69,7 +69,9 @@ class Stage:
         )
 
     def become(self, who: str) -> None:
-        """Has the browser be this person's, who has logged in before; nobody's, if it is empty."""
+        """Switch the browser to this person's session, after a first login. An empty name means no
+        person.
+        """
         if who and who not in self._cookies:
             self.log_in(who)
             self._cookies[who] = self.session()
@@ -78,7 +80,7 @@ class Stage:
             self._cookie(COOKIE, self._cookies[who])
 
     def log_in(self, who: str) -> None:
-        """Logs in on the page; the session is this test's own."""
+        """Log in on the page. The session belongs to this test only."""
         self.browser.command("Network.deleteCookies", name=COOKIE, url=self.wharf.url)
         login = self.world.people[who]
         self.open("/console/login")
@@ -88,7 +90,7 @@ class Stage:
         self.awaited(lambda: self.path() == "/console/")
 
     def session(self) -> str:
-        """The session's cookie, which no script sees."""
+        """Return the session's cookie, which no script can read."""
         found = self.browser.execute_cdp_cmd("Network.getCookies", {"urls": [self.wharf.url]})
         return next(str(one["value"]) for one in found["cookies"] if one["name"] == COOKIE)
 
@@ -99,77 +101,81 @@ class Stage:
 
     @property
     def elsewhere(self) -> str:
-        """The same Wharf by a name that is not this machine's: what comes by HTTP is no secret."""
+        """Return the URL of this Wharf under another host name, where HTTP is not a
+        secure context.
+        """
         return f"http://wharf.example:{self.wharf.port}"
 
     @contextlib.contextmanager
     def scripts(self, *, on: bool) -> Iterator[None]:
-        """Pages run their scripts, or none, meanwhile."""
+        """Enable or disable scripts during the block."""
         self.browser.command("Emulation.setScriptExecutionDisabled", value=not on)
         try:
             yield
         finally:
             self.browser.command("Emulation.setScriptExecutionDisabled", value=False)
 
-    # ---- what a person does ----
+    # ---- acts of a person ----
 
     def open(self, path: str) -> None:
-        """Goes to a page of the console, or to a whole address."""
+        """Open a page of the console, or a full address."""
         self.browser.get(path if path.startswith("http") else self.wharf.url + path)
         self.settle()
 
     def settle(self) -> None:
-        """Waits until the page is as it stays."""
+        """Wait until the page is complete."""
         self.awaited(lambda: self.browser.execute_script(_SETTLED, self.look.scripts))
 
     def all(self, selector: str) -> list[WebElement]:
-        """The elements."""
+        """Return the elements."""
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
-        """The first of the elements, when it is there."""
+        """Wait for the first of the elements and return it."""
         found: WebElement = self.awaited(lambda: next(iter(self.all(selector)), None))
         return found
 
     def press(self, selector: str) -> None:
-        """Presses a button or follows a link."""
+        """Press a button or follow a link."""
         self.one(selector).click()
 
     def type(self, selector: str, text: str) -> None:
-        """Types into a field, instead of what is there."""
+        """Replace the content of a field by typing."""
         element = self.one(selector)
         element.clear()
         element.send_keys(text)
 
     def file(self, name: str, content: bytes) -> str:
-        """A file on the person's disk; its path."""
+        """Write a file on the person's disk and return its path."""
         path = self.folder / name
         path.write_bytes(content)
         return str(path)
 
     def choose(self, selector: str, *paths: str) -> None:
-        """Chooses files in a field."""
+        """Choose files in a field."""
         self.one(selector).send_keys("\n".join(paths))
 
     def path(self) -> str:
-        """The path of the page's address."""
+        """Return the path of the page's address."""
         return self.browser.current_url.removeprefix(self.wharf.url).partition("?")[0]
 
     def text(self, selector: str = "main") -> str:
-        """The text of an element, as it is in the page."""
+        """Return the text of an element as it is in the page."""
         return str(self.one(selector).get_property("textContent"))
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """The first true value of the condition; elements may go meanwhile."""
+        """Return the first true value of the condition. Elements may disappear while it waits."""
         passing = (StaleElementReferenceException, NoSuchElementException)
         waiting = WebDriverWait(self.browser, _PATIENCE_SECONDS, 0.05, ignored_exceptions=passing)
         return waiting.until(lambda _: condition())
 
-    # ---- what happens to it ----
+    # ---- incidents ----
 
     @contextlib.contextmanager
     def api_away(self) -> Iterator[None]:
-        """The console does not reach the API meanwhile: its door is not there."""
+        """Move the console door away during the block, so that the console does not reach
+        the API.
+        """
         door = self.wharf.data / "run/console-door.sock"
         aside = door.with_suffix(".aside")
         door.rename(aside)
@@ -179,6 +185,6 @@ class Stage:
             aside.rename(door)
 
     def forget_tokens(self) -> None:
-        """Has the console lose the tokens of the last login, as when its session ends elsewhere."""
+        """Delete the tokens of the last login, as when the session ends elsewhere."""
         records = [one for one in (self.wharf.data / "console/tokens").iterdir() if one.is_file()]
         max(records, key=lambda one: one.stat().st_mtime_ns).unlink()

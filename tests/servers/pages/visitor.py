@@ -1,4 +1,4 @@
-"""A person at the console, with a cookie jar, and what comes by the console's door."""
+"""A person at the console with a cookie jar, and requests at the console door."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Visitor:
     """A browser without scripts.
 
     Args:
-        wharf: where it goes.
-        address: of this machine, from which it connects.
+        wharf: the Wharf that gets the requests.
+        address: the address of this machine from which the browser connects.
     """
 
     def __init__(self, wharf: Wharf, address: str = "127.0.0.1") -> None:
@@ -29,7 +29,9 @@ class Visitor:
     def request(
         self, method: str, target: str, body: bytes = b"", **fields: str
     ) -> tuple[int, http.client.HTTPMessage, str]:
-        """Status, header fields and text of one request; `_` in names of fields is `-`."""
+        """Send one request and return status, header fields and text. `_` in names of fields
+        becomes `-`.
+        """
         connection = http.client.HTTPConnection(
             "127.0.0.1", self._wharf.port, _TIMEOUT_SECONDS, source_address=(self._address, 0)
         )
@@ -46,12 +48,14 @@ class Visitor:
         return answer.status, answer.headers, text
 
     def headers(self) -> dict[str, str]:
-        """Header fields of a request that the person's browser sends now."""
+        """Return the header fields of a request that the person's browser sends now."""
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         return {"Accept": CHROME, "Cookie": cookies, "Sec-Fetch-Site": "same-origin"}
 
     def login(self, password: str | None = None, **fields: str) -> tuple[int, str]:
-        """Logs in as the first person of the demo tenant; status and text of the answer."""
+        """Log in as the first person of the demo tenant and return status and text of the
+        response.
+        """
         demo = self._wharf.credentials("demo")
         _, _, page = self.request("GET", "/console/login")
         form = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page))
@@ -65,7 +69,7 @@ class Visitor:
 
 
 def by_the_door(wharf: Wharf, first_line: bytes, request: bytes) -> list[RawAnswer]:
-    """What comes back by the console's door: none where the gateway hangs up."""
+    """Return the responses at the console door: none when the gateway closes the connection."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(str(wharf.data / "run/console-door.sock"))

@@ -1,4 +1,4 @@
-"""What the pages show: tenants, people and files, with scripts in every name that can be chosen."""
+"""The world that the pages show: tenants, people and files, with scripts in all chosen names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.people import PASSWORD
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
-#: What would set `window.ran`, if a page took it for HTML: in a tag, in an attribute, in a script.
+#: A text that sets `window.ran` if a page treats it as HTML: in a tag, an attribute or a script.
 PLANTED = "</script><img src=x onerror=window.ran=1>\"'><svg onload=window.ran=2>"
-#: Of the bucket `many`: more than a page of the list holds.
+#: The number of files in the bucket `many`: more than a page of the list.
 MANY = 105
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c02"
@@ -24,7 +24,7 @@ LONG = "a-name-without-any-place-to-break-" * 4
 
 @dataclass(frozen=True)
 class Login:
-    """What a person types to log in."""
+    """The fields that a person types to log in."""
 
     tenant: str
     username: str
@@ -33,8 +33,9 @@ class Login:
 
 @dataclass(frozen=True)
 class World:
-    """`people` are logins by who they are; `api` is a program of `busy`, with all scopes; `places`
-    are parts of addresses, by what they lead to.
+    """Logins in `people` by name, a client `api` of `busy` with all scopes, and `places`.
+
+    `places` are parts of addresses by name.
     """
 
     tenants: Tenants
@@ -43,7 +44,7 @@ class World:
     places: dict[str, str]
 
     def suspend(self, who: str, *, end: bool = False) -> None:
-        """Suspends the tenant of this person, or resumes it."""
+        """Suspend the tenant of this person, or resume it with `end`."""
         act = "resume" if end else "suspend"
         target = f"/auth/v1/tenants/{self.people[who].tenant}/{act}"
         answer = self.tenants.admin.request("POST", target)
@@ -51,20 +52,20 @@ class World:
 
 
 def made(tenants: Tenants, signer: Signer) -> World:
-    """The world, made as administrators and programs make it."""
+    """Make the world as administrators and clients do."""
     people = {
         who: _person(tenants, tenant, who, role)
         for tenant, who, role in (
             ("busy", "owner", "owner"),
             ("busy", "editor", "editor"),
             ("busy", "viewer", "viewer"),
-            # Whom owners look at.
+            # The person whom owners view.
             ("busy", "member", "editor"),
-            # Who reaches one folder.
+            # The person who reaches one folder.
             ("busy", "limited", "editor"),
-            # Comes and goes: whoever uses its session ends it.
+            # A person for sessions that tests end.
             ("busy", "passing", "owner"),
-            # Whose tenant stays empty, and whose is filled.
+            # The first tenant stays empty, and the second is filled.
             ("empty", "beginner", "owner"),
             ("fresh", "newcomer", "owner"),
             ("held", "suspended", "owner"),
@@ -88,12 +89,12 @@ def _person(tenants: Tenants, tenant: str, who: str, role: str) -> Login:
 
 
 def planted_key() -> str:
-    """The key of a file with a script in its name, percent-encoded; slashes would be folders."""
+    """Return the percent-encoded key of a file with a script in its name, without slashes."""
     return quote(f"{PLANTED}.txt".replace("/", "\N{DIVISION SLASH}"), safe="")
 
 
 def _accounts(tenants: Tenants) -> dict[str, str]:
-    """Ids of a member and of a client of `busy`."""
+    """Return the ids of the users and of a client of `busy`."""
     admin = tenants.admin
     users = admin.get("/auth/v1/tenants/busy/users?limit=100").json()["users"]
     ids = {f"{one['username']}_id": one["user_id"] for one in users}
@@ -104,7 +105,7 @@ def _accounts(tenants: Tenants) -> dict[str, str]:
 
 
 def _group(tenants: Tenants, accounts: dict[str, str]) -> dict[str, str]:
-    """Makes a group of `busy`, and has `limited` reach a folder alone; the group's id."""
+    """Make a group of `busy`, limit `limited` to a folder, and return the group's id."""
     admin, base = tenants.admin, "/auth/v1/tenants/busy"
     grant = {"bucket": "default", "prefix": "reports/2026/", "actions": ["read", "write", "list"]}
     target = f"{base}/users/{accounts['limited_id']}"
@@ -120,7 +121,7 @@ def _group(tenants: Tenants, accounts: dict[str, str]) -> dict[str, str]:
 
 
 def _tickets(signer: Signer) -> dict[str, str]:
-    """A guest's ticket that is good, and one whose time is over."""
+    """Return a valid ticket and an expired one."""
     rules = {"bucket": "default", "prefix": "inbox/", "max_files": 20, "allowed_types": ["image/*"]}
     claims: dict[str, Any] = {
         "tid": "busy",
@@ -132,7 +133,9 @@ def _tickets(signer: Signer) -> dict[str, str]:
 
 
 def _fill(api: ApiClient) -> dict[str, str]:
-    """Makes buckets, files, a link, an upload under way; the key with a script in it."""
+    """Make buckets, files, a link and an upload under way, and return the key with a
+    script in it.
+    """
     for bucket, policy in {"none": {}, "many": {}, "open": {"public": True}}.items():
         assert api.send_json("PUT", f"/v1/buckets/{bucket}", policy).status == 201
     for number in range(MANY):

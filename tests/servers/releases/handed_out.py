@@ -1,6 +1,6 @@
-"""What a release has handed out, and what outlives it: links, positions, a session and tokens.
+"""Values that a release has issued and that outlive it: links, cursors, a session and tokens.
 
-A part of `make.py`. Tokens are kept as header and claims: the key that signed them is left out.
+This is a part of `make.py`. Tokens are stored as header and claims, without the signing key.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SHOWN = "shown/first.png"
 def handed_out(
     admin: ApiClient, demo: ApiClient, ada: people.Person, picture: bytes, seconds: int
 ) -> dict[str, Any]:
-    """Links of an owner, of a guest and of a narrowed token, and what else is carried away.
+    """Return links of an owner, of a guest and of a narrowed token, and further issued values.
 
-    `seconds`: how long the links are good, but for one that is over at once.
+    `seconds` is the lifetime of the links, except of one link that expires immediately.
     """
     demo.stored(SHOWN, picture, bucket="photos")
     demo.stored("for-a-moment.txt", SMALL)
@@ -51,7 +51,7 @@ def handed_out(
 
 
 def guest(admin: ApiClient) -> ApiClient:
-    """A person who reads a folder of pictures because a group of theirs may."""
+    """Return a person who reads a folder of pictures through a group."""
     made = people.make(admin, "demo", "grace", role="viewer")
     users = f"/auth/v1/tenants/demo/users/{made.id}"
     assert admin.send_json("PATCH", users, {"grants": []}).status == 200
@@ -65,7 +65,7 @@ def guest(admin: ApiClient) -> ApiClient:
 
 
 def link(api: ApiClient, key: str, seconds: int, bucket: str = "default") -> str:
-    """The path of a link to a file."""
+    """Return the path of a link to a file."""
     wanted = {"bucket": bucket, "key": key, "expires_in": seconds}
     answer = api.send_json("POST", "/v1/links", wanted)
     assert answer.status == 201, answer.body
@@ -74,7 +74,7 @@ def link(api: ApiClient, key: str, seconds: int, bucket: str = "default") -> str
 
 
 def exchanged(api: ApiClient, **fields: str) -> str:
-    """A token made of that of the client."""
+    """Return a token that is exchanged for the client's token."""
     form = {
         "grant_type": EXCHANGE,
         "subject_token": str(api.token),
@@ -89,13 +89,13 @@ def exchanged(api: ApiClient, **fields: str) -> str:
 
 
 def unsigned(token: str) -> dict[str, Any]:
-    """Header and claims of a token, without what is of the key that signed it."""
+    """Return header and claims of a token, without the fields of the signing key."""
     header = {name: value for name, value in _part(token, 0).items() if name not in ("alg", "kid")}
     return {"header": header, "claims": claims_of(token)}
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a token says."""
+    """Return the claims of a token."""
     return _part(token, 1)
 
 

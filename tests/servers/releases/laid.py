@@ -1,6 +1,6 @@
-"""Data of an earlier release, as it was made by that release's code: read, and laid for a new one.
+"""Data that an earlier release has made with its own code: read, and prepared for a newer release.
 
-`make.py` made the folders beside this file, one for each release.
+`make.py` made the folders next to this file, one for each release.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 RELEASES = sorted(path.parent.name for path in FOLDER.glob("*/facts.json"))
 DATABASES = ("auth/auth.db", "upload/upload.db")
-# What anybody may know: they open nothing but the data of this test.
+# Public secrets, which open only the data of this test.
 CREDENTIALS = {
     "admin": {
         "client_id": "wharf-admin",
@@ -28,7 +28,7 @@ CREDENTIALS = {
         "tenant": "demo",
     },
 }
-# Columns of times that would be over by now: seconds and milliseconds.
+# Columns with times that would have expired by now: in seconds and in milliseconds.
 _SECONDS = {"auth/auth.db": {"revocations": ("until",)}}
 _MILLISECONDS = {
     "auth/auth.db": {
@@ -46,13 +46,13 @@ _MILLISECONDS = {
 
 
 def facts(release: str) -> dict[str, Any]:
-    """What the maker noted of the data: names, addresses and digests."""
+    """Return the facts that `make.py` recorded about the data: names, addresses and digests."""
     found: dict[str, Any] = json.loads((FOLDER / release / "facts.json").read_text("utf-8"))
     return found
 
 
 def lay(release: str, data: Path) -> None:
-    """Makes a WHARF_DATA of what is kept of a release; its times are as if it was made now."""
+    """Make a WHARF_DATA from the data of a release, with times as if it was made now."""
     source = FOLDER / release
     shutil.copytree(source / "files", data)
     for name in DATABASES:
@@ -72,7 +72,7 @@ def lay(release: str, data: Path) -> None:
 
 
 def write_credentials(data: Path) -> None:
-    """The file in which an operator names the secrets of the first clients."""
+    """Write the file in which an operator sets the secrets of the first clients."""
     path = data / "credentials.json"
     path.write_text(json.dumps(CREDENTIALS), encoding="utf-8")
     path.chmod(0o600)
@@ -87,7 +87,7 @@ def _move(
 
 
 def _move_heard(path: Path, passed: int) -> None:
-    """What upload had heard of the feed: a page a line."""
+    """Move the times in upload's copy of the feed, which has one page on each line."""
     lines = []
     for line in path.read_text("utf-8").splitlines():
         page = json.loads(line)

@@ -1,17 +1,18 @@
-"""Makes data of the release whose code this is: `.venv/bin/python -m tests.servers.releases.make`.
+"""Make data of the release of this checkout: `.venv/bin/python -m tests.servers.releases.make`.
 
-It runs that code as an operator does (`wharf run`), fills it through HTTP, and keeps both
-databases as SQL, the files of tenants, and what the tests have to know. To make the data of a
-release once more, or of another one, run it in a checkout of that release:
+The script runs that release as an operator does (`wharf run`), fills it through HTTP, and keeps
+both databases as SQL, the files of tenants, and the facts that the tests need. To make the data of
+a release again, or of another release, run it in a checkout of that release:
 
     git worktree add /tmp/release <its commit>
     cp -r tests/servers /tmp/release/tests/      where the release lacks it
     cd /tmp/release && make setup && .venv/bin/python -m tests.servers.releases.make
 
-and copy the folder that is named after the release back. Of code between two releases the folder's
-name has the commit: `… -m tests.servers.releases.make 0.2.0.dev0+e9219bb2`. The folder is not made
-anew for a release that is out: its worth is that nothing of today's code has touched it. The
-signing key is left out.
+Then copy the folder that is named after the release back. For code between two releases the
+folder's name has the commit: `… -m tests.servers.releases.make 0.2.0.dev0+e9219bb2`. Do not make
+the
+folder of a published release again: its value is that today's code has not touched it. The signing
+key is left out.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ POLICY = {
     "allowed_extensions": ["png"],
     "cors_origins": ["https://app.example"],
 }
-# What is left of WHARF_DATA besides the databases.
+# The parts of WHARF_DATA that are kept, next to the databases.
 KEPT = ("tenants", "resumable", "replicas", "upload/revocations.jsonl")
 
 
 def filled(wharf: Wharf, release: str) -> dict[str, Any]:
-    """Puts something of every kind into a Wharf; what is to be found there later."""
+    """Put data of every kind into a Wharf and return the facts that tests must find later."""
     admin = Tenants(wharf).admin
     demo = logged_in(ApiClient(wharf.port))
     made = {"made_at": int(time.time()), "release": release}
@@ -100,7 +101,7 @@ def filled(wharf: Wharf, release: str) -> dict[str, Any]:
 
 
 def logged_in(anyone: ApiClient) -> ApiClient:
-    """The client of the tenant `demo`."""
+    """Return a logged-in client of the tenant `demo`."""
     entry = CREDENTIALS["demo"]
     answer = anyone.login(entry["client_id"], entry["client_secret"])
     assert answer.status == 200, answer.body
@@ -108,7 +109,7 @@ def logged_in(anyone: ApiClient) -> ApiClient:
 
 
 def ticket_used(demo: ApiClient) -> dict[str, Any]:
-    """A ticket for two files that has brought one: its id and rules."""
+    """Return id and rules of a ticket for two files of which one was used."""
     rules = {"bucket": "default", "prefix": "in/", "max_files": 2}
     token = exchanged(demo, ticket=json.dumps(rules))
     assert demo.using(token).put("in/by-ticket.txt", SMALL).status == 201
@@ -117,7 +118,7 @@ def ticket_used(demo: ApiClient) -> dict[str, Any]:
 
 
 def refused(admin: ApiClient) -> dict[str, Any]:
-    """A tenant that is suspended and a token that is revoked."""
+    """Suspend a tenant and revoke a token, and return their names."""
     assert admin.send_json("POST", "/auth/v1/tenants", {"tenant": "acme"}).status == 201
     assert admin.request("POST", "/auth/v1/tenants/acme/suspend").status == 204
     login = {name: CREDENTIALS["demo"][name] for name in ("client_id", "client_secret")}
@@ -129,25 +130,25 @@ def refused(admin: ApiClient) -> dict[str, Any]:
         people.FORM,
     )
     assert answer.status == 200, answer.body
-    time.sleep(3)  # upload hears of both
+    time.sleep(3)  # upload follows the feed and gets both entries
     return {"suspended": "acme", "revoked": claims_of(str(token))["jti"]}
 
 
 def listed(demo: ApiClient, bucket: str) -> list[dict[str, Any]]:
-    """All files of a bucket as the API tells of them."""
+    """Return all files of a bucket as the API lists them."""
     files: list[dict[str, Any]] = demo.get(f"/v1/files/{bucket}?limit=1000").json()["files"]
     return files
 
 
 def events(api: ApiClient) -> list[list[Any]]:
-    """Number and kind of each event."""
+    """Return id and kind of each event."""
     answer = api.get("/v1/events?limit=1000")
     assert answer.status == 200, answer.body
     return [[event["id"], event["kind"]] for event in answer.json()["events"]]
 
 
 def main() -> None:
-    """Replaces the folder of this release, or the one that the first argument names."""
+    """Replace the folder of this release, or the folder that the first argument names."""
     release = sys.argv[1] if len(sys.argv) > 1 else __version__
     target = FOLDER / release
     base = Path(tempfile.mkdtemp(prefix="wharf-release-"))
@@ -169,12 +170,12 @@ def main() -> None:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file, or the files below the folder."""
+    """Return the file, or the files below the folder."""
     return [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
 
 
 def keep(database: Path, target: Path) -> None:
-    """A database as SQL."""
+    """Write a database as SQL."""
     connection = sqlite3.connect(database)
     target.write_text("\n".join(connection.iterdump()) + "\n", encoding="utf-8")
     connection.close()

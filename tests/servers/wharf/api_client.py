@@ -1,4 +1,4 @@
-"""A tiny HTTP client of Wharf: sends targets as they are given, remembers which answers it saw."""
+"""A small HTTP client of Wharf that sends targets unchanged and records the responses it gets."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from tests.servers.wharf.multipart_body import CONTENT_TYPE, Part, multipart_bod
 
 PROBLEM = "application/problem+json"
 TIMEOUT_SECONDS = 60
-# Bodies on both sides of the border between the in-memory way and the spooled way.
+# Bodies on both sides of the size above which the gateway spools them.
 SMALL, LARGE = b"a small file\n", b"a large file\n" * 10_000
 Headers = Mapping[str, str]
 
-#: Method, path without query, and status of every answer, and the test that saw it first. When a
-#: session of tests ends, tests/session/answers.py compares them with the documents.
+#: Method, path without query, and status of each response, with the first test that got it. At the
+#: end of a session of tests, tests/session/answers.py compares them with the documents.
 SEEN: dict[tuple[str, str, int], str] = {}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: http.client.HTTPMessage
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body, parsed as JSON."""
         return json.loads(self.body)
 
     def header(self, name: str) -> str:
-        """A header field that must be there exactly once."""
+        """Return the value of a header field that must occur exactly once."""
         values = self.headers.get_all(name) or []
         assert len(values) == 1, f"{name}: {values}"
         return str(values[0])
 
     def problem(self, status: int, slug: str) -> dict[str, Any]:
-        """The problem document, which must be of this status and kind."""
+        """Return the problem document, which must have this status and kind."""
         assert (self.status, self.slug) == (status, slug), (self.status, self.body)
         found: dict[str, Any] = self.json()
         assert found["status"] == status
@@ -53,8 +53,8 @@ class Answer:
 
     @property
     def slug(self) -> str:
-        """The kind of problem; empty when it is none."""
-        # What stands in for a text file that is missing keeps the file's charset.
+        """Return the kind of problem, or an empty text for a response that is no problem."""
+        # A problem document in place of a missing text file keeps the file's charset.
         media_type = self.headers.get("Content-Type", "").partition(";")[0]
         if not self.body or media_type != PROBLEM:
             return ""
@@ -63,14 +63,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class ApiClient:
-    """Speaks to one Wharf with one token."""
+    """A client of one Wharf with one token."""
 
     port: int
     token: str | None = None
     tenant: str = ""
 
     def using(self, token: str | None) -> ApiClient:
-        """The same with another token, or without one."""
+        """Return this client with another token, or without one."""
         return replace(self, token=token)
 
     def request(
@@ -80,11 +80,11 @@ class ApiClient:
         body: bytes | Iterable[bytes] | None = None,
         headers: Headers | None = None,
     ) -> Answer:
-        """One request on a connection of its own; an iterable body goes out chunked."""
+        """Send one request on a separate connection. A body that is an iterable is sent chunked."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            # The target goes out as it is; http.client checks only that it is one line.
+            # The target is sent unchanged. http.client checks only that it is one line.
             connection.request(method, target, body, {**sent, **(headers or {})})
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
@@ -96,7 +96,7 @@ class ApiClient:
         return answer
 
     def get(self, target: str, headers: Headers | None = None) -> Answer:
-        """GET."""
+        """Send a GET."""
         return self.request("GET", target, headers=headers)
 
     def put(
@@ -106,7 +106,7 @@ class ApiClient:
         headers: Headers | None = None,
         bucket: str = "default",
     ) -> Answer:
-        """PUT of a file; the key is percent-encoded already."""
+        """Send a PUT of a file. The key must already be percent-encoded."""
         return self.request("PUT", f"/v1/files/{bucket}/{key}", content, headers)
 
     def stored(
@@ -116,22 +116,22 @@ class ApiClient:
         headers: Headers | None = None,
         bucket: str = "default",
     ) -> dict[str, Any]:
-        """PUT that must succeed; the file's JSON."""
+        """Send a PUT that must succeed, and return the file's JSON."""
         answer = self.put(key, content, headers, bucket)
         assert answer.status == 201, answer.body
         document: dict[str, Any] = answer.json()
         return document
 
     def file(self, key: str, headers: Headers | None = None, bucket: str = "default") -> Answer:
-        """GET of a file."""
+        """Send a GET of a file."""
         return self.get(f"/v1/files/{bucket}/{key}", headers)
 
     def delete(self, key: str, headers: Headers | None = None, bucket: str = "default") -> Answer:
-        """DELETE of a file."""
+        """Send a DELETE of a file."""
         return self.request("DELETE", f"/v1/files/{bucket}/{key}", headers=headers)
 
     def post(self, *parts: Part, headers: Headers | None = None, bucket: str = "default") -> Answer:
-        """POST of a form."""
+        """Send a POST of a form."""
         return self.post_body(multipart_body(*parts), headers, bucket)
 
     def post_body(
@@ -140,30 +140,30 @@ class ApiClient:
         headers: Headers | None = None,
         bucket: str = "default",
     ) -> Answer:
-        """POST of a form's bytes."""
+        """Send a POST of a form's bytes."""
         fields = {"Content-Type": CONTENT_TYPE, **(headers or {})}
         return self.request("POST", f"/v1/files/{bucket}", body, fields)
 
     def send_json(self, method: str, target: str, content: object) -> Answer:
-        """A request with a JSON body."""
+        """Send a request with a JSON body."""
         fields = {"Content-Type": "application/json"}
         return self.request(method, target, json.dumps(content).encode(), fields)
 
     def listed(self, bucket: str = "default") -> list[str]:
-        """All keys of a bucket (of one page)."""
+        """Return the keys of a bucket, up to one page."""
         answer = self.get(f"/v1/files/{bucket}?limit=1000")
         assert answer.status == 200, answer.body
         return [file["key"] for file in answer.json()["files"]]
 
     def used(self) -> tuple[int, int]:
-        """Bytes and files that count against the tenant."""
+        """Return the bytes and files that count for the tenant."""
         answer = self.get("/v1/usage")
         assert answer.status == 200, answer.body
         usage = answer.json()
         return usage["bytes"], usage["files"]
 
     def login(self, client_id: str, secret: str, scope: str | None = None) -> Answer:
-        """Asks auth for a token with HTTP Basic."""
+        """Request a token from auth with HTTP Basic."""
         basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
         form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
         fields = {
@@ -174,13 +174,13 @@ class ApiClient:
 
 
 def _check(answer: Answer) -> None:
-    """What holds of every answer: one request id, and it is the problem document's."""
+    """Check that a response has one request id, which is also in its problem document."""
     request_id = answer.header("X-Request-Id")
     assert request_id
     if answer.slug:
         assert answer.json()["request_id"] == request_id
         assert answer.json()["status"] == answer.status
-    # Row 28: nothing that is said shows where things lie on the disk.
+    # Row 28: no response shows where files are on the disk.
     if answer.status >= 400:
         for place in (b"/tenants/", b"/spool/", b"/staging/", b"wharf-e2e-", b"Traceback"):
             assert place not in answer.body

@@ -9,7 +9,7 @@ from tests.servers.wharf.instance import ROOT, Wharf
 
 
 def run(wharf: Wharf, script: str, **more: str) -> str:
-    """Return what a script prints that bash runs in the checkout; fail when a command fails.
+    """Run a script with bash in the checkout and return its output. Fail when a command fails.
 
     `more` are further variables of the script's environment.
     """

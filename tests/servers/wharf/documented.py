@@ -1,4 +1,4 @@
-"""Compares answers with the OpenAPI documents."""
+"""Comparison of responses with the OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.servers.wharf.api_client import ApiClient
 
 Operations = dict[tuple[str, str], dict[str, Any]]
 DOCUMENTS = ("/openapi.json", "/auth/openapi.json")
-# A method that an address does not have is refused; what is looked at before it is the credential,
-# or two of them, and whether there is such a thing.
+# A method that an address does not have is refused. Earlier checks may refuse the credential, two
+# credentials, or a missing object.
 _REFUSED_METHOD = frozenset((400, 401, 404, 405))
-# OPTIONS asks about an address and is no operation of its own.
+# OPTIONS asks about an address and is no operation.
 _OPTIONS = frozenset((200, 204))
 
 
 def operations(api: ApiClient) -> Operations:
-    """The operations of both documents by method and path."""
+    """Return the operations of both documents by method and path."""
     found = {}
     for address in DOCUMENTS:
         document = api.get(address).json()
@@ -29,15 +29,15 @@ def operations(api: ApiClient) -> Operations:
 
 
 def missing(declared: Operations, seen: Iterable[tuple[str, str, int]]) -> list[str]:
-    """Answers at documented addresses whose status no declared operation mentions."""
+    """Return the responses at documented addresses whose status no declared operation mentions."""
     patterns = [(_pattern(path), path) for path in sorted({path for _, path in declared})]
     found = set()
     for method, target, status in seen:
         path = next((path for pattern, path in patterns if pattern.fullmatch(target)), None)
         if path is None or (method, status) == ("OPTIONS", 204):
-            # A preflight is the browser's question, no operation.
+            # A browser sends a preflight, which is no operation.
             continue
-        # HEAD answers as GET does (RFC 9110 section 9.3.2).
+        # HEAD responds as GET does (RFC 9110 section 9.3.2).
         names = (method, "GET") if method == "HEAD" else (method,)
         operation = next((declared[name, path] for name in names if (name, path) in declared), None)
         if operation is None:
@@ -49,7 +49,9 @@ def missing(declared: Operations, seen: Iterable[tuple[str, str, int]]) -> list[
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """An address of the document as an expression; a key may have slashes, other names none."""
+    """Return a pattern for an address of the document. A key may contain slashes, other names may
+    not.
+    """
     parts = re.split(r"(\{[^}]+\})", path)
     shapes = {"{key}": ".+"}
     return re.compile(

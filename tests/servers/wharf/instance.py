@@ -1,4 +1,4 @@
-"""A real Wharf: nginx, both services and the worker under the native runner, on free ports."""
+"""A real Wharf: nginx, both services and the worker under the process manager, on free ports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.servers.ports import free_ports
 START_SECONDS = 90
 STOP_SECONDS = 60
 ROOT = Path(__file__).parents[3]
-# The last line that the runner prints when everything is ready.
+# The last line that the process manager prints when everything is ready.
 _READY = "\ncurl -f -H"
 _SETTINGS = {
     "WHARF_DURABILITY": "relaxed",
-    # The sweeper removes nothing while tests look at what is there.
+    # The sweeper removes nothing while tests inspect the files.
     "WHARF_DELETED_GRACE_SECONDS": "86400",
     "WHARF_ADMIN_REQUESTS_PER_MINUTE": "100000",
     "WHARF_DRAIN_SECONDS": "5",
@@ -42,7 +42,7 @@ class Wharf:
     def __init__(
         self, data: Path, output: Path, process: subprocess.Popen[bytes], instance: str = ""
     ) -> None:
-        """`instance`: its name among those on the same data."""
+        """Store the parts. `instance` is the name of this Wharf among those on the same data."""
         self.data, self.output, self.process = data, output, process
         self.port = self.metrics_port = 0
         own = f"-{instance}" if instance else ""
@@ -50,28 +50,28 @@ class Wharf:
 
     @property
     def url(self) -> str:
-        """Where clients reach it."""
+        """Return the URL for clients."""
         return f"http://127.0.0.1:{self.port}"
 
     def credentials(self, name: str) -> dict[str, str]:
-        """Id and secret of a client in credentials.json."""
+        """Return id and secret of a client in credentials.json."""
         found: dict[str, dict[str, str]] = json.loads(
             (self.data / "credentials.json").read_text(encoding="utf-8")
         )
         return found[name]
 
     def log(self, name: str) -> str:
-        """All that a child has written so far; `access` is the gateway's access log."""
+        """Return the log of a child so far. `access` is the gateway's access log."""
         path = self._log / f"{name}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def log_lines(self, name: str) -> list[dict[str, Any]]:
-        """The JSON objects among a child's log lines; the last line may still be on its way."""
+        """Return the JSON objects in a child's complete log lines."""
         lines = self.log(name).rpartition("\n")[0].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def processes(self, name: str = "") -> list[int]:
-        """Ids of the processes whose standard output is a log file of this Wharf."""
+        """Return the ids of the processes whose standard output is a log file of this Wharf."""
         wanted = f"{self._log}/{name}"
         found = []
         for entry in os.listdir("/proc"):
@@ -86,13 +86,14 @@ class Wharf:
 
     @contextmanager
     def standing_still(self, name: str) -> Iterator[None]:
-        """All processes of a child are stopped meanwhile, each thread of them."""
+        """Stop all processes of a child, with all their threads, during the block."""
         found = self.processes(name)
         assert found
         for pid in found:
             os.kill(pid, signal.SIGSTOP)
         try:
-            # One thread gets the signal and stops the others: on a busy machine that takes a while.
+            # One thread gets the signal and stops the others, which takes a while on a busy
+            # machine.
             deadline = time.monotonic() + STOP_SECONDS
             while not all(map(_stands_still, found)):
                 assert time.monotonic() < deadline, "a stopped process goes on"
@@ -103,12 +104,12 @@ class Wharf:
                 os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stops it as an operator does, and checks that nothing is left."""
+        """Stop Wharf as an operator does, and check that no process and no socket is left."""
         self.process.terminate()
         try:
             code = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()  # its children die with it
+            self.process.kill()  # its children end with it
             self.process.wait()
             raise AssertionError(f"Wharf did not stop:\n{self.output.read_text()}") from None
         assert code == 0, self.output.read_text()
@@ -117,7 +118,9 @@ class Wharf:
         assert left == [], left
 
     def kill(self) -> None:
-        """kill -9 of everything, the supervisor first so that it restarts nothing."""
+        """Kill all processes with SIGKILL, the process manager first so that it restarts
+        nothing.
+        """
         self.process.kill()
         self.process.wait(STOP_SECONDS)
         deadline = time.monotonic() + STOP_SECONDS
@@ -130,13 +133,13 @@ class Wharf:
 
 
 def _stands_still(pid: int) -> bool:
-    # After the name in brackets comes the state.
+    # The state follows the name in brackets.
     states = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
     return all(text.rpartition(")")[2].split()[0] in "TZ" for text in states)
 
 
 def _sockets(data: Path) -> list[str]:
-    """Sockets and pid files: what would look like a running Wharf."""
+    """Return the sockets and pid files, which would look like a running Wharf."""
     return [
         str(path)
         for path in data.rglob("*")
@@ -146,9 +149,9 @@ def _sockets(data: Path) -> list[str]:
 
 @contextmanager
 def running(data: Path | None = None, **settings: str) -> Iterator[Wharf]:
-    """A Wharf with these `WHARF_…` settings; stopped and checked afterwards.
+    """Yield a Wharf with these `WHARF_…` settings, and stop and check it afterwards.
 
-    `data` is its WHARF_DATA, which stays; without it the Wharf has one of its own.
+    `data` is its WHARF_DATA, which is kept. Without `data`, Wharf gets a temporary folder.
     """
     base = Path(tempfile.mkdtemp(prefix="wharf-e2e-"))
     try:
@@ -162,7 +165,7 @@ def running(data: Path | None = None, **settings: str) -> Iterator[Wharf]:
 
 
 def start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
-    """Starts a Wharf; its output goes into the folder `base`. Who started it stops it."""
+    """Start a Wharf with its output in the folder `base`. The caller must stop it."""
     port, metrics_port = free_ports()
     if not data.exists() and "WHARF_DATABASE_URL" not in settings:
         shutil.copytree(_migrated(), data)
@@ -191,10 +194,11 @@ def start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
 
 @cache
 def _migrated() -> Path:
-    """Data with nothing but the tables of this version, for all first starts of a session.
+    """Return data with only the tables of this version, for all first starts of a session.
 
-    Each start would make them anew with Alembic, which costs a second. `.ci/smoke` begins with
-    nothing, as an operator does.
+    Each start would otherwise make them with Alembic, which takes a second. `.ci/smoke` begins
+    without
+    tables, as an operator does.
     """
     data = Path(tempfile.mkdtemp(prefix="wharf-migrated-"))
     atexit.register(shutil.rmtree, data, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Who listens to the live channel: stock clients, and a WebSocket that may misbehave."""
+"""Listeners to the live channel: stock clients, and a WebSocket that may misbehave."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 60.0
 
 
 class Listener:
-    """python-socketio's client as it is: connects again by itself, from the last event on.
+    """python-socketio's client, which reconnects automatically at its last event.
 
     `heard` has the documents by the name of the event, in order.
     """
@@ -33,18 +33,20 @@ class Listener:
     def __init__(
         self, port: int, token: str | None, after: Cursor | None = None, origin: str | None = None
     ) -> None:
-        """`after` None: from now on, until something was heard. With an origin it is a page's."""
+        """Prepare a client. With `after` None it starts at the newest event. `origin` makes it a
+        page.
+        """
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.token, self.after, self.refusal = token, after, ""
         self._port, self._page = port, {"Origin": origin} if origin else {}
-        # websocket-client has an Origin of its own, which this replaces.
+        # websocket-client sends its own Origin, which this replaces.
         options = {"websocket_extra_options": {"origin": origin}} if origin else {}
         self.client = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.5, **options)
         self.client.on("*", self._hears)
         self.client.on("connect_error", self._refused)
 
     def connect(self, *transports: str, headers: Headers | None = None) -> Self:
-        """Connects, by WebSocket unless told otherwise; a refusal is in `refusal`."""
+        """Connect, by WebSocket unless `transports` are given. A refusal is in `refusal`."""
         chosen = list(transports or ("websocket",))
         page = self._page if "polling" in chosen else {}
         with suppress(socketio.exceptions.ConnectionError):
@@ -71,34 +73,34 @@ class Listener:
         self.refusal = slug(problem) if isinstance(problem, dict) else ""
 
     def says(self, name: str, document: Any) -> Any:
-        """Emits; the server's acknowledgement."""
+        """Emit a message and return the server's acknowledgement."""
         return self.client.call(name, document, timeout=int(SECONDS))
 
     def keys(self) -> list[str]:
-        """The keys of the files in the events that were heard."""
+        """Return the keys of the files in the received events."""
         return [document["file"]["key"] for document in self.heard["event"]]
 
     def hears(self, key: str) -> bool:
-        """Waits for an event of a file."""
+        """Wait for an event of a file and tell whether it arrived."""
         return until(lambda: key in self.keys(), SECONDS)
 
     def farewell(self) -> str:
-        """Waits for a `bye`, and for the end of the connection; its problem or its reason."""
+        """Wait for a `bye` and the end of the connection, and return its problem or its reason."""
         assert until(lambda: self.heard["bye"], SECONDS), "no bye"
         assert until(lambda: not self.client.connected, SECONDS), "a bye without an end"
         (document,) = self.heard["bye"]
         return slug(document["problem"]) if "problem" in document else str(document["reason"])
 
     def was_let_in(self) -> bool:
-        """Whether it was let in; it leaves at once."""
+        """Tell whether the client is connected, and disconnect it."""
         let_in = bool(self.client.connected)
         self.leave()
         return let_in
 
     def leave(self) -> None:
-        """Disconnects, and does not come back."""
+        """Disconnect without reconnecting."""
         if self.client.connected and self.client.transport() == "polling":
-            # The stock client would wait for the answer to its last poll, which is 25 s.
+            # The stock client would wait up to 25 s for the response to its last poll.
             self.client.eio.disconnect(abort=True)
         else:
             self.client.shutdown()
@@ -106,7 +108,7 @@ class Listener:
 
 @contextmanager
 def listening(api: ApiClient, after: Cursor | None = None, *transports: str) -> Iterator[Listener]:
-    """A listener with the client's token, which is let in."""
+    """Yield a connected listener with the client's token."""
     listener = Listener(api.port, api.token, after)
     try:
         listener.connect(*transports)
@@ -117,12 +119,12 @@ def listening(api: ApiClient, after: Cursor | None = None, *transports: str) -> 
 
 
 def slug(problem: dict[str, Any]) -> str:
-    """The kind of a problem."""
+    """Return the kind of a problem."""
     return str(problem.get("type", "")).removeprefix("/problems/")
 
 
 class RawListener:
-    """A WebSocket that reads when it is told to: a slow reader, a flood; see `raw_listener`."""
+    """A WebSocket that reads only on demand, for slow readers and floods (see `raw_listener`)."""
 
     def __init__(self, opened: ClientConnection, api: ApiClient) -> None:
         self._socket = opened
@@ -131,11 +133,11 @@ class RawListener:
         assert self._packet()[:2] == "40"
 
     def emit(self, name: str, document: Any) -> None:
-        """Emits without waiting for an answer."""
+        """Emit without waiting for a response."""
         self._socket.send("42" + json.dumps([name, document]))
 
     def heard(self) -> Iterator[tuple[str, Any]]:
-        """Names and documents until the connection ends."""
+        """Yield names and documents until the connection ends."""
         with suppress(ConnectionClosed):
             while True:
                 packet = self._packet()
@@ -151,23 +153,23 @@ class RawListener:
 
 @contextmanager
 def raw_listener(api: ApiClient, receive_bytes: int = 0) -> Iterator[RawListener]:
-    """A connection of which the kernel keeps so many bytes that were not read; 0: as usual."""
+    """Yield a connection with a receive buffer of this size in the kernel (0: the default size)."""
     own = socket.socket()
     if receive_bytes:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     own.connect(("127.0.0.1", api.port))
     address = f"ws://127.0.0.1:{api.port}/socket.io/?EIO=4&transport=websocket"
-    # It reads one frame ahead, and no more. Who is cut off has nobody to say goodbye to.
+    # The client reads only one frame ahead. After a cut there is no peer for a close handshake.
     told: dict[str, Any] = {"ping_interval": None, "proxy": None, "close_timeout": 1}
     with connect(address, sock=own, max_queue=1, **told) as opened:
         yield RawListener(opened, api)
 
 
 class Stream:
-    """Server-sent events by curl; `with` ends it."""
+    """Server-sent events, read by curl and ended by `with`."""
 
     def __init__(self, api: ApiClient, target: str = "/v1/events", **fields: str) -> None:
-        """`fields` are further header fields, with `_` for `-`."""
+        """Start curl. `fields` are further header fields, with `_` for `-`."""
         headers = {
             "Authorization": f"Bearer {api.token}",
             "Accept": "text/event-stream",
@@ -181,7 +183,7 @@ class Stream:
         )
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
-        """Number, name and document of each event, until the stream ends."""
+        """Yield id, name and document of each event until the stream ends."""
         assert self._curl.stdout is not None
         found: dict[str, str] = {}
         for line in self._curl.stdout:
@@ -201,7 +203,7 @@ class Stream:
 
 
 def kill_live(wharf: Wharf) -> None:
-    """kill -9 of the live channel; the process manager starts it again."""
+    """Kill the live channel with SIGKILL. The process manager starts it again."""
     found = wharf.processes("live.log")
     assert found
     for pid in found:
@@ -209,7 +211,7 @@ def kill_live(wharf: Wharf) -> None:
 
 
 def recorded(api: ApiClient) -> list[dict[str, Any]]:
-    """All events of the tenant, as `GET /v1/events` has them."""
+    """Return all events of the tenant from `GET /v1/events`."""
     answer = api.get("/v1/events?limit=1000")
     assert answer.status == 200, answer.body
     found: list[dict[str, Any]] = answer.json()["events"]

@@ -1,4 +1,4 @@
-"""Forms as bytes, written by hand: no library stands between a test and what is sent."""
+"""Forms as bytes, written without a library, so that a test controls every byte."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 @dataclass(frozen=True)
 class Part:
-    """One part: header lines without the last line end, and content."""
+    """One part: its header lines without the last line end, and its content."""
 
     head: bytes
     content: bytes
 
 
 def file_part(filename: str, content: bytes = b"content", name: str = "file", *more: str) -> Part:
-    """A file as browsers send it; `more` are further header lines."""
+    """Return a file as browsers send it. `more` are further header lines."""
     lines = [
         f'Content-Disposition: form-data; name="{name}"; filename="{filename}"',
         "Content-Type: application/octet-stream",
@@ -27,12 +27,12 @@ def file_part(filename: str, content: bytes = b"content", name: str = "file", *m
 
 
 def field_part(name: str, value: str) -> Part:
-    """A plain field."""
+    """Return a plain field."""
     return Part(f'Content-Disposition: form-data; name="{name}"'.encode(), value.encode())
 
 
 def multipart_body(*parts: Part, boundary: str = BOUNDARY) -> bytes:
-    """The whole body."""
+    """Return the whole body."""
     line = b"--" + boundary.encode()
     chunks = [b"%b\r\n%b\r\n\r\n%b\r\n" % (line, part.head, part.content) for part in parts]
     return b"".join(chunks) + line + b"--\r\n"

@@ -16,7 +16,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass
 class Person:
-    """A user with its password; `api` has its access token, `cookie` what a browser would keep."""
+    """A user with its password. `api` has its access token, and `cookie` the cookie of
+    its browser.
+    """
 
     api: ApiClient
     id: str
@@ -26,7 +28,7 @@ class Person:
     def login(
         self, password: str = PASSWORD, headers: Headers | None = None, **members: Any
     ) -> Answer:
-        """Logs in; a success keeps access token and cookie."""
+        """Log in. A success keeps the access token and the cookie."""
         body = {
             "tenant": self.api.tenant,
             "username": self.username,
@@ -38,7 +40,7 @@ class Person:
         return self._kept(anyone.request("POST", "/auth/login", json.dumps(body).encode(), fields))
 
     def refresh(self, headers: Headers | None = None, **form: str) -> Answer:
-        """Refreshes by the cookie, or by a token in the form; a success keeps what it gives."""
+        """Refresh with the cookie or a token in the form. A success keeps the new tokens."""
         fields = {"grant_type": "refresh_token", **form}
         sent = {**FORM, **({} if "refresh_token" in form else self.cookies), **(headers or {})}
         anyone = self.api.using(None)
@@ -47,17 +49,17 @@ class Person:
         )
 
     def logout(self, headers: Headers | None = None) -> Answer:
-        """Ends the session of the cookie."""
+        """End the session of the cookie."""
         anyone = self.api.using(None)
         return anyone.request("POST", "/auth/logout", headers={**self.cookies, **(headers or {})})
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The header field that a browser sends."""
+        """Return the header field that a browser sends."""
         return {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
 
     def elsewhere(self) -> Person:
-        """The same person at another device, as it was at this moment."""
+        """Return a copy of this person at another device, with the current tokens."""
         return replace(self)
 
     def _kept(self, answer: Answer) -> Answer:
@@ -71,7 +73,7 @@ class Person:
 
 
 def make(admin: ApiClient, tenant: str, username: str = "ada", role: str = "editor") -> Person:
-    """A new user of a tenant that is there."""
+    """Add a user to an existing tenant and return it."""
     body = {"username": username, "role": role, "password": PASSWORD}
     answer = admin.send_json("POST", f"/auth/v1/tenants/{tenant}/users", body)
     assert answer.status == 201, answer.body

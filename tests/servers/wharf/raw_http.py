@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket, for requests that no client library would send."""
+"""HTTP as bytes on a socket, for requests that no client library sends."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ TIMEOUT_SECONDS = 30
 
 
 class IncompleteError(Exception):
-    """An answer ends before its end."""
+    """The error for a response that ends too early."""
 
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """One answer, interim ones (1xx) included."""
+    """One response, which may be an interim one (1xx)."""
 
     status: int
     headers: Message
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def slug(self) -> str:
-        """The kind of problem; empty when it is none."""
+        """Return the kind of problem, or an empty text for a response that is no problem."""
         if self.headers["Content-Type"] != "application/problem+json":
             return ""
         assert self.json()["request_id"] == self.headers["X-Request-Id"]
@@ -40,7 +40,7 @@ class RawAnswer:
 
 
 class RawConnection:
-    """A connection to the gateway; `with` closes it. `source` is the client's own address."""
+    """A connection to the gateway, closed by `with`. `source` is the client's own address."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(
@@ -54,17 +54,18 @@ class RawConnection:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """Sends all of it, or as much as the other side takes before it closes."""
+        """Send all bytes, or as many as the gateway accepts before it closes the connection."""
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             return
 
     def answers(self) -> list[RawAnswer]:
-        """All answers until the gateway closes the connection.
+        """Return all responses until the gateway closes the connection.
 
-        After the first final one nothing more will be sent, and the gateway is told so: it would
-        wait some seconds for the rest of a body that it has refused.
+        After the first final response the client shuts its side down. Otherwise the gateway would
+        wait
+        some seconds for the rest of a body that it has refused.
         """
         received, told = b"", False
         with suppress(ConnectionResetError):
@@ -76,7 +77,7 @@ class RawConnection:
         return parse(received)
 
     def silent_for(self, seconds: float) -> bool:
-        """Whether nothing comes for so long."""
+        """Tell whether no byte arrives for these seconds."""
         self.socket.settimeout(seconds)
         try:
             self.socket.recv(1, socket.MSG_PEEK)
@@ -88,9 +89,9 @@ class RawConnection:
 
 
 def exchange(port: int, data: bytes) -> list[RawAnswer]:
-    """Sends bytes on a new connection; the answers until the gateway closes it.
+    """Send bytes on a new connection and return all responses until the gateway closes it.
 
-    The request has to say `Connection: close` where the gateway would keep the connection.
+    The request must have `Connection: close` when the gateway would keep the connection.
     """
     with RawConnection(port) as connection:
         connection.send(data)
@@ -98,12 +99,12 @@ def exchange(port: int, data: bytes) -> list[RawAnswer]:
 
 
 def head(line: str, *fields: str) -> bytes:
-    """A request line and header fields, the Host among them, with the empty line."""
+    """Return a request line and header fields with a Host, and the empty line."""
     return "\r\n".join((line, "Host: 127.0.0.1", *fields, "", "")).encode()
 
 
 def _holds_final(data: bytes) -> bool:
-    """Whether a whole answer is there that is no interim one."""
+    """Tell whether the bytes contain a complete response that is not an interim one."""
     try:
         return any(answer.status >= 200 for answer in parse(data))
     except IncompleteError:
@@ -111,7 +112,7 @@ def _holds_final(data: bytes) -> bool:
 
 
 def parse(data: bytes) -> list[RawAnswer]:
-    """Splits a byte stream into answers; raises `IncompleteError` when the last one is cut."""
+    """Split bytes into responses. Raise `IncompleteError` when the last one is incomplete."""
     found: list[RawAnswer] = []
     while data:
         raw, end, data = data.partition(b"\r\n\r\n")
@@ -149,7 +150,7 @@ def _dechunked(data: bytes) -> tuple[bytes, bytes]:
 
 
 def until(condition: Any, seconds: float = 60.0, pause: float = 0.02) -> bool:
-    """Waits until a condition holds; whether it did in time. It asks after each pause."""
+    """Wait until a condition is true and tell whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

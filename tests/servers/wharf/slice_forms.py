@@ -10,7 +10,7 @@ from tests.servers.wharf.multipart_body import field_part, file_part, multipart_
 def slice_form_of(
     name: str, content: bytes, uuid: str, index: int, choice: Mapping[str, str]
 ) -> bytes:
-    """A form with one of two slices, as dropzone sends them."""
+    """Return a form with one of two slices, as dropzone sends them."""
     size = -(-len(content) // 2)
     said = {
         "dzuuid": uuid,
@@ -26,10 +26,10 @@ def slice_form_of(
 
 
 def last_slice_of(name: str, content: bytes) -> bytes:
-    """The form with the last slice of a file that is known by its name."""
+    """Return the form with the last slice of a file, with the name as uuid."""
     return slice_form_of(name, content, name, 1, {"on_conflict": "replace"})
 
 
 def last_slice_by_ticket(name: str, content: bytes) -> bytes:
-    """The same, which says nothing of what is there."""
+    """Return such a form without the field `on_conflict`."""
     return slice_form_of(name, content, name, 1, {})

@@ -1,4 +1,4 @@
-"""Tenants and clients: real ones through auth's own API, and quick ones by auth's own key."""
+"""Tenants and clients: real ones from auth's API, and quick ones signed with auth's key."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.servers.wharf.api_client import Answer, ApiClient
 from tests.servers.wharf.instance import Wharf
 
 ALL_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
-# A third of a token's life.
+# A third of a token's lifetime.
 _LOGIN_SECONDS = 300
-# A session of tests may keep a token from its beginning to its end, which takes an hour under load.
+# A session of tests may keep a token to its end, which takes an hour under load.
 _TOKEN_SECONDS = 6 * 3600
 _numbers: Iterator[int] = itertools.count(1)
 
 
 class Tenants:
-    """Makes tenants of one Wharf and clients of them, as an administrator does."""
+    """A maker of tenants and clients in one Wharf, as an administrator."""
 
     def __init__(self, wharf: Wharf) -> None:
         self._api = ApiClient(wharf.port)
@@ -36,7 +36,9 @@ class Tenants:
 
     @property
     def admin(self) -> ApiClient:
-        """The administrator; a session of all tests takes longer than a token lives."""
+        """Return the administrator, logged in again when needed: a session is longer than a token's
+        life.
+        """
         if time.monotonic() - self._logged_in_at > _LOGIN_SECONDS:
             self._log_in()
         return self._admin
@@ -47,14 +49,16 @@ class Tenants:
         return self._api.using(answer.json()["access_token"])
 
     def tenant(self, *scopes: str) -> ApiClient:
-        """A new tenant with one client, logged in; without `scopes` it has all for files."""
+        """Return a logged-in client of a new tenant. Without `scopes` it has all scopes
+        for files.
+        """
         name = f"team-{next(_numbers)}"
         answer = self.admin.send_json("POST", "/auth/v1/tenants", {"tenant": name})
         assert answer.status == 201, answer.body
         return self.client(name, *scopes)
 
     def client(self, tenant: str, *scopes: str) -> ApiClient:
-        """A new client of a tenant, logged in."""
+        """Return a new, logged-in client of a tenant."""
         answer = self.admin.send_json(
             "POST",
             f"/auth/v1/tenants/{tenant}/clients",
@@ -67,10 +71,11 @@ class Tenants:
 
 
 class Signer:
-    """Signs tokens with the key of a running Wharf's auth service: good ones and odd ones.
+    """A signer of valid and unusual tokens with the key of a running Wharf's auth service.
 
-    `upload` asks nothing of `auth` on a request's way, so such a token is as good as one that was
-    handed out, and costs no hashing of secrets.
+    `upload` does not ask `auth` about a token, so such a token is as good as an issued one, and
+    costs
+    no hashing of secrets.
     """
 
     def __init__(self, wharf: Wharf) -> None:
@@ -79,7 +84,7 @@ class Signer:
         self.kid, self.pem = path.stem, Path(path).read_bytes()
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Good claims; a change to `None` leaves a claim out."""
+        """Return valid claims with `changes`. A change to `None` removes a claim."""
         now = int(time.time())
         number = next(_numbers)
         claims = {
@@ -96,18 +101,20 @@ class Signer:
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, headers: dict[str, Any] | None = None, **changes: Any) -> str:
-        """A token with good claims but for `changes`, and a good header but for `headers`."""
+        """Return a token with valid claims and `changes`, and a valid header and `headers`."""
         header = {"typ": "at+jwt", "kid": self.kid, **(headers or {})}
         kept = {name: value for name, value in header.items() if value is not None}
         return jwt.encode(self.claims(**changes), self.pem, "RS256", kept)
 
     def client(self, **changes: Any) -> ApiClient:
-        """A client of a tenant that nobody else uses, unless `tid` says so."""
+        """Return a client of a tenant that no other client uses, unless `tid` is given."""
         tenant = str(changes.get("tid") or f"quick-{next(_numbers)}")
         return ApiClient(self._port, self.token(**{**changes, "tid": tenant}), tenant)
 
 
 def set_limits(signer: Signer, tenant: str, **limits: Any) -> Answer:
-    """Sets a tenant's limits as an administrator does; what is left out has its default."""
+    """Set a tenant's limits as an administrator does. Limits that are not given get their
+    defaults.
+    """
     admin = signer.client(scope="tenants:admin")
     return admin.send_json("PUT", f"/v1/tenants/{tenant}/limits", limits)

@@ -1,4 +1,4 @@
-"""What a tenant's requests leave behind: "∅" in security.md means that this stays as it was."""
+"""The traces of a tenant's requests. "∅" in security.md means that these did not change."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from tests.servers.wharf.instance import Wharf
 
-# Spool files go when nginx is done with the request, which may be after the answer.
+# nginx removes spool files at the end of the request, which may be after the response.
 PATIENCE_SECONDS = 60.0
 _TABLES = ("files", "doomed", "events", "idempotency", "usage")
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Names of files below spool and staging, the tenant's blobs and its rows."""
+    """The names of files below spool and staging, the tenant's blobs, and its rows."""
 
     spool: frozenset[str]
     staging: frozenset[str]
@@ -27,7 +27,7 @@ class Traces:
 
 
 def traces(wharf: Wharf, tenant: str) -> Traces:
-    """What is there now."""
+    """Return the current traces."""
     return Traces(
         spool=_names(wharf.data / "spool"),
         staging=_names(wharf.data / "staging"),
@@ -37,7 +37,7 @@ def traces(wharf: Wharf, tenant: str) -> Traces:
 
 
 def rows(wharf: Wharf, tenant: str) -> Iterator[tuple[object, ...]]:
-    """All rows of a tenant, each after the name of its table."""
+    """Yield all rows of a tenant, each after the name of its table."""
     address = f"file:{wharf.data}/upload/upload.db?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as database:
         for table in _TABLES:
@@ -47,8 +47,8 @@ def rows(wharf: Wharf, tenant: str) -> Iterator[tuple[object, ...]]:
 
 @contextmanager
 def nothing_stored(wharf: Wharf, tenant: str) -> Iterator[None]:
-    """Asserts that the block leaves nothing: no file, no row, no usage, nothing half-done."""
-    # An answered request's spool file may still be on its way out.
+    """Assert that the block leaves no trace: no file, no row, no usage, no leftover."""
+    # The spool file of an earlier request may not be removed yet.
     before = _awaited(wharf, tenant, lambda found: not found.spool and not found.staging)
     yield
     after = _awaited(wharf, tenant, lambda found: found == before)
@@ -57,7 +57,7 @@ def nothing_stored(wharf: Wharf, tenant: str) -> Iterator[None]:
 
 
 def _awaited(wharf: Wharf, tenant: str, condition: Callable[[Traces], bool]) -> Traces:
-    """What is there when the condition holds, or when patience is at its end."""
+    """Return the traces when the condition is true, or after the timeout."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition(found := traces(wharf, tenant)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -65,7 +65,7 @@ def _awaited(wharf: Wharf, tenant: str, condition: Callable[[Traces], bool]) -> 
 
 
 def _difference(before: Traces, after: Traces) -> dict[str, object]:
-    """What has come or gone, by kind."""
+    """Return the added and removed traces by kind."""
     one, other = vars(before), vars(after)
     return {kind: one[kind] ^ other[kind] for kind in one if one[kind] != other[kind]}
 

@@ -1,4 +1,4 @@
-"""A tus client of few lines, to say exactly what a test wants said."""
+"""A small tus client that sends exactly what a test specifies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OCTETS = "application/offset+octet-stream"
 
 
 def metadata(**fields: str) -> str:
-    """`Upload-Metadata`."""
+    """Return the value of `Upload-Metadata`."""
     return ",".join(
         f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items()
     )
@@ -21,7 +21,7 @@ def metadata(**fields: str) -> str:
 
 @dataclass(frozen=True)
 class Tus:
-    """Speaks tus as one client of one Wharf."""
+    """A tus client of one Wharf."""
 
     api: ApiClient
 
@@ -32,7 +32,7 @@ class Tus:
         headers: Headers | None = None,
         **fields: str,
     ) -> Answer:
-        """POST; `length` None defers it."""
+        """Send a creating POST. `length` None defers the length."""
         sent = {**TUS, "Upload-Metadata": metadata(**(fields or {"filename": "tus.bin"}))}
         if length is None:
             sent["Upload-Defer-Length"] = "1"
@@ -43,7 +43,7 @@ class Tus:
         return self.api.request("POST", "/v1/uploads", body or b"", {**sent, **(headers or {})})
 
     def created(self, length: int | None, **fields: str) -> str:
-        """The address of a new upload."""
+        """Create an upload and return its address."""
         answer = self.create(length, None, None, **fields)
         assert answer.status == 201, answer.body
         return answer.header("Location")
@@ -51,31 +51,31 @@ class Tus:
     def patch(
         self, address: str, offset: int, content: bytes, headers: Headers | None = None
     ) -> Answer:
-        """PATCH."""
+        """Send a PATCH."""
         sent = {**TUS, "Upload-Offset": str(offset), "Content-Type": OCTETS}
         return self.api.request("PATCH", address, content, {**sent, **(headers or {})})
 
     def head(self, address: str) -> Answer:
-        """HEAD."""
+        """Send a HEAD."""
         return self.api.request("HEAD", address, headers=TUS)
 
     def offset(self, address: str) -> int:
-        """How far it is."""
+        """Return the offset of the upload."""
         answer = self.head(address)
         assert answer.status == 200, answer.status
         return int(answer.header("Upload-Offset"))
 
     def delete(self, address: str) -> Answer:
-        """DELETE."""
+        """Send a DELETE."""
         return self.api.request("DELETE", address, headers=TUS)
 
     def cut(self, address: str, offset: int, announced: int, sent: bytes) -> None:
-        """A PATCH whose connection breaks after `sent` of `announced` bytes."""
+        """Send a PATCH whose connection breaks after `sent` of `announced` bytes."""
         with self.begin(address, offset, announced) as connection:
             connection.sendall(sent)
 
     def begin(self, address: str, offset: int, announced: int) -> socket.socket:
-        """A PATCH of which the body is still to come."""
+        """Begin a PATCH whose body follows, and return its connection."""
         lines = [
             f"PATCH {address} HTTP/1.1",
             "Host: localhost",
