@@ -1,9 +1,9 @@
-"""`make mutants`: says of each room how many mutants its tests kill, and which survive.
+"""Run the mutants (`make mutants`): print how many each package's tests kill, and which survive.
 
-python -m tests.mutants                     all rooms
-python -m tests.mutants domain access       these rooms
-python -m tests.mutants --again domain      only what the last run did not kill; tests whose files
-                                            have not changed are not watched again
+python -m tests.mutants                     all packages
+python -m tests.mutants domain access       these packages
+python -m tests.mutants --again domain      only mutants that the last run did not kill; tests whose
+                                            files have not changed are not watched again
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from tests.mutants.trying import Order
 
 BUILD = ROOT / "build" / "mutants"
 _MEMORY = Path("/dev/shm")
-# Tests run in the order that kills soonest: nothing may shuffle them.
+# Tests run in the order that kills soonest, so no plugin may shuffle them.
 _SAME_ORDER = ("-p", "no:randomly", "-o", "addopts=--import-mode=importlib", "--rootdir", str(ROOT))
 
 
 def tell(line: str) -> None:
-    """Says what is going on, with the time."""
+    """Print the progress with the time."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.__stderr__, flush=True)
 
 
 def made(service: Service) -> tuple[dict[str, list[Mutant]], dict[str, tuple[Path, str]]]:
-    """The mutants of each room of the service, and the modules that hold them."""
+    """Return the mutants of each package of the service, and the mutated modules."""
     mutants: dict[str, list[Mutant]] = {}
     modules: dict[str, tuple[Path, str]] = {}
     for room in (room for room in ROOMS if room.service == service):
@@ -51,7 +51,7 @@ def made(service: Service) -> tuple[dict[str, list[Mutant]], dict[str, tuple[Pat
 
 
 def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) -> None:
-    """Tries the mutants of the service's rooms, in this process and its children."""
+    """Try the mutants of these packages of the service, in this process and its children."""
     start = time.monotonic()
     mutants, modules = made(service)
     load_mutated(modules)
@@ -91,7 +91,7 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
 
 
 def main() -> int:
-    """Runs the rooms that are named, one service in one process, and writes docs/mutants.md."""
+    """Run the named packages, each service in one process, and write docs/mutants.md."""
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help="default: all")
     parser.add_argument("--again", action="store_true", help="only what was not killed")

@@ -1,4 +1,4 @@
-"""Runs tests in a forked child: what a mutant breaks, it breaks there."""
+"""A runner of tests in a forked child, so that a mutant affects only the child."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 
 from tests.mutants.mutant import KILLED, SURVIVED, TIMED_OUT
 
-# A test's time may be some times what it was: the machine has other work.
+# A test may take longer than before, because the machine has other work.
 _SLACK_SECONDS, _SLACK_TIMES = 2.0, 5.0
 _WALL_TIMES = 4.0
-# A child that has done nothing for so long waits for what never comes: no test that takes part
-# waits half as long.
+# A child that used no CPU for this time waits forever. No selected test waits half as long.
 _IDLE_SECONDS = 8.0
 _LOOK_SECONDS = 1.0
 
@@ -37,7 +36,7 @@ class Failed:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A failure of setup or teardown counts as well."""
+        """Note a failure, of setup and teardown as well, and the time of the setup."""
         self.failed = self.failed or report.failed
         if report.when == "setup":
             self.setup_seconds = report.duration
@@ -45,7 +44,7 @@ class Failed:
 
 @dataclass
 class Child:
-    """A child under way."""
+    """A running child."""
 
     pid: int
     wall_deadline: float
@@ -56,7 +55,7 @@ class Child:
     _looked_at: float = 0.0
 
     def poll(self) -> tuple[str, str] | None:
-        """What came of it, and the test that failed; `None` while it runs."""
+        """Return the outcome of the child and the test that failed, or `None` while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid == 0:
             now = time.monotonic()
@@ -73,7 +72,7 @@ class Child:
     def _is_stuck(self, now: float) -> bool:
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
-            # Ticks that it has run for: proc_pid_stat(5), fields 14 and 15 of all.
+            # The CPU time in ticks: fields 14 and 15 of proc_pid_stat(5).
             stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
             cpu = " ".join(stat.rpartition(")")[2].split()[11:13])
             if cpu != self._cpu:
@@ -88,7 +87,7 @@ class Child:
 
 
 class Forks:
-    """Starts children of this process, which has collected all tests."""
+    """A starter of children of this process, which has collected all tests."""
 
     def __init__(self, session: pytest.Session, folder: Path) -> None:
         self._session = session
@@ -96,7 +95,9 @@ class Forks:
         self._count = 0
 
     def start(self, items: Sequence[pytest.Item], mutant: str, seconds: float) -> Child:
-        """Runs the tests until one fails, with the mutant of this name or, if empty, without."""
+        """Start a child that runs the tests until one fails, with the named mutant or
+        without one.
+        """
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir(parents=True)
@@ -106,7 +107,7 @@ class Forks:
         if pid == 0:
             os.close(reading)
             resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 3))
-            # A sweeper that lost its folder removes what lies in this one.
+            # A sweeper that lost its folder removes files from the current one.
             os.chdir(folder)
             quietly()
             self._child(items, mutant, writing, folder)
@@ -126,15 +127,15 @@ class Forks:
 
 
 def quietly() -> None:
-    """What tests print from here on goes nowhere."""
+    """Discard all output of tests from now on."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- for good
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- permanently
 
 
 def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder: Path) -> str:
-    """Runs the tests in this process; the first that fails, else an empty text."""
+    """Run the tests in this process and return the first that fails, or an empty text."""
     place_temporary_files(session, folder)
     watcher = Failed()
     session.config.pluginmanager.register(watcher)
@@ -146,13 +147,13 @@ def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder:
 
 
 def run_one(session: pytest.Session, item: pytest.Item, then: pytest.Item | None) -> None:
-    """Runs a test; what serves the whole session stays, also after the last one."""
+    """Run a test and keep the fixtures of the session, also after the last test."""
     following: Any = then or session
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 
 def place_temporary_files(session: pytest.Session, folder: Path) -> None:
-    """Lets `tmp_path` lie in the child's own folder."""
+    """Put the folders of `tmp_path` into the child's own folder."""
     factory = session.config._tmp_path_factory  # type: ignore[attr-defined]
     base = folder / "tmp"
     base.mkdir(exist_ok=True)

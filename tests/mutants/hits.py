@@ -1,4 +1,6 @@
-"""What each test calls and how long it takes: which tests may notice a mutant, in which order."""
+"""The functions that each test calls and its duration, which give the tests of a mutant their
+order.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,12 @@ from dataclasses import dataclass, field
 from tests.mutants.mutant import Mutant
 
 _WORD = re.compile(r"[a-z]{4,}")
-_RELATED = 0.1  # a test of a file that is named like the module comes before ten others
+_RELATED = 0.1  # tests in a file named like the module come before ten others
 
 
 @dataclass(frozen=True)
 class Ran:
-    """One test without a mutant."""
+    """The run of one test without a mutant."""
 
     seconds: float
     functions: tuple[str, ...]
@@ -24,7 +26,7 @@ class Ran:
 
 @dataclass
 class Hits:
-    """The tests by the functions that they call, and what has killed mutants so far."""
+    """The tests by the functions that they call, and the tests that have killed mutants so far."""
 
     ran: Mapping[str, Ran]
     _tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -36,17 +38,19 @@ class Hits:
                 self._tests[function].append(test)
 
     def seconds(self, tests: Iterable[str]) -> float:
-        """How long the tests take without a mutant."""
+        """Return how long the tests take without a mutant, in seconds."""
         return sum(self.ran[test].seconds for test in tests)
 
     def killed(self, mutant: Mutant, test: str) -> None:
-        """Remembers who killed: mutants of one function mostly die by the same test."""
+        """Remember the test that killed, because one test mostly kills several mutants of a
+        function.
+        """
         killers = self._killers[mutant.function]
         killers.pop(test, None)
         killers[test] = None
 
     def forget(self, test: str) -> None:
-        """Leaves out a test that fails without a mutant."""
+        """Remove a test that fails without a mutant."""
         for killers in self._killers.values():
             killers.pop(test, None)
         for tests in self._tests.values():
@@ -54,11 +58,11 @@ class Hits:
                 tests.remove(test)
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
-        """The tests that are to kill the mutant, best first, for about so many seconds."""
+        """Return the tests that should kill the mutant, best first, for about `budget` seconds."""
         chosen: list[str] = []
         left = budget
         for test in self._ordered(mutant):
-            # One at least; behind one that is too long a shorter one may still fit.
+            # At least one test. A shorter test may still fit after one that is too long.
             if not chosen or self.ran[test].seconds <= left:
                 chosen.append(test)
                 left -= self.ran[test].seconds

@@ -1,4 +1,4 @@
-"""Loads modules with their mutants in the place of those on the disk."""
+"""An importer that replaces modules by their mutated code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Loader(SourceFileLoader):
         self._code = code
 
     def get_code(self, fullname: str) -> CodeType:
-        """The mutated module; no byte code is kept of it."""
+        """Compile the mutated module without caching its byte code."""
         return compile(self._code, self.path, "exec", dont_inherit=True)
 
 
@@ -28,7 +28,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module with its mutants, where there are some."""
+        """Return the mutated module, if this module has mutants."""
         if fullname not in self._modules:
             return None
         place, code = self._modules[fullname]
@@ -36,7 +36,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def load_mutated(modules: Mapping[str, tuple[Path, str]]) -> None:
-    """From now on these modules are imported with their mutants."""
+    """Let these modules be imported with their mutants from now on."""
     early = sorted(name for name in modules if name in sys.modules)
     assert not early, f"imported before they were mutated: {early}"
     sys.meta_path.insert(0, _Finder(modules))

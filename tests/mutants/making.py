@@ -1,8 +1,7 @@
-"""Makes the mutants of a module: what mutmut changes, less the kinds that tell nothing.
+"""The mutants of a module: those of mutmut, except kinds that show nothing.
 
-mutmut writes each function as often as it has mutants, one beside the other, and a wrapper that
-calls the one whose name is set. So a module is compiled once, and a process switches mutants by
-a name.
+mutmut writes each function once for each mutant, and a wrapper that calls the one whose name is
+set. So a module is compiled once, and a process switches mutants by name.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ from mutmut.mutation.trampoline_templates import mangle_function_name
 from tests.mutants.mutant import Mutant
 
 _SPACE = re.compile(r"\s+")
-# Calls whose arguments are no behaviour of a room; docs/mutants.md says why.
+# Calls whose arguments do not change the behaviour of the code; docs/mutants.md gives the reasons.
 _LOGS = {"log"}
 _TYPING = {"cast", "TypeVar"}
 
 
 @dataclass(frozen=True)
 class Made:
-    """A module with all mutants of it."""
+    """A module with all its mutants."""
 
     code: str
     mutants: tuple[Mutant, ...]
 
 
 def mutants_of(module: str, path: Path, cache: Path) -> Made:
-    """The module's mutants; made again only where the file or this one has changed."""
+    """Return the module's mutants, from a cache unless the module or this file has changed."""
     text = path.read_text()
     own = Path(__file__).read_bytes()
     digest = hashlib.sha256(b"\0".join((module.encode(), text.encode(), own))).hexdigest()
@@ -75,7 +74,7 @@ def _in_a_function(mutation: Mutation) -> bool:
 
 
 def _letter_case(mutation: Mutation) -> bool:
-    """Whether a text is only written in other letters: of SQL that changes nothing."""
+    """Tell whether a text only changes its letter case, which has no effect in SQL."""
     before, after = mutation.original_node, mutation.mutated_node
     if not isinstance(before, cst.SimpleString) or not isinstance(after, cst.SimpleString):
         return False
@@ -83,13 +82,13 @@ def _letter_case(mutation: Mutation) -> bool:
 
 
 class _Finder(cst.CSTVisitor):
-    """Collects the nodes of calls that write logs or speak to the type checker."""
+    """A visitor that collects calls that write logs or address the type checker."""
 
     def __init__(self) -> None:
         self.found: list[cst.CSTNode] = []
 
     def visit_Call(self, node: cst.Call) -> None:  # noqa: N802 -- libcst's name
-        """Takes the call with all that is in it."""
+        """Collect the call with everything in it."""
         match node.func:
             case cst.Attribute(value=cst.Name(value=name)) if name in _LOGS:
                 self.found.append(node)
@@ -111,7 +110,7 @@ def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def _classes(module: cst.Module) -> dict[cst.CSTNode, str]:
-    """The class of each method."""
+    """Return the class of each method."""
     return {
         method: statement.name.value
         for statement in module.body
@@ -121,7 +120,7 @@ def _classes(module: cst.Module) -> dict[cst.CSTNode, str]:
 
 
 def _named(name: str, module: cst.Module, mutations: list[Mutation]) -> Iterator[Mutant]:
-    """The mutants by the names that mutmut gives them: numbers in each function."""
+    """Yield the mutants with the names that mutmut gives them: numbers in each function."""
     positions = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     classes = _classes(module)
     for function, group in group_by_top_level_node(mutations).items():

@@ -1,4 +1,4 @@
-"""What a mutant is."""
+"""The description of a mutant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ KILLED, SURVIVED, TIMED_OUT, NOT_CALLED = "killed", "survived", "timed out", "no
 class Mutant:
     """One change of one function."""
 
-    name: str  # as mutmut's wrapper knows it
-    function: str  # as mutmut's wrapper tells of its calls
-    where: str  # as a person reads it: module:Class.method
+    name: str  # the name in mutmut's wrapper
+    function: str  # the name with which mutmut's wrapper reports calls
+    where: str  # for people: module:Class.method
     line: int
     before: str
     after: str
 
     @property
     def change(self) -> str:
-        """The change in one line."""
+        """Return the change on one line."""
         return f"{self.before} => {self.after}"

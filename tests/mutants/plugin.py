@@ -1,4 +1,4 @@
-"""A pytest plugin that collects once and then, instead of running the tests, runs mutants."""
+"""A pytest plugin that collects once and then runs mutants instead of the tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.mutants.hits import Hits, Ran
 from tests.mutants.trying import Order, Trial
 from tests.mutants.watching import watched
 
-# Other databases say the same of a mutant as SQLite, only later; servers see no mutant at all.
+# Other databases give the result of SQLite, only later. Servers run without the mutant.
 _SERVERS = ("postgres", "redis", "radosgw", "ceph", "swift", "strace", "socket_server")
 _TOO_LONG_SECONDS = 3.0
 _NONE = Ran(0, (), passed=False)
 
 
 class Plugin:
-    """Selects the tests, watches them once, then tries each mutant."""
+    """A plugin that selects the tests, watches them once, and then tries each mutant."""
 
     def __init__(self, order: Order) -> None:
         self.unfit: dict[str, str] = {}
@@ -28,8 +28,8 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self) -> None:
-        """Examples that hypothesis makes are the same each time, few, and not made smaller."""
-        import hypothesis  # late: pytest wants to rewrite its asserts first
+        """Make Hypothesis use few examples, the same each time, and not shrink them."""
+        import hypothesis  # late: pytest must rewrite its asserts first
 
         hypothesis.settings.register_profile(
             "mutants",
@@ -44,12 +44,12 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leaves out tests of servers and of other databases."""
+        """Leave out tests of servers and of other databases."""
         items[:] = [item for item in items if _in_process(item)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Everything happens here, after collecting."""
+        """Run everything after the collection."""
         order = self._order
         order.folder.mkdir(parents=True, exist_ok=True)
         self._make_common_fixtures(session)
@@ -64,21 +64,21 @@ class Plugin:
         return True
 
     def _make_all_imports(self, session: pytest.Session, ran: Mapping[str, Ran]) -> None:
-        """Runs a short test of each file, so that children need not import or compile anything."""
+        """Run a short test of each file, so that children need not import or compile anything."""
         threads = threading.active_count()
         first: dict[Path, pytest.Item] = {}
         for item in sorted(
             session.items, key=lambda item: len(ran.get(item.nodeid, _NONE).functions)
         ):
             if item.nodeid in ran and ran[item.nodeid].passed:
-                first[item.path] = item  # the last one calls most
+                first[item.path] = item  # the last one calls most functions
         for item in first.values():
             run_one(session, item, None)
-        if threading.active_count() > threads:  # a lock that a thread holds stays held in children
+        if threading.active_count() > threads:  # a lock of a thread stays locked in children
             self._order.tell(f"threads are left: {threading.enumerate()[threads:]}")
 
     def _make_common_fixtures(self, session: pytest.Session) -> None:
-        """Makes what serves the whole session, such as migrated databases, for all children."""
+        """Make the fixtures of the session, such as migrated databases, once for all children."""
         place_temporary_files(session, self._order.scratch)
         made: set[str] = set()
         for item in session.items:
@@ -90,7 +90,7 @@ class Plugin:
 
 
 def _in_process(item: pytest.Item) -> bool:
-    """Whether the test needs neither a server nor another database than SQLite."""
+    """Tell whether the test needs neither a server nor another database than SQLite."""
     if not isinstance(item, pytest.Function):
         return False
     spec = getattr(item, "callspec", None)

@@ -1,4 +1,4 @@
-"""Writes docs/mutants.md from the results of the rooms and the reasons of survivors."""
+"""The writer of docs/mutants.md, from the results of the packages and the reasons of survivors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENOUGH = 0.95
 
 @dataclass(frozen=True)
 class Reason:
-    """Why mutants may survive; `*` in the place or the change stands for any text."""
+    """The reason why mutants may survive. `*` in the place or the change stands for any text."""
 
     where: str
     change: str
@@ -35,7 +35,7 @@ class Reason:
         return _pattern(self.where), _pattern(self.change)
 
     def covers(self, survivor: dict[str, str]) -> bool:
-        """Whether it is said of this one."""
+        """Tell whether the reason applies to this survivor."""
         where, change = self._patterns
         return bool(where.fullmatch(survivor["where"]) and change.fullmatch(survivor["change"]))
 
@@ -45,25 +45,25 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def reasons() -> list[Reason]:
-    """What tests/mutants/reasons.toml says."""
+    """Return the reasons in tests/mutants/reasons.toml."""
     entries = tomllib.loads(REASONS.read_text()).get("survivor", [])
     return [Reason(each["where"], each.get("change", "*"), each["why"]) for each in entries]
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The last result of each room that was tried."""
+    """Return the last result of each package that was tried."""
     files = {room.name: RESULTS / f"{room.name}.json" for room in ROOMS}
     return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
 
 
 def score(result: dict[str, Any]) -> float:
-    """The part of the mutants that tests notice."""
+    """Return the part of the mutants that the tests kill."""
     noticed = int(result["killed"]) + int(result[TIMED_OUT])
     return noticed / max(1, int(result["made"]))
 
 
 def unexplained(result: dict[str, Any], why: Sequence[Reason]) -> list[dict[str, str]]:
-    """Survivors of which no reason is given."""
+    """Return the survivors without a reason."""
     return [
         survivor
         for survivor in result["survivors"]
@@ -72,13 +72,13 @@ def unexplained(result: dict[str, Any], why: Sequence[Reason]) -> list[dict[str,
 
 
 def idle(why: Sequence[Reason]) -> list[Reason]:
-    """Reasons that no survivor needs, of rooms that were tried."""
+    """Return the reasons that no survivor needs."""
     survivors = [survivor for result in results().values() for survivor in result["survivors"]]
     return [reason for reason in why if not any(map(reason.covers, survivors))]
 
 
 def page() -> str:
-    """The text of docs/mutants.md."""
+    """Return the text of docs/mutants.md."""
     why = reasons()
     found = results()
     table = [
@@ -122,7 +122,9 @@ def _open(found: dict[str, dict[str, Any]], why: Sequence[Reason]) -> Iterator[s
 
 
 def write(rooms: Sequence[str]) -> int:
-    """Writes the page; 1 if one of these rooms has too few killed, or a survivor unexplained."""
+    """Write the page. Return 1 if a package is below the limit or has a survivor without
+    a reason.
+    """
     PAGE.write_text(page())
     why = reasons()
     wrong = [f"no survivor needs the reason of {reason.where}" for reason in idle(why)]

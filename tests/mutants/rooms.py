@@ -1,4 +1,4 @@
-"""The rooms whose code is mutated, and the tests that are to notice it."""
+"""The packages whose code is mutated, and the tests that should kill the mutants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """A package with its tests: they run once for all of its rooms, to see who calls what."""
+    """A service with its tests, which run once for all its packages to see their calls."""
 
     name: str
     source: str
@@ -20,14 +20,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Room:
-    """A part of a service that has a score of its own."""
+    """A part of a service with a separate score."""
 
     name: str
     service: Service
     folder: str
 
     def modules(self) -> Iterator[tuple[str, Path]]:
-        """Each module's name, and where it is."""
+        """Yield the name and the path of each module."""
         base = ROOT / self.service.source
         for path in sorted((base / self.folder).rglob("*.py")):
             if path.name != "__init__.py":

@@ -1,10 +1,10 @@
-"""Takes each tenant condition out of each SQL statement and runs the tests that execute it.
+"""Remove each tenant condition from each SQL statement and run the tests that execute it.
 
 `python -m tests.mutants.run_sql_conditions [--only=WORDS] [arguments of pytest]` runs the tests
-once and notes their statements. Then each condition is taken out in a forked child, which runs the
-statement's tests, the fastest first, until one fails. With `--only`, these are the conditions of
-statements with the words. Where no test fails, and `sql_reasons.toml` gives no reason, the
-condition is printed and the exit status is 1.
+once and notes their statements. Then a forked child removes each condition in turn and runs the
+statement's tests, the fastest first, until one fails. `--only` selects the conditions of statements
+with these words. A condition without a failing test and without a reason in `sql_reasons.toml` is
+printed, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tests.mutants.sql_conditions import Mutant, mutants_of, normalised, passing
 
 _SUITES = ("tests/contract/records", "tests/contract/auth", "tests/contract/live")
 _REASONS = Path(__file__).with_name("sql_reasons.toml")
-# Without a condition a loop may have no end.
+# Without a condition a loop may run forever.
 _SECONDS = 60
 _SURVIVED, _KILLED = 3, 4
 
 
 class SqlConditions:
-    """A plugin of pytest. Its loop runs the tests as they are, then again for each condition."""
+    """A pytest plugin whose loop runs the tests unchanged, and then again for each condition."""
 
     def __init__(self, only: str) -> None:
         self._only = only
@@ -40,7 +40,7 @@ class SqlConditions:
         self.survivors: list[Mutant] = []
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run all of it in the place of pytest's own loop."""
+        """Run everything in place of pytest's own loop."""
         for item in session.items:
             self._note(item)
         if self._is_killed(None):
@@ -57,7 +57,7 @@ class SqlConditions:
         return True
 
     def _note(self, item: pytest.Item) -> None:
-        """Run a test as it is, and note its statements."""
+        """Run a test unchanged and note its statements."""
         seen: set[Mutant] = set()
 
         def note(sql: str) -> str:
@@ -74,7 +74,7 @@ class SqlConditions:
                 self.tests[mutant].append(item)
 
     def _is_killed(self, mutant: Mutant | None) -> bool:
-        """Run a mutant's tests in a child; `None` stands for the code as it is, and all tests."""
+        """Run a mutant's tests in a child. `None` stands for the unchanged code with all tests."""
         sys.stdout.flush()
         child = os.fork()
         if child:
@@ -100,37 +100,37 @@ class SqlConditions:
 
 
 class _Session:
-    """Stands for the next item: fixtures of the session, and no others, outlive a test."""
+    """A stand-in for the next item, so that only fixtures of the session outlive a test."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
 
     def listchain(self) -> list[pytest.Session]:
-        """Return what the next test needs."""
+        """Return the collectors that the next test needs."""
         return [self._session]
 
 
 def fails(item: pytest.Item) -> bool:
-    """Run a test; tell whether it fails, or its fixtures do."""
+    """Run a test and tell whether it or one of its fixtures fails."""
     after = _Session(item.session)
     reports = runtestprotocol(item, log=False, nextitem=after)  # type: ignore[arg-type]
     return any(report.failed for report in reports)
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line immediately."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:
-    """Run it, and return the exit status."""
+    """Run the tests and return the exit status."""
     only = next((word[7:] for word in arguments if word.startswith("--only=")), "")
     rest = [word for word in arguments if not word.startswith("--only=")]
     plugin = SqlConditions(only)
     suites = [] if any(Path(word.split("::")[0]).exists() for word in rest) else _SUITES
     options = ["-q", "-p", "no:cacheprovider", "--timeout=0", "-s"]
-    if suites:  # without those that take long and ask about one tenant
+    if suites:  # without slow tests that use only one tenant
         options += ["-k", "not scale and not crowds and not migrations"]
     status = pytest.main([*options, *rest, *suites], [plugin])
     reasons: dict[str, str] = tomllib.loads(_REASONS.read_text())

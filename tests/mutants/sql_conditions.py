@@ -1,6 +1,6 @@
-"""Takes tenant conditions out of SQL statements, one at a time.
+"""Removal of tenant conditions from SQL statements, one at a time.
 
-A statement with a condition taken out still has the same parameters, and runs on both engines:
+A statement without a condition still has the same parameters and runs on both engines:
 `tenant = ?` becomes `(tenant = ? OR tenant IS NOT NULL)`.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 from servicekit.database.postgres import _PostgresConnection
 from servicekit.database.sqlite import _SqliteConnection
 
-# A value of SET is no condition: a comma stands before it.
+# A value of SET is no condition, because it follows a comma.
 _CONDITION = re.compile(
     r"(?:\bWHERE|\bAND|\bON|\() ?"
     r"(?P<all>(?P<column>(?:\w+\.)?tenant) = (?:\?|\w+\.(?:tenant|name)))"
     r"|(?:\bWHERE|\bAND|\bON) (?P<join>(?P<name>\w+\.name) = \w+\.tenant)"
 )
-# Of the table of tenants, whose key is the name.
+# The table of tenants, whose key is the name.
 _OF_TENANTS = re.compile(r"\b(?:FROM|UPDATE) tenants\b(?! t\b)")
 _BY_NAME = re.compile(r"\bWHERE (?P<all>(?P<column>name) = \?)")
 _MANY = re.compile(r"(\(\?(?:, \?)*\))(?:, \(\?(?:, \?)*\))+|\?(?:, \?)+")
@@ -44,7 +44,7 @@ class Mutant:
 
 
 def normalised(sql: str) -> str:
-    """Return the statement on one line; one form for any number of values."""
+    """Return the statement on one line, in one form for any number of values."""
     return _MANY.sub("?…", " ".join(sql.split())).replace("IN (?)", "IN (?…)")
 
 
@@ -62,7 +62,7 @@ def without(sql: str, number: int) -> str:
 
 
 def _spans(line: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where conditions are, in order, and the column of each."""
+    """Yield begin, end and column of each condition, in order."""
     patterns = [_CONDITION, _BY_NAME] if _OF_TENANTS.search(line) else [_CONDITION]
     found: list[tuple[int, int, str]] = []
     for pattern in patterns:
@@ -74,7 +74,7 @@ def _spans(line: str) -> Iterator[tuple[int, int, str]]:
 
 @contextmanager
 def passing_through(change: Callable[[str], str]) -> Iterator[None]:
-    """Have every statement of the product pass through `change` before either engine runs it."""
+    """Pass every statement of the product through `change` before either engine runs it."""
     kept = [(kind, name, getattr(kind, name)) for kind in _CONNECTIONS for name in _METHODS]
     for kind, name, method in kept:
         setattr(kind, name, _changed(method, change))
@@ -97,7 +97,7 @@ def _changed(method: Callable[..., Any], change: Callable[[str], str]) -> Callab
 
 
 def _is_of_product() -> bool:
-    """Tell whether the statement comes from the product, not from a test that looks at rows."""
+    """Tell whether the statement comes from the product, and not from a test that reads rows."""
     frame = sys._getframe(2)
     while frame.f_back is not None and _DATABASE in frame.f_code.co_filename:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Tries one mutant after the other, each in a forked child."""
+"""A runner that tries one mutant after the other, each in a forked child."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.mutants.forks import Child, Forks
 from tests.mutants.hits import Hits
 from tests.mutants.mutant import KILLED, NOT_CALLED, SURVIVED, Mutant
 
-_PAUSE = 0.002  # seconds between two looks at the children
+_PAUSE = 0.002  # seconds between two checks of the children
 _ALONE_SECONDS = 10.0
-_KEPT_EACH = 50  # results: a run that is ended loses no more
+_KEPT_EACH = 50  # results: an interrupted run loses no more
 
 
 @dataclass
 class Order:
-    """What is to be done."""
+    """The mutants to try, and the options of the run."""
 
     mutants: Sequence[Mutant]
-    folder: Path  # keeps what tests call
+    folder: Path  # stores the calls of tests
     scratch: Path  # for the files of tests
     budget: float  # seconds of tests for one mutant
     children: int
@@ -35,7 +35,7 @@ class Order:
 
 
 class Trial:
-    """The children under way, and what came of the others."""
+    """The running children, and the results of the others."""
 
     def __init__(self, session: pytest.Session, order: Order, hits: Hits) -> None:
         self.unsteady: set[str] = set()
@@ -48,8 +48,8 @@ class Trial:
         self._steady: set[str] = set()
 
     def run(self) -> None:
-        """Tries all mutants."""
-        gc.freeze()  # children do not copy what they never change
+        """Try all mutants."""
+        gc.freeze()  # children do not copy objects that never change
         while self._waiting or self._running:
             while self._waiting and len(self._running) < self._order.children:
                 self._start(self._waiting.pop())
@@ -88,7 +88,9 @@ class Trial:
             self._order.tell(f"{len(self._waiting)} left")
 
     def _passes_alone(self, test: str) -> bool:
-        """Whether the test passes without a mutant: asked once of each test that killed one."""
+        """Tell whether the test passes without a mutant, checked once for each test that killed
+        one.
+        """
         if test not in self._steady | self.unsteady:
             child = self._forks.start([self._items[test]], "", _ALONE_SECONDS)
             while (end := child.poll()) is None:

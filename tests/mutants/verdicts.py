@@ -1,4 +1,4 @@
-"""What became of each mutant, kept between runs."""
+"""The results of mutants, stored between runs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RESULTS = ROOT / "tests" / "mutants" / "results"
 
 
 class Verdicts:
-    """The mutants of a room and what became of them."""
+    """The mutants of a package and their results."""
 
     def __init__(self, build: Path, room: str, mutants: Sequence[Mutant]) -> None:
         self.mutants = mutants
         self._room = room
         self._file = build / f"{room}.json"
-        # By what a person reads: numbers of mutants move with each line of code.
+        # The key is the text for people, because numbers of mutants change with each line of code.
         self._keys = dict(_keys(mutants))
         kept = json.loads(self._file.read_text()) if self._file.exists() else {}
         self._kept: dict[str, list[str]] = {key: kept[key] for key in kept if key in self._known}
@@ -30,7 +30,7 @@ class Verdicts:
         return set(self._keys.values())
 
     def open(self) -> list[Mutant]:
-        """Mutants that the last run did not kill or did not know."""
+        """Return the mutants that the last run did not kill or did not know."""
         return [
             mutant
             for mutant in self.mutants
@@ -38,7 +38,7 @@ class Verdicts:
         ]
 
     def keep(self, results: Mapping[str, tuple[str, str]]) -> None:
-        """Adds what a run found and writes the room's result."""
+        """Add the results of a run and write the package's result."""
         for name, verdict in results.items():
             if name in self._keys:
                 self._kept[self._keys[name]] = list(verdict)
@@ -68,7 +68,7 @@ class Verdicts:
 
 
 def _keys(mutants: Sequence[Mutant]) -> Iterator[tuple[str, str]]:
-    """A key for each mutant: place and change, and a number where there are several alike."""
+    """Yield a key for each mutant: place and change, and a number when several are equal."""
     seen: Counter[str] = Counter()
     for mutant in mutants:
         key = f"{mutant.where} | {mutant.change}"

@@ -1,4 +1,4 @@
-"""Runs each test once without a mutant, to see what it calls and how long it takes."""
+"""A run of each test without a mutant, to see its calls and its duration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ Entry = dict[str, Any]
 def watched(
     session: pytest.Session, kept: Path, scratch: Path, tell: Callable[[str], None], *, again: bool
 ) -> dict[str, Ran]:
-    """What each test calls; `again`: of files that have not changed, what it called before."""
+    """Return the calls of each test. With `again`, files that have not changed are not
+    run again.
+    """
     items = {item.nodeid: item for item in session.items}
     digests = {path: _digest(path) for path in {item.path for item in items.values()}}
     before: dict[str, Entry] = json.loads(kept.read_text()) if again and kept.exists() else {}
@@ -52,7 +54,7 @@ def _digest(path: Path) -> str:
 def _in_a_child(
     session: pytest.Session, items: Sequence[pytest.Item], answer: Path
 ) -> dict[str, Entry]:
-    """What tests leave behind, threads and files, is not in the process that forks later."""
+    """Run the tests in a child, so that their threads and files are not in this process."""
     pid = os.fork()
     if pid == 0:
         _watch(session, items, answer)
@@ -73,7 +75,8 @@ def _watch(session: pytest.Session, items: Sequence[pytest.Item], answer: Path) 
         state()._stats.clear()
         wall, cpu = time.perf_counter(), time.process_time()
         run_one(session, item, items[number + 1] if number + 1 < len(items) else None)
-        # Others may use the machine as well; a test that waits takes time all the same.
+        # CPU time, because other programs may use the machine, but at least half of the elapsed
+        # time.
         seconds = max(time.process_time() - cpu, (time.perf_counter() - wall) / 2)
         setups[item.nodeid] = watcher.setup_seconds
         seen[item.nodeid] = {
@@ -88,9 +91,10 @@ def _watch(session: pytest.Session, items: Sequence[pytest.Item], answer: Path) 
 
 
 def _fixtures_of_modules(setups: Mapping[str, float]) -> dict[str, float]:
-    """How much longer the fixtures of each test take in a process of its own, in seconds.
+    """Return how much longer each test takes in a separate process, in seconds, for its fixtures.
 
-    What a module's tests share is made for the first one that is watched; in a child, for each.
+    The fixtures of a module are made for the first test that is watched, but in a child for each
+    test.
     """
     longest: dict[str, float] = {}
     for test, seconds in setups.items():
