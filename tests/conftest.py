@@ -1,4 +1,4 @@
-"""What all tests have in common."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hypothesis
 
 from tests.servers.object_stores import ceph_cluster, radosgw, radosgw_tls, swift
 
-# Here, not in the folders that use them: a session has one of each.
+# The fixtures are here and not in the folders that use them, so that a session has one of each.
 __all__ = ["ceph_cluster", "radosgw", "radosgw_tls", "swift"]
 
 pytest_plugins = [
@@ -16,8 +16,8 @@ pytest_plugins = [
     "tests.session.garbage",
 ]
 
-# A slow machine is no fault of the code: no example has a deadline. Hypothesis itself would draw
-# the same examples each time in CI; a run's seed is printed instead, and --hypothesis-seed=SEED
-# repeats them.
+# A slow machine is no fault of the code, so no example has a deadline. In CI Hypothesis would draw
+# the same examples each time. Instead the seed of a run is printed, and --hypothesis-seed=SEED
+# repeats its examples.
 hypothesis.settings.register_profile("wharf", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("wharf")

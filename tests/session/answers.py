@@ -1,8 +1,8 @@
-"""Compares every answer that tests saw with the OpenAPI documents, when the tests have ended.
+"""Comparison of all responses that tests got with the OpenAPI documents, at the end of the tests.
 
-Several sessions of tests are judged as one: each writes what it saw into the folder that
+Several sessions can be judged together: each writes its responses into the folder that
 `WHARF_ANSWERS` names, and `python -m tests.session.answers FOLDER` judges the folder. Without
-`WHARF_ANSWERS` a session judges its own.
+`WHARF_ANSWERS` a session judges its own responses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Seen = Mapping[tuple[str, str, int], str]
 
 
 def undocumented(declared: Operations, seen: Seen) -> list[str]:
-    """Each answer that no document has, with a test that saw it."""
+    """Return each response that no document has, with a test that got it."""
     if not missing(declared, seen):
         return []
     return sorted(
@@ -37,7 +37,7 @@ def undocumented(declared: Operations, seen: Seen) -> list[str]:
 
 
 def write(folder: Path, declared: Operations, seen: Seen) -> None:
-    """Leave what a session saw for `judge`."""
+    """Write the responses of a session into the folder for `judge`."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "declared": [[*operation, about] for operation, about in declared.items()],
@@ -47,7 +47,7 @@ def write(folder: Path, declared: Operations, seen: Seen) -> None:
 
 
 def judge(folder: Path) -> list[str]:
-    """What is wrong with the answers of all sessions that wrote into the folder."""
+    """Return the faults in the responses of all sessions that wrote into the folder."""
     declared: Operations = {}
     seen: dict[tuple[str, str, int], str] = {}
     for path in sorted(folder.glob("*.json")):
@@ -60,7 +60,7 @@ def judge(folder: Path) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write what this session saw, or judge it where nobody else does."""
+    """Write the responses of this session, or judge them without `WHARF_ANSWERS`."""
     folder = os.environ.get("WHARF_ANSWERS")
     if folder and SEEN:
         write(Path(folder), DECLARED, SEEN)
@@ -69,7 +69,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which answers are in no document."""
+    """Print the responses that no document has."""
     if os.environ.get("WHARF_ANSWERS") or not DECLARED:
         return
     if found := undocumented(DECLARED, SEEN):

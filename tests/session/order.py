@@ -1,4 +1,4 @@
-"""Bounds the random order of tests: a folder stays together, so that its stacks start once.
+"""Limits to the random order of tests: a folder stays together, so that its stacks start once.
 
 A module that is marked as a `story` keeps its own order. Its tests are the steps of one way
 through an installation that takes minutes to make, such as a stack's life from `up` to `down`.
@@ -13,9 +13,10 @@ import pytest
 
 
 def grouped(folders: Iterable[tuple[str, ...]]) -> list[int]:
-    """The order of items by number, given the parts of each one's folder.
+    """Return the order of items by number, given the parts of each item's folder.
 
-    Folders come as their first items do, and what lies below a folder comes together. Items of one
+    Folders are in the order of their first items, with everything below a folder together. Items of
+    one
     folder keep their order.
     """
     ranks: dict[tuple[str, ...], int] = {}
@@ -23,7 +24,7 @@ def grouped(folders: Iterable[tuple[str, ...]]) -> list[int]:
     for number, parts in enumerate(folders):
         outer = [parts[: depth + 1] for depth in range(len(parts))]
         ranked = tuple(ranks.setdefault(folder, len(ranks)) for folder in outer)
-        # What lies in the folder itself comes before what lies deeper.
+        # Items in the folder itself come before items in deeper folders.
         keys.append((*ranked, -1, number))
     return sorted(range(len(keys)), key=keys.__getitem__)
 
@@ -32,8 +33,9 @@ def grouped(folders: Iterable[tuple[str, ...]]) -> list[int]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Group by folder what pytest-randomly has shuffled by module, and keep stories in order.
 
-    It may put a module of another folder between two of one whose fixtures are a package's, and
-    such a folder's servers would then start twice.
+    pytest-randomly may put a module of another folder between two modules of a folder with fixtures
+    of
+    package scope, and then the servers of that folder would start twice.
     """
     yield
     folders = [Path(_module(item)).parent.parts for item in items]

@@ -1,4 +1,4 @@
-"""Fails what is skipped without being listed in tests/allowed_skips.toml."""
+"""A plugin that fails each skipped test that tests/allowed_skips.toml does not list."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 FILE = Path(__file__).parents[1] / "allowed_skips.toml"
-#: Where a skip may happen: `not root` is a person's run without root's rights, never CI.
+#: The runs in which a skip is allowed: `not root` is a run without root's rights, never CI.
 WHEN = ("anywhere", "not root")
 
 
 @dataclass(frozen=True)
 class AllowedSkip:
-    """Tests that may be skipped, for one reason."""
+    """Tests that may be skipped for one reason."""
 
     test: str
     reason: str
@@ -26,7 +26,7 @@ class AllowedSkip:
     why: str
 
     def covers(self, test: str, reason: str, *, demanding: bool) -> bool:
-        """Whether it allows this skip; `demanding` is a run where everything has to be there."""
+        """Tell whether this skip is allowed. In a `demanding` run nothing may be missing."""
         return (
             not (demanding and self.when == "not root")
             and fnmatchcase(test.partition("[")[0], self.test)
@@ -35,13 +35,13 @@ class AllowedSkip:
 
 
 def allowed_skips(file: Path = FILE) -> list[AllowedSkip]:
-    """The entries of the file."""
+    """Return the entries of the file."""
     with file.open("rb") as stream:
         return [AllowedSkip(**entry) for entry in tomllib.load(stream)["skip"]]
 
 
 def demanding() -> bool:
-    """Whether nothing may be missing: in CI, and where root can install it (`make test`)."""
+    """Tell whether nothing may be missing: in CI, and as root, who can install it (`make test`)."""
     return bool(os.environ.get("CI")) or os.geteuid() == 0
 
 
@@ -66,7 +66,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Turn a module that is skipped as a whole into a failure, unless it is listed."""
+    """Turn a skipped module into a failure, unless the skip is listed."""
     report = yield
     _judge(report)
     return report

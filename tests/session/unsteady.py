@@ -1,7 +1,7 @@
-"""Says which tests of a run may be tried again, and what they said.
+"""The tests of a run that may be tried again, with their errors.
 
-`python -m tests.session.unsteady REPORT.xml` prints them. It ends with 1 where none may: the run
-was cut short, a setup or a teardown failed, or more than three tests did.
+`python -m tests.session.unsteady REPORT.xml` prints them. It exits with 1 when none may be tried
+again: the run was interrupted, a setup or a teardown failed, or more than three tests failed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ _MOST = 3
 
 
 def unsteady(report: Path) -> list[str]:
-    """A line for each test that failed, with its cause; empty where the run itself is at fault."""
+    """Return a line for each failed test with its cause, or nothing when the run itself is at
+    fault.
+    """
     if not report.is_file():
         return []
     cases = list(ET.parse(report).getroot().iter("testcase"))
