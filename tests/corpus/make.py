@@ -1,10 +1,10 @@
-"""Makes the corpus: real files of real writers, with what each is and what libmagic calls it.
+"""Make the corpus: files of real programs, with the type of each and libmagic's answer.
 
-    python -m tests.corpus.make FOLDER
+  python -m tests.corpus.make FOLDER
 
-FOLDER is for the work in between. Needs the Debian packages of `packages.txt`, the Python packages
-of `python.txt`, and file(1). Writes `corpus.tar.xz` and `manifest.tsv`. A file whose writer is
-missing or fails is named at the end, and left out.
+FOLDER is for intermediate files. The script needs the Debian packages of `packages.txt`, the Python
+packages of `python.txt`, and file(1). It writes `corpus.tar.xz` and `manifest.tsv`. It omits a file
+whose program is missing or fails, and prints its name at the end.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 
 class Maker:
-    """Writes the files into a folder, and remembers which could not be written."""
+    """A maker that writes the files into a folder, and remembers the files that failed."""
 
     def __init__(self, folder: Path) -> None:
         self._in, self.out = folder / "in", folder / "out"
@@ -54,7 +54,7 @@ class Maker:
         }
 
     def run(self, command: str, out: Path | None = None) -> str | None:
-        """Run a command of the shell; return what it said when it failed."""
+        """Run a command of the shell. Return its error output when it fails, otherwise `None`."""
         environment = {**self._environment, "OUT": str(out)}
         done = subprocess.run(
             ["sh", "-c", _expanded(command, environment)],
@@ -65,7 +65,7 @@ class Maker:
         return None
 
     def inputs(self) -> None:
-        """Make what the recipes start from."""
+        """Make the input files of the recipes."""
         said = self.run(f"sh {HERE / 'inputs.sh'}")
         if said is not None:
             sys.exit(f"inputs.sh: {said}")
@@ -103,14 +103,14 @@ class Maker:
 
 
 def _expanded(command: str, environment: dict[str, str]) -> str:
-    """Return the command with the words that hold several words of the shell filled in."""
+    """Return the command with the variables that contain several words filled in."""
     for word in ("FF", "LO", "FONTFORGE"):
         command = command.replace(f"${word} ", f"{environment[word]} ")
     return command
 
 
 def _version(program: str) -> str:
-    """Return the version of the Debian package that a program is of."""
+    """Return the version of the Debian package that contains a program."""
     name = "soffice" if program == "libreoffice" else program
     path = os.path.realpath(shutil.which(name, path="/usr/bin:/bin") or name)
     owner = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True, check=False)
@@ -152,7 +152,7 @@ def _pack(maker: Maker) -> None:
 
 
 def main() -> int:
-    """Make the corpus; returns the exit code."""
+    """Make the corpus and return the exit code."""
     maker = Maker(Path(sys.argv[1]).resolve())
     maker.inputs()
     maker.recipes()

@@ -1,4 +1,4 @@
-"""Makes docs/types.md of the corpus: what Wharf finds in real files, beside what libmagic says.
+"""Make docs/types.md from the corpus: the types that Wharf finds in real files, and libmagic's.
 
 python -m tests.corpus.page
 """
@@ -20,7 +20,9 @@ _ABOUT = HERE / "about.md"
 
 
 class Case(NamedTuple):
-    """A file of the corpus, what a person and libmagic call it, and who wrote it."""
+    """A file of the corpus, its type for a person and for libmagic, and the program that
+    wrote it.
+    """
 
     name: str
     media_type: str
@@ -29,7 +31,7 @@ class Case(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """The end of the name, with its dot."""
+        """Return the end of the name with its dot."""
         _, dot, end = self.name.partition(".")
         return f"`{dot}{end}`" if dot else "(none)"
 
@@ -41,7 +43,7 @@ def cases() -> list[Case]:
 
 
 def files() -> Iterator[tuple[str, bytes]]:
-    """Return names and contents of the files."""
+    """Yield names and contents of the files."""
     with tarfile.open(HERE / "corpus.tar.xz") as archive:
         for entry in archive:
             content = archive.extractfile(entry)
@@ -50,7 +52,7 @@ def files() -> Iterator[tuple[str, bytes]]:
 
 
 def found_in(content: bytes) -> str:
-    """Return what Wharf finds in a file."""
+    """Return the type that Wharf finds in a file."""
     return sniff(
         content[:HEAD_BYTES],
         complete=len(content) <= HEAD_BYTES,
@@ -60,7 +62,7 @@ def found_in(content: bytes) -> str:
 
 
 def page(found: dict[str, str]) -> str:
-    """Return the page, of what is found in each file."""
+    """Return the page for the types found in each file."""
     by_type: dict[str, list[Case]] = defaultdict(list)
     for case in cases():
         by_type[found[case.name]].append(case)

@@ -1,6 +1,6 @@
 """The files of the corpus that Python packages write: each function writes one file.
 
-`WRITERS` says of each file its name, its type as a person knows it, and the package that writes it.
+`WRITERS` has for each file its name, its type for a person, and the package that writes it.
 """
 
 # ruff: noqa: RUF001 -- texts in other alphabets
@@ -38,7 +38,7 @@ _ZIP = "application/zip"
 
 
 def writes(name: str, media_type: str, package: str) -> Callable[[Callable[[Path], Any]], Any]:
-    """Note that a function writes a file of a type by a package."""
+    """Register a function that writes a file of this type with this package."""
 
     def note(write: Callable[[Path], Any]) -> Callable[[Path], Any]:
         WRITERS.append(Writer(name, media_type, package, write))
@@ -53,11 +53,11 @@ def _library(name: str) -> Any:
 
 
 def _put(content: bytes) -> Callable[[Path], object]:
-    """Return what writes these bytes."""
+    """Return a function that writes these bytes."""
     return lambda path: path.write_bytes(content)
 
 
-# --- text, in Unicode and before
+# --- text, in Unicode and in older encodings
 
 
 _GERMAN = "Name;Straße;Preis\r\nMüller;Hauptstraße 1;3,50\r\nBMW;Größe;2\r\n"
@@ -317,7 +317,7 @@ def _pypdf(path: Path) -> None:
     writer.write(path)
 
 
-# --- data of the sciences
+# --- scientific data
 
 
 @writes("array.npy", "application/x-npy", "numpy")

@@ -17,7 +17,7 @@ from tests.vectors.making import (
 
 
 def vectors(maker: Maker) -> list[Vector]:
-    """All groups of this file."""
+    """Return all groups of this file."""
     return [
         *_unsigned(maker),
         *_confused(maker),
@@ -159,7 +159,7 @@ def _key_ids(maker: Maker) -> list[Vector]:
 
 
 def _keys_in_the_header(maker: Maker) -> list[Vector]:
-    """Signed by a stranger, whose key the header brings along or says where to find."""
+    """Return tokens of a stranger, whose key is in the header or at an address in the header."""
     stranger = Maker(
         rsa.generate_private_key(65537, 2048), maker.kid, maker.issuer, maker.audience, maker.now
     )

@@ -1,5 +1,5 @@
-"""Vectors about claims: presence, type, borders of time, sessions, tickets, and claims that nobody
-knows (rows 54 to 58, 77).
+"""Vectors about claims: presence, type, time limits, sessions, tickets, and unknown claims
+(rows 54 to 58, 77).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import Any
 from tests.vectors.making import ABSENT, Maker, Result, Vector, group
 
 LEEWAY_SECONDS = 60
-# Written out: what auth and upload say to each other is not this code's to change alone.
+# The value is repeated here, because auth and upload must agree on it.
 NARROWS = "wharf-narrows"
 MAX_LIFETIME_SECONDS = 86_400
 
 
 def vectors(maker: Maker) -> list[Vector]:
-    """All groups of this file."""
+    """Return all groups of this file."""
     return [
         *_missing(maker),
         *_issuers(maker),
@@ -72,7 +72,7 @@ def _texts(maker: Maker) -> list[Vector]:
     names = ("sub", "tid", "jti", "scope", "sid")
     found = [(f"{n} {one!r}", _with(maker, **{n: one})) for n in names for one in wrong]
     found += [(f"{name} empty", _with(maker, **{name: ""})) for name in ("sub", "tid", "jti")]
-    # A tenant is a folder's name; auth makes no such one, and upload does not rely on that.
+    # A tenant names a folder. auth never issues such names, but upload does not rely on that.
     odd = ("..", ".", "../vectors", "vectors/..", "a/b", "/etc", "vectors\0", "Vectors", "vectors ",
            "vectors\n", "-vectors", "vectors-", "v" * 64, "v", "véctors", "%2e%2e")  # fmt: skip
     found += [(f"tid {one[:20]!r}", _with(maker, tid=one)) for one in odd]
@@ -180,7 +180,7 @@ def _tickets(maker: Maker) -> list[Vector]:
         "count a text": {**least, "max_files": "1"},
         "count negative": {**least, "max_files": -1},
         "redirect a text": {**least, "redirect": "https://app.example/done"},
-        # A rule that this version does not know narrows the ticket all the same.
+        # A rule that this version does not know narrows the ticket nevertheless.
         "a rule nobody knows": {**least, "max_total_bytes": 5},
         "a rule misspelled": {**least, "max_file_byte": 5},
     }
@@ -191,7 +191,9 @@ def _tickets(maker: Maker) -> list[Vector]:
 
 
 def _unknown(maker: Maker) -> list[Vector]:
-    """Claims that nobody knows are passed over, unless the header says that they narrow."""
+    """Return tokens with unknown claims, which are ignored unless the header says that
+    they narrow.
+    """
     found: dict[str, Any] = {
         "next": {"next": [1]},
         "act": {"act": {"sub": "another"}},
@@ -205,7 +207,9 @@ def _unknown(maker: Maker) -> list[Vector]:
 
 
 def _narrowing(maker: Maker) -> list[Vector]:
-    """RFC 7515 section 4.1.11: claims that narrow are named by a parameter that `crit` lists."""
+    """Return tokens with claims that narrow, which a parameter in `crit` lists (RFC 7515 section
+    4.1.11).
+    """
     marked = {"crit": [NARROWS], NARROWS: ["ticket"]}
     rules = {"ticket": {"bucket": "photos", "prefix": "in/"}}
     good: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

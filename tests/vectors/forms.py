@@ -1,4 +1,4 @@
-"""Vectors about the form: Base64, JSON, header, size (security.md 56, 58, 59)."""
+"""Vectors about the form of a token: Base64, JSON, header, size (security.md 56, 58, 59)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-
 
 
 def vectors(maker: Maker) -> list[Vector]:
-    """All groups of this file."""
+    """Return all groups of this file."""
     return [
         Vector("good", "as auth makes them", maker.signed(), "valid"),
         *_types(maker),
@@ -43,7 +43,9 @@ def _types(maker: Maker) -> list[Vector]:
 
 
 def _critical(maker: Maker) -> list[Vector]:
-    """RFC 7515 section 4.1.11, RFC 7797: no extension but `wharf-narrows` is understood."""
+    """Return tokens with extensions. Only `wharf-narrows` is known (RFC 7515 section 4.1.11, RFC
+    7797).
+    """
     demands: tuple[object, ...] = (["exp"], ["b64"], ["x"], [], "b64", None, {}, 1, ["alg"])
     found = [
         (f"crit {one!r}", maker.signed(maker.header(crit=one, b64=True, x=1, exp=1)))
@@ -65,10 +67,10 @@ def _critical(maker: Maker) -> list[Vector]:
 
 
 def _base64(maker: Maker) -> list[Vector]:
-    """Every other spelling of a good token is refused."""
+    """Return other spellings of a valid token, which are all refused."""
     token = maker.signed()
     head, body, signature = token.split(".")
-    # The last character of 256 bytes carries four bits that mean nothing.
+    # The last character of 256 bytes has four bits without a meaning.
     last = _ALPHABET[_ALPHABET.index(signature[-1]) ^ 1]
     standard = signature.replace("-", "+").replace("_", "/")
     if standard == signature:
@@ -130,7 +132,7 @@ def _parts(maker: Maker) -> list[Vector]:
 
 
 def _json(maker: Maker) -> list[Vector]:
-    """Rightly signed, and no JSON object of claims."""
+    """Return tokens with a valid signature whose content is no JSON object of claims."""
     good = encoded(maker.claims())
     claims = {
         "a list": b"[]",
@@ -156,7 +158,7 @@ def _json(maker: Maker) -> list[Vector]:
         "an object and more": encoded(maker.header()) + b"x",
         "nothing": b"",
     }
-    # Python's reader takes these, and an issuer's signature is under them.
+    # Python's JSON parser accepts these, and they have the issuer's signature.
     loose = {
         "blanks around": b" \n" + good + b"\n ",
         "a byte order mark": b"\xef\xbb\xbf" + good,
@@ -173,7 +175,9 @@ def _json(maker: Maker) -> list[Vector]:
 
 
 def _twice(maker: Maker) -> list[Vector]:
-    """Members given twice: RFC 7515 section 4 lets a reader refuse them or take the last."""
+    """Return tokens with duplicate members, which a reader may refuse or read as the last (RFC 7515
+    section 4).
+    """
     header, claims = encoded(maker.header()), encoded(maker.claims())
     return [
         *group(
@@ -202,7 +206,9 @@ def _twice(maker: Maker) -> list[Vector]:
 
 def _sizes(maker: Maker) -> list[Vector]:
     def of(size: int) -> str:
-        """A good token of so many bytes: what Base64 rounds off in the claims, the header adds."""
+        """Return a valid token of exactly this size. The header fills what Base64 rounds off in the
+        claims.
+        """
         for fill in range(4):
             header = maker.header(fill="x" * fill)
             room = size - len(maker.signed(header, maker.claims(pad="")))

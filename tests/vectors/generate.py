@@ -1,6 +1,6 @@
-"""Writes `access_tokens.json`: `.venv/bin/python -m tests.vectors.generate`.
+"""Write `access_tokens.json`: `.venv/bin/python -m tests.vectors.generate`.
 
-The key is made here, and only its public half is kept: nobody can sign for it afterwards.
+The script makes the key and keeps only its public half, so no program can sign with it afterwards.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from tests.vectors import algorithms, claims, forms
 from tests.vectors.making import Maker, Vector
 
 PATH = Path(__file__).with_name("access_tokens.json")
-# 20 November 2026, midnight; the tests set their clock to it.
+# 20 November 2026, midnight. The tests set their clock to this time.
 NOW = 1_795_132_800
 
 
 def vectors(maker: Maker) -> list[Vector]:
-    """All of them, made with this key and clock."""
+    """Return all vectors for this key and clock."""
     return [*forms.vectors(maker), *algorithms.vectors(maker), *claims.vectors(maker)]
 
 
 def main() -> None:
-    """Writes the file, one vector a line."""
+    """Write the file with one vector on each line."""
     key = rsa.generate_private_key(65537, 2048)
     maker = Maker(key, "vectors-1", "http://wharf.test/auth", "upload", NOW)
     lines = [json.dumps(asdict(vector)) for vector in vectors(maker)]

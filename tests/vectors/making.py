@@ -1,7 +1,7 @@
-"""Makes access tokens that no library makes, each with what a verifier has to say of it.
+"""Access tokens that no library makes, each with the result that a verifier must return.
 
-In the style of Wycheproof: a vector is a token, a result and a comment. The tables are in
-`algorithms.py`, `forms.py` and `claims.py`; `generate.py` writes them with a key of its own to
+In the style of Wycheproof a vector is a token, a result and a comment. The tables are in
+`algorithms.py`, `forms.py` and `claims.py`. `generate.py` writes them with a new key to
 `access_tokens.json`, and the tests through the gateway make them with a running Wharf's key.
 """
 
@@ -19,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-#: What comes of a token; `acceptable`: refused or taken, and never anything else.
+#: The result of a token. `acceptable` means that it may be refused or accepted.
 Result = Literal["valid", "malformed", "signature", "expired", "refused", "acceptable"]
 Claims = dict[str, Any]
 #: A member with this value is left out.
@@ -28,7 +28,7 @@ ABSENT = object()
 
 @dataclass(frozen=True)
 class Vector:
-    """One token; `result` refused means that it does not matter by which word."""
+    """One token. The result `refused` means that the reason for the refusal does not matter."""
 
     group: str
     comment: str
@@ -37,18 +37,18 @@ class Vector:
 
 
 def b64(data: bytes) -> str:
-    """Base64url without padding."""
+    """Return Base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def encoded(content: object) -> bytes:
-    """JSON; bytes are taken as they are."""
+    """Return JSON, or bytes unchanged."""
     return content if isinstance(content, bytes) else json.dumps(content).encode()
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Signs as an issuer whose key it has. `now` is in unix seconds; `canary` a URL to lure to."""
+    """An issuer with its key. `now` is in Unix seconds, and `canary` is a URL as a lure."""
 
     private_key: rsa.RSAPrivateKey
     kid: str
@@ -58,7 +58,7 @@ class Maker:
     canary: str = "http://127.0.0.1:9"
 
     def claims(self, **changes: Any) -> Claims:
-        """Good claims but for `changes`."""
+        """Return valid claims with `changes`."""
         claims = {
             "iss": self.issuer,
             "aud": self.audience,
@@ -73,30 +73,30 @@ class Maker:
         return {name: value for name, value in claims.items() if value is not ABSENT}
 
     def header(self, **changes: Any) -> Claims:
-        """A good header but for `changes`."""
+        """Return a valid header with `changes`."""
         header = {"alg": "RS256", "typ": "at+jwt", "kid": self.kid, **changes}
         return {name: value for name, value in header.items() if value is not ABSENT}
 
     def sign(self, signed: bytes, algorithm: str = "RS256") -> bytes:
-        """A signature with this issuer's key."""
+        """Return a signature with this issuer's key."""
         made: bytes = jwt.get_algorithm_by_name(algorithm).sign(signed, self.private_key)
         return made
 
     def signed(self, header: object = None, claims: object = None, algorithm: str = "RS256") -> str:
-        """A token that is rightly signed, whatever its parts are."""
+        """Return a token with a valid signature over any parts."""
         head = b64(encoded(self.header() if header is None else header))
         body = b64(encoded(self.claims() if claims is None else claims))
         return f"{head}.{body}.{b64(self.sign(f'{head}.{body}'.encode(), algorithm))}"
 
     def hmacked(self, algorithm: str, secret: bytes, declared: str | None = None) -> str:
-        """A token with an HMAC in the signature's place."""
+        """Return a token with an HMAC in place of the signature."""
         head = b64(encoded(self.header(alg=declared or algorithm)))
         signed = f"{head}.{b64(encoded(self.claims()))}"
         digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[algorithm]
         return f"{signed}.{b64(hmac.digest(secret, signed.encode(), digest))}"
 
     def jwk(self) -> Claims:
-        """The public key as a JWK."""
+        """Return the public key as a JWK."""
         members: Claims = jwt.algorithms.RSAAlgorithm.to_jwk(
             self.private_key.public_key(), as_dict=True
         )
@@ -104,7 +104,7 @@ class Maker:
         return {**members, "kid": self.kid, "use": "sig", "alg": "RS256"}
 
     def public_forms(self) -> dict[str, bytes]:
-        """The public key in every form in which somebody may have taken it for an HMAC secret."""
+        """Return the public key in each form that a verifier may have used as an HMAC secret."""
         public = self.private_key.public_key()
         pem, der, ssh = (
             serialization.Encoding.PEM,
@@ -146,7 +146,7 @@ class Maker:
 
 
 def sha256_without_name(maker: Maker, signed: bytes) -> bytes:
-    """A raw RSA operation on a PKCS #1 block that lacks the hash's name (DigestInfo)."""
+    """Return a raw RSA signature of a PKCS #1 block without the hash's name (DigestInfo)."""
     numbers = maker.private_key.private_numbers()
     digest = hashlib.sha256(signed).digest()
     block = b"\x00\x01" + b"\xff" * (256 - 3 - len(digest)) + b"\x00" + digest
@@ -155,5 +155,5 @@ def sha256_without_name(maker: Maker, signed: bytes) -> bytes:
 
 
 def group(name: str, result: Result, tokens: Iterable[tuple[str, str]]) -> list[Vector]:
-    """Vectors of one group that all have the same result."""
+    """Return vectors of one group that all have the same result."""
     return [Vector(name, comment, token, result) for comment, token in tokens]
