@@ -100,7 +100,7 @@ SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 
 
 class Goal(NamedTuple):
-    """The requirements of one way to use the repository.
+    """The packages and programs that one way of using the repository needs.
 
     `lock` is the file of Python packages; without one, only programs are installed.
     `assets` tells whether the console's pages are built, `scripts` names folders of requirements/

@@ -182,7 +182,7 @@ _GATEWAY = Row(
             Query(total(series("wharf_spool_bytes"), "instance"), "{{instance}}"),
         ),
         graph(
-            "Bodies coming in",
+            "Bodies being received",
             "Bodies that arrive, in the spool and as resumable uploads.",
             "short",
             Query(total(series("wharf_spool_files")), "in the spool"),

@@ -27,7 +27,7 @@ CONSOLE = Row(
             steps=(0.5,),
         ),
         graph(
-            "What the console waits for",
+            "Logins and the API behind the console",
             "Logins and refreshes by outcome, and requests to the API that got no response. "
             "Reports are about pages that violated their policy: see WharfConsolePolicyBroken.",
             "reqps",

@@ -41,8 +41,8 @@ refusals = Counter(
 )
 resyncs = Counter(
     "wharf_live_resyncs",
-    "Clients that were told to read the events again: they were too slow, knew event numbers that "
-    "this database has never used, or had missed deleted events.",
+    "Clients that were asked to read the events again: they were too slow, knew event numbers that "
+    "this database has never used, or had not received events that the worker deleted.",
     registry=registry,
 )
 byes = Counter(
