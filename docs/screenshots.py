@@ -1,7 +1,8 @@
 """Takes the pictures of README.md and docs/: `make screenshots`.
 
-The script gives a separate Wharf a tenant with people and files. Debian's Chromium opens pages of
-the console and writes `docs/pictures/<name>.png`. Later pictures replace the earlier ones.
+The command starts a separate Wharf and creates a tenant with people and files. Debian's Chromium
+opens pages of the console, and the command writes each picture to `docs/pictures/<name>.png`. A
+later run replaces the pictures under the same names.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ return (!status || status.dataset.state === "live") && pictures.every(isThere);
 
 
 def _nothing(_: Stage) -> None:
-    """The page itself is the picture."""
+    """Do nothing on a page that is ready when it is open."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A page, the size of its window, and the actions on the page before its picture."""
+    """A page, its look, the person who opens it, and the steps on it before the picture."""
 
     name: str
     path: str
@@ -70,7 +71,7 @@ def _drop(stage: Stage) -> None:
     for name, phase in list(_PHOTOS.items())[:3]:
         stage.choose(".dz-hidden-input", stage.file(f"{name}.png", picture(phase)))
     stage.awaited(lambda: len(stage.all(".dz-success")) == 3)
-    # Its mark passes through for three seconds.
+    # Dropzone shows its mark of success for three seconds.
     stage.browser.run("await new Promise(done => setTimeout(done, 3500))")
 
 
@@ -91,7 +92,7 @@ PICTURES = (
 
 
 def picture(phase: float, width: int = 480, height: int = 360) -> bytes:
-    """A PNG with a sky and a sea; the phase says in which colours."""
+    """Return a PNG with a sky and a sea; the phase determines the colours."""
     horizon = height * 0.55
 
     def pixel(x: int, y: int) -> bytes:
@@ -113,7 +114,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def furnish(wharf: Wharf) -> World:
-    """Make the tenant, its people and its files."""
+    """Create the tenant, its people and its files."""
     tenants = Tenants(wharf)
     admin = tenants.admin
     names = {"tenant": _TENANT, "display_name": "Harbour Office"}
@@ -147,16 +148,17 @@ def take(stage: Stage, wanted: Picture) -> None:
     stage.set(wanted.look)
     stage.become(wanted.who)
     stage.open(wanted.path)
-    # Pages that listen say so when they do; their looks and pictures have come by then.
+    # A page with a live channel shows when it is connected. Its styles and pictures are loaded by
+    # then.
     stage.awaited(lambda: stage.browser.execute_script(_CALM))
     wanted.before(stage)
-    # No cursor that blinks in it.
+    # A focused field would have a cursor that blinks.
     stage.browser.execute_script("document.activeElement?.blur()")
     stage.browser.save_screenshot(str(FOLDER / f"{wanted.name}.png"))
 
 
 def main() -> None:
-    """Take all pictures, or those that are named."""
+    """Take all pictures, or those that the command line names."""
     names = sys.argv[1:]
     FOLDER.mkdir(exist_ok=True)
     with (
