@@ -77,7 +77,7 @@ def test_a_token_becomes_an_upload_ticket(auth: AuthService) -> None:
 
 
 def test_a_ticket_of_an_administrator_opens_no_tenants(auth: AuthService) -> None:
-    """A ticket of an administrator's token is for uploads only; auth refuses it."""
+    """A ticket from an administrator's token allows only uploads, so auth refuses it."""
     made = exchanged(auth, token(auth, "admin"), PHOTOS)
     reply = auth.app.test_client().get(
         "/auth/v1/tenants", headers={"Authorization": f"Bearer {made}"}

@@ -108,12 +108,12 @@ def require_scope(
 ) -> None:
     """Raise the 403 problem `insufficient-scope` unless the token has the scope, or `instead`.
 
-    An upload ticket allows uploads only. So pass `takes_tickets` only if the caller of this
+    An upload ticket allows only uploads. So pass `takes_tickets` only if the caller of this
     function enforces the rules of the ticket.
     """
     if principal.ticket is not None and not takes_tickets:
         raise SCOPE_MISSING(
-            "The token is an upload ticket, which allows uploads only.",
+            "The token is an upload ticket, which allows only uploads.",
             headers=(("WWW-Authenticate", 'Bearer realm="wharf", error="insufficient_scope"'),),
             required_scope=scope,
         )
