@@ -1,4 +1,4 @@
-"""Each preset of docs/tour.md, "Grants", allows what the page says, and nothing else."""
+"""Each preset of docs/tour.md, "Grants", allows only the actions that the page describes."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Team:
 
     @property
     def tenant(self) -> str:
-        """Its name."""
+        """Return the name of the tenant."""
         return self.client.tenant
 
     def run(self, block: str) -> str:
-        """Return what the commands print, with this tenant in place of `acme`."""
+        """Return the output of the commands, run with this tenant instead of `acme`."""
         script = re.sub(r"\bacme\b", self.tenant, block)
         return checkout_shell.run(self.wharf, script, ADA=str(self.owner.api.token))
 
     def person(self, username: str, said: str) -> Person:
-        """Somebody of whom a command said id and password, logged in."""
+        """Return the logged-in person whose id and password are in the output of a command."""
         (found,) = re.findall(r"user_id: (\w+)\npassword: (.*)", said)
         person = Person(self.client.using(None), found[0], username)
         answer = person.login(found[1])
@@ -47,7 +47,7 @@ class Team:
 
 @pytest.fixture(scope="module")
 def team(wharf: Wharf, tenants: Tenants) -> Team:
-    """The tenant with an owner and a client without grants."""
+    """Return the tenant, with an owner and with a client without grants."""
     client = tenants.tenant()
     owner = people.make(tenants.admin, client.tenant, role="owner")
     assert owner.login().status == 200
@@ -56,7 +56,7 @@ def team(wharf: Wharf, tenants: Tenants) -> Team:
 
 @dataclass(frozen=True)
 class Preset:
-    """What the commands made."""
+    """The people and the client that the commands of the page created, and Eve's colleague."""
 
     team: Team
     auditor: Person
@@ -66,7 +66,7 @@ class Preset:
 
 
 def colleague(team: Team) -> Person:
-    """Another one like Eve, made by HTTP."""
+    """Create Bob by HTTP, add him to all groups of the tenant, as Eve, and log him in."""
     admin, place = team.owner.api, f"/auth/v1/tenants/{team.tenant}"
     body = {"username": "bob", "role": "editor", "password": people.PASSWORD, "grants": []}
     made = admin.send_json("POST", f"{place}/users", body)
@@ -81,7 +81,7 @@ def colleague(team: Team) -> Person:
 
 @pytest.fixture(scope="module")
 def preset(team: Team) -> Preset:
-    """The people and clients that the page's commands make, and a colleague in the same groups."""
+    """Run the commands of the page; return their people and client, and Eve's colleague."""
     presets, member = blocks(TOUR, "Grants")
     made = team.run(presets)
     auditor, eve = team.person("auditor", made), team.person("eve", team.run(member))
@@ -94,12 +94,12 @@ def preset(team: Team) -> Preset:
 
 
 def test_the_pages_say_the_same() -> None:
-    """docs/grants.md has the commands of docs/tour.md, so these tests are about both pages."""
+    """docs/grants.md has the same commands as docs/tour.md, so these tests cover both pages."""
     assert blocks("docs/grants.md", "Presets") == blocks(TOUR, "Grants")
 
 
 def test_a_private_folder(preset: Preset) -> None:
-    """Who is in the group has a folder, whose files are to the others as if not there."""
+    """A member of the group has a folder; other members get 404 for its files, as for no file."""
     eve, bob = preset.eve.api, preset.bob.api
     key = f"home/{preset.eve.id}/plan.txt"
     eve.stored(key)
@@ -117,7 +117,7 @@ def test_a_private_folder(preset: Preset) -> None:
 
 
 def test_a_public_avatar(preset: Preset) -> None:
-    """Everybody sees the picture, and only its person replaces it."""
+    """Any client can read the picture, and only the person whose picture it is can replace it."""
     eve, key = preset.eve, preset.eve.id
     public = f"/public/{preset.team.tenant}/avatars/{key}"
     eve.api.stored(key, PNG, bucket="avatars")
@@ -128,7 +128,7 @@ def test_a_public_avatar(preset: Preset) -> None:
 
 
 def test_a_write_only_inbox(preset: Preset) -> None:
-    """The program sends files and sees none of them, nor writes elsewhere."""
+    """The program can write below `inbox/`, but cannot read, list or delete, or write elsewhere."""
     scanner, key = preset.scanner, "inbox/scan.pdf"
     scanner.stored(key)
     scanner.put("outbox/scan.pdf").problem(403, "outside-grants")
@@ -139,7 +139,7 @@ def test_a_write_only_inbox(preset: Preset) -> None:
 
 
 def test_a_read_only_auditor(preset: Preset) -> None:
-    """The auditor reads one bucket: others are not there, and nothing can be changed."""
+    """The auditor reads one bucket, gets 404 for other buckets, and can change nothing."""
     auditor, client = preset.auditor.api, preset.team.client
     client.stored("books/2026.csv")
     assert client.send_json("PUT", "/v1/buckets/secret", {}).status == 201

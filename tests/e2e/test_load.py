@@ -22,7 +22,7 @@ from tests.servers.ports import free_port
 from tests.servers.wharf.instance import ROOT, Wharf
 from tests.servers.wharf.tenants import Tenants
 
-# For a busy machine. A smoke run takes 20 s on an idle one.
+# Long enough for a busy machine. A smoke run takes 20 s on an idle machine.
 _PATIENCE_SECONDS = 280
 _LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py")]
 
@@ -65,7 +65,7 @@ class Locust:
         return self._output.read_text(encoding="utf-8")
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition is true; fail when the process ends before."""
+        """Wait until a condition is true; fail if the process ends or the time is over before."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not condition():
             assert self.process.poll() is None, self.output
@@ -81,7 +81,7 @@ class Locust:
 
 @pytest.fixture
 def locust(wharf: Wharf, tmp_path: Path) -> Iterator[Callable[..., Locust]]:
-    """Start processes of locust in a folder that is not the repository's, and end them."""
+    """Return a function that starts locust in a temporary folder; kill its processes at the end."""
     started: list[Locust] = []
 
     def start(*options: str) -> Locust:
@@ -96,7 +96,7 @@ def locust(wharf: Wharf, tmp_path: Path) -> Iterator[Callable[..., Locust]]:
 
 @contextmanager
 def _new_tenants(tenants: Tenants) -> Iterator[dict[str, str]]:
-    """Fill a mapping, after the block, with the states of the load tenants created in it."""
+    """Yield a mapping that after the block has the states of the load tenants created in it."""
     found: dict[str, str] = {}
     before = _load_tenants(tenants)
     yield found
@@ -154,7 +154,7 @@ def test_a_run_that_cannot_begin_says_why(
 def test_headless_locust_removes_its_tenants_after_ctrl_c(
     wharf: Wharf, tenants: Tenants, locust: Callable[..., Locust]
 ) -> None:
-    """A headless `locust` judges what it measured and deletes its tenants after Ctrl-C."""
+    """After Ctrl-C a headless `locust` checks its thresholds and deletes its tenants."""
     with _new_tenants(tenants) as made:
         run = locust("--host", wharf.url, "--headless", "-u", "6", "-r", "6")
         run.wait_for(lambda: "PUT small" in run.output)
@@ -167,7 +167,7 @@ def test_headless_locust_removes_its_tenants_after_ctrl_c(
 def test_the_web_page_starts_and_stops_tests(
     wharf: Wharf, tenants: Tenants, locust: Callable[..., Locust]
 ) -> None:
-    """The web page lists the user classes, and starts two tests with new tenants each."""
+    """The web page lists the user classes and runs two tests, each with new tenants."""
     port = str(free_port())
     page = locust(
         *("--host", wharf.url, "--class-picker"), *("--web-host", "127.0.0.1", "--web-port", port)
@@ -234,7 +234,7 @@ def _post(port: str, path: str, fields: list[tuple[str, str]]) -> dict[str, Any]
 
 
 def test_noise_is_measured() -> None:
-    """Beside every kind of noise quiet tenants are served; the noisy one's answers are counted."""
+    """`loadtests.noisy` measures quiet tenants next to each kind of noise, and counts responses."""
     kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     done = subprocess.run(
         [

@@ -20,13 +20,13 @@ TOUR = "docs/tour.md"
 FIRST, LAST = "Use", "Self-description"
 DEFAULT_URL, DEFAULT_DATA = "http://127.0.0.1:8080", "$PWD/var"
 SECONDS = 60
-# A client that listens until it is ended.
+# The client of Socket.IO runs until the test ends it.
 LISTENING_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[Wharf]:
-    """A Wharf without any tenant but `demo`: the tour makes tenants under fixed names."""
+    """Run a separate Wharf, because the tour creates tenants with fixed names."""
     with running() as found:
         yield found
 
@@ -38,7 +38,7 @@ def headings() -> list[str]:
 
 
 def with_places(script: str, wharf: Wharf, temporary: Path) -> str:
-    """Return commands with the URL, data and temporary folder of a test in place of the page's."""
+    """Replace the URL, the data folder and /tmp in commands with those of a test."""
     for default, own in (
         ("/tmp/", f"{temporary}/"),
         (DEFAULT_URL, wharf.url),
@@ -49,11 +49,11 @@ def with_places(script: str, wharf: Wharf, temporary: Path) -> str:
 
 
 def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> None:
-    """Each command of the tour succeeds after those before it, and has the described effect."""
+    """The commands of the tour succeed in the order of the page, and have the described effects."""
     commands = [block for heading in headings() for block in blocks(TOUR, heading)]
     assert len(commands) > 20
     printed = run(fresh, with_places("\n".join(commands), fresh, tmp_path))
-    # The text named cat.png, and the HTML named dog.png.
+    # For the text file named cat.png, and for the HTML file named dog.png.
     assert printed.count('"type":"/problems/type-not-allowed"') == 2
     assert "event: event\n" in printed
     assert '"display_name":"Acme"' in printed
@@ -64,7 +64,10 @@ def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> 
 
 
 def client(wharf: Wharf, heading: str, folder: Path, seconds: int) -> str:
-    """Return what the page's Python client prints with a token of `demo`, within some seconds."""
+    """Return the output of the page's Python client with a token of `demo`.
+
+    Kill the client if it still runs after `seconds`.
+    """
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
     token = run(wharf, f'{token_of}\necho "$TOKEN"').splitlines()[-1]
     (script,) = blocks(TOUR, heading, "python")
@@ -80,7 +83,7 @@ def client(wharf: Wharf, heading: str, folder: Path, seconds: int) -> str:
 
 
 def test_the_client_of_tus(fresh: Wharf, tmp_path: Path) -> None:
-    """The page's client of tus stores a file that takes more than one request."""
+    """The page's client of tus uploads a file in more than one request."""
     (tmp_path / "big.iso").write_bytes(os.urandom(9_000_000))
     client(fresh, "Resumable uploads", tmp_path, SECONDS)
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
@@ -100,7 +103,7 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
 
 
 def test_the_commands_of_readme(fresh: Wharf, tmp_path: Path) -> None:
-    """README has the commands that `make run` prints, and they bring a file in and back."""
+    """README has the commands that `make run` prints; they upload and download a file."""
     start, commands = blocks("README.md", "Start")[:2]
     assert start == "make run\n"
     places = {DEFAULT_URL: fresh.url, '"var/': f'"{fresh.data}/'}

@@ -1,6 +1,6 @@
 """The commands and the script of docs/tour.md, "A page of your own that uploads", work unchanged.
 
-A shell runs the commands, and a browser runs the script.
+A shell runs the commands, and a browser runs the script in a page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ document.querySelector("input").onchange = async event =>
 
 
 def chosen(visitor: Visitor, name: str, content: bytes) -> str:
-    """What the page shows after the visitor chose a file of this name and content."""
+    """Return the text of the page after the visitor has chosen a file."""
     visitor.browser.run(
         "document.querySelector('p').textContent = document.querySelector('input').value = ''"
     )
@@ -38,8 +38,8 @@ def chosen(visitor: Visitor, name: str, content: bytes) -> str:
 
 
 def test_done(visitor: Visitor, tmp_path: Path) -> None:
-    """Tenant, bucket, client and ticket by command; a page uploads; a renamed HTML file is refused
-    for what it is; after the suspension everything is refused within 5 s, links included.
+    """The page uploads a picture, and shows the reason for refusing HTML named `.png` and a large
+    file. Within 5 s after the suspension Wharf refuses tokens, tickets and links.
     """
     wharf, heading = visitor.wharf, "A page of your own that uploads"
     (token,) = (block for block in blocks(TOUR, "Use") if block.startswith("token()"))
@@ -77,5 +77,5 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
 
 
 def refused(answer: Answer) -> bool:
-    """Whether a suspended tenant's request is answered as the papers say."""
+    """Tell whether the response refuses a suspended tenant with 403 or 404."""
     return answer.status in (403, 404)

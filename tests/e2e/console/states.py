@@ -31,8 +31,8 @@ def _all_is_well(_: Stage) -> AbstractContextManager[None]:
 class State:
     """A state of a page; `weight` is its budget in bytes.
 
-    `complaint` is the expected error in the browser's console: the status of a request that a
-    script has sent in vain.
+    `complaint` is the expected error in the browser's console: the status of a request of a
+    script that failed.
     """
 
     name: str

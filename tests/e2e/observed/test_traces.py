@@ -108,7 +108,7 @@ def test_logs_have_the_trace(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_later_versions_count(wharf: Wharf, api: ApiClient) -> None:
-    """A traceparent of a later version is used by its first fields, whatever follows them."""
+    """The first fields of a traceparent of a later version are used, and further fields ignored."""
     trace = secrets.token_hex(16)
     field = parent_of(trace, secrets.token_hex(8), "cc-{trace}-{parent}-01-what-comes")
     answer = api.get("/v1/usage", {"Traceparent": field})
