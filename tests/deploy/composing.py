@@ -53,7 +53,7 @@ class Project:
         self.settings = dict(settings)
 
     def shell(self, script: str, **more: str) -> str:
-        """What a shell prints that runs this in the checkout."""
+        """Return what a shell prints when it runs this script in the checkout."""
         kept = {key: value for key, value in os.environ.items() if key[:6] != "WHARF_"}
         own = {"COMPOSE_PROJECT_NAME": self.name, **self.settings, **more}
         shim = "" if self._plugin else _SHIM

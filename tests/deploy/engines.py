@@ -20,7 +20,7 @@ _LIBRARIES = "/opt/engines/lib"
 # The base image contains the C library that belongs to its loader.
 _NOT_COPIED = re.compile(r"/(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[-.]")
 
-# What docker-library/postgres does on an empty PGDATA, with the files of this stack.
+# docker-library/postgres does the same on an empty PGDATA, with the files of this stack.
 _POSTGRES = """#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

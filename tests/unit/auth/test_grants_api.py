@@ -45,7 +45,7 @@ def test_grants_of_clients(auth: AuthService) -> None:
 
 
 def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
-    """A client changes under its own tenant only, not by itself, and keeps at least one scope."""
+    """No request changes the calling client or another tenant's, or takes the last scope."""
     for path in ("/tenants/wharf-admin/clients/wharf-demo", f"{CLIENTS}/absent"):
         for method in ("GET", "PATCH"):
             assert auth.admin(method, path, json={"name": "x"}).status_code == 404

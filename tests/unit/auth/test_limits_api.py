@@ -107,7 +107,7 @@ def test_pages_of_large_entries_are_short(
 
 
 def test_refusals_do_not_fill_the_audit_log(auth: AuthService) -> None:
-    """The audit log has at most 100 refusals of a tenant in an hour, whatever other tenants do."""
+    """The audit log has at most 100 refusals of each tenant in an hour."""
     counted = RefusalCount(auth.clock, most=2)
     assert [counted.has_room("acme") for _ in range(4)] == [True, True, False, False]
     assert counted.has_room("other")

@@ -34,7 +34,7 @@ def test_waits_double_up_to_a_longest_one() -> None:
 
 
 def test_delays_of_clients_are_short() -> None:
-    """A client waits for a minute at most, whatever the maximum of persons is."""
+    """A client waits for a minute at most, also if the maximum for persons is longer."""
     for longest, of_client in ((900, CLIENT_LONGEST_SECONDS), (5, 5)):
         limits = LoginLimits(LoginDelays(3, longest), 100)
         assert limits.delays_of(person=False).longest_seconds == of_client

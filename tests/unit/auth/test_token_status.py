@@ -224,7 +224,7 @@ def test_tokens_of_suspended_tenants_and_disabled_clients_are_not_active(
 
 @pytest.mark.parametrize("what", ["revoke", "introspect"])
 def test_strangers_are_told_nothing(auth: AuthService, what: str) -> None:
-    """Row 64: a request with missing or wrong credentials gets 401, whatever the token is."""
+    """Row 64: a request with missing or wrong credentials gets 401 for any token."""
     client = auth.app.test_client()
     for login in (None, ("wharf-demo", "wrong"), ("nobody", "wrong")):
         reply = client.post(f"/auth/oauth/{what}", data={"token": token(auth)}, auth=login)

@@ -57,7 +57,7 @@ def test_password_can_be_made_here(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "\uff21da"])
 def test_names_are_unique_whatever_their_case(auth: AuthService, name: str) -> None:
-    """A second user of one name gets 409, whatever its case; another tenant may use the name."""
+    """A second user of one name, in any case of its letters, gets 409; other tenants may use it."""
     create(auth)
     reply = create(auth, username=name)
     assert reply.status_code == 409

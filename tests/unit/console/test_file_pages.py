@@ -121,7 +121,7 @@ def test_what_is_too_large_or_held_is_not_shown(
 
 
 def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
-    """A preview is a signed link of a minute, whatever the query, and is on no page."""
+    """A preview is a signed link of a minute, for any query, and no page contains the link."""
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
     assert "/s/" not in browser.get(PAGE).text

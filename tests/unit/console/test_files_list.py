@@ -125,7 +125,9 @@ def picture(key: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """The list of files shows small pictures of all types that have them, loaded when visible."""
+    """The list shows small pictures of files of any size, if their type has small pictures. The
+    browser loads them lazily.
+    """
     files = [
         picture("a b/1.png"),
         picture("a b/large.png", size=10**9),

@@ -63,7 +63,7 @@ def test_a_folder_of_ones_own_has_everything(console: Console) -> None:
 
 
 def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -> None:
-    """Above the reached folder the page offers nothing but a link to it."""
+    """Above the reached folder the page offers only a link to it."""
     page = limited(console, place(prefix="mine/")).get(LIST).text
     assert 'href="/console/b/docs/?prefix=mine/"' in page
     for words in (UPLOADS, "data-drop-zone", "/settings"):
@@ -71,7 +71,7 @@ def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -
 
 
 def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) -> None:
-    """A person with `read` and `list` is offered links but no change, whatever the role allows."""
+    """A person with `read` and `list` is offered links but no change, with any role."""
     serve_file(console.gateway, "mine/a.txt")
     browser = limited(console, place(actions=["read", "list"]))
     for path in (LIST, PAGE):

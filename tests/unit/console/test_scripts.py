@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[3] / "services/console/src/wharf_console"
 SOURCES = sorted((PACKAGE / "static/src").glob("*.js"))
 MACROS = (PACKAGE / "templates/macros/upload_tray.html").read_text()
-# What Trusted Types or the pages' policy would refuse, and what leaves text unescaped.
+# Code that Trusted Types or the pages' policy would refuse, or that leaves text unescaped.
 FORBIDDEN = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|"
     r"setAttribute\(\"(?:on|style)|createContextualFragment|srcdoc)\b|https?://"

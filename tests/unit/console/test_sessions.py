@@ -26,7 +26,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def test_only_the_service_itself_can_read_what_is_kept(console: Console) -> None:
-    """Folders have mode 0700 and files 0600, whatever the umask is."""
+    """Folders have mode 0700 and files 0600, with any umask."""
     before = os.umask(0)
     try:
         console.person()

@@ -1,4 +1,4 @@
-"""What README.md and CONTRIBUTING.md tell a newcomer to type exists, and does what they say."""
+"""The commands and files that README.md and CONTRIBUTING.md name exist and work as they say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.
 _MAKE = re.compile(r"(?:^|`)make ((?:[a-z0-9-]+ ?)+)", re.MULTILINE)
 # A file that a command or a sentence names.
 _PATH = re.compile(r"(?<![\w/])((?:tests|docs|services|libs|deploy|loadtests|\.ci)/[\w./-]+)")
-# CONTRIBUTING.md lets its reader make this file.
+# CONTRIBUTING.md asks its reader to create this file, so the checkout does not have it.
 FIRST_TEST = "tests/unit/upload/test_first.py"
 
 
@@ -31,7 +31,7 @@ def text_of(page: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_targets_of_make_exist(page: str) -> None:
-    """Each target of make that a page names is one of the Makefile."""
+    """The Makefile has each target of make that a page names."""
     named = {target for words in _MAKE.findall(text_of(page)) for target in words.split()}
     assert named
     assert named - TARGETS == set()
@@ -39,7 +39,7 @@ def test_targets_of_make_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES[:3])
 def test_named_files_exist(page: str) -> None:
-    """Each file or folder that a page names is in the checkout."""
+    """The checkout has each file and folder that a page names."""
     named = {name.rstrip(".") for name in _PATH.findall(text_of(page))} - {FIRST_TEST}
     assert named
     assert {name for name in named if not (ROOT / name).exists()} == set()
@@ -57,12 +57,12 @@ def test_the_first_test_fails() -> None:
 
 
 def test_readme_starts_the_stack_as_the_tour_does() -> None:
-    """README's command for docker compose is the one that the tour has and a test runs."""
+    """README and the tour have the same command for docker compose, which another test runs."""
     assert blocks("README.md", "Start")[2] == blocks("docs/tour.md", "With docker compose")[0]
 
 
 def test_readme_has_two_screens() -> None:
-    """README fits on two screens."""
+    """README.md has at most 100 lines, so it fits on two screens."""
     assert len(text_of("README.md").splitlines()) <= 100
 
 

@@ -56,7 +56,7 @@ def test_begins_and_ends(told: Told) -> None:
     ],
 )
 def test_addresses_are_the_kernels(told: Told, said: str, meant: str) -> None:
-    """An address has the form of the kernel's table, whatever nginx writes."""
+    """The address of a body has the form of the kernel's table, for each form that nginx writes."""
     told.write(begin("a", peer=said))
     assert list(told.bodies.read()) == [(meant, 4711)]
 

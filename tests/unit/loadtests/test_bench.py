@@ -1,4 +1,4 @@
-"""The benchmark: its requests, its servers, and the configuration of its bound."""
+"""The benchmark: its requests, its servers, and the nginx whose speed is the upper bound."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
-    """The begin, a name and the end make one form with the file's bytes under that name."""
+    """The two parts of the body, with a name between them, are a form that has the file's bytes."""
     found = ways.uploading(targets.server(FLASK, tmp_path), source)
     assert found.body is not None
     assert found.after is not None
@@ -49,7 +49,7 @@ def test_tus_is_created_with_its_bytes(tmp_path: Path, source: Path) -> None:
 
 
 def test_every_server_is_measured_by_something() -> None:
-    """nginx and Wharf do all workloads, and each peer does small uploads and downloads."""
+    """nginx and Wharf run all workloads; each peer runs the small uploads and downloads."""
     for target in targets.OWN:
         assert all(workload.takes(target) for workload in WORKLOADS.values())
     for target in PEERS:
@@ -59,7 +59,7 @@ def test_every_server_is_measured_by_something() -> None:
 
 
 def test_each_server_comes_first_in_turn() -> None:
-    """Each server has each place in the order once, in as many rounds as there are servers."""
+    """In as many rounds as there are servers, each server is once at each place of the order."""
     orders = [in_turn(("a", "b", "c"), turn) for turn in (1, 2, 3)]
     assert orders == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
     assert in_turn(("a", "b", "c"), 4) == orders[0]
@@ -74,7 +74,7 @@ def _largest_body_buffer(text: str) -> int:
 def test_the_bound_has_what_the_gateway_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound's nginx reads bodies in blocks of Wharf's size, and has the same workers."""
+    """The nginx of the upper bound has body buffers like the gateway's, and as many workers."""
     bound = targets.server(NGINX, tmp_path)
     monkeypatch.setenv("WHARF_NGINX_WORKERS", "3")
     monkeypatch.setattr(bound, "program", lambda: "nginx")  # named, not run

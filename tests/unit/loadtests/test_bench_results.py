@@ -32,7 +32,7 @@ def run(
 
 
 def cells(table: str) -> list[list[str]]:
-    """Return the cells of a table's rows, without the head."""
+    """Return the cells of each row of a table, without the heading row."""
     return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
 
 
@@ -41,7 +41,7 @@ def cells(table: str) -> list[list[str]]:
     [((), None), ((7,), None), ((7, 7), 0.0), ((8, 10, 9), 0.25), ((0, 1), float("inf"))],
 )
 def test_spread(values: tuple[float, ...], found: float | None) -> None:
-    """The spread compares the largest with the smallest value, and one round has no spread."""
+    """The spread is the largest value divided by the smallest, minus 1; one round has none."""
     assert spread(values) == found
 
 
@@ -67,7 +67,7 @@ def test_fifteen_percent_is_steady() -> None:
     ],
 )
 def test_verdict(before: tuple[float, ...], after: tuple[float, ...], verdict: Verdict) -> None:
-    """A row has moved when its medians differ by more than both spreads, if both are steady."""
+    """Two steady rows differ when their medians differ by more than the wider of both spreads."""
     assert judge(before, after, more_is_better=True)[0] == verdict
     turned = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
     assert judge(before, after, more_is_better=False)[0] == turned.get(verdict, verdict)
@@ -88,7 +88,7 @@ def test_ratios_are_those_of_a_round() -> None:
 
 
 def test_an_unsteady_row_is_named() -> None:
-    """Ratios that differ too much are marked in the table, and the last line rejects the row."""
+    """The table marks ratios with a wide spread as unsteady, and the last line rejects the row."""
     found = run(((50, 400), (61, 440), (51, 500)))
     nginx, full = cells(report.table(found))
     assert nginx[5] == "4 %"
@@ -99,7 +99,7 @@ def test_an_unsteady_row_is_named() -> None:
 
 
 def test_a_machine_that_drifts_keeps_its_ratios() -> None:
-    """When all servers become slower alike, Wharf's row is steady and nginx's row is not."""
+    """If all servers slow down by one factor, Wharf's row is steady and nginx's row is not."""
     found = run(((10, 50), (5, 50), (20, 50)), ((100, 10), (50, 10), (200, 10)))
     assert report.remarks(found)[-1] == (
         "This run cannot be used to judge: put10k nginx (rate 300 %)."
@@ -107,7 +107,7 @@ def test_a_machine_that_drifts_keeps_its_ratios() -> None:
 
 
 def test_python_alone_stands_beside() -> None:
-    """The median of Python's CPU time is in a separate table, and is judged as other rows are."""
+    """A separate table has the median of Python's CPU time. The last line also judges this row."""
     found = run(STEADY, hotpath=(200.0, 210.0, 260.0))
     assert cells(report.hotpath_table(found)) == [["PUT", "210 µs", "unsteady 30 %"]]
     assert "PUT in Python (CPU 30 %)" in report.remarks(found)[-1]
@@ -115,20 +115,20 @@ def test_python_alone_stands_beside() -> None:
 
 
 def test_steady_and_single_runs_say_so() -> None:
-    """The last line says that all rows are usable, or that one round judges nothing."""
+    """The last line says that all rows are usable, or that a run of one round is not."""
     assert report.remarks(run(STEADY))[-1].startswith("Every row is steady")
     assert "cannot be used" in report.remarks(run(STEADY[:1], STEADY[:1]))[-1]
 
 
 def test_a_kept_result_is_read_back(tmp_path: Path) -> None:
-    """A stored result is equal to the result that is read."""
+    """A result that was saved is equal when it is read again."""
     kept = run(STEADY, hotpath=(200.0,))
     kept.save(tmp_path / "new/result.json")
     assert load(tmp_path / "new/result.json") == kept
 
 
 def test_comparison_of_two_runs() -> None:
-    """Ratio, CPU time and memory of a row are judged each, and nginx's row does not count."""
+    """Each of ratio, CPU time and memory of a row gets a verdict; nginx's row does not count."""
     slow = tuple((rate * 0.7, cpu * 2) for rate, cpu in STEADY)
     before, after = run(STEADY, hotpath=(200, 204)), run(slow, slow, hotpath=(200, 250))
     text, verdicts = compare.comparison(before, after)
@@ -142,7 +142,7 @@ def test_comparison_of_two_runs() -> None:
 
 
 def test_rows_of_one_run_alone_are_left_out() -> None:
-    """The comparison has only rows of both runs, even if this revision does not know them."""
+    """The comparison has only rows of both runs, also of workloads that no longer exist."""
     other = tuple(
         Record("put2k", target, 1, 1.0, 1) for target in (NGINX, RELAXED)
     )  # a workload of another revision
@@ -156,7 +156,7 @@ def test_rows_of_one_run_alone_are_left_out() -> None:
 def test_the_command_fails_when_a_row_is_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit status is 1 if B is worse and 0 if not, and the message names a wrong file."""
+    """The command fails with 1 if the second run is worse, and names a file that is no result."""
     worse = tuple((rate * 0.5, cpu) for rate, cpu in STEADY)
     for name, rounds in (("a", STEADY), ("b", worse)):
         run(rounds, commit=name).save(tmp_path / name)

@@ -39,20 +39,20 @@ def test_an_empty_field_of_the_web_page_sets_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["fast", "-1", "nan", "inf"])
 def test_a_wrong_threshold_is_named(text: str) -> None:
-    """A threshold that is no number from 0 on is refused with its value."""
+    """A threshold that is not a number of 0 or more is refused, and the message has its value."""
     with pytest.raises(options.BadSetting, match=text):
         options.run_settings(_given(failure_ratio=text), None)
 
 
 @pytest.mark.parametrize("text", ["2.5", "0", "-1", "many"])
 def test_a_wrong_count_is_named(text: str) -> None:
-    """A number of users that is not a whole number from 1 on is refused with its variable."""
+    """A number of users that is not a positive integer is refused; the message has the variable."""
     with pytest.raises(options.BadSetting, match=f"WHARF_LOAD_USERS={text}"):
         options.scale(_given(), {"WHARF_LOAD_USERS": text})
 
 
 def test_options_scale_a_shape_before_the_environment_does() -> None:
-    """`--users` and `--run-time` win over `WHARF_LOAD_USERS` and `WHARF_LOAD_SECONDS`."""
+    """`--users` and `--run-time` override `WHARF_LOAD_USERS` and `WHARF_LOAD_SECONDS`."""
     environ = {"WHARF_LOAD_USERS": "5", "WHARF_LOAD_SECONDS": "30"}
     assert options.scale(_given(), environ) == (5, 30.0)
     assert options.scale(_given(num_users=7, run_time=60), environ) == (7, 60)
@@ -67,13 +67,13 @@ def test_the_default_host_is_that_of_make_run() -> None:
 
 @pytest.mark.parametrize("given", ["127.0.0.1:8080", "http://127.0.0.1/v1", "ftp://127.0.0.1"])
 def test_a_wrong_host_is_named(given: str) -> None:
-    """A host that is no URL without a path is refused with its value."""
+    """A host that is not an HTTP URL without a path is refused; the message has its value."""
     with pytest.raises(options.BadSetting, match=given):
         options.host(given, {})
 
 
 def test_credentials_are_those_of_the_first_start(tmp_path: Path) -> None:
-    """Credentials are read from the file of a first start, or from a file with one client."""
+    """The load test reads credentials from a file of a first start, or of one client."""
     path = options.credentials_file(None, {"WHARF_DATA": str(tmp_path)})
     client = {"client_id": "root", "client_secret": "s"}
     for content in ({"admin": client, "demo": {}}, client):

@@ -1,4 +1,4 @@
-"""The two parts of a load test, the judge and the users, across locust's messages."""
+"""The two parts of a load test, the judge and the users, and locust's messages between them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cancelled(BaseException):
 
 
 class Worker:
-    """A worker whose messages go to the judge at once, and its user side."""
+    """A worker that passes each message to the master immediately, with the part for users."""
 
     def __init__(self, name: str, network: Network) -> None:
         self.name, self._network = name, network
@@ -64,7 +64,7 @@ class Worker:
 
 
 class Network:
-    """A master with workers. `listed` is what Wharf lists at the end, by account."""
+    """A master with workers. `missing` has the names of workers that have disconnected."""
 
     def __init__(self, credentials: Path, *workers: str) -> None:
         credentials.write_text('{"client_id": "root", "client_secret": "topsecret"}')
@@ -120,7 +120,7 @@ class Network:
 
 
 class FakeAdministrator(Administrator):
-    """An administrator that needs no Wharf. `log` has what was done."""
+    """An administrator that needs no Wharf. `log` has its steps."""
 
     log: list[str]
 
@@ -136,7 +136,7 @@ class FakeAdministrator(Administrator):
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what the administrator did. Wharf lists no file."""
+    """Return the steps of the administrator, in order. Wharf lists no file."""
     done: list[str] = []
     monkeypatch.setattr(FakeAdministrator, "log", done, raising=False)
     monkeypatch.setattr(head_module, "Administrator", FakeAdministrator)
@@ -173,7 +173,7 @@ def test_all_workers_get_the_same_tenants(network: Network) -> None:
 def test_a_wrong_byte_on_a_worker_fails_the_run(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The master fails a run in which one worker got other bytes than it had sent."""
+    """The master fails a run in which a worker downloaded other bytes than it had uploaded."""
     assert network.run(lambda: network.workers["b"].crew.report("GET k: differs")) == MISSED
     assert "missed wrong content: GET k: differs" in caplog.text
 
@@ -181,7 +181,7 @@ def test_a_wrong_byte_on_a_worker_fails_the_run(
 def test_a_lost_file_of_a_worker_fails_the_run(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The master fails a run in which a file that a worker stored is not listed at the end."""
+    """The master fails a run if a file that a worker stored is not in Wharf's list at the end."""
 
     def store() -> None:
         network.workers["a"].store("t1", "k", "0123")
@@ -207,7 +207,7 @@ def test_a_worker_without_a_report_fails_the_run(
 def test_a_worker_that_cannot_compare_ends_the_run_with_status_2(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run has the status 2 when Wharf does not answer a worker at the end."""
+    """A run has the status 2 when Wharf does not respond to a worker at the end."""
 
     def refuse(*_: object) -> NoReturn:
         raise SiteFailed("no answer")
@@ -220,7 +220,7 @@ def test_a_worker_that_cannot_compare_ends_the_run_with_status_2(
 
 
 def test_a_late_worker_gets_the_tenants(network: Network) -> None:
-    """A worker that connects during a test gets the tenants, and the master awaits its report."""
+    """A worker that connects during a test gets the tenants; the master waits for its report."""
 
     def connect() -> None:
         network.workers["late"] = Worker("late", network)

@@ -1,4 +1,4 @@
-"""Thresholds of load tests, and the shapes."""
+"""The thresholds of load tests, their shapes, and the content of their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GOOD = Numbers(KINDS, 10)
 
 
 def test_a_good_run_misses_nothing() -> None:
-    """A run within all thresholds has no line, whatever the response time of large transfers."""
+    """A run within all thresholds misses none; response times of large transfers do not count."""
     limits = Thresholds(0.0, p99_milliseconds=20, requests_per_second=100)
     assert verdict.missed(limits, GOOD, expected=["PUT small", "PUT large"]) == []
 
@@ -48,7 +48,7 @@ def test_the_failure_ratio_counts_all_requests() -> None:
 
 
 def test_a_run_without_requests_fails() -> None:
-    """A run without a request fails, whatever the thresholds."""
+    """A run without a request fails with any thresholds."""
     assert verdict.missed(Thresholds(0.5), Numbers([], 10)) != []
 
 
@@ -59,21 +59,21 @@ def test_wrong_bytes_always_fail() -> None:
 
 
 def test_what_never_succeeded_is_named() -> None:
-    """A kind of request that only failed counts as never done."""
+    """An expected kind of request without a success is reported as never done."""
     numbers = Numbers([*KINDS, Kind("list", 3, 3, 1, quick=True)], 10)
     lines = verdict.missed(Thresholds(1.0), numbers, expected=["list", "PUT small"])
     assert lines == ["never done: no list succeeded"]
 
 
 def test_the_noisy_tenant_is_judged_alone() -> None:
-    """The noisy tenant's requests count for no threshold, but their failures fail a run."""
+    """Thresholds ignore the noisy tenant's requests, but their failures fail the run."""
     noise = [Kind("noisy: PUT", 9, 0, 9000, quick=False), Kind("noisy: X", 9, 1, 1, quick=False)]
     (line,) = verdict.missed(Thresholds(0.0), Numbers([*KINDS, *noise], 10))
     assert line == ("the noisy tenant: 1 of 9 noisy: X were answered with neither success nor 429")
 
 
 def test_an_exception_in_a_user_fails_a_run() -> None:
-    """An exception in a user, which locust counts apart from requests, fails a run."""
+    """An exception in a user fails a run. locust does not count it as a request."""
     lines = verdict.missed(Thresholds(1.0), Numbers(KINDS, 10, ["'url', 2 times"]))
     assert lines == ["exception in a user: 'url', 2 times"]
 
@@ -98,14 +98,14 @@ def test_smoke_waits_for_each_kind_of_request() -> None:
 
 
 def test_stress_goes_up_and_comes_back() -> None:
-    """Stress has more users step by step, and in the end no more than in the beginning."""
+    """The shape `stress` adds users in steps, and ends with as many users as it began with."""
     users = [stage.users for stage in SHAPES["stress"].stages]
     assert users[:-1] == sorted(set(users[:-1]))
     assert users[-1] == users[0]
 
 
 def test_content_is_the_same_in_any_parts() -> None:
-    """A part is a part of the whole, over the end of the block too."""
+    """A part of the content has the bytes of the whole content, also across the end of a block."""
     content = Content(BLOCK_BYTES - 1000, BLOCK_BYTES + 5000)
     whole = content.part()
     assert len(whole) == content.size

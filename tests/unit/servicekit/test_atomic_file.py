@@ -72,7 +72,7 @@ def test_a_failed_block_changes_nothing(path: Path) -> None:
 
 
 def test_what_a_crash_left_is_no_hindrance(path: Path) -> None:
-    """A temporary file that a killed writer left is replaced, whatever its content and mode."""
+    """A temporary file that a killed writer left is replaced, with any content and mode."""
     left = path.with_name(".file.new")
     left.write_bytes(b"left behind, and long")
     left.chmod(0o400)

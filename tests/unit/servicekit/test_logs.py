@@ -1,4 +1,4 @@
-"""Logs: each record is one JSON object in one line, whatever its values contain."""
+"""Logs: each record is one JSON object in one line, with any content of its values."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_other_methods(upload: UploadService, method: str, path: str, allowed: s
 
 @pytest.mark.parametrize("name", ["n.txt", "/n.txt", "%2Fn.txt", "a%0Ab"])
 def test_a_ticket_with_a_key_ignores_the_name(upload: UploadService, name: str) -> None:
-    """With a ticket for a key a large body is stored, whatever name its address has."""
+    """With a ticket for a key a large body is stored, with any name in its address."""
     rules = {"bucket": "default", "key": "one.txt", "methods": ["PUT"]}
     token = upload.issuer.token(tid=upload.tenant, scope="files:write", ticket=rules)
     path, headers = f"/u/{token}/{name}", {"Authorization": ""}

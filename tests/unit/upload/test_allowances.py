@@ -108,7 +108,7 @@ def test_the_part_of_a_quota(
 
 
 def test_what_bodies_under_way_still_take() -> None:
-    """What is outstanding of a body is its reservation minus what was written, and at least 0."""
+    """The outstanding part of a reservation is the reserved minus the written part, at least 0."""
     some = Reserved(disk_bytes=10, written_bytes=4, inodes=3, written_inodes=1)
     assert (some.outstanding_bytes, some.outstanding_inodes) == (6, 2)
     none = Reserved(disk_bytes=4, written_bytes=10, inodes=1, written_inodes=3)

@@ -150,7 +150,7 @@ def test_no_date_raises(text: str) -> None:
 
 
 def test_the_local_time_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An asctime date is UTC, whatever the host's time zone is."""
+    """An asctime date is UTC, in each time zone of the host."""
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     conditions._http_seconds.cache_clear()

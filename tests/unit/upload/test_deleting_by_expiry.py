@@ -37,8 +37,8 @@ def known(upload: UploadService, key: str = "a.txt") -> dict[str, Any]:
 def test_a_writer_does_not_change_an_expiry(
     upload: UploadService, moment: str | None, more: dict[str, object]
 ) -> None:
-    """A change that sets the expiry is refused completely without `files:delete`, whatever else it
-    changes and whether the file exists or not.
+    """Without `files:delete` a change that sets the expiry is refused completely, with all its
+    other fields, for an existing and for an absent file.
     """
     upload.put("a.txt", b"text")
     before = known(upload)

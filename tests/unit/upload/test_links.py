@@ -63,7 +63,7 @@ def test_a_token_says_what_was_signed(link: Link) -> None:
 
 
 def test_a_token_may_end_with_any_character() -> None:
-    """A token decodes correctly whatever its last character is."""
+    """A token with any last character decodes correctly."""
     ends = set()
     for seconds in range(1, 1000):
         link = msgspec.structs.replace(LINK, target="a/bc.png", expires_at=NOW + seconds)

@@ -45,7 +45,7 @@ def test_nothing_executable_is_inline() -> None:
     ],
 )
 def test_patterns(pattern: str, media_type: str, *, expected: bool) -> None:
-    """A wildcard matches a whole family, whatever the case and the parameters."""
+    """A wildcard matches a whole family, in any case and with any parameters."""
     assert media_types.matches(pattern, media_type) is expected
 
 

@@ -1,4 +1,4 @@
-"""Tests that moving blobs to another store loses none, whatever fails on the way."""
+"""Tests that `move-blobs` loses no blob, whichever step fails."""
 
 from __future__ import annotations
 

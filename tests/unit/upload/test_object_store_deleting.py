@@ -1,4 +1,4 @@
-"""Tests of deletion on object stores that cannot delete many at once, or refuse some."""
+"""Tests of deletion on object stores that delete one key per request, or refuse some keys."""
 
 from __future__ import annotations
 

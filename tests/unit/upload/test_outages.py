@@ -46,7 +46,7 @@ def test_one_failure_is_over_with_an_answer() -> None:
 
 
 def test_how_long_nobody_asks() -> None:
-    """By default nobody queries for three seconds after a failure."""
+    """By default the circuit breaker is open for three seconds after a failure."""
     clock = Clock()
     breaker = CircuitBreaker(clock=clock)
     clock.now = 10.0

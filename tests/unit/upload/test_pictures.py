@@ -82,7 +82,7 @@ def test_the_gateway_reads_the_same(query: str) -> None:
     ],
 )
 def test_names(name: str, shown: str) -> None:
-    """A picture's file name ends in `.webp`, whatever the file is called."""
+    """The file name of a small picture ends with `.webp`, for any name of the file."""
     file = new_file("k", filename=name, active=True)
     assert pictures.disposition(file) == f'inline; filename="{shown}"'
     assert pictures.disposition(new_file("k"), name) == f'inline; filename="{shown}"'

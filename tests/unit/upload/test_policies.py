@@ -39,7 +39,7 @@ def recased(data: st.DataObject, text: str) -> str:
 def test_a_name_with_an_allowed_extension_fits(
     data: st.DataObject, stem: str, allowed: list[str]
 ) -> None:
-    """A name with an allowed extension fits, whatever comes before the dot, in any case."""
+    """A name with an allowed extension, in any case, fits with any text before the dot."""
     extension = data.draw(st.sampled_from(allowed))
     spelled = recased(data, extension)
     check_name(f"{stem}.{spelled}", Policy(allowed_extensions=tuple(allowed)))

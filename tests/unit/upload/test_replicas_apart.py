@@ -87,7 +87,7 @@ def test_passed_on(environ: dict[str, str]) -> None:
 
 
 def test_passed_on_before_the_body() -> None:
-    """The question before the body returns only the other replica, and admits nobody."""
+    """The gateway question before the body returns only the other replica, and no admission."""
     found = asked(WHARF_STEP="admit", CONTENT_LENGTH="9")
     assert found == Response(204, [("X-Wharf-Replica", THERE)])
 

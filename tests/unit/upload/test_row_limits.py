@@ -129,7 +129,7 @@ def test_buckets_have_pages(many: UploadService) -> None:
 
 
 def test_a_page_of_large_policies_is_cut(upload: UploadService) -> None:
-    """A page ends at a megabyte of policies, whatever limit was asked for."""
+    """A page of buckets ends at a megabyte of policies, for each requested limit."""
     host = f"{'x' * 63}.{'y' * 63}.{'z' * 63}"
     policy = Policy(cors_origins=tuple(f"https://{host}.{n}" for n in range(100)))
     for number in range(60):

@@ -29,7 +29,7 @@ def sent(place: GatewayPlace, method: str = "GET", **fields: str) -> Response:
 
 
 def test_a_file_on_the_disk_is_not_signed() -> None:
-    """A response without a signature is the same as before, whatever fields the request has."""
+    """nginx applies `Range` to a blob on the disk; the service only chooses the location."""
     for method in ("GET", "HEAD"):
         answer = sent(ON_DISK, method, RANGE="bytes=0-1", IF_RANGE='"x"')
         assert answer.headers == [*file_headers(FILE), ("X-Accel-Redirect", f"/_blobs/{LOCATION}")]

@@ -187,7 +187,7 @@ async def written(form: aiohttp.FormData) -> tuple[bytes, bytes]:
     "name", ["my file.txt", "100%20.txt", "日本.txt", 'a"b\\c.txt', "a%22b", "a+b&c=d;e", "~plain"]
 )
 def test_aiohttp(name: str, field: str, *, quote_fields: bool) -> None:
-    """A name that was given to aiohttp is read back, whatever aiohttp does to it."""
+    """Wharf reads the name that a program passed to aiohttp, unless its escapes are ambiguous."""
     form = aiohttp.FormData(quote_fields=quote_fields)
     form.add_field(field, io.BytesIO(b"x"), filename=name)
     boundary, block = asyncio.run(written(form))

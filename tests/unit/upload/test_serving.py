@@ -33,7 +33,7 @@ def test_only_inert_types_inline(media_type: str, *, inline: bool) -> None:
     ("media_type", "inline"), [("text/plain", True), ("image/png", False), ("video/mp4", False)]
 )
 def test_text_with_markup_is_text(media_type: str, *, inline: bool) -> None:
-    """Row 31: a file of two types at once is an attachment; text with markup is still text."""
+    """Row 31: a file of two types is an attachment; text with markup is still text."""
     file = new_file("a.bin", media_type=media_type, active=True)
     fields = dict(headers.file_headers(file))
     assert fields["Content-Disposition"].startswith("inline" if inline else "attachment")

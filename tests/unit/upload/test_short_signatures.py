@@ -43,7 +43,7 @@ def old_texts(encoding: str) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("encoding", OLD)
 def test_text_in_an_old_encoding_is_text(encoding: str) -> None:
-    """A text in any old encoding is text, whatever letters it begins with."""
+    """A text in any old encoding is text, with any first letters."""
     texts = list(old_texts(encoding))
     assert len(texts) > len(WORDS) - 7
     found = {

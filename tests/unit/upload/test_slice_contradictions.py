@@ -72,7 +72,7 @@ def test_query_and_fields(
 
 
 def test_words_that_mean_a_slice_before(upload: UploadService) -> None:
-    """Ordinary field names that describe a slice before the file count, whatever follows it."""
+    """Ordinary field names before the file that describe a slice count, with any fields after."""
     before = {"name": "photo.bin", "chunk": "0", "chunks": "2"}
     assert refused(around(upload, before, {"chunks": "1"})) == (415, "slices-not-joined")
     assert_nothing(upload)

@@ -124,7 +124,7 @@ def test_a_ticket_for_one_file(upload: UploadService) -> None:
 
 
 def test_a_ticket_for_a_key(upload: UploadService) -> None:
-    """With a ticket for a key the file gets that key, whatever its name is."""
+    """With a ticket for a key a file of any name gets that key."""
     sliced = Sliced(upload, headers=by_ticket(upload, key="in/a.bin"))
     assert file_of(sliced.send_all())["key"] == "in/a.bin"
 

@@ -251,7 +251,7 @@ def test_a_prefix_replaces_nothing(upload: UploadService, spooled: bool) -> None
 
 @pytest.mark.parametrize("path", ["", "/", "/whatever.png"])
 def test_a_key_is_the_files_key(upload: UploadService, path: str) -> None:
-    """A file by a ticket for a key gets and replaces that key, whatever the client calls it."""
+    """With a ticket for a key a file of any name gets that key and replaces the file there."""
     upload.put("in/7.png", b"old")
     token = ticket(upload, key="in/7.png")
     reply = send(upload, "PUT", f"/u/{token}{path}", PNG)

@@ -204,7 +204,7 @@ def test_a_failure_is_reported(world: World) -> None:
 
 
 def test_surveys(world: World) -> None:
-    """All tenants are read at most every 15 s, whatever the pause is."""
+    """The worker reads all tenants at most every 15 s, also when its pauses are shorter."""
     worker = world.worker()
     counted = []
     for seconds in (0, 10.5, 0, 0, 11, 0):
