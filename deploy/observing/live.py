@@ -43,8 +43,8 @@ LIVE = Row(
         ),
         graph(
             "Live connections that the server ended",
-            "Each connection got a bye with this reason. resync: the connection stays open, and the "
-            "client must read /v1/events again.",
+            "Each connection got a bye with this reason. resync: the connection stays open, and "
+            "the client must read /v1/events again.",
             "reqps",
             Query(rate("wharf_live_byes_total", "reason"), "bye {{reason}}"),
             Query(rate("wharf_live_resyncs_total"), "resync"),
