@@ -1,4 +1,4 @@
-"""Fixtures and settings of all tests."""
+"""The configuration of all tests."""
 
 from __future__ import annotations
 

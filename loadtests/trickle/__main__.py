@@ -3,7 +3,7 @@
 `python -m loadtests.trickle` starts a Wharf (relaxed durability) and measures small PUT and GET by
 wrk. Then it opens slow clients that each send `--bytes` bytes a second in a PATCH, measures again,
 and checks that Wharf closed no slow connection. Clients and server share the machine, so the
-numbers are good for comparison only.
+numbers are valid only for comparison.
 """
 
 from __future__ import annotations

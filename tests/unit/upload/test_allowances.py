@@ -120,5 +120,5 @@ def test_what_bodies_under_way_still_take() -> None:
     [(0, 3_600_000), ((1 << 20) - 1, 3_600_000), (1 << 20, 3_601_000), (10 << 20, 3_610_000)],
 )
 def test_when_a_reservation_lapses(size: int, milliseconds: int) -> None:
-    """A reservation lapses after one hour and one second for each MiB."""
+    """A reservation expires after one hour and one second for each MiB."""
     assert lapses_at(1_000, size) == 1_000 + milliseconds

@@ -145,7 +145,7 @@ def test_uploads_without_their_bytes(service: UploadService) -> None:
     lost, ended = sorted(made, key=lambda upload: upload.id)
 
     class Parts:
-        """The folder of growing files, without any file."""
+        """The folder of partial uploads, without any file."""
 
         def size(self, upload: str) -> int:
             if upload == ended.id:

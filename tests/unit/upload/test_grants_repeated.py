@@ -56,8 +56,8 @@ WAYS = ("small", "spooled", "form", "move", "tus")
 
 @pytest.mark.parametrize("way", WAYS)
 def test_anothers_idempotency_key_tells_nothing(world: UploadService, way: str) -> None:
-    """An Idempotency-Key reveals no response of another caller whose file is out of reach, for an
-    equal request or for one inside the reach.
+    """An Idempotency-Key reveals no response for a file of another caller outside the grants, for
+    an equal request or for one inside the grants.
     """
     assert repeatable(of_everything(world), way, "theirs/").status == 201
     before, caller = kept(world), of_grants(world, OWN)
@@ -123,7 +123,7 @@ def test_slices_are_judged_one_by_one(world: UploadService) -> None:
 
 
 def test_a_part_of_the_ietf_protocol_goes_on_within_reach(world: UploadService) -> None:
-    """An upload that began with `PUT` does not exist for a caller whose key is out of reach."""
+    """An upload that began with `PUT` does not exist for a caller without a grant for its key."""
     caller = of_everything(world, "narrowed")
     part = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
     begun = caller.ask("PUT", f"/v1/files/{BUCKET}/theirs/ietf", b"abc", part)

@@ -247,7 +247,7 @@ def test_a_process_that_ended_before_its_sync(
 def test_a_name_is_durable_before_its_upload(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of the growing file is synced before the upload's row is written."""
+    """The name of the partial upload is synced before the upload's row is written."""
     upload = upload.restarted(durability="full")
     syncs = Syncs(monkeypatch)
     rows = upload.context.uploads

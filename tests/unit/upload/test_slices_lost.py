@@ -1,4 +1,4 @@
-"""Tests of slices whose growing file was lost: no slice is acknowledged that cannot be used."""
+"""Tests of slices whose partial upload was lost: no slice is acknowledged that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wharf_upload.maintenance import upload_sweeper
 
 
 def growing(upload: UploadService) -> str:
-    """Return the path of the one growing file."""
+    """Return the path of the one partial upload."""
     (name,) = [name for name in in_folder(upload) if "-" not in name]
     return str(upload.settings.resumable_folder / name)
 
 
 @pytest.mark.parametrize("came", [(0,), (0, 2), (1,)])
 def test_a_lost_file(upload: UploadService, came: tuple[int, ...]) -> None:
-    """After the growing file was lost, later slices are refused until all are sent again."""
+    """After the partial upload was lost, later slices are refused until all are sent again."""
     sliced = Sliced(upload)
     for index in came:
         assert sliced.send(index).status_code == 202
@@ -38,7 +38,7 @@ def test_a_lost_file(upload: UploadService, came: tuple[int, ...]) -> None:
 
 
 def test_a_lost_file_begins_anew(upload: UploadService) -> None:
-    """The first slice starts the file again if the growing file was lost."""
+    """The first slice starts the file again if the partial upload was lost."""
     sliced = Sliced(upload)
     sliced.send(0)
     os.unlink(growing(upload))

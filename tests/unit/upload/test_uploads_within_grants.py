@@ -175,7 +175,7 @@ def test_slices_outside(upload: UploadService) -> None:
 
 
 def test_a_repeated_request(upload: UploadService) -> None:
-    """A repeated request is not replayed if its file's key is out of reach now."""
+    """A repeated request is not replayed if its file's key is outside the grants now."""
     upload.put("in/a.txt", b"there")
     body, once = form_body([("a.txt", b"x")], {"prefix": "in"}), {"Idempotency-Key": "once"}
     wide = {**bearer(upload, INBOX), **once}
@@ -186,7 +186,7 @@ def test_a_repeated_request(upload: UploadService) -> None:
 
 
 def test_a_slice_that_comes_again(upload: UploadService) -> None:
-    """A repeated slice of a finished file is not replayed if the file's key is out of reach now."""
+    """A repeated slice of a finished file is not replayed if its key is outside the grants now."""
     upload.put("in/photo.bin", b"there")
     sliced = Sliced(upload, headers=bearer(upload, INBOX), fields={"prefix": "in"})
     assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"

@@ -131,7 +131,7 @@ def _disk(data: Path, *, durable: bool) -> LocalStore:
 
 
 def open_partial_uploads(settings: Settings) -> PartialUploadStore:
-    """Return the store of partial uploads: the growing files of resumable uploads."""
+    """Return the store of partial uploads, which are the files of resumable uploads."""
     return PartialUploadStore(settings.resumable_folder)
 
 

@@ -50,7 +50,7 @@ class Folders:
 
     @property
     def resumable_folder(self) -> Path:
-        """Return the folder of the growing files of resumable uploads."""
+        """Return the folder of partial uploads."""
         return self.data / "resumable"
 
     @property

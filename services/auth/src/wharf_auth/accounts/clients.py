@@ -75,7 +75,7 @@ def create(
     by: Actor,
     given: Sequence[Grant] | None = None,
 ) -> tuple[Client, str]:
-    """Create a client; return it and its secret, which no caller can read again.
+    """Create a client; return it and its secret, which cannot be read again.
 
     `given` are its grants, or `None` for everything that its scopes allow. Raise `not-found`,
     `tenant-deleted`, `tenant-limit-reached`, `too-many-revocations` or `unprocessable`.

@@ -2,9 +2,9 @@
 
 nginx passes a body to the application only when the whole body is on disk. Hashing it then would
 add more than half of the time that the reception took. So this process watches the spool folders,
-reads each growing file right after nginx has written it (from the page cache), and has the digest
-ready for the request. It also makes the kernel write to the disk early, so that the fsync at the
-end is short.
+reads each file right after nginx has written to it (from the page cache), and has the digest ready
+for the request. It also makes the kernel write to the disk early, so that the fsync at the end is
+short.
 
 Uploads work without the daemon: a client without an answer hashes the file itself.
 """
@@ -61,7 +61,7 @@ class _State(Enum):
 
 @dataclass(eq=False)
 class _Followed:
-    """A growing file; `sha256` covers its first `offset` bytes."""
+    """A file that nginx is writing; `sha256` covers its first `offset` bytes."""
 
     path: str
     descriptor: int

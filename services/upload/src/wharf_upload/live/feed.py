@@ -78,7 +78,7 @@ class TenantFeed:
     ) -> None:
         self._read, self._write = read, write
         self._most_kept, self._look_seconds = most_kept, look_seconds
-        # Half of the limit at most, so a new page never displaces the page before it.
+        # Half of the limit at most, so a new page never displaces the previous page.
         self._page = max(1, min(PAGE, most_kept // 2))
         self.listeners: set[Listener] = set()
         # The kept events: all after `_start` up to `position`; `_numbers` has their numbers.

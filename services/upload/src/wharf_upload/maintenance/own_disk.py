@@ -1,8 +1,8 @@
 """The sweeping of a replica's own disk, if the replicas share no disk.
 
 Only the replica itself can reach its disk. The worker with the turn sweeps everything else
-(`worker_loop`). Each replica removes bodies that its gateway left, growing files of ended uploads,
-and small pictures of deleted files.
+(`worker_loop`). Each replica removes bodies that its gateway left, partial
+uploads of ended uploads, and small pictures of deleted files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sweeper of resumable uploads: removes expired uploads, and growing files without a row."""
+"""The sweeper of resumable uploads: removes expired uploads, and partial uploads without a row."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wharf_upload.storage.parked_slices import upload_of
 
 log = logging.getLogger(__name__)
 _BATCH = 200
-# A growing file is created a moment before its row, and the clocks of machines may differ.
+# A partial upload is created a moment before its row, and the clocks of machines may differ.
 _YOUNG_SECONDS = 300.0
 
 
 class PartialUploads(Protocol):
-    """The growing files of uploads, by the upload's id; raises `StoreError`."""
+    """The partial uploads, by the upload's id. The methods raise `StoreError`."""
 
     def size(self, upload: str) -> int:
         """Return the number of bytes; raises `BlobMissing`."""
@@ -41,7 +41,7 @@ class SweptUploads:
 
     expired_uploads: int = 0
     rowless_parts: int = 0
-    # The number of growing files that could not be read or removed.
+    # The number of partial uploads that could not be read or removed.
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ def sweep(
     An incomplete upload expires `expiry_seconds` after its last bytes. Without a shared folder each
     `replica` sweeps the uploads with their bytes on its disk, because it knows their age. The
     worker with the turn sweeps all uploads `patience_seconds` later: by then a living replica has
-    extended the expiry of an upload that still receives bytes. `parts` are the growing files of
+    extended the expiry of an upload that still receives bytes. `parts` are the partial uploads of
     this process.
     """
     swept, now = SweptUploads(), clock()
@@ -102,11 +102,11 @@ def sweep(
 
 @contextmanager
 def _counting_failures(swept: SweptUploads) -> Iterator[None]:
-    """Count a failure to read or remove a growing file, and continue."""
+    """Count a failure to read or remove a partial upload, and continue."""
     try:
         yield
     except OSError as error:
-        log.warning("cannot sweep the growing file of an upload: %s", error)
+        log.warning("cannot sweep a partial upload: %s", error)
         swept.failures += 1
 
 
@@ -122,10 +122,10 @@ def _end(
         swept.names.append(f"expired upload {upload.id}")
         swept.expired_uploads += 1
     if not dry_run:
-        # The row is removed first: this releases the reservation, and makes the growing file
+        # The row is removed first: this releases the reservation, and makes the partial upload
         # rowless.
         uploads.remove(upload)
         if upload.options.slicing is None:
             parts.remove(upload.id)
-        # A new upload with the same id may exist by now, with a new growing file. So the old
-        # growing file of a sliced upload is removed later, as a rowless one.
+        # A new upload with the same id may exist by now, with a new partial upload. So the old
+        # partial upload of a sliced upload is removed later, as a rowless one.

@@ -1,6 +1,6 @@
 """Parked slices: slices that have arrived before earlier ones of their file.
 
-They are in the folder of the growing files, as `resumable/<upload id>-<creation time of the
+They are in the folder of the partial uploads, as `resumable/<upload id>-<creation time of the
 upload>-<index>`. The creation time keeps apart the slices of two uploads that use the same id one
 after the other. The sweeper removes the remaining slices together with the upload
 (`maintenance/upload_sweeper.py`). The file `<upload id>-refused` contains the reason of a refusal,
@@ -24,14 +24,14 @@ _LONGEST_REASON = 4096
 
 
 class ParkedSlices:
-    """The parked slices in the folder of the growing files; all methods raise `StoreError`."""
+    """The parked slices in the folder of the partial uploads; all methods raise `StoreError`."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         """Set the folder; with `durable` the methods call fsync."""
         self._folder, self._durable = str(folder), durable
 
     def sync(self, part: PartialUpload) -> None:
-        """Make the bytes of a growing file durable.
+        """Make the bytes of a partial upload durable.
 
         An uploader cannot ask which slices are there, so an acknowledged slice must not be lost.
         """

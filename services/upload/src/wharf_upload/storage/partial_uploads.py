@@ -1,4 +1,4 @@
-"""The growing files of resumable uploads: `resumable/<upload id>`.
+"""The files to which resumable uploads append their bytes: `resumable/<upload id>`.
 
 The size of the file on the disk is the offset that the service reports to the client, so the offset
 never exceeds the stored bytes. The files are on a local or shared disk, also if an object store has
@@ -27,7 +27,7 @@ _PATIENCE_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 
 
 class PartialUpload:
-    """An open growing file; `flock` gives its opener exclusive use until `close`."""
+    """An open partial upload; `flock` gives its opener exclusive use until `close`."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self._path, self.descriptor = path, descriptor
@@ -78,7 +78,7 @@ class PartialUpload:
 
 
 class PartialUploadStore:
-    """The growing files of all resumable uploads."""
+    """The store of all partial uploads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -86,7 +86,7 @@ class PartialUploadStore:
 
     @property
     def folder(self) -> Path:
-        """Return the folder of the growing files."""
+        """Return the folder of the partial uploads."""
         return Path(self._folder)
 
     def _path(self, upload: str) -> str:

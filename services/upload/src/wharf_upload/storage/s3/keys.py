@@ -34,7 +34,7 @@ class KeyFile:
         self._keys: Keys | None = None
         self._version: tuple[int, int, int] | None = None
         self._look_at = 0.0
-        # The error of the present file, while the earlier keys stay in use.
+        # The error of the present file. The earlier keys stay in use until the file is correct.
         self.error: str | None = None
 
     def keys(self) -> Keys:

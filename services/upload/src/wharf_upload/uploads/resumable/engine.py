@@ -1,8 +1,8 @@
 """The entry point to resumable uploads for the routes of tus and of the IETF protocol.
 
-An upload is a row and a growing file. The size of the file is the offset of the upload. When all
-bytes have arrived, the upload becomes a file. Each step has its own module; this one combines the
-steps.
+An upload is a row and a file, the partial upload. The size of this file is the offset of the
+upload. When all bytes have arrived, the upload becomes a file. Each step has its own module. This
+module combines the steps.
 """
 
 from __future__ import annotations

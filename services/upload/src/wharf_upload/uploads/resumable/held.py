@@ -1,4 +1,4 @@
-"""The exclusive use of an upload by one request: its row, its growing file, its lease."""
+"""The exclusive use of an upload by one request: its row, its partial upload, its lease."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class HeldUploads:
         return lease
 
     def open(self, upload: str) -> PartialUpload:
-        """Return the growing file; raises the problem `not-found` and `StoreBusy`."""
+        """Return the partial upload; raises the problem `not-found` and `StoreBusy`."""
         try:
             return self.partials.open(upload, alone=self.leases.is_shared)
         except BlobMissing:

@@ -4,7 +4,7 @@ A client that reconnects must not be locked out by its old connection: the servi
 that this connection is dead. Within a process, a new request asks the holder of the lease to stop.
 If several replicas serve the same uploads, the database has a second lease
 (`database/shared_leases.py`), and the other replica asks its holder in the same way. The last
-protection is the `flock` of the growing file (`storage/partial_uploads.py`).
+protection is the `flock` of the partial upload (`storage/partial_uploads.py`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _NO_OPTIONS = UploadOptions()
 
 
 class PartialUploads(Protocol):
-    """The growing files of resumable uploads; see `storage.partial_uploads`."""
+    """The store of partial uploads; see `storage.partial_uploads`."""
 
     def create(self, upload: str) -> None:
         """Create an empty file; raises `StoreError`."""

@@ -1,4 +1,4 @@
-"""The joining of slices: appends them to a growing file in order, and completes the file."""
+"""The joining of slices: appends them to a partial upload in order, and completes the file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The reception of slices: slices from forms become the growing file of a resumable upload.
+"""The reception of slices: slices from forms become the file of a resumable upload.
 
 The id of the upload is a hash of the sender, the ticket, the bucket and the uploader's identifier,
-so that each slice finds its upload. The growing file contains the first slices without a gap. A
+so that each slice finds its upload. The partial upload contains the first slices without a gap. A
 slice that arrives too early is parked in a file next to it. Limits, quota and expiry are those of
 any resumable upload.
 """
@@ -123,7 +123,7 @@ class SliceReceiver:
             upload = self._begun(identifier, arrived, kept=kept)
             kept = False  # the slice was kept for an upload that no longer exists
         if upload.file is not None:
-            # The upload has become a file, and its growing file was removed: this turn has made a
+            # The upload has become a file, and its partial upload was removed: this turn has made a
             # new one.
             self._held.partials.remove(identifier)
             return Joined(upload, arrived.slice.count, upload.file, repeated=True)
@@ -131,7 +131,7 @@ class SliceReceiver:
         return self._joiner.join(turn, upload, arrived.principal, waiting)
 
     def _give_up_lost(self, upload: Upload) -> None:
-        """Give up an upload without its growing file, because it can never become complete."""
+        """Give up an upload without its partial upload, because it can never become complete."""
         self._held.rows.give_up(upload)
         self._parked.note_refusal(upload.id, "The earlier slices were lost. Send all slices again.")
 
@@ -189,7 +189,7 @@ class SliceReceiver:
             old = self._held.rows.get(arrived.principal.tenant, identifier)
             if old is not None:
                 self._held.rows.remove(old)  # the old upload has expired
-            # The name of the growing file must be durable before the row: if a power failure lost
+            # The name of the partial upload must be durable before the row: if a power failure lost
             # the file, the upload could never become complete.
             self._parked.sync_names()
             return self._creator.create(arrived.principal, _creation(arrived), identifier)

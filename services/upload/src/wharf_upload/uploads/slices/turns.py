@@ -18,7 +18,7 @@ from wharf_upload.uploads.resumable.leases import Lease
 
 
 class Turn(NamedTuple):
-    """The growing file of an upload, for one request alone.
+    """The partial upload of an upload, for one request alone.
 
     `begun`: the turn has created the file.
     """
@@ -29,7 +29,7 @@ class Turn(NamedTuple):
 
 
 class SliceTurns:
-    """Gives a request the growing file of an upload if no other request has it."""
+    """Gives a request the partial upload of an upload if no other request has it."""
 
     def __init__(self, held: HeldUploads) -> None:
         self._held = held
