@@ -43,8 +43,9 @@ def _types(maker: Maker) -> list[Vector]:
 
 
 def _critical(maker: Maker) -> list[Vector]:
-    """Return tokens with extensions. Only `wharf-narrows` is known (RFC 7515 section 4.1.11, RFC
-    7797).
+    """Return tokens with extensions other than `wharf-narrows`, the only known one.
+
+    See RFC 7515 section 4.1.11 and RFC 7797.
     """
     demands: tuple[object, ...] = (["exp"], ["b64"], ["x"], [], "b64", None, {}, 1, ["alg"])
     found = [

@@ -115,7 +115,7 @@ def test_revoked_asks_for_token_session_and_subject(billing: Records, database: 
 
 @pytest.mark.usefixtures("all_tenants")
 def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
-    """Pruning removes and counts expired entries. It keeps suspensions and the newest number."""
+    """Pruning removes and counts expired entries, and keeps suspensions and the newest number."""
     billing.revoke_token("acme", "j1", 100, act())
     billing.revoke_token("acme", "j2", 200, act())
     billing.suspend("acme", act())
@@ -136,7 +136,7 @@ def in_threads(database: Database, calls: list[Callable[[], Any]]) -> None:
         try:
             barrier.wait()
             call()
-        except BaseException as error:  # noqa: BLE001 -- for the test's own thread
+        except BaseException as error:  # noqa: BLE001 -- raised in the test's own thread
             troubles.append(error)
         finally:
             database.close()

@@ -99,8 +99,9 @@ def before(database: Database) -> int:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_list_counts_to_the_byte(database: Database, before: int, name: str) -> None:
-    """A list counts its longer form, as stored or as in the feed, in place of the list that it
-    replaces. It fits at exactly the limit, and not at a limit that is one byte lower.
+    """A list of grants fits at exactly the limit, where it counts its longer form, as stored or as
+    in
+    the feed, in place of the list that it replaces.
     """
     do, old, grants, counted = WAYS[name]
     most = before + length(counted) - (length(BEFORE[old]) if old else 0)

@@ -75,8 +75,8 @@ def rights(role: str | None = None, *grants: CompactGrant) -> UserRights:
 
 
 def test_grants_come_back_as_they_were(acme: Records) -> None:
-    """Grants of users, clients and groups are read as they were written, with their placeholders.
-
+    """Grants of users, clients and groups are read as they were written, with their placeholders,
+    and
     `None` and an empty list differ.
     """
     limited: tuple[Compact, ...] = (OWN, ())
@@ -121,8 +121,8 @@ def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
 
 
 def test_a_change_of_a_client_is_told(acme: Records) -> None:
-    """The feed reports new scopes and grants of a client, and not a new name. A disabled client is
-    in no group.
+    """The feed reports new scopes and grants of a client but not a new name, and a disabled client
+    leaves its groups.
     """
     acme.change_client("acme", "c1", ClientChange(name="Bills"), act(at=NOW))
     assert set(told(acme)) == {"g1"}
@@ -150,9 +150,9 @@ def test_long_grants_stay_in_the_feed(acme: Records) -> None:
 
 
 def test_nobody_who_manages_is_limited(acme: Records) -> None:
-    """The records refuse a list of grants for an owner and for a client with `tenants:admin`.
-
-    A user who becomes an owner may lose the list in the same change, and the reverse.
+    """The records refuse a list of grants for an owner and for a client with `tenants:admin`,
+    unless
+    the same change removes the list or the role.
     """
     acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
     with pytest.raises(LimitedManager):
@@ -166,9 +166,9 @@ def test_nobody_who_manages_is_limited(acme: Records) -> None:
 
 
 def test_members_come_and_go(acme: Records) -> None:
-    """Each member that joins or leaves has a feed entry with its groups. Repeating the change has
-    no
-    effect, and a change with one unknown member changes nothing.
+    """A member that joins or leaves has a feed entry with its groups, unless the change has no
+    effect
+    or names an unknown member.
     """
     move(acme, ("u1", "c1"))
     latest = acme.feed(after=0, limit=1).latest
@@ -195,8 +195,9 @@ def test_members_come_and_go(acme: Records) -> None:
 
 
 def test_a_group_is_one_entry(acme: Records) -> None:
-    """A group has one feed entry for all its members. The entry of a deleted group stays until the
-    last link has expired.
+    """A group has one feed entry for all its members, which stays after the deletion of the group
+    until
+    the last link has expired.
     """
     move(acme, ("u1", "c1"))
     before = acme.feed(after=0, limit=1).latest
@@ -221,7 +222,8 @@ def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocatio
 
 
 def test_what_groups_refuse(acme: Records) -> None:
-    """The records refuse group names in use and groups, members and tenants that do not exist. Each
+    """The records refuse group names in use and groups, members and tenants that do not exist, and
+    each
     error names the object.
     """
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())

@@ -76,9 +76,9 @@ def count(database: Database, table: str) -> int:
 
 
 def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
-    """A client above the limit is refused and changes nothing. A disabled client does not count,
-    and
-    neither do clients of other tenants.
+    """A client above the limit is refused and changes nothing, where disabled clients and clients
+    of
+    other tenants do not count.
     """
     records = limited(clients=2)
     first, _ = add_client(records, 1), add_client(records, 2)
@@ -92,9 +92,9 @@ def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
 
 
 def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Database) -> None:
-    """The records forget the clients that were disabled first, with their secrets. Clients with
-    fixed
-    ids stay, because the next start would make them again.
+    """The records forget the clients that were disabled first, with their secrets, but never
+    clients
+    with fixed ids, because the next start would make them again.
     """
     records = limited(clients=2)
     demo = Client("wharf-demo", "acme", "Demo", ("files:read",), NOW)
@@ -123,8 +123,9 @@ def test_retired_secrets_are_forgotten(limited: LimitedRecords, database: Databa
 
 
 def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database) -> None:
-    """A user above the limit is refused, also when users are added at the same time. A deleted user
-    does not count, and neither do users of other tenants.
+    """A user above the limit is refused, also when users are added at the same time, where deleted
+    users
+    and users of other tenants do not count.
     """
     records = limited(users=3)
     add_user(records, 1, "other")
@@ -189,9 +190,9 @@ def test_sessions_that_are_over_do_not_pile_up(
 
 
 def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
-    """The lists of a tenant's clients, users and groups count together against the limit, in the
-    form
-    that the feed has. A shorter list is never refused.
+    """The lists of grants of a tenant count together against the limit, in the form that the feed
+    has,
+    and a shorter list is never refused.
     """
     records = limited(grant_bytes=3 * OWN_BYTES + 4)
     client = add_client(records, 1)
@@ -236,8 +237,9 @@ def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRecords) -> None:
-    """A tenant whose share of the feed is full can create nothing that may need an entry and can
-    revoke no single token. It can still disable and delete, and create again when entries expire.
+    """A tenant whose share of the feed is full can still disable and delete, but can create nothing
+    that
+    may need an entry and revoke no token, until entries expire.
     """
     records = limited(revocations=2)
     records.add_user(ADA, "ada", "hash", act())

@@ -64,8 +64,8 @@ def rotate(records: Records, presented: str, successor: str, at: int = NOW + 1) 
 
 
 def test_user_comes_back_as_it_was(records: Records) -> None:
-    """Text and times of a user are kept exactly. Only the own tenant finds the user by id or folded
-    name.
+    """A user is read exactly as it was written, by id or folded name, and only by its own
+    tenant.
     """
     assert records.user("acme", "u1") == ADA
     assert records.named("acme", "ada") == ADA
@@ -81,9 +81,8 @@ def test_user_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
-    """A second user with the same folded name is refused, and the error names it. Another tenant
-    may
-    use the name.
+    """A second user with the same folded name in a tenant is refused, and the error names
+    the user.
     """
     twin = replace(ADA, id="u3", username="ADA")
     with pytest.raises(NameTaken, match="ADA"):
@@ -119,9 +118,7 @@ CHANGES: list[Change] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_other_tenants_users_cannot_be_changed(records: Records, change: Change) -> None:
-    """A change that names another tenant is refused. It touches no user and writes no
-    audit line.
-    """
+    """A change that names another tenant is refused, touches no user and writes no audit line."""
     records.add_session(SESSION, "t1", HASH)
     for tenant, user in (("other", "u1"), ("acme", "absent")):
         with pytest.raises(NoSuchUser, match=user):
@@ -163,9 +160,8 @@ def test_what_ends_all_sessions(records: Records, change: Change) -> None:
 
 
 def test_disabled_and_enabled(records: Records) -> None:
-    """A user is revoked when disabled and active when enabled. Repeating has no effect, and the
-    ended
-    sessions stay ended.
+    """A user is revoked when disabled and active again when enabled, while the ended sessions stay
+    ended.
     """
     records.add_session(SESSION, "t1", HASH)
     for at in (7, 9):
@@ -187,9 +183,9 @@ def test_disabled_and_enabled(records: Records) -> None:
 
 
 def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: Database) -> None:
-    """The records keep the last 100 used refresh tokens of a session. The reuse of one of them ends
-    the
-    session, and an older token is only unknown.
+    """The records keep the last 100 used refresh tokens of a session, and only the reuse of one of
+    these
+    ends the session.
     """
     records.add_session(SESSION, "t0", HASH)
     for number in range(150):
@@ -214,9 +210,8 @@ def test_session_is_of_the_role_that_holds(records: Records) -> None:
 
 
 def test_password_may_keep_a_session(records: Records) -> None:
-    """A new password ends all sessions except the named one. A concurrent login with the old
-    password
-    fails.
+    """A new password ends all sessions except the named one, and a concurrent login with the old
+    password fails.
     """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
@@ -249,9 +244,7 @@ def test_deleted_user_leaves_entries_only(records: Records, database: Database) 
 
 
 def test_login_has_user_hash_and_tenant(records: Records) -> None:
-    """One read returns the user, the hash and the tenant's state. A deleted tenant counts as
-    suspended.
-    """
+    """One read returns the user, the hash and whether the tenant is suspended or deleted."""
     login = records.password_login("acme", "ada")
     assert login is not None
     assert (login.user, login.password_hash, login.tenant_suspended) == (ADA, HASH, False)
@@ -314,8 +307,8 @@ def test_rotation(records: Records) -> None:
 
 
 def test_reuse_ends_the_session_durably(records: Records) -> None:
-    """The error of a reuse does not undo the end of the session. A further reuse adds no feed
-    entry.
+    """A reuse ends the session although it raises an error, and a further reuse adds no
+    feed entry.
     """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
@@ -361,7 +354,7 @@ def together(database: Database, calls: list[Callable[[], object]]) -> list[str]
         try:
             call()
             outcomes.append("done")
-        except Exception as error:  # noqa: BLE001 -- which one is the question
+        except Exception as error:  # noqa: BLE001 -- the test compares its name
             outcomes.append(type(error).__name__)
         finally:
             database.close()
@@ -405,7 +398,7 @@ def test_no_login_slips_past_disabling(database: Database, records: Records) -> 
 
 
 def test_session_is_ended_by_its_user_only(records: Records) -> None:
-    """Only the user of a session can end it, and only once. The feed has one entry."""
+    """Only the user of a session can end it, once, with one feed entry."""
     records.add_session(SESSION, "t1", HASH)
     assert not records.end_session("u2", "s1", ENDING)
     assert not records.end_session("u1", "absent", ENDING)
@@ -417,7 +410,7 @@ def test_session_is_ended_by_its_user_only(records: Records) -> None:
 
 @pytest.mark.parametrize("token", ["t1", "t2"])
 def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) -> None:
-    """The current and the used refresh token each end the session. An unknown token ends
+    """The current and the used refresh token each end the session, and an unknown token ends
     nothing.
     """
     records.add_session(SESSION, "t1", HASH)
@@ -430,8 +423,8 @@ def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) ->
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_sessions_are_swept_by_logins(records: Records, database: Database) -> None:
-    """A login removes sessions that ended more than a day ago, with their tokens. Younger ones
-    stay.
+    """A login removes sessions that ended more than a day ago, with their tokens, and keeps younger
+    ones.
     """
     day = 24 * 3600 * 1000
     records.add_session(SESSION, "t1", HASH)

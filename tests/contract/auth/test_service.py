@@ -53,9 +53,7 @@ def test_postgres_holds_everything(on_postgres: AuthService) -> None:
 def test_postgres_down_is_503_and_comes_back(
     on_postgres: AuthService, postgres: PostgresServer
 ) -> None:
-    """While PostgreSQL is down, a login gets 503 with `Retry-After`. Afterwards logins
-    work again.
-    """
+    """A login gets 503 with `Retry-After` while PostgreSQL is down, and works again afterwards."""
     assert on_postgres.post_token().status_code == 200
     postgres.stop()
     try:

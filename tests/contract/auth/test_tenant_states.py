@@ -100,7 +100,7 @@ def test_purge_is_for_deleted_tenants_whose_time_has_come(deleted: Records) -> N
 
 
 def test_purge_leaves_the_name_and_the_audit_log(deleted: Records) -> None:
-    """A purge removes clients and secrets. The name stays in use, and the audit log stays."""
+    """A purge removes clients and secrets, and keeps the name in use and the audit log."""
     deleted.revoke_token("acme", "j1", 99, act())
     deleted.purge_tenant("acme", act("tenants.purge", at=PURGE_AT))
     assert deleted.login("c1") is None

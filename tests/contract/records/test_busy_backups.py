@@ -110,11 +110,8 @@ def test_every_byte_of_a_busy_service(
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A backup during changes and sweeps contains the service at one moment, with all its bytes.
-
-    Files are deleted, replaced and moved, a tenant ends and a sweeper runs before and after the
-    rows
-    are read and after each copied file. The sweeper removes the bytes after the backup.
+    """A backup contains the service at one moment, with all its bytes, although files are deleted,
+    replaced and moved, a tenant ends and a sweeper runs around each of its steps.
     """
     save, folder = snapshots.save, tmp_path / "backup"
 

@@ -84,7 +84,7 @@ def test_change(records: Records) -> None:
 
 
 def test_move(records: Records) -> None:
-    """A moved file is only at its new key, with the same blob. Its event has both keys."""
+    """A moved file is only at its new key, with the same blob, and its event has both keys."""
     file = stored(records, "a.txt", size=5)
     moved = records.change(file, moving("folder/b.txt"), None)
     assert moved.blob == file.blob
@@ -108,9 +108,8 @@ def test_changes_of_different_things_both_last(records: Records) -> None:
 
 
 def test_move_onto_an_expired_file(records: Records) -> None:
-    """A move may take the key of an expired file that was not swept yet. The expired file gets its
-    own
-    event.
+    """A move may take the key of an expired file that was not swept yet, which gets its
+    own event.
     """
     expired = stored(records, "b.txt", size=3)
     records.change(expired, lambda f: msgspec.structs.replace(f, expires_at=1), None)

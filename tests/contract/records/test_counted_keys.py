@@ -54,7 +54,7 @@ def test_how_long_to_wait(database: Database, age: int) -> None:
 
 @pytest.mark.parametrize(("ages", "kept"), [((_HOUR, 100), 1), ((_HOUR + 5, _HOUR, 100), 1)])
 def test_keys_that_have_ended(database: Database, ages: tuple[int, ...], kept: int) -> None:
-    """A key that has ended is forgotten immediately when another key is needed. Other keys stay."""
+    """An ended key is forgotten immediately when another key is needed, and other keys stay."""
     counts = KeyCounts(RowLimits(idempotency_keys=len(ages), idempotency_seconds=3600))
     use(database, *ages)
     use(database, _HOUR + 5, tenant="other")

@@ -220,7 +220,8 @@ def test_durable_before_visible(database: Database) -> None:
 
 
 def test_names_of_all_files(database: Database) -> None:
-    """The blobs of all files of a write are made durable before its commit. A change without blobs
+    """The blobs of all files of a write are made durable before its commit, and a change without
+    blobs
     syncs nothing.
     """
     calls: list[list[tuple[str, str]]] = []
@@ -287,8 +288,8 @@ def test_leaders_error_frees_the_next(database: Database) -> None:
 
 
 def test_who_hears_of_a_commit(database: Database) -> None:
-    """The store gets the blobs before the commit. After it each change and each tenant is
-    reported.
+    """The store gets the blobs before the commit, and each change and each tenant is reported after
+    it.
     """
     told: list[object] = []
     records = SqlRecords(

@@ -120,9 +120,8 @@ def test_what_is_not_shown_is_not_read(
 def test_rows_are_read_as_they_are_needed(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder costs one row for any number of files. Without folders each batch reads twice as
-    many
-    rows as the one before.
+    """A listing reads one row for a folder with any number of files, and twice as many rows in each
+    further batch without folders.
     """
     tenant = tenant_with(records, [*(f"a/{number:03}" for number in range(800)), "b"])
     with counted(records, monkeypatch) as counting:

@@ -171,7 +171,7 @@ def test_a_refusal_by_policy(records: SqlRecords) -> None:
 
 
 def test_once(records: SqlRecords) -> None:
-    """A repeated move returns the first result. Another move with the same key is refused."""
+    """A repeated move returns the first result, and another move with the same key is refused."""
     stored(records, "a.txt")
     first = moved(records, "a.txt", "b.txt", idempotency=ONCE)
     stored(records, "a.txt")

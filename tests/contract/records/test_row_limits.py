@@ -57,8 +57,8 @@ def count(database: Database, table: str) -> int:
 
 
 def test_buckets(database: Database) -> None:
-    """A bucket above the limit is refused. `default` does not count, and policies can
-    still change.
+    """A bucket above the limit is refused, while `default` does not count and policies can still
+    change.
     """
     records = limited(database, buckets=2)
     make(records, "a")
@@ -137,8 +137,9 @@ def test_open_uploads(database: Database) -> None:
 
 
 def test_idempotency_keys(database: Database) -> None:
-    """With all keys in use, a request with a new key is refused and stores nothing. Known keys
-    replay.
+    """With all keys in use a request with a new key is refused and stores nothing, and a known key
+    is
+    replayed.
     """
     records = limited(database, idempotency_keys=3, idempotency_seconds=3600)
     for key in ("1", "2", "3"):
@@ -176,7 +177,7 @@ def test_processes_share_the_keys(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
-    """When keys have ended, new keys are accepted. A refusal is remembered for at most a second."""
+    """When keys have ended new keys are accepted, at most a second after a refusal."""
     now = [100.0]
     counts = KeyCounts(RowLimits(idempotency_keys=2), lambda: now[0])
     for key in ("1", "2"):
@@ -239,9 +240,8 @@ def test_the_oldest_events_go(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_worker_looks_at_all_tenants(database: Database, records: SqlRecords) -> None:
-    """After a limit was lowered, the hourly run of the worker drops the surplus of all tenants.
-
-    It also remembers the numbers of events that were too old.
+    """After a limit was lowered, the hourly run of the worker drops the surplus of all tenants and
+    remembers the last dropped numbers.
     """
     for key in range(30):
         records.write(Write(files=(new_file(str(key)),)))

@@ -76,7 +76,7 @@ def test_blobs_that_are_no_longer_needed(
 
 
 def test_what_happened_to_files(unit: UnitOfWork, database: Database) -> None:
-    """An event has the kind, the time and the file. The event of a move also has the old
+    """An event has the kind, the time and the file, and the event of a move also has the old
     address.
     """
     file, source = new_file("a"), FileAddress("photos", "old/a")

@@ -34,7 +34,9 @@ def test_two_copiers(records: SqlRecords) -> None:
 
 
 def test_a_silent_copier(records: SqlRecords, database: Database) -> None:
-    """A pause that was not touched for long is not active and is forgotten. Other pauses stay."""
+    """A pause that was not touched for long is not active and is forgotten, and other
+    pauses stay.
+    """
     records.touch_pause("dead")
     with database.transaction() as connection:
         connection.execute("UPDATE collection_pauses SET touched_at = touched_at - ?", (_LONG,))

@@ -80,7 +80,7 @@ def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None
 def test_progress(
     records: SqlRecords, database: Database, length: int | None, reserves: int
 ) -> None:
-    """Received bytes are reserved when the length is unknown. Expiry and discarded bytes are
+    """Received bytes are reserved when the length is unknown, and expiry and discarded bytes are
     stored.
     """
     upload = begun(records, new_upload(length))

@@ -37,10 +37,9 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_the_verifier_of_before_refuses(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
-    """A verifier without grants, and one without any extension, as in 0.1.0, refuse tokens with
-    grants.
-
-    Today's verifier accepts such a token, with an empty reach until the grants are resolved.
+    """A verifier without grants, or without any extension as in 0.1.0, refuses tokens with grants,
+    which
+    today's verifier accepts with an empty reach.
     """
     token = issuer.token(grants=CLAIM, **more)
     principal = verifier(issuer).verify(token)

@@ -42,9 +42,9 @@ def next_column(database: Database, table: str) -> str | None:
 
 
 def test_policy(records: SqlRecords, database: Database) -> None:
-    """A policy with unknown fields is read without them. A PUT of a policy replaces the whole
-    policy,
-    with the unknown fields.
+    """A policy with unknown fields is read without them, and a PUT replaces the whole policy with
+    these
+    fields.
     """
     policy = Policy(max_file_bytes=5, cors_origins=("https://app.example",))
     bucket = Bucket(tenant="demo", name="photos", policy=policy, created_at=7)

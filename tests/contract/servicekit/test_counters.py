@@ -154,10 +154,7 @@ def test_all_counters_can_be_forgotten(storage: AnyStorage, key: str) -> None:
 
 
 def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
-    """Every concurrent use is counted, and no caller gets a count that is too low.
-
-    Two concurrent callers may both get the higher count.
-    """
+    """Every concurrent use is counted, and no caller gets a count that is lower than its own."""
     early_in_a_window(60, 10)
     counts: list[int] = []
 
@@ -177,9 +174,7 @@ def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
 
 
 def test_workers_count_together(counting: uwsgi.Uwsgi) -> None:
-    """Two workers allow no more than one: at most 10 of 40 concurrent requests pass (security.md
-    73).
-    """
+    """Two workers together pass at most 10 of 40 concurrent requests (security.md 73)."""
     # The kernel decides which worker takes a request. On a busy machine one may take all of them.
     for number in range(20):
         statuses, workers = _flood(counting, f"together-{number}")

@@ -176,10 +176,7 @@ assert ask() == before
 
 
 def test_a_fork_shares_no_connection(new_postgres_url: str) -> None:
-    """A forked child opens its own session, and its end does not affect the parent's session.
-
-    Both processes end immediately and without output.
-    """
+    """A forked child has its own session, the parent keeps its own, and both end immediately."""
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK, new_postgres_url],

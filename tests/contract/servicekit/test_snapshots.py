@@ -212,9 +212,9 @@ def older_scripts(tmp_path: Path) -> Path:
 def test_older_and_newer(
     dialect: str, new_url: NewDatabase, older_scripts: Path, tmp_path: Path
 ) -> None:
-    """A file of an older schema is migrated when it is loaded. A newer file, and a database that is
-    not
-    at this schema, are refused.
+    """A file of an older schema is migrated when it is loaded, while a newer file and a database
+    with
+    another schema are refused.
     """
     old, file = new_url(dialect), tmp_path / "old.db"
     upgrade(old, older_scripts)
