@@ -40,7 +40,7 @@ def known(records: SqlRecords, now: int) -> frozenset[str]:
 
 
 def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
-    """A network is known for 31 days after a login, and longer after one on a later day."""
+    """A network is known for 31 days after a login, prolonged by one more than a day later."""
     log_in(records, NOW)
     end = NOW + KNOWN_MILLISECONDS
     assert known(records, end - 1) == {HOME}
