@@ -1,12 +1,12 @@
-"""Builds static/dist of the console out of static/src and packages from npm.
+"""Builds static/dist of the console from static/src and packages from npm.
 
     build_assets.py [--strict]
 
 Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
 (requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
-program only compares digests. Where Node or a package cannot be had, our own styles are published
-without scripts, one line says so, and the pages work; that is tried again after an hour. `--strict`
-tries at once, and exits with 1 when it fails.
+program only compares digests. Where Node or a package cannot be installed, it publishes our own
+styles without scripts and prints one line; the pages work. After an hour the next run tries again.
+`--strict` tries again in each run, and exits with 1 when the build fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Places:
 
     @classmethod
     def of(cls, root: Path) -> Places:
-        """The places in a checkout."""
+        """Return the places in a checkout."""
         static = root / "services/console/src/wharf_console/static"
         return cls(
             sources=static / "src",
@@ -82,7 +82,7 @@ def build(places: Places, *, patient: bool = False) -> None:
     places.dist.mkdir(parents=True, exist_ok=True)
     folder = os.open(places.dist, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two builds at once take turns
+        fcntl.flock(folder, fcntl.LOCK_EX)  # concurrent builds take turns
         key = _key(places)
         if _is_built(places, key, patient=patient):
             return
@@ -134,7 +134,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Publishes our own styles without those of packages, and no script."""
+    """Publish our own styles without those of packages, and no script."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -145,9 +145,9 @@ def _style_alone(places: Places, made: Path) -> None:
 
 
 def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
-    """Moves a build into `dist`: files first, then the manifest; then what is too old goes.
+    """Move a build into `dist`: first the files, then the manifest; then remove old files.
 
-    The files of the build before stay: a page that was served a moment ago still finds its own.
+    The files of the previous build stay: a page that was served a moment ago still loads them.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
     record = places.dist / _RECORD
@@ -172,7 +172,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Build, and print one line when the pages have no scripts."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)

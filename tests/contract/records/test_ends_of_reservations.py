@@ -142,7 +142,7 @@ def test_lost_on_time(new: New, clock: Clock) -> None:
 
 
 def test_young_bodies_of_the_lost(new: New, clock: Clock) -> None:
-    """A body that was admitted after the last measurement of a lost gateway lapses ten minutes
+    """A body that was admitted after the last measurement of a lost gateway expires ten minutes
     after
     its admission.
     """

@@ -158,7 +158,7 @@ def test_those_that_reserve_take_turns(new: New) -> None:
 
 
 def test_lapses(new: New, clock: Clock) -> None:
-    """A reservation that no process ends lapses after an hour, and later for a larger body."""
+    """A reservation that no process ends expires after an hour, and later for a larger body."""
     reservations = new()
     reservations.reserve("demo", "", needs())
     large = reservations.reserve("demo", "", needs(size=600 * MIB))
@@ -171,7 +171,7 @@ def test_lapses(new: New, clock: Clock) -> None:
 
 
 def test_a_lost_gateway(new: New, clock: Clock) -> None:
-    """The reservations of a lost gateway lapse before their time."""
+    """The reservations of a lost gateway expire before their time."""
     lost, idle, living = new("lost"), new("idle"), new("living")
     for one in (lost, idle):
         one.reserve("demo", "", needs())

@@ -38,7 +38,7 @@ def final(*parts: str) -> dict[str, str]:
 
 
 def part_file(receiver: ReceiverClient, address: str) -> Path:
-    """Return the path of an upload's growing file."""
+    """Return the path of a partial upload's file."""
     return receiver.service.settings.resumable_folder / address.rpartition("/")[2]
 
 

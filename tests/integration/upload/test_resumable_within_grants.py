@@ -104,7 +104,7 @@ def test_refused_before_the_body(receiver: ReceiverClient) -> None:
 
 
 def test_grants_that_change_under_way(receiver: ReceiverClient) -> None:
-    """An upload does not exist for its client while its key is out of reach, and can
+    """An upload does not exist for its client while its key is outside the grants, and can
     continue afterwards.
     """
     service, feed = receiver.service, FakeFeed()
@@ -149,7 +149,7 @@ def test_grants_that_change_while_the_last_bytes_come(
 
 
 def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
-    """An upload that only its own request knows is removed when its key is out of reach
+    """An upload that only its own request knows is removed when its key is outside the grants
     at the end.
     """
     service = receiver.service

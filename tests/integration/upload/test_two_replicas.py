@@ -45,7 +45,7 @@ class Replicas:
     follower_of_a: DigestDaemon
 
     def part(self, address: str) -> Path:
-        """Return the path of an upload's growing file."""
+        """Return the path of a partial upload's file."""
         return self.a.service.settings.resumable_folder / address.rpartition("/")[2]
 
     def arrived(self, address: str, size: int) -> bool:

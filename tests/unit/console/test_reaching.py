@@ -127,7 +127,7 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """A person with an empty list of grants is told on each page that needs a bucket."""
+    """A page that needs a bucket tells a person without grants that no bucket allows it."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text
