@@ -100,6 +100,7 @@ lint: ## Check style, spelling, words, links, imports between packages, shell sy
 	for script in deploy/*/*.sh requirements/*.sh; do sh -n "$$script" || exit 1; done
 	for script in .ci/*; do bash -n "$$script" || exit 1; done
 	$(BIN)/codespell
+	$(BIN)/python -m docs.words
 	$(REMARK) $(PAGES) --ext md --quiet --frail --no-stdout --no-config --ignore-pattern $(PARTS) -u '$(VALIDATE_LINKS)'
 	$(BIN)/hadolint services/Dockerfile deploy/nginx/Dockerfile deploy/store/Dockerfile
 	$(BIN)/python -m pip check

@@ -29,7 +29,7 @@ _FAULTS = pytest.mark.parametrize(("fault", "status"), [("full", 507), ("broken"
 def service(
     upload_data: Path, issuer: Issuer, socket_server: RunningBlobServer
 ) -> Iterator[UploadService]:
-    """Yield a service whose blobs are behind the socket and whose partial uploads are on the disk."""
+    """Yield a service whose blobs are behind the socket, and whose partial uploads are on disk."""
     settings = settings_for(upload_data, durability="relaxed")
     found = assemble(settings, issuer, socket_store(socket_server))
     yield found
