@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,6 @@ TOUR = "docs/tour.md"
 FIRST, LAST = "Use", "Self-description"
 DEFAULT_URL, DEFAULT_DATA = "http://127.0.0.1:8080", "$PWD/var"
 SECONDS = 60
-# The client of Socket.IO runs until the test ends it.
-LISTENING_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -63,33 +63,32 @@ def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> 
         assert json.loads((tmp_path / name).read_text())["openapi"].startswith("3.1")
 
 
-def client(wharf: Wharf, heading: str, folder: Path, seconds: int) -> str:
-    """Return the output of the page's Python client with a token of `demo`.
-
-    Kill the client if it still runs after `seconds`.
-    """
+@contextmanager
+def client(wharf: Wharf, heading: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the page's Python client with a token of `demo`; kill it afterwards or after a minute."""
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
     token = run(wharf, f'{token_of}\necho "$TOKEN"').splitlines()[-1]
     (script,) = blocks(TOUR, heading, "python")
     words = [sys.executable, "-u", "-c", f"token = {token!r}\n{with_places(script, wharf, folder)}"]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        timer = threading.Timer(SECONDS, process.kill)
+        timer.start()
         try:
-            printed, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
+            yield process
+        finally:
+            timer.cancel()
             process.kill()
-            return process.communicate()[0]
-    assert process.returncode == 0, printed
-    return printed
 
 
 def test_the_client_of_tus(fresh: Wharf, tmp_path: Path) -> None:
     """The page's client of tus uploads a file in more than one request."""
     (tmp_path / "big.iso").write_bytes(os.urandom(9_000_000))
-    client(fresh, "Resumable uploads", tmp_path, SECONDS)
+    with client(fresh, "Resumable uploads", tmp_path) as process:
+        assert process.wait() == 0
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
     listing = 'curl -sSf -H "Authorization: Bearer $TOKEN" "$WHARF/v1/files/default?prefix=big"'
     files = json.loads(run(fresh, f"{token_of}\n{listing}"))["files"]
-    assert [(file["key"], file["size"]) for file in files] == [("big.iso", 9_000_000)]
+    assert ("big.iso", 9_000_000) in [(file["key"], file["size"]) for file in files]
 
 
 def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
@@ -98,8 +97,10 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
     token_of = next(block for block in use if block.startswith("token()"))
     upload = next(block for block in use if block.startswith("curl")).splitlines()[0]
     run(fresh, f"{token_of}\n{upload}")
-    printed = client(fresh, "Hear what happens", tmp_path, LISTENING_SECONDS)
-    assert "'kind': 'file.created'" in printed
+    with client(fresh, "Hear what happens", tmp_path) as process:
+        assert process.stdout
+        # The client never ends: without the event, the timer kills it and the lines end.
+        assert any("'kind': 'file.created'" in line for line in process.stdout)
 
 
 def test_the_commands_of_readme(fresh: Wharf, tmp_path: Path) -> None:

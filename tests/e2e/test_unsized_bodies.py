@@ -110,7 +110,7 @@ def test_a_body_is_cut_while_it_comes(
         assert (answer.status, answer.slug) == (413, "too-large")
     told = answer.json()
     assert (told["limit"], told["limit_bytes"]) == ("body without a length", limit)
-    assert "without a length" in told["detail"]
+    assert "has no length" in told["detail"]
     assert "Content-Length" in told["detail"]
 
 
@@ -135,7 +135,7 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
     told = answer.json()
     assert (answer.status, told["limit"]) == (413, "body without a length")
     assert "limit_bytes" not in told
-    assert "no room for more" in told["detail"]
+    assert "no space for more" in told["detail"]
     assert until(lambda: under_way(wharf, api.tenant) == 0)
     assert api.put("a", iter([bytes(10_000)])).status == 201
 
