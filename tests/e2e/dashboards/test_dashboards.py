@@ -244,7 +244,7 @@ def test_a_part_that_hangs(prometheus: Prometheus, traffic: Traffic) -> None:
     """A hanging auth fires the alerts for its target and for upload's stale feed of revocations."""
     with traffic.stopped_auth():
         instance = f"127.0.0.1:{traffic.wharf.metrics_port}"
-        down = f"wharf-auth at {instance} gives no metrics"
+        down = f"wharf-auth at {instance} returns no metrics"
         assert until(lambda: down in prometheus.summaries(), SECONDS)
         assert until(lambda: "WharfFeedStale" in prometheus.firing(), SECONDS)
         assert prometheus.query(queries()[DOWN])
