@@ -1,4 +1,4 @@
-"""Requests through nginx and uWSGI, in turn to a Wharf with a small and a full database."""
+"""Requests through nginx and uWSGI, alternately on a small and on a full database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _CONNECTIONS = 16
 
 
 def measure(small: Client, full: Client, calls: int, only: str = "") -> list[Cost]:
-    """Measure each kind of request `calls` times, in turn. The first tenth is not counted."""
+    """Measure each kind of request `calls` times, alternately on the small and the full database.
+
+    The first tenth of the calls is not counted.
+    """
     with HttpConnection(small.wharf.port) as few, HttpConnection(full.wharf.port) as many:
         pairs = ((small, few), (full, many))
         return [_measure(kind, pairs, calls) for kind in KINDS if only in kind.title]

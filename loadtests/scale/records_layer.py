@@ -1,4 +1,4 @@
-"""The operations of the records, in turn on a small and on a full database."""
+"""The operations of the records, run alternately on a small and on a full database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class Cost:
 
 
 def measure(small: Case, full: Case, calls: int, only: str = "") -> list[Cost]:
-    """Measure each operation `calls` times on both, in turn. The first tenth is not counted."""
+    """Measure each operation `calls` times, alternately on the small and the full database.
+
+    The first tenth of the calls is not counted.
+    """
     return [
         _measure(operation, small, full, calls if operation.hot else max(10, calls // 5))
         for operation in OPERATIONS

@@ -136,9 +136,9 @@ def test_a_container_has_no_rights(quartet: Quartet, service: str) -> None:
 
 
 def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
-    """The gateway can read neither upload's database nor auth's keys, and upload not auth's files.
+    """The gateway cannot read upload's database or auth's keys.
 
-    The console can read only its session records.
+    upload cannot read auth's files. The console can read only its session records.
     """
     seen = {
         service: quartet.engine(

@@ -148,9 +148,7 @@ def test_revoked_ticket(client: Client) -> None:
 
 
 def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
-    """Revoking an exchanged token ends all tokens made from it, and not the
-    one that it came from.
-    """
+    """The revocation of an exchanged token ends all tokens made from it, but not its parent."""
     middle = client.exchanged(str(client.api.token))
     ticket = client.ticket(client.exchanged(middle, scope="files:write", expires_in="600"))
     anyone = client.api.using(None)
@@ -164,8 +162,9 @@ def test_revoked_in_the_middle_of_a_chain(wharf: Wharf, client: Client) -> None:
 
 
 def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> None:
-    """A link ends when its token is revoked, it is deleted, or its maker is
-    disabled; others stay valid.
+    """A link ends when its token is revoked, its maker is disabled, or a client deletes the link.
+
+    Other links stay valid.
     """
     anyone = client.api.using(None)
     again = client.api.using(client.login().json()["access_token"])

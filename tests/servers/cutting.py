@@ -19,8 +19,7 @@ class CuttingProxy:
     """A proxy that passes bytes to a port and breaks the connection after a number of bytes.
 
     `cuts` are the numbers of bytes from clients after which it breaks a connection, one after the
-    other
-    over all connections. Afterwards no connection breaks.
+    other over all connections. Afterwards no connection breaks.
     """
 
     def __init__(self, target: int) -> None:

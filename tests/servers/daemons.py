@@ -32,9 +32,7 @@ class Daemons:
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a program in the background. It ends when this process ends, even when it is
-        killed.
-        """
+        """Start a background program, which the kernel kills when this process ends."""
         with self.said(name).open("wb") as output:
             process = subprocess.Popen(
                 [program("setpriv"), "--pdeathsig", "KILL", *command],

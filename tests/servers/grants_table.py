@@ -28,8 +28,7 @@ _JSON = {"Content-Type": "application/json"}
 
 def filled_world(upload: UploadService) -> UploadService:
     """Fill two buckets, one of which the caller does not know, with a file in the caller's folder
-    and
-    a file outside of it.
+    and a file outside of it.
     """
     owner = of_everything(upload)
     for bucket in (BUCKET, HIDDEN):

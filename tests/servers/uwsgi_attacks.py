@@ -86,9 +86,8 @@ class Attacker:
         }.get(name, f"{folder}/evil.py")
 
     def request(self, target: str, *added: tuple[str, str]) -> Variables:
-        """Return the variables of a gateway's request, with further variables."""
+        """Return the uwsgi variables of a request to `target`, and the variables `added`."""
         # uWSGI loads an application only where none is mounted and when a variable requests it. An
-        # empty
-        # value is enough.
+        # empty value is enough.
         script = {"SCRIPT_NAME": "/evil", "UWSGI_CALLABLE": "", "REQUEST_ID": "attack"}
         return [*uwsgi.head("GET", target, script, 0).items(), *added]

@@ -16,8 +16,7 @@ def grouped(folders: Iterable[tuple[str, ...]]) -> list[int]:
     """Return the order of items by number, given the parts of each item's folder.
 
     Folders are in the order of their first items, with everything below a folder together. Items of
-    one
-    folder keep their order.
+    one folder keep their order.
     """
     ranks: dict[tuple[str, ...], int] = {}
     keys = []
@@ -34,8 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     """Group by folder what pytest-randomly has shuffled by module, and keep stories in order.
 
     pytest-randomly may put a module of another folder between two modules of a folder with fixtures
-    of
-    package scope, and then the servers of that folder would start twice.
+    of package scope, and then the servers of that folder would start twice.
     """
     yield
     folders = [Path(_module(item)).parent.parts for item in items]

@@ -38,7 +38,10 @@ _STARTS = frozenset(
 
 
 class _Guard:
-    """An audit hook, which Python cannot remove, for all unit tests; it knows which one runs."""
+    """A guard against unit tests that start a program; the running test is in `running`.
+
+    The guard is an audit hook of Python, which a process cannot remove.
+    """
 
     def __init__(self) -> None:
         self.running = ""

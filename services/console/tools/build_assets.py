@@ -1,12 +1,13 @@
-"""Builds static/dist of the console from static/src and packages from npm.
+"""Builds static/dist of the console out of static/src and packages from npm.
 
     build_assets.py [--strict]
 
 Node comes from PyPI (requirements/node.txt) into .venv/node, the packages by npm
 (requirements/console) into .venv/console; both are locked by hashes. When nothing has changed, the
-program only compares digests. Where Node or a package cannot be installed, it publishes our own
-styles without scripts and prints one line; the pages work. After an hour the next run tries again.
-`--strict` tries again in each run, and exits with 1 when the build fails.
+program only compares digests. If Node or a package is not available, the program publishes our own
+styles without scripts and prints one line; the pages work without scripts. After an hour the next
+run tries the build again. With `--strict` the program tries immediately, and exits with 1 when the
+build fails.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Places:
 
     @classmethod
     def of(cls, root: Path) -> Places:
-        """Return the places in a checkout."""
+        """The places in a checkout."""
         static = root / "services/console/src/wharf_console/static"
         return cls(
             sources=static / "src",
@@ -134,7 +135,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Publish our own styles without those of packages, and no script."""
+    """Publish our own styles without the styles of packages, and no script."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -145,9 +146,9 @@ def _style_alone(places: Places, made: Path) -> None:
 
 
 def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
-    """Move a build into `dist`: first the files, then the manifest; then remove old files.
+    """Move a build into `dist`: first the files, then the manifest; then delete old files.
 
-    The files of the previous build stay: a page that was served a moment ago still loads them.
+    The files of the previous build stay, because pages that were served a moment ago need them.
     """
     files = sorted(path.name for path in made.iterdir() if path.name != MANIFEST)
     record = places.dist / _RECORD
@@ -172,7 +173,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """Build, and print one line when the pages have no scripts."""
+    """The command line."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)

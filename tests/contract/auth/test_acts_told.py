@@ -182,8 +182,7 @@ CHANGES: dict[str, tuple[Change, Told]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_followers_hear(records: SqlRecords, name: str) -> None:
     """Each change writes a feed entry with tenant, object, state, time, end and new reach, and is
-    the
-    newest line of the audit log.
+    the newest line of the audit log.
     """
     change, expected = CHANGES[name]
     assert changes_after(records, change) == expected
@@ -254,8 +253,7 @@ def an_act(number: int) -> Act:
 
 def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecords) -> None:
     """Scopes, roles and grants are read as they were written, with the version of the feed entry,
-    and
-    a missing list of grants is NULL.
+    and a missing list of grants is NULL.
     """
     both = ("files:read", "files:delete")
     assert records.group("acme", "g1") == TEAM
@@ -288,8 +286,7 @@ def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
 
 def test_each_member_has_its_own_line(records: SqlRecords) -> None:
     """Members that join and leave in one change have separate audit lines, in the order of their
-    ids,
-    and feed entries with the latest time.
+    ids, and feed entries with the latest time.
     """
     records.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     records.change_members("acme", "g2", add={"c1": act(at=NOW)}, remove={})

@@ -99,9 +99,10 @@ def before(database: Database) -> int:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_list_counts_to_the_byte(database: Database, before: int, name: str) -> None:
-    """A list of grants fits at exactly the limit, where it counts its longer form, as stored or as
-    in
-    the feed, in place of the list that it replaces.
+    """A list of grants is accepted up to the exact limit of bytes.
+
+    The longer of two forms counts: the stored list and the list in the feed. The new list replaces
+    the old one in the sum.
     """
     do, old, grants, counted = WAYS[name]
     most = before + length(counted) - (length(BEFORE[old]) if old else 0)

@@ -75,9 +75,9 @@ def rights(role: str | None = None, *grants: CompactGrant) -> UserRights:
 
 
 def test_grants_come_back_as_they_were(acme: Records) -> None:
-    """Grants of users, clients and groups are read as they were written, with their placeholders,
-    and
-    `None` and an empty list differ.
+    """Grants of users, clients and groups are read exactly as they were written.
+
+    Placeholders stay as they are, and `None` differs from an empty list.
     """
     limited: tuple[Compact, ...] = (OWN, ())
     for number, grants in enumerate(limited):
@@ -151,8 +151,7 @@ def test_long_grants_stay_in_the_feed(acme: Records) -> None:
 
 def test_nobody_who_manages_is_limited(acme: Records) -> None:
     """The records refuse a list of grants for an owner and for a client with `tenants:admin`,
-    unless
-    the same change removes the list or the role.
+    unless the same change removes the list or the role.
     """
     acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
     with pytest.raises(LimitedManager):
@@ -167,8 +166,7 @@ def test_nobody_who_manages_is_limited(acme: Records) -> None:
 
 def test_members_come_and_go(acme: Records) -> None:
     """A member that joins or leaves has a feed entry with its groups, unless the change has no
-    effect
-    or names an unknown member.
+    effect or names an unknown member.
     """
     move(acme, ("u1", "c1"))
     latest = acme.feed(after=0, limit=1).latest
@@ -196,8 +194,7 @@ def test_members_come_and_go(acme: Records) -> None:
 
 def test_a_group_is_one_entry(acme: Records) -> None:
     """A group has one feed entry for all its members, which stays after the deletion of the group
-    until
-    the last link has expired.
+    until the last link has expired.
     """
     move(acme, ("u1", "c1"))
     before = acme.feed(after=0, limit=1).latest
@@ -223,8 +220,7 @@ def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocatio
 
 def test_what_groups_refuse(acme: Records) -> None:
     """The records refuse group names in use and groups, members and tenants that do not exist, and
-    each
-    error names the object.
+    each error names the object.
     """
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     calls: list[tuple[type[Exception], str, Callable[[], object]]] = [

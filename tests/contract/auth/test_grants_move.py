@@ -100,8 +100,7 @@ def told(records: SqlRecords) -> dict[str, object]:
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
 def test_a_backup_has_them(new_url: NewUrl, tmp_path: Path, source: str, target: str) -> None:
     """Grants, groups, members and the feed are the same after a restore on another engine, and
-    later
-    changes get newer versions.
+    later changes get newer versions.
     """
     url, restored, file = new_url(source), new_url(target), tmp_path / "saved.db"
     upgrade(url, MIGRATIONS)

@@ -77,8 +77,7 @@ def count(database: Database, table: str) -> int:
 
 def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
     """A client above the limit is refused and changes nothing, where disabled clients and clients
-    of
-    other tenants do not count.
+    of other tenants do not count.
     """
     records = limited(clients=2)
     first, _ = add_client(records, 1), add_client(records, 2)
@@ -93,8 +92,7 @@ def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
 
 def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Database) -> None:
     """The records forget the clients that were disabled first, with their secrets, but never
-    clients
-    with fixed ids, because the next start would make them again.
+    clients with fixed ids, because the next start would make them again.
     """
     records = limited(clients=2)
     demo = Client("wharf-demo", "acme", "Demo", ("files:read",), NOW)
@@ -124,8 +122,7 @@ def test_retired_secrets_are_forgotten(limited: LimitedRecords, database: Databa
 
 def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database) -> None:
     """A user above the limit is refused, also when users are added at the same time, where deleted
-    users
-    and users of other tenants do not count.
+    users and users of other tenants do not count.
     """
     records = limited(users=3)
     add_user(records, 1, "other")
@@ -191,8 +188,7 @@ def test_sessions_that_are_over_do_not_pile_up(
 
 def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
     """The lists of grants of a tenant count together against the limit, in the form that the feed
-    has,
-    and a shorter list is never refused.
+    has, and a shorter list is never refused.
     """
     records = limited(grant_bytes=3 * OWN_BYTES + 4)
     client = add_client(records, 1)
@@ -238,8 +234,7 @@ def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
 @pytest.mark.usefixtures("all_tenants")
 def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRecords) -> None:
     """A tenant whose share of the feed is full can still disable and delete, but can create nothing
-    that
-    may need an entry and revoke no token, until entries expire.
+    that may need an entry and revoke no token, until entries expire.
     """
     records = limited(revocations=2)
     records.add_user(ADA, "ada", "hash", act())

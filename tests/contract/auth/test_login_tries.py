@@ -70,8 +70,7 @@ def failures(tries: SqlLoginTries, pair: Pair = ADA, now: int = NOW) -> Failures
 
 def test_failures_of_a_pair(new: New) -> None:
     """All processes count the failures of an account in a network together, and separately from
-    those of
-    other accounts and networks.
+    those of other accounts and networks.
     """
     one, other = new(), new()
     assert one.count(ADA, NOW, anybody) == Failures()
@@ -140,8 +139,7 @@ def test_tries_at_the_same_time(new: New) -> None:
 
 def test_many_accounts_of_a_network(new: New) -> None:
     """A network in which too many accounts failed lately accepts no further account, while other
-    networks
-    accept it.
+    networks accept it.
     """
     tries, limit = new(), Crowding(accounts=2, since=NOW - 100)
     tries.count(Pair("old", ADA.network), NOW - 200, anybody, limit)

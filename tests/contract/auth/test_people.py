@@ -184,8 +184,7 @@ def test_disabled_and_enabled(records: Records) -> None:
 
 def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: Database) -> None:
     """The records keep the last 100 used refresh tokens of a session, and only the reuse of one of
-    these
-    ends the session.
+    these ends the session.
     """
     records.add_session(SESSION, "t0", HASH)
     for number in range(150):
@@ -227,8 +226,7 @@ def test_password_may_keep_a_session(records: Records) -> None:
 
 def test_deleted_user_leaves_entries_only(records: Records, database: Database) -> None:
     """Deleting a user deletes its sessions and tokens, and the feed reports the end of both user
-    and
-    sessions.
+    and sessions.
     """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")

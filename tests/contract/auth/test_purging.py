@@ -106,8 +106,7 @@ def test_every_row_belongs_to_a_tenant(filled: SqlRecords, database: Database) -
 
 def test_nothing_of_the_others_goes(filled: SqlRecords, database: Database) -> None:
     """A purge leaves every row and feed entry of other tenants unchanged, and only the name and one
-    feed
-    entry of the purged tenant.
+    feed entry of the purged tenant.
     """
     before = of(OTHERS, rows(database))
     said = [told(filled, tenant) for tenant in OTHERS]
@@ -138,8 +137,7 @@ def test_revoked_tokens_of_others_stay_revoked(filled: SqlRecords) -> None:
 
 def test_a_deleted_person_leaves_no_row(filled: SqlRecords, database: Database) -> None:
     """Deleting a person deletes all its rows except its id in the feed, and no row of another
-    person with
-    that name.
+    person with that name.
     """
     kinds = ("user", "open", "ended", "open-refresh", "ended-refresh")
     person = tuple(f"{kind}-another" for kind in kinds)

@@ -194,8 +194,7 @@ def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Reco
 
 def test_check_wants_the_schema(database: Database, records: Records) -> None:
     """The check passes on a migrated database, names the command to run on an older schema, and
-    raises
-    `DatabaseUnavailable` without a schema.
+    raises `DatabaseUnavailable` without a schema.
     """
     assert records.check() is None
     with database.transaction() as connection:

@@ -158,8 +158,7 @@ def test_of_two_consoles_one_refreshes(console: Console) -> None:
             statuses.append(tab.get("/console/").status_code)
 
         # The consoles are made here, because Werkzeug compiles routes and Python 3.11 cannot parse
-        # in
-        # two threads at the same time (https://github.com/python/cpython/issues/106905).
+        # in two threads at the same time (https://github.com/python/cpython/issues/106905).
         several = [console_on(console.context.settings, console.gateway) for _ in range(4)]
         tabs = [threading.Thread(target=open_page, args=(one,)) for one in several]
         for tab in tabs:

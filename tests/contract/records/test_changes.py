@@ -269,8 +269,7 @@ def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 @pytest.mark.parametrize("has_default", [False, True])
 def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
     """The pages of named buckets have each existing bucket once, are full, and include `default`
-    only
-    when it is named.
+    only when it is named.
     """
     there = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in there:

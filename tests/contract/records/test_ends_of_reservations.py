@@ -13,8 +13,7 @@ __all__ = ["clock", "new"]
 
 def test_what_it_needs_is_reserved(new: New) -> None:
     """A reservation has everything that a body needs, for its tenant and ticket, and its end
-    releases
-    all of it.
+    releases all of it.
     """
     one = new()
     mine = one.reserve("demo", "t", needs(5 * MIB, inodes=7, files=3))
@@ -143,8 +142,7 @@ def test_lost_on_time(new: New, clock: Clock) -> None:
 
 def test_young_bodies_of_the_lost(new: New, clock: Clock) -> None:
     """A body that was admitted after the last measurement of a lost gateway expires ten minutes
-    after
-    its admission.
+    after its admission.
     """
     lost, living = new("lost"), new("living")
     begun = clock.stop()
@@ -172,8 +170,7 @@ def test_a_look_counts_for_five_seconds(new: New, clock: Clock) -> None:
 
 def test_cleared_before_a_time(new: New, clock: Clock) -> None:
     """`clear` ends the gateway's bodies that were admitted before the given time, and not exactly
-    at
-    it.
+    at it.
     """
     one = new()
     begun = clock.stop()

@@ -193,8 +193,7 @@ def test_two_tenants_in_one_microsecond(
 
 def test_a_release_before_beside_this_one(records: Records, database: Database) -> None:
     """Events that an older release writes without a number are read after the existing and before
-    the
-    later events.
+    the later events.
     """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', ?, '{}')"
     for number in range(3):

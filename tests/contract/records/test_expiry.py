@@ -1,4 +1,4 @@
-"""An expired file does not exist, before and after it is swept."""
+"""An expired file is not found, even while its row still exists; the sweeper removes the row."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def keys(records: Records, delimiter: str = "") -> list[str]:
 @pytest.mark.usefixtures("all_tenants")
 def test_expire(records: Records, database: Database) -> None:
     """`expire` removes exactly the expired files and their usage, writes their events and marks
-    their
-    blobs as pending deletions.
+    their blobs as pending deletions.
     """
     over = [stored(records, f"over/{number}", _PAST, size=5) for number in range(3)]
     stored(records, "ends-now", _NOW)

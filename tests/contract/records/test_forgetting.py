@@ -57,9 +57,7 @@ def test_more_than_one_step(database: Database, records: SqlRecords, table: str)
 
 @pytest.mark.usefixtures("all_tenants")
 def test_events_that_went_in_steps(database: Database, records: SqlRecords) -> None:
-    """The records remember the number of the last dropped event, and not that of the last batch
-    only.
-    """
+    """After a removal in several batches, the records know the number of the last removed event."""
     fill(database, "events")
     records.forget_events(2401)
     assert records.events_dropped("demo") == 2400

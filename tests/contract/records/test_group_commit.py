@@ -221,8 +221,7 @@ def test_durable_before_visible(database: Database) -> None:
 
 def test_names_of_all_files(database: Database) -> None:
     """The blobs of all files of a write are made durable before its commit, and a change without
-    blobs
-    syncs nothing.
+    blobs syncs nothing.
     """
     calls: list[list[tuple[str, str]]] = []
 

@@ -90,8 +90,7 @@ def test_a_key_of_a_move_ends_as_well(database: Database) -> None:
 
 def test_ended_keys_make_room_at_once(database: Database) -> None:
     """A tenant that uses all its keys may use another one when the oldest key has ended, swept or
-    not,
-    and only its own ended keys are dropped.
+    not, and only its own ended keys are dropped.
     """
     records = limited(database, keys=2)
     for key in ("old", "young"):

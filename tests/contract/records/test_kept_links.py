@@ -58,8 +58,7 @@ def test_a_link_is_kept_as_it_was_made(records: SqlRecords) -> None:
 
 def test_pages_and_filters(records: SqlRecords) -> None:
     """Links of one tenant that have not expired are listed newest first, and a filter by key also
-    finds
-    links to folders above the key.
+    finds links to folders above the key.
     """
     file = kept(records).id
     folder = kept(records, "a/", maker=MAKER).id
@@ -83,8 +82,7 @@ def test_pages_and_filters(records: SqlRecords) -> None:
 @pytest.mark.usefixtures("all_tenants")
 def test_ends(records: SqlRecords) -> None:
     """A link ends once, `end_links` ends one tenant's links up to a time, and `forget_links` drops
-    expired
-    links.
+    expired links.
     """
     one, other = kept(records), kept(records, tenant="other")
     assert records.end_link("demo", one.id)

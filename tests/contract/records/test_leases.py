@@ -44,8 +44,7 @@ def test_who_does_not_ask_disturbs_nobody(a: LeaseRows, b: LeaseRows) -> None:
 
 def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
     """After a release the next holder gets the lease and the name of the last holder, and no
-    request
-    remains.
+    request remains.
     """
     taken = a.take(NAME)
     assert taken

@@ -101,8 +101,7 @@ def upgrade_to(url: str, revision: str) -> None:
 
 def test_numbers_of_events_that_were_there(empty_url: str) -> None:
     """A migration keeps the numbers of existing events, gives later events larger numbers, and
-    stores
-    permanently when the numbering changed.
+    stores permanently when the numbering changed.
     """
     upgrade_to(empty_url, "0013")
     database = open_database(empty_url, durable=False)

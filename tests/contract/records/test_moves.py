@@ -142,7 +142,9 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 
 
 def test_what_is_refused(records: SqlRecords) -> None:
-    """A move without the file, a matching tag or the bucket is refused and writes no event."""
+    """A move needs an existing file, a matching tag and an existing bucket; a refusal writes no
+    event.
+    """
     file = stored(records, "a.txt")
     with pytest.raises(NoSuchFile):
         moved(records, "b.txt", "c.txt")

@@ -105,8 +105,7 @@ def test_a_crowd_of_writers_tells_all(
     records: SqlRecords, waiting: Waiting, database: Database
 ) -> None:
     """When several writers share transactions for three tenants, the last notification of each
-    tenant
-    comes after its last event.
+    tenant comes after its last event.
     """
 
     def write(number: int) -> None:

@@ -70,8 +70,7 @@ def test_every_table_is_thought_of(database: Database) -> None:
 
 def test_purge(records: SqlRecords, database: Database) -> None:
     """A purge removes all rows of a tenant in small steps, marks its blobs as pending deletions,
-    and
-    leaves rows of other tenants.
+    and leaves rows of other tenants.
     """
     fill(records, "demo")
     fill(records, "other")

@@ -171,7 +171,7 @@ def test_lapses(new: New, clock: Clock) -> None:
 
 
 def test_a_lost_gateway(new: New, clock: Clock) -> None:
-    """The reservations of a lost gateway expire before their time."""
+    """The reservations of a lost gateway expire early."""
     lost, idle, living = new("lost"), new("idle"), new("living")
     for one in (lost, idle):
         one.reserve("demo", "", needs())

@@ -138,8 +138,7 @@ def test_open_uploads(database: Database) -> None:
 
 def test_idempotency_keys(database: Database) -> None:
     """With all keys in use a request with a new key is refused and stores nothing, and a known key
-    is
-    replayed.
+    is replayed.
     """
     records = limited(database, idempotency_keys=3, idempotency_seconds=3600)
     for key in ("1", "2", "3"):

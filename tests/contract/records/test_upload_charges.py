@@ -60,7 +60,7 @@ def test_a_length_needs_no_further_file(records: SqlRecords, database: Database)
 
 
 def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None:
-    """An upload of unknown length reserves the given size, larger or smaller, within the quota."""
+    """A reservation of unknown length can become larger or smaller, and never exceeds the quota."""
     records.put_limits("demo", Limits(max_bytes=20, max_files=1))
     upload = begun(records, new_upload(None, reserved_bytes=7))
     with pytest.raises(QuotaExceeded) as caught:

@@ -76,9 +76,7 @@ def test_the_quota_holds_uploads(records: SqlRecords) -> None:
 
 
 def test_length_that_comes_later(records: SqlRecords, database: Database) -> None:
-    """An upload without a length reserves its received bytes, and its length after the
-    announcement.
-    """
+    """An upload of unknown length reserves its received bytes, and later its announced length."""
     upload = new_upload(None)
     records.uploads.create(upload)
     records.uploads.progress(upload, expires_at=5_000, discard_from=None, size=7)
@@ -163,8 +161,7 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
 @pytest.mark.usefixtures("all_tenants")
 def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
     """The replica of an upload is stored, is empty in rows of an older release, and filters the
-    expired
-    uploads.
+    expired uploads.
     """
     shared, here, there = (
         new_upload(expires_at=at, replica=replica)

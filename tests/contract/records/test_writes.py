@@ -62,8 +62,7 @@ def test_other_tenants_see_nothing(records: Records) -> None:
 
 def test_replacing(records: Records, database: Database) -> None:
     """A replacement is the only live file of its key, and the old blob is a pending deletion and
-    does
-    not count.
+    does not count.
     """
     old, new = new_file("a.txt", size=10), new_file("a.txt", size=3)
     write(records, old)

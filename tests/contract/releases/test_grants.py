@@ -38,8 +38,7 @@ def test_the_verifier_of_before_refuses(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
     """A verifier without grants, or without any extension as in 0.1.0, refuses tokens with grants,
-    which
-    today's verifier accepts with an empty reach.
+    which today's verifier accepts with an empty reach.
     """
     token = issuer.token(grants=CLAIM, **more)
     principal = verifier(issuer).verify(token)

@@ -120,8 +120,7 @@ WORKS = {"upload": upload_works, "auth": auth_works}
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_on_the_next_schema(service: str, new_url: Callable[[], str], tmp_path: Path) -> None:
     """Today's code works and is ready on a schema with added columns and tables of a next release,
-    and
-    its own migration leaves them unchanged.
+    and its own migration leaves them unchanged.
     """
     url = new_url()
     upgrade(url, scripts_with(tmp_path, service))

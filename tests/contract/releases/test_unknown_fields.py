@@ -43,8 +43,7 @@ def next_column(database: Database, table: str) -> str | None:
 
 def test_policy(records: SqlRecords, database: Database) -> None:
     """A policy with unknown fields is read without them, and a PUT replaces the whole policy with
-    these
-    fields.
+    these fields.
     """
     policy = Policy(max_file_bytes=5, cors_origins=("https://app.example",))
     bucket = Bucket(tenant="demo", name="photos", policy=policy, created_at=7)

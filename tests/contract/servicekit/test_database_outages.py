@@ -1,4 +1,4 @@
-"""Databases that are locked, missing, down or frozen, in the way of each engine."""
+"""Locked, missing, stopped or frozen databases: each engine fails differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases saved to files and loaded on each engine: complete, of one moment, or not at all."""
+"""Databases saved to files and loaded: a snapshot is complete and of one moment, or it fails."""
 
 from __future__ import annotations
 

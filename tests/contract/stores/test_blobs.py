@@ -225,8 +225,7 @@ def test_room_and_check(store: BlobStore) -> None:
 
 def test_no_descriptor_stays_open(store: BlobStore, spool: SpoolFile) -> None:
     """Storing, refusing, reading and deleting leave no descriptor open, except those of
-    connections,
-    which are used again.
+    connections, which are used again.
     """
     counts = []
     for _ in range(2):

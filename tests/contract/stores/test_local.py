@@ -123,7 +123,9 @@ def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
 
 
 def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: list[str]) -> None:
-    """A staged file is synced before it gets its name, and parent folders before the folder."""
+    """A staged file is synced before it gets its name; then each folder, from the outermost on, is
+    synced.
+    """
     name = new_name()
     writer = local.create(name)
     writer.write(b"x")

@@ -261,7 +261,9 @@ def test_an_upload_under_way(member: Member, folder: str) -> None:
 
 
 def test_what_has_happened(member: Member, folder: str) -> None:
-    """The list of events shows a new upload, also when it is limited to that kind of event."""
+    """The list of events shows a new upload, and a filter for another kind of event hides the
+    upload.
+    """
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("new.txt", b"new", "files"))
     shown = member.request("GET", "/console/activity?kind=file.created")[2]

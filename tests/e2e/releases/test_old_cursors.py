@@ -69,7 +69,7 @@ def test_a_release_beside_reads_what_is_given(old: Old) -> None:
 
 
 def test_numbers_lead_on(old: Old) -> None:
-    """Later cursors are opaque, and a number still leads to the events after it and before it."""
+    """New cursors are opaque, and a number still works in `after` and in `before`."""
     service = old.after(2 * DAY)
     every = page(service, "limit=1000")["events"]
     assert len(every) == len(old.numbers)

@@ -75,7 +75,7 @@ def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
 
 
 def test_deferred_length(tus: Tus, api: ApiClient) -> None:
-    """A deferred length may be set later, but neither changed nor below the current offset."""
+    """A deferred length may be set later, but once only and not below the current offset."""
     address = tus.created(None, filename="later.bin")
     assert tus.head(address).header("Upload-Defer-Length") == "1"
     assert tus.patch(address, 0, b"12345").status == 204

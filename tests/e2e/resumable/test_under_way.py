@@ -148,7 +148,9 @@ def test_pages(tus: Tus) -> None:
 
 
 def test_the_owner_ends_it(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """A client with `buckets:admin` can delete another client's upload if it names its subject."""
+    """A client with `buckets:admin` can delete an upload of another subject if it names the
+    subject.
+    """
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204
     assert owner.head(address).status == 404

@@ -62,7 +62,7 @@ def test_what_is_skipped_fails(tmp_path: Path, content: str, words: str) -> None
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Return three folders with three modules of five tests each; one module is a story."""
+    """Return three folders with three modules of five tests each; one module is marked `story`."""
     for folder in "abc":
         (tmp_path / folder).mkdir()
         for module in "123":
@@ -80,8 +80,9 @@ def collected(folder: Path, seed: int) -> list[str]:
 
 
 def test_order_is_random_within_bounds(tree: Path) -> None:
-    """A seed determines the order of tests; the tests of each folder and module run together, and a
-    story keeps the order of its file.
+    """A seed determines the order of tests; folders and modules stay together.
+
+    Modules that are marked as a story keep the order of their file.
     """
     first, again, other = (collected(tree, seed) for seed in (1, 1, 2))
     assert first == again

@@ -142,7 +142,7 @@ class Wharf:
 
     @property
     def processes(self) -> list[int]:
-        """Return each process that the supervisor started, directly or not."""
+        """Return the ids of the processes that the supervisor or one of its children started."""
         return survivors(self.places.log_file(name) for name in CHILDREN)
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:

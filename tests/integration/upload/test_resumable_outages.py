@@ -131,8 +131,9 @@ def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
 
 
 def test_streams_share_no_room(cramped: ReceiverClient) -> None:
-    """When the disk has space for one of two streams, one is received; it releases
-    its reservation at its end.
+    """If the disk has space for one of two streams, the second stream gets a 507.
+
+    The first stream releases its reservation at its end.
     """
     reservations = cramped.service.context.reservations
     first, second = cramped.create(4 << 20), cramped.create(4 << 20)

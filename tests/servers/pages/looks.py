@@ -1,7 +1,7 @@
-"""The ways to show a page: scripts or not, widths, light or dark themes, and languages.
+"""The ways to show a page: with or without scripts, widths, light or dark themes, and languages.
 
-The tests use not every combination, but every combination of any two. Theme and language change
-together, because no rule of a theme depends on the language.
+The tests do not use every combination of all values, but every combination of any two values. Theme
+and language change together, because no rule of a theme depends on the language.
 """
 
 from __future__ import annotations

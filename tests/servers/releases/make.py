@@ -10,9 +10,8 @@ a release again, or of another release, run it in a checkout of that release:
 
 Then copy the folder that is named after the release back. For code between two releases the
 folder's name has the commit: `… -m tests.servers.releases.make 0.2.0.dev0+e9219bb2`. Do not make
-the
-folder of a published release again: its value is that today's code has not touched it. The signing
-key is left out.
+the folder of a published release again: its value is that today's code has not touched it. The
+signing key is left out.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ def logged_in(anyone: ApiClient) -> ApiClient:
 
 
 def ticket_used(demo: ApiClient) -> dict[str, Any]:
-    """Return id and rules of a ticket for two files of which one was used."""
+    """Return the id and rules of a ticket for two files; one file is already uploaded."""
     rules = {"bucket": "default", "prefix": "in/", "max_files": 2}
     token = exchanged(demo, ticket=json.dumps(rules))
     assert demo.using(token).put("in/by-ticket.txt", SMALL).status == 201
@@ -118,7 +117,7 @@ def ticket_used(demo: ApiClient) -> dict[str, Any]:
 
 
 def refused(admin: ApiClient) -> dict[str, Any]:
-    """Suspend a tenant and revoke a token, and return their names."""
+    """Suspend a tenant and revoke a token; return the tenant's name and the token's id."""
     assert admin.send_json("POST", "/auth/v1/tenants", {"tenant": "acme"}).status == 201
     assert admin.request("POST", "/auth/v1/tenants/acme/suspend").status == 204
     login = {name: CREDENTIALS["demo"][name] for name in ("client_id", "client_secret")}

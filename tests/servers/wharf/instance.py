@@ -197,8 +197,7 @@ def _migrated() -> Path:
     """Return data with only the tables of this version, for all first starts of a session.
 
     Each start would otherwise make them with Alembic, which takes a second. `.ci/smoke` begins
-    without
-    tables, as an operator does.
+    without tables, as an operator does.
     """
     data = Path(tempfile.mkdtemp(prefix="wharf-migrated-"))
     atexit.register(shutil.rmtree, data, ignore_errors=True)

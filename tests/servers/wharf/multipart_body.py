@@ -32,7 +32,7 @@ def field_part(name: str, value: str) -> Part:
 
 
 def multipart_body(*parts: Part, boundary: str = BOUNDARY) -> bytes:
-    """Return the whole body."""
+    """Return the complete body of a form with these parts."""
     line = b"--" + boundary.encode()
     chunks = [b"%b\r\n%b\r\n\r\n%b\r\n" % (line, part.head, part.content) for part in parts]
     return b"".join(chunks) + line + b"--\r\n"

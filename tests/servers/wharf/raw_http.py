@@ -64,8 +64,7 @@ class RawConnection:
         """Return all responses until the gateway closes the connection.
 
         After the first final response the client shuts its side down. Otherwise the gateway would
-        wait
-        some seconds for the rest of a body that it has refused.
+        wait some seconds for the rest of a body that it has refused.
         """
         received, told = b"", False
         with suppress(ConnectionResetError):

@@ -74,8 +74,7 @@ class Signer:
     """A signer of valid and unusual tokens with the key of a running Wharf's auth service.
 
     `upload` does not ask `auth` about a token, so such a token is as good as an issued one, and
-    costs
-    no hashing of secrets.
+    costs no hashing of secrets.
     """
 
     def __init__(self, wharf: Wharf) -> None:

@@ -40,7 +40,7 @@ def test_five_seconds(auth: AuthService) -> None:
 
 
 def test_a_failure_is_told_once(auth: AuthService, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure is logged when it begins, when it returns after a success, and when it changes."""
+    """A failure is logged once: at its beginning, when it changes, and again after a success."""
     failures = ["away", "away", "", "away", "full", "full"]
 
     def fail() -> None:

@@ -42,7 +42,7 @@ def test_delays_of_clients_are_short() -> None:
 
 
 def test_after_the_free_failures_an_account_waits(limited: AuthService) -> None:
-    """After the free failures the right secret too gets 429 until the delay is over."""
+    """After three failures even the right secret gets a 429 until the delay is over."""
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     here = {"REMOTE_ADDR": HERE}
     reply = limited.post_token(environ_overrides=here)

@@ -42,7 +42,7 @@ def test_threads_are_left_for_pages_that_ask_nobody() -> None:
 
 
 def test_one_too_many_is_refused_at_once() -> None:
-    """A request is refused immediately when all places have waited too long, until one is free."""
+    """A request is refused immediately while the requests in all places have waited too long."""
     places = Places(2, patience=60.0)
     long_ago = time.monotonic() - 61
     places._begun.update({1: long_ago, 2: long_ago})

@@ -155,8 +155,9 @@ def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
 def test_a_link_that_plays_lives_as_long_as_it_may_play(
     console: Console, media_type: str, size: int, seconds: int
 ) -> None:
-    """A link for playing lives longer, by the file's size, because players request part after part.
-    A link for a download lives a minute.
+    """A link for a player is valid longer if the file is larger; a link for a download, one minute.
+
+    A player requests one part of the file after another while it plays.
     """
     serve_file(console.gateway, media_type=media_type, size=size)
     browser = console.person("viewer")

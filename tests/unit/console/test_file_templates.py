@@ -42,7 +42,7 @@ def test_lists_and_grids(console: Console, language: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_forms(console: Console, language: str) -> None:
-    """Forms are complete when new, when refused, and in conflict with another change."""
+    """Each form is completely rendered: a new form, a refused form, and a form after a conflict."""
     serve_file(console.gateway, metadata={"k": "v"})
     browser = console.person("owner")
     headers = {"Accept-Language": language}

@@ -49,7 +49,9 @@ def test_no_term_is_avoided() -> None:
     ],
 )
 def test_a_pattern(phrase: terms.Avoided, text: str, found: bool) -> None:  # noqa: FBT001
-    """A phrase is found across lines and in any case, the beginning of a sentence only as such."""
+    """A phrase is found across lines and in any case; `opens` limits it to the beginning of a
+    sentence.
+    """
     assert (re.search(phrase.pattern(), text, re.IGNORECASE) is not None) is found
 
 

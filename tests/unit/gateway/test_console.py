@@ -48,8 +48,9 @@ def test_without_a_console(tmp_path: Path) -> None:
 def test_a_console_at_a_socket_or_a_port(
     console: str, door: str, server: str, folders: list[str], trusts: str
 ) -> None:
-    """The folder of a console's socket is kept like those of other services; a port has none. The
-    console's door trusts PROXY lines from its socket, or from any address at its port.
+    """The gateway keeps the folder of the console's socket; a console at a port has no folder.
+
+    The console's door trusts PROXY lines from its socket, or from any address at its port.
     """
     made = gateway(WHARF_CONSOLE_SOCKET=console, WHARF_CONSOLE_DOOR=door)
     assert made.values["WHARF_CONSOLE_SOCKET"] == server

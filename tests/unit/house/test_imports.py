@@ -269,7 +269,7 @@ def test_a_circle_is_named(
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """No module imports itself through others, neither a package through its own modules."""
+    """No module imports itself through other modules: the graph of imports has no cycle."""
     graph = grimp.build_graph(*SOURCES, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules)

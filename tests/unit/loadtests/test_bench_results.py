@@ -107,7 +107,9 @@ def test_a_machine_that_drifts_keeps_its_ratios() -> None:
 
 
 def test_python_alone_stands_beside() -> None:
-    """A separate table has the median of Python's CPU time. The last line also judges this row."""
+    """A separate table shows the median of Python's CPU time, and the remarks judge each of its
+    rows.
+    """
     found = run(STEADY, hotpath=(200.0, 210.0, 260.0))
     assert cells(report.hotpath_table(found)) == [["PUT", "210 µs", "unsteady 30 %"]]
     assert "PUT in Python (CPU 30 %)" in report.remarks(found)[-1]

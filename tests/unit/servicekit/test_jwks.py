@@ -116,7 +116,9 @@ def test_redirects_are_refused(issuer: Issuer, tmp_path: Path, status: int) -> N
 def test_known_keys_go_on_while_the_issuer_is_down(
     issuer: Issuer, clock: Clock, tmp_path: Path
 ) -> None:
-    """Known keys stay valid while the issuer is down, also in a process that starts then."""
+    """Known keys stay valid while the issuer is down, even for a process that starts during the
+    outage.
+    """
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher = Fetcher(server.url, path, clock)

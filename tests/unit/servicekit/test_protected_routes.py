@@ -78,7 +78,7 @@ def test_a_route_can_name_its_own_protection(app: Flask, issuer: Issuer) -> None
 
 
 def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) -> None:
-    """A route that is registered without the helper needs a token."""
+    """A route that declares no protection needs a valid token."""
     assert _status(app, "GET", "/forgotten") == 401
     assert _status(app, "GET", "/forgotten", issuer.token(scope="")) == 200
 
@@ -86,7 +86,9 @@ def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) ->
 def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
     app: Flask, issuer: Issuer
 ) -> None:
-    """A rule hides a path also from callers without the scope, because it is checked first."""
+    """A rule is checked before the scope, so it hides a path from callers without the scope as
+    well.
+    """
     other = issuer.token(scope="files:write")
     assert _status(app, "GET", "/things/b", other) == 404
     assert _status(app, "GET", "/things/a", other) == 403

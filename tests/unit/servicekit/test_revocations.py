@@ -121,7 +121,7 @@ def test_what_is_active_again(followed: Followed) -> None:
 
 
 def test_states_of_tenants(followed: Followed) -> None:
-    """Suspended, deleted and purged tenants are refused, and purged ones are listed as such."""
+    """Suspended, deleted and purged tenants are refused, and `purged` lists only purged tenants."""
     states: list[State] = ["suspended", "deleted", "purged"]
     for state in states:
         followed.feed.add("tenant", state, tenant=state)

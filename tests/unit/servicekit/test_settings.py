@@ -56,7 +56,7 @@ def test_values_take_the_type_of_their_field() -> None:
     ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "\u0667", "+5", "abc", "0x10", "--5"],
 )
 def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
-    """A number out of range, or not plainly written, is refused with variable, value and range."""
+    """The refusal of a wrong number states the variable, the value and the allowed range."""
     with pytest.raises(SettingsError) as caught:
         read(Example, {"WHARF_MAX_BODY_BYTES": text})
     line = str(caught.value)

@@ -295,7 +295,7 @@ def test_the_class_by_the_quota(cramped: Cramped) -> None:
 
 
 def test_the_class_by_the_disk(cramped: Cramped) -> None:
-    """The class is never above the free space, and leaves some space for the next body."""
+    """The body class is never above the free space, and leaves space for the next body."""
     cramped.ask(None)
     first = taken_class(cramped)
     assert first == 256 * MIB
@@ -306,7 +306,7 @@ def test_the_class_by_the_disk(cramped: Cramped) -> None:
 
 
 def test_the_class_of_a_form(cramped: Cramped) -> None:
-    """A form without a length reserves its class twice."""
+    """A form without a length reserves twice the size of its body class."""
     cramped.limit(max_file_bytes=1000)
     cramped.ask_form(None)
     assert cramped.reserved().disk_bytes == 2 * 2 * MIB

@@ -33,7 +33,7 @@ def swept(upload: UploadService, held: Callable[[], bool]) -> Swept:
 
 
 def test_while_held(upload: UploadService) -> None:
-    """The sweeper removes no blob that was deleted during a pause, and all of them after it."""
+    """The sweeper removes blobs that were deleted during a pause only after the pause."""
     upload.put("a", b"one")
     with pause_of(upload).hold():
         upload.put("a", b"two")

@@ -183,8 +183,9 @@ def test_a_link_ends_with_each_token_of_its_chain(
 
 
 def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None:
-    """The worker removes the rows of ended links, so that they stay ended when the feed forgets the
-    token; it checks a tenant again only after a new revocation.
+    """A link whose token was revoked stays ended after the feed has dropped the revocation.
+
+    The worker removes the link's row. It checks a tenant again only after a new revocation.
     """
     ended, kept = post(stored, jti="one"), post(stored, jti="two")
     revocations = Revocations(stored.settings.revocation_file)

@@ -87,7 +87,9 @@ def test_what_holds_over_the_defaults() -> None:
 
 
 def test_a_refused_name_is_kept_with_what_is_taken() -> None:
-    """The refusal of a name has the name and the allowed extensions; that of a type, the types."""
+    """The refusal of a name states the allowed extensions; the refusal of a type states the allowed
+    types.
+    """
     with pytest.raises(ExtensionNotAllowed) as caught:
         check_name("a.exe", Policy(allowed_extensions=("jpg",)))
     assert (caught.value.filename, caught.value.allowed) == ("a.exe", ("jpg",))

@@ -143,7 +143,7 @@ def matroska(doc_type: bytes, *tracks: int, before: bytes = b"", known: bool = T
 def test_tracks_of_matroska(
     tracks: tuple[int, ...], major: str, doc_type: bytes, minor: str, *, known: bool
 ) -> None:
-    """Tracks decide, also after 20 KB of padding and in a segment of unknown size."""
+    """The tracks of a Matroska file decide its type, even after 20 KB of padding."""
     data = matroska(doc_type, *tracks, before=element("ec", LARGE), known=known)
     assert type_of(data) == f"{major}/{minor}"
 

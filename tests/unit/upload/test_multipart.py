@@ -93,7 +93,7 @@ def part(disposition: str | bytes, content: bytes = b"", *headers: bytes) -> byt
 
 
 def form(*pieces: bytes, boundary: bytes = B, end: bytes = b"--\r\n") -> bytes:
-    """Return a whole body."""
+    """Return the complete body of a form with these parts."""
     line = b"--" + boundary
     return line + b"\r\n" + (b"\r\n" + line + b"\r\n").join(pieces) + b"\r\n" + line + end
 

@@ -44,7 +44,7 @@ def part(parameters: str, content: bytes = b"") -> bytes:
 
 
 def form(*pieces: bytes, end: bytes = b"--\r\n") -> bytes:
-    """Return a whole body."""
+    """Return the complete body of a form with these parts."""
     return b"--XbX\r\n" + b"\r\n--XbX\r\n".join(pieces) + b"\r\n--XbX" + end
 
 

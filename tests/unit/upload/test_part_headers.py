@@ -122,7 +122,7 @@ def test_malformed_parts_are_refused(block: bytes) -> None:
     ],
 )
 def test_boundaries(content_type: str, boundary: bytes) -> None:
-    """A boundary of RFC 2046 is read, quoted or not."""
+    """A boundary of RFC 2046 is read with and without quotation marks."""
     assert boundary_of(content_type) == boundary
 
 

@@ -104,7 +104,9 @@ def upload_of(subject: str, key: str, concat: Concat = "", file: File | None = N
 def test_uploads_exist_where_they_are_reached(
     whose: str, action: Literal["read", "write"], key: str
 ) -> None:
-    """A caller's own upload exists where it may write, and another's where it may read."""
+    """A caller finds its own upload if it may write the key, and another's upload if it may read
+    the key.
+    """
     found = reach.reaches_upload(principal(f"{action}:default/in/"), upload_of(whose, key))
     needed = "write" if whose == SUBJECT else "read"
     assert found == (key == "in/a" and action == needed)

@@ -104,8 +104,9 @@ def test_not_passed_on() -> None:
 
 
 def test_expired_uploads_of_others(upload: UploadService) -> None:
-    """A replica ends its own uploads when they expire, and those of others some time later, by when
-    their own replica would have renewed them.
+    """A replica ends its own expired uploads immediately, and those of other replicas later.
+
+    Until then the other replica can renew the upload.
     """
     context, now = upload.context, time.time()
     own, other = (begun(context.uploads, replica, now - 0.5) for replica in (HERE, THERE))

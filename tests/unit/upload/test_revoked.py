@@ -129,8 +129,9 @@ def test_ready_and_degraded(upload: UploadService) -> None:
 
 
 def test_a_new_replica(upload_data: Path, issuer: Issuer) -> None:
-    """One replica of several is not ready until it has read the feed once, and later only degraded
-    without it.
+    """A new replica is not ready before it has read the feed once.
+
+    If the feed stops later, the replica is ready and degraded.
     """
     replica = assemble(settings_for(upload_data, instance="b", durability="relaxed"), issuer)
     answer = replica.request("GET", "/readyz")

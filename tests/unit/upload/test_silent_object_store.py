@@ -1,4 +1,4 @@
-"""Tests of an object store that accepts connections but does not respond, or not completely."""
+"""Tests of an object store that accepts connections but sends no or incomplete responses."""
 
 from __future__ import annotations
 

@@ -420,7 +420,7 @@ def test_redirect_to_an_origin_of_the_bucket(upload: UploadService) -> None:
 
 
 def test_credentials_in_the_path(upload: UploadService) -> None:
-    """Rows 3 and 4: one credential only, and only a ticket may stand in an address."""
+    """Rows 3, 4: a path may contain only a ticket, and the request has no other credential."""
     token, whole = ticket(upload), upload.issuer.token()
     for headers, query in (
         (bearer(whole), ""),

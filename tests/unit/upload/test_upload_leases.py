@@ -61,7 +61,9 @@ def test_few_wait_however_many_uploads_are_held() -> None:
 
 
 def test_a_lease_that_nobody_has() -> None:
-    """A caller that does not wait gets a free lease; the holder of a taken one is asked for it."""
+    """`take_free` returns a free lease; for a taken lease it returns `None` and asks the holder for
+    it.
+    """
     leases = Leases()
     held = leases.take_free("upload")
     assert held is not None
@@ -75,7 +77,7 @@ def test_a_lease_that_nobody_has() -> None:
 
 
 class Elsewhere:
-    """Other replicas, of which one has every upload until it was asked `times` times."""
+    """Other replicas, which have every upload; each of the first `times` tries is disturbed."""
 
     def __init__(self, leases: list[Leases], times: int) -> None:
         self.asked, self._leases, self._times = 0, leases, times
@@ -83,7 +85,7 @@ class Elsewhere:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Refuse the lease while another thread of this process asks for the same upload."""
+        """Refuse the lease; at first another request of this process asks for it as well."""
         assert (ask, callable(wanted)) == (False, True)
         self.asked += 1
         if self.asked <= self._times:
@@ -100,7 +102,9 @@ class Elsewhere:
 
 
 def test_who_only_tried_tries_again_for_others() -> None:
-    """A caller tries for the lease again if another thread wanted it during the first try."""
+    """`take_free` tries again if another request of this process asked for the lease in the
+    meantime.
+    """
     found: list[Leases] = []
     others = Elsewhere(found, times=2)
     found.append(Leases(others))

@@ -206,7 +206,7 @@ def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
     ],
 )
 def test_an_empty_file_is_judged_by_its_name(policy: Policy, filename: str, *, fits: bool) -> None:
-    """An empty file has no type, so its extension decides."""
+    """An empty file has no type, so its extension decides whether the bucket accepts the file."""
     if fits:
         check_empty(filename, policy)
         check_rename("application/octet-stream", 0, filename, policy)

@@ -119,7 +119,7 @@ def test_zip64() -> None:
 
 
 def test_zip64_numbers_may_be_any() -> None:
-    """A directory past the end of the file is not read, and the first entries decide."""
+    """A ZIP directory past the end of the file is not read; the first entries decide the type."""
     data = zipped(("META-INF/MANIFEST.MF", b"a" * 9000))
     end = data.rindex(b"PK\5\6")
     for offset in (1 << 63, (1 << 64) - 1):
@@ -130,7 +130,7 @@ def test_zip64_numbers_may_be_any() -> None:
 
 
 def test_an_unfinished_file_is_told_by_its_begin() -> None:
-    """Without a directory the local headers in the head decide."""
+    """If a ZIP file has no directory, the entries in its head determine the type."""
     data = zipped(("META-INF/MANIFEST.MF", b"a"), ("A.class", LARGE))
     assert zip_type(Content(data[:HEAD_BYTES])) == JAR
     assert type_of(data[:-30]) == JAR

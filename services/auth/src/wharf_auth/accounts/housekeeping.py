@@ -28,7 +28,7 @@ _DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
 class AuditPruning:
-    """The periodic pruning of the audit log: it removes old lines, and lines above the limits."""
+    """The periodic pruning of the audit log: it removes entries that are too old or too many."""
 
     def __init__(self, records: Records, clock: Clock, days: int) -> None:
         self._records, self._clock, self._days = records, clock, days
@@ -53,7 +53,7 @@ class LoginPruning:
     def run(self) -> None:
         """Prune at most once in `LOGIN_PRUNING_EVERY_SECONDS`.
 
-        If the clock was set back, prune immediately instead of waiting longer than that.
+        If the clock was set back, the next call prunes immediately.
         """
         now = self._clock()
         if 0 < self._next_at - now <= LOGIN_PRUNING_EVERY_SECONDS:
@@ -65,7 +65,10 @@ class LoginPruning:
 
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
-    """Remove old lines and lines above the limits; return the `after` for the next call."""
+    """Remove entries of the audit log that are too old or too many for their tenant.
+
+    Return the argument `after` for the next call.
+    """
     older_than = milliseconds(clock) - days * _DAY_MILLISECONDS
     return records.prune_audit(after=after, older_than=older_than)
 

@@ -239,11 +239,11 @@ class AuditRecords(Protocol):
         """
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Remove lines older than `older_than`, and the oldest lines of tenants with too many.
+        """Remove entries older than `older_than`, and the oldest ones of tenants with too many.
 
-        The call counts the lines of a tenant only if a line above the number `after` is about the
-        tenant. One call removes at most 50,000 lines. Return the `after` for the next
-        call; it is the same number if lines are left to remove.
+        The call counts the entries of a tenant only if an entry above the number `after` is about
+        the tenant. One call removes at most 50,000 entries. Return the `after` for the next call;
+        it is the same number if entries are left to remove.
         """
 
 

@@ -90,7 +90,7 @@ class LinesForm(ConsoleForm):
 
 
 def packed(entries: Iterable[Line] | Iterable[Made]) -> str:
-    """Return the text for a hidden field of `LinesForm`."""
+    """Return the entries as JSON, which a hidden field of `LinesForm` contains."""
     return msgspec.json.encode(list(entries)).decode()
 
 

@@ -29,7 +29,7 @@ def require(principal: Principal, action: Action, bucket: str, key: str) -> None
 
 
 def require_move(principal: Principal, source: FileAddress, target: FileAddress) -> None:
-    """Raise as `require` unless a file may move from one address to the other.
+    """Raise the errors of `require` unless a file may move from one address to the other.
 
     A caller with grants also needs the scope of deletions, because the file disappears at the
     source. If `rename` chooses another key than the target's, the caller of this function must
@@ -44,16 +44,20 @@ def require_move(principal: Principal, source: FileAddress, target: FileAddress)
 
 
 def require_below(principal: Principal, action: Action, bucket: str, prefix: str) -> None:
-    """Raise as `require` unless the action is permitted on all keys that begin with the prefix."""
+    """Raise an error unless the action is permitted on all keys that begin with the prefix.
+
+    The error is `NoSuchBucket` or `OutsideGrants`.
+    """
     if not principal.reach.covers(action, bucket, prefix):
         require_bucket(principal, bucket)
         raise OutsideGrants(action, bucket, prefix)
 
 
 def require_somewhere(principal: Principal, action: Action, bucket: str) -> None:
-    """Raise as `require` unless the action is permitted on some keys of the bucket.
+    """Raise an error unless the action is permitted on some keys of the bucket.
 
-    The caller of this function checks each key later.
+    The error is `NoSuchBucket` or `OutsideGrants`. The caller of this function checks each key
+    later.
     """
     if not principal.reach.allows_somewhere(action, bucket):
         require_bucket(principal, bucket)
@@ -92,7 +96,7 @@ def is_known(principal: Principal, bucket: str, key: str) -> bool:
 
 
 def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
-    """Raise as `require` unless the caller may upload a file with this key.
+    """Raise the errors of `require` unless the caller may upload a file with this key.
 
     Without a key, raise unless the caller may upload files somewhere in the bucket; the key of each
     file is checked later.

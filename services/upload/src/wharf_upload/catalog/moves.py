@@ -79,7 +79,10 @@ def _name(key: str) -> str:
 
 
 def _filename(file: File, key: str) -> str:
-    """Return the file name at the new key; it stays if the last segment of the key stays."""
+    """Return the file name after a move: the old one if the key keeps its last segment.
+
+    Otherwise the file name is the last segment of the new key.
+    """
     return file.filename if _name(file.key) == _name(key) else _name(key)
 
 

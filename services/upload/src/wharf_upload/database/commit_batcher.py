@@ -11,7 +11,11 @@ import threading
 
 
 class CommitBatcher:
-    """The threads of one process that announced an upload and have not yet joined a group."""
+    """Makes the leader of a group commit wait for announced uploads.
+
+    An instance stores which threads of the process have announced an upload and have not yet joined
+    a group.
+    """
 
     def __init__(self, patience_seconds: float) -> None:
         self._patience_seconds = patience_seconds

@@ -33,7 +33,7 @@ class UploadAnswers:
         return Response(201, [location, *self._ietf_fields(request, progress)])
 
     def continued(self, request: Request, progress: Progress) -> Response:
-        """Return the response to a request that sent more bytes."""
+        """Return the response to a request that appended bytes to an upload."""
         if tus.is_tus(request):
             # tus requires 204; a client that asks for the file's JSON gets a 200.
             return _of_tus(request, (204, 200), tus.fields_of(progress), progress)

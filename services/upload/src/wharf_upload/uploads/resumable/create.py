@@ -46,7 +46,7 @@ class UploadCreator:
     ) -> Upload:
         """Create an upload, reserve its length, and return it.
 
-        With an `identifier` the caller has already created the partial upload.
+        If the caller passes an `identifier`, it has already created the partial upload of this id.
 
         Raises `NoSuchBucket`, `OutsideGrants`, `TicketUsedUp`, `TicketRefused`,
         `ExtensionNotAllowed`, `TooLarge`, `PreconditionFailed`, `KeyTaken`, `QuotaExceeded`,

@@ -27,9 +27,9 @@ _RENEW_MILLISECONDS = 60_000
 
 
 class HeldUploads:
-    """Finds uploads, and gives a request exclusive use of one of them.
+    """Access to uploads: finds them, and gives one request exclusive use of an upload.
 
-    Every call names its caller. The uploads of other subjects do not exist for the caller.
+    Methods that get a `principal` do not find the uploads of other subjects.
     """
 
     def __init__(

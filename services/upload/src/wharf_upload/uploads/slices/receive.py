@@ -136,7 +136,7 @@ class SliceReceiver:
         self._parked.note_refusal(upload.id, "The earlier slices were lost. Send all slices again.")
 
     def _join_for_others(self, identifier: str, principal: Principal) -> None:
-        """Join slices that other requests have parked while this request had the turn."""
+        """Join slices that other requests parked during this request's turn."""
         while self._unfinished(principal, identifier) is not None:
             with self._turns.take(identifier) as turn:
                 upload = self._unfinished(principal, identifier)
@@ -154,7 +154,7 @@ class SliceReceiver:
         return upload if upload is not None and upload.file is None else None
 
     def _is_parked(self, joined: Joined) -> bool:
-        """Tell whether the missing slice was parked while this request had the turn."""
+        """Tell whether another request parked the next slice during this request's turn."""
         return self._parked.is_there(joined.upload, joined.next_index)
 
     def _found(self, identifier: str, arrived: ArrivedSlice) -> Upload | None:
