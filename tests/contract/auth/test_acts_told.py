@@ -285,8 +285,9 @@ def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
 
 
 def test_each_member_has_its_own_line(records: SqlRecords) -> None:
-    """Members that join and leave in one change have separate audit lines, in the order of their
-    ids, and feed entries with the latest time.
+    """Members that join and leave in one change have separate audit lines, in the order of ids.
+
+    Their feed entries have the time of the latest change.
     """
     records.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     records.change_members("acme", "g2", add={"c1": act(at=NOW)}, remove={})

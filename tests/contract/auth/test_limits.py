@@ -76,8 +76,9 @@ def count(database: Database, table: str) -> int:
 
 
 def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
-    """A client above the limit is refused and changes nothing, where disabled clients and clients
-    of other tenants do not count.
+    """A client above the limit is refused and changes nothing.
+
+    Disabled clients and clients of other tenants do not count.
     """
     records = limited(clients=2)
     first, _ = add_client(records, 1), add_client(records, 2)
@@ -121,8 +122,9 @@ def test_retired_secrets_are_forgotten(limited: LimitedRecords, database: Databa
 
 
 def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database) -> None:
-    """A user above the limit is refused, also when users are added at the same time, where deleted
-    users and users of other tenants do not count.
+    """A user above the limit is refused, even if users are added at the same time.
+
+    Deleted users and users of other tenants do not count.
     """
     records = limited(users=3)
     add_user(records, 1, "other")
@@ -187,8 +189,9 @@ def test_sessions_that_are_over_do_not_pile_up(
 
 
 def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
-    """The lists of grants of a tenant count together against the limit, in the form that the feed
-    has, and a shorter list is never refused.
+    """The lists of grants of a tenant count together against the limit, in the form of the feed.
+
+    A list that is shorter than the list it replaces is never refused.
     """
     records = limited(grant_bytes=3 * OWN_BYTES + 4)
     client = add_client(records, 1)

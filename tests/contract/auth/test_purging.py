@@ -105,8 +105,9 @@ def test_every_row_belongs_to_a_tenant(filled: SqlRecords, database: Database) -
 
 
 def test_nothing_of_the_others_goes(filled: SqlRecords, database: Database) -> None:
-    """A purge leaves every row and feed entry of other tenants unchanged, and only the name and one
-    feed entry of the purged tenant.
+    """A purge leaves every row and feed entry of other tenants unchanged.
+
+    Of the purged tenant only the name and one feed entry stay.
     """
     before = of(OTHERS, rows(database))
     said = [told(filled, tenant) for tenant in OTHERS]

@@ -1,4 +1,4 @@
-"""Ends of reservations: exact to the millisecond and the byte, and of no other reservation."""
+"""Ends of reservations: exact to the millisecond and the byte, and separate from each other."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_events_are_the_tenants_own(records: Records) -> None:
 
 
 def test_a_warning_has_its_numbers(records: Records) -> None:
-    """A `quota.warning` has no file, but the used and the allowed amounts."""
+    """A `quota.warning` names no file; it has the used and the allowed amounts."""
     records.put_limits("demo", Limits(max_bytes=10))
     records.write(Write(files=(new_file("a", size=10),)))
     kinds = {event.kind: event for event in read(records)}

@@ -47,7 +47,7 @@ def placed(file: File, key: str) -> File:
 
 
 def test_a_key_ends_at_its_second(database: Database) -> None:
-    """A key is remembered until its time has passed, whether or not it was swept."""
+    """A key is remembered until its time has passed, even if its row was not yet swept."""
     records = limited(database)
     first = store(records, "a")
     passed(database, _SECONDS - 60)
@@ -89,8 +89,9 @@ def test_a_key_of_a_move_ends_as_well(database: Database) -> None:
 
 
 def test_ended_keys_make_room_at_once(database: Database) -> None:
-    """A tenant that uses all its keys may use another one when the oldest key has ended, swept or
-    not, and only its own ended keys are dropped.
+    """A tenant that uses all its keys may use another one when the oldest key has ended.
+
+    An ended key counts as free even before the sweeper removes it. Other tenants' keys stay.
     """
     records = limited(database, keys=2)
     for key in ("old", "young"):

@@ -138,8 +138,9 @@ def _sqlite_steps(database: SqliteDatabase, run: object) -> int:
 
 
 def test_growth(pair: Pair, operation: Operation) -> None:
-    """Twenty times the files take at most one more statement, and only the work of a
-    deeper index.
+    """With twenty times the files an operation needs at most one more statement.
+
+    Its work grows only by the steps down a deeper index.
     """
     small_calls, small = cost(pair.small, operation)
     full_calls, full = cost(pair.full, operation)

@@ -89,7 +89,7 @@ def one_of_each(service: UploadService) -> None:
 
 
 def test_each_age(service: UploadService, sweep: Sweep) -> None:
-    """The sweeper keeps each kind a second before its age, and removes only it a second after."""
+    """A leftover stays until a second before its age, and is removed a second after it."""
     begun = time.time()
     one_of_each(service)
     for age, counted in TIMELINE.items():
@@ -113,7 +113,7 @@ def test_a_young_body_of_a_dead_replica(service: UploadService, sweep: Sweep) ->
 
 
 def test_the_very_second(service: UploadService, sweep: Sweep) -> None:
-    """A replica is alive up to the last second of the limit, and bodies go at their exact age."""
+    """A replica is alive until the last second of the limit; a body is removed at its exact age."""
     body = service.settings.spool_folder.parent / "quiet" / "body"
     body.parent.mkdir()
     body.write_bytes(b"x")
@@ -194,7 +194,7 @@ def test_an_upload_that_expires(service: UploadService, sweep_uploads: SweepUplo
 
 
 def test_the_last_bytes_count(service: UploadService, sweep_uploads: SweepUploads) -> None:
-    """An upload with an expired row stays for the full period after its last bytes, no longer."""
+    """An upload whose row has expired stays for exactly the full period after its last bytes."""
     begun = time.time()
     upload, (path,) = made(service, expires_at=1)
     os.utime(path, (begun, int(begun)))
@@ -220,7 +220,7 @@ def test_bytes_of_no_upload(service: UploadService, sweep_uploads: SweepUploads)
 
 
 def test_a_dry_run_of_uploads(service: UploadService) -> None:
-    """A dry run names what a run would remove, and changes nothing, no expiry either."""
+    """A dry run reports the uploads that a run would remove, and changes no file and no row."""
     (old, (path,)), (renewed, _) = made(service, expires_at=1), made(service, expires_at=1)
     os.utime(path, (1, 1))
     rowless = path.with_name(uuid7_hex())
@@ -270,7 +270,9 @@ def test_a_part_that_cannot_be_seen(
 def test_a_complete_upload_is_remembered(
     service: UploadService, sweep_uploads: SweepUploads
 ) -> None:
-    """A complete upload is remembered for the period of an upload, for a client to ask again."""
+    """The row of a complete upload stays for the period of an upload, so that a client can ask for
+    it.
+    """
     begun = time.time()
     upload, _ = made(service, file=new_file("done.bin"))
     sweep_uploads(begun + EXPIRY - 1)

@@ -41,7 +41,7 @@ def test_what_fits(
     [({}, (91, 1)), ({}, (1, 10)), ({"bytes": 40, "files": 4}, (51, 1)), ({"files": 9}, (1, 1))],
 )
 def test_what_does_not_fit(charged: dict[str, int], needed: tuple[int, int]) -> None:
-    """One byte or one file too many is refused with all six numbers; charges count as used."""
+    """The refusal of a byte or file too many states all six numbers; charges count as used."""
     with pytest.raises(QuotaExceeded) as caught:
         allowance().require(Counter(charged), *needed)
     assert caught.value.numbers == {

@@ -53,7 +53,7 @@ def test_what_is_allowed_is_counted() -> None:
 def test_a_refused_request_costs_nothing(
     caller: Principal, scope: str, *, takes_tickets: bool
 ) -> None:
-    """A request without the scope, or with a ticket that is not allowed, gets 403, uncounted."""
+    """A refusal for a missing scope or for a ticket does not count against any rate limit."""
     counted = Counted()
     with pytest.raises(ProblemError) as caught:
         Authorizer(Changed(""), counted).require(caller, scope, takes_tickets=takes_tickets)

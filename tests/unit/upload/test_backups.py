@@ -40,7 +40,7 @@ def test_unverified_bytes_stay_behind(upload: UploadService, tmp_path: Path) -> 
 def test_a_checksum_that_comes_meanwhile(
     upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backup goes by the upload's row at the time when its bytes are copied."""
+    """A backup uses the upload's row as it is when the upload's bytes are copied."""
     identifier = under_way(upload, b"0123456789")
     save = snapshots.save
 

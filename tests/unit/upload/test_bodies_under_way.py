@@ -118,7 +118,7 @@ def test_a_process_that_is_started_again(gateway: Gateway) -> None:
 
 
 def test_a_body_that_ends(gateway: Gateway) -> None:
-    """The spool file of an ended body does not reduce what the next body has outstanding."""
+    """The spool file of an ended body does not reduce the outstanding bytes of the next body."""
     first = gateway.admit()
     gateway.looks()
     path = gateway.spools("1", 65_536)
@@ -206,7 +206,7 @@ def test_a_start_without_the_database(gateway: Gateway) -> None:
 def test_a_gateway_that_starts(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, answers: bool
 ) -> None:
-    """When no gateway responds, nothing is under way, and files of earlier starts stay closed."""
+    """If no gateway responds at startup, reservations end; files of earlier starts are removed."""
 
     def fetch(_url: str, _most: int) -> bytes:
         if not answers:

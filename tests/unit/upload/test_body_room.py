@@ -317,7 +317,7 @@ def test_the_class_of_a_form(cramped: Cramped) -> None:
 
 @pytest.mark.parametrize("kind", ["stored", "refused", "gone"])
 def test_room_is_given_back(cramped: Cramped, kind: str) -> None:
-    """A reservation ends with its request, whether stored, refused or without its body."""
+    """A reservation ends with its request: the body is stored, is refused or never arrives."""
     if kind == "stored":
         assert cramped.service.put("a.bin", b"x" * 200_000, spooled=True).status_code == 201
     elif kind == "refused":

@@ -82,7 +82,7 @@ def test_both_ways(service: UploadService, objects: HourlyStore, *, read_all: bo
 
 
 def test_uploads_under_way(upload: UploadService, service: UploadService) -> None:
-    """The check skips a young rowless blob, by its age on a disk, else by the time in its name."""
+    """The check skips a recent rowless blob, by the age of its file or by the time in its name."""
     for one in (upload, service):
         one.store.put(BlobName("demo", uuid7_hex()), b"x")
         (found,) = one.store.blobs()

@@ -77,7 +77,9 @@ def request(tenant: str, size: int = 0, code: str = "200") -> Line:
 
 
 def test_each_line_is_read_once(tmp_path: Path) -> None:
-    """Each line is read once, with partial lines, holes and a reader that continues."""
+    """Each line is read once, even if lines are partial, the file has holes or a new reader
+    continues.
+    """
     path = tmp_path / LINES
     lines = Lines(path)
     assert lines.read() == []
@@ -161,7 +163,7 @@ def test_who_answered() -> None:
 
 
 def test_listeners() -> None:
-    """A listener's time counts in no duration and no tenant's share; a WebSocket is a success."""
+    """A live connection's time counts in no duration and no tenant's share; 101 is a success."""
     counted = Counted()
     for code in ("101", "200"):
         text = line(operation="live", code=code, who="acme/ada").strip().replace(b"0.002", b"7200")
@@ -289,7 +291,7 @@ def test_a_broken_state_is_no_end(tmp_path: Path) -> None:
 
 
 def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
-    """Each reservation in nginx's lines is ended once, and again only if that failed."""
+    """Each reservation in nginx's lines is ended once; only a failed attempt is repeated."""
     told: list[list[str]] = []
     away = True
 
@@ -314,7 +316,7 @@ def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_began(tmp_path: Path) -> None:
-    """The start of a gateway is reported, again if that failed, and does not count as a request."""
+    """The start of a gateway is reported until a report succeeds, and does not count."""
     told: list[float] = []
     away = True
 

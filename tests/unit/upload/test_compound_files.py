@@ -74,7 +74,7 @@ def type_of(data: bytes, reads: list[int] | None = None) -> str:
 @pytest.mark.parametrize("sector_bytes", [512, 4096])
 @pytest.mark.parametrize("before", [0, 100])
 def test_names_in_the_root(name: str, media_type: str, sector_bytes: int, before: int) -> None:
-    """A name in the root decides for any place of the directory and any size of a sector."""
+    """A name in the root decides the type, for any place of the directory and any sector size."""
     entries = [entry("Root Entry", 5, child=1), *(entry(f"s{n}", 2, right=n + 2) for n in range(5))]
     data = compound(*entries, entry(name, 2), before=before, sector_bytes=sector_bytes)
     assert type_of(data) == media_type
@@ -99,7 +99,7 @@ def test_names_of_embedded_files_do_not_count() -> None:
 
 
 def test_an_installer_is_told_by_its_class() -> None:
-    """The root's class identifies an installer, whose names do not."""
+    """An installer is recognized by the class of its root, because its names do not identify it."""
     clsid = bytes.fromhex("84100c0000000000c000000000000046")
     assert type_of(compound(entry("Root Entry", 5, clsid=clsid))) == "application/x-msi"
 

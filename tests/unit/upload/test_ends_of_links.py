@@ -67,7 +67,10 @@ def say(upload: UploadService, *grants: str, version: int, subject: str = "clien
 def test_a_link_ends_when_its_maker_is_restricted(
     stored: UploadService, wanted: dict[str, str]
 ) -> None:
-    """A link of a client without grants follows its current reach, a folder's link file by file."""
+    """A link follows new grants of its maker, even if it was made before the maker had any grants.
+
+    A link to a folder is checked for each file.
+    """
     path = made(stored, wanted)
     assert link_in(path).maker == Maker("client-1")
     assert shows(stored, path)

@@ -152,7 +152,7 @@ def test_ten_minutes(upload: UploadService, *, shared: bool) -> None:
 
 
 def test_a_long_copy(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause repeats its sign of life, also after one that failed."""
+    """A pause renews its sign of life regularly, even after a renewal that failed."""
     told, touch = 0, upload.records.touch_pause
 
     def sometimes(holder: str) -> None:

@@ -73,7 +73,7 @@ def test_what_takes_long(*, sends_bytes: bool, size: int, long: bool) -> None:
 
 
 def test_the_limit_that_is_named() -> None:
-    """The smallest limit is named, the first of two equal ones, and a missing limit never."""
+    """The smallest limit is named, and the first of two equal ones; missing limits are ignored."""
     assert smallest(("service", 9), ("bucket", None), ("ticket", 5)) == SizeLimit(5, "ticket")
     assert smallest(("ticket", 5), ("bucket", 5)) == SizeLimit(5, "ticket")
 

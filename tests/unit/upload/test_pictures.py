@@ -96,7 +96,7 @@ def get(upload: UploadService, query: str, method: str = "GET", **headers: str) 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_answer(upload: UploadService, method: str) -> None:
-    """The gateway is sent to the picture, with its own tag and without the file's digest."""
+    """The response sends the gateway to the picture, with the picture's tag and no digest."""
     etag = upload.put("a.png", PNG).headers["ETag"]
     file = upload.records.file("demo", "default", "a.png")
     assert file is not None

@@ -79,7 +79,7 @@ def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> 
 def test_more_than_a_key(
     granted: str, below: Missing, somewhere: Missing, whole: Missing, everything: Missing
 ) -> None:
-    """A folder needs a grant for all of it, a bucket all actions, a tenant all on all keys."""
+    """The refusal for a folder, a bucket or the whole tenant names the grant that is missing."""
     caller = principal(granted)
     assert refusal(lambda: reach.require_below(caller, "read", "default", "a/")) == below
     assert refusal(lambda: reach.require_somewhere(caller, "read", "default")) == somewhere

@@ -81,7 +81,9 @@ def asked(**environ: Any) -> Response | ProblemError:
     "environ", [{}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": "9", "SPOOL_FILE": "/spool/1"}]
 )
 def test_passed_on(environ: dict[str, str]) -> None:
-    """With a local body or none, the gateway is redirected to the other replica."""
+    """A request without a body, or with its body on this machine, is redirected to the other
+    replica.
+    """
     redirect = [("X-Accel-Redirect", "@passed_on"), ("X-Wharf-Replica", THERE)]
     assert asked(**environ) == Response(200, redirect)
 

@@ -48,7 +48,7 @@ def slug(reply: TestResponse) -> str:
     ],
 )
 def test_every_route_refuses(upload: UploadService, method: str, path: str) -> None:
-    """Row 60: revoked is 401 and suspended is 403 on hot and other routes, cached tokens too."""
+    """Row 60: a revoked token gets 401 and a suspended tenant 403 on each route, even if cached."""
     upload.put("a.txt", b"there")
     headers = {"Authorization": f"Bearer {upload.issuer.token(jti='t1', tid='demo')}"}
     assert upload.request("GET", "/v1/usage", headers=headers).status_code == 200

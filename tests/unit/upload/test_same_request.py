@@ -39,7 +39,7 @@ def make_bucket(upload: UploadService, name: str) -> None:
     ids=str,
 )
 def test_a_put_that_differs(upload: UploadService, other: dict[str, Any], *, spooled: bool) -> None:
-    """A `PUT` with the same key and one change stores nothing, and the first one is replayed."""
+    """A changed `PUT` with a used Idempotency-Key stores nothing; the unchanged one is replayed."""
     make_bucket(upload, "photos")
 
     def put(change: dict[str, Any]) -> TestResponse:
@@ -103,7 +103,9 @@ A, B = ("a.png", PNG, "image/png"), ("b", b"b", "")
     ],
 )
 def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) -> None:
-    """A form with the same key and another file, name, type, field or bucket stores nothing."""
+    """A form with a used Idempotency-Key and another file, name, type, field or bucket stores
+    nothing.
+    """
     make_bucket(upload, "photos")
     first = upload.post_form(form(), ONCE)
     assert first.status_code == 201
@@ -125,7 +127,7 @@ def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) ->
     ids=str,
 )
 def test_a_move_that_differs(upload: UploadService, change: dict[str, Any]) -> None:
-    """A move with the same key and another source, target or choice moves nothing."""
+    """A move with a used Idempotency-Key and another source, target or choice moves nothing."""
     make_bucket(upload, "photos")
     for key in ("a", "other"):
         upload.put(key, b"x")
@@ -144,7 +146,7 @@ def test_a_move_that_differs(upload: UploadService, change: dict[str, Any]) -> N
 
 
 def test_of_other_ways(upload: UploadService) -> None:
-    """A key that a `PUT` has used cannot be used by a form or a move."""
+    """An Idempotency-Key that a `PUT` has used cannot be used by a form or a move."""
     upload.put("a", b"x", ONCE)
     expect_reused(upload.post_form(form((("a", b"x", ""),)), ONCE))
     places = {name: {"bucket": "default", "key": "a"} for name in ("from", "to")}

@@ -104,7 +104,7 @@ def test_a_range_past_the_end() -> None:
 
 
 def test_a_picture() -> None:
-    """The location of a picture contains the file's, and the signature is in a separate field."""
+    """The location of a picture contains that of its file; the signature is in a separate field."""
     request = Request({"REQUEST_METHOD": "GET", "REQUEST_URI": "/"}, "")
     for place in (ON_DISK, ON_STORE):
         answer = send_picture(request, FILE, 64, place, picture_headers(FILE, 64))

@@ -54,8 +54,9 @@ def test_a_decision(upload: UploadService) -> None:
 def test_a_decision_about_a_file_on_an_object_store(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, on_disk: bool
 ) -> None:
-    """The gateway gets the signature and a disk file's fields, for a small picture with its own
-    tag.
+    """The gateway gets the same fields as for a file on a disk, and also the signature.
+
+    A small picture has a separate tag.
     """
     signed = "/bucket/blob?X-Amz-Signature=00"
     upload.put("a.txt", b"text")
@@ -81,7 +82,9 @@ def test_a_decision_about_a_file_on_an_object_store(
 
 
 def test_a_refusal(upload: UploadService) -> None:
-    """An absent file is refused in a form that auth_request accepts, which is cached briefly."""
+    """An absent file is refused in a form that auth_request accepts; nginx caches the refusal
+    briefly.
+    """
     reply = decided(upload, "/s/absent")
     assert (reply.status_code, reply.data) == (403, b"")
     assert reply.headers["X-Accel-Expires"] == "1"

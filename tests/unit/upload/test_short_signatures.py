@@ -93,7 +93,7 @@ def test_a_printable_bitmap_is_a_picture(picture: bytes, media_type: str) -> Non
 
 
 def test_a_large_printable_bitmap_is_a_picture() -> None:
-    """A large bitmap is recognized by its size, or by its digits if it is plain text."""
+    """A large bitmap is recognized by its size, and one in plain text by its digits."""
     grey = b"P5\n200 200\n255\n" + b"\x7f" * 40_000
     assert sniff(grey[:8192], complete=False, size=len(grey)) == "image/x-portable-graymap"
     plain = b"P2\n200 200\n255\n" + b"127 " * 40_000

@@ -120,7 +120,7 @@ def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyP
 
 
 def test_silence_ends() -> None:
-    """After the pause one caller may ask, and others may not until that caller gets a response."""
+    """After the pause one caller may query; others are refused until it gets a response."""
     now = [100.0]
     silence = Silence(lambda: now[0])
     assert not silence.lasts()

@@ -72,7 +72,9 @@ def test_query_and_fields(
 
 
 def test_words_that_mean_a_slice_before(upload: UploadService) -> None:
-    """Ordinary field names before the file that describe a slice count, with any fields after."""
+    """Before the file, ordinary field names that describe a slice count; later fields do not
+    matter.
+    """
     before = {"name": "photo.bin", "chunk": "0", "chunks": "2"}
     assert refused(around(upload, before, {"chunks": "1"})) == (415, "slices-not-joined")
     assert_nothing(upload)

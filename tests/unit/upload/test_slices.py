@@ -135,7 +135,7 @@ def test_fields_behind_the_file(upload: UploadService) -> None:
 
 
 def test_choices_of_the_form(upload: UploadService) -> None:
-    """Prefix and conflict choice apply as in any form, so that nothing is replaced by default."""
+    """`prefix` and `on_conflict` apply as in any form; by default no file is replaced."""
     upload.put("in/photo.bin", b"old")
     sliced = Sliced(upload, fields={"prefix": "in"})
     assert file_of(sliced.send_all())["key"] == "in/photo (2).bin"

@@ -55,8 +55,9 @@ def test_the_last_upstream_is_the_store(
     ],
 )
 def test_clients_that_leave(seconds: str, statuses: str, code: str) -> None:
-    """A client that disconnects before the store could respond counts as no failed read, or anybody
-    with a link could raise the alert.
+    """A client that disconnects before the store could respond is not a failed read.
+
+    Otherwise any person with a link could raise the alert.
     """
     text = line(
         code="499", seconds=seconds, header="0.004 : -", bytes_from="store", statuses=statuses

@@ -98,7 +98,7 @@ def test_what_rows_name_stays(upload: UploadService, store: HourlyStore) -> None
 
 
 def test_a_failure_lets_the_hour_come_again(upload: UploadService, store: HourlyStore) -> None:
-    """A blob that cannot be removed does not keep others, and its hour is swept again."""
+    """A blob that cannot be removed does not protect other blobs, and its hour is swept again."""
     walk(upload, store, 0.6)
     stuck, others = blob_of(0.5, store), [blob_of(0.5, store) for _ in range(3)]
     later = blob_of(1.5, store)
@@ -153,7 +153,7 @@ def test_a_long_pause_of_the_worker(upload: UploadService, store: HourlyStore) -
 
 
 def test_the_command_walks_everything(upload: UploadService, store: HourlyStore) -> None:
-    """The command also finds blobs that came into an hour after its sweep, in a dry run, too."""
+    """The command, even as a dry run, also finds blobs stored in an hour after its sweep."""
     walk(upload, store, 10)
     late = blob_of(3, store)
     assert walk(upload, store, 10).rowless_blobs == 0

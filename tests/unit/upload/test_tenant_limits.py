@@ -1,4 +1,4 @@
-"""Tests of the limits of tenants, which administrators set, and admission and commit check."""
+"""Tests of the limits of tenants: administrators set them, admission and commit apply them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ def test_a_quota_of_bytes(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_large_body_is_refused_before_it_comes(upload: UploadService) -> None:
-    """Admission refuses a body by its Content-Length, and a full tenant's forms."""
+    """Admission refuses a body whose Content-Length exceeds the quota, and the forms of a full
+    tenant.
+    """
     set_limits(upload, max_bytes=10, max_files=1)
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "11"}
     reply = upload.request("PUT", "/v1/files/default/a", environ=environ)
@@ -165,7 +167,9 @@ def test_the_tenants_largest_file(upload: UploadService, *, spooled: bool) -> No
 
 
 def test_a_tenants_requests(upload: UploadService) -> None:
-    """A tenant with its own limit is refused beyond it in every way, and other tenants are not."""
+    """Requests above a tenant's own limit are refused, however they are sent; other tenants are
+    not.
+    """
     set_limits(upload, requests_per_minute=3)
     statuses = [
         upload.request("GET", "/v1/usage").status_code,

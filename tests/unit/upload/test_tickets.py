@@ -1,4 +1,4 @@
-"""Tests of uploads with a ticket: each rule refuses in each way of sending, and none widens."""
+"""Tests of uploads with a ticket: every way of sending applies every rule of the ticket."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_forms_go_below_the_prefix(upload: UploadService) -> None:
 
 
 def test_forms_rename(upload: UploadService) -> None:
-    """A form with a ticket renames its file if the name is taken, within the ticket's prefix."""
+    """If a name is taken, a form with a ticket renames its file within the ticket's prefix."""
     token = ticket(upload)
     for expected in ("in/a.txt", "in/a (2).txt"):
         reply = send(upload, "POST", f"/u/{token}", form_body([("a.txt", b"1")]))
@@ -300,7 +300,7 @@ def test_forms_rename(upload: UploadService) -> None:
 
 
 def test_forms_outside(upload: UploadService) -> None:
-    """A form for another bucket or with a climbing prefix, and a POST to a name, are refused."""
+    """A form for another bucket, a prefix that leads out, and a POST to a name are refused."""
     token, form = ticket(upload), form_body([("a", b"1")])
     assert rule(send(upload, "POST", "/v1/files/photos", form, bearer(token))) == "bucket"
     climbing = form_body([("a", b"1")], {"prefix": "../x"})

@@ -76,7 +76,7 @@ def test_every_error(kind: type[Exception]) -> None:
     ],
 )
 def test_statuses(error: Exception, status: int, slug: str) -> None:
-    """A problem's status shows the cause and whether to try again, and its text hides internals."""
+    """A problem's status shows the cause and whether to retry; its text hides internals."""
     problem = as_problem(error)
     assert (problem.problem.status, problem.problem.slug) == (status, slug)
     assert "secret" not in problem.detail

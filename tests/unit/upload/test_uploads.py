@@ -37,7 +37,7 @@ from wharf_upload.domain.upload_intent import (
 def test_size(
     size: int, bucket: int | None, tenant: int | None, service: int, limit: tuple[int, str] | None
 ) -> None:
-    """The smallest limit applies and is named, and a file of exactly that size fits."""
+    """The smallest limit applies and is named; a file of exactly that size is accepted."""
     largest = smallest(
         ("bucket's file limit", bucket),
         ("tenant's file limit", tenant),

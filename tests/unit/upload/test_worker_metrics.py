@@ -46,7 +46,7 @@ def test_who_is_near_its_quota_is_shown(overview: SqlOverview) -> None:
 
 
 def test_labels_of_nobody(overview: SqlOverview) -> None:
-    """Without labels every tenant is in the rest."""
+    """If no labels are allowed, the label for the rest counts every tenant."""
     report = Report(pause_seconds=1)
     survey(report, overview, 0)
     assert report.shown == ()
@@ -78,8 +78,9 @@ def tenants(draw: st.DrawFn) -> list[TenantUsage]:
 
 @given(tenants(), st.integers(0, 9))
 def test_labels(usages: list[TenantUsage], most: int) -> None:
-    """Up to half of the labels are for the tenants nearest to their quota, and others for the
-    largest ones; the rest has all other tenants, and nothing is counted twice.
+    """Half of the labels are for tenants near their quota, the others for the largest tenants.
+
+    The label for the rest counts all other tenants, and no tenant counts twice.
     """
     report = Report(pause_seconds=1)
     survey(report, Tenants(usages, usages), most)

@@ -69,7 +69,9 @@ def type_of(data: bytes, reads: list[int] | None = None) -> str:
 )  # fmt: skip
 @pytest.mark.parametrize("comment", [b"", b"a comment PK\5\6 of ours", b"x" * 65535])
 def test_the_directory_decides(names: tuple[str, ...], media_type: str, comment: bytes) -> None:
-    """Names after the head decide the type, with any first entry and any comment."""
+    """Names in the directory decide the type, even after the head, with any first entry and
+    comment.
+    """
     data = zipped(*((name, LARGE) for name in names), comment=comment)
     assert type_of(data) == media_type
 

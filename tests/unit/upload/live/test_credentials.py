@@ -109,7 +109,9 @@ def test_revoked_in_the_middle(judged: Judged) -> None:
 
 
 def test_changed_in_the_middle(judged: Judged) -> None:
-    """A connection gets changed grants, and ends when its token loses each scope to listen."""
+    """A connection gets changed grants, and ends when its token has no scope left that allows to
+    listen.
+    """
     token = judged.issuer.token(scope="files:read files:delete")
     principal = judged.judge.accept(token)
     assert principal.reach is EVERYTHING

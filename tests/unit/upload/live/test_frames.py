@@ -65,7 +65,7 @@ def test_any_body(body: bytes) -> None:
 
 
 def test_packets_of_websockets_do_not_come_by_http() -> None:
-    """A body over HTTP may close, answer pings and carry messages, but not make engineio wait."""
+    """A body over HTTP may contain only the packets close, pong and message."""
     assert is_well_formed_body(b'3\x1e42["a"]\x1e1')
     for packet in (b"2", b"2probe", b"5", b"6"):
         assert not is_well_formed_body(b"3\x1e" + packet)

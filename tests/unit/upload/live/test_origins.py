@@ -40,7 +40,7 @@ CHECK = OriginCheck("https://Files.example:8443/auth", Lists())
     ],
 )
 def test_whose_page(origin: str, host: str, tenant: str | None, *, allowed: bool) -> None:
-    """The issuer's origin, the requested host's and a listed one are allowed on exact match."""
+    """An origin may listen if it is the issuer's, the requested host's or a listed one."""
     assert CHECK.allows(origin, host, tenant) is allowed
 
 

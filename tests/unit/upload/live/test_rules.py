@@ -51,7 +51,7 @@ def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event
     buckets=st.sets(st.sampled_from(["default", "photos"])),
 )
 def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
-    """A listener gets all events, all file events or its own file events, by its scope."""
+    """The scope decides whether a listener gets all events, file events or its own file events."""
     heard = told(principal(*scopes), frozenset(buckets), event(kind, owner)) is not None
     of_files = kind.startswith("file.")
     allowed = (

@@ -133,7 +133,7 @@ def test_bytes_that_are_given_up_are_taken_back(uploads: Uploads) -> None:
 
 
 def test_memory_is_bounded(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process forgets old uploads, and the others keep their pause."""
+    """The process forgets old uploads; the other uploads keep their pause between two notices."""
     monkeypatch.setattr(progress_notices, "_REMEMBERED", 10)
     for number in range(100):
         uploads.seconds = 1.0 + number

@@ -67,7 +67,7 @@ def test_progress_is_the_newest(told: Sender, way: Stopped) -> None:
 def test_a_change_survives_failures(
     told: Sender, way: Stopped, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A change that was not sent is sent again, progress is not, and one log line reports it."""
+    """After a failure the sender sends changes again, but not progress, and logs one line."""
     told.changed("demo")
     told.progress(progress())
     for _ in range(3):
