@@ -55,7 +55,7 @@ class Places:
 
     @classmethod
     def of(cls, root: Path) -> Places:
-        """The places in a checkout."""
+        """Return the places in a checkout."""
         static = root / "services/console/src/wharf_console/static"
         return cls(
             sources=static / "src",
@@ -173,7 +173,7 @@ def _publish(made: Path, places: Places, key: str, failure: str = "") -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Build, and print one line when the pages have no scripts."""
     strict = "--strict" in sys.argv[1:]
     try:
         build(Places.of(Path(__file__).resolve().parents[3]), patient=not strict)
