@@ -18,8 +18,9 @@ _DELIVERY_SECONDS = 5.0
 class CuttingProxy:
     """A proxy that passes bytes to a port and breaks the connection after a number of bytes.
 
-    `cuts` are the numbers of bytes from clients after which it breaks a connection, one after the
-    other over all connections. Afterwards no connection breaks.
+    Each entry of `cuts` is a number of bytes. After all clients together have sent this number of
+    bytes, the proxy breaks the connection that sent the last of them, and continues with the next
+    entry. After the last entry it breaks no connection.
     """
 
     def __init__(self, target: int) -> None:

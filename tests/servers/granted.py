@@ -58,7 +58,7 @@ def token(upload: UploadService, *written: str, scopes: str = SCOPES, **changes:
 
 
 def bearer(upload: UploadService, *written: str, **changes: Any) -> dict[str, str]:
-    """Return the header field with such a token."""
+    """Return the Authorization header field with the token that `token` makes."""
     return {"Authorization": f"Bearer {token(upload, *written, **changes)}"}
 
 

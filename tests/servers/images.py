@@ -21,7 +21,7 @@ START_SECONDS = 30.0
 
 @dataclass
 class Service:
-    """`wharf-images serve`, and the gateway's side of it."""
+    """A running `wharf-images serve`, and the socket on which a test serves the blobs."""
 
     process: subprocess.Popen[bytes]
     socket: Path

@@ -22,7 +22,7 @@ def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedSt
 
 
 def object_driver(server: ObjectStore, folder: Path, bucket: str = "") -> S3Store:
-    """Return such a store without its wrapper."""
+    """Return a store on an object store, without the wrapper `TimedStore`."""
     folder.mkdir(exist_ok=True)
     prefix = "blobs" if bucket else uuid7_hex()
     place = parse_bucket_place(server.url(bucket or _shared_bucket(server), prefix))

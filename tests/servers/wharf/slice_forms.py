@@ -31,5 +31,5 @@ def last_slice_of(name: str, content: bytes) -> bytes:
 
 
 def last_slice_by_ticket(name: str, content: bytes) -> bytes:
-    """Return such a form without the field `on_conflict`."""
+    """Return the form with the last slice of a file, without the field `on_conflict`."""
     return slice_form_of(name, content, name, 1, {})

@@ -1,4 +1,4 @@
-"""A new user with the name of a deleted user: which grants reach the same files."""
+"""The grants of a new user that has the name of a deleted user."""
 
 from __future__ import annotations
 

@@ -156,8 +156,9 @@ def tls_server(certificate: Certificate) -> Iterator[int]:
 
 
 def test_who_answers_is_verified(tmp_path: Path) -> None:
-    """A store is valid when its certificate has its name and the right authority. Otherwise, or
-    without a listener, a text names the fault.
+    """A store is valid if its certificate has the store's name and the configured authority.
+
+    For an invalid or absent store the function returns a text that names the fault.
     """
     folders = [tmp_path / "own", tmp_path / "other"]
     for folder in folders:

@@ -106,7 +106,10 @@ def test_groups_add_and_their_changes_hold() -> None:
 
 
 def test_a_groups_grants_are_filled_in_for_each_member() -> None:
-    """A group's grants are filled in for each member; a client has no user's placeholders."""
+    """A group's grants are filled in for each member.
+
+    A grant with a placeholder that the member has no value for is left out.
+    """
     known = KnownReaches()
     own = (CompactGrant("b", "u/{user_id}/", "r"), CompactGrant("b", "in/{client}/", "w"))
     known.take("group", "t", "g1", ReachChange(6, own, SCOPES))

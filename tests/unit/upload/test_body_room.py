@@ -39,7 +39,7 @@ class Disk(LocalStore):
 
 @dataclass
 class Cramped:
-    """A service on such a disk."""
+    """A service whose store is on a `Disk` of limited space."""
 
     service: UploadService
     disk: Disk

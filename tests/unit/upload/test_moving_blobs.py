@@ -47,7 +47,7 @@ class Rows:
         return set(self.live_blobs(names))
 
     def pending_deletion(self, before: int, limit: int) -> list[PendingDeletion]:
-        """Return no pending deletion."""
+        """Return an empty list, because no deletion is pending."""
         return []
 
     def forget_pending_deletions(self, blobs: list[str]) -> None:

@@ -56,7 +56,7 @@ def test_objects_of_others(key: str) -> None:
 
 @given(begin=_SECONDS, length=st.integers(1, 200_000), within=st.floats(0, 0.999))
 def test_hours_cover_a_span(begin: int, length: int, within: float) -> None:
-    """Each blob from a time span is below one of the span's prefixes, of which all are needed."""
+    """The prefixes of a span of time cover each blob from the span, and each one is needed."""
     prefixes = list(hour_prefixes("w/", Made(begin, begin + length)))
     name = BlobName("acme", made_at(begin + int(length * within)))
     assert any(object_name("w/", name).startswith(prefix) for prefix in prefixes)

@@ -111,6 +111,9 @@ def to_upload(row: Row, parts: tuple[str, ...]) -> Upload:
 
 
 def ticket_of_slices(options: str) -> str | None:
-    """Return the id of the ticket that authorizes slices, "" for none; `None` without slices."""
+    """Return the id of the ticket of an upload in slices; empty if it has no ticket.
+
+    Return `None` if the upload does not arrive in slices.
+    """
     slicing = _options.decode(options).slicing
     return None if slicing is None else slicing.ticket

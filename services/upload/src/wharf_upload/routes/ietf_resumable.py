@@ -61,7 +61,7 @@ def length(request: Request, begins_at: int) -> int | None:
 
 
 def creation(request: Request) -> UploadCreation:
-    """Return the upload that a `PUT` of a file begins; raises what parsing such a `PUT` raises."""
+    """Return the upload that a `PUT` of a file begins; raises the errors of parsing the request."""
     # The gateway of the previous release also sends whole files to this handler.
     upload = part_upload(request) if is_part(request) else file_upload(request)
     return UploadCreation(

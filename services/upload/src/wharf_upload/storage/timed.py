@@ -180,7 +180,7 @@ class TimedStore:
             yield from self._store.leftovers()
 
     def remove_leftover(self, name: str) -> None:
-        """Remove one of `leftovers`."""
+        """Remove a leftover by a name that `leftovers` has yielded."""
         with translating:
             self._store.remove_leftover(name)
 
