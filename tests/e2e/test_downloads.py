@@ -269,6 +269,18 @@ def test_if_match_on_a_download(api: ApiClient) -> None:
     api.file("file", since).problem(412, "precondition-failed")
 
 
+@pytest.mark.parametrize("content", [b"small", BYTES], ids=["small", "large"])
+def test_empty_conditions(api: ApiClient, content: bytes) -> None:
+    """An empty entity tag is refused with a problem document, and an empty date is ignored."""
+    api.stored("file", content)
+    for field in ("If-Match", "If-None-Match"):
+        api.file("file", {field: ""}).problem(400, "malformed-request")
+        api.put("file", b"other", {field: ""}).problem(400, "malformed-request")
+    for field in ("If-Unmodified-Since", "If-Modified-Since"):
+        answer = api.file("file", {field: ""})
+        assert (answer.status, answer.body) == (200, content)
+
+
 CONDITIONS = [
     {},
     {"If-Match": "*"},

@@ -71,6 +71,14 @@ class Request:
         """
         return self.environ.get("HTTP_" + name) or None
 
+    def condition(self, name: str) -> str | None:
+        """Return the header field of a condition by its WSGI name without `HTTP_`, or `None`.
+
+        An empty field is not absent: a client that loses its entity tag must not overwrite a file
+        without a condition. `domain.conditions` refuses an empty list of entity tags.
+        """
+        return self.environ.get("HTTP_" + name)
+
     @property
     def by_ticket(self) -> bool:
         """Tell whether the credential is in the path: `/u/{ticket}…`."""

@@ -45,7 +45,8 @@ def send(request: Request, file: File, place: GatewayPlace, headers: Headers) ->
         return send_signed(request, file, place, kind(file.media_type, utf8=file.utf8), headers)
     # nginx would evaluate these conditions again with its own tag and date; a separate location of
     # nginx does not.
-    if request.header("IF_MATCH") is None and request.header("IF_UNMODIFIED_SINCE") is None:
+    # It also evaluates an empty date, which is no date.
+    if request.condition("IF_MATCH") is None and request.condition("IF_UNMODIFIED_SINCE") is None:
         headers.append(("X-Accel-Redirect", INTERNAL + place.location))
     else:
         path = f"{INTERNAL_MATCHED}{place.location}.{kind(file.media_type, utf8=file.utf8)}"
@@ -117,8 +118,8 @@ def _conditional_status(request: Request, file: File, etag: str) -> int:
     return conditions.for_read(
         etag,
         file.created_at // 1000,
-        if_match=header("IF_MATCH"),
-        if_none_match=header("IF_NONE_MATCH"),
+        if_match=request.condition("IF_MATCH"),
+        if_none_match=request.condition("IF_NONE_MATCH"),
         if_modified_since=header("IF_MODIFIED_SINCE"),
         if_unmodified_since=header("IF_UNMODIFIED_SINCE"),
     )

@@ -59,7 +59,6 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
         query: str | None = request.environ.get("QUERY_STRING")
         if query:
             slices.refuse_bare(query, request.content_length() or 0)
-    header = request.header
     return UploadRequest(
         caller=request.caller,
         bucket=bucket,
@@ -67,7 +66,7 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
         length_bytes=request.content_length(),
         declared_type=declared_type(request.environ.get("CONTENT_TYPE")),
         digests=announced,
-        condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+        condition=_condition(request),
         idempotency=idempotency(request, f"PUT {bucket}/{key}"),
         room=request.room,
     )
@@ -92,10 +91,15 @@ def form_upload(request: Request) -> UploadRequest:
         # The digest covers the whole message, including boundaries (RFC 9530 sections 2 and 3).
         digests=_announced(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
         # The condition applies to each file of the form.
-        condition=conditions.for_write(header("IF_MATCH"), header("IF_NONE_MATCH")),
+        condition=_condition(request),
         idempotency=idempotency(request, f"POST {bucket}"),
         room=request.room,
     )
+
+
+def _condition(request: Request) -> conditions.WriteCondition | None:
+    """Return the condition of an upload, or `None`; raises `MalformedCondition`."""
+    return conditions.for_write(request.condition("IF_MATCH"), request.condition("IF_NONE_MATCH"))
 
 
 def _refuse_slices(request: Request) -> None:

@@ -141,7 +141,7 @@ def _move(body: CopyRequest) -> Move:
         target=target,
         on_conflict=body.on_conflict,
         within=reach.within(g.principal, target.bucket),
-        condition=conditions.for_write(request.header("IF_MATCH"), None),
+        condition=conditions.for_write(request.condition("IF_MATCH"), None),
         idempotency=idempotency(request, f"POST {_PATH} {what}"),
     )
 

@@ -95,7 +95,7 @@ def creation(request: Request) -> UploadCreation:
         raise MALFORMED(str(error)) from None
     bucket = _bucket(fields, request.caller.ticket)
     header = request.header
-    condition = for_write(header("IF_MATCH"), header("IF_NONE_MATCH"))
+    condition = for_write(request.condition("IF_MATCH"), request.condition("IF_NONE_MATCH"))
     options = form_options.read(
         {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
         request.caller.ticket,
