@@ -1,5 +1,7 @@
-"""A guard for all unit tests: a unit test that starts a program fails at that call. Folders of
-PROGRAMS_ALLOWED check the repository itself, with its own Python and linters.
+"""A guard for all unit tests: a unit test fails when it starts a program.
+
+Tests in the folders of PROGRAMS_ALLOWED may start Python and linters, with which they check the
+repository.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _STARTS = frozenset(
 
 
 class _Guard:
-    """A guard against unit tests that start a program; the running test is in `running`.
+    """A guard against unit tests that start a program. `running` is the id of the current test.
 
     The guard is an audit hook of Python, which a process cannot remove.
     """
@@ -61,7 +63,7 @@ _GUARD = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
-    """Guard the test and the fixtures that are made for it."""
+    """Set the guard for the duration of a test and its fixtures."""
     # Pytest calls this hook also for tests of other folders in the same session.
     room = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
     _GUARD.running = item.nodeid if room and room not in PROGRAMS_ALLOWED else ""

@@ -1,4 +1,4 @@
-"""`GET /auth/v1/audit`: administrative acts that were done or refused, and who may read them."""
+"""`GET /auth/v1/audit`: the log of administrative acts, and the callers that may read the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lines(auth: AuthService, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_an_act_says_who_what_when_and_from_where(auth: AuthService) -> None:
-    """A suspension over the API writes a line with its client, address and request id."""
+    """A suspension writes a line with the client, the address and the request id of its request."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     before = lines(auth)[-1]["seq"]
     reply = auth.admin(
@@ -81,8 +81,9 @@ def test_refused_acts_are_noted_with_their_reason(
 
 
 def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> None:
-    """An owner's refused act on another tenant is logged for the owner's tenant only. The line has
-    the names that the owner sent: existing and absent ids look alike.
+    """An owner's refused act on another tenant is logged for the owner's tenant only.
+
+    The line names the tenant and client as sent, so existing and absent ids look alike.
     """
     ada = logged_in(auth, role="owner")
     auth.admin("POST", "/tenants", json={"tenant": "other"})
@@ -105,7 +106,7 @@ def test_strangers_write_nothing_into_the_log_of_a_tenant(auth: AuthService) -> 
 
 
 def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
-    """Neither a `GET` request nor a request without a valid token writes a line."""
+    """A `GET` request writes no line, and a request without a valid token writes no line."""
     before = lines(auth)
     auth.admin("GET", "/tenants/absent")
     client = auth.app.test_client()
@@ -115,7 +116,7 @@ def test_reading_and_strangers_leave_no_line(auth: AuthService) -> None:
 
 
 def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
-    """Each page begins after the last line of the one before; the last page has no `next_after`."""
+    """Each page begins after the last line of the previous page; the last has no `next_after`."""
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)
@@ -130,9 +131,7 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
 
 
 def test_the_newest_first(auth: AuthService) -> None:
-    """With `order=newest` pages have the lines in reverse; parameters of the other
-    order get 400.
-    """
+    """Pages with `order=newest` begin with the newest line; cursors of the other order get 400."""
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)
@@ -151,7 +150,7 @@ def test_the_newest_first(auth: AuthService) -> None:
 
 
 def test_owners_read_about_their_own_tenant_only(auth: AuthService) -> None:
-    """An owner reads the lines of its tenant and gets 404 for another one; an editor gets 403."""
+    """An owner reads the lines of its own tenant and gets 404 for another's; an editor gets 403."""
     ada, bob = logged_in(auth, role="owner"), logged_in(auth, "bob")
     auth.admin("POST", "/tenants", json={"tenant": "other"})
     reply = ada.call("GET", "/v1/audit")

@@ -14,7 +14,7 @@ COMBINED = "cafe\u0301/"  # an "e" and a combining accent: NFC has one character
 
 
 def grant(**members: Any) -> dict[str, Any]:
-    """Return a good grant in which `members` replace members."""
+    """Return a valid grant in which the given members replace the usual ones."""
     return {**GOOD, **members}
 
 
@@ -74,7 +74,7 @@ def places(auth: AuthService) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def refusal(auth: AuthService, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the problem document; the service must refuse the grants with 422."""
+    """Send grants that must be refused with 422, and return the problem document."""
     reply = auth.admin(method, path, json=body)
     document: dict[str, Any] = reply.get_json()
     assert reply.status_code == 422, (method, path, body, document)
@@ -97,7 +97,7 @@ def test_entry_and_reason_are_named(
 
 
 def test_too_many_grants(auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]) -> None:
-    """The service accepts 100 grants, and refuses 101, 1,000, or more than 16,384 bytes of them."""
+    """The service accepts 100 grants, and refuses 101, 1,000, or grants of over 16,384 bytes."""
     whole = grant(prefix="users/{client}/", actions=["read", "write", "delete", "list"])
     for method, path, body in places:
         for count in (101, 1000):
@@ -113,7 +113,7 @@ def test_too_many_grants(auth: AuthService, places: list[tuple[str, str, dict[st
 def test_lists_that_are_none(
     auth: AuthService, places: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    """The service refuses `grants` that are not an array, and JSON with a lone surrogate."""
+    """The service refuses `grants` that are not an array, and JSON text with a lone surrogate."""
     for method, path, body in places:
         wrongs: tuple[object, ...] = ({}, "read:*", 1, True)
         for wrong in wrongs:
@@ -140,7 +140,7 @@ def test_prefix_that_is_too_long_when_filled_in(auth: AuthService) -> None:
 
 
 def test_user_name_that_is_no_segment(auth: AuthService) -> None:
-    """A user name of 254 characters and 762 bytes is valid, but not as a value of `{username}`."""
+    """A user name of 254 characters and 762 bytes is valid, but cannot replace `{username}`."""
     user = {"username": "李" * 254, "display_name": "李", "role": "editor"}
     body = {**user, "password": "correct horse battery"}
     own = [grant(prefix="home/{username}/")]
@@ -175,7 +175,7 @@ def test_member_whose_name_is_no_segment(auth: AuthService) -> None:
 
 
 def test_placeholders_of_others(auth: AuthService) -> None:
-    """Grants of clients and of users have different placeholders; a group's may use all."""
+    """Clients and users have different placeholders; a group's grants may have all of them."""
     client = {"name": "x", "scopes": ["files:read"]}
     user = {"username": "ada", "role": "editor", "password": "correct horse battery"}
     for path, body, placeholder, whose in (

@@ -1,4 +1,4 @@
-"""The commands for grants and groups, run inside the test's process to save a second for each."""
+"""The commands for grants and groups. The tests run them in one process, which is faster."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refusal(done: Result) -> str:
 
 
 def test_clients(wharf: Command) -> None:
-    """`client create` and `client set` set grants, and `client show` prints them as given."""
+    """`client create` and `client set` set grants; `client show` prints them as they were set."""
     scopes = ("--scope", "files:read", "--scope", "files:write")
     create = ("client", "create", "demo", "importer", *scopes, "--json")
     assert made(wharf(*create))["grants"] is None
@@ -120,7 +120,7 @@ def test_groups(wharf: Command) -> None:
 
 
 def test_members_that_are_none(wharf: Command) -> None:
-    """`group add` names each unknown member, and a name that is also the id of another member."""
+    """`group add` refuses and names unknown members, and a name that is another member's id."""
     wharf("group", "create", "demo", "staff")
     assert "'eve'" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo", "eve"))
     assert "'李四'" in refusal(wharf("group", "add", "demo", "staff", "李四"))
@@ -171,7 +171,7 @@ def test_options_exclude_each_other(wharf: Command) -> None:
 
 
 def test_grant_options_are_told(wharf: Command) -> None:
-    """The help of `--grant` names the actions and the placeholders."""
+    """The help text of `--grant` names the actions and the placeholders."""
     told = wharf("group", "set", "--help").stdout
     for word in ("read, write, delete, list", "{user_id}", "{username}", "{client}"):
         assert word in " ".join(click.unstyle(told).split())

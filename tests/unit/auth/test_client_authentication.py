@@ -40,7 +40,7 @@ def test_basic_is_percent_decoded(auth: AuthService) -> None:
 
 
 def test_basic_may_be_raw(auth: AuthService) -> None:
-    """A secret with `%`, `+` and `:` is accepted in HTTP Basic, percent-encoded or raw."""
+    """A secret with `%`, `+` and `:` is accepted in HTTP Basic, either percent-encoded or raw."""
     secret = "p%41ss+word:with all sorts of 100% characters"
     now = milliseconds(auth.clock)
     auth.records.add_client(
@@ -131,7 +131,7 @@ class Noting:
 
 
 def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> None:
-    """Each failed login verifies one hash of full cost, so the duration shows no difference."""
+    """Each failed login verifies one hash of full cost, so all failures take equally long."""
     hasher = secrets.Hasher()
     dear = extract_parameters(hasher.hash("any"))
     good = auth.credentials["demo"].client_secret
@@ -148,7 +148,7 @@ def test_unknown_client_and_wrong_secret_cost_the_same(auth: AuthService) -> Non
 
 
 def test_both_live_secrets_work(auth: AuthService) -> None:
-    """A client's two secrets are both valid while it changes them, and a retired one is not."""
+    """Both secrets of a client are valid during a change of secrets; a retired secret is not."""
     kept, fresh = clients.add_secret(
         auth.records, secrets.Hasher(), auth.clock, "demo", "wharf-demo", Actor("tester")
     )

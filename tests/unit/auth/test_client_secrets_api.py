@@ -18,7 +18,7 @@ def works(auth: AuthService, secret: str) -> bool:
 
 
 def test_a_change_of_secrets_has_no_gap(auth: AuthService) -> None:
-    """A new secret is valid in addition to the old one, and after the old one is retired."""
+    """A client's new secret is valid while the old secret is, and stays valid without it."""
     old = auth.credentials["demo"].client_secret
     reply = auth.admin("POST", SECRETS)
     assert reply.status_code == 201
@@ -62,7 +62,7 @@ def test_absent_clients_have_no_secrets(auth: AuthService, method: str, path: st
 
 
 def test_owners_change_secrets_of_their_own_tenant(auth: AuthService) -> None:
-    """An owner adds a secret to a client of its tenant, and gets 404 for another's client."""
+    """An owner adds a secret to a client of its own tenant, and gets 404 for any other client."""
     ada = logged_in(auth, role="owner")
     assert ada.call("POST", f"/v1{SECRETS}").status_code == 201
     other = "/v1/tenants/wharf-admin/clients/wharf-admin/secrets"

@@ -53,12 +53,12 @@ def test_secret_is_shown_once(auth: AuthService) -> None:
     ],
 )
 def test_odd_clients_are_refused(auth: AuthService, body: object) -> None:
-    """A client without a valid name and known scopes, or with any other member, gets 422."""
+    """A new client with an invalid name, an unknown scope or an unknown member gets 422."""
     assert auth.admin("POST", "/tenants/demo/clients", json=body).status_code == 422
 
 
 def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
-    """Only clients of the reserved tenant can have `tenants:admin`, which opens all tenants."""
+    """Only clients of the reserved tenant can have `tenants:admin`, which is for all tenants."""
     body = {"name": "x", "scopes": list(CLIENT_SCOPES)}
     reply = auth.admin("POST", "/tenants/demo/clients", json=body)
     assert reply.status_code == 422
@@ -67,7 +67,7 @@ def test_administration_is_for_the_reserved_tenant(auth: AuthService) -> None:
 
 
 def test_client_of_an_absent_tenant(auth: AuthService) -> None:
-    """The creation of a client in an absent tenant gets 404."""
+    """A request that creates a client in an absent tenant gets 404."""
     assert auth.admin("POST", "/tenants/absent/clients", json=BILLING).status_code == 404
 
 
@@ -87,7 +87,7 @@ def test_list_holds_the_tenants_own_clients_only(auth: AuthService) -> None:
 
 
 def test_disabled_client_is_out(auth: AuthService) -> None:
-    """A disabled client gets no token and stays in the list; a second request has no effect."""
+    """A disabled client gets no token and stays in the list; disabling it again has no effect."""
     for _ in range(2):
         reply = auth.admin("DELETE", "/tenants/demo/clients/wharf-demo")
         assert reply.status_code == 204
@@ -99,7 +99,7 @@ def test_disabled_client_is_out(auth: AuthService) -> None:
 
 
 def test_clients_of_others_are_not_found(auth: AuthService) -> None:
-    """A client is found under its own tenant only (security.md 67)."""
+    """A client is found only under its own tenant (security.md 67)."""
     for path in ("/tenants/wharf-admin/clients/wharf-demo", "/tenants/demo/clients/absent"):
         reply = auth.admin("DELETE", path)
         assert reply.status_code == 404

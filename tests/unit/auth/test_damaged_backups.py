@@ -20,7 +20,7 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a complete backup; the settings name a new installation."""
+    """Return the folder of a complete backup, and set `WHARF_DATA` to a folder without data."""
     shutil.copytree(auth_template, tmp_path / "data")
     monkeypatch.setenv("WHARF_DATA", str(tmp_path / "data"))
     made = CliRunner().invoke(backups.backup, [str(tmp_path / "backup")])
@@ -31,7 +31,7 @@ def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def refused(folder: Path, tmp_path: Path) -> Refused:
-    """Return a function that returns a restore's refusal and checks that nothing was written."""
+    """Return a function that runs a restore, checks that it writes nothing, returns its refusal."""
 
     def call(*options: str) -> str:
         done = CliRunner().invoke(backups.restore, [*options, str(folder)])
@@ -78,7 +78,7 @@ def test_a_manifest_that_names_too_little(folder: Path, refused: Refused, name: 
 
 
 def test_a_manifest_of_a_newer_release(folder: Path, refused: Refused) -> None:
-    """A manifest of an unknown format is refused as one of a newer release, not as damaged."""
+    """A manifest of an unknown format is refused as newer than this release, not as damaged."""
     (folder / "manifest.json").write_text('{"format": 2}', encoding="utf-8")
     assert "of a newer release: its format is 2" in refused()
 

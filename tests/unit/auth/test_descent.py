@@ -49,7 +49,7 @@ class Feeding:
     def revoke_token(
         self, tenant: str, token: str, until: int, _: object, *, with_derived: bool
     ) -> None:
-        """Add the entries that `SqlFeed.revoke_token` adds, which its own tests check."""
+        """Add the entries that `SqlFeed.revoke_token` adds; other tests check `SqlFeed`."""
         kinds: tuple[Kind, ...] = ("token", "session") if with_derived else ("token",)
         for kind in kinds:
             number = len(self.entries) + 1
@@ -86,7 +86,7 @@ def heard(held: Principal, now: int) -> Principal | None:
 
 
 def accepted(entries: list[Revocation], tokens: list[Principal]) -> list[bool]:
-    """Tell for each token whether the upload service accepts it after it has read the entries."""
+    """Tell for each token whether upload accepts the token after it has read the entries."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "revocations.jsonl"
         page = Feed(entries=tuple(entries), latest=len(entries))
@@ -127,7 +127,7 @@ def test_all_below_a_revoked_token_ends(
 def test_nothing_outlives_what_it_was_made_of(
     steps: list[tuple[int, TokenExchangeRequest | None, int]],
 ) -> None:
-    """A token gains no scope, and only an original token's ticket expires after its parent."""
+    """A token gains no scope; only the ticket of an original token expires after its parent."""
     for one in grown(steps):
         if one.source is None:
             assert one.token.is_original
@@ -142,7 +142,7 @@ def test_nothing_outlives_what_it_was_made_of(
 
 
 def test_a_chain_has_an_end() -> None:
-    """An exchange beyond the longest chain is refused; tickets can be narrowed without end."""
+    """A chain of exchanged tokens has a maximum length; a ticket can be narrowed without limit."""
     held: Any = first("program").token
     for number in range(MAX_PARENTS):
         assert len(held.parents) == number

@@ -45,7 +45,7 @@ def test_metadata_has_all_urls_from_the_issuer(auth: AuthService, path: str) -> 
 
 
 def test_metadata_of_another_issuer_is_not_found(auth: AuthService) -> None:
-    """The metadata of another issuer's path get 404."""
+    """A request for the metadata at another issuer's path gets 404."""
     reply = auth.app.test_client().get("/.well-known/oauth-authorization-server/other")
     assert reply.status_code == 404
 
@@ -58,7 +58,7 @@ def test_health(auth: AuthService) -> None:
 
 
 def test_not_ready_without_tables(auth_settings: Settings) -> None:
-    """The readiness check names the database when it has no tables."""
+    """If the database has no tables, the readiness check fails and names the database."""
     file = auth_settings.data / "auth" / "auth.db"
     file.unlink()
     reply = create_app(auth_settings).test_client().get("/auth/readyz")
@@ -90,7 +90,7 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
 
 
 def test_openapi_says_what_is_public(auth: AuthService) -> None:
-    """The OpenAPI document names an administrative route's scope; a public route needs no token."""
+    """The OpenAPI document names the scope of each administrative route, and the public routes."""
     paths = json.loads(auth.app.test_client().get("/auth/openapi.json").data)["paths"]
     create = paths["/auth/v1/tenants"]["post"]
     assert create["x-required-scope"] == "tenants:admin"

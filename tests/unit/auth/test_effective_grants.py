@@ -1,4 +1,4 @@
-"""The grants and scopes that `/auth/me` and introspection return are those of this moment."""
+"""`/auth/me` and introspection return the grants and scopes that are valid at that moment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def me(person: Person) -> Any:
 
 
 def test_me_tells_what_is_reached(auth: AuthService) -> None:
-    """`/auth/me` returns own and group grants with filled-in placeholders, or `null` for all."""
+    """`/auth/me` returns the user's and groups' grants, filled in, or `null` without a list."""
     ada = logged_in(auth)
     assert me(ada)["grants"] is None
     change(auth, f"{USERS}/{ada.id}", grants=[OWN])
@@ -60,7 +60,7 @@ def test_me_tells_what_is_reached(auth: AuthService) -> None:
 
 
 def test_me_tells_the_scopes_that_are_left(auth: AuthService) -> None:
-    """A group's new scope counts from the next token on, and a removed one ends immediately."""
+    """A group's added scope is valid from the next token on; a removed scope ends immediately."""
     ada = logged_in(auth, role="viewer")
     group = grouped(auth, ada.id, scopes=["files:write"])
     assert me(ada)["scopes"] == ["files:read"]
@@ -71,7 +71,7 @@ def test_me_tells_the_scopes_that_are_left(auth: AuthService) -> None:
 
 
 def introspected(auth: AuthService, token: str) -> Any:
-    """Return the introspection of a token, asked by the client of the tenant `demo`."""
+    """Return the result of an introspection by the client of the tenant `demo`."""
     entry = auth.credentials["demo"]
     secret = (entry.client_id, entry.client_secret)
     return (
@@ -82,7 +82,7 @@ def introspected(auth: AuthService, token: str) -> Any:
 
 
 def test_introspection_tells_what_is_reached(auth: AuthService) -> None:
-    """Introspection returns the current scopes, and `grants` when the client has a list."""
+    """Introspection returns the current scopes, and `grants` if the client has a list of grants."""
     body = {"name": "importer", "scopes": ["files:read", "files:write"], "grants": [INBOX]}
     made = auth.admin("POST", CLIENTS, json=body).get_json()
     login = (made["client_id"], made["client_secret"])

@@ -1,4 +1,4 @@
-"""`GET /auth/internal/feed`: the feed on the internal port, which also runs the housekeeping."""
+"""`GET /auth/internal/feed`: the feed on the internal port. A request also runs housekeeping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def states(auth: AuthService) -> list[tuple[str, str]]:
 
 
 def test_only_the_gateway_opens_it(auth: AuthService) -> None:
-    """A client gets 404 for the feed, with any header field and with an administrator's token."""
+    """A client gets 404 for the feed, with any header field, even with an administrator's token."""
     client = auth.app.test_client()
     for headers in ({}, {"WHARF_INTERNAL": "1", "Wharf-Internal": "1"}):
         assert client.get(FEED, headers=headers).status_code == 404
@@ -75,7 +75,7 @@ def test_disabling_a_client_is_told(auth: AuthService) -> None:
 
 
 def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
-    """A deleted tenant is in the feed immediately, and purged after its grace time."""
+    """A deleted tenant is in the feed immediately, and is purged after its grace period."""
     settings = replace(auth.settings, tenant_grace_seconds=3600)
     app = create_app(settings, records=auth.records, clock=auth.clock)
     short = replace(auth, app=app)
@@ -94,7 +94,7 @@ def test_deletion_ends_in_a_purge(auth: AuthService) -> None:
 def test_housekeeping_that_fails_does_not_stop_the_feed(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The feed responds while the housekeeping fails, and the failure is logged once."""
+    """While the housekeeping fails, the feed still responds, and the failure is logged once."""
 
     def fail(*_: object) -> int:
         raise OSError(30, "Read-only file system")

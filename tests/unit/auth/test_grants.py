@@ -41,7 +41,7 @@ def limit(auth: AuthService, *given: Grant, client: str = "wharf-demo") -> None:
 
 
 def group(auth: AuthService, *members: str, scopes: tuple[str, ...] = (), name: str = "x") -> Group:
-    """Return a new group whose one grant is the inbox."""
+    """Create a group with one grant, for the prefix `inbox/`, and return it."""
     made = groups.create(
         auth.records, auth.clock, tenant="demo", name=name, wanted=scopes, given=INBOX, by=BY
     )
@@ -71,7 +71,7 @@ def header_of(text: str) -> dict[str, Any]:
 
 
 def resolved(auth: AuthService, text: str) -> Principal:
-    """Return a token's principal as upload sees it after it has read the feed."""
+    """Return a token's principal as the upload service computes it after it has read the feed."""
     known = KnownReaches()
     for entry in auth.records.feed(after=0, limit=1000).entries:
         if entry.reach is not None:
@@ -80,16 +80,14 @@ def resolved(auth: AuthService, text: str) -> Principal:
 
 
 def test_whoever_has_no_list_has_no_claim(auth: AuthService) -> None:
-    """A token of a subject without a list has no claim `grants` and demands no extension."""
+    """The token of a subject without a list of grants has no claim `grants` and no `crit`."""
     for text in (token(auth), logged_in(auth).token):
         assert verified(auth, text).grants is None
         assert "crit" not in header_of(text)
 
 
 def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
-    """A token has its client's and groups' grants and names its extension, also
-    with fewer scopes.
-    """
+    """A token has its client's and groups' grants and marks the claim, even with fewer scopes."""
     limit(auth, *INBOX)
     team = group(auth, "wharf-demo", scopes=("events:read",))
     for scope in ("", "files:read", "events:read"):
@@ -125,7 +123,7 @@ def test_a_person_learns_of_a_change_by_refreshing(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_is_exchanged_carries_the_grants_of_now(auth: AuthService, when: str) -> None:
-    """A token exchange issues the current grants, also for a token from before the change."""
+    """A token exchange issues the current grants, even for a token from before a change."""
     older = token(auth)
     limit(auth, *INBOX)
     subject = older if when == "before" else token(auth)
@@ -158,7 +156,7 @@ def test_a_ticket_is_for_what_its_maker_may_write(auth: AuthService) -> None:
 def test_an_operators_ticket_is_within_the_clients_grants(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ticket of an operator with `--client` carries the client's grants and stays inside them."""
+    """`ticket create --client` gives the ticket the client's grants and refuses a wider ticket."""
     monkeypatch.setenv("WHARF_DATA", str(auth.settings.data))
     limit(auth, *INBOX)
 
@@ -174,7 +172,7 @@ def test_an_operators_ticket_is_within_the_clients_grants(
 
 
 def test_scopes_that_are_taken_away_count_at_once(auth: AuthService) -> None:
-    """An administrator's token gets 403 as soon as its client loses the scope."""
+    """An administrator's token gets 403 as soon as its client has lost the scope."""
     assert auth.admin("GET", "/tenants").status_code == 200
     wanted = clients.Change(scopes=["files:read"])
     clients.change(auth.records, auth.clock, "wharf-admin", "wharf-admin", wanted, BY)
@@ -204,7 +202,7 @@ STEPS: dict[str, Callable[[AuthService, str], object]] = {
 
 
 def test_followers_come_to_what_auth_says(auth: AuthService) -> None:
-    """Upload computes auth's reach and scopes from each older token, after each change."""
+    """After each change upload computes auth's reach and scopes from each older token."""
     ada = person(auth, role="viewer")
     refresh = ada.refresh_token()
     tokens = [ada.token]
@@ -250,7 +248,7 @@ def test_bad_grants_are_named(auth: AuthService, given: Grant, reason: str) -> N
 
 
 def test_what_groups_do_not_take(auth: AuthService) -> None:
-    """A group refuses managing scopes, unknown members, and prefixes too long for a member."""
+    """A group refuses the scope `members:admin`, unknown members, and a prefix that is too long."""
     ada = person(auth, username="a" * 200)
     team = group(auth, ada.id)
     long = Grant("photos", ("read",), 4 * ("x" * 220 + "/") + "{username}/")

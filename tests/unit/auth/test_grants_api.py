@@ -26,7 +26,7 @@ def change(auth: AuthService, path: str, **members: Any) -> Any:
 
 
 def test_grants_of_clients(auth: AuthService) -> None:
-    """A client without grants has `null`; other grants are returned as set, with placeholders."""
+    """The API returns grants as they were set, with placeholders, and `null` for no list."""
     body = {"name": "importer", "scopes": ["files:write"]}
     assert auth.admin("POST", CLIENTS, json=body).get_json()["grants"] is None
     made = auth.admin("POST", CLIENTS, json={**body, "grants": [INBOX]}).get_json()
@@ -45,7 +45,7 @@ def test_grants_of_clients(auth: AuthService) -> None:
 
 
 def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
-    """No request changes the calling client or another tenant's, or takes the last scope."""
+    """A request cannot change its own client or another tenant's client, or remove all scopes."""
     for path in ("/tenants/wharf-admin/clients/wharf-demo", f"{CLIENTS}/absent"):
         for method in ("GET", "PATCH"):
             assert auth.admin(method, path, json={"name": "x"}).status_code == 404
@@ -66,7 +66,7 @@ def test_clients_that_cannot_be_changed(auth: AuthService) -> None:
 
 
 def test_grants_of_people(auth: AuthService) -> None:
-    """A user's grants are set at creation or later, and a change ends no session."""
+    """A user's grants can be set at creation or later; a change of grants ends no session."""
     body = {"username": "ada", "role": "editor", "password": PASSWORD, "grants": [OWN]}
     made = auth.admin("POST", USERS, json=body).get_json()
     assert (made["grants"], made["groups"]) == ([OWN], [])
@@ -80,7 +80,7 @@ def test_grants_of_people(auth: AuthService) -> None:
 
 
 def test_refused_change_changes_nothing(auth: AuthService) -> None:
-    """A change with one invalid member changes nothing."""
+    """A change with one invalid member changes no other member either."""
     body = {"username": "ada", "role": "viewer", "password": PASSWORD}
     path = f"{USERS}/{auth.admin('POST', USERS, json=body).get_json()['user_id']}"
     before = auth.admin("GET", path).get_json()
@@ -99,7 +99,7 @@ def test_refused_change_changes_nothing(auth: AuthService) -> None:
 
 
 def test_nobody_changes_the_own_grants(auth: AuthService) -> None:
-    """An owner changes other users' grants but gets 409 for its own; an editor gets 403."""
+    """An owner changes other users' grants and gets 409 for its own grants; an editor gets 403."""
     grace, ada = logged_in(auth, "grace", "owner"), logged_in(auth)
     reply = grace.manage("PATCH", f"/users/{ada.id}", json={"grants": [OWN]})
     assert reply.status_code == 200

@@ -35,7 +35,7 @@ def members(auth: AuthService, group: str) -> list[str]:
 
 
 def test_create_read_change_delete(auth: AuthService) -> None:
-    """A group is returned as created, changes in given members only, and gets 404 when deleted."""
+    """A group can be read, changed in single members and deleted; a deleted group gets 404."""
     made = create(auth)
     assert set(made) == {
         *("group_id", "tenant", "name", "scopes", "grants", "members", "created_at"),
@@ -56,13 +56,13 @@ def test_create_read_change_delete(auth: AuthService) -> None:
 
 
 def test_new_group_gives_nothing(auth: AuthService) -> None:
-    """A new group has no grants and no scopes unless they are given."""
+    """A new group has grants and scopes only if the request names them."""
     reply = auth.admin("POST", GROUPS, json={"name": "staff"})
     assert (reply.get_json()["grants"], reply.get_json()["scopes"]) == ([], [])
 
 
 def test_names_are_unique_whatever_their_case(auth: AuthService) -> None:
-    """A tenant's second group of one name, in any case, gets 409, also after a rename."""
+    """Creating or renaming a group gets 409 if the tenant has the name, in any case of letters."""
     create(auth, name="Straße")
     other = create(auth, name="Other")
     for name in ("STRASSE", "straße", "\uff33traße"):
@@ -106,7 +106,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_members_come_and_go(auth: AuthService) -> None:
-    """Users and clients join and leave a group; groups and members both show it."""
+    """Users and clients join and leave a group; both the group and its members show the change."""
     made = create(auth)
     path = f"{GROUPS}/{made['group_id']}/members"
     ada, importer = person(auth), client(auth)
@@ -173,7 +173,7 @@ def test_members_change_together_or_not_at_all(auth: AuthService) -> None:
 
 
 def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
-    """A member's seventeenth group gets 409 with the member's id."""
+    """A request that adds a member to its seventeenth group gets 409 with the member's id."""
     groups = [create(auth, name=f"group {number}")["group_id"] for number in range(17)]
     importer = client(auth)
     for group in groups[:16]:
@@ -191,7 +191,7 @@ def test_nobody_is_in_more_than_sixteen_groups(auth: AuthService) -> None:
 
 
 def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenant's group above the limit gets 409, and a deleted group frees a place."""
+    """A group beyond the tenant's limit gets 409; the deletion of a group frees a place."""
     monkeypatch.setattr("wharf_auth.database.groups.MAX_GROUPS_OF_TENANT", 2)
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.admin("POST", "/tenants/acme/groups", json=AUDITORS)
@@ -204,7 +204,7 @@ def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.Monk
 
 
 def test_groups_are_for_owners_of_the_tenant(auth: AuthService) -> None:
-    """An owner manages groups of its tenant and gets 404 for others; an editor gets 403."""
+    """An owner manages groups of its own tenant, and gets 404 for others'; an editor gets 403."""
     owner, editor = logged_in(auth, "grace", "owner"), logged_in(auth, "ada", "editor")
     reply = owner.manage("POST", "/groups", json=AUDITORS)
     assert reply.status_code == 201

@@ -1,4 +1,4 @@
-"""Housekeeping of auth: what it removes, tested before and after each period."""
+"""Housekeeping of auth: which rows it removes, tested before and after the end of each period."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_five_seconds(auth: AuthService) -> None:
 
 
 def test_a_failure_is_told_once(auth: AuthService, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure is logged once: at its beginning, when it changes, and again after a success."""
+    """A failure is logged when it begins, when its error changes, and when it begins again."""
     failures = ["away", "away", "", "away", "full", "full"]
 
     def fail() -> None:
@@ -82,7 +82,7 @@ def test_a_revocation_is_told_until_its_time(auth: AuthService, housekeeping: Ho
 
 
 def test_audit_lines_of_400_days(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """An audit line is removed within a minute after 400 days, also when no new line is written."""
+    """An audit line is removed within a minute after 400 days, even when no line is written."""
     begun = auth.clock.now
     written = int((begun - 400 * DAY + 30) * 1000)
     auth.records.note(act("old", at=written))
@@ -115,7 +115,7 @@ def rows(auth: AuthService) -> tuple[int, int]:
 
 
 def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Housekeeping removes tries immediately after the clock was set back."""
+    """Housekeeping removes counted login tries immediately after the clock was set back."""
     begun = auth.clock.now
     tries = bootstrap.login_tries(auth.settings, bootstrap.database(auth.settings))
     housekeeping.run()
@@ -127,7 +127,7 @@ def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: House
 
 
 def test_tries_and_networks(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Housekeeping removes tries after 4 hours and networks after 31 days, every 10 minutes."""
+    """Every 10 minutes housekeeping removes tries after 4 hours and networks after 31 days."""
     begun = auth.clock.now
     at = int(begun * 1000)
     auth.records.add_tenant(Tenant("acme", "Acme", at), act())

@@ -75,7 +75,7 @@ def test_nothing_else_is_hashed(auth: AuthService, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_sockets_of_a_container(main: str, own: str | None, expected: list[str]) -> None:
-    """uWSGI gets a second socket for secrets, named or next to auth's, unless it is disabled."""
+    """uWSGI has a second socket for secrets, at the set path or next to auth's, unless disabled."""
     environ = {"WHARF_AUTH_SOCKET": main}
     if own is not None:
         environ["WHARF_AUTH_SECRETS_SOCKET"] = own

@@ -54,7 +54,7 @@ def heard(page: Feed) -> KnownReaches:
 
 
 def allowed(known: KnownReaches, group: str, number: int, action: Any) -> bool:
-    """Tell whether the feed lets a member act in its folder; the token has only the group's id."""
+    """Tell whether a member may act in its folder, by the feed and a token with the group's id."""
     claim: dict[str, Any] = {
         "v": 1,
         "own": [],
@@ -84,7 +84,7 @@ def only(page: Feed, group: str) -> Revocation:
 
 
 def test_a_group_of_ten_thousand_is_one_entry(auth: AuthService) -> None:
-    """A large group has one entry in the feed, without members, also after its deletion."""
+    """A large group has one entry in the feed, without members, even after its deletion."""
     group = made(auth, "everybody")
     fill(auth, group)
     first = only(feed(auth), group)

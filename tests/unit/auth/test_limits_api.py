@@ -84,7 +84,7 @@ def test_another_login_ends_the_oldest_session(
 def test_pages_of_large_entries_are_short(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page of large entries is short but not empty, and the cursor leads to all entries."""
+    """A page of large entries is short but not empty, and its cursor leads to the next entries."""
     monkeypatch.setattr("wharf_auth.routes.tenants.PAGE_BYTES", 700)
     made = set()
     for number in range(5):
@@ -120,7 +120,7 @@ def test_refusals_do_not_fill_the_audit_log(auth: AuthService) -> None:
 
 
 def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
-    """A request to the feed removes audit lines that are older than the setting allows."""
+    """A request for the feed removes audit lines that are older than the setting allows."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
     auth.clock.now += 86_400 * (auth.settings.audit_retention_days + 1)
     reply = auth.app.test_client().get(
@@ -131,7 +131,7 @@ def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
 
 
 def test_many_members_count_as_many_requests(auth: AuthService) -> None:
-    """A change of a thousand members counts as many requests towards the limit for a minute."""
+    """A change of 1,000 members counts as many requests towards the limit for a minute."""
     group = auth.admin("POST", f"{DEMO}/groups", json={"name": "x"}).get_json()["group_id"]
     body = {"remove": [f"{number}" for number in range(1000)]}
     path = f"{DEMO}/groups/{group}/members"

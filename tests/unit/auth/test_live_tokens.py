@@ -29,9 +29,7 @@ def verified(auth: AuthService, text: str, audience: str = "live") -> Principal:
 
 
 def test_a_token_becomes_one_that_listens(auth: AuthService) -> None:
-    """A live token has the same subject, scopes for listening only, and lives 15
-    minutes at most.
-    """
+    """A live token keeps its subject, has only scopes for listening, lives at most 15 minutes."""
     subject = token(auth)
     held = verified(auth, subject, "upload")
     assert held.scopes > HEARD
@@ -64,9 +62,7 @@ def test_no_route_of_auth_takes_it(auth: AuthService) -> None:
 
 
 def test_scopes_are_never_wider(auth: AuthService) -> None:
-    """A live token gets no scope that its source lacks, and no scope without a meaning for
-    listening. A source without any scope for listening is refused.
-    """
+    """A live token has its source's scopes for listening; a source without any is refused."""
     subject = token(auth)
     assert verified(auth, live(auth, subject, scope="files:read")).scopes == {"files:read"}
     narrow = exchanged(auth, subject, scope="files:write files:delete")
@@ -78,7 +74,7 @@ def test_scopes_are_never_wider(auth: AuthService) -> None:
 
 
 def test_it_never_outlives_its_token(auth: AuthService) -> None:
-    """A live token expires with its source at the latest, and no later than the setting allows."""
+    """A live token expires no later than its source, and no later than the setting allows."""
     subject = token(auth)
     end = int(auth.clock()) + 900
     auth.clock.now += 800
@@ -108,7 +104,7 @@ def test_tickets_do_not_listen(auth: AuthService) -> None:
 
 
 def test_it_ends_with_the_first_token(auth: AuthService) -> None:
-    """The revocation of a source ends its live tokens, also those of its exchanged tokens."""
+    """The revocation of a token ends the live tokens of it and of its exchanged tokens."""
     subject = token(auth)
     direct, over = live(auth, subject), live(auth, exchanged(auth, subject))
     alone = live(auth, subject)
@@ -136,6 +132,6 @@ def test_introspection_tells_its_audience(auth: AuthService) -> None:
 
 
 def test_other_audiences_are_refused(auth: AuthService) -> None:
-    """An exchange for another audience is refused with the names of the valid ones."""
+    """An exchange for an unknown audience is refused with the names of the valid audiences."""
     told = refused(exchange(auth, token(auth), audience="auth"), 400, "invalid_target")
     assert "upload and live" in told

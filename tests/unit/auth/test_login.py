@@ -36,7 +36,7 @@ def test_password_gives_a_token(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("role", list(ROLES))
 def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
-    """A person's token names user, session, tenant and the role's scopes, for upload and auth."""
+    """A person's token has user, session, tenant and role's scopes, and is for upload and auth."""
     ada = person(auth, role=role)
     found = claims(ada.login())
     assert (found["sub"], found["tid"]) == (ada.id, "demo")
@@ -49,7 +49,7 @@ def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
 
 
 def test_role_of_a_newer_release(auth: AuthService) -> None:
-    """A person whose role only a newer release knows gets a token without scopes."""
+    """A person with a role of a newer release gets a token without scopes."""
     ada = person(auth)
     with auth.records._database.transaction() as connection:
         connection.execute("UPDATE users SET role = 'next'")
@@ -83,8 +83,9 @@ def test_no_role_administers_tenants(auth: AuthService) -> None:
 
 
 def test_cookie_is_out_of_reach(auth: AuthService) -> None:
-    """The cookie is `__Host-`, Secure, HttpOnly, SameSite=Strict, Path=/, without Domain, and has
-    an expiry (row 65).
+    """The login's cookie is Secure, HttpOnly, SameSite=Strict, and has an expiry (row 65).
+
+    Its name begins with `__Host-`, its path is `/`, and it has no domain.
     """
     header = person(auth).login().headers["Set-Cookie"]
     name, *attributes = header.split("; ")
@@ -100,7 +101,7 @@ def test_cookie_is_out_of_reach(auth: AuthService) -> None:
 
 
 def test_programs_get_the_refresh_token_in_the_body(auth: AuthService) -> None:
-    """A program that asks for it gets the refresh token in the body, and no cookie."""
+    """A program that requests the refresh token gets it in the body, and gets no cookie."""
     reply = person(auth).login(refresh_token="body")
     assert len(reply.get_json()["refresh_token"]) == 43
     assert "Set-Cookie" not in reply.headers
@@ -115,7 +116,7 @@ def test_names_are_compared_without_case(auth: AuthService, given: str) -> None:
 
 
 def test_passwords_are_compared_exactly_but_for_their_spelling(auth: AuthService) -> None:
-    """A password matches composed or decomposed, but not with other case or spaces."""
+    """A password matches in composed or decomposed Unicode, but not with another case or spaces."""
     ada = person(auth)
     path = f"/tenants/demo/users/{ada.id}/password"
     auth.admin("PUT", path, json={"password": "Zu\u0308rich Café"})
@@ -280,14 +281,14 @@ def test_logout_with_the_token_in_the_body(auth: AuthService) -> None:
 
 
 def test_logout_without_a_session_answers_the_same(auth: AuthService) -> None:
-    """A logout without a valid session gets the same 204."""
+    """A logout without a valid session gets 204, as a logout with a session does."""
     browser = auth.app.test_client()
     assert browser.post("/auth/logout").status_code == 204
     assert browser.post("/auth/logout", json={"refresh_token": "x"}).status_code == 204
 
 
 def test_another_login_ends_the_session_of_the_cookie(auth: AuthService) -> None:
-    """A new login ends the session of the browser's cookie, so that no session is left behind."""
+    """A new login ends the session of the browser's old cookie, so that no session is left over."""
     ada = logged_in(auth)
     first = ada.cookie
     ada.login()

@@ -24,7 +24,7 @@ def spray(one: Person) -> list[int]:
 
 
 def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
-    """After 30 failures from a /48 a person's logins from there get 429, and others succeed."""
+    """After 30 failures from a /48, a person's logins from this /48 get 429; others succeed."""
     ada = person(limited)
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2
@@ -37,8 +37,9 @@ def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
 
 
 def test_strangers_in_a_site_keep_no_known_person_out(limited: AuthService) -> None:
-    """A person who has logged in from a /48 can log in from all its networks, despite others'
-    failures. A provider may have many customers in one /48.
+    """A person known in a /48 can log in from all its networks, despite failures of others.
+
+    A provider may have many customers in one /48.
     """
     ada = person(limited)
     assert attempt(ada, PASSWORD, "2001:db8:0:ffff::1") == 200
@@ -56,7 +57,7 @@ def test_successes_in_a_site_do_not_count(limited: AuthService) -> None:
 
 
 def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
-    """Wrong passwords at a password's change count towards the limit of failures from a /48."""
+    """Wrong passwords at the change of a password count towards the limit of failures of a /48."""
     ada = logged_in(limited)
     body = {"current_password": "wrong", "new_password": "another good password"}
     statuses = []
@@ -70,7 +71,7 @@ def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
 
 
 def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
-    """After four accounts failed in an hour from a network, all its logins get 429."""
+    """After failures for four accounts within an hour, all logins from the network get 429."""
     ada = person(limited)
     assert spray(ada) == [401] * 4 + [429] * 2
     reply = ada.browser.post(
@@ -87,7 +88,7 @@ def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
 
 
 def test_who_is_known_in_a_network_passes_its_limit(limited: AuthService) -> None:
-    """A network at its limit admits clients, and users who logged in there within 30 days."""
+    """A network at its limit admits clients, and users who logged in from it within 30 days."""
     ada, eve = person(limited), person(limited, "eve")
     assert attempt(ada, PASSWORD) == 200
     limited.clock.now += 30 * 24 * 3600
@@ -147,14 +148,17 @@ def test_housekeeping_removes_what_is_known_no_more(limited: AuthService) -> Non
 
 
 def attacked() -> float:
-    """Return how often this process has reported a person under attack."""
+    """Return how many attacks on persons this process has counted."""
     return float(REGISTRY.get_sample_value("wharf_auth_persons_attacked_total") or 0)
 
 
 def test_an_attack_from_many_networks_is_told(
     limited: AuthService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An attack on a user is logged once an hour, without unknown names, and locks no user out."""
+    """An attack on a user is logged once an hour, and the user can still log in.
+
+    The log does not contain unknown names, which may be secrets that were typed by mistake.
+    """
     ada, before = person(limited), attacked()
     for number in range(MANY_NETWORKS - 1):
         attempt(ada, address=f"198.51.100.{number}")
@@ -178,7 +182,7 @@ def test_an_attack_from_many_networks_is_told(
 def test_made_up_names_push_no_person_out(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person's attack is reported once an hour, however many unknown names fail in that hour."""
+    """An attack on a person is counted once, even when unknown names fail in the same hour."""
     ada, before = person(limited), attacked()
     monkeypatch.setattr(login_attacks, "_MOST_TOLD", 1)
     for number in range(MANY_NETWORKS + 1):

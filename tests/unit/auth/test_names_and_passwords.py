@@ -29,7 +29,7 @@ def test_spellings_fold_to_one(name: str) -> None:
 
 @given(st.text(max_size=300))
 def test_accepted_names_are_visible_and_stay(name: str) -> None:
-    """A name is refused, or is NFC, has 1 to 254 characters, and no space or control character."""
+    """An accepted name is in NFC, has 1 to 254 characters, and no space or control character."""
     try:
         accepted = users.username(name)
     except ProblemError:
@@ -42,7 +42,7 @@ def test_accepted_names_are_visible_and_stay(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "/a", "a\\b", "{user_id}", "a{b", "a}b"])
 def test_names_are_one_segment_of_a_key(name: str) -> None:
-    """A user name with a slash or a brace is refused, so it cannot name another user's folder."""
+    """A user name with a slash or a brace is refused, so no name reaches another user's folder."""
     with pytest.raises(ProblemError) as refused:
         users.username(name)
     assert "slashes or braces" in refused.value.detail
@@ -85,7 +85,7 @@ def test_labels_that_are_none(text: str) -> None:
     [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\ufb01n", "FIN"), ("\uff21da", "ada")],
 )
 def test_twins(one: str, other: str) -> None:
-    """Two users cannot have names that differ in case, ligatures or width only (row 22)."""
+    """Two users cannot have names that differ only in case, ligatures or width (row 22)."""
     assert users.folded(one) == users.folded(other)
 
 
@@ -150,7 +150,7 @@ def test_made_passwords_are_accepted_and_differ() -> None:
 
 
 def test_list_of_common_passwords_is_in_order() -> None:
-    """The list of common passwords is sorted, unique, normalized, and has no too short password."""
+    """The list of common passwords is sorted and normalized, without duplicates or short ones."""
     lines = passwords._COMMON.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))
     assert all(len(line) >= passwords.MIN_CHARACTERS for line in lines)

@@ -9,7 +9,7 @@ from tests.unit.auth.test_token_exchange import PHOTOS, exchange, token
 
 
 def test_the_longest_ticket(auth: AuthService) -> None:
-    """A ticket lives an hour at most, and by default as long as a token."""
+    """A ticket lives at most an hour, and by default as long as an ordinary token."""
     for seconds in (3599, 3600):
         made = exchange(auth, token(auth), PHOTOS, expires_in=str(seconds))
         assert made.get_json()["expires_in"] == seconds
@@ -33,7 +33,7 @@ def test_a_deleted_tenant_has_a_week(auth: AuthService) -> None:
 
 
 def test_lines_of_the_audit_log_stay_for_so_long(auth: AuthService) -> None:
-    """An audit line stays for 400 days and is removed soon after, without a new act."""
+    """An audit line stays for 400 days and is removed soon after, even without another act."""
     auth.admin("POST", "/tenants", json={"tenant": "acme"})
 
     def lines() -> int:

@@ -42,7 +42,7 @@ def works(initialiser: Initialiser, name: str) -> bool:
 
 
 def person(initialiser: Initialiser) -> PasswordLogin | None:
-    """Return the login of the user `demo`, whose password must be the one in the file, or None."""
+    """Return the login of the user `demo`, or None. Its password must be the one in the file."""
     found = initialiser.records.password_login("demo", "demo")
     if found is not None:
         password = json.loads(initialiser.credentials.read_text())["demo"]["password"]
@@ -86,7 +86,7 @@ def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
 def test_interrupted_run_is_finished_by_the_next(
     initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """After a crash between the file and the rows the next run uses the secrets of the file."""
+    """After a crash between the file and the rows, the next run uses the secrets in the file."""
     monkeypatch.setattr(
         initialiser.records, at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
@@ -102,7 +102,7 @@ def test_interrupted_run_is_finished_by_the_next(
 
 
 def test_installations_of_before_get_no_person(initialiser: Initialiser) -> None:
-    """A run creates no user where the demo client exists, or where the file has a client only."""
+    """A run creates no user if the demo client exists, or if the file has only the client."""
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40, "tenant": "demo"}
     text = json.dumps({"demo": entry})
     for _ in range(2):
@@ -125,7 +125,7 @@ def test_who_was_deleted_stays_away(initialiser: Initialiser) -> None:
 
 
 def test_a_weak_password_is_refused_and_named(initialiser: Initialiser) -> None:
-    """A start stops with one line when the file has a password that breaks the rules."""
+    """If the file's password breaks the rules, the start stops with a message of one line."""
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40}
     entry |= {"username": "ada", "password": "demo1234"}
     initialiser.credentials.write_text(json.dumps({"demo": entry}))
@@ -147,7 +147,7 @@ def test_given_file_decides_the_secrets(initialiser: Initialiser) -> None:
 
 
 def test_file_taken_away_stays_away(initialiser: Initialiser) -> None:
-    """After the credentials file was deleted a start makes neither a file nor new secrets."""
+    """After the credentials file was deleted, a start makes no file and no new secrets."""
     initialiser.run()
     old = json.loads(initialiser.credentials.read_text())["admin"]["client_secret"]
     initialiser.credentials.unlink()
@@ -201,7 +201,7 @@ def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
 def test_unusable_files_are_refused_and_named(
     initialiser: Initialiser, text: str, mode: int, line: str
 ) -> None:
-    """A start stops with one line that names the file when the file is weak, open or malformed."""
+    """A start refuses a file that is malformed, open to all or has a weak secret, by its path."""
     initialiser.credentials.write_text(text)
     initialiser.credentials.chmod(mode)
     with pytest.raises(InitError, match=line) as caught:
@@ -210,7 +210,7 @@ def test_unusable_files_are_refused_and_named(
 
 
 def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path) -> None:
-    """A start stops with one line when it cannot write the file, and makes no client."""
+    """If a start cannot write the file, it stops with a message of one line and makes no client."""
     (tmp_path / "file").touch()
     initialiser.credentials = tmp_path / "file" / "credentials.json"
     with pytest.raises(InitError, match="cannot be"):

@@ -103,7 +103,7 @@ class Side:
         )
 
     def agrees(self) -> None:
-        """Check that each token has the reach and the scopes that auth has now."""
+        """Check that upload computes auth's current reach and scopes from each token."""
         self.hear()
         standing = self.standing()
         for claim, scopes in self.tokens:
@@ -135,7 +135,7 @@ class Side:
             self.agrees()
 
     def never_more(self) -> None:
-        """Check that the newest token gives no more than auth does, however old the known feed."""
+        """Check that the newest token gives no more than auth allows, even if the feed is old."""
         claim, scopes = self.tokens[-1]
         try:
             found = self.resolved(claim, scopes)
@@ -153,7 +153,7 @@ class Side:
 
 @pytest.fixture
 def auth_settings(auth_settings: Settings) -> Settings:
-    """Return the settings of other tests with a higher limit of administrative requests."""
+    """Return the usual settings of tests, with a higher limit of administrative requests."""
     return replace(auth_settings, admin_requests_per_minute=10**9)
 
 
@@ -171,8 +171,9 @@ def client(auth: AuthService) -> str:
 def test_tokens_and_the_feed_say_what_auth_keeps(
     auth: AuthService, client: str, steps: list[tuple[str, Any]]
 ) -> None:
-    """Upload computes auth's reach and scopes from any token and the feed, after any changes. This
-    includes grants that are too long for a token.
+    """After any changes upload computes auth's reach and scopes from any token and the feed.
+
+    Some of the grants are too long for a token.
     """
     side = Side(auth, client)
     for group in auth.records.groups("demo", after="", limit=100):

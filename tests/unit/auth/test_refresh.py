@@ -1,4 +1,4 @@
-"""The grant `refresh_token`: it continues a session, and a token used twice ends it (row 61)."""
+"""The grant `refresh_token` continues a session; the second use of a token ends it (row 61)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_cookie_is_changed_for_another(auth: AuthService) -> None:
 
 
 def test_second_use_revokes_the_family(auth: AuthService) -> None:
-    """The second use of a refresh token ends its session's tokens, and the feed has an entry."""
+    """The second use of a refresh token ends its session's tokens and adds an entry to the feed."""
     ada = person(auth)
     first = ada.refresh_token()
     second = ada.refresh(first).get_json()["refresh_token"]
@@ -82,7 +82,7 @@ def test_other_sessions_go_on(auth: AuthService) -> None:
 
 
 def test_of_many_at_once_one_gets_through(auth: AuthService) -> None:
-    """Of concurrent requests with one refresh token one succeeds, and then the session ends."""
+    """One of several concurrent requests with a refresh token succeeds; then the session ends."""
     ada = person(auth)
     token = ada.refresh_token()
     barrier = threading.Barrier(4)
@@ -130,7 +130,7 @@ def test_scope_narrows_and_the_next_token_has_all_again(auth: AuthService) -> No
     "scope", ["tenants:admin", "members:admin", "files:read buckets:admin", "x"]
 )
 def test_scope_never_widens(auth: AuthService, scope: str) -> None:
-    """A refresh with a scope beyond the role is refused and does not use up the refresh token."""
+    """A refresh with a scope beyond the role is refused and leaves the refresh token valid."""
     ada = person(auth)
     token = ada.refresh_token()
     refused(ada.refresh(token, scope=scope), 400, "invalid_scope")
@@ -142,7 +142,7 @@ def test_scope_never_widens(auth: AuthService, scope: str) -> None:
 
 @pytest.fixture
 def short(auth: AuthService) -> AuthService:
-    """Return a service whose sessions last for 1,000 s, or for 400 s without use."""
+    """Return a service whose sessions end after 1,000 s, or after 400 s without use."""
     settings = replace(auth.settings, session_lifetime_seconds=1000, session_idle_seconds=400)
     return replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
 
@@ -238,7 +238,7 @@ def test_one_credential_at_a_time(auth: AuthService) -> None:
 
 
 def test_nothing_to_refresh(auth: AuthService) -> None:
-    """A refresh with neither parameter nor cookie is refused as a request without the parameter."""
+    """A refresh without parameter and cookie is refused because the parameter is missing."""
     refused(person(auth).refresh(), 400, "invalid_request")
 
 
@@ -246,7 +246,7 @@ def test_nothing_to_refresh(auth: AuthService) -> None:
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
 )
 def test_other_sites_do_not_refresh_by_cookie(auth: AuthService, headers: dict[str, str]) -> None:
-    """A refresh by cookie from another site gets 403 and does not use up the token (row 65)."""
+    """A refresh by cookie from another site gets 403, and the token stays valid (row 65)."""
     ada = logged_in(auth)
     before = ada.cookie
     form = {"grant_type": "refresh_token"}

@@ -1,4 +1,4 @@
-"""Rotation of signing keys: it refuses no valid token, and no key lives longer than its tokens."""
+"""Rotation of signing keys: valid tokens stay valid, and a key ends after its last token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BY = Actor("tester")
 
 @dataclass(frozen=True)
 class Key:
-    """A key with its id and the time since when it exists."""
+    """A key with its id and the time of its creation."""
 
     kid: str
     since: float
@@ -46,7 +46,7 @@ def states(keys: list[Key], now: float) -> dict[str, str]:
 def test_whatever_signed_verifies_until_its_last_token_is_over(
     keys: list[Key], signed_at: int, age: int
 ) -> None:
-    """One key signs at any moment, and is not retired while one of its tokens can be valid."""
+    """Exactly one key signs, and a key is not retired while one of its tokens can be valid."""
     # Keys that are put in place later do not exist yet.
     there = [key for key in keys if key.since <= signed_at] or keys
     (signer,) = [kid for kid, state in states(there, signed_at).items() if state == "signing"]
@@ -56,14 +56,14 @@ def test_whatever_signed_verifies_until_its_last_token_is_over(
 
 @given(sets_of_keys, st.integers(0, 40_000))
 def test_no_key_signs_before_everybody_knows_it(keys: list[Key], now: int) -> None:
-    """Only the oldest key signs before every cached key set can contain it (row 62)."""
+    """Every key but the oldest signs only after all cached key sets can contain it (row 62)."""
     (signer,) = [turn.key for turn in turns(keys, now, LONGEST) if turn.state == "signing"]
     assert now >= signer.since + PUBLISH_SECONDS or signer.since == min(key.since for key in keys)
 
 
 @given(sets_of_keys)
 def test_at_last_one_key_is_left(keys: list[Key]) -> None:
-    """After all periods the newest key signs and all others are retired."""
+    """After all periods have passed, the newest key signs and all other keys are retired."""
     now = 20_000 + PUBLISH_SECONDS + LONGEST + LEEWAY_SECONDS
     found = states(keys, now)
     newest = max(keys, key=lambda key: key.since)
@@ -112,7 +112,7 @@ class Cached:
 
 
 def feed(auth: AuthService) -> None:
-    """Send the request that upload's follower sends each second."""
+    """Request the feed as the upload service does each second."""
     auth.app.test_client().get("/auth/internal/feed", environ_overrides={"WHARF_INTERNAL": "1"})
 
 
@@ -159,7 +159,7 @@ def test_rotation_refuses_nobody_and_needs_no_restart(
 def test_a_retired_key_is_refused_though_its_file_is_there(
     auth: AuthService, rotate: Callable[[], str]
 ) -> None:
-    """A key is retired by time alone, also when its file stays in a read-only directory."""
+    """A key is retired when its time has passed, even when its file still exists."""
     (old,) = published(auth)
     new = rotate()
     auth.clock.now += PUBLISH_SECONDS + auth.settings.longest_token_seconds + LEEWAY_SECONDS
@@ -183,7 +183,7 @@ def test_two_replicas_retire_a_key_once(
 def test_only_one_key_waits_for_its_turn(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """A second rotation is refused while a key waits for its turn, with the command that helps."""
+    """While a new key does not sign yet, a rotation is refused, and the message names a command."""
     pending = rotate()
     with pytest.raises(RotationRefused, match=f"keys retire {pending}"):
         rotate()
@@ -195,7 +195,7 @@ def test_only_one_key_waits_for_its_turn(
 def test_the_key_that_signs_is_not_retired_by_mistake(
     auth: AuthService, ring: KeyRing, rotate: Callable[[], str]
 ) -> None:
-    """The key that signs is retired only by force, and only when a successor exists."""
+    """The key that signs is retired only with `force`, and only when it has a successor."""
     (old,) = published(auth)
     with pytest.raises(RotationRefused, match="no key follows it"):
         key_rotation.retire(ring, auth.records, auth.clock, old, BY, force=True)

@@ -13,15 +13,17 @@ GRANTS = [
 
 
 def granted(auth: AuthService) -> tuple[Person, list[str]]:
-    """Return a new user with the same name and grants as before, and its prefixes."""
+    """Create a user with the test's name and grants, and return the user and its prefixes."""
     person = logged_in(auth)
     assert auth.admin("PATCH", f"{USERS}/{person.id}", json={"grants": GRANTS}).status_code == 200
     return person, [one["prefix"] for one in person.call("GET", "/me").get_json()["grants"]]
 
 
 def test_a_name_that_is_given_again(auth: AuthService) -> None:
-    """A new user reaches the prefix with the old user's `{username}`, as docs/grants.md warns. It
-    does not reach the prefix with the old user's `{user_id}`.
+    """A new user with a deleted user's name reaches the prefix of `{username}`.
+
+    docs/grants.md warns of this risk. The new user does not reach the prefix of the deleted user's
+    `{user_id}`.
     """
     first, before = granted(auth)
     assert auth.admin("DELETE", f"{USERS}/{first.id}").status_code == 204

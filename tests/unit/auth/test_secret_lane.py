@@ -26,7 +26,7 @@ ATTACKER, OTHER, THIRD = (f"192.0.2.{number}" for number in (1, 2, 3))
 
 
 class Crowd:
-    """Requests in a lane with one turn at a time; the first request keeps its turn until `end`."""
+    """Requests in a lane that runs one at a time; the first request runs until `end` is called."""
 
     def __init__(self, places: int) -> None:
         self.lane = SecretLane(places=places, wait_seconds=30)
@@ -82,7 +82,7 @@ def crowd(places: int) -> Iterator[Crowd]:
 
 
 def test_networks_take_turns() -> None:
-    """Networks take turns, so a second network waits for one request of the first."""
+    """Networks take turns, so a second network waits for only one request of the first network."""
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -105,7 +105,7 @@ def test_addresses_of_one_host_are_one() -> None:
 
 
 def test_accounts_of_one_network_take_turns() -> None:
-    """Accounts of one network take turns, so one cannot delay all others behind a proxy."""
+    """Accounts of one network take turns, so one account cannot delay all others behind a proxy."""
     with crowd(places=20) as found:
         for number in range(10):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -119,7 +119,7 @@ def test_accounts_of_one_network_take_turns() -> None:
 
 
 def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
-    """In a full lane of one network the account with most places loses one to another account."""
+    """If accounts of one network fill a lane, the account with most places loses one to another."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -131,7 +131,7 @@ def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
 
 
 def test_a_full_lane_takes_a_newcomer() -> None:
-    """In a full lane the network with the most places loses its last place to another network."""
+    """In a full lane the network with the most places loses its last one to a new network."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -143,7 +143,7 @@ def test_a_full_lane_takes_a_newcomer() -> None:
 
 
 def test_many_addresses_with_one_account() -> None:
-    """In a full lane the account with the most places loses one to another account's login."""
+    """In a full lane the account with the most places loses one to a login of another account."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", f"203.0.113.{number}", "account")
@@ -206,7 +206,7 @@ def test_a_place_comes_back() -> None:
 
 
 def test_places_are_no_more_for_many_at_once() -> None:
-    """The number of places is limited for any number of concurrent hashes."""
+    """The number of places does not grow with the number of hashes that run at the same time."""
     lane = SecretLane(at_once=64, wait_seconds=0.01)
     with ExitStack() as stack:
         for number in range(PLACES - 1):
@@ -217,7 +217,7 @@ def test_places_are_no_more_for_many_at_once() -> None:
 
 
 def test_threads_are_more_than_places() -> None:
-    """Requests with a secret leave four threads of each process to other requests."""
+    """Requests with a secret leave four threads of each process free for other requests."""
     ini = (ROOT / "services/auth/uwsgi.ini").read_text()
     found = re.search(r"^threads = (\d+)$", ini, re.MULTILINE)
     assert found is not None

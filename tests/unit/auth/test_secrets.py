@@ -53,7 +53,7 @@ def test_matching_finds_any_of_the_kept(hasher: Hasher) -> None:
 
 
 def test_equal_ends_do_not_confuse(hasher: Hasher) -> None:
-    """Two secrets with an equal end are both verified."""
+    """A secret is verified correctly when the client's other secret has the same ending."""
     ends = ["a" * 39 + "same", "b" * 39 + "same"]
     kept = [kept_secret(one, hasher, 0) for one in ends]
     assert all(hasher.matching(one, kept) for one in ends)
@@ -67,7 +67,7 @@ def test_broken_hash_matches_nothing(hasher: Hasher) -> None:
 
 
 class CountingArgon2:
-    """A replacement for argon2 that counts calls, and the most that ran at the same time."""
+    """A replacement for argon2 that counts its calls, and the most that ran at the same time."""
 
     def __init__(self) -> None:
         self.calls, self.running, self.most = 0, 0, 0
@@ -90,7 +90,7 @@ def counted(hasher: Hasher) -> CountingArgon2:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_one_verification_whatever_is_kept(number: int) -> None:
-    """One secret costs one verification, whether the client has none, one or two."""
+    """A check of a secret verifies one hash, whether the client has zero, one or two secrets."""
     hasher = Hasher()
     fake = counted(hasher)
     fake.release.set()
@@ -100,7 +100,7 @@ def test_one_verification_whatever_is_kept(number: int) -> None:
 
 
 def test_few_are_verified_at_once() -> None:
-    """Two secrets are verified at the same time; others wait, and fail after the timeout."""
+    """Two secrets are verified at the same time; other requests wait, and fail after a timeout."""
     hasher = Hasher(SecretLane(2, wait_seconds=0.2))
     fake = counted(hasher)
     outcomes: list[str] = []
@@ -136,7 +136,7 @@ def test_scopes_have_one_order() -> None:
 
 @pytest.mark.parametrize("requested", [None, "", "  "])
 def test_no_request_means_all(requested: str | None) -> None:
-    """A request without scopes gets all that the client has (RFC 6749 section 3.3)."""
+    """A request without scopes gets all scopes that the client has (RFC 6749 section 3.3)."""
     assert scopes.narrowed(("files:read", "files:write"), requested) == (
         "files:read",
         "files:write",
@@ -145,6 +145,6 @@ def test_no_request_means_all(requested: str | None) -> None:
 
 @pytest.mark.parametrize("requested", ["files:delete", "files:read files:delete", "x"])
 def test_nothing_is_granted_beyond(requested: str) -> None:
-    """A request with one scope too many gets no scope."""
+    """A request for several scopes gets none if the client lacks one of them."""
     with pytest.raises(scopes.UnknownScope):
         scopes.narrowed(("files:read", "files:write"), requested)

@@ -16,7 +16,7 @@ NEW = "another good one"
 
 
 def test_me(auth: AuthService) -> None:
-    """`/auth/me` returns the user, its role, the token's scopes and the session, uncached."""
+    """`/auth/me` returns the user, its role, scopes and session, and may not be cached."""
     ada = logged_in(auth, role="owner")
     reply = ada.call("GET", "/me")
     assert reply.headers["Cache-Control"] == "no-store"
@@ -47,9 +47,7 @@ def test_only_people_have_sessions(auth: AuthService, method: str, path: str) ->
 
 
 def test_sessions_are_listed(auth: AuthService) -> None:
-    """`/auth/sessions` lists the user's sessions with address and program, and
-    marks the current.
-    """
+    """`/auth/sessions` lists sessions with address and program, and marks the current session."""
     ada = person(auth)
     person(auth, "eve").login()
     body = {"tenant": "demo", "username": "ada", "password": PASSWORD}
@@ -112,7 +110,7 @@ def test_session_is_ended(auth: AuthService) -> None:
 
 
 def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
-    """A session of another user gets 404 as an absent one does, also from an owner (row 67)."""
+    """Another user's session gets 404 as an absent session does, even for an owner (row 67)."""
     ada, boss = logged_in(auth), logged_in(auth, "boss", "owner")
     (one,) = ada.call("GET", "/sessions").get_json()["sessions"]
     replies = [boss.call("DELETE", f"/sessions/{name}") for name in (one["session_id"], "0" * 32)]
@@ -125,7 +123,7 @@ def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
 
 
 def test_password_is_changed(auth: AuthService) -> None:
-    """A changed password replaces the old one and ends all sessions but the one that changed it."""
+    """A new password replaces the old one, and ends all sessions except the one that set it."""
     ada = logged_in(auth)
     phone = replace(ada, browser=auth.app.test_client())
     phone.login()
@@ -141,7 +139,7 @@ def test_password_is_changed(auth: AuthService) -> None:
 
 
 def test_wrong_password_changes_nothing_and_counts(auth: AuthService) -> None:
-    """Wrong current passwords count as failed logins, so a thief of a token cannot guess it."""
+    """Wrong current passwords count as failed logins, so a stolen token cannot be used to guess."""
     settings = replace(auth.settings, login_free_failures=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     ada = logged_in(limited)

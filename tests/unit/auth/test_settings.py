@@ -23,7 +23,7 @@ def test_defaults_follow_from_the_data() -> None:
 
 
 def test_limits_are_counted_in_the_process_outside_uwsgi() -> None:
-    """Outside uWSGI, which has a shared cache, limits are counted in the process by default."""
+    """Outside uWSGI, which has a shared cache, each process counts limits in its own memory."""
     found = read_settings(Settings, {"WHARF_DATA": "/srv/wharf"})
     assert found.effective_limits_url == "memory://"
 
@@ -66,7 +66,7 @@ def test_issuer_is_a_plain_url(monkeypatch: pytest.MonkeyPatch, issuer: str) -> 
 def test_gateway_is_the_issuer_without_auth(
     monkeypatch: pytest.MonkeyPatch, issuer: str, gateway: str
 ) -> None:
-    """The gateway's URL, from which responses build addresses, is the issuer without `/auth`."""
+    """Addresses in responses begin with the gateway's URL: the issuer without its end `/auth`."""
     monkeypatch.setenv("WHARF_DATA", "/srv/wharf")
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     assert auth_settings.read().gateway_url == gateway

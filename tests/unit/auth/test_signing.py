@@ -64,7 +64,7 @@ def test_new_keys_are_private_and_named_by_their_thumbprint(directory: Path) -> 
 
 
 def test_new_keys_belong_to_whom_the_directory_belongs(directory: Path) -> None:
-    """A new key has the owner of its directory, so the service can read a key that root made."""
+    """A new key file has the owner of its directory, so that the service can read root's key."""
     if os.geteuid() == 0:
         os.chown(directory, 12345, 12345)
     path = directory / f"{create(directory)}.pem"
@@ -174,7 +174,7 @@ def test_new_key_is_published_at_once_and_signs_later(directory: Path) -> None:
 
 
 def test_retired_key_is_gone_without_a_restart(directory: Path) -> None:
-    """A key ends without a restart when its file is removed (security.md 62)."""
+    """After a key's file was removed, the key is retired without a restart (security.md 62)."""
     clock = Clock(only(directory).stat().st_mtime)
     ring = KeyRing(directory, clock)
     retired = only(directory)
@@ -209,7 +209,7 @@ def test_trouble_while_running_keeps_the_known_keys(
 
 
 def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
-    """A key file may have any name, because the id is computed from the key."""
+    """A key file may have any name, because the key's id is computed from the key."""
     key = rsa.generate_private_key(65537, 3072)
     write(directory, key)
     assert thumbprint(key.public_key()) in load(directory)
@@ -217,14 +217,16 @@ def test_key_whose_file_is_named_otherwise_is_good(directory: Path) -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"sid": "s"}, {"act": {"sub": "c"}}])
 def test_what_narrows_nothing_is_not_marked(directory: Path, claims: dict[str, object]) -> None:
-    """A token without a narrowing claim demands no extension, so release 0.1.0 accepts it."""
+    """A token without ticket or grants marks no claim as critical, so release 0.1.0 accepts it."""
     header = jwt.get_unverified_header(KeyRing(directory).sign(claims))
     assert set(header) == {"alg", "typ", "kid"}
 
 
 def test_tickets_are_marked(directory: Path) -> None:
-    """A ticket's header demands an extension for its narrowing claim. A verifier that does not know
-    tickets therefore refuses it, instead of accepting a full token.
+    """A ticket's header marks the ticket's claim as critical.
+
+    A verifier that does not know tickets therefore refuses the ticket, instead of taking it for a
+    full token.
     """
     ring = KeyRing(directory)
     token = ring.sign({"sub": "c", "ticket": {"bucket": "photos", "prefix": ""}})

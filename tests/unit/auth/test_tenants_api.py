@@ -62,7 +62,7 @@ def test_names_that_are_allowed(auth: AuthService, name: str) -> None:
     ],
 )
 def test_names_that_are_not_allowed(auth: AuthService, name: object) -> None:
-    """An invalid name of a tenant is refused with 422, also a valid one with a line end."""
+    """A tenant's invalid name gets 422, and so does a valid name with a line end after it."""
     reply = auth.admin("POST", "/tenants", json={"tenant": name})
     assert reply.status_code == 422
     assert reply.get_json()["type"] == "/problems/unprocessable"
@@ -155,7 +155,7 @@ def test_odd_pages_are_malformed(auth: AuthService, query: str) -> None:
 
 
 def test_suspend_and_resume(auth: AuthService) -> None:
-    """Suspend and resume return 204 each time, the state changes, and the first time is kept."""
+    """A repeated suspension or resumption gets 204 as the first does, and changes no state."""
     for _ in range(2):
         assert auth.admin("POST", "/tenants/demo/suspend").status_code == 204
         auth.clock.now += 1
@@ -191,7 +191,7 @@ def test_reserved_tenant_cannot_be_suspended(auth: AuthService) -> None:
     ],
 )
 def test_absent_tenants_are_not_found(auth: AuthService, method: str, path: str) -> None:
-    """A request for a tenant or client that is absent, or has an impossible name, gets 404."""
+    """A request for an absent tenant or client, or one with an impossible name, gets 404."""
     assert auth.admin(method, path).status_code == 404
 
 
@@ -212,7 +212,7 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_needs_a_token(auth: AuthService, method: str, path: str) -> None:
-    """Each route refuses a missing or damaged token, and one for another audience, with 401."""
+    """Each route refuses a missing token, a damaged token and another audience's token with 401."""
     client = auth.app.test_client()
     demo = auth.post_token().get_json()["access_token"]
     narrow = auth.post_token({"scope": "files:read"}, client="admin").get_json()["access_token"]
@@ -257,7 +257,7 @@ def test_disabled_administrator_is_out_at_once(auth: AuthService) -> None:
 
 
 def test_requests_are_limited_by_client(auth: AuthService) -> None:
-    """A client beyond the limit of requests gets 429 with the time to wait."""
+    """A client beyond the limit of requests gets 429 with the seconds to wait."""
     settings = replace(auth.settings, admin_requests_per_minute=3)
     limited = replace(auth, app=create_app(settings, records=auth.records, clock=auth.clock))
     replies = [limited.admin("GET", "/tenants/demo") for _ in range(4)]

@@ -1,4 +1,8 @@
-"""Failed logins delay an account in its network; without counting no person can log in."""
+"""Delays of an account in its network after failed logins.
+
+The first failures are free: they cause no delay. While failures cannot be counted, no person can
+log in.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from wharf_auth.domain.login_delays import (
 
 
 def test_waits_double_up_to_a_longest_one() -> None:
-    """The delay is 1 s after the free failures, doubles with each failure, and has a maximum."""
+    """After the free failures the delay is 1 s, doubles with each failure, and has a maximum."""
     delays = LoginDelays(free_failures=3, longest_seconds=20)
     waits = [delays.waits(failures, 1000, 1000) for failures in range(10)]
     assert waits == [0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000]
@@ -34,7 +38,7 @@ def test_waits_double_up_to_a_longest_one() -> None:
 
 
 def test_delays_of_clients_are_short() -> None:
-    """A client waits for a minute at most, also if the maximum for persons is longer."""
+    """A client waits for at most a minute, even if the maximum for persons is longer."""
     for longest, of_client in ((900, CLIENT_LONGEST_SECONDS), (5, 5)):
         limits = LoginLimits(LoginDelays(3, longest), 100)
         assert limits.delays_of(person=False).longest_seconds == of_client
@@ -42,7 +46,7 @@ def test_delays_of_clients_are_short() -> None:
 
 
 def test_after_the_free_failures_an_account_waits(limited: AuthService) -> None:
-    """After three failures even the right secret gets a 429 until the delay is over."""
+    """After three failures even the right secret gets 429 until the delay is over."""
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     here = {"REMOTE_ADDR": HERE}
     reply = limited.post_token(environ_overrides=here)
@@ -79,7 +83,7 @@ def test_a_person_waits_under_each_spelling(limited: AuthService) -> None:
 
 
 def test_nobody_is_locked_out_from_elsewhere(limited: AuthService) -> None:
-    """Failures from other networks do not delay a person or a client in its own network."""
+    """Failures from other networks do not delay a person or a client in its usual network."""
     ada = person(limited)
     for number in range(30):
         for _ in range(4):
@@ -105,7 +109,7 @@ def test_nobody_is_locked_out_by_a_neighbour(limited: AuthService) -> None:
     [("2001:db8:1:2::1", "2001:db8:1:2:3::9"), ("192.0.2.7", "::ffff:192.0.2.7")],
 )
 def test_addresses_of_one_host_count_together(limited: AuthService, one: str, other: str) -> None:
-    """All addresses of a /64 count as one network, and so do both forms of an IPv4 address."""
+    """Addresses of a /64 count as one network, and both forms of an IPv4 address as one address."""
     assert [fail(limited, address=one) for _ in range(3)] == [401] * 3
     assert fail(limited, address=other) == 429
     assert fail(limited, address="2001:db8:1:3::1") == 401
@@ -127,7 +131,7 @@ def test_successes_do_not_count_and_forget_failures(limited: AuthService) -> Non
 
 
 def test_failures_are_forgotten_after_a_quiet_time(limited: AuthService) -> None:
-    """After four hours without a failure an account has its free failures again."""
+    """After four hours without a failure an account again has failures that cause no delay."""
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
     limited.clock.now += FORGOTTEN_AFTER_MILLISECONDS / 1000 + 1
     assert [fail(limited) for _ in range(4)] == [401, 401, 401, 429]
@@ -136,9 +140,7 @@ def test_failures_are_forgotten_after_a_quiet_time(limited: AuthService) -> None
 def test_tries_at_the_same_time_share_the_free_ones(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attempt counts before it is verified, so concurrent ones cannot exceed the
-    free failures.
-    """
+    """An attempt counts before it is verified, so concurrent attempts do not escape the delay."""
     statuses: list[int] = []
     verify, more = Hasher.matching, iter(range(3))
 
@@ -156,7 +158,7 @@ def test_tries_at_the_same_time_share_the_free_ones(
 def test_what_was_not_verified_does_not_count(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attempt without a turn or without credentials uses no free failure and starts no delay."""
+    """An attempt that auth refuses without verification does not count as a failure."""
     assert [fail(limited) for _ in range(2)] == [401, 401]
 
     def busy(*_: object) -> bool:
@@ -171,7 +173,7 @@ def test_what_was_not_verified_does_not_count(
 
 
 def test_forwarded_addresses_do_not_count(limited: AuthService) -> None:
-    """The gateway names a client's address, and no header field does (security.md 72)."""
+    """A header field with an address has no effect on the address that counts (security.md 72)."""
     statuses = [
         limited.app.test_client()
         .post(
@@ -211,7 +213,7 @@ def test_nobody_gets_in_while_failures_cannot_be_counted(
 def test_clients_log_in_on_a_full_disk(
     limited: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk a client gets a token, so that it can delete files; a person gets none."""
+    """On a full disk a client gets a token, so that it can delete files; a person cannot log in."""
     ada = person(limited)
 
     def full(*_: object) -> None:

@@ -61,7 +61,7 @@ attempts = st.fixed_dictionaries(
 
 
 def allows(ticket: Ticket | None, attempt: dict[str, Any]) -> bool:
-    """Tell whether upload would allow the attempt, by the description of a ticket."""
+    """Tell whether upload would allow the attempt with the ticket. `None` stands for no ticket."""
     if ticket is None:
         return True
     key = attempt["key"]
@@ -82,7 +82,7 @@ def allows(ticket: Ticket | None, attempt: dict[str, Any]) -> bool:
 
 
 def principal(claims: dict[str, Any]) -> Principal:
-    """Return the principal that a verifier makes of the claims."""
+    """Return the principal that a verifier computes from a token's claims."""
     ticket = claims.get("ticket")
     return Principal(
         claims["tid"],
@@ -118,7 +118,7 @@ def test_no_chain_of_exchanges_widens(
     tried: list[dict[str, Any]],
     session: str,
 ) -> None:
-    """Each token of a chain allows a part of what its parent allows, for the same account."""
+    """Each token of a chain allows no more than its parent allows, and has the same account."""
     now = 1000
     held = Principal("acme", "c1", frozenset(SCOPES[:2]), uuid7_hex(), now + 60, now, session)
     first = held
@@ -166,7 +166,7 @@ def test_a_first_ticket_allows_what_was_asked_for(
 
 
 def test_a_ticket_for_a_prefix_does_not_learn_to_replace() -> None:
-    """A ticket for a prefix still only creates files after it is narrowed to a key."""
+    """A ticket that may only create files cannot replace one after it is narrowed to a key."""
     narrowed = tickets.ticket(
         TicketRequest("photos", key="a/b"), Ticket(bucket="photos", prefix="a/")
     )
@@ -246,7 +246,7 @@ def test_ordinary_redirects_are_taken(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["می\u200cخواهم.txt", "👩\u200d💻/", "می\u200c"])
 def test_names_of_all_languages(name: str) -> None:
-    """A prefix may contain joiners of its language and may end inside a word."""
+    """A ticket's prefix may contain joiners of its language and may end inside a word."""
     assert tickets.ticket(TicketRequest("photos", prefix=name), None).prefix == name
 
 

@@ -24,7 +24,7 @@ def test_client_gets_a_token(auth: AuthService) -> None:
 
 
 def test_token_is_an_access_token_of_rfc_9068(auth: AuthService) -> None:
-    """A token has exactly the header members and claims of the design."""
+    """A token has exactly the header parameters and claims of the design."""
     token = auth.post_token().get_json()["access_token"]
     header = jwt.get_unverified_header(token)
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -83,7 +83,7 @@ def test_empty_scope_means_all(auth: AuthService) -> None:
     "scope", ["tenants:admin", "files:read tenants:admin", "nonsense", "files:read\ttenants:admin"]
 )
 def test_scope_never_widens(auth: AuthService, scope: str) -> None:
-    """A request for a scope that the client lacks is refused."""
+    """A request for a scope that the client does not have is refused."""
     refused(auth.post_token({"scope": scope}), 400, "invalid_scope")
 
 

@@ -55,7 +55,7 @@ def verified(auth: AuthService, text: str) -> Principal:
 
 
 def test_a_token_becomes_an_upload_ticket(auth: AuthService) -> None:
-    """An exchange for a ticket responds as RFC 8693 says, and the claim has the requested rules."""
+    """An exchange for a ticket gets the response of RFC 8693 and a claim with the wanted rules."""
     reply = exchange(auth, token(auth), PHOTOS, expires_in="600")
     assert reply.status_code == 200
     assert reply.headers["Cache-Control"] == "no-store"
@@ -86,7 +86,7 @@ def test_a_ticket_of_an_administrator_opens_no_tenants(auth: AuthService) -> Non
 
 
 def test_narrowing_without_a_ticket(auth: AuthService) -> None:
-    """An exchange gives fewer scopes and a shorter lifetime, and refuses more scopes."""
+    """An exchange can reduce scopes and lifetime, and refuses scopes that the source lacks."""
     subject = token(auth)
     seen = verified(auth, exchanged(auth, subject, scope="files:read", expires_in="60"))
     assert seen.scopes == {"files:read"}
@@ -98,7 +98,7 @@ def test_narrowing_without_a_ticket(auth: AuthService) -> None:
 
 
 def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
-    """Only a ticket of an original token lives longer than its source."""
+    """Only the ticket of an original token lives longer than its source."""
     subject = token(auth)
     end = int(auth.clock()) + 900
     auth.clock.now += 800
@@ -112,7 +112,7 @@ def test_only_a_first_ticket_outlives_its_token(auth: AuthService) -> None:
 
 
 def test_a_narrowed_token_makes_nothing_that_outlives_it(auth: AuthService) -> None:
-    """A token that was narrowed to ten seconds gives a ticket of ten seconds."""
+    """A token that was narrowed to ten seconds gives a ticket of at most ten seconds."""
     for subject in (token(auth), logged_in(auth).token):
         narrow = exchanged(auth, subject, expires_in="10")
         for made in (
@@ -140,8 +140,10 @@ def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
 
 
 def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
-    """An exchanged token of a release without `parents` gives no ticket that lives longer than it.
-    A ticket of that release gives none that lives longer either.
+    """A ticket from an exchanged token of a release without `parents` lives no longer than it.
+
+    A ticket that is narrowed from a ticket of such a release lives no longer than its source
+    either.
     """
     now = int(auth.clock())
     keys = KeyRing(auth.settings.keys_directory)
@@ -209,7 +211,7 @@ def test_a_ticket_is_never_widened(auth: AuthService, wider: dict[str, Any]) -> 
 
 
 def test_a_ticket_stays_one(auth: AuthService) -> None:
-    """An exchanged ticket keeps its rules, and its id, by which uploads are counted."""
+    """An exchanged ticket keeps its rules and its id. Uploads are counted by this id."""
     ticket = exchanged(auth, token(auth), PHOTOS)
     again = exchanged(auth, ticket, {"bucket": "photos"})
     bare = exchanged(auth, ticket)
@@ -270,7 +272,7 @@ def test_what_is_not_offered_is_said(auth: AuthService, form: dict[str, str], er
 
 
 def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
-    """An exchange may authenticate a client, with right credentials of the same tenant."""
+    """An exchange may authenticate a client with right credentials of the same tenant."""
     fields = {
         "grant_type": NAME,
         "subject_token": token(auth),

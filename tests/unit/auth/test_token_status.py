@@ -87,7 +87,7 @@ def test_a_live_token_is_told_about(auth: AuthService) -> None:
 
 
 def test_a_ticket_is_told_about_with_its_rules(auth: AuthService) -> None:
-    """Introspection of a ticket returns its rules and the id of the token that it was made from."""
+    """Introspection of a ticket returns its rules and the id of its parent."""
     subject = token(auth)
     found = facts(auth, exchanged(auth, subject, ticket=json.dumps(TICKET)))
     assert found["ticket"] == {**TICKET, "methods": ["PUT", "POST"]}
@@ -150,7 +150,7 @@ def test_a_chain_ends_below_the_revoked_token(auth: AuthService) -> None:
 
 
 def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
-    """A revoked ticket ends with its narrowed tickets; its token and other tickets stay valid."""
+    """A revoked ticket ends with its narrowed tickets; its parent and other tickets stay valid."""
     subject = token(auth)
     ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
     other = exchanged(auth, subject, ticket=json.dumps(TICKET))
@@ -165,7 +165,7 @@ def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
 
 
 def test_expired_tokens_are_not_active(auth: AuthService) -> None:
-    """An expired token is inactive; a day later its revocation adds no entry to the feed."""
+    """An expired token is inactive; its revocation a day later adds no entry to the feed."""
     text = token(auth)
     auth.clock.now += 961
     assert facts(auth, text) == {"active": False}
@@ -175,7 +175,7 @@ def test_expired_tokens_are_not_active(auth: AuthService) -> None:
 
 
 def test_a_token_that_has_expired_ends_what_outlives_it(auth: AuthService) -> None:
-    """The revocation of an expired token ends its ticket, which lives longer."""
+    """The revocation of an expired token ends its ticket, which would live longer."""
     subject = token(auth)
     auth.clock.now += 500
     ticket = exchanged(auth, subject, ticket=json.dumps(TICKET))
@@ -188,7 +188,7 @@ def test_a_token_that_has_expired_ends_what_outlives_it(auth: AuthService) -> No
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "x" * 10_000, "🦊", "\0"])
 def test_unknown_tokens_are_answered_alike(auth: AuthService, text: str) -> None:
-    """An unknown token gets no error (RFC 7009 section 2.2 and RFC 7662 section 2.2)."""
+    """An unknown token is no error (section 2.2 of RFC 7009 and of RFC 7662)."""
     revoke(auth, text)
     assert facts(auth, text) == {"active": False}
 

@@ -57,7 +57,7 @@ def test_password_can_be_made_here(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "\uff21da"])
 def test_names_are_unique_whatever_their_case(auth: AuthService, name: str) -> None:
-    """A second user of one name, in any case of its letters, gets 409; other tenants may use it."""
+    """A second user with a name gets 409 in any case of letters; another tenant may use it."""
     create(auth)
     reply = create(auth, username=name)
     assert reply.status_code == 409
@@ -81,7 +81,7 @@ NOT_ACCEPTABLE: list[Mapping[str, object]] = [
 
 
 def test_what_is_not_acceptable(auth: AuthService) -> None:
-    """An invalid name, role, password or unknown member gets 422 and creates no user."""
+    """A user with an invalid name, role or password, or an unknown member, gets 422."""
     for members in NOT_ACCEPTABLE:
         assert create(auth, **members).status_code == 422, members
     assert auth.admin("GET", USERS).get_json()["users"] == []
@@ -96,7 +96,7 @@ def test_reserved_tenant_has_no_users(auth: AuthService) -> None:
 
 
 def test_deleted_tenants_get_no_users(auth: AuthService) -> None:
-    """A deleted tenant gets no new user: the response is 409."""
+    """A request that creates a user in a deleted tenant gets 409."""
     auth.admin("DELETE", "/tenants/demo")
     reply = create(auth)
     assert reply.status_code == 409
@@ -120,7 +120,7 @@ def test_list_goes_page_by_page(auth: AuthService) -> None:
 
 
 def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
-    """A disabled user's tokens, logins and refreshes are refused; old tokens never work again."""
+    """A disabled user cannot log in; its old tokens stay refused after it is enabled again."""
     ada = logged_in(auth)
     ada.change(state="disabled")
     assert not is_in(ada)
@@ -137,7 +137,7 @@ def test_disabling_ends_everything_at_once(auth: AuthService) -> None:
 
 
 def test_another_role_ends_sessions(auth: AuthService) -> None:
-    """A changed role ends the user's sessions; the same role again ends none."""
+    """A new role ends the user's sessions; setting the same role again ends none."""
     ada = logged_in(auth)
     ada.change(role="editor")
     assert is_in(ada)
@@ -147,7 +147,7 @@ def test_another_role_ends_sessions(auth: AuthService) -> None:
 
 
 def test_another_display_name_ends_nothing(auth: AuthService) -> None:
-    """A changed display name ends no session, and members that are not given stay unchanged."""
+    """A new display name ends no session, and members that are not sent stay unchanged."""
     ada = logged_in(auth)
     ada.change(display_name="Ada L.")
     me = ada.call("GET", "/me").get_json()
@@ -236,7 +236,7 @@ ROUTES = [
 
 
 def test_other_tenants_are_as_absent(auth: AuthService) -> None:
-    """An owner gets the same 404 for another tenant and its users as for absent ones (row 67)."""
+    """An owner gets 404 for another tenant's users, exactly as for absent users (row 67)."""
     owner, eve = logged_in(auth, role="owner"), logged_in(auth, "eve", "owner", "acme")
     for method, path, json in ROUTES:
         target = path.replace("{id}", eve.id)
@@ -278,7 +278,7 @@ def test_others_manage_nobody(auth: AuthService, role: str) -> None:
 def test_nobody_ends_the_own_account(
     auth: AuthService, method: str, path: str, json: object
 ) -> None:
-    """An owner cannot change or delete its own account on these routes, so it is not locked out."""
+    """An owner cannot change or delete its own account, so it cannot lock itself out."""
     owner = logged_in(auth, role="owner")
     reply = owner.manage(method, f"/users/{owner.id}{path}", json=json)
     assert reply.status_code == 409
