@@ -86,7 +86,7 @@ def test_each_role_gets_its_pages(console: Console, role: str) -> None:
 
 
 def test_a_role_is_shown_only_what_it_may_do(console: Console) -> None:
-    """A viewer's pages offer links and downloads but no change of a file, and ask for no events."""
+    """A viewer's pages offer links and downloads but no change of a file, and request no events."""
     serve_file(console.gateway)
     browser = console.person("viewer")
     for path in ("/console/b/docs/", "/console/b/docs/f/a.txt"):
@@ -110,6 +110,6 @@ def test_probes_and_metrics_need_no_login(console: Console) -> None:
 
 
 def test_the_log_and_the_gateway_are_told_who_asks(console: Console) -> None:
-    """A response names tenant and user for the gateway, which counts by tenant."""
+    """Each response names tenant and user in fields for the gateway, which counts by tenant."""
     assert console.person().get("/console/").headers["X-Wharf-Who"] == "acme/user-1"
     assert "X-Wharf-Who" not in console.visitor().get("/console/login").headers

@@ -62,7 +62,7 @@ def test_the_password_is_changed(console: Console) -> None:
 def test_what_cannot_be_right_is_not_sent(
     console: Console, change: dict[str, str], field: str, words: str
 ) -> None:
-    """An impossible password is explained at its field and not sent to auth."""
+    """An impossible new password is explained at its field and is not sent to auth."""
     reply = console.person().post(PAGE, FORM | change)
     assert reply.status_code == 422
     assert f'<small id="{field}-error" class="error">{words}</small>' in reply.text
@@ -116,7 +116,7 @@ def test_sessions_are_listed_with_this_one_marked(console: Console) -> None:
 
 
 def test_sessions_come_page_by_page(console: Console) -> None:
-    """The account page asks auth for sessions with the cursor of its address."""
+    """The account page requests the sessions from auth with the cursor in the page's address."""
     found = {"sessions": [session_document()], "next_cursor": "session-1"}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()
@@ -127,7 +127,7 @@ def test_sessions_come_page_by_page(console: Console) -> None:
 
 @pytest.mark.parametrize("answer", [Reply(status=204), problem(404, "not-found")])
 def test_a_session_is_ended(console: Console, answer: Reply) -> None:
-    """A session is ended, also one that has already ended."""
+    """A button ends a session; a session that has already ended is no error."""
     console.gateway.on("DELETE", "/auth/sessions/session-2", answer)
     browser = console.person("viewer")
     reply = browser.post(f"{PAGE}/sessions/end", {"session": "session-2"})
@@ -137,7 +137,7 @@ def test_a_session_is_ended(console: Console, answer: Reply) -> None:
 
 
 def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
-    """The button for all other sessions ends each of them, over all pages of the list."""
+    """The button for all other sessions ends each session on every page of the list."""
     pages = {
         "": {"sessions": [session_document(session_id="a", current=False)], "next_cursor": "a"},
         "a": {
@@ -168,7 +168,7 @@ def test_without_another_session_nothing_is_ended(console: Console) -> None:
 
 
 def test_language_and_colours_lead_back_here(console: Console) -> None:
-    """The form for language and colours is on the account page once, and returns to it."""
+    """The account page has the form for language and colours once, and the form returns to it."""
     browser = console.person()
     page = browser.get(PAGE).text
     assert page.count('action="/console/preferences"') == 1

@@ -1,4 +1,4 @@
-"""The page of events: newest first, by kind, page by page."""
+"""The page of events: order, filter by kind, and links to other pages."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_a_kind_stays_over_pages(console: Console) -> None:
     "query", ["?kind=x&before=y", "?before=-1", f"?before={'9' * 30}", "?kind="]
 )
 def test_nonsense_is_passed_over(console: Console, query: str) -> None:
-    """A malformed address gets the first page."""
+    """An address with malformed parameters gets the first page of events."""
     shown(console, query=query)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
 
 
 def test_a_cursor_that_is_refused_is_passed_over(console: Console) -> None:
-    """A cursor that the API refuses gets the first page, without an error."""
+    """A cursor that the API refuses gets the first page of events, without an error."""
     browser = console.person()
 
     def answer(call: Call) -> Reply:
@@ -94,7 +94,7 @@ def test_a_cursor_that_is_refused_is_passed_over(console: Console) -> None:
 
 
 def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None:
-    """An empty page before the last one says so and has a link to the next."""
+    """A page without events before the last page says so, and has a link to the next page."""
     page = shown(console, before=OLDER, query="?kind=file.moved")
     assert "There may be more on the next page." in page
     assert 'rel="next"' in page
@@ -103,7 +103,7 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 
 def test_the_first_page_goes_on_by_itself(console: Console) -> None:
-    """The first page of events adds later ones while it is open, and a later page adds none."""
+    """The open first page of events adds new events; later pages add none."""
     page = shown(console, event("7"), event("5"))
     assert 'data-live="#activity" data-live-of="events"' in page
     assert 'data-live-after="7"' in page
@@ -115,5 +115,5 @@ def test_the_first_page_goes_on_by_itself(console: Console) -> None:
 
 
 def test_owners_alone_see_it(console: Console) -> None:
-    """Only owners see the page, because it has the files of the whole tenant."""
+    """Only owners see the page of events, because it lists events of the whole tenant."""
     assert console.person("editor").get(PAGE).status_code == 403

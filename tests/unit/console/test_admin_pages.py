@@ -1,4 +1,4 @@
-"""Pages for owners and of a person's account: permissions, and the parts of each page."""
+"""The pages for owners and the account page: permissions, and the parts of each page."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def ask(browser: Browser, method: str, path: str, form: dict[str, Any]) -> Any:
 
 
 def test_no_route_is_forgotten(console: Console) -> None:
-    """Every route of these subjects is in the list above."""
+    """The list of pages in this file has every route of the owners' pages and the account page."""
     listed = {(method, path) for method, path, _, _ in ROUTES}
     names = {"bucket": "docs", "user_id": "user-2", "client_id": "client-1"}
     names["group"] = "group-1"
@@ -135,7 +135,7 @@ def test_no_route_is_forgotten(console: Console) -> None:
 # be slow.
 @pytest.mark.parametrize("role", sorted(ALL))
 def test_each_role_gets_its_pages(console: Console, role: str) -> None:
-    """A person without permission gets 403 with the role that has it, and changes nothing."""
+    """A person without permission gets 403 with the role that has the permission."""
     browser = console.person(role)
     for method, path, form, roles in ROUTES:
         before = changes(console.gateway)
@@ -189,7 +189,7 @@ def test_every_page_has_what_a_page_needs(console: Console, language: str) -> No
 
 
 def test_every_page_after_a_form_has_what_a_page_needs(console: Console) -> None:
-    """Every page after a form, with a result or with errors, has the same parts as other pages."""
+    """Every page after a form, with a result or with errors, has the parts of other pages."""
     browser = console.person()
     for path, form in POSTS:
         for data in (form, {}):

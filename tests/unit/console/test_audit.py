@@ -26,7 +26,7 @@ def _people(console: Console) -> None:
 
 
 def serve(console: Console, acts: list[dict[str, Any]]) -> None:
-    """Make the gateway serve this log page by page; `acts` are the newest first."""
+    """Make the gateway serve this log page by page. `acts` has the newest act first."""
 
     def answer(call: Call) -> Reply:
         assert call.query["order"] == ["newest"]
@@ -141,7 +141,7 @@ def test_a_part_goes_on_where_its_page_ended(console: Console) -> None:
 
 
 def test_a_rare_kind_does_not_read_the_whole_log(console: Console) -> None:
-    """A page with a rare kind reads at most four pages of the API, and has a link to older acts."""
+    """A page with a rare kind of act reads at most four pages of the API, and links to the next."""
     serve(console, [act_document(seq) for seq in range(9000, 0, -1)])
     page = console.person().get(f"{PAGE}?kind=tenant").text
     assert len(queries(console)) == 4
@@ -158,7 +158,7 @@ def test_a_number_that_is_none_begins_at_the_newest(console: Console, before: st
 
 
 def test_an_empty_log_says_so(console: Console) -> None:
-    """An empty log says so, and no name is requested."""
+    """The page of an empty log says that the log is empty, and requests no names from auth."""
     serve(console, [])
     assert "Nothing here." in console.person().get(PAGE).text
     assert console.gateway.called("GET", USERS) == []
@@ -166,7 +166,7 @@ def test_an_empty_log_says_so(console: Console) -> None:
 
 
 def test_the_page_of_a_person_leads_to_what_the_person_did(console: Console) -> None:
-    """The page of a user links to the user's acts, a filter that other filters keep."""
+    """A user's page links to the log of the user's acts, and a second filter keeps the user."""
     browser = console.person()
     assert 'href="/console/audit?actor=user-2"' in browser.get("/console/members/user-2").text
     page = browser.get(f"{PAGE}?actor=user-2").text
@@ -182,7 +182,7 @@ def test_every_act_is_of_a_kind(console: Console) -> None:
 
 
 def test_groups_and_who_came_have_names(console: Console) -> None:
-    """An act about a member of a group shows the names of both."""
+    """An act that concerns a member of a group shows the names of the member and of the group."""
     serve_groups(console.gateway)
     acts = [act_document(act="groups.add-member", about="group-1/user-2")]
     serve(console, acts)

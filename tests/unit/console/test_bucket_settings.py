@@ -78,7 +78,7 @@ def test_no_amount_is_rounded(console: Console, amount: int | None, shown: str, 
 
 
 def test_what_is_typed_is_saved(console: Console) -> None:
-    """A policy's list is separated by lines, commas or spaces of both languages."""
+    """Line ends, commas and spaces separate a policy's entries, as do Chinese commas."""
     form = form_of(
         console,
         types="image/*\r\napplication/pdf, image/*",
@@ -128,7 +128,7 @@ def test_a_refusal_stands_at_its_field(console: Console, detail: str, field: str
 
 
 def test_a_refusal_of_no_field_stands_above_the_form(console: Console) -> None:
-    """A refusal that names no known field is shown above the form."""
+    """A refusal that names no field of the form is shown above the form."""
     form = form_of(console)
     console.gateway.on("PUT", BUCKET, problem(422, "unprocessable", "It is Sunday."))
     page = console.person().post(PAGE, form).text
@@ -146,7 +146,7 @@ def test_an_amount_is_a_whole_number(console: Console, typed: str) -> None:
 
 
 def test_public_asks_twice(console: Console) -> None:
-    """A form that makes a bucket public asks for confirmation and keeps all its fields."""
+    """A form that makes a bucket public asks for confirmation, and keeps all fields."""
     browser = console.person()
     form = form_of(console, public="y", types="image/png\r\nimage/gif", largest="5")
     question = browser.post(PAGE, form)
@@ -162,7 +162,7 @@ def test_public_asks_twice(console: Console) -> None:
 
 
 def test_a_bucket_that_is_public_is_not_asked_about(console: Console) -> None:
-    """A public bucket stays public, or becomes private, without a question."""
+    """The form of a public bucket does not ask for confirmation, however it is saved."""
     console.gateway.on("GET", BUCKET, Reply(bucket_document(public=True)))
     form = form_of(console, public="y")
     assert console.person().post(PAGE, form).status_code == 303
@@ -172,7 +172,7 @@ def test_a_bucket_that_is_public_is_not_asked_about(console: Console) -> None:
 
 
 def test_a_change_of_somebody_else_is_not_overwritten_unseen(console: Console) -> None:
-    """A form overtaken by another person's change shows both versions, and can be saved again."""
+    """If another person has changed the bucket, the form shows both versions and can be saved."""
     form = form_of(console, types="image/png")
     newer = bucket_document(allowed_types=["text/plain"], public=True, expire_after_seconds=60)
     console.gateway.on("GET", BUCKET, Reply(newer))
@@ -269,7 +269,7 @@ def test_extensions_are_taken_as_people_write_them(console: Console) -> None:
 
 
 def test_a_new_public_bucket_asks_twice(console: Console) -> None:
-    """A new public bucket is made only after a confirmation."""
+    """A new public bucket is created only after a confirmation."""
     browser = console.person()
     question = browser.post(NEW, {"name": "photos", "public": "y"})
     assert "Make the bucket public?" in question.text
@@ -291,7 +291,7 @@ def test_an_empty_bucket_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_a_bucket_that_holds_files_stays(console: Console) -> None:
-    """A bucket with files is not deleted, and the page says why."""
+    """A bucket that contains files is not deleted, and the page gives the reason."""
     refused = problem(409, "bucket-not-empty", "The bucket holds files.")
     console.gateway.on("DELETE", BUCKET, refused)
     browser = console.person()
@@ -300,7 +300,7 @@ def test_a_bucket_that_holds_files_stays(console: Console) -> None:
 
 
 def test_the_bucket_that_every_tenant_has_cannot_be_deleted(console: Console) -> None:
-    """The page of the bucket `default` offers no deletion, and says why."""
+    """The page of the bucket `default` offers no deletion, and gives the reason."""
     console.gateway.on("GET", "/v1/buckets/default", Reply(bucket_document("default")))
     page = console.person().get("/console/b/default/settings").text
     assert "This bucket comes with the tenant and stays." in page

@@ -1,4 +1,7 @@
-"""A service that does not respond: few threads wait for it, and other requests are refused."""
+"""A service that does not respond: few threads wait for it, and other requests are refused.
+
+A request to a service takes one of the service's places until the response arrives.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,14 @@ def silent(tmp_path: Path) -> Iterator[str]:
 
 
 def test_threads_are_left_for_pages_that_ask_nobody() -> None:
-    """When both services do not respond, fewer threads wait for them than uwsgi.ini has."""
+    """If neither service responds, fewer threads wait for both than uwsgi.ini has."""
     found = re.search(r"^threads = ([0-9]+)$", INI.read_text(), re.MULTILINE)
     assert found
     assert sum(bulkheads._MOST.values()) < int(found[1])
 
 
 def test_one_too_many_is_refused_at_once() -> None:
-    """A request is refused immediately while the requests in all places have waited too long."""
+    """If all places have waited too long for responses, a new request is refused immediately."""
     places = Places(2, patience=60.0)
     long_ago = time.monotonic() - 61
     places._begun.update({1: long_ago, 2: long_ago})
@@ -56,7 +59,7 @@ def test_one_too_many_is_refused_at_once() -> None:
 
 
 def test_who_comes_meanwhile_is_refused_when_patience_ends() -> None:
-    """A request without a place waits only until the patience of the requests with a place ends."""
+    """A request waits for a place only until the requests with a place have waited too long."""
     places = Places(1, patience=0.3)
     places._begun[1] = begun = time.monotonic()
     with pytest.raises(ApiUnavailable), places.one():
@@ -99,7 +102,7 @@ def test_the_two_services_have_places_of_their_own() -> None:
 
 
 def test_who_says_nothing_is_not_asked_again(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that got no response is not repeated, also on a kept connection."""
+    """A request without a response is not repeated, even on a connection that was used before."""
     monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.2)
     asked = []
     exchange = Connection._exchange
@@ -129,7 +132,7 @@ def test_a_change_is_waited_for_longer(silent: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_logout_waits_for_nobody(console: Console) -> None:
-    """A logout ends the session without waiting for its lock or for a place."""
+    """A logout ends the session without waiting for the session's lock or for a place."""
     browser, places = console.person(), console.context.bulkhead.auth
     token = browser.token()
     [record] = [
@@ -145,7 +148,7 @@ def test_a_logout_waits_for_nobody(console: Console) -> None:
 
 
 def test_pages_of_a_service_that_hangs(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When all places wait, a page gets 503 with a request id, and the login still works."""
+    """If all places are taken, a page gets 503 with a request id, and a login still works."""
     monkeypatch.setattr(console.context.bulkhead._upload, "_patience", 0.1)
     browser = console.person()
     release = threading.Event()

@@ -26,7 +26,7 @@ def _people(console: Console) -> None:
 
 
 def once(console: Console) -> str:
-    """Return the value by which the console recognizes a form that is sent twice."""
+    """Return the form's value by which the console recognizes a form that is sent twice."""
     found = re.search(r'name="once"[^>]*value="([^"]+)"', console.person().get(NEW).text)
     assert found
     return found[1]

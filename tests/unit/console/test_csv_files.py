@@ -66,7 +66,7 @@ def test_other_encodings_are_refused_rather_than_guessed(content: bytes) -> None
 
 
 def test_korean_cannot_be_told_from_chinese() -> None:
-    """A Korean file is read as GBK, because its bytes are valid there, with the warning."""
+    """A Korean file is read as GBK with the warning, because its bytes are also valid in GBK."""
     table = csv_files.read("username,display_name\nmin,김민수\n".encode("euc-kr"))
     assert "See that the names are right." in table.note
 
@@ -80,7 +80,7 @@ def test_a_workbook_is_called_one(begin: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\r\n", codecs.BOM_UTF8, b" , ,\n,,\n"])
 def test_an_empty_file_is_called_one(content: bytes) -> None:
-    """A file without a cell that has text is refused as empty."""
+    """A file without text in any cell is refused as empty."""
     with pytest.raises(UnreadableFile, match="The file is empty"):
         csv_files.read(content)
 
@@ -95,7 +95,7 @@ def test_quotation_marks_that_do_not_fit_are_told_by_line(text: str, line: int) 
 
 
 def test_lines_have_their_own_numbers() -> None:
-    """Lines are numbered as in an editor; a cell with a line break has its first line's number."""
+    """Lines are numbered as in an editor; a row of two lines has the number of its first line."""
     table = csv_files.read(b'sep=,\n\nusername,note\nann,"two\nlines"\n\nbob,x\n')
     assert [number for number, _ in table.lines] == [3, 4, 7]
 
@@ -130,18 +130,18 @@ def test_a_cell_that_is_too_long_is_refused() -> None:
     ],
 )
 def test_no_cell_is_a_formula(cell: str, kept: str) -> None:
-    """A cell is never a formula, as a whole or as a part after another separator."""
+    """No cell is a formula, whole or from another separator on, in any spreadsheet program."""
     assert csv_files.defused(cell) == kept
 
 
 @pytest.mark.parametrize("cell", ["", "ann", "a-b", "a=b", "eve+x@example.org", "张三", "O'Neil"])
 def test_other_cells_stay_as_they_are(cell: str) -> None:
-    """A cell that no spreadsheet computes is unchanged."""
+    """A cell that no spreadsheet program computes is written unchanged."""
     assert csv_files.defused(cell) == cell
 
 
 def test_what_is_written_is_read_again() -> None:
-    """A written file keeps all characters, and has a byte order mark for Excel."""
+    """A written file is read with all its characters, and has a byte order mark for Excel."""
     rows = [("a", 'b"c', "d;e,f"), ("张三", "Ünal", "🦊")]
     content = csv_files.written(rows)
     assert content.startswith(codecs.BOM_UTF8)

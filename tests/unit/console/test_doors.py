@@ -1,4 +1,4 @@
-"""The choice of the gateway's door."""
+"""The choice between the doors of several gateways."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listener(tmp_path: Path) -> Iterator[str]:
 
 
 def test_one_that_is_away_is_passed_over(tmp_path: Path, listener: str) -> None:
-    """A door that does not exist or has no listener is skipped."""
+    """A door without a listener, or whose file does not exist, is skipped."""
     left = tmp_path / "left.sock"
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(left))
@@ -34,7 +34,7 @@ def test_one_that_is_away_is_passed_over(tmp_path: Path, listener: str) -> None:
 
 
 def test_nobody_at_any(tmp_path: Path) -> None:
-    """Without any listener the error is one of the network."""
+    """If no door has a listener, the error is a network error."""
     with pytest.raises(FileNotFoundError):
         doors.connect(f"{tmp_path}/one.sock,{tmp_path}/two.sock")
 

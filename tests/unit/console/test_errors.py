@@ -28,7 +28,7 @@ def test_what_is_gone_has_a_way_up(console: Console) -> None:
 
 
 def test_another_tenants_bucket_is_like_none(console: Console) -> None:
-    """The page of another tenant's bucket equals the page of an absent one."""
+    """The page of another tenant's bucket equals the page of an absent bucket."""
     browser = console.person()
     pages = [browser.get(f"/console/b/{name}/").text for name in ("theirs", "nobodys")]
     # A form's token differs from second to second.
@@ -66,7 +66,7 @@ def test_no_answer_is_a_page_that_says_when_to_try_again(console: Console) -> No
 def test_a_refusal_of_the_api_is_a_page(
     console: Console, reply: Reply, status: int, words: str
 ) -> None:
-    """A refusal of the API becomes a page with the API's words, or with better ones for people."""
+    """A refusal of the API becomes a page with the API's words, or with words for people."""
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", reply)
     page = browser.get("/console/")
@@ -75,7 +75,7 @@ def test_a_refusal_of_the_api_is_a_page(
 
 
 def test_a_change_without_an_answer_may_have_been_made(console: Console) -> None:
-    """A change without a response gets a page that says it may have been made."""
+    """If a change gets no response, the page says that the change may have been made."""
     browser = console.person()
     form = {"key": "a", "confirmed": "yes", "csrf_token": browser.token()}
     console.gateway.close()

@@ -1,4 +1,4 @@
-"""The example pages: the setting, their tickets, and the code that they show."""
+"""The example pages: their setting, their tickets, and the code that they show."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_is_a_whole_page(shown: Console, path: str, language: str) -> None:
 
 
 def test_the_first_page_leads_to_all(shown: Console) -> None:
-    """The first page of the examples links to each of them, and uploaders' pages link to it."""
+    """The first example page links to all others, and pages for uploaders link to it."""
     html_text = page(shown, "/console/examples/")
     assert all(f'href="{path}"' in html_text for path in PAGES)
     assert 'href="/console/examples/"' in page(shown, "/console/")
@@ -118,14 +118,14 @@ def test_the_script_that_it_shows_is_its_own() -> None:
 
 
 def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
-    """An example's page sends its address to this service, so a refusal can link back to it."""
+    """An example's page sends its address to this service, so a refusal can link to the page."""
     reply = editor(shown).get(PAGES[0])
     assert reply.headers["Referrer-Policy"] == "same-origin"
     assert 'name="redirect"' not in reply.text
 
 
 def test_after_the_upload_it_says_so(shown: Console) -> None:
-    """An example's page says once after an upload that the file is stored."""
+    """An example's page says after an upload, only once, that the file is stored."""
     browser = editor(shown)
     address = afterwards(shown, browser)
     give_tickets(shown.gateway, files=1)
@@ -153,7 +153,7 @@ def test_after_a_refusal_it_does_not_say_so(shown: Console) -> None:
 
 
 def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> None:
-    """An example's page claims no success when another site links to its address after uploads."""
+    """An example's page claims no success when another site links to it after an upload."""
     browser = editor(shown)
     give_tickets(shown.gateway, files=1)
     browser.get("/console/examples/one-file/stored")
@@ -161,7 +161,7 @@ def test_another_site_makes_nobody_believe_that_it_is_stored(shown: Console) -> 
 
 
 def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
-    """Pictures are shown by one link that lives a minute; other files are shown by name."""
+    """Pictures are shown by a link that is valid for a minute; other files are shown by name."""
     text = page(shown, "/console/examples/thumbnails")
     assert text.count("<img") == 1
     assert 'src="/s/link/a%20b.png"' in text
@@ -179,7 +179,7 @@ def test_pictures_come_by_one_link_for_a_minute(shown: Console) -> None:
 def test_pictures_are_not_shown_on_the_consoles_own_address(
     tmp_path: Path, gateway: FakeGateway
 ) -> None:
-    """Without a separate content origin the page shows no pictures, except on the local machine."""
+    """Without a content origin the page shows no pictures, except on the local machine."""
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,

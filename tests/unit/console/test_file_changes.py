@@ -66,14 +66,14 @@ def test_a_refusal_stops_and_says_what_was_done(console: Console) -> None:
 
 
 def test_nothing_selected_is_told(console: Console) -> None:
-    """A deletion without a selection asks no question, and the page says to select files first."""
+    """Without a selection the page says to select files first, and does not ask to confirm."""
     browser = console.person()
     assert browser.post("/console/b/docs/delete", {}).status_code == 303
     assert "Select the files first." in browser.get(LIST).text
 
 
 def test_a_single_file_is_deleted_as_it_was_seen(console: Console) -> None:
-    """A single file is deleted only in the version that the person saw."""
+    """A single file is deleted only if it still has the version that the person saw."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     page = "/console/b/docs/f/a.txt"
@@ -88,7 +88,7 @@ def test_a_single_file_is_deleted_as_it_was_seen(console: Console) -> None:
 
 
 def test_what_is_gone_before_it_is_deleted_is_told(console: Console) -> None:
-    """A deletion that found no file says so."""
+    """The page says when a deletion found no file."""
     browser = console.person()
     browser.post("/console/b/docs/delete", {"key": "gone", "confirmed": "yes"})
     assert "There was nothing left to delete." in browser.get(LIST).text
@@ -105,7 +105,7 @@ def test_what_is_gone_before_it_is_deleted_is_told(console: Console) -> None:
 def test_a_file_that_was_replaced_meanwhile_stays(
     console: Console, action: str, form: dict[str, str]
 ) -> None:
-    """A change of a replaced file shows both versions, and can be confirmed for the current one."""
+    """If a file was replaced, a change of it shows both versions, and can be confirmed."""
     serve_file(console.gateway, size=2_000_000, etag='"new"', sha256="f" * 64)
     refusal = problem(412, "precondition-failed")
     for method, path in (("DELETE", "/v1/files/docs/a.txt"), ("POST", "/v1/copies")):
@@ -151,7 +151,7 @@ def test_a_file_that_was_deleted_meanwhile_is_gone(console: Console) -> None:
 
 @pytest.mark.parametrize("version", ["", "x", '"a" b c', '"a" 1 yesterday', '"\n" 1 2026-11-18'])
 def test_a_broken_version_is_none(console: Console, version: str) -> None:
-    """A malformed version is ignored, and the change is made in any version."""
+    """If the form's version is malformed, the change applies to any version of the file."""
     console.gateway.on("DELETE", "/v1/files/docs/a.txt", Reply(status=204))
     browser = console.person()
     form = {"key": "a.txt", "confirmed": "yes", "version": version}

@@ -16,9 +16,7 @@ PAGE = "/console/b/docs/f/a.txt"
 
 
 def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """The form for a file's details sends all metadata, and the expiry from the
-    person's time zone.
-    """
+    """The form for details sends all metadata, and the expiry, converted from the person's zone."""
     file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person("editor")
@@ -135,7 +133,7 @@ def test_more_lines_are_no_change(console: Console) -> None:
 def test_details_that_somebody_else_changed_are_shown_beside_what_was_typed(
     console: Console,
 ) -> None:
-    """Another person's change of the details gives 412 with both versions before a save."""
+    """If another person has changed the details, a save gets 412 with both versions."""
     serve_file(console.gateway, metadata={"a": "1"})
     browser = console.person()
     known = seen(browser.get("/console/b/docs/describe/a.txt").text)

@@ -38,7 +38,7 @@ def test_a_form_asks_for_how_long(console: Console) -> None:
 
 
 def test_links_are_whole_addresses_to_be_copied(console: Console) -> None:
-    """The page of new links has a full address for each file, and a QR code for a single one."""
+    """The page of new links has a full address for each file, and a QR code for a single file."""
     serve_links(console)
     browser = console.person("viewer", base_url="http://localhost:8080")
     form: dict[str, Any] = {"key": ["a", "b"], "confirmed": "yes", "seconds": "3600"}
@@ -68,7 +68,7 @@ def test_a_link_on_another_origin_stays_as_it_is(console: Console) -> None:
 
 
 def test_files_that_are_gone_have_no_link(console: Console) -> None:
-    """A deleted file gets no link while the others do; a single one gives a 404 page."""
+    """A deleted file gets no link, but other selected files do; a single deleted file gets 404."""
     serve_links(console)
     browser = console.person()
     form = {"confirmed": "yes", "seconds": "3600", "disposition": "inline"}
@@ -79,7 +79,7 @@ def test_files_that_are_gone_have_no_link(console: Console) -> None:
 
 @pytest.mark.parametrize("seconds", ["", "1", "x", "99999999"])
 def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) -> None:
-    """A lifetime that is not offered makes no link, and the form shows the error."""
+    """A lifetime that the form does not offer makes no link, and the form shows the error."""
     serve_links(console)
     form = {"key": "a", "confirmed": "yes", "seconds": seconds, "disposition": "inline"}
     page = console.person().post(LINKS, form)
@@ -98,7 +98,7 @@ def test_a_time_that_is_no_choice_makes_no_link(console: Console, seconds: str) 
 def test_a_limit_of_the_service_is_told(
     console: Console, status: int, slug: str, words: str
 ) -> None:
-    """A refusal because of the operator's limits is shown in the form."""
+    """A refusal because of the operator's limits on links is shown in the form."""
     console.gateway.on("POST", "/v1/links", problem(status, slug, words))
     form = {"key": "a", "confirmed": "yes", "seconds": "3600", "disposition": "inline"}
     page = console.person().post(LINKS, form)

@@ -91,7 +91,7 @@ def test_a_choice_that_is_none_moves_nothing(console: Console) -> None:
 
 
 def test_a_move_that_stops_says_how_far_it_came(console: Console) -> None:
-    """A move that stops leaves the moved files moved, and shows the reason for the rest."""
+    """If a move stops, the files that were moved stay moved, and the page gives the reason."""
     browser = two_buckets(console)
     taken = problem(409, "key-taken", "There is a file of this name.")
     move_as(console, lambda call: taken if "2" in call.json["to"]["key"] else moved(call))
@@ -105,7 +105,7 @@ def test_a_move_that_stops_says_how_far_it_came(console: Console) -> None:
 
 
 def test_a_move_of_what_is_gone_says_so(console: Console) -> None:
-    """A move of deleted files, or to a deleted bucket, says that nothing was moved."""
+    """The move of a deleted file, or to a deleted bucket, gets a page that says nothing moved."""
     browser = two_buckets(console)
     form = {"key": ["1", "2"], **TO_X, "to_bucket": "archive", "back": LIST}
     assert browser.post("/console/b/docs/move", form).location == LIST
@@ -113,7 +113,7 @@ def test_a_move_of_what_is_gone_says_so(console: Console) -> None:
 
 
 def test_a_file_is_renamed_in_its_folder(console: Console) -> None:
-    """The form for a new name has the old one, and redirects to the file's new page."""
+    """The form for a new name contains the old name, and redirects to the page of the new name."""
     file = serve_file(console.gateway, "a/b.txt")
     move_as(console, moved)
     browser = console.person("editor")
@@ -173,7 +173,7 @@ def test_a_name_that_is_refused_is_wrong_at_its_field(
 
 
 def test_an_empty_name_is_not_sent(console: Console) -> None:
-    """The form for a new name refuses an empty one without a call of the API."""
+    """The form for a new name refuses an empty name without a call of the API."""
     page = console.person().post("/console/b/docs/rename/a.txt", {"name": " "})
     assert page.status_code == 422
     assert "Enter a name." in page.text

@@ -96,8 +96,9 @@ SMALL = '<img src="/console/b/docs/thumb/a.txt?w=1024"'
 def test_what_is_shown_small(
     console: Console, media_type: str, size: int, *, small: bool, instead: bool
 ) -> None:
-    """A picture that is large, or that browsers cannot show, is shown by a small picture. Without a
-    small picture the page shows the file, or says that there is no preview.
+    """A picture that is large, or that browsers cannot show, has a small picture as its preview.
+
+    If no small picture is possible, the page shows the file, or says that there is no preview.
     """
     serve_file(console.gateway, media_type=media_type, size=size)
     page = console.person().get(PAGE).text
@@ -121,7 +122,7 @@ def test_what_is_too_large_or_held_is_not_shown(
 
 
 def test_a_preview_is_a_signed_link_of_a_minute(console: Console) -> None:
-    """A preview is a signed link of a minute, for any query, and no page contains the link."""
+    """A preview is a redirect to a link of a minute, for any query; no page contains the link."""
     serve_file(console.gateway, media_type="image/png")
     browser = console.person("viewer")
     assert "/s/" not in browser.get(PAGE).text
@@ -195,7 +196,7 @@ def test_a_page_of_a_public_file_has_the_address_for_everybody(console: Console)
 
 @pytest.mark.parametrize("key", ["a?b", "a#b", "100%", "a%20b", "ü/☃ x", "a&b=c", "a;b", "+"])
 def test_any_name_has_its_page(console: Console, key: str) -> None:
-    """A file of any name has a page, and each link to it is encoded so that it leads back."""
+    """A file of any name has a page, and every encoded link to the page leads to it."""
     serve_file(console.gateway, key)
     browser = console.person()
     [address] = re.findall('<a href="([^"]+)" data-preview>', browser.get("/console/b/docs/").text)
@@ -254,7 +255,7 @@ def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) 
 
 
 def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
-    """A replacement of a file with a long name returns to the list: auth limits addresses."""
+    """The replacement of a file with a long name returns to the list: auth limits addresses."""
     key = "☃" * 300
     serve_file(console.gateway, key)
     page = console.person().get(f"/console/b/docs/replace/{key}").text
@@ -262,7 +263,10 @@ def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
 
 
 def test_a_replaced_file_is_told(console: Console) -> None:
-    """The page of a replaced file says so, but not when another site links to it."""
+    """The page of a file says after a replacement that the file is replaced.
+
+    It does not say so when another site links to the page.
+    """
     serve_file(console.gateway)
     browser = console.person()
     assert "The content is replaced." in browser.get(f"{PAGE}?replaced=1").text

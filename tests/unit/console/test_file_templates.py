@@ -26,7 +26,7 @@ def test_a_page_of_each_kind(console: Console, kind: str, language: str) -> None
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_lists_and_grids(console: Console, language: str) -> None:
-    """Lists and grids are complete with pictures, folders, another order and a further page."""
+    """Lists and grids have all parts, with pictures, folders, another order and a next page."""
     files = [file_document(f"a/{number}", media_type=kind) for number, kind in enumerate(KINDS)]
     listing = {"files": files, "prefixes": ["a/b/"], "next_cursor": "next"}
     console.gateway.on("GET", "/v1/files/docs", Reply(listing))
@@ -60,7 +60,7 @@ def test_forms(console: Console, language: str) -> None:
 
 
 def check_refused(browser: Browser, headers: dict[str, str]) -> None:
-    """Check forms with errors, and pages with links."""
+    """Check forms with errors, and pages that show links."""
     wrong = {"name": ["a", "a"], "value": ["1", "2"], "expiry": "at"}
     stale = {"filename": "a", "expiry": "keep", "name": "mine", "value": "1"}
     chosen = {"key": "a.txt", "confirmed": "yes"}

@@ -71,7 +71,7 @@ def test_a_later_page_leads_back_to_the_first(console: Console) -> None:
 
 
 def test_a_filter_that_finds_nothing_can_be_taken_back(console: Console) -> None:
-    """A filter without a result offers to show all; an empty folder says how to add files."""
+    """A filter that finds nothing offers to show all; an empty folder says how to add files."""
     browser = console.person()
     page = browser.get(f"{LIST}?prefix=a/rep").text
     assert "No name begins with that." in page
@@ -125,8 +125,9 @@ def picture(key: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_pictures_are_shown_small_where_they_may_be(console: Console) -> None:
-    """The list shows small pictures of files of any size, if their type has small pictures. The
-    browser loads them lazily.
+    """The list shows small pictures of files of any size, if their type has small pictures.
+
+    The browser loads a small picture when the person scrolls to it.
     """
     files = [
         picture("a b/1.png"),
@@ -187,7 +188,7 @@ def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> N
 def test_contents_are_shown_only_apart_from_the_console(
     tmp_path: Path, gateway: FakeGateway, origin: str, host: str, disposition: str
 ) -> None:
-    """Contents are shown only on a separate origin or the local machine, and else downloaded."""
+    """Contents are shown only on a content origin or the local machine, otherwise downloaded."""
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,
@@ -220,7 +221,7 @@ def csp(page: Any) -> str:
 
 
 def test_a_grid_stays_one_until_a_list_is_chosen(console: Console) -> None:
-    """The browser remembers the grid or the list; the grid has names and selection boxes too."""
+    """The browser remembers the grid or the list; the grid also has names and selection boxes."""
     console.gateway.on("GET", "/v1/files/docs", listing("a/x.txt", prefixes=("a/b/",)))
     browser = console.person("viewer")
     back = f"{LIST}?prefix=a/"
@@ -239,7 +240,7 @@ def test_a_grid_stays_one_until_a_list_is_chosen(console: Console) -> None:
 
 
 def test_other_orders_are_of_a_whole_folder(console: Console) -> None:
-    """Another order is made of up to a thousand names, and shown in pages of a hundred."""
+    """The list sorts up to 1,000 names in another order, and shows them in pages of 100."""
     files = [file_document(f"{number:03}", size=number) for number in range(250)]
     reply = Reply({"files": files, "prefixes": ["z/"], "next_cursor": None})
     console.gateway.on("GET", "/v1/files/docs", reply)
@@ -277,7 +278,7 @@ def test_orders(console: Console, order: str, first: str) -> None:
 
 
 def test_an_order_of_a_part_says_so(console: Console) -> None:
-    """A folder with more names than can be ordered says which part is in order."""
+    """If a folder has more names than the console sorts, the page says which part is sorted."""
     console.gateway.on("GET", "/v1/files/docs", listing("a", cursor="more"))
     browser = console.person()
     page = browser.get(f"{LIST}?sort=newest&cursor=rubbish").text
@@ -287,7 +288,7 @@ def test_an_order_of_a_part_says_so(console: Console) -> None:
 
 
 def test_a_list_hears_of_its_own_files_alone(console: Console) -> None:
-    """The list of files names the bucket and prefix that scripts follow, and a token's address."""
+    """The list of files has the bucket, the prefix and the address for tokens, for its scripts."""
     page = console.person("viewer").get(f"{LIST}?prefix=a/%22b").text
     for told in (
         'data-live="#files" data-live-of="files"',

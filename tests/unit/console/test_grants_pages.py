@@ -42,7 +42,7 @@ def test_a_person_is_made_with_what_it_reaches(console: Console) -> None:
 
 
 def test_a_program_is_made_with_what_it_reaches(console: Console) -> None:
-    """A new client gets its grants in the request that makes it, so it never reaches more."""
+    """A new client gets its grants in the request that creates it, so it never reaches more."""
     browser = console.person()
     found = re.search(r'name="once"[^>]*value="([^"]+)"', browser.get("/console/clients/new").text)
     assert found
@@ -63,7 +63,7 @@ def test_a_new_one_reaches_everything_unless_somebody_says_otherwise(
 
 
 def test_the_page_of_a_person_says_what_it_reaches(console: Console) -> None:
-    """The page of a user shows grants and groups; an owner's cannot be changed."""
+    """The page of a user shows grants and groups; an owner's grants cannot be changed."""
     group = {"group_id": "group-1", "name": "team"}
     person = user_document(grants=[GRANT], groups=[group])
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
@@ -98,7 +98,7 @@ def test_what_a_person_reaches_is_changed(console: Console) -> None:
     ],
 )
 def test_a_refused_change_comes_back(console: Console, answer: Reply, where: str) -> None:
-    """A refused change is explained at the row that auth names, or above the form."""
+    """A refused change of grants is explained at the row that auth names, or above the form."""
     console.gateway.on("PATCH", f"{USERS}/user-2", answer)
     reply = console.person().post(f"{MEMBER}/reach", PLACES)
     assert reply.status_code == 422
@@ -108,7 +108,7 @@ def test_a_refused_change_comes_back(console: Console, answer: Reply, where: str
 
 
 def test_a_program_is_changed_from_what_it_is(console: Console) -> None:
-    """A client's form keeps a scope that the page does not know, and sends it."""
+    """The form of a client keeps a scope that the page does not know, and sends the scope."""
     client = client_document(scopes=["files:read", "of:operators"], grants=[GRANT])
     console.gateway.on("GET", f"{CLIENTS}/client-1", Reply(client))
     browser = console.person()

@@ -76,7 +76,7 @@ def test_a_preset_fills_in_the_form(console: Console, preset: str, grant: dict[s
 
 
 def test_a_group_is_made_of_the_rows_that_are_filled_in(console: Console) -> None:
-    """A new group has the rows that are filled in; a row without a bucket does not count."""
+    """A new group has a grant for each row that is filled in; a row without a bucket is ignored."""
     reply = console.person().post(NEW, FORM)
     assert (reply.status_code, reply.location) == (303, ONE)
     [call] = console.gateway.called("POST", GROUPS)
@@ -84,7 +84,7 @@ def test_a_group_is_made_of_the_rows_that_are_filled_in(console: Console) -> Non
 
 
 def test_everything_leaves_the_rows_out(console: Console) -> None:
-    """A group that reaches everything is sent without rows, also when a hidden row is wrong."""
+    """A group that reaches everything is sent without rows, even when a hidden row is wrong."""
     form = FORM | {"reach": "everything", "bucket": "../", "prefix": ".."}
     assert console.person().post(NEW, form).status_code == 303
     [call] = console.gateway.called("POST", GROUPS)
@@ -138,7 +138,7 @@ def test_what_cannot_be_right_is_told_in_its_row(
 def test_a_refusal_of_auth_stands_where_it_belongs(
     console: Console, answer: Reply, where: str
 ) -> None:
-    """A refusal of auth is shown at the row that it names, counted without empty rows."""
+    """A refusal of auth is shown at the row that auth names. Empty rows do not count."""
     console.gateway.on("POST", GROUPS, answer)
     reply = console.person().post(NEW, FORM)
     assert reply.status_code == 422
@@ -146,7 +146,7 @@ def test_a_refusal_of_auth_stands_where_it_belongs(
 
 
 def test_a_group_shows_what_it_gives_and_to_whom(console: Console) -> None:
-    """The page of a group shows its grants and scopes, and links to its members' pages."""
+    """The page of a group shows grants and scopes, and links to the pages of the members."""
     page = console.person().get(ONE).text
     for words in (
         "users/{user_id}/",
@@ -204,7 +204,7 @@ def test_members_may_lose_what_they_reach_of_their_own(console: Console) -> None
 def test_who_is_not_there_is_named_and_nobody_is_added(
     console: Console, names: str, words: str
 ) -> None:
-    """A name without a user or an active client is reported, and no member is added."""
+    """If a name belongs to no user and no active client, the form says so, and adds no member."""
     clients = [client_document(), client_document("gone", "client-2", state="disabled")]
     console.gateway.on("GET", CLIENTS, Reply({"clients": clients, "next_cursor": None}))
     reply = console.person().post(ONE, {"names": names})
@@ -230,7 +230,7 @@ def test_a_member_is_taken_out(console: Console) -> None:
 
 
 def test_a_group_is_changed_from_what_it_is(console: Console) -> None:
-    """The form of a group shows the current state, and sends all of it."""
+    """The form of a group shows the group's current state, and sends all of it."""
     browser = console.person()
     page = browser.get(f"{ONE}/change").text
     assert 'name="prefix" value="users/{user_id}/"' in page
@@ -242,7 +242,7 @@ def test_a_group_is_changed_from_what_it_is(console: Console) -> None:
 
 
 def test_a_group_ends_after_a_question(console: Console) -> None:
-    """A group is deleted after a question."""
+    """A group is deleted after a confirmation."""
     browser = console.person()
     assert f'href="{ONE}/delete"' in browser.get(ONE).text
     assert "Delete the group team?" in browser.get(f"{ONE}/delete").text

@@ -55,7 +55,7 @@ def test_a_ticket_for_one_file_takes_one(console: Console) -> None:
 
 @pytest.mark.parametrize("path", [PAGE, "/console/drop/sent", "/console/drop/no+ticket"])
 def test_the_policy_is_the_guests_own(console: Console, path: str) -> None:
-    """The policy of guests' pages allows no pictures of contents; other sites get no `Referer`."""
+    """The policy of guests' pages forbids pictures of contents; other sites get no `Referer`."""
     give_tickets(console.gateway)
     headers = console.visitor().get(path).headers
     assert headers["Content-Security-Policy"] == POLICY
@@ -103,7 +103,7 @@ def test_a_service_that_is_away_is_no_end(console: Console, gateway: FakeGateway
 
 
 def test_a_guest_who_has_sent_files_is_thanked(console: Console) -> None:
-    """After an upload the page says how many files arrived, with a link back for this browser."""
+    """After an upload the page says how many files arrived, and this browser gets a link back."""
     give_tickets(console.gateway, files=3)
     browser = console.visitor()
     browser.get(PAGE)
@@ -128,7 +128,7 @@ def test_a_guest_of_whom_nothing_was_stored_is_not_thanked(console: Console) -> 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> None:
-    """A guest's page claims no arrival when the browser knows no ticket, or an expired one."""
+    """A guest's page claims no arrival when the browser has no ticket or an expired ticket."""
     give_tickets(console.gateway)
     browser = console.visitor()
     if is_known:
@@ -143,13 +143,13 @@ def test_what_nobody_knows_is_not_told(console: Console, *, is_known: bool) -> N
 
 @pytest.mark.parametrize("referer", [f"http://localhost{PAGE}", "https://evil.example/x"])
 def test_nobody_else_says_where_the_way_back_leads(console: Console, referer: str) -> None:
-    """A guest's page after an upload takes no link back from the request's `Referer`."""
+    """A guest's page after an upload does not use the request's `Referer` as a link back."""
     page = console.visitor().get("/console/drop/sent", headers={"Referer": referer}).text
     assert "/console/drop/" not in page.replace("/console/drop/sent", "")
 
 
 def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> None:
-    """A logged-in person's queue of uploads is not used on a guest's page."""
+    """The guest's page does not use the upload queue of a person who is logged in."""
     browser = console.person()
     give_tickets(console.gateway)
     page = browser.get(PAGE).text

@@ -25,7 +25,7 @@ POLICY = (
     "path", ["/console/", "/console/login", "/console/b/nothing/", "/console/x"]
 )
 def test_every_answer_has_the_headers(console: Console, path: str) -> None:
-    """Pages, redirects and errors have the same security fields."""
+    """Pages, redirects and errors have the same header fields for security."""
     for browser in (console.person(), console.visitor()):
         headers = browser.get(path).headers
         assert headers["Content-Security-Policy"] == POLICY
@@ -39,7 +39,7 @@ def test_every_answer_has_the_headers(console: Console, path: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 405, 413, 422, 500, 503])
 def test_pages_of_errors_have_them_too(console: Console, status: int) -> None:
-    """Error pages have them too, wherever the error happens."""
+    """Error pages have the header fields for security, wherever the error happens."""
     browser = console.person()
     token = browser.client.get("/console/").text.partition('name="csrf_token" value="')[2][:200]
     own = {"csrf_token": token.partition('"')[0]}

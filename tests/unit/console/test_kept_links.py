@@ -1,4 +1,4 @@
-"""The list of valid links, and how a link is ended."""
+"""The list of valid links, and the way to end a link."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def asked(console: Console) -> dict[str, list[str]]:
 
 
 def test_an_owner_sees_the_links_of_all(console: Console) -> None:
-    """An owner sees all links of the tenant with target, maker, end, and a button to end them."""
+    """An owner sees all links of the tenant with target, maker and expiry, and can end each."""
     page = shown(
         console,
         kept_link(),
@@ -52,7 +52,7 @@ def test_an_owner_sees_the_links_of_all(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_others_see_their_own(console: Console, role: str) -> None:
-    """A viewer and an editor see their own links only, and no choice of makers."""
+    """A viewer and an editor see only their own links, and cannot choose a maker."""
     page = shown(console, kept_link(), role=role, query="?whose=user-2")
     assert "Your links" in page
     assert 'name="whose"' not in page
@@ -72,7 +72,7 @@ def test_others_see_their_own(console: Console, role: str) -> None:
     ],
 )
 def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, list[str]]) -> None:
-    """The list of links can be filtered by bucket, file and maker, and shows the filter."""
+    """The list of links can be filtered by bucket, file and maker, and shows its filter."""
     page = shown(console, kept_link(maker="user-2"), query=query)
     assert asked(console) == wanted
     assert ("Name the bucket of the file, too." in page) == (query == "?shows=a/b.pdf")
@@ -96,7 +96,7 @@ def test_pages(console: Console) -> None:
 
 
 def test_a_link_whose_maker_may_not_read(console: Console) -> None:
-    """A link whose maker may not read the file is marked, with an explanation."""
+    """A link is marked and explained if its maker may not read the file."""
     words = "A link shows nothing while its maker may not read what it leads to."
     page = shown(console, kept_link(state="suspended"))
     assert "shows nothing now" in page
@@ -105,7 +105,7 @@ def test_a_link_whose_maker_may_not_read(console: Console) -> None:
 
 
 def test_a_link_is_ended_after_a_question(console: Console) -> None:
-    """A link is ended after a question, which leads back to the list."""
+    """A link is ended after a confirmation, which leads back to the list."""
     browser = console.person("viewer")
     console.gateway.on("DELETE", "/v1/links/link-1", Reply(status=204))
     back = f"{PAGE}?cursor=x"
@@ -149,7 +149,7 @@ def test_the_way_back_stays_inside(console: Console, back: str) -> None:
 
 
 def test_a_form_of_another_session_ends_nothing(console: Console) -> None:
-    """A form without a token, or with another session's, ends no link."""
+    """A form without a token, or with the token of another session, ends no link."""
     browser, other = console.person(), console.person()
     for token in ({}, {"csrf_token": other.token()}):
         form = {"confirmed": "yes", **token}
@@ -158,7 +158,7 @@ def test_a_form_of_another_session_ends_nothing(console: Console) -> None:
 
 
 def test_a_release_before_keeps_no_list(console: Console) -> None:
-    """With an API of an earlier release, which lists no links, the page can still make one."""
+    """With an API of an earlier release, which lists no links, the page can still make a link."""
     browser = console.person()
     console.gateway.on("GET", "/v1/links", problem(405, "method-not-allowed"))
     reply = browser.get(PAGE)

@@ -1,4 +1,4 @@
-"""Language and theme: from the browser, unless a person has chosen."""
+"""Language and theme: the browser's preferences apply until the person chooses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.servers.console import Console
     ],
 )
 def test_the_language_is_what_the_browser_likes(console: Console, accepted: str, tag: str) -> None:
-    """A page is in the language that the browser prefers, and its `lang` says so."""
+    """A page is in the language that the browser prefers, and its attribute `lang` names it."""
     page = console.visitor().get("/console/login", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{tag}">' in page
     assert ("登录" in page) == (tag == "zh-Hans")
 
 
 def test_a_choice_holds_before_and_after_the_login(console: Console) -> None:
-    """The choice of language and theme belongs to the browser, and stays over a login."""
+    """The choice of language and theme belongs to the browser, and is kept after a login."""
     browser = console.visitor()
     form = {"language": "zh_Hans", "theme": "dark", "next": "/console/login"}
     assert browser.post("/console/preferences", form).location == "/console/login"

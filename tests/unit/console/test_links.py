@@ -1,4 +1,4 @@
-"""Signed links: made, shown, and all revoked."""
+"""Signed links: the form for a new link, the page of a link, and the revocation of all links."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_link_to_a_folder(console: Console) -> None:
 
 
 def test_contents_may_have_an_origin_of_their_own(tmp_path: Path, gateway: FakeGateway) -> None:
-    """A full address from the API is shown unchanged."""
+    """If the API returns a full address, the page shows it unchanged."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path)
     browser = console_on(settings, gateway).person()
     give_links(gateway, "https://content.example/s/token")
@@ -92,7 +92,7 @@ def test_a_refusal_stands_at_its_field(console: Console, refusal: Reply, place: 
     "fields", [{"target": ""}, {"disposition": "x"}, {"expires_in": "1"}, {"bucket": ""}]
 )
 def test_a_wrong_field_makes_no_link(console: Console, fields: dict[str, str]) -> None:
-    """A missing value, or one that is not offered, makes no link."""
+    """If a value of the form is missing or is not one of the choices, no link is made."""
     browser = console.person()
     reply = browser.post(PAGE, {**FORM, **fields})
     assert reply.status_code == 422
@@ -101,7 +101,7 @@ def test_a_wrong_field_makes_no_link(console: Console, fields: dict[str, str]) -
 
 
 def test_the_file_may_come_with_the_address(console: Console) -> None:
-    """Bucket and key in the query fill in the form, as text."""
+    """The form for a link is filled in with the bucket and key of the query, as text."""
     page = console.person().get(PAGE, query_string={"bucket": "x", "key": '<b>"'}).text
     assert 'value="&lt;b&gt;&#34;"' in page
     assert '<option selected value="x">' in page
@@ -129,7 +129,7 @@ def test_there_may_be_too_many(console: Console) -> None:
 
 
 def test_all_links_are_revoked_after_a_question(console: Console) -> None:
-    """An owner can revoke all links after a question."""
+    """An owner can revoke all links after a confirmation."""
     browser = console.person("owner")
     give_links(console.gateway)
     console.gateway.on("POST", "/v1/links/rotate", Reply(status=204))
@@ -148,7 +148,7 @@ def test_all_links_are_revoked_after_a_question(console: Console) -> None:
 
 
 def test_nobody_else_revokes(console: Console) -> None:
-    """An editor is not offered to revoke all links, and gets 403."""
+    """An editor sees no button that revokes all links, and gets 403 for the request."""
     browser = console.person("editor")
     assert REVOKE not in browser.get(PAGE).text
     assert browser.get(REVOKE).status_code == 403
@@ -156,7 +156,7 @@ def test_nobody_else_revokes(console: Console) -> None:
 
 
 def test_a_form_of_another_session_does_nothing(console: Console) -> None:
-    """A form without a token, or with another session's, makes no link and revokes none."""
+    """A form without a token, or with the token of another session, makes and revokes no link."""
     browser, other = console.person(), console.person()
     for path, form in ((PAGE, FORM), (REVOKE, {"confirmed": "yes"})):
         for token in ({}, {"csrf_token": other.token()}):

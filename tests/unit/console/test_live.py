@@ -1,4 +1,4 @@
-"""Tokens for the live channel, which a page's scripts request."""
+"""Tokens for the live channel, which the scripts of a page request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOKEN = "token.of.live"
 
 
 def give(console: Console) -> list[Call]:
-    """Make auth issue live tokens, and return the list of its future calls."""
+    """Make auth issue live tokens, and return a list to which each call is appended."""
     asked: list[Call] = []
 
     def exchange(call: Call) -> Reply:
@@ -24,12 +24,12 @@ def give(console: Console) -> list[Call]:
 
 
 def headers(browser: Browser) -> dict[str, str]:
-    """Return the header fields that a page's script sends."""
+    """Return the header fields that the script of a page sends."""
     return {"Accept": "application/json", "X-CSRFToken": form_token(browser)}
 
 
 def test_a_page_gets_a_token_that_only_listens(console: Console) -> None:
-    """A script gets a live token for the person's token, which no page sees."""
+    """A script gets a live token for the person's token, and the person's token is on no page."""
     browser = console.person("viewer")
     asked = give(console)
     reply = browser.client.post(PATH, headers=headers(browser))
@@ -61,9 +61,7 @@ def test_another_site_gets_none(console: Console) -> None:
 
 
 def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
-    """A script gets 401 for a live token when auth has ended the session or the
-    console has none.
-    """
+    """A script gets 401 for a live token when auth or the console has ended the session."""
     browser = console.person()
     sent = headers(browser)
     refuse_tickets(console.gateway, "The subject_token is not acceptable: it was revoked.")
@@ -72,7 +70,7 @@ def test_a_page_learns_that_its_session_is_over(console: Console) -> None:
 
 
 def test_a_page_learns_that_there_is_none_now(console: Console) -> None:
-    """A script gets 503 for a live token while auth is unavailable, and the session stays."""
+    """A script gets 503 for a live token while auth is unavailable, and the session continues."""
     browser = console.person()
     sent = headers(browser)
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=2))

@@ -75,7 +75,7 @@ def test_a_refused_login_says_why(console: Console, reply: Reply, status: int, w
 
 
 def test_a_logout_ends_the_session_here_and_at_auth(console: Console) -> None:
-    """A logout revokes the refresh token at auth, and the old cookie has no session."""
+    """A logout revokes the refresh token at auth, and the old cookie belongs to no session."""
     browser = console.person()
     cookie = browser.cookie()
     reply = browser.post("/console/logout")
@@ -97,7 +97,7 @@ def test_a_logout_works_while_auth_is_down(console: Console) -> None:
 
 
 def test_a_logout_does_not_wait_for_ever(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logout succeeds while another request holds the session's lock."""
+    """A logout succeeds while another request has the session's lock."""
     browser = console.person()
 
     def busy(_: str) -> None:

@@ -1,4 +1,4 @@
-"""Import of users from a file: how it is read, and the preview before users are made."""
+"""Import of users from a file: the reading of the file, and the preview of the users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _people(console: Console) -> None:
 
 
 def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
-    """The preview lists the users, with the form's role for rows without one, and makes none."""
+    """The preview lists the users and creates none. A row without a role gets the form's role."""
     page = send(console.person(), FILE, role="editor").text
     assert "2 members can be added." in page
     assert rows(page, "Members to be added") == [
@@ -61,7 +61,7 @@ def test_a_file_is_shown_before_anything_is_made(console: Console) -> None:
     ],
 )
 def test_mistakes_are_told_by_line(console: Console, line: str, error: str) -> None:
-    """A row with an error is listed with line number and reason; the others can be imported."""
+    """A row with an error is listed with line number and reason; other rows can be imported."""
     page = send(console.person(), f"username,display_name,role\nada,,viewer\n\n{line}\n").text
     [found] = rows(page, "Lines that are left out")
     assert found[0] == "4"
@@ -71,7 +71,7 @@ def test_mistakes_are_told_by_line(console: Console, line: str, error: str) -> N
 
 
 def test_a_file_of_mistakes_has_no_button(console: Console) -> None:
-    """A file without a valid row gets no button."""
+    """If a file has no valid row, the preview has no button for the import."""
     page = send(console.person(), "username\nbob\nann\n").text
     assert "0 members can be added." in page
     assert 'name="lines"' not in page
@@ -123,7 +123,7 @@ def test_what_is_no_list_of_people_is_refused(
 
 
 def test_no_file_chosen_is_told(console: Console) -> None:
-    """A form without a file is refused, whether the browser sends an empty part or none."""
+    """A form without a chosen file is refused, with or without an empty part for the file."""
     browser = console.person()
     for form in ({"file": (io.BytesIO(), ""), "role": "viewer"}, {"role": "viewer"}):
         reply = browser.post(PAGE, form)
@@ -139,7 +139,7 @@ def test_more_than_the_page_takes_is_a_page_too(console: Console) -> None:
 
 
 def test_gbk_comes_with_a_warning(console: Console) -> None:
-    """A file in GBK gets a warning, and the preview shows the names as they were read."""
+    """The preview of a file in GBK has a warning, and shows the names as the console read them."""
     content = "用户名,姓名\nzhang,张三\n".encode("gbk")
     page = send(console.person(), content).text
     assert 'class="message warning" role="alert">The file is not in UTF-8' in page
@@ -175,7 +175,7 @@ def test_names_of_a_file_do_no_harm(console: Console) -> None:
 
 
 def test_who_is_there_is_looked_up_in_few_calls(console: Console) -> None:
-    """Existing users are requested by the thousand, with ten requests at most."""
+    """The preview requests existing users by the thousand, in at most ten requests."""
     many = [user_document(f"u{number}", f"user-{number}") for number in range(1000)]
     console.gateway.on("GET", USERS, Reply({"users": many, "next_cursor": "more"}))
     send(console.person(), "username\nu999\n")

@@ -24,7 +24,7 @@ def _people(console: Console) -> None:
 
 
 def test_people_are_made_and_their_passwords_shown(console: Console) -> None:
-    """The import makes each user with its own password, and shows the passwords once."""
+    """The import creates each user with a separate password, and shows the passwords once."""
     browser = console.person()
     lines = hidden(send(browser, FILE).text, "lines")
     reply = browser.post(PAGE, {"lines": lines})
@@ -62,7 +62,7 @@ def test_the_result_is_a_file_without_formulas(console: Console) -> None:
 
 
 def test_the_file_has_what_the_page_shows(console: Console) -> None:
-    """The file after an import has the users and passwords that the page shows."""
+    """The file after an import has the same users and passwords as the page."""
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
     content = browser.post(RESULT, {"secret_made": hidden(page, "secret_made")}).text
@@ -74,7 +74,7 @@ def test_the_file_has_what_the_page_shows(console: Console) -> None:
 
 
 def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
-    """A refusal of one user is reported with its line, and the others are made."""
+    """If auth refuses a user, the page names the user's line, and the other users are created."""
 
     def answer(call: Call) -> Reply:
         if call.json["username"] == "ada":
@@ -100,7 +100,7 @@ def test_a_refusal_of_one_stops_nobody_else(console: Console) -> None:
 def test_no_password_gets_lost_where_it_stops(
     console: Console, refusal: Reply, reason: str
 ) -> None:
-    """An import that stops shows its users, can be continued, and gives one file of all."""
+    """An import that stops shows its users and can continue; the last page shows all users."""
     console.gateway.on("POST", USERS, second_is(refusal))
     browser = console.person()
     page = browser.post(PAGE, {"lines": LINES}).text
@@ -128,7 +128,7 @@ def second_is(refusal: Reply) -> Callable[[Call], Reply]:
 
 
 def test_a_session_that_ends_meanwhile_takes_no_password_with_it(console: Console) -> None:
-    """When the session ends during an import the page shows the passwords, and no form."""
+    """If the session ends during an import, the page shows the passwords and no form."""
     console.gateway.on("POST", USERS, second_is(problem(401, "token-revoked")))
     page = console.person().post(PAGE, {"lines": LINES}).text
     password = wanted_users(console.gateway)[0]["password"]
@@ -140,7 +140,7 @@ def test_a_session_that_ends_meanwhile_takes_no_password_with_it(console: Consol
 
 
 def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
-    """A list that was sent after the session's end becomes a preview after the next login."""
+    """A list that a person sends after the session's end is a preview after the next login."""
     browser = console.person()
     token = browser.token()
     console.gateway.on("POST", USERS, problem(401, "token-revoked"))
@@ -155,7 +155,7 @@ def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
 
 
 def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
-    """A user whose request got no response is shown with its password, because it may exist."""
+    """If a request for a user gets no response, the page shows the password: the user may exist."""
     browser = console.person()
 
     def gone(call: Call) -> Reply:
@@ -170,7 +170,7 @@ def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
 def test_a_long_list_does_not_wait_for_ever(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An import that takes longer than a page may stops, and offers to continue."""
+    """An import stops when it takes longer than a page may take, and offers to continue."""
     monkeypatch.setattr(routes, "_SECONDS", -1.0)
     page = console.person().post(PAGE, {"lines": LINES}).text
     assert "take longer than one page may" in page

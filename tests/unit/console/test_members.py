@@ -31,7 +31,7 @@ def _people(console: Console) -> None:
 
 
 def test_people_are_listed_page_by_page(console: Console) -> None:
-    """The list of users passes the cursor on, and a later page links to the first."""
+    """The list of users sends its cursor to auth, and a later page links to the first page."""
     off = user_document("eve", "user-3", state="disabled", role="captain")
     console.gateway.on("GET", USERS, Reply({"users": [off], "next_cursor": "user-3"}))
     browser = console.person()
@@ -80,7 +80,7 @@ def test_a_wrong_user_name_is_told_in_the_language_of_the_page(
 
 
 def test_without_a_name_for_people_it_is_the_user_name(console: Console) -> None:
-    """An empty display name is not sent to auth."""
+    """If the display name is empty, the console does not send it to auth."""
     console.person().post(NEW, {"username": "eve", "display_name": "", "role": "viewer"})
     assert wanted_users(console.gateway)[0]["display_name"] is None
 
@@ -130,7 +130,7 @@ def test_a_refusal_stands_at_its_field(
     ],
 )
 def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]) -> None:
-    """A form with an impossible value is explained and not sent."""
+    """A form with an impossible value is explained at the field and not sent to auth."""
     reply = console.person().post(NEW, form)
     assert reply.status_code == 422
     assert 'class="error"' in reply.text
@@ -148,7 +148,7 @@ def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]
 def test_only_what_differs_is_changed(
     console: Console, form: dict[str, str], sent: dict[str, str]
 ) -> None:
-    """Only changed members are sent, because a sent role would end the sessions."""
+    """The console sends only members that differ, because a sent role would end the sessions."""
     browser = console.person()
     assert browser.post(BOB, form).location == BOB
     assert [call.json for call in console.gateway.called("PATCH", f"{USERS}/user-2")] == [sent]
@@ -156,14 +156,14 @@ def test_only_what_differs_is_changed(
 
 
 def test_a_form_without_a_change_asks_for_nothing(console: Console) -> None:
-    """A form without a change is accepted without a call of auth."""
+    """A form without a difference is accepted without a call of auth."""
     reply = console.person().post(BOB, {"display_name": "Bob", "role": "viewer"})
     assert reply.status_code == 303
     assert changes(console.gateway) == []
 
 
 def test_a_role_of_a_newer_release_stays(console: Console) -> None:
-    """A role of a newer release stays when the name is changed."""
+    """If a user has a role of a newer release, a change of the name keeps the role."""
     person = user_document(role="captain")
     console.gateway.on("GET", f"{USERS}/user-2", Reply(person))
     browser = console.person()
@@ -205,7 +205,7 @@ def test_logins_are_turned_off_and_on(console: Console, state: str, button: str)
 
 @pytest.mark.parametrize("state", ["", "deleted"])
 def test_another_state_there_is_not(console: Console, state: str) -> None:
-    """An unknown state gets 400 without a call of auth."""
+    """A request for an unknown state of a user gets 400 without a call of auth."""
     assert console.person().post(f"{BOB}/state", {"state": state}).status_code == 400
     assert changes(console.gateway) == []
 
@@ -218,7 +218,7 @@ def test_sessions_are_ended(console: Console) -> None:
 
 
 def test_a_new_password_is_made_after_a_question(console: Console) -> None:
-    """A new password is generated after a question, and shown once."""
+    """A new password is generated after a confirmation, and shown once."""
     browser = console.person()
     assert "all sessions end" in browser.get(f"{BOB}/password").text
     assert changes(console.gateway) == []
@@ -233,7 +233,7 @@ def test_a_new_password_is_made_after_a_question(console: Console) -> None:
 
 
 def test_a_person_is_deleted_after_a_question(console: Console) -> None:
-    """A user is deleted after a question that says that the user's files stay."""
+    """A user is deleted after a confirmation, which says that the user's files stay."""
     browser = console.person()
     question = browser.get(f"{BOB}/delete").text
     assert "Delete bob?" in question
@@ -246,7 +246,7 @@ def test_a_person_is_deleted_after_a_question(console: Console) -> None:
 
 
 def test_what_the_api_protects_is_told(console: Console) -> None:
-    """A refusal of auth to delete a user is a page with its words."""
+    """If auth refuses to delete a user, the page shows the words of auth."""
     refused = problem(409, "user-protected", "You cannot delete yourself.")
     console.gateway.on("DELETE", f"{USERS}/user-1", refused)
     reply = console.person().post(f"{ANN}/delete", {"confirmed": "yes"})

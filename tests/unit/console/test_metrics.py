@@ -27,7 +27,7 @@ def test_logins_are_counted_by_outcome(console: Console) -> None:
 
 
 def test_refreshes_are_counted_by_outcome(console: Console) -> None:
-    """Refreshes are counted by outcome, so an ended session differs from an outage."""
+    """Refreshes are counted by outcome, so that ended sessions and outages count separately."""
     name = "wharf_console_refreshes_total"
     outcomes = ("ok", "failed", "ended")
     before = {outcome: counted(name, outcome=outcome) for outcome in outcomes}

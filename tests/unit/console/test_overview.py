@@ -1,4 +1,4 @@
-"""The first page: buckets, usage and quota, recent events, first steps."""
+"""The first page: buckets, usage and quota, recent events, and first steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wharf_console.settings import Settings
 
 
 def usage(used: int, files: int, **allowed: Any) -> Reply:
-    """Return the API's response with the usage."""
+    """Return the response of the API for the usage."""
     return Reply({"bytes": used, "files": files, "allowed": allowed})
 
 
@@ -58,7 +58,7 @@ def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
     [("file.created", "Uploaded"), ("file.expired", "Expired"), ("file.frozen", "file.frozen")],
 )
 def test_the_last_events_come_first(console: Console, kind: str, words: str) -> None:
-    """Recent events are shown newest first; an unknown kind is shown by its name."""
+    """Recent events are shown newest first; an event of unknown kind has the kind's own name."""
     file = None if kind == "file.frozen" else file_document("a.txt")
     event = {"id": 7, "kind": kind, "at": "2026-11-18T10:00:00Z", "file": file, "quota": None}
     console.gateway.on("GET", "/v1/events", Reply({"events": [event], "next_after": 7}))
@@ -69,7 +69,7 @@ def test_the_last_events_come_first(console: Console, kind: str, words: str) -> 
 
 
 def test_a_warning_of_the_quota_has_its_number(console: Console) -> None:
-    """A warning about the quota, which has no file, is shown with its percentage."""
+    """A quota warning, which concerns no file, is shown with its percentage."""
     event = {
         "id": 7,
         "kind": "quota.warning",
@@ -114,7 +114,7 @@ def overview(console: Console, role: str) -> str:
 
 
 def test_many_buckets_have_pages(console: Console) -> None:
-    """The list of buckets has pages, so it costs the same for any number of buckets."""
+    """The list of buckets has pages, so the first page costs the same for any number of buckets."""
     documents = [bucket_document("docs")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": documents, "next_cursor": "docs"}))
     browser = console.person()
@@ -127,7 +127,7 @@ def test_many_buckets_have_pages(console: Console) -> None:
 
 
 def test_a_move_says_where_the_file_was(console: Console) -> None:
-    """A move shows the old place of the file, as text."""
+    """The event of a move shows the old place of the file, as text."""
     event = {
         "id": 7,
         "kind": "file.moved",

@@ -19,7 +19,7 @@ def test_a_password_survives_paper_and_spreadsheets() -> None:
 
 
 def test_no_two_are_the_same_and_auth_takes_them() -> None:
-    """Generated passwords differ, and auth accepts them."""
+    """Generated passwords are all different, and auth accepts them."""
     made = {new_password() for _ in range(1000)}
     assert len(made) == 1000
     for one in list(made)[:20]:

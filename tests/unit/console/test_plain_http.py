@@ -1,4 +1,4 @@
-"""Plain HTTP on a host name other than loopback: no login is possible, and the page says why."""
+"""Plain HTTP on a host name other than loopback allows no login, and the page gives the reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASON = "Nobody can log in here"
 
 @pytest.mark.parametrize("host", ["files.example", "192.0.2.7:8080", "127.0.0.1.evil.example"])
 def test_the_login_page_says_which_setting_helps(console: Console, host: str) -> None:
-    """The login page names the setting that helps, has no form, and passes no password on."""
+    """The login page names the setting that helps, has no form, and sends no password to auth."""
     browser = console.visitor()
     page = browser.get("/console/login", base_url=f"http://{host}").text
     assert REASON in page
@@ -50,7 +50,7 @@ def test_a_browser_that_came_by_https_can_log_in(console: Console) -> None:
 
 
 def test_with_the_setting_nothing_is_said(tmp_path: Path, gateway: FakeGateway) -> None:
-    """With an HTTPS issuer the form is shown also to clients that send no `Sec-Fetch-Site`."""
+    """With an HTTPS issuer the login form is shown even to clients without `Sec-Fetch-Site`."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )

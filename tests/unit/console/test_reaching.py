@@ -27,19 +27,19 @@ UPLOADS = "/console/b/docs/upload"
 
 
 def place(bucket: str = "docs", prefix: str = "", actions: list[str] | None = None) -> Any:
-    """Return a grant as auth returns it."""
+    """Return a grant in the form in which auth returns it."""
     return {"bucket": bucket, "prefix": prefix, "actions": ALL if actions is None else actions}
 
 
 def limited(console: Console, *grants: Any, role: str = "editor") -> Browser:
-    """Return the browser of a person with these grants only."""
+    """Return the browser of a person who has only these grants."""
     browser = console.person(role)
     reaches(console, *grants, role=role)
     return browser
 
 
 def reaches(console: Console, *grants: Any, role: str = "editor") -> None:
-    """Make auth return these grants of the person from now on."""
+    """From now on, make auth return these grants for the person."""
     console.gateway.on("GET", "/auth/me", Reply(me(role) | {"grants": list(grants)}))
 
 
@@ -71,7 +71,7 @@ def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -
 
 
 def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) -> None:
-    """A person with `read` and `list` is offered links but no change, with any role."""
+    """A person with only `read` and `list` is offered links but no change, in any role."""
     serve_file(console.gateway, "mine/a.txt")
     browser = limited(console, place(actions=["read", "list"]))
     for path in (LIST, PAGE):
@@ -82,7 +82,7 @@ def test_an_auditor_is_offered_links_and_nothing_that_changes(console: Console) 
 
 
 def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
-    """A file that may only be listed has no link, no picture and no selection box."""
+    """A file that the person may only list has no link, no picture and no selection box."""
     lists(console, "mine/a.txt")
     page = limited(console, place(actions=["list"])).get(LIST).text
     assert "mine/a.txt</bdi>" in page
@@ -91,7 +91,7 @@ def test_a_file_that_may_be_listed_only_is_a_name(console: Console) -> None:
 
 
 def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -> None:
-    """A button for selected files is shown when it is allowed for one of the listed files."""
+    """The list has a button for selected files if the person may use it on one listed file."""
     lists(console, "a/1.txt", "b/2.txt")
     grants = place(actions=["read", "list"]), place(prefix="b/", actions=["delete"])
     page = limited(console, *grants).get(LIST).text
@@ -100,7 +100,7 @@ def test_buttons_for_many_are_there_where_one_file_allows_it(console: Console) -
 
 
 def test_an_inbox_shows_nothing_of_what_is_there(console: Console) -> None:
-    """A folder with `write` only says that its files may not be seen, and offers the upload."""
+    """If only `write` is granted, a folder's page offers uploads and says that files are hidden."""
     browser = limited(console, place(prefix="inbox/", actions=["write"]))
     page = browser.get(f"{LIST}?prefix=inbox/").text
     assert "You may not see what is in this bucket." in page
@@ -109,7 +109,7 @@ def test_an_inbox_shows_nothing_of_what_is_there(console: Console) -> None:
 
 
 def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: Console) -> None:
-    """The upload page for a folder outside the grants gets 403 before a ticket is made."""
+    """An upload page outside the person's grants gets 403, and no ticket is made."""
     reply = limited(console, place(prefix="mine/")).get("/console/b/docs/upload?prefix=other/")
     assert reply.status_code == 403
     assert 'href="/console/account"' in reply.text
@@ -136,7 +136,7 @@ def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
 
 
 def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
-    """The form for links offers buckets with `read`, and the one for invitations with `write`."""
+    """The form for links offers buckets with `read`, the one for invitations those with `write`."""
     buckets = [bucket_document(name) for name in ("docs", "photos")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": buckets}))
     grants = place("docs", actions=["read"]), place("photos", actions=["write"])
@@ -149,7 +149,7 @@ def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
 
 
 def test_a_fixed_key_is_uploaded_by_its_name(console: Console) -> None:
-    """A grant for one key has an upload page for it, with a ticket for this key only."""
+    """A grant for one key has an upload page with a ticket for only this key."""
     granted = Reply({"access_token": "ticket", "expires_in": 900})
     browser = limited(console, place(prefix="me/avatar", actions=["read", "write"]))
     console.gateway.on("POST", "/auth/oauth/token", granted)
@@ -162,7 +162,7 @@ def test_a_fixed_key_is_uploaded_by_its_name(console: Console) -> None:
 
 
 def test_a_change_of_grants_shows_within_seconds(console: Console) -> None:
-    """A change of grants is shown after at most five seconds, without a request for each page."""
+    """The console caches a person's grants, and shows a change of grants within five seconds."""
     browser = limited(console, place(prefix="mine/"))
     assert UPLOADS not in browser.get(LIST).text
     reaches(console, place())
@@ -173,7 +173,7 @@ def test_a_change_of_grants_shows_within_seconds(console: Console) -> None:
 
 @pytest.mark.parametrize("answer", [problem(503, "unavailable"), problem(429, "quota-exceeded")])
 def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, answer: Reply) -> None:
-    """When auth does not respond the pages use the last known grants, at first the role's."""
+    """While auth does not respond, pages use the last known grants, or those of the role."""
     browser = console.person("editor")
     console.gateway.on("GET", "/auth/me", answer)
     assert UPLOADS in browser.get(LIST).text
@@ -186,7 +186,7 @@ def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, ans
 
 
 def test_the_account_says_what_one_reaches(console: Console) -> None:
-    """The account page shows the grants as auth fills them in, or everything without a list."""
+    """The account page shows the grants with placeholders filled in, or that all is reached."""
     serve_people(console.gateway)
     browser = console.person("viewer")
     assert "Everything that the rights allow." in browser.get("/console/account").text
@@ -202,7 +202,7 @@ def test_the_account_says_what_one_reaches(console: Console) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_refusal_of_grants_has_a_page(console: Console, language: str) -> None:
-    """A refusal because of grants is a page that names no file and has a link to the account."""
+    """A refusal because of grants is a page that names no file and links to the account page."""
     refused = problem(403, "outside-grants", "You may not write here.")
     console.gateway.on("GET", "/v1/metadata/.*", refused)
     reply = console.person().get(PAGE, headers={"Accept-Language": language})
@@ -212,7 +212,7 @@ def test_a_refusal_of_grants_has_a_page(console: Console, language: str) -> None
 
 
 def test_a_name_outside_is_told_at_its_field(console: Console) -> None:
-    """A new name outside the grants is refused at its field."""
+    """A new name outside the grants is refused at the field for the name."""
     serve_file(console.gateway, "mine/a.txt")
     refused = problem(403, "outside-grants", "You may not write mine/b.txt.")
     console.gateway.on("POST", "/v1/copies", refused)
@@ -223,7 +223,7 @@ def test_a_name_outside_is_told_at_its_field(console: Console) -> None:
 
 
 def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
-    """A viewer whose group adds scopes gets the pages when the token is renewed."""
+    """If a group adds scopes to a viewer, the viewer gets the pages when the token is renewed."""
     browser = console.person("viewer")
     assert browser.get("/console/uploads").status_code == 403
     grant(console.gateway, "editor")
@@ -233,7 +233,7 @@ def test_scopes_of_groups_come_with_the_next_token(console: Console) -> None:
 
 
 def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> None:
-    """An invitation to a folder outside the grants is refused at its field."""
+    """An invitation to a folder outside the grants is refused at the field for the folder."""
     browser = limited(console, place(prefix="mine/"))
     assert "docs/mine/</bdi>" in browser.get("/console/tickets/new").text
     told = "The ticket is for keys that its maker's grants do not let it write."
@@ -245,7 +245,7 @@ def test_an_invitation_outside_is_refused_at_the_folder(console: Console) -> Non
 
 
 def test_what_is_kept_of_people_does_not_grow() -> None:
-    """The cache of grants keeps at most 1,000 persons, always with the latest."""
+    """The cache of grants keeps at most 1,000 persons, and always the latest person."""
     session = convert(session_document(), LoginSession)
     person = {name: me()[name] for name in ("user_id", "tenant", "username", "role")}
     answer = Me(**person, display_name="", session=session, grants=())

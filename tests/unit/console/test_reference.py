@@ -1,4 +1,4 @@
-"""`/docs`: permissions, policy, and the page without scripts."""
+"""The API reference at `/docs`: permissions, policy, and the page without scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASSETS = {name: f"/console/static/{name}" for name in ("redoc.js", "reference.js
 def test_each_document_has_a_page(
     console: Console, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Each page passes its document to the viewer, needs no login, and makes no call of the API."""
+    """Each page of `/docs` shows its document without a login and without a call of the API."""
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda name: ASSETS.get(name, ""))
     reply = console.visitor().get(path)
     assert reply.status_code == 200
@@ -38,7 +38,7 @@ def test_each_document_has_a_page(
 def test_without_scripts_it_is_a_list(
     console: Console, monkeypatch: pytest.MonkeyPatch, assets: dict[str, str]
 ) -> None:
-    """Without scripts, or without a build, the page has a heading and links to both documents."""
+    """Without scripts, or without built files, the page has a heading and links the documents."""
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda name: assets.get(name, ""))
     html = console.visitor().get("/docs").text
     assert Page(html).faults == []

@@ -29,7 +29,7 @@ def test_only_problems_that_exist_have_words() -> None:
 def test_a_refusal_is_told_in_the_language_of_the_page(
     console: Console, language: str, heading: str, message: str
 ) -> None:
-    """The title of a refusal is translated; the API's detail, which names the value, follows."""
+    """The title of a refusal is translated; the API's detail, which has the value, is below it."""
     browser = console.person()
     headers = {"Accept-Language": language}
     console.gateway.on("DELETE", "/v1/files/docs/.*", problem(403, "forbidden", "It is held."))
@@ -43,7 +43,7 @@ def test_a_refusal_is_told_in_the_language_of_the_page(
 
 
 def test_where_the_title_says_all_no_english_stands_behind_it(console: Console) -> None:
-    """A refusal whose title says everything is shown without the API's English detail."""
+    """If the title of a refusal says everything, the API's English detail is not shown."""
     detail = "The tenant has a user eve already."
     console.gateway.on("POST", "/auth/v1/tenants/acme/users", problem(409, "user-exists", detail))
     form = {"username": "eve", "role": "viewer"}

@@ -23,7 +23,7 @@ def test_a_form_without_a_token_does_nothing(console: Console) -> None:
 
 
 def test_a_form_of_another_session_does_nothing(console: Console) -> None:
-    """A form with another session's token is refused."""
+    """A form with the token of another session is refused."""
     browser, attacker = console.person(), console.person()
     reply = browser.client.post(DELETE, data={**FORM, "csrf_token": form_token(attacker)})
     assert reply.status_code == 400
@@ -31,7 +31,7 @@ def test_a_form_of_another_session_does_nothing(console: Console) -> None:
 
 
 def test_a_token_of_before_the_login_is_no_use_after_it(console: Console) -> None:
-    """A form token from before the login is refused after it."""
+    """A form token from before the login is refused after the login."""
     grant(console.gateway)
     browser = console.visitor()
     before = browser.token()
@@ -65,7 +65,7 @@ def test_the_token_may_be_in_a_header(console: Console) -> None:
 def test_another_site_is_refused_even_with_a_token(
     console: Console, headers: dict[str, str]
 ) -> None:
-    """A request from another site gets 403 even with a valid token, also before the login."""
+    """A request from another site gets 403 even with a valid token, and even before the login."""
     browser = console.person()
     token = form_token(browser)
     reply = browser.client.post(DELETE, data={**FORM, "csrf_token": token}, headers=headers)
@@ -87,13 +87,13 @@ def test_another_site_is_refused_even_with_a_token(
     ],
 )
 def test_our_own_pages_are_not(console: Console, headers: dict[str, str]) -> None:
-    """A request of the console's own pages is accepted, also with `Origin: null`."""
+    """A request from the console's own pages is accepted, even with `Origin: null`."""
     browser = console.person()
     assert browser.post(DELETE, FORM, headers=headers).status_code == 303
 
 
 def test_a_get_changes_nothing(console: Console) -> None:
-    """Deletion, login and logout cannot be done by GET."""
+    """A GET request cannot delete, log in or log out."""
     browser = console.person()
     assert browser.get(DELETE).status_code == 405
     assert browser.get("/console/logout").status_code == 405

@@ -1,4 +1,4 @@
-"""Sources of the console's scripts: policy, words, and what they share with pages."""
+"""Sources of the console's scripts: policy, texts, and names that scripts and pages share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FORBIDDEN = re.compile(
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_script_needs_more_than_the_policy_allows(path: Path) -> None:
-    """No source makes HTML, code or inline style from text, or names another site."""
+    """No script makes HTML, code or inline style from text, and no script names another site."""
     assert FORBIDDEN.findall(path.read_text()) == []
 
 
 def test_one_module_makes_html() -> None:
-    """Only one module parses HTML, with the policy that the pages name."""
+    """Only one module parses HTML, and it uses the policy that the pages name."""
     makers = [path.name for path in SOURCES if "DOMParser" in path.read_text()]
     assert makers == ["trusted.js"]
     (maker,) = (path for path in SOURCES if path.name == "trusted.js")

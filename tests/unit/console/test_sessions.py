@@ -1,4 +1,4 @@
-"""Storage of sessions: files, permissions and lifetimes."""
+"""Storage of sessions: files, file modes and lifetimes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_names_of_files_open_no_session(console: Console) -> None:
 
 
 def test_the_session_itself_has_no_token(console: Console) -> None:
-    """Tokens are in a separate record, not in the session's file, so concurrent saves lose none."""
+    """The session's file contains no tokens; with a separate record, concurrent saves lose none."""
     console.person()
     folder = console.context.settings.folder
     kept = b"".join(path.read_bytes() for path in files_below(folder / "sessions"))
@@ -109,7 +109,7 @@ def expiry(path: Path) -> int:
 
 
 def test_what_has_ended_is_swept(tmp_path: Path) -> None:
-    """Expired sessions and records are removed, and others stay."""
+    """Expired sessions and records are removed, and other sessions and records stay."""
     files = SessionFiles(tmp_path / "sessions")
     files.set("old", {"a": 1}, timeout=1)
     files.set("new", {"a": 1}, timeout=1000)
@@ -128,7 +128,7 @@ def test_what_has_ended_is_swept(tmp_path: Path) -> None:
 
 
 def test_visitors_do_not_fill_the_disk(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Visitors' sessions are removed when they have expired, also when no person logs in."""
+    """Expired sessions of visitors are removed, even when no person logs in."""
     for _ in range(20):
         console.visitor().get("/console/login")
     kept = console.context.settings.folder / "sessions"
@@ -171,7 +171,7 @@ def test_the_cookie_over_https(tmp_path: Path, gateway: FakeGateway) -> None:
 
 
 def test_the_cookie_of_a_person_outlives_the_browser(console: Console) -> None:
-    """A person's cookie has an expiry; on loopback without TLS it is not `Secure`."""
+    """A person's cookie has an expiry. On loopback without TLS the cookie is not `Secure`."""
     grant(console.gateway)
     browser = console.visitor()
     reply = browser.post("/console/login", LOGIN)
@@ -185,7 +185,7 @@ def test_the_cookie_of_a_person_outlives_the_browser(console: Console) -> None:
 
 @pytest.mark.parametrize("cookie", ["", "x", "../../secret", "a" * 3000, "%00"])
 def test_a_cookie_of_nothing_is_a_visitors(console: Console, cookie: str) -> None:
-    """A cookie with an unknown id gets a new session id."""
+    """A request with an unknown session id gets a new session id."""
     browser = console.visitor()
     browser.client.set_cookie("wharf_console", cookie)
     browser.get("/console/login")
@@ -193,7 +193,7 @@ def test_a_cookie_of_nothing_is_a_visitors(console: Console, cookie: str) -> Non
 
 
 def test_a_session_in_use_goes_on(console: Console) -> None:
-    """A session and its cookie are kept for a month after the last day of use."""
+    """A session and its cookie last for a month after the last day on which they are used."""
     browser = console.person()
     browser.get("/console/")
     [path] = files_below(console.context.settings.folder / "sessions")

@@ -16,7 +16,7 @@ from wharf_console.web.assets import Assets
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Return an environment with no setting of Wharf but the data folder."""
+    """Return an environment with the setting of the data folder and no other setting of Wharf."""
     for name in os.environ:
         if name.startswith("WHARF_"):
             monkeypatch.delenv(name)
@@ -44,7 +44,7 @@ def test_defaults_follow_the_data(environment: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A wrong setting is named, without its value when that may be secret."""
+    """A wrong setting is named. Its value is not shown if the value may be secret."""
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=name) as raised:
         settings.read()
@@ -69,7 +69,7 @@ def test_what_is_documented_is_taken(
 
 
 def test_a_page_loads_what_the_manifest_names(tmp_path: Path) -> None:
-    """A page loads the file that the manifest names, and a new build needs no restart."""
+    """A page loads the file that the manifest names; after a new build no restart is necessary."""
     assets = Assets(tmp_path)
     assert assets.url("console.css") == ""
     manifest = tmp_path / "manifest.json"
@@ -84,7 +84,7 @@ def test_a_page_loads_what_the_manifest_names(tmp_path: Path) -> None:
 
 
 def test_pages_work_without_a_build(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a build a page has no script and no style sheet."""
+    """Without built files a page has no script and no style sheet."""
     monkeypatch.setitem(console.app.jinja_env.globals, "asset", lambda _: "")
     page = console.visitor().get("/console/login").text
     assert "<script" not in page

@@ -13,7 +13,7 @@ from wharf_console.routes import static_files
 
 @pytest.fixture(autouse=True)
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a build with one script."""
+    """Return a folder of built files with one script."""
     folder = tmp_path / "dist"
     folder.mkdir()
     (folder / "console-1a2b.js").write_text("export {}")
@@ -37,7 +37,7 @@ def test_a_script_for_visitors(console: Console) -> None:
     "name", ["manifest.json", "none.js", "..%2fsecret.js", "../secret.js", "%2e%2e/secret.js", ""]
 )
 def test_nothing_else(console: Console, name: str) -> None:
-    """A path below `/console/static/` that is no built file gets 404."""
+    """A path below `/console/static/` that names no built file gets 404."""
     answer = console.visitor().get(f"/console/static/{name}")
     assert answer.status_code == 404
     assert b"not to be had" not in answer.data

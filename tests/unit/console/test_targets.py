@@ -1,4 +1,4 @@
-"""Redirects after a login or a form: they lead to a page of the console only."""
+"""Redirects after a login or a form lead only to pages of the console."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ BAD = [
 
 @pytest.mark.parametrize("target", GOOD)
 def test_a_path_below_the_console_is_kept(target: str) -> None:
-    """A redirect's target below `/console/` is kept with its query and escapes."""
+    """A redirect to a path below `/console/` keeps the path's query and escapes."""
     assert below_console(target) == target
 
 
 @pytest.mark.parametrize("target", BAD)
 def test_everything_else_becomes_the_first_page(target: str) -> None:
-    """A redirect's target outside the console becomes the first page."""
+    """A redirect to an address outside the console is replaced by the first page."""
     assert below_console(target) == "/console/"
 
 
@@ -63,7 +63,7 @@ def test_a_login_does_not_lead_out(console: Console, target: str) -> None:
 
 @pytest.mark.parametrize("target", BAD[1:])
 def test_a_choice_of_language_does_not_lead_out(console: Console, target: str) -> None:
-    """The form for the language, and a form's `back`, lead to a page of the console only."""
+    """The form for the language and the `back` of a form lead only to pages of the console."""
     form = {"language": "en", "theme": "dark", "next": target}
     assert console.visitor().post("/console/preferences", form).location == "/console/"
     person = console.person()

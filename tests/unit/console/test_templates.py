@@ -16,7 +16,7 @@ _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "path"))
 
 
 class Page(HTMLParser):
-    """A parser that collects the faults in a page's structure."""
+    """A parser that collects the faults in the structure of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.faults += [f"<{tag}> stays open" for tag in self._open]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Record an element."""
+        """Record an element with its id and labels."""
         found = dict(attrs)
         self.tags.append(tag)
         if found.get("id"):
@@ -45,13 +45,13 @@ class Page(HTMLParser):
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Record an element that closes itself, as those of pictures do."""
+        """Record an element without content, for example a picture."""
         self.handle_starttag(tag, attrs)
         if tag not in _VOID:
             self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        """Close an element, which must be the last open one."""
+        """Close an element. It must be the element that was opened last."""
         if not self._open or self._open.pop() != tag:
             self.faults.append(f"</{tag}> closes another element")
 
@@ -74,7 +74,7 @@ def test_a_name_that_is_not_there_is_an_error(console: Console) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("role", ["viewer", "owner"])
 def test_every_page_has_what_a_page_needs(console: Console, role: str, language: str) -> None:
-    """Every page has one first heading, one main part, a skip link, labels, unique ids, a title."""
+    """Every page has one main heading, one main part, a skip link, labels, unique ids, a title."""
     console.gateway.on("GET", "/v1/buckets/full", Reply(bucket_document("full", public=True)))
     files = [file_document(f"a/{number}.txt") for number in range(3)]
     listing = {"files": files, "prefixes": ["a/b/"], "next_cursor": "next"}

@@ -59,7 +59,7 @@ def test_a_ticket_is_made_in_a_few_fields(console: Console) -> None:
 def test_more_rules_narrow_the_ticket(
     console: Console, fields: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    """An optional field narrows the ticket, and an empty one is not in it."""
+    """An optional field narrows the ticket; an empty optional field adds no rule."""
     _, rules = made(console, **fields)
     plain = {"bucket": "docs", "prefix": "in/", "max_files": 5, "redirect": [SENT]}
     wanted = {**plain, **expected}
@@ -80,7 +80,7 @@ def test_more_rules_narrow_the_ticket(
     ],
 )
 def test_a_wrong_field_is_told(console: Console, fields: dict[str, str], words: str) -> None:
-    """A wrong field is explained, no ticket is made, and the other fields keep their input."""
+    """A wrong field is explained and no ticket is made; the other fields keep their values."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     reply = browser.post(NEW, {**FORM, **fields})
@@ -99,7 +99,7 @@ def test_a_wrong_field_is_told(console: Console, fields: dict[str, str], words: 
     ],
 )
 def test_the_words_of_auth_stand_at_their_field(console: Console, words: str, field: str) -> None:
-    """A refusal of auth is shown at its field, or above the form when it names none."""
+    """A refusal of auth is shown at its field, or above the form if it names no field."""
     browser = console.person()
     refuse_tickets(console.gateway, words)
     reply = browser.post(NEW, {**FORM, "kind": "other", "types": "x"})
@@ -109,7 +109,7 @@ def test_the_words_of_auth_stand_at_their_field(console: Console, words: str, fi
 
 
 def test_a_bucket_that_is_gone_is_told(console: Console) -> None:
-    """A ticket for an absent bucket is refused by the console, because auth would make it."""
+    """The console refuses a ticket for an absent bucket, which auth would accept."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     reply = browser.post(NEW, {**FORM, "bucket": "gone"})
@@ -118,7 +118,7 @@ def test_a_bucket_that_is_gone_is_told(console: Console) -> None:
 
 
 def test_no_more_time_is_offered_than_auth_gives(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The longest lifetime in the form is the setting's."""
+    """The longest lifetime in the form is the lifetime that the setting allows."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, ticket_ttl_seconds=5400)
     page = console_on(settings, gateway).person().get(NEW).text
     assert 'value="900">15 minutes<' in page
@@ -128,7 +128,7 @@ def test_no_more_time_is_offered_than_auth_gives(tmp_path: Path, gateway: FakeGa
 
 
 def test_what_was_made_is_listed_until_it_ends(console: Console) -> None:
-    """A ticket is listed until it ends, and only for the session that made it."""
+    """A ticket is listed until it expires, and only in the session that made it."""
     browser = console.person()
     give_tickets(console.gateway)
     location = browser.post(NEW, FORM).location
@@ -151,7 +151,7 @@ def test_the_last_ten_are_kept(console: Console) -> None:
 
 
 def test_the_guests_address_is_not_this_machines(tmp_path: Path, gateway: FakeGateway) -> None:
-    """The guest's address has the public host name, also when the owner uses another one."""
+    """The guest's address has the public host name, even when the owner uses another host name."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, issuer="https://files.example/auth"
     )
@@ -172,7 +172,7 @@ def test_a_ticket_too_long_for_a_picture_has_an_address(console: Console) -> Non
 
 
 def test_a_form_of_another_session_makes_nothing(console: Console) -> None:
-    """A form without a token, or with another session's, makes no ticket."""
+    """A form without a token, or with the token of another session, makes no ticket."""
     browser, other = console.person(), console.person()
     asked = give_tickets(console.gateway)
     for form in (FORM, {**FORM, "csrf_token": other.token()}):
@@ -181,7 +181,7 @@ def test_a_form_of_another_session_makes_nothing(console: Console) -> None:
 
 
 def test_bucket_and_folder_may_come_with_the_address(console: Console) -> None:
-    """Bucket and folder in the query fill in the form, as text."""
+    """The form for a ticket is filled in with the bucket and folder of the query, as text."""
     evil = '"><script>'
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": [bucket_document("a")]}))
     page = console.person().get(NEW, query_string={"bucket": evil, "prefix": evil}).text

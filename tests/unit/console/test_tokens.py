@@ -1,4 +1,4 @@
-"""The tokens of a session: one request at a time renews them, and none is lost."""
+"""The tokens of a session: one request at a time renews them, and no token is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wharf_console.api.connection import Caller, Connection
 
 
 def bearer(call: Call) -> str:
-    """Return the access token of a call."""
+    """Return the access token that a call of the API has."""
     return call.fields["authorization"].removeprefix("Bearer ")
 
 
@@ -29,7 +29,7 @@ def test_a_token_is_used_until_shortly_before_it_expires(console: Console) -> No
 
 
 def test_two_tabs_at_token_expiry_both_go_on(console: Console) -> None:
-    """Of concurrent requests with an expiring token one refreshes it, and all use the result."""
+    """If concurrent requests have an expiring token, one request refreshes it for all of them."""
     browser = console.person()
     used = serve_once_only(console.gateway)
     console.clock.now += 1000
@@ -89,7 +89,7 @@ def test_a_refused_token_is_renewed_once(console: Console) -> None:
 
 
 def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> None:
-    """A token that is refused again after its renewal ends the session."""
+    """A token that the API refuses again after the renewal ends the session."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-expired"))
     reply = browser.get("/console/")
@@ -97,7 +97,7 @@ def test_a_token_that_is_always_refused_ends_the_session(console: Console) -> No
 
 
 def test_a_session_that_ended_elsewhere_leads_to_the_login(console: Console) -> None:
-    """A person whose session has ended elsewhere is sent to the login, and back after it."""
+    """If a session has ended elsewhere, the person must log in and then returns to the page."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(401, "token-revoked"))
     reply = browser.get("/console/?a=1")
@@ -117,7 +117,7 @@ def test_a_refresh_token_that_is_no_good_ends_the_session(console: Console) -> N
 
 
 def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
-    """A refresh that is refused with 503 can be repeated, and the session stays."""
+    """If auth refuses a refresh with 503, the session stays, and the refresh can be repeated."""
     browser = console.person()
     console.clock.now += 1000
     console.gateway.on("POST", "/auth/oauth/token", problem(503, "unavailable", retry_after=1))
@@ -127,7 +127,7 @@ def test_an_outage_of_auth_ends_no_session(console: Console) -> None:
 
 
 def test_a_suspended_tenant_is_told_so_and_goes_on_after_the_resume(console: Console) -> None:
-    """A suspended tenant gets a page that says so, and its sessions stay."""
+    """A person of a suspended tenant gets a page that says so, and the session stays."""
     browser = console.person()
     console.gateway.on("GET", "/v1/buckets", problem(403, "tenant-suspended"))
     page = browser.get("/console/")

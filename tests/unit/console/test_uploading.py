@@ -55,8 +55,9 @@ def test_the_form_goes_to_the_ticket(console: Console) -> None:
 def test_the_field_offers_what_the_policy_takes(
     console: Console, rules: dict[str, list[str]], accept: str
 ) -> None:
-    """The upload form's file field accepts the policy's extensions or types; `*/*`
-    sets no filter.
+    """The upload form's file field accepts the policy's extensions or types.
+
+    A policy with `*/*` has no effect on the file field.
     """
     browser = console.person()
     give_tickets(console.gateway, **rules)
@@ -74,7 +75,7 @@ def test_the_page_says_what_is_taken(console: Console) -> None:
 
 
 def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
-    """Only the upload page sends its address to this origin, so a refusal can link back."""
+    """Only the upload page sends its address to this origin, so a refusal can link to the page."""
     browser = console.person()
     give_tickets(console.gateway)
     assert browser.get(PAGE).headers["Referrer-Policy"] == "same-origin"
@@ -89,7 +90,7 @@ def afterwards(browser: Browser, asked: list[Call]) -> str:
 
 
 def test_the_way_back_tells_that_files_are_there(console: Console) -> None:
-    """After an upload the person sees the folder's list and that the files are uploaded."""
+    """After an upload the person sees the folder's list with a message that files are uploaded."""
     browser = console.person()
     address = afterwards(browser, give_tickets(console.gateway))
     give_tickets(console.gateway, files=2)
@@ -111,7 +112,7 @@ def test_a_refusal_that_leads_there_is_no_success(console: Console) -> None:
 
 @pytest.mark.parametrize("mark", ["", "?form=", "?form=of-another-session"])
 def test_nobody_is_made_to_believe_so(console: Console, mark: str) -> None:
-    """The list claims no upload when a link without this session's mark leads to it."""
+    """The list claims no upload when another link than this session's redirect leads to it."""
     browser = console.person()
     give_tickets(console.gateway, files=1)
     browser.get(PAGE)
@@ -133,7 +134,7 @@ def test_a_ticket_that_has_expired_tells_nothing(console: Console) -> None:
 
 
 def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
-    """The upload form's redirect omits a folder that makes the address too long for auth."""
+    """The redirect of the upload form omits a folder that makes the address too long for auth."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload?prefix=" + "%E5%A5%BD" * 300)
@@ -144,7 +145,7 @@ def test_a_long_folder_is_left_out_of_the_way_back(console: Console) -> None:
 
 @pytest.mark.parametrize("prefix", ["a/b", "/a/b/", " a/b "])
 def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: str) -> None:
-    """The prefix of an upload page's ticket ends with a slash, because `a/b` allows `a/bc` too."""
+    """The prefix of an upload page's ticket ends with a slash, because `a/b` also allows `a/bc`."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     browser.get("/console/b/docs/upload", query_string={"prefix": prefix})
@@ -163,7 +164,7 @@ def test_a_folder_is_a_folder_however_it_is_written(console: Console, prefix: st
 def test_the_way_back_is_the_persons_own(
     tmp_path: Path, gateway: FakeGateway, issuer: str, base: str, origin: str
 ) -> None:
-    """The upload form's redirect has the browser's host name, and HTTPS when the issuer has it."""
+    """The upload form's redirect has the browser's host name, and HTTPS if the issuer has HTTPS."""
     settings = Settings(data=tmp_path / "data", console_door=gateway.path, issuer=issuer)
     console = console_on(settings, gateway)
     login = "https://" + base.partition("://")[2] if issuer.startswith("https") else base
@@ -245,7 +246,7 @@ def test_a_token_that_expired_on_its_way_is_renewed(console: Console) -> None:
 
 @pytest.mark.parametrize("form", [{}, {"bucket": ""}, {"bucket": "x" * 2000}])
 def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, str]) -> None:
-    """A script that names no bucket gets 422."""
+    """A request for a ticket without a bucket gets 422."""
     browser = console.person()
     asked = give_tickets(console.gateway)
     headers = {**SCRIPT, "X-CSRFToken": form_token(browser)}
@@ -254,7 +255,7 @@ def test_scripts_that_say_nothing_get_nothing(console: Console, form: dict[str, 
 
 
 def test_a_refusal_is_told_to_scripts(console: Console) -> None:
-    """A script whose ticket is refused gets auth's reason."""
+    """If auth refuses the ticket for a script, the script gets the reason."""
     browser = console.person()
     token = form_token(browser)
     refuse_tickets(console.gateway, "A prefix has no dots.")
@@ -274,9 +275,7 @@ def test_auth_that_is_away_is_told_to_scripts(console: Console) -> None:
 
 
 def test_the_list_is_a_place_to_drop_files(console: Console) -> None:
-    """The list of files has an area to drop files, and uploaders' pages have the
-    tray of uploads.
-    """
+    """The list of files has an area to drop files; pages for uploaders have the tray of uploads."""
     browser = console.person("editor")
     page = browser.get("/console/b/docs/?prefix=a/").text
     zone = '<div class="drop-zone" data-drop-zone data-bucket="docs" data-prefix="a/"'
@@ -297,7 +296,7 @@ def test_a_viewer_has_neither(console: Console) -> None:
 
 
 def test_names_do_no_harm(console: Console) -> None:
-    """A folder's name and a type are shown as text."""
+    """A folder's name and a media type are shown as text."""
     browser = console.person()
     give_tickets(console.gateway, **ticket_document(allowed_types=["<script>"]))
     page = browser.get("/console/b/docs/upload", query_string={"prefix": '"><script>x'}).text

@@ -82,7 +82,7 @@ def test_whose_it_is(console: Console, fields: dict[str, Any], words: str) -> No
 
 
 def test_whose_it_is_among_many(console: Console) -> None:
-    """An uploader on a later page of the users is named too."""
+    """The name of an uploader is shown even when it is on a later page of the list of users."""
 
     def answer(call: Call) -> Reply:
         if call.query.get("cursor"):
@@ -95,7 +95,7 @@ def test_whose_it_is_among_many(console: Console) -> None:
 
 
 def test_an_editor_asks_for_nobodys_name(console: Console) -> None:
-    """An editor's page asks for no names, because the API lists the editor's own uploads only."""
+    """An editor's page requests no names, because the API lists only the editor's own uploads."""
     shown(console, upload(), role="editor")
     assert console.gateway.called("GET", "/auth/v1/tenants/acme/users") == []
 
@@ -119,7 +119,7 @@ def test_who_may_cancel(
 
 
 def test_an_upload_is_cancelled_after_a_question(console: Console) -> None:
-    """An upload is cancelled after a question, which leads back to the list."""
+    """An upload is cancelled after a confirmation, which leads back to the list."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/uploads/1", Reply(status=204))
     back = f"{PAGE}?cursor=x"
@@ -149,7 +149,7 @@ def test_the_way_back_stays_inside(console: Console, back: str) -> None:
 
 
 def test_what_has_ended_already_is_no_failure(console: Console) -> None:
-    """An upload that has already ended, or has become a file, is no error."""
+    """It is no error to cancel an upload that has already ended or become a file."""
     browser = console.person("editor")
     reply = browser.post(f"{PAGE}/1/cancel", {"confirmed": "yes"})
     assert reply.status_code == 303
@@ -157,7 +157,7 @@ def test_what_has_ended_already_is_no_failure(console: Console) -> None:
 
 
 def test_a_form_of_another_session_cancels_nothing(console: Console) -> None:
-    """A form without a token, or with another session's, cancels no upload."""
+    """A form without a token, or with the token of another session, cancels no upload."""
     browser, other = console.person(), console.person()
     for token in ({}, {"csrf_token": other.token()}):
         form = {"confirmed": "yes", **token}
@@ -166,7 +166,7 @@ def test_a_form_of_another_session_cancels_nothing(console: Console) -> None:
 
 
 def test_a_page_may_be_empty_before_the_last(console: Console) -> None:
-    """An empty page before the last one says so and has a link to the next."""
+    """A page without uploads before the last page says so, and has a link to the next page."""
     page = shown(console, cursor="next")
     assert "There may be more on the next one." in page
     assert f'href="{PAGE}?cursor=next" rel="next"' in page
