@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_no_generated_page_is_stale() -> None:
-    """Each generated page is current: `make docs` was run after the last change of its source."""
+    """Each generated page is current: `make docs` was run after the last change of the sources."""
     command = [sys.executable, str(ROOT / "docs/generate.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,7 @@ def test_default_paths_do_not_name_this_machine() -> None:
 
 
 def test_every_problem_has_a_page_at_its_type() -> None:
-    """Each problem has a page at the path of its `type`, and the index links to all of them."""
+    """Each problem has a page at the path of its `type`, and the index links to each page."""
     pages = generate.problem_pages()
     for _, catalogue in generate.CATALOGUES:
         for problem in catalogue.by_slug.values():

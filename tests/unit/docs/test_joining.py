@@ -1,4 +1,4 @@
-"""The commands and files that README.md and CONTRIBUTING.md name exist and work as they say."""
+"""The commands and files that README.md and CONTRIBUTING.md name exist and work as described."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST_TEST = "tests/unit/upload/test_first.py"
 
 
 def text_of(page: str) -> str:
-    """Return the text of a page."""
+    """Return the text of a page at the root of the checkout."""
     return (ROOT / page).read_text(encoding="utf-8")
 
 
@@ -57,7 +57,10 @@ def test_the_first_test_fails() -> None:
 
 
 def test_readme_starts_the_stack_as_the_tour_does() -> None:
-    """README and the tour have the same command for docker compose, which another test runs."""
+    """README.md and docs/tour.md have the same command for docker compose.
+
+    Another test runs the command of docs/tour.md.
+    """
     assert blocks("README.md", "Start")[2] == blocks("docs/tour.md", "With docker compose")[0]
 
 
@@ -83,7 +86,7 @@ def test_hooks_call_targets() -> None:
 
 @pytest.mark.parametrize("name", ["bug", "idea"])
 def test_forms_of_issues_can_be_shown(name: str) -> None:
-    """A form has a name, a description and fields with labels, and each field its own id."""
+    """An issue form has a name, a description and fields with labels and unique ids."""
     form = yaml.safe_load(text_of(f".github/ISSUE_TEMPLATE/{name}.yml"))
     assert form["name"]
     assert form["description"]

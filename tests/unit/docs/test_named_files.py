@@ -62,7 +62,7 @@ def test_named_files_exist(page: Path) -> None:
 
 
 def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
-    """A missing file is noticed; of a name with `<…>` only the folder must exist."""
+    """A file that does not exist is noticed; if a name has `<…>`, only its folder must exist."""
     page = tmp_path / "page.md"
     page.write_text("`records/rows.py` `tests/none/test_x.py` `none/<what>.py` `routes/<what>.py`")
     missing = {name for name in _named(page) if not _exists(name, page)}
@@ -71,7 +71,7 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", WAYS)
 def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
-    """A way's steps are numbered and few, and each names a function in a separate module."""
+    """The steps of a way through the code are numbered and few, each in another module."""
     steps = _STEP.findall(_section(title))
     assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert 5 < len(steps) <= WAYS[title]
@@ -82,7 +82,7 @@ def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
 
 
 def test_every_room_of_upload_is_in_the_table() -> None:
-    """The table of upload's packages has exactly the existing packages."""
+    """The table of upload's packages has exactly the packages that exist."""
     folders = {
         path.name for path in UPLOAD.iterdir() if path.is_dir() and path.name != "__pycache__"
     }

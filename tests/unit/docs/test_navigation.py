@@ -1,4 +1,4 @@
-"""The navigation of the site (docs/site/conf.py): each page is in one place."""
+"""The navigation of the site (docs/site/conf.py) has each page in one place."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def _entries(page: str, known: list[str]) -> list[str]:
 
 
 def test_each_page_is_listed_once() -> None:
-    """The front page and the indexes of folders list every other page, and none of them twice."""
+    """The front page and the indexes of folders list every other page exactly once."""
     known = conf.pages(ROOT)
     listed = [one for page in known for one in _entries(page, known)]
     assert sorted(listed) == sorted(one for one in known if one != conf.root_doc)
 
 
 def test_a_new_page_needs_no_group() -> None:
-    """A page that no group names is in the last group; a named page that is missing is left out."""
+    """A page without a group is in the last group; a group's page is left out if it is missing."""
     known = ["README", "docs/adr/0001-a", "docs/adr/README", "docs/brand-new", "docs/settings"]
     text = conf.navigation("README", known)
     assert ENTRY.findall(text) == ["docs/settings", "docs/adr/README", "docs/brand-new"]
@@ -33,7 +33,7 @@ def test_a_new_page_needs_no_group() -> None:
 
 
 def test_a_link_to_a_folder_leads_to_its_page(tmp_path: Path) -> None:
-    """A folder's README.md takes its place; a folder without one is no link; files stay."""
+    """A link to a folder becomes a link to its README.md, or plain text if the folder has none."""
     for folder in ("with", "without"):
         (tmp_path / folder).mkdir()
     (tmp_path / "with/README.md").touch()
@@ -44,6 +44,6 @@ def test_a_link_to_a_folder_leads_to_its_page(tmp_path: Path) -> None:
 
 
 def test_groups_name_pages_once() -> None:
-    """No page is in two groups."""
+    """No page is in two groups of the navigation."""
     named = [one for group in conf.GROUPS.values() for one in group]
     assert len(set(named)) == len(named)

@@ -1,4 +1,4 @@
-"""docs/periods.md names for each period the values that make it and the test that checks it."""
+"""docs/periods.md names for each period the settings and constants that make it, and its test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PROMISE = re.compile(
 
 
 class Row(NamedTuple):
-    """A row of the page: the period in seconds, when it has a number, and its cells."""
+    """A row of the page: its cells, and the period in seconds if the period is a number."""
 
     seconds: float | None
     what: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def seconds_of(text: str) -> float | None:
-    """Return a period of the docs in seconds, or `None` when it has no number."""
+    """Return a period of docs/periods.md in seconds, or `None` if the period is not a number."""
     found = _PERIOD.fullmatch(text.strip())
     if found is None:
         return None
@@ -60,7 +60,7 @@ ROWS = [Row(seconds_of(period), *cells) for period, *cells in _ROW.findall(PAGE)
 
 
 def defaults() -> dict[str, float]:
-    """Return the default of each setting in seconds that docs/settings.md has."""
+    """Return the defaults of the settings in seconds in docs/settings.md."""
     rows = re.findall(r"^\| `(WHARF_\w+)` \| `(\d+)`[^|]*\| (\w*) *\|", SETTINGS, re.MULTILINE)
     found = {name: float(value) for name, value, unit in rows if unit == "seconds"}
     days = {name: 86400 * float(value) for name, value, _ in rows if name.endswith("_DAYS")}
@@ -79,14 +79,14 @@ def value_of(name: str) -> float:
 
 
 def values(row: Row) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield each value's name, the page's number, the code's, and whether it is a maximum."""
+    """Yield a value's name, its number on the page and in the code, and whether it is a maximum."""
     for name, said, part in _VALUE.findall(row.made_by):
         factor = 86400 if name.endswith("_DAYS") else 1
         yield name, factor * float(said), value_of(name), bool(part)
 
 
 def test_there_are_rows() -> None:
-    """Each row of each table is read, so none has a form that this test ignores."""
+    """The test reads each row of each table, so it ignores no row with another form."""
     lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
     headings = [line for line in lines if line.startswith("| period |")]
     assert len(ROWS) == len(lines) - len(headings) > 60
@@ -94,7 +94,7 @@ def test_there_are_rows() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what[:40])
 def test_a_row_says_what_the_code_has(row: Row) -> None:
-    """A row's values are those of the code, and together they make at most the period."""
+    """The values of a row equal those of the code, and their sum is at most the period."""
     found = list(values(row))
     texts = _TEXT.findall(row.made_by)
     assert found or texts or row.made_by == "nothing keeps it"
@@ -118,7 +118,7 @@ def test_each_setting_in_seconds_has_a_row() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_promises_have_a_row(page: Path) -> None:
-    """Each period that a page promises is the period of a row."""
+    """Each period that another page promises is the period of a row."""
     known = {row.seconds for row in ROWS}
     text = " ".join(page.read_text(encoding="utf-8").split())
     missing = [said for said in _PROMISE.findall(text) if seconds_of(said) not in known]

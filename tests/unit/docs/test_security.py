@@ -1,4 +1,4 @@
-"""docs/security.md names existing tests, and each of its rows has one."""
+"""docs/security.md names existing tests, and each row names at least one test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROWS = re.compile(r"\b[Rr]ows? (\d+(?:(?:, | and | to )\d+)*)")
 
 @cache
 def docstrings(file: str) -> dict[str, str]:
-    """Return the docstrings of a file's tests by name; the file's own has an empty name."""
+    """Return the docstrings of a file's tests by name; the name of the file's own is empty."""
     path = ROOT / file
     module = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
     found = {"": ast.get_docstring(module) or ""}
@@ -45,12 +45,12 @@ def rows_of(text: str) -> set[int]:
 
 
 def named_by(line: str) -> list[tuple[str, str]]:
-    """Return the tests that a line names, by file and function; `*` stands for all of the file."""
+    """Return the tests that a line names, by file and function; `*` means all tests of a file."""
     return [(str(file), str(name)) for file, name in _TEST.findall(line)]
 
 
 def rows_of_test(file: str, name: str) -> set[int]:
-    """Return the rows that a test names; `*` stands for the file and all its tests."""
+    """Return the rows that a test's docstring names; `*` means the file with all its tests."""
     known = docstrings(file)
     own = known.values() if name == "*" else (known.get(name, ""),)
     return set(chain.from_iterable(map(rows_of, own)))
@@ -63,7 +63,7 @@ def test_every_number_is_there() -> None:
 
 
 def test_every_row_has_a_test() -> None:
-    """A row of any table names a test, or says that its subject is not built."""
+    """Each row of any table names a test, or states that its subject does not exist yet."""
     assert len(LINES) > 100
     bare = {line for line in LINES if not named_by(line)}
     assert bare == {NUMBERED[number] for number in NOT_BUILT}
@@ -71,7 +71,7 @@ def test_every_row_has_a_test() -> None:
 
 
 def test_named_tests_exist() -> None:
-    """Each test that the page names exists; `*` stands for at least one."""
+    """Each test that the page names exists; a name with `*` matches at least one test."""
     for file, name in named_by(PAGE):
         known = docstrings(file)
         assert len(known) > 1 if name == "*" else name in known, f"{file}::{name}"
@@ -81,7 +81,7 @@ def test_named_tests_exist() -> None:
 
 
 def test_a_test_names_its_row() -> None:
-    """One of the tests of a numbered row names the row in its docstring."""
+    """For each numbered row, at least one of its tests names the row in the test's docstring."""
     assert len(NUMBERS - NOT_BUILT) > 50
     for number in NUMBERS - NOT_BUILT:
         named = {row for one in named_by(NUMBERED[number]) for row in rows_of_test(*one)}
@@ -98,5 +98,5 @@ def test_a_test_names_its_row() -> None:
     ],
 )
 def test_rows_in_docstrings(text: str, rows: set[int]) -> None:
-    """A number in a docstring is a row only after the word "row" or "rows"."""
+    """In a docstring, only a number after the word "row" or "rows" is the number of a row."""
     assert rows_of(text) == rows

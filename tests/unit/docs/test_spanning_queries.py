@@ -48,7 +48,7 @@ def _of_module(module: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _strings(node: ast.AST, scope: str) -> Iterator[tuple[str, ast.AST]]:
-    """Yield whole strings with the names of the functions and classes around them."""
+    """Yield each whole string with the names of the functions and classes that contain it."""
     is_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
     if is_sum or isinstance(node, ast.Constant | ast.JoinedStr):
         yield scope, node
@@ -62,7 +62,7 @@ def _strings(node: ast.AST, scope: str) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _text(node: ast.AST, constants: dict[str, str]) -> str:
-    """Return a string with the module's constants filled in; `{}` stands for an unknown value."""
+    """Return a string with the module's constants filled in; `{}` stands for unknown values."""
     match node:
         case ast.Constant(value=str(value)):
             return value
@@ -77,7 +77,7 @@ def _text(node: ast.AST, constants: dict[str, str]) -> str:
 
 
 def test_what_spans_tenants_is_listed() -> None:
-    """A statement has the condition of a tenant, names rows by unique ids, or is in the table."""
+    """A statement has a condition of the tenant, selects rows by unique ids, or is in the table."""
     spanning = {
         name
         for service in ("auth", "upload")
@@ -90,6 +90,6 @@ def test_what_spans_tenants_is_listed() -> None:
 
 
 def test_statements_are_found() -> None:
-    """The reader of statements finds at least 90 in each service."""
+    """The test finds at least 90 statements in each service."""
     for service, least in (("auth", 100), ("upload", 90)):
         assert len(list(statements(service))) >= least

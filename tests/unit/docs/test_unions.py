@@ -1,4 +1,4 @@
-"""Files that git merges by union have each line once."""
+"""Files for which git uses the merge driver `union` contain each line once."""
 
 from __future__ import annotations
 

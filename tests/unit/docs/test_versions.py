@@ -1,4 +1,4 @@
-"""Versions: one for all packages, and the changelog's newest release is not later."""
+"""One version for all packages, which is not older than the changelog's newest release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CUT = re.compile(r"(\d+)\.(\d+)\.(\d+) \(\d{4}-\d{2}-\d{2}\)")
 
 
 def test_all_packages_have_one_version() -> None:
-    """All packages have one version, in pyproject.toml and in `__version__`."""
+    """All packages have the same version, in pyproject.toml and in `__version__`."""
     named = {
         tomllib.loads((ROOT / one / "pyproject.toml").read_text())["project"]["version"]
         for one in PACKAGES
@@ -39,7 +39,7 @@ def test_all_packages_have_one_version() -> None:
 
 
 def test_the_version_follows_the_last_one_cut() -> None:
-    """The changelog begins with unreleased changes; the code is as new as its newest release."""
+    """The changelog begins with unreleased changes; the code is not older than its last release."""
     first, *cut = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
     assert first == "Unreleased"
     releases = [CUT.fullmatch(one) for one in cut]

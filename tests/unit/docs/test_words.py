@@ -1,4 +1,4 @@
-"""Words that texts avoid: the glossary's table, the texts of files, the report of textlint."""
+"""Words that texts avoid: the table in the glossary, the texts of files, textlint's report."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ GLOSSARY = terms.GLOSSARY.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("head", [terms.TERMS, terms.AVOIDED])
 def test_the_glossary_is_sorted(head: str) -> None:
-    """The rows of both tables are in the order of the alphabet, and none begins like another."""
+    """The rows of both glossary tables are in alphabetical order, and no two begin equally."""
     first = [row[0].split("`, `")[0].strip('`"').lower() for row in terms.rows(GLOSSARY, head)]
     assert len(first) > 10
     assert first == sorted(set(first))
 
 
 def test_each_avoided_word_has_one_replacement() -> None:
-    """No phrase is listed twice, and each cell has phrases in backticks and a replacement."""
+    """No phrase is in the table twice, and each row has phrases in backticks and a replacement."""
     phrases = terms.avoided(GLOSSARY)
     assert len({one.phrase.lower() for one in phrases}) == len(phrases)
     assert all(one.phrase.strip() and one.instead.strip() for one in phrases)
@@ -49,14 +49,15 @@ def test_no_term_is_avoided() -> None:
     ],
 )
 def test_a_pattern(phrase: terms.Avoided, text: str, found: bool) -> None:  # noqa: FBT001
-    """A phrase is found across lines and in any case; `opens` limits it to the beginning of a
-    sentence.
+    """A phrase is found across lines and in any case.
+
+    With `opens` a phrase is found only at the beginning of a sentence.
     """
     assert (re.search(phrase.pattern(), text, re.IGNORECASE) is not None) is found
 
 
 def test_the_table_is_read_from_the_page() -> None:
-    """One row may list several phrases; marks say where a phrase is wrong."""
+    """A row of the table may have several phrases. Marks say at which places a phrase is wrong."""
     page = f'\n{terms.AVOIDED}\n|---|---|\n| `a b`, `C …`, `"""D …` | d |\n\n| `e` | f |\n'
     assert terms.avoided(page) == [
         terms.Avoided("a b", "d"),
@@ -66,7 +67,10 @@ def test_the_table_is_read_from_the_page() -> None:
 
 
 def test_texts_of_a_module_stay_on_their_lines() -> None:
-    """Docstrings and comments lose quotes and indentation; code and directives are left out."""
+    """A module's text has its docstrings and comments, without quotes, on the same lines.
+
+    The text has no code and no directives.
+    """
     source = '''#!/usr/bin/python
 """A module.
 
@@ -100,7 +104,7 @@ class B: "On the line of its class."
 
 
 def test_help_of_make_stays_on_its_line() -> None:
-    """The help of a target is an item of a list, since two targets are two sentences."""
+    """The help text of a target of make is a list item, because two targets are two sentences."""
     assert texts.of_makefile("x := 1\na b: c ## Make it\n\t@d ## no help\n") == "\n- Make it\n\n"
 
 
@@ -125,7 +129,7 @@ def _found(tmp_path: Path, name: str, text: str, *found: tuple[int, str]) -> lis
 
 
 def test_a_report_names_lines_of_the_source(tmp_path: Path) -> None:
-    """A phrase is shown on one line; the beginning of a heading or a cell is no finding."""
+    """The report names the line of a phrase; the beginning of a heading or a cell is no finding."""
     found = ((3, "goes\naway"), (3, "Who"), (1, "Who"), (5, "Who"))
     assert _found(tmp_path, "a.md", "# Who may\n\nWho goes\naway.\n| Who | x |\n", *found) == [
         "a.md:3: avoid “Who”; write: x",
@@ -134,7 +138,7 @@ def test_a_report_names_lines_of_the_source(tmp_path: Path) -> None:
 
 
 def test_a_docstring_begins_otherwise_than_a_comment(tmp_path: Path) -> None:
-    """Some words are wrong at the beginning of a docstring and right elsewhere."""
+    """Some words are wrong only at the beginning of a docstring."""
     text = '    """Whether it is.\n    """\n    # Whether it is.\n    # Who is it.\n'
     found = ((1, "Whether"), (3, "Whether"), (4, "Who"))
     assert _found(tmp_path, "a.py", text, *found) == [
@@ -153,12 +157,12 @@ def test_a_docstring_begins_otherwise_than_a_comment(tmp_path: Path) -> None:
     ],
 )
 def test_findings_are_counted_by_folder(file: str, place: str) -> None:
-    """A count names packages of services, and folders of the rest."""
+    """Findings are counted by package for services, and by folder for other files."""
     assert findings.Finding(file, 1, "", "").place == place
 
 
 def test_all_texts_are_checked() -> None:
-    """Pages, modules and the Makefile are among the files; what a run has made is not."""
+    """Pages, modules and the Makefile are checked; generated results and packages are not."""
     found = {str(path) for path in sources(ROOT)}
     here = {
         "Makefile",
@@ -171,7 +175,7 @@ def test_all_texts_are_checked() -> None:
 
 
 def test_a_text_is_written_again_after_a_change(tmp_path: Path) -> None:
-    """A newer source replaces its text; an older one does not."""
+    """The text of a source is written again only if the source is newer than the text."""
     source, target = tmp_path / "a.py", tmp_path / "build/a.py.md"
     source.write_text('"""One."""')
     write_text(source, target)

@@ -1,4 +1,4 @@
-"""The object store behind the gateway: its address, and nginx's configuration."""
+"""An object store behind the gateway: its address, and the configuration of nginx."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BAD = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_it_is_read_as_upload_reads_it(url: str) -> None:
-    """The gateway computes the host and the endpoint that upload computes from the address."""
+    """The gateway computes from the address the same host and endpoint as upload."""
     found, expected = parse(url), parse_bucket_place(url)
     assert found is not None
     assert (found.signed_host, found.port) == (expected.signed_host, expected.port)
@@ -59,7 +59,7 @@ def test_it_is_read_as_upload_reads_it(url: str) -> None:
 
 @pytest.mark.parametrize("url", BAD)
 def test_what_upload_refuses_is_refused(url: str) -> None:
-    """The gateway refuses the addresses that upload refuses, and shows no key of them."""
+    """The gateway refuses the addresses that upload refuses, and its message contains no key."""
     with pytest.raises(ValueError, match="expected a URL like"):
         parse_bucket_place(url)
     assert parse(url) is None
@@ -79,7 +79,7 @@ def test_what_upload_refuses_is_refused(url: str) -> None:
     ],
 )
 def test_new_or_old(tmp_path: Path, url: str, old: str, name: str | None) -> None:
-    """The gateway has an object store when the new or the old store of blobs is one."""
+    """The gateway has an object store if the new or the old store of blobs is an object store."""
     ca = tmp_path / "ca.pem"
     ca.touch()
     found = blob_store({"WHARF_BLOB_URL": url, "WHARF_BLOB_OLD_URL": old, "WHARF_BLOB_CA": str(ca)})
@@ -88,8 +88,9 @@ def test_new_or_old(tmp_path: Path, url: str, old: str, name: str | None) -> Non
 
 
 def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store is verified by the named file or the system's certificates; without either, start
-    fails. A store without TLS needs no certificates.
+    """A store with TLS is verified with the named file, or with the system's certificates.
+
+    A start without either fails. A store without TLS needs no certificates.
     """
     bundle = tmp_path / "bundle.crt"
     bundle.touch()
@@ -117,7 +118,7 @@ def test_tls_needs_a_name(host: str) -> None:
 
 
 def test_what_nginx_is_told() -> None:
-    """Only a store with TLS is verified; the names of the templates are always the same."""
+    """nginx verifies only a store with TLS; each kind of store sets the same template names."""
     none = template_values()
     plain = template_values(BlobStore("http", "store", 9000))
     secure = template_values(BlobStore("https", "store", 443, os.devnull))

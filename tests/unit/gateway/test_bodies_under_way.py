@@ -19,7 +19,7 @@ def begin(name: str, peer: str = "192.0.2.1", length: str = "100", worker: int =
 
 
 class Told:
-    """A file that nginx writes, and its reader."""
+    """A file to which nginx writes lines, and the reader of the file."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.reopened = folder / "bodies.tsv", 0
@@ -39,7 +39,7 @@ def told(tmp_path: Path) -> Told:
 
 
 def test_begins_and_ends(told: Told) -> None:
-    """A body is under way from its line `begin` to its line `end`, which may arrive in parts."""
+    """A body is under way from its line `begin` to its line `end`; lines may arrive in parts."""
     assert told.bodies.read() == {}
     told.write(begin("a"), begin("b", length="-"), "end\tc\n", "en")
     assert told.bodies.read() == {("192.0.2.1", 4711): {"a": 100, "b": UNKNOWN}}
@@ -56,7 +56,7 @@ def test_begins_and_ends(told: Told) -> None:
     ],
 )
 def test_addresses_are_the_kernels(told: Told, said: str, meant: str) -> None:
-    """The address of a body has the form of the kernel's table, for each form that nginx writes."""
+    """The address of a body has the form of the kernel's table, whichever form nginx writes."""
     told.write(begin("a", peer=said))
     assert list(told.bodies.read()) == [(meant, 4711)]
 
@@ -68,13 +68,13 @@ def test_a_balancers_socket_is_passed_over(told: Told) -> None:
 
 
 def test_a_killed_worker_has_no_bodies(told: Told) -> None:
-    """Bodies of a killed worker are dropped, because it writes no ends."""
+    """If a worker is killed, its bodies are removed, because the worker writes no line `end`."""
     told.write(begin("a", worker=2**22 + 1), begin("b"))
     assert told.bodies.read() == {("192.0.2.1", 4711): {"b": 100}}
 
 
 def test_the_file_does_not_grow_for_ever(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large file is replaced, and lines that nginx still writes to the old one are read."""
+    """A large file is replaced, and lines that nginx still writes to the old file are read."""
     monkeypatch.setattr(bodies_under_way, "_LARGEST_BYTES", 50)
     told.write(begin("a"), begin("b"), begin("c"))
     assert told.bodies.read()

@@ -1,4 +1,4 @@
-"""Bodies without a length: one location for each body class, and a limit for each body."""
+"""Bodies without a length: a location for each body class, and a size limit for each body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INCLUDE = re.compile(r"include \S*?((?:snippets|conf\.d)/\S+\.conf);")
 
 
 def test_both_services_know_the_same_classes() -> None:
-    """The classes that admission can name are those that the gateway has locations for."""
+    """The gateway has a location for each body class that the admission can name."""
     assert body_classes.CLASSES == upload_classes.CLASSES
 
 
@@ -40,7 +40,7 @@ def test_the_largest_class_is_the_gateways_cap(most: int) -> None:
 
 
 def directives(path: Path, root: Path) -> Iterator[str]:
-    """Yield the directives of a file and its includes, and closing brackets."""
+    """Yield the directives of a file and of the files that it includes, and closing brackets."""
     text = re.sub(r"(?m)^\s*#.*$", "", path.read_text())
     for found in DIRECTIVE.findall(text):
         directive = " ".join(found.split())
@@ -78,7 +78,7 @@ def limits(words: Iterator[str], inherited: int) -> Iterator[tuple[str, int]]:
     ],
 )
 def test_what_is_no_file_is_small(server: str, settings: dict[str, str], tmp_path: Path) -> None:
-    """A location that reads a body for a service has a small limit, or the one of admission."""
+    """A location that reads a body for a service has a small limit, or the admission's limit."""
     made = gateway(
         WHARF_CONSOLE_SOCKET="/run/console.sock",
         WHARF_LIVE_SOCKET="/run/live.sock",
@@ -110,7 +110,7 @@ def test_what_is_no_file_is_small(server: str, settings: dict[str, str], tmp_pat
 
 
 def _without_blocks(words: Iterator[str]) -> Iterator[str]:
-    """Yield the directives outside the brackets of conditions."""
+    """Yield the directives that are not inside the brackets of an `if`."""
     inside = False
     for word in words:
         if word == "if":

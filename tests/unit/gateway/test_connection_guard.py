@@ -24,7 +24,7 @@ def guard(tmp_path: Path, **environ: str) -> ConnectionGuard:
 def test_cuts_are_counted_in_the_file_of_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file of metrics counts all cuts, and the output has a line for each check that cut."""
+    """The file of metrics counts all cuts, and the output has a line for each check with a cut."""
     received, now = iter(range(100)), iter(range(0, 10_000, 100))
     monkeypatch.setattr(
         connections, "established", lambda _: [Connection(1, 5, "192.0.2.7", next(received), 0)]
@@ -46,7 +46,7 @@ def test_cuts_are_counted_in_the_file_of_metrics(
     ("workers", "most"), [("3", 24576), ("auto", 8192 * (os.cpu_count() or 1))]
 )
 def test_the_limit_of_connections_is_told(tmp_path: Path, workers: str, most: int) -> None:
-    """The metrics have the limit of connections of all workers from the start."""
+    """From the start the metrics contain the limit of connections of all workers together."""
     guard(tmp_path, WHARF_NGINX_WORKERS=workers)
     text = (tmp_path / "gateway.prom").read_text()
     assert (

@@ -1,4 +1,4 @@
-"""Limits of connections: for nginx as a whole, and for one address."""
+"""Limits of connections: for nginx as a whole, and for each address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOUR = {"WHARF_NGINX_WORKERS": "4"}
 
 @pytest.fixture
 def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the process's limit of descriptors, which the process may not raise."""
+    """Return the hard limit of descriptors, which the process cannot raise."""
     limit = [1 << 20]
 
     def refused(*_: object) -> None:
@@ -33,7 +33,7 @@ def hard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_connections_follow_descriptors(
     hard: list[int], limit: int, descriptors: int, most: int
 ) -> None:
-    """nginx gets half as many connections as descriptors, at most 8,192 for each worker."""
+    """nginx gets one connection for two descriptors, and at most 8,192 connections a worker."""
     hard[0] = limit
     values = gateway_values(FOUR, templates="/", as_root=False)
     assert values["WHARF_WORKER_DESCRIPTORS"] == str(descriptors)
@@ -45,7 +45,7 @@ def test_connections_follow_descriptors(
 def test_a_limit_that_may_be_raised_is_raised(
     monkeypatch: pytest.MonkeyPatch, hard: list[int]
 ) -> None:
-    """A process that may raise its limit of descriptors gives nginx all connections."""
+    """If a process can raise its limit of descriptors, nginx gets 8,192 connections a worker."""
     hard[0] = 1024
     asked: list[object] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
@@ -54,7 +54,7 @@ def test_a_limit_that_may_be_raised_is_raised(
 
 
 def test_too_few_descriptors_are_said(hard: list[int]) -> None:
-    """A start with too few descriptors for nginx is refused with the name of the limit."""
+    """A start with too few descriptors for nginx is refused, and the message names the limit."""
     hard[0] = 255
     with pytest.raises(CannotRunError, match=r"may have 255 open files, .* LimitNOFILE"):
         gateway_values({}, templates="/", as_root=False)
@@ -77,7 +77,7 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
 def test_the_share_of_an_address(
     hard: list[int], limit: int, environ: dict[str, str], of_one: int
 ) -> None:
-    """An address's share follows the limits of requests, unless it is set."""
+    """The share of an address follows the request limits, unless a setting states the share."""
     hard[0] = limit
     found = connections.shares(FOUR | environ)
     assert found.of_one == of_one

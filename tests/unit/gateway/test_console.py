@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def gateway(**environ: str) -> Gateway:
-    """Return a gateway with these settings; nothing of it runs."""
+    """Return a gateway with these settings, without starting it."""
     return Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], **environ}, root=str(ROOT))
 
 
@@ -48,7 +48,7 @@ def test_without_a_console(tmp_path: Path) -> None:
 def test_a_console_at_a_socket_or_a_port(
     console: str, door: str, server: str, folders: list[str], trusts: str
 ) -> None:
-    """The gateway keeps the folder of the console's socket; a console at a port has no folder.
+    """A console's socket adds its folder to the folders of sockets; a console at a port adds none.
 
     The console's door trusts PROXY lines from its socket, or from any address at its port.
     """
@@ -74,14 +74,14 @@ def test_a_console_at_a_socket_or_a_port(
     ],
 )
 def test_what_is_no_address_is_refused(name: str, value: str) -> None:
-    """A malformed address is refused with variable and value."""
+    """A malformed address is refused, and the message has the variable and the value."""
     with pytest.raises(CannotRunError) as refused:
         gateway(**{name: value})
     assert str(refused.value).startswith(f"{name}={value!r}")
 
 
 def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
-    """Limits for the console's pages follow the limits of addresses, as those of logins do."""
+    """The limits for console pages are computed from the limits of addresses, like login limits."""
     values = gateway(WHARF_ADDRESS_REQUESTS_PER_SECOND="50").values
     assert values["WHARF_ADDRESS_CONSOLE_PER_SECOND"] == "5"
     assert values["WHARF_ADDRESS_CONSOLE_WAITING"] == "400"
@@ -92,6 +92,6 @@ def test_an_address_waits_for_pages_sooner_than_for_files() -> None:
     ("door", "name"), [("[::]:8080", "PORT"), ("0.0.0.0:8081", "METRICS_PORT")]
 )
 def test_a_door_for_others_too(door: str, name: str) -> None:
-    """The console's door, which trusts PROXY lines, is refused at a port of other requests."""
+    """The console's door is refused at another door's port, because it trusts PROXY lines."""
     with pytest.raises(CannotRunError, match=rf"WHARF_CONSOLE_DOOR.*: WHARF_{name} uses this"):
         gateway(WHARF_CONSOLE_DOOR=door)

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) -> None:
-    """A value that would end a directive of nginx is refused with variable and value."""
+    """A value that would end a directive of nginx is refused with its variable."""
     with pytest.raises(CannotRunError) as refused:
         Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], name: value}, root=str(ROOT))
     assert str(refused.value).startswith(f"{name}={value!r}")
@@ -60,7 +60,7 @@ def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
     ],
 )
 def test_where_secrets_go(main: str, own: str, server: str) -> None:
-    """Requests with secrets go next to auth's socket unless the setting names another place."""
+    """Requests with secrets go to a socket next to auth's, unless a setting names another."""
     environ = {"WHARF_AUTH_SOCKET": main, "WHARF_AUTH_SECRETS_SOCKET": own}
     environ |= {"WHARF_DATA": "/data", "PATH": os.environ["PATH"]}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SECRETS_SOCKET"] == server

@@ -1,4 +1,4 @@
-"""The front door for a balancer: open while the replica responds, shut before it stops."""
+"""The front door for a balancer opens while the replica responds, and shuts before it stops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wharf_gateway.front_door import SUFFIX, FrontDoor, answers, template_values
 
 
 class Service:
-    """A service whose response a test sets."""
+    """A simulated service. A test sets its response."""
 
     alive = True
 
@@ -34,13 +34,13 @@ def service() -> Service:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return the path of the door."""
+    """Return the path of the front door."""
     return tmp_path / "replica-1.sock"
 
 
 @contextlib.contextmanager
 def nginx(path: Path) -> Iterator[socket.socket]:
-    """Listen behind the door as nginx does, and leave the socket as a killed nginx does."""
+    """Listen behind the door as nginx does. The socket's file stays, as after a killed nginx."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}{SUFFIX}")
         listening.listen()
@@ -56,14 +56,14 @@ def listener(path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def other(path: Path) -> Iterator[Path]:
-    """Yield the path of another replica's door, with its nginx listening and no link yet."""
+    """Yield the path of another replica's door. Its nginx listens, but the door has no link yet."""
     link = path.with_name("replica-2.sock")
     with nginx(link):
         yield link
 
 
 def reachable(path: Path) -> bool:
-    """Tell whether a balancer gets a connection."""
+    """Tell whether a balancer can connect to the door."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
@@ -73,7 +73,7 @@ def reachable(path: Path) -> bool:
 
 
 def silent(path: Path, service: Service) -> FrontDoor:
-    """Return an open door whose service has not responded once; the next check would shut it."""
+    """Return an open door whose service has failed one check. A second failure shuts the door."""
     door = FrontDoor(str(path), service)
     door.poll()
     service.alive = False
@@ -98,7 +98,7 @@ def test_opens_when_the_service_answers(
 def test_shuts_when_the_service_is_silent(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """The door shuts after two checks without a response, while another replica's door is open."""
+    """The door shuts after two checks without a response if another replica's door is open."""
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
     door.poll()
@@ -111,7 +111,7 @@ def test_shuts_when_the_service_is_silent(
 def test_the_last_door_stays_open(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """The last open door stays open, so clients get a 503 instead of no connection."""
+    """The last open door stays open, so that clients get 503 instead of a refused connection."""
     door = silent(path, service)
     for _ in range(5):
         door.poll()
@@ -143,7 +143,7 @@ def test_of_two_that_fall_silent_together_one_stays_open(
     other: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of two gateways whose services fail at the same time one leaves its door open."""
+    """If the services of two gateways fail at the same time, one gateway leaves its door open."""
     doors = [silent(path, service)]
     service.alive = True
     doors.append(silent(other, service))
@@ -162,7 +162,7 @@ def test_of_two_that_fall_silent_together_one_stays_open(
 def test_a_folder_that_is_locked_is_not_waited_for(
     path: Path, service: Service, listener: socket.socket, other: Path
 ) -> None:
-    """The door stays as it is while another gateway has the folder's lock, and shuts later."""
+    """While another gateway has the folder's lock, the door stays as it is, and shuts later."""
     other.symlink_to(other.name + SUFFIX)
     door = silent(path, service)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -177,7 +177,7 @@ def test_a_folder_that_is_locked_is_not_waited_for(
 
 
 def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.socket) -> None:
-    """After `close()` the door stays shut, also when the service responds."""
+    """After `close()` the door stays shut, even when the service responds."""
     door = FrontDoor(str(path), service)
     door.poll()
     door.close()
@@ -189,7 +189,7 @@ def test_a_stop_shuts_for_good(path: Path, service: Service, listener: socket.so
 def test_what_came_before_a_stop_is_accepted(
     path: Path, service: Service, listener: socket.socket
 ) -> None:
-    """A connection made before `close()` stays in nginx's queue."""
+    """A connection from before `close()` stays in nginx's queue and is accepted."""
     door = FrontDoor(str(path), service)
     door.poll()
     with socket.socket(socket.AF_UNIX) as connection:
@@ -200,7 +200,7 @@ def test_what_came_before_a_stop_is_accepted(
 
 
 def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> None:
-    """A sweep removes the link and the socket of a killed gateway, so that nginx can listen."""
+    """A sweep removes the link and the socket of a killed gateway, so a new nginx can listen."""
     for _ in range(2):
         door = FrontDoor(str(path), service)
         door.sweep()
@@ -212,7 +212,7 @@ def test_what_a_killed_gateway_left_is_swept(path: Path, service: Service) -> No
 
 
 def test_without_a_door_nginx_listens_nowhere_else() -> None:
-    """nginx listens behind the front door when its path is set, and otherwise at no such socket."""
+    """nginx listens behind the front door only if the path of the front door is set."""
     assert not any(template_values().values())
     values = template_values("/f/a.sock")
     assert values["WHARF_FRONT_DOOR"] == "listen unix:/f/a.sock.nginx proxy_protocol;"
@@ -221,7 +221,7 @@ def test_without_a_door_nginx_listens_nowhere_else() -> None:
 
 @pytest.mark.parametrize(("status", "alive"), [(200, True), (404, True), (503, False)])
 def test_what_counts_as_an_answer(*, status: int, alive: bool) -> None:
-    """A 5xx of the liveness check is no response: nginx returns it for an absent service."""
+    """A 5xx of the liveness check is no response: nginx returns it when the service is absent."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

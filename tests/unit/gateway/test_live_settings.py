@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def configured(**environ: str) -> Gateway:
-    """Return a gateway with these settings; nothing of it runs."""
+    """Return a gateway with these settings, without starting it."""
     return Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], **environ}, root=str(ROOT))
 
 
@@ -29,7 +29,7 @@ def test_without_a_live_channel(tmp_path: Path) -> None:
 
 
 def test_its_socket_is_kept_with_uploads() -> None:
-    """The live channel's socket is kept in upload's folder, which is watched once."""
+    """The live channel's socket is in upload's folder, which the gateway watches only once."""
     made = configured(WHARF_LIVE_SOCKET="/run/wharf/upload/live.sock")
     assert made.socket_folders == ["/run/wharf/upload", "/run/wharf/auth"]
     assert made.values["WHARF_LIVE_SOCKET"] == "unix:/run/wharf/upload/live.sock"
@@ -37,7 +37,7 @@ def test_its_socket_is_kept_with_uploads() -> None:
 
 @pytest.mark.parametrize("value", ["live", "live:80", "/run/$host", "/run/x;"])
 def test_what_is_no_path_is_refused(value: str) -> None:
-    """A malformed path is refused with variable and value."""
+    """A malformed path is refused, and the message has the variable and the value."""
     with pytest.raises(CannotRunError) as refused:
         configured(WHARF_LIVE_SOCKET=value)
     assert str(refused.value).startswith(f"WHARF_LIVE_SOCKET={value!r}")

@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def gateway(data: str = "/data", **environ: str) -> Gateway:
-    """Return a gateway with these settings; nothing of it runs."""
+    """Return a gateway with these settings, without starting it."""
     settings = {"WHARF_DATA": data, "WHARF_INSTANCE": "one", "PATH": os.environ["PATH"]}
     return Gateway({**settings, **environ}, root=str(ROOT))
 
 
 def rendered(made: Gateway, folder: Path) -> str:
-    """Return nginx's files and their includes as one text."""
+    """Return nginx's configuration files and their includes as one text."""
     render_configuration(str(ROOT), str(folder), made.values)
     names = ("nginx.conf", "conf.d/public.conf", "conf.d/internal.conf", "conf.d/images.conf")
     return "".join((folder / name).read_text() for name in names)
@@ -39,8 +39,9 @@ def test_without_pictures(tmp_path: Path) -> None:
 
 
 def test_with_pictures(tmp_path: Path) -> None:
-    """With the images service the gateway serves bytes on a socket next to upload's. It keeps small
-    pictures in a separate folder with a maximum size.
+    """With the images service the gateway serves blobs on a socket next to upload's socket.
+
+    The gateway caches small pictures in a separate folder with a maximum size.
     """
     made = gateway(
         WHARF_IMAGES_SOCKET="/run/wharf/upload/images.sock", WHARF_PICTURES_CACHE_BYTES="5000000"
@@ -56,7 +57,7 @@ def test_with_pictures(tmp_path: Path) -> None:
 
 
 def test_a_socket_for_bytes_elsewhere() -> None:
-    """WHARF_IMAGES_BLOBS_SOCKET names another socket for bytes."""
+    """WHARF_IMAGES_BLOBS_SOCKET sets the path of the socket on which the gateway serves blobs."""
     made = gateway(WHARF_IMAGES_SOCKET="/run/i.sock", WHARF_IMAGES_BLOBS_SOCKET="/run/b.sock")
     assert made.own_sockets == ["/run/b.sock"]
     assert made.values["WHARF_IMAGES_BLOBS_SOCKET"] == "unix:/run/b.sock"
@@ -73,7 +74,7 @@ def test_a_socket_for_bytes_elsewhere() -> None:
     ],
 )
 def test_what_is_no_place_is_refused(name: str, value: str) -> None:
-    """A malformed value is refused with variable and value."""
+    """A malformed value is refused, and the message has the variable and the value."""
     with pytest.raises(CannotRunError) as refused:
         gateway(**{"WHARF_IMAGES_SOCKET": "/run/i.sock", name: value})
     assert str(refused.value).startswith(f"{name}={value!r}")

@@ -11,7 +11,7 @@ from wharf_gateway.terminal import CannotRunError
 
 
 def test_only_our_names_are_replaced() -> None:
-    """nginx's own variables stay unchanged in both notations."""
+    """Variables of nginx stay unchanged in both notations; only Wharf's names are replaced."""
     text = "map $http_upgrade ${connection} { default ${WHARF_RUN}; } # $WHARF_RUN ${wharf_run}"
     assert render(text, {"WHARF_RUN": "/r"}, "x") == (
         "map $http_upgrade ${connection} { default /r; } # $WHARF_RUN ${wharf_run}"
@@ -19,18 +19,18 @@ def test_only_our_names_are_replaced() -> None:
 
 
 def test_a_value_is_not_rendered_again() -> None:
-    """A value that looks like a name is not replaced."""
+    """If a value looks like a name of a template, the value is not replaced."""
     assert render("${WHARF_A}", {"WHARF_A": "${WHARF_A}"}, "x") == "${WHARF_A}"
 
 
 def test_an_unknown_name_is_an_error() -> None:
-    """A name without a value stops the start with the template and the name."""
+    """A name without a value stops the start; the message has the template and the name."""
     with pytest.raises(CannotRunError, match=r"a\.conf\.template: .*\$\{WHARF_NOTHING\}"):
         render("${WHARF_NOTHING}", {}, "a.conf.template")
 
 
 def test_a_tree(tmp_path: Path) -> None:
-    """Templates lose their suffix, plain configuration is copied, and other files are ignored."""
+    """Rendered templates lose their suffix, plain configuration is copied, other files are not."""
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "snippets").mkdir(parents=True)
     (source / "nginx.conf.template").write_text("pid ${WHARF_RUN}/x;")

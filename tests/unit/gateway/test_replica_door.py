@@ -1,4 +1,4 @@
-"""The replicas' door: its place, the proxies it trusts, and the other gateways' addresses."""
+"""The replica door: its address, the proxies that it trusts, and other gateways' addresses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_without_a_door(tmp_path: Path) -> None:
     ],
 )
 def test_a_door(door: str, listens: str, trusts: str) -> None:
-    """The door is a port, or a socket that the first process removes when it is left over."""
+    """The door is a port, or a socket, which the first process removes if it exists at startup."""
     made = gateway(WHARF_REPLICA_DOOR=door, WHARF_DATA_SHARED="false")
     assert made.values["WHARF_REPLICA_DOOR"] == listens
     assert trusts in made.values["WHARF_REPLICA_DOOR_TRUST"]
@@ -44,7 +44,7 @@ def test_a_door(door: str, listens: str, trusts: str) -> None:
 
 @pytest.mark.parametrize("door", ["gateway:8089", "8089", "0.0.0.0:8089; include x"])
 def test_no_door(door: str) -> None:
-    """A door on which nginx cannot listen is refused with the setting's name."""
+    """If nginx cannot listen on a door, the start is refused with the setting's name."""
     with pytest.raises(CannotRunError, match="WHARF_REPLICA_DOOR"):
         gateway(WHARF_REPLICA_DOOR=door)
 
@@ -62,7 +62,7 @@ def test_no_door(door: str) -> None:
     ],
 )
 def test_a_door_for_others_too(door: str, others: dict[str, str], name: str) -> None:
-    """A door at a place where other clients connect is refused, because it trusts its callers."""
+    """The replica door trusts its callers, so it is refused at an address of other clients."""
     with pytest.raises(CannotRunError, match=rf"WHARF_REPLICA_DOOR.*: {name} uses this address"):
         gateway(WHARF_REPLICA_DOOR=door, **others)
 
@@ -86,12 +86,12 @@ def test_apart_without_a_door() -> None:
     ],
 )
 def test_name_servers(text: str, line: str, tmp_path: Path) -> None:
-    """The resolver line has the system's valid name servers in nginx's notation."""
+    """The line `resolver` has the system's valid name servers in nginx's notation."""
     path = tmp_path / "resolv.conf"
     path.write_text(text)
     assert replica_door.resolver_line(str(path)) == line
 
 
 def test_no_name_servers(tmp_path: Path) -> None:
-    """Without the system's file the resolver line is empty."""
+    """Without the system's file the line `resolver` is empty."""
     assert replica_door.resolver_line(str(tmp_path / "none")) == ""

@@ -20,7 +20,7 @@ def settings(**environ: str) -> RunSettings:
 
 
 def test_defaults() -> None:
-    """By default Wharf listens on loopback port 8080 and keeps its data in the checkout's `var`."""
+    """By default Wharf listens on loopback port 8080, and its data is in `var` of the checkout."""
     run = settings()
     assert run.listen == "127.0.0.1:8080"
     assert run.metrics_listen == "127.0.0.1:8081"
@@ -35,13 +35,13 @@ def test_an_empty_variable_is_unset() -> None:
 
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "1_0", " 80", "٨٠"])
 def test_a_wrong_number(text: str) -> None:
-    """A wrong number stops the start with variable, value and range."""
+    """A wrong number stops the start; the message has the variable, the value and the range."""
     with pytest.raises(CannotRunError, match=r"WHARF_PORT=.* whole number from 1 to 65534"):
         settings(WHARF_PORT=text)
 
 
 def test_equal_ports() -> None:
-    """Equal ports for the public and the metrics are refused."""
+    """The public port and the port of the metrics must differ."""
     with pytest.raises(CannotRunError, match="WHARF_METRICS_PORT"):
         settings(WHARF_PORT="9000", WHARF_METRICS_PORT="9000")
 
@@ -57,7 +57,7 @@ def test_equal_ports() -> None:
     ],
 )
 def test_addresses(host: str, listen: str, url: str) -> None:
-    """An address is written as nginx needs it, and the URL uses an address that can be reached."""
+    """An address is written in nginx's notation; the URL has an address that can be reached."""
     run = settings(WHARF_HOST=host, WHARF_PORT="80")
     assert (run.listen, run.url) == (listen, url)
 
@@ -71,14 +71,14 @@ def test_an_address_that_is_none(host: str) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "-a", "A", "a b", "a.b", "a" * 64])
 def test_a_wrong_instance(name: str) -> None:
-    """An instance that is no label of a host name is refused, because it becomes part of paths."""
+    """An instance must be a label of a host name, because it becomes part of paths."""
     with pytest.raises(CannotRunError, match="WHARF_INSTANCE"):
         settings(WHARF_INSTANCE=name)
 
 
 @pytest.mark.parametrize("path", ["/a b", "/a;b", "/a$b", '/a"b', "/a\nb", "/a{b"])
 def test_a_path_that_nginx_cannot_name(path: str) -> None:
-    """A data path that would end a word of nginx's configuration is refused."""
+    """A data path with a character that ends a word of nginx's configuration is refused."""
     with pytest.raises(CannotRunError, match="WHARF_DATA"):
         settings(WHARF_DATA=path)
 
@@ -110,7 +110,7 @@ def test_a_host_that_is_none(host: str) -> None:
 
 
 def test_gateway_values_are_checked() -> None:
-    """Each numeric setting of the gateway refuses words, so none can add a directive."""
+    """Each numeric setting of the gateway refuses other text, so it cannot add a directive."""
     for row in GATEWAY_SETTINGS:
         if row.minimum is not None:
             with pytest.raises(CannotRunError, match=row.name):
@@ -118,7 +118,7 @@ def test_gateway_values_are_checked() -> None:
 
 
 def test_what_waits_follows_what_is_refused() -> None:
-    """Limits under which requests wait follow the limits that refuse, unless they are set."""
+    """The limits that delay requests follow the limits that refuse them, unless they are set."""
     usual = gateway_values({}, templates="/", as_root=False)
     assert usual["WHARF_CREDENTIAL_WRITES_PER_SECOND"] == "200"
     assert usual["WHARF_ADDRESS_LOGINS_PER_SECOND"] == "10"
@@ -141,7 +141,7 @@ def test_what_waits_follows_what_is_refused() -> None:
 
 
 def test_root_keeps_nginx_as_root() -> None:
-    """Only a gateway of root has nginx's directive `user`."""
+    """Only if the gateway runs as root, nginx's configuration has the directive `user`."""
     as_root = gateway_values({}, templates="/", as_root=True)
     as_user = gateway_values({}, templates="/", as_root=False)
     assert as_root["WHARF_NGINX_USER"] == "user root;"

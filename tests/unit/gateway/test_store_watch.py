@@ -1,4 +1,4 @@
-"""The watch over the object store's name: changed addresses, and whether the store responds."""
+"""The watch over the object store's name: changed addresses, and unavailable stores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = BlobStore("http", "store.test", 80)
 
 
 def test_a_name_that_keeps_an_address() -> None:
-    """nginx's addresses stay valid while the name still has one of them from time to time."""
+    """nginx's addresses stay valid while the name resolves to one of them from time to time."""
     addresses = AddressesInUse()
     now = 0.0
     for answer in (["1", "2"], ["3"], ["4", "2"], ["5"], ["1"]) * 10:
@@ -30,7 +30,7 @@ def test_a_name_that_keeps_an_address() -> None:
 
 
 def test_a_name_that_moves() -> None:
-    """nginx's addresses count as lost after five minutes of others, until nginx has reloaded."""
+    """If the name resolves only to others for five minutes, nginx must reload its addresses."""
     addresses = AddressesInUse()
     assert not addresses.are_gone(["1", "2"], 0.0)
     assert not addresses.are_gone(["3"], 60.0)
@@ -44,7 +44,7 @@ def test_a_name_that_moves() -> None:
 
 
 def test_no_answer_tells_nothing() -> None:
-    """nginx's addresses do not count as lost while the name server gives no response."""
+    """While the name server does not respond, nginx's addresses stay valid."""
     addresses = AddressesInUse()
     assert not addresses.are_gone([], 0.0)
     assert not addresses.are_gone(["1"], 60.0)
@@ -65,7 +65,7 @@ class Played:
         monkeypatch.setattr(store_watch, "log", self.lines.append)
 
     def reload(self) -> bool:
-        """Count a reload."""
+        """Count a reload of nginx."""
         self.reloads += 1
         return True
 
@@ -77,7 +77,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 
 def test_a_reload(played: Played) -> None:
-    """nginx reloads once after the name has moved, and then the new addresses are in use."""
+    """nginx reloads once after the name's addresses have changed, and uses the new addresses."""
     watch = StoreWatch(PLAIN, played.reload)
     watch.look(0.0)
     played.found = ["2"]
@@ -88,7 +88,7 @@ def test_a_reload(played: Played) -> None:
 
 
 def test_a_failed_reload_is_tried_again(played: Played) -> None:
-    """A failed reload is requested again at the next check."""
+    """If a reload fails, the next check requests the reload again."""
     watch = StoreWatch(PLAIN, lambda: played.reload() and False)
     watch.look(0.0)
     played.found = ["2"]
@@ -98,7 +98,7 @@ def test_a_failed_reload_is_tried_again(played: Played) -> None:
 
 
 def test_addresses_that_are_the_stores_still(played: Played) -> None:
-    """With TLS nginx keeps addresses that are no longer resolved while all are still valid."""
+    """With TLS nginx keeps old addresses while all of them still have the store's certificate."""
     watch = StoreWatch(BlobStore("https", "store.test", 443, "/ca.pem"), played.reload)
     played.found = ["1", "2"]
     watch.look(0.0)
@@ -129,7 +129,7 @@ def test_what_is_wrong_is_said_once(played: Played) -> None:
 
 
 def test_one_good_address_is_enough(played: Played) -> None:
-    """A fault of one address is not logged, because nginx uses the next one."""
+    """A fault of one of several addresses is not logged, because nginx uses the next address."""
     watch = StoreWatch(PLAIN, played.reload)
     played.found, played.faults = ["1", "2"], {"1": "refused"}
     watch.look(0.0)
@@ -176,7 +176,7 @@ def test_who_answers_is_verified(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_known_yet(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start waits for the store's name, reports it once, and checks once a minute."""
+    """A start waits until the store's name resolves, logs it once, and checks once a minute."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     known = KnownName(PLAIN)

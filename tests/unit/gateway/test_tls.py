@@ -22,13 +22,13 @@ from wharf_gateway.tls_watch import PATIENCE_SECONDS, CertificateWatch
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return a certificate that does not change."""
+    """Return a certificate that no test changes."""
     return Certificate(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Return another certificate."""
+    """Return a certificate that differs from `made`."""
     return Certificate(tmp_path_factory.mktemp("other"))
 
 
@@ -56,7 +56,7 @@ def test_http2_is_switched_on_as_this_nginx_wants_it(
     listen: str,
     directive: bool,  # noqa: FBT001
 ) -> None:
-    """HTTP/2 is a word of `listen` before nginx 1.25.1, and a directive from then on."""
+    """HTTP/2 is a parameter of `listen` before nginx 1.25.1, and a directive from 1.25.1 on."""
     monkeypatch.setattr(nginx_program, "version", lambda _: version)
     values = tls.template_values(environ(made))
     assert values["WHARF_LISTEN_TLS"] == listen
@@ -78,7 +78,7 @@ def test_http2_is_switched_on_as_this_nginx_wants_it(
     ],
 )
 def test_wrong_settings(made: Certificate, settings: dict[str, str], said: str) -> None:
-    """A wrong setting is refused with its variable."""
+    """A wrong setting is refused with the name of its variable."""
     with pytest.raises(CannotRunError) as refused:
         tls.template_values(environ(made) | settings)
     assert str(refused.value).startswith(said)
@@ -124,13 +124,13 @@ def test_files_that_are_no_pair(
     make: Callable[[Certificate, Certificate, Path], tls.Files],
     said: str,
 ) -> None:
-    """Another certificate's key, a key open to all users, and a file without PEM are refused."""
+    """Another certificate's key, a key that all users may read, and a file without PEM fail."""
     assert said in tls.fault(make(made, other, tmp_path))
     assert tls.fault(tls.Files(str(made.chain), str(made.key))) == ""
 
 
 def test_a_group_may_read_the_key(made: Certificate, tmp_path: Path) -> None:
-    """The key may be readable for its group, as secrets are that Kubernetes mounts."""
+    """The key's group may read the key, as in secrets that Kubernetes mounts."""
     key = tmp_path / "group.key"
     shutil.copy(made.key, key)
     key.chmod(0o440)
@@ -148,12 +148,12 @@ def test_a_group_may_read_the_key(made: Certificate, tmp_path: Path) -> None:
     ],
 )
 def test_where_browsers_are_sent(settings: dict[str, str], port: str) -> None:
-    """Browsers are redirected to the issuer's port, or else to the port on which nginx listens."""
+    """A redirect leads to the port of an HTTPS issuer, or otherwise to the port of nginx."""
     assert tls.template_values(settings)["WHARF_TLS_PORT"] == port
 
 
 class Watched:
-    """A watched pair of files, and the number of nginx's reloads."""
+    """A certificate and key that are watched, and the number of nginx's reloads."""
 
     def __init__(self, first: Certificate, folder: Path) -> None:
         self.files = tls.Files(str(folder / "crt"), str(folder / "key"))
@@ -167,7 +167,7 @@ class Watched:
         return self.can_reload
 
     def put(self, certificate: Certificate, *, key: bool = True) -> None:
-        """Replace both files, or the certificate alone."""
+        """Replace both files, or only the certificate."""
         for source, target in (
             (certificate.chain, self.files.certificate),
             (certificate.key, self.files.key),
@@ -184,7 +184,7 @@ class Watched:
 def test_a_changed_pair_is_loaded_once(
     made: Certificate, other: Certificate, tmp_path: Path
 ) -> None:
-    """A changed pair is loaded once, and an unchanged one is not."""
+    """A changed pair of certificate and key is loaded once, and an unchanged pair is not loaded."""
     watched = Watched(made, tmp_path)
     watched.watch.look(0)
     assert watched.reloads == 0
@@ -197,7 +197,7 @@ def test_a_changed_pair_is_loaded_once(
 def test_half_a_change_waits_for_the_rest(
     made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A certificate whose key follows within the patience is loaded without a message."""
+    """A certificate is loaded without a message if its key follows within the patience."""
     watched = Watched(made, tmp_path)
     watched.put(other, key=False)
     watched.watch.look(1)
@@ -211,7 +211,7 @@ def test_half_a_change_waits_for_the_rest(
 def test_a_bad_pair_is_refused_and_said_once(
     made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A bad pair is reported once and sets the metric until the files are good again."""
+    """A bad pair of files is logged once, and the metric is set until the files are good again."""
     watched = Watched(made, tmp_path)
     watched.put(other, key=False)
     for now in range(1, 5):
@@ -226,7 +226,7 @@ def test_a_bad_pair_is_refused_and_said_once(
 def test_a_reload_that_fails_is_tried_again(
     made: Certificate, other: Certificate, tmp_path: Path
 ) -> None:
-    """A good pair whose reload fails counts as refused, and is tried again."""
+    """If the reload of a good pair fails, the pair counts as refused; the reload is repeated."""
     watched = Watched(made, tmp_path)
     watched.put(other)
     watched.can_reload = False
@@ -257,7 +257,7 @@ def test_a_bad_pair_makes_no_gateway_unhealthy(
 
 
 def test_when_it_expires(made: Certificate, tmp_path: Path) -> None:
-    """The expiry is the certificate's, or 0 for a file that is no certificate."""
+    """The expiry in the metrics is the certificate's, or 0 for a file that is no certificate."""
     (certificate,) = x509.load_pem_x509_certificates(made.chain.read_bytes())
     assert tls_watch.expires(str(made.chain)) == certificate.not_valid_after_utc.timestamp()
     for text in ("", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):

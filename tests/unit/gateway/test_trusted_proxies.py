@@ -1,4 +1,4 @@
-"""Trusted proxies: the gateway's configuration, and settings that it refuses."""
+"""Trusted proxies: the gateway's configuration, and settings that the gateway refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE = {"WHARF_TRUSTED_PROXIES": "192.0.2.7"}
 
 
 def test_networks() -> None:
-    """The setting has addresses and networks of both families, with any spaces."""
+    """The setting accepts addresses and networks of IPv4 and IPv6, with any spaces."""
     found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": " 10.1.0.0/16,192.0.2.7 , ::1,"})
     assert list(map(str, found)) == ["10.1.0.0/16", "192.0.2.7/32", "::1/128"]
     found = trusted_proxies.networks({"WHARF_TRUSTED_PROXIES": "::ffff:192.0.2.7,::FFFF:a01:0/112"})
@@ -30,7 +30,7 @@ def test_networks() -> None:
 )
 @pytest.mark.parametrize("name", ["WHARF_TRUSTED_PROXIES", "WHARF_PROXY_ADDRESSES"])
 def test_what_is_no_proxy(word: str, name: str) -> None:
-    """A host name, a malformed network and a network of all addresses are refused."""
+    """A host name, a malformed network, and a network of all addresses are refused."""
     with pytest.raises(CannotRunError, match=f"{name}='{word}'"):
         gateway_values({name: f"10.0.0.1,{word}"}, templates="/", as_root=False)
 
@@ -57,7 +57,7 @@ def test_one_source_is_believed() -> None:
 
 
 def test_behind_the_balancer() -> None:
-    """Behind the balancer of two replicas the gateway reads the field, and no PROXY line."""
+    """With a front door the gateway reads the header field, and expects no proxy's PROXY line."""
     behind = ONE | {"WHARF_FRONT_DOOR": "/run/wharf/front/a.sock"}
     lines = behind | {"WHARF_PROXY_HEADER": "PROXY"}
     values = trusted_proxies.template_values(lines)
@@ -91,7 +91,7 @@ def test_headers_that_are_refused(
 
 
 def test_the_old_name() -> None:
-    """Proxies in the old setting have no limit of connections and no trust; a line says so."""
+    """Proxies in the old setting have no limit of connections and no trust; a message says so."""
     old = {"WHARF_PROXY_ADDRESSES": "192.0.2.7"}
     assert gateway_values(old, templates="/", as_root=False)["WHARF_PROXY_TRUST"] == ""
     assert not shares(old).surplus({"192.0.2.7": 1025})

@@ -1,4 +1,4 @@
-"""tests/allowed_skips.toml: the skips that are allowed, each of which is still needed."""
+"""tests/allowed_skips.toml lists the skips that are allowed, and each entry is still needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOTLESS = AllowedSkip("tests/a/*", "needs root", "not root", "why")
 
 @cache
 def code_of_tests() -> dict[str, str]:
-    """Return the text of each Python file below `tests`, without this one, by its path."""
+    """Return the text of each Python file below `tests` except this file, by its path."""
     return {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -39,7 +39,7 @@ def all_tests() -> list[str]:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.reason)
 def test_an_entry_is_of_use(entry: AllowedSkip) -> None:
-    """Each entry names existing tests, an existing reason, and a kind of run."""
+    """Each entry names existing tests, a reason that occurs in a test, and a kind of run."""
     assert any(fnmatchcase(name, entry.test) for name in all_tests())
     assert any(entry.reason in text for text in code_of_tests().values())
     assert entry.when in WHEN

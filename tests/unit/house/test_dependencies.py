@@ -44,7 +44,7 @@ def declared(folder: Path) -> set[str]:
 
 
 def imported(folder: Path, own: dict[str, str]) -> set[str]:
-    """Return the distributions from which the package imports; `own` has our modules."""
+    """Return the distributions that a package imports; `own` has those of our modules."""
     modules = {name for path in (folder / "src").rglob("*.py") for name in _modules(path)}
     foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
     # Stub packages are imported for their types and read by mypy only.
@@ -54,7 +54,7 @@ def imported(folder: Path, own: dict[str, str]) -> set[str]:
 
 @cache
 def _installed() -> Mapping[str, list[str]]:
-    """Return the distributions of each installed module; cached, because this takes a second."""
+    """Return the distributions of each installed module. This takes a second, so it is cached."""
     return metadata.packages_distributions()
 
 
@@ -69,7 +69,7 @@ def _modules(path: Path) -> Iterator[str]:
 
 
 def _distribution(name: str, known: Mapping[str, list[str]], own: dict[str, str]) -> str:
-    """Return the distribution of the module, or the name of its package when none has it."""
+    """Return the distribution of a module, or the module's package if no distribution has it."""
     top = name.partition(".")[0]
     if top in own:
         return own[top]
@@ -105,7 +105,7 @@ def _own(root: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", packages(ROOT))
 def test_a_package_declares_what_it_imports(name: str) -> None:
-    """A package declares all that it imports, and imports all that it declares except `NEEDED`."""
+    """A package imports all distributions that it declares, except `NEEDED`, and no others."""
     folder, own = packages(ROOT)[name], _own(ROOT)
     said, found = declared(folder), imported(folder, own) - {name}
     assert found <= said
@@ -113,7 +113,7 @@ def test_a_package_declares_what_it_imports(name: str) -> None:
 
 
 def test_nothing_is_excused_in_vain() -> None:
-    """Each exception is declared by a package that does not import it."""
+    """A package that `NEEDED` names declares the exception and does not import it."""
     own = _own(ROOT)
     unused = [declared(one) - imported(one, own) for one in packages(ROOT).values()]
     assert NEEDED.keys() <= set[str]().union(*unused)

@@ -30,7 +30,7 @@ SOURCES = {
 
 @dataclass
 class Tree:
-    """A copy of all packages."""
+    """A copy of the code of all packages."""
 
     root: Path
 
@@ -52,7 +52,7 @@ class Tree:
 
 
 def copied(root: Path) -> Tree:
-    """Return a copy of all packages without a wrong import."""
+    """Return a copy of the code of all packages, without changes."""
     for package, folder in SOURCES.items():
         shutil.copytree(
             ROOT / folder / package,
@@ -65,12 +65,12 @@ def copied(root: Path) -> Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """Return a copy for this test alone."""
+    """Return a copy of the code of all packages for one test."""
     return copied(tmp_path)
 
 
 def test_the_packages_keep_all_contracts(tree: Tree) -> None:
-    """The unchanged copy passes, so a failure below is caused by the added import."""
+    """An unchanged copy passes, so in other tests the added import causes the failure."""
     done = tree.lint()
     assert done.returncode == 0, done.stdout
     assert " 0 broken." in done.stdout
@@ -203,7 +203,7 @@ WRONG_IMPORTS = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the report about a copy with all wrong imports, made by one run to save time."""
+    """Return the report about a copy with all wrong imports. One run for all saves time."""
     tree = copied(tmp_path_factory.mktemp("wrong"))
     for number, (path, text, _) in enumerate(WRONG_IMPORTS):
         tree.append(path, f"def late_{number}() -> None:\n    {text}")
@@ -246,7 +246,7 @@ WITH_LAYERS = ["servicekit", "wharf_auth", "wharf_console", "wharf_upload", "wha
 
 @pytest.fixture(scope="module")
 def of_rooms(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the report about a copy with circular imports and with modules outside all layers."""
+    """Return the report about a copy with circular imports, and with modules that have no layer."""
     tree = copied(tmp_path_factory.mktemp("rooms"))
     for path, text, _, _ in CIRCLES:
         tree.append(path, f"def late() -> None:\n    {text}")

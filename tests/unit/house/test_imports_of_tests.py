@@ -28,7 +28,7 @@ def imported(file: Path) -> frozenset[str]:
 
 
 def way_to_a_starter(file: Path) -> list[str]:
-    """Return the imports from a file to a module that starts processes, or an empty list."""
+    """Return the chain of imports from a file to a module that starts processes, or no imports."""
     ways: dict[Path, list[str]] = {file: []}
     for helper in (queue := [file]):
         names = imported(helper)
@@ -43,7 +43,7 @@ def way_to_a_starter(file: Path) -> list[str]:
 
 
 def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
-    """No file outside tests/e2e imports tests.e2e; shared helpers are in tests/servers."""
+    """No file outside tests/e2e imports from tests/e2e; shared helpers are in tests/servers."""
     folders = [
         TESTS,
         *(ROOT / name for name in ("loadtests", "docs", "deploy", "services", "libs")),
@@ -62,7 +62,7 @@ def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
 
 
 def test_unit_tests_import_nothing_that_starts_servers() -> None:
-    """A unit test imports, directly or through others, no helper that starts a process."""
+    """A unit test imports no module that starts a process, directly or through other modules."""
     files = [
         path
         for path in (TESTS / "unit").rglob("*.py")
@@ -74,7 +74,7 @@ def test_unit_tests_import_nothing_that_starts_servers() -> None:
 
 
 def test_the_way_is_found() -> None:
-    """A helper that starts servers is found through the modules that import it."""
+    """The test finds an import of a module that starts servers through other modules."""
     assert way_to_a_starter(TESTS / "servers/small_pictures.py") == [
         "tests.servers.nginx",
         "subprocess",

@@ -52,7 +52,7 @@ def loaded(script: str) -> list[set[str]]:
 
 
 def test_what_only_commands_need_is_imported_late() -> None:
-    """The import of a service loads no module that only commands need; together they take 30 MB."""
+    """Importing a service loads no module that only commands need. These modules take 30 MB."""
     script = "import sys\n" + "".join(
         f"import {', '.join(modules)}\nprint(*sys.modules)\n" for modules in SERVICES
     )
@@ -64,7 +64,7 @@ def test_what_only_commands_need_is_imported_late() -> None:
 
 
 def test_a_start_brings_up_no_application() -> None:
-    """`wharf-auth init` and `wharf-upload migrate`, which each start runs, do not load Flask."""
+    """`wharf-auth init` and `wharf-upload migrate` run at each start and do not load Flask."""
     script = (
         "import sys, wharf_auth.cli, wharf_upload.cli\n"
         "wharf_auth.cli.cli.get_command(None, 'init')\n"
@@ -84,7 +84,7 @@ def test_a_console_on_files_has_no_client_of_redis() -> None:
 
 
 def test_a_service_on_one_machine_has_no_client_of_redis() -> None:
-    """Upload on one machine does not load redis, because it notifies over a unix socket."""
+    """Upload on one machine does not load redis, because it sends hints over a unix socket."""
     found = loaded(UPLOAD)[0]
     assert "wharf_upload.notices.listener" in found
     assert "redis" not in found

@@ -1,4 +1,4 @@
-"""Services that handle files of unknown clients have no code that opens their content."""
+"""Services that receive files of unknown clients have no code that opens the content."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_nothing_opens_files(package: str) -> None:
     ],
 )
 def test_means_are_found(source: str) -> None:
-    """Such a module or function is found however it is imported or called."""
+    """The search finds such a module or function, however it is imported or called."""
     assert list(means(source))

@@ -1,4 +1,4 @@
-"""Limits of the length of files and functions; tests, which are lists of claims, have none."""
+"""Limits for the length of files and functions. Tests, which are lists of claims, have no limit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def long_files(root: Path) -> dict[str, int]:
 
 
 def long_functions(root: Path) -> dict[str, int]:
-    """Return the functions that are too long, with their number of lines without decorators."""
+    """Return the functions that are too long, with their lines. Decorators do not count."""
     found = {}
     for path in _files(root):
         for name, lines in source(path).functions:
@@ -59,7 +59,7 @@ def test_only_lists_of_data_are_long_functions() -> None:
 
 
 def test_one_line_too_many_is_found(tmp_path: Path) -> None:
-    """One line above the limit is found, in a file, a function and a method."""
+    """One line above the limit is found in a file, in a function and in a method."""
     (tmp_path / "docs").mkdir()
     method = "class A:\n    def good(self):\n" + "        pass\n" * (MAX_FUNCTION - 1)
     method += "    async def bad(self):\n" + "        pass\n" * MAX_FUNCTION

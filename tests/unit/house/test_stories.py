@@ -1,4 +1,4 @@
-"""Tests that depend on their order: the steps of a few stories (ADR 71), and no others."""
+"""Modules of tests whose steps depend on their order, which ADR 71 calls stories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STORIES = {
 
 
 def test_no_other_tests_keep_an_order() -> None:
-    """Exactly the listed modules have tests that depend on their order."""
+    """Only the tests of the listed modules depend on their order."""
     marked = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")

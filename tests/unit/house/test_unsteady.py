@@ -1,4 +1,4 @@
-"""Failed tests that `.ci/tests` may run again (ADR 71)."""
+"""Failed tests that `.ci/tests` may run a second time (ADR 71)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def failures(count: int) -> list[str]:
 
 
 def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
-    """Up to three failed tests may run again, and each is named with its cause."""
+    """Up to three failed tests may run a second time; the output names each test and its cause."""
     found = unsteady(report(tmp_path, PASSED, *failures(3)))
     assert found == [f"tests.unit.test_a::test_b{number}: no" for number in range(3)]
 
@@ -37,7 +37,7 @@ def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
     ids=["none ran", "none failed", "many", "a setup too", "a setup"],
 )
 def test_what_is_never_tried_again(tmp_path: Path, cases: list[str]) -> None:
-    """A run with errors outside tests, with many failures or with none is not repeated."""
+    """A run with errors outside tests, with more failures or without failures is not repeated."""
     assert unsteady(report(tmp_path, *cases)) == []
 
 
