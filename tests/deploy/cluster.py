@@ -1,4 +1,4 @@
-"""The objects of rendered manifests: pods, policies and services, by their labels."""
+"""Finds pods, policies and services in rendered manifests by their labels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ WORKLOADS = (*SERVING, "Job")
 
 @cache
 def folders() -> Mapping[str, Path]:
-    """Return the kustomizations of all variants, in a copy of deploy/k8s
-    that is deleted at exit.
-    """
+    """Return the folder of each variant, in a copy of deploy/k8s that is deleted at exit."""
     scratch = tempfile.TemporaryDirectory(prefix="wharf-k8s-")
     atexit.register(scratch.cleanup)
     return rendering.lay_out(Path(scratch.name) / "k8s")
@@ -48,7 +46,7 @@ class Pod:
     kind: str
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
-    #: The volume claims of which each of its pods has separate volumes.
+    #: The names of the volume claims that a StatefulSet makes separately for each of its pods.
     claims: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -83,7 +81,7 @@ class Cluster:
         return found
 
     def generated(self, kind: str, name: str) -> Manifest:
-        """Return a ConfigMap or Secret by its name without the hash of its content."""
+        """Return a ConfigMap or Secret by its name without the hash that kustomize appends."""
         (found,) = [
             one for one in self.kind(kind) if one["metadata"]["name"].rsplit("-", 1)[0] == name
         ]
@@ -126,9 +124,7 @@ class Cluster:
                 yield from spec.get(direction.lower(), ())
 
     def closed(self, pod: Pod, direction: str) -> bool:
-        """Tell whether a policy isolates the pod, so that it only allows
-        traffic that a rule allows.
-        """
+        """Tell whether a policy isolates the pod, so that only allowed traffic passes."""
         return any(
             direction in policy["spec"]["policyTypes"]
             and matches(policy["spec"]["podSelector"], pod.labels)
@@ -140,7 +136,7 @@ class Cluster:
         return _peers(self.rules(pod, "Ingress"), port, "from")
 
     def may_leave(self, pod: Pod, port: int) -> list[Mapping[str, Any]]:
-        """Return the peers whose TCP port a pod may reach."""
+        """Return the peers at which a pod may reach this TCP port."""
         return _peers(self.rules(pod, "Egress"), port, "to")
 
 
@@ -156,7 +152,7 @@ def _peers(rules: Iterator[Mapping[str, Any]], port: int, side: str) -> list[Map
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Tell whether a label selector selects these labels; an empty one selects everything."""
+    """Tell whether a label selector selects these labels; an empty selector selects all labels."""
     wanted = selector.get("matchLabels", {})
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# For a machine with only Compose 1, which has no --wait.
+# A replacement for `docker compose` on a machine that has only Compose 1, which lacks --wait.
 _SHIM = """
 docker() {
     if [ "$1" != compose ]; then command docker "$@"; return; fi
@@ -53,7 +53,7 @@ class Project:
         self.settings = dict(settings)
 
     def shell(self, script: str, **more: str) -> str:
-        """Return what a shell prints when it runs this script in the checkout."""
+        """Run a script with a shell in the checkout, and return its output."""
         kept = {key: value for key, value in os.environ.items() if key[:6] != "WHARF_"}
         own = {"COMPOSE_PROJECT_NAME": self.name, **self.settings, **more}
         shim = "" if self._plugin else _SHIM

@@ -1,4 +1,4 @@
-"""A container engine and the images, made once for all tests that run containers."""
+"""Provides a container engine and the images, once for all tests that run containers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.docker import Engine
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """Yield the machine's Docker engine, or one that is started for the tests."""
+    """Yield the machine's Docker engine, or start an engine for the tests."""
     with docker.engine() as found:
         yield found
 
@@ -28,6 +28,6 @@ def images(engine: Engine) -> Iterator[Images]:
 
 @pytest.fixture(scope="module")
 def quartet(engine: Engine, images: Images) -> Iterator[Quartet]:
-    """Run gateway, auth and upload for one module of tests."""
+    """Run gateway, auth, console and upload for one module of tests."""
     with containers.quartet(engine, images, f"wharf-{containers.TAG}") as made:
         yield made

@@ -1,9 +1,10 @@
-"""Images of PostgreSQL, Redis, Prometheus and Ceph for machines that cannot pull any.
+"""Builds images of PostgreSQL, Redis, Prometheus and Ceph on machines that cannot pull any.
 
-They contain programs of this machine, from Debian's packages, on the base image of the services.
+The images contain programs of this machine, from Debian's packages, on the base image of the
+services.
 
-They accept the environment, files of the first start and commands of the images that
-docker-compose.yml names. Only the source of the programs differs.
+Each image accepts the environment, the files of the first start and the commands of the image
+that docker-compose.yml names. Only the source of the programs differs.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from glob import glob
 from pathlib import Path
 
 _LIBRARIES = "/opt/engines/lib"
-# The base image contains the C library that belongs to its loader.
+# The base image already contains the loader and the C library, which belong together.
 _NOT_COPIED = re.compile(r"/(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[-.]")
 
-# docker-library/postgres does the same on an empty PGDATA, with the files of this stack.
+# The start script of docker-library/postgres also prepares an empty PGDATA in these steps.
 _POSTGRES = """#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -71,7 +72,7 @@ def build(name: str, base: str, dockerfile: str, files: Iterable[str], **written
 
 
 def postgres(name: str, base: str) -> str:
-    """Build the newest PostgreSQL of this machine, for use like `postgres:17`."""
+    """Build an image of this machine's newest PostgreSQL, which replaces `postgres:17`."""
     home = max(glob("/usr/lib/postgresql/*"))
     programs = [f"{home}/bin/{program}" for program in ("postgres", "initdb", "pg_ctl")]
     # Just-in-time compilation would need LLVM.
@@ -91,12 +92,12 @@ def postgres(name: str, base: str) -> str:
 
 
 def redis(name: str, base: str) -> str:
-    """Build Redis of this machine, for use like `valkey/valkey:8`."""
+    """Build an image of this machine's Redis, which replaces `valkey/valkey:8`."""
     return build(name, base, "WORKDIR /data", ["/usr/bin/redis-server", "/usr/bin/redis-cli"])
 
 
 def prometheus(name: str, base: str) -> str:
-    """Build Prometheus of this machine, for use like `prom/prometheus`."""
+    """Build an image of this machine's Prometheus, which replaces `prom/prometheus`."""
     return build(
         name,
         base,
@@ -107,7 +108,7 @@ def prometheus(name: str, base: str) -> str:
 
 
 def ceph(name: str, base: str) -> str:
-    """Build Ceph's programs of this machine, as the base of deploy/store/Dockerfile."""
+    """Build an image of this machine's Ceph, on which deploy/store/Dockerfile is based."""
     programs = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool")
     (classes,) = glob("/usr/lib/*/rados-classes")
     plugins = [*_files_below(classes), *_files_below(f"{Path(classes).parent}/ceph")]

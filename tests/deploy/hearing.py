@@ -16,12 +16,12 @@ _TIMEOUT_SECONDS = 60
 def heard(
     url: str, fields: Mapping[str, str], listeners: int = 1
 ) -> Iterator[Callable[[str], bool]]:
-    """Listen on several connections; yield a function that waits for a key on each of them.
+    """Open event streams; yield a function that waits until each stream shows an event of a key.
 
     Args:
-        url: the address of the gateway, or of a balancer.
-        fields: the header fields, with the token.
-        listeners: the number of connections.
+    url: the address of the gateway, or of a balancer.
+    fields: the header fields, with the token.
+    listeners: the number of connections.
     """
     accept = {**fields, "Accept": "text/event-stream"}
     with ExitStack() as stack:

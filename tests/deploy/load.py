@@ -1,4 +1,4 @@
-"""Uploads that run while a test changes the servers, and a record of the acknowledged ones."""
+"""Uploads that run while a test changes the servers, and a record of the acknowledged uploads."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Load:
         return [attempt for attempt in self.attempts if attempt.status != 201]
 
     def mark(self) -> int:
-        """Return a number; attempts with a higher one begin after this moment."""
+        """Return a number that is lower than the number of each attempt that begins later."""
         return next(self._numbers)
 
     def lost(self) -> list[str]:
-        """Return the keys of acknowledged uploads whose content differs from what was sent."""
+        """Return the keys of acknowledged uploads whose stored content is not the sent content."""
         return [one.key for one in self.acknowledged if self._fetched(one.key) != one.digest]
 
     def _work(self) -> None:

@@ -1,4 +1,4 @@
-"""The overlay single-node, run with podman, with its pods connected as by their Services."""
+"""The overlay single-node, run with podman; hosts files connect its pods as Services would."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAIT_SECONDS = 120
 
 
 class Played:
-    """The overlay, run pod by pod, with its pods connected as by their Services."""
+    """The overlay, run pod by pod; hosts files connect the pods as Services would."""
 
     def __init__(self, podman: Podman) -> None:
         self.podman = podman
@@ -47,7 +47,7 @@ class Played:
         hosts = {"wharf-auth": self.auth, "wharf-console": self.console}
         self.podman.play([*self.playable.config, self.playable.deployment("wharf-upload", hosts)])
         self.upload = self.podman.address(GATEWAY)
-        # Each of the two must know the other's address, and one of them starts first.
+        # The console starts before upload and must know upload's address, so the test adds it now.
         self.podman.enter_host(CONSOLE, "wharf-console-door", self.upload)
         self.until_ready()
 

@@ -87,7 +87,7 @@ class Podman:
         return done
 
     def take_images(self, names: Mapping[str, str]) -> None:
-        """Copy images from Docker's store; `names` maps names in podman to those in Docker.
+        """Copy images from Docker's store; `names` maps names in podman to names in Docker.
 
         One archive contains all images, because they share layers.
         """
@@ -132,7 +132,7 @@ class Podman:
         """Add a Service to the hosts file of a running pod, in place of an older address."""
         file = Path(self._inspect(container)["HostsPath"])
         lines = [line for line in file.read_text().splitlines() if host not in line.split()]
-        # The file is mounted, so it must stay the same file.
+        # The file is mounted, so the test writes into this file and does not replace it.
         file.write_text("\n".join([*lines, f"{address} {host}", ""]))
 
     def wait(self, container: str) -> int:
@@ -185,9 +185,7 @@ def pod_of(deployment: str) -> str:
 
 
 def _limit(kind: int, enough: int) -> int:
-    """Return `enough`, or this process's hard limit; some hosts' limits are
-    below podman's defaults.
-    """
+    """Return `enough`, or this process's hard limit if the hard limit is lower."""
     hard = resource.getrlimit(kind)[1]
     return enough if hard == resource.RLIM_INFINITY else min(hard, enough)
 

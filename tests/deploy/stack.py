@@ -40,11 +40,11 @@ class Stack(Project):
         super().__init__(name, {**settings, "WHARF_PUBLISH": f"127.0.0.1:{self.port}"})
 
     def prints(self, *commands: str, **more: str) -> str:
-        """Return what commands print, with this stack's port in place of the default."""
+        """Run commands with this stack's port in place of the default, and return their output."""
         return self.shell("\n".join(commands).replace(DEFAULT, f"127.0.0.1:{self.port}"), **more)
 
     def token(self) -> str:
-        """Return a token of the tenant `demo`, got as docs/tour.md says."""
+        """Get a token of the tenant `demo` as docs/tour.md says, and return it."""
         return self.prints(CREDENTIALS, TOKEN, 'echo; echo "$TOKEN"').splitlines()[-1]
 
     def await_health(self, service: str) -> None:

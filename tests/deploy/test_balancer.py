@@ -11,13 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy/nginx/balancer.sh"
-# The map from an address to the network that limits count; the names of groups do not matter.
+# The map from a client's address to the network by which limits count the client. The comparison
+# ignores the names of groups and variables.
 _OF_NETWORKS = re.compile(r"map \$binary_remote_addr \$\w+ \{(.*?)\}\n", re.DOTALL)
 _NAMES = re.compile(r"\?<\w+>| \$\w+;")
 
 
 def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with a program named nginx that prints its arguments."""
+    """Run balancer.sh with a program named nginx that prints its arguments."""
     program = folder / "nginx"
     program.write_text('#!/bin/sh\necho "$@"\n')
     program.chmod(0o700)
@@ -40,7 +41,7 @@ def patterns(path: str) -> list[str]:
 
 
 def test_networks_are_the_gateways() -> None:
-    """The balancer counts a client by the same network of its address as the gateway does."""
+    """The balancer counts clients by the same networks as the gateway."""
     gateways = patterns("conf.d/client_address.conf.template")
     assert len(gateways) == 3
     assert patterns("balancer.conf") == gateways
@@ -56,9 +57,7 @@ def test_without_proxies(tmp_path: Path) -> None:
 
 
 def test_proxies_with_a_field(tmp_path: Path) -> None:
-    """Trusted proxies that send a header field have no connection limit;
-    the gateways read the field.
-    """
+    """Trusted proxies that send a field have no connection limit; gateways read the field."""
     start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7, 2001:db8::/32,")
     assert written(tmp_path) == (
         "192.0.2.7 1;\n2001:db8::/32 1;\n",
@@ -75,9 +74,7 @@ def test_proxies_with_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["proxy.example.net", "10.0.0.1;", "10.0.0.1{}", "$(id)", "*"])
 def test_what_is_no_address(tmp_path: Path, word: str) -> None:
-    """An invalid address stops the start with an error line, and is not in
-    nginx's configuration.
-    """
+    """An invalid trusted address prevents the start, with an error line that names the address."""
     done = start(tmp_path, WHARF_TRUSTED_PROXIES=f"192.0.2.7,{word}")
     assert done.returncode == 1
     assert done.stderr.startswith("wharf: WHARF_TRUSTED_PROXIES: '")

@@ -65,7 +65,7 @@ def settings(images: Images) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def single(settings: dict[str, str]) -> Iterator[Stack]:
-    """One of each, started with the tour's one command."""
+    """Start one container of each service with the tour's one command."""
     stack = Stack(settings)
     try:
         stack.prints(START)
@@ -77,7 +77,7 @@ def single(settings: dict[str, str]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def scaled(single: Stack) -> Stack:
-    """The same installation with two replicas, as docs/tour.md and docs/compose.md say."""
+    """Give the installation two replicas, as docs/tour.md and docs/compose.md say."""
     with single.write("moved") as single.moved:
         assert until(lambda: len(single.moved.acknowledged) >= 4)
     single.prints(MOVE.replace("wharf_files", f"{single.name}_files"))
@@ -93,7 +93,7 @@ def test_up(single: Stack) -> None:
 
 
 def test_upload_and_download(single: Stack, tmp_path: Path) -> None:
-    """The tour's commands put a file in and get the same bytes back."""
+    """The tour's commands upload a file and download the same bytes."""
     single.prints(CREDENTIALS, TOKEN, UPLOAD, METADATA)
     assert single.fetches(tmp_path)
 
@@ -136,15 +136,13 @@ def test_data_is_kept(single: Stack) -> None:
 
 
 def test_scaled_up(scaled: Stack) -> None:
-    """The second command starts two replicas on PostgreSQL and Redis, and opens one port."""
+    """The command for two replicas starts them with PostgreSQL and Redis, and opens one port."""
     assert running(scaled) == REPLICAS
     assert published(scaled) == {"balancer": {("127.0.0.1", str(scaled.port))}}
 
 
 def test_moved(scaled: Stack) -> None:
-    """The commands of docs/compose.md move files and credentials from one
-    machine to two replicas.
-    """
+    """The commands of docs/compose.md move files and credentials to the two replicas."""
     scaled.moved.token = scaled.token()
     assert scaled.moved.lost() == []
 
@@ -157,9 +155,7 @@ def accesses(stack: Stack, gateway: str) -> list[dict[str, object]]:
 
 
 def test_both_serve(scaled: Stack) -> None:
-    """Both replicas serve uploads, log the client's address, and find files
-    that the other one stored.
-    """
+    """Both replicas serve uploads, log the client's address, and find each other's files."""
     with scaled.write("both") as load:
         assert until(
             lambda: all(len(accesses(scaled, one)) > 5 for one in ("gateway-1", "gateway-2")),
@@ -167,14 +163,14 @@ def test_both_serve(scaled: Stack) -> None:
         ), scaled.logs()
     assert load.failed == []
     assert load.lost() == []
-    assert load.lost() == []  # often read at the other replica this time
+    assert load.lost() == []  # The balancer may send this request to the other replica.
     for gateway in ("gateway-1", "gateway-2"):
         addresses = {str(one["address"]) for one in accesses(scaled, gateway)}
         assert all(re.fullmatch(r"[0-9.]+", address) for address in addresses), addresses
 
 
 def test_events_and_pictures_of_both(scaled: Stack) -> None:
-    """A listener at either replica receives the events of both, and both serve small pictures."""
+    """A listener at either replica receives all events, and both replicas serve small pictures."""
     for number in "12":
         scaled.await_health(f"live-{number}")
         scaled.await_health(f"images-{number}")
@@ -182,9 +178,7 @@ def test_events_and_pictures_of_both(scaled: Stack) -> None:
 
 
 def test_engines_are_used(scaled: Stack) -> None:
-    """The records are in PostgreSQL, under a role that is no superuser, and
-    the counters in Redis.
-    """
+    """The records are in PostgreSQL under a role that is no superuser; counters are in Redis."""
     query = (
         "SELECT count(*) > 0, bool_or(rolsuper) FROM files, pg_roles WHERE rolname = 'wharf_upload'"
     )
@@ -195,9 +189,7 @@ def test_engines_are_used(scaled: Stack) -> None:
 
 
 def test_passwords(scaled: Stack) -> None:
-    """No password is in an environment or a command; only one group can
-    read the files with passwords.
-    """
+    """No environment and no command has a password; one group can read the password files."""
     upload = scaled.container("upload-1")
     url = docker("exec", upload, "cat", "/secrets/database-url")
     password = url.partition("wharf_upload:")[2].partition("@")[0]
@@ -209,7 +201,7 @@ def test_passwords(scaled: Stack) -> None:
 
 
 def test_refused_before_the_body(scaled: Stack) -> None:
-    """The balancer passes `Expect: 100-continue` on: without a token the client gets only a 401."""
+    """The balancer passes `Expect` on, so a client without a token gets a 401 and no 100."""
     request = head(
         "PUT /v1/files/default/x HTTP/1.1",
         *("Content-Length: 1000000", "Expect: 100-continue", "Connection: close"),
@@ -256,9 +248,7 @@ def test_observed(scaled: Stack) -> None:
 
 
 def test_a_replica_is_killed(scaled: Stack) -> None:
-    """A killed replica ends only its running requests: later uploads
-    succeed, and no file is lost.
-    """
+    """After the kill of a replica no new upload fails, and no acknowledged file is lost."""
     with scaled.write("killed") as load:
         assert until(lambda: len(load.acknowledged) >= 20)
         docker("kill", scaled.container("gateway-1"), scaled.container("upload-1"))
@@ -269,7 +259,7 @@ def test_a_replica_is_killed(scaled: Stack) -> None:
 
 
 def test_it_comes_back(scaled: Stack) -> None:
-    """`up` brings the killed replica back, and it takes part again."""
+    """`up` starts the killed replica again, and the balancer sends it requests again."""
     scaled.prints(UP)
     scaled.await_health("gateway-1")
     with scaled.write("back") as load:
@@ -283,7 +273,7 @@ def test_it_comes_back(scaled: Stack) -> None:
 def test_a_service_is_killed(scaled: Stack) -> None:
     """A gateway without its upload service gets no new connections after some seconds.
 
-    Requests that it already has wait, and get their response when the service is back.
+    Requests that the gateway already has wait, and get their response when the service is back.
     """
     doors = scaled.container("balancer")
 
@@ -301,7 +291,7 @@ def test_a_service_is_killed(scaled: Stack) -> None:
         scaled.shell("docker compose --profile scale start upload-2")
         scaled.await_health("gateway-2")
         assert until(lambda: not shut(), READY_SECONDS, PAUSE_SECONDS), scaled.logs()
-    # Only a wait that became too long on a slow machine may fail.
+    # A request may fail only if it waited too long, on a slow machine.
     assert {one.status for one in waiting.failed if one.number > killed} <= {503, 504}
     assert waiting.lost() == others.lost() == []
 
@@ -312,9 +302,7 @@ def identities(stack: Stack) -> dict[str, str]:
 
 
 def test_upgrade(scaled: Stack, images: Images) -> None:
-    """`make upgrade` with a new tag replaces all containers of Wharf one by
-    one, and no upload fails.
-    """
+    """`make upgrade` with a new tag replaces Wharf's containers in turn, and no upload fails."""
     release = f"upgraded-{secrets.token_hex(3)}"
     new = {name: f"wharf-{name}:{release}" for name in NAMES}
     old = identities(scaled)

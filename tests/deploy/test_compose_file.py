@@ -68,9 +68,7 @@ def test_read_by_compose(profile: str) -> None:
 
 
 def test_a_store_of_ones_own(tmp_path: Path) -> None:
-    """The override in docs/compose.md gives the services that use a store
-    its keys and a network.
-    """
+    """The override in docs/compose.md gives services that use a store the keys and a network."""
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/compose.md").read_text(), re.DOTALL)
@@ -104,9 +102,7 @@ def test_the_default() -> None:
 
 @EVERY
 def test_contained(name: str) -> None:
-    """Every container is read-only, without capabilities, and limited in
-    memory, processes and logs.
-    """
+    """Every container is read-only, has no capabilities, and has limited resources and logs."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -157,9 +153,7 @@ def test_built_once(profile: str, count: int) -> None:
 
 @EVERY
 def test_order(name: str) -> None:
-    """A service waits until another is healthy or has finished; only
-    Prometheus need just be started.
-    """
+    """A service waits until others are healthy or have ended; Prometheus need only have started."""
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         once = SERVICES[needed]["restart"] == "no"
         expected = "service_completed_successfully" if once else "service_healthy"
@@ -170,7 +164,7 @@ def test_order(name: str) -> None:
 def test_who_waits_for_what_runs_once(name: str) -> None:
     """In every profile a service waits for each container that runs once.
 
-    Otherwise `up --wait` would report its end as a failure.
+    Otherwise `up --wait` would report the end of the container as a failure.
     """
     if SERVICES[name]["restart"] != "no":
         return
@@ -193,15 +187,13 @@ def test_published(name: str) -> None:
         assert ports == ["${WHARF_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000"]
     else:
         assert ports == []
-        # Such a service also cannot reach any address outside.
+        # A service without a public network also cannot reach outside addresses.
         assert not {"public", "grafana"} & networks(name)
         assert SERVICES[name].get("network_mode", "none") == "none"
 
 
 def test_what_is_mounted_from_the_checkout() -> None:
-    """Files that containers mount from the checkout exist, and Grafana and
-    Prometheus read the right paths.
-    """
+    """Files that containers mount from the checkout exist at the paths that their programs read."""
     for service in SERVICES.values():
         for source, _, mode in (
             entry.split(":") for entry in service.get("volumes", []) if entry[0] == "."
@@ -227,9 +219,9 @@ def test_what_is_mounted_from_the_checkout() -> None:
 
 
 def test_networks() -> None:
-    """Only the networks of the published services are not internal, and Grafana shares none with a
-    gateway.
+    """All networks are internal, except the networks of the published services.
 
+    Grafana shares no network with a gateway.
     Only services that need the records are in the network of the records.
     """
     out = {name for name, one in NETWORKS.items() if not one.get("internal")}
@@ -244,7 +236,7 @@ def test_networks() -> None:
 
 
 def test_who_sees_what() -> None:
-    """Private keys are mounted only by auth, and records and passwords never by gateways.
+    """Only auth mounts private keys, and no gateway mounts records or passwords.
 
     Secrets are mounted read-only, except by the containers that make them.
     """
@@ -286,10 +278,9 @@ def test_replicas() -> None:
 
 
 def test_who_reaches_the_object_store() -> None:
-    """The store is only in an internal network, together with the services that write or send its
-    bytes.
+    """The store is only in an internal network, with the services that write or send its bytes.
 
-    The gateway does not have the store's keys, and only the authority of its certificate.
+    The gateway has the authority of the store's certificate, and does not have the store's keys.
     """
     assert NETWORKS["objects"] == {"internal": True}
     members = {name for name in SERVICES if "objects" in networks(name)}
@@ -309,9 +300,7 @@ def test_who_reaches_the_object_store() -> None:
 
 
 def test_where_the_object_store_is() -> None:
-    """All services have the same valid address of the store: that of its
-    container and its open port.
-    """
+    """All services use the same address of the store: its container and its open port."""
     members = [one for one in SERVICES.values() if one["profiles"] == ["s3"]]
     told = [one["environment"] for one in members if "WHARF_BLOB_URL" in one.get("environment", {})]
     assert len(told) == 5
@@ -330,9 +319,7 @@ def test_where_the_object_store_is() -> None:
 
 
 def test_the_console_knows_every_door() -> None:
-    """The console knows the door of each gateway, and only it and gateways
-    mount the doors' volume.
-    """
+    """The console knows each gateway's door; only console and gateways mount the doors' volume."""
     doors = SERVICES["console"]["environment"]["WHARF_CONSOLE_DOOR"].split(",")
     gateways = {name for name in SERVICES if name.startswith("gateway")}
     assert {SERVICES[name]["environment"]["WHARF_CONSOLE_DOOR"] for name in gateways} == set(doors)
@@ -345,9 +332,7 @@ def test_the_console_knows_every_door() -> None:
 
 @pytest.mark.parametrize("name", ["images", "images-s3", "images-1", "images-2"])
 def test_who_decodes_pictures_has_nothing(name: str) -> None:
-    """The container that decodes pictures has only the sockets: no file,
-    record, secret or network.
-    """
+    """The decoder of pictures mounts only sockets: it has no file, record, secret or network."""
     (volume,) = mounts(name)
     assert volume.removeprefix("s3-").startswith("sockets")
     assert SERVICES[name]["network_mode"] == "none"
@@ -358,7 +343,7 @@ def test_who_decodes_pictures_has_nothing(name: str) -> None:
 def test_a_gateway_does_without_its_extras(name: str) -> None:
     """A gateway knows the sockets of the live channel and of small pictures in a shared folder.
 
-    Neither the gateway nor upload waits for these services at startup.
+    Neither the gateway nor upload waits at startup for the live channel or the small pictures.
     """
     environment = SERVICES[name]["environment"]
     sockets = ("WHARF_LIVE_SOCKET", "WHARF_IMAGES_SOCKET", "WHARF_IMAGES_BLOBS_SOCKET")
@@ -377,7 +362,7 @@ def test_the_console_has_nothing_of_the_others() -> None:
 def test_how_long_links_live(profile: str) -> None:
     """auth keeps changes of grants in its feed for as long as upload lets links live.
 
-    Both read the setting in `.env`, and no service overrides it.
+    Both services read the setting in `.env`, and no service overrides it.
     """
     users = {
         name: one
@@ -430,7 +415,7 @@ def test_every_volume_is_used() -> None:
     ids=["auth", "console", "images", "upload", "gateway", "store"],
 )
 def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
-    """Each file that a Dockerfile copies is in git, or its path has a wildcard in the first part.
+    """Git contains the part of each copied path that precedes the first wildcard.
 
     BuildKit needs every folder before the first wildcard to exist.
     """

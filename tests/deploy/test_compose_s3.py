@@ -1,6 +1,4 @@
-"""docker-compose.yml with the profile `s3`, in which an object store
-next to Wharf has the bytes.
-"""
+"""docker-compose.yml with the profile `s3`, which keeps the bytes in an object store."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ SERVICES = {"auth", "console", "store"} | {
 
 @pytest.fixture(scope="module")
 def settings(images: Images) -> Iterator[dict[str, str]]:
-    """Yield the variables of docker-compose.yml, with a store image of this machine's Ceph."""
+    """Yield the variables of docker-compose.yml, with a store image made of this machine's Ceph."""
     if not available():
         lacking("there is no Compose; Debian: apt-get install docker-compose")
     tag = images.upload.rpartition(":")[2]
@@ -51,7 +49,7 @@ def settings(images: Images) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def stack(settings: dict[str, str]) -> Iterator[Stack]:
-    """The stack, started as docs/compose.md says, with the tour's file in it."""
+    """Start the stack as docs/compose.md says, and upload the tour's file."""
     made = Stack(settings)
     try:
         made.prints(START)
@@ -97,9 +95,7 @@ def test_contained(stack: Stack) -> None:
 
 
 def test_keys(stack: Stack) -> None:
-    """Only one group can read the store's keys; neither the gateway nor any
-    environment has them.
-    """
+    """Only one group can read the store's keys; no gateway and no environment has them."""
     upload, gateway = stack.container("upload-s3"), stack.container("gateway-s3")
     access_key, secret_key = docker("exec", upload, "cat", "/secrets/blob-keys").split()
     assert (len(access_key), len(secret_key)) == (20, 64)

@@ -30,8 +30,8 @@ for path in sys.argv[2:]:
     connection.close()
 print(json.dumps(found))
 """
-# A process that starts from outside, like a health check, has no parent here. It gets its final
-# rights a moment later, so it is left out.
+# A process that the engine starts in the container, for example a health check, has no parent in
+# the container. Its rights are final a moment later, so the list leaves it out.
 _RIGHTS = """
 import glob, json
 found = []
@@ -48,7 +48,7 @@ print(json.dumps(found))
 
 
 def ask(quartet: Quartet, service: str, port: int, *paths: str) -> dict[str, tuple[int, str]]:
-    """Return the statuses and bodies of paths at a port inside a container."""
+    """Request paths at a port inside a container, and return the statuses and bodies."""
     words = ("exec", quartet.of(service), "python3", "-c", _ASK, str(port), *paths)
     found = json.loads(quartet.engine(*words))
     return {path: (status, body) for path, (status, body) in found.items()}
@@ -71,22 +71,18 @@ def client(quartet: Quartet) -> Iterator[httpx.Client]:
 
 
 def test_a_file_goes_in_and_comes_out(quartet: Quartet, client: httpx.Client) -> None:
-    """A spooled body is stored across the containers' mounts, leaves the
-    spool, and stays unchanged.
-    """
+    """A spooled body is stored unchanged across the container's mounts, and leaves the spool."""
     content = os.urandom(5_000_000)
     answer = client.put("/v1/files/docs/big.bin", content=content)
     assert answer.status_code == 201, answer.text
     assert client.get("/v1/files/docs/big.bin").content == content
-    # nginx has left nothing of it in its spool.
+    # nginx's spool no longer contains the body.
     left = quartet.engine("exec", quartet.of("gateway"), "find", "/data/spool", "-type", "f")
     assert left == ""
 
 
 def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
-    """Without live channel and small pictures, files can be stored and
-    read, and the others get 503.
-    """
+    """Without live channel and small pictures, files work, and requests for these two get 503."""
     content = hearing.photograph()
     assert client.put("/v1/files/docs/large.jpg", content=content).status_code == 201
     assert client.get("/v1/files/docs/large.jpg").content == content
@@ -97,9 +93,7 @@ def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
 
 
 def test_a_person_logs_in(quartet: Quartet) -> None:
-    """The first login of the credentials' file works at the console, whose
-    requests reach the API.
-    """
+    """A login with the credentials' file works at the console, and the console reaches the API."""
     demo = quartet.credentials()["demo"]
     with httpx.Client(base_url=quartet.url, timeout=60, follow_redirects=True) as browser:
         page = browser.get("/", headers={"Accept": "text/html"})
@@ -190,9 +184,7 @@ def test_the_gateway_serves_the_pages_about_problems(client: httpx.Client) -> No
 
 
 def test_hangup_replaces_the_processes(quartet: Quartet, client: httpx.Client) -> None:
-    """HUP replaces the worker processes of uWSGI and nginx, and Wharf
-    serves the same files afterwards.
-    """
+    """HUP replaces the workers of uWSGI and nginx, and Wharf still serves the same files."""
     content = b"as before"
     assert client.put("/v1/files/docs/hangup.txt", content=content).status_code in {200, 201}
     for service in SERVICES:
@@ -255,7 +247,7 @@ _OFF = "slow request bodies are not cut"
 def test_slow_bodies_are_cut_where_the_sandbox_lets_it(
     quartet: Quartet, engine: Engine, images: Images
 ) -> None:
-    """With SYS_PTRACE in its bounding set, but not effective, the gateway ends a slow body."""
+    """The gateway ends slow bodies if its bounding set has SYS_PTRACE, even if not effective."""
     name = f"{quartet.name}-alone"
     words = ("run", "--detach", "--name", name, *CONTAINED, "--cap-add", "SYS_PTRACE", *_ALONE)
     engine(*words, images.gateway)
@@ -285,7 +277,7 @@ def _ends_after_another_byte(connection: socket.socket) -> bool:
 
 
 def test_where_the_sandbox_does_not_one_line_says_so(quartet: Quartet) -> None:
-    """A gateway without any capability serves, and logs once that it does not cut slow bodies."""
+    """A gateway without any capability works, and logs once that it does not cut slow bodies."""
     said = quartet.engine.output(quartet.of("gateway"), of_last_start=True)
     assert said.count(_OFF) == 1
 

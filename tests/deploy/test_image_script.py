@@ -21,7 +21,7 @@ esac
 
 
 def make_images(scratch: Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `make images` with this exit code of the script build, and return the result."""
+    """Run `make images` while the build of the scripts ends with this code; return the result."""
     shutil.copytree(SCRIPTS, scratch / "deploy/images")
     for name, text in (("docker", DOCKER), ("python", PYTHON.format(code=code))):
         program = scratch / "bin" / name
@@ -45,7 +45,7 @@ def make_images(scratch: Path, code: int = 0, **settings: str) -> subprocess.Com
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_without_node(tmp_path: Path, code: int) -> None:
-    """`make images` warns of pages without scripts in its last line only if their build fails."""
+    """`make images` warns of pages without scripts only if the build of the scripts fails."""
     done = make_images(tmp_path, code)
     assert "images: wharf-gateway:dev has 1 MB" in done.stdout
     assert "images: wharf-images:dev has 1 MB" in done.stdout

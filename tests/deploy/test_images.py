@@ -46,7 +46,7 @@ def test_an_image_is_small(engine: Engine, images: Images, service: str) -> None
 
 @pytest.mark.parametrize("service", IMAGES)
 def test_buildkit_builds_where_it_is(engine: Engine, images: Images, service: str) -> None:
-    """BuildKit builds the Dockerfiles if the client has it, and otherwise the engine."""
+    """An image is built by BuildKit if the client has BuildKit, and otherwise by the engine."""
     has_buildkit = engine.try_out("buildx", "version").returncode == 0
     comments = engine("history", "--format", "{{.Comment}}", name_of(images, service))
     assert ("buildkit" in comments) == has_buildkit
@@ -126,7 +126,7 @@ def test_an_image_has_its_own_packages_alone(
 
 
 def test_pages_find_their_scripts(engine: Engine, images: Images) -> None:
-    """The gateway has all files that the console names, and no records of their build."""
+    """The gateway has all files that the console names, and no records of the files' build."""
     script = (
         "import json; from wharf_console.web.assets import DIST\n"
         "names = json.loads((DIST / 'manifest.json').read_text())\n"
@@ -205,7 +205,7 @@ def test_a_wrong_setting_ends_the_container_with_one_line(
 
 
 def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> None:
-    """The image process has its sandbox under the engine's own filter of system calls."""
+    """The image process has its sandbox even under the engine's own filter of system calls."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, images.images, "check")
     said = engine(*command)
     assert "seccomp: filters" in said
@@ -213,9 +213,7 @@ def test_the_sandbox_holds_in_a_container(engine: Engine, images: Images) -> Non
 
 
 def test_the_balancers_configuration_is_taken(engine: Engine, images: Images) -> None:
-    """The gateway's nginx has `stream`, and accepts
-    deploy/nginx/balancer.conf without a warning.
-    """
+    """The gateway's nginx accepts deploy/nginx/balancer.conf without a warning."""
     folder = "/opt/wharf/deploy/nginx"
     settings = ("WHARF_TRUSTED_PROXIES=192.0.2.7,2001:db8::/32", "WHARF_PROXY_HEADER=PROXY")
     environ = [f"--env={one}" for one in (*settings, f"BALANCER_CONF={folder}/balancer.conf")]

@@ -26,7 +26,7 @@ def test_selectors_match_templates(variant: str) -> None:
 def test_two_of_each(variant: str) -> None:
     """Each service has at least two replicas, spread over nodes and zones.
 
-    It has three where a rollout stops a pod before it starts a new one.
+    A StatefulSet has three, because its rollout stops a pod before it starts a new pod.
     """
     found = cluster(variant)
     (scaler,) = found.kind("HorizontalPodAutoscaler")
@@ -59,9 +59,7 @@ def test_rollouts_in_production(variant: str) -> None:
 
 
 def test_rollouts_on_one_node() -> None:
-    """With SQLite a rollout stops the old pod before it starts the new one,
-    and each service has one pod.
-    """
+    """With SQLite each service has one pod, which a rollout stops before it starts the new pod."""
     for one in cluster("single-node-complete").kind("Deployment"):
         assert one["spec"]["strategy"] == {"type": "Recreate"}
         assert one["spec"]["replicas"] == 1
@@ -83,7 +81,7 @@ def test_the_autoscaler_has_the_say(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_budgets_allow_an_eviction(variant: str) -> None:
-    """Each disruption budget allows the eviction of a pod, and leaves at least another one."""
+    """Each disruption budget allows the eviction of one pod, and keeps at least one other pod."""
     found = cluster(variant)
     least = {"wharf-auth": 2, "wharf-console": 2, "wharf-upload": LEAST[variant]}
     budgets = found.kind("PodDisruptionBudget")
@@ -96,7 +94,7 @@ def test_budgets_allow_an_eviction(variant: str) -> None:
 
 
 def test_volumes() -> None:
-    """Replicas share a volume that several nodes can mount; a single node needs no such volume."""
+    """Replicas share a ReadWriteMany volume, and a single node needs only ReadWriteOnce."""
     shared = cluster(PRODUCTION).one("PersistentVolumeClaim", "wharf-data")
     assert shared["spec"]["accessModes"] == ["ReadWriteMany"]
     single = cluster("single-node-complete").kind("PersistentVolumeClaim")
@@ -130,7 +128,8 @@ def test_what_is_mounted_exists(variant: str) -> None:
                 found.one("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
             if "secret" in volume:
                 found.one("Secret", volume["secret"]["secretName"])
-            if "configMap" in volume:  # an operator creates it if the store has such an authority
+            if "configMap" in volume:
+                # An operator makes it if a private authority signed the certificate of the store.
                 assert volume["configMap"] == {"name": "wharf-blob-ca", "optional": True}
         names = {volume["name"] for volume in (*pod.spec["volumes"], *pod.claims)}
         for container in pod.containers():

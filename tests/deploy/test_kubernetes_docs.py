@@ -16,7 +16,7 @@ PAGE = (rendering.ROOT / "docs/kubernetes.md").read_text()
 
 @pytest.fixture(scope="module")
 def mine() -> Cluster:
-    """Return the page's overlay, rendered next to the others."""
+    """Render the overlay of docs/kubernetes.md, and return its manifests."""
     block = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert block
     folder = folders()["production"].parents[1] / "overlays/mine"
@@ -56,9 +56,7 @@ def test_what_it_changes(mine: Cluster) -> None:
 
 
 def test_files_that_it_names_exist() -> None:
-    """Every path of this repository on the page exists, except for those
-    that the operator makes.
-    """
+    """Every path of this repository on the page exists, except paths that the operator makes."""
     made = {"deploy/k8s/overlays/mine", "deploy/k8s/overlays/mine/kustomization.yaml"}
     named = set(re.findall(r"\b(?:deploy/k8s|tests/deploy)/[\w./*-]*[\w*]", PAGE)) - made
     assert len(named) >= 4

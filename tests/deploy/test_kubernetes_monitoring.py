@@ -15,9 +15,7 @@ VARIANTS = ("single-node-complete", "production-complete", "object-store-complet
 
 
 def test_rules_are_those_of_prometheus() -> None:
-    """The component's rules are those of deploy/prometheus/rules, as `make
-    observing` writes them.
-    """
+    """The component's rules are deploy/prometheus/rules, as `make observing` writes them."""
     assert alerting.MADE.read_text() == alerting.text()
     own = cluster("production-complete").one("PrometheusRule", "wharf")["spec"]["groups"]
     written = [
@@ -40,7 +38,7 @@ def test_targets_exist(variant: str) -> None:
             if matches(monitor["spec"]["selector"], one["metadata"]["labels"])
         ]
         if monitor["metadata"]["name"] == "wharf-worker" and "single" in variant:
-            assert services == []  # a part of upload in this variant
+            assert services == []  # On one node upload runs the worker.
             continue
         (service,) = services
         ports = {port["name"] for port in service["spec"]["ports"]}

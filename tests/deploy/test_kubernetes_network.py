@@ -64,9 +64,7 @@ def test_only_gateways_reach_uwsgi(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_only_the_console_comes_by_its_door(variant: str) -> None:
-    """Only the console can reach the console door, because the door
-    believes the client's address in it.
-    """
+    """Only the console can reach the console door, which trusts a client's address."""
     found = cluster(variant)
     assert found.may_enter(found.pod("upload"), 8086) == [component("console")]
 
@@ -104,8 +102,9 @@ def test_every_port_has_its_visitors(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", PLAIN)
 def test_without_components(variant: str) -> None:
-    """Without an Ingress the public port is open to all, and without
-    Prometheus every internal one closed.
+    """Without an Ingress every peer can reach the public port.
+
+    Without Prometheus no peer can reach an internal port, except the worker, which reads auth's.
     """
     found = cluster(variant)
     upload = found.pod("upload")
@@ -121,7 +120,7 @@ def test_what_leaves(variant: str) -> None:
     """Each pod can reach DNS and only the ports that it works with."""
     found = cluster(variant)
     databases = variant != "single-node-complete"
-    # With an object store its users can reach it, and replicas can reach each other.
+    # With an object store, upload and the worker reach the store, and replicas reach each other.
     apart = variant == "object-store-complete"
     allowed = {
         "auth": {5432, 6379} if databases else set(),
@@ -205,7 +204,7 @@ def test_the_console_finds_its_door(variant: str) -> None:
 def test_replicas_find_each_other() -> None:
     """A replica's address is its pod's DNS name, with the port of its door for replicas.
 
-    upload and the live channel have the same address, and it also exists while the pod is not
+    upload and the live channel have the same address. The name resolves even while the pod is not
     ready.
     """
     found = cluster("object-store")
@@ -232,9 +231,7 @@ def test_replicas_find_each_other() -> None:
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_ingress(variant: str) -> None:
-    """The Ingress accepts bodies of any size, does not buffer, waits an
-    hour, and routes to Wharf.
-    """
+    """The Ingress allows any size, does not buffer, waits an hour, and routes to Wharf."""
     found = cluster(variant)
     ingress = found.one("Ingress", "wharf")
     prefix = "nginx.ingress.kubernetes.io/"
@@ -260,9 +257,7 @@ def test_ingress(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", COMPLETE)
 def test_clients_behind_an_ingress(variant: str) -> None:
-    """The gateway trusts the Ingress controller for the client's address,
-    so limits by address apply.
-    """
+    """The gateway trusts the Ingress for clients' addresses, so limits by address apply."""
     found = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
     assert [str(one) for one in trusted_proxies.networks(found)] == ["10.244.0.0/16"]
     assert "WHARF_PROXY_HEADER" not in found
@@ -273,9 +268,7 @@ def test_clients_behind_an_ingress(variant: str) -> None:
 
 
 def test_selectors_are_understood() -> None:
-    """These tests evaluate selectors correctly: all labels must match, and
-    an empty one matches all.
-    """
+    """`matches` requires all labels of a selector, and an empty selector matches everything."""
     labels = {"a": "1", "b": "2"}
     assert matches({}, labels)
     assert matches({"matchLabels": {"a": "1"}}, labels)

@@ -43,9 +43,7 @@ def environment(variant: str, container: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_restricted(variant: str, name: str) -> None:
-    """No container can become root, gain a capability, write its root or
-    make unusual system calls.
-    """
+    """No container can be root, gain a capability, write its root or call unusual system calls."""
     pod = pod_of(variant, name)
     assert pod.spec["securityContext"] == {
         "runAsNonRoot": True,
@@ -70,7 +68,10 @@ def test_restricted(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_no_token_and_no_links(variant: str, name: str) -> None:
-    """No pod has a Kubernetes token, or variables of Services that look like settings."""
+    """No pod has a Kubernetes token, or variables that Kubernetes makes of Services.
+
+    These variables could look like settings.
+    """
     pod = pod_of(variant, name)
     assert pod.spec["automountServiceAccountToken"] is False
     # A Service called wharf would set WHARF_PORT=tcp://10.0.0.1:80.
@@ -100,9 +101,7 @@ def test_resources(variant: str, name: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), SERVING)
 def test_probes(variant: str, name: str) -> None:
-    """Every container has three probes on its own ports, and liveness
-    depends on no other service.
-    """
+    """Every container has three probes on its own ports; liveness depends on no other service."""
     for container in pod_of(variant, name).spec["containers"]:
         ports = {port["name"] for port in container["ports"]}
         for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -125,7 +124,7 @@ def test_probes(variant: str, name: str) -> None:
 def test_a_database_that_is_away(variant: str, component: str, started: str, ready: str) -> None:
     """A rollout waits for database and schema, but a serving pod stays ready without its database.
 
-    A full disk refuses uploads, and does not make a pod unready.
+    When the disk is full, Wharf refuses uploads and the pod stays ready.
     """
     container = cluster(variant).pod(component).container(component)
     startup, readiness = container["startupProbe"], container["readinessProbe"]
@@ -137,9 +136,7 @@ def test_a_database_that_is_away(variant: str, component: str, started: str, rea
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", ["live", "images"])
 def test_a_pod_serves_without_its_extras(variant: str, name: str) -> None:
-    """A pod stays ready while its live channel or image process is not, if
-    that process responds.
-    """
+    """A pod stays ready while its live channel and image process respond, ready or not."""
     container = cluster(variant).pod("upload").container(name)
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
@@ -175,7 +172,7 @@ def test_the_live_channel_reads_what_upload_writes(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_sessions_that_cannot_be_kept(variant: str) -> None:
-    """The console starts only if it can keep sessions, and stays ready when it no longer can."""
+    """The console starts only if it can store sessions, and stays ready if it later cannot."""
     container = cluster(variant).pod("console").container("console")
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?exclude=sessions"
@@ -196,24 +193,20 @@ def test_the_console_has_nothing_of_the_others(variant: str) -> None:
 
 @pytest.mark.parametrize(("variant", "name"), SERVING)
 def test_time_to_drain(variant: str, name: str) -> None:
-    """A pod's grace period is longer than its preStop hook, running
-    requests and shutdown together.
-    """
+    """A pod's grace period exceeds the time of its preStop hook, running requests and shutdown."""
     pod = pod_of(variant, name)
     assert pod.spec["terminationGracePeriodSeconds"] > DRAIN_SECONDS[pod.component]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_nginx_ends_first(variant: str) -> None:
-    """upload waits for its gateway to end, and the gateway waits for nodes
-    to stop routing to the pod.
-    """
+    """upload ends after its gateway, which ends after nodes have stopped routing to the pod."""
     pod = cluster(variant).pod("upload")
     gateway, upload = pod.container("gateway"), pod.container("upload")
     assert gateway["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
     command = upload["lifecycle"]["preStop"]["exec"]["command"]
-    # Only the gateway's end and the grace period limit this: WHARF_DRAIN_SECONDS can be up to a
-    # day.
+    # The hook waits up to a day, the maximum of WHARF_DRAIN_SECONDS, so only the gateway's end and
+    # the grace period limit the wait.
     assert command == ["wharf-upload", "await-gateway", "--seconds", "86400"]
 
 
@@ -250,15 +243,15 @@ def test_the_gateway_sees_no_records(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_signing_keys_are_auths_alone(variant: str) -> None:
-    """Only auth and its Job mount the signing keys, and only the Job the first credentials."""
+    """Only auth and its Job mount the signing keys; only the Job mounts the first credentials."""
     users: dict[str, set[str]] = {"wharf-signing-keys": set(), "wharf-credentials": set()}
     for pod in cluster(variant).pods():
         for volume in pod.spec["volumes"]:
             secret = volume.get("secret", {}).get("secretName", "").rsplit("-", 1)[0]
             if secret in users:
                 users[secret].add(pod.name)
-                # The group reads the keys, which is the pod's fsGroup. podman needs `optional` to
-                # be set.
+                # The group that may read the keys is the pod's fsGroup. podman needs an explicit
+                # `optional`.
                 assert volume["secret"]["defaultMode"] == 0o440
                 assert volume["secret"]["optional"] is False
     assert users == {
@@ -284,7 +277,7 @@ def test_settings_exist(variant: str, name: str) -> None:
 def test_how_long_links_live(variant: str) -> None:
     """auth keeps changes of grants in its feed for as long as upload lets links live.
 
-    Both read the setting in the same ConfigMap.
+    Both services read the setting in the same ConfigMap.
     """
     sources = set()
     for component in ("auth", "upload"):

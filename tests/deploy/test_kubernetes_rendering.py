@@ -1,4 +1,4 @@
-"""The manifests of deploy/k8s: they render, match the schemas, and are equal in every kustomize."""
+"""The manifests of deploy/k8s: they render, match the schemas, and are equal in each kustomize."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ CLUSTER_WIDE = {"Namespace"}
 
 def test_schemas(tmp_path: Path) -> None:
     """Every manifest is valid by the schemas of two Kubernetes versions."""
-    # The other variants are parts of these. One run checks all, because its start takes most time.
+    # These variants contain all others. One run checks all manifests, because the start takes most
+    # of the time.
     manifests = [one for variant in COMPLETE for one in cluster(variant).manifests]
     assert schemas.faults(manifests, tmp_path) == []
 
@@ -73,7 +74,7 @@ def test_schemas_find_faults(wrong: rendering.Manifest, tmp_path: Path) -> None:
 def test_every_kustomize_renders_the_same() -> None:
     """kubectl on this machine and the kustomize library render the same manifests.
 
-    If one of them is missing, this only checks the other one.
+    If one of the two programs is missing, the test checks only the other program.
     """
     ways = rendering.ways()
     assert rendering.library() in ways
@@ -84,9 +85,7 @@ def test_every_kustomize_renders_the_same() -> None:
 
 
 def test_an_old_kubectl_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kubectl with kustomize 2, like Debian's, is not used, because it
-    does not know components.
-    """
+    """The tests skip a kubectl with kustomize 2, like Debian's, which does not know components."""
     kubectl = tmp_path / "kubectl"
     kubectl.write_text('#!/bin/sh\necho \'{"clientVersion": {}, "kustomizeVersion": "v2.0.3"}\'\n')
     kubectl.chmod(0o755)
@@ -156,7 +155,7 @@ def test_no_secret_is_committed() -> None:
 
 
 def test_secrets_of_the_rendered_copy_are_private() -> None:
-    """Only their owner can read the files that secrets.sh writes."""
+    """Only the owner of the files that secrets.sh writes can read them."""
     secrets = folders()["production"].parents[1] / "overlays/production/secrets"
     assert stat.S_IMODE(os.stat(secrets).st_mode) == 0o700
     for name in os.listdir(secrets):
@@ -166,7 +165,7 @@ def test_secrets_of_the_rendered_copy_are_private() -> None:
 def test_make_k8s_fails_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`make k8s` counts the errors by variant, and without a kustomize says what to install."""
+    """`make k8s` counts the errors by variant. Without kustomize it prints what to install."""
     monkeypatch.setattr(scanning, "scan", lambda _: scanning.Scan(["a finding"], 0, []))
     wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"porst": 1}}
     assert command.check("odd", yaml.safe_dump(wrong), tmp_path) > 1

@@ -1,4 +1,4 @@
-"""deploy/k8s/secrets.sh: its secrets, which auth accepts, and its care for existing ones."""
+"""deploy/k8s/secrets.sh: it makes secrets that auth accepts, and keeps existing secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPT = ROOT / "deploy/k8s/secrets.sh"
 
 @pytest.fixture
 def overlay(tmp_path: Path) -> Path:
-    """Return an overlay with an example of database URLs."""
+    """Return an overlay with an example of the files with database URLs."""
     (tmp_path / "kustomization.yaml").write_text("resources: [secrets]\n")
     (tmp_path / "auth-databases.env.example").write_text("WHARF_DATABASE_URL=x://CHANGE-ME@y\n")
     return tmp_path
@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_auth_takes_the_keys(overlay: Path) -> None:
-    """auth can sign with a key that the script made, whose name contains its time."""
+    """auth can sign with a key that the script made; the key's name contains its creation time."""
     assert run(overlay).returncode == 0
     (key,) = signing.load(overlay / "secrets").values()
     assert key.private.key_size >= signing.KEY_BITS
@@ -63,9 +63,9 @@ def test_kustomize_is_told_of_everything(overlay: Path) -> None:
 
 
 def test_keys_of_an_object_store(overlay: Path) -> None:
-    """The store's keys become a Secret, and the authority of its certificate a ConfigMap if it
-    exists.
+    """The store's keys become a Secret.
 
+    If the store's certificate has a private authority, the authority becomes a ConfigMap.
     The script asks the operator to edit the keys.
     """
     (overlay / "blob-keys.example").write_text("CHANGE-ME\nCHANGE-ME\n")
@@ -94,9 +94,7 @@ def test_nothing_is_overwritten(overlay: Path) -> None:
 
 
 def test_rotation_keeps_the_old_key(overlay: Path) -> None:
-    """A rotation adds a key and keeps the old one, so that its tokens stay
-    valid until they expire.
-    """
+    """A rotation adds a key and keeps the old key, so that its tokens stay valid."""
     run(overlay)
     (old,) = (overlay / "secrets").glob("*.pem")
     # Names contain the time in seconds, so this makes the key older.
@@ -109,7 +107,7 @@ def test_rotation_keeps_the_old_key(overlay: Path) -> None:
 
 @pytest.mark.parametrize("words", [[], ["/nowhere"], ["OVERLAY", "rotat"], ["OVERLAY", "x", "y"]])
 def test_wrong_words(overlay: Path, words: list[str]) -> None:
-    """A wrong argument gets one line on the usage, and makes no file."""
+    """With a wrong argument the script prints one line on its usage, and makes no file."""
     done = run(*(str(overlay) if word == "OVERLAY" else word for word in words))
     assert done.returncode == 1
     assert done.stderr.startswith("secrets.sh: ")

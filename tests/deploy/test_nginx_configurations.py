@@ -156,7 +156,8 @@ ALL = [
 def known_to_gixy(source: Path, target: Path) -> Path:
     """Return a copy without possessive quantifiers, which gixy cannot parse.
 
-    They change how long an expression takes, and never what it matches in these files.
+    Possessive quantifiers change the time that an expression takes. In these files they do not
+    change the strings that it matches.
     """
     shutil.copytree(source, target, ignore=lambda _, names: [n for n in names if "sock" in n])
     for path in target.rglob("*.conf"):

@@ -1,4 +1,4 @@
-"""Restarts of the services' containers under load: requests wait, and none fails."""
+"""Restarts of the services' containers under load: requests wait, and no request fails."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def client(quartet: Quartet) -> ApiClient:
 def test_twenty_restarts(rolling: Quartet) -> None:
     """Ten restarts each of upload and auth fail no request, and lose no acknowledged file.
 
-    Both have a single replica.
+    upload and auth each have a single replica.
     """
     failed: list[str] = []
     back: dict[str, Callable[[], object]] = {
@@ -75,9 +75,7 @@ def test_twenty_restarts(rolling: Quartet) -> None:
 
 
 def test_sockets_survive_the_gateway(rolling: Quartet) -> None:
-    """After a restart of the gateway it keeps the services' sockets again,
-    and requests wait in them.
-    """
+    """A restarted gateway keeps the services' sockets again, and requests wait in the sockets."""
     engine = rolling.engine
     engine("restart", rolling.of("gateway"))
     rolling.wait_healthy()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "deploy/compose/upgrade.sh"
-# In place of an engine with Compose 2: it has healthy containers of HERE, and records what starts.
+# A stand-in for an engine with Compose 2. It has healthy containers of the services in HERE, and
+# records the services that it starts.
 DOCKER = """#!/bin/sh
 for last; do :; done
 case "$*" in
@@ -44,7 +45,7 @@ TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balanc
 def test_order(tmp_path: Path, here: str, started: str) -> None:
     """The script replaces each gateway after its upload services, and auth after all gateways.
 
-    An older stack also gets the new services of its own profile.
+    In an older stack the script also starts services that are new in the stack's profile.
     """
     (tmp_path / "deploy/compose").mkdir(parents=True)
     shutil.copy(SCRIPT, tmp_path / "deploy/compose")

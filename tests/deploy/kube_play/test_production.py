@@ -29,7 +29,7 @@ from tests.deploy.podman import Playable, Podman
 
 @pytest.fixture
 def emptied(podman: Podman) -> Iterator[Podman]:
-    """Yield podman without pods and volumes, and remove those of the test afterwards."""
+    """Yield podman without pods and volumes, and remove the test's pods and volumes afterwards."""
     podman.remove_all()
     yield podman
     podman.remove_all()
@@ -38,8 +38,8 @@ def emptied(podman: Podman) -> Iterator[Podman]:
 def test_production_without_its_databases(emptied: Podman) -> None:
     """Production's pods run without PostgreSQL and Redis, and report both as down.
 
-    No probe would restart a pod or make it unready, no new pod would join a rollout, and clients
-    get a 503 with Retry-After.
+    Liveness and readiness probes still succeed. Startup probes fail, so no new pod would join a
+    rollout. Clients get a 503 with Retry-After.
     """
     playable = Playable(cluster("production"))
     for name, files in playable.secrets.items():

@@ -30,7 +30,8 @@ from tests.deploy.played import (
 )
 from tests.deploy.podman import Podman, pod_of
 
-# More than nginx passes on in memory, so nginx spools this body, and upload links it.
+# nginx does not pass a body of this size on in memory. It spools the body, and upload links the
+# file.
 LARGE_BYTES = 5_000_000
 
 
@@ -92,7 +93,7 @@ def test_without_a_token(played: Played) -> None:
 
 @pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_what_the_kernel_says(played: Played, container: str) -> None:
-    """The first process is not root, has no capability, can get none, and has a seccomp filter."""
+    """The first process is not root, has and can get no capability, and has a seccomp filter."""
     text = played.podman.execute(container, "cat", "/proc/1/status")
     status = dict(line.split(":", 1) for line in text.splitlines())
     assert status["Uid"].split() == ["10001"] * 4
@@ -113,7 +114,7 @@ def test_the_root_is_read_only(played: Played, container: str) -> None:
 
 
 def test_link_crosses_no_mount(played: Played) -> None:
-    """A file can be linked from the spool to the tenants' folder, and not to another mount."""
+    """A hard link can lead from the spool to the tenants' folder, and not to another mount."""
     script = """
 import errno, os
 open("/data/spool/native/probe", "w").close()
@@ -202,13 +203,14 @@ def test_metrics_of_services(played: Played) -> None:
 def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
     """A login at the console works across pods, and the API sees the browser's address.
 
-    The gateway reaches the console by a port, and the console the gateway's door by another one.
+    The gateway opens a port of the console's pod, and the console opens the door in the gateway's
+    pod.
     """
     words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
     made = played.podman.execute(AUTH, "wharf-auth", *words)
     password = made.partition("password: ")[2].strip()
-    # The host of `kubectl port-forward`: without TLS a browser keeps the cookie only for this
-    # machine.
+    # Browsers keep the console's cookie without TLS only for localhost, so the test uses the host
+    # that `kubectl port-forward` gives.
     local = {"Host": "localhost:8080"}
     with httpx.Client(
         base_url=played.url, headers=local, timeout=60, follow_redirects=True
@@ -239,7 +241,8 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     assert client.put(f"{played.url}{kept}", content=body).status_code == 201
     pod = pod_of("wharf-upload")
     grace = cluster(OVERLAY).pod("upload").spec["terminationGracePeriodSeconds"]
-    # podman does not support preStop. This runs upload's hook while the gateway runs, and after it.
+    # podman does not support preStop, so the test runs upload's preStop hook itself: first while
+    # the gateway runs, and again after the gateway has ended.
     upload = cluster(OVERLAY).pod("upload").container("upload")
     hook = upload["lifecycle"]["preStop"]["exec"]["command"]
     early = played.podman.call("exec", UPLOAD, *hook[:-1], "1", check=False)
@@ -249,7 +252,7 @@ def test_a_pod_is_replaced(played: Played, client: httpx.Client) -> None:
     played.podman.call("pod", "stop", "--time", str(grace), pod)
     for container in (UPLOAD, GATEWAY, LIVE, IMAGES):
         state = json.loads(played.podman.call("inspect", container).stdout)[0]["State"]
-        # 137 would be the KILL at the end of the grace time.
+        # The code 137 would mean that KILL ended the container after its grace period.
         assert state["ExitCode"] != 137, played.podman.logs(container)
     played.podman.call("pod", "rm", "--force", pod)
     played.play_upload()
