@@ -18,9 +18,7 @@ __all__ = ["api", "postgres", "signer", "tenants", "wharf"]
 
 @pytest.fixture(scope="session")
 def wharf() -> Iterator[Wharf]:
-    """Start a Wharf, and collect the responses that its OpenAPI documents allow
-    (tests/session/answers.py).
-    """
+    """Start a Wharf; note the responses that its OpenAPI documents allow (session/answers.py)."""
     with running() as found:
         answers.DECLARED.update(documented.operations(ApiClient(found.port)))
         yield found

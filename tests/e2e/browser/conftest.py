@@ -27,7 +27,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """Serve the site of another organisation."""
+    """Serve the site of another organization, on another origin than Wharf."""
     with serving_pages() as found:
         yield found
 
@@ -41,9 +41,7 @@ def capped() -> Iterator[Wharf]:
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iterator[Visitor]:
-    """Yield a visitor in the browser, on a page of a service that uses
-    Wharf as a separate tenant.
-    """
+    """Yield a visitor on a page of a service that is a separate tenant of Wharf."""
     browser.errors()
     yield Visitor(browser, site, capped, Signer(capped).client(), tmp_path)
     browser.command("Network.disable")
@@ -59,7 +57,7 @@ def spacious() -> Iterator[Wharf]:
 
 @pytest.fixture(scope="session")
 def console_pages(spacious: Wharf) -> Iterator[ConsolePages]:
-    """Serve pages with the console's scripts on that Wharf's origin."""
+    """Serve pages with the console's scripts on the origin of the Wharf `spacious`."""
     with serving_console(spacious.port) as found:
         yield found
 

@@ -1,4 +1,4 @@
-"""A person that uploads on a page of the console."""
+"""A person who uploads on a page of the console."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GUEST = """
 
 @dataclass(frozen=True)
 class Person:
-    """A person with a browser; `api` checks what was stored, and the page has only tickets."""
+    """A person with a browser; `api` checks the stored files, and the page has only tickets."""
 
     browser: Browser
     pages: ConsolePages
@@ -44,9 +44,7 @@ class Person:
     folder: Path
 
     def tickets(self, seconds: int = 900, **rules: Any) -> Callable[[dict[str, str]], Answer]:
-        """Return a function that responds to requests for tickets with valid
-        ones for so many seconds.
-        """
+        """Return a handler of ticket requests that issues valid tickets for so many seconds."""
 
         def give(form: dict[str, str]) -> Answer:
             narrow = {"bucket": form["bucket"], "prefix": form.get("prefix", ""), **rules}
@@ -100,7 +98,7 @@ class Person:
         self.browser.find_element(By.CSS_SELECTOR, selector).send_keys("\n".join(paths))
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """Return the first true value of the condition; elements may disappear during the wait."""
+        """Wait until the condition is true, and return its value; elements may vanish before."""
         passing = (StaleElementReferenceException, NoSuchElementException)
         waiting = WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05, ignored_exceptions=passing)
         return waiting.until(lambda _: condition())
@@ -127,13 +125,11 @@ class Person:
         raise AssertionError(f"{name} is not in the list")
 
     def sent(self) -> float:
-        """Return how much of the first upload is sent, between 0 and 1."""
+        """Return the part of the first upload that is sent, between 0 and 1."""
         return float(self.browser.run("return document.querySelector('.tray progress').value"))
 
     def begin(self, name: str, megabytes: int, share: float) -> tuple[str, str]:
-        """Upload a large file on a slow connection until this share is sent,
-        and return path and digest.
-        """
+        """Send this share of a large file on a slow connection, and return path and digest."""
         self.bucket()
         self.visit()
         self.line(SLOW)

@@ -33,7 +33,7 @@ def _left(person: Person) -> None:
 
 
 def test_leaving_when_a_file_has_just_arrived(person: Person, sending: str) -> None:
-    """A file that has just arrived is stored once; the next pages do not ask for it again."""
+    """A file that has just arrived is stored once; the next pages do not ask for the file again."""
     person.line()
     person.awaited(lambda: person.states() == ["done"])
     for _ in range(2):
@@ -56,9 +56,7 @@ def test_leaving_when_an_upload_was_just_cancelled(person: Person, sending: str)
 
 
 def test_leaving_when_an_upload_was_just_paused(person: Person, sending: str) -> None:
-    """An upload that has just been paused is paused on the next page, and
-    continues when resumed.
-    """
+    """An upload that was just paused is paused on the next page, and continues when resumed."""
     person.press("film.bin", "pause")
     person.awaited(lambda: person.states() == ["paused"])
     _left(person)
@@ -71,10 +69,10 @@ def test_leaving_when_an_upload_was_just_paused(person: Person, sending: str) ->
 
 
 def test_leaving_when_an_upload_was_just_begun(person: Person) -> None:
-    """An upload that has just begun continues on the next page, without a second one."""
+    """An upload that has just begun continues on the next page, without a second creation."""
     person.bucket()
     person.visit()
-    # The page saves the queue as it is before the response to the creation.
+    # The page saves the queue while the creation has no response yet.
     person.browser.run(
         "const send = XMLHttpRequest.prototype.send;"
         "XMLHttpRequest.prototype.send = function (...given) {"

@@ -15,7 +15,7 @@ data-live-every="1"> Keep it up to date</label></p>
 
 
 def test_a_list_that_is_kept_up_to_date(person: Person) -> None:
-    """A list is fetched again while its box is ticked, and shows how fast its numbers grow."""
+    """The page fetches a list again while its box is ticked, and shows how fast its sizes grow."""
 
     def words() -> str:
         return str(person.browser.find_element(By.CSS_SELECTOR, "[data-rate]").text)

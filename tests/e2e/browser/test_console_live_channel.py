@@ -41,7 +41,7 @@ UPLOADS = """
 
 @dataclass
 class Reader:
-    """A person that reads a list."""
+    """A person who reads a list."""
 
     browser: Browser
     pages: LivePages
@@ -56,7 +56,7 @@ class Reader:
         return self.one("[data-live-status]").text
 
     def one(self, selector: str) -> WebElement:
-        """Return the first element that matches."""
+        """Return the first element that matches the selector."""
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def names(self) -> list[str]:
@@ -101,8 +101,9 @@ def reader(browser: Browser, live_pages: LivePages) -> Iterator[Reader]:
 
 
 def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> None:
-    """A new file appears in a list whose ticks, focus and open menu stay;
-    many events cause one fetch.
+    """A new file appears in a list without changing the list's ticks, focus or open menu.
+
+    Many events cause one fetch.
     """
     reader.open(FILES, names="b c")
     assert reader.pages.tokens == [CSRF]
@@ -131,7 +132,7 @@ def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> Non
 
 
 def test_what_happens_elsewhere_is_no_reason_to_look(reader: Reader) -> None:
-    """An event elsewhere causes no fetch, and one in a new folder of the list does."""
+    """An event elsewhere causes no fetch, and an event in a new folder of the list causes one."""
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     reader.happens(file={"bucket": "other", "key": "a/x"})
@@ -153,10 +154,9 @@ document.dispatchEvent(new Event("visibilitychange"));
 
 
 def test_pauses(reader: Reader) -> None:
-    """A list under a dialog, in a hidden tab or without its tick is not updated, and later catches
-    up.
+    """The page does not update a list under a dialog, in a hidden tab or without its tick.
 
-    A page without any input for an hour pauses.
+    When the reason ends, the page updates the list. A page without any input for an hour pauses.
     """
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
@@ -188,8 +188,9 @@ def test_pauses(reader: Reader) -> None:
 
 
 def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
-    """A page without its channel fetches regularly, then continues from the
-    last event with a new token.
+    """Without its channel a page fetches its list every few seconds.
+
+    A new channel starts after the last event, with a new token.
     """
     reader.open(FILES, names="b")
     reader.happens(number=41)
@@ -256,7 +257,7 @@ def test_uploads_move_without_a_look(reader: Reader) -> None:
     reader.pages.live_page(UPLOADS, ids="one two")
     moves("two", 0)
     reader.awaited(lambda: reader.browser.find_elements(By.CSS_SELECTOR, "[data-rate=two]"))
-    # An upload that this person may not see.
+    # This person may not see this upload.
     moves("three", 0)
     moves("three", 1)
     reader.awaited(lambda: reader.one("[data-rate]").text == "Nothing is coming")

@@ -121,7 +121,7 @@ def _boxes(person: Person) -> list[bool]:
 
 
 def test_selection(person: Person) -> None:
-    """One box ticks all, Shift ticks a range, and a button that needs a file is off without one."""
+    """One box ticks all files, Shift ticks a range, and without a tick the button is disabled."""
     _open(person, LIST)
     button, every = (
         _element(person, "[data-needs-selection]"),
@@ -144,7 +144,7 @@ def test_selection(person: Person) -> None:
 
 
 def test_a_confirmation(person: Person) -> None:
-    """A confirmation opens in a dialog, which Escape and the link back close."""
+    """A confirmation opens in a dialog, which Escape and the dialog's link back close."""
     _open(person, LIST)
     person.pages.page(QUESTION, "/console/delete", name="two files")
     person.browser.find_elements(By.CSS_SELECTOR, "[data-select]")[0].click()
@@ -164,7 +164,7 @@ def test_a_confirmation(person: Person) -> None:
 
 
 def test_a_confirmation_that_is_no_part_of_a_page(person: Person) -> None:
-    """A confirmation without a question to show is opened as a page."""
+    """A link to a page that contains no confirmation opens the page itself and not a dialog."""
     _open(person, '<a href="/console/other" data-confirm>Delete</a>')
     person.pages.page("<p>Other</p>", "/console/other")
     _element(person, "[data-confirm]").click()
@@ -194,8 +194,9 @@ def test_a_script_in_what_is_fetched(person: Person) -> None:
     _element(person, "[data-confirm]").click()
     person.awaited(lambda: name in _element(person, "dialog[open]").text)
     assert person.browser.run("return window.ran ?? null") is None
-    # The name is text; the page that did not escape it had a handler. Chromium before 150 reports
-    # that the policy stopped the handler; later versions do not try to run it.
+    # The page shows the name as text, and also contains the unescaped name with its event handler.
+    # Chromium before 150 reports that the policy stopped the handler; later versions do not try to
+    # run it.
     assert all("script-src-attr" in report for report in person.pages.reports)
     person.pages.reports.clear()
 
@@ -281,7 +282,7 @@ def test_without_scripts(person: Person) -> None:
     ("document", "width"), [("/openapi.json", 1280), ("/auth/openapi.json", 320)]
 )
 def test_the_reference(person: Person, document: str, width: int) -> None:
-    """The viewer shows each document within its policy and without axe violations, at any width."""
+    """Redoc shows each document within its policy and without axe violations, at any width."""
     person.browser.command(
         "Emulation.setDeviceMetricsOverride",
         width=width,

@@ -21,7 +21,7 @@ def test_several_files(person: Person) -> None:
 
 
 def test_a_chosen_folder(person: Person) -> None:
-    """A chosen folder keeps the paths of its files, and files of the file manager are left out."""
+    """A chosen folder keeps the paths of its files; the file manager's own files are left out."""
     person.bucket()
     person.visit(prefix="in/")
     for name in ("trip/one.txt", "trip/day 2/two.txt", "trip/.DS_Store"):
@@ -86,7 +86,7 @@ def test_pause_and_resume(person: Person) -> None:
 
 
 def test_a_reload_in_the_middle(person: Person) -> None:
-    """After a reload the queue continues its uploads without choosing the files again."""
+    """After a reload the queue continues its uploads without asking the person for the files."""
     person.bucket()
     person.visit()
     person.line(SLOW)
@@ -128,8 +128,9 @@ def test_wharf_goes_and_comes_back(person: Person) -> None:
 
 
 def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
-    """After a reload the page asks for a file that the browser lost,
-    refuses others, and continues.
+    """After a reload the page asks for a file that the browser lost, and refuses other files.
+
+    When the person chooses the file, the upload continues.
     """
     path, digest = person.begin("film.bin", 20, 0.5)
     person.press("film.bin", "pause")
@@ -145,7 +146,7 @@ def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
     person.awaited(lambda: person.states() == ["missing"])
     assert "Choose it again" in person.rows()["film.bin"][1]
     person.line()
-    # The button's field is not in the page; the test puts it there instead of a file dialog.
+    # The button's field is not in the page; the test puts the field there instead of a file dialog.
     person.browser.run(
         "HTMLInputElement.prototype.click = function () {"
         "  window.opened = this; document.body.append(this); }"
@@ -180,8 +181,9 @@ def test_a_guest(person: Person) -> None:
 
 
 def test_a_refusal(person: Person) -> None:
-    """A refused file shows title and detail of its problem, other files are
-    stored, and a retry works.
+    """A refused file shows title and detail of its problem, and can be uploaded again.
+
+    Other files are stored.
     """
     person.bucket(allowed_types=["image/*"])
     person.visit()
@@ -236,7 +238,7 @@ def test_tickets_end(person: Person) -> None:
 
 
 def test_a_used_up_ticket(person: Person) -> None:
-    """A ticket that is used up is replaced, even if the page did not know it."""
+    """The page replaces a ticket that is used up, even when it learns this only by a refusal."""
     person.bucket()
     person.pages.ticket = person.tickets(max_files=1)
     person.visit()
@@ -309,9 +311,7 @@ def test_no_token_is_kept(person: Person) -> None:
 
 
 def test_more_files_than_are_at_hand(person: Person) -> None:
-    """A large folder is stored completely, and the summary above the list
-    counts all of its files.
-    """
+    """A large folder is stored completely, and the list's summary counts all of the files."""
     person.bucket()
     person.visit()
     for number in range(230):
@@ -325,7 +325,7 @@ def test_more_files_than_are_at_hand(person: Person) -> None:
 
 
 def test_cancel_all(person: Person) -> None:
-    """One button cancels all unfinished uploads, also those that are not in the list."""
+    """One button cancels all unfinished uploads, even those that the list does not show."""
     person.bucket()
     person.visit()
     person.line(100_000)

@@ -11,7 +11,8 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, PNG, Visitor
 
 LARGE_BYTES = 3_000_000
-# A page needs the error handler to show only a problem's text (docs/how-to/upload-from-a-page.md).
+# With this error handler a page shows the text of a problem instead of its JSON
+# (docs/how-to/upload-from-a-page.md).
 PAGE = """
 <form id=zone class=dropzone action="{action}"></form>
 <script src=/dropzone.min.js></script>
@@ -114,7 +115,7 @@ def test_nginx_refuses(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("more", ["", "uploadMultiple: true,"])
 def test_several_files(visitor: Visitor, more: str) -> None:
-    """dropzone uploads several files, either in separate requests or in one together."""
+    """dropzone uploads several files, each in a separate request or all in one request."""
     visitor.bucket()
     opened(visitor, more=more)
     seen = dropped(visitor, ("a.txt", b"a"), ("b.txt", b"b"))

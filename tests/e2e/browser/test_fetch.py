@@ -8,7 +8,7 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, OURS, PNG, Visitor
 
 PUT = "{method: 'PUT', headers: {Authorization: 'Bearer ' + args[1]}, body: args[2]}"
-#: An image of so many bytes; bytes after the image's end do not change its type.
+#: An image, padded with bytes to a size. Bytes after the image's end do not change its type.
 IMAGE = (
     "{method: 'PUT', headers: {Authorization: 'Bearer ' + args[1]},"
     " body: new Blob([Uint8Array.from(args[2]), new Uint8Array(args[3])])}"
@@ -136,7 +136,7 @@ def test_a_page_without_an_origin(visitor: Visitor) -> None:
 def test_buckets_without_origins(visitor: Visitor) -> None:
     """No page can read responses of a bucket without listed origins.
 
-    A page whose origin no bucket at all lists cannot even send.
+    If no bucket lists a page's origin, the browser does not even send the page's upload.
     """
     assert visitor.api.send_json("PUT", "/v1/buckets/closed", {}).status == 201
     ticket = visitor.ticket(bucket="closed")

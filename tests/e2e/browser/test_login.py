@@ -1,6 +1,4 @@
-"""Sessions of people in a real browser: cookies that pages of other
-sites can neither read nor use.
-"""
+"""Cookies of sessions in a real browser, which other sites can neither read nor use."""
 
 from __future__ import annotations
 
@@ -51,8 +49,9 @@ def kept(browser: Browser, url: str) -> dict[str, Any] | None:
 
 
 def test_a_session_in_a_browser(page: Browser, capped: Wharf) -> None:
-    """A login sets a cookie that no script can read, refreshes change it,
-    and other sites cannot use it.
+    """A login sets a cookie that no script can read and no other site can use.
+
+    A refresh changes the cookie.
     """
     tenants = Tenants(capped)
     ada = people.make(tenants.admin, tenants.tenant().tenant)

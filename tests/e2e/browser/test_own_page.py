@@ -38,8 +38,9 @@ def chosen(visitor: Visitor, name: str, content: bytes) -> str:
 
 
 def test_done(visitor: Visitor, tmp_path: Path) -> None:
-    """The page uploads a picture, and shows the reason for refusing HTML named `.png` and a large
-    file. Within 5 s after the suspension Wharf refuses tokens, tickets and links.
+    """The page uploads a picture, and shows why Wharf refuses HTML named `.png` and a large file.
+
+    Within 5 s after a suspension Wharf refuses the tenant's tokens, tickets and links.
     """
     wharf, heading = visitor.wharf, "A page of your own that uploads"
     (token,) = (block for block in blocks(TOUR, "Use") if block.startswith("token()"))

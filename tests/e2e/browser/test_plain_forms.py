@@ -29,7 +29,7 @@ FOLDER = """
 def sent(
     visitor: Visitor, content: bytes, onward: str = "", head: str = "", **rules: object
 ) -> str:
-    """Fill in the form and send it, and return the text of the page on which the visitor ends.
+    """Fill in and send the form, and return the text of the page that the browser then shows.
 
     `onward` is the form's redirect, `head` is put before the form in its page, and `rules` are the
     ticket's.
@@ -103,7 +103,7 @@ def test_a_refused_size(visitor: Visitor, size: int) -> None:
 
 
 def test_the_way_back(visitor: Visitor) -> None:
-    """The page of a refusal has a link to the page that the form wanted to redirect to."""
+    """The page of a refusal has a link back to the page to which the form would redirect."""
     visitor.bucket(allowed_types=["image/*"])
     sent(visitor, HTML, f"{thanks(visitor)}?of=1", redirect=[f"{visitor.site.origin(OURS)}/"])
     visitor.browser.find_element(By.LINK_TEXT, "Go back").click()
@@ -111,7 +111,7 @@ def test_the_way_back(visitor: Visitor) -> None:
 
 
 def test_a_page_that_tells_nobody(visitor: Visitor) -> None:
-    """A form on a page with a strict policy and without a referrer works, also after a refusal."""
+    """A form on a page with a strict policy and no referrer works, and its refusal links back."""
     visitor.bucket(allowed_types=["image/*"])
     policy = f"default-src 'none'; form-action {visitor.wharf.url} {visitor.site.origin(OURS)}"
     strict = (

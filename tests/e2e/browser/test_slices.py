@@ -57,9 +57,7 @@ def opened(
     by_path: bool = False,
     **rules: Any,
 ) -> None:
-    """Open a page with this version of dropzone, with the ticket in its
-    address or in its header.
-    """
+    """Open a page with this version of dropzone, and the ticket in the address or in a header."""
     ticket = visitor.ticket(**rules)
     url = f"/u/{ticket}" if by_path else f"/v1/files/{BUCKET}"
     headers = {} if by_path else {"Authorization": f"Bearer {ticket}"}
@@ -124,7 +122,7 @@ def test_side_by_side_and_again(visitor: Visitor, version: str, order: str, befo
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_small_files_beside_large_ones(visitor: Visitor, version: str) -> None:
-    """A file smaller than a slice is stored as usual, before and after a large one."""
+    """dropzone uploads files smaller than a slice as usual, before and after a large file."""
     visitor.bucket()
     opened(visitor, version)
     for name, content in (("a.png", PNG), ("film.bin", CONTENT), ("b.png", PNG)):
@@ -149,9 +147,7 @@ def test_a_refused_type(visitor: Visitor, version: str, order: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_too_large(visitor: Visitor, version: str) -> None:
-    """A file over the bucket's limit is refused at its first slice, and the
-    page can read the reason.
-    """
+    """A file over the bucket's limit is refused at its first slice; the page can read why."""
     visitor.bucket(max_file_bytes=3_000_000)
     opened(visitor, version)
     ((_, message, status),) = told(dropped(visitor, "film.bin", CONTENT), "error")
@@ -161,8 +157,8 @@ def test_too_large(visitor: Visitor, version: str) -> None:
 
 
 REFUSED = {"Plupload": PLUPLOAD, "Resumable.js": RESUMABLE, "Fine Uploader": FINE_UPLOADER}
-#: The script with which a page starts each uploader, with `URL`, `HEADERS` and `SLICE`; files come
-#: from `#pick`.
+#: The script with which a page starts each uploader, with `URL`, `HEADERS` and `SLICE`. The
+#: uploader takes its files from `#pick`.
 SCRIPTS = {
     "Plupload": """
         const up = new plupload.Uploader({
@@ -199,7 +195,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("uploader", REFUSED)
 def test_others(visitor: Visitor, uploader: str) -> None:
-    """A file that another uploader cuts is refused, and the page can read the address for tus."""
+    """Slices of other uploaders are refused, and the page can read the address for tus."""
     visitor.bucket()
     visitor.site.pages["/uploader.js"] = ("text/javascript", REFUSED[uploader].read_bytes())
     url = f"{visitor.wharf.url}/v1/files/{BUCKET}"

@@ -52,7 +52,7 @@ def opened(visitor: Visitor, ticket: str, *, more: str = "") -> None:
 
 
 def seen(visitor: Visitor, kind: str) -> list[list[Any]]:
-    """Return the events of one kind so far."""
+    """Return the events of one kind that have happened so far."""
     told: list[list[Any]] = visitor.browser.run("return seen")
     return [rest for first, *rest in told if first == kind]
 
@@ -70,7 +70,7 @@ def offline(visitor: Visitor, *, off: bool) -> None:
 
 
 def assert_stored(visitor: Visitor, name: str, content: bytes) -> None:
-    """Check that only this file is stored, with all its bytes, and nothing else is reserved."""
+    """Check that only this file is stored, with all its bytes, and that it alone uses quota."""
     assert visitor.stored() == [name]
     found = visitor.api.get(f"/v1/metadata/{BUCKET}/{name}").json()
     assert found["sha256"] == hashlib.sha256(content).hexdigest()
@@ -113,7 +113,7 @@ def test_the_network_goes_and_comes_back(visitor: Visitor) -> None:
 
 
 def test_the_page_is_loaded_again(visitor: Visitor) -> None:
-    """A visitor that reloads the page and chooses the file again continues the upload."""
+    """A visitor who reloads the page and chooses the file again continues the upload."""
     visitor.bucket()
     offline(visitor, off=False)
     ticket = visitor.ticket()
@@ -142,9 +142,7 @@ def test_a_refused_type(visitor: Visitor) -> None:
 
 
 def test_outside_of_the_ticket(visitor: Visitor) -> None:
-    """A file over its ticket's limit is refused before its first byte, and
-    the page can read the reason.
-    """
+    """A file over its ticket's limit is refused before its first byte; the page can read why."""
     visitor.bucket()
     opened(visitor, visitor.ticket(max_file_bytes=1000))
     visitor.choose("#file", visitor.file("big.bin", bytes(SIZE)))

@@ -1,4 +1,4 @@
-"""A visitor on a page of another origin that uploads with a ticket."""
+"""A visitor on a page of another origin who uploads with a ticket."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ class Visitor:
         self.browser.get(self.site.origin(host) + self.site.page(html))
 
     def fetch(self, target: str, options: str, *arguments: object) -> Any:
-        """Call `fetch` in the page; return status, header fields, text and JSON that the page can
-        read.
+        """Call `fetch` in the page; return status, fields, text and JSON that the page can read.
 
         `options` is a JavaScript expression; the arguments are `args[1]` and so on.
         """
@@ -73,9 +72,7 @@ class Visitor:
         )
 
     def blocked(self, target: str, options: str, *arguments: object) -> str:
-        """Call a `fetch` that the browser must refuse, and return the error in
-        the browser's console.
-        """
+        """Call a `fetch` that the browser must refuse, and return the browser's error message."""
         refused = self.browser.run(
             f"try {{ await fetch(args[0], {options}) }} catch (e) {{ return e.name }}",
             self.wharf.url + target,
@@ -94,7 +91,7 @@ class Visitor:
         return str(found)
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """Return the first true value of the condition."""
+        """Wait until the condition is true, and return its value."""
         return WebDriverWait(self.browser, SCRIPT_SECONDS, 0.05).until(lambda _: condition())
 
     def slow(self, bytes_per_second: int) -> None:

@@ -34,9 +34,7 @@ def whole(
     signer: Signer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Stage:
-    """Return the browser and a world that all tests share; its pages have
-    the scripts of this checkout.
-    """
+    """Return the stage that all tests share: a browser, and a Wharf with tenants and files."""
     built()
     folder = Path(tmp_path_factory.mktemp("disk"))
     return Stage(console_browser, wharf, world.made(tenants, signer), folder)
@@ -44,7 +42,7 @@ def whole(
 
 @pytest.fixture
 def stage(whole: Stage) -> Iterator[Stage]:
-    """Yield the shared stage for one test, and close its page afterwards."""
+    """Yield the shared browser and Wharf for one test, and close the page afterwards."""
     whole.browser.errors()
     yield whole
     whole.browser.get("about:blank")

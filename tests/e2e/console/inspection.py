@@ -91,7 +91,8 @@ def complaints(stage: Stage) -> list[str]:
 def secrets(stage: Stage) -> list[str]:
     """Return tokens of people in the page or in the browser's storage; tickets are allowed.
 
-    The console's records contain the tokens; any other text that looks like a token is found, too.
+    The function searches for each token in the console's records, and for any other text that looks
+    like a token.
     """
     seen = f"{stage.browser.page_source}\n{stage.browser.run(_KEPT)}"
     folder = stage.wharf.data / "console/tokens"
@@ -107,13 +108,13 @@ def _claims(part: str) -> dict[str, Any]:
 
 
 def weight(stage: Stage) -> int:
-    """Return the compressed size in bytes of the page and its first parts, without pictures."""
+    """Return the compressed bytes of the page and of its first parts, without pictures."""
     parts: list[tuple[str, int]] = stage.browser.execute_script(_WEIGHT)
     return sum(size for name, size in parts if not _LATER.search(name))
 
 
 def ran(stage: Stage) -> object:
-    """Return the value that a planted script would have set, or None."""
+    """Return the value that a script planted in a name would have set, or None."""
     return stage.browser.execute_script("return window.ran ?? null")
 
 

@@ -1,8 +1,8 @@
 """Every page of the console in every state, for the walk: each new page needs an entry here.
 
 A state has a name, the address of its page, and a selector of an element that shows that the state
-is reached. `who` is the person (`world.py` lists people; "" is a visitor), `reach` performs the
-person's steps, and `around` makes the service fail.
+is reached. `who` is the person (`world.py` lists people; "" is a visitor). `reach` performs the
+steps of the person. `around` makes the service fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.servers.pages.world import LONG, PNG
 
 
 def _nothing(_: Stage) -> None:
-    """Reach the state by the page alone."""
+    """Do nothing: the address of the page is enough to reach the state."""
 
 
 def _all_is_well(_: Stage) -> AbstractContextManager[None]:
@@ -31,8 +31,7 @@ def _all_is_well(_: Stage) -> AbstractContextManager[None]:
 class State:
     """A state of a page; `weight` is its budget in bytes.
 
-    `complaint` is the expected error in the browser's console: the status of a request of a
-    script that failed.
+    `complaint` is the expected error in the browser's console, if a request of a script fails.
     """
 
     name: str
@@ -83,7 +82,7 @@ def _loses_session(stage: Stage) -> None:
 def _logs_out_elsewhere(stage: Stage) -> None:
     stage.log_in("passing")
     stage.open("/console/b/many/")
-    # The same request as from another tab.
+    # Another tab would send this request.
     stage.browser.run(
         "const csrf_token = document.querySelector('[data-live]').dataset.liveCsrf;"
         "const options = {method: 'POST', redirect: 'manual'};"
@@ -105,12 +104,12 @@ def _deletes(stage: Stage) -> None:
 
 
 _DELETE = f"{_FORM} button.danger"
-# A confirmation: in a dialog with scripts, on a page without them.
+# A confirmation is in a dialog if the page has scripts, and otherwise on a separate page.
 _ASKED = ":is(dialog[open], [data-dialog])"
 
 
 def _has_an_old_form(stage: Stage) -> None:
-    # The same form as after a new login in another tab.
+    # After a new login in another tab the form would have an old CSRF token.
     stage.browser.execute_script(
         f"document.querySelector('{_FORM} [name=csrf_token]').value = 'of-another-session'"
     )
@@ -153,7 +152,7 @@ def _pressing(selector: str) -> Callable[[Stage], None]:
 
 
 def _typing(*presses: str, **fields: str) -> Callable[[Stage], None]:
-    """Return the step of filling in the page's form, then sending it or pressing other elements."""
+    """Return the step of filling in the page's form and pressing elements (default: its button)."""
 
     def reach(stage: Stage) -> None:
         # The browser itself would refuse to send an incomplete form.
@@ -189,7 +188,7 @@ def _is_too_late(stage: Stage) -> None:
 
 
 def _imports(*lines: str, sends: bool = False) -> Callable[[Stage], None]:
-    """Return the step of choosing a file of members, and with `sends` of adding them."""
+    """Return the step of choosing a file of members and, if `sends` is true, of adding them."""
 
     def reach(stage: Stage) -> None:
         names = "\n".join(lines).replace("NEW", secrets.token_hex(6))
@@ -232,7 +231,7 @@ STATES = (
     State("login-refused", "/console/login", ".message.error", "", _is_refused),
     State("login-incomplete", "/console/login", "small.error", "", _is_incomplete),
     State("login-plain-http", "http://wharf.example:{port}/console/login", "main pre", ""),
-    # The page may request its live channel at that moment.
+    # The page may request its live channel during the logout.
     State("logged-out", "/console/login", ".message.success", "", _logs_out,
           complaint="/console/live-token"),
     State("session-ended", "/console/login", "[name=password]", "", _loses_session),

@@ -1,4 +1,4 @@
-"""Work of owners, from the page through the gateway to auth and upload, and back."""
+"""Forms of owners: tests from the console's page through the gateway to auth and upload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Owner(Visitor):
-    """A person that fills in forms."""
+    """A person who fills in forms."""
 
     def page(self, path: str) -> str:
         """Return the page, which must exist."""
@@ -28,8 +28,9 @@ class Owner(Visitor):
         return text
 
     def send(self, path: str, *, on: str = "", **fields: str | list[str]) -> tuple[int, str]:
-        """Send the form of a page (`on`, or that of the path); return status,
-        and location or text.
+        """Send the form of a page, and return status and location or text.
+
+        `on` is the page that contains the form, by default the page at `path`.
         """
         token = hidden(self.page(on or path), "csrf_token")
         body = urlencode({"csrf_token": token, **fields}, doseq=True).encode()
@@ -103,14 +104,14 @@ def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
     kept = owner.page(page)
     assert re.search(r">\s*image/\*\s+application/pdf</textarea>", kept)
     assert re.search(r">\s*jpg</textarea>", kept)
-    # With an old `seen` value the form counts as outdated.
+    # The form is outdated, because its `seen` value is old.
     assert owner.send(page, **units, seen=seen)[0] == 412
     assert owner.send(f"{page}/delete", confirmed="yes") == (303, "/console/")
     assert owner.request("GET", page)[0] == 404
 
 
 def test_a_member_from_the_password_to_the_end(wharf: Wharf, owner: Owner) -> None:
-    """A new member can log in; a new role, a new password or its deletion ends its sessions."""
+    """A new member can log in; a new role or password, or deletion, ends the member's sessions."""
     name = unique("eve")
     fields = {"username": name, "role": "viewer"}
     status, text = owner.send("/console/members/new", **fields)
@@ -147,7 +148,7 @@ def test_a_member_from_the_password_to_the_end(wharf: Wharf, owner: Owner) -> No
 
 
 def test_many_members_by_a_file_of_excel(wharf: Wharf, owner: Owner) -> None:
-    """A file of a spreadsheet adds many members, and the saved result has passwords that work."""
+    """A file of a spreadsheet adds many members, and the passwords in the saved result work."""
     ada, bob = unique("ada"), unique("鲍勃")
     sheet = f"用户名;姓名;角色\r\n{ada};Ada;editor\r\n{bob};鲍勃;\r\n{ada.upper()};;\r\n;x;\r\n"
     page = "/console/members/import"

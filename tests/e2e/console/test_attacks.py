@@ -1,6 +1,4 @@
-"""Attacks on the console through the gateway: foreign forms, redirects,
-sessions, guessed passwords.
-"""
+"""Attacks on the console: foreign forms, redirects, planted sessions, guessed passwords."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def token(visitor: Visitor) -> str:
 
 @pytest.fixture
 def stored(wharf: Wharf) -> tuple[Member, str]:
-    """Return a person that has a file, and the file's name."""
+    """Return a person who has a file, and the file's name."""
     member, name = Member(wharf), f"{secrets.token_hex(6)}.txt"
     page = member.request("GET", f"/console/b/{BUCKET}/upload")[2]
     assert sends(member, page, file_part(name, b"kept", "files"))[0] == 303
@@ -76,7 +74,7 @@ def test_a_form_of_somebody_else(
     ],
 )
 def test_no_login_leads_out(wharf: Wharf, target: str) -> None:
-    """A login leads to a page of the console, with any `next` in its link."""
+    """A login leads to a page of the console, even when `next` in its link names another site."""
     visitor = Visitor(wharf)
     status, _, page = visitor.request("GET", "/console/login?" + urlencode({"next": target}))
     assert status == 200
@@ -116,9 +114,7 @@ def strict() -> Iterator[Wharf]:
 
 
 def test_guessing_is_slowed_down_by_address(strict: Wharf) -> None:
-    """Failed logins slow down further logins from the browser's address,
-    and from no other address.
-    """
+    """Failed logins slow down further logins from the browser's address, but not from others."""
     guesser = Visitor(strict, "127.0.0.7")
     answers = [guesser.login(f"wrong {number}") for number in range(8)]
     assert WRONG in answers[0][1]

@@ -1,6 +1,4 @@
-"""The console door to the API: which connections it accepts, for which
-routes and client addresses.
-"""
+"""The console door to the API: the connections, routes and addresses that it accepts."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ def logged(wharf: Wharf, request_id: str) -> str | None:
 
 
 def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
-    """The folder of the door's socket is closed to other users, because
-    nginx opens sockets to all.
-    """
+    """Other users cannot enter the folder of the door's socket; the socket is open to all."""
     door = wharf.data / "run/console-door.sock"
     assert stat.S_ISSOCK(door.lstat().st_mode)
     assert stat.S_IMODE(door.parent.stat().st_mode) == 0o700
@@ -42,7 +38,7 @@ def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
     ("line", "address"), [(SOMEBODY, "203.0.113.77"), (SOMEBODY_6, "2001:db8::77")]
 )
 def test_whose_request_it_is(wharf: Wharf, line: bytes, address: str) -> None:
-    """The address in the first line is the client's address, in the log and for all limits."""
+    """The client's address comes from the PROXY line with which the connection begins."""
     name = f"door-{address.replace(':', '.')}-request"
     (answer,) = by_the_door(wharf, line, get("/v1/usage", f"X-Request-Id: {name}"))
     assert (answer.status, answer.slug) == (401, "token-missing")
@@ -73,9 +69,7 @@ def test_the_public_port_takes_nobodys_word(wharf: Wharf) -> None:
 
 
 def test_the_browsers_address_reaches_auth(wharf: Wharf) -> None:
-    """A login at the console reaches the API with the browser's address
-    instead of the console's.
-    """
+    """A login at the console reaches the API with the browser's address, not the console's."""
     name = "door-login-from-elsewhere"
     status, _ = Visitor(wharf, "127.0.0.9").login("a wrong one", X_Request_Id=name)
     assert status in {200, 400, 401, 422}
@@ -90,9 +84,7 @@ def test_the_browsers_address_reaches_auth(wharf: Wharf) -> None:
 
 
 def test_a_login_at_the_console(wharf: Wharf) -> None:
-    """The login of the credentials' file works at the console, whose pages
-    are made through the door.
-    """
+    """A login with the credentials' file works; the console makes its pages through the door."""
     visitor = Visitor(wharf)
     assert visitor.login()[0] == 303
     status, _, page = visitor.request("GET", "/console/")
@@ -126,9 +118,7 @@ def test_a_login_at_the_console(wharf: Wharf) -> None:
     ],
 )
 def test_what_is_behind_the_door(wharf: Wharf, request_: str, status: int) -> None:
-    """The door serves the API with a token, but no contents of files, pages
-    or internal addresses.
-    """
+    """The door serves the API with a token, but no file contents, pages or internal addresses."""
     (answer,) = by_the_door(
         wharf, SOMEBODY, head(f"{request_} HTTP/1.1", "Content-Length: 0", "Connection: close")
     )

@@ -18,7 +18,7 @@ SCRIPTS = LOOKS[0]
 
 @pytest.fixture
 def plain(stage: Stage) -> Iterator[Stage]:
-    """Yield an editor in a browser without scripts; only a picture is in the examples' folder."""
+    """Yield a person in a browser without scripts; the examples' folder has only a picture."""
     _clear(stage)
     stage.set(PLAIN)
     stage.become("editor")
@@ -29,7 +29,7 @@ def plain(stage: Stage) -> Iterator[Stage]:
 
 @pytest.fixture
 def scripted(stage: Stage) -> Iterator[Stage]:
-    """Yield an editor in a browser with scripts."""
+    """Yield a person in a browser with scripts; the examples' folder has only a picture."""
     _clear(stage)
     stage.set(SCRIPTS)
     stage.become("editor")
@@ -80,7 +80,7 @@ def test_many_files(plain: Stage, example: str) -> None:
 
 
 def test_one_that_is_not_taken(plain: Stage) -> None:
-    """A form with one file of a forbidden type stores no file, and its refusal links back."""
+    """A form with a file of a forbidden type stores no file, and its refusal links back."""
     send(plain, "many-files", ("a.png", PNG), ("b.bin", b"\x7fELF\x02\x01\x01" + bytes(64)))
     plain.awaited(lambda: "HTTP 415." in plain.text("body"))
     assert "a.png" not in stored(plain)

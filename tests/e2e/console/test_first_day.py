@@ -1,8 +1,8 @@
-"""The first day of a person that uses the console only by the words on its pages.
+"""The first day of a person who uses the console only by the words on its pages.
 
 Each step follows a link or button, or fills in a field, by the exact words on it. The person starts
-at the address without a path, and no step uses another address or a selector. The same steps also
-run in Chinese.
+at the address without a path, and no step uses another address or a selector. The test also runs in
+Chinese.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAYS = "//*[not(self::option)][text()[contains(normalize-space(), '{}')]]"
 
 
 class Newcomer:
-    """A person that reads the page, and presses elements by their words."""
+    """A person who reads the page, and presses elements by their words."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -102,9 +102,7 @@ class Newcomer:
 
 @pytest.mark.parametrize("look", [DEFAULT, PLAIN, CHINESE], ids=str)
 def test_a_first_day(stage: Stage, look: Look) -> None:
-    """A newcomer can log in, upload, find, share and delete a file, and
-    invite a guest to upload.
-    """
+    """A newcomer can log in, upload, find, share and delete a file, and invite a guest."""
     name = f"cat-{secrets.token_hex(4)}.png"
     stage.set(look)
     stage.become("")

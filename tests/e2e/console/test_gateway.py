@@ -22,9 +22,7 @@ POLICY = "Content-Security-Policy"
 
 @pytest.mark.parametrize("accept", ACCEPTED)
 def test_who_is_led_to_the_console(wharf: Wharf, accept: str) -> None:
-    """A client that prefers HTML is redirected from `/` to the console, and
-    any other gets a 404.
-    """
+    """`/` redirects a client that prefers HTML to the console; any other client gets a 404."""
     answer = ApiClient(wharf.port).get("/", {"Accept": accept})
     assert "Accept" in ", ".join(answer.headers.get_all("Vary") or [])
     if ACCEPTED[accept]:
@@ -115,7 +113,7 @@ def test_files_are_only_read(wharf: Wharf, method: str) -> None:
 
 
 def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
-    """A form of a megabyte reaches the console, and nginx refuses a larger one with a page."""
+    """A form of a megabyte reaches the console; nginx refuses a larger form with an error page."""
     visitor = Visitor(wharf)
     status, fields, _ = visitor.request("POST", "/console/login", b"x" * 1_048_576)
     assert status in {400, 403}
@@ -145,7 +143,7 @@ def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
 
 
 def test_a_large_page_comes_whole(wharf: Wharf) -> None:
-    """A page with an address of 8,000 characters, which it repeats, arrives whole."""
+    """A page that repeats its own address of 8,000 characters arrives whole."""
     status, _, _ = Visitor(wharf).request("GET", f"/console/login?next=/console/{'x' * 8000}")
     assert status == 200
 
@@ -170,22 +168,21 @@ def test_host_and_request_id_reach_the_console(wharf: Wharf) -> None:
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[Wharf]:
-    """Start a Wharf that allows few requests for pages at a time."""
+    """Start a Wharf that serves few page requests a second and lets few wait."""
     with running(WHARF_ADDRESS_CONSOLE_PER_SECOND="5", WHARF_ADDRESS_CONSOLE_WAITING="8") as found:
         yield found
 
 
 def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
-    """In a flood of pages some wait for their turn and the rest gets 429;
-    API requests are served.
-    """
+    """In a flood some page requests wait, the rest gets 429, and API requests are served."""
     visitor = Visitor(patient)
     with ThreadPoolExecutor(30) as browsers:
         asked = [browsers.submit(visitor.request, "GET", "/console/login") for _ in range(30)]
         assert ApiClient(patient.port).get("/readyz").status == 200
     statuses = Counter(one.result()[0] for one in asked)
     assert statuses.keys() == {200, 429}
-    # The waiting requests, one at a time, and those that the rate allows at the same time.
+    # nginx accepts the 8 requests that may wait, and those for which the rate has time during the
+    # flood.
     assert 8 <= statuses[200] < 25
 
 

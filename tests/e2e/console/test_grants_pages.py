@@ -1,4 +1,4 @@
-"""The console's pages for grants, and the pages of people that have only certain grants."""
+"""The console's pages for grants, and the pages of people who have only certain grants."""
 
 from __future__ import annotations
 

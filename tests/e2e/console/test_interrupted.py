@@ -18,7 +18,7 @@ SIZE = 20_000_000
 
 @pytest.fixture
 def sending(stage: Stage) -> Iterator[tuple[Stage, str, str]]:
-    """Yield a person that has sent a part of a large file, with the file's name and digest."""
+    """Yield a person who has sent a part of a large file, with the file's name and digest."""
     content, name = os.urandom(SIZE), f"film-{secrets.token_hex(4)}.bin"
     stage.set(DEFAULT)
     stage.become("editor")
@@ -38,7 +38,7 @@ def line(stage: Stage, bytes_per_second: int = -1, *, off: bool = False) -> None
 
 
 def sent(stage: Stage) -> float:
-    """Return how much of the upload is sent, between 0 and 1."""
+    """Return the part of the upload that is sent, between 0 and 1."""
     return float(str(stage.one(".tray progress").get_property("value")))
 
 
@@ -70,7 +70,7 @@ def test_the_network_is_killed_and_the_page_is_loaded_again(
     line(stage)
     stage.open("/console/")
     arrives(stage, name, digest)
-    # The page after that shows nothing of the upload.
+    # The next page does not show the completed upload.
     stage.open("/console/b/default/")
     assert stage.all(".tray li") == []
 

@@ -64,9 +64,7 @@ def test_activity_goes_on_by_itself(stage: Stage) -> None:
 
 @contextmanager
 def uploading(stage: Stage, key: str, go_on: threading.Event) -> Iterator[str]:
-    """Send half of an upload immediately and the rest when `go_on` is set,
-    and yield the upload's id.
-    """
+    """Upload one half, and the other when `go_on` is set; yield the upload's id in between."""
     api = stage.world.api
     pairs = {"bucket": "default", "key": key}
     told = ",".join(f"{name} {b64encode(text.encode()).decode()}" for name, text in pairs.items())
@@ -94,9 +92,7 @@ def uploading(stage: Stage, key: str, go_on: threading.Event) -> Iterator[str]:
 
 
 def test_an_upload_moves_and_goes(stage: Stage) -> None:
-    """An upload appears in the list with its first bytes, shows its
-    progress, and disappears at its end.
-    """
+    """An upload appears in the list with its first bytes, progresses, and disappears at its end."""
     opened(stage, "/console/uploads")
     go_on = threading.Event()
     with uploading(stage, "moving.bin", go_on) as identifier:
@@ -120,9 +116,7 @@ def test_a_session_that_ends_elsewhere(stage: Stage) -> None:
 
 
 def test_a_live_process_that_stands_still(stage: Stage) -> None:
-    """A page whose live channel hangs fetches regularly, and connects when
-    the channel works again.
-    """
+    """A page whose live channel hangs fetches regularly, and later connects again."""
     with stage.wharf.standing_still("live"):
         opened(stage, "/console/uploads", status="Looks every 4 seconds")
         go_on = threading.Event()

@@ -11,7 +11,7 @@ from tests.servers.pages.looks import AXES, BY_SYSTEM, DEFAULT, LOOKS, Look, pai
 
 @pytest.mark.parametrize("axes", [AXES, {**AXES, "scripts": (True,)}])
 def test_every_pair_is_looked_at(axes: dict[str, tuple[object, ...]]) -> None:
-    """Any two values of different axes occur together in some look."""
+    """Any two values of different properties occur together in some look."""
     rows = pairwise(axes)
     for (one, values), (other, others) in itertools.combinations(axes.items(), 2):
         met = {(row[one], row[other]) for row in rows}
@@ -27,7 +27,7 @@ def test_the_default_is_looked_at_first() -> None:
     ("axes", "fewest"), [(AXES, 4), ({"a": (1, 2, 3), "b": (1, 2, 3), "c": (1, 2)}, 9)]
 )
 def test_there_are_few(axes: dict[str, tuple[object, ...]], fewest: int) -> None:
-    """The looks are as few as a covering array of strength two has."""
+    """The number of looks is the smallest that a covering array of strength two can have."""
     assert len(pairwise(axes)) == fewest
 
 

@@ -29,14 +29,14 @@ def test_a_name_is_text(stage: Stage, kind: str) -> None:
     path, selector = SHOWN[kind]
     stage.set(DEFAULT)
     stage.become("owner")
-    # This makes it the newest event.
+    # This upload is the newest event.
     api = stage.world.api
     assert api.put(planted_key()).status in {200, 201}
     metadata = {"metadata": {PLANTED: PLANTED}}
     answer = api.send_json("PATCH", f"/v1/metadata/default/{planted_key()}", metadata)
     assert answer.status == 200
     stage.open(path)
-    # Slashes in keys would make folders.
+    # The page replaces slashes in keys, because slashes would make folders.
     shown = "".join(str(one.get_property("textContent")) for one in stage.all(selector))
     assert PLANTED in shown.replace("\N{DIVISION SLASH}", "/")
     assert inspection.ran(stage) is None

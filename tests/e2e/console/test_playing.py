@@ -1,4 +1,4 @@
-"""Sounds and films on a file's page, which play on after their short links have ended."""
+"""Sounds and films on a file's page, which play on when their short links have ended."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _ends_and_goes_on(stage: Stage, player: Callable[[str], object]) -> None:
 
 @contextmanager
 def slow_network(browser: Browser) -> Iterator[None]:
-    """Limit the browser's network to so many bytes a second while the context lasts."""
+    """Limit the browser's network to NETWORK_BYTES_PER_SECOND while the context lasts."""
     browser.set_network_conditions(offline=False, latency=0, throughput=NETWORK_BYTES_PER_SECOND)
     try:
         yield
@@ -72,7 +72,7 @@ def slow_network(browser: Browser) -> Iterator[None]:
 
 
 def _lines(stage: Stage) -> list[object]:
-    """Return the requests for the sound's address of its page so far."""
+    """Return the log lines of requests for the player's address, which redirects to a link."""
     return [
         one
         for one in stage.wharf.log_lines("access")

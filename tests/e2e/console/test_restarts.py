@@ -19,7 +19,7 @@ from tests.servers.wharf.instance import ROOT, Wharf, running
 from tests.servers.wharf.raw_http import until
 
 RESTARTS = 5
-#: More than the console has threads.
+#: The number of concurrent requests, which is larger than the number of the console's threads.
 CROWD = 14
 
 
@@ -32,7 +32,7 @@ def alone() -> Iterator[Wharf]:
 
 @pytest.fixture
 def person(alone: Wharf) -> Visitor:
-    """Return a person that is logged in."""
+    """Return a person who is logged in."""
     visitor = Visitor(alone)
     assert visitor.login()[0] == 303
     return visitor
@@ -74,9 +74,7 @@ def test_restarts_under_load(alone: Wharf, person: Visitor) -> None:
 
 
 def test_a_killed_console_comes_back(alone: Wharf, person: Visitor) -> None:
-    """A killed console is replaced by one that knows the sessions, and no
-    other service restarts.
-    """
+    """A killed console is replaced and knows the sessions, and no other service restarts."""
     upload = alone.processes("upload.log")
     for pid in alone.processes("console.log"):
         os.kill(pid, signal.SIGKILL)
@@ -107,9 +105,7 @@ def test_a_killed_gateway_opens_the_door_again(alone: Wharf, person: Visitor) ->
 def test_a_service_that_hangs_takes_nothing_else_away(
     alone: Wharf, person: Visitor, service: str
 ) -> None:
-    """While a service hangs, its pages get 503, and the login page, static
-    files and probes still work.
-    """
+    """While a service hangs only its pages get 503: the login, static files and probes work."""
     address = {"upload": "/console/", "auth": "/console/account"}[service]
     answers: list[int] = []
     (style,) = re.findall(

@@ -37,7 +37,7 @@ def brief() -> Iterator[Wharf]:
 
 @pytest.fixture
 def hurried(brief: Wharf, console_browser: Browser, tmp_path: Path) -> Iterator[Stage]:
-    """Yield a browser in front of that Wharf."""
+    """Yield a browser in front of the Wharf `brief`."""
     made = world.made(Tenants(brief), Signer(brief))
     yield Stage(console_browser, brief, made, tmp_path)
     first, *others = console_browser.window_handles
@@ -68,9 +68,7 @@ def refreshes(wharf: Wharf) -> dict[str, int]:
 
 
 def test_tabs_at_the_end_of_a_token(hurried: Stage) -> None:
-    """Tabs that load pages at the same moment share one token refresh, and
-    their session continues.
-    """
+    """Tabs that load pages at the same moment share one token refresh and stay logged in."""
     browser = hurried.browser
     hurried.set(DEFAULT)
     hurried.log_in("owner")
@@ -97,7 +95,7 @@ def test_tabs_at_the_end_of_a_token(hurried: Stage) -> None:
 
 
 def test_the_way_back_after_leaving(entered: Stage) -> None:
-    """After a logout the back button leads to the login, and not to a page that was seen before."""
+    """After a logout the back button leads to the login, and not to a page of the session."""
     entered.open("/console/b/many/")
     entered.open("/console/b/default/")
     entered.press("header .who form button")
@@ -110,8 +108,9 @@ def test_the_way_back_after_leaving(entered: Stage) -> None:
 
 
 def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
-    """After a logout in one tab the next step in another tab leads to the
-    login, and from there on.
+    """After a logout in one tab another tab's next step leads to the login.
+
+    The login then leads to the page of that step.
     """
     browser = entered.browser
     first = browser.current_window_handle
@@ -131,7 +130,7 @@ def test_leaving_in_one_tab_ends_all(entered: Stage) -> None:
 
 
 def test_suspended_while_a_page_is_open(stage: Stage) -> None:
-    """During a suspension each page soon says so, and after it the same session continues."""
+    """During a suspension each page soon says so; afterwards the same session continues."""
     stage.set(DEFAULT)
     stage.world.suspend("suspended", end=True)
     stage.log_in("suspended")
@@ -155,9 +154,7 @@ def test_suspended_while_a_page_is_open(stage: Stage) -> None:
 
 
 def test_the_api_comes_back(entered: Stage) -> None:
-    """A page without the API says when to try again, and its button leads
-    back to the wanted page.
-    """
+    """Without the API a page says when to try again; its button later opens the wanted page."""
     entered.open("/console/b/many/")
     with entered.api_away():
         entered.press("a[rel=next]")

@@ -67,7 +67,7 @@ def path_of(wharf: Wharf, address: str) -> str:
 
 @pytest.fixture
 def member(wharf: Wharf) -> Member:
-    """Return a person that is logged in."""
+    """Return a person who is logged in."""
     return Member(wharf)
 
 
@@ -78,9 +78,7 @@ def folder() -> str:
 
 
 def test_uploading_without_a_script(wharf: Wharf, member: Member, folder: str) -> None:
-    """A form without scripts uploads two files, and leads to a list that
-    confirms and shows them.
-    """
+    """A form without scripts uploads two files, and leads to a list that confirms the upload."""
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     parts = (file_part("one.txt", b"1", "files"), file_part("two.txt", b"2", "files"))
     status, location, _ = sends(member, page, *parts)
@@ -107,9 +105,7 @@ def test_a_refused_upload_leads_back_to_the_form(wharf: Wharf, member: Member, f
 def test_a_refusal_of_a_browser_that_tells_nothing(
     wharf: Wharf, member: Member, folder: str, form: str
 ) -> None:
-    """Without a Referer a refusal links to the page after the form, which
-    then claims no stored file.
-    """
+    """Without a Referer a refusal's link leads to a page that confirms no upload."""
     page = {
         "upload": f"/console/b/{BUCKET}/upload?prefix={folder}/",
         "example": "/console/examples/no-file",
@@ -129,9 +125,7 @@ def test_a_refusal_of_a_browser_that_tells_nothing(
 
 
 def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
-    """The console's ticket for scripts allows uploads to its folder through
-    the API, and nothing else.
-    """
+    """The console's ticket for scripts allows only uploads to its folder through the API."""
     page = member.request("GET", "/console/")[2]
     token = re.search(r'data-csrf="([^"]+)"', page)
     assert token
@@ -163,7 +157,7 @@ def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
 
 
 def test_a_guest(wharf: Wharf, member: Member, folder: str) -> None:
-    """A guest can open the address and send a file; then the address says that it is used up."""
+    """A guest can open the address and send a file; then the page calls the ticket used up."""
     address = member.invites(prefix=folder, max_files="1")
     guest = Visitor(wharf)
     status, _, page = guest.request("GET", address)
@@ -200,9 +194,9 @@ def test_no_ticket_is_logged(wharf: Wharf, member: Member) -> None:
 
 
 def test_links(wharf: Wharf, member: Member, folder: str) -> None:
-    """A link shows its file to strangers until it is ended alone or with all links.
+    """A link shows its file to strangers until a person ends this link or all links.
 
-    The list of links shows it, and it stays valid after the logout of its maker.
+    The list of links shows the link, which stays valid after the logout of its maker.
     """
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("read me.txt", b"hello", "files"))

@@ -69,7 +69,7 @@ def weights(stage: Stage) -> list[int]:
 def test_a_list_of_three_photos_is_light(
     stage: Stage, photos: list[bytes], view: str, width: int
 ) -> None:
-    """A list loads only small pictures: those of three photos have less than 40 kB together."""
+    """A list loads only small pictures; the pictures of three photos have less than 40 kB."""
     assert sum(map(len, photos)) > 3_000_000
     opened(stage, FOLDER, view)
     assert pictures(stage) == [(False, True, width)] * 3
@@ -82,7 +82,7 @@ def test_a_list_of_three_photos_is_light(
 
 @pytest.mark.usefixtures("photos")
 def test_the_page_of_a_large_picture_shows_a_small_one(stage: Stage) -> None:
-    """The dialog of a large picture shows one of 1,024 pixels instead."""
+    """The dialog of a large picture shows a small picture of 1,024 pixels instead."""
     opened(stage, FOLDER)
     stage.press("a[data-preview]")
     script = "return document.querySelector('dialog img')?.naturalWidth"

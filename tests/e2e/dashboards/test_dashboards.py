@@ -1,6 +1,4 @@
-"""A real Prometheus on a loaded Wharf, whose dashboards and rules show
-its state and the noisy tenant.
-"""
+"""A real Prometheus on a loaded Wharf: dashboards and rules show the noisy tenant and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from tests.servers.prometheus import FOLDER, Prometheus, Sample
 from tests.servers.wharf.instance import ROOT, running
 from tests.servers.wharf.raw_http import until
 
-SECONDS = 60  # a limit, which the tests rarely reach
+SECONDS = 60  # an upper limit; the tests seldom wait so long
 DASHBOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
@@ -87,10 +85,9 @@ def selectors() -> set[str]:
 
 @pytest.fixture(scope="module")
 def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
-    """Start a Wharf that sweeps continuously, accepts files of any announced size, and has blobs on
-    a store.
+    """Start a Wharf that sweeps continuously, and accepts files of any announced size.
 
-    The object store gives every graph data.
+    The blobs are on an object store, so that the store's graphs have data, too.
     """
     enormous = str(10**15)
     with running(
@@ -139,9 +136,10 @@ class Provoked:
 
 @pytest.fixture(scope="module")
 def ranked(prometheus: Prometheus) -> dict[str, list[Sample]]:
-    """Return the table and the rankings of tenants, read before the database is locked.
+    """Return the tenants' table and rankings, read before the test locks the database.
 
-    The lock makes a quiet tenant wait, which then uses most of the services' time.
+    The lock makes a quiet tenant wait. Waiting counts as use of the services' time, so the quiet
+    tenant would then lead a ranking.
     """
     panels = {panel["title"]: panel for panel in DASHBOARDS["wharf-tenants"]["panels"]}
     (table,) = (panel for panel in panels.values() if panel["type"] == "table" and panel["id"] == 2)
@@ -155,10 +153,11 @@ def ranked(prometheus: Prometheus) -> dict[str, list[Sample]]:
 
 @pytest.fixture(scope="module")
 def provoked(ranked: object, prometheus: Prometheus, traffic: Traffic) -> Provoked:
-    """Return the alerts that fire before auth hangs, which fires further alerts."""
+    """Provoke the alerts that need no stopped service, and return all alerts that fire."""
 
     def all_fire() -> bool:
-        # Concurrent uploads may be one commit and thus one error, so this takes several rounds.
+        # Concurrent uploads may share one commit and thus cause only one error, so the test repeats
+        # them.
         traffic.locked_database()
         return until(lambda: prometheus.firing() >= PROVOKED, SECONDS / 10)
 
@@ -176,7 +175,7 @@ def silent(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def answered(server: Prometheus, wanted: dict[str, str]) -> dict[str, str]:
-    """Return the queries that still return no data after a while; empty if all return some."""
+    """Return the queries that still return no data after a while."""
     left = dict(wanted)
 
     def none_left() -> bool:

@@ -1,6 +1,4 @@
-"""Traffic of several tenants with every kind of request: one tenant is
-noisy, and some requests fail.
-"""
+"""Traffic of several tenants with every kind of request; one tenant is noisy, and some fail."""
 
 from __future__ import annotations
 
@@ -59,11 +57,11 @@ class Traffic:
         self._pictures(api)
 
     def first_noise(self) -> None:
-        """Create the noisy tenant's counters before it becomes noisy."""
+        """Create the noisy tenant's counters before that tenant becomes noisy."""
         self.signer.client(tid=NOISY).stored("first")
 
     def noise(self) -> None:
-        """Send far more requests than the noisy tenant may: some are stored, the rest gets 429.
+        """Send far more requests than the noisy tenant may: some succeed, and the rest gets 429.
 
         Reads follow the writes, because on a slow disk writes alone would stay below the limit.
         """
@@ -111,9 +109,7 @@ class Traffic:
 
     @contextmanager
     def stopped_auth(self) -> Iterator[None]:
-        """Stop auth while the context lasts, and make upload's copy of the feed
-        of revocations old.
-        """
+        """Stop auth while the context lasts; make upload's copy of the revocations seem old."""
         pids = self.wharf.processes("auth.log")
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -172,9 +168,7 @@ class Traffic:
         assert anyone.request("POST", f"/u/{token}", form, fields).status == 201
 
     def _refused(self, api: ApiClient) -> None:
-        """Upload without a token, without a file, with a wrong digest, and on a
-        connection that breaks.
-        """
+        """Cause refusals: no token, no file, a wrong digest, and a connection that breaks."""
         for _ in range(3):
             api.using(None).put("a").problem(401, "token-missing")
             api.file("absent").problem(404, "not-found")
@@ -192,9 +186,7 @@ class Traffic:
         assert visitor.request("GET", "/console/")[0] == 200
 
     def _live(self, api: ApiClient) -> None:
-        """Listen to the live channel without a token, with a token, and with
-        another tenant's token.
-        """
+        """Open the live channel without a token, with a token, and with another tenant's token."""
         assert Listener(api.port, None).connect().refusal
         with listening(api, 0) as listener:
             api.stored("heard")
@@ -204,7 +196,7 @@ class Traffic:
 
     @staticmethod
     def _pictures(api: ApiClient) -> None:
-        """Request a small picture of a picture, and one of a text."""
+        """Request a small picture of a picture, and a small picture of a text."""
         api.stored("dot.png", DOT)
         assert api.get("/v1/files/default/dot.png?w=64").status == 200
         api.get("/v1/files/default/small?w=64").problem(404, "no-preview")

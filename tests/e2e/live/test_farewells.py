@@ -36,7 +36,7 @@ def test_a_session_that_ends(tenants: Tenants) -> None:
 
 
 def test_a_client_that_is_disabled(tenants: Tenants) -> None:
-    """Disabling a client ends its live connections, and not those of another client."""
+    """Disabling a client ends its live connections, but not the connections of another client."""
     client = make_client(tenants.admin, "live-disabled")
     other = tenants.client(client.api.tenant)
     with listening(client.api) as gone, listening(other) as stays:
@@ -62,7 +62,7 @@ def test_a_tenant_that_is_suspended(tenants: Tenants) -> None:
 
 
 def test_a_token_of_another_tenant(api: ApiClient, signer: Signer) -> None:
-    """A renewal with a token of another tenant or of another client ends the connection."""
+    """A connection ends if it renews its token with a token of another tenant or client."""
     subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
     strangers = [{**subject, "tid": "another-tenant"}, {**subject, "sub": "another"}]
     for stranger in strangers:
@@ -73,9 +73,9 @@ def test_a_token_of_another_tenant(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_token_that_expires(api: ApiClient, signer: Signer) -> None:
-    """A connection ends when its token expires, unless it has renewed the token before."""
+    """A connection ends when its token expires, unless the client has renewed the token before."""
     subject: dict[str, Any] = {"tid": api.tenant, "scope": LISTENS, "sub": "one-and-the-same"}
-    # This leaves time for two handshakes on a busy machine.
+    # Six seconds are enough for two handshakes on a busy machine.
     soon = int(time.time()) + 6
     old = signer.client(**subject, exp=soon)
     with listening(old) as renewed, listening(old) as ends:
@@ -100,8 +100,9 @@ def test_without_a_good_token(wharf: Wharf, token: str | None, problem: str) -> 
 
 
 def test_tokens_in_addresses_and_cookies(api: ApiClient) -> None:
-    """A token in an address or a cookie is refused: addresses are logged,
-    and pages send cookies.
+    """A token in an address or a cookie is refused.
+
+    Logs contain addresses, and browsers send cookies with requests of any page.
     """
     anyone, stream = api.using(None), {"Accept": "text/event-stream"}
     for fields in (stream, {**stream, "Cookie": f"token={api.token}; access_token={api.token}"}):
@@ -112,9 +113,7 @@ def test_tokens_in_addresses_and_cookies(api: ApiClient) -> None:
 
 
 def test_origins(api: ApiClient) -> None:
-    """A page of another site is refused by Socket.IO and as a stream,
-    unless a bucket lists its origin.
-    """
+    """Socket.IO and streams refuse a page of another site, unless a bucket lists its origin."""
     stream = {"Origin": _ORIGIN, "Accept": "text/event-stream"}
 
     def let_in(transport: str) -> bool:

@@ -1,6 +1,4 @@
-"""Events through the gateway: which listeners receive them, and each
-event once despite failures.
-"""
+"""Events through the gateway: each permitted listener gets each event once, despite failures."""
 
 from __future__ import annotations
 
@@ -22,14 +20,12 @@ from tests.servers.wharf.tus_client import Tus
 from wharf_upload.http.event_cursors import cursor_of
 
 LISTENS = "events:read"
-# More than the minimum rate for bodies, in a fiftieth of a second.
+# The bytes of one send. A client that sends so much 50 times a second exceeds the minimum rate.
 _PIECE = 8192
 
 
 def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
-    """A stock client receives each event once and in order, as `GET
-    /v1/events` lists it, over `kill -9`.
-    """
+    """A stock client receives each event once, in the order of `GET /v1/events`, over `kill -9`."""
     with listening(api, 0) as listener:
         for number in range(30):
             api.stored(f"{number}.txt")
@@ -43,9 +39,7 @@ def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_after_and_from_now_on(api: ApiClient) -> None:
-    """A connection with `after` starts behind that event, and without it
-    only receives new events.
-    """
+    """`after` makes a connection start behind that event; without it only new events arrive."""
     for number in range(3):
         api.stored(f"{number}.txt")
     first, *others = recorded(api)
@@ -89,9 +83,7 @@ def test_other_tenants_hear_nothing(api: ApiClient, signer: Signer) -> None:
 
 
 def test_scopes(api: ApiClient, signer: Signer) -> None:
-    """A writer receives events of its own files, a reader those of all
-    files, and a ticket is refused.
-    """
+    """A writer gets the events of its own files and a reader all; a ticket is refused."""
     writer = signer.client(tid=api.tenant, scope="files:write")
     reader = signer.client(tid=api.tenant, scope="files:read")
     rules = {"bucket": "default", "prefix": ""}
@@ -107,9 +99,7 @@ def test_scopes(api: ApiClient, signer: Signer) -> None:
 
 
 def test_buckets(api: ApiClient) -> None:
-    """A subscription to a bucket limits a client to events of that bucket,
-    until it unsubscribes.
-    """
+    """A subscription to a bucket limits a client to the bucket's events, until it unsubscribes."""
     assert api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
     with listening(api, 0) as listener:
         assert listener.says("msg", {"op": "subscribe", "bucket": "photos"})["ok"]
@@ -132,9 +122,7 @@ def test_chinese_names(api: ApiClient) -> None:
 
 
 def test_progress_of_a_resumable_upload(wharf: Wharf, api: ApiClient) -> None:
-    """A listener receives the progress of a resumable upload, also after
-    `kill -9` of the live channel.
-    """
+    """A listener gets the progress of an upload, even after `kill -9` of the live channel."""
     length = 16 << 20
     tus = Tus(api)
     address = tus.created(length, key="large.bin")

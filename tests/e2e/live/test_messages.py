@@ -26,7 +26,7 @@ _BURST = 40
 
 
 def test_the_tutorials_hello(api: ApiClient) -> None:
-    """Any event but `msg` gets a result that is not ok, and the connection stays open."""
+    """Any event other than `msg` gets a result that is not ok, and the connection stays open."""
     with listening(api) as listener:
         listener.client.emit("hello", "Hello, server!")
         assert until(lambda: listener.heard["result"], SECONDS)
@@ -51,9 +51,7 @@ def test_malformed_messages(api: ApiClient, message: Any) -> None:
 
 
 def test_a_flood(api: ApiClient, signer: Signer) -> None:
-    """A client that floods is refused, then disconnected, while another
-    tenant receives its events.
-    """
+    """A client that floods is refused, then disconnected; another tenant receives its events."""
     other = signer.client(scope=" ".join((*ALL_SCOPES, LISTENS)))
     with listening(other, 0) as listener, raw_listener(api) as flood:
         for _ in range(_BURST):
@@ -74,8 +72,9 @@ def test_a_flood(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
-    """A client that does not read is asked to resync when it reads again,
-    then receives new events.
+    """A client that does not read is asked to resync when it reads again.
+
+    Afterwards the client receives new events.
     """
     # Each character is nine bytes in a path. The events thus have 7 kB, more than kernels buffer.
     folder = "文" * 80
@@ -87,8 +86,9 @@ def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
         marks = count()
 
         def is_over() -> bool:
-            """Return whether another listener receives new events, so the channel
-            no longer waits for the slow one.
+            """Tell whether another listener gets new events.
+
+            The channel then no longer waits for the slow client.
             """
             mark = f"mark-{next(marks)}.txt"
             api.stored(mark)
@@ -101,7 +101,7 @@ def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
         assert events == everything[: len(events)]
         assert len(events) < len(everything)
         api.stored("new.txt")
-        # The slow client may fall behind once more.
+        # The slow client may be too slow once more.
         later = (document for name, document in heard if name == "event")
         for document in later:
             if document["file"]["key"] == "new.txt":

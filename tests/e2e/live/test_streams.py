@@ -42,7 +42,7 @@ def test_a_stream_by_curl(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_the_commands_of_the_tour(wharf: Wharf) -> None:
-    """The commands of docs/tour.md make a small picture, and print the events of its upload."""
+    """The commands of docs/tour.md make a small picture, and print the events of the upload."""
     tour = "docs/tour.md"
     use = next(block for block in blocks(tour, "Use") if block.startswith("token()"))
     (listens,) = blocks(tour, "Hear what happens")
@@ -54,9 +54,7 @@ def test_the_commands_of_the_tour(wharf: Wharf) -> None:
 
 
 def test_lists_stay_lists(api: ApiClient) -> None:
-    """Without the Accept of a stream the address returns the list, also
-    while another client streams.
-    """
+    """Without the Accept of a stream the address returns the list, even while a client streams."""
     api.stored("there.txt")
     with Stream(api, "/v1/events?after=0") as stream:
         assert next(stream.events())[1] == "event"

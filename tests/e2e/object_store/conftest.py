@@ -1,6 +1,4 @@
-"""A Wharf with its files on an object store: radosgw with TLS, behind a
-proxy that tests can cut.
-"""
+"""A Wharf with its files on radosgw, reached by TLS through a proxy that tests can cut."""
 
 from __future__ import annotations
 
