@@ -1,6 +1,4 @@
-"""Tables for the walk over all routes (`test_route_walk.py`): every
-operation and every parameter.
-"""
+"""Tables of all operations and parameters, for the walk over all routes (test_route_walk.py)."""
 
 from __future__ import annotations
 
@@ -114,8 +112,8 @@ NAMES = {
     "secret",
     "group",
     "link",
-    "maker",  # as a parameter of the query: test_links_are_ones_own
-    "subject",  # as a parameter of the query: test_uploads_under_way_are_ones_own
+    "maker",  # as a query parameter: test_links_are_ones_own
+    "subject",  # as a query parameter: test_uploads_under_way_are_ones_own
 }
 #: Parameters that name no object of any tenant.
 HARMLESS = {

@@ -1,6 +1,4 @@
-"""Admission: the gateway refuses requests before it reads a byte of the
-body (rows 1 to 7, 10 to 14).
-"""
+"""Admission: the gateway refuses requests before it reads a body (rows 1 to 7, 10 to 14)."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from tests.servers.wharf.tenants import Tenants
 from tests.servers.wharf.traces import nothing_stored, traces
 
 GIGABYTE = 1_000_000_000
-# Two ways that a body takes through the gateway: kept in memory, or spooled to disk.
+# The gateway keeps a small body in memory, and spools a large body to disk.
 WAYS = [pytest.param(SMALL, id="in-memory"), pytest.param(LARGE, id="spooled")]
 BAD_TOKENS = [
     pytest.param(None, "token-missing", id="none"),
@@ -40,9 +38,7 @@ def put_head(api: ApiClient, *fields: str, key: str = "refused", token: str | No
 def test_expect_is_refused_without_an_invitation(
     wharf: Wharf, api: ApiClient, token: str | None, slug: str
 ) -> None:
-    """Row 1: a request with `Expect` and no valid token gets a 401
-    challenge and no `100 Continue`.
-    """
+    """Row 1: a request with `Expect` and no valid token gets a 401 challenge and no 100."""
     fields = (f"Content-Length: {GIGABYTE}", "Expect: 100-continue", "Connection: close")
     with nothing_stored(wharf, api.tenant):
         (answer,) = exchange(wharf.port, put_head(api, *fields, token=token))
@@ -52,9 +48,7 @@ def test_expect_is_refused_without_an_invitation(
 
 
 def test_expect_with_a_good_token_is_invited(wharf: Wharf, api: ApiClient) -> None:
-    """A request with `Expect` and a valid token gets `100 Continue` before
-    its body, and is stored.
-    """
+    """A request with `Expect` and a valid token gets `100 Continue` first, and then is stored."""
     fields = (f"Content-Length: {len(LARGE)}", "Expect: 100-continue", "Connection: close")
     with RawConnection(wharf.port) as connection:
         connection.send(put_head(api, *fields, key="invited"))
@@ -120,9 +114,7 @@ def test_a_missing_scope_is_named(wharf: Wharf, tenants: Tenants, content: bytes
 
 @pytest.mark.parametrize("over", [1, GIGABYTE])
 def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int) -> None:
-    """Row 6: a Content-Length over the bucket's limit gets a 413 with the
-    limit, before the body.
-    """
+    """Row 6: a Content-Length over the bucket's limit gets a 413 with the limit before the body."""
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": 1000})
     length = 1000 + over
     request = head(
@@ -133,8 +125,8 @@ def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int)
     )
     with nothing_stored(wharf, api.tenant):
         with RawConnection(wharf.port) as connection:
-            # A body whose length has at most five digits is kept in memory, so the client must send
-            # it.
+            # The gateway keeps a body whose length has at most five digits in memory, so the client
+            # must send this body.
             connection.send(request + (b"x" * length if over == 1 else b""))
             (answer,) = connection.answers()
         assert (answer.status, answer.slug) == (413, "too-large")
@@ -153,9 +145,7 @@ def test_a_chunked_body_over_the_limit(wharf: Wharf, api: ApiClient) -> None:
 def test_fields_that_only_the_gateway_may_set(
     wharf: Wharf, api: ApiClient, tenants: Tenants, content: bytes
 ) -> None:
-    """Row 10: X-Tenant, Spool-File and similar fields of a client have no
-    effect in any spelling.
-    """
+    """Row 10: X-Tenant, Spool-File and similar fields of a client have no effect."""
     other = tenants.tenant()
     claims = {
         "Spool-File": "/etc/passwd",
@@ -180,9 +170,7 @@ def test_fields_that_only_the_gateway_may_set(
 @pytest.mark.parametrize("target", ["/v1/files/default/no-length", "/v1/files/default"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_no_length_is_refused(wharf: Wharf, api: ApiClient, method: str, target: str) -> None:
-    """Row 11: an upload with neither Content-Length nor chunks gets a 411
-    and stores no empty file.
-    """
+    """Row 11: an upload with neither Content-Length nor chunks gets a 411 and stores no file."""
     bearer = (f"Authorization: Bearer {api.token}", "Connection: close")
     with nothing_stored(wharf, api.tenant):
         (answer,) = exchange(wharf.port, head(f"{method} {target} HTTP/1.1", *bearer))
@@ -202,7 +190,7 @@ def test_an_empty_body_is_an_empty_file(api: ApiClient, body: bytes | Iterator[b
 def test_encoded_bodies_are_not_taken(
     wharf: Wharf, api: ApiClient, content: bytes, encoding: str
 ) -> None:
-    """Row 13: a body with a Content-Encoding gets a 415; Wharf neither unpacks nor stores it."""
+    """Row 13: a body with a Content-Encoding gets a 415, and is neither unpacked nor stored."""
     with nothing_stored(wharf, api.tenant):
         answer = api.put("z", gzip.compress(content), {"Content-Encoding": encoding})
         answer.problem(415, "content-encoding")
@@ -211,9 +199,7 @@ def test_encoded_bodies_are_not_taken(
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(wharf: Wharf, api: ApiClient) -> None:
-    """An upload whose connection closes before the end of its body leaves
-    neither file nor spool file.
-    """
+    """An upload whose connection closes before the end leaves neither file nor spool file."""
     request = put_head(api, f"Content-Length: {100 * len(LARGE)}")
     with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
         connection.send(request + LARGE * 30)
@@ -234,8 +220,8 @@ def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -
             fields = (f"Authorization: Bearer {api.token}", f"Content-Length: {len(body)}")
             request = head(f"{method} {target} HTTP/1.1", *fields, "Connection: close")
             (answer,) = exchange(wharf.port, request + body)
-            # nginx does not know CONNECT, and some bodies exceed the size limit before nginx checks
-            # the method.
+            # nginx does not know CONNECT. For some bodies nginx checks the size limit before the
+            # method.
             assert (
                 refused_method(answer)
                 or (method == "CONNECT" and answer.status == 400)
@@ -251,9 +237,7 @@ def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -
 def test_known_methods_at_the_wrong_address(
     wharf: Wharf, api: ApiClient, method: str, target: str, content: bytes
 ) -> None:
-    """A method that only another address supports gets a 405 whose `Allow`
-    lists the right methods.
-    """
+    """A method that only another address supports gets a 405, with the address's own methods."""
     with nothing_stored(wharf, api.tenant):
         answer = api.request(method, target, content)
         answer.problem(405, "method-not-allowed")

@@ -1,6 +1,4 @@
-"""Requests that two parsers could read differently, and oversized
-requests (security.md rows 8, 9).
-"""
+"""Requests that parsers could read differently, and oversized requests (rows 8, 9)."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ SMUGGLED = (
 def test_an_ambiguous_length_is_refused(
     wharf: Wharf, api: ApiClient, fields: tuple[str, ...]
 ) -> None:
-    """Row 8: a length that two parsers could read differently gets a 4xx
-    and closes the connection.
-    """
+    """Row 8: a length that parsers could read differently gets a 4xx and ends the connection."""
     api.stored("victim")
     token = (api.token or "").encode()
     with nothing_stored(wharf, api.tenant):
@@ -92,9 +88,7 @@ def _name(number: int) -> str:
 def test_large_headers_never_break_the_service(
     wharf: Wharf, api: ApiClient, size: int, fields: int
 ) -> None:
-    """Row 9: header fields of any size are accepted or refused with a 4xx,
-    never answered with a 5xx.
-    """
+    """Row 9: header fields of any size are accepted or refused with a 4xx, never with a 5xx."""
     own = [f"{_name(number)}: {'x' * (size // fields)}" for number in range(fields)]
     for line in ("GET /v1/usage HTTP/1.1", "PUT /v1/files/default/h HTTP/1.1"):
         bearer = (f"Authorization: Bearer {api.token}", "Content-Length: 0", "Connection: close")

@@ -1,6 +1,4 @@
-"""The commands of docs/backup.md, step by step, on a Wharf that accepts
-uploads at the same time.
-"""
+"""The commands of docs/backup.md, in order, on a Wharf that accepts uploads at that time."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def steps(heading: str, **variables: str) -> str:
 
 
 def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in the checkout with these variables and no other `WHARF_` variables."""
+    """Run a script in the checkout with these variables, and with no other variable `WHARF_…`."""
     kept = {name: value for name, value in os.environ.items() if name[:6] != "WHARF_"}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -53,9 +51,7 @@ def shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def uploads(api: ApiClient, done: dict[str, bytes]) -> Iterator[None]:
-    """Upload, replace, move and delete files in a background thread; `done`
-    records the stored files.
-    """
+    """Upload, replace, move and delete files in a thread; `done` records the stored files."""
     stop, faults = threading.Event(), list[str]()
 
     def work() -> None:
@@ -180,12 +176,13 @@ def resumed(tus: Tus, address: str) -> None:
 
 
 def test_sizes_of_a_backup(tmp_path: Path) -> None:
-    """A second backup copies only new files and drops deleted ones; without
-    its manifest it is refused.
+    """A second backup copies only new files, and drops deleted files.
+
+    A restore of a backup without its manifest is refused.
     """
     folder = tmp_path / "backup"
     command = f".venv/bin/wharf-upload backup {folder}"
-    # In the shared Wharf other tests delete blobs, which a backup then cannot copy.
+    # In the Wharf of all tests other tests delete blobs, and a backup could not copy these blobs.
     with running() as wharf:
         environ, api = {"WHARF_DATA": str(wharf.data)}, Signer(wharf).client()
         api.stored("stays", LARGE)

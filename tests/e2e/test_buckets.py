@@ -31,8 +31,9 @@ def make(api: ApiClient, name: str = "bucket", **policy: Any) -> None:
 
 
 def test_a_bucket_is_made_and_changed(api: ApiClient) -> None:
-    """The first PUT makes a bucket (201), a second one replaces its policy
-    (200), and GET shows it.
+    """The first PUT makes a bucket (201), a second PUT replaces its policy (200).
+
+    GET returns the policy.
     """
     policy = {"max_file_bytes": 5_000_000, "allowed_types": ["image/*"]}
     made = api.send_json("PUT", "/v1/buckets/photos", policy)
@@ -53,9 +54,7 @@ def test_a_bucket_without_a_body(api: ApiClient) -> None:
 
 
 def test_the_default_bucket_is_always_there(api: ApiClient) -> None:
-    """Every tenant has a bucket `default` with a changeable policy; other
-    buckets are a 404 at first.
-    """
+    """Every tenant has a bucket `default` with a changeable policy, and at first no other."""
     assert api.get("/v1/buckets/default").status == 200
     assert api.send_json("PUT", "/v1/buckets/default", {"max_file_bytes": 5}).status in (200, 201)
     api.put("key", b"123456").problem(413, "too-large")
@@ -157,9 +156,7 @@ def test_wildcards(api: ApiClient) -> None:
 
 
 def test_an_empty_file_goes_by_its_name(api: ApiClient) -> None:
-    """Row 12: in a bucket with limited types an empty file is judged by its
-    extension, and has no type.
-    """
+    """Row 12: in a bucket with limited types an empty file's extension counts; it has no type."""
     make(api, allowed_types=["image/*"])
     stored = api.put("x.png", b"", bucket="bucket")
     assert (stored.status, stored.json()["media_type"]) == (201, "application/octet-stream")
@@ -186,9 +183,7 @@ def test_no_word_of_a_client_evades_a_policy(wharf: Wharf, api: ApiClient) -> No
 
 
 def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
-    """A refusal that lists a hundred extensions of the greatest length is
-    complete for every size.
-    """
+    """A refusal lists all allowed extensions, even a hundred extensions of the greatest length."""
     longest = [".".join([f"{number:032}"] * 4) for number in range(100)]
     make(api, allowed_extensions=longest)
     for content in (SMALL, LARGE):
@@ -200,7 +195,7 @@ def test_the_longest_policy_is_told(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_extensions_go_by_the_name_and_agree_with_the_bytes(wharf: Wharf, api: ApiClient) -> None:
-    """Row 30: a name needs an allowed extension, in any case, and the bytes must match it."""
+    """Row 30: the name needs an allowed extension, in any case, and the bytes must match it."""
     make(api, allowed_extensions=[".JPG", "png"])
     assert api.get("/v1/buckets/bucket").json()["allowed_extensions"] == ["jpg", "png"]
     padding = b" " * 120_000
@@ -236,9 +231,7 @@ def test_a_wrong_name_is_refused_before_the_body(wharf: Wharf, api: ApiClient) -
 
 
 def test_a_stored_file_cannot_be_renamed_out_of_the_policy(api: ApiClient) -> None:
-    """A stored file's key and file name cannot be changed to names that its
-    bucket refuses for uploads.
-    """
+    """A stored file cannot get a key or file name that its bucket refuses for uploads."""
     make(api, allowed_extensions=["jpg", "html"])
     api.stored("photo.jpg", JPEG, bucket="bucket")
     address = "/v1/metadata/bucket/photo.jpg"
@@ -265,9 +258,7 @@ def test_files_of_a_bucket_expire(api: ApiClient) -> None:
 
 
 def test_only_empty_buckets_go(api: ApiClient) -> None:
-    """A bucket with files cannot be deleted; an empty one can, and then
-    refuses uploads with a 404.
-    """
+    """Only an empty bucket can be deleted; afterwards its uploads get a 404."""
     make(api)
     api.stored("key", bucket="bucket")
     api.request("DELETE", "/v1/buckets/bucket").problem(409, "bucket-not-empty")

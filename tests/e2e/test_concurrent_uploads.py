@@ -1,4 +1,4 @@
-"""nginx limits concurrent uploads by tenant and requests by credential, before it reads a body."""
+"""nginx limits uploads per tenant and requests per credential, before it reads a body."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ RATE, BURST = 1, 5
 
 
 def slow(api: ApiClient, key: str = "slow") -> bytes:
-    """Return the beginning of a large upload, long enough to appear in the
-    spool after its admission.
-    """
+    """Return the beginning of a large upload, long enough to reach the spool after admission."""
     bearer = f"Authorization: Bearer {api.token}"
     line = f"PUT /v1/files/default/{key} HTTP/1.1"
     return head(line, bearer, "Content-Length: 2000000") + b"x" * 1_500_000
@@ -29,8 +27,9 @@ def slow(api: ApiClient, key: str = "slow") -> bytes:
 
 @pytest.fixture
 def limited(signer: Signer, api: ApiClient) -> ApiClient:
-    """A tenant with a limit of two concurrent uploads, set before any
-    process has cached its limits.
+    """Return a client of a tenant that may have two uploads at the same time.
+
+    The limit is set before any process has cached the tenant's limits.
     """
     assert set_limits(signer, api.tenant, concurrent_uploads=ALLOWED).status == 200
     return api
@@ -56,9 +55,7 @@ def refused(answer: RawAnswer) -> None:
 
 
 def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: ApiClient) -> None:
-    """A tenant at its limit of concurrent uploads gets 429 for all its
-    clients until an upload ends.
-    """
+    """A tenant at its limit of concurrent uploads gets 429 until one of the uploads ends."""
     other_client = signer.client(tid=limited.tenant)
     other_tenant = signer.client()
     with nothing_stored(wharf, limited.tenant):
@@ -68,14 +65,14 @@ def test_a_tenant_with_too_many_uploads(wharf: Wharf, signer: Signer, limited: A
                 (answer,) = exchange(wharf.port, slow(api))
                 refused(answer)
             assert other_tenant.put("large", LARGE).status == 201
-            # A request whose body is kept in memory does not count as an upload.
+            # A request whose body nginx keeps in memory does not count as an upload.
             assert limited.get("/v1/usage").status == 200
         assert until(lambda: not traces(wharf, limited.tenant).spool)
     assert until(lambda: limited.put("large", LARGE).status == 201)
 
 
 def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> None:
-    """A streamed body of a resumable upload takes a place like a spooled body, and releases it."""
+    """A streamed body of a resumable upload counts like a spooled body, until it ends."""
     tus = Tus(limited)
     with ExitStack() as stack:
         for number in range(ALLOWED):
@@ -89,8 +86,8 @@ def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> No
                 "Content-Length: 2000000",
             )
             stack.enter_context(RawConnection(wharf.port)).send(request + b"x" * 200_000)
-            # The stream has taken its place; an upload that asked earlier could take that place
-            # from it.
+            # When the part has bytes, the stream counts. An upload that began earlier could have
+            # taken the stream's place.
             part = wharf.data / "resumable" / address.rpartition("/")[2]
             assert until(lambda part=part: part.exists() and part.stat().st_size)
         (answer,) = exchange(wharf.port, slow(limited))
@@ -99,9 +96,7 @@ def test_resumable_uploads_count_as_well(wharf: Wharf, limited: ApiClient) -> No
 
 
 def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> None:
-    """A client that waits for `100 Continue` gets the refusal instead, with
-    the same problem document.
-    """
+    """A client that waits for `100 Continue` gets the refusal instead, as a problem document."""
     bearer = f"Authorization: Bearer {limited.token}"
     with ExitStack() as stack:
         holding(wharf, limited, stack, ALLOWED)
@@ -118,7 +113,7 @@ def test_a_waiting_client_is_not_invited(wharf: Wharf, limited: ApiClient) -> No
 
 
 def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
-    """A page of an allowed origin can read the refusal, and a page of another origin cannot."""
+    """A page of an allowed origin can read the refusal; a page of another origin cannot."""
     policy = {"cors_origins": ["https://app.example"]}
     assert limited.send_json("PUT", "/v1/buckets/default", policy).status in (200, 201)
     with ExitStack() as stack:
@@ -131,7 +126,7 @@ def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
 
 
 def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
-    """A tenant without a limit has as many concurrent uploads as its address may have."""
+    """Without a tenant limit, only the limit by address applies to concurrent uploads."""
     with ExitStack() as stack:
         holding(wharf, api, stack, 5)
         assert api.put("large", LARGE).status == 201
@@ -147,9 +142,7 @@ def strict() -> Iterator[Wharf]:
 
 
 def test_a_credential_that_floods(strict: Wharf) -> None:
-    """A credential above its rate gets 429 from nginx, and another
-    credential of the tenant does not.
-    """
+    """A credential above its rate gets 429 from nginx; the tenant's other credential does not."""
     signer = Signer(strict)
     api = signer.client()
     answers = [api.get("/v1/usage") for _ in range(3 * BURST)]

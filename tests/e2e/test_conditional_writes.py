@@ -1,4 +1,4 @@
-"""Conditional writes and idempotency keys, one after the other and fifty at the same time."""
+"""Conditional writes and idempotency keys, one at a time and fifty at the same time."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_parallel_creations(api: ApiClient, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_parallel_replacements(api: ApiClient, content: bytes) -> None:
-    """Fifty parallel PUTs of one key without a condition all succeed, and
-    one of the files remains.
-    """
+    """Fifty parallel PUTs of one key without a condition succeed, and one of the files remains."""
     answers = at_once(lambda number: api.put("key", content + b"%d" % number))
     assert {answer.status for answer in answers} == {201}
     sent = {content + b"%d" % number for number in range(PARALLEL)}
@@ -113,9 +111,7 @@ def test_parallel_conditional_replacements(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_repeated_put(wharf: Wharf, api: ApiClient, content: bytes) -> None:
-    """A repeated PUT with the same Idempotency-Key gets the first response
-    and stores nothing more.
-    """
+    """A repeated PUT with the same Idempotency-Key gets the first response and stores no file."""
     key = {"Idempotency-Key": "one", "If-None-Match": "*"}
     first = api.put("key", content, key)
     assert first.headers["Idempotent-Replayed"] is None
@@ -127,9 +123,7 @@ def test_a_repeated_put(wharf: Wharf, api: ApiClient, content: bytes) -> None:
 
 
 def test_a_repeated_form(wharf: Wharf, api: ApiClient) -> None:
-    """A repeated form with the same Idempotency-Key gets the first response
-    and stores no second copy.
-    """
+    """A repeated form with the same Idempotency-Key gets the first response and stores no file."""
     parts = (file_part("a.txt"), file_part("b.txt"))
     first = api.post(*parts, headers={"Idempotency-Key": "one"})
     with nothing_stored(wharf, api.tenant):
@@ -152,9 +146,7 @@ def test_a_reused_key(wharf: Wharf, api: ApiClient, content: bytes) -> None:
 
 
 def test_a_reused_key_with_other_choices(wharf: Wharf, api: ApiClient) -> None:
-    """A form with the same key and files but another conflict choice counts
-    as a different request.
-    """
+    """A repeated form with another conflict choice counts as a different request."""
     key = {"Idempotency-Key": "one"}
     assert api.post(file_part("a"), headers=key).status == 201
     with nothing_stored(wharf, api.tenant):
@@ -172,9 +164,7 @@ def test_keys_are_a_clients_own(api: ApiClient, signer: Signer) -> None:
 
 @pytest.mark.parametrize("value", ["x" * 256, "two words", "\xe9"])
 def test_keys_that_are_none(wharf: Wharf, api: ApiClient, value: str) -> None:
-    """An Idempotency-Key that is too long or not visible ASCII gets a 400
-    in every kind of upload.
-    """
+    """An Idempotency-Key that is too long or not visible ASCII gets a 400 for every upload."""
     key = {"Idempotency-Key": value}
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):
@@ -213,9 +203,7 @@ def test_parallel_repetitions(
 def test_announced_digests(
     wharf: Wharf, api: ApiClient, content: bytes, field: str, algorithm: str
 ) -> None:
-    """Wharf verifies an announced digest: it stores a file that matches and
-    refuses others with 400.
-    """
+    """Wharf stores a file that matches its announced digest, and refuses any other with 400."""
     wrong = digest_field(algorithm, b"something else")
     with nothing_stored(wharf, api.tenant):
         document = api.put("key", content, {field: wrong}).problem(400, "digest-mismatch")

@@ -1,4 +1,4 @@
-"""Cross-origin requests (security.md row 66): which responses pages of other origins may read."""
+"""Cross-origin requests (row 66): the responses that pages of other origins may read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BUCKET = "cross-origin"
 UPLOADS_SEND = {
     *("authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
     *("content-digest", "repr-digest", "prefer", "range", "x-request-id", "if-unmodified-since"),
-    # Fields that uploaders add to forms when they cut files, and that scripts add to a file.
+    # Fields that uploaders add to forms when they cut files, and fields that scripts add to a file.
     *("content-range", "content-disposition", "upload-complete", "upload-incomplete"),
     # Fields that tracing libraries add to the requests of a page.
     *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "x-datadog-trace-id"),
@@ -50,9 +50,7 @@ UPLOADS_SEND = {
 
 
 def check(answer_headers: Message, origin: str) -> None:
-    """Check that a page of the listed origin may read the response, and a
-    page of another may not.
-    """
+    """Check that only a page of the listed origin may read the response."""
     allowed = answer_headers.get_all("Access-Control-Allow-Origin")
     assert allowed == ([GOOD] if origin == GOOD else None), (origin, str(answer_headers))
     assert answer_headers["Access-Control-Allow-Credentials"] is None
@@ -107,8 +105,9 @@ def test_preflights(listed: ApiClient, origin: str) -> None:
 
 
 def test_a_preflight_knows_no_tenant(api: ApiClient, signer: Signer) -> None:
-    """A preflight allows an origin that any tenant lists; the responses of
-    other buckets stay unreadable.
+    """A preflight allows an origin that any tenant's bucket lists.
+
+    Responses of buckets that do not list the origin stay unreadable.
     """
     bucket_of(signer.client(), "another-name")
     api.send_json("PUT", f"/v1/buckets/{BUCKET}", {})
@@ -125,7 +124,7 @@ def test_a_preflight_knows_no_tenant(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_bucket_that_is_gone_lists_nothing(listed: ApiClient) -> None:
-    """After its policy changes or it is deleted, a bucket no longer allows its old origin."""
+    """A bucket that is deleted or gets a new policy no longer allows its old origin."""
     name, origin = f"bucket-{listed.tenant}", f"https://{listed.tenant}.example"
     for step in ("changed", "deleted"):
         bucket_of(listed, name, cors_origins=[origin])
@@ -146,9 +145,7 @@ def allowed(client: ApiClient, bucket: str, asked: Mapping[str, str]) -> bool:
 
 
 def test_any_origin(api: ApiClient) -> None:
-    """A bucket that lists `*` allows every origin but `null`, and leaves
-    other buckets unchanged.
-    """
+    """A bucket that lists `*` allows every origin but `null`, and changes no other bucket."""
     bucket_of(api, "any-origin", cors_origins=["*"])
     bucket_of(api, "narrow")
     for name in ("any-origin", "narrow"):
@@ -159,8 +156,8 @@ def test_any_origin(api: ApiClient) -> None:
     for origin, name in (("null", "any-origin"), (EVIL[0], "narrow")):
         answer = api.file("x", {"Origin": origin}, name)
         assert answer.headers["Access-Control-Allow-Origin"] is None
-    # A preflight does not know the tenant, so `*` would allow every origin for all tests; remove
-    # it.
+    # A preflight does not know the tenant, so `*` would allow every origin in all tests. The test
+    # removes it.
     bucket_of(api, "any-origin", cors_origins=[GOOD])
     assert holds(lambda: not allowed(api, "any-origin", {"Origin": EVIL[0]}), ORIGINS_SECONDS)
 
@@ -168,7 +165,7 @@ def test_any_origin(api: ApiClient) -> None:
 def calls(
     client: ApiClient, signer: Signer, headers: Mapping[str, str]
 ) -> Iterator[tuple[int, Answer]]:
-    """Yield responses of all kinds from the application, each with the status that it must have."""
+    """Yield responses of all kinds from the application, each with its expected status."""
     stranger = client.using(None)
     form = {**headers, "Content-Type": "multipart/form-data; boundary=x"}
     public = f"/public/{client.tenant}/{BUCKET}"
@@ -225,7 +222,7 @@ def test_answers(listed: ApiClient, signer: Signer, origin: str) -> None:
 
 
 def test_without_an_origin(listed: ApiClient) -> None:
-    """Every response has `Vary: Origin`, also when the request has no Origin."""
+    """Every response has `Vary: Origin`, even when the request has no Origin."""
     listed.stored("x", bucket=BUCKET)
     for answer in (
         listed.file("x", bucket=BUCKET),
@@ -252,9 +249,7 @@ def fragile() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(fragile: Wharf) -> ApiClient:
-    """Return a client whose bucket lists one origin, after the gateway has
-    learned of that origin.
-    """
+    """Return a client whose bucket lists one origin, when the gateway knows the origin."""
     found = bucket_of(Signer(fragile).client())
     for origin in (GOOD, *EVIL[:5]):
         refused = {"Origin": origin, "Content-Length": str(CAP + 1)}
@@ -275,7 +270,7 @@ def refusal(fragile: Wharf, origin: str, line: str, *more: str, body: bytes = b"
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """The listed origin can read nginx's own 411 and 413, both before a body and within it."""
+    """The listed origin can read nginx's own 411 and 413, sent before a body or within it."""
     line, bearer = f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Authorization: Bearer {client.token}"
     chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
     for more, body in (
@@ -330,7 +325,7 @@ def test_floods(fragile: Wharf, client: ApiClient, origin: str) -> None:
 
 @contextmanager
 def impatient(wharf: Wharf) -> Iterator[None]:
-    """Make the gateway wait one second for responses of the service instead of a minute."""
+    """Make the gateway wait for the service only one second instead of a minute."""
     path = wharf.data / "run" / "nginx" / "snippets" / "small_body.conf"
     before = path.read_text()
     master = int((wharf.data / "run" / "nginx" / "nginx.pid").read_text())
@@ -371,16 +366,14 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down, the listed origin can read the 503 of small and
-    large uploads and of reads.
-    """
+    """While upload is down, the listed origin can read the 503 of uploads and of reads."""
     os.kill(fragile.process.pid, signal.SIGSTOP)
     try:
         for pid in fragile.processes("upload"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # The process manager keeps these sockets, and requests would wait in them for the next
-        # process.
+        # The test removes the sockets that the process manager keeps. Otherwise the requests would
+        # wait in these sockets for the next process.
         for name in ("upload.sock", "receiver.sock"):
             (fragile.data / "run" / name).unlink()
         for origin in ORIGINS:

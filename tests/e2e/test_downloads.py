@@ -33,9 +33,7 @@ def check_security_fields(answer: Answer) -> None:
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE, HTML, PNG])
 def test_security_fields(api: ApiClient, content: bytes) -> None:
-    """Row 39: every response with a tenant's bytes, whole, partial or
-    empty, has the safe fields.
-    """
+    """Row 39: every response with a tenant's bytes has the safe fields, even in part or empty."""
     etag = api.stored("file", content)["etag"]
     fields: list[dict[str, str]] = [{}, {"If-Match": etag}]
     if content:
@@ -87,9 +85,7 @@ def test_names_in_the_disposition(api: ApiClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x%0d%0aSet-Cookie:%20a=b", "x%00y", "%e2%80%ae", "a/..", ""])
 def test_download_names_inject_nothing(api: ApiClient, name: str) -> None:
-    """Row 40: a forbidden name in `?download=` is refused or cleaned, and
-    never adds a header field.
-    """
+    """Row 40: a bad name in `?download=` is refused or cleaned, and adds no header field."""
     api.stored("file")
     answer = api.file(f"file?download={name}")
     assert answer.status in (200, 400)
@@ -104,9 +100,7 @@ def test_download_names_inject_nothing(api: ApiClient, name: str) -> None:
      (b"%PDF-1.7\n%\xe2\xe3", "attachment"),     (b"\x00\x01", "attachment")],
 )  # fmt: skip
 def test_only_inert_types_are_shown(api: ApiClient, content: bytes, kind: str) -> None:
-    """Rows 29, 41: a browser shows a file inline only if its bytes, not its
-    declared type, are inert.
-    """
+    """Rows 29, 41: a file is shown inline only if its bytes, not its declared type, are inert."""
     api.stored("file", content, {"Content-Type": "image/png"})
     answer = api.file("file")
     assert answer.header("Content-Disposition").startswith(kind)
@@ -134,9 +128,7 @@ INTERNAL = [
 
 @pytest.mark.parametrize("address", INTERNAL)
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """Rows 42 to 44, 48: a client can request no internal address in any
-    spelling or with any suffix.
-    """
+    """Rows 42 to 44, 48: no client can request an internal address, in any spelling."""
     api.stored("file", SMALL)
     folder = wharf.data / "tenants"
     (blob,) = (path for path in (folder / api.tenant).rglob("*") if path.is_file())
@@ -218,9 +210,7 @@ def test_a_range_past_the_end(api: ApiClient, wanted: str) -> None:
 
 
 def test_if_range(api: ApiClient) -> None:
-    """`If-Range` with the file's tag or date gets the range, and with
-    another one the whole file.
-    """
+    """`If-Range` with the file's tag or date gets the range, and any other gets the whole file."""
     document = api.stored("file", BYTES)
     modified = api.file("file").header("Last-Modified")
     cases = {document["etag"]: 206, modified: 206, '"other"': 200, f"W/{document['etag']}": 200}
@@ -249,9 +239,7 @@ def test_not_modified(api: ApiClient) -> None:
 
 
 def test_if_match_on_a_download(api: ApiClient) -> None:
-    """`If-Match` with the file's own tag gets the file or its ranges, and
-    with another tag a 412.
-    """
+    """`If-Match` with the file's own tag gets the file or its ranges; another tag gets a 412."""
     etag = api.stored("file", BYTES)["etag"]
     for value in (etag, "*", f'"x", {etag}'):
         answer = api.file("file", {"If-Match": value})
@@ -299,9 +287,7 @@ CONDITIONS = [
 @pytest.mark.parametrize("conditions", CONDITIONS, ids=str)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_ranges_with_conditions(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
-    """A fulfilled condition does not change the response, with one range,
-    several ranges or none.
-    """
+    """A fulfilled condition changes no response, with one range, several ranges or none."""
     etag = api.stored("text.txt", b"plain text\n" * 1000)["etag"]
     modified = api.file("text.txt").header("Last-Modified")
     fields = {
@@ -322,9 +308,7 @@ def test_ranges_with_conditions(api: ApiClient, method: str, conditions: dict[st
 
 
 def comparable(answer: Answer) -> tuple[object, ...]:
-    """Return the parts of a response that two equal responses share,
-    without multipart boundaries.
-    """
+    """Return the parts in which two equal responses agree, without multipart boundaries."""
     own = {"Date", "X-Request-Id", "Content-Type"}
     kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
     body = answer.body.replace(boundary.encode(), b"boundary") if boundary else answer.body
@@ -333,7 +317,7 @@ def comparable(answer: Answer) -> tuple[object, ...]:
 
 
 def test_if_range_with_a_condition(api: ApiClient) -> None:
-    """A tag of another file in `If-Range` gets the whole file, also together with `If-Match`."""
+    """An `If-Range` with another file's tag gets the whole file, even together with `If-Match`."""
     etag = api.stored("file", BYTES)["etag"]
     for validator in ('"other"', f"W/{etag}", "Sun, 06 Nov 1994 08:49:37 GMT"):
         fields = {"Range": "bytes=0-9", "If-Range": validator, "If-Match": etag}
@@ -355,9 +339,7 @@ def test_head_says_what_get_would(api: ApiClient) -> None:
 
 
 def test_a_deleted_file_is_gone(api: ApiClient) -> None:
-    """Row 47: a deleted file immediately gets a 404, and never a 304 even
-    for a client with its tag.
-    """
+    """Row 47: a deleted file immediately gets a 404, even for a client with its tag."""
     etag = api.stored("file")["etag"]
     assert api.delete("file").status == 204
     for fields in ({}, {"If-None-Match": etag}, {"Range": "bytes=0-1"}, {"If-Match": etag}):

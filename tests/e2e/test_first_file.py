@@ -1,6 +1,4 @@
-"""The main use: credentials, token, PUT, GET, list, DELETE; and the
-commands that `make run` prints.
-"""
+"""The main use: credentials, token, PUT, GET, list, DELETE, and commands of `make run`."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ def demo(wharf: Wharf) -> ApiClient:
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "in-memory", "spooled"])
 def test_a_file_goes_in_and_comes_back(wharf: Wharf, content: bytes) -> None:
-    """A client with only credentials.json can store, download, list and
-    permanently delete a file.
-    """
+    """A client with only credentials.json can store, download, list and delete a file."""
     api = demo(wharf)
     key = f"first/{len(content)}.txt"
     answer = api.put(key, content, {"Content-Type": "text/plain"})
@@ -59,7 +55,7 @@ def test_prefer_return_minimal(api: ApiClient) -> None:
 
 
 def test_usage_counts_once(api: ApiClient) -> None:
-    """A file counts once in the usage, also after its replacement, and not after its deletion."""
+    """A file counts once in the usage, even when replaced; a deleted file does not count."""
 
     def usage() -> tuple[int, int]:
         found = api.get("/v1/usage").json()
@@ -95,9 +91,7 @@ def test_the_printed_commands_work(wharf: Wharf, tmp_path: Path) -> None:
 
 
 def test_a_listing_pages_and_rolls_up(api: ApiClient) -> None:
-    """The pages of a listing contain all keys in order, and a delimiter
-    groups keys into prefixes.
-    """
+    """A listing's pages contain all keys in order, and a delimiter groups keys into prefixes."""
     wanted = sorted(["a/1", "a/2", "b/1", "c", "d"])
     for key in wanted:
         api.stored(key)

@@ -202,9 +202,7 @@ def test_aiohttp_as_it_is(wharf: Wharf, api: ApiClient, name: str, agent: dict[s
 
 
 def test_a_library_as_it_is(wharf: Wharf, api: ApiClient) -> None:
-    """The library requests uploads several files with names in other
-    scripts without extra settings.
-    """
+    """The library requests uploads files with names in other scripts, without extra settings."""
     import requests
 
     answer = requests.post(

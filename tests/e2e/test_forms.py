@@ -1,4 +1,4 @@
-"""Forms: many files in any field, choices, all or nothing, digests (rows 16 to 18)."""
+"""Forms: many files in any field, choices, digests, and all or nothing (rows 16 to 18)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_many_files_in_any_field(api: ApiClient) -> None:
 
 
 def test_one_file_has_a_location(api: ApiClient) -> None:
-    """The response to a form has a Location for one file, and none for several files."""
+    """The response to a form with one file has a Location; with several files it has none."""
     one = api.post(file_part("one"))
     assert api.get(one.header("Location")).body == b"content"
     assert api.post(file_part("two"), file_part("three")).headers["Location"] is None
@@ -150,9 +150,7 @@ BAD_FORMS = [
 
 @pytest.mark.parametrize("body", BAD_FORMS)
 def test_all_or_nothing(wharf: Wharf, api: ApiClient, body: bytes) -> None:
-    """A form that is malformed anywhere, even after its first file, gets a
-    400 and stores nothing.
-    """
+    """A form with a fault anywhere, even after its first file, gets a 400 and stores nothing."""
     with nothing_stored(wharf, api.tenant):
         api.post_body(body).problem(400, "malformed-form")
         api.post_body(iter([body])).problem(400, "malformed-form")
@@ -209,7 +207,7 @@ FORM_SENT_BY_PUT = [
 def test_a_form_sent_by_put(
     wharf: Wharf, api: ApiClient, spelling: str, size: int, fields: dict[str, str]
 ) -> None:
-    """A PUT of a form gets a 415 that names POST, because its envelope would become the file."""
+    """A PUT of a form gets a 415 that names POST. Otherwise the file would contain the envelope."""
     body = multipart_body(file_part("cat.txt", bytes(size)))
     with nothing_stored(wharf, api.tenant):
         answer = api.put("cat.txt", body, {"Content-Type": spelling, **fields})
@@ -270,9 +268,7 @@ def test_a_folder(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("field", ["relativePath", "fullPath", "webkitRelativePath"])
 def test_a_path_in_a_field_of_its_own(api: ApiClient, field: str) -> None:
-    """A path in a field before its file is used if it ends with the file's
-    name, and else ignored.
-    """
+    """A path in a field before its file is ignored, unless it ends with the file's name."""
     answer = api.post(
         field_part("paths", "keep"),
         *(field_part(field, "/trip/a.txt"), file_part("a.txt")),

@@ -24,9 +24,7 @@ CAP = 3_000_000
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Wharf]:
-    """Start a Wharf with a host name and a global size limit, whose
-    services the tests stop and kill.
-    """
+    """Start a Wharf with a host name and a size limit, whose services the tests stop and kill."""
     with running(
         WHARF_HOSTS="files.example",
         WHARF_MAX_BODY_BYTES=str(CAP),
@@ -102,7 +100,7 @@ def test_refusals(wharf: Wharf, request_bytes: bytes, status: int, slug: str) ->
 
 @pytest.mark.parametrize("line", ["TRACE / HTTP/1.1", "POST /problems/not-found HTTP/1.1"])
 def test_a_refused_method_is_told_others(wharf: Wharf, line: str) -> None:
-    """nginx's own 405 lists the allowed methods, and the refused method is not among them."""
+    """nginx's own 405 lists the allowed methods, without the method that it refuses."""
     answer = send(wharf, head(line, "Connection: close", "Content-Length: 0"))
     assert (answer.status, answer.slug) == (405, "method-not-allowed")
     allowed = answer.headers["Allow"].split(", ")
@@ -149,9 +147,7 @@ def test_a_flood_of_what_is_refused(slow: Wharf, line: str, status: int) -> None
 
 @pytest.mark.parametrize("host", ["other.example", "evil.files.example", "files.example.evil"])
 def test_unknown_hosts(fragile: Wharf, host: str) -> None:
-    """Row 15: an unknown host gets a 421 for every address except the pages
-    that explain problems.
-    """
+    """Row 15: an unknown host gets a 421, except for the pages that explain problems."""
     meaning = send(fragile, get("/problems/misdirected", host=host))
     assert (meaning.status, b"misdirected" in meaning.body) == (200, True)
     for target in ("/healthz", "/v1/files/default/x", "/auth/oauth/token"):
@@ -162,9 +158,7 @@ def test_unknown_hosts(fragile: Wharf, host: str) -> None:
     "request_bytes", [get("/", host="other.example"), get("/%zz"), get("/" + "x" * 40_000)]
 )
 def test_documents_where_hosts_are_configured(fragile: Wharf, request_bytes: bytes) -> None:
-    """With configured hosts, a 421 and errors found before the host is
-    known are problem documents.
-    """
+    """With configured hosts, even errors before nginx knows the host are problem documents."""
     answer = send(fragile, request_bytes)
     assert answer.slug in ("misdirected", "malformed-request", "uri-too-long")
 
@@ -176,9 +170,7 @@ def test_known_hosts(fragile: Wharf, host: str) -> None:
 
 
 def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
-    """Row 7: nginx cuts a chunked body at the global size limit with a 413
-    and keeps nothing of it.
-    """
+    """Row 7: nginx cuts a chunked body at the global size limit with a 413, and keeps no byte."""
     bearer = f"Authorization: Bearer {client.token}"
     request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Transfer-Encoding: chunked")
     chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
@@ -188,20 +180,18 @@ def test_a_chunked_body_over_the_cap(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down every request gets a 503 with Retry-After; after
-    its restart files are served.
-    """
+    """While upload is down requests get a 503 with Retry-After; a restart ends the outage."""
     client.stored("before", SMALL)
     with nothing_stored(fragile, client.tenant):
-        # The process manager is stopped first, so that it cannot restart upload before the
+        # The test first stops the process manager, which otherwise could restart upload before the
         # requests.
         os.kill(fragile.process.pid, signal.SIGSTOP)
         try:
             for pid in fragile.processes("upload"):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # The process manager keeps these sockets, and requests would wait in them for the next
-            # process.
+            # The test removes the sockets that the process manager keeps. Otherwise the requests
+            # would wait in these sockets for the next process.
             for name in ("upload.sock", "receiver.sock"):
                 (fragile.data / "run" / name).unlink()
             answers = {
@@ -228,14 +218,13 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
         answer = send(fragile, request)
     assert (answer.status, answer.slug) == (503, "unavailable")
-    # `nothing_stored` above has checked that a request admitted during the stop left no trace.
+    # `nothing_stored` above has checked that the request left no trace, even if upload admitted it
+    # after the stop.
     assert until(lambda: client.get("/readyz").status == 200, 60)
 
 
 def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
-    """A well-formed X-Request-Id of the client is kept by every service,
-    and any other is replaced.
-    """
+    """Every service keeps a well-formed X-Request-Id of the client, and replaces any other."""
     good = "trace.0123-abc_DEF"
     targets = ("/v1/usage", "/v1/files/default/absent", "/nowhere", "/auth/v1/tenants", "/healthz")
     for target in targets:
@@ -250,9 +239,7 @@ def test_request_ids(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_documents_are_those_of_the_services() -> None:
-    """Each refusal in nginx's configuration has the slug, title and status
-    of a declared problem.
-    """
+    """Each refusal in nginx's configuration is a declared problem: slug, title and status match."""
     from wharf_upload.problems import UPLOAD
 
     declared = {**problems.COMMON.by_slug, **UPLOAD.by_slug}
@@ -271,13 +258,12 @@ def test_documents_are_those_of_the_services() -> None:
 
 
 def test_every_refusal_of_nginx_has_a_document() -> None:
-    """Each error page that the configuration names exists as a location,
-    and each location is named.
-    """
+    """Each error page in nginx's configuration has a location, and the reverse is true."""
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
     named = re.findall(r"=\d+ (@problem_\w+|/_problem_\d+\.)(\$refusal_form)?;", pages + text)
-    # The first of two locations asks which origin may read the refusal, then passes to the second.
+    # The first of two locations asks which origin may read the refusal. It then passes to the
+    # second location.
     named += re.findall(r'try_files "" (@refuse_)(\$refusal_form);', text)
     expected = {
         f"{name}{form}"

@@ -32,7 +32,7 @@ class Team:
         return self.client.tenant
 
     def run(self, block: str) -> str:
-        """Return the output of the commands, run with this tenant instead of `acme`."""
+        """Run commands with this tenant in place of `acme`, and return their output."""
         script = re.sub(r"\bacme\b", self.tenant, block)
         return checkout_shell.run(self.wharf, script, ADA=str(self.owner.api.token))
 
@@ -56,7 +56,7 @@ def team(wharf: Wharf, tenants: Tenants) -> Team:
 
 @dataclass(frozen=True)
 class Preset:
-    """The people and the client that the commands of the page created, and Eve's colleague."""
+    """The people and the client that the page's commands make, and a colleague of Eve."""
 
     team: Team
     auditor: Person
@@ -66,7 +66,7 @@ class Preset:
 
 
 def colleague(team: Team) -> Person:
-    """Create Bob by HTTP, add him to all groups of the tenant, as Eve, and log him in."""
+    """Make Bob by HTTP, add him to all groups of the tenant, as Eve is, and log him in."""
     admin, place = team.owner.api, f"/auth/v1/tenants/{team.tenant}"
     body = {"username": "bob", "role": "editor", "password": people.PASSWORD, "grants": []}
     made = admin.send_json("POST", f"{place}/users", body)
@@ -81,7 +81,7 @@ def colleague(team: Team) -> Person:
 
 @pytest.fixture(scope="module")
 def preset(team: Team) -> Preset:
-    """Run the commands of the page; return their people and client, and Eve's colleague."""
+    """Run the commands of the page, and return their people and client with Eve's colleague."""
     presets, member = blocks(TOUR, "Grants")
     made = team.run(presets)
     auditor, eve = team.person("auditor", made), team.person("eve", team.run(member))
@@ -99,7 +99,7 @@ def test_the_pages_say_the_same() -> None:
 
 
 def test_a_private_folder(preset: Preset) -> None:
-    """A member of the group has a folder; other members get 404 for its files, as for no file."""
+    """A group's member has a folder; other members get 404 for its files, as for absent files."""
     eve, bob = preset.eve.api, preset.bob.api
     key = f"home/{preset.eve.id}/plan.txt"
     eve.stored(key)
@@ -117,7 +117,7 @@ def test_a_private_folder(preset: Preset) -> None:
 
 
 def test_a_public_avatar(preset: Preset) -> None:
-    """Any client can read the picture, and only the person whose picture it is can replace it."""
+    """Any client can read a person's picture; only this person can replace it."""
     eve, key = preset.eve, preset.eve.id
     public = f"/public/{preset.team.tenant}/avatars/{key}"
     eve.api.stored(key, PNG, bucket="avatars")
@@ -128,7 +128,7 @@ def test_a_public_avatar(preset: Preset) -> None:
 
 
 def test_a_write_only_inbox(preset: Preset) -> None:
-    """The program can write below `inbox/`, but cannot read, list or delete, or write elsewhere."""
+    """The program can write below `inbox/`. It cannot read, list or delete, or write elsewhere."""
     scanner, key = preset.scanner, "inbox/scan.pdf"
     scanner.stored(key)
     scanner.put("outbox/scan.pdf").problem(403, "outside-grants")

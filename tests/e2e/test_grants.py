@@ -1,6 +1,4 @@
-"""Grants through nginx: a change applies to every request, also to
-uploads and streams under way.
-"""
+"""Grants through nginx: a change applies to every request, even to uploads under way."""
 
 from __future__ import annotations
 
@@ -90,7 +88,7 @@ class Member:
 
 @pytest.fixture
 def owner(tenants: Tenants) -> ApiClient:
-    """Return a client of a new tenant that has no list of grants."""
+    """Return a client without a list of grants, of a new tenant."""
     api = tenants.tenant(*SCOPES)
     api.stored("in/there", b"in")
     api.stored("out/there", b"out")
@@ -101,9 +99,7 @@ _NUMBERS = itertools.count()
 
 
 def ways(member: Member, folder: str) -> dict[str, Send]:
-    """Return every way that names a key below a folder; each can be
-    repeated any number of times.
-    """
+    """Return requests of every kind that names a key below a folder; each can be repeated."""
     ticket, link = member.ticket(prefix=folder), member.link(prefix=folder)
     address = Tus(member.api).created(len(LARGE), bucket="default", key=f"{folder}tus")
     form = multipart_body(field_part("prefix", folder), file_part("form"))
@@ -141,33 +137,33 @@ def _listed(api: ApiClient, folder: str) -> Answer:
 
 
 def open_ways(member: Member, sent: dict[str, Send]) -> list[str]:
-    """Return the ways that at least one of the workers lets the member use."""
+    """Return the names of the requests that at least one of the workers allows."""
     return [way for way, send in sent.items() if any(_good(send(member.api)) for _ in range(4))]
 
 
 def _good(answer: Answer) -> bool:
-    # A response to HEAD has no body. A list too long for a token reaches the workers by the feed.
+    # A response to HEAD has no body, and thus no slug. A worker that does not yet have a long list
+    # from the feed responds with `unavailable`.
     known = {"not-found", "outside-grants", "unavailable", ""}
     assert answer.status < 300 or answer.slug in known, answer.body
     return answer.status < 300
 
 
 def opens(member: Member, wanted: dict[str, Send]) -> None:
-    """Wait until all ways are open; new groups and long lists reach the
-    workers only by the feed.
-    """
+    """Wait until all requests succeed; workers learn of new groups and long lists by the feed."""
     assert hold_soon(lambda: open_ways(member, wanted) == list(wanted)), open_ways(member, wanted)
 
 
 def holds(member: Member, closed: dict[str, Send]) -> None:
-    """Wait until a change has closed all these ways."""
+    """Wait until a change has closed all these requests."""
     assert hold_soon(lambda: not open_ways(member, closed)), open_ways(member, closed)
 
 
 def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
     """A changed group immediately changes the reach of its members' tokens, tickets and links.
 
-    A deleted group leaves no reach, and uploads that have begun outside the reach become invisible.
+    A deleted group gives no reach. Uploads of the client that are then outside its reach become
+    invisible to the client.
     """
     member = Member(tenants, owner, [])
     group = member.group(grants("in/"))
@@ -185,7 +181,7 @@ def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient
 
 
 def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
-    """A new list of grants narrows a client in every kind of request, with its old token."""
+    """A new list of grants narrows a client in every kind of request, even with its old token."""
     member = Member(tenants, owner, None)
     within, beyond = ways(member, "in/"), ways(member, "out/")
     opens(member, within)
@@ -199,9 +195,7 @@ def test_a_change_of_ones_own_grants_holds_everywhere(tenants: Tenants, owner: A
 
 
 def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClient) -> None:
-    """An open event stream of either protocol continues after a change,
-    with the keys of the new reach.
-    """
+    """An open event stream continues after a change of grants, with the keys of the new reach."""
     member = Member(tenants, owner, grants("in/"))
     streamed: list[str] = []
 
@@ -233,9 +227,7 @@ def test_listeners_hear_what_they_may_read_now(tenants: Tenants, owner: ApiClien
 
 
 def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> None:
-    """An upload whose key leaves the client's reach stores no file, and
-    becomes invisible to the client.
-    """
+    """An upload whose key leaves the client's reach stores no file and becomes invisible."""
     member = Member(tenants, owner, None)
     address = Tus(member.api).created(len(LARGE), bucket="default", key="in/streamed")
     request = head(
@@ -262,7 +254,7 @@ def test_a_change_while_a_stream_comes(tenants: Tenants, owner: ApiClient) -> No
 def test_the_longest_claims_go_every_way(tenants: Tenants, owner: ApiClient) -> None:
     """The longest grants and tickets that fit into a token pass through nginx and admission.
 
-    Longer lists reach upload by the feed, and allow as much.
+    Longer lists reach upload by the feed, and allow the same requests.
     """
     own = grants("in/", *(f"p{number}/{'x' * 40}/" for number in range(7)))
     member = Member(tenants, owner, own)

@@ -57,9 +57,7 @@ def document(answer: Answer) -> dict[str, Any]:
 @EVERY_WAY
 @SIZES
 def test_the_key_is_told(sender: Sender, way: Way, content: bytes) -> None:
-    """The response to an upload names the stored file, and contains its
-    JSON if the client prefers it.
-    """
+    """The response to an upload names the file; a client that prefers JSON gets the file's JSON."""
     wish = {"Prefer": "return=representation"}
     answer = stored(way.send(sender, NAME, content, wish, wish))
     assert told(answer) == f"/v1/files/default/{way.folder}{NAME}"
@@ -81,14 +79,14 @@ def test_a_repeated_request(sender: Sender, way: Way, content: bytes) -> None:
     other.problem(422, "idempotency-key-reused")
     assert sender.api.listed() == [f"{way.folder}{NAME}"]
     assert sender.api.get(told(first)).body == content
-    # A part of a refused concatenation counts until the upload is cancelled.
+    # The parts of a refused concatenation use quota until the client deletes them.
     assert sender.api.used()[1] <= 2
 
 
 @EVERY_WAY
 @SIZES
 def test_a_minimal_answer(sender: Sender, way: Way, content: bytes) -> None:
-    """A client that prefers a minimal response gets no body, but still the address of the file."""
+    """A client that prefers a minimal response gets no body, but the address of the file."""
     wish = {"Prefer": "return=minimal"}
     answer = stored(way.send(sender, NAME, content, wish, wish))
     assert answer.body == b""

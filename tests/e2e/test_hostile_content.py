@@ -41,9 +41,7 @@ def pixel_bomb() -> bytes:
 
 
 def test_a_pixel_bomb_has_no_small_picture(wharf: Wharf, api: ApiClient) -> None:
-    """Row 32: a pixel bomb is stored without a small picture, and no image
-    process ends because of it.
-    """
+    """Row 32: a pixel bomb is stored, gets no small picture, and ends no image process."""
     content = pixel_bomb()
     makers = wharf.processes("images")
     assert makers
@@ -55,9 +53,7 @@ def test_a_pixel_bomb_has_no_small_picture(wharf: Wharf, api: ApiClient) -> None
 
 
 def archive(*, large: bool) -> bytes:
-    """Return a ZIP file with climbing paths, a symbolic link, and a member
-    that unpacks to 20 MB.
-    """
+    """Return a ZIP with climbing paths, a symbolic link, and a member that unpacks to 20 MB."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
         for name in ("../../../evil", "/tmp/evil", "..\\evil", "C:\\evil", "a/../../evil"):
@@ -73,9 +69,7 @@ def archive(*, large: bool) -> bytes:
 
 @pytest.mark.parametrize("large", [False, True], ids=["in-memory", "spooled"])
 def test_archives_are_never_unpacked(wharf: Wharf, api: ApiClient, *, large: bool) -> None:
-    """Row 33: an archive is stored as one file with its own bytes, by PUT
-    and form, and never unpacked.
-    """
+    """Row 33: PUT and form store an archive as one file with its own bytes, never unpacked."""
     content = archive(large=large)
     api.send_json("PUT", "/v1/buckets/typed", {"allowed_types": ["application/zip"]})
     api.stored("a.zip", content, bucket="typed")
@@ -110,7 +104,7 @@ def canary() -> Iterator[str]:
 
 
 def documents(url: str) -> dict[str, tuple[str, bytes]]:
-    """Return documents, with their types, that name the address in ways that readers follow."""
+    """Return documents by type, which name the address in each way that readers follow."""
     xml, svg = ENTITY.format(url=url), PICTURE.format(url=url)
     relations = f'<Relationships><Relationship Target="{url}/t" TargetMode="External"/>'
     office = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A killed nginx, which restarts with all its listening sockets."""
+"""A killed nginx: the process manager restarts it with all its listening sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.wharf.tenants import Signer
 
 
 def test_a_killed_nginx_comes_back() -> None:
-    """A killed nginx master is replaced within seconds, and no service restarts."""
+    """The process manager replaces a killed nginx master in seconds, and restarts no service."""
     with running() as wharf:
         api = Signer(wharf).client()
         api.stored("before", SMALL)
@@ -36,6 +36,6 @@ def reads(api: ApiClient) -> bytes:
 
 
 def master_of(data: Path) -> int:
-    """Return the process id of nginx's master, or 0 if there is none yet."""
+    """Return the process id of nginx's master, or 0 if nginx has no master yet."""
     path = data / "run/nginx/nginx.pid"
     return int(path.read_text() or 0) if path.exists() else 0

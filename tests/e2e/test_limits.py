@@ -1,4 +1,4 @@
-"""Rate limits: per client, across workers, and nginx's own limits by address (rows 72, 73)."""
+"""Rate limits per client, across workers, and nginx's own limits by address (rows 72, 73)."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def client(strict: Wharf) -> ApiClient:
 
 
 def in_one_window(attempt: Callable[[], list[Answer]]) -> list[Answer]:
-    """Return the responses of an attempt that lies within one rate limit
-    window; retry if it does not.
-    """
+    """Return the responses of an attempt within one rate limit window, after up to three tries."""
     for _ in range(3):
         begin = time.time() // WINDOW_SECONDS
         answers = attempt()
@@ -53,7 +51,7 @@ def in_one_window(attempt: Callable[[], list[Answer]]) -> list[Answer]:
 
 
 def statuses(answers: list[Answer]) -> tuple[int, int]:
-    """Return how many requests were accepted and how many limited; no other status may occur."""
+    """Return the numbers of accepted and of limited requests; no other status may occur."""
     limited = sum(answer.status == 429 for answer in answers)
     through = sum(answer.status in (200, 201, 404) for answer in answers)
     assert limited + through == len(answers)
@@ -71,9 +69,7 @@ WAYS: dict[str, Callable[[ApiClient], Answer]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_limited_client(strict: Wharf, way: str) -> None:
-    """A client that has used its requests of a minute gets 429 with the
-    time until its next request.
-    """
+    """A client that has used up its requests of a minute gets 429 with the time to wait."""
     send = WAYS[way]
 
     def attempt() -> list[Answer]:
@@ -95,7 +91,7 @@ def test_a_limited_client(strict: Wharf, way: str) -> None:
 
 
 def test_one_count_for_all_ways(strict: Wharf) -> None:
-    """All ways share one request count, so a used-up limit applies to every way."""
+    """All ways to send a request share one count, so a used-up limit applies to every way."""
 
     def attempt() -> list[Answer]:
         api = Signer(strict).client()
@@ -105,9 +101,7 @@ def test_one_count_for_all_ways(strict: Wharf) -> None:
 
 
 def test_forwarded_addresses_change_nothing(strict: Wharf) -> None:
-    """Row 72: a changing X-Forwarded-For or similar field does not change
-    how requests are counted.
-    """
+    """Row 72: a changing X-Forwarded-For or similar field does not change the request count."""
 
     def attempt() -> list[Answer]:
         api = Signer(strict).client()
@@ -167,8 +161,8 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
         with ExitStack() as stack:
             for _ in range(CONNECTIONS):
                 connection = stack.enter_context(RawConnection(strict.port))
-                # nginx keeps less than this in memory, so a spool file shows that the request was
-                # admitted.
+                # nginx keeps a smaller body in memory. A spool file thus shows that the gateway
+                # admitted the request.
                 connection.send(slow + b"x" * 1_500_000)
             assert until(lambda: len(traces(strict, client.tenant).spool) == CONNECTIONS)
             (answer,) = exchange(strict.port, forwarded)
@@ -180,9 +174,7 @@ def test_an_address_with_too_many_connections(strict: Wharf, client: ApiClient) 
 
 
 def test_an_address_with_too_many_half_sent_requests(strict: Wharf, client: ApiClient) -> None:
-    """Half-sent requests above an address's share are closed, and its whole
-    requests are answered.
-    """
+    """Half-sent requests above an address's share are closed; its whole requests get responses."""
     address, attacker = ("127.0.0.1", strict.port), ("127.0.0.2", 0)
     whole = head("GET /healthz HTTP/1.1", "Connection: close")
     with ExitStack() as stack:
@@ -198,7 +190,7 @@ def test_an_address_with_too_many_half_sent_requests(strict: Wharf, client: ApiC
 
 
 def test_a_limit_that_was_set_holds_over_workers(strict: Wharf) -> None:
-    """Row 73: four workers together also respect a request limit that is set for one tenant."""
+    """Row 73: four workers also share the request limit that is set for one tenant."""
 
     def attempt() -> list[Answer]:
         signer = Signer(strict)

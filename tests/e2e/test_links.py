@@ -28,7 +28,7 @@ POLYGLOTS = {
 
 
 def link(api: ApiClient, key: str | None = "file", **wanted: Any) -> str:
-    """Return the URL of a new link."""
+    """Make a link, and return its URL."""
     body = {"bucket": "default", **({"key": key} if key is not None else {}), **wanted}
     answer = api.send_json("POST", "/v1/links", body)
     assert answer.status == 201, answer.body
@@ -36,7 +36,7 @@ def link(api: ApiClient, key: str | None = "file", **wanted: Any) -> str:
 
 
 def told(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Return the response without the parts that differ between any two responses."""
+    """Return a response without the parts that differ between any two responses."""
     document = answer.json()
     document.pop("request_id")
     kept = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
@@ -45,7 +45,7 @@ def told(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
 
 
 def gone(api: ApiClient, target: str, seconds: float = SHARED_SECONDS) -> bool:
-    """Tell whether a valid link gets a 404 within so many seconds."""
+    """Tell whether a link that was valid gets a 404 within so many seconds."""
     return holds(lambda: api.get(target).status == 404, seconds)
 
 
@@ -94,9 +94,7 @@ def test_a_link_to_a_prefix(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_a_link_shows_what_is_there_now(api: ApiClient, anyone: ApiClient) -> None:
-    """A link names a key, so a replaced file appears within 2 s, also to
-    clients with the old tag.
-    """
+    """A link names a key: a replaced file appears within 2 s, even to clients with the old tag."""
     old = api.stored("file", b"old!")["etag"]
     target = link(api)
     assert anyone.get(target).body == b"old!"
@@ -135,8 +133,9 @@ def test_conditions(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_ranges(api: ApiClient, anyone: ApiClient) -> None:
-    """Row 46: a link supports one range, several ranges, too many, ranges
-    past the end, and If-Range.
+    """Row 46: a link supports one range, several ranges, ranges past the end, and If-Range.
+
+    A request with too many ranges gets the whole file.
     """
     etag = api.stored("file", BYTES)["etag"]
     target = link(api)
@@ -198,9 +197,7 @@ def test_download_names_inject_nothing(api: ApiClient, anyone: ApiClient, name: 
 @pytest.mark.parametrize("content", [HTML, SVG, *POLYGLOTS.values()], ids=str)
 @pytest.mark.parametrize("way", ["put", "form"])
 def test_what_could_act_is_never_shown(api: ApiClient, content: bytes, way: str) -> None:
-    """Rows 29, 31, 41: pages and polyglots are attachments by token, by
-    link and in public buckets.
-    """
+    """Rows 29, 31, 41: pages and polyglots are attachments by token, link and in public buckets."""
     from tests.servers.wharf.multipart_body import file_part
 
     api.send_json("PUT", "/v1/buckets/default", {"public": True})
@@ -268,8 +265,9 @@ def test_other_methods(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_a_link_is_of_one_tenant(api: ApiClient, signer: Signer) -> None:
-    """Row 67: a client cannot make links to another tenant's files, and a
-    token does not change a link.
+    """Row 67: a client cannot make links to another tenant's files.
+
+    A token in the request does not change the response of a link.
     """
     api.stored("file", b"mine")
     other = signer.client()
@@ -306,8 +304,9 @@ def test_wrong_wishes(api: ApiClient, body: dict[str, Any], status: int) -> None
 
 
 def test_scopes(signer: Signer) -> None:
-    """Making links needs files:read, rotating their key needs
-    buckets:admin, and a ticket allows neither.
+    """Making links needs files:read, and rotating the link key needs buckets:admin.
+
+    A ticket allows neither.
     """
     writer, reader = signer.client(scope="files:write"), signer.client(scope="files:read")
     body = {"bucket": "default", "prefix": ""}
@@ -319,7 +318,7 @@ def test_scopes(signer: Signer) -> None:
 
 
 def test_a_deleted_file(api: ApiClient, anyone: ApiClient) -> None:
-    """Row 47: a deleted file's link gets a 404 within 2 s, also for clients that have the file."""
+    """Row 47: a deleted file's link gets a 404 within 2 s, even for clients that have the file."""
     etag = api.stored("file")["etag"]
     target = link(api)
     assert anyone.get(target).status == 200
@@ -330,9 +329,7 @@ def test_a_deleted_file(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
-    """Rotating the link key ends every link of the tenant within 4 s, and
-    no other tenant's links.
-    """
+    """Rotating the link key ends all links of the tenant within 4 s, and of no other tenant."""
     other = signer.client()
     for client in (api, other):
         client.stored("file")
@@ -348,8 +345,9 @@ def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
 
 
 def test_a_suspended_tenant(tenants: Tenants) -> None:
-    """Row 60: links and public files of a suspended tenant end within 5 s,
-    and work again after resume.
+    """Row 60: during a suspension links and public files get a 404, from 5 s after its start.
+
+    They work again after the resume.
     """
     api = tenants.tenant()
     anyone = api.using(None)
@@ -414,7 +412,7 @@ def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
 
 
 def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:
-    """Row 45: a symbolic link in a blob's place gets a 404 by link as well."""
+    """Row 45: a symbolic link in place of a blob gets a 404 when a client uses a signed link."""
     api.stored("file", SMALL)
     target = link(api)
     folder = wharf.data / "tenants" / api.tenant
@@ -427,7 +425,7 @@ def test_a_planted_link_is_not_followed(wharf: Wharf, api: ApiClient, anyone: Ap
 
 
 def test_repeated_requests_need_no_python(wharf: Wharf, api: ApiClient, anyone: ApiClient) -> None:
-    """A hundred requests for one link within a moment reach the application fewer than 30 times."""
+    """Of a hundred requests for one link within a moment fewer than 30 reach the application."""
     api.stored("file")
     target = link(api)
     mark = f"repeated-{api.tenant}"

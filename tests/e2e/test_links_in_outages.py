@@ -1,4 +1,4 @@
-"""Downloads by link while the database is locked or unreachable (the paper on reliability)."""
+"""Downloads by link while the database is locked or unreachable (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ __all__ = ["postgres"]
 
 
 def test_a_locked_database(wharf: Wharf, api: ApiClient) -> None:
-    """While another process holds SQLite's lock, links work even if no
-    client has used them before.
-    """
+    """While another process holds SQLite's lock, even links that no client has used work."""
     api.stored("file")
     target = link(api)
     anyone = api.using(None)

@@ -22,7 +22,7 @@ from tests.servers.ports import free_port
 from tests.servers.wharf.instance import ROOT, Wharf
 from tests.servers.wharf.tenants import Tenants
 
-# Long enough for a busy machine. A smoke run takes 20 s on an idle machine.
+# Enough time for a busy machine. On an idle machine a smoke run takes 20 s.
 _PATIENCE_SECONDS = 280
 _LOCUST = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/locustfile.py")]
 
@@ -65,7 +65,7 @@ class Locust:
         return self._output.read_text(encoding="utf-8")
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition is true; fail if the process ends or the time is over before."""
+        """Wait until a condition is true; fail if the process ends or the time is over first."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not condition():
             assert self.process.poll() is None, self.output
@@ -73,7 +73,7 @@ class Locust:
             time.sleep(0.1)
 
     def end(self, sent: signal.Signals | None = None) -> int:
-        """Send a signal if one is given; return the exit status."""
+        """Send a signal, if one is given, and return the exit status."""
         if sent:
             self.process.send_signal(sent)
         return self.process.wait(_PATIENCE_SECONDS)
@@ -96,7 +96,7 @@ def locust(wharf: Wharf, tmp_path: Path) -> Iterator[Callable[..., Locust]]:
 
 @contextmanager
 def _new_tenants(tenants: Tenants) -> Iterator[dict[str, str]]:
-    """Yield a mapping that after the block has the states of the load tenants created in it."""
+    """Yield a mapping; after the block it has the states of load tenants that the block made."""
     found: dict[str, str] = {}
     before = _load_tenants(tenants)
     yield found
@@ -196,7 +196,7 @@ def test_the_web_page_starts_and_stops_tests(
 def test_two_workers_share_the_users_of_a_master(
     wharf: Wharf, tenants: Tenants, locust: Callable[..., Locust]
 ) -> None:
-    """A master gives its tenants to two workers, gets their reports, and ends all with status 0."""
+    """A master gives its tenants to two workers, gets their reports, and all end with status 0."""
     port = str(free_port())
     with _new_tenants(tenants) as made:
         master = locust(
@@ -218,7 +218,7 @@ def _has_spawned(page: Locust, times: int) -> bool:
 
 
 def _page(port: str, path: str = "") -> str | None:
-    """Return a page of locust, `None` while it does not listen."""
+    """Return a page of locust's web server, or None while the server does not listen."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as found:
             return str(found.read().decode())

@@ -18,17 +18,15 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def logged(wharf: Wharf, ids: Iterable[str]) -> bool:
-    """Wait until the gateway has written the lines of these requests, which
-    it does once a second.
-    """
+    """Wait until the gateway has written the lines of these requests, which it does each second."""
     return all(until(lambda wanted=one: wanted in wharf.log("access")) for one in ids)
 
 
 def lines_of(wharf: Wharf, name: str, request_id: str, count: int = 1) -> list[dict[str, Any]]:
-    """Return the log lines of one request, once there are `count` of them.
+    """Return the log lines of one request, once the log has `count` of them.
 
-    Services buffer lines for a moment, and two processes may write the lines of an admission and of
-    its upload in any order.
+    Services buffer lines for a moment. Two processes may write the lines of an admission and of its
+    upload in any order.
     """
 
     def found() -> list[dict[str, Any]]:
@@ -49,7 +47,7 @@ def test_lines_are_json(wharf: Wharf, api: ApiClient, name: str) -> None:
         assert {"time", "service"} <= set(line)
         if "status" in line:
             assert line["request_id"]
-    # Other lines come from uWSGI's startup; none of them is a part of a request's line.
+    # The other lines are from uWSGI's startup, and contain no part of a request's line.
     for text in wharf.log(name).splitlines():
         if not text.startswith("{"):
             assert '"request_id"' not in text
@@ -116,7 +114,7 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
     ]
     referrer = head("GET /healthz HTTP/1.1", f"Referer: http://x/?t={token}", "Connection: close")
     answers += exchange(wharf.port, referrer)
-    # nginx logs the addresses of requests that it refuses itself by another rule.
+    # nginx logs the addresses of requests that it refuses itself in another way.
     for broken in (f"/u/{token}%zz", f"/%00?access_token={token}", f"/{token * 20}"):
         answers += exchange(wharf.port, head(f"GET {broken} HTTP/1.1", "Connection: close"))
     assert logged(wharf, [str(answer.headers["X-Request-Id"]) for answer in answers])
@@ -133,7 +131,7 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
     assert {"requests.tsv", "nginx.prom"} <= {path.name for path in written}
     texts = {}
     for path in (*sorted((wharf.data / "log").iterdir()), *written):
-        with suppress(FileNotFoundError):  # another file was renamed over this one
+        with suppress(FileNotFoundError):  # another process has replaced this file with a new one
             texts[path.name] = path.read_text(encoding="utf-8", errors="replace")
     for name, text in texts.items():
         for secret in found:
@@ -142,11 +140,11 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
 
 
 def test_each_path_is_logged(wharf: Wharf, api: ApiClient) -> None:
-    """A path with many escaped spaces is logged as it was sent, or its beginning if it is long.
+    """The log has a path with many escaped spaces as sent, or the beginning of a long path.
 
     An earlier regular expression needed time quadratic in the path's length. It gave up after 150
-    ms of nginx's time for each such request, and left an empty path here and the whole request in
-    the error log.
+    ms of nginx's time for each such request. The log then had an empty path, and the error log the
+    whole request.
     """
     run = "a" * 9000
     paths = (f"/%20{run}%20x", "/a%20" * 1500, "/v1/metadata/default/a%20b")

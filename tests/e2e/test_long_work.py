@@ -1,4 +1,4 @@
-"""Long work on large bodies, which occupies no thread that answers requests (ADR 62)."""
+"""Long work on large bodies, which occupies no thread that serves requests (ADR 62)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.servers.wharf.raw_http import RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 from tests.servers.wharf.traces import traces
 
-# More requests than the service has threads (services/upload/uwsgi.ini: two processes with six).
+# This number exceeds the threads of the service (services/upload/uwsgi.ini: two processes with six
+# threads each).
 SENT = 14
 LONG = os.urandom(9 << 20)
 WRONG = f"Repr-Digest: sha-512=:{base64.b64encode(bytes(64)).decode()}:"
@@ -37,7 +38,7 @@ def mule_of(wharf: Wharf) -> int:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Stop a process while the context lasts, so that its work takes as long as possible."""
+    """Stop a process while the context lasts, so that its work does not progress."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -61,7 +62,7 @@ def large_form(api: ApiClient, number: int) -> bytes:
 
 
 def handed_over(wharf: Wharf, api: ApiClient) -> int:
-    """Return how many requests of a tenant have left the threads that answer requests."""
+    """Return how many requests of a tenant the service has handed over to the stream server."""
     lines = wharf.log_lines("upload")
     return sum(
         line["outcome"] == "handed-over" for line in lines if line.get("tenant") == api.tenant
@@ -69,8 +70,9 @@ def handed_over(wharf: Wharf, api: ApiClient) -> int:
 
 
 def test_long_work_keeps_nobody_waiting(wharf: Wharf, signer: Signer) -> None:
-    """While a tenant's large bodies wait, other tenants can read and write;
-    then each gets its response.
+    """While a tenant's large bodies wait, other tenants can read and write.
+
+    Afterwards each large body gets its response.
     """
     flooding, other = signer.client(), signer.client()
     assert other.put("before").status == 201

@@ -44,9 +44,7 @@ def test_the_document(api: ApiClient, stored: dict[str, Any]) -> None:
 
 
 def test_changes_are_kept(api: ApiClient, stored: dict[str, Any]) -> None:
-    """Name, metadata and expiry can be changed alone or together, and all
-    other values stay unchanged.
-    """
+    """A client can change name, metadata and expiry alone or together; other values stay."""
     expiry = "2040-01-31T12:00:00Z"
     changes = {"filename": "日本.txt", "metadata": {"a": "b", "ключ": "🦊"}, "expires_at": expiry}
     answer = patch(api, changes)

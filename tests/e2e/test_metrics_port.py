@@ -41,7 +41,7 @@ def test_metrics_of_the_services(wharf: Wharf, service: str) -> None:
 
 
 def test_metrics_of_nginx(wharf: Wharf) -> None:
-    """The internal port serves nginx's own counters, within seconds also in Prometheus' format."""
+    """The internal port serves nginx's own counters; within seconds also in Prometheus' format."""
     assert internal(wharf, "/nginx_status").startswith("Active connections: ")
     assert until(lambda: Exposition(internal(wharf, "/metrics/nginx")).sum("wharf_nginx_up") == 1)
     found = Exposition(internal(wharf, "/metrics/nginx"))
@@ -70,7 +70,7 @@ def count(text: str, **labels: str) -> float:
 
 
 def test_workers_are_counted_together(wharf: Wharf, api: ApiClient) -> None:
-    """Requests that different workers handle are counted exactly in one number, within seconds."""
+    """Requests to different workers are counted exactly, in one number, within seconds."""
     route = "/v1/files/{bucket}/{key}"
     before = internal(wharf, "/metrics/upload")
     for number in range(20):
@@ -83,7 +83,7 @@ def test_workers_are_counted_together(wharf: Wharf, api: ApiClient) -> None:
         def counted(labels: dict[str, str] = labels) -> float:
             return count(internal(wharf, "/metrics/upload"), **labels)
 
-        # Each process adds up its counts after it has sent the responses.
+        # Each process adds to the counters after it has sent the responses.
         assert until(lambda: counted() == wanted), counted()  # noqa: B023 -- called at once
 
 

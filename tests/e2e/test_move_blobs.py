@@ -1,4 +1,4 @@
-"""`wharf-upload move-blobs` on a Wharf behind nginx that serves clients at the same time."""
+"""`wharf-upload move-blobs` on a Wharf behind nginx that serves clients during the move."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECONDS = 120
 
 
 class Traffic:
-    """Clients that read the `first` files repeatedly, and one client that stores other files."""
+    """Clients that repeatedly read the files `first`, and a client that stores other files."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api, self._ended = api, threading.Event()
@@ -62,7 +62,7 @@ class Traffic:
         self._requests += 1
         if (answer.status, answer.body) != (status, content):
             self._faults.append(f"{key}: {answer.status}, {len(answer.body)} bytes")
-        self._ended.wait(0.02)  # the move needs CPU time, too
+        self._ended.wait(0.02)  # the move also needs CPU time
 
     def _read(self) -> None:
         for key, content in self.first.items():
@@ -99,9 +99,7 @@ def command(wharf: Wharf, settings: dict[str, str], *arguments: str) -> str:
 
 
 def test_between_disk_and_object_store(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """No request fails while blobs move from the object store to the disk
-    and back, or afterwards.
-    """
+    """No request fails while blobs move from the object store to the disk and back."""
     data, bucket = tmp_path / "data", radosgw.new_bucket()
     keys, url = str(radosgw.key_file(tmp_path)), radosgw.url(bucket, "wharf")
     common = {"WHARF_BLOB_KEY_FILE": keys, "WHARF_DELETED_GRACE_SECONDS": "2"}

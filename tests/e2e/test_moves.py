@@ -66,12 +66,15 @@ def test_a_move(api: ApiClient, signer: Signer) -> None:
         file,
         {"bucket": "default", "key": "new/a.txt"},
     )
-    # The file can move back, so the first move leaves nothing that blocks the old address.
+    # A file can move to an address that an earlier move has left.
     assert move(api, (archive, "2026/ä b.txt"), ("default", "new/a.txt")).json() == stored
 
 
 def test_a_name_of_its_own(api: ApiClient) -> None:
-    """A changed file name stays if the last part of the key stays, and else follows the new key."""
+    """A changed file name survives a move that keeps the last part of the key.
+
+    Otherwise the last part of the new key becomes the file name.
+    """
     api.stored("in/scan1.txt", SMALL)
     named = {"filename": "Contract.txt"}
     assert api.send_json("PATCH", "/v1/metadata/default/in/scan1.txt", named).status == 200
@@ -82,9 +85,7 @@ def test_a_name_of_its_own(api: ApiClient) -> None:
 
 
 def test_a_taken_key(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """A move overwrites no file by default; `on_conflict` can rename the
-    file or replace the other.
-    """
+    """A move overwrites no file by default; `on_conflict` can ask to rename or to replace."""
     first, second = api.stored("a.txt", SMALL), api.stored("b.txt", LARGE)
     places = ("default", "a.txt"), ("default", "b.txt")
     with nothing_stored(wharf, api.tenant):
@@ -112,7 +113,7 @@ def test_a_taken_key(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
 def test_the_target_judges(
     wharf: Wharf, api: ApiClient, policy: dict[str, object], status: int, slug: str
 ) -> None:
-    """A bucket accepts or refuses a moved file exactly as it does an uploaded file."""
+    """A bucket applies the same rules to a moved file as to an uploaded file."""
     narrow = bucket(api, "narrow", **policy)
     api.stored("a.png", PNG)
     uploaded = api.put("a.png", PNG, bucket=narrow)
@@ -133,9 +134,7 @@ def test_a_name_that_lies(api: ApiClient) -> None:
 
 
 def test_kinds_of_text(api: ApiClient) -> None:
-    """A bucket for tables accepts a table that was stored as text, and
-    changes its type to text/csv.
-    """
+    """A bucket for tables accepts a table stored as text, and changes its type to text/csv."""
     tables = bucket(api, "tables", allowed_types=["text/csv"])
     api.stored("table.csv", b"a,b\n1,2\n", {"Content-Type": "text/plain"})
     file = move(api, ("default", "table.csv"), (tables, "table.csv")).json()
@@ -145,9 +144,7 @@ def test_kinds_of_text(api: ApiClient) -> None:
 
 
 def test_expiry(api: ApiClient) -> None:
-    """A move to another bucket starts a new expiry, and a move within a
-    bucket keeps the old one.
-    """
+    """A move to another bucket starts a new expiry; a move within a bucket keeps the expiry."""
     brief = bucket(api, "brief", expire_after_seconds=3600)
     api.stored("a.txt", SMALL)
     expires = move(api, ("default", "a.txt"), (brief, "a.txt")).json()["expires_at"]
@@ -167,8 +164,9 @@ def test_conditions(api: ApiClient) -> None:
 
 
 def test_idempotency(api: ApiClient) -> None:
-    """A repeated move with the same Idempotency-Key moves nothing more,
-    even if the old key is in use.
+    """A repeated move with the same Idempotency-Key moves no further file.
+
+    This is true even if the old key has a new file.
     """
     once = {"Idempotency-Key": "one"}
     places = ("default", "a.txt"), ("default", "b.txt")
@@ -246,9 +244,7 @@ def test_without_move(api: ApiClient) -> None:
 
 
 def test_one_of_many(api: ApiClient) -> None:
-    """Of eight concurrent moves of one file one succeeds, and the file is
-    at exactly one address.
-    """
+    """Of eight concurrent moves of one file one succeeds, and the file has exactly one address."""
     api.stored("a.txt", SMALL)
     with ThreadPoolExecutor(8) as pool:
         answers = list(

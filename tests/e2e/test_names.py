@@ -173,9 +173,7 @@ def test_joiners_that_belong_to_a_name(api: ApiClient, name: str) -> None:
 def test_marks_that_programs_put_into_names(
     wharf: Wharf, api: ApiClient, sent: str, kept: str
 ) -> None:
-    """Row 21: a file name loses leading marks and soft hyphens; a key with
-    such characters is refused.
-    """
+    """Row 21: file names lose leading marks and soft hyphens; a key with these is refused."""
     assert api.post(file_part(sent)).json()["files"][0]["key"] == kept
     renamed = api.send_json("PATCH", f"/v1/metadata/default/{kept}", {"filename": f"\u200f{sent}"})
     assert renamed.json()["filename"] == kept
@@ -214,9 +212,7 @@ def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> N
 
 
 def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:
-    """Row 22: forms store names that differ only in normal form under
-    separate keys; ligatures stay.
-    """
+    """Row 22: forms keep names apart that differ only in normal form; ligatures stay."""
     nfc, nfd = "caf\u00e9.txt", "cafe\u0301.txt"
     for name in (nfc, nfd, nfc):
         assert api.post(file_part(name, name.encode())).status == 201
@@ -263,9 +259,7 @@ def test_unicode_names_are_kept(api: ApiClient, content: bytes) -> None:
 
 
 def test_unicode_names_in_forms(api: ApiClient) -> None:
-    """Row 23: one form with names in any script, as raw UTF-8, stores each
-    name as a separate file.
-    """
+    """Row 23: a form with names in any script, as raw UTF-8, stores each name as its own file."""
     answer = api.post(*(file_part(name, name.encode()) for name in UNICODE))
     assert [file["filename"] for file in answer.json()["files"]] == UNICODE
     for name in UNICODE:
@@ -287,9 +281,7 @@ def test_unicode_names_in_forms(api: ApiClient) -> None:
     ],
 )
 def test_dangerous_names(api: ApiClient, name: str, shown: str | None) -> None:
-    """Rows 24 and 38: a name that a system would act on is stored, and
-    downloaded under a safe one.
-    """
+    """Rows 24 and 38: a name that a system would act on is stored; its download has a safe name."""
     assert api.stored(quote(name))["filename"] == name
     served = api.file(f"{quote(name)}?download=")
     assert served.body == SMALL
@@ -318,7 +310,7 @@ def test_long_file_names_are_refused(wharf: Wharf, api: ApiClient, length: int) 
 
 
 def test_longest_names_are_kept(api: ApiClient) -> None:
-    """Row 25: names of 255 bytes and keys of up to 1024 bytes are accepted, also when renamed."""
+    """Row 25: names of 255 bytes and keys of up to 1024 bytes work, even after a rename."""
     longest = "/".join(["x" * 255] * 4)
     assert api.stored(longest)["key"] == longest
     name = "n" * 251 + ".txt"

@@ -1,6 +1,6 @@
 """Downloads of files on an object store, which behave like downloads from a disk.
 
-The imported tests are those for the disk, run on the Wharf of this folder.
+The imported tests are those of tests/e2e for the disk. They run here on the Wharf of this folder.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ def addresses(api: ApiClient) -> list[str]:
 
 
 def test_nothing_of_the_store_is_told(wharf: Wharf, api: ApiClient) -> None:
-    """A response has only the fields of a file on a disk, each once, and no
-    log has a presigned address.
-    """
+    """A response has only the fields of a file on a disk, and no log has a presigned address."""
     for target in addresses(api):
         for fields in ({}, {"Range": "bytes=1-5"}, {"If-None-Match": '"x"'}):
             answer = api.get(target, fields)
@@ -142,10 +140,11 @@ def test_nothing_lies_on_the_disk(wharf: Wharf, api: ApiClient) -> None:
     ],
 )
 def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
-    """One valid range gets its bytes; several ranges or a malformed one get the whole file.
+    """A response to one valid range has its bytes; several or malformed ranges get the whole file.
 
-    A range past the end gets a problem without the file's fields. All this applies by token, by
-    link and in public.
+    A range past the end gets a problem without the file's fields. Downloads by token, by link and
+    in
+    public all follow these rules.
     """
     for target in addresses(api):
         answer = api.get(target, {"Range": wanted})
@@ -199,9 +198,7 @@ def test_a_wrong_range_is_no_fault_of_the_store(wharf: Wharf, api: ApiClient) ->
     ids=str,
 )
 def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str, str]) -> None:
-    """A fulfilled condition changes no response by token, by link or in
-    public, with or without a range.
-    """
+    """A fulfilled condition changes no response by token, by link or in public, ranges included."""
     for target in addresses(api):
         first = api.get(target)
         known = {"etag": first.header("ETag"), "modified": first.header("Last-Modified")}
@@ -213,7 +210,7 @@ def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str,
 
 
 def test_the_same_as_by_token(api: ApiClient) -> None:
-    """A link's 304, 200 and 206 have the security fields and the validators of the file."""
+    """A link's 304, 200 and 206 have the validators and security fields of a request by token."""
     token, shared, _ = addresses(api)
     expected = api.get(token)
     check_security_fields(expected)
@@ -232,7 +229,7 @@ def test_the_same_as_by_token(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("address", ["/_s3", "/_disk_or_s3/", *INTERNAL[:2]])
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """No client can request an internal address, with any header fields."""
+    """No client can request an internal address, with any combination of header fields."""
     for suffix in ("", "?X-Amz-Signature=0", "/bucket/blob"):
         fields = (
             "X-Wharf-Blob: /bucket/blob?X-Amz-Signature=0",

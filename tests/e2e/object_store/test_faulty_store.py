@@ -16,9 +16,10 @@ from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import Signer
 
-# More than nginx reads ahead.
+# The file is larger than the part that nginx reads ahead.
 _LARGER = LARGE * 30
-# Fewer than the process has threads, because other requests need a thread, too.
+# This number is below the number of the process's threads, because other requests need a thread,
+# too.
 _SILENT_UPLOADS = 4
 
 
@@ -31,7 +32,7 @@ def faulty(radosgw: ObjectStore) -> Iterator[FaultyStore]:
 
 @pytest.fixture
 def proxy(faulty: FaultyStore) -> Iterator[FaultyStore]:
-    """Yield the proxy without any ordered faults, before and after the test."""
+    """Yield the proxy, which makes no faults before the test orders some, and none afterwards."""
     faulty.heal()
     yield faulty
     faulty.heal()
@@ -46,12 +47,13 @@ def settings(
     return {
         "WHARF_BLOB_URL": radosgw.behind(faulty.endpoint).url(bucket),
         "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(folder)),
-        # One process, so that the next request uses what the last one has learned of the store.
+        # With one process, the next request uses the knowledge of the store that the last request
+        # gained.
         "WHARF_UPLOAD_PROCESSES": "1",
     }
 
 
-# These two fixtures replace those of conftest.py.
+# The fixtures `wharf` and `api` replace those of conftest.py.
 @pytest.fixture(scope="module")
 def wharf(settings: dict[str, str]) -> Iterator[Wharf]:
     """Start a Wharf for this file's tests only."""
@@ -66,9 +68,7 @@ def api(wharf: Wharf) -> ApiClient:
 
 
 def check_problem(found: Answer) -> None:
-    """Check that the response is a 503 with Retry-After that reveals
-    nothing of the store's response.
-    """
+    """Check that the response is a 503 with Retry-After that reveals nothing of the store."""
     found.problem(503, "unavailable")
     assert int(found.header("Retry-After")) > 0
     for word in (b"SlowDown", b"AccessDenied", b"Signature", b"wharf-"):
@@ -124,9 +124,7 @@ def test_refused_keys(api: ApiClient, settings: dict[str, str]) -> None:
 
 
 def test_silent_store(api: ApiClient, proxy: FaultyStore) -> None:
-    """Uploads to a silent store get a 503, and requests that need no PUT to
-    the store still work.
-    """
+    """Uploads to a silent store get a 503; requests that need no PUT to the store still work."""
     api.stored("before", b"before")
     proxy.order("put", last=silent)
     with ThreadPoolExecutor(_SILENT_UPLOADS) as pool:

@@ -1,6 +1,4 @@
-"""A store that does not respond, or that is the wrong one: problems,
-without any of the file's fields.
-"""
+"""A store that does not respond or is the wrong one: problems without the file's fields."""
 
 from __future__ import annotations
 
@@ -60,7 +58,7 @@ def check_problem(answer: Answer) -> None:
 def test_a_store_that_is_away(
     wharf: Wharf, api: ApiClient, targets: list[str], way_there: CuttingProxy
 ) -> None:
-    """While the store is unreachable all downloads get a 503, and afterwards they work again.
+    """While the store is unreachable all downloads get a 503; afterwards downloads work again.
 
     No log contains a presigned address.
     """
@@ -90,7 +88,7 @@ def object_of(api: ApiClient, store: ObjectStore) -> tuple[str, str]:
 
 
 def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
-    """The store's error for a missing object, with bucket and key, reaches no client."""
+    """No client gets the store's error for a missing object, which names bucket and key."""
     api.stored("file", BYTES)
     bucket, key = object_of(api, radosgw_tls)
     radosgw_tls.client.delete_object(Bucket=bucket, Key=key)
@@ -102,7 +100,7 @@ def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
 
 
 def test_a_picture_of_bytes_that_come_back(api: ApiClient, radosgw_tls: ObjectStore) -> None:
-    """nginx does not cache a missing picture when only the store had lost the photo."""
+    """When the store has a photo's lost bytes back, nginx has not cached a missing picture."""
     content = photo()
     api.stored("a.jpg", content)
     bucket, key = object_of(api, radosgw_tls)

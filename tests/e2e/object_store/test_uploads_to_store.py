@@ -1,4 +1,4 @@
-"""Uploads to an object store: each way stores the file there, ready to be read immediately."""
+"""Uploads to an object store: each way stores the file in the store, readable immediately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.ways import WAYS, Sender
 from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
 from tests.servers.wharf.tenants import Signer
 
-# A large file is spooled or arrives in pieces, so it takes another path than a small one.
+# A large file takes another path than a small file: it is spooled or arrives in pieces.
 SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "tus", "slices")
 
 
@@ -23,7 +23,7 @@ SPOOLED = ("PUT", "PUT in chunks", "PUT by ticket", "form", "form by ticket", "t
     ],
 )
 def test_each_way(api: ApiClient, signer: Signer, way: str, content: bytes) -> None:
-    """The request after an upload gets the file's bytes, for every way, by token and by link."""
+    """Each way to upload stores bytes that the next request gets, by token and by link."""
     chosen = WAYS[way]
     sent = chosen.send(Sender(api, signer), "file", content, {}, {})
     assert sent.status in (200, 201, 204), sent.body

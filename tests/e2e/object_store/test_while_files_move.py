@@ -1,4 +1,4 @@
-"""Downloads while files move between the disk and the store, from the place that has the file."""
+"""Downloads while files move between disk and store: Wharf reads the place that has the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wharf_upload.storage.layout import relative_path
 
 @dataclass(frozen=True)
 class Moving:
-    """A Wharf with some files on the disk and some in a bucket."""
+    """A Wharf with some files on the disk and some in a bucket of the object store."""
 
     wharf: Wharf
     store: ObjectStore
@@ -63,9 +63,7 @@ TEXT = b"plain text\n" * 10_000
 
 @pytest.mark.parametrize("place", ["disk", "store"])
 def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
-    """A file gets the same responses from both places, by token and by
-    link, with every condition.
-    """
+    """A file gets the same responses from both places, by token and link, with every condition."""
     etag = api.stored("a.txt", TEXT)["etag"]
     targets = ["/v1/files/default/a.txt", link(api, "a.txt")]
     if place == "disk":
@@ -106,7 +104,7 @@ def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
 
 
 def test_a_picture_from_both(moving: Moving, api: ApiClient) -> None:
-    """A small picture is made of a file in either place."""
+    """Wharf makes a small picture of a file on the disk and of a file in the store."""
     for key in ("a.jpg", "b.jpg"):
         api.stored(key, photo())
         if key == "a.jpg":
@@ -125,7 +123,7 @@ def test_a_file_that_moves_between_two_requests(moving: Moving, api: ApiClient) 
 
 
 def test_a_file_that_is_nowhere(moving: Moving, api: ApiClient) -> None:
-    """A file that is missing in both places gets a 503, because its row says that it exists."""
+    """A file that is missing in both places gets a 503, because its row states its existence."""
     api.stored("a.txt", TEXT)
     moving.to_disk(api)
     (path,) = (

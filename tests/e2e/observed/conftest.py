@@ -27,9 +27,7 @@ def collector() -> Iterator[Collector]:
 
 @contextmanager
 def observed(collector: Collector) -> Iterator[Wharf]:
-    """Start a Wharf with one nginx worker, so that its log lines are in the
-    order of the requests.
-    """
+    """Start a Wharf with one nginx worker, which writes its log lines in the order of requests."""
     with running(
         WHARF_OTLP_URL=collector.url,
         OTEL_BSP_SCHEDULE_DELAY="200",
@@ -66,7 +64,7 @@ def api(signer: Signer) -> ApiClient:
 
 @pytest.fixture
 def before(wharf: Wharf) -> Exposition:
-    """Return the gateway's metrics after all earlier requests are counted, which a marker shows."""
+    """Return the gateway's metrics, once a marker shows that all earlier requests are counted."""
     label = {"operation": "other", "code": "404"}
     found = scrape(wharf, "nginx")
     marked = found.sum("wharf_gateway_requests_total", **label)

@@ -14,8 +14,9 @@ def scrape(wharf: Wharf, target: str) -> Exposition: ...
 @overload
 def scrape(wharf: Wharf, target: str, wanted: None) -> Exposition | None: ...
 def scrape(wharf: Wharf, target: str, wanted: int | None = 200) -> Exposition | None:
-    """Return the metrics of `/metrics/<target>`; with `wanted=None`, None
-    while it is not available.
+    """Return the metrics of `/metrics/<target>`.
+
+    If `wanted` is None, return None while the target is not available.
     """
     (answer,) = exchange(
         wharf.metrics_port, head(f"GET /metrics/{target} HTTP/1.1", "Connection: close")

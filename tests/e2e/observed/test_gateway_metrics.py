@@ -1,4 +1,4 @@
-"""Metrics that the collector makes of nginx's log lines: operations, tenants, nginx's refusals."""
+"""Metrics that the collector computes from nginx's log lines: operations, tenants, refusals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:
-    """Wait until a counter has grown by exactly so much; nginx buffers its lines for a second."""
+    """Wait until a counter has grown by exactly this number; nginx delays its lines a second."""
     wanted = before.sum(name, **labels) + by
     return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted, pause=0.1)
 
@@ -100,7 +100,7 @@ def test_counts_outlive_the_mule(wharf: Wharf, api: ApiClient, before: Expositio
 
 
 def _mules(wharf: Wharf) -> list[int]:
-    """Return the processes of upload that listen on the stream server's socket."""
+    """Return the ids of upload's processes that listen on the stream server's socket."""
     found = []
     for pid in wharf.processes("upload"):
         with open(f"/proc/{pid}/net/unix", encoding="ascii") as file:
@@ -109,7 +109,7 @@ def _mules(wharf: Wharf) -> list[int]:
             }
         held = set()
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(FileNotFoundError):  # closed by now
+            with suppress(FileNotFoundError):  # the file descriptor was closed after the listing
                 held.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
         if sockets & held:
             found.append(pid)

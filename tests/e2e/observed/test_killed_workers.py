@@ -1,4 +1,4 @@
-"""Counters when processes of a real uWSGI are killed: none starts again at zero or counts twice."""
+"""Counters when processes of a real uWSGI are killed: no counter falls or counts twice."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def counted(wharf: Wharf) -> float:
 
 
 def workers(wharf: Wharf) -> list[int]:
-    """Return the processes that have counted requests; each has a file with its id."""
+    """Return the ids of the processes that have counted requests, from the files of metrics."""
     names = os.listdir(wharf.data / FOLDER)
     pids = {int(name[8:-3]) for name in names if name.startswith("counter_")}
     return [pid for pid in wharf.processes("upload") if pid in pids]
 
 
 def kill_workers(wharf: Wharf) -> None:
-    """Kill all processes of upload but the master, which starts new ones."""
+    """Kill all processes of upload except the master, which starts new processes."""
     master = min(wharf.processes("upload"), key=started_at)
     for pid in workers(wharf):
         if pid != master:
@@ -57,7 +57,7 @@ def put(api: ApiClient, key: str) -> None:
 
 @pytest.mark.parametrize("round_", range(2))
 def test_counts_outlive_the_workers(wharf: Wharf, api: ApiClient, round_: int) -> None:
-    """Counts of killed workers stay in the sum, while their gauges and files are removed."""
+    """The counts of killed workers stay in the sum, but their gauges and files are removed."""
     before = counted(wharf)
     restarts = scrape(wharf, "upload").sum("wharf_http_worker_restarts_total")
     for number in range(10):

@@ -1,6 +1,4 @@
-"""Comparison of docs/metrics.md with the metrics of a running Wharf,
-and their check by promtool.
-"""
+"""Compares docs/metrics.md with the metrics of a running Wharf, and checks them with promtool."""
 
 from __future__ import annotations
 
@@ -40,15 +38,16 @@ SECTIONS = {
     "Small pictures": ("images",),
     "The gateway's supervisor": ("gateway",),
 }
-# This Wharf has no object store: test_object_store.py tests these.
+# This Wharf has no object store: test_object_store.py tests these sections.
 STORE_SECTIONS = {
     "Requests to the object store": ("upload",),
     "Reads from the object store": ("nginx",),
 }
-# This Wharf has no TLS: tests/e2e/tls tests these.
+# This Wharf has no TLS: tests/e2e/tls tests these sections.
 TLS_SECTIONS = {"The certificate of the public port": ("gateway",)}
 _ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")
-# The default bound of the label for tenants; the code bounds all other labels.
+# The most series of one instance. A setting bounds the values of the label for tenants, and the
+# code bounds the values of all other labels.
 _MOST_SERIES = 1500
 
 
@@ -64,7 +63,7 @@ def catalogue(sections: Mapping[str, tuple[str, ...]] = SECTIONS) -> dict[str, s
     for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         title = section.partition("\n")[0].partition(":")[0]
         for match in _ROW.finditer(section):
-            # Texts in parentheses are values.
+            # The texts in parentheses are values of labels and not names.
             names = re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", match["labels"]))
             row = Row(match["name"], match["type"], frozenset(names))
             assert title in SECTIONS | STORE_SECTIONS | TLS_SECTIONS
@@ -74,7 +73,7 @@ def catalogue(sections: Mapping[str, tuple[str, ...]] = SECTIONS) -> dict[str, s
 
 
 def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """Cause a refused live connection, and one that ends because of another tenant's token."""
+    """Cause a refused live connection, and one that another tenant's token ends."""
     assert Listener(wharf.port, None).connect().refusal
     with listening(api, 0) as listener:
         listener.client.emit("msg", {"op": "token", "token": signer.token()})
@@ -128,9 +127,7 @@ def pages(wharf: Wharf, signer: Signer) -> dict[str, Exposition]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
-    """Each metric of the page is exported with its type and labels, and no
-    other metric of Wharf.
-    """
+    """Wharf exports each metric of the page with type and labels, and no other metric."""
     found = {
         Row(name, family.type, frozenset(pages[target].labels(name)))
         for name, family in pages[target].families.items()
@@ -165,7 +162,7 @@ def test_series_are_few(pages: dict[str, Exposition]) -> None:
 
 
 def test_uploads_are_told_apart(pages: dict[str, Exposition]) -> None:
-    """Each protocol has separate counts of uploads, files and bytes, and each stage is measured."""
+    """Each protocol has its own counts of uploads, files and bytes, and each stage is measured."""
     page = pages["upload"]
     for protocol, size in (("raw", len(LARGE) + len(SMALL)), ("form", 1), ("ietf", len(SMALL))):
         assert page.sum("wharf_uploads_total", protocol=protocol, outcome="stored") >= 1

@@ -42,7 +42,7 @@ def stored(settings: dict[str, str]) -> Iterator[Wharf]:
 
 @pytest.fixture(scope="module")
 def pages(stored: Wharf) -> dict[str, Exposition]:
-    """Return its metrics after some traffic."""
+    """Return the metrics of the Wharf `stored` after some traffic."""
     api = Signer(stored).client()
     api.stored("small", SMALL)
     api.stored("large", bytes(IN_PARTS))
@@ -66,9 +66,7 @@ def pages(stored: Wharf) -> dict[str, Exposition]:
 
 @pytest.mark.parametrize("target", ["upload", "nginx"])
 def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str) -> None:
-    """The page lists exactly the exported metrics of an object store, and
-    promtool finds no error.
-    """
+    """The page lists exactly the exported metrics of an object store; promtool finds no error."""
     found = {
         Row(name, family.type, frozenset(pages[target].labels(name)))
         for name, family in pages[target].families.items()
@@ -79,8 +77,9 @@ def test_the_page_is_what_is_exported(pages: dict[str, Exposition], target: str)
 
 
 def test_requests_are_counted(pages: dict[str, Exposition]) -> None:
-    """A small file needs one PUT, and a large one its parts and three
-    requests; bytes are the files'.
+    """A small file needs one PUT; a large file needs its parts and three further requests.
+
+    The counted bytes are the bytes of the files.
     """
     page = pages["upload"]
     counted = {
@@ -106,9 +105,7 @@ def test_what_is_known_begins_with_zero(pages: dict[str, Exposition]) -> None:
 
 
 def test_the_store_is_no_service(pages: dict[str, Exposition]) -> None:
-    """nginx's waiting time for the store has its own metric, and does not
-    count as a service's time.
-    """
+    """nginx's waiting time for the store has its own metric, apart from the services' time."""
     assert pages["nginx"].sum("wharf_gateway_store_first_byte_seconds_count") >= 4
     labels = {"operation": "download"}
     decided = pages["nginx"].sum("wharf_gateway_service_duration_seconds_count", **labels)
@@ -117,7 +114,7 @@ def test_the_store_is_no_service(pages: dict[str, Exposition]) -> None:
 
 @pytest.mark.usefixtures("pages")
 def test_a_refusal_is_counted(stored: Wharf, settings: dict[str, str]) -> None:
-    """Uploads with keys that the store refuses get a 503, and are counted with outcome `denied`."""
+    """Uploads get a 503 when the store refuses the keys, and have the outcome `denied`."""
     path = Path(settings["WHARF_BLOB_KEY_FILE"])
     good = path.read_text()
     try:

@@ -37,7 +37,7 @@ def names(spans: list[Span]) -> set[str]:
 
 
 def line_of(wharf: Wharf, name: str, request_id: str) -> dict[str, Any]:
-    """Return the first line of a request in a log, once it is written."""
+    """Wait for the first line of a request in a log, and return the line."""
 
     def found() -> list[dict[str, Any]]:
         return [line for line in wharf.log_lines(name) if line.get("request_id") == request_id]
@@ -50,9 +50,7 @@ def line_of(wharf: Wharf, name: str, request_id: str) -> dict[str, Any]:
 def test_an_upload_is_one_trace(
     wharf: Wharf, api: ApiClient, collector: Collector, content: bytes
 ) -> None:
-    """All stages of an upload through nginx are spans of the caller's
-    trace, below the caller's span.
-    """
+    """All stages of an upload through nginx are spans below the span of the caller."""
     trace, parent = secrets.token_hex(16), secrets.token_hex(8)
     answer = api.put("traced", content, {"Traceparent": parent_of(trace, parent)})
     assert answer.status == 201
@@ -108,7 +106,7 @@ def test_logs_have_the_trace(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_later_versions_count(wharf: Wharf, api: ApiClient) -> None:
-    """The first fields of a traceparent of a later version are used, and further fields ignored."""
+    """Wharf uses the known fields of a traceparent of a later version, and ignores the rest."""
     trace = secrets.token_hex(16)
     field = parent_of(trace, secrets.token_hex(8), "cc-{trace}-{parent}-01-what-comes")
     answer = api.get("/v1/usage", {"Traceparent": field})

@@ -29,6 +29,6 @@ def opened(release: str) -> Iterator[Upgraded]:
 
 @pytest.fixture(scope="package", params=RELEASES)
 def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """Yield a Wharf for each release, for tests that end nothing that the release has issued."""
+    """Yield a Wharf for each release, for tests that end no token and no link of the release."""
     with opened(request.param) as found:
         yield found

@@ -1,4 +1,4 @@
-"""Tokens and links of an earlier release, which end after an upgrade as before it."""
+"""Tokens and links of an earlier release, which can still be ended after an upgrade."""
 
 from __future__ import annotations
 
@@ -19,33 +19,29 @@ from tests.servers.wharf.tenants import Tenants
 
 @pytest.fixture(scope="module", params=RELEASES)
 def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
-    """Yield a Wharf for each release that other test modules do not share."""
+    """Yield a separate Wharf for each release, because these tests end tokens and links."""
     with opened(request.param) as found:
         yield found
 
 
 @carried
 def test_tokens_of_before(upgraded: Upgraded) -> None:
-    """Tokens of an earlier release end by revocation with their
-    descendants, and with their session.
-    """
+    """Tokens of an earlier release end with a revoked ancestor, and with their session."""
     descent(upgraded)
     end_of_session(upgraded)
 
 
 def test_links_of_before(upgraded: Upgraded) -> None:
-    """Links of an earlier release end with their maker's rights or with the
-    link key; new links work.
-    """
+    """Links of an earlier release end with their maker's rights or the link key; new links work."""
     if "guest" in upgraded.links:
         end_of_guest(upgraded)
     rotation(upgraded)
 
 
 def descent(upgraded: Upgraded) -> None:
-    """Check that tokens and links made of an old token end with that token.
+    """Check that tokens and links made from an old token end with the old token.
 
-    A token that is exchanged from an old exchanged one does not outlive it.
+    Also check that a token made from an old exchanged token does not outlive the exchanged token.
     """
     old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")
     below = exchanged(narrowed, scope="files:read", expires_in="900")
@@ -66,7 +62,7 @@ def descent(upgraded: Upgraded) -> None:
 
 
 def end_of_session(upgraded: Upgraded) -> None:
-    """Check that the end of a person's sessions ends an old session with all its tokens."""
+    """Check that an administrator can end an old session of a person with all its tokens."""
     narrowed = upgraded.with_token("exchanged")
     person = claims_of(str(narrowed.token))["sub"]
     sessions = f"/auth/v1/tenants/demo/users/{person}/sessions"
@@ -77,9 +73,7 @@ def end_of_session(upgraded: Upgraded) -> None:
 
 
 def end_of_guest(upgraded: Upgraded) -> None:
-    """Check that an old link ends when its maker's group, and with it the
-    right to read, is deleted.
-    """
+    """Check that an old link ends when the group that lets its maker read is deleted."""
     address = upgraded.links["guest"]
     admin, groups = Tenants(upgraded.wharf).admin, "/auth/v1/tenants/demo/groups"
     (group,) = admin.get(groups).json()["groups"]
@@ -89,7 +83,7 @@ def end_of_guest(upgraded: Upgraded) -> None:
 
 
 def rotation(upgraded: Upgraded) -> None:
-    """Check that links without a row end with their link key, and that new links work."""
+    """Check that a rotation of the link key ends links without a row, and that new links work."""
     before = {
         "link": upgraded.found["link"],
         **upgraded.found.get("handed_out", {}).get("links", {}),

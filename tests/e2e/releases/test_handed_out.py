@@ -13,7 +13,7 @@ from tests.servers.wharf.api_client import SMALL, ApiClient
 
 @carried
 def test_links_open(upgraded: Upgraded) -> None:
-    """Links of an earlier release open their files without a row, and an expired one gets a 404."""
+    """Links of an earlier release open their files without a row; an expired link gets a 404."""
     links = upgraded.links
     assert upgraded.anyone.get(links["owner"]).body == SMALL
     assert upgraded.anyone.get(links["narrowed"]).body == SMALL
@@ -22,9 +22,9 @@ def test_links_open(upgraded: Upgraded) -> None:
 
 
 def test_cursors_go_on(upgraded: Upgraded) -> None:
-    """A reader with an event number of an earlier release continues in both directions.
+    """A reader with an event number of an earlier release can continue forward and backward.
 
-    No event is missing or repeated.
+    The reader misses no event and gets no event twice.
     """
     owner = upgraded.person().api
     before = upgraded.found["events"]
@@ -44,7 +44,7 @@ def test_cursors_go_on(upgraded: Upgraded) -> None:
 
 
 def pages(owner: ApiClient, next_page: str, **query: Any) -> list[dict[str, Any]]:
-    """Return all events from a number on; later pages use the current cursors."""
+    """Return all events from a number on; only the first request uses the number as cursor."""
     told: list[dict[str, Any]] = []
     side = next_page.removeprefix("next_")
     while query[side] is not None:
@@ -58,9 +58,7 @@ def pages(owner: ApiClient, next_page: str, **query: Any) -> list[dict[str, Any]
 
 @carried
 def test_a_session_goes_on(upgraded: Upgraded) -> None:
-    """A person that logged in before the upgrade can use the old refresh
-    token and the old tokens.
-    """
+    """A person who logged in before the upgrade can use the old refresh token and access tokens."""
     ada = people.Person(upgraded.anyone, "", "ada", upgraded.found["handed_out"]["refresh_token"])
     old, narrowed = upgraded.with_token("access_token"), upgraded.with_token("exchanged")
     assert old.get("/v1/usage").status == 200

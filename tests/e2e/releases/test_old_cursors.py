@@ -1,4 +1,4 @@
-"""Event numbers of an earlier release as cursors, valid for as long as its events are kept."""
+"""Event numbers of an earlier release as cursors, valid while an event of that release is kept."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Old:
     closing_with: ExitStack
 
     def after(self, seconds: int) -> UploadService:
-        """Return the service as it is so many seconds after the update."""
+        """Return the service with a database that was updated so many seconds ago."""
         with closing(sqlite3.connect(self.data / "upload" / "upload.db")) as database, database:
             database.execute(
                 "UPDATE event_numbers SET changed_at = changed_at - ?", (seconds * 1000,)
@@ -60,9 +60,7 @@ def page(service: UploadService, query: str) -> dict[str, Any]:
 
 
 def test_a_release_beside_reads_what_is_given(old: Old) -> None:
-    """On the first day after an update cursors are numbers, which the
-    earlier release can read as well.
-    """
+    """For a day after an update cursors are numbers, which the earlier release can also read."""
     told = page(old.after(0), "limit=2")
     assert [one["id"] for one in told["events"]] == old.numbers[:2]
     assert told["next_after"] == old.numbers[1]
@@ -81,7 +79,7 @@ def test_numbers_lead_on(old: Old) -> None:
 
 
 def test_numbers_end(old: Old) -> None:
-    """A number gets the problem `event-cursor-expired` when all events of the release are deleted.
+    """When all events of the old release are deleted a number gets `event-cursor-expired`.
 
     A new cursor still works, and `after=0` still starts at the beginning.
     """

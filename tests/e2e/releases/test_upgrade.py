@@ -107,9 +107,7 @@ def test_events(upgraded: Upgraded) -> None:
 
 
 def test_grants(upgraded: Upgraded) -> None:
-    """A client or person of an earlier release reaches everything, and new
-    grants narrow it within 5 s.
-    """
+    """A client or person of an earlier release reaches everything; new grants apply within 5 s."""
     demo, admin = upgraded.demo, Tenants(upgraded.wharf).admin
     clients = "/auth/v1/tenants/demo/clients"
     listed = admin.get(clients).json()["clients"]
@@ -121,7 +119,8 @@ def test_grants(upgraded: Upgraded) -> None:
     assert holds(lambda: demo.get("/v1/files/default").status == 404)
     assert demo.get("/v1/files/photos").status == 200
     assert admin.send_json("PATCH", f"{clients}/{name}", {"grants": None}).status == 200
-    # Other tests use this client, and each process reads the feed separately.
+    # Other tests use this client, so the test waits until each process has read the change from the
+    # feed.
     time.sleep(RIGHTS_SECONDS)
     assert demo.get("/v1/files/default").status == 200
 
@@ -142,7 +141,7 @@ def test_nothing_is_amiss(upgraded: Upgraded) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_no_time_has_passed(release: str, tmp_path: Path) -> None:
-    """Old test data get new times, so that an upload that expires after a day is still valid."""
+    """The times in old test data are moved to the present, so a new upload has not expired."""
     lay(release, tmp_path / "data")
     with sqlite3.connect(tmp_path / "data" / "upload" / "upload.db") as database:
         ((expires_at,),) = database.execute("SELECT expires_at FROM uploads")

@@ -14,16 +14,14 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer
 
-# 0.1.0 has only links and events: see test_upgrade.py.
+# The data of 0.1.0 contains only links and events: see test_upgrade.py.
 HANDED_OUT = [release for release in RELEASES if "handed_out" in facts(release)]
 carried = pytest.mark.parametrize("upgraded", HANDED_OUT, indirect=True)
 
 
 @dataclass(frozen=True)
 class Upgraded:
-    """A running Wharf on the data of a release; `found` contains that
-    release's facts about the data.
-    """
+    """A running Wharf on the data of a release; `found` contains facts about the data."""
 
     wharf: Wharf
     found: dict[str, Any]
@@ -50,14 +48,15 @@ class Upgraded:
 
     @property
     def links(self) -> dict[str, str]:
-        """Return paths of links by their maker; empty for 0.1.0, whose only
-        link is `found["link"]`.
+        """Return paths of links by their maker.
+
+        For 0.1.0 the result is empty: the only link of that release is `found["link"]`.
         """
         found: dict[str, str] = self.found.get("handed_out", {}).get("links", {})
         return found
 
     def with_token(self, name: str) -> ApiClient:
-        """Return a client with a token of the release, whose times are moved to the present."""
+        """Return a client with a token of the release, whose times now begin in the present."""
         kept = self.found["handed_out"][name]
         passed = int(time.time()) - self.found["made_at"]
         claims = {

@@ -71,7 +71,7 @@ class Pair:
         return at_a, self.at_b(at_a)
 
     def at_b(self, client: ApiClient) -> ApiClient:
-        """Return the same client at the second replica."""
+        """Return a client of the second replica with the same token and tenant."""
         return ApiClient(self.b.port, client.token, client.tenant)
 
 
@@ -84,7 +84,7 @@ def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
         "WHARF_DATABASE_URL": postgres.new_database(),
         "WHARF_LIMITS_URL": redis_server.url,
         "WHARF_ISSUER": f"http://127.0.0.1:{ports['a']}/auth",
-        # All processes share the cores of one machine.
+        # All processes share the CPU cores of one machine.
         "WHARF_UPLOAD_PROCESSES": "1",
         "WHARF_NGINX_WORKERS": "1",
     }

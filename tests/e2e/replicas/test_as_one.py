@@ -1,4 +1,4 @@
-"""Two replicas that behave like one: a change at one replica applies at the other."""
+"""Two replicas that behave like one: a change at one replica applies at the other replica."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def test_apart(pair: Pair) -> None:
 
 @pytest.mark.parametrize("content", _WAYS)
 def test_what_one_stores(pair: Pair, content: bytes) -> None:
-    """A file change at one replica is visible at the other as soon as the
-    client has its response.
-    """
+    """A file change at one replica is visible at the other when the client has its response."""
     a, b = pair.clients()
     a.stored("file", content)
     assert b.file("file").body == content
@@ -78,9 +76,7 @@ def test_what_one_stores(pair: Pair, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", _WAYS)
 def test_one_idempotency_key(pair: Pair, content: bytes) -> None:
-    """One request sent to both replicas at the same moment stores one file,
-    and one response is a replay.
-    """
+    """Of two equal requests to both replicas one stores a file, and the other gets a replay."""
     clients = pair.clients()
     once = {"Idempotency-Key": "k", "If-None-Match": "*"}
     answers = at_once(*(lambda c=c: c.put("file", content, once) for c in clients))
@@ -116,9 +112,9 @@ def test_one_count_of_a_ticket(pair: Pair) -> None:
 
 
 def count_together(pair: Pair) -> bool:
-    """Tell whether a limit that is used up at one replica is used up at the other.
+    """Tell whether a limit that is used up at one replica is used up at the other replica.
 
-    One try returns False if a new minute of the limit begins within it, or if a replica does not
+    The result is also False if a new minute begins during the attempt, or if a replica does not
     know the limit yet.
     """
     a, b = pair.clients()
@@ -135,7 +131,7 @@ def _policy(client: ApiClient) -> str:
 
 
 def test_one_rate(pair: Pair) -> None:
-    """Both replicas share one request count, so a limit used up at one is used up at the other."""
+    """Both replicas share one request count: a limit used up at one is used up at the other."""
     assert any(count_together(pair) for _ in range(3))
 
 
@@ -149,9 +145,7 @@ def test_limits_and_policies(pair: Pair) -> None:
 
 
 def test_links(pair: Pair) -> None:
-    """Links that both replicas make at the same moment work at both until
-    one rotates the link key.
-    """
+    """Links of either replica work at both replicas, until one replica rotates the link key."""
     a, b = pair.clients()
     a.stored("file", LARGE)
     body = {"bucket": "default", "key": "file"}
@@ -162,13 +156,14 @@ def test_links(pair: Pair) -> None:
     assert a.request("POST", "/v1/links/rotate").status in {200, 204}
     for client in (a.using(None), b.using(None)):
         assert holds(lambda c=client: c.get(targets[0]).status == 404, LINK_KEY_SECONDS)
-    # The rows are deleted first: the other replica may use the old key for two more seconds.
+    # A rotation first deletes the rows of links. The other replica may use the old key for two more
+    # seconds.
     new = link(a)
     assert holds(lambda: b.using(None).get(new).status == 200, LINK_KEY_SECONDS)
 
 
 def test_revoked_at_one(pair: Pair, tenants: Tenants) -> None:
-    """A token that is revoked at one replica is refused at the other within seconds."""
+    """A token that is revoked at one replica is refused at the other replica within seconds."""
     client = make_client(tenants.admin, "revoked-at-one")
     at_b = pair.at_b(client.api)
     assert at_b.put("file", SMALL).status == 201
@@ -177,7 +172,7 @@ def test_revoked_at_one(pair: Pair, tenants: Tenants) -> None:
 
 
 def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
-    """A tenant that is suspended at one replica is refused at the other within seconds."""
+    """A tenant that is suspended at one replica is refused at the other replica within seconds."""
     client = tenants.tenant()
     at_b = pair.at_b(client)
     at_b.stored("file")
@@ -187,7 +182,7 @@ def test_suspended_at_one(pair: Pair, tenants: Tenants) -> None:
 
 
 def test_an_upload_at_both(pair: Pair) -> None:
-    """A resumable upload whose connection breaks at one replica continues at the other."""
+    """A resumable upload whose connection breaks at one replica continues at the other replica."""
     a, b = (Tus(client) for client in pair.clients())
     content = os.urandom(6 << 20)
     address = a.created(len(content))
@@ -204,8 +199,7 @@ def test_an_upload_at_both(pair: Pair) -> None:
 def test_connections(pair: Pair) -> None:
     """Many concurrent requests open no more PostgreSQL connections than docs/scaling.md states.
 
-    Each upload replica has 20, one more than the threads of each process, and those for long work.
-    Its live channel has 7, and each auth four in each of two processes.
+    Each replica has 38 connections for upload, 7 for the live channel, and 8 for auth.
     """
     a, b = pair.clients()
     address = Tus(a).created(100)

@@ -1,4 +1,4 @@
-"""Events of one replica that listeners at the other receive."""
+"""Events of one replica that listeners at the other replica receive."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ SCOPE = " ".join((*ALL_SCOPES, "events:read"))
 
 
 def test_heard_at_the_other(pair: Pair) -> None:
-    """Listeners at both replicas receive the uploads of both, once and in
-    one order, despite `kill -9`.
-    """
+    """Listeners at either replica get the uploads of both once, in one order, over `kill -9`."""
     a, b = pair.clients(scope=SCOPE)
     with listening(a, 0) as at_a, listening(b, 0) as at_b:
         for number in range(10):
@@ -32,9 +30,7 @@ def test_heard_at_the_other(pair: Pair) -> None:
 
 
 def test_hints_go_by_redis(pair: Pair) -> None:
-    """Progress of an upload, which no table contains, reaches a listener at
-    the other replica by Redis.
-    """
+    """Progress of an upload is in no table; it reaches the other replica's listeners by Redis."""
     with Redis.from_url(pair.redis.url.removeprefix("redis+")) as redis:
         assert until(lambda: redis.pubsub_numsub("wharf.notices")[0][1] >= 2, SECONDS)
     a, b = pair.clients(scope=SCOPE)
@@ -43,7 +39,7 @@ def test_hints_go_by_redis(pair: Pair) -> None:
         address = tus.created(1000, key="parts")
 
         def heard() -> bool:
-            """Return whether the listener has received progress of this or an earlier byte."""
+            """Send a byte, and tell whether the listener has received any progress."""
             assert tus.patch(address, next(pieces), b"x").status == 204
             return bool(at_b.heard["progress"])
 
@@ -52,7 +48,7 @@ def test_hints_go_by_redis(pair: Pair) -> None:
 
 
 def test_revoked_at_the_other(pair: Pair, tenants: Tenants) -> None:
-    """A token that is revoked at one replica ends its live connections at the other."""
+    """A token that is revoked at one replica ends its live connections at the other replica."""
     client = make_client(tenants.admin, "live-revoked-at-one")
     with listening(pair.at_b(client.api)) as at_b:
         client.revoke(str(client.api.token))
@@ -60,9 +56,7 @@ def test_revoked_at_the_other(pair: Pair, tenants: Tenants) -> None:
 
 
 def test_no_polling_without_stickiness(pair: Pair) -> None:
-    """A live channel with several replicas refuses polling, because
-    requests could reach the wrong one.
-    """
+    """The live channel of several replicas refuses polling: polls may reach other replicas."""
     a, _ = pair.clients(scope=SCOPE)
     listener = Listener(a.port, a.token).connect("polling")
     assert not listener.client.connected

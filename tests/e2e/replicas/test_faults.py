@@ -1,4 +1,4 @@
-"""Failures under two replicas: Redis, PostgreSQL, and one of the replicas."""
+"""Failures of Redis, of PostgreSQL, and of one of two replicas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def mended(pair: Pair) -> Iterator[None]:
-    """Wait until both replicas work again for the following tests."""
+    """Wait until both replicas work again, because the next tests use them."""
     yield
     assert until(pair.is_whole, _SECONDS)
 
@@ -83,9 +83,9 @@ def test_postgres_that_is_stopped(pair: Pair) -> None:
 
 
 def test_one_stands_still(pair: Pair) -> None:
-    """A stopped replica keeps its lease of an upload for seconds only.
+    """A replica that is stopped keeps its lease of an upload only for seconds.
 
-    Bytes that it receives after it continues are in no file.
+    When the replica continues, the bytes that it then receives are in no file.
     """
     a, b = (Tus(client) for client in pair.clients())
     content = os.urandom(3 << 20)
@@ -146,7 +146,7 @@ def test_one_is_killed(pair: Pair) -> None:
 
 
 def go_on(tus: Tus, address: str, content: bytes) -> None:
-    """Continue an upload at the other replica."""
+    """Continue an upload at the other replica, and check that its file is complete."""
     # The lease of the killed replica expires after some seconds; until then HEAD returns 423.
     assert until(lambda: tus.head(address).status == 200, _SECONDS)
     offset = tus.offset(address)

@@ -1,4 +1,4 @@
-"""The extension Checksum, which keeps a request's bytes only if they match their checksum."""
+"""The tus extension Checksum: Wharf keeps a request's bytes only if they match the checksum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_right_bytes(tus: Tus, api: ApiClient, algorithm: str) -> None:
 
 
 def test_wrong_bytes_are_thrown_away(tus: Tus, api: ApiClient) -> None:
-    """Bytes with a wrong checksum get 460, and the upload continues at the offset before them."""
+    """Bytes with a wrong checksum get 460, and the upload continues at its previous offset."""
     content = os.urandom(6_000_000)
     address = tus.created(len(content), filename="again.bin")
     assert tus.patch(address, 0, content[:4_000_000]).status == 204
@@ -46,15 +46,13 @@ def test_wrong_bytes_are_thrown_away(tus: Tus, api: ApiClient) -> None:
     assert tus.patch(address, 4_000_000, good, checksum("sha1", good)).status == 204
     stored = api.file("again.bin")
     assert stored.body == content
-    # The digest covers the stored bytes only, not the discarded ones.
+    # The digest covers only the stored bytes, and not the discarded bytes.
     expected = base64.b64encode(hashlib.sha256(content).digest()).decode()
     assert stored.header("Repr-Digest") == f"sha-256=:{expected}:"
 
 
 def test_half_of_a_checked_request_is_nothing(tus: Tus) -> None:
-    """Bytes of a request with a checksum are discarded when the connection
-    breaks before their end.
-    """
+    """If the connection breaks, Wharf discards all bytes of a request with a checksum."""
     content = os.urandom(1_000_000)
     address = tus.created(len(content))
     field = checksum("sha1", content)["Upload-Checksum"]

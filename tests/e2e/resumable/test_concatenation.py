@@ -1,4 +1,4 @@
-"""The extension Concatenation: parallel partial uploads that are joined to one file."""
+"""The extension Concatenation: partial uploads in parallel, which are joined to one file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def final(parts: list[str]) -> dict[str, str]:
 
 
 def test_parts_become_one_file(tus: Tus, api: ApiClient) -> None:
-    """Partial uploads that arrive in parallel are joined in the order that
-    the final upload names.
-    """
+    """Partial uploads that arrive in parallel are joined in the order of the final upload."""
     pieces = [os.urandom(700_000) for _ in range(4)]
     parts = [partial(tus, len(piece)) for piece in pieces]
     with ThreadPoolExecutor(4) as pool:
@@ -42,8 +40,9 @@ def test_parts_become_one_file(tus: Tus, api: ApiClient) -> None:
 
 
 def test_unfinished_parts(tus: Tus, api: ApiClient) -> None:
-    """A final upload may be created before its parts are complete, and ends
-    with the last of them.
+    """A client may create a final upload before its parts are complete.
+
+    The final upload is complete when its last part is complete.
     """
     parts = [partial(tus, 3), partial(tus, 3)]
     answer = tus.create(0, headers=final(parts), filename="early.bin")

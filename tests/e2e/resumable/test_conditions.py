@@ -19,16 +19,14 @@ def test_if_match_replaces(tus: Tus, api: ApiClient) -> None:
 
 
 def test_if_match_and_another_name(tus: Tus, api: ApiClient) -> None:
-    """A creation with `If-Match` and `on_conflict=rename` is refused,
-    because it would replace no file.
-    """
+    """A creation with `If-Match` and `on_conflict=rename` is refused: it would replace no file."""
     api.stored("a.txt", b"there")
     answer = tus.create(3, headers={"If-Match": "*"}, filename="a.txt", on_conflict="rename")
     assert answer.problem(422, "unprocessable")["field"] == "on_conflict"
 
 
 def test_if_match_with_a_ticket_that_adds(tus: Tus, api: ApiClient, signer: Signer) -> None:
-    """A ticket that may not replace files is refused with `If-Match`, and stores no second file."""
+    """A ticket that may not replace files is refused with `If-Match`, and stores no file."""
     api.stored("in/a.txt", b"there")
     rules = {"bucket": "default", "prefix": "in/"}
     ticket = signer.token(tid=api.tenant, scope="files:write", ticket=rules)
@@ -48,9 +46,7 @@ REFUSED = {
 @pytest.mark.parametrize("which", REFUSED)
 @pytest.mark.parametrize("concat", [False, True])
 def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat: bool) -> None:
-    """A creation that an existing file forbids is refused before the bytes,
-    and reserves nothing.
-    """
+    """A creation that an existing file forbids is refused early, and reserves nothing."""
     condition, said, status, slug = REFUSED[which]
     api.stored("a.txt", b"there")
     if concat:
@@ -59,14 +55,16 @@ def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat
     before = api.used()
     tus.create(9, None, condition, filename="a.txt", **said).problem(status, slug)
     assert api.used() == before
-    # An earlier try of the same request may have stored the file.
+    # With an Idempotency-Key the creation succeeds: an earlier try of this request may have stored
+    # the file.
     again = {**condition, "Idempotency-Key": "once"}
     assert tus.create(9, None, again, filename="a.txt", **said).status == 201
 
 
 def test_parts_have_no_conditions(tus: Tus, api: ApiClient) -> None:
-    """A partial upload may have conditions for the final file, which are
-    not checked at its creation.
+    """Wharf checks no condition when it creates a partial upload.
+
+    The condition applies to the final file.
     """
     api.stored("a.txt", b"there")
     partial = {

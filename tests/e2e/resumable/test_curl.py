@@ -29,9 +29,7 @@ class Curl:
     def __call__(
         self, method: str, target: str, *headers: str, body: Path | None = None, code: int = 0
     ) -> tuple[int, dict[str, str], bytes]:
-        """Run curl, and return status, header fields (names in lower case) and
-        body of the response.
-        """
+        """Run curl, and return the response: status, header fields (lower-case names) and body."""
         output, fields = self.folder / "answer", self.folder / "fields"
         output.unlink(missing_ok=True)
         words = ["curl", "-sS", "-o", str(output), "-D", str(fields), "-w", "%{http_code}"]
@@ -61,9 +59,7 @@ def curl(api: ApiClient, tmp_path: Path) -> Curl:
 
 
 def test_tus(curl: Curl) -> None:
-    """curl can create a tus upload, query its offset after a broken
-    connection, and send the rest.
-    """
+    """After a broken connection curl can query the offset of a tus upload and send the rest."""
     content = os.urandom(SIZE)
     tus = "Tus-Resumable: 1.0.0"
     named = f"Upload-Metadata: {metadata(filename='curl.bin')}"
@@ -92,9 +88,7 @@ def test_tus(curl: Curl) -> None:
 
 
 def test_ietf(curl: Curl) -> None:
-    """curl can create an IETF upload, send half of a file, query the
-    offset, and send the other half.
-    """
+    """curl can create an IETF upload, send one half, query the offset, and send the other half."""
     content = os.urandom(SIZE)
     first, second = curl.folder / "first", curl.folder / "second"
     first.write_bytes(content[:HALF])
@@ -131,7 +125,7 @@ def test_ietf_ends_with_nothing(curl: Curl) -> None:
         _, fields, _ = curl("PUT", target, "Upload-Complete: ?0", "Content-Length: 0", *more)
         address = fields["location"]
         curl("PATCH", address, patch, "Upload-Offset: 0", "Upload-Complete: ?0", body=piece)
-        for _ in range(2):  # the client repeats the request as if it had lost the response
+        for _ in range(2):  # the client repeats the request, as after a lost response
             status, fields, body = curl(
                 "PATCH", address, patch, "Upload-Offset: 5", "Upload-Complete: ?1", body=nothing
             )

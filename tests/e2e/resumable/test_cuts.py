@@ -14,7 +14,7 @@ SIZE = 24_000_000
 
 
 def finished(tus: Tus, address: str, content: bytes) -> bool:
-    """Continue the upload at its offset, as clients do, and return whether that succeeds."""
+    """Continue the upload at its offset as clients do, and tell whether the upload is complete."""
     offset = tus.offset(address)
     return tus.patch(address, offset, content[offset:]).status == 204
 
@@ -31,7 +31,7 @@ def test_two_hundred_cuts(tus: Tus, api: ApiClient) -> None:
             break
         sent = min(left - 1, chance.randrange(1, 2 * SIZE // CUTS))
         tus.cut(address, offset, left, content[offset : offset + sent])
-    # The last cut request may still be processed, and the offset may thus be outdated.
+    # Wharf may still process the last cut request, so the offset may be outdated.
     assert until(lambda: finished(tus, address, content))
     found = api.get("/v1/metadata/default/cut.bin").json()
     assert found["sha256"] == hashlib.sha256(content).hexdigest()

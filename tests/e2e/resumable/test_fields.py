@@ -41,8 +41,9 @@ def test_the_version_is_on_every_answer(tus: Tus, signer: Signer) -> None:
 
 
 def test_another_version(tus: Tus) -> None:
-    """An unsupported version gets a 412 with the supported one, for each
-    verb and before any body.
+    """An unsupported version gets a 412 that names the supported version, for every method.
+
+    The client gets this response before Wharf reads a body.
     """
     address = tus.created(10)
     old = {"Tus-Resumable": "0.2.2"}
@@ -58,7 +59,7 @@ def test_another_version(tus: Tus) -> None:
 
 
 def test_when_it_expires(tus: Tus) -> None:
-    """Every response about an upload that expires has Upload-Expires, also for a wrong offset."""
+    """Every response about an upload that expires has Upload-Expires, even a refused offset."""
     created = tus.create(10)
     address = created.header("Location")
     parts = tus.create(5, headers={"Upload-Concat": "partial"})
@@ -75,7 +76,10 @@ def test_when_it_expires(tus: Tus) -> None:
 
 
 def test_final_uploads_say_what_they_are(tus: Tus) -> None:
-    """HEAD of a final upload names its parts and, once it is complete, its offset and length."""
+    """HEAD of a final upload names its parts.
+
+    When the final upload is complete, HEAD also returns its offset and length.
+    """
     address = tus.create(3, headers={"Upload-Concat": "partial"}).header("Location")
     joining = f"final;{address}"
     fields = {"Upload-Concat": joining, "Upload-Length": ""}

@@ -19,9 +19,7 @@ def test_head_says_how_far(tus: Tus) -> None:
 
 
 def test_head_of_a_complete_upload(tus: Tus) -> None:
-    """HEAD of a complete upload returns its full offset to a client that
-    missed the last response.
-    """
+    """After a lost response, HEAD of a complete upload returns the full offset."""
     address = tus.created(3)
     assert tus.patch(address, 0, b"123").status == 204
     answer = tus.head(address)
@@ -37,7 +35,7 @@ def test_absent_uploads(tus: Tus) -> None:
 
 
 def test_delete_ends_an_upload(tus: Tus) -> None:
-    """A deleted upload gets a 404 for HEAD, PATCH and another DELETE."""
+    """After a DELETE the upload gets a 404 for HEAD, PATCH and another DELETE."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204
     assert tus.delete(address).status == 204
@@ -58,7 +56,7 @@ def test_options_tell_what_is_spoken(tus: Tus) -> None:
 
 
 def test_other_methods(tus: Tus) -> None:
-    """A method that uploads do not support gets a 405 with the supported ones."""
+    """A method that uploads do not support gets a 405 with the supported methods."""
     for method, address in (("PUT", "/v1/uploads"), ("PUT", tus.created(1))):
         answer = tus.api.request(method, address, b"x", TUS)
         answer.problem(405, "method-not-allowed")

@@ -18,9 +18,7 @@ SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"
 @pytest.mark.parametrize("version", [str(number) for number in range(3, 13)])
 @pytest.mark.parametrize("field", ["Upload-Complete: ?1", "Upload-Incomplete: ?0"])
 def test_a_whole_file(api: ApiClient, content: bytes, version: str, field: str) -> None:
-    """Fields that iOS and macOS send with a whole file have no effect, in
-    any version of the protocol.
-    """
+    """The fields that iOS and macOS send with a whole file have no effect, in any draft version."""
     name, _, value = field.partition(": ")
     sent = {name: value, "Upload-Draft-Interop-Version": version}
     answer = api.put("a.txt", content, sent)
@@ -56,9 +54,7 @@ NOT_WHOLE = {
 def test_what_is_not_whole(
     wharf: Wharf, api: ApiClient, signer: Signer, content: bytes, address: str, fields: list[str]
 ) -> None:
-    """A PUT that may be a part of a file, but belongs to no upload, gets a
-    400 and stores nothing.
-    """
+    """A PUT of a possible part that belongs to no upload gets a 400 and stores nothing."""
     ticket = signer.token(
         tid=api.tenant, scope="files:write", ticket={"bucket": "default", "prefix": "in/"}
     )
@@ -125,9 +121,7 @@ CONTRADICTING = {
 def test_an_end_that_may_be_none(
     wharf: Wharf, api: ApiClient, content: bytes, method: str, fields: list[str]
 ) -> None:
-    """A request with contradictory fields about the end of the file gets a
-    400, and stores no bytes.
-    """
+    """A request with contradictory fields about the file's end gets a 400 and stores no bytes."""
     address = api.put("a.txt", b"", {"Upload-Complete": "?0"}).header("Location")
     request = head(
         f"{method} {address} HTTP/1.1",

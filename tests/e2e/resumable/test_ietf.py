@@ -90,9 +90,7 @@ def test_lengths_that_contradict(api: ApiClient) -> None:
 
 
 def test_digest_of_the_whole(api: ApiClient) -> None:
-    """Wharf verifies the Repr-Digest of the creation at the end, and stores
-    no file with other bytes.
-    """
+    """Wharf verifies the Repr-Digest of the creation at the end, and stores no other bytes."""
     good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
     for key, content, status in (("ok", b"12345", 201), ("bad", b"54321", 400)):
         address = begin(api, key, **{"Repr-Digest": f"sha-256=:{good}:"})
@@ -116,7 +114,8 @@ def test_preconditions_at_the_creation(api: ApiClient, condition: dict[str, str]
     sent = {"Upload-Complete": "?0", "Upload-Length": "1000", **condition}
     api.put("ietf/there.bin", b"", sent).problem(412, "precondition-failed")
     assert api.used() == before
-    # An earlier try of the same request may have stored the file.
+    # With an Idempotency-Key the creation succeeds: an earlier try of this request may have stored
+    # the file.
     begin(api, "ietf/there.bin", **{**condition, "Idempotency-Key": "once"})
 
 
@@ -133,7 +132,7 @@ def test_a_taken_key_at_the_creation(api: ApiClient, signer: Signer) -> None:
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("target", ["/v1/files/default", "/v1/files/default/"])
 def test_an_address_without_a_key(api: ApiClient, target: str, content: bytes) -> None:
-    """A part for an address without a key gets the same 405 and methods as a whole file."""
+    """A part for an address without a key gets a 405 with the same methods as a whole file."""
     whole = api.request("PUT", target, content)
     part = api.request("PUT", target, content, {"Upload-Complete": "?0"})
     for answer in (whole, part):
@@ -165,9 +164,7 @@ def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> 
 
 
 def test_a_digest_in_the_middle(api: ApiClient) -> None:
-    """Wharf verifies a Repr-Digest of any request of an upload, and stores
-    no file with other bytes.
-    """
+    """Wharf verifies a Repr-Digest of any request of an upload, and stores no other bytes."""
     good = base64.b64encode(hashlib.sha256(b"12345").digest()).decode()
     for key, end, status in (("ok", b"45", 201), ("bad", b"54", 400)):
         address = begin(api, key)
@@ -192,7 +189,7 @@ def test_other_versions(api: ApiClient) -> None:
 
 
 def test_media_type(api: ApiClient) -> None:
-    """A PATCH of another media type gets a 415."""
+    """A PATCH with another media type gets a 415."""
     address = begin(api, "ietf/type.bin")
     answer = append(api, address, 0, b"x", last=True, **{"Content-Type": "text/plain"})
     answer.problem(415, "unsupported-media-type")

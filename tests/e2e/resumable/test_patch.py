@@ -25,7 +25,7 @@ def test_bytes_in_pieces(tus: Tus, api: ApiClient) -> None:
 
 
 def test_wrong_offset(tus: Tus) -> None:
-    """Bytes for a wrong offset are refused with the right one, and change nothing."""
+    """A PATCH with a wrong offset is refused with the right offset, and changes nothing."""
     address = tus.created(10)
     assert tus.patch(address, 0, b"12345").status == 204
     found = tus.patch(address, 3, b"45678").problem(409, "mismatching-upload-offset")
@@ -34,9 +34,7 @@ def test_wrong_offset(tus: Tus) -> None:
 
 
 def test_past_the_end(tus: Tus) -> None:
-    """Row 70: a request with more bytes than its upload's length is
-    refused, and none are stored.
-    """
+    """Row 70: a request that exceeds its upload's length is refused, and no byte is stored."""
     address = tus.created(10)
     found = tus.patch(address, 0, b"x" * 11).problem(413, "too-large")
     assert found["limit_bytes"] == 10
@@ -52,7 +50,7 @@ def test_content_type(tus: Tus, size: int) -> None:
 
 
 def test_offset_is_needed(tus: Tus) -> None:
-    """A PATCH without an offset, or with one that is no number, gets a 400."""
+    """A PATCH without an offset, or with an offset that is no number, gets a 400."""
     address = tus.created(10)
     for value in ("-1", "abc", "1e2"):
         tus.patch(address, 0, b"x", {"Upload-Offset": value}).problem(400, "malformed-request")
@@ -61,13 +59,14 @@ def test_offset_is_needed(tus: Tus) -> None:
 
 
 def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
-    """Bytes that arrive before a connection breaks are stored, and the
-    upload continues after them.
+    """Wharf stores the bytes that arrive before a connection breaks.
+
+    The upload then continues after these bytes.
     """
     content = os.urandom(2_000_000)
     address = tus.created(len(content), filename="broken.bin")
     tus.cut(address, 0, len(content), content[:1_500_000])
-    # The gateway may still buffer some bytes; at most one buffer of 64 KiB is lost.
+    # The gateway may have some bytes in a buffer of 64 KiB, which are lost.
     assert until(lambda: tus.offset(address) >= 1_500_000 - 65_536)
     offset = tus.offset(address)
     assert tus.patch(address, offset, content[offset:]).status == 204
@@ -75,7 +74,7 @@ def test_a_broken_connection_keeps_what_came(tus: Tus, api: ApiClient) -> None:
 
 
 def test_deferred_length(tus: Tus, api: ApiClient) -> None:
-    """A deferred length may be set later, but once only and not below the current offset."""
+    """A client may set a deferred length later, but only once and not below the current offset."""
     address = tus.created(None, filename="later.bin")
     assert tus.head(address).header("Upload-Defer-Length") == "1"
     assert tus.patch(address, 0, b"12345").status == 204
@@ -89,7 +88,7 @@ def test_deferred_length(tus: Tus, api: ApiClient) -> None:
 
 
 def test_a_forbidden_type_is_stopped_early(tus: Tus, api: ApiClient) -> None:
-    """An upload whose first bytes show a forbidden type is refused before its end, and deleted."""
+    """An upload whose first bytes show a forbidden type is refused early and deleted."""
     assert (
         api.send_json("PUT", "/v1/buckets/pictures", {"allowed_types": ["image/*"]}).status == 201
     )

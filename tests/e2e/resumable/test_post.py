@@ -1,4 +1,4 @@
-"""`POST /v1/uploads`: creation, with deferred length, with the first bytes."""
+"""`POST /v1/uploads`: creations, also with a deferred length and with the first bytes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_unfinished_uploads_count(tus: Tus) -> None:
 
 
 def test_nothing_is_overwritten(tus: Tus, api: ApiClient) -> None:
-    """Two uploads of one name store two files, unless `on_conflict` asks to replace the first."""
+    """Two uploads of one name store two files, unless `on_conflict` asks for a replacement."""
     for content in (b"one", b"two"):
         assert tus.create(3, content, filename="same.txt").status == 201
     assert api.listed() == ["same (2).txt", "same.txt"]

@@ -1,4 +1,4 @@
-"""Permissions and limits of uploads: owners, verbs, tickets, quotas, and policies that change."""
+"""Permissions and limits of uploads: owners, methods, tickets, quotas, and changed policies."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ VERBS: dict[str, Callable[[Tus, str], Answer]] = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_other_peoples_uploads_do_not_exist(tus: Tus, signer: Signer, verb: str) -> None:
-    """Another tenant, another client and a ticket of another bucket get 404
-    or 403, and no offset.
-    """
+    """Another tenant, another client and another bucket's ticket get 404 or 403, and no offset."""
     address = tus.created(10)
     same = signer.token(tid=tus.api.tenant, ticket={"bucket": "other", "prefix": ""})
     strangers = (
@@ -77,7 +75,7 @@ def test_other_peoples_uploads_do_not_exist(tus: Tus, signer: Signer, verb: str)
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_readers_change_nothing(tus: Tus, signer: Signer, verb: str) -> None:
-    """A token of the same client that may only read is refused on every verb."""
+    """A token of the same client that allows only reading is refused for every method."""
     name = f"both-{verb.replace(' ', '-')}"
     own = Tus(tus.api.using(signer.token(tid=tus.api.tenant, sub=name)))
     address = own.created(10)
@@ -93,9 +91,7 @@ class Ticketed:
         self._api, self._signer = api, signer
 
     def __call__(self, **rules: object) -> Tus:
-        """Return a tus client with a ticket for `in/` of the bucket `default`,
-        unless the rules differ.
-        """
+        """Return a tus client with a ticket, by default for `in/` of the bucket `default`."""
         named = rules if "key" in rules else {"prefix": "in/", **rules}
         token = self._signer.token(
             tid=self._api.tenant,
@@ -113,9 +109,7 @@ def ticketed(api: ApiClient, signer: Signer) -> Ticketed:
 
 
 def test_a_ticket_for_one_file_cannot_take_all_room(ticketed: Ticketed, api: ApiClient) -> None:
-    """A ticket for one file can begin only sixteen uploads, because each
-    reserves quota of the tenant.
-    """
+    """A ticket for one file can begin only sixteen uploads, because each one reserves quota."""
     page = ticketed(max_files=1)
     answers = [page.create(1_000_000, key=f"in/{number}") for number in range(20)]
     assert [answer.status for answer in answers] == [201] * 16 + [403] * 4
@@ -125,9 +119,7 @@ def test_a_ticket_for_one_file_cannot_take_all_room(ticketed: Ticketed, api: Api
 
 
 def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
-    """Row 77: a ticket's bucket, prefix, key, size, replacement and type
-    each have their own refusal.
-    """
+    """Row 77: each rule of a ticket has a refusal: bucket, prefix, key, size, replace, type."""
     answer = ticketed().create(5, bucket="photos", filename="a")
     assert answer.problem(403, "ticket-refused")["rule"] == "bucket"
     answer = ticketed().create(5, key="elsewhere/a")
@@ -146,7 +138,7 @@ def test_row_77(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_deferred_lengths_by_ticket(ticketed: Ticketed, api: ApiClient) -> None:
-    """A deferred length, and bytes before the length is set, are limited by the ticket's size."""
+    """A ticket's size limits a deferred length, and the bytes before the length is set."""
     small = ticketed(max_file_bytes=4)
     address = small.created(None, filename="a")
     small.patch(address, 0, b"12345").problem(413, "too-large")
@@ -182,7 +174,7 @@ def test_uses_of_a_ticket(ticketed: Ticketed, api: ApiClient) -> None:
 
 
 def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -> None:
-    """Of fifty parallel creations of two thirds of the quota exactly one succeeds."""
+    """If each of fifty parallel creations needs two thirds of the quota, exactly one succeeds."""
     assert set_limits(signer, api.tenant, max_bytes=900_000).status in (200, 201)
     with ThreadPoolExecutor(16) as pool:
         answers = list(
@@ -195,7 +187,7 @@ def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -
             found = answer.problem(507, "tenant-quota-exceeded")
             assert found["limit_bytes"] == 900_000
     assert api.used() == (600_000, 1)
-    # The quota is free again when the created upload is deleted.
+    # A client deletes the created upload, which makes the quota free again.
     assert tus.delete(created[0].header("Location")).status == 204
     assert tus.create(600_000, filename="again").status == 201
 

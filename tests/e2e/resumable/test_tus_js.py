@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 def run(
     api: ApiClient, path: Path, *, port: int | None = None, code: int = 0, **told: Any
 ) -> dict[str, Any]:
-    """Run the client, and return what it reports at its end; `code` is the expected exit code."""
+    """Run the client, and return its report; `code` is the expected exit code."""
     given = {
         "endpoint": f"http://127.0.0.1:{port or api.port}/v1/uploads",
         "token": api.token,
@@ -115,7 +115,7 @@ def test_a_line_that_breaks_under_parts(api: ApiClient, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -> None:
-    """A killed tus-js-client is followed by a second one that continues the upload."""
+    """After a tus-js-client is killed, a second one continues the upload."""
     path, content = file(tmp_path, 9 * CHUNK)
     given = options("previous.bin", parallelUploads=parallel)
     urls = str(tmp_path / "urls.json")
@@ -124,7 +124,8 @@ def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -
     told = run(api, path, options=given, urls=urls)
     assert "error" not in told, told
     assert told["resumed"] == 1
-    # Chunks that arrived before are not sent again: two of nine chunks were stored already.
+    # The second client does not repeat the chunks that arrived before: Wharf already had two of
+    # nine chunks.
     assert told["methods"]["PATCH"] <= 9 + parallel - 2
     assert told["methods"].get("POST", 0) == (0 if parallel == 1 else 1)
     assert api.file("previous.bin").body == content

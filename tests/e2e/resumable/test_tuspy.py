@@ -19,7 +19,7 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.tenants import Signer
 
 CHUNK = 1 << 20
-# tuspy leaves the closing of its files to the garbage collector.
+# tuspy leaves its files open until the garbage collector closes them.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Collect the garbage of tuspy in the test that made it."""
+    """Collect tuspy's garbage within the test that made it."""
     yield
     gc.collect()
 
@@ -91,8 +91,8 @@ def test_resumed_by_another_process(api: ApiClient, tmp_path: Path, *, checksums
             first.upload()
         assert proxy.broken == 1
         second = uploader(proxy.port)
-        # A request with a checksum is stored as a whole or not; other requests lose at most one
-        # buffer.
+        # Wharf stores all or none of the bytes of a request with a checksum. Any other request
+        # loses at most one buffer.
         least = 2 * CHUNK if checksums else 3 * CHUNK
         assert least <= second.offset < 4 * CHUNK
         assert second.url == first.url

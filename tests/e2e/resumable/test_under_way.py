@@ -67,7 +67,7 @@ def test_ends_with_the_upload(tus: Tus) -> None:
 
 
 def test_each_protocol(tus: Tus) -> None:
-    """The list distinguishes both protocols, and shows partial uploads and slices of forms."""
+    """The list tells both protocols apart, and shows partial uploads and slices of forms."""
     api = tus.api
     tus.create(None, None, {"Upload-Concat": "partial"}, filetype="video/mp4")
     begun = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "8"}
@@ -99,9 +99,7 @@ def test_while_bytes_come(tus: Tus) -> None:
 
 
 def test_whose(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """A client lists its own uploads; a client that may read events lists
-    those of the whole tenant.
-    """
+    """A client lists its own uploads; a client that may read events lists the tenant's uploads."""
     mine, theirs = tus.created(5), owner.created(5)
     assert addresses(tus.api) == [mine]
     assert set(addresses(owner.api)) == {mine, theirs}
@@ -118,8 +116,9 @@ def test_whose(tus: Tus, owner: Tus, signer: Signer) -> None:
 
 
 def test_by_ticket(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """An upload by ticket belongs to the ticket's subject and is marked; a
-    ticket cannot list uploads.
+    """An upload by ticket belongs to the ticket's subject and is marked as an upload by ticket.
+
+    A ticket cannot list uploads.
     """
     rules = {"bucket": "default", "prefix": "", "methods": ["POST"]}
     tus.created(5)
@@ -148,8 +147,9 @@ def test_pages(tus: Tus) -> None:
 
 
 def test_the_owner_ends_it(tus: Tus, owner: Tus, signer: Signer) -> None:
-    """A client with `buckets:admin` can delete an upload of another subject if it names the
-    subject.
+    """A client with `buckets:admin` can delete an upload of another subject.
+
+    The request must name the subject.
     """
     address = tus.created(10)
     assert tus.patch(address, 0, b"123").status == 204

@@ -1,6 +1,4 @@
-"""Two replicas with separate folders: one PostgreSQL, one Redis, and an
-object store for the blobs.
-"""
+"""Two replicas with separate folders, one PostgreSQL, one Redis, and an object store."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ __all__ = ["postgres", "redis_server"]
 
 @dataclass
 class Apart:
-    """Two replicas; `start` starts one again after it was killed."""
+    """Two replicas; `start` starts a replica again after the test has killed it."""
 
     base: Path
     settings: dict[str, dict[str, str]]

@@ -1,6 +1,4 @@
-"""Uploads without a shared folder, which continue at any replica
-because its gateway passes them on.
-"""
+"""Uploads without a shared folder: gateways pass requests on to the replica with the upload."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def name_of(address: str) -> str:
 
 
 def test_begun_at_one_and_ended_at_the_other(apart: Apart) -> None:
-    """An upload whose connection breaks at one replica continues and ends at the other."""
+    """An upload whose connection breaks at one replica continues and ends at the other replica."""
     a, b = (Tus(client) for client in apart.clients())
     content = os.urandom(6 << 20)
     address = a.created(len(content))
@@ -77,9 +75,7 @@ def test_by_ticket(apart: Apart) -> None:
 
 
 def test_given_up_at_the_other(apart: Apart) -> None:
-    """The other replica lists an upload without its offset, and can delete
-    it with all its bytes.
-    """
+    """The other replica lists an upload without its offset, and can delete it with its bytes."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
     assert [found["offset"] for found in a.api.get("/v1/uploads").json()["uploads"]] == [0]
@@ -91,7 +87,7 @@ def test_given_up_at_the_other(apart: Apart) -> None:
 
 
 def test_given_up_by_the_console(apart: Apart) -> None:
-    """A DELETE through the console door of one replica ends an upload at the other."""
+    """A DELETE through the console door of one replica ends an upload on the other replica."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
     lines = [
@@ -135,9 +131,7 @@ def test_without_a_length(apart: Apart) -> None:
 
 
 def test_parts_of_one_replica(apart: Apart) -> None:
-    """A replica creates a final upload whose parts are all at the other,
-    and refuses parts of both.
-    """
+    """A replica joins parts that are all on the other one, and refuses parts of both replicas."""
     a, b = (Tus(client) for client in apart.clients())
     part = {"Upload-Concat": "partial"}
     at_a = [a.create(2, b"ab", part), a.create(2, b"cd", part)]
@@ -157,7 +151,7 @@ def test_parts_of_one_replica(apart: Apart) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/files/default", "/u/{ticket}"])
 def test_slices(apart: Apart, target: str) -> None:
-    """Slices of a file that reach both replicas become one file."""
+    """Slices of one file that arrive at different replicas become one file."""
     a, b = apart.clients()
     content = os.urandom(300_000)
     rules = {"bucket": "default", "prefix": "in/"}
@@ -177,9 +171,7 @@ def test_slices(apart: Apart, target: str) -> None:
 
 
 def test_slices_at_the_same_moment(apart: Apart) -> None:
-    """If both replicas begin a file with their first slices at the same
-    moment, one of them joins it.
-    """
+    """If the first slices of a file reach both replicas at the same moment, one file results."""
     a, b = apart.clients()
     before = apart.parts("a"), apart.parts("b")
     for number in range(3):
@@ -192,14 +184,15 @@ def test_slices_at_the_same_moment(apart: Apart) -> None:
 
 
 def test_no_loop(apart: Apart) -> None:
-    """A request that one gateway has passed on is not passed on again, even
-    if the row names another door.
+    """A gateway passes no request on that another gateway has passed on.
+
+    Even a row with an unknown address causes no loop.
     """
     a, b = (Tus(client) for client in apart.clients())
     address = b.created(5)
     door = apart.settings["b"]["WHARF_REPLICA_ADDRESS"].rpartition(":")[2]
     with psycopg.connect(apart.database_url, autocommit=True) as connection:
-        # This address also reaches the door, but belongs to no replica.
+        # This address also reaches the door of the second replica, but belongs to no replica.
         connection.execute(
             "UPDATE uploads SET replica = %s WHERE id = %s", (f"0.0.0.0:{door}", name_of(address))
         )
@@ -210,8 +203,9 @@ def test_no_loop(apart: Apart) -> None:
 
 
 def test_address_of_the_client(apart: Apart) -> None:
-    """The replica that has the upload logs and counts the client's address,
-    and no header field changes it.
+    """The replica that has the upload logs and counts the client's address.
+
+    No header field of the client changes the address.
     """
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5)
@@ -232,7 +226,7 @@ def test_address_of_the_client(apart: Apart) -> None:
 
 
 def test_door_shows_nothing_else(apart: Apart) -> None:
-    """The door for replicas serves uploads and forms only: no file, no list, no metrics."""
+    """The door for replicas serves only uploads and forms: no file, no list, no metrics."""
     a, _ = apart.clients()
     a.stored("file", LARGE)
     door = ApiClient(int(apart.settings["a"]["WHARF_REPLICA_ADDRESS"].rpartition(":")[2]), a.token)
@@ -250,11 +244,10 @@ def swept_elsewhere(apart: Apart, folder: Path) -> None:
 
 
 def test_owner_is_killed(apart: Apart, tmp_path: Path) -> None:
-    """While the replica that has an upload is down, the other one responds with 503 and
-    Retry-After.
+    """While the replica that has an upload is down, the other responds with 503 and Retry-After.
 
-    A worker elsewhere ends uploads that expired long ago. When the replica is back, the upload
-    continues at its offset, and in the end neither replica has any of its bytes left.
+    A worker on another machine ends uploads that expired long ago. When the replica is back, the
+    upload continues at its offset. In the end neither replica has any of the upload's bytes left.
     """
     a, b = (Tus(client) for client in apart.clients())
     content = os.urandom(3 << 20)
@@ -266,8 +259,8 @@ def test_owner_is_killed(apart: Apart, tmp_path: Path) -> None:
     assert answer.header("Retry-After") == "5"
     assert a.head(address).status == 503
     with psycopg.connect(apart.database_url, autocommit=True) as connection:
-        # The first upload is only a little late, and its replica may have newer bytes. The second
-        # one is so late that its replica would have said so.
+        # The first upload has expired a moment ago, and its replica may have newer bytes. The
+        # second upload has expired so long ago that its replica would have updated the row.
         for upload, seconds in ((address, 60), (expired, 3600)):
             connection.execute(
                 "UPDATE uploads SET expires_at = %s WHERE id = %s",
