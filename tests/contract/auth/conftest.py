@@ -1,4 +1,6 @@
-"""Fixtures of the auth records: a migrated database on each engine, with and without twins."""
+"""Fixtures of the auth records: a migrated database on each engine, with
+and without twin tenants.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,16 @@ from wharf_auth.database.sql import SqlRecords
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Mark a test that reads rows of all tenants: the twins of its tenant are left out."""
+    """Mark a test that reads rows of all tenants. Its database has
+    no twin tenants (`tests.servers.twins`).
+    """
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """Return migrated SQLite files, with twins and without. All tests copy these files."""
+    """Return migrated SQLite files, one with twin tenants and one without. All
+    tests copy these files.
+    """
     folder = tmp_path_factory.mktemp("migrated")
     files = {has_twins: folder / f"{has_twins}.db" for has_twins in (False, True)}
     _without_twins(f"sqlite:///{files[False]}")
@@ -36,7 +42,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, migrated: dict[bool, Path]
 ) -> Iterator[Database]:
-    """Yield a migrated database of each engine, with twins of the tenant `acme`."""
+    """Yield a migrated database of each engine, with twin tenants of `acme`."""
     has_twins = "all_tenants" not in request.fixturenames
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "sqlite":

@@ -1,4 +1,4 @@
-"""Each change writes to the feed what happened, to whom and when, on SQLite and on PostgreSQL."""
+"""Each change writes a feed entry with its act, object and time, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def reach(
 
 
 def below(name: str, count: int = 1) -> Compact:
-    """Return grants below a name or a placeholder. Twenty such grants do not fit into a token."""
+    """Return `count` grants below the folder `name`, or a placeholder. A token has
+    no space for twenty.
+    """
     return tuple(CompactGrant("photos", f"{name}/{'x' * 40}/{one}/", "r") for one in range(count))
 
 
@@ -83,7 +85,7 @@ def of_client(scopes: str = "files:read", groups: tuple[str, ...] = ("g1",)) -> 
 def changes_after(records: SqlRecords, change: Change) -> Told:
     """Return the feed entries that a change adds, without their numbers.
 
-    Assert that the numbers follow the latest number without a gap.
+    Assert that these numbers follow the last number before the change without a gap.
     """
     latest = records.feed(after=0, limit=1).latest
     change(records)
@@ -181,8 +183,8 @@ CHANGES: dict[str, tuple[Change, Told]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_followers_hear(records: SqlRecords, name: str) -> None:
-    """Each change writes a feed entry with tenant, object, state, time, end and new reach, and is
-    the newest line of the audit log.
+    """Each change writes a feed entry with tenant, object, state, time, end and new reach, and one
+    line of the audit log.
     """
     change, expected = CHANGES[name]
     assert changes_after(records, change) == expected
@@ -214,7 +216,9 @@ def test_what_followers_hear_of_a_thief(records: SqlRecords) -> None:
 
 
 def test_what_followers_hear_of_one_login_too_many(records: SqlRecords) -> None:
-    """A login above the limit revokes an older session until the last of its tokens expires."""
+    """A login above the limit of sessions revokes an older session until the
+    session's last token expires.
+    """
     late = replace(SESSION, id="s2", created_at=AT, used_at=AT)
     ended = told("session", "s1", until=last_expiry(AT))
     assert changes_after(records, lambda of: of.add_session(late, "t2", "hash")) == [ended]
@@ -241,7 +245,9 @@ BACK: dict[str, tuple[Change, Change, Told]] = {
 
 @pytest.mark.parametrize("name", BACK)
 def test_what_followers_hear_of_a_second_step(records: SqlRecords, name: str) -> None:
-    """A later change replaces the feed entry of the earlier change and has the later time."""
+    """The feed entry of a later change replaces the entry of the earlier change, and
+    has the later time.
+    """
     first, second, expected = BACK[name]
     first(records)
     assert changes_after(records, second) == expected
@@ -252,8 +258,8 @@ def an_act(number: int) -> Act:
 
 
 def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecords) -> None:
-    """Scopes, roles and grants are read as they were written, with the version of the feed entry,
-    and a missing list of grants is NULL.
+    """Scopes, roles and grants are read as they were written, with the version of their feed entry.
+    A missing list of grants is stored as NULL.
     """
     both = ("files:read", "files:delete")
     assert records.group("acme", "g1") == TEAM
@@ -287,7 +293,7 @@ def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
 def test_each_member_has_its_own_line(records: SqlRecords) -> None:
     """Members that join and leave in one change have separate audit lines, in the order of ids.
 
-    Their feed entries have the time of the latest change.
+    The members' feed entries have the time of the latest change.
     """
     records.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     records.change_members("acme", "g2", add={"c1": act(at=NOW)}, remove={})

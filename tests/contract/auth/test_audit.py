@@ -90,8 +90,8 @@ def test_lines_cannot_be_changed_or_removed(database: Database, records: Records
 
 
 def test_numbers_have_no_gaps_under_many_writers(database: Database, records: Records) -> None:
-    """Concurrent acts get consecutive numbers, so a reader that continues after a number misses
-    none.
+    """Concurrent acts get consecutive numbers, so a reader that continues after a
+    number misses no act.
     """
 
     def write() -> None:

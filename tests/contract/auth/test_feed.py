@@ -89,7 +89,9 @@ def test_repeated_acts_are_no_news(billing: Records) -> None:
 
 
 def test_revoked_asks_for_token_session_and_subject(billing: Records, database: Database) -> None:
-    """A revoked token, session or subject revokes a token of this tenant and of no other tenant."""
+    """The revocation of a token, a session or a subject applies to tokens of its tenant and
+    of no other tenant.
+    """
 
     def revoked(
         tenant: str = "acme", token: str = "x", session: str = "", subject: str = "x"
@@ -150,8 +152,8 @@ def in_threads(database: Database, calls: list[Callable[[], Any]]) -> None:
 
 
 def test_a_follower_misses_nothing_of_writers_at_once(database: Database, billing: Records) -> None:
-    """A follower that has read a number has read all smaller numbers, while several
-    writers write.
+    """A follower that has read a number has read all smaller numbers, even
+    while several writers write.
     """
     seen: list[int] = []
     ids: set[str] = set()
@@ -165,7 +167,7 @@ def test_a_follower_misses_nothing_of_writers_at_once(database: Database, billin
             ids.update(one.id for one in page.entries)
             if not page.entries and last_round:
                 return
-            # The follower waits: a reader that never waits takes the writers' time.
+            # The follower pauses, because a reader without pauses would slow the writers down.
             last_round = done.wait(0.001)
 
     def write(writer: int) -> None:
@@ -205,7 +207,9 @@ def test_an_uncommitted_number_holds_the_next_one_back(
 
 
 def test_an_act_that_fails_has_no_entry(database: Database, records: Records) -> None:
-    """An act that is rolled back leaves no feed entry, and the next act gets its number."""
+    """An act that is rolled back leaves no feed entry, and the next act gets the number
+    of the failed act.
+    """
 
     def undone() -> None:
         with database.transaction() as connection:

@@ -86,7 +86,7 @@ def length(grants: Compact) -> int:
 def before(database: Database) -> int:
     """Add a user, a client and a group with lists of grants, and a user without a list.
 
-    Return the bytes that these lists count.
+    Return the number of bytes that these lists count.
     """
     records = SqlRecords(database)
     records.add_tenant(Tenant("acme", "Acme", NOW), act())
@@ -101,8 +101,8 @@ def before(database: Database) -> int:
 def test_a_list_counts_to_the_byte(database: Database, before: int, name: str) -> None:
     """A list of grants is accepted up to the exact limit of bytes.
 
-    The longer of two forms counts: the stored list and the list in the feed. The new list replaces
-    the old one in the sum.
+    A list counts with the longer of its two forms: as stored, or as in the feed. If a new list
+    replaces an old one, only the new list counts.
     """
     do, old, grants, counted = WAYS[name]
     most = before + length(counted) - (length(BEFORE[old]) if old else 0)

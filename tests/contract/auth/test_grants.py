@@ -99,8 +99,8 @@ def test_grants_come_back_as_they_were(acme: Records) -> None:
 
 
 def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
-    """A change of grants, role or state writes one feed entry with the filled-in reach from then
-    on.
+    """A change of grants, role or state writes one feed entry with the
+    new reach, without placeholders.
     """
     for _ in range(2):
         acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act(at=NOW))
@@ -140,9 +140,7 @@ def test_a_change_of_a_client_is_told(acme: Records) -> None:
 
 
 def test_long_grants_stay_in_the_feed(acme: Records) -> None:
-    """Grants that do not fit into a token are in the feed from the first moment, until
-    they change.
-    """
+    """Grants that do not fit into a token are in the feed from their creation until they change."""
     acme.add_user(replace(ADA, id="u2", grants=LONG), "u2", "hash", act(at=NOW))
     assert told(acme)["u2"].until is None
     acme.set_rights("acme", "u2", rights(None, *OWN), UNTIL, act(at=NOW))
@@ -150,8 +148,10 @@ def test_long_grants_stay_in_the_feed(acme: Records) -> None:
 
 
 def test_nobody_who_manages_is_limited(acme: Records) -> None:
-    """The records refuse a list of grants for an owner and for a client with `tenants:admin`,
-    unless the same change removes the list or the role.
+    """The records refuse a list of grants for an owner and for a client with `tenants:admin`.
+
+    The same change may make a person an owner and remove the list, or remove the role
+    and add a list.
     """
     acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act())
     with pytest.raises(LimitedManager):
@@ -193,8 +193,9 @@ def test_members_come_and_go(acme: Records) -> None:
 
 
 def test_a_group_is_one_entry(acme: Records) -> None:
-    """A group has one feed entry for all its members, which stays after the deletion of the group
-    until the last link has expired.
+    """A group has one feed entry for all its members.
+
+    After the deletion of the group the entry stays until the last link has expired.
     """
     move(acme, ("u1", "c1"))
     before = acme.feed(after=0, limit=1).latest
@@ -219,8 +220,9 @@ def replace_entry(entry: Revocation, seq: int, change: ReachChange) -> Revocatio
 
 
 def test_what_groups_refuse(acme: Records) -> None:
-    """The records refuse group names in use and groups, members and tenants that do not exist, and
-    each error names the object.
+    """The records refuse a group name in use, and a group, member or tenant that does not exist.
+
+    Each error names the object.
     """
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act())
     calls: list[tuple[type[Exception], str, Callable[[], object]]] = [
@@ -248,7 +250,9 @@ def test_what_groups_refuse(acme: Records) -> None:
 
 
 def test_nobody_is_in_too_many_groups_at_once(database: Database, acme: Records) -> None:
-    """Of several concurrent joins only one gets the last place in a user's groups."""
+    """If several calls add a user to a group at the same time and one more is
+    allowed, one call succeeds.
+    """
     for number in range(MAX_GROUPS + 3):
         acme.add_group(replace(TEAM, id=f"h{number}"), f"h{number}", act())
     for number in range(MAX_GROUPS - 1):

@@ -1,4 +1,4 @@
-"""Concurrent changes of rights: tokens and the feed lead to the rights in the rows."""
+"""Concurrent changes of rights: tokens and the feed together state the same rights as the rows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _changed(records: Records, chance: random.Random, place: str) -> None:
     chance.choices(changes, weights=(2, 2, 4, 2, 1))[0]()
 
 
-# The twins' triggers lock rows in another order, which causes deadlocks.
+# The triggers that copy rows to twin tenants lock rows in another order, which causes deadlocks.
 @pytest.mark.usefixtures("all_tenants")
 def test_writers_at_once(database: Database, acme: Records) -> None:
     """Each token that was issued during the writes resolves to the current rights."""

@@ -92,8 +92,9 @@ def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
 
 
 def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Database) -> None:
-    """The records forget the clients that were disabled first, with their secrets, but never
-    clients with fixed ids, because the next start would make them again.
+    """The records forget the clients that were disabled first, with their secrets.
+
+    A client with a fixed id stays, because the next start would make it again.
     """
     records = limited(clients=2)
     demo = Client("wharf-demo", "acme", "Demo", ("files:read",), NOW)
@@ -178,7 +179,7 @@ def test_the_session_that_was_used_longest_ago_ends(limited: LimitedRecords) -> 
 def test_sessions_that_are_over_do_not_pile_up(
     limited: LimitedRecords, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person who logs in again and again leaves a bounded number of rows."""
+    """The number of rows stays bounded when a person logs in again and again."""
     monkeypatch.setattr("wharf_auth.database.sessions._OVER_KEPT", 2)
     records = limited(sessions=2)
     records.add_user(ADA, "ada", "hash", act())
@@ -236,8 +237,10 @@ def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_what_fills_the_feed_is_refused_and_what_ends_is_not(limited: LimitedRecords) -> None:
-    """A tenant whose share of the feed is full can still disable and delete, but can create nothing
-    that may need an entry and revoke no token, until entries expire.
+    """A tenant whose share of the feed is full can still disable and delete.
+
+    Until entries expire, this tenant can create no object that may need an entry,
+    and revoke no token.
     """
     records = limited(revocations=2)
     records.add_user(ADA, "ada", "hash", act())
@@ -278,8 +281,8 @@ def test_old_lines_of_the_audit_log_go(limited: LimitedRecords) -> None:
 def test_a_tenant_has_so_many_lines(
     limited: LimitedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pruning removes a tenant's oldest audit lines, a few in each transaction, down to
-    its limit.
+    """Pruning removes a tenant's oldest audit lines, a few in each transaction, until
+    the limit is met.
     """
     monkeypatch.setattr("wharf_auth.database.audit._REMOVED_AT_ONCE", 2)
     monkeypatch.setattr("wharf_auth.database.audit._TRANSACTIONS", 2)
@@ -299,7 +302,7 @@ def test_a_tenant_has_so_many_lines(
 def test_lists_of_before_are_counted(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Lists of grants of a release without limits count after the migration."""
+    """After the migration, lists of grants that a release without limits has written count, too."""
     url = f"sqlite:///{tmp_path}/old.db"
     if engine == "postgresql":
         url = str(request.getfixturevalue("new_postgres_url"))

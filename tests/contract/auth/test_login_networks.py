@@ -40,7 +40,9 @@ def known(records: SqlRecords, now: int) -> frozenset[str]:
 
 
 def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
-    """A network is known for 31 days after a login, prolonged by one more than a day later."""
+    """A network is known for 31 days after a login. A login more than a day
+    later prolongs this time.
+    """
     log_in(records, NOW)
     end = NOW + KNOWN_MILLISECONDS
     assert known(records, end - 1) == {HOME}

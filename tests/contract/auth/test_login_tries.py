@@ -25,7 +25,7 @@ New = Callable[[], SqlLoginTries]
 
 @pytest.fixture
 def new(database: Database, tmp_path: Path) -> New:
-    """Return a function that makes the login tries as each process has them."""
+    """Return a function that makes another `SqlLoginTries`, as each process has one."""
     own = database.dialect == "sqlite"
 
     def make() -> SqlLoginTries:
@@ -38,7 +38,9 @@ def new(database: Database, tmp_path: Path) -> New:
 
 
 class Refused(Exception):
-    """The error that a judge of these tests raises."""
+    """The error of the judges in these tests. A judge is a function that accepts
+    or refuses a try.
+    """
 
 
 def anybody(_: Failures) -> None:
@@ -46,7 +48,7 @@ def anybody(_: Failures) -> None:
 
 
 def at_most(number: int) -> Callable[[Failures], None]:
-    """Return a judge that accepts a pair with fewer failures than `number`."""
+    """Return a judge that accepts a try if its pair has fewer failures than `number`."""
 
     def judge(failures: Failures) -> None:
         if failures.number >= number:
@@ -83,7 +85,7 @@ def test_failures_of_a_pair(new: New) -> None:
 
 
 def test_a_try_is_taken_back(new: New) -> None:
-    """A try that is taken back restores the earlier state, and the time of a later try stays."""
+    """Taking a try back restores the earlier state, except that the time of a later try stays."""
     tries = new()
     before = tries.count(ADA, NOW, anybody)
     tries.take_back(ADA, NOW, before)
@@ -103,7 +105,7 @@ def test_a_try_is_taken_back(new: New) -> None:
 
 
 def test_failures_are_forgotten(new: New) -> None:
-    """Counting starts again after a quiet time, whether the row was removed or not."""
+    """After a time without tries the count starts again, even if the row was not removed."""
     tries, quiet = new(), FORGOTTEN_AFTER_MILLISECONDS
     tries.count(ADA, NOW, anybody)
     assert failures(tries, now=NOW + quiet).number == 1
@@ -115,7 +117,9 @@ def test_failures_are_forgotten(new: New) -> None:
 
 
 def test_tries_at_the_same_time(new: New) -> None:
-    """Of many concurrent tries of a pair, exactly as many pass as the judge accepts."""
+    """Of many concurrent tries of one account in one network, exactly as many
+    pass as are allowed.
+    """
     passed: list[int] = []
     begun = threading.Barrier(8)
     every = [new() for _ in range(8)]
@@ -138,8 +142,9 @@ def test_tries_at_the_same_time(new: New) -> None:
 
 
 def test_many_accounts_of_a_network(new: New) -> None:
-    """A network in which too many accounts failed lately accepts no further account, while other
-    networks accept it.
+    """A network in which too many accounts failed lately accepts tries of no further account.
+
+    Other networks accept tries of this account.
     """
     tries, limit = new(), Crowding(accounts=2, since=NOW - 100)
     tries.count(Pair("old", ADA.network), NOW - 200, anybody, limit)
@@ -149,7 +154,7 @@ def test_many_accounts_of_a_network(new: New) -> None:
         tries.count(ADA, NOW, anybody, limit)
     assert crowded.value.first_at == NOW - 50
     assert failures(tries) == Failures()
-    # Accounts that have failed already, other networks, and tries without this limit.
+    # Accounts that have failed before, other networks, and tries without this limit are accepted.
     assert tries.count(Pair("one", ADA.network), NOW, anybody, limit).number == 1
     assert tries.count(Pair("ada", "192.0.2.2"), NOW, anybody, limit).number == 0
     assert tries.count(ADA, NOW, anybody).number == 0

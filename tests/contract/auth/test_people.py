@@ -51,7 +51,7 @@ def revoked(records: Records) -> list[tuple[str, str, str, int | None]]:
 
 
 def acts(records: Records) -> list[str]:
-    """Return the acts in the audit log, without those of the fixtures."""
+    """Return all acts in the audit log except those of the fixtures."""
     return [line.act.act for line in records.audit(after=0, limit=100) if line.act.act != "test"]
 
 
@@ -81,8 +81,8 @@ def test_user_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
-    """A second user with the same folded name in a tenant is refused, and the error names
-    the user.
+    """A tenant's second user with the same folded name is refused, and the error
+    names the first user.
     """
     twin = replace(ADA, id="u3", username="ADA")
     with pytest.raises(NameTaken, match="ADA"):
@@ -130,15 +130,15 @@ def test_other_tenants_users_cannot_be_changed(records: Records, change: Change)
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_each_change_is_audited(records: Records, change: Change) -> None:
-    """Each change writes one audit line, also when the change has no effect."""
+    """Each change writes one audit line, even when the change has no effect."""
     change(records, "acme", "u1")
     assert acts(records) == ["done"]
 
 
 @pytest.mark.parametrize("change", [CHANGES[1], CHANGES[4], CHANGES[5]])
 def test_what_ends_all_sessions(records: Records, change: Change) -> None:
-    """A new role, a new password and the order to end sessions end all sessions of this
-    user only.
+    """A new role, a new password and the call that ends sessions each end all sessions of the user,
+    and no session of another user.
     """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
@@ -200,7 +200,7 @@ def test_used_tokens_are_remembered_up_to_a_number(records: Records, database: D
 
 
 def test_session_is_of_the_role_that_holds(records: Records) -> None:
-    """A login gets the role that is valid when its session is added."""
+    """A session has the role that the user has at the moment when the session is added."""
     login = records.password_login("acme", "ada")
     assert login is not None
     records.set_rights("acme", "u1", UserRights(role="viewer"), UNTIL, act())
@@ -292,7 +292,9 @@ def test_listed_sessions_can_go_on(records: Records) -> None:
 
 
 def test_rotation(records: Records) -> None:
-    """A rotation makes the successor valid, records the time of use and revokes nothing."""
+    """A rotation replaces a refresh token by its successor, records the time of
+    use and revokes nothing.
+    """
     records.add_session(SESSION, "t1", HASH)
     user, session = records.rotate("t1", "t2", idle_since=NOW - 1, ending=Ending(NOW + 50, UNTIL))
     assert (user, session.id) == (ADA, "s1")
@@ -305,8 +307,9 @@ def test_rotation(records: Records) -> None:
 
 
 def test_reuse_ends_the_session_durably(records: Records) -> None:
-    """A reuse ends the session although it raises an error, and a further reuse adds no
-    feed entry.
+    """The reuse of a refresh token ends the session, although the call raises an error.
+
+    A further reuse adds no feed entry.
     """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
@@ -320,8 +323,8 @@ def test_reuse_ends_the_session_durably(records: Records) -> None:
 
 
 def test_rotation_at_the_border_of_time(records: Records) -> None:
-    """A rotation exactly at the expiry or at the idle limit is refused and does not use up the
-    token.
+    """A rotation exactly at the expiry or at the idle limit is refused and does not
+    use the token up.
     """
     records.add_session(SESSION, "t1", HASH)
     for at, idle_since in ((SESSION.expires_at, NOW - 1), (NOW + 9, NOW)):
@@ -366,8 +369,8 @@ def together(database: Database, calls: list[Callable[[], object]]) -> list[str]
 
 
 def test_of_many_rotations_at_once_one_is_done(database: Database, records: Records) -> None:
-    """Of several concurrent rotations one succeeds, the others are reuses, and the session ends
-    (row 61).
+    """Of several concurrent rotations of a token one succeeds. The others are reuses and end
+    the session (row 61).
     """
     records.add_session(SESSION, "t1", HASH)
     calls: list[Callable[[], object]] = [
@@ -380,7 +383,7 @@ def test_of_many_rotations_at_once_one_is_done(database: Database, records: Reco
 
 
 def test_no_login_slips_past_disabling(database: Database, records: Records) -> None:
-    """However logins and disabling race, the disabled user has no active session afterwards."""
+    """A user who is disabled during concurrent logins has no active session afterwards."""
     calls: list[Callable[[], object]] = [
         lambda number=number: records.add_session(  # type: ignore[misc]
             replace(SESSION, id=f"s{number}"), f"t{number}", HASH
@@ -408,8 +411,8 @@ def test_session_is_ended_by_its_user_only(records: Records) -> None:
 
 @pytest.mark.parametrize("token", ["t1", "t2"])
 def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) -> None:
-    """The current and the used refresh token each end the session, and an unknown token ends
-    nothing.
+    """The current refresh token and a used one can each end the session. An unknown
+    token ends no session.
     """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")

@@ -38,7 +38,7 @@ def filled(database: Database) -> SqlRecords:
 def fill(records: SqlRecords, tenant: str) -> None:
     """Add a tenant with clients, people, groups, sessions, and revocations of each kind.
 
-    Ids are unique over all tenants; names and revoked token ids are the same in each.
+    Ids are unique over all tenants. Names and revoked token ids are the same in each tenant.
     """
     records.add_tenant(Tenant(tenant, "Same", 1), act())
     for name in ("client", "disabled"):
@@ -107,7 +107,7 @@ def test_every_row_belongs_to_a_tenant(filled: SqlRecords, database: Database) -
 def test_nothing_of_the_others_goes(filled: SqlRecords, database: Database) -> None:
     """A purge leaves every row and feed entry of other tenants unchanged.
 
-    Of the purged tenant only the name and one feed entry stay.
+    Only the name and one feed entry of the purged tenant stay.
     """
     before = of(OTHERS, rows(database))
     said = [told(filled, tenant) for tenant in OTHERS]
@@ -137,8 +137,9 @@ def test_revoked_tokens_of_others_stay_revoked(filled: SqlRecords) -> None:
 
 
 def test_a_deleted_person_leaves_no_row(filled: SqlRecords, database: Database) -> None:
-    """Deleting a person deletes all its rows except its id in the feed, and no row of another
-    person with that name.
+    """Deleting a person deletes all the person's rows except the id in the feed.
+
+    The rows of another person with the same name stay.
     """
     kinds = ("user", "open", "ended", "open-refresh", "ended-refresh")
     person = tuple(f"{kind}-another" for kind in kinds)

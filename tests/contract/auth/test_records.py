@@ -51,7 +51,7 @@ def test_name_is_taken_once(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_tenants_are_in_byte_order(records: Records) -> None:
-    """Tenants are in byte order on each engine, so a cursor has one meaning."""
+    """Each engine lists tenants in byte order, so a cursor has the same meaning on each engine."""
     names = ["a-a", "a0a", "aa-", "aaa", "ab0", "b-b", "zzz"]
     for name in reversed(names):
         records.add_tenant(Tenant(name, name, 1), act())
@@ -65,7 +65,9 @@ def test_tenants_are_in_byte_order(records: Records) -> None:
 
 
 def test_suspension_keeps_its_first_moment(records: Records) -> None:
-    """A second suspension keeps the time of the first, and resuming clears it."""
+    """A second suspension keeps the time of the first suspension. Resuming the
+    tenant removes the time.
+    """
     records.add_tenant(ACME, act())
     records.suspend("acme", act(at=5))
     records.suspend("acme", act(at=9))
@@ -156,7 +158,9 @@ def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
 
 
 def test_two_secrets_live_and_not_three(billing: Records) -> None:
-    """A third secret is refused until one is retired, and a login has no retired secrets."""
+    """A client's third secret is refused until one is retired. Logins do
+    not use retired secrets.
+    """
     second = Secret("s2", "efgh", "h", 2)
     billing.add_secret("acme", "c1", second, act())
     with pytest.raises(TooManySecrets, match="c1"):
@@ -170,7 +174,7 @@ def test_two_secrets_live_and_not_three(billing: Records) -> None:
 
 
 def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Records) -> None:
-    """Of several concurrent calls that add a secret, one gets the second place."""
+    """Of several concurrent calls that add a client's second secret, exactly one succeeds."""
     outcomes: list[str] = []
     barrier = threading.Barrier(4)
 

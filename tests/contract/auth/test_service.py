@@ -68,7 +68,7 @@ def test_postgres_down_is_503_and_comes_back(
 
 
 def test_instances_count_failures_together(on_postgres: AuthService) -> None:
-    """Failures at one instance of the service delay logins of that account at another instance."""
+    """Failed logins at one instance of auth delay logins of the account at another instance."""
     settings = replace(on_postgres.settings, login_free_failures=3)
     one, other = (
         replace(

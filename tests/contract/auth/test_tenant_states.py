@@ -24,7 +24,7 @@ DELETED_AT, PURGE_AT = 1000, 5000
 
 @pytest.fixture
 def deleted(records: Records) -> Records:
-    """Return records with a tenant that was deleted at 1000 and whose grace time ends at 5000."""
+    """Return records with a tenant that was deleted at 1000 and whose grace period ends at 5000."""
     records.add_tenant(ACME, act())
     records.add_client(CLIENT, SECRET, act())
     records.delete_tenant("acme", PURGE_AT, act(at=DELETED_AT))
@@ -52,7 +52,7 @@ def test_a_deleted_tenant_is_kept_and_refused(deleted: Records) -> None:
 
 
 def test_the_first_deletion_counts(deleted: Records) -> None:
-    """A second deletion does not prolong the grace time."""
+    """A second deletion does not prolong the grace period."""
     deleted.delete_tenant("acme", PURGE_AT + 9000, act(at=DELETED_AT + 9))
     shown = deleted.tenant("acme")
     assert shown is not None
@@ -61,7 +61,9 @@ def test_the_first_deletion_counts(deleted: Records) -> None:
 
 
 def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
-    """Resuming undoes a deletion within the grace time and is refused from its end on."""
+    """Resuming a deleted tenant succeeds before the end of the grace period and is refused
+    from its end on.
+    """
     with pytest.raises(TenantDeleted, match="acme"):
         deleted.resume("acme", act(at=PURGE_AT))
     assert state(deleted) == "deleted"
@@ -87,7 +89,7 @@ def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
 
 
 def test_purge_is_for_deleted_tenants_whose_time_has_come(deleted: Records) -> None:
-    """A purge affects only a deleted tenant after its grace time, and only once."""
+    """A purge succeeds only for a deleted tenant after its grace period, and only once."""
     assert deleted.due_for_purge(PURGE_AT - 1) == []
     assert not deleted.purge_tenant("acme", act(at=PURGE_AT - 1))
     assert state(deleted) == "deleted"
@@ -142,6 +144,6 @@ def test_purge_forgets_people_with_their_sessions(deleted: Records, database: Da
         database.reading().rows(f"SELECT COUNT(*) FROM {table}")
         for table in ("users", "sessions", "refresh_tokens")
     ]
-    # One row each of the other tenant and of the two twins.
+    # One row of the other tenant, and one row of each of the two twin tenants.
     assert counts == [[(3,)]] * 3
     assert deleted.user("other", "u-other") is not None

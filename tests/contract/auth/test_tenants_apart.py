@@ -35,8 +35,8 @@ def both(database: Database) -> Records:
 
 
 def test_a_revoked_token_of_another(both: Records) -> None:
-    """A token id that one tenant revoked is not revoked for another tenant, which can revoke it
-    too.
+    """A token id that one tenant revoked is not revoked for another tenant, which can
+    revoke the same id.
     """
     both.revoke_token("other", "j1", UNTIL, act())
     chain = {"tokens": ("j1",), "session": "j1", "subject": "j1"}
@@ -81,8 +81,8 @@ def test_groups_of_one(both: Records) -> None:
 
 
 def test_so_many_groups_of_one(both: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of other tenants count neither against the limit of a tenant nor against that of a
-    user.
+    """Groups of other tenants count neither against a tenant's limit of groups nor
+    against a user's limit.
     """
     monkeypatch.setattr(groups, "MAX_GROUPS_OF_TENANT", 2)
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)

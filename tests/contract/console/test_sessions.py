@@ -32,7 +32,7 @@ def record(token: str = "access-1") -> TokenRecord:
 
 
 def test_a_record_is_found_as_it_was_written(stores: SessionStores) -> None:
-    """The last write of a record is read, and a deleted record is not found."""
+    """Reading a record returns its last written value. A deleted record is not found."""
     name = new_id()
     assert stores.records.read(name) is None
     stores.records.write(name, record())
@@ -137,7 +137,9 @@ def test_a_form_of_one_console_is_taken_by_another(console: Console) -> None:
 
 
 def test_of_two_consoles_one_refreshes(console: Console) -> None:
-    """Consoles that serve tabs of one session at token expiry refresh once, and all pages load."""
+    """When a token expires, two consoles with tabs of one session refresh it once,
+    and all pages load.
+    """
     used: list[str] = []
 
     def refresh(call: Call) -> Reply:

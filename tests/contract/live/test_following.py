@@ -83,8 +83,8 @@ def write(records: SqlRecords, database: Database, tenant: str, writer: int) -> 
 
 
 def test_once_and_in_order(records: SqlRecords, database: Database, threads: Threads) -> None:
-    """Readers that start at the beginning, in the middle and at the end get the events of the
-    table.
+    """Each reader gets the events after its start, which is the beginning, the
+    middle or the end.
     """
     for number in range(5):
         records.write(Write(files=(new_file(f"before/{number}"),)))

@@ -1,4 +1,4 @@
-"""Tenants with files, clients and numbers of the same names receive nothing of one another."""
+"""Tenants whose files, clients and event numbers are equal receive no message of one another."""
 
 from __future__ import annotations
 

@@ -177,8 +177,8 @@ def test_a_socket_that_nobody_has_is_taken_back(path: Path) -> None:
 
 
 def test_a_slow_listener_is_told_later(path: Path) -> None:
-    """While the listener's buffer is full the sender keeps the tenants, and the last one
-    arrives.
+    """While the listener's buffer is full, the sender keeps new notices. The
+    listener gets them later.
     """
     told = open_sender(socket_place(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slow:
