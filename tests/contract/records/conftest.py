@@ -1,4 +1,6 @@
-"""Fixtures of each database that may contain the records, with a tenant that has twins."""
+"""Fixtures of each database that may contain the records. A
+tenant has twins (`tests.servers.twins`).
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ __all__ = [
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Mark a test that reads rows of all tenants or counts steps: its tenant has no twins."""
+    """Mark a test that reads rows of all tenants or counts steps. Its database
+    has no twin tenants.
+    """
 
 
 @pytest.fixture(scope="session")
 def template_with_twins(upload_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a migrated SQLite file in which a tenant has twins. All tests copy this file."""
+    """Return a migrated SQLite file in which a tenant has twin tenants. All
+    tests copy this file.
+    """
     path = tmp_path_factory.mktemp("twins") / "upload.db"
     shutil.copy(upload_template, path)
     UPLOAD_TWINS.add(f"sqlite:///{path}")
@@ -48,7 +54,7 @@ def database_url(
     template_with_twins: Path,
     tmp_path: Path,
 ) -> Iterator[str]:
-    """Yield the URL of a migrated database that no other test uses. Its tenant has twins."""
+    """Yield the URL of a migrated database that no other test uses. Its tenant has twin tenants."""
     if "all_tenants" in request.fixturenames:
         yield from copied(request, tmp_path, upload_template, migrated)
     else:

@@ -110,13 +110,15 @@ def test_every_byte_of_a_busy_service(
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A backup contains the service at one moment, with all its bytes, although files are deleted,
-    replaced and moved, a tenant ends and a sweeper runs around each of its steps.
+    """A backup contains the service at one moment, with all its bytes.
+
+    Around each step of the backup, files are deleted, replaced and moved, a tenant ends
+    and a sweeper runs.
     """
     save, folder = snapshots.save, tmp_path / "backup"
 
     def saved(*arguments: Any) -> None:
-        # The sweeper sees the pause between its begin and the reading of the rows.
+        # This sweep runs after the begin of the pause and before the backup reads the rows.
         busy.sweep()
         save(*arguments)
         busy.change()

@@ -108,8 +108,9 @@ def test_changes_of_different_things_both_last(records: Records) -> None:
 
 
 def test_move_onto_an_expired_file(records: Records) -> None:
-    """A move may take the key of an expired file that was not swept yet, which gets its
-    own event.
+    """A move may take the key of an expired file that was not swept yet.
+
+    The expired file gets a separate event.
     """
     expired = stored(records, "b.txt", size=3)
     records.change(expired, lambda f: msgspec.structs.replace(f, expires_at=1), None)
@@ -127,8 +128,8 @@ def test_move_onto_an_expired_file(records: Records) -> None:
 
 
 def test_written_over_an_expired_file(records: Records) -> None:
-    """A file that takes the key of an expired file is new, and the expired file gets its
-    own event.
+    """A file that takes the key of an expired file is new. The expired file
+    gets a separate event.
     """
     old = stored(records, "a.txt", expires_at=1)
     new = stored(records, "a.txt")
@@ -174,8 +175,8 @@ def test_change_of_a_replaced_file(records: Records) -> None:
 
 
 def test_doomed_in_order(records: Records) -> None:
-    """Pending deletions are listed oldest first, only those before the given time, up to
-    the limit.
+    """`doomed` returns the pending deletions before the given time, oldest first,
+    up to the limit.
     """
     moments = (1_795_000_000_003, 1_795_000_000_001, 1_795_000_000_002)
     old = [stored(records, f"{moment}.txt") for moment in moments]
@@ -199,7 +200,7 @@ def test_known_and_forgotten(records: Records) -> None:
 
 
 def test_live_blobs(records: Records) -> None:
-    """`live_blobs` returns size and digest of those given blobs that have a live file."""
+    """`live_blobs` returns size and digest of each given blob that has a live file."""
     live, deleted, other = (stored(records, f"{key}.txt") for key in "abc")
     records.delete("demo", "default", "b.txt", None)
     names = [("demo", file.blob) for file in (live, deleted)]
@@ -209,7 +210,7 @@ def test_live_blobs(records: Records) -> None:
 
 
 def test_live_files(records: Records) -> None:
-    """`live_files` yields the live files of all tenants once and in order, also when a fetch ends
+    """`live_files` yields the live files of all tenants once and in order, even when a fetch ends
     exactly at the end of a bucket or tenant.
     """
     records.put_bucket(Bucket(tenant="0-t", name="photos", policy=Policy(), created_at=1))
@@ -252,8 +253,8 @@ def test_buckets(records: Records) -> None:
 
 @pytest.mark.parametrize("has_default", [False, True])
 def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
-    """The pages together have every bucket once, and `default` in its place with or
-    without a row.
+    """The pages together have every bucket once. `default` is in its place even when
+    it has no row.
     """
     names = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in names:
@@ -268,8 +269,9 @@ def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 
 @pytest.mark.parametrize("has_default", [False, True])
 def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
-    """The pages of named buckets have each existing bucket once, are full, and include `default`
-    only when it is named.
+    """The pages of named buckets are full and have each existing bucket once.
+
+    `default` is in them only when it is named.
     """
     there = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in there:

@@ -1,4 +1,4 @@
-"""The time at which a tenant that has used all its idempotency keys may use another one."""
+"""The waiting time of a tenant that has used all its idempotency keys."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refused(database: Database, counts: KeyCounts) -> TooManyIdempotencyKeys:
 
 @pytest.mark.parametrize("age", [500, 100_500, _HOUR - 60_500])
 def test_how_long_to_wait(database: Database, age: int) -> None:
-    """The refusal has the limit and the whole seconds until the oldest key ends."""
+    """The refusal states the limit, and in whole seconds the time until the oldest key ends."""
     counts = KeyCounts(RowLimits(idempotency_keys=2, idempotency_seconds=3600))
     assert counts.seconds == 3600
     before = now_milliseconds()
@@ -64,7 +64,7 @@ def test_keys_that_have_ended(database: Database, ages: tuple[int, ...], kept: i
 
 
 def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request forgets a limited number of ended keys and leaves the others."""
+    """One request forgets a limited number of ended keys and leaves the other ended keys."""
     monkeypatch.setattr(row_counts, "_FORGOTTEN_AT_ONCE", 3)
     counts = KeyCounts(RowLimits(idempotency_keys=5, idempotency_seconds=3600))
     use(database, *[_HOUR + 5] * 5)
@@ -74,8 +74,8 @@ def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.Monke
 
 
 def test_no_key_left_to_wait_for(database: Database) -> None:
-    """When all keys were forgotten after a refusal, a repeated refusal states the whole time of a
-    key.
+    """If all keys are forgotten after a refusal, a repeated refusal states the full
+    lifetime of a key.
     """
     counts = KeyCounts(RowLimits(idempotency_keys=1, idempotency_seconds=3600), lambda: 1.0)
     use(database, 100)

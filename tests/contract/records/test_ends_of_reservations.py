@@ -12,8 +12,9 @@ __all__ = ["clock", "new"]
 
 
 def test_what_it_needs_is_reserved(new: New) -> None:
-    """A reservation has everything that a body needs, for its tenant and ticket, and its end
-    releases all of it.
+    """A reservation contains all that a body needs, for the body's tenant and ticket.
+
+    The end of the reservation releases all of it.
     """
     one = new()
     mine = one.reserve("demo", "t", needs(5 * MIB, inodes=7, files=3))
@@ -127,9 +128,7 @@ def test_lapses_on_time(new: New, clock: Clock, size: int) -> None:
 
 
 def test_lost_on_time(new: New, clock: Clock) -> None:
-    """A gateway counts as lost ten minutes after its last measurement has expired, and
-    not earlier.
-    """
+    """A gateway counts as lost exactly ten minutes after the expiry of its last measurement."""
     lost, living = new("lost"), new("living")
     begun = clock.stop()
     lost.note_written(0, 0)
@@ -199,7 +198,9 @@ def test_ends_by_portions(new: New, monkeypatch: pytest.MonkeyPatch, at_once: in
 
 @pytest.mark.parametrize("strange", ["²", "\N{ARABIC-INDIC DIGIT THREE}", "-1", "9" * 5000, " 1"])
 def test_ids_that_are_none(new: New, strange: str) -> None:
-    """An id that no reservation can have ends nothing and does not prevent other ends."""
+    """An id that no reservation can have ends nothing, and the other
+    given reservations still end.
+    """
     one = new()
     made = one.reserve("demo", "", needs())
     assert one.end([strange, made.id]) == 1

@@ -45,9 +45,7 @@ def test_events_tell_what_happened_to_a_file(records: Records) -> None:
 
 
 def test_the_newest_first(records: Records) -> None:
-    """The pages before a number have the same events as the pages after a number, in
-    reverse order.
-    """
+    """The pages before a number have the same events as the pages after it, in reverse order."""
     for number in range(5):
         records.write(Write(files=(new_file(str(number)),)))
         records.write(Write(files=(new_file("o", tenant="other"),)))
@@ -67,7 +65,7 @@ def test_events_are_the_tenants_own(records: Records) -> None:
 
 
 def test_a_warning_has_its_numbers(records: Records) -> None:
-    """A `quota.warning` names no file; it has the used and the allowed amounts."""
+    """A `quota.warning` names no file. It has the used and the allowed amounts."""
     records.put_limits("demo", Limits(max_bytes=10))
     records.write(Write(files=(new_file("a", size=10),)))
     kinds = {event.kind: event for event in read(records)}
@@ -116,8 +114,8 @@ def test_a_reader_who_follows_misses_nothing(
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_events_are_forgotten(records: Records) -> None:
-    """`forget_events` removes the events of all tenants before a time, but never the newest of a
-    tenant.
+    """`forget_events` removes all tenants' events before a time, but never
+    a tenant's newest event.
     """
     for number in range(5):
         records.write(Write(files=(new_file(f"{number}", created_at=1000 + number),)))
@@ -137,7 +135,7 @@ def test_old_events_are_forgotten(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> None:
-    """After old events were forgotten, the next event has a number that was not used before."""
+    """After old events were forgotten, the next event still gets a number that was never used."""
     records.write(Write(files=(new_file("a"),)))
     records.write(Write(files=(new_file("b"),)))
     cursor = read(records)[-1].seq
@@ -192,8 +190,8 @@ def test_two_tenants_in_one_microsecond(
 
 
 def test_a_release_before_beside_this_one(records: Records, database: Database) -> None:
-    """Events that an older release writes without a number are read after the existing and before
-    the later events.
+    """Events that an older release writes without a number are read after all events that exist at
+    this time, and before all later events.
     """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES (?, 'file.older', ?, '{}')"
     for number in range(3):
@@ -209,8 +207,8 @@ def test_a_release_before_beside_this_one(records: Records, database: Database) 
 
 
 def test_a_release_after_beside_this_one(records: Records, database: Database) -> None:
-    """An event of an unknown kind is read without the fields that only later releases
-    understand.
+    """An event of an unknown kind is read without the fields that
+    only newer releases understand.
     """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES ('demo', ?, 7, ?)"
     data = '{"moved_from": 5, "crossed": 6, "percent": "many", "key": 8}'
@@ -223,5 +221,7 @@ def test_a_release_after_beside_this_one(records: Records, database: Database) -
 
 
 def test_a_new_database_has_no_numbers_of_before(records: Records) -> None:
-    """A database without events before the migration stores no time of the change of numbers."""
+    """If a database has no events before the migration, no time of a change
+    of numbering is stored.
+    """
     assert records.event_numbers_changed_at() is None

@@ -58,7 +58,7 @@ def test_expire(records: Records, database: Database) -> None:
 
 
 def test_what_has_changed_since_it_was_found(database: Database) -> None:
-    """Files that were found expired and then deleted or prolonged are left unchanged."""
+    """`expire` skips files that were deleted or prolonged after a search has found them expired."""
     records = SqlRecords(database)
     stored(records, "over", _PAST)
     later = stored(records, "later", _FUTURE)
@@ -98,8 +98,8 @@ def test_not_listed_within_grants(records: Records) -> None:
 
 
 def test_replaced(records: Records, database: Database) -> None:
-    """A key with an expired file is free for `error` and If-None-Match, and missing for
-    If-Match.
+    """For `error` and If-None-Match a key with an expired file is free. For If-Match
+    it has no file.
     """
     for number, key in enumerate(("a", "b", "c")):
         stored(records, key, _PAST, size=number)

@@ -27,7 +27,7 @@ _INSERTS = {
 
 
 def fill(database: Database, table: str) -> None:
-    """Give `demo` 2500 rows, one for each time from 1 on."""
+    """Add 2,500 rows to `demo`, with the times 1 to 2,500."""
     with database.transaction() as connection:
         connection.execute("INSERT INTO usage (tenant, bytes, files) VALUES ('demo', 0, 0)")
         names = (at if table == "events" else f"{at:032}" for at in range(1, 2501))
@@ -39,7 +39,7 @@ def fill(database: Database, table: str) -> None:
 @pytest.mark.usefixtures("all_tenants")
 @pytest.mark.parametrize("table", _INSERTS)
 def test_more_than_one_step(database: Database, records: SqlRecords, table: str) -> None:
-    """All rows that are too old are dropped, over several batches, and the others stay."""
+    """All rows that are too old are dropped in several batches, and the other rows stay."""
     fill(database, table)
 
     def forget() -> int:

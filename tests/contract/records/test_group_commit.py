@@ -95,14 +95,16 @@ def rows(database: Database, sql: str) -> list[Any]:
 
 @pytest.fixture
 def group_sizes(monkeypatch: pytest.MonkeyPatch) -> MetricBuffer:
-    """Return the metric buffer of group sizes, replaced by one that is not exported."""
+    """Put a metric buffer that is not exported in place of the buffer of group
+    sizes, and return it.
+    """
     monkeypatch.setattr(group_commit, "group_sizes", MetricBuffer())
     return group_commit.group_sizes
 
 
 def test_own_outcomes(database: Database) -> None:
-    """Each write of a group gets its own file or its own refusal, and a refusal affects no other
-    write.
+    """Each write of a group gets its own file or its own refusal. A refusal
+    affects no other write.
     """
     keys = ["a", "b", "a", "c", "b"]
     outcomes = together(database, *(writing(key) for key in keys))
@@ -140,8 +142,8 @@ def test_a_group_is_one_transaction(database: Database, group_sizes: MetricBuffe
 
 @pytest.mark.parametrize("error", [ValueError("poison"), ZeroDivisionError(), KeyError("x")])
 def test_poison(database: Database, error: Exception) -> None:
-    """A change that raises gets its own error and leaves no row, and the other changes are
-    committed.
+    """A change that raises an error gets this error and leaves no row. The
+    other changes are committed.
     """
     outcomes = together(database, writing("a"), raising(error), writing("b"))
     assert [failure for _, failure in outcomes] == [None, error, None]
@@ -247,7 +249,9 @@ def test_each_tells_of_its_own(database: Database) -> None:
 
 
 def test_who_does_not_come(database: Database) -> None:
-    """A write does not wait forever for another writer that announced itself and never writes."""
+    """A write does not wait forever for a second writer that has announced
+    itself but never writes.
+    """
     records = SqlRecords(database)
     other = threading.Thread(target=records.announce)
     other.start()
@@ -287,8 +291,8 @@ def test_leaders_error_frees_the_next(database: Database) -> None:
 
 
 def test_who_hears_of_a_commit(database: Database) -> None:
-    """The store gets the blobs before the commit, and each change and each tenant is reported after
-    it.
+    """Before a commit the blobs are made durable. After it, each tenant and
+    each change is reported.
     """
     told: list[object] = []
     records = SqlRecords(

@@ -58,7 +58,9 @@ def test_each_file_counts(database: Database, records: SqlRecords) -> None:
 
 
 def test_too_many_ended_uploads_go(database: Database) -> None:
-    """Of ended uploads the newest are remembered, as many as idempotency keys are allowed."""
+    """The records remember the newest ended uploads, at most as many as the
+    limit of idempotency keys.
+    """
     records = limited(database, idempotency_keys=1)
     ended = [new_upload(0) for _ in range(3)]
     for number, upload in enumerate(ended):

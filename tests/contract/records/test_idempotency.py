@@ -1,4 +1,4 @@
-"""Idempotency keys: how long a request is remembered, and which fields make it the same request."""
+"""Idempotency keys: how long a key is remembered, and which fields of a request belong to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def store(records: SqlRecords, name: str, key: str = "k", tenant: str = "demo") 
 
 
 def passed(database: Database, seconds: int, key: str = "k") -> None:
-    """Make the key as old as if the given seconds had passed."""
+    """Make the key older by the given number of seconds."""
     with database.transaction() as connection:
         connection.execute(
             "UPDATE idempotency SET created_at = ? WHERE key = ? AND tenant = 'demo'",
@@ -65,7 +65,7 @@ def test_a_key_ends_at_its_second(database: Database) -> None:
 def test_the_last_millisecond_of_a_key(
     database: Database, monkeypatch: pytest.MonkeyPatch, late: int, *, replayed: bool
 ) -> None:
-    """A key is remembered for its seconds, exact to the millisecond."""
+    """An idempotency key is remembered for its lifetime in seconds, exact to the millisecond."""
     records = limited(database)
     now = now_milliseconds()
     monkeypatch.setattr(idempotency, "now_milliseconds", lambda: now)
@@ -75,7 +75,7 @@ def test_the_last_millisecond_of_a_key(
 
 
 def test_a_key_of_a_move_ends_as_well(database: Database) -> None:
-    """The key of a move is free again after its time."""
+    """An idempotency key that a move has used is free again when the key's time has passed."""
     records = limited(database)
     own = Idempotency(subject="s", key="k", fingerprint="f")
     store(records, "a", "other")
@@ -112,7 +112,9 @@ def test_ended_keys_make_room_at_once(database: Database) -> None:
 
 @pytest.mark.parametrize("other", [{"declared_type": "text/csv"}, {"metadata": {"author": "me"}}])
 def test_what_is_told_of_a_file(database: Database, other: dict[str, Any]) -> None:
-    """The same names and bytes with another type or other metadata are another request."""
+    """A request with the same names and bytes but another type or other
+    metadata is another request.
+    """
     records = limited(database)
     own = Idempotency(subject="s", key="k", fingerprint="f")
     records.write(Write(files=(new_file("a"), new_file("b")), idempotency=own))

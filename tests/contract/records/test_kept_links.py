@@ -120,13 +120,15 @@ def test_a_tenant_has_so_many_links(database: Database) -> None:
     assert "DELETE /v1/links/{id}" in str(caught.value)
     kept(records, tenant="other")
     records.end_link("demo", one.id)
-    # Other records, as in another process: the first ones have just counted.
+    # These records act for another process: the first records have counted the links just now.
     kept(limited(database, links=2))
     assert len(listed(records)) == 2
 
 
 def test_the_last_links_are_made_once(database: Database) -> None:
-    """Of six links that two processes add at the same time, exactly two get the two places."""
+    """If two processes add six links at the same time and two more are allowed,
+    exactly two are stored.
+    """
     both = [limited(database, links=2) for _ in range(2)]
     calls = [lambda records=both[number % 2]: kept(records) for number in range(6)]
     assert at_once(database, calls) == [False] * 4 + [True] * 2  # type: ignore[arg-type]

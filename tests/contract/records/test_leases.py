@@ -27,7 +27,9 @@ def b(database: Database) -> LeaseRows:
 
 
 def test_one_holder(a: LeaseRows, b: LeaseRows) -> None:
-    """A held lease is refused to another replica, and its holder sees that it is wanted."""
+    """A held lease is refused to another replica, and its holder learns that
+    another replica wants it.
+    """
     assert a.take(NAME) == (1, "")
     assert a.held() == [Held(NAME, 1, wanted=False)]
     assert b.take(NAME) is None
@@ -64,7 +66,7 @@ def test_taken_again_by_the_same(a: LeaseRows) -> None:
 
 
 def test_an_old_turn_releases_nothing(a: LeaseRows, b: LeaseRows) -> None:
-    """A late release of an old turn does not end the current turn."""
+    """A late release of an earlier lease does not end the current lease of this name."""
     a.take(NAME)
     a.take(NAME)
     a.release(NAME, 1)
@@ -72,7 +74,7 @@ def test_an_old_turn_releases_nothing(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_of_the_dead(a: LeaseRows, b: LeaseRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease that is not renewed ends after its time, and its old holder cannot renew it."""
+    """A lease that is not renewed ends after its time, and its holder can no longer renew it."""
     monkeypatch.setattr(lease_rows, "LEASE_SECONDS", -1.0)
     a.take(NAME)
     monkeypatch.undo()

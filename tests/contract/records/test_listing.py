@@ -182,7 +182,7 @@ def test_a_page_has_a_bound_in_bytes(records: Records) -> None:
 def test_the_last_byte_of_a_page(records: Records, missing: int, count: int) -> None:
     """A page ends exactly when its bytes reach the limit, and not one byte earlier."""
     tenant = uuid4().hex
-    # Of each file the key counts four times and the name `note` once.
+    # The size of a file's entry counts the key four times and the name `note` once.
     sizes = [PAGE_BYTES // 4 - 12] * 3 + [PAGE_BYTES - 3 * (PAGE_BYTES // 4) - 12 - missing, 1, 1]
     records.write(
         Write(

@@ -93,8 +93,8 @@ def test_small_folders(
 def test_empty_folders(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch, delimiter: str
 ) -> None:
-    """Of a thousand and one granted folders with one file, empty ones are skipped a hundred at a
-    time.
+    """If one of 1,001 granted folders has a file, a listing skips the empty ones a
+    hundred at a time.
     """
     granted = folders(1001)
     tenant = tenant_with(records, [f"{granted[950]}a", "users/other/a"])
@@ -120,8 +120,9 @@ def test_what_is_not_shown_is_not_read(
 def test_rows_are_read_as_they_are_needed(
     records: SqlRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A listing reads one row for a folder with any number of files, and twice as many rows in each
-    further batch without folders.
+    """A listing reads one row for each folder, which may have any number of files.
+
+    While it finds no folder, each batch of rows is twice as large as the batch before it.
     """
     tenant = tenant_with(records, [*(f"a/{number:03}" for number in range(800)), "b"])
     with counted(records, monkeypatch) as counting:
@@ -156,7 +157,9 @@ def test_blobs_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPat
 
 
 def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the first hundred names fill a page, the other names are not queried."""
+    """If the first hundred named buckets fill a page, the listing does not
+    query the other names.
+    """
     for name in ("name-000", "name-149"):
         records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))
     names = tuple(f"name-{number:03}" for number in range(150))
@@ -167,8 +170,8 @@ def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.M
 
 
 def test_no_grants(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A last page within a reach of the whole prefix costs one statement, and an empty reach costs
-    none.
+    """The last page costs one statement if the reach contains the whole prefix, and no statement if
+    the reach is empty.
     """
     tenant = tenant_with(records, ["a/1", "a/2", "b"])
     for within in (("",), ("a",)):

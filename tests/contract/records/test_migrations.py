@@ -41,7 +41,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def works(url: str) -> None:
-    """Write a file and check the count, so that the database is known to work."""
+    """Write a file and check the count, which shows that the database works."""
     database = open_database(url, durable=False)
     records = SqlRecords(database)
     try:
@@ -100,8 +100,9 @@ def upgrade_to(url: str, revision: str) -> None:
 
 
 def test_numbers_of_events_that_were_there(empty_url: str) -> None:
-    """A migration keeps the numbers of existing events, gives later events larger numbers, and
-    stores permanently when the numbering changed.
+    """A migration keeps the numbers of existing events and gives later events larger numbers.
+
+    The migration stores permanently when the numbering changed.
     """
     upgrade_to(empty_url, "0013")
     database = open_database(empty_url, durable=False)
@@ -126,7 +127,7 @@ def test_numbers_of_events_that_were_there(empty_url: str) -> None:
 def test_a_current_database_needs_no_alembic(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start imports the migrations only when the database is behind."""
+    """A start imports the migrations only when the database has an older schema."""
     environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": empty_url}
 
     def run() -> BaseException | None:

@@ -35,14 +35,16 @@ def stored(records: SqlRecords, key: str, **changes: object) -> File:
 
 
 def to(bucket: str) -> Place:
-    """Return the function that puts a file into `bucket` unchanged."""
+    """Return a function that gives a file this bucket and the key that it gets,
+    and changes nothing else.
+    """
     return lambda file, key: msgspec.structs.replace(file, bucket=bucket, key=key)
 
 
 def moved(
     records: SqlRecords, source: str, target: str, bucket: str = "default", **how: object
 ) -> Stored:
-    """Move a file out of `default`."""
+    """Move a file from the bucket `default`, and return the result."""
     wanted = Move(
         tenant="demo",
         source=FileAddress("default", source),
@@ -105,8 +107,8 @@ def test_a_taken_key(records: SqlRecords, database: Database) -> None:
 
 
 def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
-    """A move that may only rename to a key outside of the caller's reach is refused and changes
-    nothing.
+    """If a taken key leaves a move only names outside of the caller's reach, the move is
+    refused and changes nothing.
     """
     file, _ = stored(records, "a.txt"), stored(records, "in/b.txt")
     for within in ((), ("in/b.t",), ("a", "in/b.txt")):

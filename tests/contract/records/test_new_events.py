@@ -1,4 +1,4 @@
-"""Notification of new events: one for each commit, when the events can be read."""
+"""Notifications of new events: one for each commit, sent when the events can be read."""
 
 from __future__ import annotations
 

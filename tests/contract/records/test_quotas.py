@@ -73,7 +73,7 @@ def test_empty_files_are_stopped_by_the_count(limited: SqlRecords) -> None:
 
 
 def test_a_replaced_file_gives_back_in_the_same_calculation(limited: SqlRecords) -> None:
-    """A replacement counts only the difference in bytes and is no new file."""
+    """A replacement counts only the difference in bytes, and is not an additional file."""
     put(limited, new_file("a", size=90))
     put(limited, new_file("a", size=100))
     with pytest.raises(QuotaExceeded):
@@ -219,7 +219,9 @@ def test_expired_files_make_room(limited: SqlRecords, database: Database) -> Non
 
 
 def test_an_expired_file_under_the_same_key_is_given_back_once(limited: SqlRecords) -> None:
-    """A file that takes the key of an expired file is new, and the expired file counts no more."""
+    """A file that takes the key of an expired file is new, and the expired
+    file no longer counts.
+    """
     over = now_milliseconds() - 1
     put(limited, new_file("a", size=100, expires_at=over))
     stored = limited.write(Write(files=(new_file("a", size=100, created_at=over + 1),)))

@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def new(database: Database, tmp_path: Path, clock: Clock) -> New:
-    """Return a function that makes the reservations as each process has them."""
+    """Return a function that makes another `SqlReservations`, as each process has one."""
     own = database.dialect == "sqlite"
 
     def make(instance: str = "native", disk: str = "") -> SqlReservations:
@@ -56,13 +56,13 @@ def new(database: Database, tmp_path: Path, clock: Clock) -> New:
 
 
 def needs(size: int = MIB, inodes: int = 1, files: int = 1) -> Judge:
-    """Return a judge that admits a body and reserves its needs in any case."""
+    """Return a judge that admits each body and reserves these amounts."""
     needed = Needed(disk_bytes=2 * size, quota_bytes=size, inodes=inodes, files=files)
     return lambda _: needed
 
 
 def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserved:
-    """Return the reservations that the next body sees, without reserving."""
+    """Return the reservations that the next body would see, without reserving for a body."""
 
     class Looked(Exception):
         pass
@@ -79,7 +79,9 @@ def seen(by: SqlReservations, tenant: str = "demo", ticket: str = "") -> Reserve
 
 
 def test_sums(new: New) -> None:
-    """A body sees the reservations of all on the disk, of its tenant, and of its ticket."""
+    """A new body sees the sums of all reservations on its disk, of its tenant,
+    and of its ticket.
+    """
     one, other = new(), new()
     one.reserve("demo", "t1", needs())
     other.reserve("demo", "", needs())
@@ -158,7 +160,9 @@ def test_those_that_reserve_take_turns(new: New) -> None:
 
 
 def test_lapses(new: New, clock: Clock) -> None:
-    """A reservation that no process ends expires after an hour, and later for a larger body."""
+    """A reservation that no process ends expires after an hour. A larger
+    body's reservation expires later.
+    """
     reservations = new()
     reservations.reserve("demo", "", needs())
     large = reservations.reserve("demo", "", needs(size=600 * MIB))
@@ -181,7 +185,7 @@ def test_a_lost_gateway(new: New, clock: Clock) -> None:
     assert living.lapse() == 0
     idle.note_written(0, 0)
     clock.now += 200
-    # A new body of a gateway that was measured last when it had no body.
+    # The lost gateway had no body when it was measured last, and now it has a new one.
     lost.reserve("demo", "", needs())
     assert living.lapse() == 2
     assert living.reserved().bodies == 3
@@ -218,7 +222,7 @@ def test_a_stream_server_starts(new: New) -> None:
 
 
 def test_what_is_written(new: New, clock: Clock) -> None:
-    """Written bytes are not outstanding while the measurement is recent."""
+    """Bytes that a recent measurement found on the disk no longer count as outstanding."""
     one, other = new("a"), new("b")
     one.note_written(0, 0)
     one.reserve("demo", "", needs(inodes=3))
@@ -231,8 +235,8 @@ def test_what_is_written(new: New, clock: Clock) -> None:
 
 
 def test_an_end_takes_what_it_has_written(new: New) -> None:
-    """The files of an ended body that are still on the disk do not reduce what other
-    bodies need.
+    """The amounts that other bodies need do not decrease when an ended body's files are
+    still on the disk.
     """
     reservations = new()
     reservations.note_written(0, 0)
@@ -241,7 +245,7 @@ def test_an_end_takes_what_it_has_written(new: New) -> None:
     reservations.note_written(3 * MIB, 2)
     reservations.end([first.id])
     assert reservations.reserved().outstanding_bytes == MIB
-    # A measurement of the same files: those of the first body were not removed yet.
+    # This measurement finds the same files: those of the first body were not removed yet.
     reservations.note_written(3 * MIB, 2)
     assert reservations.reserved().outstanding_bytes == MIB
     reservations.note_written(MIB, 1)
@@ -265,7 +269,7 @@ def test_a_first_look(new: New) -> None:
 
 
 def test_oldest(new: New, clock: Clock) -> None:
-    """The admission time of the oldest body of a gateway is known."""
+    """The records know the admission time of a gateway's oldest body."""
     one, other = new("a"), new("b")
     assert one.oldest() is None
     other.reserve("demo", "", needs())

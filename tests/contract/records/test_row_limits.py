@@ -96,8 +96,10 @@ def at_once(database: Database, calls: list[Callable[[], object]]) -> list[bool]
 
 
 def test_the_last_places_are_given_once(database: Database) -> None:
-    """Of six concurrent buckets, and of six concurrent uploads, exactly two get the two places."""
-    # Two processes that share only the database.
+    """If six buckets, or six uploads, are created at the same time and two more are
+    allowed, exactly two succeed.
+    """
+    # These records act for two processes that share only the database.
     both = [limited(database, buckets=2, open_uploads=2) for _ in range(2)]
     names = [f"bucket-{number}" for number in range(6)]
     made = at_once(
@@ -164,7 +166,7 @@ def test_idempotency_keys(database: Database) -> None:
 
 
 def test_processes_share_the_keys(database: Database) -> None:
-    """Sixteen processes that do not know of each other stay within the limit together."""
+    """Together, sixteen processes that do not know of each other stay within the limit of keys."""
     everybody = [limited(database, idempotency_keys=KEYS) for _ in range(16)]
     for number in range(3 * KEYS):
         try:
@@ -176,7 +178,7 @@ def test_processes_share_the_keys(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
-    """When keys have ended new keys are accepted, at most a second after a refusal."""
+    """When keys have ended, new keys are accepted at most one second after the last refusal."""
     now = [100.0]
     counts = KeyCounts(RowLimits(idempotency_keys=2), lambda: now[0])
     for key in ("1", "2"):
@@ -192,7 +194,9 @@ def test_ended_keys_make_room(database: Database, records: SqlRecords) -> None:
 
 
 def settled(read: Callable[[], list[T]], most: int) -> list[T]:
-    """Read until at most `most` are left, because a thread drops the others, and return those."""
+    """Wait until a thread has dropped all but at most `most` rows, and
+    return the remaining rows.
+    """
     until = time.monotonic() + 10
     while len(found := read()) > most:
         assert time.monotonic() < until
@@ -201,7 +205,7 @@ def settled(read: Callable[[], list[T]], most: int) -> list[T]:
 
 
 def test_the_oldest_ended_uploads_go(database: Database) -> None:
-    """Of ended uploads the newest are remembered, and all uploads under way stay."""
+    """The newest ended uploads are remembered, up to the limit. All uploads under way stay."""
     records = limited(database, idempotency_keys=10)
     under_way = new_upload()
     records.uploads.create(under_way)
@@ -220,11 +224,11 @@ def test_the_oldest_ended_uploads_go(database: Database) -> None:
 
 
 def test_the_oldest_events_go(database: Database) -> None:
-    """The newest events stay, up to the limit and one hundredth more."""
+    """The newest events stay: as many as the limit, and one hundredth more."""
     records = limited(database, events=100)
     records.write(Write(files=(new_file("o", tenant="other"),)))
     for _ in range(65):
-        # Two events in each commit.
+        # Each commit writes two events.
         records.write(Write(files=(new_file("a"), new_file("b"))))
     kept = settled(lambda: records.events("demo", 0, 1000), 101)
     newest = records.events_before("demo", 1 << 62, 1000)

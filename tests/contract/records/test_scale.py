@@ -1,6 +1,7 @@
-"""Operations of the records cost the same for any number of files: counted, not timed.
+"""Operations of the records cost the same for any number of files. Tests count the costs.
 
-The data is `loadtests.scale`'s, at a size that a test can make; `make scale` measures ten million.
+The data is that of `loadtests.scale`, in a size that a test can make. `make scale`
+measures ten million files.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Pair:
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    """Yield both databases, with statistics."""
+    """Yield both databases, with statistics for their query planners."""
     folder = tmp_path_factory.mktemp("scale")
     pair = Pair(*(_filled(request, folder, *size) for size in (_SMALL, _FULL)))
     yield pair
@@ -75,13 +76,15 @@ def _filled(
 
 @pytest.fixture(params=OPERATIONS, ids=lambda operation: operation.title)
 def operation(request: pytest.FixtureRequest) -> Operation:
-    """Return each operation."""
+    """Return each operation in turn."""
     found: Operation = request.param
     return found
 
 
 def plans(filled: Filled, operation: Operation) -> dict[str, Plan]:
-    """Return the plan of each statement of an operation, with its parameters and without."""
+    """Return the plan of each statement of an operation, once with its
+    parameters and once without.
+    """
     run = operation.prepare(filled.case)
     filled.recorder.calls.clear()
     run()
@@ -138,13 +141,13 @@ def _sqlite_steps(database: SqliteDatabase, run: object) -> int:
 
 
 def test_growth(pair: Pair, operation: Operation) -> None:
-    """With twenty times the files an operation needs at most one more statement.
+    """With twenty times as many files an operation needs at most one more statement.
 
-    Its work grows only by the steps down a deeper index.
+    The work of an operation grows only because an index may be one level deeper.
     """
     small_calls, small = cost(pair.small, operation)
     full_calls, full = cost(pair.full, operation)
-    # One statement more when the bucket of the file must be found.
+    # An operation may need one more statement to find the bucket of the file.
     assert full_calls <= small_calls + 1
     alone = _PAGES_A_LOOKUP * operation.lookups
     # One step down the index for each statement, because the index may be a level deeper.

@@ -80,8 +80,8 @@ class Replica:
         self.got: list[SqlSharedLease] = []
 
     def take(self, name: str = NAME, *, ask: bool = True) -> SqlSharedLease | None:
-        """Take the lease if it is free. `wanted` collects the names that another replica
-        requests.
+        """Take the lease if it is free. `wanted` collects the names of leases
+        that another replica requests.
         """
         lease = self.leases.take(name, lambda: self.wanted.append(name), ask=ask)
         if lease is not None:
@@ -89,13 +89,13 @@ class Replica:
         return lease
 
     def has(self, name: str = NAME) -> SqlSharedLease:
-        """Take a lease that is free and return it."""
+        """Take a lease, which must be free, and return it."""
         lease = self.take(name)
         assert lease is not None
         return lease
 
     def looks_again(self) -> bool:
-        """Wait until the keeper has begun two more rounds, so that it has ended one."""
+        """Wait until the keeper has begun two more rounds, so that one complete round has ended."""
         known = self.network.looks
         return until(lambda: self.network.looks >= known + 2, pause=0.002)
 
@@ -109,7 +109,9 @@ class Replica:
 
 @pytest.fixture
 def replicas(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Replica]]:
-    """Yield two replicas that poll all the time. Leases expire only when a test says so."""
+    """Yield two replicas that poll all the time. A lease expires only when a
+    test lets it expire.
+    """
     monkeypatch.setattr(shared_leases, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(lease_rows, "LEASE_SECONDS", 3600.0)
     found = [Replica(database, "a"), Replica(database, "b")]
@@ -148,7 +150,7 @@ def overtake(database: Database, by: Replica) -> SqlSharedLease:
 
 
 def test_one_has_it(a: Replica, b: Replica) -> None:
-    """A lease has one holder, and only this holder knows of it, until it is released."""
+    """A lease has one holder until its release. To any other process it is not held."""
     lease = a.has()
     assert (lease.name, lease.is_held()) == (NAME, True)
     assert (a.leases.holds(NAME), b.leases.holds(NAME)) == (True, False)
@@ -168,7 +170,9 @@ def test_a_process_that_starts_again(database: Database, a: Replica) -> None:
 
 
 def test_who_had_it_last(a: Replica, b: Replica) -> None:
-    """A holder learns whether another process may have had the lease since its own last turn."""
+    """A holder learns whether another process may have had the lease since the
+    holder had it last.
+    """
     assert a.has().was_elsewhere
     a.leases.release(a.got[-1])
     again = a.has()
@@ -179,7 +183,7 @@ def test_who_had_it_last(a: Replica, b: Replica) -> None:
 
 
 def test_an_old_release(a: Replica, b: Replica) -> None:
-    """A lease that is released twice ends once: a later lease of that name stays."""
+    """A second release of a lease has no effect: a later lease of this name stays."""
     first = a.has()
     first.release()
     second = a.has()
@@ -189,7 +193,9 @@ def test_an_old_release(a: Replica, b: Replica) -> None:
 
 
 def test_the_holder_hears_that_it_is_wanted(a: Replica, b: Replica) -> None:
-    """The holder is notified once when another replica wants its lease, and only of that lease."""
+    """A holder is notified once when another replica wants its lease, and is not
+    notified of other leases.
+    """
     a.has(OTHER)
     a.has()
     assert b.take(ask=False) is None
@@ -202,8 +208,8 @@ def test_the_holder_hears_that_it_is_wanted(a: Replica, b: Replica) -> None:
 
 
 def test_a_lease_that_was_lost(database: Database, a: Replica, b: Replica) -> None:
-    """A holder whose lease expired and was taken is notified, and knows that it has lost
-    the lease.
+    """A holder is notified when its lease has expired and another process has taken it. The holder
+    no longer has the lease.
     """
     lease = a.has()
     other = overtake(database, b)
@@ -215,7 +221,7 @@ def test_a_lease_that_was_lost(database: Database, a: Replica, b: Replica) -> No
 
 
 def test_its_own_next_turn(database: Database, a: Replica) -> None:
-    """The old lease of a holder does not count as held when the holder has taken it again."""
+    """When a holder takes a lease again, its earlier lease of this name does not count as held."""
     old = a.has()
     assert a.looks_again()
     new = a.has()
@@ -228,8 +234,8 @@ def test_its_own_next_turn(database: Database, a: Replica) -> None:
 
 
 def test_certain_for_six_seconds(a: Replica) -> None:
-    """Without the database a lease is certain for six seconds from the moment before the
-    request.
+    """Without the database, a holder can rely on a lease for six seconds from the begin of
+    its last successful request.
     """
 
     def cut() -> None:
@@ -250,8 +256,8 @@ def test_certain_for_six_seconds(a: Replica) -> None:
 
 
 def test_kept_alive(database: Database, a: Replica) -> None:
-    """The keeper renews all leases of a process every two seconds, and each is certain for six
-    seconds.
+    """The keeper renews all leases of a process every two seconds. A holder can rely on
+    each for six seconds.
     """
     lease, other = a.has(), a.has(OTHER)
     assert a.looks_again()
@@ -284,7 +290,9 @@ def test_the_keeper_goes_on(a: Replica, b: Replica, error: Exception) -> None:
 
 
 def test_a_release_that_was_lost(a: Replica, b: Replica) -> None:
-    """A lease whose release failed is released later, and no other lease is."""
+    """If the release of a lease fails, the keeper repeats it later. The keeper
+    releases no other lease.
+    """
     a.has(OTHER)
     lease = a.has()
     a.network.away = DatabaseUnavailable()
@@ -296,7 +304,9 @@ def test_a_release_that_was_lost(a: Replica, b: Replica) -> None:
 
 
 def test_an_answer_that_was_lost(a: Replica, b: Replica) -> None:
-    """A lease is released when the response to its taker was lost."""
+    """If the database's response to a process that takes a lease is lost, the
+    keeper releases the lease.
+    """
     a.has(OTHER)
     a.network.loses_answers = True
     with pytest.raises(DatabaseUnavailable):
@@ -305,7 +315,9 @@ def test_an_answer_that_was_lost(a: Replica, b: Replica) -> None:
 
 
 def test_an_answer_that_comes_late(database: Database, a: Replica) -> None:
-    """A lease is not released while its taker still waits for the response."""
+    """The keeper does not release a lease while the process that takes it still
+    waits for the response.
+    """
     a.has(OTHER)
     a.network.before_the_answer = a.looks_again
     assert a.has().is_held()
@@ -327,8 +339,9 @@ def test_one_keeper(a: Replica) -> None:
 
 
 def test_the_keeper_rests(a: Replica, b: Replica) -> None:
-    """The keeper does not query the database while the process holds no lease, and keeps the next
-    one.
+    """The keeper does not query the database while the process holds no lease.
+
+    When the process takes a lease again, the keeper works again.
     """
     a.has().release()
     known = -1

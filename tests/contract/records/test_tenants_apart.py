@@ -87,8 +87,9 @@ def test_parts_of_another(records: SqlRecords, database: Database) -> None:
 
 
 def test_links_with_the_same_id(records: SqlRecords) -> None:
-    """A link is listed by its own target, and not by that of another tenant's link with the same
-    id.
+    """A search by target finds a link by its own target.
+
+    The target of another tenant's link with the same id does not count.
     """
     mine = kept(records, "a.txt")
     kept(records, "b.txt", tenant="other", id=mine.id)
@@ -127,7 +128,9 @@ def test_tickets_with_the_same_id(new: Callable[[], SqlReservations]) -> None:
 
 
 def test_what_is_written_counts_once(new: Callable[[], SqlReservations]) -> None:
-    """Written bytes are the same number for a body with a ticket and for one without."""
+    """The number of written bytes is the same for a body with a ticket and for
+    a body without one.
+    """
     reservations = new()
     reservations.note_written(0, 0)
     reservations.reserve("demo", "t1", needs())

@@ -94,7 +94,7 @@ def test_what_happened_to_files(unit: UnitOfWork, database: Database) -> None:
     every = msgspec.to_builtins(msgspec.structs.asdict(file))
     moved = every | {"moved_from": msgspec.to_builtins(source)}
     assert [one[2] for one in found[1:]] == [moved, moved]
-    # Of two events in one microsecond the later one has the next number.
+    # The later of two events in one microsecond has the next number.
     assert all(before <= one[3] <= after + 3 for one in found)
 
 
@@ -116,7 +116,7 @@ def test_warnings(unit: UnitOfWork, database: Database, size: int, *, warns: boo
 
 
 def test_who_gives_back_is_not_warned(unit: UnitOfWork, database: Database) -> None:
-    """A change that has not read the allowance writes no warning."""
+    """A change that has not read the allowance, for example a deletion, writes no warning."""
     unit.add(new_file("a", size=90), 1)
     close(unit, database)
     assert noted(database) == []

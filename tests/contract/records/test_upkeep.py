@@ -13,8 +13,8 @@ _LONG = 600_000
 
 
 def test_a_pause(records: SqlRecords) -> None:
-    """A pause lasts from the first touch of its holder until its end, however often it is
-    touched.
+    """A pause lasts from its holder's first touch until the holder ends it, after
+    any number of touches.
     """
     assert not records.is_paused(_LONG)
     records.touch_pause("a")
@@ -34,9 +34,7 @@ def test_two_copiers(records: SqlRecords) -> None:
 
 
 def test_a_silent_copier(records: SqlRecords, database: Database) -> None:
-    """A pause that was not touched for long is not active and is forgotten, and other
-    pauses stay.
-    """
+    """A pause without a touch for a long time is not active and is forgotten. Other pauses stay."""
     records.touch_pause("dead")
     with database.transaction() as connection:
         connection.execute("UPDATE collection_pauses SET touched_at = touched_at - ?", (_LONG,))

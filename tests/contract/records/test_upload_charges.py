@@ -60,7 +60,7 @@ def test_a_length_needs_no_further_file(records: SqlRecords, database: Database)
 
 
 def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None:
-    """A reservation of unknown length can become larger or smaller, and never exceeds the quota."""
+    """A reservation of unknown length can become larger or smaller, but never exceeds the quota."""
     records.put_limits("demo", Limits(max_bytes=20, max_files=1))
     upload = begun(records, new_upload(None, reserved_bytes=7))
     with pytest.raises(QuotaExceeded) as caught:
@@ -80,8 +80,8 @@ def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None
 def test_progress(
     records: SqlRecords, database: Database, length: int | None, reserves: int
 ) -> None:
-    """Received bytes are reserved when the length is unknown, and expiry and discarded bytes are
-    stored.
+    """Received bytes are reserved when the length is unknown. Expiry and
+    discarded bytes are stored.
     """
     upload = begun(records, new_upload(length))
     records.uploads.progress(upload, expires_at=5_000, discard_from=3, size=4)
@@ -187,7 +187,9 @@ def test_finals_of_a_part(records: SqlRecords) -> None:
 
 
 def test_only_finals_have_parts(records: SqlRecords) -> None:
-    """Only a final upload that is read alone has parts: lists and other uploads have none."""
+    """A final upload has its parts only when it is read alone. Lists and other
+    uploads have no parts.
+    """
     final = begun(records, new_upload(None, concat="final", parts=("b" * 32, "a" * 32)))
     plain = begun(records, new_upload(5, concat="partial"))
     assert read(records, final).parts == ("b" * 32, "a" * 32)

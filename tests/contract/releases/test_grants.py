@@ -37,8 +37,10 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_the_verifier_of_before_refuses(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> None:
-    """A verifier without grants, or without any extension as in 0.1.0, refuses tokens with grants,
-    which today's verifier accepts with an empty reach.
+    """A verifier of a release without grants refuses tokens with grants, and so does a verifier of
+    0.1.0, which knows no extension.
+
+    Today's verifier accepts such a token. Its reach is empty until the grants are read.
     """
     token = issuer.token(grants=CLAIM, **more)
     principal = verifier(issuer).verify(token)
@@ -55,7 +57,9 @@ def test_the_verifier_of_before_refuses(
 
 
 def test_a_token_of_before_has_no_list(issuer: Issuer) -> None:
-    """A token from a release without grants is not marked and keeps its whole reach."""
+    """A token from a release without grants has no `crit` in its header and
+    keeps its whole reach.
+    """
     token = issuer.token()
     assert "crit" not in jwt.get_unverified_header(token)
     principal = verifier(issuer).verify(token)
@@ -76,7 +80,7 @@ class EntryOfBefore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedOfBefore(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of this feed."""
+    """A page of the feed as a release without grants reads it."""
 
     entries: tuple[EntryOfBefore, ...]
     latest: int

@@ -49,7 +49,7 @@ def upgrade():
 
 
 def scripts_with(folder: Path, service: str, more: str = "") -> Path:
-    """Return the service's migrations with one more, as a next release may have it."""
+    """Return the service's migrations and one more, as the next release may have it."""
     scripts = folder / f"{service}-next"
     shutil.copytree(SCHEMAS[service].scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
     text = NEXT.format(head=SCHEMAS[service].head(), more=more)
@@ -119,8 +119,10 @@ WORKS = {"upload": upload_works, "auth": auth_works}
 
 @pytest.mark.parametrize("service", ["upload", "auth"])
 def test_on_the_next_schema(service: str, new_url: Callable[[], str], tmp_path: Path) -> None:
-    """Today's code works and is ready on a schema with added columns and tables of a next release,
-    and its own migration leaves them unchanged.
+    """Today's code works and is ready on a schema with columns and tables that a
+    next release has added.
+
+    Today's own migration leaves these columns and tables unchanged.
     """
     url = new_url()
     upgrade(url, scripts_with(tmp_path, service))

@@ -34,7 +34,7 @@ def with_next_column(database: Database, table: str, value: str) -> None:
 
 
 def next_column(database: Database, table: str) -> str | None:
-    """Return the value of that column in the only row."""
+    """Return the value in the only row of the column that `with_next_column` adds."""
     row = database.reading().row(f"SELECT next_text FROM {table}")
     assert row is not None
     found: str | None = row[0]
@@ -42,8 +42,9 @@ def next_column(database: Database, table: str) -> str | None:
 
 
 def test_policy(records: SqlRecords, database: Database) -> None:
-    """A policy with unknown fields is read without them, and a PUT replaces the whole policy with
-    these fields.
+    """A policy with unknown fields is read without them.
+
+    A PUT replaces the whole policy and so removes the unknown fields.
     """
     policy = Policy(max_file_bytes=5, cors_origins=("https://app.example",))
     bucket = Bucket(tenant="demo", name="photos", policy=policy, created_at=7)

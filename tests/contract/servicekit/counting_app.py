@@ -21,7 +21,7 @@ web.install(application, logs.RequestLog("counting"), None)
 
 @application.before_request
 def principal() -> None:
-    """Take the principal from the request, because this is a test."""
+    """Read the principal from the query of the request, because tests need no tokens."""
     if "tenant" in request.args:
         g.principal = Principal(request.args["tenant"], "client", frozenset(), "jti", 0)
 

@@ -114,7 +114,9 @@ def test_counters_are_apart(storage: AnyStorage, key: str) -> None:
 
 
 def test_counter_ends_with_its_window(storage: AnyStorage, key: str) -> None:
-    """Later uses do not move the end of a window, and counting starts again after it."""
+    """Later uses of a counter do not move the end of its window. After the window
+    the count starts again.
+    """
     early_in_a_window(2, 1.8)
     storage.incr(key, 2)
     end = storage.get_expiry(key)

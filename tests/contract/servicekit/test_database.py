@@ -68,8 +68,9 @@ def test_committed_rows_are_seen_by_all(database: Database) -> None:
 
 
 def test_statements_tell_how_much_they_changed(database: Database) -> None:
-    """`execute` returns the number of changed rows, `row` and `rows` read, and `execute_many`
-    repeats.
+    """`execute` returns the number of changed rows, and `row` and `rows` return rows.
+
+    `execute_many` repeats a statement.
     """
     with database.transaction() as connection:
         connection.execute_many(
@@ -129,13 +130,13 @@ def test_parameters_are_never_sql(database: Database) -> None:
 
 
 def test_missing_table_is_unavailable(database: Database) -> None:
-    """A missing table raises `DatabaseUnavailable`, because the database was not migrated."""
+    """A missing table raises `DatabaseUnavailable`, because it means that no migration has run."""
     with pytest.raises(DatabaseUnavailable, match="absent"):
         database.reading().row("SELECT 1 FROM absent")
 
 
 def test_writers_take_turns(database: Database) -> None:
-    """Several threads that count up one number lose no step."""
+    """If several threads increment one number, no increment is lost."""
     insert(database, 1)
 
     def count() -> None:

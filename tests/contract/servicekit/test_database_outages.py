@@ -46,7 +46,9 @@ def test_foreign_writer_of_the_file_is_waited_for_and_no_longer(tmp_path: Path) 
 
 @pytest.mark.parametrize(("durable", "value"), [(True, 2), (False, 0)])
 def test_durability_is_a_choice(tmp_path: Path, *, durable: bool, value: int) -> None:
-    """`full` syncs at every commit, `relaxed` never (0 is OFF, 2 is FULL)."""
+    """With `full`, SQLite syncs at every commit (the value 2), and with `relaxed`
+    never (the value 0).
+    """
     database = open_database(f"sqlite:///{tmp_path}/some.db", durable=durable)
     assert database.reading().row("PRAGMA synchronous") == (value,)
     assert database.reading().row("PRAGMA journal_mode") == ("wal",)
@@ -106,8 +108,8 @@ def test_connections_come_back_after_a_restart(
 def test_server_that_is_down_is_unavailable(
     postgres: PostgresServer, new_postgres_url: str
 ) -> None:
-    """While the server is down each call raises `DatabaseUnavailable`, and works again
-    afterwards.
+    """While the server is down each call raises `DatabaseUnavailable`.
+    Afterwards calls succeed again.
     """
     database = open_database(new_postgres_url)
     with database.transaction() as connection:
@@ -127,7 +129,7 @@ def test_server_that_is_down_is_unavailable(
 
 
 def test_frozen_server_is_given_up(postgres: PostgresServer, new_postgres_url: str) -> None:
-    """A frozen server costs a bounded wait in a read and in a transaction."""
+    """A read and a transaction each wait only for a bounded time when the server is frozen."""
     database = open_database(new_postgres_url)
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY, word TEXT)")

@@ -46,7 +46,7 @@ def test_redis_that_is_gone_is_replaced_by_the_process(redis_server: RedisServer
 
 
 def test_frozen_redis_costs_one_short_wait(redis_server: RedisServer, key: str) -> None:
-    """A frozen Redis delays the first request by less than half a second, and no later one."""
+    """A frozen Redis delays the first request by less than half a second, and no later request."""
     storage = GuardedStorage(inner=redis_server.url)
     storage.incr(key, 60)
     redis_server.freeze()
@@ -65,7 +65,7 @@ def test_frozen_redis_costs_one_short_wait(redis_server: RedisServer, key: str) 
 def test_redis_is_used_again_after_a_pause(
     redis_server: RedisServer, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Redis responds again, all processes count together again."""
+    """When Redis responds again after a while, all processes count together again."""
     storage = GuardedStorage(inner=redis_server.url)
     redis_server.stop()
     storage.incr(key, 60)
@@ -121,7 +121,7 @@ def test_client_and_tenant_have_limits(limits: RateLimits) -> None:
 
 
 def alike(of_tenant: int, of_client: int) -> RateLimits:
-    """Return limits that are the same for all tenants: so many requests, and 50 bytes."""
+    """Return the same limits of requests and of 50 bytes for all tenants."""
     amounts = Amounts(of_tenant, of_client, tenant_bytes=50)
     settings = RateLimitSettings("memory://", 1, 1, amounts=lambda _: amounts)
     limits = RateLimits(settings, lambda: g.get("principal"))
@@ -160,7 +160,7 @@ def test_bytes_of_twins_are_counted_apart() -> None:
 
 
 def test_what_was_taken_in_advance_is_for_no_twin() -> None:
-    """A client without requests left gets none that the process reserved for another tenant."""
+    """A client at its limit gets no request that the process has reserved for another tenant."""
     limits = alike(3000, 3000)
     limits.charge(client_of("demo"))
     for tenant in (TWINS[0], TWINS[2]):

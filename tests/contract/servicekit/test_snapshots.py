@@ -1,4 +1,6 @@
-"""Databases saved to files and loaded: a snapshot is complete and of one moment, or it fails."""
+"""Databases saved to files and loaded. A snapshot is complete and of one
+moment, or saving fails.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,7 @@ def test_goes_on(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path
 
 
 def test_one_moment(filled: str, tmp_path: Path) -> None:
-    """A file that is saved during writes contains no part of a transaction."""
+    """A file that is saved during writes contains each transaction completely or not at all."""
     stop = threading.Event()
 
     def write() -> None:

@@ -65,8 +65,8 @@ def test_missing(store: BlobStore) -> None:
 
 @pytest.mark.parametrize("store", EXCLUSIVE, indirect=True)
 def test_a_taken_name_is_not_replaced(store: BlobStore, spool: SpoolFile) -> None:
-    """A store that knows existing names refuses a second blob of a name, for each way of
-    storing.
+    """A store that detects existing names refuses a second blob of a name, for
+    each way of storing.
     """
     name = new_name()
     store.put(name, b"first")
@@ -178,7 +178,7 @@ def test_listing_during_deletion(store: BlobStore) -> None:
 
 
 def test_make_durable(store: BlobStore) -> None:
-    """One call makes blobs of several tenants and folders durable without an error."""
+    """One call makes blobs of several tenants and in several folders durable, without an error."""
     names = [new_name(tenant) for tenant in ("acme", "demo") for _ in range(3)]
     for name in names:
         store.put(name, b"x")
@@ -224,8 +224,8 @@ def test_room_and_check(store: BlobStore) -> None:
 
 
 def test_no_descriptor_stays_open(store: BlobStore, spool: SpoolFile) -> None:
-    """Storing, refusing, reading and deleting leave no descriptor open, except those of
-    connections, which are used again.
+    """Storing, refusing, reading and deleting leave no descriptor open, except descriptors of
+    connections that the store uses again.
     """
     counts = []
     for _ in range(2):

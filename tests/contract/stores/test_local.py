@@ -223,7 +223,9 @@ def test_check_names_no_path(data: Path) -> None:
 
 
 def test_leftovers_are_removed_by_name(local: TimedStore, data: Path) -> None:
-    """The name of a leftover cannot leave the staging folder."""
+    """`remove_leftover` removes no file outside of the staging folder, even if the
+    given name leads there.
+    """
     outside = data / "outside"
     outside.write_bytes(b"x")
     staged = data / "staging" / "abandoned"

@@ -213,6 +213,6 @@ def test_check_of_both(disk: Disk, objects: Objects, moving: MovingStore) -> Non
 
 
 def test_waits_of_both_are_noted(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """Waits of both stores are reported to the wrapper."""
+    """Both stores report their waits to `TimedStore`."""
     TimedStore(moving)
     assert disk.on_sync is objects.on_sync is moving.on_sync

@@ -105,7 +105,7 @@ def test_a_file_that_ends_early_leaves_nothing(
 
 
 def test_a_wrong_digest_is_refused(store: S3Store, server: ObjectStore, bucket: str) -> None:
-    """The object store verifies the digest and stores no content that differs."""
+    """The object store verifies the digest and refuses content that does not match it."""
     with pytest.raises(StoreError, match="digest"):
         store.put(new_name(), b"content", hashlib.sha256(b"other content").digest())
     assert server.keys(bucket) == []
@@ -127,8 +127,8 @@ def test_the_gateway_reads_with_no_keys(store: S3Store, server: ObjectStore) -> 
 
 
 def test_leftovers(store: S3Store, server: ObjectStore, bucket: str) -> None:
-    """An unfinished upload of the store is a leftover until it is removed, and foreign ones are
-    not.
+    """An unfinished upload of the store is a leftover until its removal. Uploads of other
+    programs are no leftovers.
     """
     name = new_name()
     store.put(name, b"x")
@@ -218,7 +218,7 @@ def test_tls(radosgw_tls: ObjectStore, tmp_path: Path, large: SpoolFile) -> None
 def test_virtual_style(
     radosgw: ObjectStore, tmp_path: Path, large: SpoolFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the bucket in the host name all requests work, those of the gateway too."""
+    """With the bucket in the host name, all requests of the service and of the gateway work."""
     resolve = socket.getaddrinfo
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *rest: resolve(str(host).rpartition(".")[2], *rest)
@@ -242,7 +242,7 @@ def test_virtual_style(
 
 
 def test_after_a_fork(radosgw: ObjectStore, tmp_path: Path) -> None:
-    """A forked process opens its own connections, and no content is mixed up."""
+    """A forked process opens its own connections, and no blob gets the content of another blob."""
     store = object_driver(radosgw, tmp_path / "spool")
     store.put(new_name(), b"before")
     assert len(list(store.blobs())) == 1

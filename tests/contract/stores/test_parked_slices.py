@@ -59,7 +59,7 @@ def read(parked: ParkedSlices, index: int, created_at: int = 1) -> bytes | None:
 
 
 def test_a_slice_comes_back(parked: ParkedSlices, tmp_path: Path, folder: Path) -> None:
-    """A range of a body is stored under its index, replaced by the next one, and removed."""
+    """A range of a body is stored under its index, replaced by a later range, and removed."""
     with spooled(tmp_path, b"--slice one--slice two--") as spool:
         parked.park(upload(), 3, spool, 2, 9)
         assert read(parked, 3) == b"slice one"

@@ -62,7 +62,9 @@ def test_opened_again_after_its_commit() -> None:
 def test_completed_between_opening_and_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A partial upload that another process completes at this moment raises `BlobMissing`."""
+    """A partial upload that another process completes between opening
+    and locking raises `BlobMissing`.
+    """
     store = local_store(tmp_path, durable=False)
     parts, upload = PartialUploadStore(tmp_path / "resumable"), "ab" * 16
     parts.create(upload)
