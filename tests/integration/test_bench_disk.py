@@ -21,7 +21,7 @@ _PROGRAM = f"""
 import signal, sys, time
 from pathlib import Path
 from loadtests.bench.disk import work_folder
-# As from a terminal, also where the tests themselves run under nohup.
+# SIGHUP works as in a terminal, even when the tests run under nohup.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with work_folder(Path(sys.argv[1]), {SIZE}) as work:
     print(work.path, flush=True)
@@ -104,7 +104,7 @@ def test_it_has_a_journal_and_is_removed_after_a_failure(base: Path) -> None:
 def test_it_is_removed_after_a_signal(
     base: Path, running: tuple[subprocess.Popen[str], Path], number: signal.Signals
 ) -> None:
-    """Ctrl-C, `kill` and a closed terminal unmount the disk, also when a second signal follows."""
+    """Ctrl-C, `kill` and a closed terminal unmount the disk, even when a second signal follows."""
     process, folder = running
     assert os.path.ismount(folder)
     process.send_signal(number)
@@ -138,7 +138,9 @@ def test_two_benches_do_not_disturb_each_other(
 
 
 def test_without_root_it_goes_on_in_the_folder(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user that is not root gets a plain folder, which is removed as well, and the reason."""
+    """A user who is not root gets a plain folder and the reason. The folder is
+    removed at the end.
+    """
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with disk.work_folder(base, SIZE) as work:
         assert work.lacking == "not root"

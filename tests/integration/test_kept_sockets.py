@@ -108,7 +108,9 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
 
 
 def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
-    """A service leaves copies with each of several gateways, and again after a gateway restarts."""
+    """A service leaves a copy with each of several gateways, and leaves another one
+    after a gateway restarts.
+    """
     kept = kept_socket(folder / "auth.sock")
     with closing(kept.listener):
         kept.leave_copies()
@@ -248,7 +250,7 @@ def test_a_gateway_of_the_release_before(folder: Path) -> None:
 
 
 def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
-    """A packet that is no request, or names a path, gets `none` and has no effect."""
+    """A packet that is no valid request, or that contains a path, gets `none` and has no effect."""
     with keeper(folder) as path:
         for packet in (b"x", b"take ../x.sock", b"keep upload.sock 1 2", b"keep upload.sock"):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:

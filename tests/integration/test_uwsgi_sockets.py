@@ -1,4 +1,4 @@
-"""Attacks on the uwsgi sockets: a client of a socket counts as the gateway, but cannot run code."""
+"""Attacks on the uwsgi sockets. A client of a socket counts as the gateway, but can run no code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Target:
         return uwsgi.raw_answer(self.address, uwsgi.packet(self.request(*added), modifier, detail))
 
     def request(self, *added: tuple[str, str]) -> Variables:
-        """Return the variables of a request with additional ones."""
+        """Return the variables of a request, and additional variables."""
         return self.attacker.request(self.health, *added)
 
     def assert_unharmed(self) -> None:

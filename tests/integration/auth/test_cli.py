@@ -164,7 +164,9 @@ def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
 
 
 def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
-    """`keys rotate` publishes a key that can be retired; the signing key needs `--force` for it."""
+    """`keys rotate` publishes a new key. `keys retire` removes a published key, and a signing
+    key only with `--force`.
+    """
     (first,) = installed("keys", "list").stdout.splitlines()
     old = first.split()[0]
     assert first.split()[1] == "signing"
@@ -248,6 +250,6 @@ def test_tickets_that_cannot_be_made(installed: Run, arguments: list[str], why: 
 
 
 def test_mistake_is_one_line(installed: Run) -> None:
-    """A wrong grant gets one line and no traceback."""
+    """A wrong grant at the command line gets one line and no traceback."""
     create = ("client", "create", "demo", "x", "--scope", "files:read", "--grant", "fly:photos")
     mistake(installed(*create), "grants[0]: There is no action 'fly'")

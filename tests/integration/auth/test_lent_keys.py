@@ -35,8 +35,9 @@ def read_only(folder: Path) -> None:
 
 
 def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
-    """auth accepts a key that its group may read and no user may write; its name has
-    its start time.
+    """auth accepts a key that its group may read and no user may write.
+
+    The name of the key's file states when the key's time begins.
     """
     read_only(secret)
     (key,) = signing.load(secret).values()
@@ -44,7 +45,7 @@ def test_a_key_of_a_secret_is_taken(secret: Path) -> None:
 
 
 def test_a_key_that_can_be_changed_is_refused(secret: Path) -> None:
-    """auth refuses a key with these modes on a file system that is not mounted read-only."""
+    """auth refuses a key that its group may read if the file system is not mounted read-only."""
     with pytest.raises(SigningKeyError, match="open to others"):
         signing.load(secret)
 
@@ -59,7 +60,7 @@ def test_a_key_open_to_more_than_the_group_is_refused(secret: Path, mode: int) -
 
 
 def test_a_key_of_another_group_is_refused(secret: Path) -> None:
-    """auth refuses a key of a group of which its process is not a member."""
+    """auth refuses a key that a group may read if auth's process is not a member of this group."""
     os.chown(secret / "1795000000-a.pem", 0, STRANGERS)
     read_only(secret)
     with pytest.raises(SigningKeyError, match="open to others"):
@@ -80,8 +81,9 @@ def test_a_retired_key_stays_in_its_secret(secret: Path) -> None:
 
 
 def test_a_name_that_is_the_keys_id_says_no_moment(tmp_path: Path) -> None:
-    """A key that `init` or `keys rotate` made is as old as its file, since its name
-    contains no time.
+    """If the name of a key's file contains no time, the key is as old as the file.
+
+    `init` and `keys rotate` make such names.
     """
     kid = signing.create(tmp_path / "keys")
     path = tmp_path / "keys" / f"{kid}.pem"

@@ -24,7 +24,7 @@ from wharf_auth.app import create_app
 
 @pytest.fixture
 def live(auth: AuthService) -> Iterator[str]:
-    """Serve auth over HTTP, and yield the gateway URL from which the issuer is made."""
+    """Serve auth over HTTP, and yield the gateway URL. The issuer's name is made from this URL."""
     with serving_app(lambda url: create_app(replace(auth.settings, issuer=f"{url}/auth"))) as url:
         yield url
 

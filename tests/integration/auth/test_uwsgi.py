@@ -130,7 +130,7 @@ def test_hup_replaces_the_workers_without_a_gap(server: uwsgi.Uwsgi, demo: Entry
 
 
 def test_failures_are_counted_across_workers(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """Failures are counted in shared memory, so the count survives the death of a worker."""
+    """Failures are counted in shared memory, so the count does not change when a worker dies."""
     if time.time() % 60 > 50:
         # uWSGI's counters use windows of one minute of the clock, and this test must fit into one.
         time.sleep(60.1 - time.time() % 60)
@@ -182,8 +182,8 @@ def test_metrics_are_those_of_all_processes(server: uwsgi.Uwsgi, demo: Entry) ->
     ],
 )
 def test_wrong_settings_stop_it(environ: dict[str, str], name: str, value: str, line: str) -> None:
-    """A wrong setting ends auth with one line and an exit code; auth does not start
-    worker after worker.
+    """A wrong setting ends auth with one line and an exit code. auth does not restart its
+    workers again and again.
     """
     with uwsgi.running(["--ini", str(INI)], {**environ, name: value}) as server:
         assert server.wait() != 0

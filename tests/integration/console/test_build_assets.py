@@ -208,7 +208,7 @@ def test_a_copy_needs_no_build(checkout: Checkout, tool: ModuleType, tmp_path: P
 
 
 def test_a_copy_tries_by_itself(checkout: Checkout, tool: ModuleType, tmp_path: Path) -> None:
-    """A build that failed in a checkout is tried again in a copy of it, as in the
+    """A build that failed in a checkout is repeated in a copy of the checkout, as in the
     build of an image.
     """
     node = checkout.node.read_text()

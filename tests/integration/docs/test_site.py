@@ -81,7 +81,7 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
 
 
 def test_links_lead_to_files_of_the_site(site: Path) -> None:
-    """Each link without a host leads to a file; none to a file of Markdown or a root folder."""
+    """Each link without a host leads to a file that exists, relative to the page with the link."""
     lost = set()
     for path, page in _pages(site):
         for link in (*page.links, *page.loads):

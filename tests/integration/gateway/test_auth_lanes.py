@@ -74,7 +74,9 @@ def status(gateway: Running, method: str, path: str) -> int:
 
 
 def test_secrets_have_a_way_of_their_own(gateway: Running) -> None:
-    """nginx sends a request with a secret to the second socket, and any other to the first one."""
+    """nginx sends a request with a secret to the second socket, and any other request
+    to the first one.
+    """
     folder = gateway.folder / "auth"
     with_a_secret = (
         LOGIN,

@@ -54,7 +54,7 @@ WAYS = (
 
 @dataclass
 class Services:
-    """nginx, and the addresses for which it has asked the services."""
+    """nginx, and the addresses of all requests that nginx has sent to the services."""
 
     gateway: RunningGateway
     asked: list[str] = field(default_factory=list)

@@ -165,7 +165,10 @@ def test_many_addresses(scene: Scene) -> None:
 
 
 def test_a_proxy_has_no_share_of_its_own(scene: Scene) -> None:
-    """A proxy may have more connections than one address, and clients still get connections."""
+    """A trusted proxy may have more connections than the share of one address.
+
+    Other clients still get connections.
+    """
     kept = scene.crowd(PROXY, SHARE + 50)
     assert all(map(scene.is_served, kept))
     scene.crowd(ATTACKER, SHARE, _HALF)

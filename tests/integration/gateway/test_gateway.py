@@ -104,7 +104,9 @@ def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
 
 
 def test_it_says_when_it_began(gateway: Running) -> None:
-    """The first line of nginx's log is the gateway's start time: no older body is under way."""
+    """The first line of nginx's log is the gateway's start time. Bodies admitted earlier
+    are not under way.
+    """
     (sockets,) = (path.parent for path in gateway.folder.rglob("requests.tsv"))
     first = (sockets / "requests.tsv").read_bytes().splitlines()[0]
     said, _, since = first.partition(b"\t")

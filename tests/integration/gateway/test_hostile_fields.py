@@ -1,5 +1,6 @@
-"""Hostile header fields: long ones, many of them, and overrides of the method; limits apply to the
-log, too.
+"""Hostile header fields: long ones, many of them, and overrides of the method.
+
+Limits apply to the log, too.
 """
 
 from __future__ import annotations
@@ -146,7 +147,9 @@ def test_a_log_line_has_a_bound(services: Services) -> None:
 
 
 def test_a_question_says_how_long_it_waits(services: Services) -> None:
-    """nginx tells an admission its start time and how long nginx waits for the response."""
+    """In each admission nginx states when the request began, and how long nginx
+    waits for the response.
+    """
     begun = time.time()
     services.exchange("PUT /v1/files/b/a", "Content-Length: 200000")
     since, patience = services.waits[-1].split()

@@ -1,4 +1,7 @@
-"""Small pictures in nginx's cache: which ones, for how long, and what happens without a maker."""
+"""Small pictures in nginx's cache: which ones, for how long, and responses while the maker is down.
+
+The maker stands in for the service `images` (`tests.servers.small_pictures`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from wharf_upload.maintenance.pictures import KeptPictures
 
 
 def test_what_has_no_picture(ways: Ways) -> None:
-    """A file without a picture gets the problem `no-preview`, and the maker is asked only once."""
+    """A file without a picture gets the problem `no-preview`. nginx asks the
+    service `images` only once.
+    """
     ways.upload.put("a.txt", b"text")
     for key in ("a.txt", "a.txt"):
         answer = ways.picture(key=key)
@@ -54,7 +59,9 @@ def test_made_up_queries(ways: Ways) -> None:
 
 
 def test_a_busy_maker(ways: Ways) -> None:
-    """While the maker is busy, a request gets 503 with `Retry-After`, and nginx caches nothing."""
+    """While the service `images` is busy, a request gets 503 with `Retry-After`,
+    and nginx caches nothing.
+    """
     ways.maker.busy = True
     for way in ("token", "link"):
         answer = asking(ways, way)("w=64")
@@ -65,8 +72,10 @@ def test_a_busy_maker(ways: Ways) -> None:
 
 
 def test_no_maker(ways: Ways) -> None:
-    """While the maker is down, cached pictures are sent and others get 503; afterwards all are
-    made.
+    """While the service `images` is down, cached pictures are sent, and requests
+    for others get 503.
+
+    When the service runs again, it makes all pictures.
     """
     kept = ways.picture("w=64").body
     ways.end_maker()
@@ -78,7 +87,9 @@ def test_no_maker(ways: Ways) -> None:
 
 
 def test_a_crowd_has_one_made(ways: Ways) -> None:
-    """Ten clients that request a missing picture at the same time wait for one picture."""
+    """Ten clients that request one missing picture at the same time all wait for one
+    run of the maker.
+    """
     ask = asking(ways, "link")
     ways.maker.go_on.clear()
     with ThreadPoolExecutor(10) as threads:
@@ -122,7 +133,7 @@ def test_a_picture_that_was_removed(ways: Ways) -> None:
 
 
 def test_bytes_for_the_maker(ways: Ways) -> None:
-    """On the maker's socket nginx allows only to read bytes of blobs."""
+    """The socket for the service `images` serves only bytes of blobs, and only to read them."""
     ways.picture()
     location = ways.maker.made[0].partition(" ")[2]
     assert ways.maker.bytes_of(location) == (200, PNG)
@@ -134,7 +145,7 @@ def test_bytes_for_the_maker(ways: Ways) -> None:
 
 
 def test_what_the_maker_counts(ways: Ways) -> None:
-    """The maker's metrics are on the internal port and on no other."""
+    """The metrics of the service `images` are on the internal port and on no other port."""
     port = ways.gateway.gateway.settings.metrics_port
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/metrics/images")
@@ -144,7 +155,9 @@ def test_what_the_maker_counts(ways: Ways) -> None:
 
 
 def test_without_a_maker(upload: UploadService, tmp_path: Path) -> None:
-    """Without a maker each file gets `no-preview` for its picture, and is sent as before."""
+    """Without the service `images` a request for a picture gets `no-preview`. The
+    file itself is sent.
+    """
     upload.put("a.png", PNG)
     with (
         running(tmp_path, upload.settings.data, {}) as gateway,

@@ -105,8 +105,9 @@ def test_another_upgrade_is_none(gateway: Running, live: FakeLive) -> None:
     "accept", ["text/event-stream", "application/json;q=0.5, Text/Event-Stream; q=0.9"]
 )
 def test_a_stream_of_events(gateway: Running, live: FakeLive, accept: str) -> None:
-    """An event arrives when it happens, the query is passed on, and `Vary` separates the stream
-    from the list in caches.
+    """An event arrives when it happens, and nginx passes the query on.
+
+    `Vary` separates the stream from the list in caches.
     """
     fields = (f"Accept: {accept}", "Authorization: Bearer x", "Last-Event-ID: 7")
     with asked(gateway, "GET /v1/events?after=7", *fields) as (connection, head):
@@ -129,8 +130,8 @@ def test_a_stream_of_events(gateway: Running, live: FakeLive, accept: str) -> No
     ],
 )
 def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accept: str) -> None:
-    """A request that accepts no event stream goes to the upload service, which is not
-    running here.
+    """nginx sends a request that does not accept an event stream to the upload service,
+    which is down here.
     """
     with asked(gateway, f"{method} /v1/events", f"Accept: {accept}") as (_, head):
         assert head.startswith("HTTP/1.1 503 ")
@@ -179,7 +180,9 @@ def test_an_address_has_its_share(gateway: Running, live: FakeLive) -> None:
 
 
 def test_what_is_logged(gateway: Running, live: FakeLive) -> None:
-    """nginx logs no token of an address, and counts live connections under the operation `live`."""
+    """The log contains no token from an address. Live connections count
+    under the operation `live`.
+    """
     with asked(gateway, "GET /socket.io/?token=not-to-be-logged", *WEBSOCKET):
         assert live.heads
     lines = gateway.folder / "upload/requests.tsv"
@@ -189,7 +192,7 @@ def test_what_is_logged(gateway: Running, live: FakeLive) -> None:
 
 
 def test_metrics(gateway: Running, live: FakeLive) -> None:
-    """The live channel's metrics are on the internal port and on no other."""
+    """The live channel's metrics are on the internal port and on no other port."""
     path = "/metrics/live"
     assert get("127.0.0.1", gateway.metrics_port, path) == (200, "wharf_live_up 1")
     assert live.heads[-1][""] == "GET /metrics HTTP/1.1"

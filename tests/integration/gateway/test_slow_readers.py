@@ -65,7 +65,7 @@ def held(gateway: RunningGateway) -> int:
 
 
 def test_threads_are_free(gateway: RunningGateway) -> None:
-    """Each service serves another client while clients do not read earlier responses."""
+    """Each service serves another client while earlier clients do not read their responses."""
     with ExitStack() as stack:
         for line in PLACES:
             for _ in range(NOT_READING):

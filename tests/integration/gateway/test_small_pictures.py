@@ -41,7 +41,7 @@ def test_an_answer(ways: Ways) -> None:
     assert (bare.status, bare.body) == (200, b"")
     assert dict(bare.headers).keys() - {"Date"} == dict(answer.headers).keys() - {"Date"}
     assert bare.headers["Content-Length"] == answer.headers["Content-Length"]
-    # The maker made one picture for both requests, and makes another one for another width.
+    # The maker (`Maker`) made one picture for both requests, and makes one more for another width.
     assert len(ways.maker.made) == 1
     assert ways.picture("w=64").body == picture_of(PNG, "64")
 
@@ -126,7 +126,9 @@ def test_other_origins(ways: Ways) -> None:
 
 
 def test_a_bad_width(ways: Ways) -> None:
-    """A bad width gets 400 with a token and 404 with a link; the maker receives no request."""
+    """A bad width gets 400 with a token and 404 with a link. The service
+    `images` receives no request.
+    """
     shared = [asking(ways, way) for way in ("link", "public")]
     for query in ("w=", "w", "w=63", "w=64x", "w=5&w=64"):
         assert ways.picture(query).status == 400, query

@@ -204,9 +204,7 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
 
 
 def test_the_gateways_own_questions(by_line: Proxied) -> None:
-    """Where the gateway requires a PROXY line, its own probes send one, and requests
-    without one fail.
-    """
+    """If the gateway requires a PROXY line, its own probes send one. Requests without one fail."""
     port = by_line.gateway.port
     assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
     assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0

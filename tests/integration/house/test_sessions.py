@@ -80,9 +80,9 @@ def collected(folder: Path, seed: int) -> list[str]:
 
 
 def test_order_is_random_within_bounds(tree: Path) -> None:
-    """A seed determines the order of tests; folders and modules stay together.
+    """A seed determines the order of tests. Folders and modules stay together.
 
-    Modules that are marked as a story keep the order of their file.
+    The tests of a module that is marked as a story stay in the order of the file.
     """
     first, again, other = (collected(tree, seed) for seed in (1, 1, 2))
     assert first == again

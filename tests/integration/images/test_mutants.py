@@ -32,12 +32,14 @@ SEEDS = {
     "bmp": encoded(_IMAGE, "BMP"),
     "pdf": encoded(_IMAGE, "PDF"),
 }
-# The service responds with 404 to these ends, because the file is the cause.
+# If a child ends in one of these ways the file is the cause, so the service responds with 404.
 BLAMED = {"done", "crash", "cpu", "refused-call"}
 
 
 def test_ten_thousand_mutants_stay_in_the_sandbox() -> None:
-    """Each mutant gets a picture or a reason, and a crash of a decoder does not end the zygote."""
+    """Each damaged file gets a picture or a reason, and a crash of a decoder does
+    not end the zygote.
+    """
     command = [sys.executable, "-I", str(SCRIPT), str(kernel.landlock_abi())]
     sandbox, outcomes, ends = Sandbox(command, seconds=60), Counter[str](), Counter[str]()
     try:
@@ -58,7 +60,7 @@ def test_ten_thousand_mutants_stay_in_the_sandbox() -> None:
 
 
 def test_mutants_through_the_service_are_never_its_fault(tmp_path: Path) -> None:
-    """Of 200 mutants, each gets 200 or 404 from the service, and none gets 503."""
+    """The service responds to each of 200 damaged files with 200 or 404, and never with 503."""
     chance = random.Random(14)
     with service(tmp_path) as images:
         statuses = Counter[int]()

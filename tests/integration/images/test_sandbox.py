@@ -56,7 +56,9 @@ def hostile(version: int, layer: str = "all", seconds: float = 20) -> Iterator[S
 
 
 def attempt(sandbox: Sandbox, name: str, blob: bytes = b"") -> Ended:
-    """Let a child make one attempt, and return how it ended."""
+    """Let a child make the named attempt to get out, and return the way in
+    which the child ended.
+    """
     with memory_file(blob) as descriptor:
         return sandbox.run(descriptor, list(ATTEMPTS).index(name))
 
@@ -78,7 +80,9 @@ def test_a_call_that_no_decoder_makes_ends_the_process(sandbox: Sandbox, name: s
 
 @pytest.mark.parametrize("name", sorted(FAILS))
 def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
-    """A call that libraries make fails with a permission error, even if its target exists."""
+    """The sandbox refuses a forbidden call that libraries make with a permission error, even if
+    the call's target exists.
+    """
     done = attempt(sandbox, name)
     assert done.how == "done"
     assert done.result in {b"refused 13", b"refused 1"}
@@ -139,7 +143,10 @@ def listening(family: int, address: Any) -> Iterator[socket.socket]:
     ],
 )
 def test_landlock_alone_refuses(name: str, since: int) -> None:
-    """Landlock alone, without seccomp and limits, refuses what this kernel's version covers."""
+    """Landlock alone refuses an attempt if this kernel's version of Landlock covers it.
+
+    Seccomp and the limits are off.
+    """
     version = kernel.landlock_abi()
     Path("/tmp/nothing-to-remove").touch()
     abstract = f"wharf-test-{os.getpid()}".encode()
@@ -153,7 +160,7 @@ def test_landlock_alone_refuses(name: str, since: int) -> None:
 
 
 def test_landlock_alone_keeps_signals_from_the_parent() -> None:
-    """From version 6 on, Landlock alone refuses a signal to the parent; the zygote survives."""
+    """From version 6 on, Landlock alone refuses a signal to the parent, so the zygote continues."""
     version = kernel.landlock_abi()
     with hostile(version, "landlock") as sandbox:
         attempt(sandbox, "do nothing")
@@ -165,7 +172,9 @@ def test_landlock_alone_keeps_signals_from_the_parent() -> None:
 
 @pytest.mark.parametrize("name", ["make a descriptor", "write much", "have much memory"])
 def test_the_limits_hold_alone(name: str) -> None:
-    """The limits alone, without seccomp and Landlock, refuse each of these attempts."""
+    """The limits alone refuse a descriptor, much output and much memory. Seccomp
+    and Landlock are off.
+    """
     with hostile(0, "limits") as sandbox:
         assert attempt(sandbox, name).result.startswith(b"refused")
 
@@ -199,7 +208,7 @@ def child_status(parent: int) -> dict[str, str]:
 
 
 def test_a_zygote_that_ends_is_replaced() -> None:
-    """When the zygote was killed, the next picture is made by a new zygote, without an error."""
+    """After the zygote was killed, a new zygote makes the next picture without an error."""
     with hostile(0) as sandbox:
         assert attempt(sandbox, "do nothing").how == "done"
         (first,) = sandbox.pids()

@@ -11,7 +11,9 @@ from wharf_images.sandbox.client import Sandbox
 
 
 def test_one_that_has_ended_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service does not kill a zygote that has ended: another process may have its id."""
+    """The service does not kill a zygote that has ended, because another process
+    may have its id.
+    """
     killed: list[int] = []
     sandbox = Sandbox([sys.executable, "-I", "-S", "-c", ""])
     try:

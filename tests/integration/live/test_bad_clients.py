@@ -30,7 +30,9 @@ def end_of(connection: ClientConnection) -> list[str]:
 
 
 def test_a_flood(live: LiveProcess, tenant: str) -> None:
-    """A client may send ten messages in a row; more are refused, and then its connection ends."""
+    """A client may send ten messages in a row. The live channel refuses more, and
+    then closes the connection.
+    """
     said: list[str] = []
     with raw(live.url, live.token(tid=tenant)) as connection:
         # Each message waits for the response to the previous one, so none is in flight at the end.
@@ -44,7 +46,9 @@ def test_a_flood(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_flood_of_frames_that_are_no_messages(live: LiveProcess, tenant: str) -> None:
-    """The live channel also closes a connection that floods it with packets without a response."""
+    """The live channel also closes a connection that sends too many packets
+    that get no response.
+    """
     with raw(live.url, live.token(tid=tenant)) as connection:
         with suppress(ConnectionClosed):
             for _ in range(1000):
@@ -93,7 +97,7 @@ def test_nonsense(live: LiveProcess, tenant: str, frame: str | bytes) -> None:
 
 
 def test_an_event_of_an_odd_name(live: LiveProcess, tenant: str) -> None:
-    """An event whose name is no Unicode text is refused in the same way as any unknown event."""
+    """An event whose name is not valid Unicode is refused like any unknown event."""
     with raw(live.url, live.token(tid=tenant)) as connection:
         connection.send(r'42["\ud800"]')
         assert '"ok":false' in str(connection.recv(timeout=20))
@@ -195,7 +199,7 @@ def test_too_many_connections(small: LiveProcess, tenant: str) -> None:
 
 
 def test_without_polling(small: LiveProcess) -> None:
-    """With polling off, as for several replicas, a polling request is refused."""
+    """If polling is off, as for several replicas, a polling request is refused."""
     answer = httpx.get(f"{small.url}/socket.io/?EIO=4&transport=polling")
     assert answer.status_code == 400
 

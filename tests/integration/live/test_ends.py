@@ -1,4 +1,4 @@
-"""The process is killed, is stopped, or loses its database: clients continue at their position."""
+"""Live channels that are killed, stopped or lose their database: clients miss no event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that each connection receives by its grants, before and after these change."""
+"""The events that each connection receives, before and after its grants change."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ def ask(live: LiveProcess, method: str = "GET", query: str = "", **headers: str)
 
 
 def test_every_event_once_and_in_order(live: LiveProcess, tenant: str) -> None:
-    """A stream starts after `Last-Event-ID`, or without it after the position in the address."""
+    """A stream starts after `Last-Event-ID`. If the request does not have this field, the stream
+    starts after the position in the address.
+    """
     before = live.store(4, tenant=tenant)
     with (
         streaming(live.url, live.token(tid=tenant), before[0]) as heard,

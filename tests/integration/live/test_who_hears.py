@@ -37,7 +37,7 @@ def bucket(tenant: str, name: str, *origins: str) -> Bucket:
 def test_tokens_that_let_nobody_in(
     live: LiveProcess, tenant: str, claims: dict[str, object], slug: str
 ) -> None:
-    """Both protocols refuse a token that has expired, is for another audience or
+    """Both protocols refuse a token that has expired, is for another audience, is from another
     issuer, or has no scope.
     """
     token = live.token(tid=tenant, **claims)
@@ -137,8 +137,8 @@ def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -
 
 @pytest.mark.parametrize("what", ["token", "parent", "subject", "tenant"])
 def test_revoked_in_the_middle(live: LiveProcess, tenant: str, what: str) -> None:
-    """A connection that is revoked or suspended gets the reason within five seconds
-    and no later event.
+    """A connection whose token is revoked, or whose tenant is suspended, gets the reason within
+    five seconds and no later event.
     """
     jti, parent = f"jti-{tenant}", f"parent-{tenant}"
     token = live.token(tid=tenant, jti=jti, parents=["first", parent])
@@ -200,7 +200,9 @@ def test_a_bad_token_in_the_middle(live: LiveProcess, tenant: str) -> None:
 
 
 def test_origins(live: LiveProcess, tenant: str) -> None:
-    """Only pages of Wharf's origins, and of origins that a bucket of the tenant lists, connect."""
+    """Only pages of Wharf's own origins, and of origins that a bucket of the
+    tenant lists, can connect.
+    """
     listed = "https://app.example"
     live.records.put_bucket(bucket(tenant, "open", listed))
 

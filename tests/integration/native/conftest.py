@@ -1,4 +1,4 @@
-"""A checkout whose services are dummies, and a supervisor that runs it as a person does."""
+"""A checkout whose services are dummies, and a supervisor that runs it as `make run` does."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from wharf_native.survivors import survivors
 
 CHILDREN = ("nginx", "auth", "upload", "console", "live", "images")
 
-# Stands for wharf-auth, wharf-upload, wharf-images and uwsgi. It records its events, and has a
-# child process, which it ends when it stops.
+# A dummy for wharf-auth, wharf-upload, wharf-images and uwsgi. It records its events, and has a
+# child process. When the dummy stops, it ends the child process.
 DUMMY = """#!{python}
 import os, signal, sys, time
 
@@ -44,7 +44,7 @@ helper = os.fork()
 def stop(number, frame):
     if helper:
         if number == signal.SIGTERM:
-            # As uWSGI: asked again, it goes on ending.
+            # Like uWSGI, the dummy ignores a second request to end.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(float(os.environ.get("DUMMY_DRAIN_SECONDS", "0")))
         note("fast end" if number == signal.SIGQUIT else "end")
@@ -104,7 +104,7 @@ cli.main()
 
 START = """
 import os, signal, sys
-# As from a terminal, also where the tests themselves run under nohup.
+# SIGHUP works as in a terminal, even when the tests run under nohup.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from wharf_native import absences, cli
 absences.TRY_AGAIN_SECONDS = float(os.environ.get("DUMMY_TRY_AGAIN_SECONDS", "60"))

@@ -113,8 +113,8 @@ def test_what_is_read_needs_no_right_to_execute(prepare: ModuleType, tmp_path: P
 
 
 def test_what_is_only_convenient(prepare: ModuleType) -> None:
-    """A package that is only convenient is installed together with needed packages,
-    and never alone.
+    """A package that is only convenient is never installed alone, but together
+    with a needed package.
     """
     needed = prepare.Program("no-such-program", (), "needed")
     convenient = prepare.Program("no-such-program", (), "convenient", needed=False)
@@ -149,7 +149,9 @@ def test_the_consoles_scripts_are_not_needed(
     ],
 )
 def test_the_release(prepare: ModuleType, tmp_path: Path, text: str, release: int) -> None:
-    """Debian's release is its number; other systems and Debian's next release are the newest."""
+    """Debian's release is its version number. Other systems, and Debian's next release, count
+    as the newest release.
+    """
     file = tmp_path / "os-release"
     file.write_text(text)
     assert prepare.debian_release(file) == release
@@ -198,7 +200,9 @@ def test_without_root(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_packages_of_npm_are_needed(prepare: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
-    """A script of the checkout installs npm packages; if it fails, its line is the only output."""
+    """A script of the checkout installs npm packages. If the script fails, only
+    its line is printed.
+    """
     tool = prepare.ROOT / "services/console/tools/node_packages.py"
     tool.parent.mkdir(parents=True)
     tool.write_text("import sys; print(sys.argv[1])")
@@ -274,7 +278,9 @@ def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
 
 
 def test_two_installs_take_turns(tmp_path: Path) -> None:
-    """A second installation waits, so services stay forbidden until the first one has ended."""
+    """Installations of packages run one after the other, and each one forbids starts of services
+    until its own end.
+    """
     (tmp_path / "policy").mkdir()
     script = tmp_path / "apt_install.sh"
     text = (NATIVE / "apt_install.sh").read_text()

@@ -1,4 +1,4 @@
-"""`wharf restart` with nginx and dummy services."""
+"""`wharf restart` with a real nginx and with dummies for the services."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def test_many_that_fail(wharf: Wharf) -> None:
 
 
 def test_while_it_crashes(wharf: Wharf) -> None:
-    """A restart starts a service that waits for its next try after a crash."""
+    """`wharf restart` immediately starts a service that has crashed and waits
+    for its next start.
+    """
     Path(f"{wharf.events_file}.fail").touch()
     for pid in survivors([wharf.places.log_file("upload")]):
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""`wharf run` with nginx and dummy services."""
+"""`wharf run` with a real nginx and with dummies for the services."""
 
 from __future__ import annotations
 
@@ -84,8 +84,9 @@ def test_a_service_that_keeps_crashing(start: Start, environment: dict[str, str]
 
 
 def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, str]) -> None:
-    """A live channel that keeps failing stops nothing: its socket is closed, and it is started
-    again from time to time.
+    """A live channel that keeps failing stops no other service.
+
+    The live channel's socket is closed, and the process manager starts it again from time to time.
     """
     environment["DUMMY_TRY_AGAIN_SECONDS"] = "1"
     wharf = start()
@@ -214,7 +215,9 @@ def test_a_second_stop_signal(start: Start, environment: dict[str, str]) -> None
 
 
 def test_a_stop_signal_that_arrives_twice(start: Start, environment: dict[str, str]) -> None:
-    """A stop signal that arrives twice within a second, as with make, does not cut the drain."""
+    """A stop signal that arrives twice within a second, as with `make`, does not
+    end the drain early.
+    """
     environment["DUMMY_DRAIN_SECONDS"] = "1.5"
     wharf = start()
     wharf.wait_ready()

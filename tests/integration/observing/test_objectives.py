@@ -1,4 +1,6 @@
-"""Alerts on error budgets: which rate of failures makes each of them fire, and when they stop."""
+"""Alerts on error budgets: the rate of failures at which each alert fires, and the
+end of the alert.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,9 @@ SERIES = {
 
 
 def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, object]:
-    """Return a test that the burn rates `burns` of the alert, and no others that match `burn`, fire
-    at `at`.
+    """Return a test: at the time `at`, exactly the given burn rates of the alert fire.
+
+    The test ignores burn rates that do not match the pattern `burn`.
     """
     series = f'ALERTS{{alertname="{alert}", alertstate="firing", burn=~"{burn}"}}'
     return {
@@ -58,8 +61,8 @@ def firing(alert: str, at: str, *burns: str, burn: str = ".*") -> dict[str, obje
 
 
 def steady(times: float) -> Course:
-    """Return three days in which each budget burns `times` times too fast, and the
-    rates that must fire.
+    """Return the series of three days in which each budget burns `times` times too fast, and the
+    burn rates that must fire.
     """
     burns = [f"{burn.times:g}" for burn in BURNS if burn.times < times]
     course = Course({}, "5m")
@@ -71,7 +74,7 @@ def steady(times: float) -> Course:
 
 
 def run(folder: Path, *courses: Course, evaluation: str = "2h") -> None:
-    """Run promtool on the courses.
+    """Run promtool on these series.
 
     The interval of evaluation is long because windows of three days cost promtool seconds.
     """
@@ -80,8 +83,10 @@ def run(folder: Path, *courses: Course, evaluation: str = "2h") -> None:
 
 @pytest.mark.parametrize("times", [0.5, 1.2, 3.2, 6.4, 15])
 def test_each_pace_has_its_alert(tmp_path: Path, times: float) -> None:
-    """A burn rate fires when failures are just above its pace, no faster burn rate fires, and half
-    the allowed pace fires none.
+    """Failures just above the pace of a burn rate make this burn rate fire, and
+    no faster burn rate.
+
+    Failures at half the allowed pace make none fire.
     """
     run(tmp_path, steady(times))
 

@@ -63,9 +63,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_waiting_ends_in_time(tmp_path: Path) -> None:
-    """A caller waits for a lock that another process holds until the given time is over, not
-    longer.
-    """
+    """A caller waits at most for the given time for a lock that another process holds."""
     path = tmp_path / "lock"
     with holder(path), opened(path) as descriptor:
         begun = time.monotonic()

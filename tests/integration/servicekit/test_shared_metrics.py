@@ -84,9 +84,7 @@ def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
 
 
 def test_an_id_that_came_again_is_no_life(tmp_path: Path) -> None:
-    """A living process that has the id of a dead one, but not its files, keeps no gauge of the dead
-    one.
-    """
+    """If a new process has the id of a dead process, the gauges of the dead process still end."""
     with process(tmp_path, 5) as child:
         kill(child)
         for path in tmp_path.glob(f"*_{child.pid}.db"):

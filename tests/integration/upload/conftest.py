@@ -1,4 +1,4 @@
-"""Services to break, and tools to break them."""
+"""Fixtures of services that tests break, and of tools that break them."""
 
 from __future__ import annotations
 

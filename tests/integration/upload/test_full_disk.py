@@ -41,7 +41,7 @@ def fill(service: UploadService, leave: int) -> Path:
 
 
 def assert_as_before(service: UploadService) -> None:
-    """Assert that only the first file exists, is readable, and nothing else takes space."""
+    """Assert that only the first file exists and is readable, and that nothing else uses space."""
     assert service.content("kept.txt") == b"kept"
     assert list(live(service)) == ["kept.txt"]
     assert len(service.blobs()) == 1

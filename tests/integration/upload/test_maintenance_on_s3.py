@@ -173,8 +173,8 @@ def sweep(service: UploadService, ahead: float, *, all_hours: bool = False) -> S
 
 
 def test_sweep(service: UploadService, bucket: Bucket) -> None:
-    """A sweep removes rowless blobs, deleted files and broken uploads from the hours
-    that it reads, and keeps files.
+    """A sweep removes rowless blobs, deleted files and broken uploads from the hours that it
+    searches, and no live file.
     """
     store, now = service.store, time.time()
     store.put(old_name(now - 1000 * _HOUR), b"orphan")

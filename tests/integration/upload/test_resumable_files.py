@@ -190,7 +190,9 @@ def test_repeated_creations(receiver: ReceiverClient) -> None:
 
 @pytest.mark.parametrize("other", ["bytes", "name", "metadata"])
 def test_a_key_of_another_creation(receiver: ReceiverClient, other: str) -> None:
-    """An Idempotency-Key with other bytes, another name or other metadata is refused."""
+    """A creation is refused if its Idempotency-Key was used with other bytes, another
+    name or other metadata.
+    """
     assert creation(receiver, b"abc", {"Idempotency-Key": "once"}).status == 201
     fields = {
         "bytes": metadata(filename="tus.bin"),
@@ -340,7 +342,9 @@ def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
 
 
 def test_a_quota_that_a_retry_fills(receiver: ReceiverClient) -> None:
-    """A repeated creation succeeds if the quota has space until its bytes are discarded."""
+    """A repeated creation succeeds if its bytes fit into the quota for a moment. At its end the
+    service discards these bytes.
+    """
     receiver.service.records.put_limits("demo", Limits(max_bytes=6))
     once = {"Idempotency-Key": "once"}
     assert [creation(receiver, b"abc", once).status for _ in range(3)] == [201] * 3

@@ -79,8 +79,8 @@ def test_uploads_without_a_length_keep_to_the_quota(receiver: ReceiverClient) ->
 
 
 def test_cut_without_a_length(receiver: ReceiverClient) -> None:
-    """When a request without all its bytes ends, the reservation for the missing bytes
-    is released.
+    """If a request of an upload without a length is cut, the reservation for the
+    missing bytes is released.
     """
     service = receiver.service
     address = receiver.create(None)

@@ -116,9 +116,7 @@ def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
 
 
 def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
-    """Two clients that reconnect at the same time do not make each other wait for the
-    first connection.
-    """
+    """If two clients reconnect at the same time, neither waits for the first connection."""
     address = receiver.create(1000)
     hanging = [receiver.begin(address, 0, 1000)]
     hanging[0].sendall(b"x" * 10)
@@ -180,7 +178,7 @@ def test_expired_uploads(receiver: ReceiverClient, monkeypatch: pytest.MonkeyPat
 
 
 def test_gone_while_it_was_written_to(receiver: ReceiverClient) -> None:
-    """A request whose upload was removed by another request gets 404, and charges nothing."""
+    """A request gets 404 and charges nothing if another request removes its upload."""
     service = receiver.service
     address = receiver.create(None)
     writer = receiver.begin(address, 0, 6)

@@ -181,8 +181,8 @@ def test_the_digest_of_what_another_replica_cut_back(replicas: Replicas) -> None
 
 
 def test_of_a_crowd_at_both_somebody_goes_on(replicas: Replicas) -> None:
-    """Many requests at both replicas for an upload under way all end, and a later
-    request completes it.
+    """Many requests at both replicas for an upload under way all end. A later
+    request completes the upload.
     """
     address = replicas.a.create(1000)
     writer = replicas.a.begin(address, 0, 1000)

@@ -56,7 +56,7 @@ def test_a_row_is_read_once_before_the_bytes(receiver: ReceiverClient, calls: Co
 def test_a_row_is_read_twice_when_another_request_had_it(
     receiver: ReceiverClient, calls: Counter[str]
 ) -> None:
-    """A request that takes an upload over from another request reads its row twice."""
+    """A request that takes an upload over from another request reads the upload's row twice."""
     address = receiver.create(6)
     with receiver.begin(address, 0, 6) as older:
         older.sendall(b"abc")

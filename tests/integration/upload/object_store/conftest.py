@@ -37,8 +37,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the service upload small parts, and repeat failed requests only for a short time."""
     monkeypatch.setattr(uploading, "ONE_PUT_BYTES", 6 << 20)
     monkeypatch.setattr(uploading, "_PART_BYTES", 5 << 20)
-    # This limit is smaller than the time for a response, so a test notices if one is used for the
-    # other.
+    # The limit for connecting is smaller than the time for a response, so a test fails if the
+    # client uses this limit for responses.
     monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.25)
     monkeypatch.setattr(silence, "_SECONDS", 0)
     # boto3's client is made once, and keeps this limit for all tests.

@@ -56,8 +56,9 @@ def test_always(scene: OnS3, way: str, operation: str) -> None:
 
 @pytest.mark.parametrize(("way", "operation"), OPERATIONS)
 def test_once(scene: OnS3, way: str, operation: str) -> None:
-    """An operation that fails once is repeated and stores the file once, even if the
-    store had done it.
+    """An operation that fails once is repeated and stores the file once.
+
+    This holds even if the store performed the operation before it failed.
     """
     for fault in (BUSY, cut_before, cut, late(0.4)):
         scene.proxy.order(operation, fault)
@@ -96,7 +97,9 @@ def test_changed_bytes(scene: OnS3, way: str, operation: str) -> None:
 
 @pytest.mark.parametrize("first", [swallow, cut], ids=["silent", "cut"])
 def test_complete_is_done_but_not_answered(scene: OnS3, first: Fault) -> None:
-    """`NoSuchUpload` for a repeated Complete is a success when the object exists."""
+    """An upload succeeds if a repeated CompleteMultipartUpload gets `NoSuchUpload`
+    and the object exists.
+    """
     scene.proxy.order("complete_multipart", first, last=LOST)
     assert scene.answer("large") == (201, "")
     assert scene.proxy.seen.count("complete_multipart") == 2
@@ -104,7 +107,7 @@ def test_complete_is_done_but_not_answered(scene: OnS3, first: Fault) -> None:
 
 
 def test_complete_without_parts(scene: OnS3) -> None:
-    """`NoSuchUpload` without an object is an error."""
+    """An upload fails if CompleteMultipartUpload gets `NoSuchUpload` and no object exists."""
     scene.proxy.order("complete_multipart", last=LOST)
     status, slug = scene.answer("large")
     assert (status, slug) in {UNAVAILABLE, FAILED}
@@ -112,7 +115,10 @@ def test_complete_without_parts(scene: OnS3) -> None:
 
 
 def test_error_in_a_success(scene: OnS3) -> None:
-    """A Complete whose 200 contains an error is repeated, and leads to 503 if it always fails."""
+    """A CompleteMultipartUpload whose response 200 contains an error is repeated.
+
+    If it always fails, the client gets 503.
+    """
     scene.proxy.order("complete_multipart", WRONG)
     assert scene.answer("large") == (201, "")
     scene.assert_files("large")
@@ -124,7 +130,9 @@ def test_error_in_a_success(scene: OnS3) -> None:
 
 
 def test_object_of_another_size(scene: OnS3) -> None:
-    """A Complete that succeeds is an error when the object has another size."""
+    """An upload fails if the object has another size,
+    even when CompleteMultipartUpload succeeds.
+    """
     scene.proxy.order("head", last=lambda exchange: Reply(200, [("Content-Length", "1")]))
     assert scene.answer("large") == FAILED
     scene.proxy.heal()

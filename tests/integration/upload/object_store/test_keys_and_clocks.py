@@ -76,8 +76,10 @@ def test_no_keys_for_a_while(attentive: OnS3) -> None:
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clock(attentive: OnS3, hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is wrong by an hour leads to 503 and not ready, and the store's check names the
-    clocks; with the right time the service works.
+    """A clock that is wrong by an hour leads to 503 and not ready, and the store's
+    check names the clocks.
+
+    When the time is right again, the service works.
     """
     real = botocore.compat.get_current_datetime
     with monkeypatch.context() as wrong:

@@ -27,8 +27,8 @@ def receiver(scene: OnS3) -> Iterator[ReceiverClient]:
     ids=["busy", "silent", "stored", "parts"],
 )
 def test_the_end(scene: OnS3, receiver: ReceiverClient, operation: str, fault: Fault) -> None:
-    """The service keeps the last bytes while the store fails, and the client's next
-    request makes the file once.
+    """The service keeps the last bytes while the store fails. The client's next request
+    makes the file, once.
     """
     content = SPOOLED if operation == "put" else LARGE
     address = receiver.create(len(content))
