@@ -147,7 +147,7 @@ def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder:
 
 
 def run_one(session: pytest.Session, item: pytest.Item, then: pytest.Item | None) -> None:
-    """Run a test and keep the fixtures of the session, also after the last test."""
+    """Run a test and keep the fixtures of the session, even after the last test."""
     following: Any = then or session
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 

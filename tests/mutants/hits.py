@@ -1,5 +1,5 @@
-"""The functions that each test calls and its duration, which give the tests of a mutant their
-order.
+"""The calls and the duration of each test, by which the tests that should kill
+a mutant are ordered.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Ran:
 
 @dataclass
 class Hits:
-    """The tests by the functions that they call, and the tests that have killed mutants so far."""
+    """The tests by the functions that they call, and the tests that have killed mutants before."""
 
     ran: Mapping[str, Ran]
     _tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -42,15 +42,15 @@ class Hits:
         return sum(self.ran[test].seconds for test in tests)
 
     def killed(self, mutant: Mutant, test: str) -> None:
-        """Remember the test that killed, because one test mostly kills several mutants of a
-        function.
+        """Remember the test that killed a mutant, because one test often kills several
+        mutants of a function.
         """
         killers = self._killers[mutant.function]
         killers.pop(test, None)
         killers[test] = None
 
     def forget(self, test: str) -> None:
-        """Remove a test that fails without a mutant."""
+        """Remove a test that fails even without a mutant."""
         for killers in self._killers.values():
             killers.pop(test, None)
         for tests in self._tests.values():
@@ -62,7 +62,7 @@ class Hits:
         chosen: list[str] = []
         left = budget
         for test in self._ordered(mutant):
-            # At least one test. A shorter test may still fit after one that is too long.
+            # Choose at least one test. After a test that is too long a shorter one may still fit.
             if not chosen or self.ran[test].seconds <= left:
                 chosen.append(test)
                 left -= self.ran[test].seconds

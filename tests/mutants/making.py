@@ -1,6 +1,7 @@
-"""The mutants of a module: those of mutmut, except kinds that show nothing.
+"""The mutants of a module: those that mutmut makes, without the kinds that
+reveal nothing about tests.
 
-mutmut writes each function once for each mutant, and a wrapper that calls the one whose name is
+mutmut writes each function once for each mutant, and a wrapper that calls the version whose name is
 set. So a module is compiled once, and a process switches mutants by name.
 """
 

@@ -24,7 +24,9 @@ ENOUGH = 0.95
 
 @dataclass(frozen=True)
 class Reason:
-    """The reason why mutants may survive. `*` in the place or the change stands for any text."""
+    """The reason why certain mutants may survive. A `*` in the place or the change
+    stands for any text.
+    """
 
     where: str
     change: str
@@ -72,7 +74,7 @@ def unexplained(result: dict[str, Any], why: Sequence[Reason]) -> list[dict[str,
 
 
 def idle(why: Sequence[Reason]) -> list[Reason]:
-    """Return the reasons that no survivor needs."""
+    """Return the reasons that apply to no survivor."""
     survivors = [survivor for result in results().values() for survivor in result["survivors"]]
     return [reason for reason in why if not any(map(reason.covers, survivors))]
 

@@ -100,7 +100,7 @@ class SqlConditions:
 
 
 class _Session:
-    """A stand-in for the next item, so that only fixtures of the session outlive a test."""
+    """A stand-in for the next item, so that only the fixtures of the session outlive a test."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session

@@ -16,7 +16,7 @@ from tests.mutants.mutant import KILLED, NOT_CALLED, SURVIVED, Mutant
 
 _PAUSE = 0.002  # seconds between two checks of the children
 _ALONE_SECONDS = 10.0
-_KEPT_EACH = 50  # results: an interrupted run loses no more
+_KEPT_EACH = 50  # results: an interrupted run loses at most this many
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Order:
     """The mutants to try, and the options of the run."""
 
     mutants: Sequence[Mutant]
-    folder: Path  # stores the calls of tests
+    folder: Path  # for the recorded calls of tests
     scratch: Path  # for the files of tests
     budget: float  # seconds of tests for one mutant
     children: int
@@ -88,8 +88,8 @@ class Trial:
             self._order.tell(f"{len(self._waiting)} left")
 
     def _passes_alone(self, test: str) -> bool:
-        """Tell whether the test passes without a mutant, checked once for each test that killed
-        one.
+        """Tell whether the test passes without a mutant. Each test that killed a
+        mutant is checked once.
         """
         if test not in self._steady | self.unsteady:
             child = self._forks.start([self._items[test]], "", _ALONE_SECONDS)

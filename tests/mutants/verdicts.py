@@ -30,7 +30,9 @@ class Verdicts:
         return set(self._keys.values())
 
     def open(self) -> list[Mutant]:
-        """Return the mutants that the last run did not kill or did not know."""
+        """Return the mutants that the last run did not kill, and those that are new
+        since the last run.
+        """
         return [
             mutant
             for mutant in self.mutants

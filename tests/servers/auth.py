@@ -92,7 +92,7 @@ def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(data=data, issuer=ISSUER)
     upgrade(settings.effective_database_url, MIGRATIONS)
     database = open_database(settings.effective_database_url)
-    # An existing file decides which accounts are made: tests make the people that they need.
+    # With an existing file no other accounts are made. Tests make the people that they need.
     demo = Entry(DEMO.client_id, new_secret(), DEMO.tenant)
     write_credentials(settings.credentials_path, {DEMO.entry: demo})
     Initialiser(

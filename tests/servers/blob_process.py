@@ -28,11 +28,11 @@ class RunningBlobServer:
         return SocketStore(self.address)
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
-        """Let the next operations of a kind fail (`blob_server` lists the faults)."""
+        """Make the next operations of a kind fail (`blob_server` lists the faults)."""
         self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
 
     def delay(self, operation: str, seconds: float) -> None:
-        """Let operations of a kind take longer from now on."""
+        """Make operations of a kind take longer from now on."""
         self._store.ask("control", of=operation, fault=None, times=0, seconds=seconds)
 
     def reset(self, capacity: int = protocol.CAPACITY) -> None:
@@ -58,7 +58,9 @@ def running() -> Iterator[RunningBlobServer]:
 
 @pytest.fixture(scope="session")
 def blob_server() -> Iterator[RunningBlobServer]:
-    """Yield a server of the session, with blobs of earlier tests. `socket_server` empties it."""
+    """Yield the session's server. It may contain blobs of earlier
+    tests (`socket_server` removes these).
+    """
     with running() as server:
         yield server
 

@@ -1,11 +1,11 @@
 """A server that stores blobs behind a unix socket, for `socket_store`: a separate process.
 
 One connection is one operation. A message has the lengths of its head and its body (32 bits each),
-the head as JSON, and the body. Run it as a script: `blob_server.py SOCKET`.
+the head as JSON, and the body. Run the server as a script: `blob_server.py SOCKET`.
 
-Faults of an operation: `full`, `busy` and `broken` are responses. `cut` ends the connection and
-does nothing. `lost` performs the operation and ends the connection without a response. `short`
-sends half of the response's body.
+An operation has one of these faults: `full`, `busy` and `broken` are responses. `cut` ends the
+connection and does nothing. `lost` performs the operation and ends the connection without a
+response. `short` sends half of the response's body.
 """
 
 from __future__ import annotations

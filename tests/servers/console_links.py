@@ -25,5 +25,5 @@ def kept_link(name: str = "link-1", **fields: Any) -> dict[str, Any]:
 
 
 def lists_links(gateway: FakeGateway, *links: dict[str, Any], cursor: str = "") -> None:
-    """Let the gateway list these links. `cursor` leads to the next page."""
+    """Let the gateway list these links. `cursor` is the cursor of the next page."""
     gateway.on("GET", "/v1/links", Reply({"links": links, "next_cursor": cursor or None}))

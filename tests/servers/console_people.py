@@ -55,7 +55,9 @@ def secret_document(secret_id: str = "secret-1", **fields: Any) -> dict[str, Any
 
 
 def group_document(name: str = "team", **fields: Any) -> dict[str, Any]:
-    """Return a document of a group of the tenant, whose members have separate folders."""
+    """Return a document of a group of the tenant. Each member of the group
+    has a separate folder.
+    """
     return {
         "group_id": "group-1",
         "tenant": "acme",
@@ -138,7 +140,7 @@ def serve_groups(gateway: FakeGateway) -> None:
 
 
 def created(call: Call) -> Reply:
-    """Return the response to a new user: the requested user."""
+    """Return the response to a request for a new user: the document of this user."""
     wanted = call.json
     name = wanted["display_name"] or wanted["username"]
     made = user_document(wanted["username"], role=wanted["role"], display_name=name)

@@ -48,7 +48,7 @@ def give_tickets(gateway: FakeGateway, **fields: Any) -> list[Call]:
 
 
 def refuse_tickets(gateway: FakeGateway, description: str) -> None:
-    """Let auth refuse to issue tickets, with an error of OAuth, and refuse refreshes too."""
+    """Make auth refuse tickets with an error of OAuth. Refreshes of tokens are refused, too."""
 
     def refuse(call: Call) -> Reply:
         is_exchange = call.form.get("grant_type") == [EXCHANGE]

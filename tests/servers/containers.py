@@ -82,7 +82,8 @@ def build(engine: Engine) -> Images:
 
 
 class Quartet:
-    """One auth, one console, one upload and one gateway on separate volumes, without extras.
+    """One container each of auth, console, upload and gateway on separate volumes,
+    and no other container.
 
     Args:
         name: the prefix of all names.

@@ -88,7 +88,9 @@ def cutting(target: int) -> Iterator[CuttingProxy]:
 
 
 def _await_delivery(connection: socket.socket) -> None:
-    """Return when the peer's kernel has all bytes, because a reset would drop unsent ones."""
+    """Return when the peer's kernel has all bytes, because a reset would drop bytes
+    that were not sent.
+    """
     deadline = time.monotonic() + _DELIVERY_SECONDS
     while time.monotonic() < deadline:
         (waiting,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))

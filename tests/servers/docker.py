@@ -137,9 +137,10 @@ def engine() -> Iterator[Engine]:
 
 @contextmanager
 def _only_engine() -> Iterator[None]:
-    """Wait until no other pytest has an engine: two would share a bridge and the packet filter.
+    """Wait until no other pytest has an engine, because two engines would share a bridge
+    and the packet filter.
 
-    The name is in the network namespace, as the bridge and the packet filter are.
+    The lock is a name in the network namespace, as the bridge and the packet filter are.
     """
     deadline = time.monotonic() + _TURN_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:

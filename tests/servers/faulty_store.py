@@ -210,7 +210,9 @@ class Stop:
 
 
 class _Order:
-    """The faults of an operation: some in turn, then the last one for all further requests."""
+    """The faults of an operation: some for one request each, then the last one
+    for all further requests.
+    """
 
     def __init__(self, faults: tuple[Fault, ...], last: Fault) -> None:
         self._faults, self._last = iter(faults), last
@@ -302,8 +304,8 @@ class FaultyStore:
         return f"http://127.0.0.1:{self._port}"
 
     def order(self, operation: str, *faults: Fault, last: Fault = well) -> None:
-        """Apply the faults to the next requests of an operation (`*`: any), and `last` to all
-        others.
+        """Apply the faults to the next requests of an operation (`*`: of any), and `last`
+        to all later requests.
         """
         self.healed.clear()
         self._orders[operation] = _Order(faults, last)

@@ -60,7 +60,7 @@ class Disk:
         _run("mount", "-o", "loop", str(self._image), str(self.folder))
 
     def unmount(self) -> None:
-        """Unmount the filesystem, which writes everything."""
+        """Unmount the filesystem, which writes all data to the disk."""
         _unmount(self.folder)
 
     def cut_power(self) -> None:

@@ -19,7 +19,7 @@ def b64(data: bytes) -> str:
 def assembled(
     header: dict[str, Any], claims: dict[str, Any] | bytes, sign: Callable[[bytes], bytes]
 ) -> str:
-    """Return a token that is assembled by hand."""
+    """Return a token that is assembled from its parts, without the checks of a library."""
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     signed = f"{b64(json.dumps(header).encode())}.{b64(payload)}"
     return f"{signed}.{b64(sign(signed.encode()))}"

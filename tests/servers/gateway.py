@@ -21,7 +21,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Running:
-    """One gateway without services. It responds with 502 and 503, which shows that it runs."""
+    """One gateway without services. A response with 502 or 503 shows that the gateway runs."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.port, self.metrics_port = free_ports()

@@ -19,7 +19,7 @@ from servicekit.tokens import Principal
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import UploadService
 
-# Not the caller with which tests read, because that one reaches everything.
+# This is not the caller with which tests read, because that caller reaches everything.
 SUBJECT = "client-2"
 SCOPES = "files:read files:write files:delete buckets:admin"
 
@@ -81,5 +81,5 @@ def change(
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
         follower.poll()
-    # As if half a second had passed for this worker.
+    # For this worker half a second has passed.
     upload.context.access.revocations._polled_at = -math.inf

@@ -55,7 +55,9 @@ class Model:
         return 403 if self.knows(place[0]) else 404
 
     def reading(self, place: Place) -> int:
-        """Return the status of a read at this place. A caller that may list a key knows of it."""
+        """Return the status of a read at this place. A caller that may list a key
+        learns that it exists.
+        """
         if self.has(place):
             return 200
         return 403 if self.may("list", place) and not self.may("read", place) else 404
@@ -74,7 +76,9 @@ class Model:
 
 
 def beside(place: Place, other: Place) -> Place:
-    """Return the place in the bucket of `place` whose key has the number of `other`'s key."""
+    """Return the place in the bucket of `place` whose key has the same
+    position as `other`'s key.
+    """
     number = PLACES.index(other) % len(PLACES[::2])
     return PLACES[number + (0 if place[0] == BUCKETS[0] else len(PLACES[::2]))]
 

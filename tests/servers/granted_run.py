@@ -37,7 +37,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class Run:
-    """One tenant with files, its caller, and the model of both."""
+    """One tenant with files, its caller, and the model of the tenant and the caller."""
 
     service: UploadService
     model: Model
@@ -50,7 +50,7 @@ class Run:
         number = next(_NUMBERS)
         self.service.tenant = f"tenant-{number}"
         self.feed = Feed(self.service, 1000 * number)
-        # The feed has an entry of each group, and one of the caller only after a change.
+        # The feed has an entry of each group. It has an entry of the caller only after a change.
         self.feed.say("group", "g1", ReachChange(self.group_version, self.model.group))
         owner = of_everything(self.service)
         for bucket in BUCKETS:

@@ -48,7 +48,8 @@ class Asked(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A request of an operation for a key, and the status when the caller does not reach the key.
+    """A request of an operation for a key, and the response's status when the caller does
+    not reach the key.
 
     `status` is for a key in a bucket that the caller knows: 404 as for a missing file, or 403
     `outside-grants`. In a bucket that no grant names the status is always 404.

@@ -27,9 +27,7 @@ _X32 = 0x40000000
 
 
 def _syscall(x86: int, arm: int, *arguments: object) -> Callable[[], object]:
-    """Return a system call by its number, because ctypes checks nothing and has no wrapper that
-    refuses.
-    """
+    """Return a system call by its number, because ctypes has no wrapper that could refuse it."""
 
     def call() -> None:
         given = [
@@ -168,7 +166,7 @@ def attempt(_: int, number: int) -> bytes:
 
 
 def main(landlock_abi: int, layer: str) -> None:
-    """Serve descriptor 3."""
+    """Serve the requests that arrive on descriptor 3."""
     if layer != "all":
         seccomp.install = lambda pid: None
     if layer == "landlock":

@@ -9,7 +9,9 @@ from wharf_upload.storage.memory import MemoryReader, MemoryStore
 
 
 class HourlyStore(MemoryStore):
-    """A store with the calls in `listed` and `deleted`. Blobs in `stuck` cannot be removed."""
+    """A store that records its calls in `listed` and `deleted`. It cannot remove
+    the blobs in `stuck`.
+    """
 
     def __init__(self) -> None:
         super().__init__()

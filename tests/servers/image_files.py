@@ -26,7 +26,9 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[int]:
-    """Yield a descriptor of a file with this content, as the sandbox gets it, but not sealed."""
+    """Yield a descriptor of a file with this content. Unlike the sandbox's files
+    it is not sealed.
+    """
     descriptor = os.memfd_create("test")
     try:
         os.write(descriptor, content)

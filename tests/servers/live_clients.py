@@ -73,7 +73,7 @@ class Heard:
 
 @dataclass
 class Client:
-    """A client of a test: its received messages, and its way to send."""
+    """A client of a test: its received messages, and the function that sends."""
 
     heard: Heard
     emit: Callable[[str, object], None]

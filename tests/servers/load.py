@@ -25,8 +25,8 @@ class Load:
     refused: list[str] = field(default_factory=list)
 
     def run_until(self, number: int, then: Callable[[], None]) -> None:
-        """Upload until `number` files were acknowledged, call `then`, and upload during that call,
-        too.
+        """Upload until `number` files were acknowledged, then call `then`. During
+        this call uploads continue.
         """
         enough, over = threading.Event(), threading.Event()
         workers = [

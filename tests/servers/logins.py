@@ -17,9 +17,10 @@ HERE = "192.0.2.1"
 
 @pytest.fixture
 def limited(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> AuthService:
-    """Return a service with 3 free failures, and 4 accounts that may fail from a network.
+    """Return a service that allows 3 failures of an account, and 4 accounts with
+    failures in a network.
 
-    Its password hashes are cheap.
+    The service's password hashes are cheap.
     """
     monkeypatch.setattr(secrets, "MEMORY_KIB", 8)
     monkeypatch.setattr(secrets, "PASSES", 1)

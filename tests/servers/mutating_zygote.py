@@ -1,7 +1,8 @@
-"""A zygote whose children decode many mutants each: `mutating_zygote.py LANDLOCK_ABI`.
+"""A zygote whose children decode many damaged files each: `mutating_zygote.py LANDLOCK_ABI`.
 
-The blob is a small file, and the number seeds its mutants. The response is a JSON object with the
-number of mutants by outcome. The real children decode one file in the same sandbox.
+The blob is a small file, and the number is the seed of its mutants, which are damaged copies. The
+response is a JSON object with the number of mutants by outcome. The real children decode one file
+in the same sandbox.
 """
 
 from __future__ import annotations

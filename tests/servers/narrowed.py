@@ -1,5 +1,5 @@
-"""Callers that reach only some places, and changes of their reach in the feed, for tests of
-`upload`.
+"""Callers that reach only some places, and changes of the reach in the feed,
+for tests of `upload`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from tests.servers.upload import UploadService
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller whose tokens have a claim. `groups` are the parts that groups add, by their ids."""
+    """A caller whose tokens have the claim `grants`. `groups` are the grants of its
+    groups, by group id.
+    """
 
     upload: UploadService
     own: Compact = ()
@@ -89,7 +91,7 @@ def seen(reply: TestResponse) -> tuple[int, dict[str, str], object]:
 
 
 def tell(upload: UploadService, kind: str, name: str, change: ReachChange) -> None:
-    """Write an entry to the feed, and let half a second pass for this worker."""
+    """Write an entry to the feed, and let this worker act as if half a second has passed."""
     entry = Revocation(seq=1, kind=kind, tenant=upload.tenant, id=name, reach=change)
     file = upload.settings.revocation_file
     file.parent.mkdir(exist_ok=True)

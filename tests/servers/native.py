@@ -29,7 +29,7 @@ _READY = "wharf: ready at"
 
 
 class NativeWharf:
-    """One installation of Wharf. `data` is kept when its processes end."""
+    """One installation of Wharf. The folder `data` stays when the processes end."""
 
     def __init__(self, base: Path, **settings: str) -> None:
         self.data, self._output = base / "data", base / "output"

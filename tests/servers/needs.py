@@ -12,7 +12,9 @@ from tests.session.skips import demanding
 
 
 def lacking(reason: str) -> NoReturn:
-    """Fail in CI and as root, where every requirement must be met. Otherwise skip the test."""
+    """Fail in CI and as root, because every requirement must be met there.
+    Otherwise skip the test.
+    """
     if demanding():
         pytest.fail(reason)
     pytest.skip(reason)

@@ -17,7 +17,10 @@ _CLIENTS: dict[ObjectStore, Any] = {}
 
 
 def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
-    """Return a store below `blobs/` of a bucket, or below a new prefix. `folder` has its files."""
+    """Return a store below `blobs/` of the bucket, or below a new prefix without a bucket's name.
+
+    `folder` is for the file with the keys and for spool files.
+    """
     return TimedStore(object_driver(server, folder, bucket))
 
 

@@ -1,7 +1,7 @@
-"""Object stores for tests: Ceph's radosgw, the same with TLS, and OpenStack's Swift.
+"""Object stores for tests: Ceph's radosgw, radosgw with TLS, and OpenStack's Swift.
 
-Each starts when the first test of a session needs it. The fixtures are in tests/conftest.py: a
-session has one of each.
+Each store starts when the first test of a session needs it. The fixtures are in tests/conftest.py,
+so a session has one of each.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ObjectStore:
         return settings | ({"WHARF_BLOB_CA": self.ca} if self.ca else {})
 
     def behind(self, endpoint: str) -> ObjectStore:
-        """Return the same store with another endpoint, for example a proxy."""
+        """Return this store with another endpoint, for example the endpoint of a proxy."""
         return replace(self, endpoint=endpoint)
 
     @cached_property

@@ -131,7 +131,7 @@ class PostgresServer:
         """Freeze all processes of the server during the block. Connections stay open."""
         assert self._process
         server = self._process.pid
-        # The server first: a backend that starts after the list was read would continue to work.
+        # Freeze the server first: a backend that starts after the list was read is not in the list.
         os.kill(server, signal.SIGSTOP)
         os.waitid(os.P_PID, server, os.WSTOPPED | os.WNOWAIT)
         processes = [server, *self._children(server)]

@@ -7,22 +7,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# Revocations, suspensions, resumed tenants and grants, in all requests and all processes.
+# For revocations, suspensions, resumed tenants and grants, in all requests and all processes.
 RIGHTS_SECONDS = 5.0
-# Content of links and public buckets.
+# For content of links and public buckets.
 SHARED_SECONDS = 2.0
-# A rotated key of links.
+# For a rotated key of links.
 LINK_KEY_SECONDS = 4.0
-# Limits of a tenant.
+# For limits of a tenant.
 LIMITS_SECONDS = 2.0
-# Origins that may read.
+# For origins that may read.
 ORIGINS_SECONDS = 5.0
 
 
 def holds(condition: Callable[..., object], seconds: float = RIGHTS_SECONDS) -> bool:
     """Return whether a condition becomes true within the promised time.
 
-    The condition is checked repeatedly, the last time after the time has passed.
+    The condition is checked repeatedly, the last time at the end of the promised time.
     """
     deadline = time.monotonic() + seconds
     while True:

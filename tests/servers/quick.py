@@ -72,7 +72,10 @@ _new_key = rsa.generate_private_key
 
 @pytest.fixture(autouse=True)
 def keys_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a test different signing keys, which earlier tests may have used."""
+    """Give each test a series of different signing keys.
+
+    Each test gets the same series, because a new key takes long to make.
+    """
     given = iter(_KEYS.copy())
 
     def key(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:

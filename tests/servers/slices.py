@@ -1,4 +1,4 @@
-"""A file that dropzone sends in slices, and checks of the state after it was sent."""
+"""A file that dropzone sends in slices, and checks of the state after all slices were sent."""
 
 from __future__ import annotations
 

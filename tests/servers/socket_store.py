@@ -46,7 +46,7 @@ class Answer:
         return data
 
     def close(self) -> None:
-        """Drop the rest."""
+        """Discard the rest of the body."""
         self._stream.close()
         self._connection.close()
 
@@ -173,7 +173,7 @@ class SocketStore:
         return answer
 
     def ask_and_report(self, operation: str, body: bytes = b"", **fields: object) -> None:
-        """Do the same as `ask` and report the time, for operations that make bytes durable."""
+        """Send an operation that makes bytes durable, as `ask` does, and report its time."""
         begun = time.perf_counter()
         self.ask(operation, body, **fields)
         self.on_sync(begun)

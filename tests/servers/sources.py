@@ -22,7 +22,7 @@ class Function(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The parts of a file that tests of the checkout need, at any depth."""
+    """The parts of a file that tests of the checkout need. Nested parts are included."""
 
     imports: tuple[ast.Import, ...]
     imports_from: tuple[ast.ImportFrom, ...]

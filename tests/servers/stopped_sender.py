@@ -38,7 +38,7 @@ class Stopped:
         return read_frame(self.frames.get(timeout=WAIT_SECONDS))
 
     def take(self, error: Exception | None = None) -> None:
-        """Accept that frame, or let it fail with an error."""
+        """Accept the next frame, or make it fail with an error."""
         self.outcomes.put(error)
 
 

@@ -82,7 +82,9 @@ def form_body(files: Iterable[tuple[str, bytes]], fields: Mapping[str, str] | No
 
 
 def ages(seconds: float = 0) -> Ages:
-    """Return the same age for everything that the sweeper removes."""
+    """Return the sweeper's ages: `seconds` for leases and deleted blobs, and longer
+    ones for other rows.
+    """
     return Ages(lease=seconds, deleted_grace=seconds, idempotency=3600, events=1e9)
 
 

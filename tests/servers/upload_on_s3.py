@@ -53,7 +53,7 @@ WAYS = {
 @contextmanager
 def waiting(seconds: float) -> Iterator[None]:
     """Limit the wait of the service for a silent store, in requests that do not use boto3."""
-    # Two equal objects, because the service distinguishes them.
+    # Two separate objects with equal values, because the service compares their identity.
     short, long = Patience(seconds, 0.5), Patience(seconds, 0.5)
     with pytest.MonkeyPatch.context() as patched:
         for module in (uploading, wire):
@@ -110,7 +110,7 @@ class OnS3:
         self.assert_swept()
 
     def assert_files(self, way: str) -> None:
-        """Assert that exactly the files of this way exist, with their bytes, also after a sweep."""
+        """Assert that exactly the files of this way exist, with their bytes, even after a sweep."""
         files = WAYS[way].files
         wanted = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
         assert live(self.service) == wanted

@@ -1,8 +1,8 @@
 """Processes that store files on an object store, which tests kill.
 
 `python -m tests.servers.upload_on_s3_script` reads a JSON list of arguments of `send` from each
-line of its input. For each it forks a process, writes the process id, and later writes the exit
-code, or minus the signal that killed the process. A fork is fast, while importing is slow.
+line of its input. For each line it forks a process, writes the process id, and later writes the
+exit code, or minus the signal that killed the process. A fork is fast, while importing is slow.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def senders() -> Iterator[Senders]:
 
 
 def send(data: str, credentials: str, url: str, keys: str, way: str, end: str = "") -> None:
-    """Send files in one of the `WAYS`. With `dies`, be killed before the response is sent."""
+    """Send files in one of the `WAYS`. With `dies`, the process is killed before
+    the response is sent.
+    """
     settings = settings_for(Path(data), durability="relaxed", blob_url=url, blob_key_file=keys)
     issuer = cast(Issuer, GivenKeys(Path(credentials)))
     service = assemble(settings, issuer, bootstrap.open_store(settings))

@@ -1,7 +1,8 @@
-"""Limits to the random order of tests: a folder stays together, so that its stacks start once.
+"""Limits to the random order of tests: the tests of a folder stay together, so that
+their stacks start once.
 
-A module that is marked as a `story` keeps its own order. Its tests are the steps of one way
-through an installation that takes minutes to make, such as a stack's life from `up` to `down`.
+A module that is marked as a `story` keeps its own order. Its tests are the steps of one way through
+an installation that takes minutes to make, such as a stack's life from `up` to `down`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def allowed_skips(file: Path = FILE) -> list[AllowedSkip]:
 
 
 def demanding() -> bool:
-    """Tell whether nothing may be missing: in CI, and as root, who can install it (`make test`)."""
+    """Tell whether no requirement of a test may be missing: in CI, and as root, who can
+    install it (`make test`).
+    """
     return bool(os.environ.get("CI")) or os.geteuid() == 0
 
 

@@ -1,7 +1,7 @@
-"""The tests of a run that may be tried again, with their errors.
+"""The failed tests of a run that may be run again, with their errors.
 
-`python -m tests.session.unsteady REPORT.xml` prints them. It exits with 1 when none may be tried
-again: the run was interrupted, a setup or a teardown failed, or more than three tests failed.
+`python -m tests.session.unsteady REPORT.xml` prints them. The exit status is 1 when no test may be
+run again: the run was interrupted, a setup or a teardown failed, or more than three tests failed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _MOST = 3
 
 
 def unsteady(report: Path) -> list[str]:
-    """Return a line for each failed test with its cause, or nothing when the run itself is at
-    fault.
+    """Return a line with the cause for each failed test, or no line when the run
+    itself is at fault.
     """
     if not report.is_file():
         return []

@@ -68,7 +68,7 @@ def _critical(maker: Maker) -> list[Vector]:
 
 
 def _base64(maker: Maker) -> list[Vector]:
-    """Return other spellings of a valid token, which are all refused."""
+    """Return other Base64 spellings of a valid token. A verifier must refuse all of them."""
     token = maker.signed()
     head, body, signature = token.split(".")
     # The last character of 256 bytes has four bits without a meaning.
@@ -176,8 +176,8 @@ def _json(maker: Maker) -> list[Vector]:
 
 
 def _twice(maker: Maker) -> list[Vector]:
-    """Return tokens with duplicate members, which a reader may refuse or read as the last (RFC 7515
-    section 4).
+    """Return tokens with duplicate members. A reader may refuse these, or use the last member of a
+    name (RFC 7515 section 4).
     """
     header, claims = encoded(maker.header()), encoded(maker.claims())
     return [

@@ -48,7 +48,9 @@ def encoded(content: object) -> bytes:
 
 @dataclass(frozen=True)
 class Maker:
-    """An issuer with its key. `now` is in Unix seconds, and `canary` is a URL as a lure."""
+    """An issuer with its key. `now` is in Unix seconds. `canary` is a URL that
+    no verifier may request.
+    """
 
     private_key: rsa.RSAPrivateKey
     kid: str

@@ -1,4 +1,5 @@
-"""Data that an earlier release has made with its own code: read, and prepared for a newer release.
+"""Data that an earlier release made with its own code. Functions read it and prepare it
+for a newer release.
 
 `make.py` made the folders next to this file, one for each release.
 """

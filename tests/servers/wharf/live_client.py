@@ -85,7 +85,9 @@ class Listener:
         return until(lambda: key in self.keys(), SECONDS)
 
     def farewell(self) -> str:
-        """Wait for a `bye` and the end of the connection, and return its problem or its reason."""
+        """Wait for a `bye` and the end of the connection, and return the problem or the
+        reason in the `bye`.
+        """
         assert until(lambda: self.heard["bye"], SECONDS), "no bye"
         assert until(lambda: not self.client.connected, SECONDS), "a bye without an end"
         (document,) = self.heard["bye"]

@@ -73,8 +73,8 @@ class Tenants:
 class Signer:
     """A signer of valid and unusual tokens with the key of a running Wharf's auth service.
 
-    `upload` does not ask `auth` about a token, so such a token is as good as an issued one, and
-    costs no hashing of secrets.
+    `upload` does not ask `auth` about a token. So `upload` treats such a token like an issued one,
+    and no secret must be hashed.
     """
 
     def __init__(self, wharf: Wharf) -> None:
