@@ -20,8 +20,8 @@ _ABOUT = HERE / "about.md"
 
 
 class Case(NamedTuple):
-    """A file of the corpus, its type for a person and for libmagic, and the program that
-    wrote it.
+    """A file of the corpus, its type for a person and for libmagic, and the
+    program that wrote it.
     """
 
     name: str

@@ -1,5 +1,5 @@
-"""Data that the benchmark reads from the machine: CPU time of processes, and owners of
-connections.
+"""Data that the benchmark reads from the machine: CPU time of processes,
+and owners of connections.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def shared_port() -> Iterator[tuple[int, int]]:
 
 
 def test_connections_are_balanced(shared_port: tuple[int, int]) -> None:
-    """Of four balanced connections, each of two processes has two."""
+    """If four connections are balanced over two processes, each process has two of them."""
     port, root = shared_port
     clients = balance.balanced(lambda: Client(port, {}), 4, port, root)
     ports = {one.local_port for one in clients}

@@ -1,5 +1,5 @@
-"""The sockets of a service whose container is replaced: the service's side and the
-gateway's side.
+"""The sockets of a service whose container is replaced: the service's side
+and the gateway's side.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ def inode(kept: Kept) -> int:
 
 
 def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
-    """The next service gets the kept socket and serves the clients that wait; without a keeper it
-    makes a new socket.
+    """The next service gets the kept socket and serves the clients that wait.
+
+    Without a keeper the service makes a new socket.
     """
     path = folder / "upload.sock"
     with keeper(folder):
@@ -195,8 +196,9 @@ def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
 
 
 def test_a_service_of_the_release_before(folder: Path) -> None:
-    """A service of release 0.1.0 gets the responses that it expects, and the end of its connection,
-    after which it leaves its copy again.
+    """A service of release 0.1.0 gets the responses that it expects, and its connection is closed.
+
+    A service of 0.1.0 then leaves its copy again.
     """
 
     def asked(packet: bytes, *descriptors: int) -> tuple[bytes, socket.socket | None]:

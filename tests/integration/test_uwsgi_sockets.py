@@ -53,8 +53,8 @@ class Target:
         return self.attacker.request(self.health, *added)
 
     def assert_unharmed(self) -> None:
-        """Assert that no file was run, no process was changed or replaced, and the
-        service responds.
+        """Assert that no file was run, no process was changed or replaced,
+        and the service responds.
         """
         assert not self.attacker.mark.exists()
         for pid in self.processes:
@@ -201,7 +201,7 @@ def test_variables_that_are_taken_back(target: Target, name: str) -> None:
 
 
 def test_all_modifiers(target: Target) -> None:
-    """Of 256 kinds of packets only requests get a response; the others end the connection."""
+    """Only requests get a response, and the other 255 kinds of packets end the connection."""
     answered = [modifier for modifier in range(256) if target.send(modifier=modifier)]
     assert answered == [0]
     assert not [

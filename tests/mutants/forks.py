@@ -95,8 +95,8 @@ class Forks:
         self._count = 0
 
     def start(self, items: Sequence[pytest.Item], mutant: str, seconds: float) -> Child:
-        """Start a child that runs the tests until one fails, with the named mutant or
-        without one.
+        """Start a child that runs the tests until one fails, with the named
+        mutant or without one.
         """
         self._count += 1
         folder = self._folder / str(self._count)

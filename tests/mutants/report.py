@@ -124,8 +124,8 @@ def _open(found: dict[str, dict[str, Any]], why: Sequence[Reason]) -> Iterator[s
 
 
 def write(rooms: Sequence[str]) -> int:
-    """Write the page. Return 1 if a package is below the limit or has a survivor without
-    a reason.
+    """Write the page. Return 1 if a package is below the limit or has a
+    survivor without a reason.
     """
     PAGE.write_text(page())
     why = reasons()

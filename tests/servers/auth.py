@@ -36,8 +36,8 @@ TOKEN = "/auth/oauth/token"
 
 
 class Clock:
-    """A clock in Unix seconds that a test moves. It begins at the real time, for keys and
-    libraries.
+    """A clock in Unix seconds that a test moves. It begins at the real time,
+    for keys and libraries.
     """
 
     def __init__(self, now: float) -> None:

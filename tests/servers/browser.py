@@ -41,8 +41,8 @@ class Browser(webdriver.Chrome):
     """Chromium with further methods for tests."""
 
     def get(self, url: str) -> None:
-        """Open a page and wait for its scripts, because the driver may return before they
-        have run.
+        """Open a page and wait for its scripts, because the driver may return
+        before they have run.
         """
         super().get(url)
         WebDriverWait(self, SCRIPT_SECONDS).until(

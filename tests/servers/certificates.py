@@ -16,8 +16,8 @@ _DAYS = timedelta(days=2)
 
 
 class Certificate:
-    """The files of a certificate: the trusted `authority`, the `chain` of the server, and its
-    `key`.
+    """The files of a certificate: the trusted `authority`, the `chain` of the
+    server, and its `key`.
     """
 
     def __init__(self, folder: Path) -> None:

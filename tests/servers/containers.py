@@ -46,8 +46,8 @@ class Images:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let one process build at a time, because a build has its packages in the checkout's
-    build/wheels.
+    """Let one process build at a time, because a build has its packages
+    in the checkout's build/wheels.
     """
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)

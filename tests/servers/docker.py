@@ -27,8 +27,8 @@ class Engine:
     """The engine that responds to `docker` in this environment."""
 
     def __call__(self, *words: str, seconds: float = 120, **options: Any) -> str:
-        """Run a command and return its standard output. An assertion shows all output when it
-        fails.
+        """Run a command and return its standard output. An assertion shows all
+        output when it fails.
         """
         done = self.try_out(*words, seconds=seconds, **options)
         assert done.returncode == 0, f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
@@ -77,8 +77,8 @@ def _answers() -> bool:
 
 @contextmanager
 def _cgroups() -> Iterator[None]:
-    """Mount control groups (cgroups(7), version 2) when no program has mounted them: without
-    systemd.
+    """Mount control groups (cgroups(7), version 2) when no program has
+    mounted them: without systemd.
     """
     if os.path.ismount(_CGROUPS):
         yield

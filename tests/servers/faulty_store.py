@@ -194,8 +194,8 @@ class Stop:
     """A point at which a request stops, so that the test can kill its sender."""
 
     def __init__(self, *, after: bool) -> None:
-        """Stop after the store has performed the operation (`after`), or before it gets the
-        request.
+        """Stop after the store has performed the operation (`after`), or before
+        it gets the request.
         """
         self._after = after
         self.reached, self.released = threading.Event(), threading.Event()

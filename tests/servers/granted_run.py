@@ -78,8 +78,8 @@ class Run:
         self.caller = Caller(self.service, token)
 
     def changed(self, what: str, value: object, *, renewed: bool) -> None:
-        """Change the caller or its group, write the change to the feed, and renew the token if
-        requested.
+        """Change the caller or its group, write the change to the feed, and renew
+        the token if requested.
         """
         model = self.model
         self.version = self.group_version = max(self.version, self.group_version) + 1
@@ -100,8 +100,8 @@ class Run:
             self.token()
 
     def check(self, told: Told, *named: Place) -> None:
-        """Check that the rows match the model and that the response contains no key outside the
-        reach.
+        """Check that the rows match the model and that the response contains no
+        key outside the reach.
         """
         rows = self.service.database.reading().rows(
             "SELECT bucket, key, sha256 FROM files WHERE tenant = ?", (self.service.tenant,)

@@ -130,8 +130,8 @@ class Caller:
         *,
         spooled: bool = False,
     ) -> Told:
-        """Send one request. With `spooled` its body is large, so that nginx asks for admission
-        first.
+        """Send one request. With `spooled` its body is large, so that nginx
+        asks for admission first.
         """
         fields = dict(headers or {})
         if self.token and not path.startswith(("/u/", "/s/", "/public/")):

@@ -156,8 +156,8 @@ def running_live(
     *,
     port: int = 0,
 ) -> Iterator[LiveProcess]:
-    """Yield the process on separate data and kill it afterwards. `port` is the first port
-    it tries.
+    """Yield the process on separate data and kill it afterwards. `port` is the
+    first port it tries.
     """
     data = folder / "data"
     copy_database(template, data)

@@ -21,7 +21,7 @@ _NEVER = 1 << 30
 
 
 def main(data: str, credentials: str) -> None:
-    """Upload both ways, from several threads."""
+    """Upload small and spooled bodies, from several threads."""
     issuer = cast(Issuer, GivenKeys(Path(credentials)))
     service = assemble(settings_for(Path(data)), issuer)
 

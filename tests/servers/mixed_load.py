@@ -247,8 +247,8 @@ class MixedLoad:
 
 
 def lost(api: ApiClient, stored: dict[str, str]) -> list[str]:
-    """Return the keys of acknowledged files that are missing or have another digest in their
-    record.
+    """Return the keys of acknowledged files that are missing or have another
+    digest in their record.
     """
     found: dict[str, str] = {}
     target = f"{FILES}?limit=1000"

@@ -1,5 +1,5 @@
-"""The whole of Wharf under the process manager, for tests that kill and restart it on the same
-data.
+"""The whole of Wharf under the process manager, for tests that kill and restart it
+on the same data.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class NativeWharf:
         return survivors(str(self.data / "log" / f"{name}.log") for name in _CHILDREN)
 
     def kill(self) -> None:
-        """Kill all processes with SIGKILL, the process manager first so that it restarts
-        nothing.
+        """Kill all processes with SIGKILL, the process manager first so
+        that it restarts nothing.
         """
         if self._process is None:
             return

@@ -57,8 +57,8 @@ class Prometheus:
             self._process.wait(_START_SECONDS)
 
     def _configure(self) -> None:
-        """Write deploy/prometheus/prometheus.yml with a scrape each second, and rules without
-        `for`.
+        """Write deploy/prometheus/prometheus.yml with a scrape each second,
+        and rules without `for`.
         """
         config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
         config["global"] = {

@@ -1,5 +1,5 @@
-"""The times within which a change takes effect (docs/periods.md). No test waits longer for a
-change.
+"""The times within which a change takes effect (docs/periods.md). No test waits
+longer for a change.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ _CHEAP = {"MEMORY_KIB": 8, "PASSES": 1}
 
 @pytest.fixture(scope="session", autouse=True)
 def routes_compiled_once() -> Iterator[None]:
-    """Let equal rules of routes share the result of werkzeug's compilation, most of an
-    app's start.
+    """Let equal rules of routes share the result of werkzeug's compilation, most
+    of an app's start.
     """
     known: dict[tuple[object, ...], Rule] = {}
     compile_rule = Rule.compile

@@ -1,5 +1,5 @@
-"""The stream server of an upload service for tests, and a client that sends packets as
-nginx does.
+"""The stream server of an upload service for tests, and a client that sends
+packets as nginx does.
 """
 
 from __future__ import annotations

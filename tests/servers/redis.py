@@ -75,8 +75,8 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """Yield a running server for the whole session. A test that stops or freezes it starts it
-    again.
+    """Yield a running server for the whole session. A test that stops or freezes the
+    server starts it again.
     """
     directory = Path(tempfile.mkdtemp(prefix="wharf-redis-"))
     server = RedisServer(directory)

@@ -87,8 +87,8 @@ def in_folder(upload: UploadService) -> list[str]:
 
 
 def assert_one_file(sliced: Sliced, key: str = "photo.bin") -> None:
-    """Assert that exactly this file exists, complete and charged once, and that nothing is left
-    over.
+    """Assert that exactly this file exists, complete and charged once, and that
+    nothing is left over.
     """
     upload = sliced.upload
     assert live(upload) == {key: hashlib.sha256(sliced.content).hexdigest()}

@@ -26,7 +26,9 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Answer:
-    """A response whose body may still arrive. It is closed when its whole body was read."""
+    """A response whose body may still arrive. The response is closed when its
+    whole body was read.
+    """
 
     def __init__(self, connection: socket.socket, stream: IO[bytes]) -> None:
         self._connection, self._stream = connection, stream

@@ -36,8 +36,8 @@ def memory_store(capacity: int = 1 << 30) -> TimedStore:
 
 
 def moving_store(data: Path, other: StoreDriver, *, to_disk: bool = False) -> TimedStore:
-    """Return a moving store of a disk and another store, with blobs that move from or to
-    the disk.
+    """Return a moving store of a disk and another store, with blobs that move from
+    or to the disk.
     """
     disk = LocalStore(data)
     disk.prepare()

@@ -206,8 +206,8 @@ def _id(column: str) -> dict[str, str]:
 
 
 def _named(table: str) -> Twinned:
-    """Return the copy of users and groups. A name that the tenant uses again is first freed in the
-    twin.
+    """Return the copy of users and groups. A name that the tenant uses again is first
+    freed in the twin.
     """
     (mapped,) = _id("id").values()
     older = f"tenant = '{{}}' AND folded = new.folded AND id <> {mapped}"

@@ -161,8 +161,8 @@ class UploadService:
         bucket: str = "default",
         announce: bool = True,
     ) -> TestResponse:
-        """Send a `POST` of a form. Without `announce` its length is unknown before the body is
-        complete.
+        """Send a `POST` of a form. Without `announce` its length is unknown before
+        the body is complete.
         """
         content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         fields = {**content_type, **(headers or {})}

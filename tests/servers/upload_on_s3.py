@@ -85,8 +85,8 @@ class OnS3:
             self.bucket.store.client.delete_object(Bucket=self.bucket.name, Key=key)
 
     def answer(self, way: str) -> tuple[int, str]:
-        """Send files in this way and return the status, and the slug of the problem or an empty
-        text.
+        """Send files in this way and return the status, and the slug of the problem
+        or an empty text.
         """
         reply = WAYS[way].send(self.service)
         slug = str((reply.json or {}).get("type", "")) if reply.status_code >= 400 else ""
@@ -119,8 +119,8 @@ class OnS3:
         self.assert_swept()
 
     def assert_swept(self) -> None:
-        """Assert that rows and objects match, and that the sweeper leaves no other object in the
-        bucket.
+        """Assert that rows and objects match, and that the sweeper leaves no other
+        object in the bucket.
         """
         assert_sound(self.service)
         # All hours, because a test sweeps several times in one hour.
@@ -143,8 +143,8 @@ class Bucket:
     key_file: Path
 
     def settings(self, data: Path) -> Settings:
-        """Return the settings of a service in a data folder that stores its blobs in this
-        bucket.
+        """Return the settings of a service in a data folder that stores its
+        blobs in this bucket.
         """
         return settings_for(
             data,

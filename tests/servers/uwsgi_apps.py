@@ -59,8 +59,8 @@ class _ThreadingServer(socketserver.ThreadingMixIn, _Server):
 
 @contextmanager
 def serving(path: Path, app: Wsgi, *, threads: bool = True) -> Iterator[None]:
-    """Serve the application at this path during the block. Without threads, requests wait
-    in turn.
+    """Serve the application at this path during the block. Without threads,
+    requests wait in turn.
     """
     with (_ThreadingServer if threads else _Server)(path, app) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

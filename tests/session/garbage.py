@@ -17,8 +17,8 @@ _YOUNGEST = 20_000
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests without garbage collection, which would find little, and then freeze all
-    objects.
+    """Collect tests without garbage collection, which would find little, and
+    then freeze all objects.
     """
     gc.disable()
     try:

@@ -26,7 +26,7 @@ class AllowedSkip:
     why: str
 
     def covers(self, test: str, reason: str, *, demanding: bool) -> bool:
-        """Tell whether this skip is allowed. In a `demanding` run nothing may be missing."""
+        """Tell whether this skip is allowed. In a `demanding` run no requirement may be missing."""
         return (
             not (demanding and self.when == "not root")
             and fnmatchcase(test.partition("[")[0], self.test)

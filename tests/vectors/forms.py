@@ -207,8 +207,8 @@ def _twice(maker: Maker) -> list[Vector]:
 
 def _sizes(maker: Maker) -> list[Vector]:
     def of(size: int) -> str:
-        """Return a valid token of exactly this size. The header fills what Base64 rounds off in the
-        claims.
+        """Return a valid token of exactly this size. The header fills what Base64 rounds
+        off in the claims.
         """
         for fill in range(4):
             header = maker.header(fill="x" * fill)

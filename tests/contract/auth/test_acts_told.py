@@ -279,8 +279,8 @@ def test_what_is_kept_is_what_was_changed(database: Database, records: SqlRecord
 
 
 def test_who_was_no_member_is_not_taken_out(records: SqlRecords) -> None:
-    """Removing a subject that is not a member of the group writes no feed entry and no
-    audit line.
+    """Removing a subject that is not a member of the group writes no feed entry
+    and no audit line.
     """
     before = records.audit_before(before=10**9, limit=1)
     told_of = changes_after(

@@ -39,8 +39,8 @@ def test_nothing_is_in_the_first_feed(billing: Records) -> None:
 
 
 def test_each_act_has_an_entry(billing: Records) -> None:
-    """The feed lists suspensions, disabled clients and revoked tokens in order, with all their
-    fields.
+    """The feed lists suspensions, disabled clients and revoked tokens in order,
+    with all their fields.
     """
     billing.suspend("acme", act(at=5))
     billing.disable("acme", "c1", LATER, act(at=6))

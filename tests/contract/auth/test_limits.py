@@ -302,7 +302,7 @@ def test_a_tenant_has_so_many_lines(
 def test_lists_of_before_are_counted(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """After the migration, lists of grants that a release without limits has written count, too."""
+    """Lists of grants that a release without limits has written count after the migration."""
     url = f"sqlite:///{tmp_path}/old.db"
     if engine == "postgresql":
         url = str(request.getfixturevalue("new_postgres_url"))

@@ -117,7 +117,7 @@ def test_failures_are_forgotten(new: New) -> None:
 
 
 def test_tries_at_the_same_time(new: New) -> None:
-    """Of many concurrent tries of one account in one network, exactly as many
+    """If many tries of an account in a network run at the same time, as many
     pass as are allowed.
     """
     passed: list[int] = []
@@ -161,8 +161,8 @@ def test_many_accounts_of_a_network(new: New) -> None:
 
 
 def test_the_networks_of_an_account(new: New) -> None:
-    """The records count the networks from which an account failed lately, up to the requested
-    number.
+    """The records count the networks from which an account failed lately, up
+    to the requested number.
     """
     tries = new()
     for number in range(5):
@@ -190,8 +190,8 @@ def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:
 
 
 def test_much_is_pruned_in_parts(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pruning removes few pairs in each step, until all expired or excess pairs are removed and
-    counted.
+    """Pruning removes few pairs in each step, until all expired or excess pairs
+    are removed and counted.
     """
     monkeypatch.setattr("wharf_auth.database.login_tries._READ_AT_ONCE", 4)
     monkeypatch.setattr("wharf_auth.database.login_tries._REMOVED_AT_ONCE", 2)

@@ -18,8 +18,8 @@ from wharf_auth.database.sql import SqlRecords
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def older_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database of the first version, with a suspended tenant and a disabled
-    client.
+    """Return the URL of a database of the first version, with a suspended tenant
+    and a disabled client.
     """
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "postgresql":

@@ -64,8 +64,8 @@ def rotate(records: Records, presented: str, successor: str, at: int = NOW + 1) 
 
 
 def test_user_comes_back_as_it_was(records: Records) -> None:
-    """A user is read exactly as it was written, by id or folded name, and only by its own
-    tenant.
+    """A user is read exactly as it was written, by id or folded name, and only
+    by its own tenant.
     """
     assert records.user("acme", "u1") == ADA
     assert records.named("acme", "ada") == ADA
@@ -160,8 +160,8 @@ def test_what_ends_all_sessions(records: Records, change: Change) -> None:
 
 
 def test_disabled_and_enabled(records: Records) -> None:
-    """A user is revoked when disabled and active again when enabled, while the ended sessions stay
-    ended.
+    """A user is revoked when disabled and active again when enabled, while the
+    ended sessions stay ended.
     """
     records.add_session(SESSION, "t1", HASH)
     for at in (7, 9):
@@ -209,8 +209,8 @@ def test_session_is_of_the_role_that_holds(records: Records) -> None:
 
 
 def test_password_may_keep_a_session(records: Records) -> None:
-    """A new password ends all sessions except the named one, and a concurrent login with the old
-    password fails.
+    """A new password ends all sessions except the named one, and a concurrent login with
+    the old password fails.
     """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
@@ -225,8 +225,8 @@ def test_password_may_keep_a_session(records: Records) -> None:
 
 
 def test_deleted_user_leaves_entries_only(records: Records, database: Database) -> None:
-    """Deleting a user deletes its sessions and tokens, and the feed reports the end of both user
-    and sessions.
+    """Deleting a user deletes the user's sessions and tokens. The feed reports the end of the user
+    and of the sessions.
     """
     records.add_session(SESSION, "t1", HASH)
     rotate(records, "t1", "t2")
@@ -270,8 +270,8 @@ def test_session_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_listed_sessions_can_go_on(records: Records) -> None:
-    """The list has the user's sessions that are neither ended nor expired nor idle, page
-    by page.
+    """The list has the user's sessions that are neither ended nor expired nor
+    idle, page by page.
     """
     for number in range(1, 6):
         one = replace(SESSION, id=f"s{number}", used_at=NOW + number, expires_at=NOW + 10 * number)
@@ -344,8 +344,8 @@ def test_rotation_waits_for_the_tenant(records: Records) -> None:
 
 
 def together(database: Database, calls: list[Callable[[], object]]) -> list[str]:
-    """Run all calls at the same time and return their outcomes, sorted: "done" or the
-    error's name.
+    """Run all calls at the same time and return their outcomes, sorted: "done"
+    or the error's name.
     """
     outcomes: list[str] = []
     barrier = threading.Barrier(len(calls))
@@ -424,8 +424,8 @@ def test_session_is_ended_by_each_of_its_tokens(records: Records, token: str) ->
 
 @pytest.mark.usefixtures("all_tenants")
 def test_old_sessions_are_swept_by_logins(records: Records, database: Database) -> None:
-    """A login removes sessions that ended more than a day ago, with their tokens, and keeps younger
-    ones.
+    """A login removes sessions that ended more than a day ago, with their tokens,
+    and keeps younger ones.
     """
     day = 24 * 3600 * 1000
     records.add_session(SESSION, "t1", HASH)

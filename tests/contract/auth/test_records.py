@@ -174,7 +174,7 @@ def test_two_secrets_live_and_not_three(billing: Records) -> None:
 
 
 def test_two_at_once_do_not_make_three_secrets(database: Database, billing: Records) -> None:
-    """Of several concurrent calls that add a client's second secret, exactly one succeeds."""
+    """If several calls add a client's second secret at the same time, exactly one succeeds."""
     outcomes: list[str] = []
     barrier = threading.Barrier(4)
 

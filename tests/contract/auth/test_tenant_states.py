@@ -74,8 +74,8 @@ def test_resume_undoes_deletion_until_the_last_moment(deleted: Records) -> None:
 
 
 def test_nothing_else_can_be_done_to_a_deleted_tenant(deleted: Records) -> None:
-    """A deleted tenant cannot be suspended or renamed and gets no clients, and its name stays in
-    use.
+    """A deleted tenant cannot be suspended or renamed and gets no clients. Its
+    name stays in use.
     """
     with pytest.raises(TenantDeleted, match="acme"):
         deleted.suspend("acme", act())
@@ -128,8 +128,8 @@ def test_a_new_name_for_people_changes_nothing_else(records: Records) -> None:
 
 
 def test_purge_forgets_people_with_their_sessions(deleted: Records, database: Database) -> None:
-    """A purge removes the users, sessions and refresh tokens of the tenant, and none of other
-    tenants.
+    """A purge removes the users, sessions and refresh tokens of the tenant, and those
+    of no other tenant.
     """
     deleted.resume("acme", act(at=DELETED_AT + 1))
     deleted.add_tenant(Tenant("other", "Other", 1), act())

@@ -71,8 +71,8 @@ def test_subjects_and_groups_of_another(both: Records) -> None:
 
 
 def test_groups_of_one(both: Records) -> None:
-    """A list of groups has groups of one tenant only, and a group of another tenant is
-    not found.
+    """A list of groups has groups of one tenant only, and a group of another
+    tenant is not found.
     """
     both.add_group(replace(GROUP, id="g2", tenant="other"), "team", act())
     assert [group.id for group in both.groups("acme", after="", limit=9)] == ["g1"]

@@ -110,7 +110,7 @@ def console(url: str, tmp_path: Path) -> Console:
 
 
 def test_a_person_logs_in_and_out(console: Console) -> None:
-    """Another console on the same stores knows the session until the logout."""
+    """A second console on the same stores finds a person's session until the person logs out."""
     try:
         browser = console.person()
         assert browser.get("/console/").status_code == 200

@@ -114,8 +114,8 @@ def test_nothing_ends_the_listening(place: str) -> None:
 
 
 def test_without_a_listener_nobody_waits(place: str) -> None:
-    """A notice without a listener is dropped without waiting, and a later listener receives later
-    notices.
+    """A notice without a listener is dropped without waiting, and a later
+    listener receives later notices.
     """
     told = open_sender(place)
     told.changed("early")
@@ -223,8 +223,8 @@ def test_all_replicas_hear(redis_url: str) -> None:
 
 
 def test_an_outage_of_redis_ends(redis_server: RedisServer) -> None:
-    """Sender and listener reconnect after an outage of Redis, and no caller waits during the
-    outage.
+    """Sender and listener reconnect after an outage of Redis, and no caller
+    waits during the outage.
     """
     told = open_sender(redis_server.url)
     with Listener(redis_server.url) as heard:

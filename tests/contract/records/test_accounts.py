@@ -145,8 +145,8 @@ class Accounts(RuleBasedStateMachine):
 
 
 def test_accounts(database: Database) -> None:
-    """After any sequence of changes the files, the usage and the pending deletions match
-    the model.
+    """After any sequence of changes the files, the usage and the pending
+    deletions match the model.
     """
     run_state_machine_as_test(
         lambda: Accounts(database),  # type: ignore[arg-type]

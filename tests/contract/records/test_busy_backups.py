@@ -1,5 +1,5 @@
-"""A backup of a service that deletes, replaces, moves and sweeps during the backup has
-every byte.
+"""A backup of a service that deletes, replaces, moves and sweeps during the
+backup has every byte.
 """
 
 from __future__ import annotations

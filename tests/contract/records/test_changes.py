@@ -34,9 +34,7 @@ def stored(records: Records, key: str, **changes: object) -> File:
 
 
 def test_delete(records: Records) -> None:
-    """A deleted file does not exist any more, does not count, and its blob is a pending
-    deletion.
-    """
+    """A deleted file no longer exists and no longer counts. Its blob is a pending deletion."""
     file = stored(records, "a.txt", size=5)
     assert records.delete("demo", "default", "a.txt", None) == file
     assert records.file("demo", "default", "a.txt") is None
@@ -47,8 +45,8 @@ def test_delete(records: Records) -> None:
 
 
 def test_delete_what_is_not_there(records: Records) -> None:
-    """Deleting a missing file, or a file of another tenant, raises `NoSuchFile` and changes
-    nothing.
+    """Deleting a missing file, or a file of another tenant, raises
+    `NoSuchFile` and changes nothing.
     """
     file = stored(records, "a.txt")
     for tenant, key in (("demo", "b.txt"), ("other", "a.txt")):
@@ -159,8 +157,8 @@ def test_move_onto_another(records: Records) -> None:
 
 
 def test_change_of_a_replaced_file(records: Records) -> None:
-    """A change that starts from a replaced file or from an expired file is refused and changes
-    nothing.
+    """A change that starts from a replaced file or from an expired file is
+    refused and changes nothing.
     """
     old = stored(records, "a.txt")
     new = stored(records, "a.txt")
@@ -292,8 +290,8 @@ def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 
 
 def test_changed_bucket(records: Records) -> None:
-    """Setting the policy of an existing bucket changes the policy and keeps the time of
-    creation.
+    """Setting the policy of an existing bucket changes the policy and keeps
+    the time of creation.
     """
     records.put_bucket(Bucket(tenant="demo", name="photos", policy=Policy(), created_at=7))
     changed = Policy(max_file_bytes=5)
@@ -330,8 +328,8 @@ def test_delete_bucket(records: Records) -> None:
 
 
 def test_check(records: Records, database: Database) -> None:
-    """The check passes on a migrated database, and names the command to run when no revision is
-    stored.
+    """The check passes on a migrated database, and names the command to run when
+    no revision is stored.
     """
     assert records.check() is None
     with database.transaction() as connection:

@@ -17,7 +17,9 @@ _THREADS, _FILES = 32, 4
 
 @pytest.mark.usefixtures("all_tenants")
 def test_two_processes_of_many_threads(database_url: str, database: Database) -> None:
-    """Of 64 writers exactly one gets each contested key, and every writer gets its own keys."""
+    """If 64 writers compete for a key, exactly one gets it. Each writer gets all keys
+    that it alone uses.
+    """
     processes = [
         subprocess.Popen(
             [

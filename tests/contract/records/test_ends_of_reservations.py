@@ -60,8 +60,8 @@ def test_tickets_over_disks(new: New) -> None:
 
 
 def test_written_on_a_disk(new: New) -> None:
-    """Written bytes and files are summed over the gateways of one disk, without those of other
-    disks.
+    """Written bytes and files are summed over the gateways of one disk, without
+    those of other disks.
     """
     one, beside, apart = new("a", "x"), new("b", "x"), new("c", "y")
     for number, gateway in enumerate((one, beside, apart), 1):
@@ -80,8 +80,8 @@ def test_written_on_a_disk(new: New) -> None:
 
 
 def test_more_ended_than_was_written(new: New) -> None:
-    """A body that ends before its bytes were measured does not hide what other bodies
-    still need.
+    """A body that ends before its bytes were measured does not hide what
+    other bodies still need.
     """
     one = new()
     one.note_written(0, 0)
@@ -168,8 +168,8 @@ def test_a_look_counts_for_five_seconds(new: New, clock: Clock) -> None:
 
 
 def test_cleared_before_a_time(new: New, clock: Clock) -> None:
-    """`clear` ends the gateway's bodies that were admitted before the given time, and not exactly
-    at it.
+    """`clear` ends the gateway's bodies that were admitted before the given time, and
+    not exactly at it.
     """
     one = new()
     begun = clock.stop()
@@ -184,8 +184,8 @@ def test_cleared_before_a_time(new: New, clock: Clock) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 8])
 def test_ends_by_portions(new: New, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """All given reservations end and are counted, for every batch size, and no other reservation
-    ends.
+    """All given reservations end and are counted, for every batch size, and
+    no other reservation ends.
     """
     monkeypatch.setattr(reservations, "_AT_ONCE", at_once)
     one = new()

@@ -27,8 +27,8 @@ def read(records: Records, tenant: str = "demo", page: int = 2) -> list[Event]:
 
 
 def test_events_tell_what_happened_to_a_file(records: Records) -> None:
-    """Storing, replacing, changing and deleting a file each write an event, in order, with the
-    file.
+    """Storing, replacing, changing and deleting a file each write an event, in
+    order, with the file.
     """
     first, second = new_file("a", size=1), new_file("a", size=2)
     records.write(Write(files=(first,)))
@@ -152,8 +152,8 @@ def numbers(records: Records, tenant: str = "demo") -> list[int]:
 
 
 def test_numbers_follow_the_clock(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of an event is its time in microseconds and does not depend on events of other
-    tenants.
+    """The number of an event is its time in microseconds and does not depend on
+    events of other tenants.
     """
     for now, tenant in enumerate(("demo", "other", "other", "other", "demo"), 7_000_000):
         monkeypatch.setattr(unit_of_work, "now_microseconds", lambda now=now: now)
@@ -163,8 +163,8 @@ def test_numbers_follow_the_clock(records: Records, monkeypatch: pytest.MonkeyPa
 
 
 def test_numbers_never_go_back(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the clock is behind, a tenant's numbers continue one by one, and no number is used
-    twice.
+    """While the clock is behind, a tenant's numbers continue one by one, and no
+    number is used twice.
     """
     moments = iter((9_000_000, 9_000_500, 5_000_000, 5_000_000, 9_000_000, 9_000_600))
     monkeypatch.setattr(unit_of_work, "now_microseconds", lambda: next(moments))

@@ -88,7 +88,7 @@ def test_not_listed(records: Records) -> None:
 
 
 def test_not_listed_within_grants(records: Records) -> None:
-    """Of several folders within the grants, those with only expired files are not listed."""
+    """A listing within grants leaves out folders that have only expired files."""
     stored(records, "a/over", _PAST)
     stored(records, "b/later", _FUTURE)
     page = records.list_files(

@@ -82,8 +82,8 @@ def test_steps_of_any_size(
 def test_surplus_by_steps(
     database: Database, records: SqlRecords, monkeypatch: pytest.MonkeyPatch, portion: int
 ) -> None:
-    """The oldest rows of a tenant are dropped and counted until the limit is met, for every batch
-    size.
+    """The oldest rows of a tenant are dropped and counted until the limit is met,
+    for every batch size.
     """
     monkeypatch.setattr(surplus, "ROWS_A_TIME", portion)
     for tenant in ("demo", "other"):

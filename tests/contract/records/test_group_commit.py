@@ -22,8 +22,8 @@ Outcome = tuple[Any, BaseException | None]
 
 
 class Group:
-    """A runner that puts changes into one group: the first change waits until all others are
-    queued.
+    """A runner that puts changes into one group: the first change waits until
+    all others are queued.
     """
 
     def __init__(
@@ -177,8 +177,8 @@ def test_poisonous_sql(database: Database) -> None:
 
 
 def test_unavailable_reaches_all(database: Database) -> None:
-    """When the database becomes unavailable during a group, every member gets the error, without a
-    retry.
+    """When the database becomes unavailable during a group, every member gets the
+    error, without a retry.
     """
     calls: list[str] = []
 
@@ -193,8 +193,8 @@ def test_unavailable_reaches_all(database: Database) -> None:
 
 
 def test_names_that_are_not_durable(database: Database, group_sizes: MetricBuffer) -> None:
-    """When blob names cannot be made durable, the whole group is refused and the sync is not
-    retried.
+    """When blob names cannot be made durable, the whole group is refused and the
+    sync is not retried.
     """
     calls: list[list[tuple[str, str]]] = []
 

@@ -81,8 +81,8 @@ def test_pages_and_filters(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_ends(records: SqlRecords) -> None:
-    """A link ends once, `end_links` ends one tenant's links up to a time, and `forget_links` drops
-    expired links.
+    """A link ends once, `end_links` ends one tenant's links up to a time, and
+    `forget_links` drops expired links.
     """
     one, other = kept(records), kept(records, tenant="other")
     assert records.end_link("demo", one.id)

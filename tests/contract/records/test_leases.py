@@ -45,8 +45,8 @@ def test_who_does_not_ask_disturbs_nobody(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
-    """After a release the next holder gets the lease and the name of the last holder, and no
-    request remains.
+    """After a release the next holder gets the lease and the name of the last holder,
+    and no request remains.
     """
     taken = a.take(NAME)
     assert taken
@@ -106,7 +106,7 @@ def test_how_long(a: LeaseRows, database: Database, monkeypatch: pytest.MonkeyPa
 
 
 def test_of_many_at_once_one_gets_it(database: Database) -> None:
-    """Of eight replicas that take a lease at the same moment, exactly one gets it."""
+    """If eight replicas take a lease at the same moment, exactly one gets it."""
     got: list[str] = []
     barrier = threading.Barrier(8)
 

@@ -100,8 +100,8 @@ def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecor
 
 @pytest.mark.parametrize("active", [True, False])
 def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> None:
-    """The flag `active` of a file is kept when the file moves and replaced when the file is
-    replaced.
+    """The flag `active` of a file is kept when the file moves and replaced when
+    the file is replaced.
     """
     records.write(Write(files=(new_file("a", active=active),)))
     found = records.file("demo", "default", "a")

@@ -95,8 +95,8 @@ def test_listing(records: Records, keys: list[str], prefix: str, limit: int) -> 
 def test_listing_with_a_delimiter(
     records: Records, keys: list[str], prefix: str, delimiter: str, limit: int
 ) -> None:
-    """Each key is shown once, or rolled up into a prefix that is shown once, for any page
-    length.
+    """Each key is shown once, or rolled up into a prefix that is shown once,
+    for any page length.
     """
     tenant = tenant_with(records, keys)
     assert listed(records, tenant, prefix, delimiter, limit) == entries(keys, prefix, delimiter)

@@ -67,8 +67,8 @@ def kinds(records: SqlRecords) -> list[str]:
 
 
 def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
-    """A moved file is only at its new address, with its blob and id, and the usage does
-    not change.
+    """A moved file is only at its new address, with its blob and id, and the
+    usage does not change.
     """
     file = stored(records, "a.txt", size=5)
     done = moved(records, "a.txt", "b.txt", archive)
@@ -129,8 +129,8 @@ def test_a_renamed_move_into_another_bucket(records: SqlRecords, archive: str) -
 
 
 def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
-    """An expired file at the target does not prevent a move, and an expired file cannot
-    be moved.
+    """An expired file at the target does not prevent a move, and an expired
+    file cannot be moved.
     """
     at = now_milliseconds()
     stored(records, "old.txt", created_at=at - 9_000, expires_at=at - 1)
@@ -144,8 +144,8 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 
 
 def test_what_is_refused(records: SqlRecords) -> None:
-    """A move needs an existing file, a matching tag and an existing bucket; a refusal writes no
-    event.
+    """A move needs an existing file, a matching tag and an existing bucket; a
+    refusal writes no event.
     """
     file = stored(records, "a.txt")
     with pytest.raises(NoSuchFile):
@@ -188,7 +188,9 @@ def test_once(records: SqlRecords) -> None:
 
 
 def test_many_at_once(records: SqlRecords, database: Database) -> None:
-    """Of sixteen concurrent moves of one file to different keys, exactly one succeeds."""
+    """If sixteen callers move one file to different keys at the same time,
+    exactly one move succeeds.
+    """
     file = stored(records, "a.txt", size=5)
 
     def attempt(number: int) -> Stored | None:

@@ -45,8 +45,8 @@ def warnings(database: Database) -> list[dict[str, Any]]:
 
 
 def test_the_last_byte_fits_and_no_more(limited: SqlRecords) -> None:
-    """A file that fills the quota exactly is stored, and one more byte is refused with all the
-    numbers.
+    """A file that fills the quota exactly is stored, and one more byte is refused
+    with all the numbers.
     """
     put(limited, new_file("a", size=100))
     with pytest.raises(QuotaExceeded) as caught:
@@ -92,7 +92,7 @@ def test_a_deleted_file_gives_back_at_once(limited: SqlRecords) -> None:
 
 
 def test_a_form_is_taken_whole_or_not(limited: SqlRecords) -> None:
-    """When the files of one write exceed the quota together, none is stored."""
+    """If the files of one write together exceed the quota, none of them is stored."""
     with pytest.raises(QuotaExceeded):
         put(limited, *(new_file(key, size=40) for key in ("a", "b", "c")), on_conflict="rename")
     assert limited.usage("demo") == Usage(bytes=0, files=0)
@@ -112,8 +112,8 @@ def test_others_have_the_default(limited: SqlRecords) -> None:
 def test_what_is_not_set_is_the_default(
     database: Database, limits: Limits, first: int, second: int
 ) -> None:
-    """A limit that is not set for the tenant is the limit of the settings, for bytes and
-    for files.
+    """A limit that is not set for the tenant is the limit of the settings, for
+    bytes and for files.
     """
     records = SqlRecords(database, quota=Quota(max_bytes=5, max_files=1))
     records.put_limits("demo", limits)
@@ -130,8 +130,8 @@ def test_no_quota_is_no_limit(database: Database) -> None:
 
 
 def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:
-    """A tenant above a lowered limit may replace a file by a smaller one, but not by a
-    larger one.
+    """A tenant above a lowered limit may replace a file by a smaller one, but not
+    by a larger one.
     """
     put(limited, new_file("a", size=100))
     limited.put_limits("demo", Limits(max_bytes=10, max_files=1))
@@ -141,7 +141,7 @@ def test_who_is_over_a_lowered_limit_may_shrink(limited: SqlRecords) -> None:
 
 
 def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
-    """In a group commit the changes that fit are stored, and only the others are refused."""
+    """A group commit stores the changes that fit into the quota, and refuses only the others."""
     group = GroupCommit(database, quota=Quota(max_bytes=100))
     records = SqlRecords(database, quota=Quota(max_bytes=100))
     held = threading.Event()
@@ -184,7 +184,9 @@ def test_a_refusal_harms_no_other_of_its_group(database: Database) -> None:
 
 
 def test_parallel_writers_cannot_pass_the_quota(limited: SqlRecords, database: Database) -> None:
-    """Row 69: of 50 concurrent writes of two thirds of the quota, exactly one is stored."""
+    """Row 69: if 50 writes of two thirds of the quota run at the same time,
+    exactly one is stored.
+    """
     outcomes: list[bool] = []
 
     def store(number: int) -> None:

@@ -134,7 +134,7 @@ def test_disks(new: New) -> None:
 
 
 def test_those_that_reserve_take_turns(new: New) -> None:
-    """Of many concurrent bodies exactly as many are admitted as fit."""
+    """If many bodies ask for admission at the same time, exactly as many are admitted as fit."""
     room = 7 * 2 * MIB
     admitted: list[str] = []
 
@@ -192,7 +192,9 @@ def test_a_lost_gateway(new: New, clock: Clock) -> None:
 
 
 def test_a_gateway_starts(new: New, clock: Clock) -> None:
-    """A gateway that starts clears its own older reservations and none of other gateways."""
+    """A gateway that starts clears its own older reservations, and no
+    reservation of another gateway.
+    """
     began = clock()
     one, other = new("a"), new("b")
     one.reserve("demo", "", needs())
@@ -205,8 +207,8 @@ def test_a_gateway_starts(new: New, clock: Clock) -> None:
 
 
 def test_a_stream_server_starts(new: New) -> None:
-    """A stream server that starts clears the streams of its predecessor, and no body of the
-    gateway.
+    """A stream server that starts clears the streams of its predecessor, and no
+    body of the gateway.
     """
     one, other = new("a"), new("b")
     one.note_written(0, 0)
@@ -253,8 +255,8 @@ def test_an_end_takes_what_it_has_written(new: New) -> None:
 
 
 def test_a_first_look(new: New) -> None:
-    """The first measurement of a process is ignored, because the process does not know which bodies
-    have ended.
+    """The first measurement of a process is ignored, because the process does not know
+    which bodies have ended.
     """
     one = new()
     one.note_written(0, 0)

@@ -57,8 +57,8 @@ def count(database: Database, table: str) -> int:
 
 
 def test_buckets(database: Database) -> None:
-    """A bucket above the limit is refused, while `default` does not count and policies can still
-    change.
+    """A bucket above the limit is refused, while `default` does not count and
+    policies can still change.
     """
     records = limited(database, buckets=2)
     make(records, "a")
@@ -75,7 +75,9 @@ def test_buckets(database: Database) -> None:
 
 
 def at_once(database: Database, calls: list[Callable[[], object]]) -> list[bool]:
-    """Run all calls at the same time and return, sorted, whether each was accepted."""
+    """Run all calls at the same time and return a sorted list that tells
+    whether each was accepted.
+    """
     outcomes: list[bool] = []
 
     def run(call: Callable[[], object]) -> None:
@@ -139,8 +141,9 @@ def test_open_uploads(database: Database) -> None:
 
 
 def test_idempotency_keys(database: Database) -> None:
-    """With all keys in use a request with a new key is refused and stores nothing, and a known key
-    is replayed.
+    """If all keys are in use, a request with a new key is refused and stores nothing.
+
+    A request with a known key is replayed.
     """
     records = limited(database, idempotency_keys=3, idempotency_seconds=3600)
     for key in ("1", "2", "3"):

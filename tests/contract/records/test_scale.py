@@ -105,8 +105,8 @@ def test_plans(pair: Pair, operation: Operation) -> None:
 
 
 def cost(filled: Filled, operation: Operation) -> tuple[int, int]:
-    """Return the number of statements and their cost: steps of SQLite, or pages that PostgreSQL
-    reads.
+    """Return the number of statements and their cost: steps of SQLite, or
+    pages that PostgreSQL reads.
     """
     run = operation.prepare(filled.case)
     database = filled.recorder.database

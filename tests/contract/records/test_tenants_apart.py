@@ -45,8 +45,8 @@ _CHANGES: dict[str, Callable[[SqlRecords, Upload], object]] = {
 
 @pytest.mark.parametrize("change", _CHANGES)
 def test_an_upload_of_another(records: SqlRecords, database: Database, change: str) -> None:
-    """A tenant that knows the id of another tenant's upload can neither change it nor end it with a
-    file.
+    """A tenant that knows the id of another tenant's upload can neither change it nor end
+    it with a file.
     """
     upload = new_upload(length=None, reserved_bytes=5)
     records.uploads.create(upload)
@@ -98,8 +98,8 @@ def test_links_with_the_same_id(records: SqlRecords) -> None:
 
 
 def test_surplus_of_one(database: Database) -> None:
-    """A tenant's surplus is counted without rows of other tenants, and its oldest rows
-    are dropped.
+    """A tenant's surplus is counted without rows of other tenants, and its
+    oldest rows are dropped.
     """
     records = limited(database)
     for key in range(6):

@@ -43,7 +43,7 @@ def test_used_up(records: Records, database: Database) -> None:
 
 
 def test_all_or_nothing(records: Records) -> None:
-    """A write of more files than the ticket has left stores and counts none of them."""
+    """A write with more files than its ticket still allows stores and counts none of them."""
     store(records, "a", ticket=use(max_files=2))
     with pytest.raises(TicketUsedUp):
         store(records, "b", "c", ticket=use(max_files=2))
@@ -86,7 +86,7 @@ def test_without_a_limit_nothing_is_counted(records: Records) -> None:
 
 
 def test_parallel_uses(records: Records, database: Database) -> None:
-    """Of twenty concurrent writes with a ticket for three files, exactly three succeed."""
+    """If twenty writes use a ticket for three files at the same time, exactly three succeed."""
     outcomes: list[bool] = []
 
     def attempt(number: int) -> None:

@@ -32,8 +32,8 @@ def close(unit: UnitOfWork, database: Database) -> None:
 
 
 def noted(database: Database) -> list[tuple[Any, ...]]:
-    """Return kind, time, data and number of the events. The number is the microsecond of
-    the event.
+    """Return kind, time, data and number of the events. The number is the
+    microsecond of the event.
     """
     rows = database.reading().rows(
         "SELECT kind, at, data, seq FROM events WHERE tenant = 'demo' ORDER BY seq"
@@ -61,8 +61,8 @@ def test_charges_of_several_tenants(
 def test_blobs_that_are_no_longer_needed(
     unit: UnitOfWork, database: Database, records: SqlRecords
 ) -> None:
-    """A file that is deleted is not charged, and its blob is a pending deletion with tenant and
-    time.
+    """A file that is deleted is not charged, and its blob is a pending deletion
+    with tenant and time.
     """
     kept, gone = new_file("a", size=9), new_file("b", size=4)
     unit.add(kept, 1)
@@ -76,8 +76,8 @@ def test_blobs_that_are_no_longer_needed(
 
 
 def test_what_happened_to_files(unit: UnitOfWork, database: Database) -> None:
-    """An event has the kind, the time and the file, and the event of a move also has the old
-    address.
+    """An event has the kind, the time and the file, and the event of a move also
+    has the old address.
     """
     file, source = new_file("a"), FileAddress("photos", "old/a")
     before = now_microseconds()

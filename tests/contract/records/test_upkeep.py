@@ -1,5 +1,5 @@
-"""The state of maintenance: garbage collection pauses, and the hour up to which a store
-was swept.
+"""The state of maintenance: garbage collection pauses, and the hour up to which
+a store was swept.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def test_renewed(records: SqlRecords) -> None:
 
 
 def test_changes_of_what_is_a_file(records: SqlRecords, database: Database) -> None:
-    """An upload that became a file reserves nothing, refuses changes and is removed without a
-    charge.
+    """An upload that became a file reserves nothing and refuses changes. Its
+    removal changes no charge.
     """
     upload = begun(records, new_upload(10, discard_from=4))
     file = new_file("a.bin", size=12)
@@ -131,8 +131,8 @@ def test_changes_of_what_is_a_file(records: SqlRecords, database: Database) -> N
 
 
 def test_the_end_uses_what_parts_reserve(records: SqlRecords, database: Database) -> None:
-    """A joined file may be as large as the reservations of the upload and its parts, in a full
-    quota.
+    """A joined file may be as large as the reservations of the upload and its parts,
+    in a full quota.
     """
     records.put_limits("demo", Limits(max_bytes=10, max_files=3))
     parts = [begun(records, new_upload(size, concat="partial")) for size in (4, 6)]
@@ -200,8 +200,8 @@ def test_only_finals_have_parts(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_all_unfinished(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`unfinished` yields all unfinished uploads of all tenants once, by id, for every
-    batch size.
+    """`unfinished` yields all unfinished uploads of all tenants once, by id,
+    for every batch size.
     """
     uploads = [
         begun(records, new_upload(1, tenant=tenant, id=f"{number:032}"))

@@ -89,8 +89,8 @@ def test_length_that_comes_later(records: SqlRecords, database: Database) -> Non
 
 
 def test_digests_that_come_later(records: SqlRecords) -> None:
-    """Digests that a later request announces are stored in addition to the options of the
-    creation.
+    """Digests that a later request announces are stored in addition to the
+    options of the creation.
     """
     upload = new_upload(options=UploadOptions(echo="e"))
     records.uploads.create(upload)
@@ -160,8 +160,8 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
-    """The replica of an upload is stored, is empty in rows of an older release, and filters the
-    expired uploads.
+    """The replica of an upload is stored, is empty in rows of an older release, and
+    filters the expired uploads.
     """
     shared, here, there = (
         new_upload(expires_at=at, replica=replica)

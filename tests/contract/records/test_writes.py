@@ -170,8 +170,8 @@ def test_conditions(records: Records) -> None:
 def test_where_a_file_has_expired(
     records: Records, database: Database, on_conflict: OnConflict
 ) -> None:
-    """A key with an expired file is free for every condition, and the old blob is a pending
-    deletion.
+    """A key with an expired file is free for every condition, and the old blob
+    is a pending deletion.
     """
     old = new_file("a.txt", size=7, expires_at=1_000)
     write(records, old)

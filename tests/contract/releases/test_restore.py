@@ -55,8 +55,8 @@ def rows(release: str, file: Path) -> list[tuple[Any, ...]]:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write a manifest as 0.1.0 does, with `format` and `made_at` in addition to the
-    given fields.
+    """Write a manifest as 0.1.0 does, with `format` and `made_at` in addition
+    to the given fields.
     """
     text = json.dumps({"made_at": 1_795_000_000, "format": 1, **manifest})
     (folder / "manifest.json").write_text(text, encoding="utf-8")
@@ -69,8 +69,8 @@ def digest(path: Path) -> str:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_upload(release: str, environ: dict[str, str], tmp_path: Path) -> None:
-    """Every file of the release is restored with its bytes, and so are the bytes of an unfinished
-    upload.
+    """Every file of the release is restored with its bytes, and so are the bytes
+    of an unfinished upload.
     """
     folder = tmp_path / "backup"
     for name in ("tenants", "resumable"):

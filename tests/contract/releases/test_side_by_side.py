@@ -181,8 +181,8 @@ def test_migrations_only_add(service: str, postgres: PostgresServer) -> None:
 def test_what_would_break(
     more: str, fault: str | None, postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """The comparison finds each kind of migration that breaks older code, and accepts added
-    columns.
+    """The comparison finds each kind of migration that breaks older code,
+    and accepts added columns.
     """
     url, schema = postgres.new_database(), SCHEMAS["upload"]
     before = schema_of(url, schema.scripts, schema.head())

@@ -70,8 +70,8 @@ class RemoteStorage:
 
 
 def early_in_a_window(period: int, needed: float) -> None:
-    """Wait until enough of the window is left, because some storages align windows with
-    the clock.
+    """Wait until enough of the window is left, because some storages align
+    windows with the clock.
     """
     left = period - time.time() % period
     if left < needed:

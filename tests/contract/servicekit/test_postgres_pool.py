@@ -75,8 +75,8 @@ def in_threads(count: int, database: PostgresDatabase, *, together: bool) -> Non
 def test_as_many_as_are_in_use(
     database: PostgresDatabase, new_postgres_url: str, *, together: bool, opened: int
 ) -> None:
-    """Twelve threads use one connection one after the other, and twelve connections at the same
-    time.
+    """Twelve threads use one connection if they run one after the other, and twelve connections if
+    they run at the same time.
     """
     in_threads(12, database, together=together)
     assert sessions(new_postgres_url) == (opened, 0)
@@ -176,7 +176,10 @@ assert ask() == before
 
 
 def test_a_fork_shares_no_connection(new_postgres_url: str) -> None:
-    """A forked child has its own session, the parent keeps its own, and both end immediately."""
+    """A forked child has its own session, and its parent keeps the parent's session.
+
+    At the end of the processes both sessions end immediately.
+    """
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK, new_postgres_url],

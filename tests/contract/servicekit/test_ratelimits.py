@@ -111,8 +111,8 @@ def statuses(app: Flask, query: str, number: int) -> list[int]:
 
 
 def test_client_and_tenant_have_limits(limits: RateLimits) -> None:
-    """A client is refused at its limit, and all clients of a tenant together at the
-    tenant's limit.
+    """A client is refused at its limit, and all clients of a tenant together
+    at the tenant's limit.
     """
     app = limited_app(limits)
     assert statuses(app, "t=demo&c=a", 6) == [200] * 5 + [429]
@@ -185,8 +185,8 @@ def test_hot_path_and_routes_count_together(limits: RateLimits) -> None:
 
 
 def test_refusal_says_when_to_come_back(limits: RateLimits) -> None:
-    """A 429 has `Retry-After` and the RateLimit fields of the draft, on the fast path and
-    in Flask.
+    """A 429 has `Retry-After` and the RateLimit fields of the draft, on the fast
+    path and in Flask.
     """
     app = limited_app(limits)
     for _ in range(5):

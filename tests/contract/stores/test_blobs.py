@@ -196,7 +196,9 @@ def test_gateway_place(store: BlobStore) -> None:
 
 
 def test_many_threads(store: BlobStore) -> None:
-    """Sixteen threads that store in new folders at the same time lose and mix up nothing."""
+    """If sixteen threads store in new folders at the same time, no blob is lost
+    or gets other content.
+    """
     names = [new_name(f"tenant-{number % 4}") for number in range(64)]
     failures: list[BaseException] = []
 

@@ -49,8 +49,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def failing_fsync(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], list[str]]:
-    """Return a function that makes fsync fail for paths with a given part, and lists
-    those paths.
+    """Return a function that makes fsync fail for paths with a given part,
+    and lists those paths.
     """
 
     def install(number: int, part: str) -> list[str]:
@@ -123,8 +123,8 @@ def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
 
 
 def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: list[str]) -> None:
-    """A staged file is synced before it gets its name; then each folder, from the outermost on, is
-    synced.
+    """A staged file is synced before it gets its name; then each folder, from the
+    outermost on, is synced.
     """
     name = new_name()
     writer = local.create(name)
@@ -186,8 +186,8 @@ def test_failed_sync_of_a_small_file(
 def test_failed_sync_of_a_staged_file(
     local: TimedStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
 ) -> None:
-    """A staged file whose fsync fails raises a store error, early or at its commit, without a
-    retry.
+    """A staged file whose fsync fails raises a store error, early or at its
+    commit, without a retry.
     """
     failed = failing_fsync(errno.EIO, "staging/")
     writer = local.create(new_name())
@@ -251,8 +251,8 @@ def test_each_fsync_is_timed(local: TimedStore, monkeypatch: pytest.MonkeyPatch)
 def test_adopting_opens_nothing(
     local: TimedStore, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between adoption and commit the store opens no file, because it uses the spool file's
-    descriptor.
+    """Between adoption and commit the store opens no file, because it uses
+    the spool file's descriptor.
     """
     spooled = data / "spooled"
     spooled.write_bytes(b"x")

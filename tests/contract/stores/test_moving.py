@@ -20,8 +20,8 @@ def new_name() -> BlobName:
 
 
 class Objects(MemoryStore):
-    """A memory store that stands for an object store: it signs, has a leftover, and may fail its
-    check.
+    """A memory store that stands for an object store: it signs, has a leftover, and
+    may fail its check.
     """
 
     def __init__(self) -> None:
@@ -182,8 +182,8 @@ def test_a_blob_that_moves_while_all_are_listed(
 
 
 def test_the_gateway_gets_both_places(disk: Disk, objects: Objects, moving: MovingStore) -> None:
-    """The gateway's place has the location on the disk and the signed address at the
-    object store.
+    """The gateway's place has the location on the disk and the signed address
+    at the object store.
     """
     name = new_name()
     location = disk.gateway_place(name).location

@@ -67,8 +67,8 @@ def test_unreachable(radosgw: ObjectStore, tmp_path: Path) -> None:
 
 
 def test_untrusted_certificate(radosgw_tls: ObjectStore, tmp_path: Path) -> None:
-    """A certificate of an unknown authority ends the connection, and the error names the
-    setting.
+    """A certificate of an unknown authority ends the connection, and the
+    error names the setting.
     """
     store = object_driver(replace(radosgw_tls, ca=""), tmp_path, radosgw_tls.new_bucket())
     assert "WHARF_BLOB_CA" in words(store)
@@ -84,7 +84,9 @@ def test_no_tls(radosgw: ObjectStore, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("x", "no certificates")])
 def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None, said: str) -> None:
-    """A file of certificates that is missing or has none is reported and not ignored."""
+    """A file of certificates that is missing, or that has no certificate, is
+    reported and not ignored.
+    """
     ca = tmp_path / "ca.pem"
     if content is not None:
         ca.write_text(content)
@@ -95,7 +97,7 @@ def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None,
 def test_a_profile_of_whoever_runs_it(
     radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither AWS_PROFILE nor other variables of AWS's tools change the settings."""
+    """Neither AWS_PROFILE nor another variable of AWS's tools changes the settings."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")

@@ -75,8 +75,8 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counter[tuple[str,
 def test_a_large_file_goes_in_parts(
     store: S3Store, large: SpoolFile, requests: Callable[[], Counter[tuple[str, ...]]]
 ) -> None:
-    """A large file becomes one object, with exactly the requests that the guide for operators
-    lists.
+    """A large file becomes one object, with exactly the requests that the
+    guide for operators lists.
     """
     name = new_name()
     store.adopt(name, large).commit()
@@ -95,7 +95,9 @@ def test_a_large_file_goes_in_parts(
 def test_a_file_that_ends_early_leaves_nothing(
     store: S3Store, server: ObjectStore, bucket: str, large: SpoolFile
 ) -> None:
-    """A file in parts that cannot be read to its end leaves no object and no leftover."""
+    """If a file cannot be read to its end while its parts are sent, no object
+    and no leftover stays.
+    """
     os.truncate(large.path, _FIVE + 1)
     pending = store.adopt(new_name(), large)
     with pytest.raises(StoreError):

@@ -117,8 +117,8 @@ def test_a_part_that_was_taken_over(part: PartialUpload, how: str) -> None:
 
 
 def test_begun_for_one_alone(tmp_path: Path) -> None:
-    """A new partial upload is locked by its creator from the beginning, and cannot be
-    begun twice.
+    """A new partial upload is locked by its creator from the beginning, and
+    cannot be begun twice.
     """
     parts = PartialUploadStore(tmp_path / "resumable")
     upload = "ab" * 16

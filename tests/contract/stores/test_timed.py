@@ -1,5 +1,5 @@
-"""The additions of `TimedStore` to each store: errors of the contract, and the time of
-each wait.
+"""The additions of `TimedStore` to each store: errors of the contract, and the
+time of each wait.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """A commit whose response is lost raises, and its blob may exist until the sweeper
-    removes it.
+    """A commit whose response is lost raises, and its blob may exist until
+    the sweeper removes it.
     """
     name = new_name()
     writer = store.create(name)

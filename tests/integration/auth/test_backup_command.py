@@ -60,8 +60,8 @@ def test_a_backup_that_fails(installed: Run, folder: Path) -> None:
 
 
 def test_no_keys(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """A backup without keys is refused, so the remains of a lost disk do not replace a
-    good backup.
+    """A backup without keys is refused, so the remains of a lost disk do not
+    replace a good backup.
     """
     assert installed("backup", str(folder)).returncode == 0
     before = content(folder)

@@ -32,8 +32,8 @@ def mounted(backup: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
-    """`restore --records-only` restores accounts, and uses mounted secrets without
-    changing them.
+    """`restore --records-only` restores accounts, and uses mounted
+    secrets without changing them.
     """
     environ = mounted(backup, tmp_path)
     before = {path: os.stat(path).st_mtime_ns for path in backup.rglob("*")}

@@ -45,8 +45,8 @@ def test_a_new_installation(run: Run, tmp_path: Path) -> None:
 
 
 def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
-    """A client gets a second secret, then the first one is retired; a third live secret
-    is refused.
+    """A client gets a second secret, then the first one is retired; a third
+    live secret is refused.
     """
     added = json.loads(installed("client", "add-secret", "demo", "wharf-demo", "--json").stdout)
     mistake(installed("client", "add-secret", "demo", "wharf-demo"), "two secrets already")
@@ -59,8 +59,8 @@ def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
 
 
 def test_limits_hold_at_the_command_line(installed: Run) -> None:
-    """A client above the tenant's limit is refused in one line with the limit, and is
-    not created.
+    """A client above the tenant's limit is refused in one line with the limit,
+    and is not created.
     """
     create = ("client", "create", "demo", "second", "--scope", "files:read")
     mistake(installed(*create, environ={"WHARF_TENANT_MAX_CLIENTS": "1"}), "1 active clients")
@@ -76,8 +76,8 @@ def test_files_are_private(run: Run, tmp_path: Path) -> None:
 
 
 def test_credentials_may_lie_elsewhere(run: Run, tmp_path: Path) -> None:
-    """`--credentials` chooses the file of the credentials, and `--no-demo` omits the
-    demo tenant.
+    """`--credentials` chooses the file of the credentials, and `--no-demo`
+    omits the demo tenant.
     """
     run("migrate")
     path = tmp_path / "elsewhere" / "c.json"

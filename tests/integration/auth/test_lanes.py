@@ -115,7 +115,7 @@ def flood(auth: Auth, address: str, client: str) -> Iterator[list[socket.socket]
 
 
 def test_a_flood_holds_up_nobody(auth: Auth) -> None:
-    """During a flood of wrong secrets from one address, auth serves logins of others,
+    """During a flood of wrong secrets from one address, auth serves other addresses' logins,
     tokens, keys and the feed.
     """
     with flood(auth, ATTACKER, "no-such-client") as connections:
@@ -129,8 +129,8 @@ def test_a_flood_holds_up_nobody(auth: Auth) -> None:
 
 
 def test_a_flood_of_one_client(auth: Auth) -> None:
-    """A flood of wrong secrets for a client does not prevent the client's login from
-    another address.
+    """A flood of wrong secrets for a client does not prevent the client's
+    login from another address.
     """
     with flood(auth, "203.0.113.10", "wharf-demo") as connections:
         assert auth.login("demo", "192.0.2.8")

@@ -77,8 +77,8 @@ def keys(server: uwsgi.Uwsgi, path: Path | None = None) -> uwsgi.Reply:
 
 
 def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """A login over the socket gets a token; the response and the log have the gateway's
-    request id.
+    """A login over the socket gets a token; the response and the log have
+    the gateway's request id.
     """
     reply = login(server, demo)
     assert reply.status == 200

@@ -71,7 +71,7 @@ def _pages(site: Path) -> Iterator[tuple[Path, Loads]]:
 
 
 def test_nothing_is_loaded_from_another_host(site: Path) -> None:
-    """A page and its styles load files of the site only, so it works from a folder, too."""
+    """A page and its styles load only files of the site, so the site works from a local folder."""
     loaded = {(path.name, one) for path, page in _pages(site) for one in page.loads}
     assert len(loaded) > len(conf.pages(ROOT))
     assert {one for one in loaded if _OTHER_HOST.match(one[1])} == set()

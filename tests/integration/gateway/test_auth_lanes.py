@@ -25,8 +25,8 @@ LOGIN, KEYS = ("POST", "/auth/login"), ("GET", "/.well-known/jwks.json")
 
 @contextmanager
 def socket_of_auth(path: Path) -> Iterator[list[bytes]]:
-    """Stand in for one socket of auth: respond with 200 to all requests, and yield
-    their packets.
+    """Stand in for one socket of auth: respond with 200 to all requests,
+    and yield their packets.
     """
     packets: list[bytes] = []
     listener = socket.socket(socket.AF_UNIX)

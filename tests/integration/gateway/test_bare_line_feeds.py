@@ -133,8 +133,8 @@ def test_paths_that_are_nobodys(services: Services, character: str) -> None:
 
 
 def test_other_connections_go_on(services: Services) -> None:
-    """nginx keeps a connection without chunked bodies open, and a chunked GET reaches
-    its address.
+    """nginx keeps a connection without chunked bodies open, and a chunked
+    GET reaches its address.
     """
     first = b"POST /v1/buckets HTTP/1.1\r\nHost: files.example.com\r\nContent-Length: 2\r\n\r\n{}"
     last = head("GET /v1/usage HTTP/1.1", "Connection: close")

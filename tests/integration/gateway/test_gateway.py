@@ -67,8 +67,8 @@ def test_int_ends_at_once(gateway: Running) -> None:
 
 
 def test_a_hangup_with_a_broken_configuration_changes_nothing(gateway: Running) -> None:
-    """With a broken configuration SIGHUP only logs an error, and the running nginx continues to
-    serve.
+    """With a broken configuration SIGHUP only logs an error, and the running
+    nginx continues to serve.
     """
     broken = gateway.folder / f"run-{gateway.port}/nginx.conf"
     whole = broken.read_text()
@@ -92,8 +92,8 @@ def test_without_nginx_it_ends(gateway: Running) -> None:
 
 
 def test_a_second_one_on_the_same_spool_ends(gateway: Running) -> None:
-    """A second gateway on the same spool exits with an error and removes no body of the
-    first one.
+    """A second gateway on the same spool exits with an error and removes no body
+    of the first one.
     """
     body = gateway.folder / "data/spool/one/0000000001"
     body.write_bytes(b"under way")
@@ -115,8 +115,8 @@ def test_it_says_when_it_began(gateway: Running) -> None:
 
 
 def test_a_renewed_certificate_is_loaded(tmp_path: Path) -> None:
-    """New connections get a renewed certificate without a restart, and a body under way is received
-    completely.
+    """New connections get a renewed certificate without a restart, and a body under
+    way is received completely.
     """
     (tmp_path / "tls").mkdir()
     first = Certificate(tmp_path / "tls")

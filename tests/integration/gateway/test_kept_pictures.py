@@ -102,7 +102,7 @@ def test_a_crowd_has_one_made(ways: Ways) -> None:
 
 
 def test_after_a_deletion(ways: Ways) -> None:
-    """After a deletion nginx refuses the picture as it refuses the file, and the sweep removes the
+    """After the deletion of a file nginx refuses the file's picture, too. The sweep removes the
     picture from the disk.
     """
     ask = asking(ways, "link")

@@ -110,7 +110,9 @@ def test_shared_pictures(ways: Ways) -> None:
 
 
 def test_other_origins(ways: Ways) -> None:
-    """A page may read a picture, or its refusal, exactly if it may read the file."""
+    """A page of another origin may read a picture, or its refusal, exactly if it
+    may read the file.
+    """
     body = json.dumps({"public": True, "cors_origins": [ORIGIN]}).encode()
     json_type = {"Content-Type": "application/json"}
     ways.upload.request("PUT", "/v1/buckets/default", body, json_type)

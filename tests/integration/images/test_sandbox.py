@@ -90,8 +90,8 @@ def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(ENDS_OTHERWISE))
 def test_a_process_beyond_its_limits_ends(sandbox: Sandbox, name: str) -> None:
-    """A process that exceeds a limit ends, its result has the reason, and the zygote
-    stays alive.
+    """A process that exceeds a limit ends, its result has the reason, and
+    the zygote stays alive.
     """
     before = sandbox.pids()
     assert attempt(sandbox, name).how == ENDS_OTHERWISE[name]
@@ -219,7 +219,7 @@ def test_a_zygote_that_ends_is_replaced() -> None:
 
 
 def test_children_end_with_their_zygote() -> None:
-    """When the zygote is killed, its busy child ends too, and the result is `killed`."""
+    """If the zygote is killed, its busy child ends, and the result of the request is `killed`."""
     with hostile(0) as sandbox:
         attempt(sandbox, "do nothing")
         (zygote,) = sandbox.pids()

@@ -75,8 +75,8 @@ def test_no_picture(images: Service, content: bytes | None, reason: str) -> None
 
 
 def test_bytes_that_do_not_come(images: Service) -> None:
-    """When the bytes of a blob cannot be read, the service returns 503 with a `Retry-After` of one
-    second.
+    """When the bytes of a blob cannot be read, the service returns 503 with a
+    `Retry-After` of one second.
     """
     images.blobs.raw[OTHER] = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
     reply = images.picture(OTHER)
@@ -110,8 +110,8 @@ def test_what_is_no_request_for_a_picture(
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\x05\x00\x00\x00", bytes(4)])
 def test_other_protocols_are_hung_up_on(images: Service, sent: bytes) -> None:
-    """The service closes a connection with another protocol without a response, and continues to
-    serve.
+    """The service closes a connection with another protocol without a response,
+    and continues to serve.
     """
     with connect(images.socket) as connection:
         connection.sendall(sent)
@@ -196,7 +196,7 @@ def test_a_service_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def _is_gone(pid: str) -> bool:
-    """Tell whether a process has ended; a zombie has ended, too."""
+    """Tell whether a process has ended. A zombie counts as ended."""
     try:
         return " Z " in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -204,8 +204,8 @@ def _is_gone(pid: str) -> bool:
 
 
 def test_a_socket_that_is_inherited_is_used(tmp_path: Path) -> None:
-    """A service that inherits a socket, as from `make run`, serves the clients that already wait at
-    the socket.
+    """A service that inherits a socket, as from `make run`, serves the clients that already
+    wait at the socket.
     """
     kept = Kept(str(tmp_path / "images.sock"))
     with closing(kept.listener), connect(Path(kept.path)) as waiting:

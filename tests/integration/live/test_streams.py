@@ -48,8 +48,8 @@ def test_many_events(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_number_that_this_database_never_gave_out(live: LiveProcess, tenant: str) -> None:
-    """A client with a position after the database's last event, as after a restore,
-    gets `resync`.
+    """A client with a position after the database's last event, as after
+    a restore, gets `resync`.
     """
     numbers = live.store(1, tenant=tenant)
     with streaming(live.url, live.token(tid=tenant), cursor_of(tenant, 1 << 62)) as heard:

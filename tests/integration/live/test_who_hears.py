@@ -106,8 +106,8 @@ def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
 
 
 def test_progress_goes_to_those_who_may_see_it(live: LiveProcess, tenant: str) -> None:
-    """Readers receive the progress of each upload of their tenant, and writers that of
-    their own.
+    """Readers receive the progress of each upload of their tenant, and writers
+    that of their own.
     """
     say = open_sender(socket_place(live.data / "run" / "notices.sock"))
     theirs = Progress(tenant, "client-1", "u1", "default", "a", 1, 10, 5)

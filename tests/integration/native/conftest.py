@@ -204,7 +204,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(root: Path) -> dict[str, str]:
-    """Return the supervisor's environment; a test may add to it before it starts one."""
+    """Return the supervisor's environment. A test may add variables before
+    it starts a supervisor.
+    """
     port, metrics_port = free_ports()
     return {
         "WHARF_DATA": str(root / "data"),

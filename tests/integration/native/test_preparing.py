@@ -45,7 +45,7 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_nothing_changed(prepare: ModuleType) -> None:
-    """An environment that was made in this place for this lock file is used."""
+    """An environment is used if it was made in the same place from the same lock file."""
     assert prepare.usable()
     assert prepare.fresh("all")
 
@@ -264,8 +264,8 @@ def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
 
 
 def test_only_lint_needs_the_checkers_of_words(prepare: ModuleType) -> None:
-    """Only `make lint` installs the checkers of words, and only tests install the
-    browser's packages.
+    """Only `make lint` installs the checkers of words, and only tests
+    install the browser's packages.
     """
     wanted = {name: goal.scripts for name, goal in prepare.GOALS.items() if goal.scripts}
     assert wanted == {"lint": ("prose",), "test": ("browser",)}

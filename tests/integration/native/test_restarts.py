@@ -27,8 +27,8 @@ def wharf(start: Start) -> Wharf:
 
 
 def test_the_new_one_comes_before_the_old_one_goes(wharf: Wharf) -> None:
-    """A restart ends the old process only after the new one serves, and leaves other
-    services alone.
+    """A restart ends the old process only after the new one serves, and
+    leaves other services alone.
     """
     done = wharf.restart("upload")
     assert (done.returncode, done.stderr) == (0, "")
@@ -77,7 +77,7 @@ def test_a_new_one_that_fails(wharf: Wharf) -> None:
 
 
 def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
-    """nginx is not restarted with a configuration that it refuses; the old gateway continues."""
+    """If nginx refuses its configuration, nginx is not restarted, and the old gateway continues."""
     template = root / "deploy/nginx/nginx.conf.template"
     template.write_text("nonsense;")
     done = wharf.restart("gateway")

@@ -140,8 +140,8 @@ def test_a_killed_supervisor_takes_its_children_along(start: Start) -> None:
 
 
 def test_starting_again_after_a_kill(start: Start) -> None:
-    """A start removes the leftovers of a killed run: sockets, processes, spool and
-    metrics files.
+    """A start removes the leftovers of a killed run: sockets, processes,
+    spool and metrics files.
     """
     first = start()
     first.wait_ready()

@@ -13,8 +13,8 @@ from tests.servers.observing import DASHBOARDS, ROOT, shown
 
 
 def test_every_query_can_be_read(tmp_path: Path) -> None:
-    """promtool parses each query of each panel after its variables are filled in as Grafana fills
-    them.
+    """promtool parses each query of each panel after its variables are filled in
+    as Grafana fills them.
     """
     written = [
         {"record": "parsed", "expr": re.sub(r"\$(__\w+|\w+)", _filled, target["expr"])}
@@ -37,8 +37,8 @@ def _filled(variable: re.Match[str]) -> str:
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml", "file_sd.yml"])
 def test_configurations(name: str) -> None:
-    """promtool accepts each configuration with its rules, and the jobs have the names that the
-    rules use.
+    """promtool accepts each configuration with its rules, and the jobs have the names
+    that the rules use.
     """
     path = ROOT / "deploy/prometheus" / name
     command = ["promtool", "check", "config", str(path)]

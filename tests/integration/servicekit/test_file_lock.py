@@ -1,5 +1,5 @@
-"""Locks on files that another process holds: waiting for them, and their release when the holder
-dies.
+"""Locks on files that another process holds: waiting for them, and their release
+when the holder dies.
 """
 
 from __future__ import annotations

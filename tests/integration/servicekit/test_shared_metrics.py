@@ -62,8 +62,8 @@ def scrape(folder: Path) -> Exposition:
 
 
 def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
-    """Counters and histograms of killed processes stay; the gauges and the files of these processes
-    are removed.
+    """Counters and histograms of killed processes stay; the gauges and the files of
+    these processes are removed.
     """
     with process(tmp_path, 1) as living:
         for amount in (10, 100, 1000):
@@ -114,8 +114,8 @@ def test_processes_of_another_master_live(tmp_path: Path) -> None:
 def test_a_merge_that_is_cut_off_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """After a merge that is interrupted at any step, the next merge loses no count and counts
-    nothing twice.
+    """After a merge that is interrupted at any step, the next merge loses no count
+    and counts nothing twice.
     """
     for amount in (3, 4):
         with process(tmp_path, amount) as child:

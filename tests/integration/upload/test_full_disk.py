@@ -74,7 +74,7 @@ def test_form_that_does_not_fit(cramped: UploadService) -> None:
 
 @pytest.mark.parametrize("size", [0, 15_000])
 def test_small_files_until_full(cramped: UploadService, size: int) -> None:
-    """Small files are stored until the disk is full; a refused file leaves nothing on the disk."""
+    """Small files are stored until the disk is full. A refused file leaves no bytes on the disk."""
     fill(cramped, leave=(200 << 10) + 35 * size)
     stored = ["kept.txt"]
     refused = []

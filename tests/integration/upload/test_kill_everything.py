@@ -112,7 +112,7 @@ def test_dry_run(scene: Scene) -> None:
 
 
 def test_only_rows_blobs_are_left(scene: Scene, issuer: Issuer) -> None:
-    """After the sweep only the blobs of live files remain, and nothing in staging or spool."""
+    """After the sweep only the blobs of live files remain. Staging and spool are empty."""
     service = scene.service(issuer)
     blobs = {Path(path).name for path in below(scene.wharf.data / "tenants")}
     assert blobs == {file.blob for file in service.records.live_files()}

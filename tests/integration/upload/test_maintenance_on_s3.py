@@ -103,8 +103,8 @@ def restored(settings: Settings, folder: Path) -> Counts:
 def test_out_of_a_bucket_and_into_another(
     service: UploadService, bucket: Bucket, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """A backup of a bucket can be restored to a disk, and a backup of the disk into
-    another bucket.
+    """A backup of a bucket can be restored to a disk, and a backup of the
+    disk into another bucket.
     """
     assert saved(service.settings, tmp_path / "backup").copied_files == 3
     disk = settings_for(tmp_path / "disk")

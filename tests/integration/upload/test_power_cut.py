@@ -1,5 +1,5 @@
-"""A power cut under load: ext4 and its journal stop writing in one moment, and are
-mounted again.
+"""A power cut under load: ext4 and its journal stop writing in one moment,
+and are mounted again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def own_disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def load_until_cut(own_disk: Disk, credentials: Path, number: int) -> Load:
-    """Run uploads in a process, cut the power, and return the acknowledged and the
-    uncertain files.
+    """Run uploads in a process, cut the power, and return the acknowledged
+    and the uncertain files.
     """
     data = own_disk.folder / "data"
     process = subprocess.Popen(

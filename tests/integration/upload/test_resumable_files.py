@@ -222,7 +222,9 @@ def test_one_key_in_both_protocols(receiver: ReceiverClient) -> None:
 @pytest.mark.parametrize("protocol", ["tus", "ietf"])
 @pytest.mark.parametrize("at", ["creation", "end"])
 def test_digest_of_the_whole(receiver: ReceiverClient, protocol: str, at: str) -> None:
-    """A Repr-Digest is checked in both protocols, with the first request or with the last one."""
+    """A Repr-Digest is checked in both protocols, whether the first or the
+    last request contains it.
+    """
     whole = {"Repr-Digest": digest(b"abc")}
     first, last = (whole, {}) if at == "creation" else ({}, whole)
     for body, status in ((b"abX", 400), (b"abc", 201 if protocol == "ietf" else 204)):

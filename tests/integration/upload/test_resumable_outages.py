@@ -107,8 +107,8 @@ def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
 
 
 def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
-    """A stream that fills the disk gets 507 and keeps the received bytes, and other
-    uploads continue.
+    """A stream that fills the disk gets 507 and keeps the received bytes,
+    and other uploads continue.
     """
     content = os.urandom(4 << 20)
     address = cramped.create(len(content))

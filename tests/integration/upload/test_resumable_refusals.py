@@ -58,8 +58,8 @@ def test_refused_creations_reserve_nothing(
 
 
 def test_uploads_without_a_length_keep_to_the_quota(receiver: ReceiverClient) -> None:
-    """When the quota is full, bytes of an upload without a length are refused before
-    they arrive.
+    """When the quota is full, bytes of an upload without a length are
+    refused before they arrive.
     """
     service = receiver.service
     service.records.put_limits("demo", Limits(max_bytes=10))
@@ -95,7 +95,7 @@ def test_cut_without_a_length(receiver: ReceiverClient) -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
 def test_content_digests_of_appended_bytes(receiver: ReceiverClient, algorithm: str) -> None:
-    """A request whose bytes do not match its Content-Digest changes nothing (RFC 9530)."""
+    """A request whose bytes do not match its Content-Digest appends no bytes (RFC 9530)."""
     address = receiver.create(6)
     refused = receiver.patch(address, 0, b"abX", content_digest(b"abc", algorithm))
     assert (refused.status, refused.slug) == (400, "digest-mismatch")

@@ -54,7 +54,9 @@ def sha1(content: bytes) -> dict[str, str]:
 
 
 def test_a_part_that_is_done_leaves_the_others_alone(receiver: ReceiverClient) -> None:
-    """When the final upload exists, the end of one part does not cut another part under way."""
+    """If the final upload exists already, the end of one part does not cut the
+    request for another part.
+    """
     parts = [receiver.create(6, PARTIAL), receiver.create(6, PARTIAL)]
     whole = receiver.create(None, final(*parts))
     slow = receiver.begin(parts[0], 0, 6)

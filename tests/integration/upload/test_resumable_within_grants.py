@@ -104,8 +104,8 @@ def test_refused_before_the_body(receiver: ReceiverClient) -> None:
 
 
 def test_grants_that_change_under_way(receiver: ReceiverClient) -> None:
-    """An upload does not exist for its client while its key is outside the grants, and can
-    continue afterwards.
+    """An upload does not exist for its client while its key is outside the grants,
+    and can continue afterwards.
     """
     service, feed = receiver.service, FakeFeed()
     address = create(receiver, 6, "in/a")

@@ -67,7 +67,9 @@ def working(name: str, data: Path, url: str) -> Worker:
 
 
 def test_one_works(tmp_path: Path, database_url: str, swept: list[str]) -> None:
-    """Of two workers one does all sweeps, and the other one starts when the first one has ended."""
+    """If two workers run, one does all sweeps. The other one starts sweeping when
+    the first one ends.
+    """
     first = working("first", tmp_path, database_url)
     assert until(lambda: len(swept) >= 3, 60)
     second = working("second", tmp_path, database_url)

@@ -1,4 +1,4 @@
-"""Work that a request does once: it reads its upload's row and builds its intent."""
+"""Work that a request does only once: reading the row of its upload and building its intent."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class Stage:
         )
 
     def become(self, who: str) -> None:
-        """Switch the browser to this person's session, after a first login. An empty name means no
-        person.
+        """Switch the browser to this person's session, after a first login. An empty
+        name means no person.
         """
         if who and who not in self._cookies:
             self.log_in(who)
@@ -101,8 +101,8 @@ class Stage:
 
     @property
     def elsewhere(self) -> str:
-        """Return the URL of this Wharf under another host name, where HTTP is not a
-        secure context.
+        """Return the URL of this Wharf under another host name, where HTTP is
+        not a secure context.
         """
         return f"http://wharf.example:{self.wharf.port}"
 
@@ -173,8 +173,8 @@ class Stage:
 
     @contextlib.contextmanager
     def api_away(self) -> Iterator[None]:
-        """Move the console door away during the block, so that the console does not reach
-        the API.
+        """Move the console door away during the block, so that the console does
+        not reach the API.
         """
         door = self.wharf.data / "run/console-door.sock"
         aside = door.with_suffix(".aside")

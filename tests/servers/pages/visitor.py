@@ -29,8 +29,8 @@ class Visitor:
     def request(
         self, method: str, target: str, body: bytes = b"", **fields: str
     ) -> tuple[int, http.client.HTTPMessage, str]:
-        """Send one request and return status, header fields and text. `_` in names of fields
-        becomes `-`.
+        """Send one request and return status, header fields and text. `_` in names
+        of fields becomes `-`.
         """
         connection = http.client.HTTPConnection(
             "127.0.0.1", self._wharf.port, _TIMEOUT_SECONDS, source_address=(self._address, 0)
@@ -53,8 +53,8 @@ class Visitor:
         return {"Accept": CHROME, "Cookie": cookies, "Sec-Fetch-Site": "same-origin"}
 
     def login(self, password: str | None = None, **fields: str) -> tuple[int, str]:
-        """Log in as the first person of the demo tenant and return status and text of the
-        response.
+        """Log in as the first person of the demo tenant and return status and
+        text of the response.
         """
         demo = self._wharf.credentials("demo")
         _, _, page = self.request("GET", "/console/login")

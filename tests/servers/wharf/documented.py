@@ -49,8 +49,8 @@ def missing(declared: Operations, seen: Iterable[tuple[str, str, int]]) -> list[
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Return a pattern for an address of the document. A key may contain slashes, other names may
-    not.
+    """Return a pattern for an address of the document. A key may contain slashes,
+    other names may not.
     """
     parts = re.split(r"(\{[^}]+\})", path)
     shapes = {"{key}": ".+"}

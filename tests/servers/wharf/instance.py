@@ -118,8 +118,8 @@ class Wharf:
         assert left == [], left
 
     def kill(self) -> None:
-        """Kill all processes with SIGKILL, the process manager first so that it restarts
-        nothing.
+        """Kill all processes with SIGKILL, the process manager first so
+        that it restarts nothing.
         """
         self.process.kill()
         self.process.wait(STOP_SECONDS)

@@ -33,8 +33,8 @@ class Listener:
     def __init__(
         self, port: int, token: str | None, after: Cursor | None = None, origin: str | None = None
     ) -> None:
-        """Prepare a client. With `after` None it starts at the newest event. `origin` makes it a
-        page.
+        """Prepare a client. With `after` None it starts at the newest event. `origin`
+        makes it a page.
         """
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.token, self.after, self.refusal = token, after, ""

@@ -16,8 +16,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass
 class Person:
-    """A user with its password. `api` has its access token, and `cookie` the cookie of
-    its browser.
+    """A user with its password. `api` has its access token, and `cookie` the
+    cookie of its browser.
     """
 
     api: ApiClient

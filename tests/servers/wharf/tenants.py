@@ -36,8 +36,8 @@ class Tenants:
 
     @property
     def admin(self) -> ApiClient:
-        """Return the administrator, logged in again when needed: a session is longer than a token's
-        life.
+        """Return the administrator, logged in again when needed: a session is longer
+        than a token's life.
         """
         if time.monotonic() - self._logged_in_at > _LOGIN_SECONDS:
             self._log_in()
@@ -49,8 +49,8 @@ class Tenants:
         return self._api.using(answer.json()["access_token"])
 
     def tenant(self, *scopes: str) -> ApiClient:
-        """Return a logged-in client of a new tenant. Without `scopes` it has all scopes
-        for files.
+        """Return a logged-in client of a new tenant. Without `scopes` the client has
+        all scopes for files.
         """
         name = f"team-{next(_numbers)}"
         answer = self.admin.send_json("POST", "/auth/v1/tenants", {"tenant": name})
@@ -112,8 +112,8 @@ class Signer:
 
 
 def set_limits(signer: Signer, tenant: str, **limits: Any) -> Answer:
-    """Set a tenant's limits as an administrator does. Limits that are not given get their
-    defaults.
+    """Set a tenant's limits as an administrator does. Limits that are not
+    given get their defaults.
     """
     admin = signer.client(scope="tenants:admin")
     return admin.send_json("PUT", f"/v1/tenants/{tenant}/limits", limits)

@@ -33,7 +33,9 @@ OPERATIONS = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_down(scene: OnS3, way: str) -> None:
-    """A store that refuses connections leads to 503; once it is up, the service stores files."""
+    """A store that refuses connections leads to 503. Once the store is up,
+    the service stores files.
+    """
     with scene.proxy.down():
         assert scene.answer(way) == UNAVAILABLE
     scene.assert_nothing()

@@ -65,8 +65,8 @@ def test_refused_keys(attentive: OnS3, wrong: str) -> None:
 
 
 def test_no_keys_for_a_while(attentive: OnS3) -> None:
-    """A file of keys that is empty for a moment, as while it is written, does not
-    affect uploads.
+    """A file of keys that is empty for a moment, as while keys are written,
+    does not affect uploads.
     """
     assert attentive.answer("small") == (201, "")
     attentive.bucket.key_file.write_text("")
