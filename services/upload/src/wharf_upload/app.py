@@ -66,7 +66,7 @@ def create_app(
     keys: tokens.Keys | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Application:
-    """Return the application; create the backends and keys that are not given from the settings."""
+    """Return the application; without `backends` or `keys`, create them from the settings."""
     context = app_context(settings, backends or open_backends(settings), keys=keys, clock=clock)
     access = context.access
     answering = Answering(context.log, context.cross_origin)

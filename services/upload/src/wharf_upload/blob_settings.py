@@ -63,7 +63,7 @@ class BlobSettings:
 
     @property
     def bucket_place(self) -> BucketPlace | None:
-        """Return the object store of new or old blobs, of which there is at most one, or `None`."""
+        """Return the place on an object store for new or old blobs; `None` without such a store."""
         urls = (url for url in (self.blob_url, self.blob_old_url) if url not in ("", DISK))
         return next((parse_bucket_place(url) for url in urls), None)
 

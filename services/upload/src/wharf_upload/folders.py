@@ -44,7 +44,7 @@ class Folders:
     def under_way_file(self) -> Path:
         """Return the file of the reservations of bodies under way, for SQLite.
 
-        Its name has the number of the machine's boot, because no body survives a boot.
+        The file's name contains the number of the machine's boot, because no body survives a boot.
         """
         return self.data / "upload" / f"{UNDER_WAY}{boot_number()}.db"
 

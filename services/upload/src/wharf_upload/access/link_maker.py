@@ -107,7 +107,10 @@ class LinkMaker:
     def to_prefix(
         self, maker: Principal, bucket: str, prefix: str, expires_in: int | None, kind: Kind
     ) -> Link:
-        """Return a link to all files below a prefix; raises as `to_file`, and `OutsideGrants`."""
+        """Return a link to all files below a prefix.
+
+        Raises the errors of `to_file`, and `OutsideGrants`.
+        """
         _, expires_at = self._times(maker, bucket, expires_in)
         target = keys.prefix(prefix)
         # The prefix must end with a slash: a link to `img` must not show `img-internal/…`.
@@ -151,15 +154,15 @@ class LinkMaker:
         """Invalidate all links that the tenant has made so far."""
         self._stored.rotate_link_key(tenant)
         self._link_keys.forget(tenant)
-        # The new key has invalidated their signatures; without their rows, lists no longer show
-        # them.
+        # The new key has invalidated the signatures of the links. Delete the rows of these links,
+        # so that lists no longer show them.
         count = self._stored.end_links(tenant, int(self._clock() * 1000))
         link_metrics.ended("rotation", count)
 
     def _right(self, maker: Principal, bucket: str, target: str) -> Maker:
         """Return the right by which the maker shows keys below the target.
 
-        Each request checks it again.
+        The service checks this right again at each request for the link.
         """
         right = self._feed.reaches.maker_of(maker, bucket, target)
         # Links should be short: if the maker's own right suffices, the link does not name its

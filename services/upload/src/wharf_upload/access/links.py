@@ -25,7 +25,8 @@ from wharf_upload.domain.dispositions import Kind
 MAC_BYTES = 32
 # How long a process caches a key; after this time, a rotation applies in all processes.
 REMEMBERED_SECONDS = 2.0
-# This service makes no longer tokens: they contain a key, a name, and some short fields.
+# The largest length of a token. A token of this service contains a key, a name and some short
+# fields, which always fit.
 MAX_TOKEN_CHARACTERS = 5120
 _PURPOSE = b"wharf signed link 1\0"
 _NO_KEY = bytes(32)
@@ -40,11 +41,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
     `row` is the id of the link's row, in 16 bytes; the link ends when the row is deleted. A link
     without a row is in no list. Its lifetime is short, and it ends when one of the tokens with the
-    ids `tokens` is revoked. Links from releases without rows have neither, and are valid until they
-    expire.
+    ids `tokens` is revoked. Links from releases without rows have neither a row nor tokens, and are
+    valid until they expire.
 
-    A link with more members than these is refused: a newer release may restrict it by them (ADR
-    34).
+    A link with members that this release does not know is refused, because a newer release may use
+    these members to restrict the link (ADR 34).
     """
 
     tenant: str
@@ -65,7 +66,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
 
 class BadLink(Exception):
-    """The link was not made by this service, or is no longer valid; clients do not learn which."""
+    """The link is not from this service, or it has ended; clients do not learn the reason."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -81,7 +82,8 @@ def sign(link: Link, key: bytes) -> str:
 def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Link:
     """Return the link of a token; raises `BadLink`. `key_of` returns a tenant's key.
 
-    The function computes a signature in any case, so a wrong token takes as long as a valid one.
+    The function always computes a signature, so it takes as long for a wrong token as for a valid
+    one.
     """
     raw = _bytes(token)
     payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
@@ -120,8 +122,8 @@ def _bytes(token: str) -> bytes:
         raw = urlsafe_b64decode(token.encode("ascii") + b"==")  # Too much padding is no error.
     except ValueError:
         raise BadLink from None
-    # Accept only one spelling: the decoder ignores foreign characters and some bits of the last
-    # one.
+    # Accept only one spelling: the decoder ignores characters that are not base64, and some bits of
+    # the last character.
     if urlsafe_b64encode(raw).decode().rstrip("=") != token:
         raise BadLink
     return raw
@@ -135,10 +137,10 @@ class KeySource(Protocol):
 
 
 class LinkKeys:
-    """The tenants' keys, cached for `seconds`, or longer if the database cannot be asked.
+    """The tenants' keys, cached for `seconds`, or longer while the database is unavailable.
 
-    So a rotation applies in all processes after `seconds`, unless the database is unavailable; in
-    that case, links that were valid stay valid.
+    After a rotation, all processes use the new key within `seconds`. While the database is
+    unavailable, processes keep the old key, and links that were valid stay valid.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class LinkKeys:
     def find(self, tenant: str, *, ask: bool = True) -> bytes | None:
         """Return the tenant's key, or `None`; raises `DatabaseUnavailable`.
 
-        Without `ask`, return the cached key, however old it is.
+        Without `ask`, return the cached key, even if it is old.
         """
         known = self._known.get(tenant)
         now = self._clock()

@@ -31,7 +31,10 @@ class ListedOrigins(Protocol):
 
 
 class Origins:
-    """A bounded cache of decisions for `seconds`, or longer while the database is unavailable."""
+    """A bounded cache of decisions.
+
+    It keeps a decision for `seconds`, or longer while the database is unavailable.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class Origins:
 
 
 def is_origin(text: str | None) -> TypeGuard[str]:
-    """Tell whether an `Origin` field names an origin; `null` does not count."""
+    """Tell whether an `Origin` field names an origin; `null` does not name one."""
     return bool(text and _ORIGIN.match(text))
 
 

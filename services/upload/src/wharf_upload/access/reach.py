@@ -152,5 +152,5 @@ def reaches_upload(principal: Principal, upload: Upload) -> bool:
     if upload.subject != principal.subject:
         return reach.allows("read", bucket, key)
     if not key:
-        return reach.allows_somewhere("write", bucket)  # a part, which becomes no file
+        return reach.allows_somewhere("write", bucket)  # a partial upload never becomes a file
     return reach.allows("write", bucket, key)

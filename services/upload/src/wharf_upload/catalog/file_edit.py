@@ -16,7 +16,7 @@ _END_OF_TIME_SECONDS = 253402214400
 
 
 class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a file's properties; unset ones stay. `expires_at` `None` means no expiry."""
+    """A change of a file's properties; unset ones stay. `expires_at` is `None` for no expiry."""
 
     key: str | UnsetType = UNSET
     filename: str | UnsetType = UNSET

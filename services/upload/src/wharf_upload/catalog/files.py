@@ -50,7 +50,7 @@ class FileCatalog:
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
     def find(self, tenant: str, bucket: str, key: str) -> File:
-        """Return the file in any state, unless it has expired; raises `NoSuchFile`."""
+        """Return the file in any `state`; raises `NoSuchFile` for a missing or expired file."""
         file = self._stored.file(tenant, bucket, key)
         if file is None or file.is_expired(int(self._clock() * 1000)):
             raise NoSuchFile

@@ -105,7 +105,7 @@ class LinkCatalog:
         return self._seen(link)
 
     def end(self, caller: Principal, name: str) -> None:
-        """End a link; raises as `find`."""
+        """End a link; raises the errors of `find`."""
         link = self.find(caller, name).link
         self._stored.end_link(caller.tenant, name)
         is_own = link.maker.subject == caller.subject
@@ -148,7 +148,7 @@ def _is_own(caller: Principal, link: KeptLink) -> bool:
 
 
 def _is_reached(caller: Principal, link: KeptLink) -> bool:
-    """Tell whether the caller could make the link now; a narrowed token sees no other links."""
+    """Tell whether the caller may read all that the link shows; else the link is hidden."""
     if link.is_prefix:
         return caller.reach.covers("read", link.bucket, link.target)
     return caller.reach.allows("read", link.bucket, link.target)

@@ -29,7 +29,8 @@ class Content:
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` on, fewer where the readable bytes end.
 
-        Both may be arbitrary numbers from the file, negative or too large ones included.
+        `offset` and `length` may be any numbers that the file contains, even negative or too large
+        ones.
         """
         if offset < 0 or length <= 0 or offset >= self.end:
             return b""

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-# Longer than any query to the database can take: the thread that asks records an outcome earlier.
+# Longer than any query can take: the thread that asks the database records the result within this
+# time.
 _PATIENCE_SECONDS = 60.0
 
 

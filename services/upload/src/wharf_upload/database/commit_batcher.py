@@ -52,7 +52,8 @@ class CommitBatcher:
         gate.acquire()
         with self._lock:
             self._gate = gate
-        # A thread that arrived before it could see the gate has already left `_coming`.
+        # A thread that arrived before `_gate` was set did not release the gate, but has already
+        # left `_coming`.
         if self._coming:
             gate.acquire(timeout=self._patience_seconds)
         with self._lock:

@@ -81,7 +81,7 @@ class FileRecords(Protocol):
         """
 
     def live_files(self) -> Iterator[File]:
-        """Yield all files of all tenants, also expired ones, for checks and backups."""
+        """Yield all files of all tenants, even expired ones, for checks and backups."""
 
     def announce(self) -> None:
         """Announce that this thread calls `write` within milliseconds.
@@ -97,10 +97,10 @@ class FileRecords(Protocol):
         """Make files visible in one durable commit, with their events, and charge the tenant."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
-        """Apply `edit` to the current state of a file (name, metadata, expiry or key) and store it.
+        """Change a file's name, metadata, expiry or key: apply `edit` to its current state.
 
-        `edit` may be called more than once. Raises `NoSuchFile`, also when another file has taken
-        the key since the caller read it, `KeyTaken` and `PreconditionFailed`.
+        `edit` may be called more than once. Raises `NoSuchFile`, even when another file has taken
+        the key since the caller read the file. Raises `KeyTaken` and `PreconditionFailed`.
         """
 
     def move(self, wanted: Move, place: Place) -> Stored:
@@ -159,7 +159,7 @@ class EventRecords(Protocol):
     """The events of tenants: what happened to their files and quotas."""
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
-        """Return the events after a number, in order, without a gap before the last one."""
+        """Return the events after a number, in order; no event between them is missing."""
 
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the events before a number, the newest first."""
@@ -249,7 +249,7 @@ class SavedBlob(NamedTuple):
 
 
 class SavedRows(Protocol):
-    """The rows of a backup of this version or an older one; they tell which bytes belong to it."""
+    """The rows of a backup of this version or an older one; they name the bytes of the backup."""
 
     def total_bytes(self) -> int:
         """Return the total size of all files in bytes."""

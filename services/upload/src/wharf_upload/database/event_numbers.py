@@ -2,8 +2,8 @@
 
 A number is the microsecond in which the event was recorded. If the tenant's newest event has the
 same or a larger number, the new number is one more than that number. The transaction that causes
-the event also assigns the number, and transactions of one tenant run one after the other. So
-numbers never decrease: not after a purge, and not after a restore. They reveal nothing about other
+the event also assigns the number, and transactions of one tenant run one after the other. So the
+numbers never decrease, even after a purge or a restore, and they reveal nothing about other
 tenants.
 """
 

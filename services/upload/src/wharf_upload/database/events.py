@@ -116,7 +116,7 @@ def _file_of(kind: str, data: str) -> File | None:
 def _forget_old(database: Database, tenant: str, before: int) -> int:
     """Delete a tenant's events before a time, but not the newest event.
 
-    The newest event's number makes the next number larger, also after the clock was set back.
+    The newest event's number makes the next number larger, even after the clock was set back.
     Without it, a reader that continues after a deleted number could miss the next events.
     """
     count = 0

@@ -50,8 +50,8 @@ def replay(
 def _told(files: tuple[File, ...]) -> list[tuple[str | None, dict[str, str]]]:
     """Return the types and metadata that the client declared for the files.
 
-    They are compared and not part of the fingerprint, because all releases must compute the same
-    fingerprint, also those that know fewer parts of a request.
+    The service compares these values separately, because they are not part of the fingerprint. All
+    releases must compute the same fingerprint, even a release that does not know these values.
     """
     return [(file.declared_type, file.metadata) for file in files]
 

@@ -18,9 +18,10 @@ _OLD_MILLISECONDS = 24 * 3600 * 1000
 
 
 class Taken(NamedTuple):
-    """A lease that this process has taken: its turn, and its previous holder.
+    """A lease that this process has taken: the number of its turn, and its previous holder.
 
-    `previous` is empty if no process held the lease before, or if its row was deleted since.
+    `turn` counts how often the lease was taken. `previous` is empty if no process held the lease
+    before, or if the row of the lease was deleted since.
     """
 
     turn: int

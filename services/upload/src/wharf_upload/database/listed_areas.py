@@ -1,8 +1,8 @@
 """The areas of a bucket that a listing shows: the keys of one prefix, or of each of several.
 
-Of several areas, many may be empty, or belong to a folder that the page lists already. One
-statement finds the first keys of a hundred areas, so that an empty area costs no statement of its
-own.
+If there are several areas, many of them may be empty, or belong to a folder that the page lists
+already. One statement finds the first keys of a hundred areas, so that an empty area needs no
+separate statement.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Asked(NamedTuple):
 class _Draft:
     """A page that is being filled.
 
-    `after` is its last entry so far. The next query reads only keys after `position`.
+    `after` is the last entry of the page so far. The next query reads only keys after `position`.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -95,7 +95,7 @@ class _Draft:
     def add(self, rows: list[Row]) -> bool:
         """Add rows until the first folder or the page's limit.
 
-        Return whether there was no folder.
+        Return false if the method stopped at a folder, otherwise true.
         """
         for row in rows:
             file = to_file(row)

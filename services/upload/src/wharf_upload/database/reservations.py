@@ -179,8 +179,8 @@ class SqlReservations:
             self._take_turn(connection)
             row = connection.row(_SELECT_WRITTEN, key)
             if row is None or self._noted is None:
-                # Another process may have made the last check, so the amount that ended since is
-                # unknown.
+                # Another process may have made the last measurement. So this process does not know
+                # the size of the bodies that ended since.
                 noted = (0, 0)
             else:
                 # The last measurement includes bodies that ended since; their files may still be on

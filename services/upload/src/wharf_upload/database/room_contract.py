@@ -23,7 +23,7 @@ class Reservations(Protocol):
         """Reserve the amounts that `judge` returns, and return the reservation.
 
         `ticket` is empty for a body without a ticket. `streamed` says that a process of this
-        machine receives the body; the gateway does not know such a reservation. `judge` receives
+        machine receives the body; then the gateway does not know the reservation. `judge` receives
         the current reservations and raises an error to refuse the body. Calls run one after the
         other, so what `judge` receives stays true until its result is reserved.
         """

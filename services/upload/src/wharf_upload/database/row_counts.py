@@ -34,7 +34,7 @@ _MOST_TENANTS = 10_000
 def require_room(connection: Connection, tenant: str, what: str, most: int | None) -> None:
     """Raise `LimitReached` if the tenant has `most` rows of the kind `what`.
 
-    `what` is `buckets` or `open uploads`; `most` is `None` if there is no limit.
+    `what` is `buckets` or `open uploads`; a `most` of `None` means no limit.
     """
     if most is not None and _count(connection, tenant, what, most) >= most:
         raise LimitReached(what, most)
@@ -51,10 +51,10 @@ def _count(connection: Connection, tenant: str, what: str, most: int) -> int:
 class Places:
     """Decides whether a tenant may add a row of a kind.
 
-    It counts a tenant's rows, and then permits a sixteenth of the remaining ones without a new
-    count. So it counts more often when few remain, and for a tenant with few rows the decision is
-    usually a dictionary lookup. After a refusal it counts at most once a second. Changes of one
-    process run one after the other, so this class needs no lock.
+    The class counts a tenant's rows. Then it permits a sixteenth of the remaining rows without a
+    new count. So it counts more often when few rows remain, and for a tenant with few rows the
+    decision is usually a dictionary lookup. After a refusal it counts at most once a second.
+    Changes of one process run one after the other, so this class needs no lock.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class KeyCounts:
     def require(self, connection: Connection, tenant: str) -> None:
         """Raise `TooManyIdempotencyKeys`, or count one more key as used.
 
-        Expired keys make room immediately, before the worker deletes them.
+        Expired keys no longer count, even before the worker deletes them.
         """
         if self._places.has_room(connection, tenant):
             return

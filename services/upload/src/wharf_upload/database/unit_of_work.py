@@ -99,5 +99,6 @@ class UnitOfWork:
             self.events.append((tenant, "quota.warning", now_milliseconds(), data, noted))
 
 
-# Works inside a transaction that others may share; `GroupCommit.run` returns its result.
+# A function that changes rows in a transaction that it may share with other changes.
+# `GroupCommit.run` returns its result.
 Change = Callable[[Connection, UnitOfWork], Any]

@@ -34,7 +34,7 @@ class UploadRecords(Protocol):
     ) -> None:
         """Record received bytes: extend the upload's expiry.
 
-        Without a length, reserve `size` bytes.
+        If the upload has no length, also reserve `size` bytes.
         """
 
     def renew(self, upload: Upload, expires_at: int) -> None:
@@ -44,9 +44,10 @@ class UploadRecords(Protocol):
         """Delete an upload and release its reservation; return whether it existed."""
 
     def give_up(self, upload: Upload) -> bool:
-        """Delete an upload unless it has become a file; return whether it existed, unfinished.
+        """Delete an upload unless it has become a file; return whether it was deleted.
 
-        Another replica may have made it a file, and the client may still ask for the result.
+        Another replica may have made a file of the upload. Then the row stays, because the client
+        may still ask for the result.
         """
 
     def under_way(

@@ -26,8 +26,8 @@ def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> C
         (tenant, upload.id),
     )
     if own is None:
-        # Another request removed or completed the upload, and released its reservation, while the
-        # last request of this one was running.
+        # While the last request of this upload ran, another request removed or completed the
+        # upload, and released its reservation.
         raise UploadGone
     found = Counter(bytes=own[0], files=1)
     for part in upload.parts:

@@ -26,8 +26,8 @@ _INSERT = (
     f"VALUES ({', '.join('?' for _ in COLUMNS.split(','))})"
 )
 _ROWS_A_TIME = 1000
-# The end of a part checks at most this many final uploads; a client's next request for another one
-# joins its parts.
+# When a partial upload ends, the service checks at most this many final uploads. For any other
+# final upload, the client's next request joins the parts.
 _MOST_FINALS = 100
 
 
@@ -109,7 +109,7 @@ class SqlUploads(Aggregate):
     ) -> None:
         """Record received bytes: extend the upload's expiry.
 
-        Without a length, reserve `size` bytes.
+        If the upload has no length, also reserve `size` bytes.
         """
 
         def change(connection: Connection, unit: UnitOfWork) -> None:
@@ -140,7 +140,7 @@ class SqlUploads(Aggregate):
         return self._remove(upload, finished=True)
 
     def give_up(self, upload: Upload) -> bool:
-        """Delete an upload unless it has become a file; return whether it existed, unfinished."""
+        """Delete an upload unless it has become a file; return whether it was deleted."""
         return self._remove(upload, finished=False)
 
     def _remove(self, upload: Upload, *, finished: bool) -> bool:

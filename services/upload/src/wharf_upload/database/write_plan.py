@@ -100,10 +100,10 @@ def free_key(
     claimed: Container[str],
     within: tuple[str, ...] | None,
 ) -> str:
-    """Return a key derived from the file's that no file has and that is not in `claimed`.
+    """Return a new key that is derived from the file's key, is free, and is not in `claimed`.
 
-    Raises `KeyTaken` unless the key begins with one of the prefixes `within`; `None` permits all
-    keys.
+    Raises `KeyTaken` unless the new key begins with one of the prefixes `within`; `None` permits
+    all keys.
     """
     key = _free_key(connection, file, claimed)
     if within is not None and not key.startswith(within):

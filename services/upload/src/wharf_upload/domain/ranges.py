@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# One range of bytes. For other fields, and for several ranges, the response has the whole file. No
-# file's size has more digits.
+# One range of bytes. For a field with several ranges or any other form, the response has the whole
+# file. A file's size has at most 18 digits.
 _ONE = re.compile(
     r"bytes=[ \t]*(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18}))[ \t]*",
     re.IGNORECASE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 LAPSES_MILLISECONDS = 3_600_000
-# A slow connection transfers a MiB in a second.
+# The time for each MiB of a body: a slow connection transfers a MiB in a second.
 LAPSES_MILLISECONDS_PER_MIB = 1000
 
 
@@ -66,5 +66,5 @@ class Reserved(msgspec.Struct, kw_only=True):
 
 
 def lapses_at(now: int, disk_bytes: int) -> int:
-    """Return when a reservation expires that no process ends; both times in unix milliseconds."""
+    """Return when the reservation expires if no process ends it; both times are in unix ms."""
     return now + LAPSES_MILLISECONDS + LAPSES_MILLISECONDS_PER_MIB * (disk_bytes >> 20)

@@ -27,9 +27,9 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The options that a client sets at the creation of an upload and that matter at its end.
 
     `echo` is tus' Upload-Metadata as the client sent it; `metadata` is the part of it that the file
-    gets. `slicing` is set if the bytes arrive in forms; other requests cannot use such an upload.
-    `protocol` is empty in uploads of older releases. `by_ticket` is true if a request with an
-    upload ticket created the upload.
+    gets. `slicing` is set if the bytes arrive in forms; then only forms can add bytes to the
+    upload. `protocol` is empty in uploads of older releases. `by_ticket` is true if a request with
+    an upload ticket created the upload.
     """
 
     declared_type: str | None = None

@@ -117,7 +117,7 @@ def declared_type(field: str | None) -> str | None:
 
 
 def smallest(*limits: tuple[str, int | None]) -> SizeLimit:
-    """Return the smallest of several limits (name, bytes); of equal ones, the first.
+    """Return the smallest of several limits (name, bytes); of equal limits, the first.
 
     A limit of `None` is no limit; at least one limit must have a number.
     """
@@ -266,7 +266,7 @@ def _may_be_called(filename: str, *types: str) -> bool:
 
 
 def _kinds(sniffed: str) -> tuple[str, ...]:
-    """Return the types for which the bytes count: a script counts as a text, too."""
+    """Return the types that the policy may name for these bytes: a script also counts as text."""
     return (_SCRIPT, _TEXT) if sniffed == _SCRIPT else (sniffed,)
 
 

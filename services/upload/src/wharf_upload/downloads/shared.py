@@ -104,10 +104,13 @@ class Feed(Protocol):
 
 
 class Breaker(Protocol):
-    """Limits the requests to a database that is away; see `database.circuit_breaker`."""
+    """Limits the requests to an unavailable database; see `database.circuit_breaker`."""
 
     def is_open(self) -> bool:
-        """Return whether the caller must not ask; after `False` it must record the outcome."""
+        """Return whether the caller must not ask.
+
+        After `False` the caller must record the outcome.
+        """
 
     def record_failure(self) -> None:
         """Note that the database did not respond."""
@@ -120,7 +123,10 @@ class Breaker(Protocol):
 
 
 class SharedFiles:
-    """Finds the files of links and public addresses; does less while the database is away."""
+    """Finds the files of links and public addresses.
+
+    While the database is unavailable, the class only refuses invalid addresses.
+    """
 
     def __init__(
         self,
@@ -137,7 +143,7 @@ class SharedFiles:
     def find(self, path: str) -> Shared:
         """Return the file that a path shows now; raises `NotShared` and `DatabaseUnavailable`.
 
-        While the database is away, only one request every few seconds asks it.
+        While the database is unavailable, only one request every few seconds asks the database.
         """
         if self._breaker.is_open():
             return self._find(path, ask=False)
@@ -170,9 +176,9 @@ class SharedFiles:
     def _find(self, path: str, *, ask: bool) -> Shared:
         """Return the file of a path.
 
-        Without `ask` the method never returns. It raises `NotShared` if signature, time or tenant
-        are wrong, and otherwise `DatabaseUnavailable`: then the gateway may use an earlier
-        decision.
+        Without `ask` the method always raises an error. It raises `NotShared` if the signature, the
+        time or the tenant is wrong. Otherwise it raises `DatabaseUnavailable`, so that the gateway
+        may use an earlier decision.
         """
         address = self._address_of(path, ask=ask)
         if self._feed.tenant_state(address.tenant) != "active":

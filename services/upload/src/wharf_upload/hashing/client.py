@@ -71,7 +71,7 @@ class DigestClient:
     def forget(self, name: str) -> None:
         """Tell the daemon that a file was truncated, and wait for its acknowledgment.
 
-        Without a daemon this does nothing.
+        Without a daemon the method does nothing.
         """
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_SECONDS_BASE)

@@ -279,7 +279,7 @@ class DigestDaemon:
             return followed.sha256.hexdigest()
 
     def _ask_for(self, followed: _Followed) -> None:
-        """Move a file ahead of those that no request waits for."""
+        """Move a file ahead of the files for which no request waits."""
         with self._progress:
             followed.asked = True
             if followed.state is _State.QUEUED:

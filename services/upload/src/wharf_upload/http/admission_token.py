@@ -51,8 +51,9 @@ _PASSED_ON = {
 }
 
 
-# The first part of tokens, by the id of the principal in it. A principal exists as long as its
-# token is cached, and its grants may have 2 KiB.
+# The first parts of tokens, by the `id()` of the principal in the token. They are cached because
+# the grants of a principal may have 2 KiB. A principal object exists as long as its token is
+# cached.
 _known: dict[int, tuple[Principal, str]] = {}
 _KNOWN_ENTRIES = 1024
 

@@ -122,7 +122,7 @@ def number(request: Request, field: str, name: str) -> int | None:
 
 
 def _says_nothing(request: Request) -> bool:
-    """Tell whether a request has none of these fields, which is the most common case."""
+    """Tell whether a request has none of this module's fields, which is the most common case."""
     environ = request.environ
     return environ.keys().isdisjoint(_FIELDS) and not environ.get("WHARF_PART")
 

@@ -3,8 +3,8 @@
 A cursor is opaque: 16 characters that contain the number and a check value of number and tenant, so
 that a cursor of another tenant is refused. Older releases returned the numbers themselves. This
 release accepts such numbers until `WHARF_EVENT_SECONDS` after the update. On the first day it also
-returns numbers, because a replica with the older release, or that release after a rollback, accepts
-nothing else.
+returns numbers, because the older release accepts only numbers: on another replica during the
+update, or after a rollback.
 """
 
 from __future__ import annotations

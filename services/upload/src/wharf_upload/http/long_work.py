@@ -9,7 +9,7 @@ from wharf_upload.http.request import Request, Response
 
 # A location of `snippets/finish.conf`.
 _LOCATION = "@finish"
-# A label of metrics: the response that counts comes from the other process.
+# The route of this response in the metrics. The client gets the response of the other process.
 _ROUTE = "(hand-over)"
 
 

@@ -40,11 +40,11 @@ class Response(NamedTuple):
 
 
 class Request:
-    """One request. Handlers set `principal`, `room`, `outcome` and other attributes as it proceeds.
+    """One request; its handlers set `principal`, `room`, `outcome` and other attributes.
 
-    `room` is the id of the reservation for its body, or empty. `way_back` is an allowed address for
-    the link on the page of a refusal. `shown` is the policy of the bucket if anyone may read its
-    file.
+    `room` is the id of the reservation for the request's body, or empty. `way_back` is an allowed
+    address for the link on the page of a refusal. `shown` is the policy of the bucket if anyone may
+    read the file.
     """
 
     __slots__ = (

@@ -22,8 +22,8 @@ _QUERY_FIELDS = 8
 _NOT_IN_EXTENSION = re.compile(r"[^a-z0-9+-]")
 # The suffix of the extension for text of an unknown charset.
 _NOT_UTF8 = "--8bit"
-# nginx keeps these fields in every outcome, also when the file is no picture and it responds with a
-# problem. So they have other names here, and nginx sends them only with pictures.
+# nginx keeps these fields in every response, even in a problem when the file is no picture. So this
+# module gives them other names, and nginx sends them only with pictures.
 _OF_PICTURES = {
     "Cache-Control": "X-Shared-Cache-Control",
     "Content-Disposition": "X-Shared-Disposition",
@@ -88,9 +88,9 @@ def kind(media_type: str, *, utf8: bool = True) -> str:
 
 
 def download_name(query: str | None, file: File) -> str | None:
-    """Return the name in `?download=`, or the file's own name if it is empty; `None` without it.
+    """Return the name in `?download=`; `None` without this parameter.
 
-    Raises `InvalidFileName`.
+    If the parameter is empty, return the file's own name. Raises `InvalidFileName`.
     """
     if not query:
         return None

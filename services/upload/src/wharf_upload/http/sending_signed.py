@@ -13,7 +13,8 @@ from wharf_upload.domain.ranges import NoSuchRange, one_range
 from wharf_upload.http.request import Headers, Request, Response
 from wharf_upload.storage.base import GatewayPlace
 
-# Only the store, or the disk and then the store.
+# With the first address the gateway reads only the object store; with the second one it tries the
+# disk and then the object store.
 INTERNAL_STORE, INTERNAL_BOTH = "/_s3", "/_disk_or_s3/"
 # nginx would also send these fields with the problem that it makes of a refusal by the store.
 _NOT_OF_PROBLEMS = {

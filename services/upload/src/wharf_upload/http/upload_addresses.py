@@ -1,8 +1,8 @@
 """Addresses of resumable uploads: `/v1/uploads/{id}`, or `/u/{ticket}/uploads/{id}` by ticket.
 
 A client of the IETF protocol follows `Location` and adds no credential, so the address of an upload
-that began with the ticket in the path also contains the ticket. The method distinguishes it from a
-file with the name `uploads/{id}`: clients use PUT for files, and never for uploads.
+that began with the ticket in the path also contains the ticket. The method distinguishes this
+address from the address of a file `uploads/{id}`: clients use PUT for files, and never for uploads.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ def file_upload(request: Request) -> UploadRequest:
 
 
 def part_upload(request: Request) -> UploadRequest:
-    """Return the upload of a `PUT` that begins a file in parts; raises as `file_upload`."""
+    """Return the upload of a `PUT` that begins a file in parts.
+
+    Raises the errors of `file_upload`.
+    """
     completeness.require_part(request)
     require_file(request)
     # Content-Digest covers only the content of this request, which is not the whole file.
@@ -105,10 +108,11 @@ def _condition(request: Request) -> conditions.WriteCondition | None:
 def _refuse_slices(request: Request) -> None:
     """Raise the problem `slices-not-joined` if header fields say that a form contains a slice."""
     if request.header("CONTENT_RANGE") is not None:
-        # In requests, RFC 9110 section 14.4 defines it only for a partial PUT.
+        # In requests, RFC 9110 section 14.4 defines Content-Range only for a partial PUT.
         raise not_joined("jQuery File Upload")
     if request.header("UPLOAD_LENGTH") is not None and request.header("UPLOAD_COMPLETE") is None:
-        # This client would continue with PATCH, like tus, but its protocol is not tus.
+        # A client that sends this field would continue with PATCH, like tus, but its protocol is
+        # not tus.
         raise not_joined("FilePond")
 
 
