@@ -46,9 +46,10 @@ class Listener(Protocol):
     """A connection, as a feed uses it.
 
     `position` is the number of the last event that it has received. `level`: it has once received
-    all events. `is_late`: the feed does not wait for it. `resync_first`: before anything else, tell
-    the client to read the events again. The client knows event numbers that this database has never
-    used, or the worker deleted events that the client has not received.
+    all events. `is_late`: the feed does not wait for it. `resync_first`: before the first event,
+    the feed tells the client to read the events again. The reason is that the client knows event
+    numbers that this database has never used, or that the worker deleted events that the client has
+    not received.
     """
 
     position: int
@@ -137,7 +138,7 @@ class TenantFeed:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _behind(self) -> list[Listener]:
-        """Return the level listeners that the next page would leave behind, late ones excluded."""
+        """Return the level but not late listeners that the next page would leave behind."""
         room = self._most_kept - self._page
         if len(self._numbers) <= room:
             return []
@@ -162,7 +163,7 @@ class TenantFeed:
                 await self._resync(listener, listener.position)
             if listener.position < self._start:
                 if listener.level:
-                    # It is too far behind, so it continues from the newest event.
+                    # The listener is too far behind, so it continues from the newest event.
                     after, listener.position = listener.position, self.position
                     await self._resync(listener, after)
                 else:

@@ -26,7 +26,8 @@ from wharf_upload.notices.messages import Changed, Notice, Progress
 
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 0.5
-# At a restart the hub ends the connections over this time, so clients reconnect spread out.
+# At a restart the hub ends the connections spread over this time, so that clients do not all
+# reconnect at the same moment.
 SPREAD_SECONDS = 10.0
 # A feed reads new events at this interval if no notice arrives.
 LOOK_SECONDS = 0.9
@@ -67,10 +68,10 @@ class Hub:
     # ---- joining and leaving ----
 
     async def join(self, connection: Connection, after: Position | None) -> None:
-        """Add a connection and send it the events after a position; `None`: only new events.
+        """Add a connection, and send it the events after the position `after`.
 
-        Raises the problem `quota-exceeded`, `unavailable`, `malformed-request` or
-        `event-cursor-expired`.
+        If `after` is `None`, send only new events. Raises the problem `quota-exceeded`,
+        `unavailable`, `malformed-request` or `event-cursor-expired`.
         """
         self._seats.take(connection.principal)
         try:
@@ -132,7 +133,10 @@ class Hub:
         return self._feeds[tenant][0]
 
     def leave(self, connection: Connection) -> None:
-        """Remove a connection; stop the tenant's feed after its last one. Calls may be repeated."""
+        """Remove a connection; a second call has no effect.
+
+        The tenant's feed stops when its last connection is removed.
+        """
         connection.closed = True
         if connection not in self.connections:
             return
@@ -194,9 +198,10 @@ class Hub:
     def _rechecked(
         self, asked: list[tuple[Connection, Principal]]
     ) -> list[tuple[Connection, Principal, Principal | ProblemError]]:
-        """Return the connections that must end or that have other rights now.
+        """Return the connections that must end, and those that have other rights now.
 
-        Each comes with the principal that was checked, and the new principal or the problem.
+        The result has, for each connection, the principal that was checked, and either the new
+        principal or the problem.
         """
         found: list[tuple[Connection, Principal, Principal | ProblemError]] = []
         for connection, admitted in asked:
@@ -218,7 +223,7 @@ class Hub:
             await connection.bye(messages.farewell(reason), come_again=come_again)
 
     async def drain(self, seconds: float) -> None:
-        """End all connections, spread over `seconds`, ten at most; then return."""
+        """End all connections, spread over `seconds` but at most 10 seconds; then return."""
         self.is_ending = True
         spread = min(SPREAD_SECONDS, seconds)
         async with asyncio.TaskGroup() as group:

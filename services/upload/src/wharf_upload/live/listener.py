@@ -17,7 +17,8 @@ class Connection(ABC):
 
     `admitted` is the principal of the last token; `principal` is the same principal with its
     current scopes and reach. If `buckets` is not empty, the client gets only events of these
-    buckets. `level`: it has once received all events. `closed`: it receives no more events.
+    buckets. `level`: the connection has once received all events. `closed`: the connection receives
+    no more events.
     """
 
     def __init__(self, principal: Principal) -> None:
@@ -67,7 +68,10 @@ class Connection(ABC):
 
     @abstractmethod
     async def bye(self, document: object, *, come_again: bool) -> None:
-        """Send the reason and end the connection; `come_again`: the client should reconnect."""
+        """Send the reason and end the connection.
+
+        With `come_again` the message tells the client to reconnect.
+        """
 
     @abstractmethod
     def wake(self) -> None:

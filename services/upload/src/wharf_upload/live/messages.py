@@ -31,7 +31,7 @@ class EventMessage:
         self._frame: bytes | None = None
 
     def as_heard(self, event: Event) -> EventMessage:
-        """Return the message of this event in the form `event`, shared by its receivers."""
+        """Return the message for the receivers that may see this event only in the form `event`."""
         if event is self.event:
             return self
         # An event has at most one form for each kind.
@@ -75,7 +75,7 @@ def encoded(document: object) -> str:
 
 
 def problem_document(error: ProblemError) -> dict[str, object]:
-    """Return a problem's document: as over HTTP, but without a request id."""
+    """Return a problem's document, which is the same as over HTTP but without a request id."""
     problem = error.problem
     return {
         "type": problem.type,

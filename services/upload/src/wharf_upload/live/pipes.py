@@ -14,7 +14,10 @@ STUCK_SECONDS = 30.0
 
 
 class Pipe:
-    """The `send` of one connection; `waits_since` is the clock time since which it waits."""
+    """The `send` function of one connection.
+
+    `waits_since` is the clock time since which a call waits for the client.
+    """
 
     __slots__ = ("_clock", "_send", "waits_since")
 

@@ -82,7 +82,7 @@ class SocketConnection(Connection):
             socket.queue.put_nowait(messages.packet(messages.PROGRESS, json))
 
     async def _put(self, packet: Packet) -> None:
-        with suppress(EngineIOError):  # it is closed; `_disconnect` handles the end
+        with suppress(EngineIOError):  # the connection is closed; `_disconnect` handles the end
             await self._server.eio.send_packet(self.eio_sid, packet)
 
     def wake(self) -> None:

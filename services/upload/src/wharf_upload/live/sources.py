@@ -48,7 +48,10 @@ class Sources:
         return None
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the principal by the newest revocations; raise as `Revocations.accepted`."""
+        """Return the principal by the newest revocations.
+
+        Raises the errors of `Revocations.accepted`.
+        """
         return self._newest().accepted(principal)
 
     def keys_error(self) -> str | None:
@@ -63,7 +66,7 @@ class Sources:
     def unheard(self) -> str | None:
         """Return the error for `/readyz` if the feed was never read, else `None`.
 
-        Only one of several replicas uses it.
+        Only a replica that is one of several uses this check.
         """
         return self._newest().unheard()
 

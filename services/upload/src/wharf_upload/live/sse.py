@@ -184,13 +184,16 @@ _PREFLIGHT: Fields = [
 
 
 def _takes_stream(accept: str) -> bool:
-    """Tell whether an `Accept` allows the stream; an absent one and `*/*` do."""
+    """Tell whether an `Accept` field allows the stream; an absent field and `*/*` allow it."""
     ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     return not accept or not ranges.isdisjoint((MEDIA_TYPE, "text/*", "*/*"))
 
 
 def _position(query: str, last_event_id: str) -> Position | None:
-    """Return the client's position; `Last-Event-ID` is newer than the address's `after`."""
+    """Return the client's position.
+
+    `Last-Event-ID` takes precedence over `after` in the address, because it is newer.
+    """
     after: str | None = None
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name != "after" or after is not None:

@@ -44,7 +44,7 @@ class StoredEvents(Protocol):
         """Return the largest number of a deleted event, 0 if none was deleted."""
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return since when cursors are opaque, in unix milliseconds; `None` means always."""
+        """Return when cursors replaced event numbers (unix ms); `None` if no client has numbers."""
 
 
 class EventReader:

@@ -34,8 +34,8 @@ _ROWS, _PARTS = "upload.db", "resumable"
 class Manifest(msgspec.Struct):
     """The manifest of a complete backup; `made_at` is in unix seconds.
 
-    `missing` counts files that were missing or damaged already in the source. With
-    `records_only` the backup contains no blobs. `parts_sha256` has the digest of each file in
+    `missing` counts files that were missing or damaged in the source already before the backup.
+    With `records_only` the backup contains no blobs. `parts_sha256` has the digest of each file in
     `resumable`; it is `None` in backups of earlier releases.
     """
 
@@ -109,7 +109,7 @@ def restore(
     records_only: bool = False,
     skip_damaged: bool = False,
 ) -> Counts:
-    """Fill an empty installation from a backup; the rows follow last, when all bytes are there.
+    """Fill an empty installation from a backup: first all bytes, then the rows.
 
     Everything that can be checked without reading all bytes is checked before the first write. A
     second run does not copy again what an interrupted run has copied. With `records_only`, or a
@@ -145,9 +145,9 @@ def restore(
             saved, parts, own.resumable_folder, without=lost_parts
         )
     snapshots.load(rows, SCHEMA, own.database_url)
-    # The backup contains the row of the pause that was active while it was made.
+    # The saved rows include the row of the pause that was active during the backup.
     own.records.forget_pauses(0)
-    # The backup contains marks of swept hours, which do not apply to the present store.
+    # The saved rows include marks of swept hours, which do not apply to the present store.
     own.records.forget_swept(own.place)
     return counts
 

@@ -45,7 +45,7 @@ class Counts:
 
     @property
     def lost(self) -> int:
-        """Return the number of files with missing bytes, or with bytes unlike their record."""
+        """Return the number of files whose bytes are missing or do not match their record."""
         return self.missing + self.damaged
 
 
@@ -61,7 +61,8 @@ class Outcome(Enum):
 # Copies one blob; raises `OSError` and `StoreError`.
 Copy = Callable[[SavedBlob], Outcome]
 _Readable = BinaryIO | BlobReader
-# Is called after each file with the number of bytes so far, and the number of all bytes.
+# A function that is called after each file with the number of bytes so far, and the number of all
+# bytes.
 Progress = Callable[[int, int], None]
 
 
@@ -115,7 +116,7 @@ def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
 
 
 def looked_at(path: str, one: SavedBlob) -> Outcome:
-    """Return whether a blob's file exists with the right size, and log what is wrong with it."""
+    """Tell whether a blob's file exists with the right size; log any difference."""
     size = size_of(path)
     if size == one.size:
         return Outcome.THERE
@@ -123,7 +124,7 @@ def looked_at(path: str, one: SavedBlob) -> Outcome:
 
 
 def look(saved: SavedRows, folder: BlobFolder) -> Counts:
-    """Check by size whether a folder has the file of every blob that the rows name."""
+    """Check for every blob that the rows name whether its file in a folder has the right size."""
     counts = Counts()
     for one in saved.blobs():
         _count(counts, one, looked_at(folder.path(BlobName(one.tenant, one.blob)), one))

@@ -1,4 +1,4 @@
-"""The blobs that a move to another store has still to copy: in batches, and counted."""
+"""The blobs that a move to another store must still copy: in batches, and counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BATCH_FILES, _BATCH_BYTES = 200, 1 << 30
 
 @dataclass
 class Left:
-    """The blobs in the old place: those that live files name, and others."""
+    """The numbers of blobs in the old place: blobs that live files name, and other blobs."""
 
     files: int = 0
     bytes: int = 0

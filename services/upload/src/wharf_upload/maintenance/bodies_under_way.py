@@ -2,8 +2,8 @@
 
 Bytes on the disk reduce the free space, and a reservation counts the same bytes again until this
 module reports how many bytes are written. The reported number is never too large: a file counts
-only if two measurements in a row have found it. If a reservation ends between them, its space is
-subtracted (`room_contract.Reservations.note_written`).
+only if two measurements in a row have found it. If a reservation ends between the two measurements,
+its space is subtracted (`room_contract.Reservations.note_written`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BodiesUnderWay:
 
         `streamed` returns the number of written bytes of bodies that do not pass through the spool.
         `end_late` ends the reservations that this process could not end while the database was
-        away.
+        unavailable.
         """
         self._reservations, self._spool, self._streamed = reservations, spool, streamed
         self._end_late = end_late

@@ -19,7 +19,8 @@ from servicekit.ids import uuid7_hex
 from wharf_upload.database.contract import UpkeepRecords
 
 _TOUCH_SECONDS = 10.0
-# Much longer than the time between two updates on a busy disk, and than the difference of clocks.
+# Much longer than the time between two updates on a busy disk, and than the difference between two
+# machines' clocks.
 _STALE_SECONDS = 600.0
 _STALE_MILLISECONDS = int(1000 * _STALE_SECONDS)
 

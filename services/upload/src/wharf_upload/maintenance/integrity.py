@@ -24,9 +24,10 @@ _BLOCK_BYTES = 1 << 20
 def leftovers(
     store: BlobStore, records: Records, limit: float, listed: ListedBlobs
 ) -> Iterator[str]:
-    """Yield one line for each blob that no record names; afterwards `listed` contains all blobs.
+    """Yield one line for each blob that no record names.
 
-    Blobs that are younger than `limit` (unix seconds) may belong to an upload under way.
+    Afterwards `listed` contains all blobs of the store. Blobs that are younger than `limit` (unix
+    seconds) may belong to an upload under way.
     """
     for batch in RowlessBlobs(store, records).look(limit, listed):
         for found in batch:
@@ -42,7 +43,7 @@ def faults(
     """Yield one line for each file with missing bytes, or with bytes that do not match the record.
 
     With `read_all` every file is read and hashed. Otherwise only presence and size are compared
-    with `listed`; without `listed` the store is listed here.
+    with `listed`; without `listed` the function lists the store.
     """
     if read_all:
         suspects = records.live_files()

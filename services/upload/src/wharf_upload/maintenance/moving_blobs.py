@@ -169,7 +169,8 @@ class BlobMover:
         copied = [name for name, end in ends.items() if end in {_End.DONE, _End.THERE}]
         if len(ends) >= _UNREADABLE and set(ends.values()) == {_End.UNREADABLE}:
             raise StoreError("the old place cannot be read")
-        # Without retries: after a failed fsync a second one may report a success that is wrong.
+        # This call has no retries: after a failed fsync, a second fsync may report a success that
+        # is wrong.
         self._new.make_durable(copied)
         # A file may be deleted while its blob is copied, and the sweeper may have removed the blob
         # before the copy existed. Then only this run can remove the copy. A file that is deleted
@@ -281,7 +282,7 @@ class BlobMover:
         self._moved.removed_files += len(proven) - len(remaining)
 
     def _is_in_new(self, name: BlobName, content: BlobContent) -> bool:
-        """Tell whether the new store has the blob; only a small blob is read for that."""
+        """Tell whether the new store has the blob; the method reads only a small blob for this."""
         if content.size <= _BLOCK_BYTES:
             return self._content(self._new, name, content.size) == content
         try:
@@ -293,7 +294,7 @@ class BlobMover:
     # ---- for both ----
 
     def _passed(self, size: int) -> None:
-        """Keep to the pace; raise when the run has ended."""
+        """Wait as the limit of bytes per second requires; raise an error when the run has ended."""
         if self._ended.is_set():
             raise _StoppedError
         self._pace.passed(size)

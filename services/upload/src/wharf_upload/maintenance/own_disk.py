@@ -22,7 +22,7 @@ from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.storage.base import StoreError
 
 log = logging.getLogger(__name__)
-# This walk opens each picture, so it is rare.
+# The sweep of pictures opens each picture, so it is rare.
 _PICTURE_WALK_SECONDS = 3600.0
 _BATCH = 200
 

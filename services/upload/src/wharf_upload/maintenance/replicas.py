@@ -56,7 +56,7 @@ class Replicas:
         self._folder = data / "replicas"
 
     def announce(self, instance: str) -> None:
-        """Update the file of the replica with the present time and release; raises `OSError`."""
+        """Update the replica's file with the present time and this release; raises `OSError`."""
         path = self._folder / instance
         try:
             os.utime(path)
@@ -72,7 +72,8 @@ class Replicas:
     def _say(self, path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            # The time is the file's own, because a shared file system may have another clock.
+            # The file's own time is used, because a shared file system may have another clock than
+            # this machine.
             content = f"{self._version} {os.fstat(descriptor).st_mtime:.0f}\n".encode()
             os.pwrite(descriptor, content, 0)
             os.ftruncate(descriptor, len(content))
@@ -107,10 +108,10 @@ class Replicas:
     def all_at_least(self, version: str, lost_seconds: float) -> bool:
         """Tell whether every living replica has at least this release: the release gate.
 
-        Before that, no process may store or send data that an older release cannot read. A replica
-        without an update for `lost_seconds` is dead. A replica of unknown release counts as the
-        oldest. The result is false if no replica is known. Without a shared folder a replica sees
-        only itself, so the method must not be called (ADR 56).
+        While the result is false, no process may store or send data that an older release cannot
+        read. A replica without an update for `lost_seconds` is dead. A replica of unknown release
+        counts as the oldest. The result is false if no replica is known. Without a shared folder a
+        replica sees only itself, so the method must not be called (ADR 56).
         """
         wanted = release_of(version)
         try:

@@ -1,8 +1,8 @@
-"""The end of links that were made with tokens that are revoked by now.
+"""Ends links that were made with tokens that are revoked now.
 
-Each decision about a link reads the feed of revocations as well. But the feed drops its entries
-about tokens after a day, and a link may be valid for longer. So the row of the link must be removed
-before.
+Each decision about a link also reads the feed of revocations. But the feed drops its entries about
+tokens after a day, and a link may be valid for longer. So the worker must remove the row of the
+link before the feed drops the entry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class StoredLinks(Protocol):
         """Return ids and tokens of the links after the id `after`, the oldest first."""
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
-        """Remove links; missing links are no error."""
+        """Remove links; an id without a link has no effect."""
 
 
 class Feed(Protocol):

@@ -1,8 +1,8 @@
 """Rowless blobs: blobs that no row names, in the whole store or in the hours not swept yet.
 
 A store that lists by hour may have millions of blobs, and each request lists a thousand of them. An
-hour gets no new names once the longest request of this hour has ended. So one sweep of each hour is
-enough, and the records keep the end of the last swept hour.
+hour gets no new names after the longest request that began in this hour has ended. So one sweep of
+each hour is enough, and the records keep the end of the last swept hour.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RowlessBlobs:
         """Yield lists of rowless blobs that are older than `limit`, in unix seconds.
 
         In a store that lists by hour, the age is the age of the name, because the store may have
-        another clock. `listed` gets all blobs of any age.
+        another clock. The method adds all blobs, of any age, to `listed`.
         """
         blobs = self._store.blobs() if listed is None else listed.noting(self._store.blobs())
         if self._store.lists_by_hour:
@@ -49,7 +49,7 @@ class RowlessBlobs:
         which requests are still under way, and later sweeps must find what such a request leaves.
         """
         if self._place and not self._store.lists_by_hour:
-            # Blobs move into the bucket or out of it, and may arrive in any hour. The marks are
+            # While blobs move between two stores, a blob of any hour may arrive. The marks are
             # removed before the walk, because the walk fails if one of the two stores fails.
             self._records.forget_swept(self._place)
         _remove_all(self.look(limit), remove)

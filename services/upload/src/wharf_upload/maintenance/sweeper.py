@@ -69,7 +69,7 @@ class Ages:
 
 
 class Sweeper:
-    """One run over everything; with `dry_run` it only reports."""
+    """One run over all files and rows; with `dry_run` it only reports."""
 
     def __init__(  # noqa: PLR0913 -- what it sweeps, and who else may be at it
         self,
@@ -95,7 +95,7 @@ class Sweeper:
         # `purged` returns the tenants to purge; `_empty` are those that a run has emptied.
         self._purged = purged
         self._empty: frozenset[str] = frozenset()
-        # Whether a process copies the store: then the blobs of deleted files must stay.
+        # Tells whether a process copies the store: then the blobs of deleted files must stay.
         self._held = held
         self._replicas, self._pictures = replicas, pictures
         self._revoked_links = revoked_links
@@ -136,7 +136,7 @@ class Sweeper:
         return self._swept
 
     def run_own(self) -> Swept:
-        """Remove what is on this replica's disk alone: the files that its gateway left."""
+        """Remove what only this replica's disk has: the bodies that its gateway left."""
         self._swept = Swept()
         with self._counting_failures():
             self._spool()
@@ -175,7 +175,7 @@ class Sweeper:
             gone = self._delete([BlobName(entry.tenant, entry.blob) for entry in pending])
             self._records.forget_pending_deletions([name.blob for name in gone])
             if len(gone) < len(pending):
-                # the next iteration would read the failed ones again, so the next run tries them
+                # the next iteration would read the failed rows again, so the next run retries them
                 return
 
     def _rowless(self, *, all_hours: bool) -> None:

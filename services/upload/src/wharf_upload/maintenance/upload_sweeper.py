@@ -60,7 +60,7 @@ def sweep(
     dry_run: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> SweptUploads:
-    """Sweep once; with `dry_run` only report (only the first batch of expired uploads).
+    """Sweep once; with `dry_run` only report, and count only the first batch of expired uploads.
 
     An incomplete upload expires `expiry_seconds` after its last bytes. Without a shared folder each
     `replica` sweeps the uploads with their bytes on its disk, because it knows their age. The

@@ -21,7 +21,7 @@ from wharf_upload.storage.base import StoreError
 log = logging.getLogger(__name__)
 # The walk over the whole store reads all its folders, so it is rarer than the rest.
 _STORE_WALK_SECONDS = 3600.0
-# A survey reads the usage of all tenants, so it is no more frequent than the metrics need.
+# A survey reads the usage of all tenants, so it runs only as often as the metrics need it.
 _SURVEY_SECONDS = 15.0
 _LEASE = "worker"
 

@@ -35,7 +35,7 @@ def survey(report: Report, overview: Overview, most_tenants: int) -> None:
     counted = _Counted(overview.warning_part)
     # Half of the labels are for tenants near their quota, so that large tenants do not hide them.
     half = most_tenants // 2
-    # At least one, because `nlargest` would not count the tenants for zero.
+    # At least one: `nlargest` with 0 would read no tenant, but `counted` must count all tenants.
     nearest = heapq.nlargest(
         max(1, half), counted.all(overview.usages()), key=lambda usage: usage.part
     )[:half]

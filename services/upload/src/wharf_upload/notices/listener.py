@@ -48,7 +48,7 @@ def _hand_over(frame: bytes, receive: Receive) -> None:
     try:
         notices = read_frame(frame)
     except msgspec.DecodeError as error:
-        # Another release may have sent it.
+        # Another release may have sent this frame.
         log.info("a frame of notices cannot be read: %s", error)
         return
     for notice in notices:
@@ -89,7 +89,7 @@ class _Socket:
         self._socket: socket.socket | None = None
 
     async def hear(self) -> None:
-        """Bind the path, and bind it again whenever no process has the socket open."""
+        """Bind the path, and bind it again when no process has the socket open any more."""
         failures, wanted = _Failures(), True
         try:
             while True:

@@ -13,7 +13,7 @@ def socket_place(path: object) -> str:
 
 
 def socket_path(where: str) -> str | None:
-    """Return the path of a datagram socket, `None` for a Redis."""
+    """Return the path of a datagram socket; `None` if the place is a Redis URL."""
     return where.removeprefix(_UNIX) if where.startswith(_UNIX) else None
 
 

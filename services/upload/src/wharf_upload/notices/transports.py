@@ -11,7 +11,7 @@ from wharf_upload.notices.places import redis_url, socket_path
 
 _ANSWER_SECONDS = 2.0
 _FULL_SECONDS, _AWAY_SECONDS = 0.05, 1.0
-# The listener has not read the earlier datagrams.
+# An error number which means that the listener has not read the earlier datagrams.
 _FULL = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 

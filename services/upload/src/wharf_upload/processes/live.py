@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
 def run_until_signal(settings: Settings) -> None:
     """Serve until TERM or INT; then end all connections and return.
 
-    TERM ends the connections spread over some seconds. INT ends them immediately, also after TERM.
+    TERM ends the connections spread over some seconds. INT ends them immediately, even after TERM.
     """
     stop = threading.Event()
     _allow_descriptors()

@@ -21,7 +21,8 @@ def served() -> WsgiApp:
     application: WsgiApp = startup.application.wsgi
     if startup.tracing is not None:
         application = traced(application, startup.tracing)
-    # The internal port exists only in containers. Other installations save the check per request.
+    # The internal port exists only in containers. Other installations do not need a check for it at
+    # each request.
     if os.environ.get("WHARF_UPLOAD_INTERNAL"):
         return internal_port.guarded(
             application, {path: path for path in ("/metrics", "/healthz", "/readyz")}

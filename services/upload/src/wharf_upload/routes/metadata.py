@@ -110,7 +110,7 @@ def blueprint(files: FileCatalog) -> ProtectedBlueprint:
 
 
 def _deleting(principal: Principal, change: FileChange) -> tuple[Action, ...]:
-    """Return the actions that the change needs in addition; raises `insufficient-scope`.
+    """Return the further actions that a change needs; raises `insufficient-scope`.
 
     A change of the expiry needs the right to delete, because a caller could let the file expire in
     the next second.

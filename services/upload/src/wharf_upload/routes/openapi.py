@@ -22,7 +22,7 @@ def blueprint(routes_of_app: list[Route]) -> ProtectedBlueprint:
     """Return the routes."""
     routes = ProtectedBlueprint("openapi", __name__, protection=TOKEN)
     for route in files.ROUTES:
-        # Flask needs these for the `Allow` field of its refusals.
+        # Flask needs these routes for the `Allow` field of its refusals.
         routes.add_url_rule(
             _PARAMETER.sub(r"<\1>", route.path.replace("{key}", "<path:key>")),
             f"{route.method} {route.path}",
@@ -40,7 +40,7 @@ def blueprint(routes_of_app: list[Route]) -> ProtectedBlueprint:
 
 
 def _document(routes_of_app: list[Route]) -> dict[str, Any]:
-    # Import late: only the document needs the examples, so they use no memory before.
+    # Import late: only the document needs the examples, so they use no memory until then.
     from wharf_upload.http.openapi.guide import GUIDE
 
     every = [*routes_of_app, *files.ROUTES]

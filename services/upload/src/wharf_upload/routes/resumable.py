@@ -258,7 +258,8 @@ def _limit_bytes(problem: ProblemError) -> int | None:
 def _sender(request: Request) -> str | None:
     """Return `subject` in the query, the sender of the upload; raises `malformed-request`.
 
-    Without it, a client with many permissions ends only its own uploads, as tus clients expect.
+    Without this parameter, a client with many permissions ends only its own uploads, as tus clients
+    expect.
     """
     try:
         query = request.environ.get("QUERY_STRING") or ""

@@ -107,8 +107,8 @@ class SharedRoutes:
     def _resource_policy(self, shared: Shared) -> str:
         """Return which pages may embed the file (Fetch section 3.7).
 
-        All pages may if the bucket is public. All may as well if user content has a separate
-        origin, because then every page that shows the file has another origin.
+        All pages may embed the file if the bucket is public, or if user content has a separate
+        origin: then every page that shows the file has another origin.
         """
         everybody = shared.policy.public or self._content_origin
         return "cross-origin" if everybody else "same-origin"
@@ -156,5 +156,5 @@ def _name(request: Request, file: File) -> str | None:
 def _seconds(shared: Shared, now: float) -> int:
     if shared.until is None:
         return _GOOD_SECONDS
-    # One whole second less: no decision may outlive its link or file.
+    # The age is one whole second less: no decision may outlive its link or file.
     return max(0, min(_GOOD_SECONDS, int(shared.until - now) - 1))

@@ -1,9 +1,9 @@
 """Responses about resumable uploads, in the protocol that the client uses.
 
 A response about an upload that has become a file names the file (`Content-Location`), because its
-key may differ from the requested key. In the IETF protocol, the last response always has the file's
-JSON, like the response to the `PUT` of a whole file. In tus, the last response has the JSON if the
-client sends `Prefer: return=representation`.
+key may differ from the requested key. In the IETF protocol, the last response has the file's JSON
+unless the client sends `Prefer: return=minimal`, like the response to the `PUT` of a whole file. In
+tus, the last response has the JSON if the client sends `Prefer: return=representation`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _document(status: int, headers: Headers, file: File) -> Response:
 
 
 def _told(progress: Progress) -> Headers:
-    """Return the header fields that name the file, and tell that an earlier request stored it."""
+    """Return the header fields that name the file, and that state an earlier request stored it."""
     file = progress.file
     if file is None:
         return []

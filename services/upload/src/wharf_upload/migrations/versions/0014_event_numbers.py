@@ -33,7 +33,8 @@ FOR EACH ROW WHEN (NEW.seq = 0) EXECUTE FUNCTION wharf_number_event()
 def upgrade() -> None:
     """Store the time of the change if events exist, and number the rows of the earlier release.
 
-    On SQLite no trigger is needed: SQLite numbers such rows itself, after all others.
+    On SQLite no trigger is needed: SQLite itself gives such a row a number that is larger than all
+    others.
     """
     if op.get_bind().dialect.name == "postgresql":
         # First, because it needs the strongest lock: a lock that is upgraded later may deadlock.

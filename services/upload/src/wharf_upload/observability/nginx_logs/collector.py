@@ -26,8 +26,8 @@ LINES, STATE, TEXT = "requests.tsv", "requests.state", "nginx.prom"
 LOCK = "requests.lock"
 _LOOK_SECONDS, _STATUS_SECONDS, _RANK_SECONDS = 1.0, 5.0, 60.0
 _MAX_STATUS_BYTES = 4096
-# The prefix of a line with a reservation that has ended at the door of other gateways
-# (`log_format wharf_reservations`).
+# The prefix of a line with the reservation of a request that ended at the replica door (`log_format
+# wharf_reservations`).
 _RESERVATION = b"reservation\t"
 # The prefix of the line that a starting gateway writes; unix seconds follow
 # (wharf_gateway/container.py, program.sh).
@@ -116,8 +116,8 @@ class Collector:
             if error.errno not in _FULL:
                 raise
             self._make_room()
-        # Only now, after the state is saved: after a crash before this call the state skips the
-        # lines that are counted already.
+        # Call this only after the state is saved: after a crash before this call, the state skips
+        # the lines that are already counted.
         self._lines.forget()
 
     def _count(self, text: bytes) -> None:

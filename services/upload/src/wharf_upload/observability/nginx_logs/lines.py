@@ -17,9 +17,9 @@ _CUT_BYTES = 64 << 20
 class Lines:
     """Reads the lines after a position; `inode` and `offset` (in bytes) are the position.
 
-    A successor continues at the same position. The reader turns the read part of the file into a
-    hole (fallocate(2)), which releases its space. The file keeps its length and nginx continues
-    to append, so no line is lost or read twice.
+    The next collector continues at the same position. The reader turns the read part of the file
+    into a hole (fallocate(2)), which releases its space. The file keeps its length and nginx
+    continues to append, so no line is lost or read twice.
     """
 
     def __init__(self, path: Path, inode: int = 0, offset: int = 0) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from wharf_upload.observability.nginx_logs.tenants import NOBODY, Tenants
 
-# The values of $wharf_operation; `log_format wharf_metrics` defines all fields of a line.
+# The values of $wharf_operation. The `log_format wharf_metrics` defines all fields of a line.
 OPERATIONS = (
     *("upload_small", "upload_large", "upload_form", "upload_resumable"),
     *("download", "download_shared", "picture", "delete", "list", "api", "auth", "console"),
@@ -17,7 +17,8 @@ OPERATIONS = (
 # nginx writes the line of a live connection when the connection ends. Its duration is not a wait
 # for a response.
 _LISTENING = "live"
-# 507 does not count as 5xx: in nearly all cases a tenant has used up its quota, not a failure.
+# A 507 does not count as 5xx: in nearly all cases it means that a tenant has used up its quota, and
+# not that the service has failed.
 NO_ROOM = "507"
 CLASSES = ("2xx", "3xx", "4xx", "5xx", NO_ROOM, "closed")
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
@@ -163,7 +164,7 @@ class Durations(msgspec.Struct):
         self.total += seconds
 
     def in_these_buckets(self) -> Durations:
-        """Return itself, or an empty histogram if another release used other buckets."""
+        """Return this histogram, or an empty one if another release used other buckets."""
         return self if len(self.counts) == len(BOUNDS) + 1 else Durations()
 
 
@@ -180,7 +181,7 @@ class Operation(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """All counts that survive a restart, and the position in nginx's file up to which they go."""
+    """All counts that survive a restart, and the position in nginx's file to which they belong."""
 
     inode: int = 0
     offset: int = 0
