@@ -3,8 +3,8 @@
 The sender of a signal is the tenant's name, so `accepted.connect(receiver, sender="acme")` gets the
 signals of one tenant. The service sends a signal after the commit, in the thread of the request or
 worker that caused it. An exception from a receiver is logged and has no other effect. A process
-sends signals only for its own changes. A program that needs all changes, also over restarts, reads
-the events (`GET /v1/events`).
+sends signals only for its own changes. A program that needs all changes, even across restarts,
+reads the events (`GET /v1/events`).
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def require_version(request: Request) -> None:
     """Raise 412 for another version of the protocol."""
     if request.header("TUS_RESUMABLE") != VERSION:
         raise TUS_VERSION(
-            # The gateway adds Tus-Version, also to its own refusals.
+            # The gateway adds Tus-Version, even to its own refusals.
             f"The service supports tus {VERSION}; send Tus-Resumable: {VERSION}.",
             tus_version=VERSION,
         )

@@ -28,7 +28,8 @@ from wharf_upload.storage.errors import StoreUnavailable as StoreUnavailable
 from wharf_upload.storage.spool_file import SpoolFile
 
 # How long the gateway may use `GatewayPlace.signed`, in seconds. The time is longer than the
-# gateway caches a decision while the database is away (deploy/nginx/conf.d/sharing.conf.template).
+# gateway caches a decision while the database is unavailable
+# (deploy/nginx/conf.d/sharing.conf.template).
 SIGNED_SECONDS = 3600
 
 
@@ -129,7 +130,7 @@ class PendingBlob(Protocol):
         """Do early as much of the work of `commit` as possible.
 
         Afterwards the bytes so far are as durable as the store can make them without the digest. A
-        failure is final: then `commit` fails, too.
+        failure is final: `commit` then also fails.
         """
 
     def commit(self, sha256: bytes | None = None) -> None:
@@ -166,9 +167,10 @@ class BlobStore(Protocol):
     def adopt(self, name: BlobName, spool: SpoolFile) -> PendingBlob:
         """Return a new blob with the content of a spool file.
 
-        The caller keeps `spool` open until `commit` or `abort`, and no process writes to it any
-        more. From now on its owner may remove its path. Raises `StoreBusy` if another file has
-        taken the path, and `StoreError` if the path was removed and the store needs it.
+        Until `commit` or `abort`, the caller keeps `spool` open, and no process may write to the
+        file. After this call the owner of the file may remove the file's path. Raises `StoreBusy`
+        if another file has taken the path, and `StoreError` if the path was removed and the store
+        needs it.
         """
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
@@ -210,7 +212,7 @@ class BlobStore(Protocol):
         """
 
     def remove_leftover(self, name: str) -> None:
-        """Remove one of `leftovers`; a missing one is no error."""
+        """Remove one of the leftovers that `leftovers` yields; a missing leftover is no error."""
 
     def room(self) -> Room:
         """Return the present free space for new content."""

@@ -6,7 +6,7 @@ import errno
 import os
 from types import TracebackType
 
-# The process or the machine has too few resources; this passes.
+# Errors of a process or a machine that has too few resources; a retry may succeed.
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 

@@ -126,7 +126,7 @@ class LocalStore:
         self.on_sync: Callable[[float], None] = lambda _: None
         self._layout = BlobLayout(data)
         self._tenants, self._staging = self._layout.tenants, self._layout.staging
-        # Shared with the processes that are forked from this one.
+        # This byte is shared with the processes that are forked from this one.
         self._failed = mmap.mmap(-1, 1)
         # The folders with durable names.
         self._anchored: set[str] = set()
@@ -155,8 +155,9 @@ class LocalStore:
     def adopt(self, name: BlobName, spool: SpoolFile) -> StagedFile:
         """Link the spool file into the staging folder.
 
-        From now on its owner may remove its path. The method checks that the linked file is the
-        open file: another process may have replaced the file at the path.
+        After this call the owner of the spool file may remove the file's path. The method checks
+        that the linked file is the open file: another process may have replaced the file at the
+        path.
         """
         staged = f"{self._staging}/{name.blob}"
         os.link(spool.path, staged)

@@ -75,7 +75,7 @@ class MovingStore:
         return self._disk.open(name)
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Return both places: the gateway tries the disk first, too."""
+        """Return both places; the gateway tries the disk before the object store."""
         location = self._disk.gateway_place(name).location
         return GatewayPlace(location, self._objects.gateway_place(name).signed, on_disk=True)
 
@@ -108,13 +108,13 @@ class MovingStore:
         return True
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what unfinished writers left in both stores; a prefix of the name says where."""
+        """Yield the leftovers of both stores; a prefix of each name states the store."""
         for store, mark in ((self._new, _NEW), (self._old, _OLD)):
             for name, changed_at in store.leftovers():
                 yield f"{mark}{name}", changed_at
 
     def remove_leftover(self, name: str) -> None:
-        """Remove one of `leftovers` from its store."""
+        """Remove a leftover from the store that the prefix of its name states."""
         store = self._old if name.startswith(_OLD) else self._new
         store.remove_leftover(name.removeprefix(_OLD).removeprefix(_NEW))
 

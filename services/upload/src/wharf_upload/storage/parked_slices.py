@@ -65,7 +65,7 @@ class ParkedSlices:
         self.sync_names()
 
     def open(self, upload: Upload, index: int) -> SpoolFile | None:
-        """Return a parked slice, or `None` if it is not there."""
+        """Return a parked slice, or `None` if this slice is not parked."""
         path = self._path(upload, index)
         with translating:
             # Opening the folder makes NFS read its present entries from the server.

@@ -1,7 +1,7 @@
 """The files to which resumable uploads append their bytes: `resumable/<upload id>`.
 
 The size of the file on the disk is the offset that the service reports to the client, so the offset
-never exceeds the stored bytes. The files are on a local or shared disk, also if an object store has
+never exceeds the stored bytes. The files are on a local or shared disk, even if an object store has
 the blobs. When all bytes have arrived, the store adopts the file like a body from the gateway. The
 file is removed when its record exists.
 """
@@ -102,8 +102,8 @@ class PartialUploadStore:
         """Open a file exclusively and return it; raises `BlobMissing` or `StoreBusy`.
 
         `alone`: the caller has the upload's lease among all replicas. If another process still has
-        the lock, its machine has failed or it is frozen. Then the caller gets a copy that replaces
-        the file; the other process keeps a file without a name.
+        the lock, its machine has failed, or the process is frozen. Then the caller gets a copy that
+        replaces the file; the other process keeps a file without a name.
         """
         path = self._path(upload)
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -207,7 +207,7 @@ class PartialUploadStore:
         with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
-                    continue  # NFS keeps a deleted file under such a name while it is open
+                    continue  # NFS keeps a deleted file under this kind of name while it is open
                 with suppress(FileNotFoundError):
                     yield entry.name, entry.stat(follow_symlinks=False).st_ctime
 

@@ -29,7 +29,7 @@ class Acceptor:
         self._selector, self._server, self._accept = selector, server, accept
 
     def resume(self) -> None:
-        """Start to accept connections, also after a pause."""
+        """Start to accept connections, or continue after a pause."""
         with suppress(KeyError):  # the socket is registered already
             self._selector.register(self._server, selectors.EVENT_READ, self._accept)
 

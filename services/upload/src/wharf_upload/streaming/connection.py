@@ -34,10 +34,11 @@ class Stream:
     received: int = 0
     # The time of the next call of `tell`, by the monotonic clock.
     tell_at: float = math.inf
-    # A newer request has replaced this one: bytes in the buffers of nginx and the kernel are still
-    # written, then the stream ends.
+    # True if a newer request has replaced this one: the bytes in the buffers of nginx and the
+    # kernel are still written, then the stream ends.
     cancelled: bool = False
-    # `finish` uses the turn of this tenant; `takes_long`: it takes long for a whole body.
+    # `finish` runs in the turn of this tenant. `takes_long` tells whether `finish` takes long for a
+    # whole body.
     tenant: str = ""
     takes_long: bool = False
 
@@ -69,9 +70,9 @@ class Connection:
     finishing: bool = False
     # The rest of the response that is not sent yet.
     answer: bytes | memoryview = b""
-    # The socket contains no more bytes of the body.
+    # True if the socket contains no more bytes of the body.
     all_read: bool = False
-    # The client's connection ends without a response.
+    # True if the client's connection must end without a response.
     hang_up: bool = False
     # The time at which a cancelled stream ends if no more bytes arrive.
     quiet_at: float = 0.0

@@ -29,7 +29,7 @@ _TURN_BYTES = 4 << 20
 # How long a process that shuts down waits for nginx to read a response in the middle of a body.
 _READ_SECONDS = 10.0
 _TICK_SECONDS = 1.0
-# A cancelled stream ends after the first time without a byte, and in any case after the second.
+# A cancelled stream ends after `_QUIET_SECONDS` without a byte, and always after `_CANCEL_SECONDS`.
 _QUIET_SECONDS, _CANCEL_SECONDS = 0.2, 3.0
 # The minimum time between two calls of `tell` for a stream.
 _TELL_SECONDS = 0.1

@@ -1,7 +1,7 @@
 """The effective limits of tenants: the stored limits, with defaults from the settings.
 
-Every request needs them, so a process caches them for two seconds. A changed limit applies in all
-processes after that time.
+Every request needs the limits, so a process caches them for two seconds. A changed limit applies in
+all processes after that time.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class Admission:
                 copies=2,
                 overhead=FORM_OVERHEAD_BYTES,
                 ticket=_ticket_limit(upload, largest.bytes, takes_slices),
-                # A slice needs no share of the quota, however long it is.
+                # A slice of any length needs no share of the quota.
                 instead=lambda content: (
                     Share(min(0, content - most), 0) if takes_slices() else None
                 ),
@@ -209,7 +209,7 @@ class Admission:
         )
 
     def _takes_slices(self, upload: UploadRequest, content_bytes: int) -> bool:
-        """Tell whether a form may carry a slice of an upload under way, or of one just ended."""
+        """Tell whether a form may carry a slice of an upload that is under way or just ended."""
         caller = upload.caller
         return self._sliced.takes_slices(
             caller.tenant,

@@ -22,7 +22,8 @@ from wharf_upload.tenancy.quotas import QuotaCheck
 from wharf_upload.uploads.disk_room import DiskRoom, no_inodes, no_room
 
 log = logging.getLogger(__name__)
-# A body without a length gets at most one half of the free space, so that the next one finds some.
+# A body without a length gets at most one half of the free space, so that the next body finds free
+# space.
 _PART_WITHOUT_LENGTH = 2
 # The process remembers at most this many unreleased reservations; the others expire.
 _MOST_LATE = 10_000
@@ -118,14 +119,14 @@ class BodyRoom:
     ) -> None:
         """Create the reservations of this process.
 
-        `tenant_percent` limits how much of the disk space that other tenants have left one tenant
-        may reserve.
+        `tenant_percent` limits the share of one tenant: the part that it may reserve of the disk
+        space that other tenants have left.
         """
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent
         self._streamed: dict[str, Callable[[], int]] = {}
         self._given_back: set[str] = set()
-        # Reservations that could not be released while the database was away.
+        # Reservations that could not be released while the database was unavailable.
         self._late: set[str] = set()
 
     def take(self, body: Body) -> RoomTaken:
@@ -193,7 +194,10 @@ class BodyRoom:
         self._given_back.add(room)
 
     def give_back(self, *ids: str) -> None:
-        """End reservations; one that cannot be ended now is ended together with later ones."""
+        """End reservations.
+
+        While the database is unavailable, the reservations are kept, and a later call ends them.
+        """
         if len(ids) == 1 and ids[0] in self._given_back:
             self._given_back.discard(ids[0])
             return

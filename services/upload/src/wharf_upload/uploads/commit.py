@@ -58,7 +58,8 @@ class FileCommit:
     ) -> UploadIntent:
         """Return the intent with the caller's present rights: storing a large body takes minutes.
 
-        Raises `NoSuchBucket`, `OutsideGrants` or a problem, and then removes the blobs.
+        If the caller may no longer upload the files, the method removes the blobs and raises
+        `NoSuchBucket`, `OutsideGrants` or a problem.
         """
         try:
             now = self._recheck(caller)

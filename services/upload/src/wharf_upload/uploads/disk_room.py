@@ -104,7 +104,7 @@ def no_room(needed_bytes: int | None, *, passes: bool) -> ProblemError:
 
 
 def no_inodes(*, passes: bool) -> ProblemError:
-    """Return the problem `storage-full` for inodes; `passes` has the meaning of `no_room`."""
+    """Return the problem `storage-full` for inodes; `no_room` explains `passes`."""
     return _storage_full("The disk has no inodes for more files.", passes=passes)
 
 

@@ -21,7 +21,8 @@ _ON_CONFLICT: Mapping[str, OnConflict] = {
     "replace": "replace",
     "error": "error",
 }
-#: The fields that carry the path of the next file: of Uppy, of dropzone, and the browsers' name.
+#: The fields that carry the path of the next file: the field of Uppy, the field of dropzone, and
+#: the name that browsers use.
 PATH_FIELDS = frozenset(("relativePath", "fullPath", "webkitRelativePath"))
 _PATHS: Mapping[str, bool] = {"keep": True, "drop": False}
 

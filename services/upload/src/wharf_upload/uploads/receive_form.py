@@ -79,7 +79,7 @@ class FormReceiver:
 
         `intent` names the sender and the bucket; its key is empty. Some uploaders describe a slice
         in the `query` of the address. The method calls `on_redirect` with the allowed redirect
-        address as soon as it has read it, even if it refuses the form later.
+        address as soon as it has read the address, even if it refuses the form later.
 
         Raises problems, the errors of `multipart.parser`, of names, types and sizes, `StoreError`
         and the errors of the commit. With `briefly` it may raise `TakesLong`, and then has changed
@@ -116,7 +116,7 @@ class FormReceiver:
         outcome = self._slices.receive(arrived)
         if outcome.file is None:
             return KeptSlice(arrived.slice, outcome.expires_at)
-        # A repeated slice may belong to a stored file. An earlier reach may have chosen its key.
+        # A repeated slice may belong to a stored file whose key is now outside the caller's grants.
         reach.require_upload(arrived.principal, outcome.file.bucket, outcome.file.key)
         stored = Stored(files=(outcome.file,), created=(True,), replayed=outcome.repeated)
         return ReceivedForm(stored, arrived.options.redirect)

@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 class PerProcess(Generic[Made]):
-    """Creates a value at its first use in each process, also in forked processes."""
+    """Creates a value at its first use in each process, even in a forked process."""
 
     def __init__(self, make: Callable[[], Made]) -> None:
         """Set the function that creates the value."""

@@ -16,7 +16,7 @@ class ObjectReader:
     """An object's content; the connection returns to its pool when all bytes are read."""
 
     def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
-        """Take over a response of which nothing is read yet; raises `StoreError`."""
+        """Take over a response before any of its bytes is read; raises `StoreError`."""
         self._answer = answer
         length = answer.headers.get("Content-Length", "")
         if not length.isdecimal():

@@ -1,8 +1,8 @@
 """Signatures of frequent requests (AWS Signature Version 4).
 
-Each download needs a presigned address. This module makes one in 15 µs, boto3 in 100 µs. The tests
-compare the results. Paths consist of characters that need no encoding; only the access key may need
-it.
+Each download needs a presigned address. This module makes an address in 15 µs; boto3 needs 100 µs.
+The tests compare the results. Paths consist of characters that need no encoding; only the access
+key may need it.
 """
 
 from __future__ import annotations

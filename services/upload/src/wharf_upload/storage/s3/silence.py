@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 # After a timeout no request is sent for this time.
 _SECONDS = 2.0
-# Longer than the timeout of a small request.
+# How long the other requests fail while one request tries the store. This time is longer than the
+# timeout of a small request.
 _PATIENCE_SECONDS = 15.0
 
 

@@ -25,8 +25,8 @@ class Patience(NamedTuple):
     total_seconds: float
 
 
-# Few threads serve clients. A small upload fails within ten seconds, including the removal of what
-# it may have left.
+# Few threads serve clients. If the store does not respond, a small upload fails within ten seconds,
+# including the removal of the object that it may have left.
 SHORT = Patience(6.0, 1.0)
 BRIEF = Patience(3.0, 0.5)
 LONG = Patience(20.0, 60.0)
@@ -47,7 +47,7 @@ def tried(
     patience: Patience,
     passing: tuple[str, ...] = (),
 ) -> Result:
-    """Return the result of `once`, after retries where they may help.
+    """Return the result of `once`, after retries if a retry may help.
 
     Raises `ErrorCode` for the codes in `passing`, and subclasses of `StoreError` for other
     failures.

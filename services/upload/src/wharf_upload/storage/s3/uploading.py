@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 ONE_PUT_BYTES = 64 << 20
 _SMALL_BYTES = 1 << 20
 _PART_BYTES = 16 << 20
-# A store accepts 10,000 parts.
+# A store accepts at most 10,000 parts.
 _MOST_PARTS = 9000
 _AT_A_TIME = 4
-# For all uploads of a process together.
+# The number of threads that send parts, for all uploads of a process together.
 _PART_THREADS = 8
 _COMPLETE_TRIES = 2
 

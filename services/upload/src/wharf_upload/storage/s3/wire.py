@@ -36,8 +36,8 @@ from wharf_upload.storage.s3.tries import LONG, SHORT, Patience, tried
 CONNECT_SECONDS = 3.0
 # The timeout for sending: the longest time without a sent byte of the body.
 _SEND_SECONDS = 6.0
-# A slower failure has blocked a thread, for example on a name server that does not respond: the
-# lookup of an address has no timeout.
+# A request that fails after a longer time has blocked a thread, for example on a name server that
+# does not respond: the lookup of an address has no timeout.
 _AT_ONCE_SECONDS = 2.0
 # The number of idle connections in the pool. Further connections are closed after use.
 _KEPT_CONNECTIONS = 32
@@ -65,7 +65,7 @@ class _Connection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
-    """The same kind of connection over TLS."""
+    """A connection over TLS with different timeouts for sending and for connecting."""
 
     def connect(self) -> None:
         super().connect()

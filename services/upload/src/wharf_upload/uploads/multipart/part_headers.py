@@ -2,7 +2,7 @@
 
 It reads RFC 7578 and RFC 2046 as browsers and curl write them: names are raw UTF-8. '"', CR and LF
 in names are percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or escaped with
-a backslash. `sent_names.py` knows how other clients write names.
+a backslash. `sent_names.py` reads the names of other clients.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _EXTENDED = re.compile(
     r"(utf-8|iso-8859-1)'[A-Za-z0-9-]*'((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*+)",
     re.IGNORECASE,
 )
-# No client needs more. With more parameters, one header field would cost more time than its size
-# justifies.
+# The maximum number of parameters: no client needs more. With more parameters, one header field
+# would cost more time than its size justifies.
 _MAX_PARAMETERS: Final = 16
 _IDENTITY_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
 

@@ -19,16 +19,17 @@ _ENCODED_BY_BROWSERS: Final = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 _WORDS = re.compile(r"(?:[ \t]*+=\?[!->@-~]{1,60}+\?[BbQq]\?[^?]*+\?=)++")
 _WORD = re.compile(r"=\?([^?*]*+)(?:\*[^?]*+)?\?([BbQq])\?([^?]*+)\?=")
 _QUOTED_PRINTABLE = re.compile(r"(?:[!-<>@-~]|=[0-9A-Fa-f]{2})*+")
-# Codecs of Python that read the whole encoding, where the codec of `webencodings` does not.
+# Encodings that the codec of `webencodings` reads only in part, and Python's codecs that read all
+# of them.
 _CODECS: Final = {"gbk": "gb18030", "iso-2022-jp": "iso2022_jp_ext"}
 # Encodings of the WHATWG standard that no client uses for names.
 _NO_CHARSETS: Final = frozenset({"replacement", "x-user-defined"})
 # Windows' code page numbers; the standard does not have all of their spellings.
 _CODE_PAGE = re.compile(r"(?:cp|ms|(?:x-)?windows-)(932|936|949|950)", re.IGNORECASE)
 _CODE_PAGES: Final = {"932": "shift_jis", "936": "gbk", "949": "euc-kr", "950": "big5"}
-# aiohttp writes no other characters.
+# aiohttp writes only these characters.
 _PERCENT_ENCODED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+")
-# The boundaries of aiohttp are hexadecimal; those of requests and httpx are, too.
+# The boundaries of aiohttp, requests and httpx are hexadecimal.
 _HEXADECIMAL = re.compile(rb"[0-9a-f]{32}")
 
 

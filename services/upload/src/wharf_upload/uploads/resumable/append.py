@@ -252,7 +252,7 @@ class UploadAppender:
         last: bool,
         whole: bool,
     ) -> Progress:
-        """End a session that received bytes: keep them, and complete an upload with all bytes."""
+        """End a session: keep the received bytes, and complete an upload that has all bytes."""
         try:
             # This check comes before any change of the file: another replica may have the lease by
             # now.

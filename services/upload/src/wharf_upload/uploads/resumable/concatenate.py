@@ -27,7 +27,7 @@ class UploadConcatenator:
     def join_finals_of(self, principal: Principal, part: Upload) -> None:
         """Join the final uploads for which this partial upload was the last missing part.
 
-        Final uploads out of the caller's reach are skipped; the partial upload stays complete.
+        Final uploads outside the caller's reach are skipped; the partial upload stays complete.
         """
         for final in self._held.rows.finals_of(part.tenant, part.id):
             if reach.reaches_upload(principal, final):
@@ -47,8 +47,8 @@ class UploadConcatenator:
             except JoinedElsewhere:
                 return Progress(final, 0)  # another replica joins it already
             leases.enter_context(released(lease))
-            # The order is always the same: two final uploads with the same parts must not wait for
-            # each other.
+            # Take the leases of the parts in a fixed order: two final uploads with the same parts
+            # must not wait for each other.
             for name in sorted(final.parts):
                 leases.enter_context(released(self._held.take(name, patient=True)))
             final = self._held.find(principal, final.id)

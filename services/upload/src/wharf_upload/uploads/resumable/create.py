@@ -119,10 +119,10 @@ class UploadCreator:
             raise AtAnotherReplica(replica)
 
     def _require_free_key(self, principal: Principal, wanted: UploadCreation) -> None:
-        """Refuse before the bytes arrive what the commit would refuse."""
+        """Raise the refusals of the commit early, before the bytes arrive."""
         options = wanted.options
-        # The first try of a retry may have stored the file at this key. Partial uploads become no
-        # file.
+        # A request with an Idempotency-Key may be a retry: its first try may have stored the file
+        # at this key. A partial upload never becomes a file.
         if options.idempotency is None and wanted.concat != "partial":
             self._admission.require_free_key(
                 principal.tenant,

@@ -85,7 +85,7 @@ class HeldUploads:
         return upload
 
     def require_reached(self, principal: Principal, upload: Upload) -> None:
-        """Raise the problem `not-found` if the upload is out of the caller's reach."""
+        """Raise the problem `not-found` if the upload is outside the caller's reach."""
         if not reach.reaches_upload(principal, upload):
             raise NOT_FOUND("There is no such upload.")
 
@@ -108,7 +108,7 @@ class HeldUploads:
     def ends_at(self, upload: Upload) -> int:
         """Return when the upload expires, in unix milliseconds.
 
-        The time of an incomplete upload starts again with its last bytes.
+        The time until an incomplete upload expires starts again when bytes arrive.
         """
         changed_at = 0.0 if upload.file else self.partials.changed_at(upload.id)
         return max(upload.expires_at, int(1000 * (changed_at + self._expiry_seconds)))
@@ -116,9 +116,10 @@ class HeldUploads:
     def hold(
         self, principal: Principal, identifier: str, *, sender: str | None = None
     ) -> tuple[Upload, Lease]:
-        """Return the upload and its lease; another request that has the lease is asked to stop.
+        """Return the upload and its lease; ask a request that has the lease to stop.
 
-        `sender` as in `find`. Raises the problem `not-found`, `TicketRefused` and `UploadBusy`.
+        `sender` has the meaning that it has in `find`. Raises the problem `not-found`,
+        `TicketRefused` and `UploadBusy`.
         """
         releases = self.leases.releases
         upload = self.find(principal, identifier, sender=sender)
@@ -142,7 +143,10 @@ class HeldUploads:
             raise
 
     def take(self, identifier: str, *, patient: bool = False, queue: bool = True) -> Lease:
-        """Return the lease of an upload; raises `UploadBusy`."""
+        """Return the lease of an upload; raises `UploadBusy`.
+
+        `Leases.take` explains `patient` and `queue`.
+        """
         lease = self.leases.take(identifier, patient=patient, queue=queue)
         if lease.was_elsewhere:
             # Another replica may have truncated and rewritten bytes that this process has hashed.
@@ -178,7 +182,7 @@ class HeldUploads:
         self._digests.forget(upload.id)
 
     def note(self, upload: Upload, *, discard_from: int | None, size: int) -> None:
-        """Store in the row what must survive a crash; most requests change nothing."""
+        """Store in the row the values that must survive a crash; they seldom change."""
         expires_at = self.expires_at()
         if (
             discard_from == upload.discard_from
@@ -208,5 +212,5 @@ def expires_field(upload: Upload) -> tuple[str, str]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether a retry would be refused again; an error of the service may pass."""
+    """Tell whether a retry would be refused again; an error of the service may be temporary."""
     return isinstance(error, ProblemError) and 400 <= error.problem.status < 500

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from wharf_upload.database.contract import SharedLease, SharedLeases
 
 _WAIT_SECONDS = 10.0
-# A client's question for the offset, and late requests of its old connection, wait at the same
-# time.
+# The limit of requests that wait for one upload: a client's question for the offset, and late
+# requests of its old connection, may wait at the same time.
 _WAITING = 3
-# Each waiting request occupies one of eight threads; the other threads serve uploads that are free.
+# The limit of requests that wait for all uploads together. Each waiting request occupies one of
+# eight threads; the other threads serve uploads that are free.
 _WAITING_IN_ALL = 5
 # The interval at which a waiting request checks whether another replica has released the lease.
 _LOOK_SECONDS = 0.1
@@ -127,8 +128,8 @@ class Leases:
         The holder is asked to stop. If too many requests wait for one upload, the oldest of them is
         refused, so that one upload occupies few threads. If too many requests wait for any uploads,
         the new request is refused immediately. A `patient` request does not count among those that
-        wait for its upload, and is never refused for a newer one. Without `queue` the method does
-        not wait for another replica, but raises `JoinedElsewhere`.
+        wait for its upload, and is never refused for a newer one. Without `queue` the method raises
+        `JoinedElsewhere` instead of waiting for another replica.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         lease = self._take_here(upload, deadline, patient=patient)

@@ -72,7 +72,7 @@ class ProgressNotices:
 
 
 class SessionProgress:
-    """The notices of one request that brings bytes; one thread uses it, later another."""
+    """The notices of one request that sends bytes; only one thread uses them at a time."""
 
     def __init__(self, notices: ProgressNotices, session: UploadSession, now: float) -> None:
         self._notices, self._session = notices, session

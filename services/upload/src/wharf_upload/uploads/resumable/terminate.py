@@ -19,7 +19,7 @@ class UploadTerminator:
         self._held = held
 
     def terminate(self, principal: Principal, identifier: str, sender: str | None) -> None:
-        """End an upload because the client asks for it; a file that it has become stays.
+        """End an upload because the client asks for it; a file that the upload has become stays.
 
         An administrator of buckets may end the upload of another `sender`. Raises the problem
         `not-found`, `TicketRefused` and `UploadBusy`.
@@ -52,7 +52,7 @@ class UploadTerminator:
             raise
 
     def give_up_after(self, error: Exception, upload: Upload) -> None:
-        """Remove an upload after a refusal that every retry would get, too."""
+        """Remove an upload after a refusal that every retry would also get."""
         if ends_upload(error):
             # Another replica may have made a file of the upload. Then its row stays, because the
             # client may ask for it.

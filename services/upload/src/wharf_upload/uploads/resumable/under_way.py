@@ -40,8 +40,8 @@ class UploadsUnderWay:
     ) -> UploadsPage:
         """Return a page sorted by id, which means oldest first; `subject` limits it to one sender.
 
-        A page leaves out uploads beyond the caller's reach, expired ones, and those that end while
-        it is read. So it may be short.
+        A page leaves out uploads outside the caller's reach, expired uploads, and uploads that end
+        while the page is read. So the page may be short.
         """
         rows = self._held.rows.under_way(
             principal.tenant, subject=subject, after=after, limit=limit + 1

@@ -143,10 +143,10 @@ class IncomingBody:
 
     The stream server writes at most `length` bytes to `descriptor`, from `offset` on. It calls
     `check` once, when `check_at` bytes are written; an error of `check` ends the body. It calls
-    `finish` when no more bytes will arrive: with whether the body is complete, and with an error or
-    `None`. It passes `on_cancel` a function that ends the body, for a newer request that wants the
-    upload. It calls `received` several times a second with the number of bytes so far; `received`
-    does not wait.
+    `finish` when no more bytes will arrive. `finish` gets two arguments: whether the body is
+    complete, and an error or `None`. The server passes `on_cancel` a function that ends the body,
+    for a newer request that wants the upload. The server calls `received` several times a second
+    with the number of bytes so far; `received` does not wait.
     """
 
     descriptor: int

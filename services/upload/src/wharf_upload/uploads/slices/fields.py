@@ -126,7 +126,7 @@ def asks_for_slice(query: str) -> bool:
 def refuse_bare(query: str, size: int) -> None:
     """Raise the problem `slices-not-joined` if a body of `size` bytes without a form is a slice.
 
-    The query of the address has the fields. Raises `inconsistent-slice`, too.
+    The query of the address has the fields. Also raises `inconsistent-slice`.
     """
     said = said_in(query)
     others.refuse(said, size)
@@ -135,7 +135,7 @@ def refuse_bare(query: str, size: int) -> None:
 
 
 def _is_whole(fields: Mapping[str, str]) -> bool:
-    """Tell whether dropzone announces a single slice (`forceChunking`)."""
+    """Tell whether dropzone announces a whole file as a single slice (`forceChunking`)."""
     count = others.number(fields, _COUNT)
     return count is not None and count <= 1 and fields.get(_INDEX, "0") == "0"
 

@@ -26,9 +26,9 @@ class _Uploader:
 
     `index` and `count` are its fields for the number of a slice and for the number of all slices.
     `total` is its field for the size of the whole file in bytes. An empty name is a field that it
-    does not send. `with_all`: the names are ordinary words, and mark a slice only if all of these
-    are present. `asks`: the uploader sends a GET before each slice, to ask whether the slice
-    exists.
+    does not send. If the names are ordinary words, `with_all` lists fields: a form carries a slice
+    only if all of them are present. `asks`: the uploader sends a GET before each slice, to ask
+    whether the slice exists.
     """
 
     name: str
@@ -83,7 +83,7 @@ _JSON_FIELDS: Final = {
         with_all=("chunkIndex", "totalChunks"),
     ),
 }
-# Common field names in uploaders that people write for themselves.
+# Common field names in the code of pages that use no known uploader.
 _OWN_INDEX: Final = frozenset(
     f"chunk{word}"
     for word in (

@@ -10,8 +10,9 @@ from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.storage.spool_file import SpoolFile
 from wharf_upload.uploads.slices.values import ArrivedSlice
 
-# Each parked slice is a file, but the tenant's quota counts all slices of a file as one file. A
-# browser sends six requests at a time, or a hundred with HTTP/2, and starts with the first slice.
+# The limit of parked slices. Each parked slice is a file, but the tenant's quota counts all slices
+# of a file as one file. A browser sends six requests at a time, or a hundred with HTTP/2, and
+# starts with the first slice.
 MOST_AHEAD: Final = 1000
 _BLOCK_BYTES: Final = 1 << 20
 

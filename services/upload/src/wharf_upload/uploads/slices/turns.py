@@ -2,7 +2,8 @@
 
 A request parks its slice and ends if another request has the turn. At the end of a turn, the
 request that had it checks again for parked slices, so that no parked slice is forgotten. A request
-that has only tried to get the turn may have made another request fail; then it tries again.
+that tries to get the turn and fails may have made the try of another request fail, too; then the
+first of the two requests tries again.
 """
 
 from __future__ import annotations
