@@ -83,8 +83,8 @@ def serve(own: Settings) -> None:
 def await_gateway(own: Settings, seconds: int) -> None:
     """Wait until the gateway of this service has ended.
 
-    If both are stopped at the same time, the gateway must end first, because it still sends
-    requests to the service.
+    If the gateway and the service are stopped at the same time, the gateway must end first, because
+    it still sends requests to the service.
     """
     import time
 

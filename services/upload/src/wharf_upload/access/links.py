@@ -102,8 +102,8 @@ def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Lin
 def _key(tenant: str, key_of: Callable[[str], bytes | None]) -> bytes | None:
     """Return the key of a tenant; no signature has verified the tenant's name yet.
 
-    The function looks only for valid names: PostgreSQL accepts no NUL in a text, and the cache
-    stores names of unknown tenants, too.
+    The function looks only for valid names: PostgreSQL accepts no NUL in a text, and the cache also
+    stores names of unknown tenants.
     """
     try:
         return key_of(keys.tenant_name(tenant))

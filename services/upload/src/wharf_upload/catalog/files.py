@@ -98,7 +98,8 @@ class FileCatalog:
                     check_rename(changed.media_type, changed.size, new.rpartition("/")[2], policy)
             return changed
 
-        # Check the change first, so that an invalid one does not join a transaction with others.
+        # Check the change first, so that an invalid change never joins a transaction with other
+        # changes.
         edit(file)
         return self._stored.change(file, edit, condition)
 

@@ -61,9 +61,9 @@ class FileMoves:
             return placed
 
         if wanted.idempotency is None:
-            # Check the move first, so that an invalid one does not join a transaction with others.
-            # With an Idempotency-Key, an earlier request with this key may have moved the file
-            # already.
+            # Check the move first, so that an invalid move never joins a transaction with other
+            # changes. With an Idempotency-Key this check is left out, because an earlier request
+            # with this key may have moved the file already.
             place(self._found(wanted), target.key)
         return self._stored.move(wanted, place)
 

@@ -43,8 +43,8 @@ _MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
 # General types. The sniffer recognises all their specific formats that it knows, so a general type
 # means "none of the specific formats".
 _TOLD: Final = frozenset({_TEXT, _SCRIPT, "application/zip", "application/gzip"})
-# Types on which many formats are based that the sniffer does not recognise. An extension of such a
-# format does not contradict bytes of these types.
+# Base types of many formats that the sniffer does not recognise. An extension of such a format does
+# not contradict bytes of these types.
 _VAGUE: Final = _TOLD | {_XML, "application/x-ole-storage", "image/tiff", "application/x-sqlite3"}
 # Formats that exist in a text form and in a binary form.
 _TEXT_TOO: Final = frozenset(

@@ -55,7 +55,7 @@ class _PortableMap(NamedTuple):
     """The header of a Netpbm picture.
 
     `kind` is "1" to "6"; the pixels of kinds 1 to 3 are written in digits. `samples` is the number
-    of samples, `size` their size in bytes, `begin` the offset of the first one.
+    of samples, `size` their size in bytes, `begin` the offset of the first sample.
     """
 
     kind: bytes
@@ -122,7 +122,7 @@ def torrent_type(content: Content) -> str | None:
 
 
 def dwg_type(content: Content) -> str | None:
-    """Return the type of an AutoCAD drawing: a version and a zero byte."""
+    """Return the type of an AutoCAD drawing, which begins with a version and a zero byte."""
     return "image/vnd.dwg" if _DWG.match(content.head) else None
 
 

@@ -114,8 +114,8 @@ class SqlBuckets(Aggregate):
                     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy",
                     (bucket.tenant, bucket.name, policy, bucket.created_at),
                 )
-            # Only after the statements above, which lock the bucket's row: two concurrent changes
-            # of one bucket must not mix their origins.
+            # Update the index only after the statements above, which lock the bucket's row: two
+            # concurrent changes of one bucket must not mix their origins.
             origins = bucket.policy.cors_origins
             cors_origins.index(connection, bucket.tenant, bucket.name, origins)
             # `default` exists before a policy is stored for it, so it is never new.

@@ -27,7 +27,7 @@ class CommitBatcher:
     def announce(self) -> None:
         """Announce that this thread will soon commit.
 
-        The thread must call `arrived` in any case.
+        The thread must call `arrived` afterwards, even when it does not commit.
         """
         self._coming.add(threading.get_ident())
 

@@ -18,10 +18,10 @@ _EXPIRED_A_TIME = 1000
 
 
 def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
-    """Return the change that removes those of a tenant's files (bucket, key) that have expired.
+    """Return the change that removes those of the given files (bucket, key) that have expired.
 
-    Its result is their number. One transaction removes all of them, so that a million files with
-    the same expiry do not cause a million commits.
+    The change returns the number of removed files. One transaction removes all these files, so that
+    a million files with the same expiry do not cause a million commits.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:
@@ -37,7 +37,7 @@ def expire(tenant: str, names: Sequence[tuple[str, str]], now: int) -> Change:
 def expire_tenant(tenant: str, now: int) -> Change:
     """Return the change that removes at most 1,000 of a tenant's expired files.
 
-    Its result is the number of removed files.
+    The change returns the number of removed files.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:

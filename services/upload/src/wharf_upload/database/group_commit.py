@@ -2,8 +2,8 @@
 
 The thread that arrives first leads. The leader takes all waiting changes, runs them in one
 transaction, commits, and wakes the other threads. Changes that arrive during the commit form the
-next group. No thread is reserved for this work. A lone upload waits for no other one; if other
-threads have announced uploads, the leader waits briefly for them (`commit_batcher`).
+next group. No thread is reserved for this work. If other threads have announced uploads, the leader
+waits briefly for these uploads (`commit_batcher`); otherwise it does not wait.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class GroupCommit:
             # timeouts.
             member.done.acquire()
         if not member.finished:
-            # This thread is the first of all, or the leader of the previous group woke it to lead
-            # next.
+            # This thread is the first one, or the leader of the previous group woke it to lead the
+            # next group.
             self._lead(member)
         if member.file_events:
             self.events.note(tenant, len(member.file_events))

@@ -20,7 +20,7 @@ def replay(
     seconds: int,
     files: tuple[File, ...] = (),
 ) -> Stored | None:
-    """Return the result of the same request in the last `seconds`; raises `IdempotencyReused`.
+    """Return the result of an equal request in the last `seconds`; raises `IdempotencyReused`.
 
     An expired key counts as unused, even if the worker has not deleted its row yet. `files` are the
     files of this request; if their types or metadata differ from the first request's, the request

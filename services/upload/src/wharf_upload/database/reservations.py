@@ -127,8 +127,8 @@ class SqlReservations:
             )
             now = self._clock()
             needed = judge(self._reserved(rows, int(now * 1000)))
-            # Writers on one machine run one after the other; ids of other instances differ in the
-            # last bits.
+            # This number is unique: writers on one machine run one after the other, and the numbers
+            # of other instances differ in the last bits.
             number = _first_number(now) | self._instance_number
             until = lapses_at(int(now * 1000), needed.disk_bytes)
             amounts = (needed.disk_bytes, needed.quota_bytes, needed.files, needed.inodes)

@@ -2,7 +2,7 @@
 
 A background thread renews the leases of the process, and notifies a holder when another process
 wants its lease. The leases of a killed process expire after `LEASE_SECONDS`. A process that was
-frozen for that long, or cut off from the database, must check `SqlSharedLease.is_held` before an
+frozen or cut off from the database for this time must check `SqlSharedLease.is_held` before an
 irreversible step.
 """
 

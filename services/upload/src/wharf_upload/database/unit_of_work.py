@@ -71,7 +71,7 @@ class UnitOfWork:
         """Write all collected rows."""
         for tenant, charges in sorted(self.charges.items()):
             if not any(charges.values()):
-                # All changes were refused, or a file replaced another one of the same size.
+                # All changes were refused, or a file replaced another file of the same size.
                 continue
             self._warn(tenant, charges)
             connection.execute(

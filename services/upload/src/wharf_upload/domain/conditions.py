@@ -164,5 +164,5 @@ def _tags(field: str, value: str) -> tuple[str, ...]:
 
 
 def _opaque(tag: str) -> str:
-    """Return the tag without `W/`, as the weak comparison needs it."""
+    """Return the tag without `W/`, for the weak comparison."""
     return tag.removeprefix("W/")

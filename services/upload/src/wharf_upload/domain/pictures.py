@@ -8,8 +8,8 @@ import re
 #: pictures.
 WIDTHS = (64, 256, 1024)
 _WIDTH_OF = {str(width): width for width in WIDTHS}
-# The first `w` as the client sent it; `deploy/nginx/conf.d/sharing.conf.template` reads it the same
-# way.
+# The first `w` as the client sent it. The file `deploy/nginx/conf.d/sharing.conf.template` has an
+# equal expression.
 _FIRST = re.compile(r"(?:^|&)w(?:=([^&]*))?(?:&|\Z)")
 
 

@@ -102,9 +102,9 @@ def extension(text: str) -> str:
 def origin(text: str) -> str:
     """Return an origin in the form of browsers (RFC 6454 section 6.2): lower case, no default port.
 
-    `*` is every origin. The value alone reveals no files: a browser adds no token to a
-    request unless the page's script does, so the page must already have a token or a link. Raise
-    `BadPolicy`, also for `null`, because any page can have this origin.
+    `*` is every origin. The value alone reveals no files: a browser adds no token to a request
+    unless the page's script does, so the page must already have a token or a link. Raises
+    `BadPolicy`, even for `null`, because any page can have this origin.
     """
     if text == "*":
         return text

@@ -22,7 +22,7 @@ _MAX_BYTES = 2048
 
 
 class BadRedirect(ValueError):
-    """A form may not redirect to this address; the message names the permitted ones."""
+    """A form may not redirect to this address; the message names the permitted addresses."""
 
 
 def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:

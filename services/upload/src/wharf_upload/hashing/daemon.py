@@ -55,7 +55,7 @@ class _State(Enum):
     IDLE = auto()
     QUEUED = auto()
     RUNNING = auto()
-    # Running, and the file has grown since its turn began.
+    # The daemon hashes the file, and the file has grown since its turn began.
     AGAIN = auto()
 
 

@@ -7,9 +7,9 @@ first (`routes/cross_origin.py`, `deploy/nginx/snippets/cors.conf.template`).
 
 The bucket's own list applies only to a verified caller, and to a file that anyone may read. Every
 other response (to preflight requests, and refusals without a valid token) reveals nothing. So an
-origin may read it if any bucket of the installation lists this origin; the bucket in the address
-does not matter. The service never allows credentials that a browser adds automatically, because it
-uses none.
+origin may read such a response if any bucket of the installation lists this origin; the bucket in
+the address does not matter. The service never allows credentials that a browser adds automatically,
+because it uses none.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from wharf_upload.http.request import FILES, TICKETS, UPLOADS, Headers, raw_path
 _PREFIXES = (FILES, TICKETS, shared.LINKS, shared.PUBLIC, UPLOADS)
 READ_METHODS, WRITE_METHODS = "GET, HEAD", "GET, HEAD, POST, PUT, PATCH, DELETE"
 # The header fields that a page may send in addition to those that the Fetch standard always allows.
-# The last ones have little or no effect here, but dropzone and others, and tracing libraries, add
-# them to every request of a page.
+# The last fields have little or no effect here, but dropzone, other uploaders and tracing libraries
+# add them to every request of a page.
 SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
     "If-Range, Range, Content-Range, Content-Disposition, "

@@ -1,4 +1,4 @@
-"""Cursors: the form in which clients name the number of an event, also in an event's `id`.
+"""Cursors: the form in which clients name the number of an event; an event's `id` is a cursor.
 
 A cursor is opaque: 16 characters that contain the number and a check value of number and tenant, so
 that a cursor of another tenant is refused. Older releases returned the numbers themselves. This

@@ -61,7 +61,8 @@ def send_picture(
 ) -> Response:
     """Return the response with a small picture of a file that the caller may read.
 
-    Evaluates the conditions with the picture's own entity tag; otherwise like `send`.
+    The function evaluates the conditions with the picture's own entity tag. Otherwise it does the
+    same as `send`.
     """
     etag = pictures.etag(file, width)
     status = _conditional_status(request, file, etag)

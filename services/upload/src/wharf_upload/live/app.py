@@ -65,7 +65,7 @@ class Live:
         self._streams = sse.EventStreams(self.hub, origins, origin_threads)
         self._pipes = Pipes()
         self.health: Application | None = None
-        # For the checks of `/readyz`, which also query the database.
+        # These threads make the checks of `/readyz`, which also query the database.
         self.threads = Threads(1, "health")
         self._pools = (self.threads, token_threads, origin_threads, database_threads)
 

@@ -174,7 +174,7 @@ class Hub:
     async def check_again_and_again(self, look: Callable[[], object]) -> None:
         """Check all tokens each `CHECK_SECONDS` until cancelled; end connections with invalid ones.
 
-        Each check calls `look` first.
+        The method calls `look` before each check.
         """
         while True:
             await asyncio.sleep(CHECK_SECONDS)

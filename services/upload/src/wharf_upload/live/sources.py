@@ -1,4 +1,4 @@
-"""The issuer's keys and the revocations, from the upload service's files or from own files.
+"""The issuer's keys and the revocations, which the live channel reads from files.
 
 If an upload service runs on the same data, its mule updates both files and this process only reads
 them. Otherwise this process fetches both and writes its own files, because two processes must not

@@ -67,8 +67,8 @@ def backup(
     _require_disk(own, link=link)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows, parts = folder / _ROWS, folder / _PARTS
-    # Until the new backup is complete, the earlier complete one must stay: it is worth more than a
-    # part of the new one.
+    # Until the new backup is complete, the earlier complete backup must stay, because it is worth
+    # more than a part of the new backup.
     new_rows, new_parts = folder / f"{_ROWS}.next", folder / f"{_PARTS}.next"
     if trouble := own.records.check():
         raise BackupError(f"the database cannot be saved: {trouble}")

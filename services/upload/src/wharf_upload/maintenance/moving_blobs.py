@@ -58,7 +58,7 @@ class _UnreadableError(StoreError):
 
 
 class _StoppedError(Exception):
-    """The run ends, so its threads end, too."""
+    """The run ends, so its threads must also end."""
 
 
 @dataclass
@@ -231,7 +231,7 @@ class BlobMover:
                     self._note(size=len(block))
                 if (pending.size(), hashing.hexdigest()) != content:
                     return _End.DAMAGED
-                # The store verifies the digest, too, if it can.
+                # The store also verifies the digest, if it can.
                 pending.commit(hashing.digest())
             finally:
                 pending.abort()

@@ -59,7 +59,8 @@ class OwnDisk:
         """Sweep once."""
         counts = sweep_metrics.counts(self._sweeper.run_own(), self._sweep_uploads())
         if time.monotonic() >= self._next_walk:
-            # This is set before the walk, so that a walk that fails is not repeated at every run.
+            # Set this time before the sweep, so that a sweep that fails is not repeated at every
+            # run.
             self._next_walk = time.monotonic() + _PICTURE_WALK_SECONDS
             self.forget_pictures()
         if any(counts.values()):

@@ -11,7 +11,8 @@ from servicekit.database import DatabaseUnavailable
 from wharf_upload.storage.base import BlobMissing, StoreError, StoreFull
 
 log = logging.getLogger(__name__)
-# The pauses between tries, in seconds; together they are long enough for a restart.
+# The pauses between tries, in seconds. Together they are longer than a restart of a store or of the
+# database takes.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _T = TypeVar("_T")
 

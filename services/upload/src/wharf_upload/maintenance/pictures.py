@@ -75,7 +75,7 @@ class KeptPictures:
 
 def _name(location: str, width: int) -> str:
     """Return the path of a picture: `levels=1:2` of nginx takes folders from the name's end."""
-    # The location may have a query by which the gateway reads the blob; the key has none.
+    # The location may have a query by which the gateway reads the blob; nginx's key has no query.
     key = f"{width} {location.partition('?')[0]}"
     digest = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
     return f"{digest[-1]}/{digest[-3:-1]}/{digest}"

@@ -63,8 +63,8 @@ class Replicas:
         except FileNotFoundError:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-        # Two processes share the name while one replaces the other. Then the older release stays in
-        # the file.
+        # While one process replaces another, two processes share the name. Then the older release
+        # stays in the file.
         said = _said(path)
         if said is None or said >= self._release:
             self._say(path)

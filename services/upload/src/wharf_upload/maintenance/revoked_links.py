@@ -58,7 +58,7 @@ class RevokedLinks:
         for tenant, number in sorted(newest.items()):
             if of_all or self._seen.get(tenant) != number:
                 count += self._end(tenant)
-        # This is set last, so that a check that fails because of the database is repeated.
+        # Set this last, so that a check that the database interrupts is repeated.
         self._seen = newest
         link_metrics.ended("token", count)
         return count

@@ -127,5 +127,5 @@ def _end(
         uploads.remove(upload)
         if upload.options.slicing is None:
             parts.remove(upload.id)
-        # A new upload with the same id may exist by now, with a new partial upload. So the old
-        # partial upload of a sliced upload is removed later, as a rowless one.
+        # A new upload with the same id may exist by now, with a new partial upload. So the sweeper
+        # removes the old partial upload of a sliced upload later, as a rowless file.

@@ -96,7 +96,7 @@ class WorkerLoop:
         begun = time.monotonic()
         walks = begun >= self._next_walk
         if walks:
-            # This is set before the walk, so that a walk that fails is not repeated at every run.
+            # Set this time before the walk, so that a walk that fails is not repeated at every run.
             self._next_walk = begun + _STORE_WALK_SECONDS
         counts = sweep_metrics.counts(self._sweeper.run(blobs=walks), self._sweep_uploads())
         if walks:

@@ -110,7 +110,8 @@ class _Socket:
         try:
             made.setblocking(False)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-            # Bind in the same folder and rename: senders find the path only when it is ready.
+            # Bind a temporary path in the same folder, then rename it: senders find the path only
+            # when the socket is ready.
             beside = self._path.with_name(f".{self._path.name}{os.getpid()}")
             beside.unlink(missing_ok=True)
             made.bind(str(beside))

@@ -52,7 +52,8 @@ class Sender:
         if self._process != os.getpid():
             self._begin_in_fork()
         if tenant in self._tenants and self._thread is not None:
-            # The stored notice is sent after this commit, even if the thread takes it right now.
+            # The stored notice is sent after this commit, even if the thread takes the notice right
+            # now.
             return
         with self._noted:
             if len(self._tenants) < MAX_TENANTS:

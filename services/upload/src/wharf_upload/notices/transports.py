@@ -37,7 +37,10 @@ class Transport(Protocol):
 
 
 class Datagrams:
-    """Datagrams to the process that has bound a unix socket; without one, frames are dropped."""
+    """Datagrams to the process that has bound a unix socket.
+
+    If no process has bound the socket, the frames are dropped.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path

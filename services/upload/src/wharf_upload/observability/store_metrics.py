@@ -1,4 +1,7 @@
-"""Prometheus metrics of the object store; an installation without one has none of these series."""
+"""Prometheus metrics of the object store.
+
+An installation without an object store has none of these series.
+"""
 
 from __future__ import annotations
 

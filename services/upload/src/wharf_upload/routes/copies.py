@@ -133,7 +133,7 @@ def _may_read(principal: Principal, _: Mapping[str, Any]) -> None:
 def _move(body: CopyRequest) -> Move:
     request = flask_glue.current()
     source, target = _address(body.source), _address(body.to)
-    # A repeated request is the same one only if all of these values are the same.
+    # A repeated request equals the first one only if all of these values are equal.
     what = msgspec.json.encode((source, target, body.on_conflict)).decode()
     return Move(
         tenant=g.principal.tenant,

@@ -144,8 +144,8 @@ def _oldest(events: _Reading, query: EventQuery) -> schemas.Events:
         events=events.documents(page),
         next_after=events.cursor(after if last is None else last),
         next_before=None,
-        # Query this after the page was read, so that it includes events that were deleted in
-        # between.
+        # Query this after the page was read, so that it includes events that were deleted during
+        # the read.
         missed=0 < after < stored.events_dropped(principal.tenant),
     )
 

@@ -122,7 +122,7 @@ def is_streamed(request: Request) -> bool:
     """Tell whether the gateway streams this request (`deploy/nginx/conf.d/requests.conf`)."""
     path = raw_path(request.environ)
     if path.startswith((FILES, TICKETS)) and request.method == "PUT":
-        # The gateway of the previous release sets no such variable.
+        # The gateway of the previous release does not set this variable.
         word = request.environ.get("WHARF_PART")
         return is_part(request) if word is None else bool(word)
     if path.startswith(TICKETS):

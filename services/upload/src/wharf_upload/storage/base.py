@@ -4,8 +4,8 @@ A blob is immutable, has a name that the service chose, and belongs to a tenant.
 visible under its name only at `commit`. It survives a power failure once `make_durable` has
 returned for it. Names and lengths never come from a client.
 
-An implementation may raise `OSError`, also for sockets. `storage.timed.TimedStore` wraps every
-store and translates these errors: the rest of the service sees only `StoreError` and its
+An implementation may raise `OSError`, even for errors of sockets. `storage.timed.TimedStore` wraps
+every store and translates these errors: the rest of the service sees only `StoreError` and its
 subclasses.
 
 The contract has no descriptors and no paths, with one exception: the spool file, a local file with

@@ -99,8 +99,9 @@ class Limits:
 class PartBegin:
     """The start of a file at `offset` (bytes from the start of the spool file).
 
-    `filename` is the client's, unchecked. It is "" when the client sent content without a name.
-    `content_type` and `content_digest` are the raw values of the part's header fields, or `None`.
+    `filename` is unchecked, as the client sent it. It is "" when the client sent content without a
+    name. `content_type` and `content_digest` are the raw values of the part's header fields, or
+    `None`.
     """
 
     name: str

@@ -151,8 +151,8 @@ class UploadAppender:
     def _with_digests(self, upload: Upload, announced: Mapping[str, bytes]) -> Upload:
         """Return the upload with the digests of the whole file that this request announces.
 
-        The row keeps them, because any request may be the last one. Raises `MalformedDigest` if an
-        earlier request has announced other digests.
+        The row keeps these digests, because any request may be the last one. Raises
+        `MalformedDigest` if an earlier request has announced other digests.
         """
         before = upload.options.digests
         digests = {**before, **announced}

@@ -130,8 +130,8 @@ class HeldUploads:
     ) -> tuple[Upload, Lease]:
         """Return the upload and its lease, like `hold`.
 
-        The caller read the row of the upload when `leases.releases` was `releases`. The method
-        reads the row again only if another request may have changed it since.
+        `releases` is the value that `leases.releases` had when the caller read the row of the
+        upload. The method reads the row again only if another request may have changed it since.
         """
         lease = self.take(upload.id)
         if not lease.was_elsewhere and self.leases.releases == releases:

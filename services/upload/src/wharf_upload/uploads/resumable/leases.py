@@ -3,8 +3,8 @@
 A client that reconnects must not be locked out by its old connection: the service may not know yet
 that this connection is dead. Within a process, a new request asks the holder of the lease to stop.
 If several replicas serve the same uploads, the database has a second lease
-(`database/shared_leases.py`), and the other replica asks its holder in the same way. The last
-protection is the `flock` of the partial upload (`storage/partial_uploads.py`).
+(`database/shared_leases.py`), and the replica that has it asks the holder in its own process to
+stop. The last protection is the `flock` of the partial upload (`storage/partial_uploads.py`).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Lease:
 
 
 class Leases:
-    """The leases of this process; with `replicas`, they exclude other replicas, too."""
+    """The leases of this process; with `replicas`, they also exclude other replicas."""
 
     def __init__(self, replicas: SharedLeases | None = None) -> None:
         self._replicas = replicas

@@ -151,7 +151,7 @@ def not_joined(uploader: str, said: str = "") -> ProblemError:
 
 
 def number(fields: Mapping[str, str], name: str) -> int | None:
-    """Return the number in a field; `None` for no number, and for a field without a name."""
+    """Return the number in a field; `None` if the text is no number or `name` is empty."""
     text = fields.get(name) if name else None
     return int(text) if text is not None and _NUMBER.match(text) else None
 

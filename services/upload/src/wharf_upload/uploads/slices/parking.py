@@ -1,4 +1,4 @@
-"""Parked slices: slices that arrived before earlier ones, a limited number of them."""
+"""Parks a limited number of slices that arrived before earlier slices of their file."""
 
 from __future__ import annotations
 

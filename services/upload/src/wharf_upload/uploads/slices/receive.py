@@ -33,7 +33,7 @@ _PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.01
 
 
 class SliceReceiver:
-    """Takes slices in any order, also concurrent and repeated ones, and makes one file of them."""
+    """Takes slices in any order, even concurrent or repeated slices; makes one file of them."""
 
     def __init__(
         self, held: HeldUploads, parked: ParkedSlices, creator: UploadCreator, joiner: SliceJoiner
@@ -116,15 +116,15 @@ class SliceReceiver:
             upload = None
         if upload is None:
             if turn.part.size():
-                # This file belongs to an earlier upload, and may be a blob by now. It must not
-                # change.
+                # The file of this turn belongs to an earlier upload, and may be a blob by now. It
+                # must not change.
                 self._held.partials.remove(identifier)
                 return None
             upload = self._begun(identifier, arrived, kept=kept)
             kept = False  # the slice was kept for an upload that no longer exists
         if upload.file is not None:
-            # The upload has become a file, and its partial upload was removed: this turn has made a
-            # new one.
+            # The upload has become a file, and its partial upload was removed. So this turn has
+            # made a new partial upload.
             self._held.partials.remove(identifier)
             return Joined(upload, arrived.slice.count, upload.file, repeated=True)
         waiting = None if kept else arrived
