@@ -30,8 +30,8 @@ from wharf_auth.domain.tokens import (
 from wharf_auth.settings import TRIES, Settings
 from wharf_auth.signing import KeyRing
 
-# The most connections of one process to PostgreSQL. A process has more threads than this, for
-# requests that wait in the lane of secrets; such a request has no connection. docs/scaling.md uses
+# The most connections of one process to PostgreSQL. A process has more threads than connections: a
+# request that waits in the lane of secrets has a thread and no connection. docs/scaling.md uses
 # this number.
 _MOST_CONNECTIONS = 4
 

@@ -20,7 +20,7 @@ _INTERNAL = {
     "/metrics": "/metrics",
     "/healthz": "/auth/healthz",
     "/readyz": "/auth/readyz",
-    # For upload, which may run on a machine without a gateway.
+    # For upload, which follows the key set and the feed and may run on a machine without a gateway.
     "/jwks": "/.well-known/jwks.json",
     "/feed": "/auth/internal/feed",
 }

@@ -46,7 +46,7 @@ def new_secret(secret: str, hasher: secrets.Hasher, now: int, asker: Asker = NOB
 
 
 def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes of a client in order; raise the problem `unprocessable`."""
+    """Return the scopes of a client in a fixed order; raise the problem `unprocessable`."""
     try:
         ordered = scopes.ordered(wanted)
     except scopes.UnknownScope as error:
@@ -168,7 +168,7 @@ def add_secret(
 def retire_secret(
     records: Records, clock: Clock, tenant: str, client: str, secret: str, by: Actor
 ) -> bool:
-    """Retire a secret; return whether it was live. Raise `NoSuchClient`."""
+    """Retire a secret; return whether it was valid until now. Raise `NoSuchClient`."""
     act = by.does("clients.retire-secret", tenant=tenant, about=client, at=milliseconds(clock))
     return records.retire_secret(tenant, client, secret, act)
 

@@ -55,7 +55,7 @@ def refused(error: GrantError, more: str = "") -> ProblemError:
 
 
 def require_unlimited(held: Iterable[str], kept: Compact | None) -> None:
-    """Raise `unprocessable` for a list of grants together with a scope that could remove it."""
+    """Raise `unprocessable` for a list of grants if one of the scopes allows removing the list."""
     if kept is not None and scopes.may_lift_grants(held):
         raise limited_manager()
 
@@ -130,7 +130,7 @@ class Standing:
 
 
 def of_client(records: Records, client: Client) -> Standing:
-    """Return the rights of a client. This function reads its groups, after the client was read."""
+    """Return the rights of a client that was read before; this reads the client's groups."""
     return Standing(
         Holder(client=client.id),
         client.reach_version,
@@ -141,7 +141,7 @@ def of_client(records: Records, client: Client) -> Standing:
 
 
 def of_user(records: Records, user: User) -> Standing:
-    """Return the rights of a person. This function reads its groups, after the user was read."""
+    """Return the rights of a person that was read before; this reads the person's groups."""
     return Standing(
         Holder(user_id=user.id, username=user.username),
         user.reach_version,

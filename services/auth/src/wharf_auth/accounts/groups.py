@@ -57,10 +57,10 @@ def create(
     given: Sequence[Grant] | None = (),
     by: Actor,
 ) -> Group:
-    """Create a group; `wanted` are its scopes, `given` its grants, `None` for everything.
+    """Create a group with the scopes `wanted` and the grants `given` (`None` permits everything).
 
-    Raise `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`,
-    `tenant-limit-reached` (because of the grants), `too-many-revocations` or `unprocessable`.
+    Raise `not-found`, `tenant-deleted`, `group-exists`, `too-many-groups`, `tenant-limit-reached`
+    (because of the grants), `too-many-revocations` or `unprocessable`.
     """
     now = milliseconds(clock)
     group = Group(
@@ -135,10 +135,10 @@ def change_members(
     remove: Sequence[str] = (),
     by: Actor,
 ) -> None:
-    """Add and remove users and clients by their ids, all or none. A second call has no effect.
+    """Add and remove users and clients by their ids: all of them, or none if one id is wrong.
 
-    Raise `not-found` for the group, `too-many-groups`, or `unprocessable`, which names the id that
-    is wrong.
+    A second call has no effect. Raise `not-found` for the group, `too-many-groups`, or
+    `unprocessable`, which names the wrong id.
     """
     if len(add) > MAX_MEMBERS_AT_ONCE or len(remove) > MAX_MEMBERS_AT_ONCE:
         raise UNPROCESSABLE(f"One request adds or removes at most {MAX_MEMBERS_AT_ONCE} members.")
@@ -200,9 +200,9 @@ def _scopes(wanted: Iterable[str]) -> tuple[str, ...]:
 
 
 def _members(records: Records, tenant: str, group: str, kept: Compact) -> Iterator[Member]:
-    """Yield the members if a prefix has the placeholder `{username}`, which can make it long.
+    """Yield the members if a prefix contains `{username}`, which can make the prefix too long.
 
-    Ids are short, so other placeholders need no check for each member.
+    Ids are short, so a prefix with any other placeholder needs no check for each member.
     """
     if not any(USERNAME in grant.prefix for grant in kept):
         return

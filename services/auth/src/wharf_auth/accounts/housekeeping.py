@@ -1,7 +1,7 @@
 """Periodic work of auth: purging deleted tenants, and pruning the feed, tries and the audit log.
 
-It needs no separate process. Followers request the feed every second, and the route of the feed
-runs the work that is due.
+The work needs no separate process: services that follow the feed request it every second, and the
+feed's route runs the work that is due.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from wharf_auth.domain.login_delays import FORGOTTEN_AFTER_MILLISECONDS
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
-# This pruning reads all rows, so it runs less often.
+# Pruning login tries reads all their rows, so it runs less often than other work.
 LOGIN_PRUNING_EVERY_SECONDS = 600.0
-#: One process cannot verify so many secrets within the time that tries are stored (ADR 65).
+#: The most stored pairs. One process cannot verify as many secrets while tries are stored (ADR 65).
 MOST_TRIES = 1_000_000
 _DAY_MILLISECONDS = 24 * 3600 * 1000
 
@@ -65,7 +65,7 @@ class LoginPruning:
 
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
-    """Remove entries of the audit log that are too old or too many for their tenant.
+    """Remove entries of the audit log that are too old, or above the limit for their tenant.
 
     Return the argument `after` for the next call.
     """

@@ -25,7 +25,8 @@ _MOST_TOLD = 1000
 class LoginAttacks:
     """A detector that reports an attacked person at most once an hour.
 
-    It reports no names that no person has, so that no log contains such texts.
+    It reports only names of existing persons, so that no log contains a text that a client
+    invented.
     """
 
     def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:

@@ -39,7 +39,7 @@ _CROWDED_MILLISECONDS = 3600 * 1000
 _FAILED = "Too many failed logins of this account from this network."
 _CROWDED = "Logins of too many accounts have failed from this network."
 _DIGEST_BYTES = 12
-#: No name is longer, even though folding can make the names of a tenant and person longer.
+#: No folded name is longer: folding can make the names of a tenant and a person longer.
 MAX_NAME_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
 
 
@@ -84,7 +84,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A counted try, with the failures that the pair had before it."""
+    """A counted try, with the earlier failures of its account in its network."""
 
     pair: Pair
     at: int
@@ -112,11 +112,12 @@ class LoginThrottle:
         """Count a try while the block verifies its secret.
 
         The block raises `LoginRefused` if the secret is wrong. Any other exception means that the
-        secret was correct or was not verified; then the try is taken back. `proven`: a token has
-        already shown that the account exists, so the limit of accounts in the network does not
-        apply.
+        secret was correct or was not verified; then the try is taken back. `proven` tells that a
+        token has already shown that the account exists, so the limit of accounts in the network
+        does not apply.
 
-        Raise the problem `quota-exceeded` if the account has to wait. Raise `LoginsUncountable`.
+        Raise the problem `quota-exceeded` if the account has to wait. Raise `LoginsUncountable` if
+        the try cannot be counted.
         """
         now = milliseconds(self._clock)
         try:

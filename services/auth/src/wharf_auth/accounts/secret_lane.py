@@ -78,8 +78,9 @@ class SecretLane:
     def __init__(
         self, at_once: int = 1, places: int = PLACES, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        # A request that is hashed takes a place too, and one place stays for a new request. With
-        # more places than threads, requests would wait for a thread, in an order that is not fair.
+        # A request occupies a place while its secret is hashed, and one place stays for a new
+        # request. With more places than threads, requests would wait for a thread, in an order that
+        # is not fair.
         self._at_once, self._places = min(at_once, places - 1), places
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -131,11 +132,11 @@ class SecretLane:
         network, account = networks[asker.network], accounts[asker.account]
 
         def most(one: _Place) -> tuple[int, int]:
-            """Return the key by which requests are displaced; (0, 0) if this one must stay.
+            """Return the priority for displacing a waiting request; (0, 0) if it must stay.
 
-            The request of the network with the most requests has the greatest key. In the network
-            of the new request, and in one that is as large, accounts decide. So no request is
-            displaced by a network that has more requests.
+            A request of the network with the most requests has the highest priority. Accounts
+            decide within the new request's network, and in a network with only one request more. So
+            no request is displaced for a network that has more requests.
             """
             if one.asker.network == asker.network:
                 of_asker = askers[one.asker]
@@ -147,7 +148,7 @@ class SecretLane:
                 return of_network, of_account
             return 0, 0
 
-        # Of the requests with the greatest key, the latest one is displaced.
+        # The latest of the requests with the highest priority is displaced.
         last = max(reversed(self._waiting), key=most)
         if most(last) > (0, 0):
             last.gives_way = True

@@ -1,4 +1,4 @@
-"""The revocation of tokens, and the rule which tokens a client may revoke and introspect."""
+"""The revocation of tokens, and the rule that decides which tokens a client may revoke."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def concerns(client: Client, tenant: str) -> bool:
 
 
 def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
-    """Revoke an access token, and with it all tokens that were made from it by exchange.
+    """Revoke an access token, and all tokens that were made from it by exchange.
 
     An exchanged token names its parents, and services check each of these ids. Raise
-    `too-many-revocations`; a client or person can still be disabled then.
+    `too-many-revocations` if the tenant's feed is full; a client or person can still be disabled.
 
-    The entry does not expire with the token: a narrowed ticket has the same id as the ticket it was
-    made from but ends earlier, and a ticket may outlive the token it was made from.
+    The entry in the feed does not expire with the token. A narrowed ticket has the id of the ticket
+    that it was made from, but ends earlier. A ticket may outlive the token that it was made from.
     """
     now = milliseconds(clock)
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)
     # The `sid` of an exchanged token is the id of the first token (`domain/token_exchange.py`). The
-    # second entry revokes it in services of earlier releases too, which do not check parents.
+    # second entry also revokes the exchanged token in services of earlier releases, which do not
+    # check parents.
     first = not token.session and token.ticket is None
     with limits.as_problems():
         records.revoke_token(

@@ -113,7 +113,7 @@ class UserService:
     def set_rights(
         self, tenant: str, user: str, role: str, wanted: Sequence[Grant] | None, by: Actor
     ) -> None:
-        """Set role and grants in one step, as `set_role` and `set_grants` do."""
+        """Set the role and the grants in one step; see `set_role` and `set_grants`."""
         rights = UserRights(role=users.role(role), grants=self._own(tenant, user, wanted))
         self._set(tenant, user, rights, by, "users.set-rights")
 

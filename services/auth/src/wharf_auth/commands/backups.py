@@ -132,7 +132,7 @@ def _keys(own: auth_settings.Settings) -> list[Path]:
 
 
 def _refuse_others(own: auth_settings.Settings, wanted: dict[Path, str]) -> None:
-    """Raise `BackupError` if a file with secrets exists that has another digest in `wanted`."""
+    """Raise `BackupError` if an existing file with secrets has another digest than in `wanted`."""
     for path in [*_keys(own), own.credentials_path]:
         if path.exists() and sha256_of(path) != wanted.get(path):
             raise BackupError(

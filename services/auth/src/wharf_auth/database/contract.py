@@ -41,7 +41,7 @@ class Tenant:
     """A tenant. `suspended_at` and `deleted_at` are `None` while the tenant is active.
 
     `purge_at` is the end of the grace period of a deleted tenant. `purged_at` is the time when its
-    data was deleted. The row stays after that, so that no new tenant gets the name, and with it
+    data was deleted. The row stays afterwards, so that no new tenant can take the name and get
     access to remaining data.
     """
 
@@ -95,7 +95,8 @@ class Client:
 class Login:
     """All data for the login of a client, read consistently.
 
-    `secrets` are the live secrets. `tenant_suspended` is true for a deleted tenant too.
+    `secrets` are the valid secrets. `tenant_suspended` is true for suspended and for deleted
+    tenants.
     """
 
     client: Client
@@ -110,7 +111,7 @@ class TenantRecords(Protocol):
     """
 
     def add_tenant(self, tenant: Tenant, act: Act) -> None:
-        """Add a tenant; raise `NameTaken`, also for the name of a deleted or purged tenant."""
+        """Add a tenant; raise `NameTaken`, even for the name of a deleted or purged tenant."""
 
     def tenant(self, name: str) -> Tenant | None:
         """Return the tenant with this name."""
@@ -206,9 +207,9 @@ class RevocationRecords(Protocol):
     ) -> None:
         """Revoke an access token by its `jti`; raise `LimitReached`. A second call has no effect.
 
-        `with_derived` also revokes the tokens with this `jti` as their `sid`. So exchanged tokens
-        end even if they do not name their parents, and in services of an earlier release, which do
-        not check the parents.
+        `with_derived` also revokes the tokens that have this `jti` as their `sid`. So exchanged
+        tokens end even if they do not name their parents, or if a service of an earlier release
+        does not check the parents.
         """
 
     def revoked(self, tenant: str, *, tokens: Sequence[str], session: str, subject: str) -> bool:
@@ -239,11 +240,11 @@ class AuditRecords(Protocol):
         """
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Remove entries older than `older_than`, and the oldest ones of tenants with too many.
+        """Remove entries that are older than `older_than`, or above the limit of their tenant.
 
         The call counts the entries of a tenant only if an entry above the number `after` is about
-        the tenant. One call removes at most 50,000 entries. Return the `after` for the next call;
-        it is the same number if entries are left to remove.
+        the tenant. One call removes at most 50,000 entries. Return the `after` for the next call:
+        it is unchanged if the next call has more entries to remove.
         """
 
 

@@ -46,7 +46,7 @@ _MEMBERS = (
 _USERS = "SELECT id, 'user', username FROM users WHERE tenant = ? AND id IN "
 _CLIENTS = "SELECT id, 'client', name FROM clients WHERE tenant = ? AND id IN "
 _COUNTS = "SELECT member_group, COUNT(*) FROM group_members WHERE member_group IN "
-# How many parameters one statement has at most.
+# The most parameters of one statement.
 _AT_ONCE = 500
 
 
@@ -262,7 +262,7 @@ def _locked(connection: Connection, tenant: str, group: str) -> Group:
 def _moved(
     connection: Connection, tenant: str, group: str, subject: str, at: int, *, is_added: bool
 ) -> ReachChange | None:
-    """Add a user or client to a group, or remove it; return the change for the feed.
+    """Add a user or client to a group, or remove it; return the change of its reach for the feed.
 
     Return `None` if nothing changed. Raise `NoSuchMember` or `MemberOfTooMany`.
     """

@@ -11,7 +11,7 @@ _DAY_MILLISECONDS = 24 * 3600 * 1000
 KNOWN_MILLISECONDS = 31 * _DAY_MILLISECONDS
 # The most networks of a person. Above that, the least recently used network is removed.
 _MOST_NETWORKS = 32
-# A login within a day of the last written one writes nothing.
+# A login writes nothing if its network was written within the last day.
 _NOTE = (
     "INSERT INTO login_networks (user_id, network, tenant, used_at) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (user_id, network) DO UPDATE SET used_at = excluded.used_at "

@@ -37,7 +37,7 @@ _NTH_OF_NETWORK = (
     "SELECT failed_at FROM login_tries WHERE network = ? AND failed_at > ? "
     "ORDER BY failed_at DESC LIMIT 1 OFFSET ?"
 )
-# If another try was counted in between, the time of that try stays.
+# If a later try was counted before this try is taken back, the row keeps the later try's time.
 _TAKE_BACK = (
     "UPDATE login_tries SET failures = failures - 1, "
     "failed_at = CASE WHEN failed_at = ? THEN ? ELSE failed_at END "
@@ -93,7 +93,8 @@ class SqlLoginTries:
     def networks_of(self, account: str, since: int, most: int) -> int:
         """Return the number of networks from which an account has failed; see the contract."""
         self._make_table()
-        # A transaction, not `reading`: with SQLite that would open another connection per thread.
+        # With SQLite `reading` would open another connection for each thread, so this is a
+        # transaction.
         with self._database.transaction() as connection:
             (found,) = connection.rows(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM login_tries "

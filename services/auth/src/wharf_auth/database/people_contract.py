@@ -1,7 +1,7 @@
-"""The contract of people's records: users, sessions, refresh tokens. Times: unix milliseconds.
+"""The contract of people's records: users, sessions, refresh tokens. Times are unix milliseconds.
 
-A call that ends sessions also adds them to the feed of revocations, in the same transaction. An
-administrative call adds its act to the audit log in this transaction too.
+A call that ends sessions adds them to the feed of revocations. An administrative call adds its act
+to the audit log. Each call does this in its own transaction.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class User:
 class PasswordLogin:
     """All data for a login with a password, read consistently.
 
-    `tenant_suspended` is true for a deleted tenant too.
+    `tenant_suspended` is true for suspended and for deleted tenants.
     """
 
     user: User
@@ -162,7 +162,7 @@ class UserRecords(Protocol):
 
 
 class SessionRecords(Protocol):
-    """The records of sessions and their refresh tokens; of a refresh token they store the hash."""
+    """The records of sessions, and of the hashes of their refresh tokens."""
 
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Add a session with its first refresh token; raise `LoginOutdated` or `LimitReached`.
@@ -189,10 +189,10 @@ class SessionRecords(Protocol):
     def rotate(
         self, presented: str, successor: str, *, idle_since: int, ending: Ending
     ) -> tuple[User, Session]:
-        """Mark a refresh token as used and add its successor, both at the time `ending.at`.
+        """Mark a refresh token as used and add the next one, both at the time `ending.at`.
 
-        `presented` and `successor` are hashes. Raise `RefreshUnknown`, `RefreshReused` or
-        `RefreshSuspended`.
+        `presented` and `successor` are the hashes of the two tokens. Raise `RefreshUnknown`,
+        `RefreshReused` or `RefreshSuspended`.
         """
 
     def end_session(self, user: str, session: str, ending: Ending) -> bool:

@@ -86,7 +86,7 @@ def of_row(
 
 
 def require_unlimited(scopes: tuple[str, ...], grants: Compact | None) -> None:
-    """Raise `LimitedManager` for a list of grants together with a scope that could remove it."""
+    """Raise `LimitedManager` for a list of grants if one of the scopes allows removing the list."""
     if grants is not None and may_lift_grants(scopes):
         raise LimitedManager
 

@@ -41,8 +41,8 @@ _SWEPT_AT_ONCE = 20
 # How many used refresh tokens a session keeps, to detect a stolen one. A person may refresh any
 # number of times, so this limit is necessary. An older used token is refused as unknown.
 _USED_KEPT = 100
-# How many ended or expired sessions of a person stay, and how many sessions one login ends or
-# removes.
+# The first number limits the stored ended or expired sessions of a person. The second limits the
+# sessions that one login ends or removes.
 _OVER_KEPT = _MOVED_AT_ONCE = 100
 
 
@@ -151,8 +151,8 @@ class SqlSessions(room.HasLimits):
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Insert a session under a lock on the user's row.
 
-        With the lock, a concurrent call that ends all sessions either ends this one too, or runs
-        first.
+        A concurrent call that ends all sessions takes the same lock. It either ends this session
+        too, or it runs before the session exists.
         """
         room.require_entries(self._database, session.tenant, self._limits)
         with self._database.transaction() as connection:

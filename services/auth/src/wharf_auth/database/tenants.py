@@ -158,7 +158,8 @@ class SqlTenants:
 def _purge_groups(connection: Connection, tenant: str) -> None:
     """Delete a tenant's groups; call this before its users and clients are deleted.
 
-    A transaction that adds members locks the group first, then the members. This is the same order.
+    So all transactions lock in one order: a transaction that adds members locks the group first,
+    then the members.
     """
     # This locks the groups, so that no other transaction adds a member before they are deleted.
     connection.execute("UPDATE member_groups SET name = name WHERE tenant = ?", (tenant,))

@@ -33,8 +33,8 @@ class LoginDelays:
         `failed_at` and `now` are in unix milliseconds.
         """
         over = failures - self.free_failures
-        # A failure far in the future comes from a clock that was set back afterwards. A wait until
-        # then could take days. The next try is counted with the current time.
+        # A failure far in the future comes from a clock that was set back later. A wait until that
+        # time could take days, so there is no wait. The next try is counted with the current time.
         if over < 0 or failed_at > now + _MOST_AHEAD_MILLISECONDS:
             return 0
         longest = self.longest_seconds

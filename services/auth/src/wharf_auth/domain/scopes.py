@@ -44,7 +44,7 @@ def ordered(scopes: Iterable[str]) -> tuple[str, ...]:
 def known(scopes: Iterable[str]) -> tuple[str, ...]:
     """Return the scopes that this release knows, in the fixed order.
 
-    A newer release may have given others.
+    A newer release may have granted scopes that this release does not know.
     """
     return ordered(set(scopes).intersection(SCOPES))
 

@@ -125,7 +125,8 @@ def _within(given: Ticket, wanted: TicketRequest, held: Ticket) -> Ticket:
         redirect=redirect,
         max_file_bytes=_smaller("max_file_bytes", given.max_file_bytes, held.max_file_bytes),
         max_files=_smaller("max_files", given.max_files, held.max_files),
-        # A ticket for a prefix cannot replace files. Nor can a narrower ticket for one key.
+        # A ticket for a prefix cannot replace files, so a ticket for one key that is made from it
+        # cannot replace files either.
         create_only=given.create_only
         or held.create_only
         or (held.prefix is not None and given.key is not None),
@@ -158,7 +159,7 @@ def _ordered(methods: tuple[Method, ...]) -> tuple[Method, ...]:
 def _check_redirect(url: str) -> None:
     """Raise `TicketError` unless the URL is absolute, http or https, and safe in `Location`.
 
-    It cannot have a user or a fragment.
+    The URL cannot have a user or a fragment.
     """
     wrong = TicketError(
         f"{url[:100]!a} cannot be redirected to; send an absolute http or https URL of "

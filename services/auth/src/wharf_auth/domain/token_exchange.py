@@ -1,4 +1,4 @@
-"""The rules of token exchange (RFC 8693): a new token is never wider than the token it is for."""
+"""The rules of token exchange (RFC 8693): a new token is never wider than its parent."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def first_ticket(
 ) -> dict[str, Any]:
     """Return the claims of a ticket that an operator makes without a token.
 
-    `claim` and `reach` are from the client that the ticket belongs to. Raise `TicketError`.
+    `claim` and `reach` are those of the client that owns the ticket. Raise `TicketError`.
     """
     _require_reached(reach, given)
     made = tokens.claims(

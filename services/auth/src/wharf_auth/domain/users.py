@@ -51,7 +51,8 @@ def _may_stand(character: str) -> bool:
 def folded(name: str) -> str:
     """Return the name for comparisons: without case, width and ligatures (NFKC_Casefold).
 
-    Every text can be folded, so that a login with an invalid name is refused as any other.
+    Every text can be folded, so a login with an invalid name is refused like a login with an
+    unknown name.
     """
     for _ in range(2):  # folding can create sequences that compose, and composing some that fold
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

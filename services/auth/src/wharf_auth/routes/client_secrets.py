@@ -1,4 +1,4 @@
-"""`…/clients/{client}/secrets`: a client may have two secrets, to change them without a gap."""
+"""`…/clients/{client}/secrets`: with two secrets, a client can change a secret without a gap."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def private(response: Response) -> Response:
 def require_own_origin(request: Request, gateway_url: str) -> None:
     """Raise the problem `cross-site-request` if a page of another origin caused the request.
 
-    Programs send neither header field. Every browser sends `Origin` with a POST.
+    Programs send neither `Origin` nor `Sec-Fetch-Site`. Every browser sends `Origin` with a POST.
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")

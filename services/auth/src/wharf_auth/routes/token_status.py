@@ -160,8 +160,8 @@ def _known(
 ) -> tuple[Principal | None, str]:
     """Return the verified access token and its audience.
 
-    Return `None` and an empty audience if the text is no valid access token, if the token expired
-    more than `late_seconds` ago, or if the client may not ask about it.
+    Return `None` and an empty audience in three cases: the text is no valid access token, the token
+    expired more than `late_seconds` ago, or the client may not ask about it.
     """
     for audience, verifier in (
         (UPLOAD_AUDIENCE, context.upload_verifier),

@@ -10,7 +10,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Names and ids are ASCII. Every database compares them byte by byte, also a PostgreSQL with the
+# Names and ids are ASCII. Every database compares them byte by byte, even a PostgreSQL with the
 # collation of a language: cursors of pages need the same order everywhere.
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 

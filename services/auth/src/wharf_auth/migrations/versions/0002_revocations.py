@@ -12,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# As in 0001: every database compares it byte by byte.
+# Every database compares these ASCII texts byte by byte; see migration 0001.
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
 _REFUSED = "the audit log is append-only"

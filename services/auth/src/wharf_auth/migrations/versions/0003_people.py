@@ -10,7 +10,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# See 0001.
+# Every database compares these ASCII texts byte by byte; see migration 0001.
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
 

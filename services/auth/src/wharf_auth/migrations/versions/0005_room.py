@@ -51,7 +51,8 @@ def upgrade() -> None:
             sqlite_where=some,
         )
     with op.batch_alter_table("latest") as latest:
-        # It is 1 only inside a transaction that prunes the audit log; others always read 0.
+        # The value is 1 only inside a transaction that prunes the audit log. Other transactions
+        # read 0.
         latest.add_column(sa.Column("pruning", sa.Integer, nullable=False, server_default="0"))
     _allow_pruning(_UNLESS_PRUNING, _UNLESS_PRUNING_THERE)
 

@@ -43,8 +43,8 @@ def answer(context: AppContext) -> Response:
             raise OAuthError("invalid_request", f"The {name} has to be {ACCESS_TOKEN}.")
     required("subject_token_type")
     held = _subject(context, required("subject_token"))
-    # Client credentials are optional (RFC 8693 section 2.1). Wrong ones are refused all the same,
-    # since the caller has made a mistake.
+    # Client credentials are optional (RFC 8693 section 2.1). Wrong credentials are refused even if
+    # the token is valid, since the caller has made a mistake.
     authenticates = "Authorization" in request.headers or form.get("client_secret")
     if authenticates and logged_in(context).tenant != held.tenant:
         raise OAuthError("unauthorized_client", "The subject_token is of another tenant.")
@@ -64,7 +64,7 @@ def _subject(context: AppContext, token: str) -> Principal:
     except ProblemError:
         reason = "it was revoked, or its tenant, client or session was ended"
         raise OAuthError("invalid_request", _REFUSED.format(reason=reason)) from None
-    # The request log shows this principal.
+    # The request log shows the principal of the subject token.
     g.principal = held
     return held
 
