@@ -67,7 +67,7 @@ class Places:
         )
 
     def inputs(self) -> Iterable[Path]:
-        """Every file that the result depends on."""
+        """Return every file that the result depends on."""
         yield from sorted(path for path in self.sources.rglob("*") if path.is_file())
         yield from sorted(self.packages.glob("package*.json"))
         yield self.node_lock

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The installer writes this copy of the lock file last: where it is, the whole folder is complete.
+# The installer writes this copy of the lock file last: a folder with the copy is complete.
 _DONE = "done"
 
 
@@ -23,9 +23,9 @@ class CommandFailed(Exception):
 
 
 def install_node(environment: Path, lock: Path) -> Path:
-    """Return the program node; install it where it is missing or of another version.
+    """Return the path of the program node; install Node if it is missing or has another version.
 
-    Raise `CommandFailed` where pip cannot install it.
+    Raise `CommandFailed` if pip cannot install it.
     """
     target = environment / "node"
     wanted = lock.read_bytes()
@@ -43,9 +43,9 @@ def install_node(environment: Path, lock: Path) -> Path:
 
 
 def install_packages(environment: Path, source: Path, node: Path) -> Path:
-    """Return the folder node_modules with what `source` locks; install it where that changed.
+    """Return the folder node_modules; install the packages that `source` locks if they changed.
 
-    Raise `CommandFailed` where npm cannot install a package.
+    Raise `CommandFailed` if npm cannot install a package.
     """
     target = environment / source.name
     wanted = (source / "package-lock.json").read_bytes()

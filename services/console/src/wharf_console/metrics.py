@@ -24,7 +24,7 @@ for _outcome in ("ok", "ended", "failed"):
 
 
 def install(app: Flask, version: str) -> None:
-    """Add `GET /metrics`, and the same at `/console/metrics` for the internal port."""
+    """Add `GET /metrics`, and the same page at `/console/metrics` for the internal port."""
     metrics.install(app, version)
     rule = next(rule for rule in app.url_map.iter_rules() if rule.rule == "/metrics")
     view = app.view_functions[rule.endpoint]

@@ -32,8 +32,8 @@ class LoginSession(msgspec.Struct, frozen=True, kw_only=True):
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """The person who is logged in.
 
-    `grants` are those of the person and of the person's groups, with filled placeholders; `None`
-    means that no grants limit the person.
+    `grants` are the grants of the person and of the person's groups, with filled placeholders;
+    `None` means that no grants limit the person.
     """
 
     user_id: str

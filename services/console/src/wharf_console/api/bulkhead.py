@@ -19,8 +19,8 @@ _PATIENCE_SECONDS = 3.0
 class Places:
     """A limited number of places for threads that wait for one service.
 
-    When all places are taken, a thread waits for a place. It is refused when every thread with a
-    place has waited for `patience` seconds, because then the service hangs.
+    When all places are taken, a thread waits for a place. The waiting thread is refused when every
+    thread with a place has waited for `patience` seconds, because then the service hangs.
     """
 
     def __init__(self, most: int, patience: float = _PATIENCE_SECONDS) -> None:

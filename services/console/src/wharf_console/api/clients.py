@@ -62,7 +62,7 @@ class _Secrets(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A new client, or the changes of an existing one; a change leaves `None` and `UNSET` as is."""
+    """A new client, or the changes of an existing one; `None` and `UNSET` change nothing."""
 
     name: str | None = None
     scopes: tuple[str, ...] | None = None

@@ -1,7 +1,7 @@
 """A connection to the console door of a gateway, at a unix socket or at `host:port`.
 
-Its first line is a line of the PROXY protocol, version 1, with the browser's address. With it the
-API treats the request as if the browser had connected. So a connection belongs to one request of a
+The console first sends a line of the PROXY protocol, version 1, with the browser's address. The API
+then treats the request as if the browser had connected. So a connection belongs to one request of a
 browser.
 """
 
@@ -19,10 +19,11 @@ from wharf_console.api.problems import ApiUnavailable
 # The longest wait for the response to a change. If the console gives up earlier, it does not know
 # whether the change was made.
 _ANSWER_SECONDS = 20.0
-# The longest wait for a read. It is shorter, because the person can load the page again.
+# The longest wait for the response to a read. The wait is shorter than for a change, because the
+# person can load the page again.
 _LOOK_SECONDS = 10.0
 _LOOKS = frozenset(("GET", "HEAD"))
-# Far more than any response that a page needs.
+# The most bytes of a response: far more than any page needs.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -83,7 +84,8 @@ class Connection:
     ) -> Answer:
         """Send a request and return the response, with any status; raises `ApiUnavailable`.
 
-        A `GET` or `HEAD` is sent a second time when the open connection proves to be closed.
+        If the connection was open before and proves to be closed, a `GET` or `HEAD` is sent a
+        second time.
         """
         with self._bulkhead.of(target).one():
             return self._tried(method, target, fields or {}, body)
@@ -129,7 +131,7 @@ class Connection:
         )
 
     def _unavailable(self, error: Exception) -> ApiUnavailable:
-        # Only the class of the error, because its message may contain a path.
+        # Name only the class of the error, because its message may contain a path.
         return ApiUnavailable(type(error).__name__, request_id=self._caller.request_id)
 
 

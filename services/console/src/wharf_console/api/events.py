@@ -9,7 +9,8 @@ import msgspec
 from wharf_console.api.files import File
 from wharf_console.api.session import Session
 
-# The cursor of an event. Earlier releases send a number, and so does this release on its first day.
+# The cursor of an event. Earlier releases send a number, and this release also sends a number on
+# its first day.
 Cursor = str | int
 
 

@@ -98,7 +98,10 @@ def read(session: Session, bucket: str, key: str) -> File:
 
 
 def change(session: Session, bucket: str, key: str, wanted: Change, *, if_match: str = "") -> File:
-    """Change a file and return it; with `if_match` (an ETag), only if its content is the same."""
+    """Change a file and return it.
+
+    With `if_match` (an ETag), the API refuses if the content differs.
+    """
     target = address("v1", "metadata", bucket, key=key)
     answer = session.send("PATCH", target, body=wanted, fields=_condition(if_match))
     return decoded(answer, File)
@@ -119,7 +122,7 @@ def move(
 
 
 def delete(session: Session, bucket: str, key: str, *, if_match: str = "") -> None:
-    """Delete a file; with `if_match` (an ETag), only if its content is the same."""
+    """Delete a file. With `if_match` (an ETag), the API refuses if the content differs."""
     target = address("v1", "files", bucket, key=key)
     session.send("DELETE", target, fields=_condition(if_match))
 

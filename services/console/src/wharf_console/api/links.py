@@ -9,7 +9,7 @@ import msgspec
 from wharf_console.api.problems import ApiProblem
 from wharf_console.api.session import Session, address
 
-# The API lists every link that is valid for longer.
+# The longest validity of a link that is not listed.
 _UNLISTED_SECONDS = 300
 
 
@@ -61,7 +61,7 @@ def make(session: Session, bucket: str, target: str, *, seconds: int, dispositio
 def make_for_a_page(
     session: Session, bucket: str, target: str, *, seconds: int, disposition: str
 ) -> Link:
-    """Make a link as `make` does; it is not listed if it is valid for a short time only."""
+    """Make a link for a page; the API does not list the link if it is valid for a short time."""
     wanted = _wanted(bucket, target, seconds, disposition)
     if seconds > _UNLISTED_SECONDS:
         return session.post("/v1/links", wanted, Link)
@@ -88,7 +88,7 @@ def listed(
     cursor: str = "",
     limit: int = 100,
 ) -> Links:
-    """Return a page of the person's own links, or of all links for owners.
+    """Return a page of the person's own links; for owners, of all links.
 
     `bucket`, `key` (in the bucket) and `maker` filter the links.
     """

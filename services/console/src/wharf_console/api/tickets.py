@@ -18,8 +18,8 @@ ANY_NUMBER = 1_000_000_000
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rules of a new ticket: `key` for one file, else `prefix`. A default value sets no rule.
 
-    `redirect` has the addresses to which the API may redirect after a plain form; by default it
-    redirects to the first.
+    `redirect` has the addresses to which the API may redirect after a plain form; by default the
+    API redirects to the first of these addresses.
     """
 
     bucket: str
@@ -83,7 +83,7 @@ def rules(transport: Transport, ticket: str) -> TicketRules:
 
 
 class _Holder:
-    """The source of a ticket as the access token; it has no token after the ticket."""
+    """A token source with a ticket as its only token."""
 
     def __init__(self, ticket: str) -> None:
         self._ticket = ticket

@@ -35,7 +35,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Return the address of the future file; only the bucket for a part of another upload."""
+        """Return the address of the future file; for a part of another upload, only its bucket."""
         return f"{self.bucket}/{self.key or ''}"
 
     def average(self, now: float) -> float:

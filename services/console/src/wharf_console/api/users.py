@@ -50,7 +50,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The changes of a person; `None` changes nothing, and so do `UNSET` grants."""
+    """The changes of a person; `None` and `UNSET` change nothing."""
 
     display_name: str | None = None
     role: str | None = None

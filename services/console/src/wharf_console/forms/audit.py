@@ -40,7 +40,7 @@ class AuditFilter(Form):
 
 
 def acts_told() -> dict[str, str]:
-    """Return descriptions of acts by auth's names; a refused act has the name of its route."""
+    """Return descriptions of acts by auth's names. A refused act has the name of its route."""
     changed = gettext("changed a member")
     told = {
         "users.create": gettext("added a member"),

@@ -26,7 +26,8 @@ FIELDS = {
     "largest": r"\bmax_file_bytes\b",
     "expiry": r"\bexpire_after_seconds\b",
 }
-# The rules of the API. The API decides; these show an error earlier and in the person's language.
+# The rules of the API. The API decides; the form checks them to show an error earlier and in the
+# person's language.
 _NAME = re.compile(r"\s*[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\s*\Z")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.?[a-z0-9][a-z0-9_+-]*(?:\.[a-z0-9][a-z0-9_+-]*)*", re.IGNORECASE)

@@ -27,7 +27,7 @@ def scopes_told() -> dict[str, str]:
 
 
 def _one_at_least(_: ConsoleForm, field: Field) -> None:
-    # With WTForms' rule, browsers would require every box.
+    # WTForms' own rule for a required field would make browsers require every box.
     if not field.data:
         raise ValidationError(gettext("Choose at least one."))
 

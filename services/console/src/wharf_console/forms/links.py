@@ -56,7 +56,7 @@ class LinkFilter(Form):
     whose = SelectField(lazy_gettext("Made by"), default="", validate_choice=False)
 
     def query(self) -> dict[str, str]:
-        """Return the filter as parameters of a URL; a file counts only with its bucket."""
+        """Return the filter as parameters of a URL; without a bucket, ignore the typed file."""
         where = (self.where.data or "")[:_LONGEST]
         shows = (self.shows.data or "")[:_LONGEST] if where else ""
         given = {"where": where, "shows": shows, "whose": (self.whose.data or "")[:_LONGEST]}

@@ -15,7 +15,8 @@ from wharf_console.web.language import gettext, lazy_gettext
 MAX_USERNAME, MAX_NAME = 254, 200
 #: Patterns that find the field that a refusal of the API is about.
 FIELDS = {"username": r"^user-exists|\buser name\b", "display_name": r"\bdisplay name\b"}
-# The rules of auth (wharf_auth.domain.users). Auth decides; these show an error earlier.
+# The rules of auth (wharf_auth.domain.users). Auth decides; the form checks them to show an error
+# earlier.
 _PUNCTUATION = frozenset("._-+@'!#$%&*=?^`|~")
 _TOO_LONG = lazy_gettext("This is too long.")
 

@@ -17,7 +17,7 @@ from wharf_console.web.language import gettext
 
 SCOPE = "members:admin"
 ROWS = 100
-# The API has no filter. For one page, at most this many calls read this many acts each.
+# The API has no filter. For one page, the console makes at most four calls with 500 acts each.
 _READ, _CALLS = 500, 4
 # At most this many accounts are read to find names; others are shown by their ids.
 _NAMED = 1000

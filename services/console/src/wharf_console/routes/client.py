@@ -92,7 +92,8 @@ def _add_secrets(routes: Blueprint) -> None:
                 raise
             flash(refusals.sentence(problem), "error")
             return redirect(url_for("client.page", client_id=client_id), 303)
-        # No redirect: until the next request the secret would have to be stored.
+        # Respond with the page itself: a redirect would have to store the secret until the next
+        # request.
         shown = render_template("clients/secret.html", client=found, secret=made.client_secret)
         return shown, 201
 

@@ -49,7 +49,8 @@ def blueprint(_: AppContext) -> Blueprint:
             made = _create(form)
             if made is not None:
                 once.done(form.once.data)
-                # No redirect: until the next request the secret would have to be stored.
+                # Respond with the page itself: a redirect would have to store the secret until the
+                # next request.
                 page = render_template(
                     "clients/secret.html", client=made, secret=made.client_secret
                 )

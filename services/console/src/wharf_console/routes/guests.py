@@ -20,7 +20,7 @@ from wharf_console.web.current import nobody
 _TICKET = re.compile(r"[A-Za-z0-9._-]{1,8192}")
 # The last page of this browser: its ticket, and the number of files at that time.
 _SEEN = "guests_page"
-# Only the console's own files, and no pictures of contents, which a guest does not see.
+# A guest's page loads only the console's own files: a guest sees no contents of files.
 _GUESTS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -42,7 +42,8 @@ def blueprint(_: AppContext) -> Blueprint:
         try:
             rules = tickets.rules(nobody().transport, ticket)
         except SessionEnded as refusal:
-            # These tickets were valid once; other refused texts were never a ticket.
+            # A ticket with one of these errors was valid once. Any other refused text was never a
+            # ticket.
             ended = str(refusal) in {"token-expired", "token-revoked"}
             return _closed("expired" if ended else "unknown")
         except ApiProblem as problem:
@@ -55,7 +56,7 @@ def blueprint(_: AppContext) -> Blueprint:
         seen = {"ticket": ticket, "files": rules.files}
         if session.get(_SEEN) != seen:
             session[_SEEN] = seen
-        # Identifies the owner of the queue in the browser, which must not store the ticket.
+        # The browser stores this digest, and not the ticket, as the owner of its queue of uploads.
         owner = hashlib.sha256(ticket.encode()).hexdigest()[:16]
         page = render_template("guests/drop.html", ticket=ticket, rules=rules, owner=owner)
         return page, 200

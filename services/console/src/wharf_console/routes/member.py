@@ -98,7 +98,8 @@ def _add_password(routes: Blueprint) -> None:
         if request.method == "POST":
             made = new_password()
             users.set_password(api(), person().tenant, user_id, made)
-            # No redirect: until the next request the password would have to be stored.
+            # Respond with the page itself: a redirect would have to store the password until the
+            # next request.
             return render_template("members/password.html", user=found, password=made)
         return questions.ask(
             gettext("Make a new password for %(name)s?", name=found.username),
@@ -165,7 +166,10 @@ def _limit(user: User, form: GrantsForm) -> bool:
 
 
 def _change(user: User, form: OwnNameForm) -> bool:
-    """Send only changed values, because a new role ends the sessions; tell whether it succeeded."""
+    """Change a person and tell whether it succeeded.
+
+    Send only changed values, because a new role ends the person's sessions.
+    """
     name = (form.display_name.data or "").strip()
     role = form.role.data if isinstance(form, MemberForm) else user.role
     wanted = UserChange(

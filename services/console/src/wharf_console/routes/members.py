@@ -48,7 +48,8 @@ def blueprint(_: AppContext) -> Blueprint:
             password = new_password()
             made = _create(form, password)
             if made is not None:
-                # No redirect: until the next request the password would have to be stored.
+                # Respond with the page itself: a redirect would have to store the password until
+                # the next request.
                 page = render_template("members/password.html", user=made, password=password)
                 return page, 201
         return _page(form), 422 if request.method == "POST" else 200

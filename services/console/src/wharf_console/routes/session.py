@@ -134,7 +134,8 @@ def _log_out(context: AppContext) -> None:
             record = records.read(record_id)
             records.delete(record_id)
         if record is not None:
-            # If auth cannot be reached, it ends its session later. The console's session has ended.
+            # If auth cannot be reached, its session ends later. The console's session has already
+            # ended.
             with contextlib.suppress(ApiError):
                 accounts.log_out(nobody(), record.refresh_token)
     login_manager.forget(records)

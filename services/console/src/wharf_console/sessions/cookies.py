@@ -9,7 +9,7 @@ from flask import Request
 
 # The prefix makes browsers insist on Secure, Path=/ and no Domain (RFC 6265bis section 4.1.3.2).
 NAME = "__Host-wharf_console"
-# The name over plain HTTP on this machine, where not every browser accepts the other name.
+# The name over plain HTTP on this machine, where not every browser accepts the name with a prefix.
 LOOPBACK_NAME = "wharf_console"
 
 
@@ -32,9 +32,9 @@ def is_plain(request: Request, *, is_https: bool) -> bool:
 def is_kept(request: Request, *, is_https: bool) -> bool:
     """Tell whether the browser will keep the session's cookie, so that a person can log in.
 
-    Over plain HTTP browsers discard a Secure cookie, and an attacker in the network could read
-    another cookie. Browsers send `Sec-Fetch-Site` on connections that they trust (all browsers
-    since 2023).
+    Over plain HTTP browsers discard a Secure cookie, and an attacker in the network could read a
+    cookie that is not Secure. Browsers send `Sec-Fetch-Site` on connections that they trust (all
+    browsers since 2023).
     """
     trusted = "Sec-Fetch-Site" in request.headers
     return is_https or is_loopback(request.host) or trusted

@@ -15,8 +15,8 @@ from wharf_console.sessions.records import TokenRecord, decoded, encoded
 class FileRecords:
     """Token records, each in a file of `folder`, with locks in files of `folder/locks`.
 
-    Records share a lock if their digests have the same first two digits. So no lock file has to be
-    removed with its record: after a removal, two processes could get the lock.
+    Records share a lock if their digests have the same first two digits. Lock files are never
+    removed: after a removal, two processes could have the same lock.
     """
 
     def __init__(self, folder: Path) -> None:

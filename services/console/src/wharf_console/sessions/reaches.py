@@ -55,7 +55,8 @@ class KnownReaches:
 
 
 def _compact(grants: Iterable[Grant]) -> list[CompactGrant]:
-    # Do not use `checked`: with the groups' grants there may be more than one list may have.
+    # `checked` would refuse the grants of a person and all groups if they exceed the limit of one
+    # list.
     return [
         CompactGrant(one.bucket, one.prefix, "".join(action[0] for action in one.actions))
         for one in grants

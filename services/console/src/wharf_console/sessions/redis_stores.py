@@ -78,7 +78,10 @@ class RedisSessions(ConsoleCookies, RedisSessionInterface):  # type: ignore[misc
 
 
 class _Msgpack:
-    """A serializer without pickles, which could execute code; Flask-Session's reads them too."""
+    """A serializer without pickles, which could execute code.
+
+    Flask-Session's serializer reads pickles.
+    """
 
     def encode(self, session: ServerSideSession) -> bytes:
         return msgspec.msgpack.encode(dict(session))

@@ -91,7 +91,7 @@ def _secret_file(path: Path) -> bytes:
 
 
 def _redis(url: str, idle_seconds: int, *, is_https: bool) -> SessionStores:
-    # Imported here because it needs 8 MB, which consoles with files do not use.
+    # The import is here because it needs 8 MB, and consoles with files do not need it.
     from wharf_console.sessions import redis_stores
 
     client = redis_stores.client_of(url)

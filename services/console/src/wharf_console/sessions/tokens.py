@@ -48,7 +48,8 @@ class PersonTokens:
     def after(self, refused: str) -> str:
         """Return the access token that replaces a token that is not valid any more.
 
-        Of several concurrent requests only one refreshes; the others wait and get the same token.
+        If several requests call this at the same time, one refreshes, and the others wait for the
+        same token.
 
         Raises:
             SessionEnded: the session at auth has ended.

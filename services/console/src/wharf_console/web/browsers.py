@@ -31,7 +31,7 @@ _MOST = 160
 
 
 def told(user_agent: str) -> str:
-    """Return the program and system of a `User-Agent`; an unknown one is returned unchanged."""
+    """Return the program and system of a `User-Agent`; return an unknown text unchanged."""
     program = next((name for part, name in _PROGRAMS.items() if part in user_agent), "")
     system = next((name for part, name in _SYSTEMS.items() if part in user_agent), "")
     if not (program and system):

@@ -26,7 +26,7 @@ def install(app: Flask, context: AppContext) -> None:
 
     @app.teardown_request
     def sweep(_: BaseException | None) -> None:
-        # After each request, because each visitor of the login page also leaves a session.
+        # Sweep after every request, because each visitor of the login page also leaves a session.
         context.stores.sweep()
 
     @app.teardown_request

@@ -17,7 +17,7 @@ Made = dict[str, Any]
 def keep(kind: str, made: Made) -> str:
     """Store a link or ticket until it expires (`expires_at`, unix seconds); return its name.
 
-    `until` is added, the same time as text.
+    The stored entry also gets `until`, which is `expires_at` as text.
     """
     name = secrets.token_urlsafe(9)
     until = datetime.fromtimestamp(made["expires_at"], UTC).isoformat()

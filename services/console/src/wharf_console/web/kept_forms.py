@@ -1,6 +1,6 @@
 """Stores the text that a person had typed when the session ended, until the next login.
 
-It is shown once, to the same person, on the same page, and without passwords.
+The console shows the text once, to the same person, on the same page, and without passwords.
 """
 
 from __future__ import annotations

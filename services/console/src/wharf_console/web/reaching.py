@@ -1,4 +1,4 @@
-"""The person's permissions for buckets and keys, by scopes and grants; pages offer only these.
+"""The person's permissions for buckets and keys, by scopes and grants, for what pages offer.
 
 The API decides in any case. Templates use this module as `reaching`.
 """

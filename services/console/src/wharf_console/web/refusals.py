@@ -60,7 +60,8 @@ _OF_LOGS: dict[str, Callable[[], str]] = {
     "insufficient-scope": lambda: gettext("Not allowed"),
     "tenant-suspended": lambda: gettext("The tenant is suspended"),
 }
-# Functions, because the language depends on the request. Problems with separate pages are missing.
+# The values are functions, because the language depends on the request. Problems with separate
+# pages are missing here.
 _TITLES: dict[str, Callable[[], str]] = {
     "malformed-request": lambda: gettext("The request cannot be understood"),
     "forbidden": lambda: gettext("Not allowed"),

@@ -28,8 +28,8 @@ def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFPr
     """Check the origin and then the CSRF token of each request, before its view runs."""
     # Tokens are valid as long as the session, because people leave pages open over night.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
-    # This check requires a Referer, which the console's pages do not send; this module checks the
-    # origin instead.
+    # Flask-WTF's strict check requires a Referer, which the console's pages do not send. This
+    # module checks the origin instead.
     app.config["WTF_CSRF_SSL_STRICT"] = False
 
     # A temporary key for pages without a session; forms with its tokens are refused later.
@@ -37,7 +37,8 @@ def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFPr
 
     @app.before_request
     def know_the_secret() -> None:
-        # At the first request that needs it, not at startup, because Redis may be unavailable then.
+        # Read the secret at the first request that needs it, because at startup Redis may be
+        # unavailable.
         if app.secret_key is passing and not request.path.startswith(_WITHOUT_SESSION):
             app.secret_key = secret()
 

@@ -43,7 +43,8 @@ def add(routes: Blueprint) -> None:
         if not form.validate() or not _is_right(form):
             return _page(file, form, form.pairs()), 422
         if form.seen.data != _digest(file):
-            # The page shows the new details, so the person has seen them when it is sent again.
+            # The page shows the new details, so the person has seen them when the form is sent
+            # again.
             g.outcome, form.seen.data = "precondition-failed", _digest(file)
             return _page(file, form, form.pairs(), is_conflict=True), 412
         return _change(file, form)

@@ -49,7 +49,8 @@ def add(routes: Blueprint) -> None:
                 raise
             form.form_errors = [refusals.sentence(problem)]
             return _page(bucket, form), 422
-        # No redirect: the console does not store the links.
+        # Respond with the page itself: a redirect would have to store the links until the next
+        # request.
         one = made[0].url if len(made) == 1 else ""
         return render_template(
             "files/links_made.html",
@@ -73,7 +74,7 @@ def _page(bucket: str, form: LinksForm) -> str:
 
 
 def _made(bucket: str, keys: list[str], form: LinksForm) -> list[Made]:
-    """Make and return the links; of several files, skip those that were deleted."""
+    """Make and return the links. If several files are selected, skip those that were deleted."""
     found = []
     seconds, disposition = form.seconds.data, form.disposition.data
     for key in keys:

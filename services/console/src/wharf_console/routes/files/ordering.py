@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 def rows(session: Session, bucket: str, prefix: str, order: str, place: str) -> Rows:
-    """Return a page; `place` is the API's cursor, or the number of a page in another order."""
+    """Return a page. `place` is the API's cursor, or a page's number if the order is not by key."""
     if order not in _ORDERS:
         page = files.listed(session, bucket, prefix=prefix, cursor=place, limit=ROWS)
         return Rows(page.prefixes, page.files, page.next_cursor or "", not place)

@@ -51,7 +51,7 @@ def _found(bucket: str, key: str) -> File | None:
     try:
         return files.read(api(), bucket, key)
     except ApiProblem as problem:
-        # A person whom no grants limit comes from the list of files, so the file must exist.
+        # A person without grants reaches this page from the list of files, so the file must exist.
         if problem.status != 404 or reaching.is_everything():
             raise
         return None

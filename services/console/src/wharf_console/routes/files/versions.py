@@ -1,6 +1,7 @@
 """The version of a file that a page shows: its form contains the version, and a change requires it.
 
-If the file has another version, the API refuses the change with 412, and a page shows both.
+If the file now has another version, the API refuses the change with 412, and the console shows a
+page with both versions.
 """
 
 from __future__ import annotations
