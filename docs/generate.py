@@ -36,7 +36,7 @@ _UNITS = (
     ("_PER_MINUTE", "per minute"),
     ("_FILES", "files"),
 )
-# "if-not-env = NAME" and the default of the option set from it, as services/*/uwsgi.ini has them.
+# In services/*/uwsgi.ini: "if-not-env = NAME", and the default of the option that follows it.
 _DEFAULT_IN_INI = re.compile(r"^if-not-env = (WHARF_\w+)\n([\w-]+) = (.+)$", re.MULTILINE)
 _SERVICES = ("auth", "console", "upload")
 # The value in the gateway's tables that means "no upper limit".

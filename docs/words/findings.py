@@ -76,7 +76,7 @@ def _finding(message: Message, source: str) -> Finding:
 
 
 def _is_wrong_here(opening: Avoided | None, line: str, source: str) -> bool:
-    """Tell whether a phrase that must not begin a sentence begins one in this line of its source.
+    """Tell whether the phrase begins a sentence in this line of its source, where it must not.
 
     Headings and cells of tables are no sentences.
     """

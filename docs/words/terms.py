@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GLOSSARY = Path(__file__).resolve().parents[1] / "glossary.md"
-# The heads of its two tables.
+# The head lines of the glossary's two tables.
 TERMS = "| term | meaning |"
 AVOIDED = "| avoid | write |"
 _QUOTES = '"""'
@@ -20,9 +20,9 @@ class Avoided:
     """A phrase that texts do not use, and the words that replace it.
 
     A phrase with a capital letter is wrong only with that letter. `opens` tells that the phrase is
-    wrong only at the beginning of a sentence that is not a question, and `of_docstring` that it is
-    wrong only at the beginning of a docstring. The glossary writes `…` after the first kind, and
-    also three quotes before the second one.
+    wrong only at the beginning of a sentence that is not a question; the glossary writes it with
+    `…` after it. `of_docstring` tells that it is wrong only at the beginning of a docstring; the
+    glossary also writes three quotes before it.
     """
 
     phrase: str

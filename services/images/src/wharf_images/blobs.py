@@ -31,13 +31,13 @@ class BlobsUnavailable(Exception):
 
 
 def tenant_of(location: str) -> str | None:
-    """Return the tenant of a blob's location, `None` for a text that is not a location."""
+    """Return the tenant of a blob's location; `None` if the text is not a location."""
     found = _LOCATION.fullmatch(location)
     return found[1] if found else None
 
 
 def is_signed(text: str) -> bool:
-    """Tell whether a text can be a presigned address at an object store; empty means none."""
+    """Tell whether a text is empty, or can be a presigned address at an object store."""
     return _SIGNED.fullmatch(text) is not None
 
 

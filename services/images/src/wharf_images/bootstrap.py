@@ -157,8 +157,8 @@ def _listeners(
 
 def _say_ready(version: int) -> None:
     log.info("ready to make pictures; Landlock %s", version or "is missing")
-    # The files say that the process accepts connections and handles TERM. For the other services
-    # two hooks of uWSGI write them.
+    # These files show that the process accepts connections and handles TERM. For the other
+    # services, two hooks of uWSGI write such files.
     if ready := os.environ.get("WHARF_READY_FILE"):
         for path in (ready, f"{ready}.term"):
             with suppress(OSError):

@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 # How long nginx caches a response.
 _MADE_SECONDS, _NONE_SECONDS = 30 * 24 * 3600, 3600
-# The file causes these ends, so it has no picture. Other ends may have other causes.
+# If a child ends in one of these ways, the file is the cause, so it has no picture. Other ways may
+# have other causes.
 _BLAMED = {
     "cpu": "too-slow",
     "crash": "broken",
@@ -57,7 +58,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes pictures; calls `ended` with the way in which each child ended."""
+    """Makes pictures; for each child, calls `ended` with the way in which the child ended."""
 
     blobs: Bytes
     sandbox: Runner
@@ -112,7 +113,8 @@ class Maker:
             known = reason if reason in {"unknown", "too-large"} else "broken"
             raise NoPicture(known, detail)
         if ended.how in {"refused-call", "done"}:
-            # It may be an attack, or a decoder that needs a system call that is not allowed.
+            # A refused call may be an attack, or a decoder that needs a system call that is not
+            # allowed.
             log.error(
                 "the process for the picture of %s made a refused call or wrote an invalid result: "
                 "%s",

@@ -25,11 +25,12 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS, _DRAIN_TICK_SECONDS = 0.5, 0.05
 _PACKET_SECONDS = 10.0
-# nginx waits 30 seconds for a response. Of these a request may wait this long for a worker, 5
-# seconds for the bytes, and 15 seconds for the child.
+# nginx waits 30 seconds for a response. A request may wait this long for a worker. Another 5
+# seconds are for the bytes, and 15 seconds for the child.
 _PATIENCE_SECONDS = 8.0
 _STACK_BYTES = 512 * 1024
-# Far more than nginx opens. Further connections wait in the backlog of the listening sockets.
+# The most open connections: far more than nginx opens. Further connections wait in the backlog of
+# the listening sockets.
 _MOST_CONNECTIONS = 512
 _NOTHING_HERE = Answer(404)
 Page = Callable[[Mapping[str, str]], Answer]
@@ -171,7 +172,8 @@ class Server:
             if tenant is not None and is_signed(signed) and width in map(str, WIDTHS):
                 request = _Request(connection, location, signed, int(width), time.monotonic())
                 left_out = self.room.put(tenant, request)
-                # Only after `put`: while the request is in neither place, `_is_done` would miss it.
+                # Forget the connection only after `put`: `_is_done` would miss a request that is in
+                # neither place.
                 self._forget(connection)
                 if left_out is not None:
                     self._answer(left_out, BUSY)

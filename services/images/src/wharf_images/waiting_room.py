@@ -22,8 +22,9 @@ class Turn(Generic[T]):
 class WaitingRoom(Generic[T]):
     """A queue with `places` for the requests of all tenants.
 
-    While other tenants wait, a tenant gets at most one worker. If the room is full, the tenant with
-    the most requests in it loses one to a tenant with fewer requests.
+    While other tenants wait, a tenant gets at most one worker. If all places are taken, a request
+    of the tenant with the most requests gives its place to a request of a tenant with fewer
+    requests.
     """
 
     def __init__(self, places: int, workers: int) -> None:

@@ -29,8 +29,8 @@ def first_page(file: IO[bytes], width: int) -> Image.Image:
     """
     if not _found:
         raise NoPicture("unknown", "the extra pdf is not installed")
-    # Read the whole file: to read in pieces, PDFium calls back, and libffi would need executable
-    # memory for callbacks, which the sandbox refuses.
+    # Read the whole file. To read in pieces, PDFium calls back, and libffi would need executable
+    # memory for the callbacks, which the sandbox refuses.
     page = _found[0].PdfDocument(file.read())[0]
     longest = max(page.get_size())
     if longest <= 0:

@@ -36,7 +36,8 @@ _CAPABILITIES_VERSION = 0x20080522
 
 def keep_only(blob: int, result: int) -> None:
     """Make these two descriptors `BLOB` and `RESULT`, and close every other one."""
-    # First duplicate both above `RESULT`: each may have the number of the other.
+    # First duplicate both descriptors above `RESULT`: each may have the number that the other must
+    # get.
     above = [fcntl.fcntl(one, fcntl.F_DUPFD, _FIRST_FREE) for one in (blob, result)]
     for one, number in zip(above, (BLOB, RESULT), strict=True):
         os.dup2(one, number)

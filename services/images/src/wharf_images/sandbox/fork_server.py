@@ -20,7 +20,8 @@ from typing import NoReturn
 from wharf_images.sandbox import kernel, seccomp
 from wharf_images.sandbox.confinement import BLOB, RESULT, confine, keep_only
 
-# Takes the descriptor of a blob and the job's number; returns the bytes for the pipe.
+# A function that gets the descriptor of a blob and the job's number, and returns the bytes for the
+# pipe.
 Job = Callable[[int, int], bytes]
 # The child's exit code if the kernel has refused a part of the sandbox.
 UNCONFINED = 70
@@ -38,7 +39,7 @@ class ForkServer:
 
     def __init__(self, requests: socket.socket, job: Job, landlock_abi: int) -> None:
         self._requests, self._job, self._landlock_abi = requests, job, landlock_abi
-        # By process id of the child: the request's socket.
+        # The socket of each request, by the process id of its child.
         self._children: dict[int, socket.socket] = {}
 
     def serve(self) -> None:

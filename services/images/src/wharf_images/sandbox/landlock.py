@@ -28,7 +28,7 @@ class _Ruleset(ctypes.Structure):
 def restrict(abi: int) -> None:
     """Remove permanently every right that this version of Landlock knows from this thread.
 
-    The process needs no capability for this, only `PR_SET_NO_NEW_PRIVS`.
+    The process needs no capability for this call, only `PR_SET_NO_NEW_PRIVS`.
 
     Raises:
         SandboxError: the kernel refuses the ruleset.

@@ -76,7 +76,8 @@ _IF_EQUAL, _IF_AT_LEAST, _IF_BITS = 0x15, 0x35, 0x45
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _PROT_EXEC = 4
-# Wait and wake, with and without a bitset. Operations with priority inheritance had security holes.
+# The allowed operations: wait and wake, with and without a bitset. Operations with priority
+# inheritance had security holes.
 _FUTEX_OPERATIONS, _FUTEX_MASK = (0, 1, 9, 10), 0x7F
 
 _Instruction = tuple[int, int, int, int]
@@ -143,7 +144,7 @@ def instructions(machine: str, pid: int) -> Iterator[_Instruction]:
 
 
 def _answer(numbers: list[int | None], block: list[_Instruction]) -> Iterator[_Instruction]:
-    """Yield instructions that run the block, which returns, for calls with these numbers only."""
+    """Yield instructions that run the block for calls with these numbers; the block returns."""
     for number in numbers:
         if number is not None:
             yield _IF_EQUAL, 0, len(block), number
