@@ -1,11 +1,11 @@
 """Listening sockets of a service that stay open while its container is replaced (ADR 37).
 
-A service (`Kept`) leaves copies of its sockets with the gateway (`FdStore`), and its successor
-takes them. Both send packets to `keeper-INSTANCE.sock` in the folder of the sockets, one request
-for each connection:
+A service (`Kept`) leaves copies of its sockets with the gateway (`FdStore`). The service in
+the next container takes the copies. Both send packets to `keeper-INSTANCE.sock` in the folder of
+the sockets, one request for each connection:
 
-    keep NAME DEVICE INODE   with the socket; the numbers are those of its file. Response: `kept`
-    take NAME                Response: the socket and its numbers, or `none`
+    keep NAME DEVICE INODE   with the socket and the numbers of its file. Response: `kept`
+    take NAME                Response: the socket and the numbers of its file, or `none`
 
 Release 0.1.0 has the same protocol: two releases may meet while one replaces the other.
 """

@@ -106,7 +106,7 @@ def in_query(environ: Mapping[str, Any]) -> bool:
 def require_scope(
     principal: Principal, scope: str, *, takes_tickets: bool = False, instead: str = ""
 ) -> None:
-    """Raise the 403 problem `insufficient-scope` unless the token has the scope, or `instead`.
+    """Raise the 403 problem `insufficient-scope` unless the token has `scope` or `instead`.
 
     An upload ticket allows only uploads. So pass `takes_tickets` only if the caller of this
     function enforces the rules of the ticket.

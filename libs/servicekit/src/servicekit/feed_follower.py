@@ -2,7 +2,7 @@
 
 One process follows the feed and writes the file; every worker reads it (`servicekit.revocations`).
 The follower appends new entries. Periodically it rewrites the file without expired entries. It
-stores no entries in memory. It stores entries unchanged, also members and kinds that this release
+stores no entries in memory. It stores entries unchanged, even members and kinds that this release
 does not know, so that a newer release can use the same file.
 """
 
@@ -133,7 +133,7 @@ class FeedFollower:
     # ---- the feed ----
 
     def _pages_after(self, page: _Page) -> Iterator[_Page]:
-        """Yield a page and the pages after it; `latest` of each is the number of its last entry."""
+        """Yield a page and all pages after it; `latest` is the number of a page's last entry."""
         while page.entries:
             end = _entry_of(page.entries[-1]).seq
             yield _Page(entries=page.entries, latest=end)
@@ -201,7 +201,7 @@ class FeedFollower:
         """Rewrite the file with the last entry for each kind and id, without expired entries.
 
         `heard_at` is the time of the last successful request to the feed in unix seconds. The file
-        keeps it as its modification time, since the rewrite is no such request.
+        keeps it as its modification time, since a rewrite requests nothing from the feed.
         """
         position, now = 0, int(self._clock())
         last: dict[tuple[str, str, str], msgspec.Raw] = {}

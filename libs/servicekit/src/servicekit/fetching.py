@@ -24,7 +24,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedire
 
 
 def fetch(url: str, max_bytes: int) -> bytes:
-    """Fetch the document at an address; raise `FetchError`, also if it exceeds `max_bytes`."""
+    """Fetch the document at an address; raise `FetchError` on failure or above `max_bytes`."""
     try:
         with _opener.open(url, timeout=_TIMEOUT_SECONDS) as reply:
             document: bytes = reply.read(max_bytes + 1)

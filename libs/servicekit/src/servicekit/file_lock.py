@@ -1,7 +1,7 @@
 """Locks on files (flock(2)) for the processes of one machine.
 
 The kernel releases a lock when the process that has it ends, for any reason. A lock belongs to the
-open file: copies of the descriptor share it, also after a fork.
+open file: copies of the descriptor share the lock, even after a fork.
 
 The packages filelock and portalocker open the file for each lock, and they poll although the kernel
 could wait. Taking and releasing the lock of a commit costs 96 and 20 microseconds with them, and 1

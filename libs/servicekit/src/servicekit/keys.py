@@ -1,8 +1,8 @@
 """The rules for names that clients choose: object keys, prefixes, bucket and tenant names.
 
 A key is 1 to 1024 bytes of UTF-8 in Unicode NFC, split into segments by "/". It never becomes a
-path on disk. A key is refused if people could confuse it with another key, or if it could lead a
-tool that downloads it outside of its directory.
+path on disk. A key is refused if people could confuse it with another key, or if a tool that
+downloads it could write outside the tool's directory.
 
 Both services use these rules: upload for files, and auth for tickets.
 """

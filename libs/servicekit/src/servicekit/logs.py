@@ -37,7 +37,7 @@ def _encode(line: dict[str, object]) -> bytes:
 
 
 def _cut(name: str, value: object, length: int) -> object:
-    """Return a value of a line, cut to `length` characters; of a traceback, keep the end."""
+    """Return a value of a line, cut to `length` characters; keep the end of a traceback."""
     if value is None or isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=str)
@@ -105,8 +105,9 @@ class RequestLog:
     """The request log: one line for each request, without the logging module, for speed.
 
     Each line is written completely, so the lines of several processes do not mix. With
-    `buffer_seconds`, a background thread collects lines for this time and writes them together:
-    each write releases Python's lock, and to get it again costs a request more than the line.
+    `buffer_seconds`, a background thread collects lines for this time and writes them together.
+    Each write releases Python's lock, and a request needs more time to get the lock again than to
+    make the line.
     """
 
     def __init__(

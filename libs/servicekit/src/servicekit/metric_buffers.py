@@ -1,9 +1,10 @@
 """Metric buffers: a request appends measurements, which are added to Prometheus' counters later.
 
 A counter of prometheus_client costs a request one lock and one write to a shared file, and a
-histogram costs several. Ten of them would cost more than the rest of a `GET`. To add to a buffer is
-one append. It does not need prometheus_client, which a process imports late (ADR 20).
-`servicekit.metrics` flushes the buffers ten times a second: it adds their sums to its counters.
+histogram costs several. Ten counters would cost more than the rest of a `GET`. A measurement in a
+buffer costs one append, and a buffer does not need prometheus_client, which a process imports late
+(ADR 20). `servicekit.metrics` flushes the buffers ten times a second: it adds their sums to its
+counters.
 
 The module that fills a buffer declares it.
 """
@@ -29,7 +30,8 @@ class MetricBuffer:
 
     def __init__(self) -> None:
         self._entries: deque[tuple[Labels, float]] = deque(maxlen=_MAX_ENTRIES)
-        # An attribute that is the C function costs half the time of a method that calls it.
+        # Calling the C function, which is stored as an attribute, costs half the time of a method
+        # that calls the function.
         self.note = self._entries.append
 
     def drain(self) -> Iterator[tuple[Labels, float]]:

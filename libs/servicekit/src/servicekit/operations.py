@@ -118,7 +118,7 @@ def _response(result: object, default_status: int) -> Response:
 
 
 def decode_query(kind: type[T]) -> T:
-    """Decode the query as `kind`; raise `malformed-request`, also for a repeated parameter."""
+    """Decode the query as `kind`; raise `malformed-request`, even for a repeated parameter."""
     names = set(request.args)
     if len(names) != sum(1 for _ in request.args.items(multi=True)):
         raise MALFORMED("The query repeats a parameter.")

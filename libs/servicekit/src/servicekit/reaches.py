@@ -123,7 +123,8 @@ class KnownReaches:
         kept = self._groups if kind == "group" else self._subjects
         # Interned, since the names of tenants repeat.
         kept[sys.intern(tenant), name] = msgspec.json.encode(change)
-        # A new cache: a thread that still resolves with older entries writes into the old cache.
+        # Use a new cache: a thread that still resolves with older entries writes into the old
+        # cache.
         self._memory = _Memory()
 
     def resolve(self, principal: Principal) -> Principal:
@@ -177,7 +178,8 @@ class KnownReaches:
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
         """Tell whether the maker of a link may still read a key.
 
-        The answer uses the maker's newest entry in the feed, otherwise the right in the link.
+        The maker's newest entry in the feed decides; without an entry, the right in the link
+        decides.
         """
         change = _last(self._subjects, tenant, maker.subject)
         if change is not None and change.version > maker.version:

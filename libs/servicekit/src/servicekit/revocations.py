@@ -141,7 +141,7 @@ class Revocations:
     def unheard(self) -> str | None:
         """Return an error for `/readyz` if this replica has never received the feed.
 
-        Such a replica would accept tokens that the other replicas refuse.
+        A replica without the feed would accept tokens that the other replicas refuse.
         """
         return self.error() if self.age_seconds() == math.inf else None
 

@@ -30,8 +30,8 @@ def environ_of(
 ) -> dict[str, Any]:
     """Return the variables of a packet as a WSGI environment: bytes as Latin-1 (PEP 3333).
 
-    Raise `MalformedPacket`, also if a variable of `needed` is missing. The values of a repeated
-    header field are joined by commas, as nginx does from version 1.23 on.
+    Raise `MalformedPacket` if the packet is malformed or lacks a variable of `needed`. The values
+    of a repeated header field are joined by commas, as nginx does from version 1.23 on.
     """
     environ: dict[str, Any] = {}
     position, end = 0, len(packet)

@@ -1,7 +1,7 @@
 """The shutdown of sockets of other processes with pidfd_getfd(2).
 
-The kernel allows it for processes of the same user that this process may trace. With Yama's
-`ptrace_scope` of 1, the default of many systems, these are its descendants.
+The kernel allows this call for processes of the same user that this process may trace. With Yama's
+`ptrace_scope` of 1, the default of many systems, only descendants of this process may be traced.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def children(pid: int) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                # The name of the process is in brackets before it, and may have any characters.
+                # The parent's id comes after the process's name, which is in brackets and may have
+                # any characters.
                 if int(file.read().rpartition(b")")[2].split()[1]) == pid:
                     found.append(int(name))
     return found

@@ -2,9 +2,9 @@
 
 A server accepts a limited number of connections. If a few addresses have all of them, no other
 client can connect, and an incomplete request costs its sender nothing. So each address has a limit,
-and all addresses together have one. Above the common limit, connections of the addresses with the
-most connections are closed first. Of one address, connections with incomplete requests are closed
-first.
+and all addresses together have a limit. Above the common limit, connections of the addresses with
+the most connections are closed first. Among the connections of one address, those with incomplete
+requests are closed first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Proxies never get this part (1/8) of the common limit, so that other clients can connect too.
 _OTHERS_PART = 8
-# The head of a request is shorter. A client that has sent more bytes sends a body.
+# No head of a request is longer, so a client that has sent more bytes is sending a body.
 _HEAD_BYTES = 1 << 16
-#: A server waits less than this for the rest of a head. A client that sends nothing for this time
-#: waits for a response.
+#: A server waits less than this for the rest of a head. So a client that sends nothing for this
+#: time is waiting for a response.
 HEAD_MILLISECONDS = 16_000
 # The prefix length, in bytes, of the IPv6 network of one client, which may use all addresses in it.
 _IPV6_PREFIX_BYTES = 8

@@ -12,9 +12,9 @@ import msgspec
 from servicekit import atomic_file
 
 _NAME = "manifest.json"
-# For the operator whose backup is damaged.
+# The advice to an operator whose backup is damaged.
 ADVICE = "copy it from another copy of this backup, or restore an older backup"
-# The format of the manifests that this release writes. It reads older formats too.
+# The format of the manifests that this release writes. This release also reads older formats.
 FORMAT = 1
 M = TypeVar("M", bound=msgspec.Struct)
 

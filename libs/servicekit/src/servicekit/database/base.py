@@ -73,7 +73,10 @@ class Connection(Protocol):
 
 
 class Database(Protocol):
-    """A database. Its first use opens a connection, so a process that forks before shares none."""
+    """A database.
+
+    Its first use opens a connection, so processes that fork before this use share none.
+    """
 
     dialect: str
 
@@ -107,10 +110,11 @@ def commit(connection: Connection) -> None:
 def count_while_alive(connection: object) -> Callable[[], object]:
     """Count a connection in `connections` for as long as the object lives.
 
-    Return a function that ends this earlier, when the connection is closed. It may be called twice.
+    Return a function that ends the count earlier, when the connection is closed. The function may
+    be called twice.
     """
     connections.begin(None)
     ended = weakref.finalize(connection, connections.end)
-    # Not at the exit of the process: its gauge ends with the process.
+    # Do not call it at the exit of the process: the gauge ends with the process.
     ended.atexit = False
     return ended

@@ -29,7 +29,8 @@ from servicekit.database.base import (
 
 CONNECT_SECONDS = 2
 STATEMENT_MILLISECONDS = 5000
-# Slightly longer than the server's own timeout, for a server that hangs and does not keep it.
+# The timeout for a server that hangs and does not end the statement after its own timeout. So this
+# timeout is slightly longer than the server's.
 ANSWER_SECONDS = 5.5
 # Options to switch off. Every query of the services has an index with the rows in the right order.
 # Without statistics, or in a prepared statement, the planner may prefer to read and sort all rows
@@ -39,11 +40,11 @@ _PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
 # A cursor keeps its rows in memory until its next statement. After a result with more rows than
 # this, the connection drops the cursor.
 _FEW_ROWS = 100
-# Longer than the pool needs to open a connection. After this time a thread tries to connect itself,
-# to get the error.
+# The longest wait for a connection of the pool; the pool needs less time to open one. After this
+# time a thread tries to connect itself, to get the error.
 _POOL_SECONDS = 0.1
 T = TypeVar("T")
-# The pool logs every connection that it lends and takes back. Failures are logged by the request.
+# The pool logs every connection that it lends and takes back. The request logs failures.
 logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 
@@ -229,8 +230,8 @@ class PostgresDatabase:
     def _pool(self) -> _Pool:
         """Return the pool of this process; the first call opens it and starts its threads.
 
-        A forked process opens its own pool: it has no threads of its parent, and it must not use
-        connections of its parent.
+        A forked process opens its own pool: it has none of its parent's threads, and it must not
+        use connections of its parent.
         """
         opened = self._opened
         if opened is None or opened[1] != os.getpid():

@@ -35,7 +35,7 @@ def error(connection: Connection, version_table: str, needed: str, command: str)
     the command that migrates; the message names it.
 
     Raises:
-        DatabaseUnavailable: also if the table does not exist.
+        DatabaseUnavailable: the database is unavailable, or the table does not exist.
     """
     row = connection.row(f"SELECT version_num FROM {version_table}")  # noqa: S608 -- a constant
     found = row[0] if row else "none"

@@ -48,21 +48,22 @@ class _SqliteConnection:
                 path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             if page_bytes != PAGE_BYTES:
-                # This has no effect on an existing file.
+                # The size of pages has no effect on an existing file.
                 raw.execute(f"PRAGMA page_size={page_bytes}")
             raw.execute("PRAGMA journal_mode=WAL")
             # With NORMAL, committed rows are lost at a power cut (docs/adr/0004).
             raw.execute(f"PRAGMA synchronous={synchronous}")
             raw.execute("PRAGMA foreign_keys=ON")
             raw.execute(f"PRAGMA cache_size=-{cache_kib}")
-            # In pages. With rarer checkpoints, a page that changes often is written less often.
+            # The number of pages between checkpoints. With rarer checkpoints, a page that changes
+            # often is written less often.
             raw.execute("PRAGMA wal_autocheckpoint=8000")
             base.count_while_alive(self)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def __del__(self) -> None:
-        """Close the connection of a thread that has ended; Python warns about an open one."""
+        """Close the connection of a thread that has ended, since Python warns about open ones."""
         if hasattr(self, "raw"):
             self.raw.close()
 

@@ -39,7 +39,7 @@ def flush() -> None:
 
 
 def flush_each_second(stop: threading.Event) -> None:
-    """Flush each second until `stop` is set; for a process without requests, which would flush."""
+    """Flush each second until `stop` is set, in a process without requests that would flush."""
     while not stop.wait(1.0):
         flush()
 
@@ -52,7 +52,8 @@ def on_flush(flusher: Callable[[], None]) -> None:
 def count_buffer(buffer: MetricBuffer, counter: Counter, *more: str) -> None:
     """Add the amounts of a buffer to a counter at each flush.
 
-    The counter's labels are the labels of an entry, and then `more`, the same for all entries.
+    The counter's labels are the labels of an entry, followed by the labels `more`, which are the
+    same for all entries.
     """
 
     def flusher() -> None:

@@ -31,8 +31,8 @@ _JOURNAL, _NEW = "merging.json", "merging.new"
 def is_held(path: Path) -> bool:
     """Tell whether the process with the id in the file's name has the file open.
 
-    It is not enough that a process with this id runs, since ids are reused. Nor is it enough to
-    check its parent: during a restart the old and the new processes of a service count together.
+    A process that runs with this id is not proof, since ids are reused. Its parent is not proof
+    either: during a restart the old and the new processes of a service count together.
     """
     folder = f"/proc/{path.stem.rpartition('_')[2]}/fd"
     try:

@@ -113,7 +113,7 @@ class RateLimits:
                 raise refusal(name, item, stats.reset_time)
 
     def count_more(self, tenant: str, subject: str, requests: int) -> None:
-        """Count one request as `requests` more; the request is done, so it is not refused."""
+        """Count a completed request as `requests` more requests; never refuse it."""
         amounts = self._amounts(tenant)
         for name, key, amount in (
             ("client", f"{tenant}/{subject}", amounts.client_requests),
@@ -186,5 +186,6 @@ def refusal(name: str, item: RateLimitItem, reset_at: float, unit: str = "") -> 
 
 @lru_cache(maxsize=1024)
 def _per_minute(amount: int) -> RateLimitItem:
-    # Without a namespace: Flask-Limiter creates its items from their text, which has none.
+    # The item has no namespace, because Flask-Limiter creates items from text, which has no
+    # namespace.
     return RateLimitItemPerMinute(amount)

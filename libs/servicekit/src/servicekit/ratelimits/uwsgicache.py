@@ -52,9 +52,9 @@ class UwsgiCacheStorage(Storage):
         if not uwsgi.cache_inc(item, amount, period + 1, cache):
             raise CacheFull(f"the uWSGI cache {cache!r} is full")
         count: int = uwsgi.cache_num(item, cache)
-        # The first call of a window stores the period for `get` and `get_expiry`. Of several
-        # concurrent calls none may see itself as the first, so a call that finds no period stores
-        # it too.
+        # The first call of a window stores the period for `get` and `get_expiry`. If several calls
+        # run concurrently, perhaps none of them looks like the first, so a call that finds no
+        # period stores it.
         word = f"{key}@period"
         if count <= amount or not uwsgi.cache_exists(word, cache):
             uwsgi.cache_update(word, str(period).encode(), 2 * period + 1, cache)
