@@ -75,8 +75,8 @@ def found(program: Program) -> bool:
 def as_root() -> list[str] | None:
     """Return the words to put before a command that needs root; None when root is not available.
 
-    Use sudo only when it does not ask for a password: no person expects a prompt in the middle of
-    `make`.
+    Use sudo only when it does not ask for a password: a person does not expect a prompt in the
+    middle of `make`.
     """
     if os.geteuid() == 0:
         return []
@@ -116,8 +116,8 @@ def install_packages(packages: list[str]) -> None:
 def missing_packages(programs: tuple[Program, ...]) -> list[str]:
     """Return the Debian packages of the missing programs that this release has.
 
-    The result is empty when only programs are missing that are not needed: these are installed
-    together with needed programs only.
+    The result is empty if no needed program is missing: programs that are not needed are installed
+    only together with a needed one.
     """
     release = debian_release()
     missing = [p for p in programs if p.since_debian <= release and not found(p)]
@@ -221,9 +221,9 @@ def ensure_venv(lock: str, *, working: bool) -> None:
 
 
 def ensure_scripts(name: str) -> None:
-    """Bring `.venv/NAME` to what requirements/NAME locks of npm's packages, or stop.
+    """Install the npm packages that requirements/NAME locks into `.venv/NAME`, or stop.
 
-    A separate program does this: it needs modules that python3-minimal lacks. When it fails, it has
+    A separate program does this: it needs modules that python3-minimal lacks. If it fails, it has
     printed the reason in one line.
     """
     tool = ROOT / "services/console/tools/node_packages.py"

@@ -1,7 +1,7 @@
 """The programs of the operating system that Wharf and its tests need, and their packages.
 
-`since_debian` names the releases that lack a package, so that no install of it fails there. This
-module imports only modules of Debian's python3-minimal, as prepare.py does.
+`since_debian` is the first release that has or needs a package, so no older release installs it.
+This module imports only modules of Debian's python3-minimal, as prepare.py does.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ SWIFT: dict[str, dict[str, tuple[str, ...]]] = {"swift": {"swift.txt": ()}}
 class Goal(NamedTuple):
     """The packages and programs that one way of using the repository needs.
 
-    `lock` is the file of Python packages; without one, only programs are installed.
-    `assets` tells whether the console's pages are built, `scripts` names folders of requirements/
-    with packages from npm, `environments` those of programs whose packages do not fit next to ours.
+    `lock` is the file of Python packages; without one, only programs are installed. `assets` tells
+    whether the console's pages are built. `scripts` names folders of requirements/ with packages
+    from npm. `environments` names the separate environments of programs whose packages conflict
+    with ours.
     """
 
     lock: str

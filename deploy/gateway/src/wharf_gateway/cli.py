@@ -38,7 +38,7 @@ def health(environ: Mapping[str, str]) -> int:
 
     # Build no `Gateway` here: a file that became wrong after the start affects only the next start.
     settings, front_door = run_settings(environ), front_door_path(environ)
-    # Clients of the API need no console.
+    # Do not check the console: clients of the API do not need it.
     error = not_ready(settings, console=False)
     if error is None and front_door and not os.path.islink(front_door):
         error = "the front door is not open yet"

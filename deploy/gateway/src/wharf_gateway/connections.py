@@ -59,8 +59,8 @@ CONNECTION_SETTINGS = (
 # The connections of one nginx worker; it drops further ones. 2,000 clients that receive events
 # use 4,000 connections: each has one to nginx, and nginx has one to the live channel for it.
 _MOST = 8192
-# The connection and a file. A request has one or two connections, and at most one open file for
-# each: a stored file or a spooled body.
+# The descriptors of one connection: its socket and a file. A request has one or two connections,
+# and at most one open file for each connection: a stored file or a spooled body.
 _DESCRIPTORS_PER_CONNECTION = 2
 # With fewer connections nginx cannot serve its own sockets and a few clients.
 _LEAST = 128

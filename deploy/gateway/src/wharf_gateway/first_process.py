@@ -26,7 +26,7 @@ from wharf_gateway.tls_watch import CertificateWatch
 
 _STOP = {signal.SIGTERM, signal.SIGQUIT}
 _WAITED_FOR = {*_STOP, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
-# The longest wait for a signal, also when the guard is off.
+# The longest wait for a signal, even when the guard is off.
 _LONGEST_PAUSE_SECONDS = 60.0
 # nginx looks up names when it tests its configuration, and waits for a name server that does not
 # respond.
@@ -204,7 +204,7 @@ def _watch(gateway: Gateway, reloads: Reloads) -> StoreWatch | None:
 
 
 def _reload(gateway: Gateway, nginx: Nginx, watch: StoreWatch | None) -> bool:
-    """Make nginx look up names and read the certificate again; return whether nginx does.
+    """Make nginx look up names and read the certificate again; return whether nginx does this.
 
     The settings stay those of the start.
     """

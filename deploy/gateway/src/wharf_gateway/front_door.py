@@ -26,7 +26,8 @@ _POLL_SECONDS = 1.0
 _PATIENCE = 2
 # Time for nginx to accept connections in the queue of its socket, which it would otherwise drop.
 _ACCEPT_SECONDS = 0.5
-# The kernel, not nginx, completes the connection, so it is fast or fails as for the balancer.
+# The kernel, not nginx, accepts the connection. So the check succeeds or fails as fast as a
+# balancer's attempt to connect.
 _CONNECT_SECONDS = 1.0
 SUFFIX = ".nginx"
 

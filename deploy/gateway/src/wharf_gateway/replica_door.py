@@ -43,7 +43,7 @@ def template_values(door: str = "", resolver: str = "") -> dict[str, str]:
         "WHARF_STREAM_PLACE": "include snippets/stream_place.conf;"
         if door
         else 'try_files "" @limited_stream$body_class_suffix;',
-        # Tells the service which requests another gateway has forwarded.
+        # This variable tells the service which requests another gateway has forwarded.
         "WHARF_PASSED_ON": "uwsgi_param WHARF_PASSED_ON $wharf_passed_on;" if door else "",
     }
 

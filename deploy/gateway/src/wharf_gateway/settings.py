@@ -36,8 +36,8 @@ _PARTS = {
     "WHARF_ADDRESS_CONSOLE_PER_SECOND": ("WHARF_ADDRESS_REQUESTS_PER_SECOND", 10),
     "WHARF_ADDRESS_CONSOLE_WAITING": ("WHARF_ADDRESS_REQUESTS_BURST", 5),
 }
-# Of the requests that may wait, nginx passes one in this many without a delay, so that a page that
-# sends a few requests does not wait.
+# The divisor for the requests that may wait: nginx passes an eighth of them without a delay, so
+# that a page that sends a few requests does not wait.
 _AT_ONCE = 8
 
 BODY_MIN_BYTES_PER_SECOND = Setting(

@@ -1,7 +1,7 @@
 """Watches the addresses of the object store, and whether a usable store responds there.
 
-nginx looks up a name only when it starts or reloads. And nginx logs no errors of the store, because
-its log lines would contain signed addresses, with which anyone could read a file
+nginx looks up a name only when it starts or reloads. nginx logs no errors of the store, because its
+log lines would contain signed addresses, with which anyone could read a file
 (snippets/object_store_request.conf).
 """
 
@@ -79,7 +79,7 @@ class StoreWatch:
         threading.Thread(target=self._watch, name="store-watch", daemon=True).start()
 
     def renew(self) -> None:
-        """Take note that nginx has reloaded."""
+        """Forget the addresses in use, because nginx has reloaded."""
         self._addresses.renew()
 
     def look(self, now: float) -> None:
@@ -88,8 +88,8 @@ class StoreWatch:
         self._say(_fault(self._store, found))
         if not self._addresses.are_gone(found, now):
             return
-        # With TLS, a valid certificate proves that the old addresses still belong to the store.
-        # Then it does not matter that look-ups do not return them.
+        # With TLS, a valid certificate proves that the old addresses still belong to the store,
+        # even if look-ups do not return them.
         if self._store.ca and all(not trouble(self._store, one) for one in self._addresses.used):
             return
         log(f"the addresses of {self._store.name} have changed; nginx reloads")

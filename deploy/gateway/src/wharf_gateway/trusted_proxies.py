@@ -27,12 +27,13 @@ TRUSTED_PROXIES = Setting(
     "them, in the form of `WHARF_PROXY_HEADER`. They have no separate limit on "
     "connections",
 )
-#: Its name in a release before, when addresses were not taken from proxies.
+#: The setting's name in earlier releases, which did not take addresses from proxies.
 OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "Proxies without a limit on connections")
 PROXY_SETTINGS = (TRUSTED_PROXIES, PROXY_HEADER)
-# IPv4 addresses in IPv6 notation. nginx compares them only with networks of IPv4.
+# IPv4 addresses in IPv6 notation. nginx compares such addresses only with networks of IPv4.
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-# An older nginx reads only the first of several fields of one name, and a client can send that one.
+# An older nginx reads only the first of several fields of one name, and a client can send this
+# first field.
 _FIRST_NGINX_WITH_WHOLE_FIELDS = (1, 23, 0)
 
 

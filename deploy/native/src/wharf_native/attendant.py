@@ -135,7 +135,7 @@ class Attendant:
                 self.manager.fail(str(error) if expected else traceback.format_exc())
 
     def _prepare(self) -> None:
-        """Run the preparations of all parts at the same time, those of one part in their order."""
+        """Run the preparations of all parts in parallel; run those of one part in their order."""
         logfiles.begins("prepare")
         parts: dict[str, list[str]] = {}
         for name in self.preparations:
@@ -201,7 +201,8 @@ class Attendant:
     def _replace(self, service: str) -> None:
         """Start a second process of a service, and stop the first when the second serves."""
         new, old = sorted(self._both(service), key=lambda one: one.get_state() in _IS_WANTED)
-        # The process of an earlier replacement may still be ending its requests.
+        # After an earlier replacement, the process in the new process's place may still be ending
+        # its requests.
         error = f"the previous process of {service} does not end"
         self.wait(lambda: new.pid == 0, self.settings.drain_seconds + _KILL_SECONDS, error)
         signs = [self.places.ready_file(service)]

@@ -18,7 +18,8 @@ SOCKET_PATH_BYTES = 107
 # Longer than any name in use: services may create further sockets in this folder.
 _LONGEST_SOCKET = "a-name-of-24-characters."
 _SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "answers", "pictures")
-# Wharf runs without these two services; then the gateway refuses their requests with 503 (ADR 52).
+# Wharf can run without these two services. Without them, the gateway refuses their requests with
+# 503 (ADR 52).
 OPTIONAL = ("live", "images")
 # Services with several processes, which share their metrics in a folder.
 _COUNTED = ("auth", "upload", "console")

@@ -26,16 +26,16 @@ from wharf_native.survivors import end_survivors
 from wharf_native.welcome import welcome
 
 _PROCESSES = ("nginx", *SERVICES)
-# Second sockets: upload's for request bodies, auth's for requests with a secret (ADR 63).
+# Additional sockets: upload's for request bodies, auth's for requests with a secret (ADR 63).
 _MORE_SOCKETS = ("receiver", "auth-secrets")
 # nginx writes access.log, and the preparations write prepare.log.
 _LOGS = (*_PROCESSES, "access", "prepare")
-# A shorter wait is normal and is not logged.
+# A wait that is shorter than this is normal and is not logged.
 _SILENT_SECONDS = 5.0
 # The start waits this long for the optional services.
 _OPTIONAL_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
-# During a flood of requests the logs grow by some megabytes in this time.
+# The pause between two checks of the logs, in which a flood of requests adds some megabytes.
 _LOGS_SECONDS = 1.0
 
 
