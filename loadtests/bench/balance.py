@@ -42,7 +42,7 @@ def balanced(connect: Callable[[], Client], number: int, port: int, root: int) -
 
 
 def dealt(queues: Iterable[Sequence[T]], number: int) -> list[T]:
-    """Return the first members of all queues, then the second ones, `number` in all."""
+    """Return `number` members: the first one of each queue, then the second ones, and so on."""
     rounds = zip_longest(*queues)
     return [one for members in rounds for one in members if one is not None][:number]
 
@@ -74,7 +74,7 @@ def _port(address: str) -> int:
 
 
 def _sockets(pid: int) -> set[str]:
-    """Return the inodes of a process's open sockets; none if it has ended or is not ours."""
+    """Return the inodes of a process's open sockets; none if it is not a process of ours."""
     found = set()
     with suppress(OSError):
         for entry in os.scandir(f"/proc/{pid}/fd"):

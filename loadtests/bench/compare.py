@@ -25,7 +25,7 @@ _JUDGES_NOTHING = (Verdict.UNSTEADY, Verdict.ONE_ROUND)
 
 
 def comparison(before: Run, after: Run) -> tuple[str, Counter[Verdict]]:
-    """Return the table of rows that both runs have, and the verdicts except those of nginx."""
+    """Return the table of rows that both runs have, and the verdicts of all rows except nginx's."""
     verdicts: Counter[Verdict] = Counter()
     lines = []
     old_rows = before.rows()

@@ -25,7 +25,7 @@ _RUN_PREFIX = "wharf-bench-run-"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The size of a usual disk's journal. A small image has a much smaller one by default.
 _JOURNAL_MIB = 512
-# Not every user's PATH has mkfs, mount and losetup.
+# The PATH of some users lacks mkfs, mount and losetup.
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 # The servers of a killed run end within this time.
 _PATIENCE_SECONDS = 20.0
@@ -84,11 +84,13 @@ def _mount(run: Path, size_bytes: int) -> Path:
     with image.open("wb") as file:
         file.truncate(size_bytes)
     journal = min(_JOURNAL_MIB, size_bytes // machine.MIB // 12)
-    # Initialize all of it now. Otherwise a kernel thread does so during the measurements.
+    # Initialize the whole file system now. Otherwise a kernel thread initializes it during the
+    # measurements.
     whole = "lazy_itable_init=0,lazy_journal_init=0"
     _run("mkfs.ext4", "-q", "-m", "0", "-E", whole, "-J", f"size={journal}", str(image))
     _run("mount", "-o", "loop", str(image), str(disk))
-    # Otherwise each page is in memory twice. The numbers are good without this also.
+    # Without direct I/O each page is in memory twice. The results are valid even if it is not
+    # possible.
     _, device = machine.file_system(disk)
     _tool("losetup", "--direct-io=on", device)
     return disk
@@ -126,7 +128,8 @@ def _unmount(disk: Path) -> None:
         if "busy" not in done.stderr:
             raise OSError(done.stderr.strip())
         if time.monotonic() > deadline:
-            # Other processes no longer see it. A process that uses it keeps it until its end.
+            # After this unmount other processes do not see the disk. A process that uses it keeps
+            # it until the process ends.
             done = _tool("umount", "--lazy", str(disk))
             if done.returncode:
                 raise OSError(done.stderr.strip())

@@ -134,7 +134,7 @@ def warm_memory(at_most: int) -> None:
     """Allocate free memory, write to it and release it, so that the server gets that memory.
 
     A virtual machine returns free memory to its host within seconds. The first access to a page
-    then costs more than a write. The server's CPU time for one file differed by a factor of five.
+    then costs more than a write: the server's CPU time for one file differed by a factor of five.
     Call this directly before the measurement.
     """
     with open("/proc/meminfo", encoding="ascii") as file:

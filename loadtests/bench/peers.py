@@ -1,4 +1,4 @@
-"""Other servers that a user may choose, as far as package registries have them.
+"""Other servers that a user may choose, and that package registries offer.
 
 Flask's tutorial runs on the installed Flask and uWSGI. copyparty and @tus/server are locked by
 hashes in requirements/peers.txt and requirements/peers/package-lock.json. The first run that needs

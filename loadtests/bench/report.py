@@ -19,7 +19,7 @@ _HEAD = (
 
 
 def table(run: Run) -> str:
-    """Return a table of medians over the rounds, also of the ratios to nginx of each round."""
+    """Return a table of each row's medians over the rounds, for rates and for ratios to nginx."""
     rows = run.rows()
     found = [
         rows[key] for name in WORKLOADS for target in TARGETS if (key := (name, target)) in rows
@@ -56,7 +56,7 @@ def title(workload: str) -> str:
 
 
 def remarks(run: Run) -> list[str]:
-    """Return lines that a reader needs to judge by this run. The last line is the verdict."""
+    """Return the lines that help a reader to judge the run; the last line is the verdict."""
     lines = []
     if restless := sum(not one.calm for one in run.records):
         lines.append(f"{restless} of {len(run.records)} measurements began on a busy machine.")

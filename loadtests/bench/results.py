@@ -49,7 +49,7 @@ class Row:
 
     @property
     def judged(self) -> tuple[float, ...]:
-        """Return the values that judge the speed: ratios to nginx, for nginx itself its rates."""
+        """Return the values that show the speed: ratios to nginx, or for nginx itself its rates."""
         return self.ratios or self.rates
 
     @property

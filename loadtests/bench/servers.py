@@ -23,8 +23,8 @@ NGINX, RELAXED, FULL = "nginx", "relaxed", "full"
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 
-# WebDAV PUT is the bound for uploads, static files are the bound for downloads. For a bound nginx
-# has its fastest configuration (docs/benchmark.md, "The bound").
+# WebDAV PUT is the bound for uploads, and static files are the bound for downloads. nginx runs in
+# its fastest configuration, so that it is a bound (docs/benchmark.md, "The bound").
 _NGINX_CONF = """
 {user}
 worker_processes {workers};
@@ -81,7 +81,7 @@ class ServerFailed(Exception):
 
 
 class Server(ABC):
-    """A server with its own data below a folder. The end of the block stops it and deletes both."""
+    """A server with its own data. The end of the block stops the server and deletes the data."""
 
     title: str
     # The paths of files by PUT, of forms, and of new tus uploads.
@@ -243,7 +243,7 @@ class Wharf(Server):
 def _dying_with_us() -> list[str]:
     """Return a command prefix that ends a server when the bench is killed.
 
-    A server that continued would keep the run's disk mounted.
+    A server that continued to run would keep the run's disk mounted.
     """
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []

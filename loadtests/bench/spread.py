@@ -68,5 +68,6 @@ def compare(
 
 
 def _apart(one: float, other: float) -> float:
-    # Computed as the spread is: how much larger the larger one is than the smaller one.
+    # The part by which the larger median exceeds the smaller one; the spread is computed in this
+    # way too.
     return spread((one, other)) or 0.0

@@ -20,9 +20,10 @@ from loadtests.bench.sources import Scale, Sources
 from loadtests.bench.transfers import Client, put_files
 
 _PARALLEL, _FILES_EACH = 4, 2
-# Wharf's gateway caches a descriptor from the second request on.
+# Read the file before the measurement, because Wharf's gateway caches a descriptor from the second
+# request on.
 _WARM_READS = 3
-# One of them takes less than half a second.
+# One download takes less than half a second, so a measurement has several.
 _HUGE_READS = 4
 
 
@@ -104,7 +105,7 @@ def record(
 ) -> Record:
     """Run a workload several times; return the best try, with the server's CPU time and memory.
 
-    The best try counts, since other programs on the machine can only make a try slower.
+    Only the best try counts, since other programs on the machine can only make a try slower.
     """
     tries = [_attempt(workload, server, sources, scale) for _ in range(scale.tries)]
     fastest = max((found for found, _ in tries), key=lambda found: found.rate)

@@ -25,7 +25,8 @@ from tests.servers.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
 _BODY_BYTES = 10 * 1024
-# As PostgreSQL's documentation advises: a part of the memory, rarer checkpoints. fsync is on.
+# The settings that PostgreSQL's documentation advises: a part of the memory as cache, and rarer
+# checkpoints. fsync is on.
 _SERVING = ("shared_buffers=512MB", "max_wal_size=4GB")
 
 

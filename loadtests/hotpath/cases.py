@@ -23,7 +23,7 @@ _FORM = (
     b'"\r\nContent-Type: application/octet-stream\r\n\r\n' + BODY + b"\r\n"
     b"--" + _BOUNDARY.encode() + b"--\r\n",
 )
-# The announced length, too large for the fast path.
+# The announced length of a body that is too large for the fast path.
 _LARGE_BYTES = "100000"
 # The grants of a caller that reaches some folders, and the names that the cases use.
 _FOLDERS = (*(f"folder-{number}/" for number in range(7)), "one", "PUT-", "admission-")
@@ -66,7 +66,7 @@ def environ_of(method: str, path: str, token: str, body: bytes = b"") -> dict[st
 class Case:
     """A kind of request.
 
-    `ask` sends one request with a new name. `prepare` does nginx's work before the clock runs: it
+    `ask` sends one request with a new name. `prepare` does nginx's work before the measurement: it
     spools the bodies of the requests with these names. `share` is the part of the wanted number of
     requests that is sent, which is smaller for slow requests.
     """
@@ -97,7 +97,7 @@ class Gateway:
         self._token_with_grants, self._admission = token_with_grants, ""
 
     def cases(self) -> tuple[Case, ...]:
-        """Return all kinds of requests. Each one follows those that it needs."""
+        """Return all kinds of requests; each kind comes after the kinds that it needs."""
         self.put("one")
         self._admission = self.admit("one")["X-Admission"]
         limited = Gateway(

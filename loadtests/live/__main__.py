@@ -19,9 +19,10 @@ from tests.servers.wharf.instance import Wharf, running
 
 _DESCRIPTORS = 16_384
 _ECHOING, _ECHO_SECONDS = 10, 5.0
-# By then each connection has had a heartbeat, and the memory of handshakes is free.
+# The pause before the measurement: each connection has a heartbeat in it, and the memory of
+# handshakes is released.
 _SETTLE_SECONDS = 30.0
-#: No process listens at this address. Hints are lost, which is allowed.
+#: No process listens at this address, so hints are lost, which is allowed.
 _NOWHERE = "redis://127.0.0.1:1/0"
 _PARTS = ("live", "nginx")
 

@@ -36,11 +36,11 @@ class Crew:
         """Stop the users of this worker, compare and report (message `FINISH`)."""
         self._runner.stop()
         self.close(environment)
-        # A worker waits this long before it is ready for the next run. Its users have stopped.
+        # A worker would wait for the timeout before the next run, although its users have stopped.
         environment.stop_timeout = 0.0
 
     def report(self, fault: str) -> None:
-        """Send a line about wrong or lost bytes to the judge."""
+        """Send a line about wrong or lost bytes to the process that judges the run."""
         self.failed = True
         self._runner.send_message(messages.FAULT, fault)
 

@@ -70,10 +70,10 @@ class Head:
 
     def start(self, **_: object) -> None:
         """Create tenants and give them to the users (`events.test_start`)."""
-        while self._run:  # A person at the web page may start a test before the last is judged.
+        while self._run:  # A person at the web page may start a test before the last one is judged.
             time.sleep(_POLL_SECONDS)
         with self._busy:
-            self.status = FAILED  # until the judgement
+            self.status = FAILED  # until the test is judged
             if not self._begin():
                 self._cancel()
 

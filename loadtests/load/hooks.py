@@ -33,13 +33,14 @@ def install() -> None:
 
 
 def connect(environment: Environment, runner: Runner, **_: object) -> None:
-    """Give a process its part: a worker has users, a master judges, a single process does both."""
+    """Give a process its part: a master judges, a worker has users, a single process does both."""
     if isinstance(runner, WorkerRunner):
         crew = connect_users(runner)
         runner.register_message(messages.FINISH, crew.finish, concurrent=True)
         _listen("quitting", lambda **_: _quit_worker(environment, crew))
         return
-    # Locust handles SIGTERM only after a headless shape has ended. Until then it is a Ctrl-C.
+    # Locust handles SIGTERM only after a headless shape has ended. Until then, treat SIGTERM as
+    # Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         host = environment.host = options.host(environment.host)

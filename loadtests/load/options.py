@@ -70,7 +70,7 @@ def add_arguments(parser: Any, **_: object) -> None:
 def run_settings(options: argparse.Namespace, plan: Plan | None) -> RunSettings:
     """Return the settings of one run; raise `BadSetting`.
 
-    The web page may have replaced the values of the command line, with texts also.
+    The web page may have replaced values of the command line, some of them by texts.
     """
     usual = plan.thresholds if plan else USUAL
     ratio = number(options.failure_ratio)

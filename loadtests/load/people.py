@@ -21,12 +21,12 @@ from loadtests.load.crew import Crew
 from loadtests.load.site import BUCKET, Site
 
 Check = Callable[[FastResponse], str | None]
-# The number of files that a user keeps. For each more, the user deletes its oldest file.
+# The most files that a user keeps. Above this number, the user deletes its oldest file.
 _KEPT = 30
 
 
 class WrongContent(AssertionError):
-    """An error that says that received bytes differ from the sent bytes."""
+    """The bytes that were received differ from the bytes that were sent."""
 
 
 class Person(FastHttpUser):
@@ -51,10 +51,10 @@ class Person(FastHttpUser):
         self.number = 0
 
     def token(self) -> str:
-        """Return a token that is valid for a while. A login is measured as other requests are."""
+        """Return a token that is valid for a while. A login is measured like any other request."""
         account = self.account
         if time.monotonic() >= account.renew_at:
-            # Set before the login, so that the tenant's other users do not log in also.
+            # Set the time before the login, so that no other user of the tenant logs in too.
             account.renew_at = time.monotonic() + 10
             answer = self.send(
                 "POST",
@@ -137,7 +137,7 @@ class Person(FastHttpUser):
             self.delete(self.mine.popleft()[0])
 
     def delete(self, key: str) -> None:
-        """Delete a file. After a failure too, the file is no longer expected to exist."""
+        """Delete a file; even after a failure, do not expect that the file exists."""
         self.account.stored.pop(key, None)
         self.send("DELETE", file_path(key), "DELETE", b"", self.bearer(), 204)
 

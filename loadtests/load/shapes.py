@@ -37,7 +37,7 @@ class PlannedShape(LoadTestShape):
 
 
 class Smoke(PlannedShape):
-    """Until each kind of request succeeded."""
+    """A shape that ends when each kind of request has succeeded."""
 
     plan = SHAPES["smoke"]
 

@@ -72,7 +72,7 @@ class Plan:
 
 
 SHAPES = {
-    # Tests that everything works. It judges no time, since it runs in CI on busy machines.
+    # A test that everything works. It judges no time, since it runs in CI on busy machines.
     "smoke": Plan((Stage(12, 16),), Thresholds(0.0), until_complete=True, large_bytes=3 << 20),
     # An ordinary day.
     "average": Plan((Stage(30, 20), Stage(270, 40)), Thresholds(0.001, 500, 40)),

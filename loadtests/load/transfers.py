@@ -27,11 +27,11 @@ _STEADY = 0.4
 
 
 class Refused(Exception):
-    """An error that says that a response is no success."""
+    """A response is no success."""
 
 
 class Sender(Person):
-    """A user with own connections that sends bytes piece by piece and can break connections."""
+    """A user that sends bytes piece by piece on its own connections, which it can break."""
 
     abstract = True
 
@@ -50,7 +50,7 @@ class Sender(Person):
     ) -> http.client.HTTPResponse | None:
         """Send a measured request; return `None` when it failed.
 
-        A status of 2xx and each of `statuses` are no failure.
+        A response with a status of 2xx or of `statuses` is no failure.
         """
         begin, error, length = time.perf_counter(), None, 0
         found = None
@@ -258,7 +258,7 @@ def _patch_fields(offset: int, length: int) -> dict[str, str]:
 def start(
     connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str]
 ) -> None:
-    """Send request line and header fields, with no field added but `Host`."""
+    """Send the request line and the header fields, and add only the field `Host`."""
     connection.putrequest(method, path, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)

@@ -73,7 +73,8 @@ class Quiet(threading.Thread):
                 late = time.perf_counter() > due
                 if not late:
                     self._stopping.wait(due - time.perf_counter())
-                # The time of a request that had to wait for the last one begins when it was due.
+                # A request that had to wait for the previous one is timed from the moment at which
+                # it was due.
                 begin = due if late else time.perf_counter()
                 kind = self._one()
                 self.times.by_kind[kind].append((time.perf_counter() - begin) * 1000)

@@ -1,9 +1,10 @@
 """The speed of Wharf on an object store, compared with boto3 alone on the same store.
 
-    python -m loadtests.object_store [--rounds 3] [--megabytes 1024] [--seconds 5] [--json]
+python -m loadtests.object_store [--rounds 3] [--megabytes 1024] [--seconds 5] [--json]
 
-radosgw, boto3 and Wharf run on this machine, and each round measures both. wrk sends the small
-requests to Wharf. Threads of one process send those of boto3, as many threads as are fastest.
+radosgw, boto3 and Wharf run on this machine, and each round measures both Wharf and boto3. wrk
+sends the small requests to Wharf. For boto3, threads of one process send the small requests, and
+the fastest number of threads counts.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ ON CONFLICT (tenant) DO UPDATE SET bytes = bytes + excluded.bytes, files = files
 def fill(database: Path, tenant: str, files: int) -> None:
     """Add files to a tenant's default bucket. No service may use the database at this time."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        # Without durability: after a crash the database is created again.
+        # Write without durability: after a crash the database is created again.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
             connection.execute(f"PRAGMA {pragma}")
         for first in range(0, files, _BATCH):

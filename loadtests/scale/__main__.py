@@ -95,7 +95,8 @@ def _http(
 
 
 def _case(url: str, generated: Generated, hot_files: int = 0) -> Case:
-    # Without fsync, which costs the same with few rows and with many, and would hide other costs.
+    # Measure without fsync: it costs the same with few rows and with many, and would hide other
+    # costs.
     records = SqlRecords(open_database(url, durable=False))
     return Case(records, generated.everybody, Random(generated.seed), hot_files)
 

@@ -64,7 +64,7 @@ class Case:
         return self._place()[0]
 
     def of_style(self, style: str) -> Tenant:
-        """Return the largest tenant of a style. That of the archive style is the largest of all."""
+        """Return the largest tenant of a style; the archive has the largest tenant of all."""
         return next(tenant for tenant in self.everybody if tenant.style == style)
 
     def place(self) -> tuple[str, str, str]:

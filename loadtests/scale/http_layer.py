@@ -73,7 +73,8 @@ def saturate(
     for method in ("GET", "PUT"):
         pairs = []
         for turn in range(rounds):
-            # The order alternates: the second one finds other caches and another disk.
+            # The order of the databases alternates, because the second one finds other caches and
+            # another disk state.
             order = (small, full) if turn % 2 else (full, small)
             loads = {id(client): _load(client, method, pids, seconds) for client in order}
             pairs.append((loads[id(small)], loads[id(full)]))

@@ -30,10 +30,11 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the records. `prepare` does work that is not measured, and returns the rest.
+    """An operation of the records.
 
-    `hot` tells whether a client's request waits for the operation. `lookups` is the number of
-    names that it looks up in one index.
+    `prepare` does work that is not measured, and returns the function to measure. `hot` tells
+    whether a client's request waits for the operation. `lookups` is the number of names that it
+    looks up in one index.
     """
 
     title: str
@@ -226,7 +227,7 @@ def _expire_tenant(case: Case) -> Run:
 def _forget_some(case: Case) -> Run:
     key = Idempotency(subject="client-1", key=uuid7_hex(), fingerprint="0" * 64)
     case.records.write(Write(files=(case.new_file(),), idempotency=key))
-    # The generated rows are newer.
+    # All generated rows are newer than this time, so the operation removes only the row above.
     before = END_MILLISECONDS + 300 * 86_400_000
     return lambda: case.records.forget_idempotency(before)
 

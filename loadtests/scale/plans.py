@@ -171,6 +171,6 @@ def _grows(node: dict[str, Any]) -> bool:
     """Tell whether a node scans a table or a whole index, or sorts."""
     kind = node["Node Type"]
     if kind in {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}:
-        # A scan from one end of an ordered index needs no condition below a limit.
+        # Below a limit, a scan from one end of an ordered index needs no condition.
         return "Index Cond" not in node
     return kind in {"Seq Scan", "Sort", "Incremental Sort", "Hash Join", "Merge Join"}

@@ -16,7 +16,7 @@ from wharf_upload.database.file_rows import COLUMNS
 from wharf_upload.database.sql import SqlRecords
 
 _LARGEST = 8
-# The statements that find rows. An INSERT does not.
+# The kinds of statements that find rows; an INSERT does not find rows.
 _LOOKS = ("SEARCH", "SCAN", "Scan")
 
 

@@ -15,7 +15,7 @@ from servicekit.database import Row
 CONTENT = bytes(range(256)) * 40
 CONTENT_SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WHOLE_EVERY = 50
-# The least number, so that a small database also has enough rows for one operation.
+# The least number of rows, so that even a small database has enough rows for one operation.
 _LEAST_ROWS = 300
 _TYPES = ("image/jpeg", "application/pdf", "application/gzip", "text/plain")
 _YEAR_MILLISECONDS = 365 * 86_400_000

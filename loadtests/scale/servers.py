@@ -19,7 +19,8 @@ from tests.servers.postgres import PostgresServer
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DIALECTS = (SQLITE, POSTGRESQL)
-# As PostgreSQL's documentation advises: a part of the memory, and rarer checkpoints.
+# The settings that PostgreSQL's documentation advises: a part of the memory as cache, and rarer
+# checkpoints.
 _SERVING = ("shared_buffers=2GB", "max_wal_size=4GB")
 _FILLING = (
     *("fsync=off", "shared_buffers=2GB", "max_wal_size=16GB", "wal_level=minimal"),

@@ -1,9 +1,9 @@
 """The speed of small pictures at the service's socket: CPU time, pictures a second, memory.
 
-    python -m loadtests.small_pictures [--seconds 5] [--megapixels 12] [--width 256] [--json]
+python -m loadtests.small_pictures [--seconds 5] [--megapixels 12] [--width 256] [--json]
 
 There is no cache, since nginx does not run. The service's own metrics report the CPU time of all
-its processes, so other load on the machine changes pictures a second but not the CPU time.
+its processes, so other load on the machine changes the pictures a second but not the CPU time.
 """
 
 from __future__ import annotations
