@@ -46,7 +46,7 @@ def test_admitted(upload: UploadService) -> None:
 
 
 def test_a_refusal_is_made_once(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal is rendered once and counted once, a refusal of the gateway's question included."""
+    """A refusal is rendered once and counted once, even a refusal of the gateway's question."""
     rendered: list[str] = []
     counted: list[str] = []
 

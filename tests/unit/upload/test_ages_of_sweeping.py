@@ -26,13 +26,13 @@ from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.storage.base import BlobName
 
 ENDS, LOST, LEASE, GRACE, KEYS, EVENTS = 100, 500, 1000, 2000, 3000, 4000
-# By age in seconds: what the run that follows it counts.
+# The kinds that a run counts, by the age in seconds that they have reached before the run.
 TIMELINE = {
     ENDS: {"expired_files", "expired_links"},
     LOST: {"spool_files"},
     LEASE: {"rowless_blobs", "rowless_bytes", "leftovers", "spool_files", "dead_replicas"},
     GRACE: {"deleted_blobs"},
-    # The blob of the expired file, which the run before only marked as a pending deletion.
+    # The blob of the expired file, which the previous run only marked as a pending deletion.
     ENDS + 2 + GRACE: {"deleted_blobs"},
     KEYS: {"idempotency_keys"},
     EVENTS: {"events"},
@@ -89,7 +89,7 @@ def one_of_each(service: UploadService) -> None:
 
 
 def test_each_age(service: UploadService, sweep: Sweep) -> None:
-    """A leftover stays until a second before its age, and is removed a second after it."""
+    """A leftover stays one second before it reaches its age, and is removed one second after."""
     begun = time.time()
     one_of_each(service)
     for age, counted in TIMELINE.items():

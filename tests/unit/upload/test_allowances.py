@@ -41,7 +41,7 @@ def test_what_fits(
     [({}, (91, 1)), ({}, (1, 10)), ({"bytes": 40, "files": 4}, (51, 1)), ({"files": 9}, (1, 1))],
 )
 def test_what_does_not_fit(charged: dict[str, int], needed: tuple[int, int]) -> None:
-    """The refusal of a byte or file too many states all six numbers; charges count as used."""
+    """A refusal for one byte or file too many states all six numbers. Charges count as used."""
     with pytest.raises(QuotaExceeded) as caught:
         allowance().require(Counter(charged), *needed)
     assert caught.value.numbers == {

@@ -63,7 +63,10 @@ def test_a_refused_request_costs_nothing(
 
 @pytest.mark.parametrize("caller", [CALLER, TICKET])
 def test_an_upload_goes_on_while_its_caller_may_write(caller: Principal) -> None:
-    """A recheck uses the caller's current scopes, needs the scope to upload, and is not counted."""
+    """A second check uses the caller's current scopes, and does not count against rate limits.
+
+    Without the scope to upload in these scopes, the check refuses the upload.
+    """
     counted = Counted()
     now = Authorizer(Changed("files:write"), counted).recheck(caller)
     assert now == msgspec.structs.replace(caller, scopes=frozenset({WRITE}))

@@ -1,4 +1,4 @@
-"""Tests of what a backup has of unfinished uploads, and of who may read it."""
+"""Tests of the data of unfinished uploads in a backup, and of the users that may read a backup."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_damaged_slices_that_wait(upload: UploadService, tmp_path: Path) -> None
 
 
 def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
-    """A second backup has nothing of an upload that ended since the first one."""
+    """A second backup contains nothing of an upload that ended after the first backup."""
     identifier = under_way(upload, b"0123456789")
     assert saved(upload, tmp_path / "backup") == {identifier: b"0123456789"}
     (upload.settings.resumable_folder / identifier).unlink()
@@ -163,7 +163,7 @@ def test_nothing_old_stays(upload: UploadService, tmp_path: Path) -> None:
 
 
 def test_who_may_read_it(upload: UploadService, tmp_path: Path) -> None:
-    """Only their owner may read a backup and a restored folder, and no blob is writable."""
+    """Only the owner may read a backup or a restored folder, and no blob is writable."""
     upload.put("a", b"content")
     waiting = f"{under_way(upload, b'0123456789')}-1-2"
     (upload.settings.resumable_folder / waiting).write_bytes(b"slice")

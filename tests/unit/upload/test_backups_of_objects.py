@@ -1,4 +1,4 @@
-"""Tests of backups from an object store, and of restores into one."""
+"""Tests of backups from an object store, and of restores into an object store."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_from_store_to_disk(
 
 
 def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """A backup of a disk can be restored to an object store, which keeps the blobs it has."""
+    """A restore of a disk's backup to an object store copies only blobs that the store lacks."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")
@@ -154,7 +154,7 @@ def test_a_store_that_goes_away(
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A backup that fails leaves the earlier one usable, and ends its pause."""
+    """A backup that fails leaves the earlier backup usable, and ends its own pause."""
     folder = tmp_path / "backup"
     saved(service, objects, folder)
     service.put("new", b"new")
@@ -177,7 +177,7 @@ def test_a_damaged_backup(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Damaged bytes end the restore before any row is written, even if the store does not check."""
+    """Damaged bytes end the restore before any row is written, even if the store checks nothing."""
     saved(service, objects, tmp_path / "backup")
     (path,) = (path for path in (tmp_path / "backup").rglob("*/*/*/*") if path.stat().st_size == 7)
     path.chmod(0o600)
@@ -220,7 +220,7 @@ def test_records_only(
 def test_records_of_a_whole_backup(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """A restore can take the rows alone from a whole backup, if the bucket has all blobs."""
+    """The rows alone can be restored from a whole backup if the bucket has all blobs."""
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects)
     shutil.rmtree(tmp_path / "new")
@@ -230,7 +230,7 @@ def test_records_of_a_whole_backup(
 
 
 def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """A restore can take the rows alone, if the blobs are already on the disk."""
+    """The rows alone can be restored if the blobs are already on the disk."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")
@@ -254,7 +254,7 @@ def test_nothing_to_move(service: UploadService, objects: HourlyStore, tmp_path:
 def test_all_hours_are_swept_again(
     service: UploadService, objects: HourlyStore, tmp_path: Path
 ) -> None:
-    """After a restore no hour counts as swept, because the bucket may have been restored, too."""
+    """After a restore no hour counts as swept, because the bucket may be a restored one."""
     service.records.note_swept("bucket", 36_000)
     saved(service, objects, tmp_path / "backup")
     own = installation(tmp_path / "new", objects, place="bucket")

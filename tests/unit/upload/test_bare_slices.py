@@ -40,7 +40,7 @@ def test_a_put(upload: UploadService, uploader: str, *, spooled: bool) -> None:
 
 @pytest.mark.parametrize("place", [{"key": "in/film.bin"}, {"prefix": "in/"}])
 def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
-    """A `PUT` of a slice with a ticket is refused, too."""
+    """A `PUT` of a slice with a ticket is refused."""
     ticket = {"bucket": "default", **place}
     token = upload.issuer.token(tid="demo", scope="files:write", ticket=ticket)
     name = "" if "key" in place else "/film.bin"
@@ -62,7 +62,7 @@ def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
 )
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_whole_put(upload: UploadService, query: str, *, spooled: bool) -> None:
-    """A file that its uploader did not cut is stored, and so is one with an unrelated query."""
+    """A `PUT` of a whole file is stored, even if its query has unrelated parameters."""
     reply = upload.put(f"film.bin?{query}", b"the whole", spooled=spooled)
     assert reply.status_code == 201, reply.text
     assert upload.content("film.bin") == b"the whole"
@@ -76,7 +76,7 @@ def test_the_question_before(
 ) -> None:
     """An uploader that asks for a slice gets 204, even if a file with that key exists.
 
-    With 200 it would skip the slice, and flow.js treats 404 as an error.
+    The uploader would skip the slice after a 200, and flow.js treats 404 as an error.
     """
     if there:
         upload.put("film.bin", b"another film")
@@ -96,7 +96,7 @@ def test_the_question_of_strangers(upload: UploadService) -> None:
 
 
 def test_a_download_with_a_query(upload: UploadService) -> None:
-    """A file can be read with a query that does not describe a slice."""
+    """A file can be downloaded with a query that does not describe a slice."""
     upload.put("film.bin", b"film")
     for query in ("download=a.bin", "chunkNumber=1", "totalChunks=2", "name=flowChunkNumber"):
         assert upload.request("GET", f"/v1/files/default/film.bin?{query}").status_code == 200

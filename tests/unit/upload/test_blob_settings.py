@@ -53,7 +53,7 @@ def test_one_object_store(environ: dict[str, str]) -> None:
         # The keys are missing.
         ({"WHARF_BLOB_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
         ({"WHARF_BLOB_OLD_URL": STORE, "WHARF_BLOB_KEY_FILE": ""}, "WHARF_BLOB_KEY_FILE"),
-        # The folder is not shared, but another replica looks for blobs in its own one.
+        # The folder is not shared, but another replica looks for blobs in its own folder.
         ({"WHARF_DATA_SHARED": "false"}, "WHARF_DATA_SHARED"),
         ({"WHARF_DATA_SHARED": "false", "WHARF_BLOB_OLD_URL": STORE}, "WHARF_DATA_SHARED"),
         (

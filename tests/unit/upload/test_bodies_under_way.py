@@ -84,7 +84,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def test_what_has_come(gateway: Gateway) -> None:
-    """Bytes that are in the spool at two measurements are no longer outstanding."""
+    """Bytes that two measurements have found in the spool are no longer outstanding."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 65_536)
@@ -133,7 +133,7 @@ def test_a_body_that_ends(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("kind", ["stored", "left"])
 def test_files_that_are_nobody_s_room(gateway: Gateway, kind: str) -> None:
-    """A file that is being stored, or that a killed gateway left, reduces nothing."""
+    """A file that is being stored, or that a killed gateway left, reduces no outstanding bytes."""
     path = gateway.spools("1", 65_536)
     if kind == "stored":
         gateway.admit()
@@ -179,7 +179,7 @@ def test_bodies_that_never_end(
 
 
 def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
-    """A process that starts releases its predecessor's streams, but not nginx's bodies."""
+    """A new process releases the streams of a killed process, but not the bodies of nginx."""
     gateway.admit()
     gateway.admit(streamed=True)
     gateway.bodies.begin()

@@ -123,7 +123,7 @@ def refused(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
 
 
 def test_two_bodies_and_one_room(cramped: Cramped) -> None:
-    """Of two bodies with space for one, the first is admitted, and the second gets Retry-After."""
+    """If only one of two bodies fits, the first is admitted, and the second gets Retry-After."""
     first = cramped.ask(549 * MIB)
     second = cramped.ask(549 * MIB, "b.bin", tenant="else")
     status, slug, problem = refused(second)
@@ -190,7 +190,7 @@ def test_a_disk_that_counts_no_inodes(cramped: Cramped) -> None:
 
 
 def test_small_bodies_see_what_is_reserved(cramped: Cramped) -> None:
-    """A small body that reserves nothing is refused if only reserved space is left."""
+    """A small body without a reservation is refused if all free space is reserved."""
     cramped.disk.left = Room(2 * MIB, 100_000)
     cramped.ask(MIB + 700_000)
     assert cramped.service.put("small.txt", b"x" * 90_000).status_code == 201
@@ -317,7 +317,7 @@ def test_the_class_of_a_form(cramped: Cramped) -> None:
 
 @pytest.mark.parametrize("kind", ["stored", "refused", "gone"])
 def test_room_is_given_back(cramped: Cramped, kind: str) -> None:
-    """A reservation ends with its request: the body is stored, is refused or never arrives."""
+    """A reservation ends with its request: with a stored, a refused or a missing body."""
     if kind == "stored":
         assert cramped.service.put("a.bin", b"x" * 200_000, spooled=True).status_code == 201
     elif kind == "refused":
@@ -360,7 +360,7 @@ def test_a_refused_admission_reserves_nothing(cramped: Cramped) -> None:
 
 
 def test_room_is_given_back_late(cramped: Cramped, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reservation that cannot be ended during an outage is ended after it."""
+    """A reservation that cannot be ended during an outage is ended after the outage."""
     room, reservations = (
         cramped.service.context.receiving.body_room,
         cramped.service.context.reservations,

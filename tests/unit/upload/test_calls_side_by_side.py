@@ -40,7 +40,7 @@ def test_a_few_ahead() -> None:
 
 
 def test_a_call_that_fails() -> None:
-    """An error of a call is raised after the results of the items before it, and ends all."""
+    """An error of a call is raised after the results of the earlier items, and ends all calls."""
     calls = side_by_side.each(lambda item: 6 // item, [3, 2, 1, 0, 6], threads=2)
     assert [next(calls), next(calls), next(calls)] == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):

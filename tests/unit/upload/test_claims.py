@@ -77,7 +77,7 @@ def stored(
         ("application/*", b"print 1", "a.pl", "application/x-perl"),
         ("font/*", ZIP, "a.ttf", "font/ttf"),
         ("application/xml", b"<note/>\0\1\2", "a.xml", "application/xml"),
-        # Bytes of other types would show it.
+        # The bytes of a file of this type would show the type.
         (WORD, ZIP, "a.docx", WORD),
         (WORD, ZIP, "a.zip", WORD),
         (WORD, ZIP, "a", WORD),
@@ -190,7 +190,7 @@ def test_a_policy_takes_the_usual_files_of_its_types(
 
 
 def test_a_name_that_fits_is_looked_for() -> None:
-    """Of the types that a client claims, the one that fits the name is recorded."""
+    """If a client claims several types, the type that fits the name is recorded."""
     allowed = ("text/csv", "application/json")
     assert stored(b"{}", "a.json", allowed, "text/csv").media_type == "application/json"
     said = r"declares text/csv, which does not fit the name f\.php"

@@ -150,7 +150,7 @@ def test_malformed_lines_are_counted(text: bytes) -> None:
 
 
 def test_times_of_several_upstreams_add_up() -> None:
-    """The times of all upstreams are added, and the admission's time from its own field."""
+    """The times of all upstreams are added; the admission's time has a separate field."""
     text = b"upload_large\tPUT\t201\tOK\t3.5\t0.010 : 0.2\t0.015, 0.25\t0.005\t\t9\t9\tacme/c"
     assert parse(text).service_seconds == pytest.approx(0.27)
 
@@ -184,7 +184,7 @@ def test_listeners() -> None:
 def test_no_counter_falls_and_nothing_is_lost(
     requests: list[tuple[int, int, bool]], most: int
 ) -> None:
-    """Few tenants have labels, no counter falls, and the labels' sum counts every request."""
+    """Few tenants have labels, no counter falls, and the sum of all labels counts every request."""
     tenants = Tenants(most=most)
     before: dict[str, int] = {}
     for number, (tenant, size, rank) in enumerate(requests, 1):
@@ -201,7 +201,7 @@ def test_no_counter_falls_and_nothing_is_lost(
 
 
 def test_the_busiest_have_labels() -> None:
-    """A tenant that becomes one of the busiest gets a label within a minute; quiet ones do not."""
+    """A tenant that becomes one of the busiest gets a label within a minute; others do not."""
     tenants = Tenants(most=3)
     for number in range(50):
         tenants.add(request(f"quiet-{number}", 1000))
@@ -316,7 +316,7 @@ def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_began(tmp_path: Path) -> None:
-    """The start of a gateway is reported until a report succeeds, and does not count."""
+    """The start of a gateway is reported until a report succeeds; it counts as no request."""
     told: list[float] = []
     away = True
 
@@ -345,7 +345,7 @@ def test_lines_of_gateways_of_the_releases_before() -> None:
 
 
 def test_a_state_of_another_release(tmp_path: Path) -> None:
-    """The collector continues a state that lacks an operation, a refusal or a bucket."""
+    """The collector continues from a state that lacks an operation, a refusal or a bucket."""
     path = tmp_path / LINES
     path.write_bytes(line() + line("delete"))
     Collector(tmp_path, NOWHERE, most_tenants=20).step()
@@ -360,7 +360,7 @@ def test_a_state_of_another_release(tmp_path: Path) -> None:
     assert found.sum("wharf_gateway_requests_total", operation="delete") == 1
     assert found.sum("wharf_gateway_requests_total", operation="download", code="200") == 2
     bucket = "wharf_gateway_request_duration_seconds_bucket"
-    # A histogram with other buckets starts again: it has only the 418 and the last line.
+    # A histogram whose state lacks a bucket starts again: it counts only the 418 and the last line.
     assert found.sum(bucket, operation="download", le="+Inf") == 2
 
 
@@ -423,7 +423,7 @@ class Room:
 
 
 def test_a_full_volume_gets_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines that fill the volume are dropped, which frees it, and the counting continues."""
+    """Lines that fill the volume are counted and then dropped, which frees the volume."""
     room = Room(tmp_path, 512 << 10)
     room.watch(monkeypatch)
     with (tmp_path / LINES).open("ab") as file:

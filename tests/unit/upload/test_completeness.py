@@ -143,9 +143,7 @@ def test_a_length_of_chunks(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("fields", [{"UPLOAD_COMPLETE": "?1"}, {}])
 def test_the_gateways_word(fields: dict[str, str]) -> None:
-    """The gateway's mark makes a request a part; the request is refused if it also has
-    Upload-Complete.
-    """
+    """The gateway's mark makes a request a part; a marked request must not have Upload-Complete."""
     request = asked(**fields)
     assert not is_part(request)
     request.environ["WHARF_PART"] = "1"

@@ -19,7 +19,7 @@ AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
 
 
 def test_no_fields_are_no_condition() -> None:
-    """A request without either field has no precondition."""
+    """A request without fields for preconditions has no precondition."""
     assert for_write(None, None) is None
 
 

@@ -19,7 +19,7 @@ from wharf_upload.storage.spool_file import SpoolFile
 LARGEST = (1 << 64) - 1
 ODD = st.sampled_from((0, 1, 0x7FFFFFFF, 0x80000000, (1 << 63) - 1, 1 << 63, LARGEST))
 NUMBERS = st.one_of(ODD, st.integers(0, LARGEST), st.integers(0, 20_000))
-# For each format: how a file begins that has offsets, the bytes of a number, the byte order.
+# For each format: the beginning of a file with offsets, the bytes of an offset, the byte order.
 BEGINS = (
     (b"PK\x03\x04", 4, "little"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 2, "little"),

@@ -204,7 +204,7 @@ def test_a_folder_that_was_copied_by_half(saved: Saved, name: str) -> None:
 
 
 def test_other_files(saved: Saved, issuer: Issuer) -> None:
-    """Files that the backup does not list are not restored, and the rest is."""
+    """A restore ignores files that the backup does not list, and restores all others."""
     names = ("notes.txt", f"tenants/demo/aa/{uuid7_hex()}", f"resumable/{uuid7_hex()}")
     for name in names:
         (saved.folder / name).parent.mkdir(exist_ok=True)
@@ -252,7 +252,7 @@ def test_damaged_before_the_backup(
 
 
 def test_a_damaged_backup_of_a_damaged_disk(saved: Saved) -> None:
-    """A file that was missing at the backup does not excuse one that was lost later."""
+    """A restore is refused if more files are missing than the backup's manifest states."""
     gone(saved.blob("small"))
     gone(saved.blob("other"))
     manifest = json.loads((saved.folder / "manifest.json").read_bytes())

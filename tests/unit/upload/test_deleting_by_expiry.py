@@ -53,14 +53,16 @@ def test_a_writer_does_not_change_an_expiry(
 
 @pytest.mark.parametrize("change", [{"filename": "b.txt"}, {"key": "b.txt"}, {"metadata": {}}])
 def test_a_writer_changes_the_rest(upload: UploadService, change: dict[str, object]) -> None:
-    """A change without an expiry needs no further scope."""
+    """A change without an expiry needs only `files:write`."""
     upload.put("a.txt", b"text")
     assert ask(upload, WRITER, "PATCH", METADATA, change).status_code == 200
 
 
 def test_a_writer_does_not_move_a_file_to_where_files_expire(upload: UploadService) -> None:
-    """A move into a bucket whose files expire needs `files:delete`, even if repeated with an
-    Idempotency-Key; a move into another bucket does not.
+    """A move needs `files:delete` if files expire in its target bucket.
+
+    This applies even if the move is repeated with an Idempotency-Key. A move into a bucket without
+    expiry needs no `files:delete`.
     """
     upload.put("a.txt", b"text")
     for bucket, policy in (("brief", b'{"expire_after_seconds": 1}'), ("lasting", b"{}")):

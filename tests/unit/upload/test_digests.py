@@ -78,7 +78,7 @@ def test_malformed_fields_are_refused(field: str) -> None:
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_hashing_in_pieces_is_hashing_at_once(data: bytes, cuts: list[int]) -> None:
-    """Hashing in pieces gives the same digests as hashing all bytes in one piece."""
+    """Hashing in several pieces gives the same digests as hashing all bytes in one piece."""
     hashing = Hashing(sha512=True)
     edges = [0, *sorted(cuts), len(data)]
     for begin, end in itertools.pairwise(edges):

@@ -164,7 +164,7 @@ def older(upload: UploadService, path: str, members: int) -> str:
 def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
     """A link of an earlier release without a maker ignores the feed of revocations.
 
-    A link without a row ignores the end of its listed link. A rotation of the key ends both.
+    A link without a row ignores the end of its listed link. A rotation of the key ends both kinds.
     """
     path = made(stored, FILE)
     without_maker, without_row = older(stored, path, 7), older(stored, path, 8)

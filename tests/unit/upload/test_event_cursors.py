@@ -18,7 +18,7 @@ NUMBERS = st.integers(0, LAST)
 
 
 def cursors(seconds: float | None, kept_seconds: int = KEPT_SECONDS) -> EventCursors:
-    """Return cursors of an installation that was updated `seconds` ago; None: never had numbers."""
+    """Return cursors of an installation that was updated `seconds` ago; None for a new one."""
     if seconds is None:
         return EventCursors(None, kept_seconds)
     return EventCursors(5000, kept_seconds, lambda: 5000 + int(seconds * 1000))
@@ -35,7 +35,7 @@ def refusal(cursor: Cursor, seconds: float | None = None) -> Problem:
 
 @given(NUMBERS, st.sampled_from([None, 0, 2 * DAY, 100 * DAY]))
 def test_what_was_written_is_read(number: int, seconds: float | None) -> None:
-    """Each number is read back from its cursor, whenever the update was."""
+    """Each number is read back from its cursor, for any time of the update."""
     same = cursors(seconds)
     assert same.read("demo", same.write("demo", number), "after") == number
 
@@ -89,7 +89,7 @@ def test_characters_that_base64_would_skip_are_refused() -> None:
 
 @pytest.mark.parametrize("cursor", [41, "41"])
 def test_numbers_of_before_are_read_while_their_events_may_be_there(cursor: Cursor) -> None:
-    """A number is accepted until `WHARF_EVENT_SECONDS` after the update, and not later."""
+    """A number is accepted until `WHARF_EVENT_SECONDS` after the update, and refused later."""
     assert cursors(KEPT_SECONDS - 1).read("demo", cursor, "after") == 41
     assert refusal(cursor, KEPT_SECONDS) is EVENT_CURSOR_EXPIRED
     assert refusal(cursor) is MALFORMED

@@ -1,4 +1,4 @@
-"""Tests of events within a caller's grants: what each one shows, and how lists continue."""
+"""Tests of events for a caller with grants: what each event shows, and how lists continue."""
 
 from __future__ import annotations
 
@@ -80,8 +80,9 @@ def test_what_left_has_no_new_name() -> None:
 
 
 def test_what_left_is_as_it_was() -> None:
-    """A move that keeps the file's name shows the old name and metadata to a caller of the old
-    address, and the move to a caller of both.
+    """A move that keeps the file's name shows the old name and metadata to a reader of the old key.
+
+    A caller that may read both keys sees a move.
     """
     file = msgspec.structs.replace(
         new_file("secret/b/plan.pdf"), filename="Plan of May.pdf", metadata={"by": "me"}

@@ -81,7 +81,7 @@ def test_work_that_fails(bench: Bench, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_what_was_submitted_is_done_before_the_end() -> None:
-    """A shutdown returns when all work is done, work beyond a tenant's share included."""
+    """A shutdown returns when all work is done, even work beyond a tenant's share."""
     bench = Bench(1)
     bench.hold("a", 3)
     bench.hold("b", 2)

@@ -31,7 +31,7 @@ def test_a_longer_one_is_named(metadata: dict[str, str]) -> None:
 
 
 def test_all_together_have_a_limit() -> None:
-    """8192 bytes of JSON are accepted, and one more is refused."""
+    """8192 bytes of JSON are accepted, and one byte more is refused."""
     metadata = {f"name{number}": MOST for number in range(7)}
     room = 8192 - len('{"":""}') - sum(len(f'"name{n}":"{MOST}",') for n in range(7))
     check(metadata | {"": "v" * room})

@@ -1,4 +1,4 @@
-"""Tests of the digest daemon, which has a body's digest ready or gives no answer."""
+"""Tests of the digest daemon, which has a body's digest ready or returns none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.upload import UploadService
 from wharf_upload.hashing.client import FOLLOW_BYTES, DigestClient
 from wharf_upload.hashing.daemon import DigestDaemon
 
-# The first one in a process runs a program to find libc, which no test may start.
+# The first INotify object of a process runs a program to find libc, which no test may start.
 INotify().close()
 _BLOCK = os.urandom(1 << 20)
 _DEADLINE_SECONDS = 20
@@ -79,7 +79,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.mark.parametrize("megabytes", [3, 5, 70])
 def test_growing_file(spool: Spool, megabytes: int) -> None:
-    """A file gets the right digest also if the daemon reads it in several rounds."""
+    """A growing file gets the right digest, even if the daemon reads it in several rounds."""
     path = spool.grow("1", megabytes)
     assert spool.ask(path) == digest(path)
 

@@ -89,7 +89,10 @@ def test_who_may_not_list_sees_an_empty_bucket(world: UploadService, letters: st
 
 
 def test_buckets(world: UploadService) -> None:
-    """A bucket without a grant does not exist; a grant of all actions on a bucket manages it."""
+    """A bucket without a grant looks like an absent bucket.
+
+    A caller with a grant of all actions on the whole bucket can change it.
+    """
     caller = of_grants(world, OWN)
     listed = caller.ask("GET", "/v1/buckets").json()["buckets"]
     assert [bucket["name"] for bucket in listed] == [BUCKET]
@@ -317,7 +320,7 @@ def test_uploads_under_way(world: UploadService) -> None:
 def test_a_change_holds_for_bodies_on_their_way(
     world: UploadService, own: tuple[CompactGrant, ...], scopes: str
 ) -> None:
-    """A grant that ends while a body arrives is checked at the end, and nothing is stored."""
+    """If a grant ends while a body arrives, the check at the end refuses the body."""
     for number, way in enumerate(("tus", "with bytes", "spooled", "form")):
         caller = of_everything(world, f"narrowed-{number}")
         address = begun(caller, f"{FOLDER}tus") if way == "tus" else ""

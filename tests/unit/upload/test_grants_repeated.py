@@ -32,7 +32,7 @@ def world(upload: UploadService) -> UploadService:
 
 
 def repeatable(caller: Caller, way: str, folder: str) -> Told:
-    """Send a request that has one outcome, however often it is sent."""
+    """Send a request that has one outcome, no matter how often it is sent."""
     once = {"Idempotency-Key": "the-same-key"}
     if way == "form":
         body = form_body([("new.txt", b"new")], {"prefix": folder})
@@ -56,8 +56,9 @@ WAYS = ("small", "spooled", "form", "move", "tus")
 
 @pytest.mark.parametrize("way", WAYS)
 def test_anothers_idempotency_key_tells_nothing(world: UploadService, way: str) -> None:
-    """An Idempotency-Key reveals no response for a file of another caller outside the grants, for
-    an equal request or for one inside the grants.
+    """Another caller's Idempotency-Key reveals nothing about a file outside the grants.
+
+    This applies to an equal request and to a request for a file inside the grants.
     """
     assert repeatable(of_everything(world), way, "theirs/").status == 201
     before, caller = kept(world), of_grants(world, OWN)
@@ -116,7 +117,8 @@ def test_slices_are_judged_one_by_one(world: UploadService) -> None:
         202,
         201,
     ]
-    # A slice that is sent again after the end gets the response again, if the file is in reach.
+    # A slice that is sent again after the file is complete gets the response again, if the file is
+    # in reach.
     assert sliced(caller, 2, f"{FOLDER}s", "e").status in {200, 201, 202}
     Feed(world, 9).own("narrowed", ())
     assert sliced(caller, 2, f"{FOLDER}s", "e").status == 404

@@ -40,7 +40,7 @@ from wharf_upload.routes.gateway import PROTECTIONS
 OWN = (grant(BUCKET, FOLDER),)
 WAYS = [(method, way) for (method, _), ways in WALKED.items() for way in ways]
 
-#: What a caller that reaches all keys gets when it asks for existing keys.
+#: The responses that a caller with a reach of all keys gets for existing keys.
 REFUSALS = {"new": 412, "changed": 412, "to": 409, "from absent": 404, "tag": 304}
 
 
@@ -141,7 +141,7 @@ def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> 
         assert there.status == way.status, there.body
         assert way.status == 404 or there.slug == "outside-grants" or method == "HEAD"
         assert shape(there, OUTSIDE) == shape(absent, ABSENT)
-        # As a caller that reaches all keys is answered about an absent key.
+        # The expected response is that of a caller with a reach of all keys for an absent key.
         if way.status == 404 and way.name != "from absent":
             owner = ask(of_everything(world), method, way.ask(BUCKET, ABSENT))
             assert shape(absent) == shape(owner)

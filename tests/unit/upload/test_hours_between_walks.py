@@ -67,7 +67,7 @@ def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyP
 
 
 def test_a_worker_that_ends(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that stops gives up its turn, so that another worker can begin immediately."""
+    """A worker that stops releases its turn, so that another worker can begin immediately."""
     ended, stop = list[bool](), threading.Event()
     worker = bootstrap.worker_loop(upload.settings, upload.context)
     monkeypatch.setattr(worker, "_turn", SimpleNamespace(end=lambda: ended.append(True)))
@@ -102,7 +102,7 @@ def test_more_links_than_a_look(upload: UploadService, monkeypatch: pytest.Monke
     assert RevokedLinks(links, Feed()).end() == 2
     left = recent("demo", "", 9)
     assert [tokens for _, tokens in left] == [("two",)] * 7
-    # Each batch continues after the one before: three of three links, and one of none.
+    # Each batch continues after the previous one: three batches with three links, and an empty one.
     assert len(pages) == 4
 
 

@@ -166,8 +166,9 @@ def test_a_filter_that_means_nothing(stored: UploadService) -> None:
 def test_a_link_ends_with_each_token_of_its_chain(
     stored: UploadService, revoked: str, *, listed: bool
 ) -> None:
-    """A link ends when the token that made it is revoked, or one of that token's parents, and not
-    with another token.
+    """A link ends when the token that made it, or a parent of that token, is revoked.
+
+    The revocation of another token does not end it.
     """
     wanted = {"listed": listed, "expires_in": 60}
     made = post(stored, wanted, jti="own", parents=["first", "second"])

@@ -114,7 +114,7 @@ def test_keys_become_nfc() -> None:
 
 
 def test_the_limit_counts_bytes_after_nfc() -> None:
-    """The limit of 1024 bytes applies to a key's NFC form, also if its NFD form is longer."""
+    """The limit of 1024 bytes applies to a key's NFC form, even if its NFD form is longer."""
     nfc = "/".join(["é" * 127] * 4) + "/" + "abcd"
     assert len(nfc.encode()) == keys.MAX_KEY_BYTES
     assert keys.object_key(unicodedata.normalize("NFD", nfc).encode()) == nfc

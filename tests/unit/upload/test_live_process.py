@@ -10,14 +10,14 @@ from wharf_upload.processes import live
 
 
 class Hub:
-    """A hub whose listener stays until it is disconnected immediately."""
+    """A hub with a listener that stays until a drain with no time disconnects it."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
         self.was_asked = asyncio.Event()
 
     async def drain(self, seconds: float) -> None:
-        """Wait as long as allowed."""
+        """Wait forever if time is allowed; otherwise disconnect the listener and return."""
         self.asked.append(seconds)
         self.was_asked.set()
         if seconds:

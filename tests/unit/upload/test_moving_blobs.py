@@ -94,7 +94,7 @@ class Faulty(MemoryStore):
         return super().create(name)
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Call the test's function and store the blob; a commit ends here, too."""
+        """Call the test's function and store the blob; a commit also ends with this call."""
         self._happen("put", name)
         super().put(name, content, sha256)
 
@@ -233,7 +233,7 @@ def test_a_damaged_copy_is_replaced(move: Move, content: bytes) -> None:
 
 
 def test_two_damaged_ones(move: Move) -> None:
-    """If both copies are damaged, both stores keep them."""
+    """If both copies of a blob are damaged, both stores keep their copies."""
     name = move.file()
     move.old.delete(name)
     for store in (move.old, move.new):
@@ -399,7 +399,7 @@ def test_an_old_store_that_does_not_delete(move: Move) -> None:
 
 
 def test_files_that_come_meanwhile(move: Move) -> None:
-    """Blobs that a replica with old settings stores during the run are moved, too."""
+    """Blobs that a replica with old settings stores during the run are also moved."""
     move.file()
     late: list[BlobName] = []
 

@@ -61,8 +61,9 @@ def refusing(code: str) -> Callable[[], dict[str, Any]]:
 
 @pytest.mark.parametrize("code", ["MissingContentMD5", "NotImplemented", "501"])
 def test_one_by_one(code: str) -> None:
-    """After one refused deletion of many, the store is asked for single deletions; objects that
-    stay are returned, and missing ones count as deleted.
+    """After the store refuses a deletion of many objects, the service deletes them one by one.
+
+    Objects that stay are returned, and missing objects count as deleted.
     """
     client, wire = FakeClient(refusing(code)), FakeWire(missing=("b",), stay=("c",))
     both = deletions(client, wire)
@@ -73,7 +74,7 @@ def test_one_by_one(code: str) -> None:
 
 
 def test_some_stay() -> None:
-    """A deletion of many returns the objects that stay, and a missing one counts as deleted."""
+    """A deletion of many objects returns those that stay; a missing object counts as deleted."""
     told = {"Errors": [{"Key": "b", "Code": "AccessDenied"}, {"Key": "c", "Code": "NoSuchKey"}]}
     wire = FakeWire()
     assert deletions(FakeClient(lambda: told), wire).delete_all(["a", "b", "c"]) == ["b"]

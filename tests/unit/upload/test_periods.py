@@ -22,7 +22,7 @@ UNKNOWN_SECONDS, BUSY_SECONDS = 10, 10
 
 
 def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transport that has become no connection after ten seconds is closed; a connection stays."""
+    """A transport that becomes no connection within ten seconds is closed; a connection stays."""
     gate, closed, now = Gate.__new__(Gate), list[str](), [0.0]
     known: Any = SimpleNamespace(connections={"known": None})
     server: Any = SimpleNamespace(eio=SimpleNamespace(sockets={"known": 1, "unknown": 2}))

@@ -129,7 +129,7 @@ def test_conditions(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("query", BAD)
 def test_a_bad_width(upload: UploadService, query: str) -> None:
-    """A wrong width gets 400 with the valid ones; without a token it gets the usual 404."""
+    """A wrong width gets 400 with the valid widths; a request without a token gets 404 as usual."""
     upload.put("a.png", PNG)
     reply = get(upload, query)
     assert reply.status_code == 400
@@ -272,7 +272,7 @@ def test_a_gateway_that_is_gone(upload: UploadService) -> None:
     assert sweeper(upload).run().dead_replicas == 2
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in alive)
-    # A replica whose gateway has no pictures is removed completely, too.
+    # A replica whose gateway has no pictures is removed completely as well.
     assert os.listdir(data / "replicas") == ["alive"]
 
 

@@ -58,7 +58,7 @@ def seen(reply: TestResponse) -> str:
 def test_no_answer_tells_the_room(
     upload_data: Path, issuer: Issuer, one: Room, other: Room, lengths: tuple[int | None, ...]
 ) -> None:
-    """Bodies that do not fit get the same bytes as response for each size of the free space."""
+    """Bodies that do not fit get byte for byte the same response for any size of the free space."""
     assert refusals(upload_data, issuer, one, *lengths) == refusals(
         upload_data, issuer, other, *lengths
     )

@@ -98,7 +98,7 @@ def test_more_than_a_key(
     ],
 )
 def test_named_buckets(granted: tuple[str, ...], named: tuple[str, ...] | None) -> None:
-    """The buckets that exist for a caller are listed in order, if its grants do not name all."""
+    """If a caller's grants do not name all buckets, its existing buckets are listed in order."""
     assert reach.named_buckets(principal(*granted)) == named
 
 

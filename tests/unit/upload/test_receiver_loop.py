@@ -146,7 +146,7 @@ def test_a_cancelled_stream(desk: Desk) -> None:
 
 
 def test_a_full_disk(desk: Desk) -> None:
-    """An error of the disk ends only that stream, and the next one works."""
+    """A disk error ends only the stream that it concerns, and the next stream works."""
     connection = desk.open("full", 1000)
     assert until(lambda: "full" in desk.streams)
     desk.streams["full"].descriptor = os.open("/dev/full", os.O_WRONLY)
@@ -220,7 +220,7 @@ def failing(_: Stream, __: Exception | None) -> Response:
 
 
 def test_leaving_lets_streams_end(desk: Desk) -> None:
-    """After `drain` begun streams complete, no new request is accepted, and then the loop ends."""
+    """After `drain` the loop accepts no request, and ends when the open streams are complete."""
     with desk.open("late", 6) as connection:
         connection.sendall(b"abc")
         assert until(lambda: desk.streams.get("late") and desk.streams["late"].received == 3)

@@ -208,7 +208,7 @@ def test_idempotency(upload: UploadService, *, spooled: bool) -> None:
 
 @WAYS
 def test_condition_that_changed_meanwhile(upload: UploadService, *, spooled: bool) -> None:
-    """A precondition is checked again at the commit: of two first writers one gets 412."""
+    """A precondition is checked again at the commit: if two clients create a file, one gets 412."""
     only_new = {"If-None-Match": "*"}
     if spooled:
         admission = upload.request(

@@ -113,7 +113,7 @@ def test_what_is_allowed_goes_to_a_listed_host(target: str) -> None:
 
 
 def test_a_site_is_its_root() -> None:
-    """The root allows the whole site, also if the address has no slash or the default port."""
+    """The root allows the whole site, even if the address has no slash or has the default port."""
     ticket = Ticket(bucket="photos", key="a", redirect=("http://app.example/",))
     for target in ("http://app.example", "http://app.example:80/a", "http://app.example/a"):
         assert check(target, ticket, ()) == target

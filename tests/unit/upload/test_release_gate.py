@@ -179,8 +179,9 @@ def test_nobody_is_known(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_two_releases_under_one_name(tmp_path: Path) -> None:
-    """While two processes announce one name, the older release counts; 31 s after its last
-    announcement the newer one counts.
+    """While two processes announce one name, the older release counts.
+
+    The newer release counts 31 s after the last announcement of the older release.
     """
     path = announced(tmp_path, "native", "0.2.0")
     for version in ("0.3.0", "0.2.0", "0.3.0"):
@@ -195,8 +196,10 @@ def test_two_releases_under_one_name(tmp_path: Path) -> None:
 
 
 def test_a_release_that_is_taken_back_to_the_first(replicas: Replicas, tmp_path: Path) -> None:
-    """0.1.0 only touches the file of a newer release, so its announcement is soon ignored, and
-    counts again when the newer release announces itself.
+    """Release 0.1.0 only touches the file of a newer release.
+
+    So the newer release's announcement is soon ignored, and counts again when the newer release
+    announces itself.
     """
     replicas.announce("native")
     path = tmp_path / "replicas" / "native"

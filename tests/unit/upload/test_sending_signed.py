@@ -91,7 +91,7 @@ def test_conditions_come_first(method: str) -> None:
     ],
 )
 def test_the_range_that_passes_on(fields: dict[str, str], wanted: str | None) -> None:
-    """The store is asked for one existing range, if If-Range allows it."""
+    """The gateway asks the store for one existing range, if If-Range allows the range."""
     assert dict(sent(ON_STORE, **fields).headers).get("X-Wharf-Range") == wanted
 
 

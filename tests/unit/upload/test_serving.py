@@ -66,6 +66,6 @@ def test_validators() -> None:
     ],
 )
 def test_content_type(media_type: str, field: str) -> None:
-    """Text in UTF-8 is served with its charset, so that browsers do not guess; nothing else is."""
+    """Only text in UTF-8 is served with its charset, so that browsers do not guess the charset."""
     assert headers.content_type(media_type) == field
     assert headers.content_type(media_type, utf8=False) == media_type

@@ -21,7 +21,7 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-# Without it the client may reuse the connection before it sees that it was closed.
+# Without `Connection: close` the client may reuse the connection before it sees that it was closed.
 _LISTED = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>"
 
 

@@ -187,7 +187,7 @@ def test_by_header(upload: UploadService, header: dict[str, str], uploader: str)
 def test_conditions(
     upload: UploadService, *, there: bool, field: dict[str, str], stored: bool, by: str
 ) -> None:
-    """A precondition applies to a file in slices as to any, and an existing file is not lost."""
+    """A precondition applies to a file in slices, so that no existing file is lost."""
     if there:
         upload.put("photo.bin", b"precious")
     headers = by_ticket(upload, key="photo.bin") if by == "ticket" else {}

@@ -58,7 +58,7 @@ def files(upload: UploadService) -> set[Path]:
 
 
 def test_young_things_stay(upload: UploadService) -> None:
-    """Anything younger than its age stays, because it may belong to an upload under way."""
+    """A leftover that is younger than its age limit stays: it may belong to an upload under way."""
     litter(upload)
     before = files(upload)
     swept = sweep(upload, seconds=_NEVER, ahead=60)
@@ -289,7 +289,7 @@ def test_a_failing_disk_does_not_end_the_worker(
 
 
 def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
-    """Rows and blobs of a purged tenant are removed, also those added after a first run."""
+    """Rows and blobs of a purged tenant are removed, even if they are added after a first run."""
     upload.put("kept", b"1")
     upload.tenant = "gone"
     upload.put("a", b"2")
@@ -315,7 +315,7 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
 
 
 def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
-    """A ticket's count is kept until no ticket can share it, plus a lease."""
+    """A ticket's count stays for a lease after the end of the last ticket that can share it."""
     expires = 1_900_000_000
     use = TicketUse(id="t", max_files=5, expires_at=1000 * expires)
     upload.records.write(Write(files=(new_file("a.txt"),), ticket=use))
@@ -393,7 +393,7 @@ def test_what_is_left_of_a_dead_replica(upload: UploadService) -> None:
 
 
 def test_a_replica_says_that_it_lives(tmp_path: Path) -> None:
-    """A replica announces itself at least once, and is silent since its last announcement."""
+    """A replica announces itself at least once; its silence begins with its last announcement."""
     replicas, stop = Replicas(tmp_path, lambda: time.time() + 100), threading.Event()
     assert replicas.silent_seconds("a") is None
     stop.set()

@@ -72,7 +72,7 @@ def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
     assert (hours(store), store.names()) == ([None], set[BlobName]())
     assert old not in store.names()
     early, late = blob_of(0.1, store), blob_of(1.9, store)
-    # Hour 0 ends at 1, and a lease later it is 1.5.
+    # The hour 0 ends at hour 1. A lease of half an hour later it is 1.5.
     assert walk(upload, store, 1.49).rowless_blobs == 0
     assert hours(store) == []
     assert walk(upload, store, 1.5).rowless_blobs == 1
@@ -195,7 +195,7 @@ def test_the_age_is_the_name_s(upload: UploadService, store: HourlyStore) -> Non
     assert sweeper(upload, store, 10).run(all_hours=True).rowless_blobs == 1
     assert store.names() == {young}
     assert old not in store.names()
-    # In the exact second in which it is as old as a lease it is removed.
+    # The blob is removed in the exact second in which it is as old as a lease.
     assert sweeper(upload, store, 9.9, lease=0).run(all_hours=True).rowless_blobs == 1
 
 

@@ -185,7 +185,7 @@ def test_a_tenants_requests(upload: UploadService) -> None:
 
 
 def test_a_clients_requests(upload: UploadService) -> None:
-    """Each client has its own limit within the tenant's."""
+    """Each client has a separate limit below the limit of the tenant."""
     set_limits(upload, requests_per_minute=5, client_requests_per_minute=2)
     statuses = [upload.request("GET", "/v1/usage").status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
@@ -195,7 +195,7 @@ def test_a_clients_requests(upload: UploadService) -> None:
 
 @WAYS
 def test_bytes_of_a_minute(upload: UploadService, *, spooled: bool) -> None:
-    """A body may exceed the bytes per minute, and after it the tenant must wait."""
+    """A body may exceed the bytes per minute; the tenant must wait afterwards."""
     set_limits(upload, bytes_per_minute=100)
     assert upload.put("a", b"x" * 60, spooled=spooled).status_code == 201
     assert upload.put("b", b"x" * 60, spooled=spooled).status_code == 201
@@ -274,7 +274,7 @@ def test_limits_hold_while_the_database_is_away() -> None:
     stored.down, now[0] = True, 3.0
     assert limits.of("demo") == Limits(max_files=1, max_bytes=9)
     assert limits.of("other") == Limits(max_bytes=9)
-    # It was read only once, so that requests do not wait for the database again.
+    # The limits were read only once, so that requests do not wait for the database again.
     assert stored.asked == 2
     stored.down, now[0] = False, 8.0
     assert limits.of("other") == Limits(max_files=1, max_bytes=9)

@@ -80,7 +80,7 @@ def test_put_inside(upload: UploadService, spooled: bool) -> None:  # noqa: FBT0
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_put_outside(upload: UploadService, spooled: bool) -> None:  # noqa: FBT001 -- a parameter
-    """Row 77: another bucket, prefix, key or method is refused, and says which rule it was."""
+    """Row 77: another bucket, prefix, key or method is refused, and the refusal names the rule."""
     upload.request("PUT", "/v1/buckets/photos", b"{}", {"Content-Type": "application/json"})
     for path, name in (
         ("photos/in/a", "bucket"),
@@ -212,7 +212,7 @@ def test_a_refusal_is_no_use(upload: UploadService) -> None:
 
 
 def test_replays(upload: UploadService) -> None:
-    """A repeated request with an Idempotency-Key is replayed although the ticket is used up."""
+    """A repeated request with an Idempotency-Key is replayed, even if the ticket is used up."""
     token, key = ticket(upload, max_files=1), {"Idempotency-Key": "k"}
     first = send(upload, "PUT", f"/u/{token}/a", headers=key)
     for spooled in (False, True):
@@ -283,7 +283,7 @@ def test_forms_go_below_the_prefix(upload: UploadService) -> None:
         reply = send(upload, "POST", path, form, headers)
         assert reply.status_code == 201, reply.text
         assert upload.content(f"in/{folder.rstrip('/')}/a.txt") == b"1"
-    # For a form, a prefix without a slash at its end is a folder, too.
+    # For a form, a prefix without a slash at its end is also a folder.
     token = ticket(upload, prefix="out")
     reply = send(upload, "POST", f"/u/{token}", form_body([("a.txt", b"1")]))
     assert reply.json is not None

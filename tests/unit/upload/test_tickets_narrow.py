@@ -1,5 +1,6 @@
-"""Property test: a file that is stored with a ticket is within all of its rules, and could be
-stored without the ticket.
+"""Property test: a file that is stored with a ticket is within all rules of the ticket.
+
+The same client could store each of these files without the ticket.
 """
 
 from __future__ import annotations

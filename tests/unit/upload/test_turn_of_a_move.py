@@ -55,7 +55,7 @@ class Leases:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Return the lease when the other process has released it, which it is not asked to do."""
+        """Return the lease after the other process has released it; never ask for the release."""
         assert (name, ask) == ("move-blobs", False)
         wanted()
         self._refusals -= 1
@@ -84,7 +84,7 @@ class Lease:
 
 
 def test_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run waits for the lease of a killed run, but not forever for a running one."""
+    """A run waits for the lease of a killed run; it fails if another run keeps the lease."""
     slept: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: 7.0 + len(slept), sleep=slept.append)
     monkeypatch.setattr(moving_blobs, "time", clock)

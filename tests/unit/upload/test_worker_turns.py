@@ -204,7 +204,7 @@ def test_a_failure_is_reported(world: World) -> None:
 
 
 def test_surveys(world: World) -> None:
-    """The worker reads all tenants at most every 15 s, also when its pauses are shorter."""
+    """The worker reads all tenants at most every 15 s, even when its pauses are shorter."""
     worker = world.worker()
     counted = []
     for seconds in (0, 10.5, 0, 0, 11, 0):
@@ -216,7 +216,10 @@ def test_surveys(world: World) -> None:
 
 
 def test_turns(world: World) -> None:
-    """Of several workers one works; the others wait, and one that lost its turn asks for it."""
+    """One of several workers works.
+
+    A worker without a turn, or one that lost its turn, asks for a turn.
+    """
     elsewhere = [True, True, False, False, True, False]
     lost = [False, False, False, True, False, False]
     worker, seen = world.worker(shared=True), []

@@ -35,7 +35,7 @@ class Records:
         return []
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return None: no event has a number from before the update."""
+        """Return None, as in an installation whose event numbers never changed."""
         return None
 
     events_before = events
@@ -64,7 +64,7 @@ def live_of(records: object) -> Live:
 
 
 def test_readiness_keeps_no_token_waiting() -> None:
-    """Many requests for readiness do not delay the check of a token while the database hangs."""
+    """While the database hangs, many requests for readiness do not delay the check of a token."""
     answers = threading.Event()
 
     async def ask() -> None:

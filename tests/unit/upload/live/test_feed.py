@@ -99,7 +99,7 @@ class Scene:
         self.following = asyncio.create_task(self.feed.follow())
 
     def happen(self, count: int = 1) -> None:
-        """Add events, whose numbers have gaps as numbers from a clock have."""
+        """Add events with gaps between their numbers, as a clock leaves them."""
         for _ in range(count):
             self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
         self.feed.wake()
@@ -144,7 +144,7 @@ def test_once_and_in_order(steps: list[tuple[str, int]], start: int) -> None:
 
 
 def test_a_slow_reader_is_told_where_to_read() -> None:
-    """A reader for which too many events wait gets a resync with the position to read from."""
+    """A reader with too many waiting events gets a resync with the position to read from."""
 
     async def scene() -> None:
         given = Scene()
@@ -198,7 +198,7 @@ def test_from_long_ago() -> None:
 
 
 def test_who_hears_little_is_not_slow() -> None:
-    """A listener that most events do not concern is not treated as slow."""
+    """A listener that few events concern is not treated as slow."""
 
     async def scene() -> None:
         given = Scene()
@@ -214,7 +214,7 @@ def test_who_hears_little_is_not_slow() -> None:
 
 
 def test_a_position_of_another_database() -> None:
-    """A client whose position is ahead of a restored database gets a resync first."""
+    """A client with a position that a restored database has not reached gets a resync first."""
 
     async def scene() -> None:
         given = Scene(position=30)
@@ -227,7 +227,7 @@ def test_a_position_of_another_database() -> None:
 
 
 def test_the_database_is_away() -> None:
-    """The feed continues at its position when the database responds again."""
+    """After an outage of the database, the feed continues at its position."""
 
     async def scene() -> None:
         given = Scene()

@@ -1,4 +1,4 @@
-"""Tests of which listeners the hub passes progress and events to."""
+"""Tests of the hub: to which listeners it passes progress and events."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stored:
         return 40
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return None: no event has a number from before the update."""
+        """Return None, as in an installation whose event numbers never changed."""
         return None
 
 

@@ -48,7 +48,7 @@ def test_a_client_that_keeps_to_the_limit_is_never_refused() -> None:
 
 
 def test_who_goes_on_is_cut() -> None:
-    """A client that continues after many refusals is cut off; one that pauses is not."""
+    """A client that continues after many refusals is cut off; a client that pauses is not."""
     clock = Clock()
     flood = MessageRate(10, clock)
     verdicts = [flood.take() for _ in range(10 + MOST_REFUSED + 1)]
@@ -74,7 +74,7 @@ def somebody(tenant: int, subject: int) -> Principal:
     st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 2)), max_size=60),
 )
 def test_seats(steps: list[tuple[bool, int, int]]) -> None:
-    """No limit on connections is ever exceeded, and only accepted connections use a seat."""
+    """No limit on connections is ever exceeded, and a refused connection uses no seat."""
     seats = Seats(per_subject=2, per_tenant=3, total=5)
     seated: Counter[tuple[int, int]] = Counter()
     for comes, tenant, subject in steps:

@@ -30,7 +30,7 @@ class Protocol:
 
 
 def test_who_is_cut() -> None:
-    """Only a client that has not taken one message for too long is cut off."""
+    """A client is cut off only if a message has waited for it for too long."""
 
     async def scene() -> None:
         now = 0.0

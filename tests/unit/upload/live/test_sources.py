@@ -1,4 +1,4 @@
-"""Tests of where the live channel reads keys and revocations: from upload's files or its own."""
+"""Tests of the files with keys and revocations that the live channel reads: upload's or its own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_without_anything(tmp_path: Path) -> None:
 
 
 def test_alone(tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an upload service the process fetches both files, and trusts the newer ones."""
+    """Without an upload service the process fetches both files itself, and ignores older files."""
     keep(tmp_path / "theirs", Issuer("old"), "bad", age_seconds=60)
 
     class Fetches:

@@ -68,6 +68,6 @@ def test_what_no_frame_can_hold_is_left_out() -> None:
 
 @pytest.mark.parametrize("frame", [b"", b"[", b"{}", b'[{"type": "other"}]', b"[1]", b"\xff"])
 def test_what_is_no_frame_is_refused(frame: bytes) -> None:
-    """A frame that is malformed, or has an unknown kind of notice, is refused."""
+    """A malformed frame, or one with an unknown kind of notice, is refused."""
     with pytest.raises(msgspec.DecodeError):
         read_frame(frame)

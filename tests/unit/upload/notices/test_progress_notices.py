@@ -55,7 +55,7 @@ def uploads() -> Uploads:
 
 
 def test_what_is_told(uploads: Uploads) -> None:
-    """A notice has the owner, the place, the offset, the length and the rate since the last one."""
+    """A notice has the owner, place, offset, length, and the rate since the last notice."""
     session = uploads.session(offset=100)
     uploads.seconds = 0.5
     session.received(200)
@@ -124,7 +124,7 @@ def test_short_requests_are_told_like_a_long_one(uploads: Uploads) -> None:
 
 
 def test_bytes_that_are_given_up_are_taken_back(uploads: Uploads) -> None:
-    """When a checksum is wrong, a notice corrects the offset to where the upload continues."""
+    """After a wrong checksum, a notice corrects the offset to where the upload continues."""
     session = uploads.session(offset=100)
     uploads.seconds = 1.0
     session.ended(600)
@@ -147,7 +147,7 @@ def test_memory_is_bounded(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) ->
 def test_many_at_once_are_looked_through_rarely(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With more uploads than the process remembers, a notice does not cause a search of all."""
+    """With more uploads than the process remembers, a notice causes no search of all uploads."""
     monkeypatch.setattr(progress_notices, "_REMEMBERED", 10)
     uploads.seconds = 1.0
     memories = []

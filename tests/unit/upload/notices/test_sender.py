@@ -25,7 +25,7 @@ def test_a_notice_is_sent_at_once(told: Sender, way: Stopped) -> None:
 
 
 def test_what_comes_meanwhile_is_one_frame(told: Sender, way: Stopped) -> None:
-    """The frame after a slow one names each tenant that changed in between once."""
+    """After a slow frame, the next frame names each tenant that changed in between only once."""
     told.changed("first")
     assert way.arrived() == [Changed("first")]
     for number in range(1000):
@@ -91,7 +91,7 @@ def test_a_change_survives_failures(
 def test_what_is_noted_is_bounded(
     told: Sender, way: Stopped, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nothing can be sent, the sender keeps a bounded number of notices."""
+    """While no notice can be sent, the sender keeps a bounded number of notices."""
     monkeypatch.setattr(sender, "MAX_TENANTS", 5)
     monkeypatch.setattr(sender, "MAX_UPLOADS", 2)
     told.changed("first")
