@@ -79,7 +79,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.mark.parametrize("megabytes", [3, 5, 70])
 def test_growing_file(spool: Spool, megabytes: int) -> None:
-    """A growing file gets the right digest, even if the daemon reads it in several rounds."""
+    """A file that is being written gets the right digest, even after several rounds of reading."""
     path = spool.grow("1", megabytes)
     assert spool.ask(path) == digest(path)
 
