@@ -1,4 +1,4 @@
-"""The guard of tests/unit/conftest.py: a unit test starts no program."""
+"""The guard of tests/unit/conftest.py fails a unit test that starts a program."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def _terminal() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("start", [_popen, _system, _spawn, _fork, _terminal])
 def test_a_program_is_not_started(start: Callable[[], None]) -> None:
-    """Each way to start a program fails the test, even if the test catches exceptions."""
+    """Each way to start a program fails the test, even if the test catches all exceptions."""
     with pytest.raises(pytest.fail.Exception, match="test_a_program_is_not_started"):
         start()

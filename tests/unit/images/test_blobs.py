@@ -1,4 +1,4 @@
-"""Files for small pictures: read from the gateway's socket, and kept in memory."""
+"""Blobs for small pictures, which are read from the gateway's socket and kept in memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_bytes_come_whole(gateway: BlobsSocket) -> None:
 
 
 def test_bytes_on_an_object_store(gateway: BlobsSocket) -> None:
-    """The signed address of a blob in an object store is sent unchanged in one header field."""
+    """The signed address of a blob in an object store is sent unchanged, in one header field."""
     gateway.files[LOCATION] = CONTENT
     signed = "/bucket/prefix/blob?X-Amz-Signature=00"
     os.close(Blobs(str(gateway.path)).fetch(LOCATION, signed))
@@ -79,7 +79,7 @@ def test_they_cannot_be_changed(gateway: BlobsSocket) -> None:
 
 
 def test_a_blob_that_is_gone(gateway: BlobsSocket) -> None:
-    """A 404 of the gateway raises `BlobGone`, which is no failure of the service."""
+    """If the gateway returns 404, `BlobGone` is raised, which is no failure of the service."""
     with pytest.raises(BlobGone):
         fetch(gateway)
 
@@ -104,7 +104,7 @@ def head(length: object) -> bytes:
     ],
 )
 def test_an_answer_that_is_none(gateway: BlobsSocket, answer: bytes) -> None:
-    """A response that is truncated, has no length or another status raises `BlobsUnavailable`."""
+    """A response that is truncated, has another status or no length raises `BlobsUnavailable`."""
     gateway.raw[LOCATION] = answer
     with pytest.raises(BlobsUnavailable):
         fetch(gateway)
@@ -123,7 +123,7 @@ def test_an_answer_that_is_none(gateway: BlobsSocket, answer: bytes) -> None:
 def test_what_has_no_picture_is_not_fetched(
     gateway: BlobsSocket, answer: bytes, outcome: str
 ) -> None:
-    """A file of a wrong size or format is refused by its length or its first bytes."""
+    """A file whose length or first bytes allow no small picture is refused without more reading."""
     gateway.raw[LOCATION] = answer
     with pytest.raises(NoPicture) as refused:
         fetch(gateway)
@@ -131,7 +131,7 @@ def test_what_has_no_picture_is_not_fetched(
 
 
 def test_a_gateway_that_is_away(tmp_path: Path) -> None:
-    """A missing socket, or one without a response, raises `BlobsUnavailable`."""
+    """An absent socket, or a socket that does not respond, raises `BlobsUnavailable`."""
     with pytest.raises(BlobsUnavailable):
         Blobs(str(tmp_path / "none.sock")).fetch(LOCATION)
     with socket.socket(socket.AF_UNIX) as silent:
@@ -142,7 +142,7 @@ def test_a_gateway_that_is_away(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_is_slow(gateway: BlobsSocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The timeout applies to the whole response, also when bytes keep arriving."""
+    """The timeout applies to the whole response, even when bytes keep arriving."""
     gateway.files[LOCATION] = CONTENT
     hours = itertools.count(0, 3600)
     monkeypatch.setattr("wharf_images.blobs.time", SimpleNamespace(monotonic=lambda: next(hours)))
@@ -187,5 +187,5 @@ def test_what_is_no_location(location: str) -> None:
 
 
 def test_a_location_names_its_tenant() -> None:
-    """The first part of a location is the tenant."""
+    """The first part of a blob's location is the tenant."""
     assert tenant_of(LOCATION) == "acme"

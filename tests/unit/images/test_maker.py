@@ -1,4 +1,4 @@
-"""Responses to the gateway, for each result of the sandbox and of the gateway's socket."""
+"""Responses to the gateway, for each result of the sandbox and of the socket for blobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEBP = b"RIFF\x0c\0\0\0WEBPVP8 \0\0\0\0"
 
 @dataclass
 class FakeBlobs:
-    """Blobs that return an empty file, or raise an error."""
+    """A source of blobs that returns an empty file or raises an error."""
 
     error: Exception | None = None
     given: list[int] = field(default_factory=list)
@@ -36,19 +36,19 @@ class FakeBlobs:
 
 @dataclass
 class FakeSandbox:
-    """A sandbox that ends as a test says."""
+    """A simulated sandbox. The test sets its result."""
 
     end: Ended | Exception
 
     def run(self, blob: int, number: int) -> Ended:
-        """Return the end, or raise it."""
+        """Return the result, or raise it if it is an error."""
         if isinstance(self.end, Exception):
             raise self.end
         return self.end
 
 
 def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
-    """Return the response of a maker with these parts, and check that no descriptor is open."""
+    """Return the response of a maker with these parts, and check that each descriptor is closed."""
     blobs = FakeBlobs(error)
     found = Maker(blobs, FakeSandbox(end), lambda how: None).answer(LOCATION, 64)
     for descriptor in blobs.given:
@@ -58,7 +58,7 @@ def answer(end: Ended | Exception, error: Exception | None = None) -> Answer:
 
 
 def test_the_signed_address_goes_along() -> None:
-    """The maker requests the bytes with the signed address that the gateway sent."""
+    """The maker requests the blob with the signed address that the gateway sent."""
     blobs = FakeBlobs()
     maker = Maker(blobs, FakeSandbox(Ended("done", b"P" + WEBP)), lambda how: None)
     assert maker.answer(LOCATION, 64, "/bucket/blob?signed").status == 200
@@ -128,13 +128,13 @@ def test_what_may_pass_is_tried_again(
     ("error", "reason"), [(BlobGone(), "gone"), (NoPicture("unknown"), "unknown")]
 )
 def test_what_the_bytes_say(error: Exception, reason: str) -> None:
-    """A deleted blob, or one of no known format, gets 404 without a sandbox."""
+    """A deleted blob, or a blob of no known format, gets 404, and no sandbox starts."""
     found = answer(Ended("crash"), error)
     assert (found.status, found.outcome, found.reason) == (404, "no-preview", reason)
 
 
 def test_what_a_process_says_is_harmless_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
-    """The log line about a process's output is short and has no control character."""
+    """The log line about the output of a process is short and has no control character."""
     with caplog.at_level(logging.INFO):
         answer(Ended("done", b"Nbroken \x1b]0;x\x07" + b"y" * 1000))
     (line,) = [record.getMessage() for record in caplog.records]
@@ -149,7 +149,7 @@ def test_an_attack_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_the_self_test_says_what_is_wrong() -> None:
-    """The self-test returns None when it gets a small picture, and otherwise what is wrong."""
+    """The self-test returns None if it gets a small picture, and otherwise the error's text."""
     assert self_test(FakeSandbox(Ended("done", b"P" + WEBP)), b"BM") is None
     for end in (Ended("unconfined", b"no rights"), Ended("done", b"P"), ZygoteGone("away")):
         assert "no picture can be made" in (self_test(FakeSandbox(end), b"BM") or "")

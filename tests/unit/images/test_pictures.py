@@ -1,4 +1,4 @@
-"""Small pictures of each format: their content is that of the file, without its other data."""
+"""Small pictures of each format have the file's image and no other data of the file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def made(content: bytes, width: int = 64) -> Image.Image:
 
 
 def corners(image: Image.Image) -> list[tuple[int, ...]]:
-    """Return the colours in the middle of the quarters."""
+    """Return the colours in the middle of each quarter."""
     plain = image.convert("RGB")
     columns, rows = plain.size
     places = [(x * columns // 4, y * rows // 4) for y in (1, 3) for x in (1, 3)]
@@ -53,7 +53,7 @@ def corners(image: Image.Image) -> list[tuple[int, ...]]:
 
 
 def close(found: list[tuple[int, ...]], wanted: tuple[tuple[int, ...], ...], far: int) -> bool:
-    """Tell whether each part of each colour differs by at most `far`."""
+    """Tell whether each channel of each colour differs by at most `far`."""
     pairs = zip(found, wanted, strict=True)
     return all(abs(a - b) <= far for one, two in pairs for a, b in zip(one, two, strict=True))
 
@@ -102,7 +102,7 @@ def test_it_stands_upright(kind: str, turn: int) -> None:
 
 @pytest.mark.parametrize("width", [64, 256, 1024])
 def test_it_is_never_enlarged(width: int) -> None:
-    """A small picture is not larger than requested, and not larger than the file's picture."""
+    """A small picture is neither larger than requested nor larger than the file's picture."""
     assert max(made(encoded(quarters((20, 50)), "PNG"), width).size) == 50
     assert made(encoded(quarters((2200, 1100)), "JPEG"), width).size == (width, width // 2)
     assert made(encoded(quarters((3000, 2)), "PNG"), width).size == (width, 1)
@@ -140,7 +140,7 @@ def test_colours_that_do_not_show_do_not_bleed() -> None:
 
 @pytest.mark.parametrize("mode", ["P", "RGB", "L"])
 def test_one_colour_may_be_the_transparent_one(mode: str) -> None:
-    """A single transparent colour stays transparent, also without an alpha channel."""
+    """A single transparent colour stays transparent, even without an alpha channel."""
     image = Image.new(mode, (300, 300), 0)
     key: Any = (0, 0, 0) if mode == "RGB" else 0
     picture = made(encoded(image, "PNG", transparency=key))
@@ -148,7 +148,7 @@ def test_one_colour_may_be_the_transparent_one(mode: str) -> None:
 
 
 def test_colours_become_srgb() -> None:
-    """A colour profile is applied, and the small picture contains none."""
+    """A colour profile is applied to the colours, and the small picture contains no profile."""
     swapped = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = swapped.find(b"rXYZ"), swapped.find(b"bXYZ")
     swapped[red : red + 4], swapped[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -165,7 +165,7 @@ def test_a_broken_profile_counts_for_none() -> None:
 
 @pytest.mark.parametrize("size", [(400, 200), (40, 20)])
 def test_nothing_else_of_the_file_is_in_it(size: tuple[int, int]) -> None:
-    """A small picture contains no EXIF, comment or text of the file, also at equal size."""
+    """A small picture contains no EXIF, comment or text of the file, even in the file's size."""
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
     text = PngImagePlugin.PngInfo()
@@ -246,9 +246,7 @@ def test_a_file_that_was_cut_off_is_broken_or_shown(name: str, share: float) -> 
     ],
 )
 def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
-    """An unlisted format, for instance SVG, archives, TIFF, films and text, is
-    refused as unknown.
-    """
+    """An unlisted format, for instance SVG, an archive, TIFF or a film, is refused as unknown."""
     with pytest.raises(NoPicture) as refused:
         picture_of(io.BytesIO(content), 64)
     assert refused.value.reason == "unknown"
@@ -256,7 +254,7 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])
 def test_a_polyglot_is_what_it_begins_with(name: str) -> None:
-    """A file of two formats is read as its first one, and no data of the other is shown."""
+    """A file that is valid in two formats is read in the first, without data of the other."""
     script = b"<script>alert(1)</script>PK\x05\x06"
     picture = picture_of(io.BytesIO(FORMATS[name]() + script), 64)
     assert is_webp(picture)

@@ -1,4 +1,4 @@
-"""Settings of the images service, and its start on kernels without a part of the sandbox."""
+"""Settings of the images service, and its start when the kernel lacks a part of the sandbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> settings.Settings
 
 
 def test_sockets_are_in_their_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sockets without a setting are in the folder of sockets."""
+    """Without settings the sockets are in the folder of sockets."""
     found = read(monkeypatch, SOCKETS="/run/wharf", IMAGES_SOCKET="", IMAGES_BLOBS_SOCKET="/x.sock")
     assert (found.socket, found.blobs_socket) == ("/run/wharf/images.sock", "/x.sock")
 
@@ -41,7 +41,7 @@ def test_sockets_are_in_their_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_that_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    """An unusable setting is refused with its variable."""
+    """A setting that cannot be used is refused with the name of its variable."""
     with pytest.raises(SettingsError, match="WHARF_"):
         read(monkeypatch, **variables)
 
@@ -50,13 +50,13 @@ def test_settings_that_cannot_be_used(
 def test_landlock_is_used_where_it_is(
     monkeypatch: pytest.MonkeyPatch, mode: str, found: int
 ) -> None:
-    """Landlock is used when the kernel has it; `auto` continues without it."""
+    """Landlock is used if the kernel has it; with `auto` the service starts without it."""
     monkeypatch.setattr(kernel, "landlock_abi", lambda: found)
     assert bootstrap.landlock_version(mode) == found
 
 
 def test_landlock_may_be_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `require` the service does not start without Landlock, and says why in one line."""
+    """With `require` and without Landlock the service does not start; one line gives the reason."""
     monkeypatch.setattr(kernel, "landlock_abi", lambda: 0)
     with pytest.raises(SettingsError, match="WHARF_IMAGES_SANDBOX=require: the kernel has no"):
         bootstrap.landlock_version("require")
@@ -65,7 +65,7 @@ def test_landlock_may_be_required(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kernel_without_landlock_is_one_line_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without Landlock the service logs one warning and serves; with it, it logs none."""
+    """Without Landlock the service logs one warning and starts; with Landlock it logs none."""
     served: list[int] = []
     monkeypatch.setattr(bootstrap, "_serve", lambda _, sandbox, version: served.append(version))
     for version in (0, 4):
@@ -83,7 +83,7 @@ def test_a_kernel_without_landlock_is_one_line_in_the_log(
 def test_seccomp_is_always_required(
     monkeypatch: pytest.MonkeyPatch, name: str, lacking: Callable[[], object]
 ) -> None:
-    """seccomp is required in each mode, because limits alone are no sandbox."""
+    """seccomp is required in each mode, because a sandbox of limits alone is not enough."""
     monkeypatch.setattr(kernel, name, lacking)
     with pytest.raises(SettingsError, match="has no seccomp filters"):
         bootstrap.landlock_version("auto")
@@ -91,7 +91,7 @@ def test_seccomp_is_always_required(
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_filter_ends_each_of_its_ways(machine: str) -> None:
-    """Each jump of the filter's program lands inside the program, on both processors."""
+    """Each jump in the seccomp filter's program stays inside the program, on both processors."""
     program = list(seccomp.instructions(machine, 4711))
     assert len(program) < 256
     for place, (operation, yes, no, _) in enumerate(program):
@@ -101,7 +101,7 @@ def test_a_filter_ends_each_of_its_ways(machine: str) -> None:
 
 
 def test_metrics_are_what_prometheus_reads() -> None:
-    """The metrics have each outcome from the start, and the buckets are cumulative."""
+    """From the start the metrics have each outcome, and the buckets are cumulative."""
     metrics = Metrics("1")
     metrics.gauges["wharf_images_busy"] = ("Busy.", lambda: [("", 2)])
     metrics.answered("made", 0.03)

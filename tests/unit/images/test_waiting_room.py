@@ -1,4 +1,4 @@
-"""Turns of tenants for a worker of the images service."""
+"""The queue of requests for small pictures, in which tenants take turns for a worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wharf_images.waiting_room import Turn, WaitingRoom
 
 
 def filled(places: int, *tenants: str) -> WaitingRoom[str]:
-    """Return a room with one worker, which serves another tenant, and these waiting requests."""
+    """Return a queue with these requests. Its only worker serves another tenant."""
     room = WaitingRoom[str](places, 1)
     room.put("first", "first")
     assert room.take() == Turn("first", "first")
@@ -18,7 +18,7 @@ def filled(places: int, *tenants: str) -> WaitingRoom[str]:
 
 
 def order(room: WaitingRoom[str]) -> list[str]:
-    """Return the waiting requests in the order in which one worker takes them."""
+    """Return the waiting requests in the order in which a single worker takes them."""
     found = []
     while room.waiting:
         turn = room.take()
@@ -29,13 +29,13 @@ def order(room: WaitingRoom[str]) -> list[str]:
 
 
 def test_tenants_take_turns() -> None:
-    """Tenants take turns, one request each, however many a tenant has."""
+    """Tenants take turns with one request each, however many requests a tenant has."""
     room = filled(9, "a", "a", "a", "b", "c", "b")
     assert order(room) == ["a0", "b3", "c4", "a1", "b5", "a2"]
 
 
 def test_a_tenant_has_one_worker_while_others_wait() -> None:
-    """A second worker serves another tenant first, and the same one when no other waits."""
+    """A second worker serves another tenant, or the same tenant if no other tenant waits."""
     room = WaitingRoom[str](9, 2)
     for tenant in ("a", "a", "a", "b"):
         room.put(tenant, tenant)
@@ -46,7 +46,7 @@ def test_a_tenant_has_one_worker_while_others_wait() -> None:
 
 
 def test_a_full_room_sends_away_who_came_last() -> None:
-    """In a full room the tenant with the most requests loses its last one to a new tenant."""
+    """In a full queue the tenant with the most requests loses its last request to a new tenant."""
     room = filled(3, "a", "a", "a")
     assert room.put("a", "one too many") == "one too many"
     assert room.put("b", "b") == "a2"
@@ -56,7 +56,7 @@ def test_a_full_room_sends_away_who_came_last() -> None:
 
 
 def test_a_worker_that_is_free_needs_no_place() -> None:
-    """A request for a free worker needs no place."""
+    """A request is accepted without a place in the queue if a worker is free."""
     room = WaitingRoom[str](0, 2)
     assert room.put("a", "1") is None
     assert room.put("a", "2") is None
@@ -64,7 +64,7 @@ def test_a_worker_that_is_free_needs_no_place() -> None:
 
 
 def test_a_closed_room_is_emptied_first() -> None:
-    """After the room is closed the waiting requests are served, and then workers end."""
+    """After the queue is closed, the waiting requests are still served, and then workers end."""
     room = filled(3, "a")
     room.close()
     assert order(room) == ["a0"]
@@ -72,7 +72,7 @@ def test_a_closed_room_is_emptied_first() -> None:
 
 
 def test_a_worker_that_waits_is_woken() -> None:
-    """A waiting worker is woken by a request and by the closing of the room."""
+    """A request, and the closing of the queue, wake a worker that waits."""
     room, taken = WaitingRoom[str](1, 1), list[Turn[str] | None]()
 
     def work() -> None:
@@ -89,7 +89,7 @@ def test_a_worker_that_waits_is_woken() -> None:
 
 
 def test_who_has_waited_too_long_is_sent_away() -> None:
-    """Requests that waited too long are removed, and the others keep their turns."""
+    """Requests that have waited too long are removed, and other requests keep their turns."""
     room = filled(9, "a", "b", "a", "b", "c")
     assert room.send_away(lambda item: item in {"a0", "c4"}) == ["a0", "c4"]
     assert order(room) == ["a2", "b1", "b3"]

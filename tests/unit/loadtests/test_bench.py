@@ -28,7 +28,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
-    """The two parts of the body, with a name between them, are a form that has the file's bytes."""
+    """The body that wrk sends is a form: two parts around a name and the bytes of the file."""
     found = ways.uploading(targets.server(FLASK, tmp_path), source)
     assert found.body is not None
     assert found.after is not None
@@ -59,7 +59,7 @@ def test_every_server_is_measured_by_something() -> None:
 
 
 def test_each_server_comes_first_in_turn() -> None:
-    """In as many rounds as there are servers, each server is once at each place of the order."""
+    """In as many rounds as there are servers, each server is once at each position."""
     orders = [in_turn(("a", "b", "c"), turn) for turn in (1, 2, 3)]
     assert orders == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
     assert in_turn(("a", "b", "c"), 4) == orders[0]
@@ -74,7 +74,7 @@ def _largest_body_buffer(text: str) -> int:
 def test_the_bound_has_what_the_gateway_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The nginx of the upper bound has body buffers like the gateway's, and as many workers."""
+    """The nginx of the upper bound has the gateway's size of body buffers, and as many workers."""
     bound = targets.server(NGINX, tmp_path)
     monkeypatch.setenv("WHARF_NGINX_WORKERS", "3")
     monkeypatch.setattr(bound, "program", lambda: "nginx")  # named, not run
@@ -89,7 +89,7 @@ def test_the_bound_has_what_the_gateway_has(
 
 
 def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    """The tutorial's application stores a picture and returns it."""
+    """The application of Flask's tutorial stores a picture and returns it."""
     monkeypatch.setenv("BENCH_FOLDER", str(tmp_path))
     client = importlib.import_module("loadtests.bench.flask_tutorial").app.test_client()
     with source.open("rb") as file:
@@ -103,7 +103,7 @@ def test_flask_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source:
 
 
 def test_peers_are_locked_by_hash() -> None:
-    """Each npm package has an integrity hash and no address, and each PyPI package has a hash."""
+    """Each npm package has an integrity hash and no address; each PyPI package has a hash."""
     folder = ROOT / "requirements"
     packages = json.loads((folder / "peers/package-lock.json").read_text())["packages"]
     own = packages.pop("")

@@ -41,12 +41,12 @@ def cells(table: str) -> list[list[str]]:
     [((), None), ((7,), None), ((7, 7), 0.0), ((8, 10, 9), 0.25), ((0, 1), float("inf"))],
 )
 def test_spread(values: tuple[float, ...], found: float | None) -> None:
-    """The spread is the largest value divided by the smallest, minus 1; one round has none."""
+    """The spread is the largest value divided by the smallest, minus 1. One value has no spread."""
     assert spread(values) == found
 
 
 def test_fifteen_percent_is_steady() -> None:
-    """Rounds are unsteady when they differ by more than 15 %, and one round is never unsteady."""
+    """Rounds are unsteady if they differ by more than 15 %. A single round is never unsteady."""
     assert not is_unsteady((20, 23))
     assert is_unsteady((20, 23.1))
     assert not is_unsteady((20,))
@@ -67,14 +67,14 @@ def test_fifteen_percent_is_steady() -> None:
     ],
 )
 def test_verdict(before: tuple[float, ...], after: tuple[float, ...], verdict: Verdict) -> None:
-    """Two steady rows differ when their medians differ by more than the wider of both spreads."""
+    """Two steady rows differ if their medians differ by more than the wider of both spreads."""
     assert judge(before, after, more_is_better=True)[0] == verdict
     turned = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
     assert judge(before, after, more_is_better=False)[0] == turned.get(verdict, verdict)
 
 
 def test_change() -> None:
-    """A change compares the medians."""
+    """A change is computed from the medians of two runs."""
     assert change((9, 10, 20), (1, 11, 12)) == pytest.approx(0.1)
 
 
@@ -88,7 +88,7 @@ def test_ratios_are_those_of_a_round() -> None:
 
 
 def test_an_unsteady_row_is_named() -> None:
-    """The table marks ratios with a wide spread as unsteady, and the last line rejects the row."""
+    """The table marks a ratio with a wide spread as unsteady, and the last line rejects its row."""
     found = run(((50, 400), (61, 440), (51, 500)))
     nginx, full = cells(report.table(found))
     assert nginx[5] == "4 %"
@@ -99,7 +99,7 @@ def test_an_unsteady_row_is_named() -> None:
 
 
 def test_a_machine_that_drifts_keeps_its_ratios() -> None:
-    """If all servers slow down by one factor, Wharf's row is steady and nginx's row is not."""
+    """If all servers slow down by the same factor, Wharf's row is steady and nginx's row is not."""
     found = run(((10, 50), (5, 50), (20, 50)), ((100, 10), (50, 10), (200, 10)))
     assert report.remarks(found)[-1] == (
         "This run cannot be used to judge: put10k nginx (rate 300 %)."
@@ -107,9 +107,7 @@ def test_a_machine_that_drifts_keeps_its_ratios() -> None:
 
 
 def test_python_alone_stands_beside() -> None:
-    """A separate table shows the median of Python's CPU time, and the remarks judge each of its
-    rows.
-    """
+    """A separate table has the median of Python's CPU time, and a remark on each of its rows."""
     found = run(STEADY, hotpath=(200.0, 210.0, 260.0))
     assert cells(report.hotpath_table(found)) == [["PUT", "210 µs", "unsteady 30 %"]]
     assert "PUT in Python (CPU 30 %)" in report.remarks(found)[-1]
@@ -117,20 +115,20 @@ def test_python_alone_stands_beside() -> None:
 
 
 def test_steady_and_single_runs_say_so() -> None:
-    """The last line says that all rows are usable, or that a run of one round is not."""
+    """The last line says that all rows can be used, or that a run of one round cannot."""
     assert report.remarks(run(STEADY))[-1].startswith("Every row is steady")
     assert "cannot be used" in report.remarks(run(STEADY[:1], STEADY[:1]))[-1]
 
 
 def test_a_kept_result_is_read_back(tmp_path: Path) -> None:
-    """A result that was saved is equal when it is read again."""
+    """A result that is saved and read again is unchanged."""
     kept = run(STEADY, hotpath=(200.0,))
     kept.save(tmp_path / "new/result.json")
     assert load(tmp_path / "new/result.json") == kept
 
 
 def test_comparison_of_two_runs() -> None:
-    """Each of ratio, CPU time and memory of a row gets a verdict; nginx's row does not count."""
+    """Ratio, CPU time and memory of each row get a verdict; nginx's row gets no verdict."""
     slow = tuple((rate * 0.7, cpu * 2) for rate, cpu in STEADY)
     before, after = run(STEADY, hotpath=(200, 204)), run(slow, slow, hotpath=(200, 250))
     text, verdicts = compare.comparison(before, after)
@@ -144,7 +142,7 @@ def test_comparison_of_two_runs() -> None:
 
 
 def test_rows_of_one_run_alone_are_left_out() -> None:
-    """The comparison has only rows of both runs, also of workloads that no longer exist."""
+    """The comparison has only rows of both runs, even for workloads that no longer exist."""
     other = tuple(
         Record("put2k", target, 1, 1.0, 1) for target in (NGINX, RELAXED)
     )  # a workload of another revision
@@ -158,7 +156,7 @@ def test_rows_of_one_run_alone_are_left_out() -> None:
 def test_the_command_fails_when_a_row_is_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command fails with 1 if the second run is worse, and names a file that is no result."""
+    """The command ends with 1 if the second run is worse, and names a file that is no result."""
     worse = tuple((rate * 0.5, cpu) for rate, cpu in STEADY)
     for name, rounds in (("a", STEADY), ("b", worse)):
         run(rounds, commit=name).save(tmp_path / name)

@@ -1,4 +1,4 @@
-"""The two parts of a load test, the judge and the users, and locust's messages between them."""
+"""The two parts of a load test, the judge and the users, and the messages between the parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ HOST = "http://wharf.test"
 
 
 class Cancelled(BaseException):
-    """The error with which the start of a test ends."""
+    """The error that a test raises when the start of a load test must end."""
 
 
 class Worker:
-    """A worker that passes each message to the master immediately, with the part for users."""
+    """A simulated worker, which passes each message to the master immediately."""
 
     def __init__(self, name: str, network: Network) -> None:
         self.name, self._network = name, network
@@ -39,10 +39,10 @@ class Worker:
         )
 
     def stop(self) -> None:
-        """Stop the users, as locust's worker does."""
+        """Do nothing. The worker of locust stops its users here."""
 
     def store(self, tenant: str, key: str, digest: str) -> None:
-        """Remember a file, as a user does after its upload."""
+        """Store the facts of a file, as a user does after an upload."""
         assert self.crew.site
         account = {one.tenant: one for one in self.crew.site.quiet}[tenant]
         account.stored[key] = digest
@@ -64,7 +64,7 @@ class Worker:
 
 
 class Network:
-    """A master with workers. `missing` has the names of workers that have disconnected."""
+    """A simulated master with workers. `missing` has the names of disconnected workers."""
 
     def __init__(self, credentials: Path, *workers: str) -> None:
         credentials.write_text('{"client_id": "root", "client_secret": "topsecret"}')
@@ -99,7 +99,7 @@ class Network:
         self.head = Head(environment, HOST, credentials, self._connected, self._cancel)
 
     def run(self, work: Callable[[], None] = lambda: None) -> int | None:
-        """Run a test in the order of locust's events; return the exit status."""
+        """Run a test with locust's events in their order, and return the exit status."""
         self.head.start()
         work()
         self.head.wait_for_workers()
@@ -120,23 +120,23 @@ class Network:
 
 
 class FakeAdministrator(Administrator):
-    """An administrator that needs no Wharf. `log` has its steps."""
+    """An administrator that needs no Wharf. `log` contains the steps that it was asked for."""
 
     log: list[str]
 
     def set_up(self, quiet: int, *_: object) -> None:
-        """Invent accounts."""
+        """Add invented accounts without creating tenants."""
         self.log.append("set up")
         self.site.quiet += [Account(f"t{n}", f"c{n}", "clientsecret") for n in range(quiet)]
 
     def tear_down(self) -> None:
-        """Note the removal."""
+        """Record the call, and delete nothing."""
         self.log.append("torn down")
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the steps of the administrator, in order. Wharf lists no file."""
+    """Return the list of the administrator's steps. Wharf's list of files is empty."""
     done: list[str] = []
     monkeypatch.setattr(FakeAdministrator, "log", done, raising=False)
     monkeypatch.setattr(head_module, "Administrator", FakeAdministrator)
@@ -151,13 +151,13 @@ def network(tmp_path: Path, log: list[str]) -> Network:
 
 
 def test_a_good_run_holds(network: Network, log: list[str]) -> None:
-    """A run without faults has the status 0, and its tenants are deleted."""
+    """A run without faults ends with status 0, and its tenants are deleted."""
     assert network.run() == HELD
     assert log == ["set up", "torn down"]
 
 
 def test_all_workers_get_the_same_tenants(network: Network) -> None:
-    """Each worker gets the accounts of all quiet tenants, and has none after the run."""
+    """Each worker gets the accounts of all quiet tenants, and has no accounts after the run."""
     seen = []
 
     def look() -> None:
@@ -173,7 +173,7 @@ def test_all_workers_get_the_same_tenants(network: Network) -> None:
 def test_a_wrong_byte_on_a_worker_fails_the_run(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The master fails a run in which a worker downloaded other bytes than it had uploaded."""
+    """The master fails a run if a worker downloads bytes that differ from the uploaded bytes."""
     assert network.run(lambda: network.workers["b"].crew.report("GET k: differs")) == MISSED
     assert "missed wrong content: GET k: differs" in caplog.text
 
@@ -181,7 +181,7 @@ def test_a_wrong_byte_on_a_worker_fails_the_run(
 def test_a_lost_file_of_a_worker_fails_the_run(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The master fails a run if a file that a worker stored is not in Wharf's list at the end."""
+    """The master fails a run if Wharf's list at the end lacks a file that a worker uploaded."""
 
     def store() -> None:
         network.workers["a"].store("t1", "k", "0123")
@@ -194,7 +194,7 @@ def test_a_lost_file_of_a_worker_fails_the_run(
 def test_a_worker_without_a_report_fails_the_run(
     network: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The master fails a run in which a worker disconnected before it compared its files."""
+    """The master fails a run if a worker disconnects before it has compared its files."""
 
     def disconnect() -> None:
         network.workers["a"].answers = False
@@ -207,7 +207,7 @@ def test_a_worker_without_a_report_fails_the_run(
 def test_a_worker_that_cannot_compare_ends_the_run_with_status_2(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run has the status 2 when Wharf does not respond to a worker at the end."""
+    """A run ends with status 2 if Wharf does not respond to a worker at the end."""
 
     def refuse(*_: object) -> NoReturn:
         raise SiteFailed("no answer")
@@ -220,7 +220,7 @@ def test_a_worker_that_cannot_compare_ends_the_run_with_status_2(
 
 
 def test_a_late_worker_gets_the_tenants(network: Network) -> None:
-    """A worker that connects during a test gets the tenants; the master waits for its report."""
+    """A worker that connects during a run gets the tenants, and the master waits for its report."""
 
     def connect() -> None:
         network.workers["late"] = Worker("late", network)
@@ -232,7 +232,7 @@ def test_a_late_worker_gets_the_tenants(network: Network) -> None:
 
 
 def test_a_second_test_is_judged_alone(network: Network, log: list[str]) -> None:
-    """A second test of the same process has new tenants and does not keep faults of the first."""
+    """A second run of the same process has new tenants, and no faults of the first run."""
     assert network.run(lambda: network.workers["b"].crew.report("GET k: differs")) == MISSED
     assert network.run() == HELD
     assert log == ["set up", "torn down"] * 2
@@ -241,7 +241,7 @@ def test_a_second_test_is_judged_alone(network: Network, log: list[str]) -> None
 def test_the_secret_goes_to_one_host_only(
     network: Network, log: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A test against a host that a person typed into the web page does not begin."""
+    """A run against a host that a person typed into the web page does not start."""
     network.environment.host = "http://elsewhere.test"
     with pytest.raises(Cancelled):
         network.head.start()
@@ -251,7 +251,7 @@ def test_the_secret_goes_to_one_host_only(
 
 
 def test_a_test_that_ends_during_its_set_up_has_status_2(network: Network, log: list[str]) -> None:
-    """A process that ends while it creates tenants deletes them, and has the status 2."""
+    """A process that ends while it creates tenants deletes the tenants and ends with status 2."""
     network.head._quitting = True
     with pytest.raises(Cancelled):
         network.head.start()
@@ -260,7 +260,7 @@ def test_a_test_that_ends_during_its_set_up_has_status_2(network: Network, log: 
 
 
 def test_secrets_are_not_logged(network: Network, caplog: pytest.LogCaptureFixture) -> None:
-    """No log line of a run and no account as a text has a secret."""
+    """Neither a log line of a run nor an account as a text contains a secret."""
     caplog.set_level(logging.DEBUG)
     assert network.run(lambda: network.workers["b"].crew.report("GET k: differs")) == MISSED
     shown = caplog.text + repr(Account("t", "c", "clientsecret", token="bearer"))
@@ -268,7 +268,7 @@ def test_secrets_are_not_logged(network: Network, caplog: pytest.LogCaptureFixtu
 
 
 def test_a_failed_set_up_leaves_no_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An administrator that cannot create all tenants deletes those it has created."""
+    """An administrator that cannot create all tenants deletes the tenants that it has created."""
     asked: list[str] = []
 
     def json(_api: Api, method: str, path: str, *_: object) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The thresholds of load tests, their shapes, and the content of their files."""
+"""The thresholds and shapes of load tests, and the content of the uploaded files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GOOD = Numbers(KINDS, 10)
 
 
 def test_a_good_run_misses_nothing() -> None:
-    """A run within all thresholds misses none; response times of large transfers do not count."""
+    """A run within all thresholds misses none. Durations of large transfers have no threshold."""
     limits = Thresholds(0.0, p99_milliseconds=20, requests_per_second=100)
     assert verdict.missed(limits, GOOD, expected=["PUT small", "PUT large"]) == []
 
@@ -40,7 +40,7 @@ def test_a_missed_threshold_is_named(
 
 
 def test_the_failure_ratio_counts_all_requests() -> None:
-    """One failure in a thousand passes at the ratio 0.001 and fails below it."""
+    """One failure in a thousand passes at a ratio of 0.001, and fails at a smaller ratio."""
     numbers = Numbers([Kind("GET", 1000, 1, 1, quick=True)], 10)
     assert verdict.missed(Thresholds(0.001), numbers) == []
     (line,) = verdict.missed(Thresholds(0.0009), numbers)
@@ -48,39 +48,39 @@ def test_the_failure_ratio_counts_all_requests() -> None:
 
 
 def test_a_run_without_requests_fails() -> None:
-    """A run without a request fails with any thresholds."""
+    """A run without requests fails, whichever thresholds it has."""
     assert verdict.missed(Thresholds(0.5), Numbers([], 10)) != []
 
 
 def test_wrong_bytes_always_fail() -> None:
-    """A fault fails a run, even if all its requests may fail."""
+    """A fault fails a run, even if the thresholds allow all requests to fail."""
     lines = verdict.missed(Thresholds(1.0), GOOD, faults=["GET: differs"])
     assert lines == ["wrong content: GET: differs"]
 
 
 def test_what_never_succeeded_is_named() -> None:
-    """An expected kind of request without a success is reported as never done."""
+    """If a kind of request never succeeds, the verdict names it."""
     numbers = Numbers([*KINDS, Kind("list", 3, 3, 1, quick=True)], 10)
     lines = verdict.missed(Thresholds(1.0), numbers, expected=["list", "PUT small"])
     assert lines == ["never done: no list succeeded"]
 
 
 def test_the_noisy_tenant_is_judged_alone() -> None:
-    """Thresholds ignore the noisy tenant's requests, but their failures fail the run."""
+    """Thresholds ignore requests of the noisy tenant, but errors in them fail the run."""
     noise = [Kind("noisy: PUT", 9, 0, 9000, quick=False), Kind("noisy: X", 9, 1, 1, quick=False)]
     (line,) = verdict.missed(Thresholds(0.0), Numbers([*KINDS, *noise], 10))
     assert line == ("the noisy tenant: 1 of 9 noisy: X were answered with neither success nor 429")
 
 
 def test_an_exception_in_a_user_fails_a_run() -> None:
-    """An exception in a user fails a run. locust does not count it as a request."""
+    """An exception in a user fails a run, although locust does not count it as a request."""
     lines = verdict.missed(Thresholds(1.0), Numbers(KINDS, 10, ["'url', 2 times"]))
     assert lines == ["exception in a user: 'url', 2 times"]
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes_end(name: str) -> None:
-    """Each shape has users from its first second to its last and none after, at any scale."""
+    """At any scale each shape has users from its first second to its last, and none later."""
     for plan in (SHAPES[name], SHAPES[name].scaled(users=3, seconds=7)):
         assert plan.users_at(0)
         assert plan.users_at(plan.seconds - 0.01)
@@ -90,7 +90,7 @@ def test_shapes_end(name: str) -> None:
 
 
 def test_smoke_waits_for_each_kind_of_request() -> None:
-    """The smoke shape continues after its end for missing requests, up to a limit."""
+    """The shape `smoke` continues until each kind of request has succeeded, up to a limit."""
     plan = SHAPES["smoke"]
     assert plan.users_at(plan.seconds, complete=True) is None
     assert plan.users_at(plan.seconds, complete=False) == 16
@@ -105,7 +105,7 @@ def test_stress_goes_up_and_comes_back() -> None:
 
 
 def test_content_is_the_same_in_any_parts() -> None:
-    """A part of the content has the bytes of the whole content, also across the end of a block."""
+    """A part of a content has the bytes of the whole content, even across the end of a block."""
     content = Content(BLOCK_BYTES - 1000, BLOCK_BYTES + 5000)
     whole = content.part()
     assert len(whole) == content.size

@@ -17,19 +17,19 @@ from wharf_native.places import SERVICES, SOCKET_PATH_BYTES, Places, short_direc
 
 @pytest.mark.parametrize("length", [10, 77, 78, 79, 80, 200])
 def test_sockets_fit(tmp_path: Path, length: int) -> None:
-    """The paths of sockets fit into the kernel's limit, however long the data path is."""
+    """The path of a socket is short enough for the kernel, however long the data path is."""
     places = Places("/" + "d" * (length - 1), {"XDG_RUNTIME_DIR": str(tmp_path)})
     for service in (*SERVICES, "console-door"):
         assert len(os.fsencode(places.socket(service))) <= SOCKET_PATH_BYTES
 
 
 def test_a_short_path_keeps_sockets_in_the_data() -> None:
-    """Sockets are in the data folder when their paths fit."""
+    """Sockets are in the data folder if their paths are short enough for the kernel."""
     assert Places("/srv/wharf", {}).socket("auth") == "/srv/wharf/run/auth.sock"
 
 
 def test_two_long_paths_share_nothing(tmp_path: Path) -> None:
-    """Two data folders never share a folder for sockets."""
+    """Two data folders with long paths have different folders for sockets."""
     assert short_directory("/a" * 60, {}) != short_directory("/b" * 60, {})
     assert short_directory("/a" * 60, {"XDG_RUNTIME_DIR": "/nonexistent"}).startswith("/tmp/")
 
@@ -55,7 +55,7 @@ def test_a_foreign_socket_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_layout(tmp_path: Path) -> None:
-    """Every folder is made with mode 0700, and a second call changes nothing."""
+    """Every folder is created with mode 0700, and a second call changes nothing."""
     places = Places(str(tmp_path / "data"), {})
     places.create()
     places.create()
@@ -79,7 +79,7 @@ def test_layout(tmp_path: Path) -> None:
 
 
 def test_instances_on_one_data(tmp_path: Path) -> None:
-    """Two instances have separate spools, sockets, logs and locks; a sweep keeps the other's."""
+    """Instances have separate spools, sockets, logs and locks; a sweep keeps another's files."""
     first, second = Places(str(tmp_path), {}), Places(str(tmp_path), {}, "b")
     locks = []
     for places in (first, second):
@@ -98,7 +98,7 @@ def test_instances_on_one_data(tmp_path: Path) -> None:
 
 
 def test_sweeping_leaves_data_alone(tmp_path: Path) -> None:
-    """A sweep removes spool, metrics and sockets, and keeps all data that was acknowledged."""
+    """A sweep removes spool, metrics and sockets, and keeps all data of acknowledged uploads."""
     places = Places(str(tmp_path), {})
     places.create()
     stale = ["spool/native/1", "run/metrics-auth/x.db", "run/x.pid", "run/nginx/nginx.pid"]
@@ -125,7 +125,7 @@ def test_nothing_looks_like_a_running_wharf(tmp_path: Path) -> None:
 
 
 def test_the_lock(tmp_path: Path) -> None:
-    """A second holder of the lock is refused with the first one's process id, until its release."""
+    """While a process has the lock, a second one is refused, with the first one's process id."""
     places = Places(str(tmp_path), {})
     places.create()
     lock = take_lock(places)
@@ -136,20 +136,20 @@ def test_the_lock(tmp_path: Path) -> None:
 
 
 def filled(log: Path, text: str, end: float) -> None:
-    """Rotate a log whose last line was written at `end`."""
+    """Write a log whose last line is from the time `end`, and rotate it."""
     log.write_text(text)
     logfiles.rotate(str(log), limit=len(text) - 1)
     os.utime(f"{log}.1", (end, end))
 
 
 def kept(log: Path) -> list[str]:
-    """Return the contents of a log's older files, newest first; no number may be missing."""
+    """Return the contents of a log's rotated files, newest first. No number may be missing."""
     number = len(list(log.parent.glob(f"{log.name}.*")))
     return [Path(f"{log}.{one + 1}").read_text() for one in range(number)]
 
 
 def test_older_files_have_their_order_and_their_number(tmp_path: Path) -> None:
-    """The newest older files are kept up to their limit, also when they are old."""
+    """The newest rotated files are kept, up to a number, even when they are old."""
     log = tmp_path / "a.log"
     begin = time.time() - 5 * logfiles.KEPT_SECONDS
     for number in range(logfiles.KEPT + 6):
@@ -159,7 +159,7 @@ def test_older_files_have_their_order_and_their_number(tmp_path: Path) -> None:
 
 
 def test_a_flood_does_not_take_the_place_of_history(tmp_path: Path) -> None:
-    """A flood of log lines does not remove the files of earlier days."""
+    """If one day has too many log lines, the rotated files of earlier days are still kept."""
     log = tmp_path / "a.log"
     now = time.time()
     filled(log, "of monday", now - 3 * 86400)
@@ -182,7 +182,7 @@ def test_a_file_that_grew_far_beyond_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_history(tmp_path: Path) -> None:
-    """A log that cannot be copied on a full disk replaces no older file and stays complete."""
+    """If the disk is too full for a copy, the log stays complete; no rotated file is replaced."""
     log = tmp_path / "a.log"
     filled(log, "part 1", time.time())
     log.write_text("part 2")
@@ -195,7 +195,7 @@ def test_a_full_disk_keeps_history(tmp_path: Path) -> None:
 
 
 def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
-    """A rotated log is copied and emptied, and an open writer appends to the emptied file."""
+    """A rotation copies the log and empties it; a writer that has the log open appends to it."""
     log = tmp_path / "a.log"
     with log.open("a") as writer:
         writer.write("old\n")
@@ -209,7 +209,7 @@ def test_rotation_moves_a_file_aside(tmp_path: Path) -> None:
 
 
 def test_the_last_lines(tmp_path: Path) -> None:
-    """A tail returns the lines since a position, or the whole file when it was rotated since."""
+    """A tail returns the lines after a position, or the last lines if the log became shorter."""
     log = tmp_path / "a.log"
     log.write_text("".join(f"{n}\n" for n in range(30)))
     assert logfiles.tail(str(log), lines=2) == ["28", "29"]

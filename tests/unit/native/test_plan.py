@@ -8,7 +8,7 @@ from wharf_native.plan import service_environment, template_values
 
 
 def test_services_fetch_keys_without_tls() -> None:
-    """With TLS the issuer is an HTTPS URL, and services fetch keys over the internal port."""
+    """With TLS the issuer is an HTTPS URL, but services fetch keys over the internal port."""
     files = {"WHARF_TLS_CERTIFICATE": "/c.pem", "WHARF_TLS_KEY": "/k.pem"}
     run = RunSettings({"WHARF_PORT": "9000", **files}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, files), files)
@@ -17,7 +17,7 @@ def test_services_fetch_keys_without_tls() -> None:
 
 
 def test_what_services_see() -> None:
-    """Services get every variable of the runner, and paths that equal the gateway's."""
+    """Services get all variables of the runner, and the same paths as the gateway."""
     environ = {"WHARF_LOG_LEVEL": "debug", "HOME": "/h", "WHARF_ISSUER": ""}
     run = RunSettings({"WHARF_PORT": "9000"}, root="/srv/wharf")
     places = Places(run.data, environ)
@@ -47,7 +47,7 @@ def test_a_given_issuer_is_kept() -> None:
 
 
 def test_where_connections_begin_with_a_proxys_line() -> None:
-    """With PROXY lines on the public port, services fetch keys over the internal port."""
+    """If connections on the public port begin with PROXY lines, keys use the internal port."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     run = RunSettings({**environ, "WHARF_PORT": "9000"}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, environ), environ)

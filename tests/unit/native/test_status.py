@@ -40,7 +40,7 @@ def test_what_is_missing(
     code: int,
     said: str,
 ) -> None:
-    """Wharf is ready without its optional parts, and the output names those that are missing."""
+    """Wharf is ready without its optional parts, and the output names the missing parts."""
     answers = dict.fromkeys(down, (503, "down"))
     monkeypatch.setattr(readiness, "get", lambda *words, **_: answers.get(words[2], (200, "")))
     assert status(RunSettings({}, root="/srv/wharf")) == code

@@ -17,7 +17,7 @@ FOLDER = Path(wharf_native.__file__).parent
 
 @pytest.fixture
 def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Return the options that supervisord reads, with paths that need quoting."""
+    """Return the options as supervisord reads them, from paths that need quotes."""
     names = ("WHARF_RUN", "WHARF_LOG", "WHARF_SOCKETS")
     for name in names:
         monkeypatch.setenv(name, str(tmp_path))
@@ -31,15 +31,16 @@ def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def processes(options: Any) -> dict[str, Any]:
-    """Return the programs by their names."""
+    """Return supervisord's programs by name."""
     return {
         one.name: one for group in options.process_group_configs for one in group.process_configs
     }
 
 
 def test_the_gateway_stops_first(options: Any) -> None:
-    """The gateway stops first: its group has the highest priority. The live channel is in that
-    group, because nginx would wait for its connections.
+    """The gateway's group has the highest priority, so it stops first.
+
+    The group contains the live channel, because nginx would wait for the channel's connections.
     """
     groups = sorted(options.process_group_configs, key=lambda group: group.priority)
     assert [group.name for group in groups] == ["prepare", "services", "gateway"]
@@ -49,7 +50,7 @@ def test_the_gateway_stops_first(options: Any) -> None:
 
 
 def test_nothing_starts_by_itself(options: Any) -> None:
-    """No program starts without a command, and only services and nginx restart when they end."""
+    """supervisord starts no program without a command; only services and nginx are restarted."""
     found = processes(options)
     assert not any(one.autostart for one in found.values())
     again = {name for name, one in found.items() if one.autorestart}
@@ -58,12 +59,12 @@ def test_nothing_starts_by_itself(options: Any) -> None:
 
 
 def test_services_inherit_the_listening_sockets(options: Any) -> None:
-    """supervisord closes only the first three descriptors before it starts a program."""
+    """supervisord closes no descriptor above 2, so services inherit the listening sockets."""
     assert options.minfds <= 3
 
 
 def test_paths_with_blanks_and_signs(options: Any, tmp_path: Path) -> None:
-    """Paths with blanks, quotes and percent signs are kept in commands and environments."""
+    """Commands and environments keep paths that contain blanks, quotes and percent signs."""
     found = processes(options)
     assert shlex.split(found["nginx"].command)[4] == "/opt/100% mine/nginx"
     root = str(tmp_path / "it's 100% mine")

@@ -22,13 +22,13 @@ DEMO = {
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    """Return the folders of an installation with a credentials file."""
+    """Return the folders of an installation that has a credentials file."""
     (tmp_path / "credentials.json").write_text(json.dumps({"demo": DEMO}))
     return Places(str(tmp_path), {})
 
 
 def test_the_first_login(places: Places) -> None:
-    """The welcome names tenant and user, and the password only when a person reads it."""
+    """The welcome names tenant and user, and the password or the file that contains it."""
     shown = first_login(places, secretly=False)
     assert shown == "log in: tenant demo, name demo, password a-password-of-the-demo"
     hidden = first_login(places, secretly=True)
@@ -38,7 +38,7 @@ def test_the_first_login(places: Places) -> None:
 
 
 def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With TLS the welcome's commands use the issuer's name and trust the given certificate."""
+    """With TLS the commands of the welcome use the issuer's name and trust the certificate."""
     files = {"WHARF_TLS_CERTIFICATE": "/tls/c.pem", "WHARF_TLS_KEY": "/tls/k.pem"}
     for name, value in {**files, "WHARF_ISSUER": "https://files.example/auth"}.items():
         monkeypatch.setenv(name, value)
@@ -73,7 +73,7 @@ def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) ->
 
 
 def test_a_folder_with_a_space(tmp_path: Path) -> None:
-    """The welcome's command quotes a folder with a space for the shell."""
+    """If a folder's path has a space, the commands of the welcome quote the path for the shell."""
     words = first_login(Places(str(tmp_path / "our files"), {}), secretly=True)
     assert f"WHARF_DATA='{tmp_path}/our files' .venv/bin/wharf-auth " in words
 
@@ -92,7 +92,7 @@ def test_where_the_console_is(
     issuer: str,
     address: str,
 ) -> None:
-    """The welcome has the console's public address and no secret."""
+    """The welcome contains the console's public address and no secret."""
     monkeypatch.setenv("WHARF_ISSUER", issuer)
     welcome(RunSettings({"WHARF_DATA": places.data}, root="/srv/wharf"), places)
     said = capsys.readouterr().out
@@ -102,7 +102,7 @@ def test_where_the_console_is(
 
 
 def test_commands_where_connections_begin_with_a_proxys_line(places: Places) -> None:
-    """With PROXY lines on the public port each command of the welcome sends one."""
+    """With PROXY lines on the public port each command of the welcome sends a PROXY line."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     for command in first_upload(RunSettings(environ, root="/srv/wharf"), places):
         assert command.count(" --haproxy-protocol") == 1

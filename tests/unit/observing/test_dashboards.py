@@ -40,7 +40,7 @@ def test_nothing_is_stale() -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_identity(name: str) -> None:
-    """A dashboard's uid is its file's name, so links between dashboards work in every Grafana."""
+    """A dashboard's uid is its file's name, so links between dashboards work in any Grafana."""
     document = DASHBOARDS[name]
     assert document["uid"] == name
     assert len(name) <= 40
@@ -52,7 +52,7 @@ def test_identity(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_do_not_overlap(name: str) -> None:
-    """Each panel has an own id and an own place in the grid."""
+    """Each panel has a unique id, and no two panels overlap."""
     panels = DASHBOARDS[name]["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()
@@ -71,7 +71,7 @@ def test_panels_do_not_overlap(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_say_what_they_show(name: str) -> None:
-    """Each panel has an own title, a description, a known unit and a data source."""
+    """Each panel has a unique title, a description, a known unit and a data source."""
     panels = shown(name)
     titles = [panel["title"] for panel in panels]
     assert len(set(titles)) == len(titles)
@@ -85,7 +85,7 @@ def test_panels_say_what_they_show(name: str) -> None:
 
 
 def test_graphs_name_their_lines() -> None:
-    """Each line or bar of a graph has a unique name instead of the query."""
+    """Each line or bar of a graph has a unique name, which is not the query."""
     for name in DASHBOARDS:
         for panel in shown(name):
             if panel["type"] in {"timeseries", "bargauge"}:
@@ -95,7 +95,7 @@ def test_graphs_name_their_lines() -> None:
 
 
 def test_tables_name_their_columns() -> None:
-    """Each query of a table is a column with a title and a unit, and the first column is sorted."""
+    """Each query of a table has a column with a title and a unit; the first column is sorted."""
     tables = [panel for name in DASHBOARDS for panel in shown(name) if panel["type"] == "table"]
     assert tables
     for panel in tables:
@@ -120,7 +120,7 @@ def test_choices(name: str) -> None:
 
 
 def test_links() -> None:
-    """Each dashboard links to the others, and each page and dashboard that it names exists."""
+    """Each dashboard links to all others, and each page that a dashboard links to exists."""
     for document in DASHBOARDS.values():
         (link,) = document["links"]
         assert (link["type"], link["tags"]) == ("dashboards", ["wharf"])
@@ -131,7 +131,7 @@ def test_links() -> None:
 
 
 def test_every_metric_is_in_the_catalogue() -> None:
-    """Expressions name metrics of docs/metrics.md, or rules that compute them."""
+    """Each metric in an expression is in docs/metrics.md, or is computed by a rule."""
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     for expr in expressions():
         for found in _METRIC.findall(expr):
@@ -141,7 +141,7 @@ def test_every_metric_is_in_the_catalogue() -> None:
 
 
 def test_every_metric_is_looked_at() -> None:
-    """Each metric is on a dashboard or in a rule."""
+    """Each metric of docs/metrics.md is on a dashboard or in a rule."""
     everything = " ".join(expressions())
     assert [metric for metric in CATALOGUE if metric not in everything] == []
 
@@ -165,7 +165,7 @@ def test_counters_are_read_as_rates() -> None:
 
 
 def test_provisioning() -> None:
-    """Grafana finds the dashboards at their mounted path, and their data source."""
+    """Grafana finds the dashboards and their data source at the mounted path."""
     folder = ROOT / "deploy/grafana/provisioning"
     (provider,) = yaml.safe_load((folder / "dashboards/wharf.yml").read_text())["providers"]
     assert provider["options"]["path"] == "/etc/grafana/dashboards"

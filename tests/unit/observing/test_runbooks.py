@@ -1,4 +1,4 @@
-"""Runbooks: each alert has a page that says what it means, how to see it and what to do."""
+"""Runbooks: each alert has a page with its meaning, its symptoms and the necessary actions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_alert_says_how_urgent_it_is_and_where_to_read_on(rule: dict[str, Any
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_answers_three_questions(name: str) -> None:
-    """A runbook has the three headings, each with a text, and its links lead to existing files."""
+    """A runbook has the three headings, each with a text; each link leads to an existing file."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {name}\n")
     assert re.findall(r"^## .*$", text, re.MULTILINE) == HEADINGS

@@ -40,7 +40,7 @@ def documents(
     issuer: Issuer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
-    """Return both documents by service, as a client gets them; made once, because this is slow."""
+    """Return both documents, by service, as a client gets them. They are built once, for speed."""
     data = tmp_path_factory.mktemp("documents")
     shutil.copytree(auth_template, data / "auth")
     with opened(Settings(data=data / "auth", issuer=ISSUER)) as service:

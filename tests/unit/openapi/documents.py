@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Described:
-    """An operation as its document describes it."""
+    """An operation with its path, its method and its description in the document."""
 
     method: str
     path: str
@@ -18,7 +18,7 @@ class Described:
 
     @property
     def name(self) -> str:
-        """Return method and path, for messages."""
+        """Return the method and the path, for messages."""
         return f"{self.method} {self.path}"
 
     def parameters(self) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ class Described:
         return found
 
     def media_types(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the place and the description of the request's body and of each success's body."""
+        """Yield place and description of the request's body and of the body of each success."""
         for content in self.declared.get("requestBody", {}).get("content", {}).values():
             yield f"{self.name}: request", content
         for status, answer in self.declared["responses"].items():
@@ -36,13 +36,13 @@ class Described:
                     yield f"{self.name}: {status}", content
 
     def fields(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the place and the description of each header field of a success."""
+        """Yield place and description of each header field of a success."""
         for status, answer in self.declared["responses"].items():
             for name, header in answer.get("headers", {}).items():
                 yield f"{self.name}: {status}: {name}", header
 
     def examples(self) -> Iterator[tuple[str, dict[str, Any], Any]]:
-        """Yield each example with its place and the schema that it must fit."""
+        """Yield each example with its place and its schema."""
         described = [
             *((f"{self.name}: {one['name']}", one) for one in self.parameters()),
             *self.media_types(),
@@ -60,7 +60,7 @@ def values(described: dict[str, Any]) -> list[Any]:
 
 
 def members(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every value inside a JSON value, at any depth, with its name."""
+    """Yield every single value in a JSON value, at any depth, with the name of its member."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from members(one, key)

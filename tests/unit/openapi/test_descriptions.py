@@ -22,7 +22,7 @@ VERBS = re.compile(
 def test_each_operation_has_one_tag_of_the_list(
     documents: dict[str, dict[str, Any]], service: str
 ) -> None:
-    """Each operation has one tag, and each tag is used and has a description."""
+    """Each operation has one tag. Each tag is used and has a description."""
     document = documents[service]
     listed = [tag["name"] for tag in document["tags"]]
     assert all(tag["description"].endswith(".") for tag in document["tags"])
@@ -33,7 +33,7 @@ def test_each_operation_has_one_tag_of_the_list(
 
 
 def test_each_operation_has_a_summary(operations: list[Described]) -> None:
-    """A summary is one short sentence in the imperative, and no two are the same."""
+    """A summary is one short sentence in the imperative, and is unique."""
     for one in operations:
         summary = one.declared["summary"]
         assert VERBS.match(summary), one.name
@@ -50,7 +50,7 @@ def test_each_parameter_is_described(operations: list[Described]) -> None:
 
 
 def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described]) -> None:
-    """Operations on unfinished uploads name the refusals of replicas without a shared folder."""
+    """Operations on unfinished uploads describe the refusal by replicas without a shared folder."""
     found: dict[str, set[str]] = {"parts-apart": set(), "upload-apart": set()}
     for one in operations:
         told = " ".join(answer["description"] for answer in one.declared["responses"].values())
@@ -65,7 +65,7 @@ def test_what_replicas_without_a_shared_folder_refuse(operations: list[Described
 
 
 def test_the_document_is_built_once_when_it_is_asked_for() -> None:
-    """The document is built at the first request, and served to later ones."""
+    """The OpenAPI document is built at the first request and served again to later requests."""
     built: list[dict[str, Any]] = []
 
     def build() -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_the_document_is_built_once_when_it_is_asked_for() -> None:
 
 
 def test_what_grants_refuse_is_told(operations: list[Described]) -> None:
-    """Each operation on a named place describes the refusal `outside-grants`."""
+    """Each operation on a bucket or a key describes the refusal `outside-grants`."""
     # Without the grant these respond as for an absent entry, or omit what is not reached.
     silent = {
         *("listFiles", "listBuckets", "getBucket", "listEvents", "listUploads", "deleteUpload"),

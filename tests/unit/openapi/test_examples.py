@@ -1,4 +1,4 @@
-"""The examples in the documents are what the services accept and return."""
+"""The services accept and return the examples in the OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRETS = {"access_token", "client_secret", "refresh_token", "subject_token", "
 
 
 def strict(schema: Any) -> Any:
-    """Return the schema with each object closed, so that an unknown member is an error."""
+    """Return the schema without additional members in any object, so that they are errors."""
     if isinstance(schema, list):
         return [strict(one) for one in schema]
     if not isinstance(schema, dict):
@@ -31,14 +31,14 @@ def strict(schema: Any) -> Any:
 
 
 def errors(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
-    """Return the errors of an example."""
+    """Return the errors of an example against its schema."""
     whole = strict({**schema, "components": document["components"]})
     validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
     return [str(error) for error in validator.iter_errors(value)]
 
 
 def shown(operations: list[Described]) -> Iterator[tuple[str, str, object]]:
-    """Yield each text in an example, with the example's place and the member's name."""
+    """Yield each text in an example, with the place of the example and the name of the member."""
     for one in operations:
         for where, _, value in one.examples():
             for name, member in members(value, where.rpartition(" ")[2]):
@@ -46,7 +46,7 @@ def shown(operations: list[Described]) -> Iterator[tuple[str, str, object]]:
 
 
 def test_examples_fit_their_schemas(operations: list[Described]) -> None:
-    """Each example of a body, parameter and header field is valid and has no unknown member."""
+    """Each example of a body, parameter or header field is valid and has no unknown member."""
     checked = 0
     for one in operations:
         for where, schema, value in one.examples():
@@ -62,7 +62,7 @@ def test_examples_fit_their_schemas(operations: list[Described]) -> None:
 def test_a_wrong_example_is_noticed(
     documents: dict[str, dict[str, Any]], wrong: dict[str, Any]
 ) -> None:
-    """A wrong type, an unknown member and a missing one in an example are found."""
+    """The test finds a wrong type, an unknown member and a missing member in an example."""
     document = documents["upload"]
     described = document["paths"]["/v1/metadata/{bucket}/{key}"]["get"]["responses"]["200"]
     content = described["content"]["application/json"]
@@ -71,7 +71,7 @@ def test_a_wrong_example_is_noticed(
 
 
 def test_each_body_has_an_example(operations: list[Described]) -> None:
-    """Each body of a request and of a success has an example."""
+    """Each request body and each body of a success has an example."""
     for one in operations:
         for where, content in one.media_types():
             assert values(content), where
@@ -90,14 +90,14 @@ def test_each_header_field_and_parameter_has_an_example(operations: list[Describ
 def test_no_example_is_without_its_operation(
     documents: dict[str, dict[str, Any]], service: str
 ) -> None:
-    """An example names an existing operation."""
+    """Each example belongs to an existing operation."""
     paths = documents[service]["paths"].values()
     ids = {operation["operationId"] for methods in paths for operation in methods.values()}
     assert set(GUIDES[service].examples) <= ids
 
 
 def test_times_are_those_of_the_api(operations: list[Described]) -> None:
-    """A time in an example is in RFC 3339, in UTC with a `Z`."""
+    """Each time in an example is in the format of RFC 3339, in UTC, with a `Z`."""
     times = [
         (where, text)
         for where, name, text in shown(operations)
@@ -109,7 +109,7 @@ def test_times_are_those_of_the_api(operations: list[Described]) -> None:
 
 
 def test_no_example_looks_like_a_secret(operations: list[Described]) -> None:
-    """Tokens and secrets end with an ellipsis, so that no scanner takes them for real ones."""
+    """Tokens and secrets in examples end with "…", so that no scanner reports them as real."""
     found = [(where, str(text)) for where, name, text in shown(operations) if name in _SECRETS]
     assert len(found) > 10
     for where, text in found:
@@ -117,6 +117,6 @@ def test_no_example_looks_like_a_secret(operations: list[Described]) -> None:
 
 
 def test_a_key_is_not_ascii(operations: list[Described]) -> None:
-    """One of the example keys has characters outside ASCII, to show that keys are Unicode."""
+    """At least one example of a key has characters outside ASCII, to show that keys are Unicode."""
     keys = {text for _, name, text in shown(operations) if name == "key" and isinstance(text, str)}
     assert any(not key.isascii() for key in keys)

@@ -1,6 +1,6 @@
-"""Operation ids are the methods of generated clients: part of the contract, so they never change.
+"""Operation ids, which are names of methods in generated clients, so they never change.
 
-An id may be added here. One that is changed or removed breaks the programs of those who use it.
+A new id may be added here. If an id is changed or removed, programs that call it stop working.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ _CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
 
 
 def test_ids_stay_as_they_are(operations: list[Described]) -> None:
-    """Each method and path has the id that it always had, and each operation has one."""
+    """Each method and path has the same id as in earlier releases; each operation has an id."""
     assert {(one.method, one.path): one.declared["operationId"] for one in operations} == IDS
 
 
@@ -114,6 +114,6 @@ def test_ids_are_unique_over_both_services(operations: list[Described]) -> None:
 
 
 def test_ids_are_verbs_and_nouns_in_camel_case(operations: list[Described]) -> None:
-    """An id has two words or more in lowerCamelCase, as `downloadFile`."""
+    """An id has at least two words in lowerCamelCase, for example `downloadFile`."""
     for one in operations:
         assert _CAMEL_CASE.fullmatch(one.declared["operationId"]), one.name
