@@ -10,7 +10,7 @@ from tests.servers.auth import AuthService
 
 CLIENTS, USERS, GROUPS = (f"/tenants/demo/{kind}" for kind in ("clients", "users", "groups"))
 GOOD = {"bucket": "photos", "prefix": "inbox/", "actions": ["read"]}
-COMBINED = "cafe\u0301/"  # an "e" and a combining accent: NFC has one character for both
+COMBINED = "cafe\u0301/"  # an "e" and a combining accent, for which NFC has a single character
 
 
 def grant(**members: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2
     assert attempt(ada, PASSWORD, "2001:db8:0:99::1") == 429
-    # A refused attempt does not use up a free failure of its own network.
+    # A refused attempt does not count as a failure in its network.
     limited.clock.now += 1
     assert [attempt(ada, address="2001:db8:0:1e::1") for _ in range(2)] == [401, 429]
     for address in ("2001:db8:1::1", HERE):

@@ -7,7 +7,7 @@ from tests.servers.auth import AuthService
 from wharf_auth.domain import tokens
 from wharf_auth.signing import KeyRing
 
-#: Every route that needs no access token. A new one must be added here on purpose.
+#: Every route that needs no access token. A developer must add each new open route here.
 OPEN = {
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",

@@ -42,7 +42,7 @@ def test_lines_of_the_audit_log_stay_for_so_long(auth: AuthService) -> None:
         return len(auth.records.audit(after=0, limit=9))
 
     auth.clock.now += 400 * 86400 - 61
-    # Lines of the tenants from the fixture are older, and were removed.
+    # The lines about the fixture's tenants are older, so housekeeping has removed them.
     assert lines() == 1
     auth.clock.now += 62
     assert lines() == 0

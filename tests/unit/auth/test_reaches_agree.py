@@ -28,7 +28,7 @@ _GRANTS = st.lists(
     st.fixed_dictionaries(
         {
             "bucket": st.sampled_from(["photos", "inbox", "*"]),
-            # The long prefixes do not fit into tokens.
+            # Grants with these long prefixes do not fit into tokens.
             "prefix": st.sampled_from(["", "a/", "b/", "x" * 200 + "/", "y" * 250 + "/"]),
             "actions": st.sampled_from([["read"], ["write", "list"], ["delete"]]),
         }

@@ -47,7 +47,7 @@ def test_whatever_signed_verifies_until_its_last_token_is_over(
     keys: list[Key], signed_at: int, age: int
 ) -> None:
     """Exactly one key signs, and a key is not retired while one of its tokens can be valid."""
-    # Keys that are put in place later do not exist yet.
+    # At `signed_at` no later key exists.
     there = [key for key in keys if key.since <= signed_at] or keys
     (signer,) = [kid for kid, state in states(there, signed_at).items() if state == "signing"]
     later = [key for key in keys if key.since <= signed_at + age or key in there]
@@ -81,7 +81,7 @@ def rotate(auth: AuthService, ring: KeyRing) -> Callable[[], str]:
     """Return a function that rotates at the test's time, and returns the new key's id."""
 
     def call() -> str:
-        # The new key must be later than the first one, which has the time of the test's start.
+        # The first key has the time of the test's start, and the new key must be later.
         auth.clock.now += 10
         kid = key_rotation.rotate(ring, auth.records, auth.clock, BY)
         path = auth.settings.keys_directory / f"{kid}.pem"

@@ -119,7 +119,7 @@ def test_nobody_ends_another_ones_session(auth: AuthService) -> None:
     assert ada.call("GET", "/me").status_code == 200
 
 
-# The own password
+# A change of the user's own password
 
 
 def test_password_is_changed(auth: AuthService) -> None:

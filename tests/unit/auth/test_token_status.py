@@ -156,7 +156,7 @@ def test_a_revoked_ticket_ends_alone(auth: AuthService) -> None:
     other = exchanged(auth, subject, ticket=json.dumps(TICKET))
     narrower = exchanged(auth, ticket, ticket=json.dumps(TICKET), expires_in="5")
     revoke(auth, narrower)
-    # The narrower ticket has expired, and the entry in the feed must remain.
+    # The narrower ticket has expired, but its entry in the feed must remain to end `ticket`.
     auth.clock.now += 70
     auth.records.prune_feed(int(auth.clock()))
     assert facts(auth, ticket) == {"active": False}

@@ -190,7 +190,7 @@ def test_all_sessions_of_a_user_can_be_ended(auth: AuthService) -> None:
     assert is_in(eve)
 
 
-# Owners
+# Rights of owners
 
 
 def test_owner_manages_the_own_tenant(auth: AuthService) -> None:

@@ -10,7 +10,7 @@ from tests.servers.console import Console
 from tests.servers.console_documents import serve_file
 from wharf_console.web import access
 
-# The pages without a login; a new one needs a reason.
+# The pages that need no login. A new page needs a reason in its declaration.
 OPEN = {
     "csp_reports.report",
     "guests.drop",

@@ -31,7 +31,7 @@ def test_another_tenants_bucket_is_like_none(console: Console) -> None:
     """The page of another tenant's bucket equals the page of an absent bucket."""
     browser = console.person()
     pages = [browser.get(f"/console/b/{name}/").text for name in ("theirs", "nobodys")]
-    # A form's token differs from second to second.
+    # A form's token changes every second, so the comparison leaves it out.
     names = r'value="[^"]+"|data-csrf="[^"]+"|theirs|nobodys'
     first, second = (re.sub(names, "", page) for page in pages)
     assert first == second

@@ -202,7 +202,7 @@ def test_any_name_has_its_page(console: Console, key: str) -> None:
     [address] = re.findall('<a href="([^"]+)" data-preview>', browser.get("/console/b/docs/").text)
     page = browser.get(address)
     assert page.status_code == 200
-    # The address to which a form, or a login, returns
+    # The address to which a form or a login returns
     [here] = re.findall('name="cancel" value="([^"]+)"', page.text)
     assert here == address
     assert below_console(here) == here

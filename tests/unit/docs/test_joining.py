@@ -18,7 +18,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/PULL_REQUEST_TE
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # A command line that begins with make, in a block or between backticks.
 _MAKE = re.compile(r"(?:^|`)make ((?:[a-z0-9-]+ ?)+)", re.MULTILINE)
-# A file that a command or a sentence names.
+# A file that the page names, in a command or in a sentence.
 _PATH = re.compile(r"(?<![\w/])((?:tests|docs|services|libs|deploy|loadtests|\.ci)/[\w./-]+)")
 # CONTRIBUTING.md asks its reader to create this file, so the checkout does not have it.
 FIRST_TEST = "tests/unit/upload/test_first.py"

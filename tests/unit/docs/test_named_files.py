@@ -18,7 +18,7 @@ _FILE = re.compile(
 )
 _TOP = ("services/", "libs/", "deploy/", "docs/", "tests/", "loadtests/")
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
-# A step of a way: number, module, function.
+# A step of a way through the code: number, module, function.
 _STEP = re.compile(r"^\| (\d+) \| `([\w/]+\.py)` \| `([\w.]+)`", re.MULTILINE)
 _ROOM = re.compile(r"^\| `(\w+)/` \|", re.MULTILINE)
 WAYS = {"The way of a small PUT": 15, "The way of a tus PATCH": 25}

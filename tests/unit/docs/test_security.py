@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
-# Lines of tables without their heads and the lines below them.
+# Rows of tables, without the heading rows and the separators below the headings.
 LINES = [line for line in PAGE.splitlines() if line.startswith("| ") and "tests |" not in line]
 NUMBERED = {int(line.split("|")[1]): line for line in LINES if re.match(r"\| \d+ \|", line)}
 # The subjects of these rows (a scanner, webhooks) are not built.

@@ -37,7 +37,7 @@ def _of_module(module: ast.Module) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             constants[node.targets[0].id] = _text(node.value, constants)
     found = list(_strings(module, ""))
-    # A constant that is part of another statement is no statement.
+    # If a constant is part of another statement, it is not a statement itself.
     parts = {
         inner.id for _, string in found for inner in ast.walk(string) if isinstance(inner, ast.Name)
     }

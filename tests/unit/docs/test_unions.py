@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 MERGED = ("CHANGELOG.md", "docs/security.md")
-# Two branches that change one line leave two lines with the same beginning.
+# If two branches change a line, the merge leaves two lines with the same beginning.
 _BEGINNING = 45
 
 

@@ -14,7 +14,7 @@ from wharf_gateway.nginx import render_configuration
 from wharf_upload.domain import body_classes as upload_classes
 
 MOST = 3_000_000
-# The limit for other bodies than files; a page of the console is the largest.
+# The limit for bodies that are not files. A form of the console has the largest body.
 SMALL = 1100 << 10
 UNITS = {"": 1, "k": 1 << 10}
 DIRECTIVE = re.compile(r"(?:[^;{}\"']|\"[^\"]*\"|'[^']*')*[;{}]")

@@ -64,7 +64,7 @@ def test_too_few_descriptors_are_said(hard: list[int]) -> None:
     ("limit", "environ", "of_one"),
     [
         (1 << 20, {}, 1024),
-        # At most half of all clients' connections.
+        # The share is at most half of the connections for all clients.
         (1024, {}, 768),
         (1 << 20, {"WHARF_ADDRESS_CONNECTIONS": "300"}, 1112),
         # A high limit, as an operator sets it for a proxy, is kept.

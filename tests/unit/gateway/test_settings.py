@@ -135,7 +135,7 @@ def test_what_waits_follows_what_is_refused() -> None:
     assert opened["WHARF_CREDENTIAL_WRITES_PER_SECOND"] == "1000"
     assert opened["WHARF_CREDENTIAL_WRITES_WAITING"] == "80"
     assert opened["WHARF_CREDENTIAL_WRITES_WAITING_AT_ONCE"] == "10"
-    # nginx knows no rate below one.
+    # nginx accepts no rate below one.
     assert opened["WHARF_ADDRESS_LOGINS_PER_SECOND"] == "1"
     assert opened["WHARF_ADDRESS_LOGINS_WAITING"] == "1"
 

@@ -16,7 +16,7 @@ import pytest
 from tests.servers.sources import source
 
 ROOT = Path(__file__).parents[3]
-# A package is a folder below one of these, with a pyproject.toml.
+# A package is a folder with a pyproject.toml below one of these folders.
 FOLDERS = ("libs", "services", "deploy")
 # Distributions that a package needs without importing them.
 NEEDED = {
@@ -63,8 +63,8 @@ def _modules(path: Path) -> Iterator[str]:
     yield from (alias.name for node in content.imports for alias in node.names)
     for node in content.imports_from:
         if node.level == 0:
-            # An imported name may be a module, which decides when several distributions share a
-            # namespace.
+            # If several distributions share a namespace, the imported name decides, because it
+            # may be a module.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests"
 # Modules that start another process.
 STARTERS = frozenset({"multiprocessing", "pty", "subprocess"})
-# These folders check the repository itself, with its own Python and linters. The guard's test knows
-# all ways to start a program.
+# The tests in these folders run Python and linters on the repository. The guard's test contains all
+# ways to start a program.
 MAY_START = ("docs/", "house/", "test_no_programs.py")
 
 

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 
 HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
-# Each of these scripts runs once, and prints a list for each of several claims.
+# Each script runs only once, and prints one list of modules for each claim.
 CONSOLE = """
 import sys, wharf_console.app, wharf_console.bootstrap
 print(*sys.modules)
@@ -116,5 +116,5 @@ def test_examples_are_not_loaded_before_they_are_asked_for() -> None:
     """A service loads the examples of OpenAPI only when the document is requested."""
     _, services, documents = loaded(UPLOAD)
     assert EXAMPLES & services == set()
-    # This proves that the line above names existing modules.
+    # The modules of EXAMPLES exist, so the assertion above is not empty.
     assert documents >= EXAMPLES

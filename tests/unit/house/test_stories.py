@@ -7,7 +7,7 @@ from pathlib import Path
 
 _MARKED = re.compile(r"^(pytestmark = |@).*mark\.story", re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[3]
-# Each needs an installation that takes minutes, or a kill that all its steps examine.
+# The steps of each module share an installation that takes minutes, or a killed process.
 STORIES = {
     "tests/deploy/test_compose.py",
     "tests/deploy/test_compose_s3.py",

@@ -95,7 +95,7 @@ def test_a_filter_ends_each_of_its_ways(machine: str) -> None:
     program = list(seccomp.instructions(machine, 4711))
     assert len(program) < 256
     for place, (operation, yes, no, _) in enumerate(program):
-        if operation & 0x07 == 0x05:  # a jump
+        if operation & 0x07 == 0x05:  # the operation is a jump
             assert place + 1 + max(yes, no) < len(program)
     assert program[-1] == (0x06, 0, 0, 0x80000000)
 

@@ -77,7 +77,7 @@ def test_the_bound_has_what_the_gateway_has(
     """The nginx of the upper bound has the gateway's size of body buffers, and as many workers."""
     bound = targets.server(NGINX, tmp_path)
     monkeypatch.setenv("WHARF_NGINX_WORKERS", "3")
-    monkeypatch.setattr(bound, "program", lambda: "nginx")  # named, not run
+    monkeypatch.setattr(bound, "program", lambda: "nginx")  # the name only: no nginx runs
     bound._command()
     conf = (tmp_path / "nginx.conf").read_text(encoding="utf-8")
     gateway = [path for path in (ROOT / "deploy/nginx").rglob("*.*") if path.is_file()]

@@ -61,7 +61,7 @@ def test_fifteen_percent_is_steady() -> None:
         ((112, 112.5, 115), (100, 102, 105), Verdict.WORSE),
         # The wider spread of both runs counts.
         ((100, 100, 100), (104, 110, 116), Verdict.SAME),
-        # The distance of the medians does not matter.
+        # The spread is too wide for any distance of the medians.
         ((100, 100, 116), (300, 300, 300), Verdict.UNSTEADY),
         ((100,), (300, 300, 300), Verdict.ONE_ROUND),
     ],

@@ -171,5 +171,5 @@ def test_provisioning() -> None:
     assert provider["options"]["path"] == "/etc/grafana/dashboards"
     (source,) = yaml.safe_load((folder / "datasources/wharf.yml").read_text())["datasources"]
     assert source["type"] == "prometheus"
-    # $__rate_interval is computed from it, so it must equal the interval of prometheus.yml.
+    # Grafana computes $__rate_interval from timeInterval, which must equal that of prometheus.yml.
     assert source["jsonData"]["timeInterval"] == "15s"

@@ -81,8 +81,8 @@ def test_the_document_is_built_once_when_it_is_asked_for() -> None:
 
 
 def test_what_grants_refuse_is_told(operations: list[Described]) -> None:
-    """Each operation on a bucket or a key describes the refusal `outside-grants`."""
-    # Without the grant these respond as for an absent entry, or omit what is not reached.
+    """Each operation that grants can refuse describes the refusal `outside-grants`."""
+    # Without a grant these operations respond as for an absent entry, or omit some entries.
     silent = {
         *("listFiles", "listBuckets", "getBucket", "listEvents", "listUploads", "deleteUpload"),
         *("deleteUploadByTicket", "getTenantLimits", "setTenantLimits", "getLink", "endLink"),

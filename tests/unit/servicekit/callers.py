@@ -1,4 +1,4 @@
-"""Callers with grants in their tokens."""
+"""Callers of services with grants in their tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCOPES = "files:read files:write"
 def caller(
     claim: GrantsClaim | None = None, scopes: str = SCOPES, subject: str = "u1", tenant: str = "t"
 ) -> Principal:
-    """Return a caller as the verifier does; without a claim the caller has no list of grants."""
+    """Return a caller as the verifier does. Without a claim the caller has no list of grants."""
     return Principal(
         tenant,
         subject,

@@ -1,4 +1,4 @@
-"""An issuer, a verifier, and a clock that a test moves."""
+"""Fixtures: an issuer of tokens, a verifier, and a clock that a test sets."""
 
 from __future__ import annotations
 

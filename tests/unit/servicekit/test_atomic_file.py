@@ -1,4 +1,4 @@
-"""Atomic replacement of files: a reader gets the old content or the new one."""
+"""Atomic replacement of files: a reader gets the whole old content or the whole new content."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_missing_file_is_made(path: Path) -> None:
 
 
 def test_readers_never_see_half_a_file(path: Path) -> None:
-    """A reader gets a complete content while the file is replaced repeatedly."""
+    """While a file is replaced repeatedly, a reader always gets a complete content."""
     contents = {bytes([number]) * 100_000 for number in range(5)}
     atomic_file.write(path, b"\0" * 100_000)
     done = threading.Event()
@@ -72,7 +72,7 @@ def test_a_failed_block_changes_nothing(path: Path) -> None:
 
 
 def test_what_a_crash_left_is_no_hindrance(path: Path) -> None:
-    """A temporary file that a killed writer left is replaced, with any content and mode."""
+    """A temporary file that a killed writer left is replaced, with any content and any mode."""
     left = path.with_name(".file.new")
     left.write_bytes(b"left behind, and long")
     left.chmod(0o400)
@@ -94,18 +94,18 @@ def test_a_link_is_replaced_not_followed(path: Path) -> None:
 
 
 def test_the_mode_is_the_callers(path: Path) -> None:
-    """A replaced file has the requested mode from the beginning, not the old file's mode."""
+    """A replaced file has the requested mode from its creation on, not the mode of the old file."""
     path.chmod(0o644)
     with atomic_file.replacing(path, mode=0o600) as file:
         assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
-        # Others may write by the name: SQLite, and copies in the kernel.
+        # SQLite and copies in the kernel write by the name instead of the descriptor.
         Path(file.name).write_bytes(b"new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == b"new"
 
 
 def test_durable_is_content_before_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A durable write syncs the content before it changes the name, and then syncs the folder."""
+    """A durable write syncs the content, then renames the file, and then syncs the folder."""
     seen = []
     fsync = os.fsync
 
@@ -122,7 +122,7 @@ def test_durable_is_content_before_name(path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old file stays when the content cannot be synced."""
+    """If the content cannot be synced, the old file stays."""
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""How a command of a service ends: exit status and message."""
+"""The end of a service's command: its exit status and its message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_mistake_of_the_operator(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An expected error is one line on standard error and an exit status."""
+    """An expected error is one line on standard error, and sets the exit status."""
     with pytest.raises(SystemExit) as end:
         run(error, monkeypatch)
     assert end.value.code == code
@@ -38,7 +38,7 @@ def test_a_mistake_of_the_operator(
 
 
 def test_a_wrong_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong call of a command shows its usage and ends with click's status 2."""
+    """A command with wrong arguments shows its usage and ends with click's exit status 2."""
     with pytest.raises(SystemExit) as end:
         run(click.UsageError("Give a name."), monkeypatch)
     assert end.value.code == 2
@@ -46,13 +46,13 @@ def test_a_wrong_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 def test_an_unknown_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error without an explanation is a bug, and keeps its traceback."""
+    """An error that the command does not expect is a bug, and its traceback is printed."""
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError(), monkeypatch)
 
 
 def run(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a command that fails with this error."""
+    """Run a command that raises this error."""
 
     @click.command(add_help_option=False)
     def fail() -> None:

@@ -1,4 +1,4 @@
-"""Locks on files: one holder at a time over threads and processes, released with the holder."""
+"""Locks on files: one holder at a time, in threads and processes; they end with the holder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_given_back_is_taken_by_who_waits(tmp_path: Path) -> None:
-    """A waiting thread gets the lock when its holder releases it and keeps the file open."""
+    """A waiting thread gets the lock when the holder releases it, even if the file stays open."""
     path = tmp_path / "lock"
     with opened(path) as first, opened(path) as second:
         assert file_lock.take(first)

@@ -1,4 +1,4 @@
-"""Grants as people write them: valid and invalid ones, and placeholders that are filled in."""
+"""Grants as people write them: valid and invalid grants, and the replacement of placeholders."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_bad_grants_are_named(bad: Grant, reason: str) -> None:
 
 
 def test_too_many_and_too_long() -> None:
-    """A list of 100 grants is accepted; 101 grants, or more than 16,384 bytes, are refused."""
+    """A list of 100 grants is accepted; a list of 101 grants or of over 16,384 bytes is refused."""
     assert len(checked([grant(f"{number}/") for number in range(MAX_GRANTS)])) == MAX_GRANTS
     with pytest.raises(GrantError, match="There are 1000 grants; at most 100"):
         checked([grant()] * 1000)
@@ -86,7 +86,7 @@ def test_unknown_actions_and_members_are_no_grant() -> None:
 
 
 def test_grants_are_kept_as_they_are_shown() -> None:
-    """A stored list is returned with the same grants, each action once and in a fixed order."""
+    """A stored list has the same grants as before, with each action once and in a fixed order."""
     sent = [grant("users/{user_id}/", "photos", "list", "read", "read"), grant("", "*", *ACTIONS)]
     assert shown(checked(sent)) == [
         Grant("photos", ("read", "list"), "users/{user_id}/"),
@@ -95,7 +95,7 @@ def test_grants_are_kept_as_they_are_shown() -> None:
 
 
 def test_placeholders_are_filled_in_once() -> None:
-    """A placeholder's value is text, and a placeholder inside the value is not filled in."""
+    """The value of a placeholder is text; a placeholder in the value is not replaced."""
     assert filled_in("u/{user_id}/{username}/", PERSON) == "u/u1/ann@example.org/"
     assert filled_in("in/{client}/", PROGRAM) == "in/c1/"
     for name in ("{user_id}", "{", "a}", "a/b", "../a", "{client}"):
@@ -118,7 +118,7 @@ def test_placeholders_are_filled_in_once() -> None:
     ],
 )
 def test_what_cannot_be_filled_in(prefix: str, holder: Holder, reason: str) -> None:
-    """An own grant with a placeholder that its holder cannot fill is refused with its index."""
+    """A holder's grant with a placeholder that has no value for the holder is refused by index."""
     kept = checked([grant(), grant(prefix)])
     with pytest.raises(GrantError) as caught:
         require_fillable(kept, holder, is_own=True)
@@ -127,7 +127,7 @@ def test_what_cannot_be_filled_in(prefix: str, holder: Holder, reason: str) -> N
 
 
 def test_groups_may_have_grants_for_others() -> None:
-    """A group's grant for users gives a client nothing, and is no error."""
+    """A group's grant with a user's placeholder gives a client nothing, and is no error."""
     kept = checked([grant("u/{user_id}/"), grant("in/{client}/"), grant("all/")])
     require_fillable(kept, PROGRAM, is_own=False)
     assert [one.prefix for one in filled(kept, PROGRAM)] == ["in/c1/", "all/"]
@@ -135,7 +135,7 @@ def test_groups_may_have_grants_for_others() -> None:
 
 
 def test_a_prefix_that_is_too_long_when_filled_in_allows_nothing() -> None:
-    """A prefix that is too long after it is filled in is omitted, not truncated."""
+    """A prefix that becomes too long when placeholders are replaced is omitted, not truncated."""
     long = CompactGrant("photos", "x/" * 500 + "{username}/", "r")
     assert filled([long], Holder("u1", "n" * 100)) == ()
 
@@ -151,14 +151,14 @@ def test_a_prefix_that_is_too_long_when_filled_in_allows_nothing() -> None:
     ],
 )
 def test_grants_of_the_command_line(text: str, made: Grant) -> None:
-    """A grant on the command line is one word, which can be read and written back."""
+    """A grant on the command line is one word. Parsing and writing the word does not change it."""
     assert grants.parse(text) == made
     assert grants.parse(grants.written(made)) == made
 
 
 @pytest.mark.parametrize("text", ["", "photos/", "read", "read:", ":photos", "read,:photos", "x:p"])
 def test_what_is_no_grant_at_the_command_line(text: str) -> None:
-    """A word without actions or bucket, or with an unknown action, is refused in a sentence."""
+    """A word without actions or bucket, or with an unknown action, is refused with a sentence."""
     with pytest.raises(ValueError, match=r"\.$"):
         grants.parse(text)
 

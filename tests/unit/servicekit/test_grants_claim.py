@@ -1,4 +1,4 @@
-"""The claim `grants` of tokens: its content, what is omitted, and which verifiers refuse it."""
+"""The claim `grants` of tokens: its content, its omissions, and verifiers that refuse it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def verifier(issuer: Issuer) -> Verifier:
 def test_a_token_with_grants_reaches_nothing_until_they_are_resolved(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    """The verifier returns an empty reach with the claim, and everything without it."""
+    """With the claim the verifier returns an empty reach, and without the claim a reach of all."""
     claim = GrantsClaim(5, OWN, "files:read", "ann", (GroupPart("g1", 4, "files:write", OWN),))
     principal = verifier.verify(issuer.token(grants=msgspec.to_builtins(claim)))
     assert principal.grants == claim
@@ -57,7 +57,7 @@ def test_the_claim_is_critical(issuer: Issuer) -> None:
 def test_a_token_cannot_lose_the_claim_that_its_header_names(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    """A token whose header names the claim but that lacks it is refused."""
+    """A token is refused if its header names the claim and the token lacks the claim."""
     with pytest.raises(MalformedToken, match="lacks a claim"):
         verifier.verify(issuer.token(headers={"crit": [NARROWS], NARROWS: ["grants"]}))
 
@@ -106,14 +106,14 @@ _PARTS = st.lists(
 @settings(max_examples=50)
 @given(_LISTS, _PARTS, st.text(max_size=100))
 def test_any_claim_fits(own: Compact, groups: tuple[GroupPart, ...], username: str) -> None:
-    """A claim has 2 KiB at most, and names the parts that it omits."""
+    """A claim has at most 2 KiB, and marks the parts that it omits."""
     whole = GrantsClaim(1_795_000_000_000, own, "files:read", username, groups)
     claim = fitting(whole)
     assert len(msgspec.json.encode(claim)) <= MAX_CLAIM_BYTES
     assert claim.own == (own if fits(own) else None)
     assert [part.group for part in claim.groups] == [part.group for part in groups]
     for part, before in zip(claim.groups, groups, strict=True):
-        # A part is omitted as a whole, with its scopes, and never becomes an empty list.
+        # The claim omits a part completely, with its scopes, and never shortens its list.
         assert part == before or (part.grants, part.scopes) == (None, "")
         assert part.version == before.version
     if len(msgspec.json.encode(whole)) <= MAX_CLAIM_BYTES and fits(own):
@@ -121,7 +121,7 @@ def test_any_claim_fits(own: Compact, groups: tuple[GroupPart, ...], username: s
 
 
 def test_groups_of_scopes_alone_fit() -> None:
-    """Scopes of groups without grants are omitted too when the claim would be too long."""
+    """If the claim is too long, scopes of groups without grants are omitted, too."""
     own = tuple(CompactGrant(f"bucket-{number:02}", "p" * 70, "rwdl") for number in range(6))
     assert fits(own)
     scopes = "files:read files:write files:delete buckets:admin events:read"

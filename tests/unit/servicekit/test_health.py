@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: which parts are checked, and which can be excluded."""
+"""`/healthz` and `/readyz`: the parts that they check, and the exclusion of parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client() -> FlaskClient:
 
 
 def test_unready_names_the_part(client: FlaskClient) -> None:
-    """A service without its database is not ready, and names the part and when to ask again."""
+    """If the database is unavailable, `/readyz` returns 503 with the part and `Retry-After`."""
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json == {"status": "unavailable", "down": {"database": "away"}}
@@ -30,17 +30,17 @@ def test_unready_names_the_part(client: FlaskClient) -> None:
 
 
 def test_excluded_part_is_not_asked(client: FlaskClient) -> None:
-    """An excluded part does not make a service unready, and a helpful part is still reported."""
+    """An excluded part does not make a service unready; a degraded optional part is reported."""
     answer = client.get("/readyz?exclude=storage&exclude=database")
     assert answer.status_code == 200
     assert answer.json == {"status": "degraded", "degraded": {"revocations": "old"}}
 
 
 def test_exclude_leaves_the_others(client: FlaskClient) -> None:
-    """The exclusion of one part does not hide another one that is down."""
+    """If one part is excluded, another unavailable part still makes the service unready."""
     assert client.get("/readyz?exclude=storage").status_code == 503
 
 
 def test_liveness_asks_nobody(client: FlaskClient) -> None:
-    """A service without its database is alive, because a restart would not help."""
+    """`/healthz` succeeds without the database, because a restart would not help."""
     assert client.get("/healthz").status_code == 200

@@ -1,4 +1,4 @@
-"""Public keys: they are fetched rarely, from one URL, and stay valid while the issuer is down."""
+"""Public keys are fetched rarely, from one URL, and stay valid while the issuer is down."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_unknown_keys_cause_one_fetch_in_half_a_minute(
 
 
 def test_new_key_is_found_after_one_fetch(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A token of a new key is refused once, and accepted after one fetch without a restart."""
+    """A token of a new key is refused until one fetch has finished; no restart is necessary."""
     added, shown = Issuer("added"), [issuer]
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(key_set(*shown))) as server:
@@ -85,7 +85,7 @@ def test_new_key_is_found_after_one_fetch(issuer: Issuer, clock: Clock, tmp_path
 def test_retired_key_is_refused_after_the_next_fetch(
     issuer: Issuer, clock: Clock, tmp_path: Path
 ) -> None:
-    """A key that the issuer no longer publishes verifies no token after the next fetch."""
+    """After the next fetch, a key that the issuer no longer publishes verifies no token."""
     retired, shown = Issuer("retired"), [issuer]
     shown.append(retired)
     path = tmp_path / "jwks.json"
@@ -116,9 +116,7 @@ def test_redirects_are_refused(issuer: Issuer, tmp_path: Path, status: int) -> N
 def test_known_keys_go_on_while_the_issuer_is_down(
     issuer: Issuer, clock: Clock, tmp_path: Path
 ) -> None:
-    """Known keys stay valid while the issuer is down, even for a process that starts during the
-    outage.
-    """
+    """While the issuer is down, known keys stay valid, even in a process that starts later."""
     path = tmp_path / "jwks.json"
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher = Fetcher(server.url, path, clock)
@@ -130,7 +128,7 @@ def test_known_keys_go_on_while_the_issuer_is_down(
 
 
 def test_failed_fetches_are_repeated_after_a_pause(clock: Clock, tmp_path: Path) -> None:
-    """An issuer that is down is asked once a second, not in a loop."""
+    """While the issuer is down, the service requests the keys once a second, not in a loop."""
     with serving(lambda _: Reply(status=503)) as server:
         fetcher = Fetcher(server.url, tmp_path / "jwks.json", clock)
         for _ in range(10):
@@ -185,14 +183,14 @@ def test_unknown_key_types_are_skipped(issuer: Issuer) -> None:
 
 
 def test_private_keys_are_not_taken(issuer: Issuer) -> None:
-    """A key set with private parts is refused."""
+    """A key set that contains private keys is refused."""
     entries = [{**issuer.public_jwk(), "d": "AQAB"}]
     with pytest.raises(JwksError):
         parse(json.dumps({"keys": entries}).encode())
 
 
 def test_broken_file_keeps_the_known_keys(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A key file that was damaged later leaves the known keys valid."""
+    """If the key file is damaged later, the known keys stay valid."""
     path = tmp_path / "jwks.json"
     path.write_bytes(key_set(issuer))
     keys = KeyFile(path, clock)
@@ -203,7 +201,7 @@ def test_broken_file_keeps_the_known_keys(issuer: Issuer, clock: Clock, tmp_path
 
 
 def test_full_disk_does_not_end_the_fetching(issuer: Issuer, clock: Clock, tmp_path: Path) -> None:
-    """A key set that cannot be written is fetched again, and the thread continues."""
+    """If a key set cannot be written, the thread continues and fetches the key set again."""
     (tmp_path / "file").touch()
     with serving(lambda _: Reply(key_set(issuer))) as server:
         fetcher = Fetcher(server.url, tmp_path / "file" / "jwks.json", clock)
@@ -237,7 +235,7 @@ def test_fetcher_stops_when_told(issuer: Issuer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status_line", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
 def test_broken_http_is_a_failed_fetch(tmp_path: Path, status_line: bytes) -> None:
-    """An issuer that does not speak HTTP causes a failed fetch, not the end of the thread."""
+    """If the issuer does not speak HTTP, the fetch fails and the thread continues."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

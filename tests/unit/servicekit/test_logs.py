@@ -1,4 +1,4 @@
-"""Logs: each record is one JSON object in one line, with any content of its values."""
+"""Logs: each record is one JSON object on one line, with any characters in its values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NASTY = [
 
 
 def formatted(message: str, **extra: Any) -> str:
-    """Return one record as the service writes it."""
+    """Return one record as the service formats it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter("auth"))
@@ -50,7 +50,7 @@ def test_message_stays_one_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_request_line_stays_one_line(text: str) -> None:
-    """A line of the request log, which does not use the logging module, stays one line too."""
+    """A line of the request log stays one line, although it does not use the module `logging`."""
     reading, writing = os.pipe()
     RequestLog("upload", writing).write(
         request_id="r",
@@ -85,7 +85,7 @@ def test_record_has_its_fields() -> None:
 
 
 def test_exceptions_are_part_of_the_line() -> None:
-    """A traceback is a value in the record's line."""
+    """The traceback of an exception is a value in the record's line."""
     try:
         raise RuntimeError("broken\nhere")
     except RuntimeError as error:
@@ -96,7 +96,7 @@ def test_exceptions_are_part_of_the_line() -> None:
 
 @pytest.mark.parametrize("character", ["x", "\0", "🦊", "\x9b", "\udce4"])
 def test_a_line_has_a_bound(character: str) -> None:
-    """A line has a maximum length and stays valid JSON; a value that was cut ends with "…"."""
+    """A line has a maximum length and stays valid JSON; a truncated value ends with "…"."""
     nested = {"names": [character] * 30_000}
     fields = {"tenant": "demo", "status": 7, "key": character * 30_000, "more": nested}
     written = formatted(character * 30_000, fields=fields)
@@ -108,7 +108,7 @@ def test_a_line_has_a_bound(character: str) -> None:
 
 
 def test_the_end_of_a_traceback_is_kept() -> None:
-    """A traceback that is too long keeps its end, which has the error."""
+    """A traceback that is too long keeps its end, which contains the error."""
     error = RuntimeError("x" * 20_000 + "the cause")
     line = json.loads(formatted("failed", exc_info=(type(error), error, None)))
     assert line["message"] == "failed"
@@ -117,7 +117,7 @@ def test_the_end_of_a_traceback_is_kept() -> None:
 
 
 def test_lines_of_threads_do_not_mix() -> None:
-    """A line is written with one call, so lines of concurrent threads do not mix."""
+    """A line is written with one call, so that lines of concurrent threads do not mix."""
     reading, writing = os.pipe()
     log = RequestLog("upload", writing)
 

@@ -1,4 +1,4 @@
-"""Invisible characters in names: kept where a word or an emoji needs them, refused elsewhere."""
+"""Invisible characters in names: allowed if a word or an emoji needs them, otherwise refused."""
 
 # ruff: noqa: RUF001 -- letters of other scripts are what this is about.
 
@@ -47,7 +47,7 @@ WRITTEN = {
     "Texas": "🏴\U000e0075\U000e0073\U000e0074\U000e0078\U000e007f",
 }
 ZWNJ, ZWJ, TAG = "\u200c", "\u200d", "\U000e0067"
-# Names in which the same characters have no meaning, and the message about each.
+# Names in which such a character has no meaning, and the message about the character.
 MEANINGLESS = [
     ("invoice\u200dgpj.exe", "U+200D ZERO WIDTH JOINER at position 8"),
     ("a\u200cb", "U+200C ZERO WIDTH NON-JOINER at position 2"),
@@ -103,7 +103,7 @@ HARD = st.text(
 
 @pytest.mark.parametrize("name", WRITTEN.values(), ids=WRITTEN)
 def test_what_people_write_is_kept(name: str) -> None:
-    """A joiner, a separator or a tag that belongs to a word or an emoji is kept."""
+    """A joiner, a separator or a tag that belongs to a word or an emoji is allowed."""
     assert first_misplaced(name) is None
     assert first_misplaced(f"a {name}.txt") is None
     assert display_name(name) == unicodedata.normalize("NFC", name)
@@ -112,7 +112,7 @@ def test_what_people_write_is_kept(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "told"), MEANINGLESS)
 def test_what_means_nothing_is_told(name: str, told: str) -> None:
-    """The first such character without a meaning is named with its code point and its position."""
+    """The first invisible character without a meaning is named by code point and position."""
     assert str(first_misplaced(name)) == told
 
 
@@ -139,7 +139,7 @@ def test_what_only_programs_see_is_dropped(sent: str, kept: str) -> None:
 
 @pytest.mark.parametrize("name", ["a\u200eb", "a\u202eb", "a\u200bb", "a\u200db", "\u202aC.txt"])
 def test_what_could_deceive_is_not_dropped(name: str) -> None:
-    """A character that changes how a name is read is not removed, so that it is refused."""
+    """A character that changes how a name is read is not removed, so the name is refused."""
     assert display_name(name) == name
     assert first_misplaced(name) is not None
 
@@ -156,14 +156,14 @@ def test_a_shown_name_is_stable(text: str) -> None:
 
 @given(HARD)
 def test_no_name_with_a_forbidden_character_passes(text: str) -> None:
-    """A name without a misplaced character has no character that is forbidden everywhere."""
+    """A name that is accepted has no character of the list that is forbidden everywhere."""
     if first_misplaced(text) is None:
         assert not FORBIDDEN.search(text)
 
 
 @given(HARD, st.sampled_from([ZWNJ, ZWJ, TAG, "\u202e"]))
 def test_a_character_is_told_where_it_stands(text: str, character: str) -> None:
-    """The reported position is that of the reported character."""
+    """The reported position is the position of the reported character."""
     found = first_misplaced(text + character)
     if found is not None:
         assert (text + character)[found.position - 1] == found.character
@@ -171,7 +171,7 @@ def test_a_character_is_told_where_it_stands(text: str, character: str) -> None:
 
 @given(st.text(max_size=200))
 def test_messages_show_nothing_that_deceives(text: str) -> None:
-    """The text that a message shows of a name is short and has no forbidden character."""
+    """A message shows a name shortened and without forbidden characters."""
     visible = shown(text)
     assert not FORBIDDEN.search(visible)
     assert len(visible) <= 10 * 100 + 1
@@ -179,7 +179,7 @@ def test_messages_show_nothing_that_deceives(text: str) -> None:
 
 
 def test_no_look_goes_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each joiner is judged a limited number of times, with at most 48 characters around it."""
+    """Each joiner is judged a limited number of times, by at most 48 characters around it."""
     looks: list[int] = []
 
     def judge(text: str, index: int) -> bool:
@@ -205,7 +205,7 @@ def test_what_is_always_invisible_is_refused() -> None:
 
 
 def test_the_table_is_that_of_unicode() -> None:
-    """The emoji between which a joiner may stand are those of Unicode's Extended_Pictographic."""
+    """The emoji that allow a joiner are those of Unicode's property Extended_Pictographic."""
     expected = regress.Regex(r"^\p{Extended_Pictographic}$", "u")
     for code in (*range(0xD800), *range(0xE000, 0x20000)):
         joined = f"{chr(code)}{ZWJ}👩"

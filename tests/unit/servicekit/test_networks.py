@@ -1,4 +1,4 @@
-"""Networks of client addresses, by which limits count."""
+"""Networks of client addresses. Limits count by network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periods that the documentation promises: how old a service's knowledge may be."""
+"""Periods that the documentation promises: the greatest age of a service's knowledge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.servers.web import Reply, serving
 
 @pytest.mark.parametrize(("age", "told"), [(0, False), (4.5, False), (5.5, True), (60, True)])
 def test_an_old_feed_is_told(tmp_path: Path, age: float, *, told: bool) -> None:
-    """A service reports its feed as old when it has read nothing for five seconds."""
+    """A service reports an old feed when it has received nothing for five seconds."""
     path = tmp_path / "revocations.jsonl"
     path.write_bytes(b"")
     heard_at = time.time() - age
@@ -29,13 +29,13 @@ def test_an_old_feed_is_told(tmp_path: Path, age: float, *, told: bool) -> None:
 
 
 def test_asking_and_looking_are_within_the_promise() -> None:
-    """The intervals of follower and reader take at most half of the promised five seconds."""
+    """Together the follower and the reader of the feed wait at most half of the five seconds."""
     waits = feed_follower.POLL_SECONDS + revocations._POLL_SECONDS
     assert waits <= RIGHTS_SECONDS / 2
 
 
 def test_a_retired_key_is_refused_after_five_minutes(issuer: Issuer, tmp_path: Path) -> None:
-    """The key set is fetched again after five minutes, and then a retired key verifies no token."""
+    """The key set is fetched after five minutes, and then a retired key verifies no token."""
     clock, retired = Clock(1_800_000_000), Issuer("retired")
     shown = [issuer, retired]
 

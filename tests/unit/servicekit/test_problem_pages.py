@@ -1,4 +1,4 @@
-"""Refusals as HTML pages: which requests get one, and its content."""
+"""Refusals as HTML pages: the requests that get a page, and its content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 @given(detail=_TEXT, request_id=_TEXT)
 def test_any_text_is_text(detail: str, request_id: str) -> None:
-    """Any text of a refusal is shown on one line of the page, and adds no tag."""
+    """Any text of a refusal is shown as one line of text, and cannot add a tag to the page."""
     bare = problem_pages.page(NOT_FOUND(""), "", None)
     page = problem_pages.page(NOT_FOUND(detail), html.escape(request_id), None)
     assert page.count("<") == bare.count("<")
@@ -29,7 +29,7 @@ def test_any_text_is_text(detail: str, request_id: str) -> None:
     referer=st.text(max_size=60) | st.text("htps:/.<>\"'& x", max_size=40).map("https://".__add__)
 )
 def test_a_way_back_is_an_address(referer: str) -> None:
-    """A problem's page links back only to a web address that cannot end its attribute."""
+    """The page of a problem links back only to a web address that cannot end the attribute."""
     page = problem_pages.page(NOT_FOUND("Gone."), "id", referer)
     if 'href="http' in page:
         assert f'<a href="{html.escape(referer)}">Go back</a>' in page
@@ -48,7 +48,7 @@ def test_documents_stay_the_default() -> None:
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the list of `Accept` fields that are parsed."""
+    """Return the list to which each parsed field `Accept` is added."""
     seen: list[str] = []
 
     def parse(accept: str, *kinds: type) -> object:
@@ -60,7 +60,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_field_of_1000_characters_is_the_longest(looked_at: list[str]) -> None:
-    """An `Accept` field of 1,000 characters is parsed, and a longer one is ignored."""
+    """A field `Accept` of 1,000 characters is parsed, and a longer field is ignored."""
     members = "text/plain;q=0.5,"
     longest = members * 58 + " " * 5 + "text/html"
     assert len(longest) == 1000
@@ -71,13 +71,13 @@ def test_a_field_of_1000_characters_is_the_longest(looked_at: list[str]) -> None
 
 
 def test_blanks_are_folded(looked_at: list[str]) -> None:
-    """A run of blanks becomes one blank before the field is parsed."""
+    """Several blanks become one blank before the field `Accept` is parsed."""
     assert problem_pages.are_wanted("TEXT/html" + " \t" * 400 + ";  q=0.9,\t*/*;q=0.8")
     assert looked_at == ["TEXT/html ; q=0.9, */*;q=0.8"]
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/plain" + " " * 900 + "x", "application/json,"])
 def test_who_does_not_name_html_is_not_read(looked_at: list[str], accept: str) -> None:
-    """A field that does not contain `text/html` is not parsed."""
+    """A field `Accept` without the text `text/html` is not parsed."""
     assert not problem_pages.are_wanted(accept)
     assert looked_at == []

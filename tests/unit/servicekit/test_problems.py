@@ -1,4 +1,4 @@
-"""Problem documents: declared once, and rendered in one place."""
+"""Problem documents: each problem is declared once, and one function renders all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_slugs_are_unique() -> None:
 
 
 def test_every_common_problem_says_what_to_do() -> None:
-    """Descriptions end with a period, titles do not, and statuses are those of errors."""
+    """A problem's description ends with a period, its title does not; its status is an error's."""
     for problem in COMMON.by_slug.values():
         assert problem.description.endswith(".")
         assert not problem.title.endswith(".")
@@ -69,7 +69,7 @@ def test_every_common_problem_says_what_to_do() -> None:
 
 
 def test_raised_problem_is_rendered(app: Flask) -> None:
-    """A problem that a view raises becomes a document with the request's id."""
+    """A problem that a view raises becomes a document with the id of the request."""
     reply = app.test_client().get("/fail/conflict", environ_overrides={"REQUEST_ID": "req-1"})
     assert reply.status_code == 409
     assert reply.content_type == "application/problem+json"
@@ -86,7 +86,7 @@ def test_raised_problem_is_rendered(app: Flask) -> None:
 
 
 def test_database_down_is_503_with_retry_after(app: Flask) -> None:
-    """An unavailable database gives 503 with `Retry-After` and without its name."""
+    """An unavailable database gives 503 with `Retry-After`, without the database's name."""
     reply = app.test_client().get("/fail/database")
     assert reply.status_code == 503
     assert int(reply.headers["Retry-After"]) >= 1
@@ -112,7 +112,7 @@ def test_bugs_are_500_without_detail(app: Flask) -> None:
 def test_frameworks_refusals_are_problems_too(
     app: Flask, method: str, path: str, status: int, slug: str
 ) -> None:
-    """A refusal of Flask is a problem document too."""
+    """A refusal by Flask becomes a problem document."""
     reply = app.test_client().open(path, method=method, data=b"x" * 11)
     assert reply.status_code == status
     assert reply.get_json()["type"] == f"/problems/{slug}"
@@ -120,13 +120,13 @@ def test_frameworks_refusals_are_problems_too(
 
 
 def test_405_lists_what_is_allowed(app: Flask) -> None:
-    """A 405 lists the allowed methods (RFC 9110 section 15.5.6)."""
+    """A response with 405 lists the allowed methods (RFC 9110 section 15.5.6)."""
     assert "POST" in app.test_client().get("/body").headers["Allow"]
 
 
 @pytest.mark.parametrize("given", ["", "a\r\nX-Evil: 1", "a b", "x" * 129, "ä"])
 def test_odd_request_ids_are_replaced(app: Flask, given: str) -> None:
-    """A request id that is not plain is replaced, because it would be in logs and header fields."""
+    """A request id with special characters is replaced, because logs and fields contain the id."""
     reply = app.test_client().get("/nowhere", environ_overrides={"REQUEST_ID": given})
     assert reply.headers["X-Request-Id"] != given
     assert len(reply.headers["X-Request-Id"]) == 32

@@ -15,21 +15,21 @@ MIB = 1 << 20
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """Return a `/proc` with a process in the control group /pods/one/upload."""
+    """Return a folder like `/proc`, with a process in the control group /pods/one/upload."""
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/pods/one/upload\n")
     return tmp_path / "proc"
 
 
 def group(tmp_path: Path, name: str, limit: str) -> None:
-    """Make a control group with this limit."""
+    """Create the files of a control group with this limit."""
     folder = tmp_path / "groups" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "memory.max").write_text(f"{limit}\n")
 
 
 def test_the_tightest_group_counts(tmp_path: Path, proc: Path) -> None:
-    """The lowest limit of the group and its parents applies."""
+    """The lowest limit of a control group and its parents applies."""
     group(tmp_path, "pods/one/upload", "max")
     group(tmp_path, "pods/one", str(64 * MIB))
     group(tmp_path, "pods", str(128 * MIB))
@@ -37,7 +37,7 @@ def test_the_tightest_group_counts(tmp_path: Path, proc: Path) -> None:
 
 
 def test_a_group_of_version_1(tmp_path: Path, proc: Path) -> None:
-    """The limit is read from the file of control groups of version 1 too."""
+    """For control groups of version 1 the limit is read from their file."""
     folder = tmp_path / "groups/memory"
     folder.mkdir(parents=True)
     (folder / "memory.limit_in_bytes").write_text(str(32 * MIB))
@@ -46,7 +46,7 @@ def test_a_group_of_version_1(tmp_path: Path, proc: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["max", str(1 << 62), "rubbish"])
 def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
-    """Without a valid limit below the machine's memory, the machine's memory is returned."""
+    """If no valid limit is below the machine's memory, the machine's memory is returned."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     total = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
     group(tmp_path, "pods/one", limit)
@@ -55,7 +55,7 @@ def test_without_a_limit(tmp_path: Path, proc: Path, limit: str) -> None:
 
 
 def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of a child that ends between two readings is counted."""
+    """If a child ends between two readings, the child's CPU time is counted."""
     master, child = 1001, 1002
     reaped = False
 
@@ -63,7 +63,7 @@ def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal reaped
         fields = ["0"] * 50
         if pid == child:
-            # The child ends just before its numbers are read.
+            # The child ends just before the test reads its CPU times.
             reaped = True
             return []
         fields[11:15] = ["100", "0", "700" if reaped else "0", "0"]
@@ -80,7 +80,7 @@ def test_a_child_that_ends_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_child_that_is_being_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of an ended child that is still listed is counted once."""
+    """If a child has ended and is still listed, the child's CPU time is counted once."""
     master, child = 1001, 1002
 
     def stat(pid: int) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_child_that_is_being_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_children_that_end_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading again stops after a number of attempts when children end all the time."""
+    """If children end during each reading, the reading is repeated a limited number of times."""
     ended = 0
 
     def stat(_: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Routes are protected where they are registered, and need a token by default."""
+"""A route's protection is declared where it is registered. The default requires a token."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def _status(app: Flask, method: str, path: str, token: str = "") -> int:
 
 
 def test_a_route_has_the_protection_of_its_blueprint(app: Flask, issuer: Issuer) -> None:
-    """A route without a protection has the one of its blueprint."""
+    """A route that declares no protection has the protection of its blueprint."""
     assert _status(app, "GET", "/things") == 401
     assert _status(app, "GET", "/things", issuer.token(scope="files:write")) == 403
     assert _status(app, "GET", "/things", issuer.token(scope="files:read")) == 200
 
 
 def test_a_route_can_name_its_own_protection(app: Flask, issuer: Issuer) -> None:
-    """A route's own protection replaces the blueprint's, and accepts the scope of `instead`."""
+    """A route's own protection replaces the blueprint's; the scope in `instead` also suffices."""
     assert _status(app, "POST", "/things", issuer.token(scope="files:read")) == 403
     assert _status(app, "POST", "/things", issuer.token(scope="files:write")) == 200
     assert _status(app, "POST", "/things", issuer.token(scope="buckets:admin")) == 200
 
 
 def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) -> None:
-    """A route that declares no protection needs a valid token."""
+    """A route without a protection and without a blueprint needs a valid token."""
     assert _status(app, "GET", "/forgotten") == 401
     assert _status(app, "GET", "/forgotten", issuer.token(scope="")) == 200
 
@@ -86,8 +86,9 @@ def test_a_route_that_names_nothing_needs_a_token(app: Flask, issuer: Issuer) ->
 def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
     app: Flask, issuer: Issuer
 ) -> None:
-    """A rule is checked before the scope, so it hides a path from callers without the scope as
-    well.
+    """A rule is checked before the scope.
+
+    The rule therefore hides a path even from callers without the scope.
     """
     other = issuer.token(scope="files:write")
     assert _status(app, "GET", "/things/b", other) == 404
@@ -96,13 +97,13 @@ def test_rules_see_the_arguments_of_the_path_before_the_scope_counts(
 
 
 def test_open_routes_are_listed_with_their_reason(app: Flask) -> None:
-    """The open routes are those that are declared public, with their reasons."""
+    """The list of open routes has the routes that are declared public, with their reasons."""
     assert open_routes(app) == {"GET /open": "a test"}
     assert _status(app, "GET", "/open") == 200
 
 
 def test_a_ticket_is_good_only_where_that_is_said() -> None:
-    """An upload ticket is refused by each protection that does not accept tickets."""
+    """A protection refuses upload tickets unless it accepts tickets explicitly."""
     ticket = Ticket(bucket="b", prefix="", methods=("PUT",))
     principal = Principal(
         tenant="acme",
@@ -119,7 +120,7 @@ def test_a_ticket_is_good_only_where_that_is_said() -> None:
 
 
 def test_nobody_passes_without_a_principal() -> None:
-    """A protection refuses a request without a principal, unless it is public."""
+    """A protection that is not public refuses a request without a principal."""
     with pytest.raises(ProblemError):
         TOKEN.require(None)
     public("a test").require(None)

@@ -1,4 +1,4 @@
-"""The reach of grants, which allows an action on a key, compared with a plain loop."""
+"""The reach of grants, which allows actions on keys, is compared with a simple loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GRANTS = st.lists(
 
 
 def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> bool:
-    """Return the answer of the rule, computed with a loop."""
+    """Return whether the grants allow the action, computed with a simple loop."""
     letter = {"read": "r", "write": "w", "delete": "d", "list": "l"}[action]
     return any(
         one.bucket in (bucket, "*") and letter in one.letters and key.startswith(one.prefix)
@@ -34,7 +34,7 @@ def said(granted: list[CompactGrant], action: Action, bucket: str, key: str) -> 
 def test_a_key_is_judged_as_the_rule_says(
     granted: list[CompactGrant], action: Action, bucket: str, key: str
 ) -> None:
-    """A key is reached by a grant of its bucket or `*` with the action and a prefix of the key."""
+    """A grant reaches a key if the bucket, the action and a prefix of the key are the grant's."""
     reach = reach_of(granted)
     assert reach.allows(action, bucket, key) == said(granted, action, bucket, key)
     # All keys below a prefix: those that begin with it and continue with characters of no grant.
@@ -61,7 +61,7 @@ def test_more_grants_reach_more(
 
 
 def test_nothing_and_everything() -> None:
-    """An empty list reaches nothing; `null`, or all actions in all buckets, reaches everything."""
+    """An empty list reaches nothing. `null`, or all actions in all buckets, reaches everything."""
     assert reach_of(()) == NOTHING
     assert reach_of(EVERYTHING_COMPACT) is EVERYTHING
     assert reach_of((CompactGrant("*", "", "r"), CompactGrant("*", "", "wdl"))) is EVERYTHING

@@ -1,4 +1,4 @@
-"""The current reach of a caller: the newer of the token's grants and the feed's entry counts."""
+"""The current reach of a caller: the token's grants or the feed's entry, whichever is newer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reached(known: KnownReaches, who: Principal) -> Reach:
 
 
 def test_what_the_feed_says_of_many_is_kept_small() -> None:
-    """The feed's entry of a person with ten grants takes less than 1,500 bytes of memory."""
+    """An entry of the feed for a person with ten grants takes less than 1,500 bytes of memory."""
     known, count = KnownReaches(), 1000
     groups = tuple(f"{number:032}" for number in range(3))
     tracemalloc.start()
@@ -58,7 +58,7 @@ def test_nobody_without_a_word_is_touched() -> None:
 
 
 def test_the_newer_word_holds() -> None:
-    """A change that is as new as the token, or newer, counts; an older one does not."""
+    """An entry of the feed counts if it is not older than the token; otherwise the token counts."""
     for version, expected in ((4, A), (5, B), (6, B)):
         known = KnownReaches()
         known.take("reach", "t", "u1", ReachChange(version, B, SCOPES, "ann"))
@@ -68,7 +68,7 @@ def test_the_newer_word_holds() -> None:
 
 
 def test_a_token_without_a_claim_is_older_than_any_change() -> None:
-    """A token without a claim is older than any change in the feed."""
+    """A token without a claim counts as older than any entry of the feed."""
     known = KnownReaches()
     known.take("reach", "t", "u1", ReachChange(5, A, SCOPES))
     assert reached(known, caller()) == reach_of(A)
@@ -79,7 +79,7 @@ def test_a_token_without_a_claim_is_older_than_any_change() -> None:
 
 
 def test_scopes_are_taken_away_at_once_and_never_added() -> None:
-    """Scopes that the feed no longer has are removed from the token's, and no scope is added."""
+    """A scope that the feed's entry lacks is removed from the token's scopes; no scope is added."""
     known = KnownReaches()
     claim = GrantsClaim(5, A, SCOPES)
     assert known.resolve(caller(claim)).scopes == set(SCOPES.split())
@@ -91,7 +91,7 @@ def test_scopes_are_taken_away_at_once_and_never_added() -> None:
 
 
 def test_groups_add_and_their_changes_hold() -> None:
-    """The reach is the union of own and group grants, and a group's entry changes all members."""
+    """A reach has own and group grants, and one entry for a group changes it for all members."""
     known = KnownReaches()
     claim = GrantsClaim(5, (), "files:read", "", (GroupPart("g1", 5, "files:write", A),))
     assert reached(known, caller(claim)) == reach_of(A)
@@ -106,9 +106,9 @@ def test_groups_add_and_their_changes_hold() -> None:
 
 
 def test_a_groups_grants_are_filled_in_for_each_member() -> None:
-    """A group's grants are filled in for each member.
+    """The placeholders in a group's grants are filled in for each member.
 
-    A grant with a placeholder that the member has no value for is left out.
+    A grant with a placeholder that has no value for the member is omitted.
     """
     known = KnownReaches()
     own = (CompactGrant("b", "u/{user_id}/", "r"), CompactGrant("b", "in/{client}/", "w"))
@@ -124,7 +124,7 @@ def test_a_groups_grants_are_filled_in_for_each_member() -> None:
 
 
 def test_who_left_a_group_has_nothing_of_it() -> None:
-    """The feed's entry of a member decides which groups count, not the token."""
+    """The feed's entry for a member decides which groups count, not the member's token."""
     known = KnownReaches()
     claim = GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5, "", A), GroupPart("g2", 5, "", B)))
     known.take("reach", "t", "u1", ReachChange(6, (), SCOPES, "", ("g2", "g3")))
@@ -134,7 +134,7 @@ def test_who_left_a_group_has_nothing_of_it() -> None:
 
 
 def test_what_was_left_out_is_waited_for() -> None:
-    """A token that omits grants gets 503 until the feed has them, never none or all."""
+    """If a token omits grants, requests get 503 until the feed has the grants."""
     own_left = caller(GrantsClaim(5, None, SCOPES))
     group_left = caller(GrantsClaim(5, (), SCOPES, "", (GroupPart("g1", 5),)))
     for who, kind, name in ((own_left, "reach", "u1"), (group_left, "group", "g1")):
@@ -151,7 +151,7 @@ def test_what_was_left_out_is_waited_for() -> None:
 
 
 def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache of computed reaches has a maximum weight, and drops entries that have changed."""
+    """The cache of reaches has a maximum weight, and drops a reach when the feed changes it."""
     monkeypatch.setattr(reaches, "_MEMORY_WEIGHT", 50)
     known = KnownReaches()
     for number in range(200):
@@ -167,7 +167,7 @@ def test_memory_is_bounded_and_forgets_what_has_changed(monkeypatch: pytest.Monk
 
 
 def test_a_link_ends_with_its_makers_right() -> None:
-    """A link is valid while its maker may read the key, after each change of the maker."""
+    """A link is valid while its maker may read the key, after each change of the maker's grants."""
     known = KnownReaches()
     maker = known.maker_of(caller(GrantsClaim(5, A, SCOPES)), "b", "a/")
     assert maker == Maker("u1", 5)
@@ -185,7 +185,7 @@ def test_a_link_ends_with_its_makers_right() -> None:
 
 
 def test_a_link_of_somebody_without_a_list() -> None:
-    """A link of a maker without a list is valid until a list excludes the key."""
+    """A link of a maker without a list of grants is valid until a list excludes the key."""
     known = KnownReaches()
     maker = known.maker_of(caller(), "b", "")
     assert maker == Maker("u1")
@@ -193,15 +193,16 @@ def test_a_link_of_somebody_without_a_list() -> None:
     known.take("reach", "t", "u1", ReachChange(1, A, SCOPES))
     assert not known.still_reads("t", maker, "b", "b/x")
     assert known.still_reads("t", maker, "b", "a/x")
-    # Made after that change, with an older token.
+    # The link is made after the change, with a token from before the change.
     assert known.maker_of(caller(), "b", "a/") == Maker("u1", 1)
 
 
 @pytest.mark.parametrize("own", [(), EVERYTHING_COMPACT])
 @pytest.mark.parametrize("own_scopes", ["", SCOPES])
 def test_a_link_by_right_of_a_group(own: Compact, own_scopes: str) -> None:
-    """A link that needs a group's grants or scope ends when the group loses them. It also ends when
-    the service no longer knows the group.
+    """A link that needs a group's grants or scope ends when the group loses them.
+
+    The link also ends when the service no longer knows the group.
     """
     known = KnownReaches()
     claim = GrantsClaim(5, own, own_scopes, "ann", (GroupPart("g1", 5, SCOPES, A),))
@@ -213,7 +214,7 @@ def test_a_link_by_right_of_a_group(own: Compact, own_scopes: str) -> None:
     # Neither the grants nor the scope of the group remain.
     known.take("group", "t", "g1", ReachChange(6))
     assert known.still_reads("t", maker, "b", "a/x") == alone
-    # The group's scope is enough when the grants are the maker's own, and the reverse.
+    # The group must give what the maker lacks: either the scope or the grants.
     known.take("group", "t", "g1", ReachChange(7, (), SCOPES))
     assert known.still_reads("t", maker, "b", "a/x") == bool(own)
     known.take("group", "t", "g1", ReachChange(8, A, ""))

@@ -1,4 +1,4 @@
-"""Random changes, tokens and readings of the feed: the computed reach equals the one of auth."""
+"""Random changes, tokens and readings of the feed: the computed reach equals auth's reach."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STEPS = st.lists(
 
 @dataclass
 class Auth:
-    """The state of auth for one user and two groups, and the entries that are not read yet."""
+    """The state of auth for one user and two groups. `unheard` has the entries not yet read."""
 
     version: int = 1
     own: Compact = ()
@@ -89,8 +89,9 @@ class Auth:
 def test_whoever_has_heard_all_says_what_auth_says(
     steps: list[tuple[str, object, str]],
 ) -> None:
-    """After the whole feed is read, each token has the reach and the scopes of auth. This is so for
-    any order of changes, and for tokens that are old or omit grants.
+    """After the whole feed was read, each token has the reach and the scopes that auth computes.
+
+    The order of changes has no influence, and tokens may be old or omit grants.
     """
     auth, known, tokens = Auth(), KnownReaches(), [GrantsClaim(1, (), SCOPES, "ann")]
     auth.grouped("g1", (), "")
@@ -119,7 +120,7 @@ def test_whoever_has_heard_all_says_what_auth_says(
 
 
 def _ask(known: KnownReaches, tokens: list[GrantsClaim]) -> None:
-    """Compute reaches in between, so that the cache has entries that become invalid."""
+    """Compute reaches between changes, so that the cache has reaches that become invalid."""
     for token in tokens:
         try:
             known.resolve(caller(token))

@@ -1,4 +1,4 @@
-"""Reaches in the feed's file: read by each worker, kept over restarts, one entry for a group."""
+"""Reaches in the file of the feed, which each worker reads and which is kept over restarts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A = (CompactGrant("photos", "a/", "r"),)
 
 
 def member(number: int = 0, *, short: bool = False) -> Principal:
-    """Return a member of the group with its own grants in the token, or with them omitted."""
+    """Return a member of the group. If `short`, the member's token omits its own grants."""
     claim = GrantsClaim(5, None if short else (), SCOPES, "ann", (GroupPart("g1", 5, "", ()),))
     return Principal(
         "demo", f"u{number}", frozenset(SCOPES.split()), "t", NOW + 900, grants=claim, reach=NOTHING
@@ -33,7 +33,7 @@ def member(number: int = 0, *, short: bool = False) -> Principal:
 
 
 class Followed:
-    """A feed, its follower without a network, and a worker's reader."""
+    """A feed, a follower that needs no network, and the reader of a worker."""
 
     def __init__(self, folder: Path) -> None:
         self.feed, self.path = FakeFeed(), folder / "revocations.jsonl"
@@ -41,7 +41,7 @@ class Followed:
         self.restart()
 
     def restart(self) -> None:
-        """Start new processes with the same file."""
+        """Create a new follower and a new reader with the same file, as after a restart."""
         self.follower = FeedFollower("http://feed.test", self.path, self.clock)
         self.follower._page = self._page  # type: ignore[method-assign]
         self.follower.open()
@@ -51,12 +51,12 @@ class Followed:
         return feed_follower._page_of(self.feed.reply(f"/feed?after={after}&limit=1000").body)
 
     def hear(self) -> None:
-        """Let a second pass, in which the follower polls."""
+        """Poll the feed, and let a second pass."""
         self.follower.poll()
         self.ticks.now += 1
 
     def changed(self, kind: str, name: str, change: ReachChange, until: int | None = None) -> None:
-        """Publish a change in the feed, and let it be read."""
+        """Add a change to the feed, and let the follower and the reader read it."""
         self.feed.add(kind, "changed", identifier=name, until=until, reach=change)  # type: ignore[arg-type]
         self.hear()
 
@@ -83,7 +83,7 @@ def test_ten_thousand_members_are_one_entry(followed: Followed) -> None:
 
 
 def test_restarts_and_compaction_forget_nothing(followed: Followed) -> None:
-    """Of many changes the last one is kept, also over restarts without auth."""
+    """The last of many changes is kept, even over restarts while auth is unavailable."""
     for version in range(6, 3000):
         followed.feed.add("group", "changed", identifier="g1", reach=ReachChange(version, A))
     followed.changed("reach", "u0", ReachChange(6, A, "files:read", "ann", ("g1",)))
@@ -95,7 +95,7 @@ def test_restarts_and_compaction_forget_nothing(followed: Followed) -> None:
 
 
 def test_an_entry_ends_with_what_it_is_about(followed: Followed) -> None:
-    """A user's entry is dropped when no older token can be valid; a group's entry stays."""
+    """A user's entry is dropped when all older tokens have expired; a group's entry stays."""
     followed.changed("group", "g1", ReachChange(6, A))
     followed.changed("reach", "u0", ReachChange(6), NOW + 60)
     assert followed.reader.accepted(member()).reach == NOTHING
@@ -108,7 +108,7 @@ def test_an_entry_ends_with_what_it_is_about(followed: Followed) -> None:
 def test_a_long_file_is_seldom_read_from_its_beginning(
     followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file with three times as many entries is rewritten after three times the pause."""
+    """A file with three times `_LONG_ENTRIES` entries is rewritten after three times the pause."""
     monkeypatch.setattr(feed_follower, "_LONG_ENTRIES", 10)
     for number in range(30):
         followed.feed.add("reach", "changed", identifier=f"u{number}", reach=ReachChange(6))
@@ -121,7 +121,7 @@ def test_a_long_file_is_seldom_read_from_its_beginning(
 
 
 def test_a_feed_that_began_anew_decides_alone(followed: Followed) -> None:
-    """After a restore of auth the entries that its new feed lacks are dropped."""
+    """After a restore of auth, entries that auth's new feed lacks are dropped."""
     followed.changed("reach", "u0", ReachChange(9, A, SCOPES), NOW + 600)
     followed.changed("group", "g2", ReachChange(9, A))
     followed.feed.entries.clear()
@@ -133,7 +133,7 @@ def test_a_feed_that_began_anew_decides_alone(followed: Followed) -> None:
 
 
 def test_an_entry_without_a_reach_takes_everything(followed: Followed) -> None:
-    """An entry without a reach gives nothing (fail-closed)."""
+    """An entry without a reach allows nothing, so that an unreadable entry grants no access."""
     followed.changed("group", "g1", ReachChange(6, A))
     assert followed.reader.accepted(member()).reach == reach_of(A)
     for kind, name in (("group", "g1"), ("reach", "u0")):

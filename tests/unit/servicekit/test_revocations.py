@@ -1,4 +1,4 @@
-"""Revocations: refused tokens by the entries of the feed, cheap to check and kept over restarts."""
+"""Revocations: the feed's entries refuse tokens, cost little to check, and outlive restarts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def slug(revocations: Revocations, who: Principal) -> str | None:
 
 
 class Followed:
-    """A feed, its follower, and a reader as a worker has it."""
+    """A feed, the feed's follower, and a reader such as a worker has."""
 
     def __init__(self, url: str, feed: FakeFeed, folder: Path) -> None:
         self.url, self.feed, self.path = url, feed, folder / "upload" / "revocations.jsonl"
@@ -64,7 +64,7 @@ class Followed:
         self.reader = Revocations(self.path, self.ticks)
 
     def hear(self) -> None:
-        """Let a second pass, in which the follower polls."""
+        """Poll the feed, and let a second pass."""
         self.follower.step()
         self.ticks.now += 1
 
@@ -72,7 +72,7 @@ class Followed:
         return slug(self.reader, who or principal())
 
     def restart(self) -> None:
-        """Start new processes with the same file."""
+        """Create a new follower and a new reader with the same file, as after a restart."""
         self.follower = FeedFollower(self.url, self.path, self.clock)
         self.follower.open()
         self.reader = Revocations(self.path, self.ticks)
@@ -86,7 +86,7 @@ def followed(tmp_path: Path) -> Iterator[Followed]:
 
 
 def test_each_kind_is_refused(followed: Followed) -> None:
-    """A revoked token, session, subject or tenant is refused, and others are not."""
+    """A revoked token, session, subject or tenant is refused, and all others are accepted."""
     feed = followed.feed
     feed.add("token", identifier="t-bad", until=NOW + 60)
     feed.add("session", identifier="s-bad", until=NOW + 60)
@@ -105,7 +105,7 @@ def test_each_kind_is_refused(followed: Followed) -> None:
 
 
 def test_what_is_active_again(followed: Followed) -> None:
-    """An enabled client and a resumed tenant are accepted after the next poll."""
+    """An enabled client and a resumed tenant are accepted again after the next poll."""
     followed.feed.add("subject", identifier="client-1")
     followed.feed.add("tenant", "suspended")
     followed.hear()
@@ -134,7 +134,7 @@ def test_states_of_tenants(followed: Followed) -> None:
 
 
 def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> None:
-    """The purge of a tenant keeps the entries of all others, in memory and in the file."""
+    """The purge of a tenant keeps the entries of all other tenants, in memory and in the file."""
     feed = followed.feed
     for tenant in ("demo", "gone"):
         feed.add("token", tenant=tenant, identifier=f"{tenant}-token", until=NOW + 600)
@@ -142,7 +142,7 @@ def test_a_purged_tenant_leaves_what_others_have_revoked(followed: Followed) -> 
         feed.add("subject", tenant=tenant, identifier="client-1")
     feed.add("tenant", "suspended", tenant="other")
     followed.hear()
-    # As auth does: the feed has no older entry of a purged tenant.
+    # auth removes the older entries of a purged tenant from the feed.
     feed.entries = [one for one in feed.entries if one.tenant != "gone"]
     feed.add("tenant", "purged", tenant="gone")
     followed.hear()
@@ -172,7 +172,7 @@ def test_a_purged_tenant_leaves_no_reaches(followed: Followed) -> None:
 
 
 def test_restart_without_the_feed(followed: Followed) -> None:
-    """After a restart without the feed a revoked token is still refused."""
+    """If the feed is unavailable after a restart, a revoked token is still refused."""
     followed.feed.add(identifier="t1", until=NOW + 600)
     followed.hear()
     followed.feed.status = 503
@@ -194,7 +194,7 @@ def test_no_feed_yet(followed: Followed) -> None:
 
 
 def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
-    """The age is that of the last successful poll, after a failed poll and after a restart too."""
+    """The feed's age counts from the last successful poll, even after a failure or a restart."""
     followed.follower = FeedFollower(followed.url, followed.path)
     followed.hear()
     assert followed.reader.error() is None
@@ -213,7 +213,7 @@ def test_age_is_that_of_the_last_good_poll(followed: Followed) -> None:
 
 
 def test_many_pages(followed: Followed) -> None:
-    """More entries than a page holds are read in one poll, each page once."""
+    """If the feed has more entries than a page, one poll reads each page once."""
     for number in range(2 * PAGE_ENTRIES + 5):
         followed.feed.add(identifier=f"t-{number}", until=NOW + 60)
     followed.hear()
@@ -244,7 +244,7 @@ def test_expired_entries_are_dropped(followed: Followed) -> None:
 
 
 def test_feed_begins_anew(followed: Followed) -> None:
-    """A feed that begins again decides about tenants, and revoked tokens stay refused."""
+    """After auth's feed has begun again, it decides about tenants; revoked tokens stay refused."""
     followed.feed.add("tenant", "suspended", tenant="old")
     followed.feed.add("subject", identifier="c-old")
     followed.feed.add(identifier="t-old", until=NOW + 60)
@@ -273,7 +273,7 @@ def test_feed_begins_anew(followed: Followed) -> None:
     ],
 )
 def test_bad_answers(followed: Followed, body: bytes) -> None:
-    """A response that is no page of the feed changes no known entry."""
+    """A response that is no page of the feed changes none of the known entries."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     followed.feed.body = body
@@ -284,19 +284,19 @@ def test_bad_answers(followed: Followed, body: bytes) -> None:
 
 
 class NextEntry(Revocation, frozen=True, kw_only=True):
-    """An entry as a newer release may write it."""
+    """An entry of the feed with a member that only a newer release knows."""
 
     rule: tuple[Any, ...] = (1, None, "line\nend")
 
 
 def hear_next(followed: Followed, *entries: Revocation) -> None:
-    """Add entries of a newer release to the feed, and let them be read."""
+    """Add entries of a newer release to the feed, and let the follower and the reader read them."""
     followed.feed.entries += entries
     followed.hear()
 
 
 def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
-    """An entry of an unknown kind is skipped and reported once; the other entries count."""
+    """An entry of unknown kind is skipped and logged once, and other entries are applied."""
     hear_next(
         followed,
         entry(1, identifier="t1"),
@@ -316,7 +316,7 @@ def test_unknown_kinds(followed: Followed, caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_the_least_that_an_entry_has(followed: Followed) -> None:
-    """An unknown entry needs a number and a kind only; blanks between members are ignored."""
+    """An unknown entry needs only a number and a kind; blanks between members are ignored."""
     followed.feed.body = b'{\n "entries": [\n  {"seq": 1,\n "kind": "next"}],\n "latest": 1}'
     with pytest.raises(FeedError, match="order"):
         followed.follower.poll()  # the follower gets the same page again instead of the next
@@ -328,7 +328,7 @@ def test_the_least_that_an_entry_has(followed: Followed) -> None:
 
 
 def test_what_is_not_known_is_kept(followed: Followed) -> None:
-    """The feed's file keeps unknown entries for a newer release, also when it is rewritten."""
+    """The feed's file keeps unknown entries for a newer release, even when it is rewritten."""
     known = NextEntry(seq=1, kind="tenant", tenant="acme", state="suspended")
     hear_next(followed, known, NextEntry(seq=2, kind="next"))
     hear_next(followed, newest := NextEntry(seq=3, kind="next"))
@@ -355,7 +355,7 @@ def test_unknown_states(followed: Followed, found: Revocation, refused: str) -> 
 
 
 def test_redirects_are_not_followed(tmp_path: Path) -> None:
-    """The follower follows no redirect, so revocations come from the configured URL only."""
+    """The follower follows no redirect, so revocations come only from the configured URL."""
     with serving_feed(FakeFeed()) as canary:
         elsewhere = Reply(status=302, headers={"Location": f"{canary.url}/feed"})
         with serving(lambda _: elsewhere) as server:
@@ -366,7 +366,7 @@ def test_redirects_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_half_a_line(followed: Followed) -> None:
-    """Half a line, as a power failure leaves it, is read again from the feed."""
+    """If a power failure leaves half a line in the file, the entry is read again from the feed."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     followed.feed.add(identifier="t2", until=NOW + 60)
@@ -380,7 +380,7 @@ def test_half_a_line(followed: Followed) -> None:
 
 
 def test_a_damaged_line(followed: Followed) -> None:
-    """A damaged file is read up to the damage, and repaired from the feed."""
+    """A damaged file is read up to the damage. The follower adds the rest from the feed."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.feed.add("tenant", "suspended", tenant="acme")
     followed.hear()
@@ -395,7 +395,7 @@ def test_a_damaged_line(followed: Followed) -> None:
 
 
 def test_looking_is_rare(followed: Followed) -> None:
-    """The feed's file is checked at most twice a second, however many requests arrive."""
+    """The reader checks the feed's file at most twice a second, however many requests arrive."""
     followed.hear()
     assert followed.slug() is None
     followed.feed.add(identifier="t1", until=NOW + 60)
@@ -407,7 +407,7 @@ def test_looking_is_rare(followed: Followed) -> None:
 
 
 class Slow(type(Path())):  # type: ignore[misc]
-    """The path of a file that cannot be opened until `go` is set; an attempt sets `asked`."""
+    """The path of a file that can be opened only after `go` is set. An attempt sets `asked`."""
 
     asked: Event
     go: Event
@@ -420,7 +420,7 @@ class Slow(type(Path())):  # type: ignore[misc]
 
 @pytest.mark.parametrize("idle", [1, 3600], ids=["a second", "an hour"])
 def test_nobody_goes_on_with_old_knowledge(tmp_path: Path, idle: int) -> None:
-    """While one thread reads the file, no other thread uses entries that are a second old."""
+    """If one thread reads the file, other threads wait when their entries are a second old."""
     path, ticks = Slow(tmp_path / "revocations.jsonl"), Clock(0)
     path.asked, path.go = Event(), Event()
     path.go.set()
@@ -457,7 +457,7 @@ def test_the_last_word_holds(
     batches: list[list[tuple[str, str, bool]]],
     restarts: set[int],
 ) -> None:
-    """The last entry about a token, session, subject or tenant decides, also over restarts."""
+    """The last entry about a token, session, subject or tenant decides, even over restarts."""
     path = tmp_path_factory.mktemp("feed") / "revocations.jsonl"
     feed, ticks = FakeFeed(), Clock(0)
     follower, reader = _direct(feed, path), Revocations(path, ticks)
@@ -489,7 +489,7 @@ def test_the_last_word_holds(
 
 
 def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
-    """Return a follower that reads the fake feed without a network."""
+    """Return a follower that reads the simulated feed without a network."""
     follower = FeedFollower("http://feed.test", path)
 
     def page(after: int) -> feed_follower._Page:
@@ -500,7 +500,7 @@ def _direct(feed: FakeFeed, path: Path) -> FeedFollower:
 
 
 def test_entries_are_what_auth_writes() -> None:
-    """An entry has exactly these members in JSON, so neither service can change them alone."""
+    """An entry has exactly these members in JSON, so a change in only one service is noticed."""
     made = entry(7, "tenant", "suspended", tenant="acme")
     assert msgspec.json.decode(msgspec.json.encode(made)) == {
         "seq": 7,
@@ -516,7 +516,7 @@ def test_entries_are_what_auth_writes() -> None:
 
 
 def test_a_full_disk(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a line on a full disk is removed, and read again when space is free."""
+    """Half a line that a full disk left is removed, and is read again when space is free."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.hear()
     before = followed.path.read_bytes()

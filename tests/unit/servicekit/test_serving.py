@@ -1,4 +1,4 @@
-"""`serve` in a container: what it prepares before uWSGI starts."""
+"""`serve` in a container: the preparations before uWSGI starts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_counters_of_an_earlier_container_are_gone(
 def test_the_instance_is_the_host_unless_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The instance is the host name unless it is named, so a pod has one spool."""
+    """The instance is the host name unless a setting names it, so each pod has one spool."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environ = {"WHARF_INSTANCE": ""}
     serving.environment("upload", environ)
@@ -42,7 +42,7 @@ def test_the_instance_is_the_host_unless_it_is_named(
 def test_outside_of_an_image_it_says_what_to_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Outside an image the command says in one line to use `make run`."""
+    """Outside an image, the command prints one line that recommends `make run`."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(SettingsError, match="make run"):
         serving.ini_file("auth")

@@ -1,4 +1,4 @@
-"""Settings: read once and checked at startup; a wrong one is named in one line."""
+"""Settings are read once and checked at startup. A wrong setting is named in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from servicekit.settings import SettingsError, read, setting, table
 
 @dataclass(frozen=True)
 class Example:
-    """A service's settings."""
+    """The settings of a simulated service."""
 
     max_body_bytes: int = setting(10, minimum=1, maximum=100, doc="Largest body in bytes.")
     floor: int = setting(0, minimum=0, doc="A number without a maximum.")
@@ -25,7 +25,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Needy:
-    """Settings with one that has no default."""
+    """Settings of which one has no default."""
 
     data: Path = setting(doc="The folder of all data.")  # noqa: RUF009 -- a field
 
@@ -56,7 +56,7 @@ def test_values_take_the_type_of_their_field() -> None:
     ["0", "101", "-1", "1.5", "1e1", " 7", "7 ", "1_0", "\u0667", "+5", "abc", "0x10", "--5"],
 )
 def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
-    """The refusal of a wrong number states the variable, the value and the allowed range."""
+    """The refusal of a wrong number has the variable, the value and the allowed range."""
     with pytest.raises(SettingsError) as caught:
         read(Example, {"WHARF_MAX_BODY_BYTES": text})
     line = str(caught.value)
@@ -64,7 +64,7 @@ def test_wrong_numbers_name_variable_value_and_range(text: str) -> None:
 
 
 def test_number_with_a_floor_only() -> None:
-    """The message states the range also without a maximum."""
+    """The message has the range even if the range has no maximum."""
     with pytest.raises(SettingsError, match="of 0 or more"):
         read(Example, {"WHARF_FLOOR": "-3"})
 
@@ -82,7 +82,7 @@ def test_wrong_boolean() -> None:
 
 
 def test_missing_setting_says_what_it_is() -> None:
-    """A missing setting is named with its meaning."""
+    """The message about a missing setting has its name and its meaning."""
     with pytest.raises(SettingsError, match="WHARF_DATA is not set: The folder of all data"):
         read(Needy, {})
 
@@ -93,31 +93,31 @@ def test_empty_variable_counts_as_unset() -> None:
 
 
 def test_secret_comes_from_a_file(tmp_path: Path) -> None:
-    """A secret may be in a file, whose last line end is removed."""
+    """A secret may be in a file. The line end at the end of the file is removed."""
     (tmp_path / "secret").write_text("s3cret\n")
     found = read(Example, {"WHARF_PASSWORD_FILE": str(tmp_path / "secret")})
     assert found.password == "s3cret"
 
 
 def test_missing_secret_file_is_named(tmp_path: Path) -> None:
-    """A secret's file that cannot be read is named."""
+    """If a secret's file cannot be read, the message names the file."""
     with pytest.raises(SettingsError, match=r"WHARF_PASSWORD_FILE=.*absent.*No such file"):
         read(Example, {"WHARF_PASSWORD_FILE": str(tmp_path / "absent")})
 
 
 def test_only_secrets_come_from_files(tmp_path: Path) -> None:
-    """The variable `…_FILE` of a setting that is no secret is ignored."""
+    """If a setting is no secret, its variable with the ending `_FILE` is ignored."""
     (tmp_path / "mode").write_text("relaxed")
     assert read(Example, {"WHARF_MODE_FILE": str(tmp_path / "mode")}).mode == "full"
 
 
 def test_secrets_are_not_shown() -> None:
-    """A secret is not in `repr`, so it is not logged."""
+    """The `repr` of the settings contains no secret, so a log line does not contain it either."""
     assert "s3cret" not in repr(read(Example, {"WHARF_PASSWORD": "s3cret"}))
 
 
 def test_settings_do_not_change() -> None:
-    """Settings cannot be changed after they are read."""
+    """Settings cannot be changed after they were read."""
     with pytest.raises(AttributeError):
         Example().mode = "relaxed"  # type: ignore[misc]
 

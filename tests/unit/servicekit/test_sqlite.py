@@ -1,4 +1,4 @@
-"""Connections to SQLite: each open one is closed."""
+"""Connections to SQLite: each connection that is opened is closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from servicekit.database import Database, DatabaseUnavailable, open_database
 
 
 class Watched(sqlite3.Connection):
-    """A connection that counts, for the class, how many are opened and closed."""
+    """A connection that counts opened and closed connections in its class."""
 
     opened = closed = 0
 
@@ -31,7 +31,7 @@ class Watched(sqlite3.Connection):
 
 @pytest.fixture(autouse=True)
 def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
-    """Count connections from zero."""
+    """Set the counts of connections to zero, and use the class that counts."""
     monkeypatch.setattr(Watched, "opened", 0)
     monkeypatch.setattr(Watched, "closed", 0)
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
@@ -40,12 +40,12 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    """Return a database without a connection."""
+    """Return a database that has no open connection."""
     return open_database(f"sqlite:///{tmp_path}/some.db", durable=False)
 
 
 def test_a_thread_that_ends(database: Database, watched: type[Watched]) -> None:
-    """A thread's connection is closed when the thread ends, without a call of `close`."""
+    """When a thread ends, its connection is closed without a call of `close`."""
     thread = threading.Thread(target=lambda: database.reading().row("SELECT 1"))
     thread.start()
     thread.join()
@@ -54,7 +54,7 @@ def test_a_thread_that_ends(database: Database, watched: type[Watched]) -> None:
 
 
 def test_a_database_that_is_dropped(tmp_path: Path, watched: type[Watched]) -> None:
-    """A database without references has no open connection."""
+    """When a database has no references, its connections are closed."""
     database = open_database(f"sqlite:///{tmp_path}/some.db", durable=False)
     database.reading().row("SELECT 1")
     with database.transaction() as connection:
@@ -65,7 +65,7 @@ def test_a_database_that_is_dropped(tmp_path: Path, watched: type[Watched]) -> N
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, watched: type[Watched]) -> None:
-    """A connection to a file that is no database is closed."""
+    """If a file is no database, the connection to it is closed after the error."""
     (tmp_path / "some.db").write_bytes(b"no database at all" * 100)
     database = open_database(f"sqlite:///{tmp_path}/some.db")
     with pytest.raises((DatabaseUnavailable, sqlite3.DatabaseError)):
@@ -75,7 +75,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, watched: type[Watched]) -> N
 
 
 def test_close_leaves_no_file_open(database: Database, tmp_path: Path) -> None:
-    """After `close` no file of the database is open, and a later transaction opens it again."""
+    """After `close` no file of the database is open; a later transaction opens the files again."""
     for _ in range(2):
         with database.transaction() as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS numbers (n INTEGER)")

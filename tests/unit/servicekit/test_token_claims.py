@@ -40,13 +40,13 @@ def test_expired_tokens_are_refused_after_the_leeway(
 def test_parents_are_ids_of_a_few_tokens(
     issuer: Issuer, verifier: Verifier, parents: object
 ) -> None:
-    """A token whose `parents` cannot be read is refused."""
+    """A token with malformed `parents` is refused."""
     with pytest.raises(MalformedToken, match="parents"):
         verifier.verify(issuer.token(parents=parents))
 
 
 def test_parents_of_a_token(issuer: Issuer, verifier: Verifier) -> None:
-    """The principal has the token's parents in order; without parents and ticket it is original."""
+    """The principal has the token's parents in order. Without parents or ticket it is original."""
     names = [f"p{number}" for number in range(MAX_PARENTS)]
     found = verifier.verify(issuer.token(parents=names))
     assert (found.parents, found.is_original) == (tuple(names), False)

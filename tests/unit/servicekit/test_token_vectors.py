@@ -1,4 +1,4 @@
-"""The vectors of tests/vectors against the verifier (security.md rows 49 to 59)."""
+"""The verifier checks the test tokens of tests/vectors (security.md rows 49 to 59)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERRORS: dict[str, type[TokenError]] = {
 
 
 class KeySet:
-    """The keys of a JWKS document."""
+    """The keys of a JWKS document, by their ids."""
 
     def __init__(self, keys: list[dict[str, Any]]) -> None:
         self._keys = {key["kid"]: jwt.PyJWK(key) for key in keys}
@@ -42,7 +42,7 @@ class KeySet:
 
 @pytest.fixture(scope="module")
 def vector_verifier() -> Verifier:
-    """Return a verifier with the file's keys and the file's time."""
+    """Return a verifier with the keys and the time of the vectors' file."""
     return Verifier(
         KeySet(CONTENT["keys"]),
         issuer=CONTENT["issuer"],
@@ -52,37 +52,37 @@ def vector_verifier() -> Verifier:
 
 
 def name(vector: Vector) -> str:
-    """Return a test's id."""
+    """Return the id of a test."""
     return ascii(f"{vector.group}: {vector.comment}")
 
 
 @pytest.mark.parametrize("group", dict.fromkeys(one.group for one in VECTORS))
 def test_vectors(vector_verifier: Verifier, group: str) -> None:
-    """Rows 49 to 51, 54 to 59: each token is accepted, or refused with the file's error."""
+    """Rows 49 to 51, 54 to 59: each token is accepted, or refused with the error in the file."""
     faults = {one.comment: fault(vector_verifier, one) for one in VECTORS if one.group == group}
     assert {comment: what for comment, what in faults.items() if what} == {}
 
 
 def fault(verifier: Verifier, vector: Vector) -> str:
-    """Return what is wrong with the verifier's result for a token, or an empty text."""
+    """Return the fault in the verifier's result for a token, or an empty text."""
     try:
         principal = verifier.verify(vector.token)
     except TokenError as error:
-        # A token that may be refused is refused for any reason.
+        # An acceptable token may be refused for any reason.
         allowed = ERRORS.get(vector.result, TokenError)
         if vector.result == "valid" or not isinstance(error, allowed):
             return repr(error)
-        # An error's text may be shown and logged.
+        # An error's text is shown and logged, so it must not contain the token.
         told = any(len(part) > 9 and part in str(error) for part in vector.token.split("."))
         return f"tells the token: {error}" if told else ""
-    # Of two members with one name the last counts.
+    # If two members have one name, the last member counts.
     whose = (principal.tenant, principal.subject)
     right = {"valid": whose == ("vectors", "client-1"), "acceptable": whose[0] == "vectors"}
     return "" if right.get(vector.result) else f"taken as that of {whose}"
 
 
 def test_the_file_is_what_the_tables_say() -> None:
-    """The committed file has the groups, comments and results of the tables, in their order."""
+    """The committed file has the same groups, comments and results as the tables, in order."""
     key = rsa.generate_private_key(65537, 2048)
     (public,) = CONTENT["keys"]
     maker = Maker(key, public["kid"], CONTENT["issuer"], CONTENT["audience"], CONTENT["now"])
@@ -92,13 +92,13 @@ def test_the_file_is_what_the_tables_say() -> None:
 
 
 def test_names_are_unique() -> None:
-    """A vector is identified by its group and comment."""
+    """Group and comment together identify a vector."""
     names = [name(vector) for vector in VECTORS]
     assert sorted(set(names)) == sorted(names)
 
 
 def test_canaries_are_never_asked() -> None:
-    """Row 51: the verifier requests no address that a token's header names."""
+    """Row 51: the verifier sends no request to an address in a token's header."""
     key = rsa.generate_private_key(65537, 2048)
     with serving(lambda _: Reply(b'{"keys": []}')) as canary:
         maker = Maker(key, "k", "http://wharf.test/auth", "upload", 1_000_000, canary.url)

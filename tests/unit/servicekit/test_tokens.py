@@ -30,7 +30,7 @@ def test_token_without_scope_has_none(issuer: Issuer, verifier: Verifier) -> Non
 
 
 def test_header_algorithm_must_be_the_keys(verifier: Verifier, issuer: Issuer) -> None:
-    """Row 50: `alg: RS256` with the id of an elliptic key is refused before the key is used."""
+    """Row 50: `alg: RS256` with an elliptic key's id is refused before the key is used."""
     private = ec.generate_private_key(ec.SECP256R1())
     jwk = jwt.PyJWK(
         {**jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True), "alg": "ES256"}
@@ -46,7 +46,7 @@ def test_header_algorithm_must_be_the_keys(verifier: Verifier, issuer: Issuer) -
 
 
 def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
-    """A key of 1,024 bits verifies no token, even when the issuer publishes it."""
+    """A key of 1,024 bits verifies no token, even if the issuer publishes the key."""
     weak = Issuer()
     weak.private_key = rsa.generate_private_key(65537, 1024)
     weak._jwk = jwt.PyJWK(weak.public_jwk())
@@ -58,7 +58,7 @@ def test_weak_keys_verify_nothing(issuer: Issuer) -> None:
 
 
 def test_long_tokens_are_refused(issuer: Issuer, verifier: Verifier) -> None:
-    """Row 59: a token of 64 KiB is refused because of its length, even when it is valid."""
+    """Row 59: a token of 64 KiB is refused because of its length, even if it is valid."""
     token = issuer.token(pad="x" * 65536)
     assert len(token) > MAX_TOKEN_BYTES
     with pytest.raises(MalformedToken, match="longer than"):
@@ -69,7 +69,7 @@ def test_long_tokens_are_refused(issuer: Issuer, verifier: Verifier) -> None:
 
 
 class CountingKeys:
-    """Keys that count their look-ups, one for each verification."""
+    """Keys that count how often a key is requested, which is once for each verification."""
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer, self.lookups = issuer, 0
@@ -80,7 +80,7 @@ class CountingKeys:
 
 
 def test_verified_tokens_are_remembered_for_seconds(issuer: Issuer, clock: Clock) -> None:
-    """A token is verified once in a few seconds, and then again."""
+    """A verified token is cached for a few seconds, and then verified again."""
     keys = CountingKeys(issuer)
     verifier = Verifier(keys, issuer=ISSUER, audience=AUDIENCE, cache_seconds=3, clock=clock)
     token = issuer.token()
@@ -93,7 +93,7 @@ def test_verified_tokens_are_remembered_for_seconds(issuer: Issuer, clock: Clock
 
 
 def test_refused_tokens_are_not_remembered(issuer: Issuer, clock: Clock) -> None:
-    """A refused token is not cached, so that bad tokens cannot displace good ones."""
+    """A refused token is not cached, so bad tokens cannot remove good tokens from the cache."""
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, clock=clock)
     for _ in range(3):
         with pytest.raises(TokenError):
@@ -110,7 +110,7 @@ def test_memory_of_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
 
 
 def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
-    """The cache of verified tokens has a maximum number of bytes, also for long tickets."""
+    """The cache of verified tokens has a maximum number of bytes, even for long tickets."""
     types = [f"image/x-{number:040}" for number in range(80)]
     ticket = {"bucket": "default", "prefix": "", "allowed_types": types}
     verifier = Verifier(issuer, issuer=ISSUER, audience=AUDIENCE, cache_bytes=30_000, clock=clock)
@@ -118,7 +118,7 @@ def test_memory_of_long_tokens_is_bounded(issuer: Issuer, clock: Clock) -> None:
     for _ in range(11):
         token = issuer.token(ticket=ticket)
         assert 5000 < len(token) < 8000
-        for _ in range(2):  # the same token a second time takes no more space
+        for _ in range(2):  # verifying a token again takes no more space
             clock.now += 4
             verifier.verify(token)
         remembered.append(len(verifier._cache))

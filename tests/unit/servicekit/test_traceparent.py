@@ -1,4 +1,4 @@
-"""`traceparent`: exactly the fields that W3C Trace Context allows are accepted."""
+"""`traceparent`: the fields that W3C Trace Context allows are accepted, and no others."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def digits(count: int) -> st.SearchStrategy[str]:
 
 @given(trace=digits(32), parent=digits(16), flags=st.integers(0, 255))
 def test_what_is_well_formed_is_read(trace: str, parent: str, flags: int) -> None:
-    """A well-formed field of version 00 is parsed, with unknown flags too."""
+    """A well-formed field of version 00 is parsed, even with unknown flags."""
     found = parse(f"00-{trace}-{parent}-{flags:02x}")
     assert found == TraceParent(trace, parent, sampled=flags % 2 == 1)
 
 
 @given(version=st.integers(1, 254), more=st.text(max_size=20))
 def test_later_versions_may_say_more(version: int, more: str) -> None:
-    """A later version may have more data after a hyphen; version 00 may not."""
+    """After a hyphen a later version may have more data, and version 00 may not."""
     assert parse(f"{version:02x}{FIELD[2:]}-{more}") == TraceParent(TRACE, PARENT, sampled=True)
     assert parse(f"{FIELD}-{more}") is None
 
 
 @given(st.text(max_size=60))
 def test_any_other_text_is_ignored(text: str) -> None:
-    """No text raises an error, and an accepted field has a valid trace id."""
+    """No text causes an error, and an accepted field has a valid trace id."""
     found = parse(text)
     if found is not None:
         assert is_trace_id(found.trace_id)

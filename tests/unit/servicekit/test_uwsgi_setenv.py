@@ -1,4 +1,4 @@
-"""UWSGI_SETENV is forbidden before a process serves; tests/integration attacks a real uWSGI."""
+"""UWSGI_SETENV is disabled before a process serves. Tests in tests/integration attack a uWSGI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servicekit import uwsgi_setenv
 
 
 def test_another_uwsgi_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A uWSGI whose table is not at the expected place is refused."""
+    """If uWSGI's table is not at the expected place, the process refuses to serve."""
     monkeypatch.setitem(sys.modules, "uwsgi", ModuleType("uwsgi"))
     # The library alone has an empty table; uWSGI fills it at startup.
     with pytest.raises(uwsgi_setenv.UnknownUwsgi):
@@ -19,7 +19,7 @@ def test_another_uwsgi_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_outside_of_uwsgi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands and tests, which get no packets, do not load uWSGI."""
+    """Commands and tests do not load uWSGI, because they receive no packets."""
     monkeypatch.delitem(sys.modules, "pyuwsgi", raising=False)
     uwsgi_setenv.forbid()
     assert "pyuwsgi" not in sys.modules

@@ -1,4 +1,4 @@
-"""Counters in uWSGI's cache with concurrent hits."""
+"""Counters of limits in uWSGI's cache, with concurrent hits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servicekit.ratelimits.uwsgicache import UwsgiCacheStorage
 
 
 class Cache:
-    """A replacement for uWSGI's cache; `others` hits of other threads happen before each read."""
+    """A simulated cache of uWSGI. Before each read other threads make `others` hits."""
 
     def __init__(self, others: int) -> None:
         self.others = others
@@ -19,7 +19,7 @@ class Cache:
         self.texts: dict[str, bytes] = {}
 
     def module(self) -> types.ModuleType:
-        """Return the module that uWSGI gives its processes."""
+        """Return a module like the module `uwsgi`, which exists only in processes of uWSGI."""
         found = types.ModuleType("uwsgi")
         for name in ("cache_inc", "cache_num", "cache_get", "cache_update", "cache_exists"):
             setattr(found, name, getattr(self, name))
@@ -44,7 +44,7 @@ class Cache:
 
 @pytest.mark.parametrize("others", [0, 1, 20])
 def test_the_first_hits_of_a_window_are_known(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
-    """A counter can be read after its first hit, also when other hits happened in between."""
+    """A counter can be read after its first hit, even if other threads hit it before the read."""
     monkeypatch.setitem(sys.modules, "uwsgi", Cache(others).module())
     storage = UwsgiCacheStorage("uwsgi-cache://limits")
     assert storage.incr("key", 3600) == 1 + others

@@ -1,4 +1,4 @@
-"""Connections as the kernel reports them."""
+"""Connections as the kernel reports them to the guard."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_bytes_are_counted(family: socket.AddressFamily, host: str) -> None:
     ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 )
 def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) -> None:
-    """Bytes that the peer does not read are reported as queued, with the last transfer's age."""
+    """Bytes that the peer does not read count as queued; the time of the last transfer is known."""
     with socket.create_server((host, 0), family=family) as server:
         address = server.getsockname()
         with socket.create_connection(address[:2]) as client:
@@ -53,7 +53,7 @@ def test_what_is_silent_and_since_when(family: socket.AddressFamily, host: str) 
 
 
 def test_connections_are_counted_by_address() -> None:
-    """A socket for both families counts IPv4 clients by their own address."""
+    """A socket for IPv4 and IPv6 counts IPv4 clients by their IPv4 address."""
     with (
         socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
         ExitStack() as clients,
@@ -70,7 +70,7 @@ def test_connections_are_counted_by_address() -> None:
 
 
 def test_connections_of_several_ports_are_an_addresses_together() -> None:
-    """Connections of one address to several ports are summed; the client's port is reported."""
+    """An address's connections to several ports are summed, and the client's port is reported."""
     with ExitStack() as clients:
         ports, own = [], set()
         for _ in range(2):
@@ -90,13 +90,13 @@ def test_a_kernel_that_does_not_tell_all_sockets(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_ports_are_left_out() -> None:
-    """A port without connections reports none."""
+    """A port without connections has none in the report."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert connections.established(server.getsockname()[1]) == []
 
 
 def test_many_connections_are_all_there() -> None:
-    """All connections of a response in several parts are reported."""
+    """If the kernel's response has several parts, the connections of all parts are reported."""
     with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
         clients = [socket.create_connection(server.getsockname()) for _ in range(400)]
         accepted = [server.accept()[0] for _ in clients]

@@ -1,4 +1,4 @@
-"""The guard over connections, in addition to the end-to-end tests."""
+"""The guard over connections: cases that the end-to-end tests do not have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from socket_guard.shares import Shares
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the list of the guard's questions to the kernel; 100 s pass between two of them."""
+    """Return the times of the guard's queries to the kernel; 100 s pass between two queries."""
     moments: list[int] = []
     received = [0]
 
@@ -37,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 class Told:
-    """The log lines and the cuts of a guard over a server that does not exist."""
+    """A guard over a simulated server. It collects the log lines and the cuts."""
 
     def __init__(self, bytes_per_second: int = 500, of_one: int = 0) -> None:
         self.lines: list[str] = []
@@ -55,7 +55,7 @@ class Told:
 def test_a_refusal_by_the_kernel_is_said_once(
     asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the kernel refuses access to sockets, one line says so and no connection is checked."""
+    """If the kernel denies access to sockets, one line reports it, and no connection is checked."""
 
     def refused(*_: int) -> int:
         raise PermissionError(1, "Operation not permitted")
@@ -72,7 +72,7 @@ def test_a_refusal_by_the_kernel_is_said_once(
 
 
 def test_without_floor_and_shares_it_is_off(asked: list[int]) -> None:
-    """Without a floor and shares the guard asks the kernel nothing."""
+    """Without a floor and without shares the guard sends no query to the kernel."""
     told = Told(bytes_per_second=0)
     assert told.guard.seconds > 60
     told.guard.check()
@@ -81,7 +81,7 @@ def test_without_floor_and_shares_it_is_off(asked: list[int]) -> None:
 
 
 def test_a_cut_is_said_and_counted(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cut is logged with the address, and reported with its number."""
+    """A cut is logged with the address, and the number of cuts is reported."""
     monkeypatch.setattr(foreign_sockets, "end", lambda *_: 1)
     told = Told()
     for _ in range(4):
@@ -109,7 +109,7 @@ def test_a_failed_look_does_not_end_the_owner(
 
 
 class Crowd:
-    """A simulated kernel with too many connections on a port, which counts the questions."""
+    """A simulated kernel with too many connections on a port. It counts the queries."""
 
     def __init__(self) -> None:
         self.sockets: int | None = 20
@@ -118,12 +118,12 @@ class Crowd:
         self.ended: list[int] = []
 
     def count(self, _: int) -> Counter[str]:
-        """Count the connections by address."""
+        """Return the number of connections of each address."""
         self.counts += 1
         return Counter(one.peer for one in self.connections)
 
     def end(self, _: object, inodes: Iterable[int], *, reset: bool) -> int:
-        """Close the connections of these inodes."""
+        """Close the connections that have these inodes."""
         assert reset
         gone = set(inodes)
         self.ended += gone
@@ -133,7 +133,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
-    """Return ten connections of one address; one second passes between two readings of the time."""
+    """Return ten connections of one address. Each reading of the clock is a second later."""
     found = Crowd()
     now = iter(range(1, 10_000))
     monkeypatch.setattr(connections, "all_sockets", lambda: found.sockets)
@@ -146,7 +146,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
 
 def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
-    """Connections above an address's share are closed and counted, and the others stay open."""
+    """Connections above the share of an address are closed and counted, and no others."""
     told = Told(bytes_per_second=0, of_one=4)
     for _ in range(3):
         told.guard.poll()
@@ -156,7 +156,7 @@ def test_a_crowd_is_cut_to_its_share(crowd: Crowd) -> None:
 
 
 def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
-    """The guard counts connections only when the machine has more sockets than the share."""
+    """The guard queries connections only if the machine has more sockets than the share."""
     told = Told(bytes_per_second=0, of_one=20)
     told.guard.poll()
     assert crowd.counts == 0
@@ -166,7 +166,7 @@ def test_few_sockets_are_not_counted(crowd: Crowd) -> None:
 
 
 def test_an_attack_is_said_now_and_then(crowd: Crowd) -> None:
-    """An attack that continues is logged every ten seconds, with its closed connections."""
+    """While an attack lasts, a line every ten seconds has the number of closed connections."""
     told = Told(bytes_per_second=0, of_one=4)
     for look in range(1, 13):
         peer = f"198.51.100.{look}"

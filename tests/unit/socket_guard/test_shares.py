@@ -20,7 +20,7 @@ _PROXY = "10.0.0.7"
 
 
 def test_one_address_above_its_share() -> None:
-    """An address above its share is reported with the surplus, and no other is."""
+    """The surplus of an address above its share is reported, and no other address has a surplus."""
     assert Shares(100, 1000).surplus({"192.0.2.1": 130, "192.0.2.2": 100}) == {"192.0.2.1": 30}
 
 
@@ -31,7 +31,7 @@ def test_a_network_of_ipv6_is_one_client() -> None:
 
 
 def test_many_addresses_share_what_there_is() -> None:
-    """Above the total limit only the addresses with the most connections lose some."""
+    """Above the total limit, only the addresses with the most connections lose connections."""
     few = {f"192.0.2.{number}": 3 for number in range(10)}
     crowds = {f"198.51.100.{number}": 90 for number in range(10)}
     surplus = Shares(100, 530).surplus(few | crowds)
@@ -47,7 +47,7 @@ def test_a_proxy_has_no_share_but_not_all() -> None:
 
 
 def test_two_proxies_of_one_network_of_ipv6_are_told_apart() -> None:
-    """A proxy's IPv6 address is counted alone, and its neighbours as one client."""
+    """A proxy's IPv6 address counts alone, and the other addresses of its network as one client."""
     numbers = {"2001:db8::7": 300, "2001:db8::8": 101}
     assert Shares(100, 1000, PROXIES).surplus(numbers) == {"2001:db8::/64": 1}
 
@@ -56,7 +56,7 @@ def test_two_proxies_of_one_network_of_ipv6_are_told_apart() -> None:
     ("of_one", "of_all", "least"), [(7, 9, 7), (0, 9, 9), (7, 0, 7), (0, 0, 0)]
 )
 def test_without_one_of_the_limits(of_one: int, of_all: int, least: int) -> None:
-    """Each limit can be omitted; without both there is no surplus."""
+    """Each of the two limits can be omitted. Without both limits no address has a surplus."""
     shares = Shares(of_one, of_all)
     assert shares.least == least
     assert sum(shares.surplus({"192.0.2.1": 10}).values()) == 10 - (least or 10)
@@ -69,7 +69,7 @@ _NUMBERS = st.dictionaries(
 
 @given(_NUMBERS, st.integers(1, 200), st.integers(320, 3000))
 def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int) -> None:
-    """No client exceeds its limit, all fit, and clients that lost some have the most left."""
+    """After the cut all limits hold; no client has more connections than one that lost some."""
     shares = Shares(of_one, of_all, PROXIES)
     surplus = shares.surplus(numbers)
     left = {name: number - surplus.get(name, 0) for name, number in numbers.items()}
@@ -82,7 +82,7 @@ def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int)
 
 
 def connection(cookie: int, **what: int) -> Connection:
-    """Return a connection of one address that is accepted by default."""
+    """Return a connection of one address. By default nginx has accepted the connection."""
     counts = {"received": what.pop("received", 0), "sent": what.pop("sent", 0)}
     return Connection(cookie, what.pop("inode", 1), "192.0.2.1", **counts, **what)
 
@@ -108,7 +108,7 @@ def test_half_sent_requests_go_first() -> None:
 
 
 def test_a_head_of_a_request_ends_earlier() -> None:
-    """nginx's timeout for a request's head is shorter than the guard's for an unfinished head."""
+    """nginx's timeout for the head of a request is shorter than the guard's limit for the head."""
     text = (ROOT / "deploy/nginx/conf.d/timeouts.conf.template").read_text()
     found = re.search(r"^client_header_timeout (\d+)s;$", text, re.MULTILINE)
     assert found is not None
@@ -116,7 +116,7 @@ def test_a_head_of_a_request_ends_earlier() -> None:
 
 
 def test_what_is_not_accepted_yet_counts_and_stays() -> None:
-    """A connection that is not accepted yet counts but is not closed, because it has no socket."""
+    """A connection that nginx has not accepted counts, but cannot be closed: it has no socket."""
     crowd = [connection(number, inode=number % 2) for number in range(10)]
     closed = Shares(4, 100).to_close(crowd)
     assert Counter(one.inode for one in closed) == {1: 5}
