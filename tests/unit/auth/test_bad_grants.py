@@ -193,7 +193,7 @@ def test_placeholders_of_others(auth: AuthService) -> None:
 
 
 def test_who_lifts_limits_has_none(auth: AuthService) -> None:
-    """Owners and administrators cannot have a list of grants, neither at creation nor later."""
+    """Owners and administrators cannot have a list of grants, at creation or later."""
     user = {"username": "ada", "role": "owner", "password": "correct horse battery"}
     assert "Owners" in refusal(auth, "POST", USERS, {**user, "grants": [GOOD]})["detail"]
     owner = auth.admin("POST", USERS, json=user).get_json()["user_id"]

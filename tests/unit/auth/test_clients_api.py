@@ -72,7 +72,7 @@ def test_client_of_an_absent_tenant(auth: AuthService) -> None:
 
 
 def test_list_holds_the_tenants_own_clients_only(auth: AuthService) -> None:
-    """The list of clients is paginated, and contains the clients of the tenant only."""
+    """The list of clients has pages, and contains only the clients of the tenant."""
     made = [
         auth.admin("POST", "/tenants/demo/clients", json=BILLING).get_json()["client_id"]
         for _ in range(3)

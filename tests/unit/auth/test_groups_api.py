@@ -204,7 +204,7 @@ def test_a_tenant_has_so_many_groups(auth: AuthService, monkeypatch: pytest.Monk
 
 
 def test_groups_are_for_owners_of_the_tenant(auth: AuthService) -> None:
-    """An owner manages groups of its own tenant, and gets 404 for others'; an editor gets 403."""
+    """An owner manages groups of its own tenant; another tenant's group gets 404, an editor 403."""
     owner, editor = logged_in(auth, "grace", "owner"), logged_in(auth, "ada", "editor")
     reply = owner.manage("POST", "/groups", json=AUDITORS)
     assert reply.status_code == 201

@@ -142,8 +142,7 @@ def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
 def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
     """A ticket from an exchanged token of a release without `parents` lives no longer than it.
 
-    A ticket that is narrowed from a ticket of such a release lives no longer than its source
-    either.
+    If the source is a ticket of that release, the same rule applies.
     """
     now = int(auth.clock())
     keys = KeyRing(auth.settings.keys_directory)
@@ -294,7 +293,7 @@ def test_a_ticket_that_nobody_could_verify_is_not_made(auth: AuthService) -> Non
 
 
 def test_scopes_of_a_newer_release(auth: AuthService) -> None:
-    """An exchange drops a scope that only a newer release knows and keeps the others."""
+    """An exchange drops a scope that only a newer release knows, and keeps all other scopes."""
     now = int(auth.clock())
     claims = tokens.claims(
         issuer=ISSUER,

@@ -158,7 +158,7 @@ def test_all_other_sessions_are_ended_on_all_pages(console: Console) -> None:
 
 
 def test_without_another_session_nothing_is_ended(console: Console) -> None:
-    """The account page says when there is no other session, and ends none."""
+    """If there is no other session, the account page says so, and no session is ended."""
     found = {"sessions": [session_document()], "next_cursor": None}
     console.gateway.on("GET", "/auth/sessions", Reply(found))
     browser = console.person()

@@ -41,7 +41,7 @@ def asked(console: Console) -> dict[str, list[str]]:
 
 
 def test_the_newest_come_first(console: Console) -> None:
-    """The page of events shows the 100 newest, with a link to older ones."""
+    """The page of events shows the 100 newest events, with a link to older events."""
     page = shown(console, event("7", file=file_document("<a>")), before=OLDER)
     assert asked(console) == {"order": ["newest"], "limit": ["100"]}
     assert "<bdi>docs/&lt;a&gt;</bdi>" in page
@@ -103,7 +103,7 @@ def test_a_page_of_a_kind_may_be_empty_before_the_last(console: Console) -> None
 
 
 def test_the_first_page_goes_on_by_itself(console: Console) -> None:
-    """The open first page of events adds new events; later pages add none."""
+    """The open first page of events adds new events; a later page adds no events."""
     page = shown(console, event("7"), event("5"))
     assert 'data-live="#activity" data-live-of="events"' in page
     assert 'data-live-after="7"' in page

@@ -86,7 +86,7 @@ def test_a_busy_service_refuses_nobody() -> None:
 
 
 def test_who_has_a_place_needs_no_other() -> None:
-    """A thread with a place needs no second one, for instance to refresh a token."""
+    """A thread with a place needs no second place, for instance to refresh a token."""
     places = Places(1, patience=0.0)
     with places.one(), places.one():
         pass

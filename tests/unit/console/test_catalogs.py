@@ -46,7 +46,7 @@ def test_no_message_is_there_twice(tool: ModuleType, name: str) -> None:
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_translations_have_the_same_placeholders(tool: ModuleType, name: str) -> None:
-    """A translation has the placeholders of its message, and no others."""
+    """A translation has the placeholders of its message, and no other placeholders."""
     wrong = []
     for identifier, (_, message) in tool.translated(name).items():
         singular = identifier if isinstance(identifier, str) else identifier[-1]

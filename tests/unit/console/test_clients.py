@@ -75,7 +75,7 @@ def test_a_new_client_gets_a_secret_that_is_shown_once(console: Console) -> None
 
 
 def test_a_form_that_is_sent_again_makes_no_second_client(console: Console) -> None:
-    """A form that is sent twice makes one client, and the second response says so."""
+    """If a form is sent twice, the console creates one client, and the second response says so."""
     browser = console.person()
     form = {"name": "robot", "scopes": "files:read", "once": once(console)}
     browser.post(NEW, form)
@@ -169,7 +169,7 @@ def test_a_third_secret_is_not_offered(console: Console) -> None:
 
 
 def test_a_secret_is_retired_after_a_question(console: Console) -> None:
-    """A secret is retired after a question, which warns when it is the last one."""
+    """A secret is retired after a confirmation, which has a warning if it is the last secret."""
     browser = console.person()
     address = f"{ONE}/secrets/secret-1/retire"
     question = browser.get(address).text
@@ -183,7 +183,7 @@ def test_a_secret_is_retired_after_a_question(console: Console) -> None:
 
 
 def test_a_client_is_disabled_after_a_question(console: Console) -> None:
-    """A client is disabled permanently after a question; its page then offers no change."""
+    """A client is disabled permanently after a confirmation; its page then offers no change."""
     browser = console.person()
     assert "It is for good." in browser.get(f"{ONE}/disable").text
     assert changes(console.gateway) == []

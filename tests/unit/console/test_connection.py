@@ -56,7 +56,7 @@ def test_a_key_stays_in_its_address() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(tmp_path: Path) -> None:
-    """A GET on a closed connection is repeated; a POST is not, because it may have been done."""
+    """A GET on a closed connection is repeated; a POST is not, because the API may have done it."""
     with closing_after_each_answer(tmp_path / "door") as (door, count):
         connection = Connection(door, Caller())
         assert connection.request("GET", "/a").status == 200

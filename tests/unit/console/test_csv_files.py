@@ -1,4 +1,4 @@
-"""CSV files: reading those of spreadsheets from several countries, and writing safe ones."""
+"""CSV files: reading files from spreadsheets of several countries, and writing safe files."""
 
 from __future__ import annotations
 

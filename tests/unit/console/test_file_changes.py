@@ -17,7 +17,7 @@ SEEN = '"old" 17 2026-11-18T09:00:00+00:00'
 
 
 def test_what_is_selected_is_deleted_after_a_question(console: Console) -> None:
-    """The selected files are deleted after a question, which leads back to the list."""
+    """The selected files are deleted after a confirmation, which leads back to the list."""
     browser = console.person("editor")
     console.gateway.on("DELETE", "/v1/files/docs/.*", Reply(status=204))
     back = "/console/b/docs/?prefix=a/"

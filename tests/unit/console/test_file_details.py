@@ -72,7 +72,7 @@ def test_an_expiry_is_kept_removed_or_set(
 
 
 def test_only_who_may_delete_is_asked_when_a_file_expires(console: Console) -> None:
-    """A person who may write but not delete sees no field for the expiry, and can save the rest."""
+    """A person who may write but not delete sees no field for the expiry, and can save the form."""
     file = serve_file(console.gateway, expires_at="2026-12-24T18:00:00Z")
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = limited(console, place(actions=["read", "write"]))

@@ -60,7 +60,7 @@ def test_folders_and_files_are_shown_by_their_own_names(console: Console) -> Non
 
 
 def test_a_later_page_leads_back_to_the_first(console: Console) -> None:
-    """A later page has a link to the first one, because the API has no cursor backwards."""
+    """A later page has a link to the first page, because the API has no cursor backwards."""
     console.gateway.on("GET", "/v1/files/docs", listing("x"))
     browser = console.person()
     assert "First page" not in browser.get(LIST).text

@@ -158,7 +158,7 @@ def test_a_person_who_looks_at_it_keeps_the_own_queue_out(console: Console) -> N
 
 
 def test_no_ticket_is_in_the_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
-    """The log masks the ticket, also when a browser reports a violated policy."""
+    """The log masks the ticket, even when a browser reports a violated policy."""
     report = {
         "csp-report": {"document-uri": f"http://localhost{PAGE}", "blocked-uri": f"/u/{TICKET}"}
     }

@@ -41,7 +41,7 @@ def test_a_meter_does_not_run_over(console: Console) -> None:
 
 
 def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
-    """An empty tenant sees first steps for the person's role; a tenant with files sees none."""
+    """A tenant without files sees first steps for the role; a tenant with files sees no steps."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     owner = console.person("owner").get("/console/").text
     assert "First steps" in owner
@@ -143,7 +143,7 @@ def test_a_move_says_where_the_file_was(console: Console) -> None:
 
 
 def test_the_tenant_is_called_by_its_name(console: Console) -> None:
-    """The tenant is shown by its display name when auth returns one, otherwise by its id."""
+    """A page shows the tenant's display name if auth returns it, and otherwise the tenant's id."""
     assert "<bdi>acme</bdi>" in console.person().get("/console/").text
     page = console.person(tenant_display_name="Acme <Inc>").get("/console/").text
     assert "<bdi>Acme &lt;Inc&gt;</bdi>" in page

@@ -1,4 +1,4 @@
-"""Scripts and styles served by the console itself, for a gateway of another release."""
+"""Scripts and styles that the console itself serves, for a gateway of another release."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_every_name_is_allowed_without_hosts() -> None:
 
 
 def test_hosts_allow_loopback_too() -> None:
-    """With WHARF_HOSTS the loopback names are served too, for the services."""
+    """With WHARF_HOSTS loopback names are also served, because the services use them."""
     assert server_name("Files.example.org, *.example.net") == (
         "server_name localhost 127.0.0.1 [::1] files.example.org *.example.net;"
     )

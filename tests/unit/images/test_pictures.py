@@ -130,7 +130,7 @@ def test_transparency_is_kept(mode: str, value: Any, alpha: int) -> None:
 
 
 def test_colours_that_do_not_show_do_not_bleed() -> None:
-    """Colours of transparent pixels do not mix into the edges of visible ones."""
+    """Colours of transparent pixels do not mix into the edges of visible pixels."""
     image = Image.new("RGBA", (640, 640), (0, 255, 0, 0))
     image.paste((255, 0, 0, 255), (205, 205, 435, 435))
     picture = made(encoded(image, "PNG")).convert("RGBA")
@@ -254,7 +254,7 @@ def test_what_is_in_no_list_has_no_picture(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])
 def test_a_polyglot_is_what_it_begins_with(name: str) -> None:
-    """A file that is valid in two formats is read in the first, without data of the other."""
+    """A file that is valid in two formats is read in the first; the second adds no data."""
     script = b"<script>alert(1)</script>PK\x05\x06"
     picture = picture_of(io.BytesIO(FORMATS[name]() + script), 64)
     assert is_webp(picture)

@@ -19,7 +19,7 @@ def _given(**values: object) -> Namespace:
 
 
 def test_a_shape_brings_its_thresholds() -> None:
-    """A run without options has the thresholds of its shape; a run without a shape, usual ones."""
+    """A run without options has its shape's thresholds, or without a shape the usual thresholds."""
     plan = SHAPES["stress"]
     assert options.run_settings(_given(), plan) == options.RunSettings(4, plan.thresholds)
     assert options.run_settings(_given(), None) == options.RunSettings(4, USUAL)

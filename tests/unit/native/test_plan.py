@@ -47,7 +47,7 @@ def test_a_given_issuer_is_kept() -> None:
 
 
 def test_where_connections_begin_with_a_proxys_line() -> None:
-    """If connections on the public port begin with PROXY lines, keys use the internal port."""
+    """If connections on the public port begin with PROXY lines, keys come by the internal port."""
     environ = {"WHARF_PROXY_HEADER": "PROXY", "WHARF_TRUSTED_PROXIES": "192.0.2.7"}
     run = RunSettings({**environ, "WHARF_PORT": "9000"}, root="/srv/wharf")
     seen = service_environment(run, Places(run.data, environ), environ)

@@ -60,7 +60,7 @@ def test_the_first_upload_by_tls(places: Places, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_where_nobody_was_made(places: Places, text: str | None, tenant: str) -> None:
-    """Without a demo user the welcome has the command that makes one."""
+    """If there is no demo user, the welcome has the command that creates a user."""
     file = Path(places.data) / "credentials.json"
     if text is None:
         file.unlink()

@@ -380,7 +380,7 @@ def test_half_a_line(followed: Followed) -> None:
 
 
 def test_a_damaged_line(followed: Followed) -> None:
-    """A damaged file is read up to the damage. The follower adds the rest from the feed."""
+    """A damaged file is read up to the damage; the follower gets later entries from the feed."""
     followed.feed.add(identifier="t1", until=NOW + 60)
     followed.feed.add("tenant", "suspended", tenant="acme")
     followed.hear()

@@ -88,7 +88,7 @@ def test_missing_setting_says_what_it_is() -> None:
 
 
 def test_empty_variable_counts_as_unset() -> None:
-    """An empty variable counts as unset, because Compose passes unset variables as empty ones."""
+    """An empty variable counts as unset, because Compose passes unset variables as empty."""
     assert read(Example, {"WHARF_MODE": ""}).mode == "full"
 
 

@@ -31,7 +31,7 @@ ERRORS: dict[str, type[TokenError]] = {
 
 
 class KeySet:
-    """The keys of a JWKS document, by their ids."""
+    """The keys of a JWKS document, by id."""
 
     def __init__(self, keys: list[dict[str, Any]]) -> None:
         self._keys = {key["kid"]: jwt.PyJWK(key) for key in keys}

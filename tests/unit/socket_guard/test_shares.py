@@ -88,7 +88,7 @@ def connection(cookie: int, **what: int) -> Connection:
 
 
 def test_half_sent_requests_go_first() -> None:
-    """Unfinished requests are closed first, then idle connections, then active ones."""
+    """Unfinished requests are closed first, then idle connections, and then active connections."""
     in_order = [
         connection(1, received_ms=9000, sent_ms=9000),
         connection(2, received=80, received_ms=8000, sent_ms=9000),
