@@ -333,7 +333,7 @@ def test_case_counts(api: ApiClient) -> None:
 
 
 def test_no_error_shows_a_path(wharf: Wharf, api: ApiClient) -> None:
-    """Row 28: the problem for bytes that are missing on the disk shows no path."""
+    """Row 28: when the bytes of a file are missing on the disk, the problem shows no path."""
     etag = api.stored("broken", LARGE)["etag"]
     for path in (wharf.data / "tenants" / api.tenant).rglob("*"):
         if path.is_file():

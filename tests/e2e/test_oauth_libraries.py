@@ -1,4 +1,4 @@
-"""Authlib and joserfc, which have no support for Wharf, against `auth` through the gateway."""
+"""Authlib and joserfc, which know nothing of Wharf, against `auth` through the gateway."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_metadata(metadata: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     """Authlib accepts the metadata, which lists every grant and endpoint."""
     # This Wharf uses plain HTTP.
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-    # Wharf has no authorization endpoint and thus no response type. RFC 8414 asks for an empty
-    # list, which Authlib treats as a missing one.
+    # Wharf has no authorization endpoint and thus no response type. RFC 8414 requires an empty
+    # list, which Authlib treats as a missing list.
     AuthorizationServerMetadata({**metadata, "response_types_supported": ["none"]}).validate()
     assert metadata["response_types_supported"] == []
     assert {"client_credentials", "refresh_token", EXCHANGE} <= set(
@@ -106,7 +106,7 @@ def test_a_session_uses_its_token(wharf: Wharf, session: Session) -> None:
 
 
 def test_refusals(session: Session, metadata: dict[str, Any], made: dict[str, Any]) -> None:
-    """Authlib raises a wrong secret and an excessive scope as the right OAuth errors."""
+    """Authlib reports a wrong secret and an excessive scope as the right OAuth errors."""
     with pytest.raises(OAuthError) as caught:
         session(scope="tenants:admin").fetch_token(grant_type="client_credentials")
     assert caught.value.error == "invalid_scope"
@@ -119,9 +119,7 @@ def test_refusals(session: Session, metadata: dict[str, Any], made: dict[str, An
 
 
 def test_token_exchange(wharf: Wharf, session: Session, made: dict[str, Any]) -> None:
-    """A token exchange (RFC 8693) with Authlib returns a ticket that
-    uploads only into its prefix.
-    """
+    """A token exchange (RFC 8693) by Authlib returns a ticket that uploads only into its prefix."""
     client = session()
     own = client.fetch_token(grant_type="client_credentials")["access_token"]
     ticket = client.fetch_token(
@@ -137,8 +135,9 @@ def test_token_exchange(wharf: Wharf, session: Session, made: dict[str, Any]) ->
 
 
 def test_refresh(wharf: Wharf, made: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """Row 61: Authlib refreshes and keeps the new refresh token; reuse of
-    the old one ends the session.
+    """Row 61: Authlib refreshes, and then uses the new refresh token.
+
+    Reuse of the old refresh token ends the session.
     """
     person = {"tenant": made["tenant"], "username": "ann", "password": PASSWORD}
     login = ApiClient(wharf.port).send_json(
@@ -158,9 +157,7 @@ def test_refresh(wharf: Wharf, made: dict[str, Any], metadata: dict[str, Any]) -
 
 
 def test_revocation_and_introspection(session: Session, metadata: dict[str, Any]) -> None:
-    """Introspection (RFC 7662) describes a valid token, and reports a
-    revoked one only as inactive.
-    """
+    """Introspection (RFC 7662) describes a valid token; a revoked token is only inactive."""
     client = session(scope="files:read")
     token = client.fetch_token(grant_type="client_credentials")["access_token"]
     before = client.introspect_token(metadata["introspection_endpoint"], token=token).json()

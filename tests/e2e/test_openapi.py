@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 @pytest.fixture(params=documented.DOCUMENTS)
 def document(request: pytest.FixtureRequest, wharf: Wharf) -> dict[str, Any]:
-    """Return each of the two documents, fetched without a credential."""
+    """Return each of the two documents in turn, fetched without a credential."""
     answer = ApiClient(wharf.port).get(request.param)
     assert answer.status == 200
     assert answer.header("Content-Type") == "application/json"
@@ -62,16 +62,14 @@ def test_the_outer_form(document: dict[str, Any]) -> None:
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
-    """Every `$ref` names a schema of the document, and every schema is referenced."""
+    """Every `$ref` names a schema of the document, and some `$ref` names each schema."""
     found = set(references(document))
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert found == known
 
 
 def test_operations_are_whole(document: dict[str, Any]) -> None:
-    """Each operation has a unique id, the parameters of its path, a success
-    and described responses.
-    """
+    """Each operation has a unique id, its path's parameters, a success and described responses."""
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(ids)) == len(ids)
     for path, method, operation in operations(document):
@@ -104,9 +102,7 @@ def test_security_is_declared(document: dict[str, Any]) -> None:
 
 
 def test_public_operations_need_no_token(wharf: Wharf, document: dict[str, Any]) -> None:
-    """An operation that is declared public needs no token, and every other
-    one is a 401 without one.
-    """
+    """An operation needs a token, unless the document declares the operation public."""
     anyone = ApiClient(wharf.port)
     for path, method, operation in operations(document):
         target = re.sub(r"{[^}]+}", "default", path.replace("{issuer_path}", "auth"))

@@ -18,7 +18,7 @@ from tests.servers.wharf.traces import nothing_stored
 
 @pytest.fixture
 def ada(tenants: Tenants) -> Person:
-    """Return an editor that is logged in, of a separate tenant that has a file."""
+    """Return an editor who is logged in, of a separate tenant that has a file."""
     tenant = tenants.tenant()
     tenant.stored("there", b"there")
     found = people.make(tenants.admin, tenant.tenant)
@@ -31,7 +31,7 @@ def user_path(one: Person) -> str:
 
 
 def out(wharf: Wharf, one: ApiClient) -> None:
-    """Check that auth refuses the token immediately, and upload within seconds in every request."""
+    """Check that auth refuses the token immediately, and upload refuses it within seconds."""
     one.get("/auth/me").problem(401, "token-revoked")
     one.get("/auth/sessions").problem(401, "token-revoked")
     # Each worker reads the feed of revocations separately, within half a second.
@@ -53,9 +53,7 @@ def test_person_uploads(ada: Person) -> None:
 
 
 def test_owner_makes_buckets_users_and_clients(tenants: Tenants, ada: Person) -> None:
-    """An owner can make buckets, users and clients in its own tenant, and
-    sees no other (row 67).
-    """
+    """An owner can make buckets, users and clients in its tenant, and sees no other (row 67)."""
     owner = people.make(tenants.admin, ada.api.tenant, "boss", "owner")
     owner.login()
     assert owner.api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
@@ -90,9 +88,7 @@ def test_session_goes_on_by_cookie(ada: Person) -> None:
 
 
 def test_token_used_twice_ends_the_session(wharf: Wharf, ada: Person) -> None:
-    """Row 61: reuse of a refresh token makes the reused, the current and
-    the access token invalid.
-    """
+    """Row 61: reuse of a refresh token ends the session with all its tokens."""
     answer = ada.login(refresh_token="body")
     stolen = answer.json()["refresh_token"]
     current = ada.refresh(refresh_token=stolen).json()["refresh_token"]
@@ -137,8 +133,9 @@ def test_what_ends_sessions(wharf: Wharf, tenants: Tenants, ada: Person, end: st
 
 
 def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
-    """Only a login with the right password learns of a suspension; after a
-    resume the session continues.
+    """Only a login with the right password learns of a suspension.
+
+    After a resume the session continues.
     """
     target = f"/auth/v1/tenants/{ada.api.tenant}"
     assert tenants.admin.request("POST", f"{target}/suspend").status == 204
@@ -155,8 +152,8 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
 
 
 def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:
-    """Row 64: an unknown user, unknown tenant, disabled user and wrong
-    password get equal responses.
+    """Row 64: every failed login gets the same response: unknown or disabled user, unknown tenant,
+    wrong password.
     """
     eve = people.make(tenants.admin, ada.api.tenant, "eve")
     tenants.admin.send_json("PATCH", user_path(eve), {"state": "disabled"})
@@ -192,9 +189,7 @@ def test_other_sites_change_nothing(ada: Person, headers: dict[str, str]) -> Non
 
 
 def test_neither_passwords_nor_tokens_are_logged(wharf: Wharf, ada: Person) -> None:
-    """No log of the gateway or of a service contains a password, a refresh
-    token or an access token.
-    """
+    """No log contains a password, a refresh token or an access token."""
     token = ada.login(refresh_token="body").json()["refresh_token"]
     ada.refresh(refresh_token=token)
     ada.refresh(refresh_token=token)

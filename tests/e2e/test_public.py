@@ -51,7 +51,7 @@ def test_a_public_file(api: ApiClient) -> None:
 
 
 def test_what_is_not_public(api: ApiClient) -> None:
-    """A bucket that is not public or no longer public gets the same 404 as an absent bucket."""
+    """A bucket that is not public, or no longer public, gets the same 404 as an absent bucket."""
     api.stored("file", SMALL)
     anyone = api.using(None)
     absent = told(anyone.get("/public/nobody/nothing/file"))
@@ -102,9 +102,7 @@ def apart() -> Iterator[Wharf]:
 
 
 def test_the_content_origin(apart: Wharf) -> None:
-    """Row 41: the content origin serves only links and public files, and
-    the main origin redirects to it.
-    """
+    """Row 41: the content origin serves only links and public files; the main origin redirects."""
     api = Signer(apart).client()
     anyone = api.using(None)
     base = public_bucket(api)
@@ -124,14 +122,14 @@ def test_the_content_origin(apart: Wharf) -> None:
         *("/auth/oauth/token", "/.well-known/jwks.json", "/problems/no-such", "/metrics"),
         *("/_direct", "/_share", "/_blobs/x", "/u/ticket"),
     ):
-        # The API client would compare these responses with the documents, which describe the main
-        # origin.
+        # `exchange` and not the API client sends this request: the API client compares responses
+        # with the documents, which describe the main origin.
         fields = ("Host: files.test", f"Authorization: Bearer {api.token}", "Connection: close")
         lines = (f"GET {target} HTTP/1.1", *fields, "", "")
         (refused,) = exchange(apart.port, "\r\n".join(lines).encode())
         assert (refused.status, refused.slug) == (404, "not-found"), target
     assert api.file("file", bucket="shown").body == SMALL
-    # Each origin serves the pages that its refusals link to.
+    # Each origin serves the pages to which its refusals link.
     for host in ("files.test", "main.test", "elsewhere.test"):
         meaning = anyone.get("/problems/not-found", {"Host": host})
         assert (meaning.status, meaning.header("Content-Type")) == (200, "text/html")

@@ -1,4 +1,4 @@
-"""Responses through the gateway, nginx's own included, that reveal no private bucket.
+"""Responses through the gateway, even nginx's own, that reveal no private bucket.
 
 `tests/unit/upload/test_quiet_about_buckets.py` covers every request to the application.
 """
@@ -13,8 +13,8 @@ from tests.servers.wharf.tenants import Signer
 LISTED, EVIL = "https://private.example", "https://evil.example"
 PUBLIC = "/public/{tenant}/{bucket}/a.txt"
 FILES = "/v1/files/{bucket}/a.txt"
-#: Method, address, fields and body of each request: some responses nginx caches, some refusals
-#: nginx makes itself, and some the application decides, before a body or without one.
+#: Method, address, fields and body of each request. nginx caches some of the responses. nginx or
+#: the application makes the refusals, with and without a body.
 WAYS: list[tuple[str, str, dict[str, str], bytes | None]] = [
     ("GET", PUBLIC, {}, None),
     ("HEAD", PUBLIC, {}, None),
@@ -37,7 +37,7 @@ WAYS: list[tuple[str, str, dict[str, str], bytes | None]] = [
 
 
 def told(answer: Answer) -> str:
-    """Return a whole response, byte for byte, without the request id and the date."""
+    """Return the bytes of a whole response without the request id and the date."""
     own = answer.headers["X-Request-Id"] or "(none)"
     del answer.headers["Date"], answer.headers["X-Request-Id"]
     return f"{answer.status}\n{answer.headers}\n{answer.body!r}".replace(own, "")
@@ -52,7 +52,8 @@ def expired(signer: Signer, tenant: str, bucket: str) -> str:
 def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origin: str) -> None:
     """A private bucket, an absent bucket and an absent tenant get equal responses.
 
-    Pages of an origin that any bucket lists can read all of them, and pages of other origins none.
+    A page can read these responses if any bucket lists the page's origin, and otherwise none of
+    them.
     """
     answer = api.send_json("PUT", "/v1/buckets/private", {"cors_origins": [LISTED]})
     assert answer.status == 201
@@ -71,7 +72,7 @@ def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origi
         answers = []
         for names in places:
             target = path.format(**names)
-            # nginx caches the first response.
+            # The second response comes from nginx's cache.
             times = 2 if (method, path) == ("GET", PUBLIC) else 1
             answers += [told(stranger.request(method, target, body, sent)) for _ in range(times)]
         assert len({*answers}) == 1, (method, path, fields, answers)

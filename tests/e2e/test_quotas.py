@@ -1,6 +1,4 @@
-"""Quotas and limits of tenants through the gateway: concurrent uploads,
-refunds, events, permissions.
-"""
+"""Quotas and limits of tenants through the gateway: concurrent uploads, events, permissions."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from tests.servers.wharf.traces import nothing_stored, rows, traces
 
 CROWD = 50
 QUOTA = 300_000
-# Sizes below and above the border between bodies in memory and spooled bodies.
+# A small body stays in memory, and a large body is spooled.
 SIZES = [pytest.param(60_000, 90_000, id="in-memory"), pytest.param(200_000, QUOTA, id="spooled")]
 
 
@@ -40,9 +38,7 @@ def counted(wharf: Wharf, tenant: str) -> tuple[int, int]:
 def test_a_crowd_cannot_pass_a_quota(
     wharf: Wharf, signer: Signer, api: ApiClient, size: int, quota: int
 ) -> None:
-    """Row 69: of 50 concurrent uploads, each over half of the quota, one is
-    stored and the rest refused.
-    """
+    """Row 69: of 50 concurrent uploads of over half the quota each, exactly one is stored."""
     assert set_limits(signer, api.tenant, max_bytes=quota).status == 200
     body = os.urandom(size)
 
@@ -63,7 +59,7 @@ def test_a_crowd_cannot_pass_a_quota(
 
 
 def test_a_crowd_of_forms_cannot_pass_a_quota(wharf: Wharf, signer: Signer, api: ApiClient) -> None:
-    """Concurrent forms are stored as a whole or not at all within the quota of files."""
+    """Each of many concurrent forms is stored as a whole or refused, within the quota of files."""
     set_limits(signer, api.tenant, max_files=5)
 
     def upload(number: int) -> Answer:
@@ -93,9 +89,7 @@ def test_empty_files_are_counted(wharf: Wharf, signer: Signer, api: ApiClient) -
 def test_a_large_body_is_refused_before_it_comes(
     wharf: Wharf, signer: Signer, api: ApiClient
 ) -> None:
-    """Row 6: a body over the tenant's quota or file limit is refused before
-    any byte of it is sent.
-    """
+    """Row 6: a body over the quota or the file limit is refused before the client sends a byte."""
     bearer = f"Authorization: Bearer {api.token}"
     request = head(
         "PUT /v1/files/default/key HTTP/1.1", bearer, "Content-Length: 1000001", "Connection: close"
@@ -116,9 +110,7 @@ def test_a_large_body_is_refused_before_it_comes(
 
 
 def test_what_goes_gives_back(signer: Signer, api: ApiClient) -> None:
-    """Deleting and replacing a file releases its quota immediately, for
-    small and spooled bodies.
-    """
+    """Deleting or replacing a file immediately releases its quota, for small and large files."""
     set_limits(signer, api.tenant, max_bytes=len(LARGE), max_files=2)
     api.stored("a", LARGE)
     api.put("b", SMALL).problem(507, "tenant-quota-exceeded")
@@ -155,9 +147,7 @@ def events(signer: Signer, api: ApiClient) -> list[dict[str, Any]]:
 
 
 def test_events_tell_of_files_and_of_the_quota(signer: Signer, api: ApiClient) -> None:
-    """Storing, replacing, deleting and crossing a quota threshold cause one
-    event each, in order.
-    """
+    """Storing, replacing, deleting and crossing a threshold cause one event each, in order."""
     set_limits(signer, api.tenant, max_files=2)
     first = api.stored("a", SMALL)
     second = api.stored("a", LARGE)
@@ -187,9 +177,7 @@ def test_events_from_nowhere(signer: Signer, query: str) -> None:
 
 
 def test_limits_are_the_operators(tenants: Tenants, signer: Signer) -> None:
-    """auth's administrator can set a tenant's limits at upload, and clients
-    of tenants cannot read them.
-    """
+    """auth's administrator can set a tenant's limits; clients of tenants cannot read them."""
     tenant = tenants.tenant()
     target = f"/v1/tenants/{tenant.tenant}/limits"
     assert tenants.admin.send_json("PUT", target, {"max_files": 1}).status == 200

@@ -21,7 +21,7 @@ CHROME = (
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 CAME_FROM = "https://app.example/upload?step=2&lang=de"
 PAGE = {"Accept": CHROME, "Referer": CAME_FROM}
-# Whether an Accept field prefers a page (true) or a document (false).
+# For each Accept field: whether the client prefers a page (true) or a document (false).
 ACCEPTED = {
     "text/html": True,
     "TEXT/HTML": True,
@@ -52,7 +52,7 @@ ACCEPTED = {
     "text/htmlx": False,
     "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2": False,
     "text/html, image/gif, image/jpeg, */*; q=0.2": False,
-    # The longest Accept field that Wharf parses, and one that is longer by a character.
+    # The longest Accept field that Wharf parses, and a field that is longer by one character.
     "text/html," + "text/plain;q=0.5, " * 55: True,
     "text/html," + "text/plain;q=0.5, " * 55 + ",": False,
     "text/html" + " " * 991: True,
@@ -80,9 +80,7 @@ class _Page(HTMLParser):
 
 
 def refusals(wharf: Wharf, api: ApiClient) -> Iterator[tuple[str, int, Answer]]:
-    """Yield refusals from all services and nginx, with the fields of a
-    browser: slug, status, response.
-    """
+    """Yield refusals of all services and nginx to a browser, as slug, status and response."""
     anyone = api.using(None)
     ticket = {"Content-Type": "multipart/form-data; boundary=x", **PAGE}
     yield "token-missing", 401, anyone.put("x", SMALL, PAGE)
@@ -123,14 +121,14 @@ def test_every_refusal_is_a_page(wharf: Wharf, api: ApiClient) -> None:
         assert "default-src 'none'" in answer.header("Content-Security-Policy")
         assert answer.header("X-Content-Type-Options") == "nosniff"
         if slug == "range-not-satisfiable":
-            # nginx cannot remove the file's other fields from the response (docs/serving.md).
+            # nginx cannot remove all of the file's fields from this response (docs/serving.md).
             assert (answer.headers["ETag"], answer.headers["Last-Modified"]) == (None, None)
         else:
             assert answer.header("Cache-Control") == "no-store"
 
 
 def test_a_page_has_the_fields_of_the_document(wharf: Wharf, api: ApiClient) -> None:
-    """The page has the same status and header fields as the document for programs."""
+    """A page has the same status and header fields as the document for programs."""
     own = {"Content-Type", "Content-Length", "X-Request-Id", "Date"}
     anyone = api.using(None)
     for content in (SMALL, LARGE):
@@ -172,8 +170,9 @@ def test_who_gets_a_page(api: ApiClient, accept: str) -> None:
     ],
 )
 def test_no_address_leads_astray(api: ApiClient, referer: str) -> None:
-    """A Referer that could run code or leave its link is not linked; the
-    page asks to go back instead.
+    """A page does not link to a Referer that could run code or break out of its attribute.
+
+    The page asks the person to go back.
     """
     fields = {"Accept": CHROME, "Referer": referer}
     for answer in (
@@ -224,7 +223,7 @@ def test_head_gets_the_pages_type(api: ApiClient) -> None:
 def test_a_client_that_waits(
     wharf: Wharf, line: str, fields: tuple[str, ...], status: int, accept: str, kind: str
 ) -> None:
-    """A refused request with `Expect` gets the right media type and no `100 Continue` first."""
+    """A refused request with `Expect` gets the right media type, and no `100 Continue` before."""
     waits = ("Expect: 100-continue", "Connection: close", f"Accept: {accept}")
     (answer,) = exchange(wharf.port, head(line, *fields, *waits))
     assert answer.status == status

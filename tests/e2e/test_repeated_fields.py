@@ -1,4 +1,4 @@
-"""Repeated header fields, of which two parsers could each use a different one."""
+"""Repeated header fields: one parser could use the first field, and another parser the last."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def oauth(api: ApiClient, path: str, **fields: str) -> Answer:
 
 
 class Client:
-    """Return a client of a tenant with its secret, as `billing` of docs/tour.md."""
+    """A client of a tenant with its secret, like the client `billing` of docs/tour.md."""
 
     def __init__(self, admin: ApiClient, tenant: str) -> None:
         target = f"/auth/v1/tenants/{tenant}/clients"
@@ -70,7 +70,7 @@ class Client:
         assert answer.status == 200, answer.body
 
     def exchanged(self, subject: str, **fields: str) -> str:
-        """Return another token by token exchange (RFC 8693)."""
+        """Exchange the client's token for another token (RFC 8693), and return the new token."""
         answer = oauth(
             self.api,
             "token",
@@ -83,7 +83,7 @@ class Client:
         return str(answer.json()["access_token"])
 
     def ticket(self, subject: str = "") -> str:
-        """Return a ticket that is made from the client's own or another token."""
+        """Return a ticket that is made from the client's token or from another token."""
         rules = json.dumps({"bucket": "default", "prefix": "in/"})
         return self.exchanged(subject or str(self.api.token), ticket=rules)
 
@@ -105,13 +105,16 @@ def client(tenants: Tenants, request: pytest.FixtureRequest) -> Client:
 
 
 def known(api: ApiClient, slug: str) -> bool:
-    """Wait until every process must know of a refusal, because each reads the feed separately."""
+    """Wait until every process has read a refusal, then tell whether upload refuses requests.
+
+    Each process reads the feed of revocations separately.
+    """
     time.sleep(RIGHTS_SECONDS)
     return all(api.get("/v1/usage").slug == slug for _ in range(20))
 
 
 def refused(api: ApiClient, status: int, slug: str) -> None:
-    """Wait until the refusal is known, then check it for every kind of request."""
+    """Wait until all processes know of the refusal, then check every kind of request."""
     assert known(api, slug)
     for way, send in WAYS.items():
         answer = send(api)
@@ -121,9 +124,7 @@ def refused(api: ApiClient, status: int, slug: str) -> None:
 
 
 def test_revoked_token(wharf: Wharf, client: Client) -> None:
-    """A revoked token and its tickets are refused in every request, and the
-    client's other token is not.
-    """
+    """A revoked token and its tickets are refused; the client's other token is accepted."""
     other = client.api.using(client.login().json()["access_token"])
     ticket = client.ticket()
     anyone = client.api.using(None)
@@ -220,9 +221,7 @@ def test_suspended_tenant(wharf: Wharf, tenants: Tenants, client: Client) -> Non
 
 
 def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None:
-    """A resumable upload that its tenant's suspension interrupts is
-    refused, and continues after a resume.
-    """
+    """A suspension of the tenant stops a resumable upload, which continues after a resume."""
     tus, target = Tus(client.api), f"/auth/v1/tenants/{client.api.tenant}"
     address = tus.created(len(LARGE), filename="streamed")
     request = head(
@@ -259,7 +258,7 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
 
 
 def test_a_ticket_does_not_replace_by_another_ones_upload(client: Client) -> None:
-    """Row 77: a ticket cannot replace a file by finishing an upload that a whole token began."""
+    """Row 77: a ticket cannot replace a file by finishing an upload that a full token began."""
     client.api.stored("in/there", SMALL)
     begun = Tus(client.api)
     address = begun.created(4, key="in/there", on_conflict="replace")
@@ -269,9 +268,7 @@ def test_a_ticket_does_not_replace_by_another_ones_upload(client: Client) -> Non
 
 
 def test_ready(wharf: Wharf) -> None:
-    """A service that follows the feed of revocations is ready, and its
-    metric of the feed's age is small.
-    """
+    """A service that follows the feed of revocations is ready, and reports a small feed age."""
     api = ApiClient(wharf.port)
     assert until(lambda: api.get("/readyz").json() == {"status": "ready"})
     address = f"http://127.0.0.1:{wharf.metrics_port}/metrics/upload"

@@ -1,6 +1,6 @@
 """Restarts under load: no request fails, and no acknowledged file is lost.
 
-The paper on reliability asks for nginx reload, uWSGI reload and TERM with no 5xx over 20 of them.
+The design demands that 20 nginx reloads, uWSGI reloads and TERMs cause no 5xx.
 """
 
 from __future__ import annotations
@@ -22,22 +22,20 @@ from tests.servers.wharf.instance import ROOT, Wharf, running
 from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
-# Other services that a round restarts, by the number of the round.
+# The rounds in which the test also restarts another service.
 OTHERS = {1: ("images",), 2: ("live",), 4: ("auth", "gateway")}
 
 
 @pytest.fixture(scope="module")
 def rolling() -> Iterator[Wharf]:
-    """Start a Wharf whose streams have a short grace time, so that some of them reach its end."""
+    """Start a Wharf whose streams have a short grace time, so that some streams exceed it."""
     with running(WHARF_STREAM_GRACE_SECONDS="1", WHARF_DRAIN_SECONDS="60") as found:
         yield found
 
 
 @contextmanager
 def under_load(wharf: Wharf, api: ApiClient | None = None) -> Iterator[MixedLoad]:
-    """Run clients of all kinds while the context lasts, then check their
-    responses and all files.
-    """
+    """Run clients of all kinds while the context lasts, then check all responses and files."""
     api = api or Signer(wharf).client()
     load = MixedLoad(api)
     with load:
@@ -80,7 +78,7 @@ def master(wharf: Wharf, name: str) -> int:
     return max(own & {int(pid) for pid in found.split()})
 
 
-@pytest.mark.timeout(900)  # other tests run at the same time
+@pytest.mark.timeout(900)  # other tests run in parallel
 def test_twenty_rounds(rolling: Wharf) -> None:
     """Twenty restarts of uWSGI and twenty reloads of nginx under load lose no request and no file.
 
@@ -101,7 +99,7 @@ def test_twenty_rounds(rolling: Wharf) -> None:
         assert until(lambda: [one["id"] for one in listener.heard] == cursors(api))
     assert listener.streams > 4
     assert master(rolling, "upload") != before
-    # Without this, no stream has reached the end of its grace time.
+    # If this is empty, no stream has reached the end of its grace time.
     assert load.hung_up
 
 
@@ -141,15 +139,16 @@ def gateway_workers(nginx: int) -> set[int]:
 def test_hup_of_uwsgi(rolling: Wharf) -> None:
     """uWSGI restarts in its own process on SIGHUP, with its packages, while requests wait."""
     upload = master(rolling, "upload")
-    # A worker writes the first file; the master writes the second when it has started the mule as
-    # well. A HUP before that would not reach the mule, and uWSGI would wait for the mule forever.
+    # A worker writes the first file. The master writes the second file when it has also started the
+    # mule. A HUP before that moment would not reach the mule, and uWSGI would wait for the mule
+    # forever.
     signs = [rolling.data / "run" / name for name in ("upload.ready", "upload.ready.term")]
     with under_load(rolling) as load:
         for number in range(2):
             for sign in signs:
                 sign.unlink()
             os.kill(upload, signal.SIGHUP)
-            # Longer than the time that uWSGI gives a process to end.
+            # This time is longer than the time in which uWSGI expects a process to end.
             assert until(
                 lambda wanted=number + 1: (
                     respawned(rolling) >= wanted and all(sign.exists() for sign in signs)

@@ -1,7 +1,7 @@
-"""Row 67: requests to every route of both documents, with every verb, for another tenant's data.
+"""Row 67: requests to every route of both documents, with every method, for another tenant's data.
 
-The tables (`route_tables.py`) name every operation and every parameter. A new one that is in no
-table fails `test_everything_is_in_the_tables`: decide there what it may reach.
+The tables (`route_tables.py`) name every operation and every parameter. If an operation or a
+parameter is new, `test_everything_is_in_the_tables` fails: add it to the table that fits.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ TUS = {"Tus-Resumable": "1.0.0"}
 
 @dataclass(frozen=True)
 class World:
-    """Two tenants: `owner` has everything that the paths name; `strangers` are clients of the
-    other.
+    """Two tenants: `owner` has all objects that the paths name; `strangers` are other clients.
 
-    `names` maps each parameter of a path to the value of an existing object and that of an absent
-    one.
+    `names` maps each parameter of a path to two values: that of an existing object and that of an
+    absent object.
     """
 
     owner: ApiClient
@@ -113,8 +112,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "client": stranger,
             "person": own,
             "ticket": stranger.using(ticket("default")),
-            # The owner's tenant and every scope, but for the live channel, whose tokens allow no
-            # request here.
+            # This token has the owner's tenant and every scope, but it is for the live channel,
+            # which allows no request of the walk.
             "listener": owner.using(signer.token(tid=owner.tenant, scope=LISTENS, aud="live")),
             "nobody": stranger.using(None),
         },
@@ -122,8 +121,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "tenant": (owner.tenant, "absent-tenant"),
             "bucket": (BUCKET, NO_BUCKET),
             "key": (KEY, NO_KEY),
-            # With a key: the stranger's own link. Without: the owner's link with one changed
-            # character.
+            # In paths with a key: a link of the stranger. In other paths: the owner's link with one
+            # changed character.
             "token": (link(stranger, bucket="default", prefix=""),) * 2,
             "token alone": (their_link[:10] + flipped + their_link[11:], "absent" * 20),
             "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
@@ -148,7 +147,8 @@ def targets(path: str, world: World) -> Iterator[tuple[str, str]]:
     if names == ["token"]:
         chosen["token"] = world.names["token alone"]
     yield filled(path, chosen)
-    # The stranger's own tenant or bucket, with the name of an object in the owner's.
+    # The second pair has the stranger's own tenant or bucket, and the name of an object of the
+    # owner.
     if names[:1] == ["tenant"] and len(names) > 1:
         yield filled(path, {**chosen, "tenant": (world.own_tenant,) * 2})
     if names == ["bucket", "key"]:
@@ -176,8 +176,8 @@ def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str
     elif path.startswith(("/v1/files", "/u/")) and method == "POST":
         yield multipart_body(file_part("x")), {"Content-Type": CONTENT_TYPE}
     elif path.startswith(("/v1/files", "/u/")) and method == "PUT":
-        # The precondition keeps a PUT from storing a file in the stranger's bucket, where the two
-        # responses would differ.
+        # The precondition keeps a PUT from storing a file in the stranger's bucket. A stored file
+        # would make the two responses differ.
         for content in (SMALL, LARGE):
             yield content, {"If-Match": '"x"'}
     elif method in ("POST", "PUT", "PATCH"):
@@ -188,8 +188,9 @@ def requests_of(method: str, path: str) -> Iterator[tuple[bytes | None, dict[str
 
 
 def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
-    """Return all observable parts of a response, without its request id,
-    its date and the requested names.
+    """Return a response's status, body, names of fields and challenge.
+
+    The request id and the requested names in the body are left out.
     """
     body = answer.body.decode()
     for pair in world.names.values():
@@ -202,7 +203,7 @@ def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
 
 
 def of_files(path: str, world: World) -> dict[str, ApiClient]:
-    """Return the client of one folder for paths that name objects outside of the folder."""
+    """Return the client of one folder, for paths that name objects outside of this folder."""
     named = {"bucket", "key", "upload"}.intersection(re.findall(r"{([^}]+)}", path))
     return {"folder": world.of_a_folder} if named and "{tenant}" not in path else {}
 
@@ -212,10 +213,9 @@ PATHS = sorted({path for _, path in WALKED})
 
 @pytest.mark.parametrize("path", PATHS)
 def test_anothers_is_like_absent(wharf: Wharf, world: World, path: str) -> None:
-    """A stranger gets the same response for another tenant's object as for an absent one, on every
-    verb.
+    """With every method another tenant's object gets the response of an absent object.
 
-    A client gets that response also for objects of its tenant outside of its grants.
+    A client also gets this response for objects of its own tenant that are outside of its grants.
     """
     with nothing_stored(wharf, world.owner.tenant), nothing_stored(wharf, world.own_tenant):
         for who, api in {**world.strangers, **of_files(path, world)}.items():
@@ -247,8 +247,9 @@ def test_everything_is_in_the_tables(world: World) -> None:
 
 
 def test_the_walk_finds_what_is_ones_own(world: World, tenants: Tenants) -> None:
-    """The walk's addresses are valid: the owner gets a 200 for them, and
-    the folder's client its folder.
+    """The walk's addresses are valid: the owner gets a 200.
+
+    The client of one folder can use this folder.
     """
     assert world.of_a_folder.put("folder/own").status == 201
     assert world.of_a_folder.listed() == ["folder/own"]
@@ -278,9 +279,7 @@ def test_names_in_bodies(world: World, which: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("end", ["from", "to"])
 def test_addresses_in_bodies(world: World, end: str) -> None:
-    """A move from or into another tenant's bucket is refused exactly like
-    one with an absent bucket.
-    """
+    """A move from or into another tenant's bucket is refused like a move with an absent bucket."""
     api = world.strangers["client"]
     api.stored("mine", SMALL)
     answers = []
@@ -294,9 +293,7 @@ def test_addresses_in_bodies(world: World, end: str) -> None:
 
 
 def test_names_in_upload_metadata(world: World) -> None:
-    """A resumable upload into another tenant's bucket is refused exactly
-    like one into an absent bucket.
-    """
+    """An upload into another tenant's bucket is refused exactly like one into an absent bucket."""
     answers = [
         begun(world.strangers["client"], bucket, key)
         for bucket, key in ((BUCKET, KEY), (NO_BUCKET, KEY))
@@ -337,9 +334,7 @@ def test_rotating_is_ones_own(world: World) -> None:
 
 
 def test_events_are_ones_own(world: World) -> None:
-    """Events show nothing of another tenant, from any cursor, and another
-    tenant's cursor is refused.
-    """
+    """Events show nothing of another tenant, and another tenant's cursor is refused."""
     api = world.strangers["client"]
     last = cursor_of(api.tenant, 1 << 62)
     for query in ("", "?after=0", "?limit=1000", "?order=newest", f"?order=newest&before={last}"):
@@ -409,9 +404,7 @@ def test_idempotency_keys_are_ones_own(world: World) -> None:
 
 
 def test_administration_is_closed(world: World) -> None:
-    """Requests that only administrators may make are refused to strangers,
-    without any tenant's name.
-    """
+    """Requests that only administrators may make are refused without naming any tenant."""
     for who, api in world.strangers.items():
         for target in ("/auth/v1/tenants", f"/auth/v1/audit?tenant={world.owner.tenant}"):
             answer = api.get(target)

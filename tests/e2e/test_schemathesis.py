@@ -1,9 +1,9 @@
 """schemathesis against both OpenAPI documents through the gateway.
 
-It makes valid and invalid requests from the documents, and compares the responses with the
-documents.
+schemathesis makes valid and invalid requests from the documents, and compares the responses with
+the documents.
 
-Each run makes new requests. It prints its seed, and --hypothesis-seed=SEED repeats them.
+Each run makes new requests and prints its seed. `--hypothesis-seed=SEED` repeats the requests.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from tests.servers.wharf import documented
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
-# Requests of each operation: two of three as the document says, the third with an invalid part.
-# Hypothesis draws the first ones; the others combine parts of the drawn ones, which costs little.
+# The number of requests of each operation. Two of three requests are valid, and the third has an
+# invalid part. Hypothesis draws DRAWN of them. The others combine parts of the drawn requests,
+# because this costs little.
 EXAMPLES = 200
 DRAWN = 50
-# Each part of a document has its own objects, so the parts can run in any order.
+# Each document has so many parts. Each part has its own objects, so the parts can run in any order.
 PARTS = 4
 MODES = (GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [
@@ -61,11 +62,11 @@ FIELDS = {
     "Upload-Complete": ("?1",),
     "Upload-Metadata": ("filename YS50eHQ=", "bucket cGhvdG9z,key YS50eHQ="),
 }
-# Operations that remove objects run last; among them those that remove other objects as well.
+# Operations that remove objects run last, and these operations, which remove many, last of all.
 LAST = {
     "DELETE /auth/v1/tenants/{tenant}",
     "POST /v1/links/rotate",
-    # It can allow few requests a minute, and Wharf would refuse all further requests.
+    # This operation could set a low limit, and Wharf would then refuse all further requests.
     "PUT /v1/tenants/{tenant}/limits",
 }
 DRAWING = settings(
@@ -79,9 +80,7 @@ DRAWING = settings(
 
 @pytest.fixture
 def chosen(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> int:
-    """Return the seed of all examples: that of --hypothesis-seed, or a new
-    one, which is printed.
-    """
+    """Return the seed of all examples, from --hypothesis-seed or at random, and print the seed."""
     wanted = request.config.getoption("--hypothesis-seed")
     number = int(wanted) if wanted else random.SystemRandom().getrandbits(32)
     with capsys.disabled():
@@ -114,7 +113,7 @@ class World:
 
     token: str
     names: dict[str, tuple[str, ...]]
-    #: Other tokens, or none, by the label of the operation.
+    #: The token for single operations, by the label of the operation; "" means no token.
     people: dict[str, str] = field(default_factory=dict)
     seen: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     sent: Counter[str] = field(default_factory=Counter)
@@ -150,7 +149,7 @@ def _files_world(signer: Signer) -> World:
         "ticket": (ticket,),
         "upload": (upload,),
     }
-    # A ticket in the path is the credential, and a second one would be refused.
+    # A ticket in the path is the credential, and Wharf refuses a second credential.
     alone = ("POST /u/{ticket}", "PUT /u/{ticket}", "PUT /u/{ticket}/{key}")
     return World(str(api.token), names, dict.fromkeys(alone, ""))
 
@@ -189,9 +188,7 @@ def _accounts_world(tenants: Tenants) -> World:
 
 
 def drawn(operation: Any, chosen: int) -> list[list[Any]]:
-    """Return requests of one operation that Hypothesis draws: a list of
-    valid ones, one of invalid ones.
-    """
+    """Return two lists of requests that Hypothesis draws for one operation: valid and invalid."""
     kinds = {mode: operation.as_strategy(generation_mode=mode) for mode in GenerationMode}
     found: dict[GenerationMode, list[Any]] = defaultdict(list)
 
@@ -207,7 +204,7 @@ def drawn(operation: Any, chosen: int) -> list[list[Any]]:
 
 
 def recombined(cases: list[Any], dice: random.Random) -> Any:
-    """Return a request whose parts each come from one of these requests."""
+    """Return a request that takes each of its parts from any of these requests."""
     host = dice.choice(cases)
     body = host.body
     if isinstance(body, dict) and not host.multipart_content_types:
@@ -221,7 +218,7 @@ def recombined(cases: list[Any], dice: random.Random) -> Any:
 
 
 def mixed(base: Any, others: list[Any], dice: random.Random) -> Any:
-    """Return the names of one part, each with its value in one of the other requests."""
+    """Return the base part, in which each value comes from a random one of the other parts."""
     named = [one for one in others if isinstance(one, Mapping)]
     return type(base)(
         {name: dice.choice([one[name] for one in named if name in one]) for name in base}
@@ -234,7 +231,7 @@ def requests_of(operation: Any, chosen: int, dice: random.Random) -> list[Any]:
     found = [case for kind in kinds for case in kind]
     if takes_nothing(operation):
         return found
-    # The added requests keep the proportion of valid and invalid ones.
+    # The combined requests keep the proportion of valid and invalid requests.
     sizes = [len(kind) for kind in kinds]
     more = dice.choices(kinds, sizes, k=EXAMPLES - len(found))
     return [*found, *(recombined(kind, dice) for kind in more)]
@@ -248,7 +245,7 @@ def changed(case: Any, dice: random.Random, world: World) -> None:
     else:
         case.headers.pop("Authorization", None)
     for name in case.path_parameters:
-        # Random names alone would only get 404.
+        # With random names alone every request would get 404.
         known = dice.choice((None, *world.names.get(name, ())))
         case.path_parameters[name] = known or case.path_parameters[name]
     for name, values in FIELDS.items():
@@ -259,9 +256,7 @@ def changed(case: Any, dice: random.Random, world: World) -> None:
 
 
 def failures(operation: Any, world: World, session: requests.Session, chosen: int) -> list[str]:
-    """Return the faults in the responses of one operation, each with the
-    first request that caused it.
-    """
+    """Return the faults in one operation's responses, each with the first request that had it."""
     found: dict[tuple[str, ...], str] = {}
     dice = random.Random(f"{chosen} {operation.label}")
     for case in requests_of(operation, chosen, dice):
@@ -278,7 +273,7 @@ def failures(operation: Any, world: World, session: requests.Session, chosen: in
 
 
 def takes_nothing(operation: Any) -> bool:
-    """Tell whether all requests of an operation are equal."""
+    """Tell whether an operation has no parameters and no body."""
     parts = (operation.path_parameters, operation.query, operation.headers, operation.body)
     return not any(list(part) for part in parts)
 
@@ -297,9 +292,7 @@ def session() -> Iterator[requests.Session]:
 def test_documents_are_true(
     fuzzed: Wharf, session: requests.Session, chosen: int, address: str, part: int
 ) -> None:
-    """Every response to a request made from a document is one that the
-    document declares, and no 5xx.
-    """
+    """The document declares every response to a request made from it, and no response is a 5xx."""
     schema = schemathesis.openapi.from_url(f"{fuzzed.url}{address}")
     operations: list[Any] = [
         found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)
@@ -313,6 +306,7 @@ def test_documents_are_true(
         pytest.fail("\n\n".join((f"--hypothesis-seed={chosen} repeats it", *found)))
     few = {one.label: world.sent[one.label] for one in operations if not takes_nothing(one)}
     assert min(few.values()) >= EXAMPLES, few
-    # An operation without any success is tested badly; some need values that are not generated.
+    # If an operation has no success, its test is weak. Some operations need values that
+    # schemathesis does not generate.
     well = [label for label, seen in world.seen.items() if min(seen) < 300]
     assert len(well) > len(world.seen) / 2, world.seen

@@ -1,4 +1,4 @@
-"""`?download=` on links and public files, for which schemathesis once got a 503."""
+"""`?download=` on links and public files; schemathesis once found a request with a 503."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How long nginx and the service cache responses about links, public files and origins.
 
-Each test requests a response just before a change, so that it is cached as long as possible, and
-again after the time that docs/serving.md promises.
+Each test sends a request just before a change, so that the response is cached as long as possible.
+The test repeats the request after the time that docs/serving.md promises.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shown(api: ApiClient) -> Shown:
 
 
 def of_a_new_second() -> None:
-    """Wait until a second begins, because nginx caches the first response of a second longest."""
+    """Wait until a second begins: nginx caches the first response of a second for longest."""
     time.sleep(1.02 - time.time() % 1)
 
 
@@ -80,14 +80,15 @@ def test_what_is_shown_is_kept_for_two_seconds(tenants: Tenants) -> None:
 
 
 def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
-    """An unlisted link ends with its key after four seconds, in every
-    process and in nginx's cache.
-    """
+    """An unlisted link ends four seconds after its key, in every process and in nginx's cache."""
     body = {"bucket": BUCKET, "key": "file", "listed": False, "expires_in": 60}
     link = shown.api.send_json("POST", "/v1/links", body).json()["url"]
 
     def asked(*names: range) -> set[int]:
-        """Return the statuses; each new name of the download bypasses nginx's cache."""
+        """Request the link with these names, and return the statuses.
+
+        A name that was not requested before bypasses nginx's cache.
+        """
         wanted = [f"{link}?download={name}" for some in names for name in some]
         return {shown.anyone.get(target).status for target in wanted}
 
@@ -101,9 +102,7 @@ def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
 
 
 def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
-    """A new file is visible by link and in public after two seconds, though
-    nginx has cached its 404.
-    """
+    """A new file is visible after two seconds by link and in public, despite a cached 404."""
     shown.api.delete("file", bucket=BUCKET)
     time.sleep(SHARED_SECONDS)
     of_a_new_second()
@@ -114,9 +113,7 @@ def test_what_is_not_there_is_kept_for_two_seconds(shown: Shown) -> None:
 
 
 def reads(shown: Shown, origin: str) -> list[Answer]:
-    """Return a preflight, a caller's response and a public file, as a page
-    of the origin gets them.
-    """
+    """Send a preflight, a caller's GET and a public GET from a page of the origin."""
     address, asked = f"/v1/files/{BUCKET}/file", {"Origin": origin}
     return [
         shown.anyone.request("OPTIONS", address, headers=asked),
@@ -126,20 +123,16 @@ def reads(shown: Shown, origin: str) -> list[Answer]:
 
 
 def refusal(shown: Shown, origin: str) -> list[Answer]:
-    """Return a 405 that nginx makes, for which nginx asks which origins may read it."""
+    """Request nginx's own 405. nginx asks the service which origins may read the 405."""
     return [shown.anyone.request("PROPFIND", shown.public, headers={"Origin": origin})]
 
 
 def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
-    """A change of the listed origins applies after five seconds to
-    preflights, files and refusals.
-    """
+    """A change of the listed origins applies to all responses after five seconds."""
     added, dropped = (f"https://{name}.{shown.api.tenant}.example" for name in ("added", "dropped"))
 
     def allowed(answers: Callable[[Shown, str], list[Answer]]) -> list[set[bool]]:
-        """Tell whether pages of the added origin and of the dropped origin may
-        read the responses.
-        """
+        """Tell for the added and the dropped origin whether its pages may read the responses."""
         found = [(origin, answers(shown, origin)) for origin in (added, dropped)]
         return [
             {one.headers["Access-Control-Allow-Origin"] == origin for one in told}
@@ -148,7 +141,7 @@ def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
 
     shown.policy(public=True, cors_origins=[dropped])
     time.sleep(1.2 - time.time() % 1)
-    # A process caches this answer for so long; nginx asks shortly before the cache expires.
+    # A process caches the origins for this time. nginx asks again shortly before the cache expires.
     assert allowed(reads) == [{False}, {True}]
     shown.policy(public=True, cors_origins=[added])
     over = time.monotonic() + ORIGINS_SECONDS
@@ -159,8 +152,9 @@ def test_origins_are_kept_for_five_seconds(shown: Shown) -> None:
 
 
 def test_what_browsers_and_caches_are_told(shown: Shown) -> None:
-    """A preflight may be cached for ten minutes, a public file for two
-    seconds, a link only privately.
+    """A preflight may be cached for ten minutes, a public file for two seconds.
+
+    Only the client's own cache may keep the response of a link.
     """
     shown.policy(public=True, cors_origins=["https://app.example"])
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}

@@ -1,6 +1,4 @@
-"""Slices of files in forms, through the gateway: joined to one file, or
-refused with a hint to tus.
-"""
+"""Slices of files in forms: Wharf joins dropzone's slices, and refuses all others."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ def assert_whole(api: ApiClient, sliced: Sliced, key: str = "film.bin") -> None:
 
 
 def test_in_order(api: ApiClient) -> None:
-    """Slices in order each get a 202, and the last one gets the 201 of a
-    form, also when repeated.
-    """
+    """Slices in order each get a 202, and the last slice gets a 201, even when it is repeated."""
     sliced = Sliced(api)
     assert [sliced.send(index).status for index in range(5)] == [202] * 5
     last = sliced.send(5)
@@ -84,9 +80,7 @@ def test_in_order(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("by_path", [False, True])
 def test_side_by_side_by_ticket(api: ApiClient, signer: Signer, *, by_path: bool) -> None:
-    """Concurrent slices in different processes become one file, and use a
-    ticket for one file once.
-    """
+    """Concurrent slices in different processes become one file, and use up one file of a ticket."""
     ticket = {"bucket": "default", "prefix": "in/", "max_files": 1}
     token = signer.token(tid=api.tenant, scope="files:write", ticket=ticket)
     sliced = Sliced(api.using(None if by_path else token))
@@ -143,7 +137,7 @@ def test_by_header(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_a_test_of_slices_is_no_success(api: ApiClient) -> None:
-    """The list of files answers Resumable.js's query for a slice with 400, never with a success."""
+    """A query of Resumable.js for a slice at the list of files gets a 400, never a success."""
     answer = api.get("/v1/files/default?resumableChunkNumber=1&resumableTotalChunks=4")
     assert answer.status == 400
 
@@ -153,7 +147,7 @@ def test_a_test_of_slices_is_no_success(api: ApiClient) -> None:
 def test_slices_without_a_form(
     wharf: Wharf, api: ApiClient, signer: Signer, size: int, by: str
 ) -> None:
-    """A `PUT` of a slice is refused, and one with the only slice of a file stores the file."""
+    """A `PUT` of a slice is refused; a `PUT` of a file's only slice stores the file."""
     address = "/v1/files/default/film.bin"
     if by != "client":
         place = {"key": "film.bin"} if by == "key" else {"prefix": ""}

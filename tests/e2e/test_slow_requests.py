@@ -1,6 +1,4 @@
-"""Slow requests: the gateway cuts those that arrive too slowly, and
-leaves other slow traffic alone.
-"""
+"""Slow requests: the gateway cuts bodies that arrive too slowly, and no other slow traffic."""
 
 from __future__ import annotations
 
@@ -88,7 +86,7 @@ def ended(connection: RawConnection) -> bool:
 def test_a_drip_is_cut(
     strict: Wharf, client: ApiClient, beginning: Callable[[ApiClient], bytes]
 ) -> None:
-    """A request that arrives byte by byte loses its connection, and leaves nothing in the spool."""
+    """A request that arrives byte by byte is cut, and leaves nothing in the spool."""
     spool = strict.data / "spool" / "native"
     cuts = cut_requests(strict)
     with RawConnection(strict.port) as connection:
@@ -115,9 +113,7 @@ def cut_requests(strict: Wharf) -> int:
 
 
 def test_a_slow_body_above_the_floor_is_stored(strict: Wharf, client: ApiClient) -> None:
-    """A slow body that arrives faster than the minimum rate is stored, even
-    over several windows.
-    """
+    """A body above the minimum rate is stored, even if it takes several windows."""
     pieces = LONG_SECONDS * 5
     piece = bytes(4 * FLOOR_BYTES_PER_SECOND // 5)
     length = pieces * len(piece)
@@ -145,7 +141,7 @@ def test_an_idle_connection_is_kept(strict: Wharf, client: ApiClient) -> None:
 
 
 def test_a_slow_download_is_kept(strict: Wharf, client: ApiClient) -> None:
-    """A client that reads its file slowly gets all of it."""
+    """A client that reads its file slowly gets the whole file."""
     content = bytes(8 * MEBIBYTE)
     client.stored("large", content)
     with RawConnection(strict.port) as connection:

@@ -74,7 +74,7 @@ def test_refusals(api: ApiClient) -> None:
 
 
 def test_others_and_suspended_tenants(tenants: Tenants) -> None:
-    """A client that may not read the file gets no picture of it, even if it is cached."""
+    """A client that may not read a file gets no picture of the file, not even a cached picture."""
     api, other = tenants.tenant(), tenants.tenant()
     api.stored("a.jpg", photo())
     target = link(api, "a.jpg")
@@ -97,7 +97,7 @@ def test_a_crowd(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_without_the_maker(wharf: Wharf, api: ApiClient) -> None:
-    """While the image process is down cached pictures are served, and others get a 503."""
+    """While the image process is down, cached pictures are served and new pictures get a 503."""
     api.stored("a.jpg", photo())
     have = api.file("a.jpg?w=64")
     assert have.status == 200
@@ -110,9 +110,7 @@ def test_without_the_maker(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_the_page_about_them(wharf: Wharf, api: ApiClient, tmp_path: Path) -> None:
-    """The commands of docs/how-to/show-small-pictures.md store the pictures
-    that the page describes.
-    """
+    """The commands of docs/how-to/show-small-pictures.md store the described pictures."""
     api.stored("photo.jpg", photo())
     page = (ROOT / "docs/how-to/show-small-pictures.md").read_text()
     commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
@@ -131,7 +129,7 @@ def test_the_page_about_them(wharf: Wharf, api: ApiClient, tmp_path: Path) -> No
 @contextmanager
 def away(wharf: Wharf) -> Iterator[None]:
     """Kill the process that makes pictures while the context lasts, and hide its socket."""
-    # Stopped, so that the process manager cannot restart it.
+    # The test stops the process manager, so that it cannot restart the image process.
     os.kill(wharf.process.pid, signal.SIGSTOP)
     try:
         for pid in wharf.processes("images"):

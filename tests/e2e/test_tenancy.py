@@ -1,6 +1,4 @@
-"""Tenancy (row 67): another tenant's objects get the same responses as
-absent ones, on every route.
-"""
+"""Tenancy (row 67): responses for another tenant's objects are those for absent objects."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ BUCKET, KEY = "secret-bucket", "secret/key.txt"
 SECRET = b"what only its owner may see"
 Probe = Callable[[ApiClient, str, str], Answer]
 
-# Requests for a bucket or a key with various fields; test_route_walk.py lists all operations, and
-# sends each of them with every verb.
+# Requests for a bucket or a key with various fields. test_route_walk.py requests all operations
+# with every method.
 PROBES: dict[tuple[str, str], tuple[Probe, ...]] = {
     ("GET", "/v1/files/{bucket}/{key}"): (
         lambda api, bucket, key: api.file(key, bucket=bucket),
@@ -153,7 +151,7 @@ def test_events_are_the_tenants_own(owner: ApiClient, signer: Signer) -> None:
 
 
 def test_a_cursor_of_another_tenant(owner: ApiClient, stranger: ApiClient) -> None:
-    """A cursor from another tenant's listing shows nothing of that listing."""
+    """A cursor from another tenant's listing shows nothing of that tenant's listing."""
     owner.stored("zzz", SECRET)
     cursor = owner.get("/v1/files/default?limit=1").json()["next_cursor"]
     assert cursor
@@ -163,7 +161,7 @@ def test_a_cursor_of_another_tenant(owner: ApiClient, stranger: ApiClient) -> No
 
 @pytest.mark.parametrize("member", ["tenant", "tenant_id", "owner", "size", "sha256", "id", "blob"])
 def test_members_that_are_not_the_clients(owner: ApiClient, member: str) -> None:
-    """Row 68: a body that names a tenant, an owner or a size is a 422, and changes nothing."""
+    """Row 68: a body that names a tenant, an owner or a size gets a 422, and changes nothing."""
     target = f"/v1/metadata/{BUCKET}/{KEY}"
     before = owner.get(target).json()
     answer = owner.send_json("PATCH", target, {member: "other"})
@@ -174,7 +172,7 @@ def test_members_that_are_not_the_clients(owner: ApiClient, member: str) -> None
 
 
 def test_details_name_no_tenant(owner: ApiClient, stranger: ApiClient) -> None:
-    """No response to a stranger contains the owner's name or any of the file's bytes."""
+    """No response to a stranger contains the owner's name or any byte of the owner's file."""
     for probes in PROBES.values():
         for probe in probes:
             body = probe(stranger, BUCKET, KEY).body

@@ -31,9 +31,7 @@ def own() -> Iterator[Wharf]:
 
 @pytest.fixture
 def accounts(own: Wharf) -> Tenants:
-    """Return accounts with a new login for each test, because one test
-    retires the key of all tokens.
-    """
+    """Return accounts with a new login: one test retires the key that signed all earlier tokens."""
     return Tenants(own)
 
 
@@ -61,8 +59,9 @@ def blobs(own: Wharf, tenant: str) -> list[Path]:
 
 
 def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tenants) -> None:
-    """A deleted tenant is refused within seconds, can be resumed, and is
-    removed after its grace time.
+    """A deleted tenant is refused within seconds, and is removed after its grace time.
+
+    An administrator can resume the tenant before that.
     """
     api = accounts.tenant()
     api.stored("a", LARGE)
@@ -126,7 +125,7 @@ def test_keys_rotate_without_a_restart(own: Wharf, accounts: Tenants) -> None:
 
 
 def test_a_ticket_by_command_uploads(own: Wharf, accounts: Tenants) -> None:
-    """A ticket that `wharf-auth ticket create` prints can upload without anything else."""
+    """A ticket that `wharf-auth ticket create` prints is enough to upload a file."""
     api = accounts.tenant()
     ticket = command(own, "ticket", "create", f"{api.tenant}/default", "--prefix", "in/").strip()
     anyone = api.using(None)

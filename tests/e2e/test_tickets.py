@@ -31,7 +31,7 @@ class Tickets:
         self._signer, self.api, self.anyone = signer, api, api.using(None)
 
     def token(self, **rules: Any) -> str:
-        """Return a ticket for `in/` of the bucket `default`, unless the rules say otherwise."""
+        """Return a ticket, by default for `in/` of the bucket `default`."""
         named = rules if "key" in rules else {"prefix": "in/", **rules}
         return self._signer.token(
             tid=self.api.tenant, scope="files:write", ticket={"bucket": "default", **named}
@@ -58,9 +58,7 @@ def test_put(tickets: Tickets, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_outside(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
-    """Row 77: a ticket's bucket, prefix, key, size, type, number and method
-    each have their own refusal.
-    """
+    """Row 77: a ticket's bucket, prefix, key, size, type, number and method have own refusals."""
     anyone = tickets.anyone
     with nothing_stored(wharf, tickets.api.tenant):
         by = anyone.using(tickets.token())
@@ -129,9 +127,7 @@ def test_no_length(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_forms(tickets: Tickets) -> None:
-    """A form by ticket stores its files below the prefix, and redirects to
-    an address of the ticket.
-    """
+    """A form by ticket stores its files below the prefix, and redirects to the ticket's address."""
     token = tickets.token(redirect=["https://app.example/done/"])
     body = multipart_body(field_part("prefix", "x"), file_part("a", b"1"), file_part("b", LARGE))
     answer = tickets.anyone.request("POST", f"/u/{token}", body, FORM)
@@ -249,9 +245,7 @@ def test_parallel_uses(tickets: Tickets, content: bytes) -> None:
 
 
 def test_a_long_ticket(tickets: Tickets) -> None:
-    """A ticket of nearly the greatest length works for uploads that are
-    kept in memory or spooled.
-    """
+    """A ticket of nearly the greatest length works for small and for spooled uploads."""
     pages = [f"https://app.example/{number}/{'x' * 180}" for number in range(22)]
     token = tickets.token(redirect=pages, prefix="p" * 200 + "/")
     assert 6500 < len(token) < 8192
@@ -327,8 +321,9 @@ def test_a_gateway_that_goes_away(wharf: Wharf, tickets: Tickets) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_a_file_in_parts(tickets: Tickets, content: bytes) -> None:
-    """A ticket can upload one file in parts with the Location that it gets,
-    without another credential.
+    """By ticket a client can upload a file in parts, to the Location of the first response.
+
+    The client needs no other credential.
     """
     token, anyone = tickets.token(max_files=1), tickets.anyone
     half = len(content) // 2

@@ -53,9 +53,7 @@ def test_a_ticket_uploads_and_does_nothing_else(api: ApiClient, content: bytes) 
 
 
 def test_narrowing_gives_no_new_uses(api: ApiClient) -> None:
-    """Row 77: a ticket for two files allows two files in total, with all
-    tickets narrowed from it.
-    """
+    """Row 77: a ticket for two files and all its narrowed tickets allow two files in total."""
     ticket = narrowed(api, {**PLACE, "max_files": 2})
     again = narrowed(ticket, {**PLACE, "max_files": 2})
     once = narrowed(ticket, {**PLACE, "max_files": 1})
@@ -67,9 +65,7 @@ def test_narrowing_gives_no_new_uses(api: ApiClient) -> None:
 
 
 def test_narrowing_to_a_key_does_not_learn_to_replace(api: ApiClient) -> None:
-    """Row 77: a ticket for a prefix cannot replace a file, even when it is
-    narrowed to the file's key.
-    """
+    """Row 77: a prefix's ticket cannot replace a file, even when narrowed to the file's key."""
     api.stored("in/a", b"the first")
     key = {"bucket": "default", "key": "in/a"}
     narrowed(narrowed(api, PLACE), key).put("in/a", b"other").problem(409, "key-taken")
@@ -92,7 +88,7 @@ def test_wider_tickets_are_refused(api: ApiClient) -> None:
 
 
 def test_a_token_with_fewer_scopes(api: ApiClient) -> None:
-    """A token can be narrowed without a ticket to one that can only read."""
+    """A token can be narrowed to a token that can only read, without a ticket."""
     reader = narrowed(api, scope="files:read", expires_in="60")
     api.stored("a")
     assert reader.file("a").status == 200

@@ -24,7 +24,7 @@ SLUGS = {
 # The characters of one credential in an Authorization field (RFC 6750 section 2.1).
 _SENDABLE = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _GATEWAYS_BYTES = 30_000
-# These vectors are exact to the second, but the clock of a running service moves.
+# These vectors are exact to the second, and the time of a running service does not stand still.
 
 _EXACT = "borders of time"
 
@@ -49,9 +49,9 @@ def sent(api: ApiClient, vector: Vector) -> Answer:
 
 
 def wrong(vector: Vector, answer: Answer) -> bool:
-    """Tell whether the response differs from the vector's result."""
+    """Tell whether the response differs from the result that the vector states."""
     if vector.result == "valid":
-        # Tickets and tokens without the scope are valid, but do not allow this request.
+        # Some tickets and tokens are valid, but do not allow this request.
         return answer.status not in (200, 403) or answer.slug.startswith("token-")
     if vector.result == "acceptable":
         return answer.status not in (200, 401)

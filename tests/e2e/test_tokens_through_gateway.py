@@ -1,6 +1,4 @@
-"""Tokens as the gateway passes them on (rows 49 to 60): in memory,
-spooled, and to Flask's routes.
-"""
+"""Tokens as the gateway passes them on, in memory, spooled, or to Flask (rows 49 to 60)."""
 
 from __future__ import annotations
 
@@ -149,9 +147,7 @@ def test_leeway_is_a_minute_at_most(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_token_names_one_tenant(api: ApiClient, signer: Signer) -> None:
-    """A token accesses the files of its tenant, not those of another tenant
-    with the same subject.
-    """
+    """A token accesses its tenant's files, but not those of another tenant with its subject."""
     api.stored("file")
     same_subject = signer.client(sub="someone")
     assert same_subject.listed() == []
@@ -174,9 +170,7 @@ def test_a_suspended_tenant_gets_no_token(tenants: Tenants, wharf: Wharf) -> Non
 
 
 def test_files_tokens_do_not_administer(api: ApiClient, tenants: Tenants) -> None:
-    """A token for files cannot make tenants, and an administrator's token
-    can use files and tenants.
-    """
+    """A token for files cannot make tenants; an administrator's token can use files and tenants."""
     answer = api.send_json("POST", "/auth/v1/tenants", {"tenant": "mine"})
     assert answer.status in (401, 403)
     assert tenants.admin.get("/v1/usage").status == 200
@@ -184,9 +178,7 @@ def test_files_tokens_do_not_administer(api: ApiClient, tenants: Tenants) -> Non
 
 
 def test_the_published_keys(wharf: Wharf) -> None:
-    """Row 63: the key set has only public members, and the file of the
-    private key has mode 0600.
-    """
+    """Row 63: the key set has only public members, and the private key's file has mode 0600."""
     keys = ApiClient(wharf.port).get("/.well-known/jwks.json").json()["keys"]
     assert keys
     for key in keys:
@@ -207,7 +199,7 @@ def test_unknown_keys_cost_one_fetch(wharf: Wharf, api: ApiClient, signer: Signe
     for number in range(100):
         stranger = api.using(signer.token({"kid": f"unknown-{number}"}))
         stranger.get("/v1/usage").problem(401, "token-signature")
-    # The access log is in order, so it is complete when a later request is in it.
+    # The access log is in order. If it has a later request, it has all earlier ones.
     marker = {"X-Request-Id": f"marker-{NOW}-{before}"}
     api.get("/v1/usage", marker)
     assert until(lambda: marker["X-Request-Id"] in wharf.log("access"))

@@ -32,13 +32,13 @@ def fresh() -> Iterator[Wharf]:
 
 
 def headings() -> list[str]:
-    """Return the headings of the page from the first section with commands to the last."""
+    """Return the page's headings between the first and the last section with commands."""
     found = re.findall(r"^## (.+)$", (ROOT / TOUR).read_text(encoding="utf-8"), re.MULTILINE)
     return found[found.index(FIRST) : found.index(LAST) + 1]
 
 
 def with_places(script: str, wharf: Wharf, temporary: Path) -> str:
-    """Replace the URL, the data folder and /tmp in commands with those of a test."""
+    """Replace the URL, the data folder and /tmp in commands with the places of a test."""
     for default, own in (
         ("/tmp/", f"{temporary}/"),
         (DEFAULT_URL, wharf.url),
@@ -65,7 +65,9 @@ def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> 
 
 @contextmanager
 def client(wharf: Wharf, heading: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the page's Python client with a token of `demo`; kill it afterwards or after a minute."""
+    """Run the page's Python client with a token of `demo`; kill the client after the test,
+    or after a minute.
+    """
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
     token = run(wharf, f'{token_of}\necho "$TOKEN"').splitlines()[-1]
     (script,) = blocks(TOUR, heading, "python")
@@ -99,7 +101,8 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
     run(fresh, f"{token_of}\n{upload}")
     with client(fresh, "Hear what happens", tmp_path) as process:
         assert process.stdout
-        # The client never ends: without the event, the timer kills it and the lines end.
+        # The client never ends. If no event arrives, the timer kills the client, and its output
+        # ends.
         assert any("'kind': 'file.created'" in line for line in process.stdout)
 
 

@@ -1,4 +1,4 @@
-"""Tests of the e2e tests' own checks, which must be able to fail."""
+"""Tests of `traces` and `nothing_stored`, which check the e2e tests and must be able to fail."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from tests.servers.wharf.raw_http import RawConnection, head, until
 def test_a_stored_file_is_noticed(
     wharf: Wharf, api: ApiClient, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`nothing_stored` notices a stored file by its blob and its rows of
-    files, events and usage.
-    """
+    """`nothing_stored` notices a file by its blob and its rows of files, events and usage."""
     monkeypatch.setattr(traces, "PATIENCE_SECONDS", 0.5)
     with (
         pytest.raises(AssertionError, match="blobs"),

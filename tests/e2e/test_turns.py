@@ -1,4 +1,4 @@
-"""Writes and logins above their rate, which wait for their turn and delay no other client."""
+"""Writes and logins above their rate: they wait for their turn, and delay no other client."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.servers.wharf.people import PASSWORD, make
 from tests.servers.wharf.raw_http import RawAnswer, RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 
-# The last of the waiting requests has its turn after two minutes; the other requests take far less.
-# TOO_MANY exceeds the waiting ones even if sending them takes a minute.
+# The last of SENT requests has its turn after two minutes. The other requests of a test take far
+# less. TOO_MANY is more than the number that may wait, even if sending the requests takes a minute.
 WAITING, SENT, TOO_MANY = 160, 140, 240
 FORM, CLOSE = "application/x-www-form-urlencoded", "Connection: close"
 
@@ -38,7 +38,7 @@ def paced() -> Iterator[Wharf]:
 
 
 def answered(connections: list[RawConnection]) -> int:
-    """Return how many of the connections have a response."""
+    """Return how many of the connections have received a response."""
     return sum(not connection.silent_for(0.001) for connection in connections)
 
 
@@ -107,7 +107,7 @@ def own_secret(wharf: Wharf, name: str) -> dict[str, str]:
 
 
 def own_login(wharf: Wharf, name: str) -> bytes:
-    """Return a login of a client by a form, which shows nginx no credential that it could count."""
+    """Return a login of a client by a form, in which nginx sees no credential to count."""
     return form("/auth/oauth/token", grant_type="client_credentials", **own_secret(wharf, name))
 
 
@@ -141,7 +141,7 @@ def test_writes_of_a_credential_wait(paced: Wharf) -> None:
         assert signer.client().put("key").status == 201
         through = answered(waiting)
         assert through < SENT
-        # nginx lets a small burst through immediately, for pages that save several files.
+        # nginx lets a small burst pass immediately, because a page may save several files.
         assert until(lambda: answered(waiting) > 0)
 
 
@@ -150,7 +150,8 @@ def test_more_writes_than_may_wait_are_refused(paced: Wharf) -> None:
     flooding = Signer(paced).client()
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(write(flooding, number) for number in range(TOO_MANY)))
-        # The order in which nginx's processes accept them decides which writes are too many.
+        # Which writes are too many depends on the order in which nginx's processes accept the
+        # connections.
         assert until(lambda: any(refused(connection) for connection in waiting))
 
 
@@ -164,7 +165,7 @@ def test_logins_of_an_address_wait(paced: Wharf) -> None:
 
 
 def test_secrets_of_an_address_wait(paced: Wharf) -> None:
-    """Introspections and revocations have the rate of logins, also with a secret in a form."""
+    """Introspections and revocations have the rate of logins, even with the secret in a form."""
     ways = (guess("/auth/oauth/introspect"), guess("/auth/oauth/revoke"))
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(ways * (SENT // 2)), source="127.0.0.5")
@@ -173,7 +174,7 @@ def test_secrets_of_an_address_wait(paced: Wharf) -> None:
 
 
 def test_secrets_hold_up_nobody(paced: Wharf) -> None:
-    """Wrong secrets from several addresses delay no other request to auth, logins included."""
+    """Wrong secrets from several addresses delay no other request to auth, not even logins."""
     admin, demo = own_login(paced, "admin"), own_login(paced, "demo")
     ada = make(ApiClient(paced.port, token_of(ask(paced, admin, "127.0.0.8"))), "demo")
     person = enter("demo", ada.username)

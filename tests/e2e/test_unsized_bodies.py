@@ -1,6 +1,4 @@
-"""Bodies without a length (ADR 58), of which the gateway accepts only
-as much as admission allows.
-"""
+"""Bodies without a length (ADR 58): the gateway accepts only the bytes that admission allows."""
 
 from __future__ import annotations
 
@@ -94,9 +92,7 @@ def test_a_body_is_cut_while_it_comes(
     way: Callable[[ApiClient, str], tuple[str, ...]],
     limit: int,
 ) -> None:
-    """A body without a length over the limit gets a 413 before its end, and
-    leaves nothing behind.
-    """
+    """A body without a length over the limit gets a 413 before its end, and leaves nothing."""
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": LIMIT})
     ticket = signer.token(
         tid=api.tenant,
@@ -115,7 +111,7 @@ def test_a_body_is_cut_while_it_comes(
 
 
 def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
-    """A body without a length may use the rest of its tenant's quota, and is cut above it."""
+    """A body without a length may use the rest of the tenant's quota; a longer body is cut."""
     set_limits(signer, api.tenant, max_bytes=100_000)
     api.stored("first", bytes(90_000))
     request = head(
@@ -125,7 +121,7 @@ def test_what_is_left_of_a_quota(wharf: Wharf, api: ApiClient, signer: Signer) -
         connection.send(request + b"5000\r\n" + bytes(0x5000))
         (answer,) = connection.answers()
     assert (answer.status, answer.json()["limit_bytes"]) == (413, 10_000)
-    # A client with narrow grants does not learn how much of the quota is left.
+    # The refusal of a client with narrow grants does not show how much of the quota is left.
     assert until(lambda: under_way(wharf, api.tenant) == 0)
     narrow = signer.token(tid=api.tenant, scope="files:write", grants=EVERYTHING_OF_A_BUCKET)
     request = head("PUT /v1/files/default/a HTTP/1.1", f"Authorization: Bearer {narrow}", CHUNKED)
@@ -171,7 +167,7 @@ def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None
 
 
 def test_a_form_that_fits(api: ApiClient) -> None:
-    """A form without a length is stored like a form with one."""
+    """A form without a length is stored like a form with a length."""
     body = multipart_body(file_part("b.txt", SMALL))
     assert api.post_body(iter([body[:10], body[10:]])).status == 201
     assert api.file("b.txt").body == SMALL

@@ -35,7 +35,7 @@ for name, receiver in receivers.items():
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of the file in which the receivers write what they receive."""
+    """Return the path of the file in which the receivers record the signals."""
     folder = tmp_path_factory.mktemp("receivers")
     (folder / "noting_receivers.py").write_text(RECEIVERS)
     return folder / "notes"
@@ -43,9 +43,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def busy(notes: Path) -> Iterator[Wharf]:
-    """Start a Wharf with receivers of signals, whose worker runs every
-    second without grace times.
-    """
+    """Start a Wharf with receivers of signals; its worker runs every second without grace times."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(notes.parent))
         with running(
@@ -59,12 +57,15 @@ def busy(notes: Path) -> Iterator[Wharf]:
 
 
 def told(notes: Path) -> list[str]:
-    """Return the signals that the receivers have received, in order."""
+    """Return the recorded signals, in order."""
     return notes.read_text().splitlines() if notes.exists() else []
 
 
 def test_receivers_are_told_in_both_processes(busy: Wharf, notes: Path) -> None:
-    """The service sends signals for uploads, refusals and deletions, and the worker for expiry."""
+    """The service sends signals for uploads, refusals and deletions.
+
+    The worker sends signals for files that expire.
+    """
     api = Signer(busy).client()
     bucket = {"expire_after_seconds": 1, "max_file_bytes": len(LARGE)}
     assert api.send_json("PUT", "/v1/buckets/brief", bucket).status == 201

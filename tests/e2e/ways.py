@@ -29,7 +29,7 @@ OVERRIDE = {"X-HTTP-Method-Override": "PATCH"}
 
 @dataclass(frozen=True)
 class Sender:
-    """One client of a tenant, and a client that uses tickets of the first one."""
+    """A client of a tenant, and a client that uses tickets of the first client."""
 
     api: ApiClient
     signer: Signer
@@ -41,9 +41,7 @@ class Sender:
         return self.api.using(None)
 
     def ticket(self, **rules: Any) -> str:
-        """Return the ticket with these rules, by default for `in/`; equal rules
-        get the same ticket.
-        """
+        """Return a ticket with these rules (default: `in/`); equal rules get the same ticket."""
         named = rules or {"prefix": FOLDER}
         return self._tickets.setdefault(
             repr(named),
@@ -59,14 +57,19 @@ class Send(Protocol):
     def __call__(
         self, sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
     ) -> Answer:
-        """Send `first` with the request that names the file, and `brings` with its bytes."""
+        """Send a file.
+
+        `first` is added to the fields of the request that names the file, and `brings` to the
+        fields of
+        the request with the file's bytes.
+        """
 
 
 @dataclass(frozen=True)
 class Way:
     """A way to store a file: `operations` of OpenAPI, and `protocol`, the label in the metrics.
 
-    `replaces` says whether the way replaces an existing file. `message` returns the bytes that
+    `replaces` states whether the way replaces an existing file. `message` returns the bytes that
     Content-Digest and Repr-Digest cover.
     """
 
@@ -79,7 +82,7 @@ class Way:
 
 
 def put(fields: Mapping[str, str], *, chunked: bool = False) -> Send:
-    """Send a `PUT` of the file."""
+    """Return a function that sends a `PUT` of the file."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         body = iter([content]) if chunked else content
@@ -89,7 +92,10 @@ def put(fields: Mapping[str, str], *, chunked: bool = False) -> Send:
 
 
 def put_by_ticket(fields: Mapping[str, str], *, key: bool = False, header: bool = False) -> Send:
-    """Send a `PUT` with a ticket for a folder or for a key, in the header or in the address."""
+    """Return a function that sends a `PUT` by ticket.
+
+    The ticket is for a folder or for a key, and is in the header or in the address.
+    """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         sent = {**fields, **first, **brings}
@@ -103,8 +109,9 @@ def put_by_ticket(fields: Mapping[str, str], *, key: bool = False, header: bool 
 
 
 def in_parts(begin: Callable[[Sender, str], tuple[ApiClient, str]], method: str = "PATCH") -> Send:
-    """Send an empty PUT by the IETF protocol, then the bytes; `begin`
-    returns client and address.
+    """Return a function that sends an empty PUT by the IETF protocol, then the bytes.
+
+    `begin` returns client and address.
     """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
@@ -127,9 +134,7 @@ def in_parts(begin: Callable[[Sender, str], tuple[ApiClient, str]], method: str 
 def bytes_first(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """Send all bytes in the first request of the IETF protocol, then say in
-    a second one that it is all.
-    """
+    """Send all bytes in one request of the IETF protocol, then complete the upload in another."""
     begun = sender.api.put(name, content, {"Upload-Complete": "?0", **first, **brings})
     if begun.status != 201:
         return begun
@@ -153,7 +158,7 @@ def adding_form_of(name: str, content: bytes) -> bytes:
 
 
 def form(body: Callable[[str, bytes], bytes]) -> Send:
-    """Send a form, which `body` makes."""
+    """Return a function that sends a form, which `body` makes."""
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         return sender.api.post_body(body(name, content), {**first, **brings})
@@ -162,7 +167,10 @@ def form(body: Callable[[str, bytes], bytes]) -> Send:
 
 
 def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
-    """Send a form with a ticket for a folder or for a key, in the header or in the address."""
+    """Return a function that sends a form by ticket.
+
+    The ticket is for a folder or for a key, and is in the header or in the address.
+    """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         ticket = sender.ticket(key=f"{FOLDER}{name}") if key else sender.ticket()
@@ -176,14 +184,17 @@ def form_by_ticket(*, key: bool = False, header: bool = False) -> Send:
 
 
 def slices(*, ticket: bool = False) -> Send:
-    """Send two slices of dropzone; digests go with the last one, and all other fields with both."""
+    """Return a function that sends two slices of dropzone.
+
+    Digests are sent with the last slice, and all other fields with both slices.
+    """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         sent = {"Content-Type": CONTENT_TYPE, **first, **brings}
         digests = [field for field in sent if field.endswith("-Digest")]
         early = {field: value for field, value in sent.items() if field not in digests}
-        # A caller with a digest needs the file name as identifier; any other file gets a random
-        # one.
+        # Slices of a file with a digest have the file name as identifier; other files get a random
+        # identifier.
         uuid = name if digests else str(uuid4())
         api, address = sender.api, "/v1/files/default"
         if ticket:
@@ -200,7 +211,7 @@ def slices(*, ticket: bool = False) -> Send:
 def tus_at_once(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """Send a tus creation with upload."""
+    """Create a tus upload with all its bytes in the creation."""
     fields = {**first, **brings}
     return Tus(sender.api).create(
         len(content), content, fields, filename=name, on_conflict="replace"
@@ -208,7 +219,10 @@ def tus_at_once(
 
 
 def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = True) -> Send:
-    """Send a tus creation, then the bytes; with `chooses` the creation asks to replace a file."""
+    """Return a function that sends a tus creation, then the bytes.
+
+    With `chooses` the creation asks to replace a file.
+    """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:
         tus = Tus(sender.anyone.using(sender.ticket()) if ticket else sender.api)
@@ -226,7 +240,7 @@ def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = T
 def tus_joined(
     sender: Sender, name: str, content: bytes, first: Headers, brings: Headers
 ) -> Answer:
-    """Send one partial tus upload and the final one."""
+    """Send a partial tus upload, then the final upload of this part."""
     tus = Tus(sender.api)
     part = tus.create(len(content), headers={"Upload-Concat": "partial"}).header("Location")
     patched = tus.patch(part, 0, content, brings)

@@ -1,7 +1,7 @@
-// tus-js-client under Node, told what to do by test_tus_js.py: one JSON argument, one line of JSON back.
+// Runs tus-js-client under Node for test_tus_js.py. The argument is one JSON object; the output is one line of JSON.
 //
-// {endpoint, token, path, source, library, options, urls, stopAfter}: uploads `path`; `urls` is a file that
-// remembers addresses of uploads; after `stopAfter` bytes the process is gone, as in a crash.
+// The object is {endpoint, token, path, source, library, options, urls, stopAfter}. The program uploads the file
+// `path`. It keeps the addresses of uploads in the file `urls`. After `stopAfter` bytes it ends, as in a crash.
 import { createRequire } from 'node:module'
 import { createReadStream, readFileSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
@@ -10,7 +10,7 @@ const told = JSON.parse(process.argv[2])
 const tus = createRequire(import.meta.url)(told.library)
 
 const seen = { progress: 0, retries: 0, patches: 0, methods: {} }
-// What is piped has no length that the client could find out.
+// The client cannot find out the length of a stream that comes from a pipe.
 const file = told.source === 'memory' ? readFileSync(told.path)
   : told.source === 'pipe' ? createReadStream(told.path).pipe(new PassThrough())
     : createReadStream(told.path)

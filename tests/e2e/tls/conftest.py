@@ -26,9 +26,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """A response that curl received, with its HTTP version and the number
-    of body bytes that curl sent.
-    """
+    """A response that curl received; `sent` is the number of body bytes that curl sent."""
 
     status: int
     version: str
@@ -59,9 +57,7 @@ class Secured:
         return _parsed(output)
 
     def start(self, *words: str, url: str = "", stdin: int) -> subprocess.Popen[bytes]:
-        """Start one request that may last; its output is the response and a
-        line with statistics.
-        """
+        """Start a request that may last; its output is the response and a line of statistics."""
         return subprocess.Popen(
             [
                 *(program("curl"), "-sS", "-i", "--cacert", str(self.certificate.authority)),

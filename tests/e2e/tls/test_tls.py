@@ -51,8 +51,9 @@ def _handshake(secured: Secured, *words: str) -> str:
     ],
 )
 def test_what_is_spoken(secured: Secured, words: tuple[str, ...], said: str) -> None:
-    """The gateway supports TLS 1.2 and 1.3 with forward secrecy, HTTP/2 and
-    HTTP/1.1, and a valid chain.
+    """The gateway supports TLS 1.2 and 1.3 with forward secrecy, and both HTTP/2 and HTTP/1.1.
+
+    The certificate chain is valid.
     """
     assert said in _handshake(secured, *words)
 
@@ -72,9 +73,7 @@ def test_what_is_not_spoken(secured: Secured, words: tuple[str, ...]) -> None:
 
 
 def test_sessions_go_on_from_the_gateways_memory(secured: Secured, tmp_path: Path) -> None:
-    """A client can resume a session from the gateway's memory, and the
-    gateway issues no tickets.
-    """
+    """A client can resume a session from the gateway's memory; the gateway issues no tickets."""
     kept = str(tmp_path / "session")
     first = _handshake(secured, "-tls1_2", "-sess_out", kept)
     assert "TLS session ticket" not in first
@@ -126,8 +125,9 @@ def test_a_refusal_comes_before_the_body(
 
 
 def test_a_body_without_a_length_is_cut_where_its_bucket_says(secured: Secured) -> None:
-    """A body without a length over its bucket's limit is cut by HTTP/2 as
-    well, and one within it stored.
+    """By HTTP/2 a body without a length over its bucket's limit is cut.
+
+    A body below the limit is stored.
     """
     json_words = ("-H", "Content-Type: application/json", "-X", "PUT")
     made = secured.curl(
@@ -163,7 +163,7 @@ def _upload(secured: Secured, length: int) -> str:
 
 
 def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
-    """nginx streams bodies of resumable uploads to the stream server by HTTP/2 as well."""
+    """By HTTP/2, too, nginx streams bodies of resumable uploads to the stream server."""
     path = _upload(secured, 300_000)
     begun = secured.start(
         *("--http2", "-X", "PATCH", *secured.bearer, *TUS, "-H", "Upload-Offset: 0"),
@@ -186,7 +186,7 @@ def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
 
 
 def test_a_part_without_a_length(secured: Secured) -> None:
-    """A body of a resumable upload may have no length by HTTP/2; admission still applies to it."""
+    """By HTTP/2 a resumable upload's body may have no length; admission still applies to it."""
     path = _upload(secured, 300_000)
     for begin, part in ((0, 250_000), (250_000, 50_000)):
         sent = secured.curl(
@@ -223,12 +223,12 @@ def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bo
 
         begin = time.monotonic()
         assert until(is_cut, pause=0.3)
-        # nginx's own limit for pauses has not cut the body.
+        # The body was not cut by nginx's own limit for pauses, which is shorter.
         assert time.monotonic() - begin >= WINDOW_SECONDS
 
 
 def test_streams_count_as_connections(secured: Secured) -> None:
-    """Bodies on one HTTP/2 connection have the same limit as bodies on as many connections."""
+    """Bodies on one HTTP/2 connection have the same limit as bodies on many connections."""
     fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
         for number in range(UPLOADS + 3):
@@ -242,9 +242,7 @@ def test_streams_count_as_connections(secured: Secured) -> None:
 
 
 def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
-    """A browser without TLS is redirected to the port with TLS, from this
-    port and from the other.
-    """
+    """Without TLS a browser is redirected to the TLS port, from that port and from the other."""
     tls = secured.wharf.port
     for port in (tls, secured.redirect_port):
         answer = secured.curl(url=f"http://localhost:{port}/console/?a=b")
@@ -279,7 +277,7 @@ def test_probes_need_no_certificate(secured: Secured) -> None:
 
 
 def test_nobody_is_sent_to_another_host(secured: Secured) -> None:
-    """A redirect uses the host of the request's whole URL, and not a different `Host` field."""
+    """A redirect uses the host of the request's whole URL instead of a different `Host` field."""
     url = b"GET http://files.localhost/a HTTP/1.1\r\nHost: evil.example:1\r\n\r\n"
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, url)
@@ -305,9 +303,7 @@ def test_a_large_body_for_another_host(secured: Secured, version: str, tmp_path:
 
 
 def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) -> None:
-    """New connections get a renewed certificate within seconds, and uploads
-    under way are not cut.
-    """
+    """New connections get a renewed certificate within seconds; running uploads are not cut."""
     before = _serial(secured)
     uploads = [
         secured.start(
@@ -333,8 +329,8 @@ def test_a_renewed_certificate_cuts_nothing(secured: Secured, tmp_path: Path) ->
         (renewed.chain, secured.certificate.chain),
     ):
         shutil.move(new, old)
-    # An old worker of nginx may accept some more connections; the next tests trust only the new
-    # certificate.
+    # An old worker of nginx may accept some more connections with the old certificate. The next
+    # tests trust only the new certificate.
     assert until(lambda: all(_serial(secured) != before for _ in range(16)))
     stop.set()
     for feeder in feeders:
@@ -357,7 +353,7 @@ def _serial(secured: Secured) -> str:
 
 
 def test_live_events_come_by_tls(secured: Secured) -> None:
-    """A stream of events works over both versions of HTTP."""
+    """A stream of events works over HTTP/1.1 and HTTP/2."""
     for version in ("--http1.1", "--http2"):
         process = secured.start(
             *(version, "-N", *secured.bearer, "-H", "Accept: text/event-stream"),
@@ -371,7 +367,7 @@ def test_live_events_come_by_tls(secured: Secured) -> None:
 
 
 def test_no_websocket_on_a_stream(secured: Secured) -> None:
-    """nginx passes no WebSocket upgrade on from HTTP/2, which has no Upgrade."""
+    """nginx refuses a WebSocket upgrade by HTTP/2, which has no Upgrade field."""
     fields = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13", "X-Request-Id": "no-upgrade"}
     fields |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
@@ -386,9 +382,7 @@ def test_no_websocket_on_a_stream(secured: Secured) -> None:
 
 
 def test_metrics_say_when_the_certificate_ends(secured: Secured) -> None:
-    """The metrics state the end of the certificate, in about two days, and
-    that none was refused.
-    """
+    """The metrics state the end of the certificate, in about two days, and no refused one."""
     with socket.create_connection(("127.0.0.1", secured.wharf.metrics_port), 30) as connection:
         connection.sendall(b"GET /metrics/gateway HTTP/1.0\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
