@@ -1,7 +1,7 @@
 """Builds images of PostgreSQL, Redis, Prometheus and Ceph on machines that cannot pull any.
 
-The images contain programs of this machine, from Debian's packages, on the base image of the
-services.
+The images contain programs of this machine, from
+Debian's packages, on the base image of the services.
 
 Each image accepts the environment, the files of the first start and the commands of the image
 that docker-compose.yml names. Only the source of the programs differs.
@@ -21,7 +21,7 @@ _LIBRARIES = "/opt/engines/lib"
 # The base image already contains the loader and the C library, which belong together.
 _NOT_COPIED = re.compile(r"/(ld-linux|libc|libm|libdl|libpthread|librt|libresolv)[-.]")
 
-# The start script of docker-library/postgres also prepares an empty PGDATA in these steps.
+# docker-library/postgres prepares an empty PGDATA in the same steps.
 _POSTGRES = """#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 TIMEOUT_SECONDS = 90
-# One size for a body that nginx keeps in memory, and one for a spooled body.
+# The sizes of a body that nginx keeps in memory, and of a spooled body.
 _SIZES = (10_000, 300_000)
 
 

@@ -118,8 +118,8 @@ def test_contained(name: str) -> None:
 def test_capabilities_and_root(name: str) -> None:
     """Only containers that distribute secrets run as root; they have no network and run once.
 
-    Gateways that clients reach directly have one capability in their bounding set, which their user
-    cannot use.
+    Gateways that clients reach directly have one capability
+    in their bounding set, which their user cannot use.
     """
     service = SERVICES[name]
     if service.get("user") == "0:0":
@@ -153,7 +153,7 @@ def test_built_once(profile: str, count: int) -> None:
 
 @EVERY
 def test_order(name: str) -> None:
-    """A service waits until others are healthy or have ended; Prometheus need only have started."""
+    """A service waits until its dependencies are healthy or ended; Prometheus need only start."""
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         once = SERVICES[needed]["restart"] == "no"
         expected = "service_completed_successfully" if once else "service_healthy"
@@ -187,7 +187,7 @@ def test_published(name: str) -> None:
         assert ports == ["${WHARF_GRAFANA_PUBLISH:-127.0.0.1:3000}:3000"]
     else:
         assert ports == []
-        # A service without a public network also cannot reach outside addresses.
+        # This service must not have a network with access to outside addresses.
         assert not {"public", "grafana"} & networks(name)
         assert SERVICES[name].get("network_mode", "none") == "none"
 

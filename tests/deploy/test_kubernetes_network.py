@@ -204,8 +204,8 @@ def test_the_console_finds_its_door(variant: str) -> None:
 def test_replicas_find_each_other() -> None:
     """A replica's address is its pod's DNS name, with the port of its door for replicas.
 
-    upload and the live channel have the same address. The name resolves even while the pod is not
-    ready.
+    upload and the live channel have the same address.
+    The name resolves even while the pod is not ready.
     """
     found = cluster("object-store")
     pod = found.pod("upload")

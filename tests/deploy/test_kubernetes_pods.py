@@ -250,8 +250,8 @@ def test_signing_keys_are_auths_alone(variant: str) -> None:
             secret = volume.get("secret", {}).get("secretName", "").rsplit("-", 1)[0]
             if secret in users:
                 users[secret].add(pod.name)
-                # The group that may read the keys is the pod's fsGroup. podman needs an explicit
-                # `optional`.
+                # The group that may read the keys is the pod's
+                # fsGroup. podman needs an explicit `optional`.
                 assert volume["secret"]["defaultMode"] == 0o440
                 assert volume["secret"]["optional"] is False
     assert users == {

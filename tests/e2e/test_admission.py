@@ -220,8 +220,8 @@ def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -
             fields = (f"Authorization: Bearer {api.token}", f"Content-Length: {len(body)}")
             request = head(f"{method} {target} HTTP/1.1", *fields, "Connection: close")
             (answer,) = exchange(wharf.port, request + body)
-            # nginx does not know CONNECT. For some bodies nginx checks the size limit before the
-            # method.
+            # nginx does not know CONNECT. For some bodies
+            # nginx checks the size limit before the method.
             assert (
                 refused_method(answer)
                 or (method == "CONNECT" and answer.status == 400)

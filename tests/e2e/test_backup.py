@@ -97,8 +97,8 @@ def unfinished(tus: Tus) -> str:
 def test_backup_restore(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The page's commands move a whole Wharf to another folder or to PostgreSQL.
 
-    Files, links, accounts, tokens and limits survive, and an unfinished upload continues at its
-    offset.
+    Files, links, accounts, tokens and limits survive,
+    and an unfinished upload continues at its offset.
     """
     kept: dict[str, bytes] = {NAME: b"\x89PNG" + bytes(999), "large": LARGE}
     meanwhile: dict[str, bytes] = {}

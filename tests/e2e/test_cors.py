@@ -156,8 +156,8 @@ def test_any_origin(api: ApiClient) -> None:
     for origin, name in (("null", "any-origin"), (EVIL[0], "narrow")):
         answer = api.file("x", {"Origin": origin}, name)
         assert answer.headers["Access-Control-Allow-Origin"] is None
-    # A preflight does not know the tenant, so `*` would allow every origin in all tests. The test
-    # removes it.
+    # A preflight does not know the tenant, so `*` would
+    # allow every origin in all tests. The test removes it.
     bucket_of(api, "any-origin", cors_origins=[GOOD])
     assert holds(lambda: not allowed(api, "any-origin", {"Origin": EVIL[0]}), ORIGINS_SECONDS)
 

@@ -183,8 +183,8 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
     """While upload is down requests get a 503 with Retry-After; a restart ends the outage."""
     client.stored("before", SMALL)
     with nothing_stored(fragile, client.tenant):
-        # The test first stops the process manager, which otherwise could restart upload before the
-        # requests.
+        # The test first stops the process manager, which
+        # otherwise could restart upload before the requests.
         os.kill(fragile.process.pid, signal.SIGSTOP)
         try:
             for pid in fragile.processes("upload"):
@@ -262,8 +262,8 @@ def test_every_refusal_of_nginx_has_a_document() -> None:
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
     named = re.findall(r"=\d+ (@problem_\w+|/_problem_\d+\.)(\$refusal_form)?;", pages + text)
-    # The first of two locations asks which origin may read the refusal. It then passes to the
-    # second location.
+    # The first of two locations asks which origin may read
+    # the refusal. It then passes to the second location.
     named += re.findall(r'try_files "" (@refuse_)(\$refusal_form);', text)
     expected = {
         f"{name}{form}"

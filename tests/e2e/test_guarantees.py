@@ -68,7 +68,10 @@ def test_the_key_is_told(sender: Sender, way: Way, content: bytes) -> None:
 @EVERY_WAY
 @SIZES
 def test_a_repeated_request(sender: Sender, way: Way, content: bytes) -> None:
-    """A repeated request with one Idempotency-Key stores one file, and other bytes are refused."""
+    """A repeated request with one Idempotency-Key stores one file.
+
+    A request with this Idempotency-Key and other bytes is refused.
+    """
     once = {"Idempotency-Key": "once"}
     first = stored(way.send(sender, NAME, content, once, NOTHING))
     assert "Idempotent-Replayed" not in first.headers

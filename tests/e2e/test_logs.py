@@ -142,9 +142,9 @@ def test_no_credential_is_logged(wharf: Wharf, api: ApiClient, tenants: Tenants)
 def test_each_path_is_logged(wharf: Wharf, api: ApiClient) -> None:
     """The log has a path with many escaped spaces as sent, or the beginning of a long path.
 
-    An earlier regular expression needed time quadratic in the path's length. It gave up after 150
-    ms of nginx's time for each such request. The log then had an empty path, and the error log the
-    whole request.
+    An earlier regular expression needed time quadratic in the path's
+    length. It gave up after 150 ms of nginx's time for each such request.
+    The log then had an empty path, and the error log the whole request.
     """
     run = "a" * 9000
     paths = (f"/%20{run}%20x", "/a%20" * 1500, "/v1/metadata/default/a%20b")

@@ -16,8 +16,8 @@ from tests.servers.wharf.raw_http import RawConnection, head, until
 from tests.servers.wharf.tenants import Signer
 from tests.servers.wharf.traces import traces
 
-# This number exceeds the threads of the service (services/upload/uwsgi.ini: two processes with six
-# threads each).
+# This number exceeds the threads of the service
+# (services/upload/uwsgi.ini: two processes with six threads each).
 SENT = 14
 LONG = os.urandom(9 << 20)
 WRONG = f"Repr-Digest: sha-512=:{base64.b64encode(bytes(64)).decode()}:"

@@ -41,7 +41,7 @@ def test_metrics_of_the_services(wharf: Wharf, service: str) -> None:
 
 
 def test_metrics_of_nginx(wharf: Wharf) -> None:
-    """The internal port serves nginx's own counters; within seconds also in Prometheus' format."""
+    """The internal port serves nginx's own counters, as plain text and in Prometheus' format."""
     assert internal(wharf, "/nginx_status").startswith("Active connections: ")
     assert until(lambda: Exposition(internal(wharf, "/metrics/nginx")).sum("wharf_nginx_up") == 1)
     found = Exposition(internal(wharf, "/metrics/nginx"))

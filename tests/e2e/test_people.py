@@ -152,8 +152,9 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
 
 
 def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:
-    """Row 64: every failed login gets the same response: unknown or disabled user, unknown tenant,
-    wrong password.
+    """Row 64: every login that fails gets an equal response.
+
+    The user is unknown or disabled, the tenant is unknown, or the password is wrong.
     """
     eve = people.make(tenants.admin, ada.api.tenant, "eve")
     tenants.admin.send_json("PATCH", user_path(eve), {"state": "disabled"})

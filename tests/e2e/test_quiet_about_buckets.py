@@ -52,8 +52,8 @@ def expired(signer: Signer, tenant: str, bucket: str) -> str:
 def test_a_stranger_sees_no_private_bucket(api: ApiClient, signer: Signer, origin: str) -> None:
     """A private bucket, an absent bucket and an absent tenant get equal responses.
 
-    A page can read these responses if any bucket lists the page's origin, and otherwise none of
-    them.
+    A page can read these responses if any bucket lists
+    the page's origin, and otherwise none of them.
     """
     answer = api.send_json("PUT", "/v1/buckets/private", {"cors_origins": [LISTED]})
     assert answer.status == 201

@@ -197,7 +197,7 @@ def test_links_end_with_tokens_and_makers(tenants: Tenants, client: Client) -> N
 
 
 def test_disabled_client(wharf: Wharf, tenants: Tenants, client: Client) -> None:
-    """A disabled client's tokens are refused everywhere, and the client gets no new ones."""
+    """A disabled client's tokens are refused everywhere, and the client gets no new tokens."""
     target = f"/auth/v1/tenants/{client.api.tenant}/clients/{client.id}"
     assert tenants.admin.request("DELETE", target).status == 204
     with nothing_stored(wharf, client.api.tenant):
@@ -246,7 +246,7 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
     assert holds(lambda: client.api.file("streamed").slug == "not-found")
 
     def goes_on() -> bool:
-        """Return whether the rest is stored; another process may not know of the resume yet."""
+        """Send the rest, and tell whether it is stored; some process may not know of the resume."""
         looked = tus.head(address)
         if looked.status != 200:
             return False

@@ -139,9 +139,9 @@ def gateway_workers(nginx: int) -> set[int]:
 def test_hup_of_uwsgi(rolling: Wharf) -> None:
     """uWSGI restarts in its own process on SIGHUP, with its packages, while requests wait."""
     upload = master(rolling, "upload")
-    # A worker writes the first file. The master writes the second file when it has also started the
-    # mule. A HUP before that moment would not reach the mule, and uWSGI would wait for the mule
-    # forever.
+    # A worker writes the first file. The master writes the second file
+    # when it has also started the mule. A HUP before that moment would
+    # not reach the mule, and uWSGI would wait for the mule forever.
     signs = [rolling.data / "run" / name for name in ("upload.ready", "upload.ready.term")]
     with under_load(rolling) as load:
         for number in range(2):

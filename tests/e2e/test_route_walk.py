@@ -38,8 +38,8 @@ TUS = {"Tus-Resumable": "1.0.0"}
 class World:
     """Two tenants: `owner` has all objects that the paths name; `strangers` are other clients.
 
-    `names` maps each parameter of a path to two values: that of an existing object and that of an
-    absent object.
+    `names` maps each parameter of a path to two values:
+    that of an existing object and that of an absent object.
     """
 
     owner: ApiClient
@@ -121,8 +121,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "tenant": (owner.tenant, "absent-tenant"),
             "bucket": (BUCKET, NO_BUCKET),
             "key": (KEY, NO_KEY),
-            # In paths with a key: a link of the stranger. In other paths: the owner's link with one
-            # changed character.
+            # In paths with a key: a link of the stranger. In other
+            # paths: the owner's link with one changed character.
             "token": (link(stranger, bucket="default", prefix=""),) * 2,
             "token alone": (their_link[:10] + flipped + their_link[11:], "absent" * 20),
             "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
@@ -147,8 +147,8 @@ def targets(path: str, world: World) -> Iterator[tuple[str, str]]:
     if names == ["token"]:
         chosen["token"] = world.names["token alone"]
     yield filled(path, chosen)
-    # The second pair has the stranger's own tenant or bucket, and the name of an object of the
-    # owner.
+    # The second pair has the stranger's own tenant or
+    # bucket, and the name of an object of the owner.
     if names[:1] == ["tenant"] and len(names) > 1:
         yield filled(path, {**chosen, "tenant": (world.own_tenant,) * 2})
     if names == ["bucket", "key"]:

@@ -1,7 +1,7 @@
 """schemathesis against both OpenAPI documents through the gateway.
 
-schemathesis makes valid and invalid requests from the documents, and compares the responses with
-the documents.
+schemathesis makes valid and invalid requests from the
+documents, and compares the responses with the documents.
 
 Each run makes new requests and prints its seed. `--hypothesis-seed=SEED` repeats the requests.
 """

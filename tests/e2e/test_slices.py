@@ -94,7 +94,7 @@ def test_side_by_side_by_ticket(api: ApiClient, signer: Signer, *, by_path: bool
 
 
 def test_after_a_kill() -> None:
-    """`kill -9` of every process loses no acknowledged slice, neither joined nor parked ones."""
+    """`kill -9` of every process loses no acknowledged slice, joined or parked."""
     base = Path(tempfile.mkdtemp(prefix="wharf-slices-"))
     try:
         wharf = start(base, base / "data", {})

@@ -1,4 +1,4 @@
-"""Slow requests: the gateway cuts bodies that arrive too slowly, and no other slow traffic."""
+"""Slow requests: the gateway cuts requests that arrive too slowly, and no other slow traffic."""
 
 from __future__ import annotations
 

@@ -65,9 +65,7 @@ def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> 
 
 @contextmanager
 def client(wharf: Wharf, heading: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the page's Python client with a token of `demo`; kill the client after the test,
-    or after a minute.
-    """
+    """Run the page's Python client with a token of `demo`; kill it after the test or a minute."""
     token_of = next(block for block in blocks(TOUR, FIRST) if block.startswith("token()"))
     token = run(wharf, f'{token_of}\necho "$TOKEN"').splitlines()[-1]
     (script,) = blocks(TOUR, heading, "python")
@@ -101,8 +99,8 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
     run(fresh, f"{token_of}\n{upload}")
     with client(fresh, "Hear what happens", tmp_path) as process:
         assert process.stdout
-        # The client never ends. If no event arrives, the timer kills the client, and its output
-        # ends.
+        # The client never ends. If no event arrives, the
+        # timer kills the client, and its output ends.
         assert any("'kind': 'file.created'" in line for line in process.stdout)
 
 

@@ -150,8 +150,8 @@ def test_more_writes_than_may_wait_are_refused(paced: Wharf) -> None:
     flooding = Signer(paced).client()
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(write(flooding, number) for number in range(TOO_MANY)))
-        # Which writes are too many depends on the order in which nginx's processes accept the
-        # connections.
+        # The order in which nginx's processes accept the
+        # connections decides whether a write is one too many.
         assert until(lambda: any(refused(connection) for connection in waiting))
 
 

@@ -193,8 +193,8 @@ def slices(*, ticket: bool = False) -> Send:
         sent = {"Content-Type": CONTENT_TYPE, **first, **brings}
         digests = [field for field in sent if field.endswith("-Digest")]
         early = {field: value for field, value in sent.items() if field not in digests}
-        # Slices of a file with a digest have the file name as identifier; other files get a random
-        # identifier.
+        # Slices of a file with a digest have the file name
+        # as identifier; other files get a random identifier.
         uuid = name if digests else str(uuid4())
         api, address = sender.api, "/v1/files/default"
         if ticket:

@@ -30,8 +30,8 @@ from tests.deploy.played import (
 )
 from tests.deploy.podman import Podman, pod_of
 
-# nginx does not pass a body of this size on in memory. It spools the body, and upload links the
-# file.
+# nginx does not pass a body of this size on in memory.
+# It spools the body, and upload links the file.
 LARGE_BYTES = 5_000_000
 
 
@@ -141,9 +141,7 @@ def test_the_gateway_sees_no_database(played: Played) -> None:
 
 
 def test_commands_of_the_page(played: Played, client: httpx.Client) -> None:
-    """The commands of docs/kubernetes.md for operators work in the pods,
-    with their read-only root.
-    """
+    """The operators' commands of docs/kubernetes.md work in the pods, whose root is read-only."""
     assert client.put(f"{played.url}/v1/files/default/saved.txt", content=b"x").status_code == 201
     execute = played.podman.execute
     assert "faults: 0" in execute(UPLOAD, "wharf-upload", "check")
@@ -203,8 +201,8 @@ def test_metrics_of_services(played: Played) -> None:
 def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
     """A login at the console works across pods, and the API sees the browser's address.
 
-    The gateway opens a port of the console's pod, and the console opens the door in the gateway's
-    pod.
+    The gateway opens a port of the console's pod, and
+    the console opens the door in the gateway's pod.
     """
     words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
     made = played.podman.execute(AUTH, "wharf-auth", *words)

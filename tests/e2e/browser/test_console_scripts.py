@@ -194,9 +194,9 @@ def test_a_script_in_what_is_fetched(person: Person) -> None:
     _element(person, "[data-confirm]").click()
     person.awaited(lambda: name in _element(person, "dialog[open]").text)
     assert person.browser.run("return window.ran ?? null") is None
-    # The page shows the name as text, and also contains the unescaped name with its event handler.
-    # Chromium before 150 reports that the policy stopped the handler; later versions do not try to
-    # run it.
+    # The page shows the name as text, and also contains the unescaped
+    # name with its event handler. Chromium before 150 reports that the
+    # policy stopped the handler; later versions do not try to run it.
     assert all("script-src-attr" in report for report in person.pages.reports)
     person.pages.reports.clear()
 

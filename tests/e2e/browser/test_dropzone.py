@@ -11,8 +11,8 @@ from tests.e2e.browser.conftest import GATEWAYS_BYTES
 from tests.e2e.browser.visitor import BUCKET, EVIL, HTML, PNG, Visitor
 
 LARGE_BYTES = 3_000_000
-# With this error handler a page shows the text of a problem instead of its JSON
-# (docs/how-to/upload-from-a-page.md).
+# With this error handler a page shows the text of a problem
+# instead of its JSON (docs/how-to/upload-from-a-page.md).
 PAGE = """
 <form id=zone class=dropzone action="{action}"></form>
 <script src=/dropzone.min.js></script>

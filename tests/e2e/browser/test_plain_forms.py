@@ -31,8 +31,8 @@ def sent(
 ) -> str:
     """Fill in and send the form, and return the text of the page that the browser then shows.
 
-    `onward` is the form's redirect, `head` is put before the form in its page, and `rules` are the
-    ticket's.
+    `onward` is the form's redirect, `head` is put before
+    the form in its page, and `rules` are the ticket's.
     """
     visitor.site.page("<h1>Thank you</h1>", "/thanks")
     visitor.browser.command("Emulation.setScriptExecutionDisabled", value=True)
@@ -94,7 +94,7 @@ def test_a_refused_type(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("size", [6_000_000, GATEWAYS_BYTES + 1])
 def test_a_refused_size(visitor: Visitor, size: int) -> None:
-    """A visitor reads that the file is too large, either for the ticket or for nginx."""
+    """A visitor reads that the file is too large, for the ticket's limit or for nginx's."""
     visitor.bucket()
     text = sent(visitor, bytes(size), max_file_bytes=5_000_000)
     assert "Too large" in text

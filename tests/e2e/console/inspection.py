@@ -71,8 +71,7 @@ def overflow(stage: Stage) -> int:
 
 
 def complaints(stage: Stage) -> list[str]:
-    """Return the errors in the browser's console: broken policies, script errors and failed
-    requests.
+    """Return the errors of policies, scripts and requests in the browser's console.
 
     The page's own status and missing small pictures are left out.
     """

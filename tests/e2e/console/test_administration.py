@@ -79,9 +79,7 @@ def owner(wharf: Wharf) -> Owner:
 
 
 def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
-    """An owner can make, change and delete a bucket by forms, which show
-    refusals at their fields.
-    """
+    """An owner makes, changes and deletes a bucket by forms, which show refusals at fields."""
     name = unique("bucket")
     units = {"largest_unit": "MB", "expiry_unit": "days"}
     assert owner.send("/console/buckets/new", name=name, **units) == (303, f"/console/b/{name}/")

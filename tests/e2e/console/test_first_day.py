@@ -1,8 +1,8 @@
 """The first day of a person who uses the console only by the words on its pages.
 
-Each step follows a link or button, or fills in a field, by the exact words on it. The person starts
-at the address without a path, and no step uses another address or a selector. The test also runs in
-Chinese.
+Each step follows a link or button, or fills in a field, by the exact
+words on it. The person starts at the address without a path, and no
+step uses another address or a selector. The test also runs in Chinese.
 """
 
 from __future__ import annotations

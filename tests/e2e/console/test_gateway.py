@@ -181,8 +181,8 @@ def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
         assert ApiClient(patient.port).get("/readyz").status == 200
     statuses = Counter(one.result()[0] for one in asked)
     assert statuses.keys() == {200, 429}
-    # nginx accepts the 8 requests that may wait, and those for which the rate has time during the
-    # flood.
+    # nginx accepts the 8 requests that may wait, and
+    # those for which the rate has time during the flood.
     assert 8 <= statuses[200] < 25
 
 

@@ -28,7 +28,7 @@ def silence() -> bytes:
 
 
 def test_a_sound_whose_link_has_ended(stage: Stage) -> None:
-    """A player whose link has ended fetches a new one, and continues at its position."""
+    """A player whose link has ended fetches a new link, and continues at its position."""
     stage.set(DEFAULT)
     stage.become("owner")
     api, browser = stage.world.api, stage.browser

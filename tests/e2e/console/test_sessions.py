@@ -1,6 +1,4 @@
-"""Sessions in a browser: tabs when a token expires, logout, suspension,
-and a service that is down.
-"""
+"""Sessions in a browser: expired tokens, logout, suspension, and a service that is down."""
 
 from __future__ import annotations
 

@@ -255,9 +255,7 @@ def test_an_upload_under_way(member: Member, folder: str) -> None:
 
 
 def test_what_has_happened(member: Member, folder: str) -> None:
-    """The list of events shows a new upload, and a filter for another kind of event hides the
-    upload.
-    """
+    """The list of events shows a new upload, unless a filter selects another kind of event."""
     page = member.request("GET", f"/console/b/{BUCKET}/upload?prefix={folder}/")[2]
     sends(member, page, file_part("new.txt", b"new", "files"))
     shown = member.request("GET", "/console/activity?kind=file.created")[2]

@@ -87,7 +87,7 @@ def selectors() -> set[str]:
 def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
     """Start a Wharf that sweeps continuously, and accepts files of any announced size.
 
-    The blobs are on an object store, so that the store's graphs have data, too.
+    The blobs are on an object store, so that the graphs of the store have data.
     """
     enormous = str(10**15)
     with running(
@@ -156,8 +156,8 @@ def provoked(ranked: object, prometheus: Prometheus, traffic: Traffic) -> Provok
     """Provoke the alerts that need no stopped service, and return all alerts that fire."""
 
     def all_fire() -> bool:
-        # Concurrent uploads may share one commit and thus cause only one error, so the test repeats
-        # them.
+        # Concurrent uploads may share one commit and thus
+        # cause only one error, so the test repeats them.
         traffic.locked_database()
         return until(lambda: prometheus.firing() >= PROVOKED, SECONDS / 10)
 
@@ -214,7 +214,7 @@ def test_every_variable_has_values(prometheus: Prometheus) -> None:
     for document in DASHBOARDS.values():
         for variable in document["templating"]["list"]:
             if variable["name"] in {"datasource", "installation"}:
-                continue  # one installation has no label
+                continue  # a single installation has no label with its name
             asked = re.fullmatch(r"label_values\((.*), (\w+)\)", filled(variable["definition"]))
             assert asked, variable
             selector, label = asked.groups()

@@ -48,7 +48,7 @@ def test_a_client_that_is_disabled(tenants: Tenants) -> None:
 
 
 def test_a_tenant_that_is_suspended(tenants: Tenants) -> None:
-    """Suspending a tenant ends its Socket.IO connections and streams, and refuses new ones."""
+    """Suspending a tenant ends its Socket.IO connections and streams, and prevents new ones."""
     client = tenants.tenant()
     path = f"/auth/v1/tenants/{client.tenant}/suspend"
     with listening(client) as listener, Stream(client) as stream:

@@ -1,4 +1,4 @@
-"""Messages of clients: malformed ones, too many of them, and a client that does not read."""
+"""Clients that send malformed messages or too many messages, and a client that does not read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.servers.wharf.raw_http import until
 from tests.servers.wharf.tenants import ALL_SCOPES, Signer
 
 LISTENS = "events:read"
-# So many messages that some are refused, and too few to end the connection.
+# This number of messages is enough for some refusals, and too small to end the connection.
 _BURST = 40
 
 
@@ -101,7 +101,7 @@ def test_a_slow_reader(wharf: Wharf, api: ApiClient) -> None:
         assert events == everything[: len(events)]
         assert len(events) < len(everything)
         api.stored("new.txt")
-        # The slow client may be too slow once more.
+        # The slow client may have to resync once more.
         later = (document for name, document in heard if name == "event")
         for document in later:
             if document["file"]["key"] == "new.txt":

@@ -18,8 +18,7 @@ from tests.servers.wharf.tenants import Signer
 
 # The file is larger than the part that nginx reads ahead.
 _LARGER = LARGE * 30
-# This number is below the number of the process's threads, because other requests need a thread,
-# too.
+# This number is below the number of the process's threads: other requests need a thread.
 _SILENT_UPLOADS = 4
 
 
@@ -47,8 +46,8 @@ def settings(
     return {
         "WHARF_BLOB_URL": radosgw.behind(faulty.endpoint).url(bucket),
         "WHARF_BLOB_KEY_FILE": str(radosgw.key_file(folder)),
-        # With one process, the next request uses the knowledge of the store that the last request
-        # gained.
+        # With one process, the next request uses the
+        # knowledge of the store that the last request gained.
         "WHARF_UPLOAD_PROCESSES": "1",
     }
 

@@ -95,7 +95,7 @@ def test_who_was_refused(upgraded: Upgraded) -> None:
 
 
 def test_events(upgraded: Upgraded) -> None:
-    """The events of an earlier release are listed from the first one, and new ones follow."""
+    """The list has the events of an earlier release from the first event on, then new events."""
     owner = upgraded.person().api
     before = upgraded.found["events"]
     upgraded.demo.stored("after-the-upgrade.txt")
@@ -119,8 +119,8 @@ def test_grants(upgraded: Upgraded) -> None:
     assert holds(lambda: demo.get("/v1/files/default").status == 404)
     assert demo.get("/v1/files/photos").status == 200
     assert admin.send_json("PATCH", f"{clients}/{name}", {"grants": None}).status == 200
-    # Other tests use this client, so the test waits until each process has read the change from the
-    # feed.
+    # Other tests use this client, so the test waits until
+    # each process has read the change from the feed.
     time.sleep(RIGHTS_SECONDS)
     assert demo.get("/v1/files/default").status == 200
 

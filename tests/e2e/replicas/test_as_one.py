@@ -156,8 +156,8 @@ def test_links(pair: Pair) -> None:
     assert a.request("POST", "/v1/links/rotate").status in {200, 204}
     for client in (a.using(None), b.using(None)):
         assert holds(lambda c=client: c.get(targets[0]).status == 404, LINK_KEY_SECONDS)
-    # A rotation first deletes the rows of links. The other replica may use the old key for two more
-    # seconds.
+    # A rotation first deletes the rows of links. The other
+    # replica may use the old key for two more seconds.
     new = link(a)
     assert holds(lambda: b.using(None).get(new).status == 200, LINK_KEY_SECONDS)
 

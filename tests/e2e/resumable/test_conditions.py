@@ -55,8 +55,8 @@ def test_refused_at_the_creation(tus: Tus, api: ApiClient, which: str, *, concat
     before = api.used()
     tus.create(9, None, condition, filename="a.txt", **said).problem(status, slug)
     assert api.used() == before
-    # With an Idempotency-Key the creation succeeds: an earlier try of this request may have stored
-    # the file.
+    # With an Idempotency-Key the creation succeeds: an
+    # earlier try of this request may have stored the file.
     again = {**condition, "Idempotency-Key": "once"}
     assert tus.create(9, None, again, filename="a.txt", **said).status == 201
 

@@ -1,4 +1,4 @@
-"""Uploads with curl by both protocols, as docs and scripts use it."""
+"""Uploads by curl with tus and the IETF protocol, as the docs and scripts do them."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def test_preconditions_at_the_creation(api: ApiClient, condition: dict[str, str]
     sent = {"Upload-Complete": "?0", "Upload-Length": "1000", **condition}
     api.put("ietf/there.bin", b"", sent).problem(412, "precondition-failed")
     assert api.used() == before
-    # With an Idempotency-Key the creation succeeds: an earlier try of this request may have stored
-    # the file.
+    # With an Idempotency-Key the creation succeeds: an
+    # earlier try of this request may have stored the file.
     begin(api, "ietf/there.bin", **{**condition, "Idempotency-Key": "once"})
 
 
@@ -182,7 +182,7 @@ def test_cancel(api: ApiClient) -> None:
 
 
 def test_other_versions(api: ApiClient) -> None:
-    """An unsupported draft version gets a 400 that lists the supported ones."""
+    """An unsupported draft version gets a 400 that lists the supported versions."""
     sent = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "3"}
     found = api.put("x", b"", sent).problem(400, "malformed-request")
     assert found["interop_versions"] == ["8", "9"]

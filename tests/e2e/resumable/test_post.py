@@ -1,4 +1,4 @@
-"""`POST /v1/uploads`: creations, also with a deferred length and with the first bytes."""
+"""`POST /v1/uploads`: creations with and without a length, with and without first bytes."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def test_from_a_previous_upload(api: ApiClient, tmp_path: Path, parallel: int) -
     told = run(api, path, options=given, urls=urls)
     assert "error" not in told, told
     assert told["resumed"] == 1
-    # The second client does not repeat the chunks that arrived before: Wharf already had two of
-    # nine chunks.
+    # The second client does not repeat the chunks that
+    # arrived before: Wharf already had two of nine chunks.
     assert told["methods"]["PATCH"] <= 9 + parallel - 2
     assert told["methods"].get("POST", 0) == (0 if parallel == 1 else 1)
     assert api.file("previous.bin").body == content

@@ -163,7 +163,7 @@ def _upload(secured: Secured, length: int) -> str:
 
 
 def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
-    """By HTTP/2, too, nginx streams bodies of resumable uploads to the stream server."""
+    """nginx streams bodies of resumable uploads to the stream server, even by HTTP/2."""
     path = _upload(secured, 300_000)
     begun = secured.start(
         *("--http2", "-X", "PATCH", *secured.bearer, *TUS, "-H", "Upload-Offset: 0"),
