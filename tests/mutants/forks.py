@@ -36,7 +36,7 @@ class Failed:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure, of setup and teardown as well, and the time of the setup."""
+        """Note the time of the setup, and each failure of the setup, the test or the teardown."""
         self.failed = self.failed or report.failed
         if report.when == "setup":
             self.setup_seconds = report.duration

@@ -146,7 +146,7 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
         return {"bytes": self._state.capacity - self._state.used()}, b""
 
     def _check(self, _head: Head, _: bytes) -> None:
-        """Succeed: a server that responds works."""
+        """Do nothing, because a server that responds works."""
 
 
 class _Connection(socketserver.StreamRequestHandler):

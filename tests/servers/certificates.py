@@ -16,9 +16,7 @@ _DAYS = timedelta(days=2)
 
 
 class Certificate:
-    """The files of a certificate: the trusted `authority`, the `chain` of the
-    server, and its `key`.
-    """
+    """The files of a certificate: its trusted `authority`, the server's `chain`, and its `key`."""
 
     def __init__(self, folder: Path) -> None:
         self.authority, self.chain = folder / "authority.pem", folder / "server.pem"

@@ -107,8 +107,8 @@ def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def nginx_is_found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Provide a file named nginx without an installed nginx: settings name it, and no
-    test runs it.
+    """Provide a file named nginx, which settings need even without an installed nginx.
+    No test runs it.
     """
     folder = tmp_path_factory.mktemp("nginx")
     (folder / "nginx").write_text("#!/bin/sh\nexit 1\n")

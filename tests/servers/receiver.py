@@ -132,7 +132,9 @@ def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
 
 
 def _listens(address: Path) -> bool:
-    """Tell whether a process accepts connections: a socket has its name a moment earlier."""
+    """Tell whether a process accepts connections. The file of a socket exists
+    a moment before this.
+    """
     with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
         connection.connect(str(address))
         return True

@@ -18,7 +18,9 @@ from wharf_upload.domain.refusals import Refused
 
 
 def main(url: str, threads: str, files: str, word: str) -> None:
-    """Write shared keys, which may be in use, and own keys, which are free."""
+    """Write shared keys, which another writer may also use, and own keys, which
+    no other writer uses.
+    """
     database = open_database(url, durable=False)
     records = SqlRecords(database)
     outcomes: dict[str, str] = {}

@@ -191,8 +191,8 @@ def _tickets(maker: Maker) -> list[Vector]:
 
 
 def _unknown(maker: Maker) -> list[Vector]:
-    """Return tokens with unknown claims, which are ignored unless the header
-    says that they narrow.
+    """Return tokens with unknown claims. A verifier ignores these unless the header
+    lists them as narrowing.
     """
     found: dict[str, Any] = {
         "next": {"next": [1]},
@@ -207,8 +207,8 @@ def _unknown(maker: Maker) -> list[Vector]:
 
 
 def _narrowing(maker: Maker) -> list[Vector]:
-    """Return tokens with claims that narrow, which a parameter in `crit` lists
-    (RFC 7515 section 4.1.11).
+    """Return tokens with claims that narrow their permissions. A parameter that `crit` names lists
+    these claims (RFC 7515 section 4.1.11).
     """
     marked = {"crit": [NARROWS], NARROWS: ["ticket"]}
     rules = {"ticket": {"bucket": "photos", "prefix": "in/"}}

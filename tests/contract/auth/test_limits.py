@@ -155,8 +155,9 @@ def test_a_tenant_has_so_many_users(limited: LimitedRecords, database: Database)
 
 
 def test_the_session_that_was_used_longest_ago_ends(limited: LimitedRecords) -> None:
-    """A login above the limit succeeds: the session that was used longest ago ends, and the feed
-    reports its end.
+    """A login above the limit of sessions succeeds.
+
+    The session that was used longest ago ends, and the feed reports this end.
     """
     records = limited(sessions=3)
     records.add_user(ADA, "ada", "hash", act())

@@ -64,8 +64,9 @@ def rotate(records: Records, presented: str, successor: str, at: int = NOW + 1) 
 
 
 def test_user_comes_back_as_it_was(records: Records) -> None:
-    """A user is read exactly as it was written, by id or folded name, and only
-    by its own tenant.
+    """A user is read exactly as it was written, by id or by folded name.
+
+    Another tenant cannot read the user.
     """
     assert records.user("acme", "u1") == ADA
     assert records.named("acme", "ada") == ADA

@@ -53,7 +53,9 @@ def test_postgres_holds_everything(on_postgres: AuthService) -> None:
 def test_postgres_down_is_503_and_comes_back(
     on_postgres: AuthService, postgres: PostgresServer
 ) -> None:
-    """A login gets 503 with `Retry-After` while PostgreSQL is down, and works again afterwards."""
+    """A login gets 503 with `Retry-After` while PostgreSQL is down.
+    Afterwards logins succeed again.
+    """
     assert on_postgres.post_token().status_code == 200
     postgres.stop()
     try:

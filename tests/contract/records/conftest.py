@@ -1,5 +1,5 @@
-"""Fixtures of each database that may contain the records. A
-tenant has twins (`tests.servers.twins`).
+"""Fixtures of each database that may contain the records. One tenant
+has twin tenants (`tests.servers.twins`).
 """
 
 from __future__ import annotations

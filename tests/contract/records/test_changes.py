@@ -227,7 +227,7 @@ def test_live_files(records: Records) -> None:
 
 
 def test_buckets(records: Records) -> None:
-    """A tenant sees only its own buckets, sorted by name, and always `default`."""
+    """A tenant sees only its own buckets, sorted by name. `default` is always one of them."""
     photos = Bucket(
         tenant="demo",
         name="photos",

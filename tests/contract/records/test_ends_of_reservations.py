@@ -99,7 +99,7 @@ def test_more_ended_than_was_written(new: New) -> None:
 
 @pytest.mark.parametrize("instance", ["a", "b", "c", "native", "10.0.0.1:8089"])
 def test_the_oldest_of_each(new: New, clock: Clock, instance: str) -> None:
-    """The admission time of the oldest body is exact to the microsecond, for streams as well."""
+    """The admission time of the oldest body is exact to the microsecond, even for streams."""
     one = new(instance)
     clock.now += 0.25
     begun = clock.stop()

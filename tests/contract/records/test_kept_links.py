@@ -48,7 +48,7 @@ def listed(
 
 
 def test_a_link_is_kept_as_it_was_made(records: SqlRecords) -> None:
-    """A link is read with all its fields, and only by its own tenant."""
+    """A link is read with all its fields. Another tenant cannot read the link."""
     link = kept(records, "ä 😀/", maker=MAKER, filename="x'y", tokens=("t1", "t2"))
     assert records.kept_link("demo", link.id) == link
     assert records.tokens_of_link("demo", link.id) == ("t1", "t2")

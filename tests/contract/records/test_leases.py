@@ -45,8 +45,9 @@ def test_who_does_not_ask_disturbs_nobody(a: LeaseRows, b: LeaseRows) -> None:
 
 
 def test_handed_over(a: LeaseRows, b: LeaseRows) -> None:
-    """After a release the next holder gets the lease and the name of the last holder,
-    and no request remains.
+    """After a release, the next holder gets the lease and the name of the last holder.
+
+    The requests for the lease are forgotten.
     """
     taken = a.take(NAME)
     assert taken

@@ -25,7 +25,7 @@ _FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def entries(keys: list[str], prefix: str, delimiter: str) -> list[str]:
-    """Return the model: the entries of a listing without pages, in order."""
+    """Return the entries of a listing without pages, in order, as the model expects them."""
     found = []
     for key in sorted(key for key in keys if key.startswith(prefix)):
         at = key.find(delimiter, len(prefix)) if delimiter else -1
@@ -136,7 +136,7 @@ def test_order(records: Records) -> None:
 
 @pytest.mark.parametrize("after", ["a", "b", "c", "zzz"])
 def test_any_cursor(records: Records, after: str) -> None:
-    """A cursor may be a key that does not exist: the listing continues after it."""
+    """A cursor may be a key that does not exist. The listing continues after this key."""
     keys = ["a", "b", "d"]
     tenant = tenant_with(records, keys)
     page = records.list_files(tenant, "default", prefix="", delimiter="", after=after, limit=10)

@@ -110,7 +110,7 @@ def test_surplus_of_one(database: Database) -> None:
 
 
 def test_limits_of_another(records: SqlRecords) -> None:
-    """A tenant without its own limits has the defaults, for any limits of other tenants."""
+    """A tenant without its own limits has the defaults, even if other tenants have limits."""
     records.put_limits("other", Limits(max_files=7))
     assert records.limits("demo") == Limits()
     records.put_limits("demo", Limits(max_bytes=5))

@@ -54,7 +54,7 @@ def test_pauses_go_by_the_clock_of_the_database(records: SqlRecords, database: D
 
 
 def test_swept_hours(records: SqlRecords) -> None:
-    """Each store has its own mark, and the last value is kept."""
+    """Each store has a separate swept hour, and the last stored value is kept."""
     assert records.swept_until("a") is None
     records.note_swept("a", 7_200)
     records.note_swept("b", 36_000)

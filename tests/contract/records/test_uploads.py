@@ -17,7 +17,7 @@ from wharf_upload.domain.tenant_limits import Limits
 
 
 def test_what_was_kept_comes_back(records: SqlRecords) -> None:
-    """An upload is read as it was written, and only by its own tenant."""
+    """An upload is read as it was written. Another tenant cannot read the upload."""
     options = UploadOptions(
         declared_type="text/plain",
         on_conflict="error",
@@ -134,7 +134,9 @@ def test_an_unfinished_upload_can_be_given_up(records: SqlRecords, database: Dat
 
 
 def test_parts_end_with_their_whole(records: SqlRecords, database: Database) -> None:
-    """Parts count until they are joined, and are removed in the commit that joins them."""
+    """Partial uploads count until a final upload joins them. The commit that
+    joins them removes them.
+    """
     parts = [new_upload(4, concat="partial"), new_upload(6, concat="partial")]
     for part in parts:
         records.uploads.create(part)
@@ -197,7 +199,9 @@ def test_known_while_unfinished(records: SqlRecords) -> None:
 
 
 def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Database) -> None:
-    """An upload with the Idempotency-Key of a stored file ends as that file, without a charge."""
+    """If an upload has the Idempotency-Key of a stored file, it ends as this
+    file, without a charge.
+    """
     once = Idempotency(subject="client-1", key="k", fingerprint="f")
     (first,) = records.write(Write(files=(new_file("a.bin", size=10),), idempotency=once)).files
     upload = new_upload(10)

@@ -120,7 +120,9 @@ def test_repeated_request(records: SqlRecords, database: Database) -> None:
 
 
 def test_resumable_upload(records: SqlRecords, database: Database) -> None:
-    """Unknown options of an upload stay in its row while bytes are received, and are not read."""
+    """Unknown options of an upload stay in its row while bytes are received.
+    The service ignores them.
+    """
     upload = Upload(
         id="u" * 32,
         tenant="demo",

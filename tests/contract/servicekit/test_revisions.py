@@ -50,5 +50,7 @@ def test_an_empty_database(url: str, tmp_path: Path) -> None:
 
 
 def test_a_database_out_of_reach() -> None:
-    """A database that cannot be reached has no revision: the migration reports the reason."""
+    """A database that cannot be reached counts as one without a revision, so a migration runs
+    and reports the reason.
+    """
     assert not is_at("postgresql://wharf@/wharf?host=/nonexistent", TABLE, "0007")

@@ -123,8 +123,8 @@ def test_adopting_follows_no_link(local: TimedStore, data: Path) -> None:
 
 
 def test_bytes_are_synced_before_names(local: TimedStore, data: Path, synced: list[str]) -> None:
-    """A staged file is synced before it gets its name; then each folder, from the
-    outermost on, is synced.
+    """A staged file is synced before it gets its name. Then each folder is synced,
+    from the outermost on.
     """
     name = new_name()
     writer = local.create(name)
@@ -171,7 +171,9 @@ def test_failed_sync_of_a_small_file(
     number: int,
     expected: type[StoreError],
 ) -> None:
-    """A small file whose fsync fails raises the matching store error and is removed."""
+    """If the fsync of a small file fails, the store raises the matching error
+    and removes the file.
+    """
     failed = failing_fsync(number, "tenants/demo/")
     local.make_durable([])
     with pytest.raises(expected) as caught:
@@ -186,8 +188,9 @@ def test_failed_sync_of_a_small_file(
 def test_failed_sync_of_a_staged_file(
     local: TimedStore, failing_fsync: Callable[[int, str], list[str]], *, early: bool
 ) -> None:
-    """A staged file whose fsync fails raises a store error, early or at its
-    commit, without a retry.
+    """If the fsync of a staged file fails, an early `sync` or the commit raises a store error.
+
+    The fsync is not retried.
     """
     failed = failing_fsync(errno.EIO, "staging/")
     writer = local.create(new_name())
@@ -206,7 +209,9 @@ def test_failed_sync_of_a_staged_file(
 def test_failed_sync_of_a_folder(
     local: TimedStore, failing_fsync: Callable[[int, str], list[str]]
 ) -> None:
-    """When the fsync of a folder fails, `make_durable` raises, and the check reports an error."""
+    """If the fsync of a folder fails, `make_durable` raises an error and the
+    check reports an error.
+    """
     name = new_name()
     local.put(name, b"x")
     failing_fsync(errno.EIO, "tenants")

@@ -1,4 +1,4 @@
-"""Parked slices: complete or missing, and separate for each upload."""
+"""Parked slices: each is complete or does not exist, and belongs to one upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial uploads: a crash at their end leaves a state that can be continued."""
+"""Partial uploads: a crash at the end of an upload leaves a state that can be continued."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ print(parts.size(upload))
 
 
 def test_opened_again_after_its_commit() -> None:
-    """A partial upload that was committed but not recorded can be opened again without root."""
+    """A partial upload that was committed but has no file's row can be opened again, even by a user
+    who is not root.
+    """
     if os.geteuid():
         lacking("becoming somebody else needs root")
     with tempfile.TemporaryDirectory(prefix="wharf-parts-") as folder:

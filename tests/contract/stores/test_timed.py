@@ -141,7 +141,7 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """A commit whose response is lost raises, and its blob may exist until
+    """A commit whose response is lost raises an error. Its blob may exist until
     the sweeper removes it.
     """
     name = new_name()

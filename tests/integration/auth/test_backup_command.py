@@ -28,8 +28,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_restored(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """A restore brings back tenants, keys with their age, and credentials; a second
-    restore is refused.
+    """A restore brings back tenants, credentials, and keys with their age. A
+    second restore is refused.
     """
     assert installed("backup", str(folder)).returncode == 0
     assert folder.stat().st_mode & 0o777 == 0o700

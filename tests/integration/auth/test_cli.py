@@ -17,8 +17,9 @@ __all__ = ["installed", "run"]
 
 
 def test_a_new_installation(run: Run, tmp_path: Path) -> None:
-    """A new installation gets its tables, keys, a tenant and a client; a repeated `migrate` or
-    `init` does nothing.
+    """A new installation gets its tables, keys, a tenant and a client.
+
+    A repeated `migrate` or `init` does nothing.
     """
     for _ in range(2):
         assert run("migrate").returncode == 0
@@ -45,8 +46,8 @@ def test_a_new_installation(run: Run, tmp_path: Path) -> None:
 
 
 def test_secrets_can_be_changed_without_a_gap(installed: Run) -> None:
-    """A client gets a second secret, then the first one is retired; a third
-    live secret is refused.
+    """A client gets a second secret before the first one is retired. A third
+    active secret is refused.
     """
     added = json.loads(installed("client", "add-secret", "demo", "wharf-demo", "--json").stdout)
     mistake(installed("client", "add-secret", "demo", "wharf-demo"), "two secrets already")
@@ -185,7 +186,9 @@ def test_keys_are_listed_rotated_and_retired(installed: Run) -> None:
 
 
 def test_a_tenant_is_deleted_resumed_and_purged(installed: Run) -> None:
-    """A deleted tenant can be resumed until its grace time is over; then it is purged."""
+    """A deleted tenant can be resumed until the end of its grace period. Then
+    the tenant is purged.
+    """
     grace = {"WHARF_TENANT_GRACE_SECONDS": "0"}
     installed("tenant", "create", "acme")
     assert installed("tenant", "rename", "acme", "Acme & Co").returncode == 0

@@ -31,8 +31,8 @@ REFUSALS = {401, 429, 503}
 
 
 class Auth:
-    """A running auth with two sockets: `secrets` for requests with a secret, `others`
-    for the rest.
+    """A running auth. The socket `secrets` is for requests with a secret, and `others`
+    for all other requests.
     """
 
     def __init__(self, server: uwsgi.Uwsgi, settings: Settings) -> None:

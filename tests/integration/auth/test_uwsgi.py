@@ -77,7 +77,7 @@ def keys(server: uwsgi.Uwsgi, path: Path | None = None) -> uwsgi.Reply:
 
 
 def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """A login over the socket gets a token; the response and the log have
+    """A login over the socket gets a token. The response and the log have
     the gateway's request id.
     """
     reply = login(server, demo)
@@ -97,8 +97,8 @@ def test_socket_is_for_its_user_alone(server: uwsgi.Uwsgi) -> None:
 
 
 def test_term_lets_requests_finish(server: uwsgi.Uwsgi, demo: Entry) -> None:
-    """After SIGTERM a login in flight gets its token; then all processes and the
-    socket are removed.
+    """After SIGTERM a login in flight gets its token. Then all processes end and
+    the socket is removed.
     """
     before = server.processes()
     with uwsgi.connect(server.socket) as connection:

@@ -114,7 +114,7 @@ def test_an_auth_of_before(gateway: Running) -> None:
 
 
 def test_secrets_that_nobody_takes(gateway: Running) -> None:
-    """When the process for secrets hangs, only logins wait; auth's keys are still served."""
+    """If the process for secrets hangs, only logins wait. Auth's keys are still served."""
     folder = gateway.folder / "auth"
     with socket.socket(socket.AF_UNIX) as hanging, socket_of_auth(folder / "auth.sock") as packets:
         hanging.bind(str(folder / "secrets.sock"))
@@ -131,7 +131,9 @@ def test_secrets_that_nobody_takes(gateway: Running) -> None:
 
 
 def test_a_queue_of_secrets_that_is_full(gateway: Running) -> None:
-    """When the queue for secrets is full, only 16 logins use the other queue; the rest get 503."""
+    """If the queue for secrets is full, only 16 logins use the other queue.
+    Further logins get 503.
+    """
     folder = gateway.folder / "auth"
     with ExitStack() as stack:
         full, others = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))

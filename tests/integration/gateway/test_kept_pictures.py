@@ -43,8 +43,9 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_made_up_queries(ways: Ways) -> None:
-    """nginx's cache of decisions has one entry per width, and one entry for all bad widths; the
-    rest of the query does not matter.
+    """nginx's cache of decisions has one entry for each width, and one entry for all bad widths.
+
+    Other parameters of the query make no entry.
     """
     ask, folder = asking(ways, "link"), Path(ways.gateway.gateway.run) / "decisions"
     for queries, entries in (

@@ -73,8 +73,9 @@ def problem(connection: socket.socket, head: str) -> dict[str, str]:
 
 
 def test_a_websocket(gateway: Running, live: FakeLive) -> None:
-    """WebSocket bytes pass in both directions; the live channel gets the client's real address, and
-    no cookie of the console.
+    """WebSocket bytes pass in both directions.
+
+    The live channel gets the client's real address, and no cookie of the console.
     """
     fields = ("Cookie: wharf=secret", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: request-one")
     with asked(gateway, "GET /socket.io/?EIO=4", *WEBSOCKET, *fields) as (connection, head):
@@ -140,7 +141,9 @@ def test_the_list_of_events(gateway: Running, live: FakeLive, method: str, accep
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_page_of_another_origin(gateway: Running, live: FakeLive, method: str) -> None:
-    """Preflight requests for GET go to the live channel; those for other methods do not."""
+    """nginx sends preflight requests for GET to the live channel, and no
+    preflight for another method.
+    """
     fields = ("Origin: https://app.example", f"Access-Control-Request-Method: {method}")
     with asked(gateway, "OPTIONS /v1/events", *fields) as (_, head):
         assert head.startswith("HTTP/1.1 200 ") == (method == "GET")
@@ -211,8 +214,9 @@ def begun(gateway: Running, query: str) -> list[bytes]:
 
 @pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4&sid=", "EIO=4&SID=1"])
 def test_who_begins_to_poll_again_and_again(gateway: Running, live: FakeLive, query: str) -> None:
-    """An address that starts many polling sessions without a token gets 429; a session that was
-    started may continue.
+    """An address that starts many polling sessions without a token gets 429.
+
+    A session that was started may continue.
     """
     told = begun(gateway, query)
     assert len(told) == 300

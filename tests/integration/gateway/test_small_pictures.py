@@ -141,8 +141,10 @@ def test_a_bad_width(ways: Ways) -> None:
 
 
 def test_an_origin_of_its_own(upload: UploadService, tmp_path: Path) -> None:
-    """Where user content has its own origin, pictures of links and public files are on it, and
-    other pages may embed them.
+    """If user content has a separate origin, pictures of links and of public files
+    are on this origin.
+
+    Other pages may embed these pictures.
     """
     sockets = tmp_path / "sockets"
     settings = {

@@ -251,8 +251,9 @@ def test_networks_of_clients(strict: Proxied, network: list[str], other: str) ->
 
 
 def test_clients_behind_one_proxy(strict: Proxied) -> None:
-    """Each client behind a proxy has its own limit; an IPv4 address mapped to IPv6 is
-    the same client.
+    """Each client behind a proxy has a separate limit.
+
+    An IPv4 address and its IPv6 form are the same client.
     """
     addresses = ["192.0.2.1", "::ffff:192.0.2.1"] * 4
     answers = [_by_proxy(strict, address).status for address in addresses]

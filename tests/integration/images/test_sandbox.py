@@ -72,7 +72,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.mark.parametrize("name", sorted(KILLED))
 def test_a_call_that_no_decoder_makes_ends_the_process(sandbox: Sandbox, name: str) -> None:
-    """seccomp ends a process before a call that no decoder makes; the zygote stays alive."""
+    """seccomp ends a process before a call that no decoder makes. The zygote continues to run."""
     before = sandbox.pids()
     assert attempt(sandbox, name) == Ended("refused-call")
     assert sandbox.pids() == before
@@ -90,8 +90,8 @@ def test_a_call_that_libraries_make_fails(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(ENDS_OTHERWISE))
 def test_a_process_beyond_its_limits_ends(sandbox: Sandbox, name: str) -> None:
-    """A process that exceeds a limit ends, its result has the reason, and
-    the zygote stays alive.
+    """A process that exceeds a limit ends, and the result states the reason. The
+    zygote continues to run.
     """
     before = sandbox.pids()
     assert attempt(sandbox, name).how == ENDS_OTHERWISE[name]

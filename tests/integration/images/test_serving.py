@@ -121,8 +121,8 @@ def test_other_protocols_are_hung_up_on(images: Service, sent: bytes) -> None:
 
 
 def test_probes(images: Service, port: int) -> None:
-    """The gateway's socket and the internal port serve the probes and metrics; the internal port
-    serves no pictures.
+    """The gateway's socket and the internal port serve probes and metrics. Only
+    the socket serves pictures.
     """
     for path in ("/healthz", "/readyz", "/metrics"):
         assert images.ask(path).status == 200

@@ -104,7 +104,7 @@ def test_an_event_of_an_odd_name(live: LiveProcess, tenant: str) -> None:
 
 
 def test_a_second_handshake(live: LiveProcess, tenant: str) -> None:
-    """A transport carries one connection: a second token on it is refused."""
+    """A transport carries only one connection, so a second token on the transport is refused."""
     token = live.token(tid=tenant)
     with raw(live.url, token) as connection:
         other = live.token(tid=f"{tenant}-b")
@@ -205,8 +205,9 @@ def test_without_polling(small: LiveProcess) -> None:
 
 
 def test_a_slow_reader(small: LiveProcess, tenant: str) -> None:
-    """Events are queued for a slow reader up to a limit; then `resync` names the
-    position to read from.
+    """Events are queued for a slow reader up to a limit.
+
+    Above the limit, `resync` names the position from which to read.
     """
     address = urlsplit(small.url)
     with socket.socket() as slow, listening(small.url, small.token(tid=tenant)) as quick:

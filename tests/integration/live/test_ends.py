@@ -86,7 +86,7 @@ def test_without_its_database(live: LiveProcess) -> None:
 
 
 def test_on_a_unix_socket(upload_template: Path, tmp_path: Path, issuer: Issuer) -> None:
-    """The live channel listens on a socket that only its user may open; a separate
+    """The live channel listens on a socket that only its user may open. A separate
     port has the probes.
     """
     port = free_port()

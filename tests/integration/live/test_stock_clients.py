@@ -23,7 +23,7 @@ def test_every_event_once_and_in_order(live: LiveProcess, tenant: str, kind: str
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_the_hello_of_the_tutorial_runs(live: LiveProcess, tenant: str, kind: str) -> None:
-    """An unknown event gets a response and does not end the connection; a ping is acknowledged."""
+    """An unknown event gets a response and does not end the connection. A ping is acknowledged."""
     with listening(live.url, live.token(tid=tenant), kind=kind) as client:
         client.heard.wait("connect")
         client.emit("hello", {"from": "me"})

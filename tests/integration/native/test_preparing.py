@@ -258,7 +258,9 @@ def test_an_old_python(tmp_path: Path, script: str) -> None:
 
 
 def test_who_needs_scripts_of_the_console(prepare: ModuleType) -> None:
-    """Only a run, the images and the tests build the console's scripts; `make lint` does not."""
+    """Only a run, the images and the tests build the console's scripts. `make lint`
+    does not build them.
+    """
     wanted = {name for name, goal in prepare.GOALS.items() if goal.assets}
     assert wanted == {"run", "compose", "test"}
 

@@ -1,4 +1,4 @@
-"""Each alert fires when it must, with the right texts, and is silent otherwise."""
+"""Each alert fires with the right texts when it must, and does not fire otherwise."""
 
 from __future__ import annotations
 

@@ -23,8 +23,9 @@ while connection.recv(100):
 
 
 def test_another_process_reads_the_end() -> None:
-    """`end` closes the socket of a child by its inode: the child reads an orderly end
-    and exits with 0.
+    """`end` closes the socket of a child process by the socket's inode.
+
+    The child reads an orderly end and exits with 0.
     """
     with subprocess.Popen([sys.executable, "-c", _READER], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

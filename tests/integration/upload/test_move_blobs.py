@@ -241,6 +241,6 @@ def test_nothing_to_move(wharf: MovingWharf) -> None:
 
 
 def sweep(service: UploadService) -> None:
-    """Sweep as the worker does, but remove deleted files immediately; young leftovers stay."""
+    """Sweep as the worker does, but remove deleted files immediately. Young leftovers stay."""
     root = service.settings.spool_folder.parent
     Sweeper(service.store, service.records, root, replace(ages(3600), deleted_grace=0)).run()

@@ -38,7 +38,7 @@ def metadata(**fields: str) -> str:
 def creation(
     receiver: ReceiverClient, body: bytes, headers: dict[str, str] | None = None
 ) -> Answer:
-    """Create a tus upload with all its bytes; `tus.bin` is the default name."""
+    """Create a tus upload with all its bytes. The default name is `tus.bin`."""
     fields = {"Upload-Metadata": metadata(filename="tus.bin"), "Content-Type": OCTETS}
     sent = {**fields, "Upload-Length": str(len(body)), **(headers or {})}
     return receiver.request("POST", "/v1/uploads", body, sent)

@@ -72,8 +72,8 @@ def test_a_store_that_fails(
     fault: str,
     status: int,
 ) -> None:
-    """A store that fails at any step leaves no file and no blob; the next request
-    completes the upload.
+    """If the store fails at any step, no file and no blob exist. The next
+    request completes the upload.
     """
     address = receiver.create(len(_BODY))
     socket_server.fail(operation, fault)

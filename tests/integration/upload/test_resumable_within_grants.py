@@ -1,4 +1,6 @@
-"""Resumable uploads of callers that reach a part of a tenant; each request is checked again."""
+"""Resumable uploads of callers with grants for a part of a tenant. Each
+request is checked again.
+"""
 
 from __future__ import annotations
 
@@ -149,8 +151,10 @@ def test_grants_that_change_while_the_last_bytes_come(
 
 
 def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
-    """An upload that only its own request knows is removed when its key is outside the grants
-    at the end.
+    """If the grants no longer contain the key at the end of a creating request,
+    its upload is removed.
+
+    No other request knows of this upload.
     """
     service = receiver.service
     fields = {**named("in/a"), "Upload-Length": "3", "Content-Type": OCTETS}
@@ -163,8 +167,9 @@ def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
 
 
 def test_parts(receiver: ReceiverClient) -> None:
-    """A part without a key needs some place where its client may write; a part's key and the final
-    key are each checked.
+    """For a part without a key the client must have permission to write somewhere.
+
+    The key of a part and the key of the final upload are each checked.
     """
     parts = [create(receiver, 3, name, Upload_Concat="partial") for name in ("", "in/part")]
     for part, body in zip(parts, (b"abc", b"def"), strict=True):

@@ -38,7 +38,7 @@ PARTIAL = {"Upload-Concat": "partial", "Upload-Metadata": ""}
 
 @dataclass
 class Replicas:
-    """Two replicas; the clients belong to one tenant."""
+    """Two replicas, whose clients belong to one tenant."""
 
     a: ReceiverClient
     b: ReceiverClient

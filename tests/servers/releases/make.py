@@ -108,7 +108,7 @@ def logged_in(anyone: ApiClient) -> ApiClient:
 
 
 def ticket_used(demo: ApiClient) -> dict[str, Any]:
-    """Return the id and rules of a ticket for two files; one file is already uploaded."""
+    """Return the id and the rules of a ticket for two files, with which one file was uploaded."""
     rules = {"bucket": "default", "prefix": "in/", "max_files": 2}
     token = exchanged(demo, ticket=json.dumps(rules))
     assert demo.using(token).put("in/by-ticket.txt", SMALL).status == 201
@@ -117,7 +117,7 @@ def ticket_used(demo: ApiClient) -> dict[str, Any]:
 
 
 def refused(admin: ApiClient) -> dict[str, Any]:
-    """Suspend a tenant and revoke a token; return the tenant's name and the token's id."""
+    """Suspend a tenant and revoke a token. Return the tenant's name and the token's id."""
     assert admin.send_json("POST", "/auth/v1/tenants", {"tenant": "acme"}).status == 201
     assert admin.request("POST", "/auth/v1/tenants/acme/suspend").status == 204
     login = {name: CREDENTIALS["demo"][name] for name in ("client_id", "client_secret")}

@@ -36,8 +36,8 @@ class Tenants:
 
     @property
     def admin(self) -> ApiClient:
-        """Return the administrator, logged in again when needed: a session is longer
-        than a token's life.
+        """Return the administrator, and log in again when needed, because a
+        session outlives a token.
         """
         if time.monotonic() - self._logged_in_at > _LOGIN_SECONDS:
             self._log_in()

@@ -57,7 +57,9 @@ def bucket(
 
 @pytest.fixture(scope="session")
 def blobs(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> TimedStore:
-    """Return the store in the bucket, one for all tests: a client of boto3 is slow to make."""
+    """Return the store in the bucket. All tests share the store, because a client of boto3
+    is slow to make.
+    """
     return bootstrap.open_store(bucket.settings(tmp_path_factory.mktemp("blobs")))
 
 

@@ -87,7 +87,7 @@ def test_lost_answer(scene: OnS3, way: str) -> None:
     [(way, "put") for way in ("small", "spooled", "form")] + [("large", "upload_part")],
 )
 def test_changed_bytes(scene: OnS3, way: str, operation: str) -> None:
-    """A bit that changes on the way makes no object; a repeated request stores the file intact."""
+    """If a bit changes on the way, no object is made. A repeated request stores the file intact."""
     scene.proxy.order(operation, last=flip)
     assert scene.answer(way) == FAILED
     assert scene.keys() == []

@@ -49,7 +49,7 @@ def test_announced(cramped: OnS3) -> None:
     ("way", "operation"), [("small", "put"), ("form", "put"), ("large", "upload_part")]
 )
 def test_full_store(scene: OnS3, way: str, operation: str) -> None:
-    """A full object store leads to 507, and nothing of the file remains."""
+    """A full object store leads to 507, and no byte of the file remains."""
     scene.proxy.order(operation, last=answer(403, "QuotaExceeded"))
     assert scene.answer(way) == FULL
     scene.proxy.heal()

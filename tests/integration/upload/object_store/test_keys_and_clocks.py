@@ -46,8 +46,8 @@ def readiness(scene: OnS3) -> int:
 
 @pytest.mark.parametrize("wrong", ["secret", "access key"])
 def test_refused_keys(attentive: OnS3, wrong: str) -> None:
-    """Wrong keys lead to 503 and not ready; corrected keys in the file take effect
-    without a restart.
+    """Wrong keys lead to 503 and not ready. Corrected keys in the file take
+    effect without a restart.
     """
     file = attentive.bucket.key_file
     right = file.read_text()
