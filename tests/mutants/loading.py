@@ -28,7 +28,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the mutated module, if this module has mutants."""
+        """Return the mutated module, or `None` if this module has no mutants."""
         if fullname not in self._modules:
             return None
         place, code = self._modules[fullname]

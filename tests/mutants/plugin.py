@@ -13,7 +13,8 @@ from tests.mutants.hits import Hits, Ran
 from tests.mutants.trying import Order, Trial
 from tests.mutants.watching import watched
 
-# Other databases give the result of SQLite, only later. Servers run without the mutant.
+# Tests on other databases have the same result as on SQLite, but take longer. Servers run without
+# the mutant.
 _SERVERS = ("postgres", "redis", "radosgw", "ceph", "swift", "strace", "socket_server")
 _TOO_LONG_SECONDS = 3.0
 _NONE = Ran(0, (), passed=False)

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Sizes for both kinds of a PUT, and for a body that is still under way during an incident.
+# Sizes for a PUT in one request and for a spooled PUT. The largest body may be under way when the
+# process is killed.
 SIZES = (200, 10_000, 300_000, 3_000_000)
 Put = Callable[[str, bytes], bool]
 

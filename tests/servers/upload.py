@@ -125,7 +125,7 @@ class UploadService:
         return Client(self.app.wsgi).open(
             path,
             method=method,
-            # Not `data`, because werkzeug would add a boundary to a form without a body.
+            # This is not `data`, because werkzeug would add a boundary to a form without a body.
             input_stream=BytesIO(body),
             content_length=len(body),
             headers=fields,
@@ -272,7 +272,7 @@ def upload_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated database, which all tests copy."""
     path = tmp_path_factory.mktemp("upload-template") / "upload.db"
     upgrade(f"sqlite:///{path}", MIGRATIONS)
-    # In WAL mode as a service leaves it. A copy of this file is a complete database.
+    # The database is in WAL mode, as after a service. A copy of this file is a complete database.
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     return path

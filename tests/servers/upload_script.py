@@ -76,7 +76,7 @@ def _sweep(service: UploadService) -> TestResponse:
     return service.request("GET", "/healthz")
 
 
-# In a meaningful order. Each also works on a new service, except the last four.
+# The steps are in a meaningful order. Each step except the last four also works on a new service.
 STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
     "small": lambda service: service.put("small.txt", SMALL),
     "spooled": lambda service: service.put("spooled.txt", LARGE, spooled=True),

@@ -159,7 +159,9 @@ def _key_ids(maker: Maker) -> list[Vector]:
 
 
 def _keys_in_the_header(maker: Maker) -> list[Vector]:
-    """Return tokens of a stranger, whose key is in the header or at an address in the header."""
+    """Return tokens that a stranger signed. The stranger's key is in the header, or at an
+    address in the header.
+    """
     stranger = Maker(
         rsa.generate_private_key(65537, 2048), maker.kid, maker.issuer, maker.audience, maker.now
     )

@@ -15,8 +15,8 @@ from tests.servers.upload import new_file
 from wharf_upload.database.contract import Records
 from wharf_upload.domain.file_writes import Write
 
-# Few characters, so that keys have common prefixes: one of each UTF-8 length, and the last code
-# point.
+# The keys use few characters, so that they have common prefixes. The characters have all UTF-8
+# lengths, and the last code point is one of them.
 _NARROW = st.text("ab/é文\U0001f389\U0010ffff", min_size=1, max_size=6)
 _ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 _KEYS = st.lists(st.one_of(_NARROW, _ANY.filter(bool)), max_size=12, unique=True)

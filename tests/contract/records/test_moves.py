@@ -107,7 +107,7 @@ def test_a_taken_key(records: SqlRecords, database: Database) -> None:
 
 
 def test_a_renamed_move_stays_inside(records: SqlRecords) -> None:
-    """If a taken key leaves a move only names outside of the caller's reach, the move is
+    """If the target key is taken and all new names are outside of the caller's reach, a move is
     refused and changes nothing.
     """
     file, _ = stored(records, "a.txt"), stored(records, "in/b.txt")

@@ -45,8 +45,8 @@ def warnings(database: Database) -> list[dict[str, Any]]:
 
 
 def test_the_last_byte_fits_and_no_more(limited: SqlRecords) -> None:
-    """A file that fills the quota exactly is stored, and one more byte is refused
-    with all the numbers.
+    """A file that fills the quota exactly is stored. One more byte is refused, and the
+    refusal states all amounts.
     """
     put(limited, new_file("a", size=100))
     with pytest.raises(QuotaExceeded) as caught:

@@ -57,8 +57,9 @@ def count(database: Database, table: str) -> int:
 
 
 def test_buckets(database: Database) -> None:
-    """A bucket above the limit is refused, while `default` does not count and
-    policies can still change.
+    """A bucket above the limit is refused, and `default` does not count.
+
+    At the limit, policies can still change.
     """
     records = limited(database, buckets=2)
     make(records, "a")

@@ -25,8 +25,8 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.upload_databases import DIALECTS
 from wharf_upload.database.sql import SqlRecords
 
-# Tenants and files. A page of 100 is full in the small database, and folders are large in the
-# other one.
+# The numbers of tenants and files. A page of 100 is full in the small database. Folders are large
+# in the full database.
 _SMALL, _FULL = (5, 3_000), (50, 60_000)
 # PostgreSQL 17 reads an index page once for all names on it. In the small table names share
 # pages, in the large one they rarely do: each name may cost the pages of a separate lookup.

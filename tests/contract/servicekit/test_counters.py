@@ -19,7 +19,7 @@ from tests.servers import uwsgi
 # The number of threads that send requests at the same time.
 _FLOODING = 4
 HERE = Path(__file__).parent
-# Two workers, so that they must count together, and a small cache, so that it overflows.
+# The two workers must count together, and the small cache overflows.
 ARGUMENTS = [
     *("--socket", "{socket}", "--master", "--need-app", "--lazy-apps", "--enable-threads"),
     *("--processes", "2", "--threads", "2", "--module", "counting_app:application"),

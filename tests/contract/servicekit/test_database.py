@@ -14,7 +14,7 @@ import pytest
 from servicekit.database import Database, DatabaseUnavailable, UniqueViolation, open_database
 from servicekit.settings import SettingsError
 
-# Longer than each internal timeout. A result after this time is too late for a request.
+# This time is longer than each internal timeout. A later result is too late for a request.
 BOUND_SECONDS = 9
 
 

@@ -22,7 +22,7 @@ from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import RawAnswer, exchange, head, parse, until
 
 UPLOAD = "/v1/uploads/" + "0" * 32
-# Characters of which JSON makes two bytes, six bytes, and bytes that are not UTF-8.
+# JSON writes the first character as two bytes and the second as six. The third is not UTF-8.
 CHARACTERS = ('"', "\x01", "\xff")
 # Fewer fields than nginx's own limit allows, and more.
 MANY, TOO_MANY = ["X:"] * 900, ["X:"] * 1100

@@ -59,8 +59,8 @@ def test_a_stream_ends_with_a_word(live: LiveProcess) -> None:
 
 
 def test_without_its_database(live: LiveProcess) -> None:
-    """While the database is away, open connections last, new ones get 503, and
-    `/readyz` reports it.
+    """While the database is down, open connections last and new ones get 503.
+    `/readyz` reports the outage.
     """
     with listening(live.url, live.token(), 0) as client:
         client.heard.wait("connect")

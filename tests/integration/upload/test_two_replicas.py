@@ -279,7 +279,7 @@ def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     def freeze(address: str) -> None:
         monkeypatch.setattr(inner, "_look", nothing)
         monkeypatch.setattr(inner, "_renew", nothing)
-        # Now a round that was under way has ended.
+        # After this wait, a round of the keeper that was under way has ended.
         assert stands_still.wait(60)
         name = shared_name(address.rpartition("/")[2])
         assert isinstance(inner, SqlSharedLeases)
@@ -321,7 +321,7 @@ def test_completed_by_both(
     assert until(
         lambda: replicas.b.service.context.leases.holds(shared_name(address.rpartition("/")[2]))
     )
-    # As if the replica had checked its lease just before it lost it.
+    # The replica acts as if it had checked its lease just before it lost the lease.
     inner = replicas.a.service.context.leases
     monkeypatch.setattr(inner, "is_held", lambda _: True)
     assert answer_of(first, b"def").status in {204, 404, 500, 503}

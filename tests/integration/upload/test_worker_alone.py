@@ -76,7 +76,7 @@ def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
         "WHARF_DATA": str(upload_data),
         "WHARF_SWEEP_SECONDS": "1",
         "WHARF_WORKER_METRICS_PORT": str(port),
-        # As in the image, which has no such folder.
+        # The image does not have this folder either.
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "absent"),
     }
     command = [sys.executable, "-c", "from wharf_upload.cli import main; main()", "worker"]

@@ -69,7 +69,9 @@ class Visitor:
 
 
 def by_the_door(wharf: Wharf, first_line: bytes, request: bytes) -> list[RawAnswer]:
-    """Return the responses at the console door: none when the gateway closes the connection."""
+    """Return the responses at the console door, or an empty list when the
+    gateway closes the connection.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_TIMEOUT_SECONDS)
         connection.connect(str(wharf.data / "run/console-door.sock"))
