@@ -152,8 +152,8 @@ def test_without_root_it_goes_on_in_the_folder(base: Path, monkeypatch: pytest.M
 def test_without_loop_devices_it_goes_on_in_the_folder(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a machine that cannot mount images, the benchmark gets a plain
-    folder and mount's error.
+    """On a machine that cannot mount images, the benchmark gets a plain folder and
+    the error of `mount`.
     """
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(disk, "_tool", _without_loop_devices)

@@ -154,7 +154,9 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
 
 
 def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy expires 90 s after its last renewal, so a running service never loses it."""
+    """A copy expires 90 s after its last renewal. A running service renews it in time
+    and never loses it.
+    """
     now = [0.0]
     monkeypatch.setattr(kept_sockets, "time", SimpleNamespace(monotonic=lambda: now[0]))
     FdStore(str(folder), "one").start()

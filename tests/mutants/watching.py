@@ -91,10 +91,10 @@ def _watch(session: pytest.Session, items: Sequence[pytest.Item], answer: Path) 
 
 
 def _fixtures_of_modules(setups: Mapping[str, float]) -> dict[str, float]:
-    """Return how much longer each test takes in a separate process, in seconds, for its fixtures.
+    """Return, for each test, the seconds that its fixtures add in a separate process.
 
-    The fixtures of a module are made for the first test that is watched, but in a child for each
-    test.
+    The fixtures of a module are made once for the first test that is watched. In children they are
+    made for each test.
     """
     longest: dict[str, float] = {}
     for test, seconds in setups.items():

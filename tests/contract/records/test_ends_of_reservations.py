@@ -168,8 +168,9 @@ def test_a_look_counts_for_five_seconds(new: New, clock: Clock) -> None:
 
 
 def test_cleared_before_a_time(new: New, clock: Clock) -> None:
-    """`clear` ends the gateway's bodies that were admitted before the given time, and
-    not exactly at it.
+    """`clear` ends the gateway's bodies that were admitted before the given time.
+
+    A body that was admitted exactly at this time stays.
     """
     one = new()
     begun = clock.stop()

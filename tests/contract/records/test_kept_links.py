@@ -109,8 +109,8 @@ def test_recent_links(records: SqlRecords) -> None:
 
 
 def test_a_tenant_has_so_many_links(database: Database) -> None:
-    """A link above the limit is refused until another link has ended, and the refusal names the
-    request that ends one.
+    """A link above the limit is refused until another link ends. The refusal names the request
+    that ends a link.
     """
     records = limited(database, links=2)
     one, _ = kept(records), kept(records)

@@ -89,7 +89,9 @@ def test_a_move(records: SqlRecords, database: Database, archive: str) -> None:
 
 
 def test_a_taken_key(records: SqlRecords, database: Database) -> None:
-    """A file at the target is kept, avoided by a new key, or deleted, as `on_conflict` requests."""
+    """If the target has a file, `on_conflict` decides: the move is refused, gets another key,
+    or replaces the file.
+    """
     file, other = stored(records, "a.txt", size=5), stored(records, "b.txt", size=7)
     with pytest.raises(KeyTaken, match=r"b\.txt"):
         moved(records, "a.txt", "b.txt")

@@ -255,7 +255,7 @@ def test_crossing_the_threshold_is_told_once(limited: SqlRecords, database: Data
 
 
 def test_limits_are_kept_and_replaced(limited: SqlRecords) -> None:
-    """Limits are stored for each tenant, and setting them replaces all of them."""
+    """Limits are stored for each tenant. Setting a tenant's limits replaces all of them."""
     assert limited.limits("demo") == Limits(max_bytes=100, max_files=3)
     everything = Limits(
         max_bytes=1,

@@ -278,7 +278,9 @@ def test_kept_alive(database: Database, a: Replica) -> None:
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable(), RuntimeError("a fault of ours")])
 def test_the_keeper_goes_on(a: Replica, b: Replica, error: Exception) -> None:
-    """After an outage or an unexpected error the keeper continues to notify and to renew."""
+    """After an outage or an unexpected error the keeper continues to notify holders
+    and to renew leases.
+    """
     lease = a.has()
     assert a.looks_again()
     a.network.away = error

@@ -131,8 +131,8 @@ def test_changes_of_what_is_a_file(records: SqlRecords, database: Database) -> N
 
 
 def test_the_end_uses_what_parts_reserve(records: SqlRecords, database: Database) -> None:
-    """A joined file may be as large as the reservations of the upload and its parts,
-    in a full quota.
+    """Even with a full quota, a joined file may use all bytes that the final upload and
+    its parts have reserved.
     """
     records.put_limits("demo", Limits(max_bytes=10, max_files=3))
     parts = [begun(records, new_upload(size, concat="partial")) for size in (4, 6)]

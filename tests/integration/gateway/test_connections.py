@@ -139,8 +139,9 @@ def test_fewer_descriptors_are_fewer_connections(gateway: Scene) -> None:
 
 @pytest.mark.parametrize("data", [b"", _HALF, _HALF_BODY], ids=["silent", "head", "body"])
 def test_half_sent_requests_of_one_address(scene: Scene, data: bytes) -> None:
-    """Half-sent requests of an address are cut to its share, and all
-    complete requests are served.
+    """If an address sends many incomplete requests, its connections are cut to its share.
+
+    All complete requests are served.
     """
     before = scene.connect(ATTACKER)
     assert scene.is_served(before)

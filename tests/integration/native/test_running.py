@@ -306,7 +306,7 @@ def test_a_socket_whose_file_was_removed(start: Start) -> None:
 
 
 def test_ctrl_c_while_a_service_is_about_to_be_started_again(start: Start) -> None:
-    """A stop between two tries of a service ends Wharf with exit code 0."""
+    """If Wharf is stopped while a service waits for its next start, Wharf ends with exit code 0."""
     wharf = start()
     wharf.wait_ready()
     Path(f"{wharf.events_file}.fail").touch()

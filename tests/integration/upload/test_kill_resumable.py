@@ -148,8 +148,10 @@ def scene() -> Iterator[Scene]:
 
 
 def test_everything_is_killed(scene: Scene, issuer: Issuer) -> None:
-    """After each kill an offset is between the client's last one and the size on the disk, and all
-    uploads succeed in the end.
+    """After each kill an offset is at least the last offset that the client received, and at most
+    the size on the disk.
+
+    In the end all uploads succeed.
     """
     chance = random.Random(4)
     token = scene.wharf.token()

@@ -41,8 +41,8 @@ def services(
 
 
 def assert_swept(service: UploadService) -> None:
-    """Assert that a later sweep leaves no partial upload, since repeated slices may
-    stay until then.
+    """Assert that a later sweep removes all partial uploads. Before it, repeated
+    slices may leave some.
     """
     later = service.context.clock() + 1000
     upload_sweeper.sweep(
