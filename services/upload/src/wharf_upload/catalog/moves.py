@@ -38,8 +38,8 @@ class FileMoves:
     def move(self, wanted: Move, require_deleting: Callable[[], None]) -> Stored:
         """Move a file if the policy of the target bucket permits it.
 
-        `require_deleting` raises if the caller may not delete files. It is called if the file would
-        expire by the policy of another bucket.
+        `require_deleting` raises if the caller may not delete files. The method calls it if the
+        file would expire by the policy of another bucket.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
         `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
@@ -79,8 +79,9 @@ def _name(key: str) -> str:
 
 
 def _filename(file: File, key: str) -> str:
-    """Return the file name after a move: the old one if the key keeps its last segment.
+    """Return the file name after a move.
 
+    If the new key has the same last segment as the old key, the file name does not change.
     Otherwise the file name is the last segment of the new key.
     """
     return file.filename if _name(file.key) == _name(key) else _name(key)

@@ -53,7 +53,8 @@ _TEXT_TOO: Final = frozenset(
     | {"application/pkix-crl", "application/pgp-encrypted", "application/pgp-signature"}
     | {"application/pgp-keys", "model/stl", "model/obj", "image/x-xbitmap"}
 )
-# Types that the sniffer recognises reliably: an unknown file contradicts only these extensions.
+# Types that the sniffer recognises reliably: a file of unknown type contradicts only the extensions
+# of these types.
 _RECOGNISABLE = re.compile(
     r"image/(?:png|jpeg|gif|webp|avif|heic|bmp|tiff|x-icon|svg\+xml)|text/.*|audio/(?:wav|flac|ogg)"
     r"|video/(?:mp4|quicktime|webm|x-matroska|x-msvideo)|application/(?:pdf|rtf|gzip|x-xz|zstd"

@@ -18,7 +18,8 @@ from wharf_upload.content_types.signatures import signed_type
 __all__ = ["HEAD_BYTES", "may_become", "sniff"]
 
 _UNKNOWN: Final = "application/octet-stream"
-# The types that bytes after the head may turn the type of the head into.
+# By the type of the head: the types that the whole file may have because of the bytes after the
+# head.
 _LATER: Final = {
     _UNKNOWN: (
         "application/x-iso9660-image", "application/x-apple-diskimage", "application/x-vhd-disk",
@@ -63,7 +64,7 @@ def sniff(
 
 
 def may_become(head: bytes) -> tuple[str, ...]:
-    """Return the types that a file may have that begins with `head`.
+    """Return the types that a file with this `head` may have.
 
     The first one is the type of `head` itself. The type of a container depends on the file's end.
     """

@@ -94,7 +94,7 @@ class FileRecords(Protocol):
         """Withdraw the announcement of this thread; has no effect if the thread has none."""
 
     def write(self, write: Write) -> Stored:
-        """Make files visible in one durable commit, with their events, and charge the tenant."""
+        """Make files visible in one durable commit; store their events and the new usage."""
 
     def change(self, file: File, edit: Edit, condition: WriteCondition | None) -> File:
         """Change a file's name, metadata, expiry or key: apply `edit` to its current state.

@@ -1,8 +1,8 @@
 """The move of a file to another address, inside a transaction that other changes may share.
 
 The same row gets the new address and keeps the columns of newer releases; the blob stays where it
-is. So the tenant is not charged, and after a crash the file has either the old address or the new
-one.
+is. So the tenant's usage does not change, and after a crash the file has either the old address or
+the new one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ COLUMNS = (
     "state, metadata, created_at, expires_at, active"
 )
 _SELECT = f"SELECT {COLUMNS} FROM files WHERE tenant = ? AND bucket = ? AND key = ?"  # noqa: S608 -- constants only
-# An update and no new row, so that the columns of newer releases stay with the file.
+# Update the row instead of inserting a new row, so that the columns of newer releases keep their
+# values.
 _MOVE = (
     f"UPDATE files SET {', '.join(f'{name} = ?' for name in COLUMNS.split(', '))} "  # noqa: S608 -- constants only
     "WHERE tenant = ? AND bucket = ? AND key = ?"
@@ -78,7 +79,7 @@ def to_row(file: File) -> Row:
 
 
 def find(connection: Connection, tenant: str, bucket: str, key: str) -> File | None:
-    """Return the file with a key, expired or not, or `None`."""
+    """Return the file with a key, or `None`; the file may have expired."""
     row = connection.row(_SELECT, (tenant, bucket, key))
     return to_file(row) if row else None
 

@@ -143,7 +143,7 @@ class GroupCommit:
             if self._before_commit is not None and blobs:
                 self._before_commit(blobs)
         except BaseException as error:  # noqa: BLE001 -- each waiting thread gets it
-            # Do not retry each member alone: a second fsync reports success even though the first
+            # Do not retry each change alone: a second fsync reports success even though the first
             # one failed and the bytes may be lost.
             _refuse(group, error)
         else:

@@ -54,7 +54,7 @@ class Reservations(Protocol):
     def clear(self, *, streamed: bool, before: float | None = None) -> int:
         """End the reservations of this gateway's bodies, which no longer exist.
 
-        Return how many ended. With `streamed`, end only those of the process that receives bodies
-        and has just started. With `before`, end only those that were admitted before this time, in
-        unix seconds.
+        Return how many ended. With `streamed`, end only the reservations of the stream server,
+        which has just started. With `before`, end only the reservations of bodies that were
+        admitted before this time, in unix seconds.
         """

@@ -34,7 +34,7 @@ class SqlSharedLease:
         wanted: Callable[[], None],
     ) -> None:
         self.name, self.turn, self.valid_until = name, taken.turn, valid_until
-        # True if another process held the lease last, or may have.
+        # True if another process held the lease last, or may have held it.
         self.was_elsewhere = taken.previous != leases.holder
         self._leases, self._wanted, self._told = leases, wanted, False
 

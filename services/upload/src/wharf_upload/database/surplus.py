@@ -32,7 +32,8 @@ class Surplus:
         """Count added rows; never raises or waits."""
         if self._most is None:
             return
-        # Concurrent threads may lose a count; then the check runs a little later.
+        # Concurrent threads may overwrite the count of another thread; then the check runs a little
+        # later.
         added = self._added.get(tenant, 0) + count
         if added < self._part:
             self._added[tenant] = added

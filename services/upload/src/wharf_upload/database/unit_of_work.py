@@ -23,7 +23,7 @@ FileEvent = tuple[str, File]
 
 @dataclass
 class UnitOfWork:
-    """The charges, events and pending deletions of a transaction, written once at its end."""
+    """The changes of usage, events and pending deletions of a transaction, written at its end."""
 
     quota: Quota
     keys: KeyCounts
@@ -35,7 +35,7 @@ class UnitOfWork:
     pending_deletion: list[tuple[str, str, int]] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
-        """Charge the tenant for a file (`sign` 1), or release the charge (`sign` -1)."""
+        """Add a file to the tenant's usage (`sign` 1), or subtract the file (`sign` -1)."""
         charges = self.charges[file.tenant]
         charges["bytes"] += sign * file.size
         charges["files"] += sign
@@ -63,7 +63,7 @@ class UnitOfWork:
         self.file_events.append((kind, file))
 
     def mark_pending_deletion(self, file: File, at: int) -> None:
-        """Record that the file's bytes are no longer needed, and release their charge."""
+        """Record that the file's bytes are no longer needed, and subtract them from the usage."""
         self.add(file, -1)
         self.pending_deletion.append((file.blob, file.tenant, at))
 
@@ -90,7 +90,7 @@ class UnitOfWork:
 
     def _warn(self, tenant: str, charges: Counter[str]) -> None:
         known = self.allowances.get(tenant)
-        # A change that only releases charges reads no allowance, and cannot cross a threshold
+        # A change that only reduces the usage reads no allowance, and cannot cross a threshold
         # upwards.
         warning = known and known.warning(charges, self.quota.warning_percent)
         if warning:

@@ -11,7 +11,8 @@ from wharf_upload.domain.resumable_upload import Upload
 class UploadRecords(Protocol):
     """Resumable uploads: their rows until they become files, and for a while after that.
 
-    Changes raise `UploadGone` if the upload was removed, and `QuotaExceeded`.
+    Changes raise `UploadGone` if the upload was removed, and `QuotaExceeded` if the quota does not
+    suffice.
     """
 
     def create(self, upload: Upload) -> None:

@@ -100,8 +100,8 @@ def for_read(
 def for_range(etag: str, last_modified: int, if_range: str | None) -> bool:
     """Tell whether the server must evaluate a Range field, by section 13.1.5.
 
-    It must without If-Range, or when If-Range matches. A tag is compared strongly; a date must
-    equal the file's own date in unix seconds.
+    The server must evaluate the field if the request has no If-Range, or if If-Range matches. A tag
+    is compared strongly; a date must equal the file's own date in unix seconds.
     """
     if if_range is None:
         return True

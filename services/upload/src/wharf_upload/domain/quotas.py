@@ -73,7 +73,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `QuotaExceeded` if the needed bytes or files exceed a limit after `charges`.
 
         A change that needs no more bytes is never refused because of bytes, even if the usage
-        exceeds the limit. The same applies to files.
+        exceeds the limit. The same rule applies to files. `charges` are the changes of the usage in
+        the transaction so far.
         """
         used_bytes = self.used_bytes + charges["bytes"]
         used_files = self.used_files + charges["files"]
@@ -90,7 +91,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def warning(self, charges: Counter[str], percent: int) -> QuotaWarning | None:
-        """Return a warning if `charges` cross the threshold of a limit upwards."""
+        """Return a warning if `charges` raise the usage above the threshold of a limit."""
         after_bytes = self.used_bytes + charges["bytes"]
         after_files = self.used_files + charges["files"]
         crossed = [

@@ -94,7 +94,8 @@ class DigestDaemon:
         """
         self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
-        # Files that a request waits for come first; then the lower number comes first.
+        # Files for which a request waits come first; among equal files, the lower number comes
+        # first.
         self._work: PriorityQueue[tuple[bool, int, _Followed]] = PriorityQueue()
         self._numbers = itertools.count()
         # Guards states and offsets; it is notified after each turn of a file.

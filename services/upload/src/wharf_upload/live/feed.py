@@ -33,7 +33,8 @@ PAGE = 200
 # its state may change while it sends.
 _TOGETHER = 64
 _AGAIN_SECONDS = 1.0
-# A feed with more events waits this long for its listeners, and checks them at this interval.
+# How long a feed with more events waits for its listeners, and the interval at which it checks
+# them.
 _PATIENCE_SECONDS, _LOOK_AGAIN_SECONDS = 1.0, 0.002
 
 # Takes an event number and a limit; returns the events after it. Raises `DatabaseUnavailable`.
@@ -79,7 +80,7 @@ class TenantFeed:
     ) -> None:
         self._read, self._write = read, write
         self._most_kept, self._look_seconds = most_kept, look_seconds
-        # Half of the limit at most, so a new page never displaces the previous page.
+        # A page has at most half of the limit, so a new page never displaces the previous page.
         self._page = max(1, min(PAGE, most_kept // 2))
         self.listeners: set[Listener] = set()
         # The kept events: all after `_start` up to `position`; `_numbers` has their numbers.

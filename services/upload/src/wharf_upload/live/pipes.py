@@ -35,7 +35,8 @@ class Pipe:
 
     def cut(self) -> None:
         """Close the connection and discard the bytes that the client has not read."""
-        # ASGI gives no access to the transport, but uvicorn's `send` is a method of its owner.
+        # ASGI gives no access to the transport, but uvicorn's `send` is a method of the object that
+        # owns the transport.
         transport: Any = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
             transport.abort()

@@ -43,7 +43,7 @@ _MOST_WAITING = 1000
 # More passes are needed only while a process still stores new blobs in the old place.
 _PASSES = 10
 _LEASE = "move-blobs"
-# Longer than the lease of a killed run stays valid.
+# Longer than the time for which the lease of a killed run stays valid.
 _LEASE_WAIT_SECONDS = 15.0
 # After this many unreadable blobs without a readable one, the store itself has failed.
 _UNREADABLE = 20

@@ -24,7 +24,7 @@ PAUSE_SECONDS = 0.05
 _AGAIN_SECONDS = 1.0
 # The thread ends after this idle time.
 _IDLE_SECONDS = 5.0
-# The limits of notices in memory while they cannot be sent; further ones are dropped.
+# The limits of notices in memory while they cannot be sent; further notices are dropped.
 MAX_TENANTS, MAX_UPLOADS = 10_000, 1_000
 _forked = threading.Lock()
 

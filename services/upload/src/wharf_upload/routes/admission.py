@@ -66,7 +66,7 @@ class AdmissionQuestion:
         room = self._admit_streamed(request) if streamed else self._admit_spooled(request)
         try:
             # If another replica passed a form on after spooling it, that replica has already
-            # charged for it.
+            # counted the form against the rate limits.
             if streamed or not passing_on.was_passed_on(request):
                 self._rates.charge_bytes(principal, request.content_length())
             response = self._answer(request, principal, room)
@@ -115,7 +115,7 @@ class AdmissionQuestion:
             raise NOT_FOUND("There is no such upload.")
         if tus.meant_method(request) != "PATCH":
             raise refuse_method(_METHODS_OF_AN_UPLOAD)
-        # Check this last: the replica that has the upload charges for the body.
+        # Check this last: the replica that has the upload counts the body against the rate limits.
         self._uploads.require_here(upload)
         if not unsized:
             return _NOTHING_TAKEN

@@ -33,7 +33,7 @@ class ParkedSlices:
     def sync(self, part: PartialUpload) -> None:
         """Make the bytes of a partial upload durable.
 
-        An uploader cannot ask which slices are there, so an acknowledged slice must not be lost.
+        An uploader cannot ask which slices are stored, so an acknowledged slice must not be lost.
         """
         if self._durable:
             with translating:

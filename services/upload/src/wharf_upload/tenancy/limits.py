@@ -67,7 +67,8 @@ class TenantLimits:
             try:
                 limits = self._records.limits(tenant).over(self.defaults)
             except DatabaseUnavailable as error:
-                # The rest of the request asks the database as well, so one wait for it is enough.
+                # The rest of the request also asks the database, so one wait for the database is
+                # enough.
                 self._paused_until = self._clock() + _PAUSE_SECONDS
                 log.warning("limits of tenants cannot be read: %s", error)
         if len(self._known) >= _CACHE_ENTRIES:

@@ -144,7 +144,7 @@ class BodyRoom:
             raise
 
     def take_disk(self, tenant: str, length: int, written: Callable[[], int]) -> str:
-        """Reserve disk space alone, for a body with a reserved quota; return the id.
+        """Reserve only disk space, for a body whose quota is reserved already; return the id.
 
         `written` returns how many bytes of the body are on the disk; another thread calls it.
         Raises the problem `storage-full`.
@@ -165,7 +165,7 @@ class BodyRoom:
     def take_disk_without_length(
         self, tenant: str, largest: int, *, checks_quota: bool, more_copies: int
     ) -> RoomTaken:
-        """Reserve disk space alone for a body without a length of at most `largest` bytes.
+        """Reserve only disk space, for a body of at most `largest` bytes without a known length.
 
         With `checks_quota` the body may not be longer than the free part of the quota; the quota
         itself is not reserved. The same space must be free once more for each of `more_copies`,

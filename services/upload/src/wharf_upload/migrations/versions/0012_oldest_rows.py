@@ -1,4 +1,4 @@
-"""Prepare limits of rows.
+"""Prepare limits for the number of rows.
 
 The service deletes a tenant's oldest rows. It tells readers of events that events were deleted.
 """

@@ -1,6 +1,6 @@
 """A guard against a store that does not respond.
 
-One small request tries the store, the others fail immediately.
+One small request tries the store; the other small requests fail immediately.
 """
 
 from __future__ import annotations

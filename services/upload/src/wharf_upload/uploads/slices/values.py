@@ -1,4 +1,4 @@
-"""The values that the steps exchange by which slices become a file."""
+"""The values that the steps exchange when they make a file of slices."""
 
 from __future__ import annotations
 
