@@ -241,7 +241,7 @@ def test_a_dry_run_of_uploads(service: UploadService) -> None:
 def test_a_part_that_cannot_be_seen(
     service: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload whose bytes cannot be read counts as a failure and stays; others are removed."""
+    """An upload with unreadable bytes counts as a failure and stays; other uploads are removed."""
     stuck, *others = (made(service, expires_at=1) for _ in range(3))
     for _, (path,) in (stuck, *others):
         os.utime(path, (1, 1))
@@ -270,9 +270,7 @@ def test_a_part_that_cannot_be_seen(
 def test_a_complete_upload_is_remembered(
     service: UploadService, sweep_uploads: SweepUploads
 ) -> None:
-    """The row of a complete upload stays for the period of an upload, so that a client can ask for
-    it.
-    """
+    """The row of a complete upload stays for an upload's period, for requests of the client."""
     begun = time.time()
     upload, _ = made(service, file=new_file("done.bin"))
     sweep_uploads(begun + EXPIRY - 1)

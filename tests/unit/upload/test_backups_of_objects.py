@@ -122,7 +122,7 @@ def test_from_disk_to_store(upload: UploadService, tmp_path: Path, issuer: Issue
 
 
 def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """A second backup reads only new blobs, and drops deleted ones."""
+    """A second backup reads only new blobs, and drops deleted blobs."""
     saved(service, objects, tmp_path / "backup")
     service.put("new", b"new")
     service.request("DELETE", "/v1/files/default/small")
@@ -201,7 +201,7 @@ def test_links_need_a_disk(service: UploadService, objects: HourlyStore, tmp_pat
 def test_records_only(
     service: UploadService, objects: HourlyStore, tmp_path: Path, issuer: Issuer
 ) -> None:
-    """A backup of records alone leaves blobs in the bucket; a restore counts the missing ones."""
+    """A backup of records alone leaves blobs in the bucket; a restore counts the missing blobs."""
     folder = tmp_path / "backup"
     counts = saved(service, objects, folder, records_only=True)
     assert (counts.files, counts.copied_files, objects.opened) == (3, 0, [])

@@ -77,8 +77,9 @@ def request(tenant: str, size: int = 0, code: str = "200") -> Line:
 
 
 def test_each_line_is_read_once(tmp_path: Path) -> None:
-    """Each line is read once, even if lines are partial, the file has holes or a new reader
-    continues.
+    """Each line is read once.
+
+    This applies to partial lines, to a file with holes, and to a new reader that continues.
     """
     path = tmp_path / LINES
     lines = Lines(path)
@@ -201,7 +202,7 @@ def test_no_counter_falls_and_nothing_is_lost(
 
 
 def test_the_busiest_have_labels() -> None:
-    """A tenant that becomes one of the busiest gets a label within a minute; others do not."""
+    """A tenant that becomes one of the busiest gets a label within a minute; others get none."""
     tenants = Tenants(most=3)
     for number in range(50):
         tenants.add(request(f"quiet-{number}", 1000))

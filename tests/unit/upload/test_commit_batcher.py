@@ -51,9 +51,7 @@ def test_waits_for_all_that_are_coming() -> None:
 
 
 def test_not_for_long() -> None:
-    """A leader waits for a late upload only as long as its patience, and the upload may still
-    arrive.
-    """
+    """A leader waits only as long as its patience for a late upload, which may still arrive."""
     batcher = CommitBatcher(0.001)
     announced, may_come, came = (threading.Event() for _ in range(3))
 

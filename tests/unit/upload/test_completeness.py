@@ -165,7 +165,7 @@ def test_the_gateways_word(fields: dict[str, str]) -> None:
     ],
 )
 def test_the_protocol_of_a_refusal(fields: dict[str, str], protocol: str) -> None:
-    """A refused `PUT` of a part counts under the IETF protocol, in old drafts as well."""
+    """A refused `PUT` of a part counts under the IETF protocol, even for an old draft."""
     request = asked(**fields)
     request.environ["REQUEST_URI"] = "/v1/files/default/a.txt"
     assert upload_protocol.of(request) == protocol

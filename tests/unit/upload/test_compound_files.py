@@ -25,8 +25,9 @@ def entry(
 
 
 def compound(*entries: bytes, before: int = 0, sector_bytes: int = 512) -> bytes:
-    """Return a file whose directory lies `before` sectors after the allocation table, with its
-    sectors in reverse order.
+    """Return a file whose directory begins `before` sectors after the allocation table.
+
+    The sectors of the directory are in reverse order.
     """
     per_sector = sector_bytes // 128
     data = b"".join(entries).ljust(-(-len(entries) // per_sector) * sector_bytes, b"\0")

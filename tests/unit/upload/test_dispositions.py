@@ -96,7 +96,7 @@ def test_unsafe_names_are_made_safe(name: str, safe: str) -> None:
 
 
 def test_dropping_accents_uncovers_no_device() -> None:
-    """The ASCII form of an accented device name is made safe, too."""
+    """The ASCII form of a device name with accents is made safe as well."""
     assert 'filename="_CON.txt"' in content_disposition("attachment", "CÓN.txt")
 
 

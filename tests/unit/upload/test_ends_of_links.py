@@ -103,8 +103,9 @@ def test_a_link_ends_when_its_maker_is_disabled(
 def test_a_link_by_a_group_ends_with_the_group(
     stored: UploadService, wanted: dict[str, str]
 ) -> None:
-    """A link by a group's grant ends with the group or the membership, and no other group's change
-    affects it.
+    """A link by a group's grant ends when the group or the membership ends.
+
+    A change of another group does not affect the link.
     """
     grants = compact("read:default/{username}/")
     part = GroupPart("g1", 3, "", compact("read:default/a/"))

@@ -42,7 +42,7 @@ def test_what_was_written_is_read(number: int, seconds: float | None) -> None:
 
 @given(NUMBERS)
 def test_a_cursor_is_no_number(number: int) -> None:
-    """A cursor has 16 base64 characters, of which the first is a letter, so it is no number."""
+    """A cursor has 16 base64 characters and begins with a letter, so it cannot be a number."""
     cursor = cursor_of("demo", number)
     assert len(cursor) == 16
     assert cursor[0].isalpha()

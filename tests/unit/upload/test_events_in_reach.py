@@ -65,7 +65,7 @@ def test_nothing_is_told_of_a_key_that_may_not_be_read(
 
 
 def test_what_left_has_no_new_name() -> None:
-    """A caller that may read only a move's old address learns neither new name nor new expiry."""
+    """A caller that may read only a move's old key learns neither new name nor new expiry."""
     file = msgspec.structs.replace(
         new_file("secret/plan.pdf"), filename="plan.pdf", expires_at=1 << 40
     )
@@ -100,9 +100,7 @@ def test_what_left_is_as_it_was() -> None:
 
 
 def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
-    """A caller of the old key sees a deletion, and a caller of the new key does not see the old
-    one.
-    """
+    """A caller of the old key sees a deletion; a caller of the new key does not see the old key."""
     kept = new_file("a/old.txt")
     upload.records.write(Write(files=(kept,)))
     change = {"filename": "plan.txt", "metadata": {"why": "secret"}, "expires_at": 1 << 50}
@@ -169,7 +167,7 @@ def _asked(upload: UploadService, query: str) -> dict[str, Any]:
 
 
 def _all(upload: UploadService, kind: str, limit: int) -> list[tuple[str, str, str]]:
-    """Return all events in pages, and check that both orders give the same ones."""
+    """Return all events in pages, and check that both orders give equal events."""
     oldest: list[dict[str, Any]] = []
     after, before = "0", ""
     while True:

@@ -115,8 +115,9 @@ def test_an_expired_file_is_in_no_list(stored: UploadService) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
-    """An upload that only creates, a form that replaces nothing, or a move can take the key of an
-    expired file.
+    """The key of an expired file can be taken.
+
+    A create-only upload, a form that replaces nothing, and a move can take it.
     """
     end(stored, 0)
     reply = stored.put("a.txt", b"new", {"If-None-Match": "*"}, spooled=spooled)
@@ -132,9 +133,7 @@ def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
 
 
 def test_the_end_is_over() -> None:
-    """A file is expired from the millisecond `expires_at` on; a file without `expires_at` never
-    expires.
-    """
+    """A file is expired from the millisecond `expires_at` on; without `expires_at`, never."""
     file = new_file("k", expires_at=1000)
     assert [file.is_expired(now) for now in (999, 1000, 1001)] == [False, True, True]
     assert not new_file("k").is_expired(1 << 60)

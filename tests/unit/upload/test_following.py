@@ -79,7 +79,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.mark.parametrize("megabytes", [3, 5, 70])
 def test_growing_file(spool: Spool, megabytes: int) -> None:
-    """A file that is being written gets the right digest, even after several rounds of reading."""
+    """A body that grows has the right digest, even if the daemon reads it in several rounds."""
     path = spool.grow("1", megabytes)
     assert spool.ask(path) == digest(path)
 
@@ -114,7 +114,7 @@ def test_small_file(spool: Spool) -> None:
 
 
 def test_another_inode(spool: Spool) -> None:
-    """A file that reuses the name of another one gets no answer."""
+    """A file that reuses the name of another file gets no answer."""
     path = spool.grow("1", 3)
     assert spool.ask(path, inode=path.stat().st_ino + 1) is None
 

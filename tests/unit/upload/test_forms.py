@@ -165,7 +165,7 @@ def test_digest_of_the_message(upload: UploadService, field: str) -> None:
 
 
 def test_conditions(upload: UploadService) -> None:
-    """A precondition applies to each file of a form: if it fails for one, none is stored."""
+    """A precondition applies to each file of a form: if one file fails it, no file is stored."""
     upload.put("b.txt", b"there")
     body = form_body([("a.txt", b"1"), ("b.txt", b"2")], {"on_conflict": "replace"})
     for condition in ({"If-None-Match": "*"}, {"If-Match": '"other"'}):

@@ -131,7 +131,7 @@ def test_a_page_is_bounded(stored: UploadService, monkeypatch: pytest.MonkeyPatc
 
 
 def test_others_links(stored: UploadService) -> None:
-    """Without the administrator's scope a client neither sees nor ends links of others."""
+    """Without the administrator's scope a client neither sees nor ends another client's links."""
     made = post(stored)
     stranger = {"sub": "client-2", "scope": f"{READS} files:write files:delete events:read"}
     assert ids(stored, **stranger) == set()
@@ -214,8 +214,10 @@ def test_links_are_removed_however_late_somebody_looks(stored: UploadService) ->
 
 
 def test_a_link_of_an_exchanged_token_ends_with_it(stored: UploadService) -> None:
-    """A link by an exchanged token ends with that token at the latest, and a longer one is refused
-    with the remaining time; a link by an original token may last longer.
+    """A link that an exchanged token made ends with the token at the latest.
+
+    A request for a longer link is refused with the remaining time. A link that an original token
+    made may last longer than the token.
     """
     now = int(time.time())
     short: dict[str, Any] = {"exp": now + 100, "parents": ["first"]}

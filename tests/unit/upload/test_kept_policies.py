@@ -73,7 +73,7 @@ def test_what_takes_long(*, sends_bytes: bool, size: int, long: bool) -> None:
 
 
 def test_the_limit_that_is_named() -> None:
-    """The smallest limit is named, and the first of two equal ones; missing limits are ignored."""
+    """The smallest limit is named; of equal limits the first; missing limits are ignored."""
     assert smallest(("service", 9), ("bucket", None), ("ticket", 5)) == SizeLimit(5, "ticket")
     assert smallest(("ticket", 5), ("bucket", 5)) == SizeLimit(5, "ticket")
 
@@ -87,9 +87,7 @@ def test_what_holds_over_the_defaults() -> None:
 
 
 def test_a_refused_name_is_kept_with_what_is_taken() -> None:
-    """The refusal of a name states the allowed extensions; the refusal of a type states the allowed
-    types.
-    """
+    """The refusal of a name or type states the allowed extensions or types."""
     with pytest.raises(ExtensionNotAllowed) as caught:
         check_name("a.exe", Policy(allowed_extensions=("jpg",)))
     assert (caught.value.filename, caught.value.allowed) == ("a.exe", ("jpg",))

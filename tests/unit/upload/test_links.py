@@ -248,7 +248,7 @@ def test_keys_outlive_the_database() -> None:
 
 
 def test_a_key_is_made_once() -> None:
-    """Signing creates a missing key, and uses an existing one."""
+    """Signing creates a missing key, and uses an existing key."""
     source = Source()
     keys = LinkKeys(source, clock=Clock())
     assert (keys.make("new"), keys.make("acme")) == (OTHER, KEY)
@@ -259,7 +259,7 @@ def test_a_key_is_made_once() -> None:
 
 
 def test_a_forgotten_key_is_asked_anew() -> None:
-    """The process that rotates a key uses the new one immediately."""
+    """The process that rotates a key uses the new key immediately."""
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     keys.find("acme")

@@ -301,7 +301,7 @@ def test_a_full_new_store(move: Move) -> None:
 
 
 def test_a_blob_that_cannot_be_read(move: Move) -> None:
-    """A blob that the old store cannot read is reported and stays; all others are moved."""
+    """A blob that the old store cannot read is reported and stays; all other blobs are moved."""
     broken, right = move.file(), move.file()
     move.old.broken.add(broken)
     assert move.run().faults == [f"demo/{broken.blob}: its bytes cannot be read"]

@@ -48,9 +48,7 @@ def test_a_name() -> None:
     ],
 )
 def test_objects_of_others(key: str) -> None:
-    """An object outside the prefix, of a wrong hour, or with wrong letters is not a blob, so that
-    the sweeper ignores it.
-    """
+    """The sweeper ignores an object outside the prefix, of a wrong hour, or with wrong letters."""
     assert blob_name("w/", key) is None
 
 

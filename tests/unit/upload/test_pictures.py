@@ -186,7 +186,7 @@ def kept(data: Path, location: str, instance: str = "one") -> list[Path]:
 
 
 def test_pictures_go_with_their_blob(tmp_path: Path) -> None:
-    """A blob's pictures of every gateway and width are removed, and no others."""
+    """The pictures of a blob, of every gateway and width, are removed; other pictures stay."""
     pictures_of_all = KeptPictures(tmp_path)
     pictures_of_all.forget("demo/aa/b1")
     gone = [*kept(tmp_path, "demo/aa/b1"), *kept(tmp_path, "demo/aa/b1", "two")]

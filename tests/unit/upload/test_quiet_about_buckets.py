@@ -1,6 +1,6 @@
 """Tests that a client without valid credentials cannot tell private buckets from absent ones.
 
-`tests/e2e/test_quiet_about_buckets.py` tests the same through the gateway.
+`tests/e2e/test_quiet_about_buckets.py` tests this claim through the gateway.
 """
 
 from __future__ import annotations
@@ -113,9 +113,11 @@ def questions(method: str, path: str) -> Iterator[dict[str, str]]:
 def test_a_stranger_sees_no_private_bucket(
     stored: UploadService, issuer: Issuer, origin: str
 ) -> None:
-    """A response about a private bucket is byte for byte the same as about an absent one, one of an
-    absent tenant, or a public one without the file, for any request and origin; a page of an
-    unlisted origin cannot read it.
+    """A response about a private bucket equals, byte for byte, the response about an absent bucket.
+
+    It also equals those about a bucket of an absent tenant and about a public bucket without the
+    file. This applies to any request and origin. A page of an unlisted origin cannot read the
+    response.
     """
     good_for_nothing = tickets(issuer)
     for method, path in WAYS:

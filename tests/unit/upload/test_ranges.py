@@ -34,9 +34,7 @@ MODIFIED = 1_795_000_000
     ],
 )
 def test_one_range(field: str, wanted: str) -> None:
-    """One range ends at the end of a file of 1000 bytes; any other Range value means the whole
-    file.
-    """
+    """One range ends at the end of a file of 1000 bytes; any other Range means the whole file."""
     assert one_range(field, 1000) == wanted
 
 

@@ -256,8 +256,9 @@ def test_a_chosen_key_stays_inside(stored: UploadService) -> None:
 
 
 def test_a_repeated_move_is_judged_anew(stored: UploadService) -> None:
-    """A repeated move with an Idempotency-Key is answered only if the file's key, as chosen then,
-    is within the current grants.
+    """A repeated move with an Idempotency-Key is answered only within the current grants.
+
+    The key that the first move chose for the file has to be within the grants.
     """
     stored.put("inbox/a.txt", b"other")
     move = copy("users/me/a.txt", "inbox/a.txt", on_conflict="rename")
@@ -288,7 +289,7 @@ def test_a_known_file_is_no_secret(stored: UploadService) -> None:
 
 
 def test_a_change_of_grants_counts_for_tokens_that_are_out(stored: UploadService) -> None:
-    """The feed's latest grants apply to tokens without a claim, and to tokens with an older one."""
+    """The feed's newest grants apply to tokens without a claim or with an older claim."""
     path = "/v1/files/default/users/me/a.txt"
     tell(stored, "reach", "client-1", ReachChange(5, compact("read:default/other/"), "files:read"))
     assert stored.request("GET", path).status_code == 404

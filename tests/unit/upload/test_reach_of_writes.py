@@ -104,8 +104,9 @@ def upload_of(subject: str, key: str, concat: Concat = "", file: File | None = N
 def test_uploads_exist_where_they_are_reached(
     whose: str, action: Literal["read", "write"], key: str
 ) -> None:
-    """A caller finds its own upload if it may write the key, and another's upload if it may read
-    the key.
+    """A caller finds its own upload if it may write the upload's key.
+
+    It finds the upload of another subject if it may read the upload's key.
     """
     found = reach.reaches_upload(principal(f"{action}:default/in/"), upload_of(whose, key))
     needed = "write" if whose == SUBJECT else "read"

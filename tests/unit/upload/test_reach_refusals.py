@@ -50,8 +50,9 @@ def refusal(call: Callable[[], None]) -> Missing:
     ],
 )  # fmt: skip
 def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> None:
-    """A key that may be neither read nor listed is absent, unless the caller wants to write it; for
-    a known key the missing grant is named.
+    """A key that may be neither read nor listed is absent, unless the caller wants to write it.
+
+    The refusal for a key that the caller may know names the missing grant.
     """
     caller = principal(granted)
     assert refusal(lambda: reach.require(caller, "read", "default", "a/1")) == read
@@ -142,9 +143,7 @@ def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
     ],
 )
 def test_a_ticket_that_reaches_nothing(prefix: str | None, granted: str, expected: Missing) -> None:
-    """If a ticket and its maker's grants have no key in common, the missing grant is the ticket's
-    prefix.
-    """
+    """If ticket and maker's grants have no common key, the missing grant is the ticket's prefix."""
     ticket = None if prefix is None else Ticket(bucket="default", prefix=prefix)
     caller = principal(granted, ticket=ticket)
     assert refusal(lambda: reach.require_upload(caller, "default")) == expected

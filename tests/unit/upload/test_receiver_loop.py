@@ -160,7 +160,7 @@ def test_a_full_disk(desk: Desk) -> None:
 
 
 def test_nonsense_ends_its_connection_alone(desk: Desk) -> None:
-    """A malformed request is disconnected, and others are served."""
+    """A malformed request is disconnected, and other requests are served."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(str(desk.address))

@@ -169,8 +169,9 @@ def test_row_that_is_refused(
 def test_unknown_outcome(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, spooled: bool
 ) -> None:
-    """If the outcome of the commit is unknown, the bytes stay; the sweeper removes them if no row
-    names them.
+    """If the outcome of the commit is unknown, the bytes stay.
+
+    If no row names the bytes, the sweeper removes them later.
     """
     monkeypatch.setattr(upload.records, "write", raising(OutcomeUnknown("commit")))
     reply = upload.put("a.txt", b"hello", spooled=spooled)

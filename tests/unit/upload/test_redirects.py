@@ -142,5 +142,5 @@ def test_the_longest_address() -> None:
     ],
 )
 def test_the_page_of_a_ticket(ticket: Ticket | None, page: str | None) -> None:
-    """The page of a ticket is its first address, if that one is valid."""
+    """The page of a ticket is the first address of the ticket, if this address is valid."""
     assert page_of(ticket) == page

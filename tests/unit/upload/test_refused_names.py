@@ -53,7 +53,7 @@ def test_the_longest_file_name() -> None:
 
 
 def test_a_new_name_is_not_cut_inside_of_a_picture_letter() -> None:
-    """A stem that is cut after a joiner loses the joiner, too, and nothing else."""
+    """A stem that is cut after a joiner also loses the joiner, and nothing else."""
     woman, joiner = "\U0001f469", "\u200d"
     stem = "a" * 244 + woman + joiner + "\U0001f4bb"
     assert keys.renamed(stem, 2) == "a" * 244 + woman + " (2)"

@@ -54,8 +54,9 @@ def test_the_first_start(tmp_path: Path) -> None:
 
 
 def test_a_word_is_said_anew(replicas: Replicas, tmp_path: Path) -> None:
-    """A repeated announcement renews its time; an announcement more than 30 s older than the file's
-    time is ignored.
+    """A repeated announcement renews its time.
+
+    An announcement that is more than 30 s older than the time of its file is ignored.
     """
     replicas.announce("r-1")
     path = tmp_path / "replicas" / "r-1"
@@ -101,7 +102,7 @@ def test_again_and_again(
     ],
 )
 def test_all_that_live(tmp_path: Path, others: tuple[str, ...], *, passes: bool) -> None:
-    """The gate opens if every replica has the release or a newer one, compared as numbers."""
+    """The gate opens if every replica has at least the release; releases compare as numbers."""
     announced(tmp_path, "own", "0.3.0")
     for number, version in enumerate(others):
         announced(tmp_path, f"r-{number}", version)
@@ -126,7 +127,7 @@ def test_all_that_live(tmp_path: Path, others: tuple[str, ...], *, passes: bool)
     ],
 )
 def test_what_no_release_can_be_read_from(replicas: Replicas, tmp_path: Path, content: str) -> None:
-    """An empty file, as from 0.1.0, or a damaged one is older than any release."""
+    """A damaged file, or an empty file as from 0.1.0, counts as older than any release."""
     replicas.announce("own")
     other = tmp_path / "replicas" / "other"
     other.write_text(content, encoding="utf-8")
@@ -145,7 +146,7 @@ def test_words_of_newer_releases(replicas: Replicas, tmp_path: Path) -> None:
 
 
 def test_dead_replicas_do_not_count(replicas: Replicas, tmp_path: Path) -> None:
-    """An old replica that is dead does not close the gate, and one that is alive does."""
+    """A dead old replica does not close the gate, and a live old replica closes it."""
     replicas.announce("own")
     other = announced(tmp_path, "other", "0.0.1")
     aged(other, LOST_SECONDS - 20)

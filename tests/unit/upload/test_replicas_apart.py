@@ -81,9 +81,7 @@ def asked(**environ: Any) -> Response | ProblemError:
     "environ", [{}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": "9", "SPOOL_FILE": "/spool/1"}]
 )
 def test_passed_on(environ: dict[str, str]) -> None:
-    """A request without a body, or with its body on this machine, is redirected to the other
-    replica.
-    """
+    """A request is redirected to the other replica if its body is absent or on this machine."""
     redirect = [("X-Accel-Redirect", "@passed_on"), ("X-Wharf-Replica", THERE)]
     assert asked(**environ) == Response(200, redirect)
 
@@ -106,9 +104,9 @@ def test_not_passed_on() -> None:
 
 
 def test_expired_uploads_of_others(upload: UploadService) -> None:
-    """A replica ends its own expired uploads immediately, and those of other replicas later.
+    """A replica ends its own expired uploads immediately, and uploads of other replicas later.
 
-    Until then the other replica can renew the upload.
+    Before that time the other replica can renew its upload.
     """
     context, now = upload.context, time.time()
     own, other = (begun(context.uploads, replica, now - 0.5) for replica in (HERE, THERE))
@@ -178,7 +176,7 @@ def test_pictures_of_deleted_files(upload: UploadService) -> None:
 
 
 def test_whole_file_of_another_replica(upload: UploadService) -> None:
-    """Any replica reports a completed upload, but only its own replica an unfinished one."""
+    """Any replica reports a complete upload; only its own replica reports an unfinished upload."""
     held = upload.context.resumable_uploads
     unfinished = begun(upload.context.uploads, THERE, time.time() + 60)
     held.require_here(unfinished)  # With a shared folder every upload is local.

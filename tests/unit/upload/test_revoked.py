@@ -71,8 +71,9 @@ def test_every_route_refuses(upload: UploadService, method: str, path: str) -> N
 @pytest.mark.parametrize("ended", ["tenant", "parent"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_revoked_while_the_body_came(upload: UploadService, method: str, ended: str) -> None:
-    """A body is not stored if its tenant was suspended, or a parent of its token was revoked, after
-    the admission.
+    """A body is not stored if its caller loses access after the admission.
+
+    The tenant was suspended, or a parent of the token was revoked.
     """
     path = "/v1/files/default/a.txt" if method == "PUT" else "/v1/files/default"
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "5"}

@@ -47,7 +47,7 @@ def test_open_uploads(upload: UploadService) -> None:
 
 
 def test_idempotency_keys(upload: UploadService) -> None:
-    """An Idempotency-Key too many gets 429 with the wait, and a repeated one gets its response."""
+    """One Idempotency-Key too many gets 429 with the wait; a repeated key gets its response."""
     upload = upload.restarted(tenant_max_idempotency_keys=1, idempotency_seconds=90)
     assert upload.put("a", b"1", {"Idempotency-Key": "one"}).status_code == 201
     refused = upload.put("b", b"1", {"Idempotency-Key": "two"})
@@ -118,7 +118,7 @@ def many(upload: UploadService) -> UploadService:
 
 
 def test_buckets_have_pages(many: UploadService) -> None:
-    """By default a page has a hundred buckets, and its cursor leads to the others."""
+    """By default a page has a hundred buckets, and its cursor leads to the next buckets."""
     first = many.request("GET", "/v1/buckets").json or {}
     assert len(first["buckets"]) == 100
     rest = many.request("GET", f"/v1/buckets?cursor={first['next_cursor']}").json or {}

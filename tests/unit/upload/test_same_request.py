@@ -39,7 +39,7 @@ def make_bucket(upload: UploadService, name: str) -> None:
     ids=str,
 )
 def test_a_put_that_differs(upload: UploadService, other: dict[str, Any], *, spooled: bool) -> None:
-    """A changed `PUT` with a used Idempotency-Key stores nothing; the unchanged one is replayed."""
+    """A changed `PUT` with a used Idempotency-Key stores nothing; an equal `PUT` is replayed."""
     make_bucket(upload, "photos")
 
     def put(change: dict[str, Any]) -> TestResponse:
@@ -103,8 +103,9 @@ A, B = ("a.png", PNG, "image/png"), ("b", b"b", "")
     ],
 )
 def test_a_form_that_differs(upload: UploadService, body: bytes, bucket: str) -> None:
-    """A form with a used Idempotency-Key and another file, name, type, field or bucket stores
-    nothing.
+    """A form with a used Idempotency-Key stores nothing if any part of it has changed.
+
+    The changed part is a file, name, type, field or bucket.
     """
     make_bucket(upload, "photos")
     first = upload.post_form(form(), ONCE)

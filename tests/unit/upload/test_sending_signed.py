@@ -42,8 +42,9 @@ def test_a_file_on_the_disk_is_not_signed() -> None:
     [(ON_STORE, "/_s3"), (ON_BOTH, f"/_disk_or_s3/{LOCATION}.text-plain")],
 )
 def test_a_file_on_the_store(place: GatewayPlace, address: str) -> None:
-    """The gateway gets the location and the signature, and fields that a refusal must not have are
-    under other names.
+    """The gateway gets the location and the signature of the file.
+
+    Header fields that a refusal must not have are under other names.
     """
     for fields in ({}, {"IF_MATCH": "*"}, {"IF_NONE_MATCH": '"x"'}):
         answer = sent(place, **fields)

@@ -82,9 +82,7 @@ def test_a_decision_about_a_file_on_an_object_store(
 
 
 def test_a_refusal(upload: UploadService) -> None:
-    """An absent file is refused in a form that auth_request accepts; nginx caches the refusal
-    briefly.
-    """
+    """An absent file is refused as auth_request needs it; nginx caches the refusal briefly."""
     reply = decided(upload, "/s/absent")
     assert (reply.status_code, reply.data) == (403, b"")
     assert reply.headers["X-Accel-Expires"] == "1"
@@ -126,7 +124,7 @@ def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_path_as_it_was_sent(upload: UploadService) -> None:
-    """Only the path as it was sent counts, not a normalized one."""
+    """Only the path as it was sent counts; a normalized path does not."""
     upload.put("a", b"x")
     path = link(upload, key="a")
     for sent in (path.replace("/s/", "/%73/"), "/x/.." + path, "/" + path):

@@ -88,8 +88,9 @@ def put(store: TimedStore) -> None:
 
 
 def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
-    """After a request without a response the next ones fail unsent, until the readiness check gets
-    a response.
+    """After a request without a response, further requests fail unsent.
+
+    They are sent again after the readiness check has got a response.
     """
     with pytest.raises(StoreUnavailable, match="in time"):
         put(store)
@@ -109,9 +110,7 @@ def test_another_server(store: TimedStore, talker: Talker) -> None:
 
 
 def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store slower than the timeout for connecting, but faster than the one for responses, is
-    used.
-    """
+    """A store that connects fast but responds slowly is used, within the timeout for responses."""
     monkeypatch.setattr("wharf_upload.storage.s3.wire.CONNECT_SECONDS", 0.05)
     monkeypatch.setattr("wharf_upload.storage.s3.uploading.SHORT", Patience(20.0, 0.0))
     talker.answer, talker.pause_seconds = _OK, 0.15

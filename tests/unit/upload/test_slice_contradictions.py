@@ -72,9 +72,7 @@ def test_query_and_fields(
 
 
 def test_words_that_mean_a_slice_before(upload: UploadService) -> None:
-    """Before the file, ordinary field names that describe a slice count; later fields do not
-    matter.
-    """
+    """Before the file, ordinary field names can describe a slice; after the file they cannot."""
     before = {"name": "photo.bin", "chunk": "0", "chunks": "2"}
     assert refused(around(upload, before, {"chunks": "1"})) == (415, "slices-not-joined")
     assert_nothing(upload)

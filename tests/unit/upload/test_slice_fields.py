@@ -18,7 +18,8 @@ DROPZONE = {
     "dztotalchunkcount": "3",
     "dzchunkbyteoffset": "10",
 }
-#: What each uploader sends with the second of three slices, of which two have ten bytes.
+#: The fields that each uploader sends with the second of three slices. Two of the slices have ten
+#: bytes.
 OTHERS = {
     "Plupload": {"name": "a.bin", "chunk": "1", "chunks": "3"},
     "Plupload by offset": {"name": "a.bin", "offset": "10", "total": "25"},
@@ -183,7 +184,7 @@ def test_a_field_of_dropzone_is_missing(name: str) -> None:
     ],
 )
 def test_fields_that_contradict_each_other(changed: dict[str, str]) -> None:
-    """A number that contradicts the others is a conflict."""
+    """A number that contradicts the other numbers is a conflict."""
     assert refusal({**DROPZONE, **changed}).problem.slug == "inconsistent-slice"
 
 

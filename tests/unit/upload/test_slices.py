@@ -80,7 +80,7 @@ def test_other_bytes_for_a_slice_that_waits(upload: UploadService) -> None:
 
 
 def test_slices_far_ahead(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limited number of slices may wait for a missing one; further ones get 423."""
+    """A limited number of slices may wait for a missing slice; further slices get 423."""
     monkeypatch.setattr(parking, "MOST_AHEAD", 1)
     sliced = Sliced(upload)
     late = sliced.send(2)
@@ -151,7 +151,7 @@ def test_a_form_of_one_slice(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_process_that_ends(upload: UploadService, index: int) -> None:
-    """An acknowledged slice survives the end of the process; a partly written one is dropped."""
+    """An acknowledged slice survives the end of the process; a partly written slice is dropped."""
     sliced = Sliced(upload)
     assert sliced.send(index).status_code == 202
     (growing,) = [name for name in in_folder(upload) if "-" not in name]

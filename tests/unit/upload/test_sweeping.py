@@ -27,7 +27,7 @@ _NEVER, _LATER = 3600.0, 7200.0
 
 
 def litter(upload: UploadService) -> None:
-    """Create a live file, a deleted one, a rowless blob, and staged and spooled leftovers."""
+    """Create a live file, a deleted file, a rowless blob, and staged and spooled leftovers."""
     upload.put("kept.txt", b"kept")
     upload.put("gone.txt", b"gone")
     upload.request("DELETE", "/v1/files/default/gone.txt")
@@ -168,7 +168,7 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
 def test_blob_that_cannot_be_removed(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob that cannot be removed is counted and stays pending, and all others are removed."""
+    """A blob that cannot be removed is counted and stays pending; all other blobs are removed."""
     litter(upload)
     doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
     rowless = BlobName("demo", uuid7_hex())
@@ -220,8 +220,9 @@ def test_links_in_the_spool(upload: UploadService, tmp_path: Path) -> None:
 def test_files_that_cannot_be_removed(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Staged, spooled and resumable files that cannot be removed are counted; all others are
-    removed.
+    """Files that cannot be removed are counted, and all other files are removed.
+
+    The files are in the spool, in staging, or belong to resumable uploads.
     """
     litter(upload)
     for folder in ("staging", "resumable", str(upload.settings.spool_folder)):
@@ -249,7 +250,7 @@ def test_files_that_cannot_be_removed(
 def test_folders_that_cannot_be_read(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that cannot be read is counted, and all others are swept."""
+    """A folder that cannot be read is counted, and all other folders are swept."""
     litter(upload)
     bad = upload.settings.spool_folder.parent / "bad"
     bad.mkdir()
@@ -327,7 +328,7 @@ def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
 
 
 def test_old_events_are_forgotten_with_the_walk(upload: UploadService) -> None:
-    """The hourly walk deletes events older than the limit, except the newest one."""
+    """The hourly walk deletes events older than the limit, except the newest event."""
     for body in (b"1", b"2", b"3"):
         upload.put("a", body)
     root = upload.settings.spool_folder.parent
@@ -348,7 +349,7 @@ def body_of(upload: UploadService, replica: str) -> Path:
 
 
 def test_the_spool_of_a_dead_replica(upload: UploadService) -> None:
-    """Bodies of a dead replica are removed long before those of a live one."""
+    """Bodies of a dead replica are removed long before bodies of a live replica."""
     dead, living = body_of(upload, "dead"), body_of(upload, "living")
     later = time.time() + 301
     os.utime(upload.settings.data / "replicas" / "living", (later, later))

@@ -256,8 +256,9 @@ def test_many_are_deleted_at_once(upload: UploadService, store: HourlyStore) -> 
 def test_multipart_uploads_are_looked_for_once_an_hour(
     upload: UploadService, store: HourlyStore
 ) -> None:
-    """Only the hourly walk lists unfinished multipart uploads, and removes those older than a
-    lease.
+    """Only the hourly walk lists unfinished multipart uploads.
+
+    It removes the multipart uploads that are older than a lease.
     """
     store.unfinished = [("old", _BEGIN + 49.5 * _HOUR), ("young", _BEGIN + 49.9 * _HOUR)]
     assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0

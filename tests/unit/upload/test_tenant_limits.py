@@ -46,7 +46,7 @@ def problem(reply: TestResponse) -> dict[str, Any]:
 
 
 def test_limits_are_set_and_shown(upload: UploadService) -> None:
-    """The response has the set limits and the effective ones, and the tenant sees the latter."""
+    """The response has the set and the effective limits; the tenant sees the effective limits."""
     reply = set_limits(upload, max_bytes=1000, concurrent_uploads=4)
     assert reply.status_code == 200
     shown = reply.get_json()
@@ -61,7 +61,7 @@ def test_limits_are_set_and_shown(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_limits_are_for_administrators(upload: UploadService, method: str) -> None:
-    """A tenant can neither read nor set limits, not even its own."""
+    """A tenant can neither read nor set limits, even its own."""
     json_type = {"Content-Type": "application/json"}
     reply = upload.request(method, "/v1/tenants/demo/limits", b"{}", json_type)
     assert (reply.status_code, problem(reply)["slug"]) == (403, "insufficient-scope")
@@ -111,8 +111,9 @@ def test_a_quota_of_bytes(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_a_large_body_is_refused_before_it_comes(upload: UploadService) -> None:
-    """Admission refuses a body whose Content-Length exceeds the quota, and the forms of a full
-    tenant.
+    """Admission refuses a body whose Content-Length exceeds the quota.
+
+    Admission also refuses every form if the quota is used up.
     """
     set_limits(upload, max_bytes=10, max_files=1)
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": "11"}
@@ -167,8 +168,9 @@ def test_the_tenants_largest_file(upload: UploadService, *, spooled: bool) -> No
 
 
 def test_a_tenants_requests(upload: UploadService) -> None:
-    """Requests above a tenant's own limit are refused, however they are sent; other tenants are
-    not.
+    """Requests above a tenant's own limit are refused, however they are sent.
+
+    Requests of other tenants are not refused.
     """
     set_limits(upload, requests_per_minute=3)
     statuses = [
@@ -211,7 +213,7 @@ def test_bytes_of_a_minute(upload: UploadService, *, spooled: bool) -> None:
 
 
 def test_chunked_bytes_count_when_they_have_come(upload: UploadService) -> None:
-    """A body without a length is counted by its size, so that the next one is refused."""
+    """A body without a length is counted by its size, so that the next body is refused."""
     set_limits(upload, bytes_per_minute=100)
     body = form_body([("a", b"x" * 200)])
     assert upload.post_form(body, announce=False).status_code == 201

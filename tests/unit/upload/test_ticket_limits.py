@@ -131,8 +131,9 @@ def test_names_without_a_ticket() -> None:
     ],
 )
 def test_what_a_form_may_do(ticket: Ticket | None, most: int, *, replaces: bool) -> None:
-    """A form replaces only the key that its ticket names, and has at most the smaller number of
-    files.
+    """A form replaces only the key that its ticket names.
+
+    A form has at most as many files as both the ticket and the service allow.
     """
     assert tickets.may_replace(ticket) == replaces
     assert tickets.most_files(ticket, 10) == most

@@ -382,8 +382,9 @@ def test_the_way_back_of_a_refusal(
 
 
 def test_the_way_back_before_the_body(upload: UploadService) -> None:
-    """The page of a form that is refused before its body links to the ticket's page, or to none if
-    the ticket has expired.
+    """The page of a form that is refused before its body links to the ticket's page.
+
+    If the ticket has expired, the page has no link.
     """
     token = ticket(upload, redirect=PAGES, max_files=1)
     form = form_body([("a.png", b"1")], {"redirect": PAGES[1]})
@@ -410,7 +411,7 @@ def test_redirect_elsewhere(upload: UploadService) -> None:
 
 
 def test_redirect_to_an_origin_of_the_bucket(upload: UploadService) -> None:
-    """Pages of the bucket's CORS origins are allowed, with an ordinary token as well."""
+    """Pages of the bucket's CORS origins are allowed, with a ticket or an ordinary token."""
     policy = json.dumps({"cors_origins": ["https://app.example"]}).encode()
     upload.request("PUT", "/v1/buckets/pages", policy, {"Content-Type": "application/json"})
     form = form_body([("a", b"1")], {"redirect": REDIRECT})

@@ -21,8 +21,9 @@ from wharf_upload.storage.base import BlobName, Found, StoreError
 
 
 def test_the_pace() -> None:
-    """The pace limits the bytes per second of all threads together; without a rate it does not
-    wait.
+    """The pace limits the bytes per second of all threads together.
+
+    Without a rate the pace does not wait.
     """
     slept: list[float] = []
     pace = Pace(1000, clock=lambda: 7.0, sleep=slept.append)

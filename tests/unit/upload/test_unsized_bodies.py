@@ -114,8 +114,9 @@ def test_a_body_with_a_length_has_no_class(upload: UploadService) -> None:
 def test_the_limit_of_a_bucket(
     upload: UploadService, method: str, path: str, headers: dict[str, str], limit: int
 ) -> None:
-    """A body without a length, however it is sent, gets the class for the limit of its bucket or
-    upload.
+    """A body without a length gets the class for the limit of its bucket or upload.
+
+    This applies to every way of sending the body.
     """
     bucket(upload)
     assert asked(upload, method, path, headers) == (204, "1024", str(limit))
@@ -130,9 +131,7 @@ def test_forms(upload: UploadService) -> None:
 
 
 def test_a_part_of_an_upload(upload: UploadService) -> None:
-    """The limit of a part is the number of bytes that the upload still needs after the part's
-    offset.
-    """
+    """The limit of a part is the number of bytes that the upload lacks after the part's offset."""
     bucket(upload, max_file_bytes=1 << 20)
     path = created(upload, 5000)
     part = {**TUS, "Upload-Offset": "2000"}

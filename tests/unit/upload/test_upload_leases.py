@@ -61,8 +61,9 @@ def test_few_wait_however_many_uploads_are_held() -> None:
 
 
 def test_a_lease_that_nobody_has() -> None:
-    """`take_free` returns a free lease; for a taken lease it returns `None` and asks the holder for
-    it.
+    """`take_free` returns a free lease.
+
+    If the lease is taken, `take_free` returns `None` and asks the holder to release the lease.
     """
     leases = Leases()
     held = leases.take_free("upload")
@@ -102,9 +103,7 @@ class Elsewhere:
 
 
 def test_who_only_tried_tries_again_for_others() -> None:
-    """`take_free` tries again if another request of this process asked for the lease in the
-    meantime.
-    """
+    """`take_free` tries again if another request of this process has asked for the lease."""
     found: list[Leases] = []
     others = Elsewhere(found, times=2)
     found.append(Leases(others))

@@ -178,7 +178,7 @@ def test_a_word_of_the_client_makes_nothing_else(
 
 
 def test_bucket_and_ticket_are_satisfied_by_one_type() -> None:
-    """Bucket and ticket both allow the recorded type, and a refusal names the one that refused."""
+    """Bucket and ticket both allow the recorded type; a refusal tells which of them refused."""
     ticket = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("application/json",))
     policy = Policy(allowed_types=("text/plain", CSV))
     assert check_type("text/plain", "a.json", policy, ticket) == "application/json"
@@ -262,7 +262,7 @@ def test_a_first_look_knows_the_rest_of_the_request() -> None:
 
 
 def test_an_empty_file_is_judged_by_the_ticket_too() -> None:
-    """An empty file's name must fit bucket and ticket, and a refusal names the one that refused."""
+    """An empty file's name must fit bucket and ticket; a refusal tells which of them refused."""
     pictures = Ticket(bucket="b", prefix="", methods=("PUT",), allowed_types=("image/*",))
     check_empty("a.png", Policy(allowed_types=("*/*",)), pictures)
     with pytest.raises(TypeNotAllowed, match="this ticket takes image"):

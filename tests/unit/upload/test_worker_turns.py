@@ -151,7 +151,7 @@ LOOPS = pytest.mark.parametrize("loop", [World.worker, World.own_disk])
 @LOOPS
 @pytest.mark.parametrize(("seconds", "first"), [(30.0, 1.0), (0.25, 0.25)])
 def test_pauses(world: World, loop: Callable[..., Any], seconds: float, first: float) -> None:
-    """The first run comes soon after the start, and others after the pause from the settings."""
+    """The first run begins soon after the start, and each further run after the set pause."""
     stop = Rounds(4)
     loop(world, seconds=seconds).run(stop)
     assert stop.pauses == [first, seconds, first, seconds, first]
@@ -197,7 +197,7 @@ def test_reports(world: World) -> None:
 
 
 def test_a_failure_is_reported(world: World) -> None:
-    """After a failed run the report still has the time of the last successful one."""
+    """After a failed run the report still has the time of the last successful run."""
     world.then = lambda: world.troubles.extend(TROUBLES[: len(world.walks) - 1])
     world.worker().run(Rounds(4))
     assert [report.last_success for report in world.reports] == [None, BEGIN + 2, BEGIN + 2]

@@ -69,8 +69,9 @@ def type_of(data: bytes, reads: list[int] | None = None) -> str:
 )  # fmt: skip
 @pytest.mark.parametrize("comment", [b"", b"a comment PK\5\6 of ours", b"x" * 65535])
 def test_the_directory_decides(names: tuple[str, ...], media_type: str, comment: bytes) -> None:
-    """Names in the directory decide the type, even after the head, with any first entry and
-    comment.
+    """Names in the directory decide the type, even if the directory is after the head.
+
+    The first entry and the archive's comment do not matter.
     """
     data = zipped(*((name, LARGE) for name in names), comment=comment)
     assert type_of(data) == media_type

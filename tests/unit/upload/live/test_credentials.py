@@ -109,9 +109,7 @@ def test_revoked_in_the_middle(judged: Judged) -> None:
 
 
 def test_changed_in_the_middle(judged: Judged) -> None:
-    """A connection gets changed grants, and ends when its token has no scope left that allows to
-    listen.
-    """
+    """A connection gets changed grants, and ends when its token may listen to nothing any more."""
     token = judged.issuer.token(scope="files:read files:delete")
     principal = judged.judge.accept(token)
     assert principal.reach is EVERYTHING

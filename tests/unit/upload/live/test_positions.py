@@ -20,7 +20,7 @@ def test_cursors_are_taken_as_they_came(cursor: int | str) -> None:
 
 @given(st.one_of(st.booleans(), st.floats(), st.lists(st.integers())))
 def test_other_json_is_refused(value: object) -> None:
-    """A JSON value that is neither a text nor an integer is refused, `true` included."""
+    """A JSON value that is neither a text nor an integer is refused, even `true`."""
     with pytest.raises(ProblemError) as caught:
         from_json(value, "x")
     assert caught.value.problem is MALFORMED

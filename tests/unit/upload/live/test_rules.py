@@ -131,8 +131,9 @@ def test_events_need_a_grant(scope: str, letters: str, *, hears: bool) -> None:
 def test_progress_needs_a_grant(
     key: str, owner: str, prefix: str, letters: str, *, seen: bool
 ) -> None:
-    """A listener sees its own upload if it may write the key, and another's upload if it may read
-    the key.
+    """A listener sees its own upload if it may write the upload's key.
+
+    It sees the upload of another subject if it may read the upload's key.
     """
     progress = Progress("demo", owner, "u", "default", key, 1, 2, 3)
     reach = reach_of([CompactGrant("default", prefix, letters)])

@@ -18,7 +18,7 @@ __all__ = ["at_once", "told", "way"]
 
 
 def test_a_notice_is_sent_at_once(told: Sender, way: Stopped) -> None:
-    """A notice is sent immediately, without waiting for further ones."""
+    """A notice is sent immediately, without waiting for further notices."""
     told.changed("demo")
     assert way.arrived() == [Changed("demo")]
     way.take()
