@@ -1,7 +1,7 @@
 """The contract of the reservations for bodies under way.
 
-One implementation serves both databases. A power failure may lose the reservations; no body is
-under way after it.
+One implementation serves both databases. A power failure may lose the reservations, because no body
+is under way after a power failure.
 """
 
 from __future__ import annotations

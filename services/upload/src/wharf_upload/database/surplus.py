@@ -1,4 +1,4 @@
-"""Deletes the oldest rows when a tenant has too many: of events, and of ended uploads.
+"""Deletes the oldest events or ended uploads of a tenant that has too many of them.
 
 No request counts these rows. Each process counts the rows that it adds. After each hundredth of the
 limit, it checks all rows of the tenant in a background thread. Several processes may each exceed

@@ -19,8 +19,8 @@ class NoSuchRange(ValueError):
 def one_range(field: str, size: int) -> str:
     """Return the range in a file of `size` bytes as `bytes=first-last`, cut at the file's end.
 
-    Return an empty text to send the whole file: the field is malformed or has several ranges, and
-    RFC 9110 lets a server ignore both. Raises `NoSuchRange`.
+    Return an empty text, which means the whole file, if the field is malformed or has several
+    ranges: RFC 9110 lets a server ignore such fields. Raises `NoSuchRange`.
     """
     wanted = _ONE.fullmatch(field)
     if wanted is None:

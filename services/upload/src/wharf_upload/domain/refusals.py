@@ -68,8 +68,9 @@ class OutsideGrants(Refused):
 class QuotaExceeded(Refused):
     """The write would exceed the tenant's quota; a limit of `None` is no limit.
 
-    `needed_bytes` and `needed_files` are what the write would add, minus what it replaces.
-    `for_now` is true if the write would fit once the bodies under way ended without being stored.
+    `needed_bytes` and `needed_files` are the bytes and files that the write adds, minus those that
+    it replaces. `for_now` is true if the write would fit once the bodies under way ended without
+    being stored.
     """
 
     for_now = False
@@ -102,7 +103,7 @@ class BucketNotEmpty(Refused):
 class LimitReached(Refused):
     """The tenant has the largest permitted number of `what`.
 
-    `advice` says how it can remove some.
+    `advice` says how the tenant can remove some of them.
     """
 
     def __init__(self, what: str, limit_count: int, advice: str = "") -> None:

@@ -213,7 +213,7 @@ def check_early(
 
 
 def check_rename(media_type: str, size: int, filename: str, policy: Policy) -> None:
-    """Raise what `check_name` and `check_type` raise, for a stored file with a new name."""
+    """Raise the errors of `check_name` and `check_type` for a stored file with a new name."""
     check_name(filename, policy)
     if size and (policy.allowed_types or policy.allowed_extensions):
         # The stored type may be more specific than the type of the bytes. If the policy permits the

@@ -161,7 +161,7 @@ class SharedFiles:
     def _address_of(self, path: str, *, ask: bool) -> Address:
         """Return the meaning of a path after verifying its signature.
 
-        Without `ask` the method uses only what is in memory. Raises `NotShared` and
+        Without `ask` the method uses only data in memory. Raises `NotShared` and
         `DatabaseUnavailable`.
         """
         try:

@@ -199,9 +199,9 @@ class DigestDaemon:
             self._pause(followed, more=more)
 
     def _advance(self, followed: _Followed, buffer: bytearray) -> bool:
-        """Hash a file for one turn; return whether there is more.
+        """Hash a file for one turn; return whether the file has more bytes.
 
-        Only one thread at a time has a file.
+        Only one thread at a time works on a file.
         """
         view = memoryview(buffer)
         end_of_turn = followed.offset + _TURN_BYTES

@@ -34,7 +34,7 @@ class Credentials:
         return principal
 
     def authorize_upload(self, request: Request) -> Principal:
-        """Return the principal of an upload, by token or ticket; raises what `authorize` raises."""
+        """Return the principal of an upload; raises the errors of `authorize`."""
         return self.authorize(request, WRITE, takes_tickets=True)
 
     def _by_ticket(self, request: Request) -> Principal:

@@ -1,7 +1,7 @@
 """The response with a file on an object store: the gateway reads its bytes there and sends them.
 
 For files on a disk, nginx handles HEAD, If-Range and the number of ranges. For files on an object
-store, this module does (docs/adr/0054-way-out-of-an-object-store.md).
+store, this module handles them (docs/adr/0054-way-out-of-an-object-store.md).
 """
 
 from __future__ import annotations

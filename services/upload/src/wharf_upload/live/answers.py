@@ -57,7 +57,7 @@ async def refuse(scope: Scope, send: Send, error: ProblemError, fields: Fields =
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: ProblemError) -> None:
     """Send a problem as the response to a WebSocket handshake.
 
-    If the ASGI server cannot send a response there, close the WebSocket with code 1008.
+    If the ASGI server cannot send a response to a handshake, close the WebSocket with code 1008.
     """
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):

@@ -161,7 +161,7 @@ def _require_whole(counts: Counts, may_lack: int | None) -> None:
 
 
 def _damage(what: str) -> str:
-    """Return the error text for damaged files; the log names the files."""
+    """Return the error text for damaged files; the log has the names of the files."""
     return (
         f"the backup is damaged: {what} are not as they were saved (see above); no record was "
         f"restored; {backup_manifest.ADVICE}, or restore the rest: --skip-damaged"

@@ -1,6 +1,6 @@
 """The move of blobs from an old store to a new one while Wharf runs: `wharf-upload move-blobs`.
 
-The move keeps no journal: the blobs in the old store are the ones still to move, so a new run
+The move keeps no journal: the blobs in the old store are those that must still move, so a new run
 continues the work of a killed run. The mover copies each blob, and compares the digest of the bytes
 with the digest in the row. After a grace period the mover checks that the new store has the blob,
 and removes it from the old store.

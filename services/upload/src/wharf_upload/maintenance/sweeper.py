@@ -1,7 +1,7 @@
 """The sweeper: removes the remains of crashes, deletions and dead gateways, never what a row names.
 
-Every step first checks and then removes. It considers only what is older than the longest request,
-so it does not touch an upload under way.
+Every step first checks and then removes. The step considers only files that are older than the
+longest request, so it does not touch an upload under way.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOBS = 1000
 class Swept:
     """The results of a run: the numbers of removed files, and their bytes if known.
 
-    With `dry_run` they count what a run would remove.
+    With `dry_run` the numbers count the files that a run would remove.
     """
 
     expired_files: int = 0

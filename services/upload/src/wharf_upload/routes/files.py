@@ -54,7 +54,7 @@ class FileRoutes:
         self._receiver, self._downloads = receiver, downloads
 
     def put(self, request: Request) -> Response:
-        """Store a small body; this request is both admission and upload."""
+        """Store a small body; admission and upload are the same request."""
         request.route = TICKET_ROUTE if request.by_ticket else FILE_ROUTE
         self._credentials.authorize_upload(request)
         upload = file_upload(request)

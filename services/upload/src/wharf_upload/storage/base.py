@@ -206,7 +206,7 @@ class BlobStore(Protocol):
         """Return whether listing the blobs of a few hours costs less than listing all blobs."""
 
     def leftovers(self) -> Iterator[tuple[str, float]]:
-        """Yield what unfinished writers left.
+        """Yield the files and uploads that unfinished writers left.
 
         Each entry is an opaque name, and the unix seconds of the last change.
         """

@@ -80,7 +80,7 @@ class Tenants(msgspec.Struct):
     scores: dict[str, float] = {}
 
     def add(self, request: Request) -> None:
-        """Count a request for its tenant, or for the rest."""
+        """Count a request for its tenant, or for `(other)` if the tenant can get no label."""
         tenant = request.tenant
         if tenant == NOBODY:
             self.nobody.add(request)
