@@ -37,7 +37,7 @@ REDIS = Program("redis-server", ("/usr/bin/redis-server",), "redis-server")
 POSTGRES = Program("initdb", ("/usr/lib/postgresql/*/bin/initdb",), "postgresql")
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "chromium")
 CHROMEDRIVER = Program("chromedriver", ("/usr/bin/chromedriver",), "chromium-driver")
-# This is a font, not a program: the width of pages in Chinese depends on it.
+# The entry is a font, not a program: the width of pages in Chinese depends on it.
 CHINESE = Program(
     "wqy-microhei.ttc",
     ("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",),
@@ -46,8 +46,8 @@ CHINESE = Program(
 )
 OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
-# These simulate faults of disks: system calls that fail, and file systems after a power cut. The
-# minimal system of Debian 13 has no mkfs.ext4.
+# The next programs simulate faults of disks: system calls that fail, and file systems after a power
+# cut. The minimal system of Debian 13 has no mkfs.ext4.
 STRACE = Program("strace", ("/usr/bin/strace",), "strace")
 E2FSPROGS = Program("mkfs.ext4", ("/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"), "e2fsprogs")
 # The package contains promtool too.
@@ -71,7 +71,7 @@ COMPOSE = docker_plugin("docker-compose")
 BUILDX = docker_plugin("docker-buildx", since_debian=13)
 # A test lists the files of a checkout with it.
 GIT = Program("git", ("/usr/bin/git",), "git")
-# It makes the base images from Debian's packages.
+# debootstrap makes the base images from Debian's packages.
 DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")
 # podman runs manifests of Kubernetes. It uses runc, because Debian's crun refuses hosts with
 # cgroups of both versions.

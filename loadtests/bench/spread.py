@@ -68,6 +68,5 @@ def compare(
 
 
 def _apart(one: float, other: float) -> float:
-    # The part by which the larger median exceeds the smaller one; the spread is computed in this
-    # way too.
+    # The part by which the larger median exceeds the smaller one, computed like the spread.
     return spread((one, other)) or 0.0

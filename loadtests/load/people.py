@@ -54,7 +54,7 @@ class Person(FastHttpUser):
         """Return a token that is valid for a while. A login is measured like any other request."""
         account = self.account
         if time.monotonic() >= account.renew_at:
-            # Set the time before the login, so that no other user of the tenant logs in too.
+            # Set the time before the login, so that other users of the tenant do not log in.
             account.renew_at = time.monotonic() + 10
             answer = self.send(
                 "POST",
@@ -85,7 +85,8 @@ class Person(FastHttpUser):
     ) -> FastResponse | None:
         """Send a measured request; return `None` when it failed.
 
-        `statuses` are the expected ones. `check` returns what is wrong with the response.
+        `statuses` are the expected statuses. `check` returns a description of an error in the
+        response.
         """
         with self.client.request(
             method,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def drop_idle_classes(environment: Environment) -> None:
     """Remove the user classes for which `--tags` and `--exclude-tags` leave no task.
 
-    Locust keeps such a class, and then fails each time it starts a user of it.
+    Locust keeps user classes without a task, and fails each time it starts a user of one.
     """
     known = environment.available_user_classes or {}
     idle = {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from socket_guard.announced import UNKNOWN, Announced
 
-# A larger file is replaced by a new one.
+# A larger log file is replaced by a new one.
 _LARGEST_BYTES = 8 << 20
 
 

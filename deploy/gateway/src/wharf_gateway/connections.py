@@ -56,8 +56,9 @@ CONNECTION_SETTINGS = (
     *trusted_proxies.PROXY_SETTINGS,
 )
 
-# The connections of one nginx worker; it drops further ones. 2,000 clients that receive events
-# use 4,000 connections: each has one to nginx, and nginx has one to the live channel for it.
+# The connections of one nginx worker; nginx drops further connections. 2,000 clients that receive
+# events use 4,000 connections: one from each client to nginx, and one from nginx to the live
+# channel for each client.
 _MOST = 8192
 # The descriptors of one connection: its socket and a file. A request has one or two connections,
 # and at most one open file for each connection: a stored file or a spooled body.

@@ -54,8 +54,8 @@ def not_ready(settings: RunSettings, *, console: bool) -> str | None:
     public = (settings.local_host, settings.port, settings.speaks_proxy)
     probes = [(*public, _UPLOAD_PROBE)]
     if settings.is_tls:
-        # These requests use no TLS. A public port with TLS serves only /readyz to such requests
-        # (snippets/plain_http.conf).
+        # The readiness checks use no TLS. To a request without TLS, a public port with TLS serves
+        # only /readyz (snippets/plain_http.conf).
         internal = (settings.local_metrics_host, settings.metrics_port, False)
         probes += [(*internal, "/jwks"), (*internal, _CONSOLE_PROBE)]
     else:

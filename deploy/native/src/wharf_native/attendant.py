@@ -242,7 +242,7 @@ class Attendant:
         try:
             getattr(connect(self.places.socket("manager")).supervisor, verb)(full_name, False)
         except xmlrpc.client.Fault as fault:
-            # These faults mean that the process has already ended; its state shows this too.
+            # These faults mean that the process has already ended, and its state will show the end.
             if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.NOT_RUNNING}:
                 raise CannotRunError(fault.faultString) from None
         return process

@@ -12,8 +12,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def boot_number() -> str:
     """Return a text that changes with each start of the machine.
 
-    It is part of the names of files that are never synced. A power cut may damage such a file, so
-    no process opens it after the next start.
+    The text is part of the names of files that are never synced. A power cut may damage an unsynced
+    file, so no process opens the file after the next start.
     """
     try:
         return _BOOT_ID.read_text()[:8]

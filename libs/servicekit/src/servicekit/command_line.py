@@ -16,7 +16,7 @@ from servicekit.settings import SettingsError
 def end_on_term() -> None:
     """Let TERM end this process during its start, even if it is the first process of a container.
 
-    The kernel does not deliver TERM to such a process unless it has a handler for it.
+    The kernel delivers TERM to the first process of a container only if the process handles TERM.
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))

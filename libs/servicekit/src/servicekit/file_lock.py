@@ -56,5 +56,5 @@ def take(descriptor: int, seconds: float = 0.0) -> bool:
 
 
 def give_back(descriptor: int) -> None:
-    """Release the lock; closing the file releases it too."""
+    """Release the lock; closing the file also releases it."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -1,9 +1,9 @@
 """Liveness and readiness: `/healthz` shows that the process responds, `/readyz` names failed parts.
 
-A service that works without some part is ready too: `degraded` then names the part.
-`/readyz?exclude=database` leaves a check out, as in kube-apiserver. Without this, a balancer would
-remove all replicas when a part that they share fails, and no replica could respond with 503 and
-`Retry-After`.
+A service that can work without a failed part is ready: `degraded` names the part.
+`/readyz?exclude=database` leaves a check out, as in kube-apiserver. Without this parameter, a
+balancer would remove all replicas when a part that they share fails, and no replica could respond
+with 503 and `Retry-After`.
 """
 
 from __future__ import annotations

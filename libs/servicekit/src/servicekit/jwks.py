@@ -3,8 +3,8 @@
 One process fetches the key set (`Fetcher`) and writes it to a file. Every worker reads this file
 (`KeyFile`) when it changes. So the keys survive a restart while the issuer is down, and several
 workers need one fetch. A request never waits for a fetch. If a worker finds an unknown key id, it
-creates a file that asks the fetcher for a new fetch. However many unknown ids arrive, at most one
-such fetch happens in `UNKNOWN_KEY_SECONDS`.
+creates a file that asks the fetcher for a new fetch. Unknown ids cause at most one fetch in
+`UNKNOWN_KEY_SECONDS`, no matter how many arrive.
 """
 
 from __future__ import annotations

@@ -86,9 +86,10 @@ class Principal(msgspec.Struct, frozen=True):
     def is_original(self) -> bool:
         """Tell whether the token was issued for a secret, a password or a refresh token.
 
-        The holder of such a token could get a new one, so a ticket that is made from it may outlive
-        it. A token that is made from any other token ends at the latest when that one ends. An
-        exchanged token of a release that named no parents counts as original unless it is a ticket.
+        The holder of an original token could get a new one, so a ticket that is made from it may
+        outlive it. A token that is made from any other token ends at the latest when that other
+        token ends. An exchanged token of a release that named no parents counts as original unless
+        it is a ticket.
         """
         return not self.parents and self.ticket is None
 
@@ -114,7 +115,7 @@ def _reader() -> Any:
     import jwt
 
     reader = jwt.PyJWT()
-    # This also removes `b64`, which PyJWT supports: an access token must not use it.
+    # The assignment also removes `b64`, which PyJWT supports: an access token must not use it.
     reader._jws._supported_crit = {NARROWS}  # noqa: SLF001 -- PyJWT has no public way
     return reader
 

@@ -28,7 +28,8 @@ class TraceParent(NamedTuple):
 def parse(field: str | None) -> TraceParent | None:
     """Parse the field; return `None` if it is absent or malformed, so that the caller ignores it.
 
-    If a request repeats the field, its values arrive joined by a comma, which is malformed too.
+    If a request repeats the field, its values arrive joined by a comma, and the result is
+    malformed.
     """
     found = _FIELD.match(field or "")
     if found is None or (found["version"] == "00" and found["more"] is not None):

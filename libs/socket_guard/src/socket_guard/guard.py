@@ -110,8 +110,8 @@ class Guard:
         return [pid for server in self._servers() for pid in foreign_sockets.children(server)]
 
     def _cut_slow(self, now: float) -> None:
-        # The bodies are read first: the connection of a body that begins between the two calls is
-        # then in the list too.
+        # The bodies are read before the connections. So if a body begins between the two calls, the
+        # list of connections includes its connection.
         announced, found = self._announced(), connections.established(*self._ports)
         slow = self._floor.too_slow(found, now, announced)
         ended = foreign_sockets.end(self._workers(), (one.inode for one in slow)) if slow else 0

@@ -231,7 +231,7 @@ class Settings:
 
     @property
     def longest_token_seconds(self) -> int:
-        """Return the longest life of any token in seconds; its key is needed for this time too."""
+        """Return the longest life of a token in seconds, for which its signing key is needed."""
         return max(self.token_ttl_seconds, self.ticket_ttl_seconds, self.live_token_ttl_seconds)
 
     @property

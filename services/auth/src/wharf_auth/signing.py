@@ -102,7 +102,7 @@ def remove(key: SigningKey) -> bool:
 def load(directory: Path) -> dict[str, SigningKey]:
     """Return all keys of the directory by id.
 
-    Raise `SigningKeyError` if the directory has no key, or one that auth must not use.
+    Raise `SigningKeyError` if the directory has no key, or has a key that auth must not use.
     """
     try:
         # In containers secrets are mounted read-only. No process can change files there, so the

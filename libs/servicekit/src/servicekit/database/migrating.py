@@ -28,8 +28,8 @@ ADVISORY_LOCK = 0x77686172
 def upgrade(url: str, scripts: Path) -> None:
     """Migrate the database at `url` to the newest revision in the folder `scripts`.
 
-    A database that a newer release has migrated stays unchanged: the older release can use it too,
-    so that both can run at the same time (docs/adr/0032).
+    A database that a newer release has migrated stays unchanged. The older release can use it, so
+    both releases can run at the same time (docs/adr/0032).
     """
     path = sqlite_path(url)
     if path is not None:

@@ -208,7 +208,7 @@ class PostgresDatabase:
             dead = isinstance(error, DatabaseUnavailable) and connection.raw.closed
             if not (dead and again):
                 raise
-        # The server was restarted, so the idle connections in the pool are dead too.
+        # The server was restarted, so the idle connections in the pool are also dead.
         self._pool().drain()
         return self.first(call, again=False)
 
@@ -258,7 +258,7 @@ class PostgresDatabase:
         return pool
 
     def leave(self) -> None:
-        """Do nothing: no thread has its own connection."""
+        """Do nothing, because connections belong to the pool and not to threads."""
 
     def close(self) -> None:
         """Close the pool; the next use opens a new one."""

@@ -1,7 +1,7 @@
 """The merge of the files in which processes count (prometheus_client's multi-process mode).
 
-Each process has its own files, named by its process id. After it has ended, its counters must stay
-in the sums, and its gauges must not. A service that replaces workers for months must not
+Each process has separate files, named by its process id. After a process has ended, its counters
+must stay in the sums, and its gauges must not. A service that replaces workers for months must not
 accumulate files. So this module adds the counters of ended processes to one file, `…_0.db`. A
 restart of a worker resets no counter. A crash during the merge neither loses nor doubles counts.
 """

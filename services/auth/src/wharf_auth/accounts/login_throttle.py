@@ -163,7 +163,7 @@ class LoginThrottle:
         try:
             return self._tries.count(pair, now, judge, crowding)
         except NetworkCrowded as crowded:
-            # This query runs outside the transaction, since a process has few connections.
+            # The query runs outside the transaction, since a process has few connections.
             if pair.network not in self._networks_of(account, now):
                 left = crowded.first_at + _CROWDED_MILLISECONDS - now
                 raise _refusal(NETWORK_POLICY, _CROWDED, left) from None

@@ -68,11 +68,12 @@ class _Place:
 class SecretLane:
     """A queue of requests with secrets, which hashes a few secrets at a time.
 
-    Networks take turns, independent of the number of their requests. The accounts of a network take
-    turns too, since all clients behind one proxy have the same network.
+    Networks take turns, independent of the number of their requests. Within a network, accounts
+    take turns, since all clients behind one proxy have the same network.
 
     When all places are taken, a new request displaces a waiting request of the network, or of the
-    account, that has the most requests. If its own network or account has as many, it is refused.
+    account, that has the most requests. If the network or account of the new request has as many,
+    the new request is refused.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The contract of people's records: users, sessions, refresh tokens. Times are unix milliseconds.
 
-A call that ends sessions adds them to the feed of revocations. An administrative call adds its act
-to the audit log. Each call does this in its own transaction.
+A call that ends sessions adds the sessions to the feed of revocations. An administrative call adds
+its act to the audit log. The transaction of the call includes these additions.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class SessionRecords(Protocol):
 
 
 class LoginNetworks(Protocol):
-    """The records of networks from which people have logged in; each new session adds its own."""
+    """The records of networks from which people have logged in; a new session adds its network."""
 
     def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
         """Return the networks of the logins of the last 30 days of the user with this name.

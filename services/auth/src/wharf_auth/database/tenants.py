@@ -130,7 +130,7 @@ class SqlTenants:
     def purge_tenant(self, name: str, act: Act) -> bool:
         """Delete the tenant's data; its row and its lines in the audit log stay.
 
-        The tenant's older entries in the feed are deleted too: the entry `purged` replaces them.
+        The entry `purged` replaces the tenant's older entries in the feed, which are deleted.
         """
         with self._database.transaction() as connection:
             tenant = locked(connection, name)
@@ -161,7 +161,8 @@ def _purge_groups(connection: Connection, tenant: str) -> None:
     So all transactions lock in one order: a transaction that adds members locks the group first,
     then the members.
     """
-    # This locks the groups, so that no other transaction adds a member before they are deleted.
+    # The statement locks the groups, so that no other transaction adds a member before they are
+    # deleted.
     connection.execute("UPDATE member_groups SET name = name WHERE tenant = ?", (tenant,))
     connection.execute(
         "DELETE FROM group_members WHERE member_group IN "

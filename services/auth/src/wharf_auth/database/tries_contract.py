@@ -86,6 +86,6 @@ class LoginTries(Protocol):
     def prune(self, forgotten_at: int, most: int) -> int:
         """Remove pairs without a failure since `forgotten_at`; return the number of removed pairs.
 
-        If more than `most` pairs remain, also remove the pairs with the fewest failures. So an
-        attacker cannot easily displace the pairs that have to wait, which have many failures.
+        If more than `most` pairs remain, also remove the pairs with the fewest failures. Pairs that
+        have to wait have many failures, so an attacker cannot easily displace them.
         """

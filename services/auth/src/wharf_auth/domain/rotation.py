@@ -50,7 +50,7 @@ class Turn(Generic[_Key]):
 def turns(keys: Iterable[_Key], now: float, longest_token_seconds: int) -> list[Turn[_Key]]:
     """Return the keys with their states, the oldest first.
 
-    The oldest key counts as one that signed from the beginning.
+    The oldest key is treated as if it had signed from the beginning.
     """
     ordered = sorted(keys, key=lambda key: (key.since, key.kid))
     return [_turn(ordered, place, now, longest_token_seconds) for place in range(len(ordered))]

@@ -1,7 +1,7 @@
 """The cookie for the refresh token, and the check of the page that a request comes from.
 
 A browser sends a cookie with every request to its origin, even if a page of another origin causes
-the request. So auth refuses such requests if they use or set the cookie.
+the request. So auth refuses requests that use or set the cookie if another origin causes them.
 `SameSite=Strict` is the first defence, and the check in this module is the second. Only the check
 protects a login, since a login is sent without a cookie.
 """

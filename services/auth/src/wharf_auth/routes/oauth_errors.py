@@ -69,7 +69,7 @@ def _render(error: OAuthError) -> Response:
 
 
 def _render_other(error: Exception) -> Response:
-    """Return a problem that has OAuth's members too.
+    """Return a problem document that also has OAuth's members.
 
     OAuth clients read the member `error`; they take a response without it for a success.
     """

@@ -15,7 +15,8 @@ from functools import cache
 
 from wharf_images.sandbox import kernel
 
-# By name: the numbers on x86_64 and aarch64; None if the processor has no such call.
+# The numbers of each call, by its name, on x86_64 and aarch64; None if the processor has no such
+# call.
 _ALLOWED: dict[str, tuple[int, int | None]] = {
     "read": (0, 63),
     "write": (1, 64),
@@ -45,8 +46,8 @@ _ALLOWED: dict[str, tuple[int, int | None]] = {
     "exit_group": (231, 94),
     "getrandom": (318, 278),
 }
-# These calls fail before the kernel reads the path, so the process cannot find out which files
-# exist.
+# The calls of this list fail before the kernel reads the path, so the process cannot find out which
+# files exist.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "stat": (4, None),

@@ -48,7 +48,8 @@ def _fill() -> None:
 def upgrade() -> None:
     op.create_table(
         "login_networks",
-        # It has no foreign key: an earlier release deletes users, and does not know this table.
+        # The table has no foreign key: an earlier release deletes users, and does not know this
+        # table.
         sa.Column("user_id", ID, primary_key=True),
         sa.Column("network", ID, primary_key=True),
         sa.Column("tenant", ID, nullable=False),
