@@ -31,7 +31,7 @@ def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def refused(folder: Path, tmp_path: Path) -> Refused:
-    """Return a function that runs a restore, checks that it writes nothing, returns its refusal."""
+    """Return a function that runs a restore and returns its refusal. The restore writes nothing."""
 
     def call(*options: str) -> str:
         done = CliRunner().invoke(backups.restore, [*options, str(folder)])

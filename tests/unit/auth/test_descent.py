@@ -127,7 +127,7 @@ def test_all_below_a_revoked_token_ends(
 def test_nothing_outlives_what_it_was_made_of(
     steps: list[tuple[int, TokenExchangeRequest | None, int]],
 ) -> None:
-    """A token gains no scope; only the ticket of an original token expires after its parent."""
+    """A token gains no scope; only the ticket of an original token may expire after its parent."""
     for one in grown(steps):
         if one.source is None:
             assert one.token.is_original

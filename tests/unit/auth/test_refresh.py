@@ -225,7 +225,7 @@ def test_access_token_is_no_refresh_token(auth: AuthService) -> None:
 
 
 def test_one_credential_at_a_time(auth: AuthService) -> None:
-    """A refresh with two credentials (cookie, parameter or client's secret) is refused."""
+    """A refresh with two credentials is refused: cookie, parameter, or a client's secret."""
     ada = logged_in(auth)
     token = person(auth, "eve").refresh_token()
     refused(ada.refresh(token), 400, "invalid_request")

@@ -30,7 +30,7 @@ def test_create_and_read(auth: AuthService) -> None:
 
 
 def test_display_name_defaults_to_the_name(auth: AuthService) -> None:
-    """The display name is the tenant's name unless one is given."""
+    """Without a display name in the request, the display name is the tenant's name."""
     made = auth.admin("POST", "/tenants", json={"tenant": "acme"}).get_json()
     assert made["display_name"] == "acme"
 

@@ -40,7 +40,7 @@ def with_documents(console: Console) -> Console:
 
 
 def editor(console: Console, base_url: str = "http://localhost") -> Browser:
-    """Return an editor's browser; the gateway issues tickets from now on."""
+    """Return an editor's browser, and let the gateway issue tickets from now on."""
     browser = console.person("editor", base_url)
     give_tickets(console.gateway)
     return browser
@@ -64,7 +64,7 @@ def test_they_are_off_unless_the_setting_says_so(console: Console, path: str) ->
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("path", ["/console/examples/", *PAGES])
 def test_each_is_a_whole_page(shown: Console, path: str, language: str) -> None:
-    """Each page has the parts that every page must have, in both languages."""
+    """Each example page has the parts that every page must have, in both languages."""
     check(path, page(shown, path, **{"Accept-Language": language}))
 
 

@@ -16,7 +16,7 @@ PAGE = "/console/b/docs/f/a.txt"
 
 
 def test_a_change_of_details_is_sent_as_it_was_typed(console: Console) -> None:
-    """The form for details sends all metadata, and the expiry, converted from the person's zone."""
+    """The form for details sends all metadata, and converts the expiry from the person's zone."""
     file = serve_file(console.gateway, metadata={"a": "1", "b": "2"})
     console.gateway.on("PATCH", "/v1/metadata/docs/a.txt", Reply(file))
     browser = console.person("editor")

@@ -105,7 +105,7 @@ def test_a_move_that_stops_says_how_far_it_came(console: Console) -> None:
 
 
 def test_a_move_of_what_is_gone_says_so(console: Console) -> None:
-    """The move of a deleted file, or to a deleted bucket, gets a page that says nothing moved."""
+    """A move of deleted files, or to a deleted bucket, says that nothing was moved."""
     browser = two_buckets(console)
     form = {"key": ["1", "2"], **TO_X, "to_bucket": "archive", "back": LIST}
     assert browser.post("/console/b/docs/move", form).location == LIST

@@ -51,7 +51,7 @@ def page(request: pytest.FixtureRequest, console: Console) -> Iterator[tuple[str
 
 
 def test_a_form_is_rendered_with_what_was_typed(page: tuple[str, str]) -> None:
-    """A refused form shows its input again, escaped, with the choice that was made."""
+    """A refused form shows the person's input and choice again. The input is escaped."""
     _, html = page
     assert '<option selected value="owner">' in html
     assert ">\r\n&lt;b&gt;</textarea>" in html

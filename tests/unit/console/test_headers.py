@@ -86,7 +86,7 @@ def test_no_page_has_a_script_or_a_style_in_it(console: Console) -> None:
 
 
 def test_the_icon_may_be_kept(console: Console) -> None:
-    """The icon may be cached, because it contains no data and starts no session."""
+    """Caches may keep the icon, because it contains no data and starts no session."""
     reply = console.visitor().get("/console/icon.svg")
     assert reply.content_type == "image/svg+xml"
     assert reply.headers["Cache-Control"] == "public, max-age=86400"

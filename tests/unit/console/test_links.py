@@ -108,7 +108,7 @@ def test_the_file_may_come_with_the_address(console: Console) -> None:
 
 
 def test_an_address_is_the_sessions(console: Console) -> None:
-    """Another session of the person lists the link but cannot see its address."""
+    """Another session of the same person lists the link, but does not show the link's address."""
     browser, other = console.person(), console.person()
     give_links(console.gateway)
     location = browser.post(PAGE, FORM).location

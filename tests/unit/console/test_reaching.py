@@ -117,7 +117,7 @@ def test_a_page_of_uploads_outside_is_refused_before_a_ticket_is_made(console: C
 
 
 def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console) -> None:
-    """The first page does not ask for the usage when the person's grants are limited."""
+    """If the person's grants are limited, the first page does not request the usage."""
     refused = problem(403, "outside-grants", "Usage is of the whole tenant.")
     console.gateway.on("GET", "/v1/usage", refused)
     reply = limited(console, place(prefix="mine/")).get("/console/")

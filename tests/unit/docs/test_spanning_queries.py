@@ -77,7 +77,7 @@ def _text(node: ast.AST, constants: dict[str, str]) -> str:
 
 
 def test_what_spans_tenants_is_listed() -> None:
-    """A statement has a condition of the tenant, selects rows by unique ids, or is in the table."""
+    """A statement has a condition of the tenant, selects unique ids, or is in docs/security.md."""
     spanning = {
         name
         for service in ("auth", "upload")

@@ -69,7 +69,7 @@ _NUMBERS = st.dictionaries(
 
 @given(_NUMBERS, st.integers(1, 200), st.integers(320, 3000))
 def test_what_is_left_is_fair(numbers: dict[str, int], of_one: int, of_all: int) -> None:
-    """After the cut all limits hold; no client has more connections than one that lost some."""
+    """After the cut all limits hold; no client has more than a client that lost connections."""
     shares = Shares(of_one, of_all, PROXIES)
     surplus = shares.surplus(numbers)
     left = {name: number - surplus.get(name, 0) for name, number in numbers.items()}
