@@ -30,7 +30,7 @@ class Played:
         self.auth = self.console = self.upload = ""
 
     def start(self) -> None:
-        """Create the volumes, run both Jobs to their end, then start the Deployments."""
+        """Create the volumes, run both Jobs to their end, and start the Deployments."""
         for name, files in self.playable.secrets.items():
             self.podman.lay_out_secret(name, files, GROUP)
         self.podman.play(self.playable.claims)

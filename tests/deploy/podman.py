@@ -217,7 +217,7 @@ def _split_claims(spec: dict[str, Any]) -> Iterator[str]:
 
 
 class Playable:
-    """A cluster's manifests, changed only where podman needs it."""
+    """A cluster's manifests, with only the changes that podman needs."""
 
     def __init__(self, cluster: Cluster) -> None:
         manifests = copy.deepcopy(cluster.manifests)

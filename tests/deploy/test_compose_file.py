@@ -143,7 +143,7 @@ def test_profiles(name: str) -> None:
 
 @pytest.mark.parametrize(("profile", "count"), [("single", 5), ("scale", 5), ("s3", 6)])
 def test_built_once(profile: str, count: int) -> None:
-    """In each profile exactly one service builds each of Wharf's images, and all use it."""
+    """In each profile one service builds each of Wharf's images, and all services use the image."""
     members = [one for one in SERVICES.values() if profile in one["profiles"]]
     building = [one["image"] for one in members if "build" in one]
     assert len(building) == len(set(building)) == count
@@ -377,7 +377,7 @@ def test_how_long_links_live(profile: str) -> None:
 
 
 def test_one_after_the_other() -> None:
-    """The second replica waits for the first one when a stack starts."""
+    """The second replica waits for the first replica when a stack starts."""
     assert "gateway-1" in SERVICES["upload-2"]["depends_on"]
     assert "upload-2" in SERVICES["gateway-2"]["depends_on"]
 

@@ -1,4 +1,4 @@
-"""`make images`: the images that it builds, and its warning if there is no Node."""
+"""`make images`: the images that it builds, and its warning if Node is missing."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_two_of_each(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_rollouts_in_production(variant: str) -> None:
-    """A rollout of a Deployment starts a new pod before it stops an old one."""
+    """A rollout of a Deployment starts a new pod before it stops an old pod."""
     stateful = {one["metadata"]["name"] for one in cluster(variant).kind("StatefulSet")}
     assert stateful == ({"wharf-upload"} if variant == OBJECT_STORE else set())
     for one in cluster(variant).kind("Deployment"):

@@ -83,7 +83,7 @@ def test_keys_of_an_object_store(overlay: Path) -> None:
 
 
 def test_nothing_is_overwritten(overlay: Path) -> None:
-    """A second run changes no file, not even one that the operator has edited."""
+    """A second run changes no file, not even a file that the operator has edited."""
     first = run(overlay)
     assert f"edit before you apply: {overlay}/secrets/auth-databases.env" in first.stdout
     (overlay / "secrets/auth-databases.env").write_text("WHARF_DATABASE_URL=mine\n")
@@ -97,7 +97,7 @@ def test_rotation_keeps_the_old_key(overlay: Path) -> None:
     """A rotation adds a key and keeps the old key, so that its tokens stay valid."""
     run(overlay)
     (old,) = (overlay / "secrets").glob("*.pem")
-    # Names contain the time in seconds, so this makes the key older.
+    # Key names contain the time in seconds. With a changed name the key looks older.
     old.rename(old.with_name("1700000000-wharf.pem"))
     assert run(overlay, "rotate").returncode == 0
     assert len(signing.load(overlay / "secrets")) == 2

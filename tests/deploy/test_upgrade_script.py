@@ -1,4 +1,4 @@
-"""deploy/compose/upgrade.sh: which services it replaces, and in which order."""
+"""deploy/compose/upgrade.sh: the services that it replaces, and their order."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_default_bucket_is_always_there(api: ApiClient) -> None:
     "name", ["ab", "UPPER", "-ab", "ab-", "a_b", "a.b", "x" * 64, "ünï", "a%2Fb"]
 )
 def test_bucket_names_that_are_none(wharf: Wharf, api: ApiClient, name: str) -> None:
-    """A name that breaks the naming rule makes no bucket, and an upload to it gets a 404."""
+    """A name that breaks the naming rule makes no bucket; an upload to this bucket gets a 404."""
     with nothing_stored(wharf, api.tenant):
         target = quote(name, safe="%")
         assert api.send_json("PUT", f"/v1/buckets/{target}", {}).status in (400, 404)

@@ -65,7 +65,7 @@ def test_if_match_replaces_only(wharf: Wharf, api: ApiClient, content: bytes) ->
 def test_conditions_that_cannot_be_read(
     wharf: Wharf, api: ApiClient, field: str, value: str
 ) -> None:
-    """A condition that is no list of entity tags gets a 400; it is never ignored."""
+    """A condition that is no list of entity tags gets a 400; Wharf never ignores a condition."""
     with nothing_stored(wharf, api.tenant):
         for content in (SMALL, LARGE):
             api.put("key", content, {field: value}).problem(400, "malformed-request")

@@ -33,7 +33,7 @@ def check_security_fields(answer: Answer) -> None:
 
 @pytest.mark.parametrize("content", [b"", SMALL, LARGE, HTML, PNG])
 def test_security_fields(api: ApiClient, content: bytes) -> None:
-    """Row 39: every response with a tenant's bytes has the safe fields, even in part or empty."""
+    """Row 39: every response with a file's bytes, whole, partial or empty, has the safe fields."""
     etag = api.stored("file", content)["etag"]
     fields: list[dict[str, str]] = [{}, {"If-Match": etag}]
     if content:
@@ -43,7 +43,7 @@ def test_security_fields(api: ApiClient, content: bytes) -> None:
         assert answer.status in (200, 206)
         check_security_fields(answer)
         assert answer.header("ETag") == etag
-        # The digest covers the whole file, so a partial response does not have it.
+        # The digest covers the whole file, so a partial response has no digest.
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
         assert answer.headers["Repr-Digest"] == (digest if answer.status == 200 else None)
 
@@ -349,7 +349,7 @@ def test_a_deleted_file_is_gone(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("target", ["/v1/files/", "/v1/files", "/v1/files/default/folder/", "/v1/"])
 def test_no_folder_can_be_listed(api: ApiClient, target: str) -> None:
-    """Row 48: an address that looks like a folder is no file, and lists nothing below it."""
+    """Row 48: an address that looks like a folder is no file, and returns no list."""
     api.stored("folder/inside")
     answer = api.get(target)
     assert answer.status in (400, 404)

@@ -72,7 +72,7 @@ def test_usage_counts_once(api: ApiClient) -> None:
 
 
 def test_the_printed_commands_work(wharf: Wharf, tmp_path: Path) -> None:
-    """The three commands that `make run` prints upload a file and download it again."""
+    """The three commands that `make run` prints upload a file and download the file again."""
     output = wharf.output.read_text(encoding="utf-8")
     lines = [line for line in output.splitlines() if line.startswith(("TOKEN=", "curl "))]
     assert len(lines) == 3

@@ -128,7 +128,7 @@ def test_conflicts_error(wharf: Wharf, api: ApiClient) -> None:
     [("on_conflict", "overwrite"), ("on_conflict", ""), ("redirect", "/x"), ("paths", "yes")],
 )
 def test_choices_that_are_none(wharf: Wharf, api: ApiClient, name: str, value: str) -> None:
-    """A choice with an unknown value gets a 422 that names the field; it is never ignored."""
+    """A choice with an unknown value gets a 422 that names the field, and is never ignored."""
     with nothing_stored(wharf, api.tenant):
         answer = api.post(file_part("a"), field_part(name, value))
         assert answer.problem(422, "unprocessable")["field"] == name
@@ -157,7 +157,7 @@ def test_all_or_nothing(wharf: Wharf, api: ApiClient, body: bytes) -> None:
 
 
 def test_a_digest_of_a_part(wharf: Wharf, api: ApiClient) -> None:
-    """Wharf verifies the Content-Digest of a part, and a wrong one refuses the whole form."""
+    """Wharf verifies the Content-Digest of a part, and refuses the whole form if it is wrong."""
     good = file_part("good", b"right", "f", f"Content-Digest: {digest_of(b'right')}")
     wrong = file_part("wrong", b"right", "f", f"Content-Digest: {digest_of(b'left')}")
     with nothing_stored(wharf, api.tenant):
@@ -247,7 +247,7 @@ def test_paths_are_dropped_unless_they_are_kept(api: ApiClient) -> None:
 
 
 def test_a_folder(api: ApiClient) -> None:
-    """A folder as browsers send it keeps its tree; a second upload of it gets renamed files."""
+    """A folder as browsers send it keeps its tree; a second upload gives the files new names."""
     contents = {"trip/a.txt": b"a", "trip/day 1/b.txt": b"b", "trip/день/c.txt": b"c"}
     parts = [file_part(name, content) for name, content in contents.items()]
     keep = field_part("paths", "keep")

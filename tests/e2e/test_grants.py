@@ -31,7 +31,7 @@ def grants(*prefixes: str, actions: list[str] | None = None) -> list[dict[str, A
 
 
 class Member:
-    """A client of a tenant, with its grants, its token, and a group that it may belong to."""
+    """A client of a tenant, with its grants, its token, and a group to which it may belong."""
 
     def __init__(self, tenants: Tenants, owner: ApiClient, own: object) -> None:
         self.admin, self.base = tenants.admin, f"/auth/v1/tenants/{owner.tenant}"

@@ -37,7 +37,7 @@ def digest(content: bytes) -> str:
 
 
 def stored(answer: Answer) -> Answer:
-    """Check that the response is that of a stored file, and return it."""
+    """Check that the response reports a stored file, and return the response."""
     assert answer.status in (200, 201, 204), answer.body
     assert answer.slug == "", answer.body
     return answer
@@ -104,7 +104,8 @@ def test_digests(sender: Sender, way: Way, content: bytes, field: str) -> None:
     """Wharf stores no bytes that differ from the announced digest."""
     for announced, fits in ((b"other", False), (way.message(NAME, content), True)):
         sent = {field: digest(announced)}
-        # Content-Digest covers the bytes of one request, Repr-Digest those of the whole file.
+        # Content-Digest covers the bytes of one request,
+        # and Repr-Digest the bytes of the whole file.
         first, brings = (NOTHING, sent) if field == "Content-Digest" else (sent, NOTHING)
         answer = way.send(sender, NAME, content, first, brings)
         if fits:

@@ -130,7 +130,7 @@ def test_workers_share_the_count(strict: Wharf) -> None:
 
 
 def test_clients_share_the_tenants_count(strict: Wharf) -> None:
-    """Two clients of a tenant share the tenant's limit, and another tenant has a separate one."""
+    """Two clients of a tenant share the tenant's limit; another tenant has its own limit."""
 
     def attempt() -> list[Answer]:
         signer = Signer(strict)

@@ -75,7 +75,7 @@ def test_a_link(api: ApiClient, anyone: ApiClient, content: bytes) -> None:
 
 
 def test_a_link_to_a_prefix(api: ApiClient, anyone: ApiClient) -> None:
-    """A link to a prefix serves the files below the prefix, in any spelling, and no others."""
+    """A link to a prefix serves only the files below the prefix, in any spelling of the key."""
     for key in ("dir/a", "dir/sub/b c", "dir/é", "dirt", "other/a"):
         api.stored(quote(key), key.encode())
     target = link(api, None, prefix="dir")

@@ -101,7 +101,7 @@ def test_changes_that_are_refused(
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"key": "\\ud800"}', b"[" * 100_000])
 @pytest.mark.usefixtures("stored")
 def test_bodies_that_are_no_json(wharf: Wharf, api: ApiClient, body: bytes) -> None:
-    """A body that is not JSON gets a 400 or 422, never a 500, even if it is deeply nested."""
+    """A body that is not JSON, even a deeply nested body, gets a 400 or 422 and never a 500."""
     with nothing_stored(wharf, api.tenant):
         answer = api.request("PATCH", TARGET, body, {"Content-Type": "application/json"})
         assert answer.status in (400, 422)
@@ -118,7 +118,7 @@ def test_another_type_of_body(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_if_match_on_a_change(wharf: Wharf, api: ApiClient, stored: dict[str, Any]) -> None:
-    """A change with `If-Match` applies only to the file whose tag it names."""
+    """A change with `If-Match` applies only to the file that has the tag."""
     fields = {"Content-Type": "application/json"}
     with nothing_stored(wharf, api.tenant):
         answer = api.request("PATCH", TARGET, b"{}", {**fields, "If-Match": '"x"'})

@@ -38,7 +38,7 @@ class Traffic:
 
     @contextmanager
     def running(self, *, writing: bool) -> Iterator[None]:
-        """Send requests while the context lasts, then check that none of them failed."""
+        """Send requests while the context lasts, then check that no request failed."""
         works = (self._read, self._read_ranges, *((self._write,) if writing else ()))
         threads = [threading.Thread(target=self._until_ended, args=(work,)) for work in works]
         for thread in threads:

@@ -224,7 +224,7 @@ def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:
 
 
 def test_a_key_is_found_in_both_forms(api: ApiClient) -> None:
-    """Row 22: a key in NFD and in NFC names the same file, so `If-None-Match: *` finds it."""
+    """Row 22: a key in NFD and in NFC names the same file, so `If-None-Match: *` finds the file."""
     nfc, nfd = quote("caf\u00e9"), quote("cafe\u0301")
     api.stored(nfc, b"first")
     answer = api.put(nfd, b"second", {"If-None-Match": "*"})

@@ -90,7 +90,7 @@ def test_operations_are_whole(document: dict[str, Any]) -> None:
 
 
 def test_security_is_declared(document: dict[str, Any]) -> None:
-    """Each operation is public, or names a declared scheme, a 401 and, if it needs one, a scope."""
+    """Each operation is public, or declares a scheme, a 401 and, if it needs a scope, the scope."""
     schemes = document["components"]["securitySchemes"]
     for path, method, operation in operations(document):
         for requirement in operation.get("security", []):
@@ -125,7 +125,7 @@ def test_undocumented_answers_are_noticed(wharf: Wharf) -> None:
 
 @pytest.mark.parametrize("slug", sorted(COMMON.by_slug))
 def test_problems_are_explained(wharf: Wharf, slug: str) -> None:
-    """The type of every problem is the address of a page that explains it."""
+    """The type of every problem is the address of a page that explains the problem."""
     answer = ApiClient(wharf.port).get(f"/problems/{slug}")
     assert answer.status == 200
     assert answer.header("Content-Type").startswith("text/html")

@@ -43,7 +43,7 @@ def out(wharf: Wharf, one: ApiClient) -> None:
 
 
 def test_person_uploads(ada: Person) -> None:
-    """An editor's token allows work with files, but not with buckets."""
+    """An editor's token allows work with files, and no work with buckets."""
     assert ada.api.put("mine", LARGE).status == 201
     assert ada.api.file("there").body == b"there"
     ada.api.send_json("PUT", "/v1/buckets/photos", {}).problem(403, "insufficient-scope")

@@ -52,7 +52,7 @@ def test_a_repeated_field_is_refused(wharf: Wharf, api: ApiClient, fields: tuple
 
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
 def test_the_last_of_two_digests_counts(wharf: Wharf, api: ApiClient, field: str) -> None:
-    """Of two digest members with the same name the last one counts (RFC 8941, 3.2)."""
+    """If two digest members have the same name, the last member counts (RFC 8941, 3.2)."""
     right, wrong = (f"{field}: {digest(content)}" for content in (CONTENT, b"other"))
     assert put(wharf, api, right, wrong) == (400, "digest-mismatch")
     assert api.listed() == []

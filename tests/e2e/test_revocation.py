@@ -139,7 +139,7 @@ def test_revoked_token(wharf: Wharf, client: Client) -> None:
 
 
 def test_revoked_ticket(client: Client) -> None:
-    """A ticket can be revoked alone, and the token that it was made from stays valid."""
+    """A ticket can be revoked alone: the token from which it was made stays valid."""
     ticket = client.ticket()
     client.revoke(ticket)
     form, kind = multipart_body(file_part("a")), {"Content-Type": CONTENT_TYPE}
@@ -242,7 +242,7 @@ def test_suspended_while_a_stream_came(tenants: Tenants, client: Client) -> None
     assert (answer.status, answer.slug) == (403, "tenant-suspended")
     assert tenants.admin.request("POST", f"{target}/resume").status == 204
     assert holds(lambda: client.api.file("there").status == 200)
-    # One process may know of the resume before another one does.
+    # Some processes may know of the resume earlier than others.
     assert holds(lambda: client.api.file("streamed").slug == "not-found")
 
     def goes_on() -> bool:

@@ -51,7 +51,7 @@ class World:
 
 
 def person(tenants: Tenants, tenant: str, name: str) -> tuple[str, ApiClient]:
-    """Create an owner of a tenant, and return its id and its logged-in client."""
+    """Create an owner of a tenant, and return the owner's id and logged-in client."""
     user = {"username": name, "role": "owner", "password": PASSWORD}
     made = tenants.admin.send_json("POST", f"/auth/v1/tenants/{tenant}/users", user)
     assert made.status == 201, made.body

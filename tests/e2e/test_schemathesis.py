@@ -41,7 +41,7 @@ from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 # because this costs little.
 EXAMPLES = 200
 DRAWN = 50
-# Each document has so many parts. Each part has its own objects, so the parts can run in any order.
+# The number of parts of each document. Parts have separate objects and run in any order.
 PARTS = 4
 MODES = (GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [

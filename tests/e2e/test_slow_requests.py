@@ -104,7 +104,7 @@ def test_a_drip_is_cut(
 
 
 def cut_requests(strict: Wharf) -> int:
-    """Return the gateway's count of requests that it has cut."""
+    """Return the gateway's count of cut requests."""
     url = f"http://127.0.0.1:{strict.metrics_port}/metrics/gateway"
     with urllib.request.urlopen(url, timeout=10) as reply:
         lines = reply.read().decode().splitlines()

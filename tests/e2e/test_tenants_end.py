@@ -108,7 +108,7 @@ def published(api: ApiClient) -> set[str]:
 
 
 def test_keys_rotate_without_a_restart(own: Wharf, accounts: Tenants) -> None:
-    """Row 62: a new key is published before it signs, and a retired key is refused."""
+    """Row 62: auth publishes a new key before it signs with the key; a retired key is refused."""
     api = accounts.tenant()
     old = kid(api)
     new = command(own, "keys", "rotate").split()[0]

@@ -169,7 +169,7 @@ def test_curl(tickets: Tickets, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
 def test_other_methods(tickets: Tickets, method: str) -> None:
-    """A ticket can neither read nor delete: other methods of its address get a 405."""
+    """A ticket can neither read nor delete: methods for this get a 405 at the ticket's address."""
     for name in ("", "/a"):
         assert tickets.anyone.request(method, f"/u/{tickets.token()}{name}").status == 405
 
@@ -213,7 +213,7 @@ def test_tickets_are_in_no_log(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_another_tenants_ticket(wharf: Wharf, signer: Signer, tickets: Tickets) -> None:
-    """Row 67: a ticket of another tenant stores in that tenant, never in this one."""
+    """Row 67: a ticket of another tenant stores files only in the tenant of the ticket."""
     other = signer.client()
     tickets.api.stored("in/secret", b"ours")
     token = Tickets(signer, other).token()

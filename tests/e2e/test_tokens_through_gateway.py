@@ -134,7 +134,7 @@ class Authorized(ApiClient):
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_has_no_case(api: ApiClient, scheme: str) -> None:
-    """The scheme may have any case and more blanks after it (RFC 9110 section 11.1)."""
+    """The scheme may have any case, and more than one blank after it (RFC 9110 section 11.1)."""
     answer = Authorized(api.port, f"{scheme} {api.token}").get("/v1/usage")
     assert answer.status == 200
 

@@ -105,7 +105,7 @@ def test_the_client_of_socket_io(fresh: Wharf, tmp_path: Path) -> None:
 
 
 def test_the_commands_of_readme(fresh: Wharf, tmp_path: Path) -> None:
-    """README has the commands that `make run` prints; they upload and download a file."""
+    """README has the commands that `make run` prints. The commands upload and download a file."""
     start, commands = blocks("README.md", "Start")[:2]
     assert start == "make run\n"
     places = {DEFAULT_URL: fresh.url, '"var/': f'"{fresh.data}/'}

@@ -14,7 +14,7 @@ from tests.servers.console_pages import ConsolePages, serving_console
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.tenants import Signer
 
-#: nginx itself refuses larger bodies.
+#: The size limit of nginx itself, which refuses larger bodies.
 GATEWAYS_BYTES = 8_000_000
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.e2e.browser.person import BUCKET, SLOW, Person
 from tests.e2e.browser.visitor import HTML
 
-#: Makes the page fail to save its queue, as if the person left it in the next moment.
+#: With this script the page cannot save its queue,
+#: as if the person left the page in the next moment.
 _LATE = """
 const put = IDBObjectStore.prototype.put;
 IDBObjectStore.prototype.put = function (...given) {

@@ -111,7 +111,7 @@ def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> Non
     # The content policy needs no address for the channel: 'self' is enough.
     assert reader.pages.transport == "websocket"
     reader.awaited(lambda: reader.pages.said == [{"op": "subscribe", "bucket": "docs"}])
-    # The page fetches the list for events from before it listened.
+    # The page fetches the list once, because events may have happened before it listened.
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     box = reader.one("[value='a/c']")
     box.click()

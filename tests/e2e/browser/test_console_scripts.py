@@ -202,7 +202,7 @@ def test_a_script_in_what_is_fetched(person: Person) -> None:
 
 
 def test_copy(person: Person) -> None:
-    """The copy button puts the value into the clipboard, and a status next to it confirms that."""
+    """The copy button copies the value, and a status next to the button confirms the copy."""
     _open(person, FORMS)
     person.browser.command(
         "Browser.grantPermissions",

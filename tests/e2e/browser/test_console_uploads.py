@@ -249,7 +249,7 @@ def test_a_used_up_ticket(person: Person) -> None:
 
 
 def test_the_session_ends(person: Person) -> None:
-    """An upload without a session shows a link to the login, and a later page continues it."""
+    """Without a session an upload shows a link to the login, and continues on a later page."""
     person.bucket()
     person.pages.ticket = lambda _: (401, {"title": "Not logged in"})
     person.visit()

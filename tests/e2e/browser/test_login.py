@@ -24,7 +24,7 @@ REFRESH = (
     " credentials: 'include', body: new URLSearchParams({grant_type: 'refresh_token'})});"
     "return reply.status"
 )
-#: A request that another site can send without a preflight, whose response it cannot read.
+#: A request that another site can send without a preflight. The site cannot read the response.
 BLIND = (
     "try { await fetch(args[0] + args[1], {method: 'POST', credentials: 'include',"
     " mode: 'no-cors', body: args[2]}) } catch {}"

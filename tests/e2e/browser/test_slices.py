@@ -134,7 +134,7 @@ def test_small_files_beside_large_ones(visitor: Visitor, version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("order", ["false", "true"])
 def test_a_refused_type(visitor: Visitor, version: str, order: str) -> None:
-    """HTML named like an image is refused at its first slice, and nothing of it is stored."""
+    """HTML named like an image is refused at its first slice, and none of it is stored."""
     visitor.bucket(allowed_types=["image/*"])
     opened(visitor, version, f"chunkSize: {SLICE}, parallelChunkUploads: {order},")
     seen = dropped(visitor, "photo.png", HTML + bytes(5 * SLICE))

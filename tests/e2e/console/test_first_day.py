@@ -20,7 +20,8 @@ from wharf_console.web.language import loaded
 
 PLAIN = Look(scripts=False, width=360, theme="light", language="en")
 CHINESE = Look(scripts=True, width=360, theme="dark", language="zh_Hans")
-# Elements that people press, and fields that they fill in, by their words; words of children count.
+# Elements that people press and fields that they fill
+# in, by their words. The words of child elements count.
 _PRESSED = "//*[self::a or self::button or self::summary][normalize-space()='{}']"
 _LABELLED = "//*[self::label[normalize-space(text()[1])='{0}'] or @aria-label='{0}']"
 _SAYS = "//*[not(self::option)][text()[contains(normalize-space(), '{}')]]"

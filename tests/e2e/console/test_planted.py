@@ -1,6 +1,7 @@
 """Scripts in names, which pages show as text and never run.
 
-The walk (`test_walk.py`) checks on every page that no script ran; these tests check the shown text.
+The walk (`test_walk.py`) checks on every page that
+no script ran. This module checks the shown text.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def test_a_name_is_text(stage: Stage, kind: str) -> None:
 
 @pytest.mark.parametrize("target", ["prefix", "next", "bucket", "address"])
 def test_an_address_with_a_script(stage: Stage, target: str) -> None:
-    """A script in an address appears as text, and the page does not run it."""
+    """A script in an address appears as text, and the page does not run the script."""
     script = "%22%3E%3Cimg%20src=x%20onerror=window.ran=1%3E"
     path = {
         "prefix": f"/console/b/default/?prefix={script}",

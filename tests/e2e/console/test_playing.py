@@ -48,7 +48,7 @@ def test_a_sound_whose_link_has_ended(stage: Stage) -> None:
 
 def _ends_and_goes_on(stage: Stage, player: Callable[[str], object]) -> None:
     api, browser = stage.world.api, stage.browser
-    # This ends all links of the tenant.
+    # This request ends all links of the tenant.
     assert api.request("POST", "/v1/links/rotate").status in {200, 204}
     before = len(_lines(stage))
     # Links end within four seconds (docs/serving.md).

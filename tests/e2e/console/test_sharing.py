@@ -233,7 +233,7 @@ def test_links(wharf: Wharf, member: Member, folder: str) -> None:
 
 
 def test_an_upload_under_way(member: Member, folder: str) -> None:
-    """The console lists an upload under way with its progress, and can cancel it."""
+    """The console lists an upload under way with its progress, and can cancel the upload."""
     ticket = re.search(r"/console/drop/(.+)", member.invites(prefix=folder))
     assert ticket
     begun = {
@@ -242,7 +242,7 @@ def test_an_upload_under_way(member: Member, folder: str) -> None:
         "Upload_Length": "1000",
         "Accept": "application/json",
     }
-    # The ticket allows forms and PUT; this sends the first 100 of 1000 bytes.
+    # The ticket allows forms and PUT. The test sends only the first 100 of 1000 bytes.
     status, _, text = member.request("PUT", f"/u/{ticket[1]}/half.bin", b"x" * 100, **begun)
     assert status == 201, text
     shown = member.request("GET", "/console/uploads")[2]

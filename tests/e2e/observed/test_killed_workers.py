@@ -85,5 +85,5 @@ def test_cpu_time_never_falls(wharf: Wharf, api: ApiClient) -> None:
     put(api, "cpu")
     assert scrape(wharf, "upload").sum("wharf_process_cpu_seconds_total") >= before
     for kind in ("master", "worker", "mule"):
-        # uWSGI restarts killed processes one after the other, with pauses.
+        # uWSGI restarts killed processes in sequence, with pauses.
         assert until(lambda kind=kind: memory_bytes(wharf, kind) > 1 << 20), kind

@@ -100,7 +100,7 @@ def test_one_stands_still(pair: Pair) -> None:
             offset = a.offset(address)
             assert offset >= 1 << 20
             assert a.patch(address, offset, content[offset:]).status == 204
-            # These bytes are not those of the file.
+            # These bytes differ from the file's bytes.
             writer.sendall(bytes(len(content) - (2 << 20)))
         assert until(lambda: b.head(address).status == 200, _SECONDS)
         writer.settimeout(_SECONDS)

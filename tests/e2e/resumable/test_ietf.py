@@ -72,7 +72,7 @@ def test_offset(api: ApiClient) -> None:
 
 
 def test_wrong_offset(api: ApiClient) -> None:
-    """A PATCH with a wrong offset gets a 409 that states the right one."""
+    """A PATCH with a wrong offset gets a 409 that states the right offset."""
     address = begin(api, "ietf/wrong.bin")
     append(api, address, 0, b"12345", last=False)
     answer = append(api, address, 4, b"6", last=True)
@@ -154,7 +154,7 @@ def test_an_empty_file(api: ApiClient) -> None:
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("content", [b"", b"12345"])
 def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> None:
-    """A request without bytes stores the file if it says that the upload is complete."""
+    """A request without bytes stores the file if the request says that the upload is complete."""
     address = begin(api, "ietf/end.bin")
     assert append(api, address, 0, content, last=False).status == 204
     length = {"Upload-Length": str(len(content))}

@@ -1,4 +1,4 @@
-"""`PATCH /v1/uploads/{id}`: bytes at an offset."""
+"""`PATCH /v1/uploads/{id}`, which appends bytes at an offset."""
 
 from __future__ import annotations
 

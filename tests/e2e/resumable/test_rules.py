@@ -193,7 +193,7 @@ def test_of_fifty_creations_one_fits(tus: Tus, signer: Signer, api: ApiClient) -
 
 
 def test_types_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """An upload whose type its bucket forbids after its creation is refused at its end."""
+    """An upload is refused at its end if the bucket has forbidden its type since the creation."""
     assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
     address = tus.created(40 + len(HTML), bucket="open", filename="a.html")
     assert tus.patch(address, 0, HTML).status == 204
@@ -204,7 +204,7 @@ def test_types_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
 
 
 def test_sizes_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """An upload above a size limit that its bucket gets after the creation is refused."""
+    """An upload is refused if its bucket has since got a size limit that the upload exceeds."""
     assert api.send_json("PUT", "/v1/buckets/open", {}).status == 201
     address = tus.created(10, bucket="open", filename="a")
     assert tus.patch(address, 0, b"12345").status == 204
@@ -214,7 +214,7 @@ def test_sizes_are_narrowed_meanwhile(tus: Tus, api: ApiClient) -> None:
 
 
 def test_the_bucket_goes_meanwhile(tus: Tus, api: ApiClient) -> None:
-    """An upload into a bucket that is deleted later gets a 404, and its quota is released."""
+    """When its bucket is deleted, an upload gets a 404 and its quota is released."""
     assert api.send_json("PUT", "/v1/buckets/short", {}).status == 201
     address = tus.created(10, bucket="short", filename="a")
     assert tus.patch(address, 0, b"12345").status == 204

@@ -109,7 +109,7 @@ def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, ver
 def test_a_refusal_comes_before_the_body(
     secured: Secured, version: str, tmp_path: Path, *, length: bool
 ) -> None:
-    """A client without a token gets its refusal before it has sent much of its body."""
+    """A client without a token gets its refusal before the client has sent much of its body."""
     body = tmp_path / "body"
     with body.open("wb") as file:
         file.truncate(50_000_000)

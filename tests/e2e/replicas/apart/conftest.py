@@ -86,7 +86,7 @@ def apart(
         }
         for name in "ab"
     }
-    # The replicas share the keys of auth, as they would by a secret.
+    # The replicas share auth's keys, as replicas on several machines would by a secret.
     (base / "a" / "auth").mkdir(0o700, parents=True)
     (base / "b").mkdir(0o700)
     (base / "b" / "auth").symlink_to(base / "a" / "auth")
