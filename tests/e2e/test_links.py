@@ -165,7 +165,7 @@ def test_head(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_dispositions(api: ApiClient, anyone: ApiClient) -> None:
-    """Rows 40, 41: the link sets name and disposition; its reader can only choose an attachment."""
+    """Rows 40, 41: a link sets name and disposition; its reader can only ask for an attachment."""
     api.stored("file", PNG)
     cases: list[tuple[dict[str, str], str, str]] = [
         ({}, "", 'inline; filename="file"'),

@@ -1,6 +1,6 @@
 """Downloads of files on an object store, which behave like downloads from a disk.
 
-The imported tests are those of tests/e2e for the disk. They run here on the Wharf of this folder.
+The tests that this module imports from tests/e2e run here on the Wharf of this folder.
 """
 
 from __future__ import annotations
