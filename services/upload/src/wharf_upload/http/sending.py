@@ -43,8 +43,8 @@ def send(request: Request, file: File, place: GatewayPlace, headers: Headers) ->
     request.outcome = "served"
     if place.signed:
         return send_signed(request, file, place, kind(file.media_type, utf8=file.utf8), headers)
-    # nginx would evaluate these conditions again with its own tag and date, even an empty one. So this
-    # request uses a separate location of nginx, which does not evaluate them.
+    # nginx would evaluate these conditions again, even an empty one, with its own tag and
+    # date. So this request uses a separate location of nginx, which does not evaluate them.
     if request.condition("IF_MATCH") is None and request.condition("IF_UNMODIFIED_SINCE") is None:
         headers.append(("X-Accel-Redirect", INTERNAL + place.location))
     else:
