@@ -223,7 +223,7 @@ def test_replay_of_another_request(records: Records) -> None:
 
 
 def test_idempotency_is_the_subjects_own(records: Records) -> None:
-    """If another subject or tenant uses the same idempotency key, it counts as another key."""
+    """An idempotency key that another subject or another tenant uses counts as a separate key."""
     assert not records.write(idempotent(new_file("a.txt"))).replayed
     assert not records.write(idempotent(new_file("a.txt"), subject="other")).replayed
     assert not records.write(idempotent(new_file("a.txt", tenant="other"))).replayed

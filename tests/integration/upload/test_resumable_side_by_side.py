@@ -160,7 +160,9 @@ def test_swept_while_it_grows(receiver: ReceiverClient) -> None:
 
 
 def test_expired_uploads(receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An expired upload is 404 for each method, and the sweep releases its reservation."""
+    """A request for an expired upload gets 404 for each method. The sweep
+    releases the upload's reservation.
+    """
     service = receiver.service
     seconds = service.settings.upload_expiry_seconds
     address = receiver.create(6)
