@@ -34,18 +34,18 @@ LIVE_ADDRESS_CONNECTIONS = Setting(
     "256",
     "connections",
     "The number of concurrent connections of one client address to the live channel, in "
-    "addition to those requests",
+    "addition to the requests of WHARF_ADDRESS_CONNECTIONS",
     minimum=1,
 )
 ADDRESS_OPEN_CONNECTIONS = Setting(
     "WHARF_ADDRESS_OPEN_CONNECTIONS",
     AUTO,
     "connections",
-    "The number of open connections of one client address (IPv6: one network of 64 "
-    "bits), also without a complete request. The gateway closes connections above it, "
-    "those with half-sent requests first. `auto`: twice the sum of "
-    "WHARF_ADDRESS_CONNECTIONS and WHARF_LIVE_ADDRESS_CONNECTIONS, and at most half of "
-    "nginx's connections. 0: no separate limit",
+    "The number of open connections of one client address (IPv6: one network of 64 bits), "
+    "including connections without a complete request. The gateway closes connections above "
+    "this number, those with half-sent requests first. `auto`: twice the sum of "
+    "WHARF_ADDRESS_CONNECTIONS and WHARF_LIVE_ADDRESS_CONNECTIONS, and at most half of nginx's"
+    " connections. 0: no separate limit",
     minimum=0,
     words=(AUTO,),
 )

@@ -42,7 +42,8 @@ AUTH_SECRETS_SOCKET = Setting(
     "",
     "",
     "The address of auth for requests with a secret, in the same notation. Empty: "
-    "`secrets.sock` next to the socket above; if that is a port, the same port",
+    "`secrets.sock` next to the socket of WHARF_AUTH_SOCKET, or the same `host:port` if "
+    "WHARF_AUTH_SOCKET is one",
 )
 SOCKETS = Setting(
     "WHARF_SOCKETS",

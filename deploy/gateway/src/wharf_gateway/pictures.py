@@ -18,8 +18,9 @@ IMAGES_BLOBS_SOCKET = Setting(
     "WHARF_IMAGES_BLOBS_SOCKET",
     "",
     "",
-    "The path of a unix socket at which this gateway gives that service the bytes of "
-    "files. Only that service may reach it. Empty: `images-blobs.sock` in `WHARF_SOCKETS`",
+    "The path of a unix socket at which this gateway sends the bytes of files to the service "
+    "that makes small pictures. Only that service may connect to it. Empty: "
+    "`images-blobs.sock` in `WHARF_SOCKETS`",
 )
 IMAGES_SETTINGS = (IMAGES_SOCKET, IMAGES_BLOBS_SOCKET)
 

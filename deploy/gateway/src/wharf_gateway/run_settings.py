@@ -16,8 +16,8 @@ HOST = Setting(
     "WHARF_HOST",
     "127.0.0.1",
     "",
-    "The address that the gateway listens on. `0.0.0.0` opens it to the network; before "
-    "that, set WHARF_TLS_CERTIFICATE or put TLS in front, and set WHARF_HOSTS and "
+    "The address that the gateway listens on. `0.0.0.0` opens it to the network; before you "
+    "use it, set WHARF_TLS_CERTIFICATE or put a TLS proxy in front, and set WHARF_HOSTS and "
     "WHARF_ISSUER",
 )
 PORT = Setting(
@@ -27,8 +27,8 @@ METRICS_HOST = Setting(
     "WHARF_METRICS_HOST",
     "127.0.0.1",
     "",
-    "The address of the port for metrics. Every client that reaches it can read the "
-    "metrics and the names of all tenants",
+    "The address of the port for metrics. Every client that can connect to this port can read "
+    "the metrics and the names of all tenants",
 )
 METRICS_PORT = Setting(
     "WHARF_METRICS_PORT",
@@ -44,8 +44,8 @@ INSTANCE = Setting(
     "WHARF_INSTANCE",
     "native",
     "",
-    "The name of this Wharf among those that share one WHARF_DATA. Each has its own "
-    "spool, sockets and logs (docs/scaling.md)",
+    "The name of this Wharf, unique among the Wharfs that share one WHARF_DATA. Each Wharf has"
+    " its own spool, sockets and logs (docs/scaling.md)",
 )
 DRAIN = Setting(
     "WHARF_DRAIN_SECONDS",
@@ -68,10 +68,10 @@ PROXY_HEADER = Setting(
     "WHARF_PROXY_HEADER",
     X_FORWARDED_FOR,
     "",
-    "The field into which those proxies write the client's address: `X-Forwarded-For`, "
-    "`Forwarded` (RFC 7239), or `PROXY` for the PROXY protocol, which then begins every "
-    "connection to the public port. The gateway reads only this field, because a proxy "
-    "forwards the others as its client sends them",
+    "The header field into which the proxies of `WHARF_TRUSTED_PROXIES` write the client's "
+    "address: `X-Forwarded-For`, `Forwarded` (RFC 7239), or `PROXY` for the PROXY protocol, "
+    "which then begins every connection to the public port. The gateway reads only this field,"
+    " because a proxy forwards other fields as its client sends them",
 )
 # Copied from container.py, so that this module does not import it for one name.
 _FRONT_DOOR = "WHARF_FRONT_DOOR"

@@ -51,7 +51,8 @@ BODY_WINDOW_SECONDS = Setting(
     "WHARF_BODY_WINDOW_SECONDS",
     "30",
     "seconds",
-    "The time over which that average is computed. No body is cut for its rate before this time",
+    "The time over which the gateway computes the average rate of a body. It cuts no body for "
+    "its rate before this time",
     minimum=1,
     maximum=3600,
 )
@@ -68,8 +69,9 @@ GATEWAY_SETTINGS = (
         "WHARF_SERVICE_PATIENCE_SECONDS",
         "60",
         "seconds",
-        "How long a gateway question to the upload service may wait, before a body or for a "
-        "link. It waits while the service is replaced",
+        "How long a request or link may wait until the upload service has answered the "
+        "gateway's question about it. The answer takes longer than usual while the service is "
+        "replaced",
         minimum=1,
         maximum=3600,
     ),
@@ -77,37 +79,39 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_REQUESTS_PER_SECOND",
         "1000",
         "requests per second",
-        "The average rate of one client address. Requests above it get 429",
+        "The average rate of requests of one client address. Requests above this rate get 429",
         minimum=1,
     ),
     Setting(
         "WHARF_ADDRESS_REQUESTS_BURST",
         "2000",
         "requests",
-        "The number of requests by which one client address may exceed that rate for a short time",
+        "The number of requests by which one client address may exceed "
+        "WHARF_ADDRESS_REQUESTS_PER_SECOND for a short time",
         minimum=0,
     ),
     Setting(
         "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
         "1000",
         "requests per second",
-        "The average rate of one credential, from all addresses. Requests above it get 429. "
-        "The limits of a tenant are separate settings",
+        "The average rate of requests of one credential, from all addresses. Requests above "
+        "this rate get 429. The limits of a tenant are separate settings",
         minimum=1,
     ),
     Setting(
         "WHARF_CREDENTIAL_REQUESTS_BURST",
         "2000",
         "requests",
-        "The number of requests by which one credential may exceed that rate for a short time",
+        "The number of requests by which one credential may exceed "
+        "WHARF_CREDENTIAL_REQUESTS_PER_SECOND for a short time",
         minimum=0,
     ),
     Setting(
         "WHARF_CREDENTIAL_WRITES_PER_SECOND",
         AUTO,
         "requests per second",
-        "The rate of one credential's requests that change data. Requests above it wait at "
-        "the gateway, so that they do not delay other credentials. `auto`: a fifth of "
+        "The rate of one credential's requests that change data. Requests above this rate wait"
+        " at the gateway, so that they do not delay other credentials. `auto`: a fifth of "
         "WHARF_CREDENTIAL_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
@@ -116,8 +120,8 @@ GATEWAY_SETTINGS = (
         "WHARF_CREDENTIAL_WRITES_WAITING",
         AUTO,
         "requests",
-        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
-        "fifth of WHARF_CREDENTIAL_REQUESTS_BURST",
+        "The number of one credential's requests that change data and may wait. Further "
+        "requests get 429. `auto`: a fifth of WHARF_CREDENTIAL_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),
@@ -126,7 +130,7 @@ GATEWAY_SETTINGS = (
         AUTO,
         "requests per second",
         "The rate of one client address's logins by secret or password, introspections and "
-        "revocations. Requests above it wait. `auto`: a hundredth of "
+        "revocations. Requests above this rate wait. `auto`: a hundredth of "
         "WHARF_ADDRESS_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
@@ -135,8 +139,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_LOGINS_WAITING",
         AUTO,
         "requests",
-        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
-        "twentieth of WHARF_ADDRESS_REQUESTS_BURST",
+        "The number of one client address's logins, introspections and revocations that may "
+        "wait. Further requests get 429. `auto`: a twentieth of WHARF_ADDRESS_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),
@@ -145,7 +149,7 @@ GATEWAY_SETTINGS = (
         AUTO,
         "requests per second",
         "The rate of one client address's requests for pages of the console. Requests above "
-        "it wait. `auto`: a tenth of WHARF_ADDRESS_REQUESTS_PER_SECOND",
+        "this rate wait. `auto`: a tenth of WHARF_ADDRESS_REQUESTS_PER_SECOND",
         minimum=1,
         words=(AUTO,),
     ),
@@ -153,8 +157,8 @@ GATEWAY_SETTINGS = (
         "WHARF_ADDRESS_CONSOLE_WAITING",
         AUTO,
         "requests",
-        "The number of these requests that may wait. Requests above it get 429. `auto`: a "
-        "fifth of WHARF_ADDRESS_REQUESTS_BURST",
+        "The number of one client address's requests for pages of the console that may wait. "
+        "Further requests get 429. `auto`: a fifth of WHARF_ADDRESS_REQUESTS_BURST",
         minimum=1,
         words=(AUTO,),
     ),

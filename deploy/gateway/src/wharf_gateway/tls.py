@@ -17,16 +17,16 @@ CERTIFICATE = Setting(
     "WHARF_TLS_CERTIFICATE",
     "",
     "",
-    "A file (PEM) with the certificate of the public port, followed by the certificates "
-    "of its issuers. If it serves several hosts, the certificate must contain their "
-    "names. With this setting and WHARF_TLS_KEY the port speaks TLS and HTTP/2. The "
-    "gateway loads both files again when they change",
+    "A file (PEM) with the certificate of the public port, followed by the certificates of its"
+    " issuers. If the gateway serves several hosts, the certificate must contain their names. "
+    "With this setting and WHARF_TLS_KEY the port speaks TLS and HTTP/2. The gateway loads "
+    "both files again when they change",
 )
 KEY = Setting(
     "WHARF_TLS_KEY",
     "",
     "",
-    "A file (PEM) with the private key of that certificate, without a password. Only its "
+    "A file (PEM) with the private key of WHARF_TLS_CERTIFICATE, without a password. Only its "
     "owner and group may be able to read it",
 )
 HSTS_SECONDS = Setting(

@@ -22,10 +22,9 @@ TRUSTED_PROXIES = Setting(
     "WHARF_TRUSTED_PROXIES",
     "",
     "",
-    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and "
-    "balancers in front of the gateway. The gateway takes the client's address only from "
-    "them, in the form of `WHARF_PROXY_HEADER`. They have no separate limit on "
-    "connections",
+    "IP addresses and networks (`10.1.0.0/16`), separated by commas, of proxies and balancers "
+    "in front of the gateway. The gateway takes the client's address only from these proxies, "
+    "in the form of `WHARF_PROXY_HEADER`. A proxy has no separate limit on connections",
 )
 #: The setting's name in earlier releases, which did not take addresses from proxies.
 OLD_NAME = Setting("WHARF_PROXY_ADDRESSES", "", "", "Proxies without a limit on connections")

@@ -135,7 +135,10 @@ SCOPE_MISSING = COMMON.declare(
     "Request a token with the scope that `required_scope` names.",
 )
 FORBIDDEN = COMMON.declare(
-    "forbidden", 403, "Not allowed", "The caller is known and is not allowed to do this."
+    "forbidden",
+    403,
+    "Not allowed",
+    "The service knows the caller, and the caller is not allowed to do this.",
 )
 NOT_FOUND = COMMON.declare(
     "not-found",
@@ -157,11 +160,11 @@ TENANT_LIMIT = COMMON.declare(
     "tenant-limit-reached",
     409,
     "The tenant has as many of these as it may",
-    "`limit` names the kind of objects: `buckets`, `open uploads`, `links`, `clients`, "
-    "`users` or `grant bytes` (the bytes of all lists of grants together). `limit_count` "
-    "is the largest allowed number. Delete, disable or end objects that you do not need. "
-    "A resumable upload ends when it gets no bytes for a day, and a link ends when it "
-    "expires. Or ask the operator for a higher limit (`WHARF_TENANT_MAX_…`).",
+    "`limit` names the kind of objects: `buckets`, `open uploads`, `links`, `clients`, `users`"
+    " or `grant bytes` (the bytes of all lists of grants together). `limit_count` is the "
+    "largest allowed number. Delete, disable or end objects that you do not need, or ask the "
+    "operator for a higher limit (`WHARF_TENANT_MAX_…`). A resumable upload ends when it gets "
+    "no bytes for a day, and a link ends when it expires.",
 )
 HTTPS_REQUIRED = COMMON.declare(
     "https-required",
@@ -181,9 +184,9 @@ TOO_LARGE = COMMON.declare(
     "too-large",
     413,
     "Too large",
-    "The body is larger than a limit. `limit` names the limit, and `limit_bytes` is its "
-    "size. A body without a length is cut at the limit. If you send `Content-Length`, "
-    "the response comes before the body.",
+    "The body is larger than a limit. `limit` names the limit, and `limit_bytes` is its size. "
+    "A body without a length is cut at the limit. If you send `Content-Length`, you get the "
+    "response before you send the body.",
 )
 URI_TOO_LONG = COMMON.declare("uri-too-long", 414, "Address too long", "Shorten the address.")
 UNSUPPORTED_MEDIA = COMMON.declare(
@@ -202,7 +205,8 @@ UNPROCESSABLE = COMMON.declare(
     "unprocessable",
     422,
     "Well-formed, but not acceptable",
-    "The request can be parsed, but one of its values is not acceptable. `detail` names the value.",
+    "The service can read the request, but one of its values is not acceptable. `detail` names"
+    " the value.",
 )
 RATE_LIMITED = COMMON.declare(
     "quota-exceeded",

@@ -13,7 +13,8 @@ TENANT_DELETED = CATALOGUE.declare(
     "tenant-deleted",
     409,
     "The tenant is deleted",
-    "A deleted tenant can be resumed until `purge_at`. After that it cannot be used or changed.",
+    "A deleted tenant can be resumed until `purge_at`. Later it cannot be resumed, used or "
+    "changed.",
 )
 TENANT_RESERVED = CATALOGUE.declare(
     "tenant-reserved",
@@ -26,13 +27,13 @@ TOO_MANY_SECRETS = CATALOGUE.declare(
     "too-many-secrets",
     409,
     "The client has two secrets",
-    "Retire one of the client's secrets. Then you can add another.",
+    "Retire one of the client's secrets. Then you can add another secret.",
 )
 CLIENT_PROTECTED = CATALOGUE.declare(
     "client-protected",
     409,
     "The client is in use here",
-    "A client cannot disable itself, because no other client might be left to enable one.",
+    "A client cannot disable itself, because then possibly no client could enable it again.",
 )
 USER_EXISTS = CATALOGUE.declare(
     "user-exists",
@@ -44,9 +45,8 @@ USER_PROTECTED = CATALOGUE.declare(
     "user-protected",
     409,
     "The user is in use here",
-    "People cannot disable, delete or demote themselves. Another owner or an "
-    "administrator can do it. People change their own password at `PUT "
-    "/auth/me/password`.",
+    "People cannot disable, delete or demote themselves. Another owner or an administrator can"
+    " do this. People change their own password at `PUT /auth/me/password`.",
 )
 GROUP_EXISTS = CATALOGUE.declare(
     "group-exists",
@@ -65,11 +65,10 @@ TOO_MANY_REVOCATIONS = CATALOGUE.declare(
     "too-many-revocations",
     429,
     "Too much of the tenant was ended lately",
-    "Every service remembers a revocation until the last affected token has expired, and "
-    "the tenant has used its share of these entries. Try again later. You can still "
-    "disable a client, delete a user or end the user's sessions, because this needs no "
-    "entry of the share. The operator of the service can raise the limit "
-    "(`WHARF_TENANT_MAX_REVOCATIONS`).",
+    "Every service remembers a revocation until the last affected token has expired, and the "
+    "tenant has no entry left. Try again later. You can still disable a client, delete a user "
+    "or end the user's sessions, because this is always allowed. The operator of the service "
+    "can raise the limit (`WHARF_TENANT_MAX_REVOCATIONS`).",
 )
 LOGIN_REFUSED = CATALOGUE.declare(
     "login-refused",

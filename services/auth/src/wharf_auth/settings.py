@@ -52,8 +52,10 @@ class Settings:
     demo: bool = setting(True, doc="Whether `wharf-auth init` creates a tenant `demo`.")
     serve_prepares: bool = setting(
         True,
-        doc="Whether `wharf-auth serve`, in containers, first does the work of `migrate` and "
-        "`init`. Set it to `false` if jobs do this work.",
+        doc=(
+            "Whether `wharf-auth serve` (in containers) first does the work of `wharf-auth "
+            "migrate` and `wharf-auth init`. Set it to `false` if separate jobs do this work."
+        ),
     )
     token_ttl_seconds: int = setting(
         900,
@@ -77,8 +79,11 @@ class Settings:
     link_max_seconds: int = setting(
         7 * 24 * 3600,
         minimum=1,
-        doc="The longest life of a signed link, in seconds; use the value of the upload service. "
-        "For this time the feed keeps what the maker of a link may no longer read.",
+        doc=(
+            "The longest life of a signed link, in seconds; use the value of the upload "
+            "service. For this time the feed keeps the entries about grants that the maker of "
+            "a link has lost."
+        ),
     )
     limits_url: str = setting(
         "",
@@ -97,7 +102,10 @@ class Settings:
         900,
         minimum=1,
         maximum=3600,
-        doc="The longest of these waits, in seconds. For a client it is at most 60.",
+        doc=(
+            "The longest wait after failed logins, in seconds. For a client the wait is at "
+            "most 60 s."
+        ),
     )
     login_network_accounts: int = setting(
         100,
@@ -155,14 +163,20 @@ class Settings:
         200_000,
         minimum=1,
         maximum=100_000_000,
-        doc="The number of entries of a tenant in the feed of revocations. Above it auth creates "
-        "and revokes nothing that would need another entry, until older entries expire.",
+        doc=(
+            "The number of entries of a tenant in the feed of revocations. If there are as "
+            "many entries, auth refuses requests that would need another entry, until older "
+            "entries expire."
+        ),
     )
     tenant_max_audit_lines: int = setting(
         100_000,
         minimum=1,
         maximum=1_000_000_000,
-        doc="The number of lines of the audit log about one tenant. The oldest are removed first.",
+        doc=(
+            "The number of lines of the audit log about one tenant. If there are more lines, "
+            "auth removes the oldest ones."
+        ),
     )
     audit_retention_days: int = setting(
         400,
@@ -180,8 +194,10 @@ class Settings:
         1,
         minimum=1,
         maximum=64,
-        doc="The number of secrets that are verified at the same time, 19 at most. Each needs 7 "
-        "MiB of memory.",
+        doc=(
+            "The number of secrets that auth verifies at the same time, at most 19. Each "
+            "verification needs 7 MiB of memory."
+        ),
     )
     durability: str = setting(
         "full",

@@ -18,9 +18,11 @@ class Settings:
     data: Path = setting(doc="The folder of all data of Wharf.")  # noqa: RUF009 -- a field
     console_door: str = setting(
         "",
-        doc="The address of the gateway's console door, with the PROXY protocol: the path of a "
-        "unix socket, or `host:port`. For several gateways, name several, separated by "
-        "commas. Empty: `run/console-door.sock` in the data folder.",
+        doc=(
+            "The address of the gateway's console door, with the PROXY protocol: the path of a"
+            " unix socket, or `host:port`. For several gateways, name several addresses, "
+            "separated by commas. Empty: `run/console-door.sock` in the data folder."
+        ),
     )
     console_sessions: str = setting(
         "file",
@@ -47,7 +49,7 @@ class Settings:
     )
     issuer: str = setting(
         "http://127.0.0.1:8080/auth",
-        doc="The URL of auth as clients see it. Its scheme states whether browsers use HTTPS.",
+        doc="The URL of auth as clients see it. If its scheme is `https`, browsers use HTTPS.",
     )
     content_origin: str = setting(
         "", doc="The origin of signed links and public files. Empty: they are on the main host."

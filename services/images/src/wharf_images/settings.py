@@ -13,7 +13,11 @@ class Settings:
     """All settings; each is the variable `WHARF_<NAME>`."""
 
     sockets: str = setting(
-        "", doc="The folder of the unix sockets. It is not needed if the next two settings are set."
+        "",
+        doc=(
+            "The folder of the unix sockets. This setting is not needed if WHARF_IMAGES_SOCKET"
+            " and WHARF_IMAGES_BLOBS_SOCKET are set."
+        ),
     )
     images_socket: str = setting(
         "",

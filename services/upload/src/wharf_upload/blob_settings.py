@@ -28,10 +28,12 @@ class BlobSettings:
     )
     blob_old_url: str = setting(
         "",
-        doc="The place of bytes that were stored before `WHARF_BLOB_URL` changed: `disk`, or the "
-        "earlier `s3://…`. The service also reads from there until `wharf-upload move-blobs` "
-        "has moved the bytes (docs/moving-blobs.md). Empty: no such place. The gateway has a "
-        "setting of the same name.",
+        doc=(
+            "The place of bytes that were stored before `WHARF_BLOB_URL` changed: `disk`, or "
+            "the earlier `s3://…`. The service also reads from this place until `wharf-upload "
+            "move-blobs` has moved the bytes (docs/moving-blobs.md). Empty: no such place. The"
+            " gateway has a setting of the same name."
+        ),
     )
     blob_key_file: str = setting(
         "",
@@ -46,8 +48,11 @@ class BlobSettings:
     )
     data_shared: bool = setting(
         True,
-        doc="Whether all replicas share one `WHARF_DATA`. `false`: each replica has its own, "
-        "with blobs on an object store and records in PostgreSQL (docs/scaling.md).",
+        doc=(
+            "Whether all replicas share one `WHARF_DATA`. `false`: each replica has its own "
+            "`WHARF_DATA`, with blobs on an object store and records in PostgreSQL "
+            "(docs/scaling.md)."
+        ),
     )
     replica_address: str = setting(
         "",

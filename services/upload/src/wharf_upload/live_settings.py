@@ -26,9 +26,11 @@ class LiveSettings:
     )
     live_polling: str = setting(
         AUTO,
-        doc="Whether the live channel accepts Socket.IO by HTTP long-polling. `auto`: only if "
-        "notices do not go through Redis. With several replicas they go through Redis, and "
-        "polling would need sticky sessions.",
+        doc=(
+            "Whether the live channel accepts Socket.IO by HTTP long-polling. `auto`: only if "
+            "no Redis passes on the notices of new events. With several replicas a Redis "
+            "passes them on, and polling would need sticky sessions."
+        ),
         choices=(AUTO, ON, OFF),
     )
     live_connections_per_subject: int = setting(
@@ -52,9 +54,11 @@ class LiveSettings:
     )
     live_queued_events: int = setting(
         1000,
-        doc="The number of events of a tenant that may wait for slow live connections. Above it "
-        "the live channel drops the oldest and tells a client that missed some to read them with "
-        "`GET /v1/events`.",
+        doc=(
+            "The number of events of a tenant that may wait for slow live connections. If more"
+            " events wait, the live channel drops the oldest ones, and asks the clients that "
+            "missed events to read them with `GET /v1/events`."
+        ),
         minimum=1,
         maximum=100_000,
     )

@@ -92,7 +92,7 @@ FINAL_UPLOAD = UPLOAD.declare(
     "final-upload",
     403,
     "A final upload takes no bytes",
-    "A final upload is made from its partial uploads. Send the bytes to those.",
+    "A final upload is made from its partial uploads. Send the bytes to the partial uploads.",
 )
 TUS_VERSION = UPLOAD.declare(
     "tus-version",
@@ -104,9 +104,9 @@ PARTS_APART = UPLOAD.declare(
     "parts-apart",
     409,
     "The parts are at different replicas",
-    "Without a shared folder, each replica has the parts that began there. Send all "
-    "parts of one file through one replica (session affinity), or send the file as one "
-    "upload.",
+    "If the replicas share no folder, each replica has only the parts that began at this "
+    "replica. Send all parts of one file through one replica (session affinity), or send the "
+    "file as one upload.",
 )
 UPLOAD_APART = UPLOAD.declare(
     "upload-apart",
@@ -149,9 +149,9 @@ TYPE_NOT_ALLOWED = UPLOAD.declare(
     "type-not-allowed",
     415,
     "This type is not taken",
-    "`media_type` is the type of the bytes. If the bytes have no clear type and the name "
-    "contradicts the declared type, it is the declared type. `allowed_types` lists the "
-    "types that the bucket or the ticket accepts.",
+    "`media_type` is the type of the bytes. If the bytes have no clear type, and the name "
+    "contradicts the declared type, `media_type` is the declared type. `allowed_types` lists "
+    "the types that the bucket or the ticket accepts.",
 )
 EXTENSION_NOT_ALLOWED = UPLOAD.declare(
     "extension-not-allowed",
@@ -177,17 +177,17 @@ TICKET_USED_UP = UPLOAD.declare(
     "ticket-used-up",
     403,
     "The upload ticket is used up",
-    "The ticket allowed `max_files` files. Ask the person who gave you the ticket for "
-    "another one. If the response has `under_way`, that number of bodies is under way "
-    "and uses the rest of the ticket: when one of them fails, try again.",
+    "The ticket allowed `max_files` files. Ask the person who gave you the ticket for another "
+    "one. If the response has `under_way`, this number of bodies is under way and uses the "
+    "rest of the ticket. If one of these bodies fails, you can try again.",
 )
 OUTSIDE_GRANTS = UPLOAD.declare(
     "outside-grants",
     403,
     "Your grants do not allow this",
-    "You may use only some buckets and prefixes. `action`, `bucket` and `key` name the "
-    "missing grant (`administer`: every action on every key). The person who manages "
-    "your tenant can give it. A new token contains new grants immediately.",
+    "You may use only some buckets and prefixes. `action`, `bucket` and `key` name the missing"
+    " grant (`administer`: every action on every key). The person who manages your tenant can "
+    "give you this grant. A token that you get afterwards contains it.",
 )
 NO_PREVIEW = UPLOAD.declare(
     "no-preview",
@@ -212,27 +212,27 @@ TENANT_QUOTA = UPLOAD.declare(
     "tenant-quota-exceeded",
     507,
     "The tenant's quota is used up",
-    "Delete files, or ask the operator for a larger quota. `used_bytes` and `used_files` "
-    "are stored or under way, `limit_bytes` and `limit_files` are allowed (null: no "
-    "limit), `needed_bytes` and `needed_files` are what this upload adds. A caller with "
-    "grants gets no numbers. With `retry_after`, the quota may have space again if an "
-    "upload under way fails. Reads continue.",
+    "Delete files, or ask the operator for a larger quota. `used_bytes` and `used_files` are "
+    "stored or under way, `limit_bytes` and `limit_files` are allowed (null: no limit), "
+    "`needed_bytes` and `needed_files` are what this upload adds. A caller with grants gets no"
+    " numbers. If the response has `retry_after`, try again after that time: the quota has "
+    "space again if an upload under way fails. You can still read files.",
 )
 TOO_MANY_KEYS = UPLOAD.declare(
     "too-many-idempotency-keys",
     429,
     "Too many Idempotency-Keys are remembered",
-    "The service remembers each key for a day, and `limit_count` keys for a tenant. Send "
-    "the request without a key, or again after `retry_after` seconds, when the oldest "
-    "key has expired.",
+    "The service remembers each key for a day, and at most `limit_count` keys for a tenant. "
+    "Send the request without a key, or send it again after `retry_after` seconds, when the "
+    "oldest key has expired.",
 )
 STORAGE_FULL = UPLOAD.declare(
     "storage-full",
     507,
     "The disk is full",
-    "The disk has no space for this file: no space is free, or bodies under way have "
-    "reserved it. With `Retry-After`, space may be free after that time; otherwise tell "
-    "the operator. The response does not state the free space. Reads continue.",
+    "The disk has no space for this file: no space is free, or bodies under way have reserved "
+    "it. If the response has `Retry-After`, try again after that time; otherwise tell the "
+    "operator. The response does not state the free space. You can still read files.",
 )
 STORAGE_FAILED = UPLOAD.declare(
     "storage-failed",

@@ -18,14 +18,18 @@ class RoomSettings:
     )
     disk_reserve_inodes: int = setting(
         1000,
-        doc="The number of files that can still be created on the disk after an upload. It has "
-        "no effect if the file system does not count them.",
+        doc=(
+            "The number of files that can still be created on the disk after an upload. This "
+            "setting has no effect if the file system does not count inodes."
+        ),
         minimum=0,
     )
     tenant_room_percent: int = setting(
         90,
-        doc="The share of the free space, in percent, that the bodies of one tenant may reserve. "
-        "Space that other tenants have reserved is not free.",
+        doc=(
+            "The share of the free space, in percent, that the bodies of one tenant may "
+            "reserve. Space that other tenants have reserved does not count as free."
+        ),
         minimum=1,
         maximum=100,
     )

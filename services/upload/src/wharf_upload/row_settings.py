@@ -25,15 +25,20 @@ class RowSettings:
     )
     tenant_max_events: int = setting(
         1_000_000,
-        doc="The number of events of a tenant that are kept. The oldest are removed. Each "
-        "process checks the number after each hundredth part of it.",
+        doc=(
+            "The number of events of a tenant that Wharf keeps. Wharf removes the oldest "
+            "events. Each process checks the number whenever it has added a hundredth of this "
+            "number of events."
+        ),
         minimum=1000,
     )
     tenant_max_idempotency_keys: int = setting(
         100_000,
-        doc="The number of values of `Idempotency-Key` of a tenant that are remembered at the "
-        "same time. The same number of resumable uploads that have become files is "
-        "remembered; the oldest of these are removed.",
+        doc=(
+            "The number of values of `Idempotency-Key` of a tenant that Wharf remembers at the"
+            " same time. Wharf also remembers the same number of resumable uploads that have "
+            "become files, and removes the oldest of these uploads."
+        ),
         minimum=1,
     )
     tenant_max_links: int = setting(

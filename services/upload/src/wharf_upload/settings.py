@@ -61,9 +61,11 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     notices_url: str = setting(
         "",
-        doc="The Redis through which the live channel is notified of new events immediately: "
-        "`redis://…`. Empty: the Redis of `WHARF_LIMITS_URL`; without one, a unix socket in "
-        "`WHARF_SOCKETS`.",
+        doc=(
+            "The Redis through which the live channel is notified of new events immediately: "
+            "`redis://…`. Empty: the Redis of `WHARF_LIMITS_URL`; if that is no Redis, a unix "
+            "socket in `WHARF_SOCKETS`."
+        ),
         secret=True,
     )
     leases: str = setting(
@@ -81,9 +83,11 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     instance: str = setting(
         ALONE,
-        doc="The name of this replica and of the gateway next to it, unique in the installation: "
-        "a-z, 0-9 and '-'. The worker has its own name or that of a replica "
-        "(docs/scaling.md).",
+        doc=(
+            "The name of this replica and of the gateway next to it, unique in the "
+            "installation: a-z, 0-9 and '-'. A separate worker has its own name or the name of"
+            " a replica (docs/scaling.md)."
+        ),
     )
     spool: str = setting(
         "",
@@ -148,14 +152,19 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     event_seconds: int = setting(
         90 * 24 * 3600,
-        doc="How long events are kept, in seconds. A reader of events must read more often than "
-        "that.",
+        doc=(
+            "How long Wharf keeps events, in seconds. A program that reads events must read "
+            "more often."
+        ),
         minimum=3600,
     )
     lease_seconds: int = setting(
         24 * 3600,
-        doc="The longest time that a request may take, in seconds. The sweeper removes leftovers "
-        "in spool, staging or store that are older and have no row.",
+        doc=(
+            "The longest time that a request may take, in seconds. The sweeper removes "
+            "leftovers in spool, staging or store that are older than this time and have no "
+            "row."
+        ),
         minimum=1,
     )
     long_work_threads: int = setting(
@@ -169,8 +178,10 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     replica_lost_seconds: int = setting(
         300,
-        doc="The time, in seconds, after which a silent replica counts as dead. The sweeper then "
-        "removes bodies in its spool that are at least that old.",
+        doc=(
+            "The time, in seconds, after which a silent replica counts as dead. The sweeper "
+            "then removes bodies in the replica's spool that are at least this old."
+        ),
         minimum=30,
     )
     upload_expiry_seconds: int = setting(
@@ -180,9 +191,11 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     stream_grace_seconds: int = setting(
         5,
-        doc="How long requests with bytes of resumable uploads may continue when the service "
-        "stops or restarts, in seconds. After that the service closes their connections, and "
-        "the clients continue from the offset.",
+        doc=(
+            "How long requests with bytes of resumable uploads may continue when the service "
+            "stops or restarts, in seconds. When this time has passed, the service closes the "
+            "connections, and the clients continue from the offset of the upload."
+        ),
         minimum=0,
         maximum=60,
     )
@@ -197,13 +210,18 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     upload_worker: bool = setting(
         False,
-        doc="Whether the service does the background work itself. If not, run `wharf-upload "
-        "worker` next to it. `make run` sets it to `true`.",
+        doc=(
+            "Whether the service does the background work itself. If `false`, run "
+            "`wharf-upload worker` as a separate process. `make run` sets this setting to "
+            "`true`."
+        ),
     )
     serve_prepares: bool = setting(
         True,
-        doc="Whether `wharf-upload serve`, in containers, first does the work of `migrate`. Set "
-        "it to `false` if a job does this work.",
+        doc=(
+            "Whether `wharf-upload serve` (in containers) first does the work of `wharf-upload"
+            " migrate`. Set it to `false` if a separate job does this work."
+        ),
     )
     link_max_seconds: int = setting(
         7 * 24 * 3600, doc="The longest life of a signed link, in seconds.", minimum=1
@@ -216,9 +234,11 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     )
     worker_metrics_port: int = setting(
         0,
-        doc="The port on which `wharf-upload worker` serves its metrics, on all addresses, for "
-        "Prometheus only. 0: no such port. A worker inside the service has its metrics in "
-        "those of the service.",
+        doc=(
+            "The port on which `wharf-upload worker` serves its metrics, on all addresses, for"
+            " Prometheus only. 0: no such port. The metrics of a worker inside the service are"
+            " among the metrics of the service."
+        ),
         minimum=0,
         maximum=65535,
     )
