@@ -50,7 +50,7 @@ NPM = Program("npm", ("/usr/bin/npm",), "npm")
 # cut. The minimal system of Debian 13 has no mkfs.ext4.
 STRACE = Program("strace", ("/usr/bin/strace",), "strace")
 E2FSPROGS = Program("mkfs.ext4", ("/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"), "e2fsprogs")
-# The package contains promtool too.
+# The package also contains promtool.
 PROMETHEUS = Program("prometheus", ("/usr/bin/prometheus",), "prometheus")
 # The engine for the tests of images and containers.
 DOCKERD = Program("dockerd", ("/usr/sbin/dockerd", "/usr/bin/dockerd"), "docker.io")

@@ -5,7 +5,7 @@ Locust carries the messages. In a run in one process it hands them to the proces
 
 from __future__ import annotations
 
-#: To the workers, before their users start: the site (`Site.message`).
+#: The message to the workers, before their users start: the site (`Site.message`).
 SITE = "wharf_site"
 #: To the workers: stop your users, compare the list of files, and report.
 FINISH = "wharf_finish"

@@ -13,8 +13,8 @@ from deploy.k8s.checks.rendering import CHECKERS, Manifest
 # The oldest version that has all fields in use, and the newest version with schemas.
 VERSIONS = ("1.29", "1.37")
 
-# Kubernetes has no schemas for kinds of the Prometheus operator. These cover the fields that Wharf
-# uses.
+# Kubernetes has no schemas for kinds of the Prometheus operator. The schemas below cover the fields
+# that Wharf uses.
 _SELECTOR = {
     "type": "object",
     "additionalProperties": False,

@@ -94,7 +94,7 @@ def test_each_age(service: UploadService, sweep: Sweep) -> None:
     one_of_each(service)
     for age, counted in TIMELINE.items():
         assert (age, sweep(begun + age - 1)) == (age, set())
-        # From the current time, because everything was created after `begun`.
+        # Each age counts from the current time, because everything was created after `begun`.
         assert (age, sweep(time.time() + age + 1)) == (age, counted)
     assert service.content("kept.txt") == b"kept"
     assert len(service.blobs()) == 1

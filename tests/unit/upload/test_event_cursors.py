@@ -50,7 +50,7 @@ def test_a_cursor_is_no_number(number: int) -> None:
 
 @given(NUMBERS, st.text(min_size=1).filter(lambda name: name != "demo"))
 def test_another_tenants_cursor_is_refused(number: int, tenant: str) -> None:
-    """A cursor of another tenant is refused."""
+    """A cursor that another tenant received is refused."""
     assert refusal(cursor_of(tenant, number)) is MALFORMED
 
 

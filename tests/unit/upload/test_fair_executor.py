@@ -55,7 +55,7 @@ def test_one_tenant_has_half_of_the_threads(bench: Bench) -> None:
 
 
 def test_tenants_take_turns() -> None:
-    """Waiting tenants take turns: the first work of each comes before the second of any."""
+    """Waiting tenants take turns: the first work of every tenant precedes all second work."""
     bench = Bench(1)
     bench.hold("first")
     assert until(lambda: bench.begun == ["first"])

@@ -224,7 +224,7 @@ def test_removed_by_another_machine(spool: Spool) -> None:
     path = spool.grow("0001", 3)
     followed = spool.follower._files["0001"]
     assert spool.ask(path) == digest(path)
-    # The path leads to no file, as after a removal on another machine.
+    # The path does not lead to a file, as after a removal on another machine.
     followed.path = str(spool.folder / "gone")
     spool.follower._clean_at = 0.0
     spool.grow("0002", 3)

@@ -84,7 +84,7 @@ def documented(upload: UploadService) -> set[tuple[str, str]]:
 
 
 def test_every_operation_is_in_the_tables(upload: UploadService) -> None:
-    """Every documented operation is in the tables, so a new one fails here until it is tested."""
+    """Every documented operation is in the tables; a new operation fails until it is tested."""
     tables = (WALKED, grants_table.ELSEWHERE, grants_table.OPEN)
     named = [operation for table in tables for operation in table]
     assert sorted(named) == sorted(set(named))

@@ -33,7 +33,8 @@ class Monotonic:
 
 
 def seen(clock: Monotonic, run: Callable[[], bool]) -> list[bool]:
-    """Return the results of runs at the start, 1 s before and after the hour's end, and later."""
+    """Return the results of six runs: at the start, around the end of the hour, and an hour later.
+    """
     done = []
     for seconds in (0, 1, HOUR - 2, 2, 1, HOUR):
         clock.now += seconds

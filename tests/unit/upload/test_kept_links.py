@@ -90,7 +90,7 @@ def test_a_link_is_ended_alone(stored: UploadService) -> None:
 
 
 def test_what_is_listed(stored: UploadService) -> None:
-    """The list says what each link shows, but not its address, and has pages."""
+    """The list has pages; it states what each link shows, but not the link's address."""
     file = post(stored, {"filename": "x.txt", "disposition": "attachment"})
     folder = post(stored, {"key": None, "prefix": "a"}, sub="client-2")
     found = json.loads(ask(stored, "GET", f"/v1/links/{file.id}").data)

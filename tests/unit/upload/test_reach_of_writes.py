@@ -114,7 +114,7 @@ def test_uploads_exist_where_they_are_reached(
 
 
 def test_parts_and_files_of_uploads() -> None:
-    """A partial upload may have no key, and a finished one is judged by its file's key."""
+    """A partial upload may have no key; a finished upload is judged by the key of its file."""
     caller = principal("write:default/in/")
     assert reach.reaches_upload(caller, upload_of(SUBJECT, "", "partial"))
     assert not reach.reaches_upload(caller, upload_of(SUBJECT, "out/a", "partial"))

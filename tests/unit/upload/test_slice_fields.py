@@ -154,7 +154,7 @@ def test_the_last_slice() -> None:
 
 @pytest.mark.parametrize("name", DROPZONE)
 def test_a_field_of_dropzone_is_missing(name: str) -> None:
-    """dropzone's fields without one of them are refused, and the refusal names it."""
+    """If one of dropzone's fields is missing, the slice is refused, and the refusal names it."""
     said = {other: value for other, value in DROPZONE.items() if other != name}
     error = refusal(said)
     assert error.problem.slug == "slices-not-joined"

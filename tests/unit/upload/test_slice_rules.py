@@ -57,7 +57,7 @@ def test_beyond_the_quota(upload: UploadService) -> None:
 
 
 def test_a_refused_type(upload: UploadService) -> None:
-    """The slice with the file's beginning shows its type, and a refusal covers all its slices."""
+    """The slice with the beginning of the file shows the type; a refusal covers all slices."""
     policy = b'{"allowed_types": ["image/*"]}'
     upload.request("PUT", "/v1/buckets/photos", policy, {"Content-Type": "application/json"})
     page = b"<!doctype html><html>" + bytes(2 * SLICE)

@@ -75,7 +75,7 @@ def test_nobody_waits() -> None:
 
 
 def test_without_the_database() -> None:
-    """A check without a database ends, and the next one starts."""
+    """A check ends if the database is unavailable, and the next check can start."""
     looks = Looks(0)
     looks.error = DatabaseUnavailable()
     looks.surplus.note("demo")

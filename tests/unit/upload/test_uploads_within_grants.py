@@ -108,7 +108,7 @@ def received(
 def test_grants_that_change_while_the_body_comes(
     upload: UploadService, method: str, *, listed: bool
 ) -> None:
-    """A body is judged by its sender's reach at its end, with or without a grants claim."""
+    """The reach of the sender at the end of a body decides, with or without a grants claim."""
     path = "/v1/files/default/in/a.txt" if method == "PUT" else "/v1/files/default"
     body = b"hello" if method == "PUT" else form_body([("a.txt", b"hello")], {"prefix": "in"})
     who = bearer(upload, INBOX) if listed else bearer(upload, grants=None)

@@ -189,7 +189,7 @@ class Revocations:
         """Read the appended lines; read a replaced file from its beginning."""
         file.seek(max(0, self._offset - len(self._tail)))
         known, offset = self._known, self._offset
-        # Inodes are reused: it is the same file only if the bytes before the offset are the same.
+        # Inodes are reused: the file is the same only if the bytes before the offset are the same.
         if os.fstat(file.fileno()).st_ino != self._inode or (
             file.read(len(self._tail)) != self._tail
         ):

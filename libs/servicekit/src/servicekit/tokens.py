@@ -171,7 +171,7 @@ class Verifier:
         return principal
 
     def verify_late(self, token: str, seconds: int) -> Principal:
-        """Verify a token as `verify` does, but accept it if it expired within `seconds`."""
+        """Verify a token as `verify` does, but also accept one that expired up to `seconds` ago."""
         try:
             return self.verify(token)
         except ExpiredToken:

@@ -14,7 +14,7 @@ from wharf_auth.accounts.secret_lane import NOBODY, Asker, HashingBusy, SecretLa
 __all__ = ["Hasher", "HashingBusy", "hint_of", "new_secret"]
 
 SECRET_BYTES = 32
-# An operator may choose a secret. It must not be easier to guess than a key.
+# An operator may choose a secret. The secret must not be easier to guess than a key.
 MIN_SECRET_CHARACTERS = 32
 MAX_SECRET_CHARACTERS = 256
 HINT_CHARACTERS = 4

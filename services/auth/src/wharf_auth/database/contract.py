@@ -189,7 +189,7 @@ class ClientRecords(Protocol):
 class RevocationRecords(Protocol):
     """The feed of revocations. Entries become visible in the order of their numbers.
 
-    So a follower that has read the feed up to a number misses no entry below it.
+    A follower that has read the feed up to a number therefore misses no entry below this number.
     """
 
     def feed(self, *, after: int, limit: int) -> Feed:

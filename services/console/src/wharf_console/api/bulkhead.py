@@ -1,4 +1,4 @@
-"""Limits the threads that wait for one service, so that a service that hangs does not block all."""
+"""Limits the threads that wait for one service, so that some threads stay free if it hangs."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _made(bucket: str, prefix: str, *redirect: str) -> MadeTicket:
         prefix=prefix,
         max_files=TICKET_FILES,
         redirect=redirect,
-        # For forms, and for the creation of resumable uploads.
+        # `POST` is the method of forms, and of the creation of resumable uploads.
         methods=("POST",),
     )
     return tickets.make(api(), place, seconds=TICKET_SECONDS)

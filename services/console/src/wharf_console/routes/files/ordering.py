@@ -1,4 +1,7 @@
-"""The order of a list. The API lists by key; the console sorts a limited number in other orders."""
+"""The order of a list.
+
+The API lists by key; the console sorts a limited number in another order.
+"""
 
 from __future__ import annotations
 
