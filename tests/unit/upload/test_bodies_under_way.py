@@ -206,7 +206,10 @@ def test_a_start_without_the_database(gateway: Gateway) -> None:
 def test_a_gateway_that_starts(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch, *, answers: bool
 ) -> None:
-    """If no gateway responds at startup, reservations end; files of earlier starts are removed."""
+    """If no gateway responds at startup, all reservations end.
+
+    Files that earlier starts have left are removed.
+    """
 
     def fetch(_url: str, _most: int) -> bytes:
         if not answers:

@@ -232,7 +232,7 @@ def test_an_installation_in_use(saved: Saved) -> None:
 def test_damaged_before_the_backup(
     upload: UploadService, tmp_path: Path, damage: Damage, issuer: Issuer
 ) -> None:
-    """A backup leaves out blobs that are damaged on the disk, and can be restored."""
+    """A backup leaves out blobs that are damaged on the disk, and the backup can be restored."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     file = upload.records.file("demo", "default", "small")

@@ -33,8 +33,7 @@ class Monotonic:
 
 
 def seen(clock: Monotonic, run: Callable[[], bool]) -> list[bool]:
-    """Return the results of six runs: at the start, around the end of the hour, and an hour later.
-    """
+    """Return the results of six runs: at the start, around the hour's end, and an hour later."""
     done = []
     for seconds in (0, 1, HOUR - 2, 2, 1, HOUR):
         clock.now += seconds

@@ -1,4 +1,4 @@
-"""Tests of the circuit breaker, which decides who queries a database that is away."""
+"""Tests of the circuit breaker, which decides which callers query a database that is away."""
 
 from __future__ import annotations
 
