@@ -153,7 +153,10 @@ def test_built_once(profile: str, count: int) -> None:
 
 @EVERY
 def test_order(name: str) -> None:
-    """A service waits until its dependencies are healthy or ended; Prometheus need only start."""
+    """A service waits until dependencies that run once have succeeded and all others are healthy.
+
+    It may also wait only for the start of Prometheus.
+    """
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         once = SERVICES[needed]["restart"] == "no"
         expected = "service_completed_successfully" if once else "service_healthy"

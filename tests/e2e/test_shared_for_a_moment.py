@@ -80,7 +80,10 @@ def test_what_is_shown_is_kept_for_two_seconds(tenants: Tenants) -> None:
 
 
 def test_a_rotated_key_is_kept_for_four_seconds(shown: Shown) -> None:
-    """An unlisted link ends four seconds after its key, in every process and in nginx's cache."""
+    """An unlisted link ends at most four seconds after the key that signs links is replaced.
+
+    This applies to every process and to nginx's cache.
+    """
     body = {"bucket": BUCKET, "key": "file", "listed": False, "expires_in": 60}
     link = shown.api.send_json("POST", "/v1/links", body).json()["url"]
 

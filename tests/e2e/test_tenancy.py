@@ -80,7 +80,7 @@ def stranger(tenants: Tenants) -> ApiClient:
 
 
 def shape(answer: Answer) -> tuple[int, dict[str, Any], list[str]]:
-    """Return all observable parts of a response, without its request id and date."""
+    """Return the status, the JSON body without `request_id`, and the names of the header fields."""
     document = json.loads(answer.body or b"{}")
     document.pop("request_id", None)
     names = sorted(name.lower() for name in answer.headers)

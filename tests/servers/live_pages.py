@@ -23,7 +23,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class LivePages(ConsolePages):
-    """The pages with all their requests: pages, CSRF tokens, handshakes and messages."""
+    """A server of pages and their live channel; it records what the pages send.
+
+    It records the paths of the pages, the CSRF tokens of requests for a live token, the handshakes,
+    and the messages.
+    """
 
     def __init__(self, port: int, assets: dict[str, str]) -> None:
         super().__init__(port, assets)

@@ -199,8 +199,9 @@ def test_known_while_unfinished(records: SqlRecords) -> None:
 
 
 def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Database) -> None:
-    """If an upload has the Idempotency-Key of a stored file, it ends as this
-    file, without a charge.
+    """An upload with the Idempotency-Key of a stored file gets this file as its result.
+
+    The usage of the tenant does not grow.
     """
     once = Idempotency(subject="client-1", key="k", fingerprint="f")
     (first,) = records.write(Write(files=(new_file("a.bin", size=10),), idempotency=once)).files

@@ -114,7 +114,7 @@ def test_every_method_translates(
 
 
 def test_a_reader_that_is_cut(store: TimedStore, socket_server: RunningBlobServer) -> None:
-    """Content that ends before its size raises `StoreError` and is not a shorter blob."""
+    """If the content of a blob arrives incompletely, reading it raises `StoreError`."""
     name = new_name()
     store.put(name, b"x" * 100_000)
     socket_server.fail("open", "short")

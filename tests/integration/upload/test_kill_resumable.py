@@ -33,7 +33,11 @@ _ROUNDS = 3
 
 @dataclass
 class Sender:
-    """One upload and its client; `least` is the largest offset that the client received."""
+    """One upload and its client.
+
+    `least` is the lowest offset that the server may return after a kill: the largest offset that
+    the client has received.
+    """
 
     wharf: NativeWharf
     kind: str

@@ -63,7 +63,10 @@ def test_a_tenant_without_groups_sees_ready_made_ones(console: Console) -> None:
     ],
 )
 def test_a_preset_fills_in_the_form(console: Console, preset: str, grant: dict[str, str]) -> None:
-    """A preset fills in one place and no scope, because a scope would be valid everywhere."""
+    """A preset fills in the grant "Place 1".
+
+    It selects no scope, because a scope would apply to all places of a member.
+    """
     page = console.person().get(f"{NEW}?preset={preset}").text
     first = page.partition("Place 1")[2].partition("Place 2")[0]
     assert f'name="bucket" value="{grant["bucket"]}"' in first

@@ -91,7 +91,7 @@ def test_scopes_are_taken_away_at_once_and_never_added() -> None:
 
 
 def test_groups_add_and_their_changes_hold() -> None:
-    """A reach has own and group grants, and one entry for a group changes it for all members."""
+    """A group adds its grants and scopes; a newer entry of the feed for the group replaces them."""
     known = KnownReaches()
     claim = GrantsClaim(5, (), "files:read", "", (GroupPart("g1", 5, "files:write", A),))
     assert reached(known, caller(claim)) == reach_of(A)

@@ -237,7 +237,7 @@ def test_leaving_lets_streams_end(desk: Desk) -> None:
 
 
 def test_leaving_hangs_up_what_takes_too_long(desk: Desk) -> None:
-    """A stream that exceeds the time of the drain keeps its bytes; the gateway disconnects."""
+    """A stream that outlasts the drain keeps its bytes, and the gateway disconnects the client."""
     with desk.open("slow", 6) as connection:
         connection.sendall(b"abc")
         assert until(lambda: desk.streams.get("slow") and desk.streams["slow"].received == 3)

@@ -231,7 +231,7 @@ def test_the_gateway_learns_of_concurrent_uploads(upload: UploadService) -> None
 
 
 def test_defaults_of_the_settings(upload_data: Path, issuer: Issuer) -> None:
-    """A tenant without own limits has those of the settings, where 0 means no limit."""
+    """A tenant without stored limits has the limits of the settings, where 0 means no limit."""
     settings = settings_for(
         upload_data, durability="relaxed", tenant_max_bytes=5, tenant_max_files=0
     )

@@ -1,4 +1,4 @@
-"""The Flask hooks of both services: request ids, authentication, problems, logs and metrics."""
+"""The Flask hooks of auth, upload and console: request ids, access, problems, logs, metrics."""
 
 from __future__ import annotations
 

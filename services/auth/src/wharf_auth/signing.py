@@ -222,7 +222,7 @@ class KeyRing:
         return self._keys
 
     def signing_key(self) -> SigningKey:
-        """Return the newest key that was published long enough, otherwise the oldest key."""
+        """Return the newest key that has been published long enough, otherwise the oldest key."""
         turns = rotation.turns(self._current().values(), self._clock(), self._longest_token_seconds)
         return next(turn.key for turn in turns if turn.state == "signing")
 

@@ -1,4 +1,4 @@
-"""Tokens of the live channel, the only tokens that the scripts of a page get."""
+"""Tokens of the live channel; apart from tickets, the scripts of a page get no other tokens."""
 
 from __future__ import annotations
 

@@ -125,7 +125,8 @@ class Breaker(Protocol):
 class SharedFiles:
     """Finds the files of links and public addresses.
 
-    While the database is unavailable, the class only refuses invalid addresses.
+    While the database is unavailable, the class finds no file: it raises `NotShared` if it can
+    refuse the address from memory, otherwise `DatabaseUnavailable`.
     """
 
     def __init__(

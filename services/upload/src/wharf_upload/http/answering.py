@@ -57,7 +57,7 @@ class Answering:
         return _told(request, problem)
 
     def finish(self, request: Request, response: Response) -> None:
-        """Add the header fields of every response, write the log line, and record the metrics."""
+        """Write the log line, record the metrics, add the fields for the gateway's log and CORS."""
         self._share(request, response)
         principal = request.principal
         status = response.status

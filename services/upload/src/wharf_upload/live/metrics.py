@@ -66,7 +66,10 @@ database_up.set(1)
 
 
 class _Process(Collector):
-    """The resources of this process; `servicekit.metrics` would import 5 MB of Flask."""
+    """The resources of this process.
+
+    This module does not use `servicekit.metrics`, which imports Flask: that needs 5 MB of memory.
+    """
 
     _started_at = time.time()
 

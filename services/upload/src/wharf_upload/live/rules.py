@@ -75,8 +75,8 @@ def _by_scopes(principal: Principal, event: Event) -> bool:
 def sees(principal: Principal, buckets: frozenset[str], progress: ProgressOf) -> bool:
     """Tell whether a principal may receive the progress of an upload of its tenant.
 
-    A partial upload of a concatenation has no key. Its owner receives its progress, and principals
-    that may read the whole bucket.
+    A partial upload of a concatenation has no key. Its progress goes to the principals that may
+    read the whole bucket, and to its owner, if the owner may write somewhere in the bucket.
     """
     if buckets and progress.bucket not in buckets:
         return False
