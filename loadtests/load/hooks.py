@@ -41,7 +41,7 @@ def connect(environment: Environment, runner: Runner, **_: object) -> None:
         return
     # Locust handles SIGTERM only after a headless shape has ended. Until then, treat SIGTERM as
     # Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_main(signal.SIGINT, signal.SIGTERM)
     try:
         host = environment.host = options.host(environment.host)
         choose_shape(environment, runner)
@@ -63,6 +63,17 @@ def connect(environment: Environment, runner: Runner, **_: object) -> None:
         connect_users(runner)
     _listen("test_stop", head.judge)
     _listen("quitting", lambda **_: _quit_judge(environment, head))
+
+
+def interrupt_main(*signals: signal.Signals) -> None:
+    """Let each of the signals raise `KeyboardInterrupt` in the main greenlet, where locust waits.
+
+    Python's own handler raises it in the greenlet that runs at that moment. A destructor or an
+    `except BaseException` there can swallow it, and locust would run on.
+    """
+    hub = gevent.get_hub()
+    for one in signals:
+        gevent.signal_handler(one, hub.handle_system_error, KeyboardInterrupt, KeyboardInterrupt())
 
 
 def connect_users(runner: Runner) -> Crew:

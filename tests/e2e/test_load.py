@@ -164,6 +164,36 @@ def test_headless_locust_removes_its_tenants_after_ctrl_c(
     assert set(made.values()) == {"deleted"}
 
 
+def test_ctrl_c_is_never_swallowed() -> None:
+    """Ctrl-C ends the load test even if it arrives where a user catches every exception."""
+    script = """
+import os, signal, gevent
+from loadtests.load import hooks
+def user():
+    while True:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            gevent.sleep(0.01)
+        except BaseException:
+            pass
+hooks.interrupt_main(signal.SIGINT)
+gevent.spawn(user)
+try:
+    gevent.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_PATIENCE_SECONDS,
+    )
+    assert done.stdout == "interrupted\n"
+
+
 def test_the_web_page_starts_and_stops_tests(
     wharf: Wharf, tenants: Tenants, locust: Callable[..., Locust]
 ) -> None:
