@@ -55,7 +55,7 @@ test: ## Run all tests; installs nginx, Redis, PostgreSQL, Ceph, Docker, podman,
 
 unit: ## Run tests/unit on all cores; installs Python packages only
 	@$(PREPARE) unit
-	@$(MEMORY) $(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=loadfile $(UNIT_FOLDERS) $(ARGS)
+	@$(MEMORY) $(BIN)/python -m pytest tests/unit --numprocesses=logical --dist=worksteal $(UNIT_FOLDERS) $(ARGS)
 
 contract: ## Run tests/contract; installs nginx, Redis, PostgreSQL, Prometheus, strace, Ceph and Swift
 integration: ## Run tests/integration; installs what `test` installs
