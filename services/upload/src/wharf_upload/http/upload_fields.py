@@ -69,7 +69,7 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
         length_bytes=request.content_length(),
         declared_type=declared_type(request.environ.get("CONTENT_TYPE")),
         digests=announced,
-        condition=_condition(request),
+        condition=write_condition(request),
         idempotency=idempotency(request, f"PUT {bucket}/{key}"),
         room=request.room,
     )
@@ -94,13 +94,13 @@ def form_upload(request: Request) -> UploadRequest:
         # The digest covers the whole message, including boundaries (RFC 9530 sections 2 and 3).
         digests=_announced(header("CONTENT_DIGEST"), header("REPR_DIGEST")),
         # The condition applies to each file of the form.
-        condition=_condition(request),
+        condition=write_condition(request),
         idempotency=idempotency(request, f"POST {bucket}"),
         room=request.room,
     )
 
 
-def _condition(request: Request) -> conditions.WriteCondition | None:
+def write_condition(request: Request) -> conditions.WriteCondition | None:
     """Return the condition of an upload, or `None`; raises `MalformedCondition`."""
     return conditions.for_write(request.condition("IF_MATCH"), request.condition("IF_NONE_MATCH"))
 

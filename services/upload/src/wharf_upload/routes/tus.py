@@ -11,13 +11,12 @@ from servicekit.tickets import Ticket
 from wharf_upload.access import tickets
 from wharf_upload.domain import digests, file_metadata, keys
 from wharf_upload.domain.buckets import DEFAULT_BUCKET
-from wharf_upload.domain.conditions import for_write
 from wharf_upload.domain.resumable_upload import Concat, Upload, UploadOptions
 from wharf_upload.domain.upload_intent import declared_type
 from wharf_upload.http.completeness import number
 from wharf_upload.http.request import TUS_TYPE, UPLOADS, Headers, Request
 from wharf_upload.http.upload_addresses import identifier_in
-from wharf_upload.http.upload_fields import idempotency
+from wharf_upload.http.upload_fields import idempotency, write_condition
 from wharf_upload.problems import TUS_VERSION, UPLOAD_LENGTH
 from wharf_upload.uploads import form_options
 from wharf_upload.uploads.form_options import FormOptions
@@ -95,7 +94,7 @@ def creation(request: Request) -> UploadCreation:
         raise MALFORMED(str(error)) from None
     bucket = _bucket(fields, request.caller.ticket)
     header = request.header
-    condition = for_write(request.condition("IF_MATCH"), request.condition("IF_NONE_MATCH"))
+    condition = write_condition(request)
     options = form_options.read(
         {name: fields[name] for name in ("prefix", "on_conflict") if fields.get(name)},
         request.caller.ticket,
