@@ -57,10 +57,10 @@ def backup(
     link: bool = False,
     records_only: bool = False,
 ) -> Counts:
-    """Make `folder` a backup of the present state; `link` makes hard links instead of copies.
+    """Make `folder` a backup of the present state; `link` makes hard links to blobs, no copies.
 
     Raises:
-        BackupError: the rows cannot be saved, or `link` is not possible.
+        BackupError: the rows cannot be saved, or `link` is set for an object store.
         OSError: a file cannot be read or written.
         StoreError: a blob cannot be read.
     """
@@ -117,7 +117,8 @@ def restore(
     `skip_damaged` restores the intact part of a damaged backup.
 
     Raises:
-        BackupError: the backup is not complete, or the installation is not empty.
+        BackupError: the backup is incomplete or damaged, the installation is not empty or moves
+            blobs, or `link` is set for an object store.
         OSError: a file cannot be read or written.
         StoreError: a blob cannot be stored.
     """

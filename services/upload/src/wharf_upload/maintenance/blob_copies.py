@@ -93,7 +93,8 @@ def _count(counts: Counts, one: SavedBlob, outcome: Outcome) -> None:
 def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
     """Return a function that copies a blob between folders and verifies its digest.
 
-    With `link` the function makes a hard link, and verifies only the size.
+    With `link` the function makes a hard link, and verifies only the size. A file in the target
+    folder that has the right size stays as it is.
     """
 
     def copy(one: SavedBlob) -> Outcome:
@@ -116,7 +117,7 @@ def on_disk(source: BlobFolder, into: BlobFolder, *, link: bool) -> Copy:
 
 
 def looked_at(path: str, one: SavedBlob) -> Outcome:
-    """Tell whether a blob's file exists with the right size; log any difference."""
+    """Return `THERE` for a file of the right size; else log, and return `MISSING` or `DAMAGED`."""
     size = size_of(path)
     if size == one.size:
         return Outcome.THERE
@@ -124,7 +125,7 @@ def looked_at(path: str, one: SavedBlob) -> Outcome:
 
 
 def look(saved: SavedRows, folder: BlobFolder) -> Counts:
-    """Check for every blob that the rows name whether its file in a folder has the right size."""
+    """Count the blobs that the rows name, and those whose file is missing or has another size."""
     counts = Counts()
     for one in saved.blobs():
         _count(counts, one, looked_at(folder.path(BlobName(one.tenant, one.blob)), one))
@@ -132,7 +133,10 @@ def look(saved: SavedRows, folder: BlobFolder) -> Counts:
 
 
 def from_store(store: BlobStore, into: BlobFolder) -> Copy:
-    """Return a function that reads a blob from a store into a folder and verifies its digest."""
+    """Return a function that copies a blob from a store into a folder and verifies its digest.
+
+    A file in the folder that has the right size stays as it is.
+    """
 
     def copy(one: SavedBlob) -> Outcome:
         name = BlobName(one.tenant, one.blob)
@@ -152,6 +156,7 @@ def from_store(store: BlobStore, into: BlobFolder) -> Copy:
 def into_store(source: BlobFolder, store: BlobStore) -> Copy:
     """Return a function that verifies a blob in a folder and puts it into a store.
 
+    The function does nothing if the store has the blob with this size already.
     The store itself does not verify the digest of a large blob, because it receives the blob in
     parts.
     """
@@ -194,7 +199,7 @@ def _lost(shown: str, outcome: Outcome) -> Outcome:
 
 
 def in_place(blobs: Iterable[Found]) -> Copy:
-    """Return a function that copies nothing, and only checks whether a blob is in a list."""
+    """Return a function that copies nothing, and checks whether a list has a blob of this size."""
     there = ListedBlobs()
     there.add_all(blobs)
     return lambda one: Outcome.THERE if there.has(*one[:3]) else Outcome.MISSING

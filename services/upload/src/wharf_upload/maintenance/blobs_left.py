@@ -1,4 +1,4 @@
-"""The blobs that a move to another store must still copy: in batches, and counted."""
+"""The blobs that a move to another store has not removed from the old place yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BATCH_FILES, _BATCH_BYTES = 200, 1 << 30
 
 @dataclass
 class Left:
-    """The numbers of blobs in the old place: blobs that live files name, and other blobs."""
+    """The blobs in the old place: number and bytes of those that files name, and the rest."""
 
     files: int = 0
     bytes: int = 0
@@ -37,7 +37,7 @@ def left(old: BlobStore, records: BlobRecords) -> Left:
 
 
 def batches(found: Iterator[Found]) -> Iterator[list[BlobName]]:
-    """Yield the blobs in batches; copying a batch takes about a minute."""
+    """Yield the blobs in batches of at most 200; a batch also ends when it has 1 GiB."""
     batch, size = list[BlobName](), 0
     for one in found:
         batch.append(one.name)

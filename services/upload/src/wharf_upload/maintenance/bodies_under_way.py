@@ -80,8 +80,9 @@ class BodiesUnderWay:
 def _sizes(spool: Path, oldest: float) -> dict[int, int]:
     """Return the bytes of bodies in the spool, by inode.
 
-    A file that is older than the oldest body was left by a killed gateway. A file with two names is
-    being stored.
+    The function leaves out files that were last written before `oldest` (unix seconds), because a
+    killed gateway left them. The function also leaves out files with two names: the service is
+    storing them.
     """
     found = {}
     with os.scandir(spool) as entries:

@@ -24,10 +24,10 @@ _BLOCK_BYTES = 1 << 20
 def leftovers(
     store: BlobStore, records: Records, limit: float, listed: ListedBlobs
 ) -> Iterator[str]:
-    """Yield one line for each blob that no record names.
+    """Yield one line for each blob that no record names and that is older than `limit`.
 
-    Afterwards `listed` contains all blobs of the store. Blobs that are younger than `limit` (unix
-    seconds) may belong to an upload under way.
+    `limit` is in unix seconds; a younger blob may belong to an upload under way. Afterwards
+    `listed` contains all blobs of the store.
     """
     for batch in RowlessBlobs(store, records).look(limit, listed):
         for found in batch:

@@ -15,7 +15,7 @@ _PARTS = 256
 class ListedBlobs:
     """Blobs and their sizes, stored as hash values.
 
-    Among ten million blobs, the probability that two have the same hash value is 1 in 100,000.
+    Among ten million blobs, two have the same hash value with a probability below 1 in 100,000.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ _SECONDS = 10.0
 
 
 class MoveProgress:
-    """Writes a line every ten seconds; `left` is the number of blobs at the start."""
+    """Writes at most one line in ten seconds; `left` counts the blobs at the start."""
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def take_turn(leases: SharedLeases, seconds: float = _LEASE_WAIT_SECONDS) -> Sha
 class BlobMover:
     """One run from the old store to the new one.
 
-    Blobs that no live file names are not moved: the sweeper removes them from both stores.
+    Blobs that no file names are not moved: the sweeper removes them from both stores.
     """
 
     def __init__(  # noqa: PLR0913 -- from where, to where, and how
@@ -137,7 +137,7 @@ class BlobMover:
         self._waiting: deque[tuple[float, list[BlobName]]] = deque()
 
     def run(self) -> Moved:
-        """Move blobs until the old store has no blob that can be moved.
+        """Move blobs until a pass over the old store removes none, in at most ten passes.
 
         Raises:
             StoreError: a store keeps failing. Another run continues from here.
@@ -186,7 +186,7 @@ class BlobMover:
         self._note(files=sum(end is _End.DONE for end in ends.values()))
 
     def _live(self, names: Iterable[BlobName]) -> dict[BlobName, BlobContent]:
-        """Return those of the blobs that live files name."""
+        """Return those of the blobs that files name, with their sizes and digests."""
         pairs = [(name.tenant, name.blob) for name in names]
         found = self._patience.run(lambda: self._records.live_blobs(pairs))
         return {BlobName(*pair): content for pair, content in found.items()}
@@ -238,7 +238,7 @@ class BlobMover:
         return _End.DONE
 
     def _content(self, store: BlobStore, name: BlobName, size: int) -> BlobContent | None:
-        """Return the size and the digest of a blob, or `None` without a blob.
+        """Return the size and the digest of a blob, or `None` if the store does not have it.
 
         The digest is "" if the size is not `size`.
         """
@@ -257,7 +257,7 @@ class BlobMover:
     # ---- removing ----
 
     def _remove_due(self, most: int) -> None:
-        """Remove copied blobs after their grace period, until at most `most` batches remain."""
+        """Remove batches whose grace period has ended; wait while more than `most` remain."""
         while self._waiting:
             seconds = self._waiting[0][0] - time.monotonic()
             if seconds > 0 and len(self._waiting) <= most:
@@ -282,7 +282,10 @@ class BlobMover:
         self._moved.removed_files += len(proven) - len(remaining)
 
     def _is_in_new(self, name: BlobName, content: BlobContent) -> bool:
-        """Tell whether the new store has the blob; the method reads only a small blob for this."""
+        """Tell whether the new store has the blob.
+
+        The method compares the digest of a blob of up to 1 MiB, and the size of a larger blob.
+        """
         if content.size <= _BLOCK_BYTES:
             return self._content(self._new, name, content.size) == content
         try:

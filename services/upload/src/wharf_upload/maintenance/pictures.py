@@ -52,7 +52,7 @@ class KeptPictures:
                     os.unlink(f"{self._folder}/{instance}/{name}")
 
     def kept(self) -> Iterator[KeptPicture]:
-        """Yield all pictures, in no order; this reads the start of each file."""
+        """Yield all readable pictures, in any order; the method reads the start of each file."""
         for folder, _, names in os.walk(self._folder):
             for name in names:
                 path = f"{folder}/{name}"

@@ -91,7 +91,7 @@ class Replicas:
                 return
 
     def silent_seconds(self, instance: str) -> float | None:
-        """Return the seconds since a replica's last update; `None` if it never had one."""
+        """Return the seconds since a replica's last update; `None` if the replica has no file."""
         try:
             return self._clock() - (self._folder / instance).stat().st_mtime
         except OSError:
@@ -126,9 +126,9 @@ class Replicas:
         return bool(living) and all(said is not None and said >= wanted for said in living)
 
     def forget(self, instance: str) -> None:
-        """Remove the empty folders of a dead replica, and its saved feed of revocations.
+        """Remove a dead replica's file and folders, and its saved feed of revocations.
 
-        A replica with bodies in its spool stays: the sweeper removes the bodies by their age.
+        If its spool contains bodies, remove nothing: the sweeper removes the bodies by their age.
         """
         with suppress(FileNotFoundError):
             try:
@@ -145,7 +145,7 @@ class Replicas:
 
 
 def _said(path: Path) -> Release | None:
-    """Return the release in a file, or `None` if it is unknown or written by another process."""
+    """Return the release in a file; `None` if the entry is invalid or much older than the file."""
     try:
         with open(path, "rb") as file:
             # Newer releases may add fields.

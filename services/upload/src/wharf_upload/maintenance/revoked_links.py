@@ -53,7 +53,10 @@ class RevokedLinks:
         self._seen: Mapping[str, int] = {}
 
     def end(self, *, of_all: bool = False) -> int:
-        """Remove links and return how many; `of_all` includes tenants without new revocations."""
+        """Remove links that were made with revoked tokens; return their number.
+
+        `of_all` also checks the tenants without new revocations.
+        """
         newest, count = self._feed.newest_revocations(), 0
         for tenant, number in sorted(newest.items()):
             if of_all or self._seen.get(tenant) != number:

@@ -55,9 +55,10 @@ class RowlessBlobs:
         _remove_all(self.look(limit), remove)
 
     def sweep_new_hours(self, limit: float, remove: Remove) -> None:
-        """Remove the rowless blobs of hours that were not swept yet; a failed hour is swept again.
+        """Remove rowless blobs of the hours before `limit` (unix seconds) that were not swept yet.
 
-        If no hour is marked, or the store does not list by hour, remove all rowless blobs.
+        An hour that fails is swept again. If no hour has a valid mark, or the store does not list
+        by hour, the method removes all rowless blobs that are older than `limit`.
         """
         if not self._store.lists_by_hour:
             self.sweep(limit, remove)

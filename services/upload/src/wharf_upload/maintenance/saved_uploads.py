@@ -48,7 +48,7 @@ def restore(saved: SavedRows, source: Path, into: Path, *, without: Collection[P
     """Restore incomplete uploads; return their number.
 
     An upload without saved bytes had ended during the backup, and starts again with no bytes.
-    `without` are damaged files: their uploads also start again with no bytes.
+    `without` contains lost files: their uploads also start again with no bytes.
     """
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     _copy_parked(source, into, without)

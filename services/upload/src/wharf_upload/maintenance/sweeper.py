@@ -1,7 +1,8 @@
 """The sweeper: removes the remains of crashes, deletions and dead gateways, never what a row names.
 
-Every step first checks and then removes. The step considers only files that are older than the
-longest request, so it does not touch an upload under way.
+Every step first checks and then removes. A step removes a file without a row only if the file is
+older than the longest request, so the step does not touch an upload under way. In the spool of a
+dead replica a lower age is enough.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ _BLOBS = 1000
 
 @dataclass
 class Swept:
-    """The results of a run: the numbers of removed files, and their bytes if known.
+    """The results of a run: the numbers of removed files and rows, and of failures.
 
-    With `dry_run` the numbers count the files that a run would remove.
+    With `dry_run` the numbers count the files that a run would remove, but at most 1,000 deleted
+    blobs. `names` then has a line for each of these files.
     """
 
     expired_files: int = 0
@@ -69,7 +71,7 @@ class Ages:
 
 
 class Sweeper:
-    """One run over all files and rows; with `dry_run` it only reports."""
+    """Sweeps files and rows; a sweeper with `dry_run` only reports."""
 
     def __init__(  # noqa: PLR0913 -- what it sweeps, and who else may be at it
         self,
@@ -101,9 +103,10 @@ class Sweeper:
         self._revoked_links = revoked_links
 
     def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
-        """Remove what no row names; without `blobs`, skip the walk over the whole store.
+        """Remove leftovers, deleted and expired files, and old rows.
 
-        `all_hours`: sweep hours again that were swept before, in a store that lists by hour.
+        Without `blobs`, skip the walk over the whole store and other rare steps. With `all_hours`,
+        the walk over a store that lists by hour includes the swept hours.
         """
         self._swept = Swept()
         if not self._dry_run:
@@ -146,7 +149,7 @@ class Sweeper:
         """Remove all rows of purged tenants; their blobs are removed with those of deleted files.
 
         `again` includes tenants that a run has already emptied: an upload may have ended after
-        that.
+        that run.
         """
         gone = self._purged()
         for tenant in sorted(gone if again else gone - self._empty):
@@ -199,7 +202,7 @@ class Sweeper:
         return len(self._delete([found.name for found in batch])) == len(batch)
 
     def _delete(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs and their small pictures; return those without any remains."""
+        """Remove blobs and their small pictures; return the blobs for which both succeeded."""
         try:
             left = set(self._store.delete_all(names))
         except StoreError as error:

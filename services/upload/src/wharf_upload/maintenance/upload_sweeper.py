@@ -20,7 +20,7 @@ _YOUNG_SECONDS = 300.0
 
 
 class PartialUploads(Protocol):
-    """The partial uploads, by the upload's id. The methods raise `StoreError`."""
+    """The files of partial uploads, by the upload's id; the methods raise `OSError`."""
 
     def size(self, upload: str) -> int:
         """Return the number of bytes; raises `BlobMissing`."""
@@ -32,7 +32,7 @@ class PartialUploads(Protocol):
         """Remove a file; a missing file is no error."""
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield all ids, each with the unix seconds of the last change."""
+        """Yield the names of all files and parked slices, with the unix seconds of the change."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The background work: a sweep at regular intervals, and a report after each one.
 
-It runs in a thread of the mule, or in a separate worker process.
+The work runs in a thread of the mule, or in a separate worker process.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class WorkerLoop:
         self._next_walk = self._next_survey = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until `stop` is set; end after the current step."""
+        """Sweep until `stop` is set; finish a sweep that has begun."""
         self._publish(self._report)
         while not stop.wait(min(1.0, self._pause_seconds)):
             try:
