@@ -1,7 +1,7 @@
 """The contract of a blob store.
 
 A blob is immutable, has a name that the service chose, and belongs to a tenant. A blob becomes
-visible under its name only at `commit`. It survives a power failure once `make_durable` has
+visible under its name only at `commit`. The blob survives a power failure once `make_durable` has
 returned for it. Names and lengths never come from a client.
 
 An implementation may raise `OSError`, even for errors of sockets. `storage.timed.TimedStore` wraps
@@ -177,10 +177,10 @@ class BlobStore(Protocol):
         """Store a small blob in one call: `create`, `write` and `commit` together."""
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Return when the names of these committed blobs survive a power failure."""
+        """Make the names of committed blobs durable: afterwards they survive a power failure."""
 
     def open(self, name: BlobName) -> BlobReader:
-        """Return the content; raises `BlobMissing`."""
+        """Return a reader of the content; raises `BlobMissing`."""
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
         """Return where the gateway finds the blob; does no I/O."""

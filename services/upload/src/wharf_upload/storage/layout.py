@@ -19,12 +19,12 @@ _AA = slice(8, 10)
 
 
 def relative_path(name: BlobName) -> str:
-    """Return the path of a blob below `tenants`, which every store uses as the blob's location."""
+    """Return the path of a blob below `tenants`, which is also its `GatewayPlace.location`."""
     return f"{name.tenant}/{name.blob[_AA]}/{name.blob}"
 
 
 class BlobLayout:
-    """The folders of one store; both must be on one file system."""
+    """The two folders of one store; they must be on the same file system."""
 
     def __init__(self, data: Path) -> None:
         """Set the paths of the folders below `data`; `make` creates the folders."""

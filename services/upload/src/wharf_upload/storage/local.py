@@ -200,7 +200,7 @@ class LocalStore:
             return os.open(path, flags, _BLOB_MODE)
 
     def link(self, staged: str, name: BlobName) -> None:
-        """Give a staged file its final name; raises if the name exists."""
+        """Give a staged file its final name; raises `OSError` if the name exists."""
         path = self.path(name)
         try:
             os.link(staged, path)

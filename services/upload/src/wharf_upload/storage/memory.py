@@ -65,7 +65,7 @@ class MemoryWriter:
 
 
 class MemoryStore:
-    """Blobs in a dictionary; `capacity` in bytes."""
+    """Blobs in a dictionary; `capacity` is in bytes."""
 
     def __init__(self, capacity: int = 1 << 30) -> None:
         """Start without blobs."""
@@ -76,7 +76,7 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Make a blob visible; raises `StoreError` when the name exists."""
+        """Make a blob visible; raises `StoreError` for a used name or wrong digest, `StoreFull`."""
         if sha256 is not None and hashlib.sha256(content).digest() != sha256:
             raise StoreError("the content does not match its digest")
         with self._lock:
@@ -107,7 +107,7 @@ class MemoryStore:
             raise BlobMissing("no such blob") from None
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
-        """Return a path as on a local disk, although no gateway can read it."""
+        """Return a location, although no gateway can read it."""
         return GatewayPlace(f"{name.tenant}/{name.blob}")
 
     def delete(self, name: BlobName) -> None:

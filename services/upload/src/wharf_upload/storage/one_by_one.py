@@ -32,7 +32,7 @@ def not_deleted(store: Deleting, names: list[BlobName]) -> list[BlobName]:
 
 
 def within(found: Iterator[Found], made: Made | None) -> Iterator[Found]:
-    """Yield the blobs that were created in a time span; all blobs without a span."""
+    """Yield the blobs that were created in the time span `made`; `None` means all blobs."""
     if made is None:
         return found
     return (one for one in found if made.since <= one.name.made_at < made.until)

@@ -1,8 +1,8 @@
 """Parked slices: slices that have arrived before earlier ones of their file.
 
-They are in the folder of the partial uploads, as `resumable/<upload id>-<creation time of the
-upload>-<index>`. The creation time keeps apart the slices of two uploads that use the same id one
-after the other. The sweeper removes the remaining slices together with the upload
+A parked slice is a file in the folder of the partial uploads, `resumable/<upload id>-<creation time
+of the upload>-<index>`. The creation time separates the slices of two uploads that use the same id
+one after the other. The sweeper removes the remaining slices when their upload has no row any more
 (`maintenance/upload_sweeper.py`). The file `<upload id>-refused` contains the reason of a refusal,
 for slices that were under way when their upload was refused.
 """

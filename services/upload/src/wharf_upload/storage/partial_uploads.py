@@ -2,8 +2,8 @@
 
 The size of the file on the disk is the offset that the service reports to the client, so the offset
 never exceeds the stored bytes. The files are on a local or shared disk, even if an object store has
-the blobs. When all bytes have arrived, the store adopts the file like a body from the gateway. The
-file is removed when its record exists.
+the blobs. When all bytes have arrived, the store adopts the partial upload like a body from the
+gateway. After the row of the new file is committed, the service removes the partial upload.
 """
 
 from __future__ import annotations

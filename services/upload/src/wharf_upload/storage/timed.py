@@ -143,14 +143,14 @@ class TimedStore:
             raise as_store_error(error) from error
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Return when the names of committed blobs survive a power failure."""
+        """Make the names of committed blobs durable: afterwards they survive a power failure."""
         try:
             self._store.make_durable(names)
         except OSError as error:
             raise as_store_error(error) from error
 
     def open(self, name: BlobName) -> TimedReader:
-        """Return the content."""
+        """Return a reader of the content."""
         with translating:
             return TimedReader(self._store.open(name))
 

@@ -135,7 +135,7 @@ def _add_md5(params: dict[str, Any], **_: object) -> None:
 
 
 def _system_certificates() -> str | bool:
-    """Return the file of certificates that Python uses, or `True` for boto3's own."""
+    """Return the path of the system's certificates, or `True` for boto3's own."""
     known = (ssl.get_default_verify_paths().cafile, *_SYSTEM_CERTIFICATES)
     return next((path for path in known if path and os.path.isfile(path)), True)
 

@@ -44,10 +44,9 @@ _BUSY = {
 
 
 class Failure(NamedTuple):
-    """A failed request.
+    """A failed request: the error, the outcome for the metrics, and the store's own error code.
 
-    It has the error, the outcome for the metrics, whether an immediate retry may succeed, and the
-    store's own error code.
+    `again` tells whether an immediate retry may succeed.
     """
 
     error: StoreError

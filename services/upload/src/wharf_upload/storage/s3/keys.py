@@ -85,7 +85,8 @@ class KeyFile:
 def _check_access(descriptor: int) -> None:
     """Raise `ValueError` if other users of this machine may read or change the keys.
 
-    A mounted secret is read-only, or belongs to root and to the group of the service.
+    Mounted secrets are exceptions: a file on a read-only file system, and a file of root that only
+    the file's group may read. Raise `ValueError` also if the path is not a regular file.
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

@@ -109,7 +109,8 @@ def _seconds(moment: datetime) -> float:
 def _seconds_ahead(answer: ResponseMetadataTypeDef) -> float:
     """Return how many seconds the store's clock is ahead of the local clock.
 
-    Ages are computed with the store's clock alone. A small difference counts as 0.
+    The listing subtracts this number from the store's times, so that ages are correct by the local
+    clock. A difference below five seconds counts as 0.
     """
     try:
         said = parsedate_to_datetime(answer["HTTPHeaders"]["date"]).timestamp()

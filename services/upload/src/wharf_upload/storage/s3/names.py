@@ -31,7 +31,7 @@ def blob_name(prefix: str, key: str) -> BlobName | None:
 
 
 def hour_prefixes(prefix: str, made: Made) -> Iterator[str]:
-    """Yield the prefixes of all blobs with names from a time span."""
+    """Yield the prefix of each hour that a time span touches."""
     begin = int(made.since // _HOUR_SECONDS) * _HOUR_SECONDS
     while begin < made.until:
         yield f"{prefix}{_hour(begin)}/"

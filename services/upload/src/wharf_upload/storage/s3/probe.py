@@ -19,8 +19,8 @@ _LIST = b"ListBucketResult"
 class Probe:
     """Asks for the name of one object; several threads may use it.
 
-    One thread sends the request. The other threads get the last result without waiting: otherwise a
-    store that does not respond would block all of them.
+    One thread sends the request. After the first result, the other threads get the last result
+    without waiting: otherwise a store that does not respond would block all of them.
     """
 
     def __init__(self, wire: Wire, keys: KeyFile, prefix: str) -> None:

@@ -1,7 +1,7 @@
 """The upload of content as an object: one PUT, or for a large file a multipart upload.
 
-The store verifies the bytes: a PUT carries the SHA-256 of the content, each part its MD5. Either
-the whole object becomes visible or nothing.
+The store verifies the bytes: a PUT carries the SHA-256 of the content, and each part carries its
+MD5. Either the whole object becomes visible or nothing.
 """
 
 from __future__ import annotations
