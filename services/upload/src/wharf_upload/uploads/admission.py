@@ -35,7 +35,7 @@ class StoredFiles(Protocol):
     """The queries that the admission sends to the database; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file with this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
         """Return how many files clients have stored with an upload ticket."""
@@ -119,7 +119,7 @@ class Admission:
             self._body_room.give_back(room)
 
     def _replacing(self, upload: UploadRequest, content_bytes: int) -> Share | None:
-        """Return the quota that a body needs if it replaces a file; `None` without a file."""
+        """Return the quota that a body needs if it replaces a file; `None` if no file exists."""
         old = self._files.file(upload.tenant, upload.bucket, upload.key)
         return None if old is None else Share(content_bytes - old.size, 0)
 

@@ -213,7 +213,8 @@ class ArrivingForm:
     def files(self, principal: Principal) -> tuple[tuple[File, ...], FormOptions]:
         """Return the records of the files, and the options from the fields of the form.
 
-        Raises `OutsideGrants` if the caller may not write one of the files.
+        Raises `OutsideGrants` if the caller may not write one of the files, and the problem
+        `no-file`.
         """
         if not self._arrived:
             if self._empty_inputs:

@@ -65,7 +65,7 @@ def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Lo
 def describe(
     intent: UploadIntent, sha256: bytes, size: int, look: Look, blob: str | None = None
 ) -> File:
-    """Return the record; without `blob`, file and blob share a new identifier."""
+    """Return the record; the file and its blob share the identifier `blob`, or a new one."""
     identifier, now = blob or uuid7_hex(), now_milliseconds()
     lifetime = intent.policy.expire_after_seconds
     return File(

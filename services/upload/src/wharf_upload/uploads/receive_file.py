@@ -67,7 +67,7 @@ class FileReceiver:
         return self._commit.keep(intent, (file,))
 
     def receive_spooled(self, caller: Principal, intent: UploadIntent, spool_path: str) -> Stored:
-        """Store a file from the gateway's spool without copying it.
+        """Store a file from the gateway's spool; a store on the same disk does not copy the file.
 
         Raises the errors of `receive_bytes`, and the refusal if the caller has lost its permission
         since the admission.

@@ -82,8 +82,8 @@ class FormReceiver:
         address as soon as it has read the address, even if it refuses the form later.
 
         Raises problems, the errors of `multipart.parser`, of names, types and sizes, `StoreError`
-        and the errors of the commit. With `briefly` it may raise `TakesLong`, and then has changed
-        nothing.
+        and the errors of the commit. With `briefly` the method may raise `TakesLong`, and then has
+        changed nothing.
         """
         begun = time.perf_counter()
         with ExitStack() as undo:

@@ -160,8 +160,8 @@ def parts(
 ) -> Iterator[Event]:
     """Yield the parts of the first `size` bytes of a spool file, in order.
 
-    The parser reads with `pread`, so the position of the descriptor does not change. It needs the
-    memory of one window.
+    The parser reads with `pread`, so the position of the descriptor does not change. The parser
+    needs the memory of one window.
 
     Raises:
         TruncatedBody: the closing boundary, or part of the file, is missing.

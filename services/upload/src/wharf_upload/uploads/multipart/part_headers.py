@@ -1,8 +1,8 @@
 """A parser for the Content-Type of multipart/form-data and for the header fields of each part.
 
-It reads RFC 7578 and RFC 2046 as browsers and curl write them: names are raw UTF-8. '"', CR and LF
-in names are percent-encoded (WHATWG HTML, "multipart/form-data encoding algorithm") or escaped with
-a backslash. `sent_names.py` reads the names of other clients.
+The parser reads the format of RFC 7578 and RFC 2046 as browsers and curl write it: names are raw
+UTF-8. '"', CR and LF in names are percent-encoded (WHATWG HTML, "multipart/form-data encoding
+algorithm") or escaped with a backslash. `sent_names.py` reads the names of other clients.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A window that moves over a spool file and finds a delimiter in it.
 
-It needs the memory of one buffer for a file of any size. Where the C library has `memmem`, the
-search calls it without the GIL, several times faster than `bytearray.find`.
+The window needs the memory of one buffer for a file of any size. If the C library has `memmem`, the
+search calls `memmem` without the GIL, which is several times faster than `bytearray.find`.
 """
 
 from __future__ import annotations

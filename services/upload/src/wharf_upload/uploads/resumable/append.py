@@ -207,7 +207,7 @@ class UploadAppender:
         return upload.concat == "partial" or self._completer.takes_long(size)
 
     def abandon(self, session: UploadSession) -> None:
-        """End a session that was refused before its bytes."""
+        """End a session that was refused before its bytes arrived."""
         try:
             self._give_back(session)
         finally:

@@ -29,7 +29,7 @@ from wharf_upload.uploads.rules import UploadRules
 
 
 class UploadCompleter:
-    """Makes files of uploads: type from the bytes, digest, durable order of writes, one commit."""
+    """Makes files of uploads: finds type and digest, stores the bytes durably, commits the row."""
 
     def __init__(
         self,

@@ -39,11 +39,11 @@ class ResumableUploads:
         self.progress, self.terminator = progress, terminator
 
     def find(self, principal: Principal, identifier: str) -> Upload:
-        """Return the upload; raises the problem `not-found` and `TicketRefused`."""
+        """Return the upload; raises the errors of `HeldUploads.find`."""
         return self._held.find(principal, identifier)
 
     def row(self, principal: Principal, identifier: str) -> Upload | None:
-        """Return the upload of the caller's tenant, of any sender and of any age."""
+        """Return the upload of the caller's tenant, of any sender and age, or `None`."""
         return self._held.rows.get(principal.tenant, identifier)
 
     def require_here(self, upload: Upload) -> None:

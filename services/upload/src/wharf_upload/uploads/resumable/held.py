@@ -29,7 +29,7 @@ _RENEW_MILLISECONDS = 60_000
 class HeldUploads:
     """Access to uploads: finds them, and gives one request exclusive use of an upload.
 
-    Methods that get a `principal` do not find the uploads of other subjects.
+    Without a `sender`, a method that gets a `principal` finds only the uploads of this subject.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The header field `Upload-Metadata` of tus (tus 1.0.0, extension Creation).
 
-Its value is a list of pairs of a name and a base64 value.
+The field is a list of pairs of a name and a base64 value.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class PartialUploads(Protocol):
         """Remove a file; a missing file is no error."""
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield the upload id of each file, and the unix seconds of its last change."""
+        """Yield the name of each file in the folder, and the unix seconds of its last change."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class ExceedsUpload(Exception):
 class IncomingBody:
     """The destination of a request's body.
 
-    The stream server writes at most `length` bytes to `descriptor`, from `offset` on. It calls
-    `check` once, when `check_at` bytes are written; an error of `check` ends the body. It calls
-    `finish` when no more bytes will arrive. `finish` gets two arguments: whether the body is
-    complete, and an error or `None`. The server passes `on_cancel` a function that ends the body,
-    for a newer request that wants the upload. The server calls `received` several times a second
-    with the number of bytes so far; `received` does not wait.
+    The stream server writes at most `length` bytes to `descriptor`, from `offset` on. The server
+    calls `check` once, when `check_at` bytes are written; an error of `check` ends the body. The
+    server calls `finish` when no more bytes will arrive. `finish` gets two arguments: whether the
+    body is complete, and an error or `None`. The server passes `on_cancel` a function that ends the
+    body, for a newer request that wants the upload. The server calls `received` several times a
+    second with the number of bytes so far; `received` does not wait.
     """
 
     descriptor: int

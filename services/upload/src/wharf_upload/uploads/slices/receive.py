@@ -2,8 +2,8 @@
 
 The id of the upload is a hash of the sender, the ticket, the bucket and the uploader's identifier,
 so that each slice finds its upload. The partial upload contains the first slices without a gap. A
-slice that arrives too early is parked in a file next to it. Limits, quota and expiry are those of
-any resumable upload.
+slice that arrives too early is parked in a file next to the partial upload. Limits, quota and
+expiry are those of any resumable upload.
 """
 
 from __future__ import annotations
