@@ -72,8 +72,8 @@ class AdmittedOnly:
         """Return the handler for admitted requests only; `route` is its name in the metrics.
 
         If the request is long work, the gateway passes it on to the process for long work, which
-        calls this function again. Only that process ends the reservation and counts the body
-        against the rate limits, so both steps happen once.
+        calls the returned handler again. In this case only that process ends the reservation and
+        counts the body against the rate limits, so each of these steps happens once.
         """
 
         def handle(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload), on the common upload engine.
 
-The service supports interop versions 8 and 9. It sends no 104 response: nginx forwards no interim
-response of an application except 103, and any other breaks the connection. So only a `PUT` with
+The service supports interop versions 8 and 9. The service sends no 104 response: nginx forwards no
+interim response of an application except 103, and others break the connection. So only a `PUT` with
 `Upload-Complete: ?0` can be resumed. A client that wants to resume must first create the upload
 with an empty request. A `PUT` with `?1` is the `PUT` of a whole file (`routes/files.py`).
 """
@@ -39,7 +39,7 @@ def complete(request: Request) -> bool:
 
 
 def offset(request: Request) -> int:
-    """Return `Upload-Offset` in bytes."""
+    """Return `Upload-Offset` in bytes; raises 400 without a valid number."""
     found = number(request, "UPLOAD_OFFSET", "Upload-Offset")
     if found is None:
         raise MALFORMED("Send Upload-Offset, the position in the file where these bytes begin.")
@@ -47,7 +47,10 @@ def offset(request: Request) -> int:
 
 
 def length(request: Request, begins_at: int) -> int | None:
-    """Return the whole length if it is known: announced, or derived from the last request."""
+    """Return the length of the whole file in bytes, or `None` while it is unknown.
+
+    The client announces the length, or the last request shows it. Raises 400 if the two differ.
+    """
     announced = number(request, "UPLOAD_LENGTH", "Upload-Length")
     body = request.content_length()
     if not complete(request) or body is None:

@@ -71,7 +71,7 @@ def blueprint(limits: LimitsAdministration) -> ProtectedBlueprint:
 
 
 def _known(tenant: str) -> str:
-    """Return a valid tenant name.
+    """Return the tenant's name; raises `not-found` for a text that cannot be a name.
 
     Only auth knows which tenants exist, and limits may be set before the tenant exists.
     """

@@ -76,7 +76,7 @@ class ResumableRoutes:
         self._answers = UploadAnswers(uploads, limits)
 
     def __call__(self, request: Request) -> Response | Incoming | LongWork:
-        """Return a response, a function that makes one in the tenant's turn, or the body's target.
+        """Return a response, long work that makes one in the tenant's turn, or the body's target.
 
         Raises problems and the domain's errors.
         """

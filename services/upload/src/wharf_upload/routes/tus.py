@@ -54,9 +54,10 @@ def require_tus(request: Request) -> None:
 
 
 def meant_method(request: Request) -> str:
-    """Return the method that a request means, because networks may block `PATCH` and `DELETE`.
+    """Return the method of a request; in a `POST`, `X-HTTP-Method-Override` may name another one.
 
-    The gateway reads the field in the same way (`conf.d/requests.conf`).
+    Clients use this field because some networks block `PATCH` and `DELETE`. The gateway reads the
+    field in the same way (`conf.d/requests.conf`).
     """
     meant = request.header("X_HTTP_METHOD_OVERRIDE")
     return meant if request.method == "POST" and meant in _BLOCKED_METHODS else request.method
@@ -144,7 +145,10 @@ def _bucket(fields: dict[str, str], ticket: Ticket | None) -> str:
 
 
 def _key(fields: dict[str, str], options: FormOptions, *, needed: bool) -> str:
-    """Return `key`, or a key for the file's name as for forms; raises `InvalidName`."""
+    """Return `key`, or a key for the file's name as for forms; raises `InvalidName`.
+
+    Without both, return the ticket's key, or "" if no key is `needed`; otherwise raise 422.
+    """
     if fields.get("key"):
         return keys.object_key_text(fields["key"])
     name = fields.get("filename") or fields.get("name")
@@ -192,7 +196,7 @@ def _concat(request: Request) -> tuple[Concat, tuple[str, ...]]:
 
 
 def checksum(request: Request) -> Checksum | None:
-    """Return the `Upload-Checksum` of this request's body; raises 400 for an unknown algorithm."""
+    """Return the `Upload-Checksum` of this request's body, or `None`; raises 400 if it is wrong."""
     text = request.header("UPLOAD_CHECKSUM")
     if text is None:
         return None
