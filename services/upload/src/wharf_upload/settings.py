@@ -27,7 +27,7 @@ GIB = 1 << 30
 class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
     """The settings that the upload service, its worker and the live channel read.
 
-    They come from environment variables.
+    The values come from environment variables.
     """
 
     data: Path = setting(doc="The folder of all data.")  # noqa: RUF009 -- as for all others

@@ -48,7 +48,7 @@ class Sender:
         self._process = os.getpid()
 
     def changed(self, tenant: str) -> None:
-        """Report that a tenant has new events; the caller calls it after the commit."""
+        """Report that a tenant has new events; call this method only after the commit."""
         if self._process != os.getpid():
             self._begin_in_fork()
         if tenant in self._tenants and self._thread is not None:

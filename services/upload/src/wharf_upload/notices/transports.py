@@ -46,7 +46,7 @@ class Datagrams:
         self._path = path
 
     def send(self, frame: bytes) -> None:
-        """Send one datagram without waiting."""
+        """Send one datagram without waiting; raise `NotSent` if the listener's buffer is full."""
         # Open a socket for each datagram: at most 20 a second, and a fork inherits no open socket.
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:

@@ -173,7 +173,7 @@ def watch_mule(daemon: DigestDaemon, loop: StreamServer) -> None:
 def publish(report: Report) -> None:
     """Write the worker's report to a file, from which any process of the service exports it.
 
-    The worker is then a thread of the mule.
+    The worker uses this function only if it is a thread of the mule.
     """
     path = _report_path()
     if path is not None:

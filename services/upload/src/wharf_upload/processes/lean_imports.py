@@ -1,7 +1,7 @@
 """An import filter that keeps unused packages out of the live channel's memory.
 
-If they are installed, python-socketio imports packages that only its clients and its queue managers
-need. They take 25 MB, and the server does not use them (ADR 50).
+python-socketio imports some installed packages that only its clients and its queue managers need.
+These packages take 25 MB, and the server does not use them (ADR 50).
 """
 
 from __future__ import annotations

@@ -211,7 +211,10 @@ def _listener(address: str, stop: threading.Event) -> socket.socket:
 
 
 def _bound(address: str) -> socket.socket:
-    """Return a listening socket at `host:port`; without a host it listens on all addresses."""
+    """Return a listening socket at `host:port`; without a host it listens on all addresses.
+
+    Raises `SettingsError` if the address has no port.
+    """
     host, _, port = address.rpartition(":")
     if not (port.isascii() and port.isdigit()):
         raise SettingsError(f"{address!r} is neither the absolute path of a socket nor host:port")

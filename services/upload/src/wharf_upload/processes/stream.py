@@ -32,7 +32,7 @@ Task = Callable[[], None]
 
 
 def run_mule() -> None:
-    """Serve resumable uploads until TERM or HUP; run the other tasks in background threads."""
+    """Serve resumable uploads, and run background threads, until TERM or HUP; end the process."""
     own, application = startup.own_settings, startup.application
     server = ResumableServer(
         application.resumable_routes,

@@ -17,11 +17,12 @@ from wharf_upload.http.request import Response
 class Stream:
     """The destination of a request's body, and the functions that the loop calls for it.
 
-    The loop writes at most `length` bytes to `descriptor`, from `offset` on. It calls `check` once
-    in another thread when `check_at` bytes are there (`None`: never); an error of `check` ends the
-    stream. It calls `finish` in another thread when no more bytes will arrive, with an error of the
-    disk or of `check`, or with `None`. `whole` tells whether the body is complete. The loop itself
-    calls `tell` several times a second with the number of bytes so far.
+    The loop writes at most `length` bytes to `descriptor`, from `offset` on. When `check_at` bytes
+    have arrived, the loop calls `check` once in another thread; an error of `check` ends the
+    stream. Without `check_at` the loop never calls `check`. When no more bytes will arrive, the
+    loop calls `finish` in another thread with an error of the disk or of `check`, or with `None`.
+    `whole` tells whether the body is complete. The loop itself calls `tell` several times a second
+    with the number of bytes so far.
     """
 
     descriptor: int

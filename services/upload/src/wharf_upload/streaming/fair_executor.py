@@ -26,8 +26,8 @@ class FairExecutor:
     """Runs work in a limited number of threads; waiting work occupies no thread.
 
     Tenants take turns, one piece of work at a time, so a tenant with much waiting work does not
-    delay the others. One tenant uses at most half of the threads, so that another tenant finds a
-    free one.
+    delay the others. One tenant uses at most half of the threads (but may use one), so that another
+    tenant finds a free thread.
     """
 
     def __init__(self, threads: int, name: str, waits: MetricBuffer | None = None) -> None:

@@ -24,7 +24,7 @@ class Pipe:
         self.moved_bytes = 0
 
     def move(self, source: socket.socket, stream: Stream, most: int) -> int:
-        """Move at most `most` bytes to the stream's file and return how many; 0 at the end.
+        """Move at most `most` bytes to the stream's file; return how many, 0 after the last byte.
 
         Raises `BlockingIOError` when no bytes are there, and another `OSError` when the file fails.
         """

@@ -1,4 +1,4 @@
-"""Make the tenant the first column of the primary key of events."""
+"""Make the tenant the first column of the primary key of events, on PostgreSQL."""
 
 from __future__ import annotations
 

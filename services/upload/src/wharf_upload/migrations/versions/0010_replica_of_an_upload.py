@@ -1,4 +1,4 @@
-"""Add to uploads the replica that has their bytes on its disk, for replicas without shared folder.
+"""Add to uploads the replica with their bytes on its disk, for replicas without a shared folder.
 
 While an upload is under way, only this replica has its bytes.
 """

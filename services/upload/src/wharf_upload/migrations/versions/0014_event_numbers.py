@@ -31,10 +31,10 @@ FOR EACH ROW WHEN (NEW.seq = 0) EXECUTE FUNCTION wharf_number_event()
 
 
 def upgrade() -> None:
-    """Store the time of the change if events exist, and number the rows of the earlier release.
+    """Store the time of the change if events exist; number events that an earlier release inserts.
 
-    On SQLite no trigger is needed: SQLite itself gives such a row a number that is larger than all
-    others.
+    On SQLite no trigger is needed: SQLite itself gives these events numbers that are larger than
+    all others.
     """
     if op.get_bind().dialect.name == "postgresql":
         # First, because it needs the strongest lock: a lock that is upgraded later may deadlock.

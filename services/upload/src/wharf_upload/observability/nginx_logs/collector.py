@@ -56,9 +56,9 @@ class Collector:
     ) -> None:
         """Create the collector.
 
-        It calls `end_reservations` each second with the reservations of ended requests. It calls
-        `gateway_began` with the start time of a new gateway, in unix seconds: the requests of the
-        previous gateway have ended.
+        The collector calls `end_reservations` at most once a second, with the reservations of ended
+        requests. The collector calls `gateway_began` with the start time of a new gateway, in unix
+        seconds: the requests of the previous gateway have ended.
         """
         self._end_reservations, self._gateway_began = end_reservations, gateway_began
         self._ended: list[str] = []
@@ -121,7 +121,7 @@ class Collector:
         self._lines.forget()
 
     def _count(self, text: bytes) -> None:
-        """Count a line, and remember the reservation that ended with its request."""
+        """Count a request, and remember its ended reservation; or remember a gateway's start."""
         if text.startswith(_BEGAN):
             with suppress(ValueError):
                 self._began = float(text[len(_BEGAN) :])
@@ -135,7 +135,7 @@ class Collector:
             self._ended.append(ended)
 
     def _tell_ended(self) -> None:
-        """Report the ended reservations; after an error they are reported with the next lines."""
+        """Report a gateway's start and ended reservations; after an error the next step retries."""
         try:
             if self._began is not None and self._gateway_began is not None:
                 self._gateway_began(self._began)

@@ -153,7 +153,7 @@ def _by_tenant(
 
 
 def of_nginx(status: bytes | None) -> Iterator[Metric]:
-    """Yield nginx's own counters from the text of `stub_status`; `None`: it did not respond."""
+    """Yield nginx's own metrics; `status` is the text of `stub_status`, `None` if nginx is down."""
     found = _STATUS.match(status or b"")
     up = "1 if nginx's stub_status responds, else 0."
     yield GaugeMetricFamily("wharf_nginx_up", up, value=found is not None)

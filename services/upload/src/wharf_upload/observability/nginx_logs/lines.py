@@ -19,7 +19,8 @@ class Lines:
 
     The next collector continues at the same position. The reader turns the read part of the file
     into a hole (fallocate(2)), which releases its space. The file keeps its length and nginx
-    continues to append, so no line is lost or read twice.
+    continues to append, so no line is lost or read twice. On a file system without holes the reader
+    truncates a large file, and may lose a line.
     """
 
     def __init__(self, path: Path, inode: int = 0, offset: int = 0) -> None:
@@ -29,7 +30,7 @@ class Lines:
         self._punch = _Punch()
 
     def read(self) -> list[bytes]:
-        """Return the complete lines since the last call, none while the file does not exist."""
+        """Return the next complete lines, at most 1 MiB; none while the file does not exist."""
         if not self._open():
             return []
         block = os.pread(self._descriptor, _BLOCK_BYTES, self.offset)

@@ -62,7 +62,10 @@ _PATIENCE_SECONDS = 3.0
 
 
 class Line(msgspec.Struct, frozen=True):
-    """The fields of a line. Times are in seconds; `service_seconds` is `None` without a service."""
+    """The fields of a line; times are in seconds.
+
+    `service_seconds` is `None` if nginx responded without a service.
+    """
 
     operation: str
     method: str

@@ -4,9 +4,10 @@ The busiest tenants have separate labels; all other tenants share the label `(ot
 are free, a new tenant gets one immediately. Once a minute the busiest tenants without a label take
 the labels of the quietest tenants that have one, if they are much busier.
 
-A tenant's counters begin at 0 when it first gets a label. They continue from their last values when
-it gets a label again. Requests of a tenant without a label stay in `(other)` permanently. So no
-counter ever falls, and each request is in exactly one counter.
+A tenant's counters begin at 0 when the tenant first gets a label. When the tenant gets a label
+again, the counters continue from their last values. Only if very many tenants have lost a label,
+the oldest values are forgotten, and those counters begin at 0 again. Requests of a tenant without a
+label stay in `(other)` permanently, so each request is in exactly one counter.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ class Tenants(msgspec.Struct):
     scores: dict[str, float] = {}
 
     def add(self, request: Request) -> None:
-        """Count a request for its tenant, or for `(other)` if the tenant can get no label."""
+        """Count a request for its tenant, or for `(other)` if the tenant can get no label.
+
+        A request without a tenant counts for `(none)`.
+        """
         tenant = request.tenant
         if tenant == NOBODY:
             self.nobody.add(request)
@@ -100,7 +104,10 @@ class Tenants(msgspec.Struct):
         return {**self.named, OTHERS: self.rest, NOBODY: self.nobody}
 
     def rank(self) -> None:
-        """Move labels to tenants that are much busier than their owners; called each minute."""
+        """Move labels to tenants that are much busier than the labels' owners.
+
+        The collector calls this method each minute.
+        """
         while len(self.named) > self.most:  # the setting was lowered
             self._unname(min(self.named, key=self._score))
         waiting = sorted(
