@@ -1,7 +1,7 @@
 """The metrics of the service in Prometheus' text format; docs/metrics.md describes each of them.
 
-The service has few metrics and is one process. prometheus_client would need a third of the
-service's memory (ADR 51).
+The service has few metrics, and one process counts all of them. prometheus_client would need a
+third of the service's memory (ADR 51).
 """
 
 from __future__ import annotations

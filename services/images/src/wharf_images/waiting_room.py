@@ -22,9 +22,9 @@ class Turn(Generic[T]):
 class WaitingRoom(Generic[T]):
     """A queue with `places` for the requests of all tenants.
 
-    While other tenants wait, a tenant gets at most one worker. If all places are taken, a request
-    of the tenant with the most requests gives its place to a request of a tenant with fewer
-    requests.
+    A worker first takes a request of a tenant that has no worker; otherwise the tenants take turns.
+    If all places are taken, the newest request of the tenant with the most waiting requests gives
+    its place to a tenant that has at least two fewer waiting requests.
     """
 
     def __init__(self, places: int, workers: int) -> None:

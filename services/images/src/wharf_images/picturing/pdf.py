@@ -25,7 +25,8 @@ def first_page(file: IO[bytes], width: int) -> Image.Image:
     """Return the first page on a white background; its longest side is `width` pixels.
 
     Raises:
-        NoPicture: the extra is not installed, or the file is broken.
+        NoPicture: the extra is not installed, or the first page has no size.
+        pypdfium2.PdfiumError: the file is broken.
     """
     if not _found:
         raise NoPicture("unknown", "the extra pdf is not installed")

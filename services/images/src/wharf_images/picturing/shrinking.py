@@ -39,7 +39,8 @@ def fitted(size: tuple[int, int], width: int) -> tuple[int, int]:
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     """Return the image reduced by a factor.
 
-    It is converted in horizontal bands, because a full copy in another mode may exceed the memory.
+    The function converts a large image in horizontal bands, because a full copy in another mode may
+    exceed the memory.
     """
     columns, rows = image.size
     if factor == 1 and columns * rows <= _BAND_PIXELS:

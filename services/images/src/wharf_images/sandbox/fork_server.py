@@ -3,7 +3,7 @@
 The zygote reads requests from a socket of packets. A request is the job's number and three
 descriptors: the blob, the pipe for the result, and the request's own socket. On the request's
 socket the zygote sends `started PID` with the child's pidfd, and `ended STATUS` (waitpid(2)) when
-the child has ended. The zygote ends when its socket is closed. It never reads a blob.
+the child has ended. The zygote ends when its socket is closed, and never reads a blob.
 """
 
 from __future__ import annotations
