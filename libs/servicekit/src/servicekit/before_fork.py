@@ -12,9 +12,9 @@ _SECONDS = 5.0
 
 
 def join_timers() -> None:
-    """Wait until the timers that the import of the application has started have run.
+    """Wait for the timers that the import of the application has started, at most 5 s for each.
 
-    The package `limits` starts a timer for each storage in memory; it runs 10 ms later.
+    The package `limits` starts a timer for each storage in memory; the timer runs 10 ms later.
     """
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):

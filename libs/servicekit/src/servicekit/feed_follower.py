@@ -1,9 +1,9 @@
 """The follower of the feed of revocations: it requests the feed each second and writes a file.
 
 One process follows the feed and writes the file; every worker reads it (`servicekit.revocations`).
-The follower appends new entries. Periodically it rewrites the file without expired entries. It
-stores no entries in memory. It stores entries unchanged, even members and kinds that this release
-does not know, so that a newer release can use the same file.
+The follower appends new entries, and periodically rewrites the file without expired entries. The
+follower keeps no entries in memory between two requests. The file has the entries unchanged, even
+members and kinds that this release does not know, so that a newer release can use the same file.
 """
 
 from __future__ import annotations
@@ -198,8 +198,9 @@ class FeedFollower:
                     yield page
 
     def _rewrite(self, pages: Iterable[_Page], heard_at: float) -> None:
-        """Rewrite the file with the last entry for each kind and id, without expired entries.
+        """Rewrite the file with the last entry for each kind, tenant and id.
 
+        Entries that have expired or restore the state `active` are left out.
         `heard_at` is the time of the last successful request to the feed in unix seconds. The file
         keeps it as its modification time, since a rewrite requests nothing from the feed.
         """
@@ -228,7 +229,7 @@ class FeedFollower:
 
 
 def _needed(last: dict[tuple[str, str, str], msgspec.Raw]) -> Iterator[msgspec.Raw]:
-    """Yield the entries without the reaches of purged tenants; their tokens are refused anyway."""
+    """Yield the entries without reaches and groups of purged tenants, whose tokens are refused."""
     purged = {
         tenant
         for (kind, tenant, _), raw in last.items()

@@ -1,7 +1,8 @@
 """All types that Wharf can recognize for a file, from its bytes or from a client's type of a text.
 
-Both services check new policies and tickets with this set; a test of upload compares the set with
-the results of its sniffers. `application/octet-stream` is the type of unknown bytes.
+The services auth and upload check new policies and tickets with this set; a test of upload compares
+the set with the results of upload's sniffers. `application/octet-stream` is the type of unknown
+bytes.
 """
 
 from __future__ import annotations

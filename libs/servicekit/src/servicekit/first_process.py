@@ -2,9 +2,9 @@
 
     python -m servicekit.first_process UWSGI INI SOCKET…
 
-It opens the sockets, or takes the copies that the previous container left (`kept_sockets`). It
-forwards signals to uWSGI, and it ends when uWSGI ends, with the same exit code. It imports no code
-of the service.
+The process opens the sockets, or takes the copies that the previous container left
+(`kept_sockets`). The process forwards signals to uWSGI, ends when uWSGI ends, with the same exit
+code, and imports no code of the service.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST_DESCRIPTORS = 65_536
 
 
 class Uwsgi:
-    """The process uWSGI. During its start, it or its workers ignore TERM."""
+    """The process uWSGI. While uWSGI starts, this process or the workers ignore TERM."""
 
     def __init__(self, command: list[str]) -> None:
         ready = f"{tempfile.gettempdir()}/wharf-{os.getpid()}.ready"

@@ -161,7 +161,7 @@ def _missing(prefix: str, holder: Holder) -> str:
 
 
 def filled_in(prefix: str, holder: Holder) -> str | None:
-    """Return a prefix with its placeholders filled in once; `None` if one has no value."""
+    """Return a prefix with its placeholders filled in once; `None` if a value is not usable."""
     if "{" not in prefix:
         return prefix
     values = {USER_ID: holder.user_id, USERNAME: holder.username, CLIENT: holder.client}
@@ -174,7 +174,7 @@ def filled_in(prefix: str, holder: Holder) -> str | None:
 
 
 def filled(grants: Iterable[CompactGrant], holder: Holder) -> Compact:
-    """Return grants with placeholders filled in; leave out those that cannot be filled in."""
+    """Return grants with placeholders filled in; leave out those without values or too long."""
     found = ((grant, filled_in(grant.prefix, holder)) for grant in grants)
     return tuple(
         CompactGrant(grant.bucket, prefix, grant.letters)

@@ -1,7 +1,8 @@
 """The claim `grants` of an access token: the grants of the token's subject, and their sources.
 
-Auth writes it for a user or client with a list of grants or with a group, and lists it in `crit`.
-Parts that are too long for a token are left out; the feed has them (`servicekit.reaches`).
+Auth writes this claim for a user or client with a list of grants or with a group, and lists the
+claim in `crit`. Parts that are too long for a token are left out; the feed has them
+(`servicekit.reaches`).
 """
 
 from __future__ import annotations

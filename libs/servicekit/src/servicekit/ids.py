@@ -9,7 +9,7 @@ import time
 def uuid7_hex() -> str:
     """Return a new version 7 UUID as 32 hexadecimal digits.
 
-    It has 48 bits of unix milliseconds and 74 random bits.
+    The UUID has 48 bits of unix milliseconds and 74 random bits.
     """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76

@@ -37,7 +37,10 @@ class JwksError(Exception):
 
 
 def parse(document: bytes) -> dict[str, jwt.PyJWK]:
-    """Return the keys of a key set by id (RFC 7517); skip unknown types. Raise `JwksError`."""
+    """Return the public keys of a key set by id (RFC 7517); raise `JwksError` without any.
+
+    Entries without an id, private keys and unknown types are skipped.
+    """
     try:
         entries = json.loads(document)["keys"]
         if not isinstance(entries, list):
@@ -128,7 +131,7 @@ class Fetcher:
         self.fetches = 0
 
     def fetch(self) -> None:
-        """Fetch the key set once and replace the file; raise `JwksError`."""
+        """Fetch the key set once and replace the file; raise `JwksError` and `OSError`."""
         self.fetches += 1
         try:
             document = fetch(self._url, _MAX_DOCUMENT_BYTES)

@@ -1,6 +1,7 @@
 """The metric buffers of rate limits.
 
-They are separate from the limits: a service without limits does not import the limits' packages.
+The buffers are not in the package of the limits, because a service without limits does not import
+that package.
 """
 
 from __future__ import annotations

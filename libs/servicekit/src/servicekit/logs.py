@@ -121,8 +121,9 @@ class RequestLog:
     ) -> None:
         """Create a request log for a service that writes to `descriptor`.
 
-        It calls `lost` for each failed write. It calls `behind` after it has written lines, and
-        each second: this is for work that belongs to requests but must not delay them.
+        The log calls `lost` for each failed write. The log calls `behind` after it has written
+        lines, and with `buffer_seconds` also each second. `behind` is for work that belongs to
+        requests but must not delay them.
         """
         self._service, self._descriptor, self._lost = service, descriptor, lost
         self._behind = behind

@@ -3,8 +3,8 @@
 A counter of prometheus_client costs a request one lock and one write to a shared file, and a
 histogram costs several. Ten counters would cost more than the rest of a `GET`. A measurement in a
 buffer costs one append, and a buffer does not need prometheus_client, which a process imports late
-(ADR 20). `servicekit.metrics` flushes the buffers ten times a second: it adds their sums to its
-counters.
+(ADR 20). A flush adds the sums of the buffers to the counters of `servicekit.metrics`: in upload at
+most ten times a second, in auth and console after each response.
 
 The module that fills a buffer declares it.
 """

@@ -128,7 +128,7 @@ def first_misplaced(text: str) -> Misplaced | None:
 def display_name(text: str) -> str:
     """Return the name in NFC without invisible characters that some programs add.
 
-    These are soft hyphens, direction marks and a byte order mark at the beginning, and joiners
+    These are all soft hyphens, direction marks and byte order marks at the beginning, and joiners
     after Arabic letters where they have no effect. Other misplaced characters stay.
     """
     if text.isascii():

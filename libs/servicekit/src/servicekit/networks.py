@@ -31,7 +31,7 @@ def network_of(address: str) -> str:
 
 
 def site_of(network: str) -> str | None:
-    """Return the /48 of a network from `network_of`; `None` for an IPv4 address."""
+    """Return the /48 of a network from `network_of`; `None` for an IPv4 address or `UNKNOWN`."""
     if ":" not in network:
         return None
     return str(ipaddress.IPv6Network((network, IPV6_SITE_BITS), strict=False))

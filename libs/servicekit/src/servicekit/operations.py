@@ -85,8 +85,8 @@ def operation(declared: Operation) -> Callable[[Callable[..., Any]], Callable[..
     """Return a decorator that applies a declaration to a Flask view.
 
     The view is called with the arguments of the path, and with `body` and `query` if they are
-    declared. It returns a `Response`, an object that msgspec can encode (with the first declared
-    status), a pair `(status, object)`, or `None` for an empty response.
+    declared. The view returns a `Response`, an object that msgspec can encode (with the first
+    declared status), a pair `(status, object)`, or `None` for an empty response.
     """
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Response]:

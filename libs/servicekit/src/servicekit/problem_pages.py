@@ -38,9 +38,11 @@ _PAGE: Final = (
 
 
 def are_wanted(accept: str | None) -> bool:
-    """Tell whether an Accept field prefers HTML to JSON, or names HTML with an equal weight.
+    """Tell whether an Accept field prefers HTML to JSON.
 
-    Return false for a field of more than 1000 characters.
+    HTML also wins if the field names HTML, and JSON matches only a wildcard of equal weight. If the
+    field names both types with equal weight, JSON wins. Return false for a field of more than 1000
+    characters, and for the default field of Java's client.
     """
     if not accept or len(accept) > _LONGEST_ACCEPT or "text/html" not in accept.lower():
         return False

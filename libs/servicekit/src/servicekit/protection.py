@@ -1,6 +1,7 @@
 """Protections of routes: declared where a route is registered, and checked before its handler.
 
-They do not depend on Flask: HTTP routes, S3 routes, the live channel and jobs use the same objects.
+Protections do not depend on Flask: Flask's routes, upload's handlers of requests from the gateway,
+and the OpenAPI documents use the same objects.
 """
 
 from __future__ import annotations

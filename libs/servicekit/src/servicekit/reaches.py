@@ -1,9 +1,9 @@
 """The current reach of callers: the grants of their tokens, and later changes from the feed.
 
-The feed of auth (`servicekit.revocations`) has an entry for each group. It also has an entry for
-each person or client whose grants, scopes or groups have changed while its tokens, tickets or links
-may still be valid. If an entry and a token differ, the newer `version` applies. A caller reaches
-everything if the feed has no entry for it and its token has no claim.
+The feed of auth (`servicekit.revocations`) has an entry for each group. The feed also has an entry
+for each person or client whose grants, scopes or groups have changed while its tokens, tickets or
+links may still be valid. If an entry and a token differ, the newer `version` applies. A caller
+reaches everything if the feed has no entry for the caller and its token has no claim.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Maker(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class _Resolved(NamedTuple):
-    """A resolved reach with the most scopes of the caller, and the number of its grants."""
+    """A resolved reach, all scopes that the caller may have, and the number of its grants."""
 
     reach: Reach
     scopes: frozenset[str]
@@ -178,8 +178,8 @@ class KnownReaches:
     def still_reads(self, tenant: str, maker: Maker, bucket: str, key: str) -> bool:
         """Tell whether the maker of a link may still read a key.
 
-        The maker's newest entry in the feed decides; without an entry, the right in the link
-        decides.
+        An entry of the maker in the feed decides if the entry is newer than the link. Otherwise the
+        right in the link decides, with the present grants and scopes of its groups.
         """
         change = _last(self._subjects, tenant, maker.subject)
         if change is not None and change.version > maker.version:

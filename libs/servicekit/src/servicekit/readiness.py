@@ -15,8 +15,8 @@ def state(
 ) -> dict[str, object]:
     """Return the body of the response; a body with `down` needs the status 503.
 
-    If a check of `checks` fails, the service is not ready. If a check of `helpful` fails, it is
-    ready and degraded. The checks with names in `left_out` do not run.
+    If a check of `checks` fails, the service is not ready. If only a check of `helpful` fails, the
+    service is ready and degraded. Checks of `checks` with names in `left_out` do not run.
     """
     down = _failures({name: check for name, check in checks.items() if name not in left_out})
     if down:

@@ -88,8 +88,8 @@ page_of = msgspec.json.Decoder(Feed).decode
 class Revocations:
     """The revoked tokens and suspended tenants, from the file of the follower (`feed_follower`).
 
-    Each process has one object. It calls `stat` at most once in half a second, and it reads only
-    the appended lines.
+    Each process has one object. The object checks the file at most once in half a second, and reads
+    only the appended lines.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,7 +104,8 @@ class Revocations:
     def accepted(self, principal: Principal) -> Principal:
         """Return the principal with its current scopes and reach.
 
-        Raise `token-revoked` (401) or `tenant-suspended` (403) if the token is not accepted.
+        Raise `token-revoked` (401) or `tenant-suspended` (403) if the token is not accepted, and
+        `unavailable` (503) if its grants are not in the feed yet.
         """
         known = self._current()
         _refuse_revoked(known, principal)

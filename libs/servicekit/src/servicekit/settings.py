@@ -50,7 +50,8 @@ def setting(
 def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
     """Create the settings `cls` from the environment.
 
-    Raise `SettingsError`, which names the variable, its value and the allowed values.
+    Raise `SettingsError`, which names the variable, its value unless it is secret, and the allowed
+    values.
     """
     source = os.environ if environ is None else environ
     hints = get_type_hints(cls)

@@ -1,4 +1,4 @@
-"""A token issuer for the tests of both services."""
+"""A token issuer for tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The claim of upload tickets, which narrows a token: auth writes it, and upload enforces it.
 
-It is in this package because it is part of the format of tokens, which both services use.
+The claim is in this package because it is part of the format of tokens, which both services use.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Ticket(
     not narrow the token.
 
     A ticket for a prefix never replaces a file. A ticket for a key may replace its file, unless
-    `create_only` is set. It is set when a ticket for a prefix is narrowed to a key, since the
-    narrower ticket must not allow more.
+    `create_only` is set. Auth sets `create_only` when it narrows a ticket for a prefix to a key,
+    since the narrower ticket must not allow more.
     """
 
     bucket: str

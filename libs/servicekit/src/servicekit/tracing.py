@@ -1,8 +1,8 @@
 """OpenTelemetry traces, an optional extra: `WHARF_OTLP_URL`, or OpenTelemetry's own variables.
 
 No module imports OpenTelemetry unless `wanted` returns true. The provider has a background thread
-for the export. The first request of a process creates it, so after uWSGI forked the process
-(ADR 20).
+for the export. The first request of a process creates the provider, so the thread starts only after
+uWSGI has forked the process (ADR 20).
 """
 
 from __future__ import annotations

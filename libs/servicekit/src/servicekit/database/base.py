@@ -86,8 +86,8 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run a write transaction: commit it durably at the end of the block, or undo it on error.
 
-        A commit that fails raises `OutcomeUnknown`. On SQLite only one process writes at a time; if
-        the wait takes too long, the call raises `DatabaseUnavailable`.
+        A commit that fails raises `OutOfSpace` or `OutcomeUnknown`. On SQLite only one process
+        writes at a time; if the wait takes too long, the call raises `DatabaseUnavailable`.
         """
 
     def leave(self) -> None:

@@ -1,6 +1,6 @@
 """Prometheus metrics that are correct for all uWSGI processes together (multi-process mode).
 
-This module has the metrics of both services; docs/metrics.md lists all metrics. A request only
+This module has the metrics that services share; docs/metrics.md lists all metrics. A request only
 appends to buffers (`servicekit.metric_buffers`); the counters are updated later.
 """
 

@@ -73,9 +73,9 @@ def usage() -> Iterator[Metric]:
 def memory_limit(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the memory that the service may use, in bytes.
 
-    It is the minimum of the machine's memory and the limits of the control groups of this process.
-    The function reads versions 1 and 2 of control groups (cgroups(7)). A parent group may have a
-    lower limit. Inside a container the container's own group is the root.
+    The result is the minimum of the machine's memory and of the limits of the control groups of
+    this process. The function reads versions 1 and 2 of control groups (cgroups(7)). A parent group
+    may have a lower limit. Inside a container the container's own group is the root.
     """
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with suppress(OSError, StopIteration):
@@ -148,7 +148,7 @@ def _processes() -> Mapping[int, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/<pid>/stat (proc(5)) from the third on; none if it has ended."""
+    """Return the fields of /proc/<pid>/stat (proc(5)) from the third on; none after its end."""
     with suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         return file.read().rpartition(")")[2].split()
     return []

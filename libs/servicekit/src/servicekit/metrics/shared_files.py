@@ -2,8 +2,9 @@
 
 Each process has separate files, named by its process id. After a process has ended, its counters
 must stay in the sums, and its gauges must not. A service that replaces workers for months must not
-accumulate files. So this module adds the counters of ended processes to one file, `…_0.db`. A
-restart of a worker resets no counter. A crash during the merge neither loses nor doubles counts.
+accumulate files. So this module adds the counters of ended processes to one file for each kind of
+metric, `<kind>_0.db`. A restart of a worker resets no counter. A crash during the merge neither
+loses nor doubles counts.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _JOURNAL, _NEW = "merging.json", "merging.new"
 def is_held(path: Path) -> bool:
     """Tell whether the process with the id in the file's name has the file open.
 
-    A process that runs with this id is not proof, since ids are reused. Its parent is not proof
-    either: during a restart the old and the new processes of a service count together.
+    A process that runs with this id is not proof, since ids are reused. The parent of a process is
+    not proof either: during a restart the old and the new processes of a service count together.
     """
     folder = f"/proc/{path.stem.rpartition('_')[2]}/fd"
     try:
@@ -72,7 +73,7 @@ def _merge_dead(folder: Path) -> None:
 
 
 def _add_up(folder: Path, name: str, paths: list[Path]) -> None:
-    """Add the files to the sum in the file `name`; a journal lets a later call finish a crash."""
+    """Add the files to the sum in `name`; after a crash a later call finishes by a journal."""
     sums: dict[str, float] = defaultdict(float)
     for path in [folder / name, *paths]:
         # The file may be missing, if no process ended before. It may be unreadable, if its process

@@ -1,9 +1,9 @@
 """A storage for counters that counts in the process while the shared storage is down.
 
-Without the shared storage, rate limits use counters of the process; they neither disappear nor
-cause errors, since a failure of Redis must not stop uploads. A metric counts every use of the
-process's counters. After a failure the shared storage is not used for some seconds, so that a
-storage that does not respond costs one timeout instead of one for each request.
+Without the shared storage, the rate limits stay in force with counters of the process, and cause no
+errors, since a failure of Redis must not stop uploads. A metric counts every use of the process's
+counters. After a failure the shared storage is not used for some seconds, so that a storage that
+does not respond costs one timeout instead of one for each request.
 """
 
 from __future__ import annotations

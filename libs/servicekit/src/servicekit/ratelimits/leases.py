@@ -1,6 +1,6 @@
 """Leases of a rate limit: a process takes several requests from the shared counter in one step.
 
-So most requests need no access to the shared counter. This is for large limits only: a lease is a
+So most requests need no access to the shared counter. Only large limits have leases: a lease is a
 thousandth of the limit, and at most 64 requests. Requests of a lease that are not used before the
 window ends are lost, so near the limit a request may be refused a little early. In uWSGI's cache
 the windows follow the clock, as in this module, and the limit is never exceeded. Redis begins a

@@ -141,7 +141,7 @@ class RateLimits:
             raise refusal(BYTES, item, storage.get_expiry(counter), "content-bytes")
 
     def counted(self, name: str, seconds: int) -> int:
-        """Add one to another counter, which lives at most `seconds`; return its new value.
+        """Add one to the counter `name`, which lives at most `seconds`; return its new value.
 
         The counter may restart earlier, so use it only where that does no harm.
         """
