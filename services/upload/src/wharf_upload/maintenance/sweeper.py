@@ -33,8 +33,8 @@ _BLOBS = 1000
 class Swept:
     """The results of a run: the numbers of removed files and rows, and of failures.
 
-    With `dry_run` the numbers count the files that a run would remove, but at most 1,000 deleted
-    blobs. `names` then has a line for each of these files.
+    With `dry_run` the numbers count the files that a run would remove, without expired files, and
+    with at most 1,000 deleted blobs. `names` then has a line for each counted file.
     """
 
     expired_files: int = 0

@@ -32,7 +32,7 @@ Task = Callable[[], None]
 
 
 def run_mule() -> None:
-    """Serve resumable uploads, and run background threads, until TERM or HUP; end the process."""
+    """Serve resumable uploads, with background threads, until TERM or HUP; then end the process."""
     own, application = startup.own_settings, startup.application
     server = ResumableServer(
         application.resumable_routes,
