@@ -1,4 +1,4 @@
-"""All types that Wharf can recognize for a file, from its bytes or from a client's type of a text.
+"""All types that Wharf can give a file, by its bytes or by the type that a client states for text.
 
 The services auth and upload check new policies and tickets with this set; a test of upload compares
 the set with the results of upload's sniffers. `application/octet-stream` is the type of unknown

@@ -3,8 +3,8 @@
     python -m servicekit.first_process UWSGI INI SOCKET…
 
 The process opens the sockets, or takes the copies that the previous container left
-(`kept_sockets`). The process forwards signals to uWSGI, ends when uWSGI ends, with the same exit
-code, and imports no code of the service.
+(`kept_sockets`). The process forwards signals to uWSGI, and ends with uWSGI's exit code when uWSGI
+ends. The process imports no code of the service.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def filled_in(prefix: str, holder: Holder) -> str | None:
 
 
 def filled(grants: Iterable[CompactGrant], holder: Holder) -> Compact:
-    """Return grants with placeholders filled in; leave out those without values or too long."""
+    """Return grants with placeholders filled in, but none that lacks a value or gets too long."""
     found = ((grant, filled_in(grant.prefix, holder)) for grant in grants)
     return tuple(
         CompactGrant(grant.bucket, prefix, grant.letters)
@@ -194,7 +194,7 @@ def shown(grants: Iterable[CompactGrant]) -> list[Grant]:
 def parse(text: str) -> Grant:
     """Parse a grant of the form `actions:bucket/prefix`; raise `ValueError`.
 
-    Examples of this form of the command line are `read,write:photos/inbox/` and `read:*`.
+    The command line uses this form. Examples are `read,write:photos/inbox/` and `read:*`.
     """
     actions, colon, place = text.partition(":")
     bucket, _, prefix = place.partition("/")

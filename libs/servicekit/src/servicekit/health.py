@@ -29,8 +29,8 @@ def install(
     """Add both routes below `prefix`.
 
     The checks are functions by the name of their part; each request calls them. If a check of
-    `checks` fails, the service is not ready (503). If a check of `helpful` fails, the service is
-    ready and degraded.
+    `checks` fails, the service is not ready (503). If only a check of `helpful` fails, the service
+    is ready and degraded.
     """
 
     def healthz() -> Response:

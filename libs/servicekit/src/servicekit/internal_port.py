@@ -1,7 +1,7 @@
 """The service's own internal port for metrics and health, for containers without a gateway.
 
-In a container uWSGI listens on a second socket that speaks HTTP (`http-socket` in `uwsgi.ini`). It
-needs no credentials, so it serves only a few addresses.
+In a container uWSGI listens on a second socket that speaks HTTP (`http-socket` in `uwsgi.ini`).
+Requests to this port need no credentials, so the port serves only a few addresses.
 """
 
 from __future__ import annotations

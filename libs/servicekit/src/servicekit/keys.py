@@ -1,10 +1,10 @@
 """The rules for names that clients choose: object keys, prefixes, bucket and tenant names.
 
-A key is 1 to 1024 bytes of UTF-8 in Unicode NFC, split into segments by "/". It never becomes a
+A key is 1 to 1024 bytes of UTF-8 in Unicode NFC, split into segments by "/". A key never becomes a
 path on disk. A key is refused if people could confuse it with another key, or if a tool that
 downloads it could write outside the tool's directory.
 
-Both services use these rules: upload for files, and auth for tickets.
+Two services use these rules: upload for files, and auth for tickets.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ _BEHIND_SECONDS = 1.0
 class RequestLog:
     """The request log: one line for each request, without the logging module, for speed.
 
-    Each line is written completely, so the lines of several processes do not mix. With
+    Each write has only complete lines, so the lines of several processes do not mix in a file. With
     `buffer_seconds`, a background thread collects lines for this time and writes them together.
     Each write releases Python's lock, and a request needs more time to get the lock again than to
     make the line.

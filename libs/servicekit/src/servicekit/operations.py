@@ -56,10 +56,10 @@ class Operation:
     """The declaration of one route and method.
 
     `id` is the name of the method in client libraries: a verb and a noun in lowerCamelCase, unique
-    in all services. It is part of the API and never changes. `tag` is the operation's group. `body`
-    is a msgspec type for JSON requests (or for forms, if `form` is true), or `Content`. `query` is
-    a msgspec type for the query. `problems` are the operation's problems in addition to the common
-    ones.
+    in all services. The id is part of the API and never changes. `tag` is the operation's group.
+    `body` is a msgspec type for JSON requests (or for forms, if `form` is true), or `Content`.
+    `query` is a msgspec type for the query. `problems` are the operation's problems in addition to
+    the common ones.
     """
 
     id: str

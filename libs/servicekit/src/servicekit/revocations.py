@@ -58,7 +58,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     reaches nothing.
 
     The feed of a newer release may have more kinds and states. Followers ignore an entry of an
-    unknown kind. They treat an unknown state like `revoked`, since only `active` is accepted.
+    unknown kind. Followers treat an unknown state like `revoked`: only `active` is accepted.
     """
 
     seq: int

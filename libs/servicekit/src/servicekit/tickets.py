@@ -1,6 +1,6 @@
 """The claim of upload tickets, which narrows a token: auth writes it, and upload enforces it.
 
-The claim is in this package because it is part of the format of tokens, which both services use.
+The claim is in this package because auth and upload share the format of tokens.
 """
 
 from __future__ import annotations

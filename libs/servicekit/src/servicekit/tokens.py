@@ -130,7 +130,7 @@ class Verifier:
     """A verifier of tokens of one issuer, for one or several audiences; it caches valid tokens.
 
     The cache has a limit, and its keys are digests of tokens. The verifier never accepts a token
-    after its expiry plus the leeway, and a retired key takes effect within `cache_seconds`.
+    after its expiry plus the leeway, and accepts tokens of a dropped key for `cache_seconds` only.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Patterns of media types in policies and tickets: "image/png", "image/*", "*/*".
 
-Both services use this module: upload compares patterns with the types of files, and auth with the
-patterns of the ticket that it narrows. The aliases of a type count as the same type.
+Two services use this module: upload compares patterns with the types of files, and auth compares
+patterns with those of the ticket that it narrows. The aliases of a type count as the same type.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ the names of code to load from the environment (OpenSSL's engines, Kerberos' plu
 that can reach the socket could run code.
 
 uWSGI has a table of functions for variables, by the length of the variable's name. This module
-clears the entry for the length of UWSGI_SETENV. Other variables of this length are QUERY_STRING,
-CONTENT_TYPE and HTTP_REFERER, which still reach the application, and variables that load code.
+clears the entry for the length of UWSGI_SETENV. This also disables the other variables of this
+length by which uWSGI loads code. QUERY_STRING, CONTENT_TYPE and HTTP_REFERER have this length, too,
+and still reach the application.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Connection(Protocol):
 class Database(Protocol):
     """A database.
 
-    Its first use opens a connection, so processes that fork before this use share none.
+    The first use of the object opens a connection, so processes that fork earlier share none.
     """
 
     dialect: str
@@ -94,7 +94,7 @@ class Database(Protocol):
         """Close the connections of the calling thread; call this before the thread ends."""
 
     def close(self) -> None:
-        """Close the calling thread's connection, or the pool; the next use opens a new one."""
+        """Close the thread's connections (SQLite) or the pool; the next use opens new ones."""
 
 
 def commit(connection: Connection) -> None:

@@ -91,7 +91,7 @@ def memory_limit(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup
 
 
 def _limit(path: Path) -> list[int]:
-    """Return the number in the file, or an empty list without a limit ("max") or a file."""
+    """Return the number in the file, or an empty list if there is no limit ("max") or no file."""
     with suppress(OSError, ValueError):
         return [int(path.read_text(encoding="ascii"))]
     return []
@@ -148,7 +148,7 @@ def _processes() -> Mapping[int, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/<pid>/stat (proc(5)) from the third on; none after its end."""
+    """Return the fields of /proc/<pid>/stat (proc(5)) from the third on, or [] for no process."""
     with suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         return file.read().rpartition(")")[2].split()
     return []

@@ -73,7 +73,7 @@ def _merge_dead(folder: Path) -> None:
 
 
 def _add_up(folder: Path, name: str, paths: list[Path]) -> None:
-    """Add the files to the sum in `name`; after a crash a later call finishes by a journal."""
+    """Add the files to the sum in `name`; with a journal a later call can finish after a crash."""
     sums: dict[str, float] = defaultdict(float)
     for path in [folder / name, *paths]:
         # The file may be missing, if no process ended before. It may be unreadable, if its process

@@ -1,8 +1,8 @@
 """Counters for the package `limits` in uWSGI's shared cache: for all workers, without Redis.
 
 The URL is `uwsgi-cache://<name of the cache>`; the service's uwsgi.ini declares the cache. Each
-window of a counter is a separate item of the cache. The workers add to it with the cache's atomic
-increment, so that N workers never allow N times the limit. (Reading and writing under uWSGI's lock
+window of a counter is a separate item of the cache. The workers add to the item by the cache's
+atomic increment, so N workers never allow N times the limit. (Reads and writes under uWSGI's lock
 halved the measured throughput of the service: a thread has this lock while it waits for Python's.)
 """
 
