@@ -1,10 +1,10 @@
 """Backup and restore of all data of the upload service: `wharf-upload backup|restore`.
 
-A backup is a folder. It contains `upload.db` (all rows at one moment), `tenants/…` (every blob that
-a row names), `resumable/…` (the bytes of incomplete uploads), and `manifest.json`, which is written
-last: without it the backup is not complete. A second backup into the same folder copies only new
-blobs. Blobs never change, so the service keeps running during a backup; the sweeper removes no blob
-until the copy is complete.
+A backup is a folder with `upload.db` (all rows at one moment), `tenants/…` (every blob that a row
+names), `resumable/…` (the bytes of incomplete uploads), and `manifest.json`, which is written last:
+without `manifest.json` the backup is not complete. A second backup into the same folder copies only
+new blobs. Blobs never change, so the service keeps running during a backup; the sweeper removes no
+blob until the copy is complete.
 
 A backup may copy blobs from any kind of store, and a restore may copy them into any other kind. A
 backup with only the records has no blobs: they stay in the store.

@@ -199,7 +199,7 @@ def _lost(shown: str, outcome: Outcome) -> Outcome:
 
 
 def in_place(blobs: Iterable[Found]) -> Copy:
-    """Return a function that copies nothing, and checks whether a list has a blob of this size."""
+    """Return a function that copies nothing, and checks whether a list has a blob with its size."""
     there = ListedBlobs()
     there.add_all(blobs)
     return lambda one: Outcome.THERE if there.has(*one[:3]) else Outcome.MISSING

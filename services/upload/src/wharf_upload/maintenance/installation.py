@@ -32,9 +32,9 @@ class Installation:
     """The places of one installation.
 
     `blobs_in` returns the blobs below a data folder. `saved_rows` opens the rows of a backup.
-    `objects` opens the object store of the blobs; it is `None` if the blobs are on the disk, in
-    `data`. `place` is the name of the store in the records. `is_moving`: some blobs are still in an
-    older store.
+    `objects` opens the store of the blobs; it is `None` if all blobs are on the disk, in `data`.
+    `place` is the name of the store in the records. `is_moving`: some blobs are still in an older
+    store.
     """
 
     data: Path

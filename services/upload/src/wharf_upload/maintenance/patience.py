@@ -27,7 +27,7 @@ class Patience:
         """Return the result of the action.
 
         Raises:
-            StoreError: the last try has failed; no retry for `BlobMissing`, `StoreFull`.
+            StoreError: the last try has failed; `BlobMissing` and `StoreFull` are not retried.
             DatabaseUnavailable: the last try has failed.
         """
         for pause in self._pauses:

@@ -1,8 +1,8 @@
 """The list of replicas that share the data: each one updates a file `replicas/<instance>`.
 
 The files are in the data folder and not in the database: without the database, all replicas would
-seem dead. The worker with the turn sweeps what a dead replica has left. It does not touch the spool
-of a living replica.
+seem dead. The worker with the turn sweeps what a dead replica has left. From the spool of a living
+replica the worker removes only bodies that are older than any request.
 
 The file contains the release of the replica, and the time of the entry (in unix seconds, by the
 clock of the file system): `0.2.0 1795903000`. Files of release 0.1.0 are empty.
@@ -128,7 +128,7 @@ class Replicas:
     def forget(self, instance: str) -> None:
         """Remove a dead replica's file and folders, and its saved feed of revocations.
 
-        If its spool contains bodies, remove nothing: the sweeper removes the bodies by their age.
+        If the replica's spool has bodies, remove nothing: the sweeper removes bodies by their age.
         """
         with suppress(FileNotFoundError):
             try:

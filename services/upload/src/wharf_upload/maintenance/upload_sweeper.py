@@ -63,10 +63,10 @@ def sweep(
     """Sweep once; with `dry_run` only report, and count only the first batch of expired uploads.
 
     An incomplete upload expires `expiry_seconds` after its last bytes. Without a shared folder each
-    `replica` sweeps the uploads with their bytes on its disk, because it knows their age. The
-    worker with the turn sweeps all uploads `patience_seconds` later: by then a living replica has
-    extended the expiry of an upload that still receives bytes. `parts` are the partial uploads of
-    this process.
+    `replica` sweeps the uploads whose bytes are on its disk, because only this replica knows the
+    age of the bytes. The worker with the turn sweeps all uploads `patience_seconds` later: by then
+    a living replica has extended the expiry of an upload that still receives bytes. `parts` are the
+    partial uploads on the disk of this process.
     """
     swept, now = SweptUploads(), clock()
     limit = int((now - patience_seconds) * 1000)
