@@ -58,10 +58,11 @@ class Found:
 class GatewayPlace(NamedTuple):
     """The places where the gateway finds a blob: `signed`, `on_disk`, or both.
 
-    `location` is relative and contains no dots. It is the blob's path below the folder of blobs on
-    the disk, and for every store the name of the blob's small pictures. `signed` is the path and
-    query by which the gateway may read the blob from the object store for `SIGNED_SECONDS`; it is
-    empty if the blob is not in an object store. `on_disk`: the gateway tries the disk first.
+    `location` is the blob's path below the folder of blobs on the disk. For every store, `location`
+    is also the name of the blob's small pictures; it is relative and contains no dots. `signed` is
+    the path and query by which the gateway may read the blob from the object store for
+    `SIGNED_SECONDS`; `signed` is empty if the blob is not in an object store. With `on_disk`, the
+    gateway tries the disk first.
     """
 
     location: str
@@ -136,7 +137,7 @@ class PendingBlob(Protocol):
     def commit(self, sha256: bytes | None = None) -> None:
         """Make the bytes durable, then visible under the name.
 
-        The service uses a name for one content only. It repeats a commit only if the response was
+        The service uses a name for one content only, and repeats a commit only if the response was
         lost. A store that knows the existing names refuses the repetition; an object store stores
         the same bytes again. `sha256` is the digest of the content; a store verifies it if it can.
         The name itself is durable only after the store's `make_durable`. A failed commit leaves

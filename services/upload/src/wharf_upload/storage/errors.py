@@ -12,7 +12,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StoreError(Exception):
-    """The store failed; nothing became visible."""
+    """The store failed; nothing became visible, unless only the store's response was lost."""
 
 
 class StoreFull(StoreError):

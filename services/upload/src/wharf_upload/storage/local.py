@@ -256,7 +256,7 @@ class LocalStore:
         self.on_sync(begun)
 
     def open(self, name: BlobName) -> LocalReader:
-        """Return the content."""
+        """Return a reader of the content; raises `BlobMissing`."""
         try:
             return LocalReader(self.path(name))
         except FileNotFoundError:

@@ -100,7 +100,7 @@ class MemoryStore:
         """Do nothing: memory is never durable."""
 
     def open(self, name: BlobName) -> MemoryReader:
-        """Return the content."""
+        """Return a reader of the content; raises `BlobMissing`."""
         try:
             return MemoryReader(self._blobs[name][0])
         except KeyError:

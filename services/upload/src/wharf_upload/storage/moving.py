@@ -65,7 +65,7 @@ class MovingStore:
         self._new.make_durable(names)
 
     def open(self, name: BlobName) -> BlobReader:
-        """Return the content from the store that has it."""
+        """Return a reader from the store that has the blob; raises `BlobMissing`."""
         # The disk is read twice: a blob may move to the disk after the first attempt.
         for store in (self._disk, self._objects):
             try:

@@ -1,8 +1,8 @@
 """A check whether bodies can be linked from the gateway's spool into the store without a copy.
 
 Two folders of one file system may be on two mounts, and link(2) fails between mounts. Some file
-systems have no hard links. The check reports this at startup, not with each large upload. With an
-object store nothing is linked: then the spool folder need only be writable.
+systems have no hard links. `/readyz` reports these faults, so an operator finds them before a large
+upload fails. With an object store nothing is linked: then the spool folder need only be writable.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class S3Store:
         """Do nothing: an object is durable when the store has responded."""
 
     def open(self, name: BlobName) -> ObjectReader:
-        """Return the content, which arrives while the caller reads it."""
+        """Return a reader of the content, which arrives while the caller reads."""
         return ObjectReader(self._wire.get(self._key(name)))
 
     def gateway_place(self, name: BlobName) -> GatewayPlace:
