@@ -99,7 +99,7 @@ class Limits:
 class PartBegin:
     """The start of a file at `offset` (bytes from the start of the spool file).
 
-    `filename` is unchecked, as the client sent it. It is "" when the client sent content without a
+    `filename` is unchecked, as the client sent it, and "" when the client sent content without a
     name. `content_type` and `content_digest` are the raw values of the part's header fields, or
     `None`.
     """
@@ -115,7 +115,7 @@ class PartBegin:
 class PartData:
     """The next bytes of the current file; `offset` is their position in the spool file.
 
-    `view` is never empty. It is valid until the caller asks for the next event.
+    `view` is never empty, and is valid until the caller asks for the next event.
     """
 
     view: memoryview

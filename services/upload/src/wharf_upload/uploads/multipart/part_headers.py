@@ -50,9 +50,9 @@ class MalformedMultipart(ValueError):
 class PartHeaders:
     """The header fields of one part.
 
-    `filename` is `None` for a plain field and "" for a file input that was left empty. It is
-    unchecked, as the client sent it. `content_type` and `content_digest` are the raw values of the
-    header fields.
+    `filename` is unchecked, as the client sent it; `None` for a plain field, and "" for a file
+    input that was left empty. `content_type` and `content_digest` are the raw values of the header
+    fields.
     """
 
     name: str

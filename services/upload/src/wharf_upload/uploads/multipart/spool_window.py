@@ -57,8 +57,8 @@ class SpoolWindow:
     def cover(self, offset: int) -> None:
         """Read so much of the file that `find` can find a delimiter at `offset` or later.
 
-        The window moves unless it already contains enough. It reads overlapping bytes again from
-        the page cache instead of copying them.
+        The window moves unless it already contains enough. The window reads overlapping bytes again
+        from the page cache instead of copying them.
 
         Raises:
             TruncatedSpool: the rest of the file from `offset` is shorter than a delimiter.

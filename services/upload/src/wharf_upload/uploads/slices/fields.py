@@ -1,8 +1,8 @@
 """The plain fields by which an uploader marks the file of a form as a slice of a larger file.
 
 The service joins the slices of dropzone: dropzone gives each file a random identifier, and sends
-the length of the whole file with every slice. Other uploaders send too little (ADR 44). Their
-slices are refused (`other_uploaders`), so that no slice becomes a separate file.
+the length of the whole file with every slice. Other uploaders send too little (ADR 44). The service
+refuses their slices (`other_uploaders`), so that no slice becomes a separate file.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class SliceTurns:
     def take(self, upload: str) -> Iterator[Turn | None]:
         """Yield the turn, or `None` while another request has it.
 
-        The turn creates a missing file, even if no such upload exists.
+        The turn creates a missing partial upload, even if the upload has no row.
         """
         turn = self._taken(upload)
         try:
