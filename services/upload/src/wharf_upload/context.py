@@ -253,7 +253,7 @@ def _disk_room(settings: Settings, backends: Backends) -> DiskRoom:
 def _held(
     settings: Settings, backends: Backends, receiving: ReceivingParts, clock: Callable[[], float]
 ) -> HeldUploads:
-    """Return the holder of resumable uploads, which lends each upload to one request at a time."""
+    """Return the access to resumable uploads, which gives an upload to one request at a time."""
     return HeldUploads(
         backends.uploads,
         backends.parts,

@@ -26,7 +26,7 @@ class _Ruleset(ctypes.Structure):
 
 
 def restrict(abi: int) -> None:
-    """Take every right that this version of Landlock knows from this thread, permanently.
+    """Remove from this thread, permanently, all rights that this version of Landlock knows.
 
     The process needs no capability for this call, only `PR_SET_NO_NEW_PRIVS`.
 

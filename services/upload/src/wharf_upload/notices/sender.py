@@ -1,4 +1,4 @@
-"""The sender of notices to the live channel. Its methods never block and never raise errors.
+"""The sender of notices to the live channel; its methods never block and never raise errors.
 
 A request stores its notice in memory. A background thread sends the stored notices at most 20 times
 a second, so a thousand uploads a second cause 20 sends. While the listener is busy or Redis is

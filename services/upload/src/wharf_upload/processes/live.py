@@ -229,9 +229,9 @@ def _bound(address: str) -> socket.socket:
 
 
 def _say_ready() -> None:
-    """Write the files that tell the native runner that this process is ready and handles TERM.
+    """Write the files that tell the process manager that this process is ready and handles TERM.
 
-    uWSGI writes the same files.
+    uWSGI writes such files for the other services.
     """
     mark = os.environ.get("WHARF_READY_FILE")
     if mark:

@@ -30,7 +30,7 @@ def read_settings() -> Settings:
 
 
 def start_tracing(url: str) -> Tracing | None:
-    """Start tracing if the settings ask for it, and return it.
+    """Start and return tracing if the settings ask for it; otherwise return `None`.
 
     If tracing cannot start, end the process with one line on standard error.
     """

@@ -103,7 +103,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
 def _work(own: Settings, stop: threading.Event) -> None:
     """Run the worker in this process.
 
-    If the process ends during a run, a later run completes it.
+    If the process ends during a run, a later run completes the work.
     """
     bootstrap.prepare_object_store(own)
     bootstrap.worker_loop(own, startup.application.context, metrics.publish).run(stop)

@@ -65,7 +65,10 @@ class StoredEvents(Protocol):
         """Return the largest number of a deleted event, or 0 if no event was deleted."""
 
     def event_numbers_changed_at(self) -> int | None:
-        """Return when this service stopped using event numbers as cursors, in unix milliseconds."""
+        """Return when this service stopped using event numbers as cursors, in unix milliseconds.
+
+        `None` means that no client has a number as a cursor.
+        """
 
 
 _LIST = Operation(

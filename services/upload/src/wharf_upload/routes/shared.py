@@ -1,8 +1,8 @@
 """`/s/{token}` and `/public/{tenant}/{bucket}/{key…}`: files that clients read without a token.
 
-The gateway makes most responses (`deploy/nginx/snippets/shared_files.conf.template`). It asks
-`decide` which file to send with which header fields, caches the decision for a moment, and sends
-the file. `get` handles requests with conditions that nginx cannot evaluate.
+The gateway makes most responses (`deploy/nginx/snippets/shared_files.conf.template`). The gateway
+asks `decide` which file to send with which header fields, caches the decision for a moment, and
+sends the file. `get` handles requests with conditions that nginx cannot evaluate.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _document(status: int, headers: Headers, file: File) -> Response:
 
 
 def _told(progress: Progress) -> Headers:
-    """Return the header fields that name the file, and that state an earlier request stored it."""
+    """Return the header field that names the file; add `Idempotent-Replayed` for a replay."""
     file = progress.file
     if file is None:
         return []

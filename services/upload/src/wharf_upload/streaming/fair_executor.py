@@ -26,7 +26,7 @@ class FairExecutor:
     """Runs work in a limited number of threads; waiting work occupies no thread.
 
     Tenants take turns, one piece of work at a time, so a tenant with much waiting work does not
-    delay the others. One tenant uses at most half of the threads (but may use one), so that another
+    delay the others. One tenant uses at most half of the threads, but at least one, so that another
     tenant finds a free thread.
     """
 

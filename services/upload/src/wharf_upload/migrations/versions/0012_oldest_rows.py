@@ -1,6 +1,6 @@
 """Prepare limits for the number of rows.
 
-The service deletes a tenant's oldest rows. It tells readers of events that events were deleted.
+The service deletes a tenant's oldest rows, and tells readers of events that events were deleted.
 """
 
 import sqlalchemy as sa

@@ -40,8 +40,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class Collector:
     """Counts the lines in the folder that gateway and service share; a thread calls `run`.
 
-    The collector keeps its counts in a state file next to the metrics text. After a restart it
-    continues from the state file, and nginx's lines wait in their file until then.
+    The collector keeps its counts in a state file next to the metrics text. After a restart the
+    collector continues from the state file, and nginx's lines wait in their file until then.
     """
 
     def __init__(
