@@ -158,7 +158,7 @@ def _require_listener(request: Request) -> None:
     """Refuse a question if the gateway no longer waits for the response.
 
     Questions wait in the socket while the service is replaced. A reservation for an abandoned
-    question would stay until it expires an hour later.
+    question would stay for an hour or longer, until it expires.
     """
     asked, _, patience_seconds = request.environ.get("WHARF_ASKED", "").partition(" ")
     if asked and time.time() - float(asked) >= float(patience_seconds):
