@@ -71,7 +71,7 @@ class _Commands(click.Group):
         return sorted({*super().list_commands(ctx), *_COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name."""
+        """Return the command with this name, or `None`."""
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = import_module(f"wharf_auth.commands.{_COMMANDS[cmd_name]}")
@@ -147,9 +147,9 @@ def serve() -> None:
 
 
 def _sockets(environ: MutableMapping[str, str]) -> list[str]:
-    """Return the sockets that uWSGI listens on.
+    """Return the sockets that uWSGI listens on; set or remove the variable of the second socket.
 
-    By default the socket for secrets is in the folder of the main socket.
+    By default the second socket, for secrets, is in the folder of the main socket.
     """
     main = environ.get("WHARF_AUTH_SOCKET", "")
     if main.startswith("/"):

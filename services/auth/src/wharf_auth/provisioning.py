@@ -1,8 +1,8 @@
 """The work of `wharf-auth init`: it creates the first key, tenants, clients and credentials.
 
-It may run at every start. It writes the credentials file before the rows. So after an interrupted
-run, the next run uses the secrets in the file. An operator may also create the file before the
-first run, to choose the secrets.
+The command may run at every start. It writes the credentials file before the rows. So after an
+interrupted run, the next run uses the secrets in the file. An operator may also create the file
+before the first run, to choose the secrets.
 """
 
 from __future__ import annotations

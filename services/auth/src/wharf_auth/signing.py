@@ -88,7 +88,7 @@ def create(directory: Path) -> str:
 
 
 def remove(key: SigningKey) -> bool:
-    """Delete the key's file; auth refuses its tokens after it has read the directory again.
+    """Delete the key's file; auth refuses the key's tokens after reading the directory again.
 
     Return whether the file existed: another replica may have deleted it before.
     """
@@ -172,10 +172,11 @@ def _require_private(status: os.stat_result, what: str, mode: str) -> None:
 
 
 class KeyRing:
-    """The keys of a directory: it signs tokens and returns the public keys.
+    """The keys of a directory: the ring signs tokens and returns the public keys.
 
-    It loads the keys again when the directory changes. The constructor raises `SigningKeyError` if
-    the first load fails. A later failure is logged, and the ring continues with the loaded keys.
+    The ring loads the keys again when the directory changes. The constructor raises
+    `SigningKeyError` if the first load fails. A later failure is logged, and the ring continues
+    with the loaded keys.
     """
 
     def __init__(
@@ -229,7 +230,7 @@ class KeyRing:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """Return a signed token with these claims.
 
-        Its header marks the claims that narrow the token as critical.
+        The token's header marks the claims that narrow the token as critical.
         """
         key = self.signing_key()
         headers = {"typ": TYPE, "kid": key.kid, **critical(claims)}

@@ -27,7 +27,7 @@ _INTERNAL = {
 
 
 def from_environment() -> internal_port.Application:
-    """Return the application; end the process with a one-line message if the start fails."""
+    """Return the application; end the process with one line if a setting or a key is not valid."""
     uwsgi_setenv.forbid()
     memory.return_large_blocks()
     try:

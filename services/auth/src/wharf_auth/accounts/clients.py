@@ -46,7 +46,10 @@ def new_secret(secret: str, hasher: secrets.Hasher, now: int, asker: Asker = NOB
 
 
 def granted_scopes(tenant: str, wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes of a client in a fixed order; raise the problem `unprocessable`."""
+    """Return the scopes of a client in a fixed order.
+
+    Raise the problem `unprocessable` if there is no scope, or if the client may not have a scope.
+    """
     try:
         ordered = scopes.ordered(wanted)
     except scopes.UnknownScope as error:
@@ -78,7 +81,8 @@ def create(
     """Create a client; return it and its secret, which cannot be read again.
 
     `given` are its grants, or `None` for everything that its scopes allow. Raise `not-found`,
-    `tenant-deleted`, `tenant-limit-reached`, `too-many-revocations` or `unprocessable`.
+    `tenant-deleted`, `tenant-limit-reached`, `too-many-revocations`, `unprocessable`, or the
+    exceptions of `SecretLane.turn`.
     """
     now, secret, identifier = milliseconds(clock), secrets.new_secret(), uuid7_hex()
     client = Client(
@@ -128,8 +132,8 @@ def change(
 ) -> Client:
     """Change a client and return it.
 
-    Raise `not-found`, `unprocessable`, or `tenant-limit-reached` because of the grants. All
-    services apply the removal of a scope or grant within five seconds.
+    Raise `not-found` or `unprocessable`, or `tenant-limit-reached` if the grants of the tenant
+    exceed their limit. All services apply the removal of a scope or grant within five seconds.
     """
     unset = msgspec.UNSET
     found = ClientChange(
@@ -155,7 +159,7 @@ def add_secret(
 ) -> tuple[Secret, str]:
     """Add a second secret; return its stored form and the secret itself.
 
-    Raise `NoSuchClient` or `TooManySecrets`.
+    Raise `NoSuchClient` or `TooManySecrets`, or the exceptions of `SecretLane.turn`.
     """
     secret = secrets.new_secret()
     now = milliseconds(clock)

@@ -135,10 +135,10 @@ def change_members(
     remove: Sequence[str] = (),
     by: Actor,
 ) -> None:
-    """Add and remove users and clients by their ids: all of them, or none if one id is wrong.
+    """Add and remove users and clients by their ids; change nothing if an exception is raised.
 
-    A second call has no effect. Raise `not-found` for the group, `too-many-groups`, or
-    `unprocessable`, which names the wrong id.
+    A second call has no effect. Raise `not-found` for the group, or `too-many-groups`. Raise
+    `unprocessable` for an unknown id in `add`, an id in both lists, or too many ids.
     """
     if len(add) > MAX_MEMBERS_AT_ONCE or len(remove) > MAX_MEMBERS_AT_ONCE:
         raise UNPROCESSABLE(f"One request adds or removes at most {MAX_MEMBERS_AT_ONCE} members.")

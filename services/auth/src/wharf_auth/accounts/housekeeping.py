@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS, PRUNING_EVERY_SECONDS = 5.0, 60.0
 # Pruning login tries reads all their rows, so it runs less often than other work.
 LOGIN_PRUNING_EVERY_SECONDS = 600.0
-#: The most stored pairs. One process cannot verify as many secrets while tries are stored (ADR 65).
+#: The most stored pairs of account and network. One process cannot verify so many secrets in the
+#: time for which tries are stored (ADR 65).
 MOST_TRIES = 1_000_000
 _DAY_MILLISECONDS = 24 * 3600 * 1000
 
@@ -35,7 +36,10 @@ class AuditPruning:
         self._pruned_to, self._next_at = 0, float("-inf")
 
     def run(self) -> None:
-        """Prune at most once in `PRUNING_EVERY_SECONDS`; the first run checks all tenants."""
+        """Prune at most once in `PRUNING_EVERY_SECONDS`.
+
+        The first run counts the entries of all tenants, a later run only of tenants with new ones.
+        """
         now = self._clock()
         if now < self._next_at:
             return
@@ -53,7 +57,7 @@ class LoginPruning:
     def run(self) -> None:
         """Prune at most once in `LOGIN_PRUNING_EVERY_SECONDS`.
 
-        If the clock was set back, the next call prunes immediately.
+        If the clock was set back to a time before the last run, the next call prunes immediately.
         """
         now = self._clock()
         if 0 < self._next_at - now <= LOGIN_PRUNING_EVERY_SECONDS:
@@ -65,9 +69,10 @@ class LoginPruning:
 
 
 def prune_audit(records: Records, clock: Clock, days: int, after: int = 0) -> int:
-    """Remove entries of the audit log that are too old, or above the limit for their tenant.
+    """Remove old entries of the audit log; return the argument `after` for the next call.
 
-    Return the argument `after` for the next call.
+    These are the entries that are older than `days`, and the oldest entries of each tenant that has
+    more entries than its limit.
     """
     older_than = milliseconds(clock) - days * _DAY_MILLISECONDS
     return records.prune_audit(after=after, older_than=older_than)
@@ -85,7 +90,7 @@ class Housekeeping:
     def run(self) -> None:
         """Do the work that is due, at most once in `EVERY_SECONDS`.
 
-        A failure is logged; the next run tries again.
+        A failure of the database or of a file is logged; the next run tries again.
         """
         with self._lock:
             now = self._clock()

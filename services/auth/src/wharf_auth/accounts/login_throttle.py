@@ -66,15 +66,18 @@ class Account:
 
     @property
     def may_exist(self) -> bool:
-        """Tell whether a query may contain the name: PostgreSQL refuses NUL in a text."""
+        """Tell whether a query may contain the name: it has no NUL and is not too long.
+
+        PostgreSQL refuses NUL in a text.
+        """
         text = f"{self.tenant or ''}{self.name}"
         return "\0" not in text and len(text) <= MAX_NAME_CHARACTERS
 
     @property
     def digest(self) -> str:
-        """Return a digest of the name for the records.
+        """Return a digest of the account's name and tenant for the records.
 
-        The name comes from the request: it may be long, have any characters, or be a secret.
+        Both come from the request: they may be long, have any characters, or be a secret.
         """
         kind = "client" if self.tenant is None else f"person\0{self.tenant}"
         text = f"{kind}\0{self.name}".encode(errors="surrogatepass")
@@ -109,15 +112,16 @@ class LoginThrottle:
 
     @contextmanager
     def trying(self, account: Account, address: str, *, proven: bool = False) -> Iterator[None]:
-        """Count a try while the block verifies its secret.
+        """Count a try as a failure, then run the block, which verifies the secret of the try.
 
-        The block raises `LoginRefused` if the secret is wrong. Any other exception means that the
-        secret was correct or was not verified; then the try is taken back. `proven` tells that a
-        token has already shown that the account exists, so the limit of accounts in the network
-        does not apply.
+        The block raises `LoginRefused` if the secret is wrong. Without an exception the failures of
+        the account in this network are forgotten. Any other exception means that the secret was
+        correct or was not verified; then the try is taken back. `proven` tells that a token has
+        already shown that the account exists, so the limit of accounts in the network does not
+        apply.
 
-        Raise the problem `quota-exceeded` if the account has to wait. Raise `LoginsUncountable` if
-        the try cannot be counted.
+        Raise the problem `quota-exceeded` if the account or its network has to wait. Raise
+        `LoginsUncountable` if the try cannot be counted, except for clients on a full disk.
         """
         now = milliseconds(self._clock)
         try:

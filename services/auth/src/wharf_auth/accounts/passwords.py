@@ -21,7 +21,7 @@ def generated() -> str:
 
 
 def normalized(password: str) -> str:
-    """Return the password in NFKC, as it is hashed: keyboards may encode a text differently."""
+    """Return the password in NFKC for hashing: keyboards may encode the same text differently."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -29,7 +29,7 @@ def checked(password: str, *names: str) -> str:
     """Return the normalized password; raise the problem `unprocessable` if it is not accepted.
 
     `names` are the names of the person and the tenant, which attackers try first. No rule demands
-    kinds of characters, since such rules do not make passwords harder to guess.
+    certain kinds of characters, since such rules do not make passwords harder to guess.
     """
     password = normalized(password)
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:

@@ -72,8 +72,8 @@ class SecretLane:
     take turns, since all clients behind one proxy have the same network.
 
     When all places are taken, a new request displaces a waiting request of the network, or of the
-    account, that has the most requests. If the network or account of the new request has as many,
-    the new request is refused.
+    account, that has the most requests. If no network and no account has at least two requests
+    more than that of the new request, the new request is refused.
     """
 
     def __init__(
@@ -93,8 +93,9 @@ class SecretLane:
     def turn(self, asker: Asker) -> Iterator[None]:
         """Wait for a turn; the block runs during the turn.
 
-        Raise `HashingBusy` if no turn comes within `wait_seconds`. Raise the problem
-        `quota-exceeded` if this network or account already has the most places.
+        Raise `HashingBusy` if no turn comes within `wait_seconds`. If all places are taken, raise
+        the problem `quota-exceeded` when this network or account has more than one place, otherwise
+        `HashingBusy`. Raise `quota-exceeded` also if a later request displaces this request.
         """
         place = self._enter(asker)
         try:
@@ -190,7 +191,7 @@ class SecretLane:
 
 
 def share_taken() -> ProblemError:
-    """Return the problem for a network or account that has the most places; count the refusal."""
+    """Count a refusal; return its problem, for a network or account that has too many places."""
     refusals.note(((POLICY,), 1))
     return RATE_LIMITED(
         "Too many secrets of this address or account wait to be verified. Try again in a second.",

@@ -76,9 +76,10 @@ class Hasher:
         return bool(candidates) and any(found)
 
     def matches(self, secret: str, kept: str | None, asker: Asker = NOBODY) -> bool:
-        """Tell whether the secret has this hash; for `None` the check takes equally long.
+        """Tell whether the secret has this hash.
 
-        This is for passwords, for which the records store no hint.
+        For `None` the check takes equally long and returns `False`. The method is for passwords,
+        for which the records store no hint.
         """
         with self._lane.turn(asker):
             found = self._verify(kept or self._dummy, secret)

@@ -57,7 +57,8 @@ class Opened:
 class SessionService:
     """The use cases of sessions.
 
-    A new idle time applies to existing sessions too; a new longest life only to new sessions.
+    If an operator changes the idle time, the change applies to existing sessions too. A change of
+    the longest life applies only to new sessions.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class SessionService:
 
         Raise `LoginRefused`, `TenantSuspended` or `HashingBusy`, or the problem `quota-exceeded` or
         `too-many-revocations`. If the person has too many sessions, the least recently used session
-        ends. Every refusal does the same work, so its duration tells nothing: one query of the
-        records, and one verification of a password.
+        ends. A wrong name causes the same work as a wrong password: one query of the records, and
+        one verification of a password. So the duration does not tell whether the name exists.
         """
         password = passwords.normalized(password)
         login = self._login(tenant, users.folded(username))

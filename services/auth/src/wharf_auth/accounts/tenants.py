@@ -79,7 +79,7 @@ def resume(records: Records, clock: Clock, name: str, by: Actor) -> None:
 
 
 def purge_due(records: Records, clock: Clock, by: Actor | None = None) -> list[str]:
-    """Purge the deleted tenants after their grace period; return their names."""
+    """Purge the deleted tenants whose grace period has ended; return their names."""
     now = milliseconds(clock)
     actor = by or Actor(SERVICE)
     return [

@@ -27,8 +27,9 @@ def revoke(records: Records, clock: Clock, token: Principal, by: Actor) -> None:
     An exchanged token names its parents, and services check each of these ids. Raise
     `too-many-revocations` if the tenant's feed is full; a client or person can still be disabled.
 
-    The entry in the feed does not expire with the token. A narrowed ticket has the id of the ticket
-    that it was made from, but ends earlier. A ticket may outlive the token that it was made from.
+    The entry in the feed does not expire with the token, for two reasons. A narrowed ticket has the
+    id of the ticket that it was made from, but ends earlier. And a ticket may outlive the token
+    that it was made from.
     """
     now = milliseconds(clock)
     act = by.does("tokens.revoke", tenant=token.tenant, about=token.token_id, at=now)

@@ -39,7 +39,10 @@ class NewUser:
 
 
 class UserService:
-    """The use cases of users. Every method raises the problem `not-found`."""
+    """The use cases of users.
+
+    Every method raises the problem `not-found` if the tenant or the user does not exist.
+    """
 
     def __init__(self, people: People, hasher: Hasher, clock: Clock) -> None:
         self._people, self._hasher, self._clock = people, hasher, clock
@@ -48,7 +51,8 @@ class UserService:
         """Create a user; return it and its password.
 
         Raise the problems `user-exists`, `tenant-deleted`, `tenant-reserved`,
-        `tenant-limit-reached`, `too-many-revocations` and `unprocessable`, or `HashingBusy`.
+        `tenant-limit-reached`, `too-many-revocations` and `unprocessable`, or the exceptions of
+        `SecretLane.turn`.
         """
         if new.tenant == ADMIN_TENANT:
             # An owner of this tenant could create clients with the scope `tenants:admin`.
@@ -146,7 +150,8 @@ class UserService:
     ) -> str:
         """Set the password and end all sessions except `keep_session`; return the password.
 
-        Without `password`, generate one. Raise `unprocessable` or `HashingBusy`.
+        Without `password`, generate one. Raise `unprocessable` or the exceptions of
+        `SecretLane.turn`.
         """
         password = passwords.generated() if password is None else password
         accepted = passwords.checked(password, user.username, user.display_name, user.tenant)
@@ -158,7 +163,7 @@ class UserService:
         return password
 
     def delete(self, tenant: str, user: str, by: Actor) -> None:
-        """Delete the user with all data about it, and end its sessions."""
+        """Delete the user with all its data, and end its sessions; the audit log keeps its id."""
         act = self._act(by, "users.delete", tenant, user)
         with _not_found():
             self._people.delete_user(tenant, user, last_expiry(act.at), act)

@@ -116,7 +116,7 @@ def restore(folder: Path, *, records_only: bool) -> None:
 
 
 def _require_whole(folder: Path) -> dict[str, str]:
-    """Return the digests of the backup's files; raise `BackupError` for a damaged file."""
+    """Return the digests of the backup's files; raise `BackupError` if a file is not whole."""
     digests = backup_manifest.read(folder, _Manifest).sha256
     if _ROWS not in digests or not any(name.startswith(f"{_KEYS}/") for name in digests):
         raise BackupError(

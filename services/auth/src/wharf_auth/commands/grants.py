@@ -40,9 +40,10 @@ def grant_options(function: F) -> F:
 
 
 def chosen(options: Mapping[str, Any], default: D) -> Granted | D:
-    """Return the grants that the options name; raise `ClickException`.
+    """Return the grants that the options name; `None` permits everything.
 
-    `None` permits everything. Without any of the options, return `default`.
+    Without any of the options, return `default`. Raise `ClickException` if the options exclude each
+    other or if a grant is not valid.
     """
     granted, no_grants, everything = (
         options[name] for name in ("granted", "no_grants", "everything")

@@ -145,7 +145,7 @@ def group_remove(tenant: str, wanted: str, members: tuple[str, ...]) -> None:
 
 
 def _found(kept: Records, tenant: str, wanted: str) -> Group:
-    """Return the group with this id, otherwise the group with this name."""
+    """Return the group with this id, otherwise the group with this name; raise `not-found`."""
     found = kept.group(tenant, wanted)
     if found is not None:
         return found
@@ -157,7 +157,7 @@ def _found(kept: Records, tenant: str, wanted: str) -> Group:
 
 
 def _groups(kept: Records, tenant: str) -> Iterator[Group]:
-    """Yield all groups of a tenant, without counting their members."""
+    """Yield all groups of a tenant, without counting their members; raise `not-found`."""
     try:
         yield from pages(
             lambda after: kept.groups(tenant, after=after, limit=PAGE), lambda one: one.id, ""
@@ -171,7 +171,10 @@ def _subjects(kept: Records, tenant: str, members: Iterable[str]) -> list[str]:
 
 
 def _subject(kept: Records, tenant: str, member: str) -> str:
-    """Return the id of the user or client with this name or id."""
+    """Return the id of the user with this name, or of the user or client with this id.
+
+    Raise `not-found`, or `ClickException` if the text is both the name of a user and another's id.
+    """
     found = {one.id for one in kept.subjects(tenant, (member,))}
     person = kept.named(tenant, users.folded(member))
     if person is not None:

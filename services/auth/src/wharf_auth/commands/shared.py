@@ -46,7 +46,7 @@ def show(found: Any, line: str, *, machine: bool) -> None:
 
 
 def pages(page: Callable[[C], list[T]], cursor: Callable[[T], C], after: C) -> Iterator[T]:
-    """Yield all entries of a paginated list."""
+    """Yield the entries of a paginated list that come after the cursor `after`."""
     while found := page(after):
         yield from found
         after = cursor(found[-1])

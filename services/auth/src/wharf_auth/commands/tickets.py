@@ -99,8 +99,8 @@ def _wanted(bucket: str, rules: dict[str, Any]) -> TicketRequest:
 def _standing(kept: Records, tenant: str, client: str | None) -> Standing | None:
     """Return the rights of the client that owns the ticket; `None` without a client.
 
-    Raise `ClickException` for a tenant that is not active and for a disabled client: services would
-    refuse the ticket later.
+    Raise `ClickException` for a tenant that is not active, and for a client that is unknown,
+    disabled or without the scope for uploads: services would refuse the ticket later.
     """
     state = tenants.read(kept, tenant).state
     if state != "active":

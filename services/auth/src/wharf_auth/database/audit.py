@@ -79,7 +79,7 @@ class SqlAudit(HasLimits):
         return [_audited(row) for row in rows]
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Remove lines; return `after` unchanged if one call may not remove all of them."""
+        """Remove lines; return `after` unchanged if this call may have left some of them."""
         reading = self._database.reading()
         ((latest,),) = reading.rows("SELECT audit FROM latest")
         tenants = reading.rows(_OF_LATER_LINES, (after,)) if after else reading.rows(_ALL_TENANTS)

@@ -105,7 +105,7 @@ class Login:
 
 
 class TenantRecords(Protocol):
-    """The records of tenants. A change adds its act to the audit log.
+    """The records of tenants. Every call that has an act adds the act to the audit log.
 
     A change of a tenant's state also adds an entry to the feed.
     """
@@ -114,10 +114,10 @@ class TenantRecords(Protocol):
         """Add a tenant; raise `NameTaken`, even for the name of a deleted or purged tenant."""
 
     def tenant(self, name: str) -> Tenant | None:
-        """Return the tenant with this name."""
+        """Return the tenant with this name; `None` if there is none."""
 
     def tenants(self, *, after: str, limit: int) -> list[Tenant]:
-        """Return up to `limit` tenants in order of their names, from past `after`."""
+        """Return up to `limit` tenants with names after `after`, in the order of their names."""
 
     def rename_tenant(self, name: str, display_name: str, act: Act) -> None:
         """Change the display name; raise `NoSuchTenant` or `TenantDeleted`."""
@@ -125,14 +125,14 @@ class TenantRecords(Protocol):
     def suspend(self, name: str, act: Act) -> None:
         """Suspend a tenant; raise `NoSuchTenant` or `TenantDeleted`.
 
-        A second call has no effect.
+        A second call only adds its act.
         """
 
     def delete_tenant(self, name: str, purge_at: int, act: Act) -> None:
-        """Mark a tenant as deleted; raise `NoSuchTenant`. A second call has no effect."""
+        """Mark a tenant as deleted; raise `NoSuchTenant`. A second call only adds its act."""
 
     def resume(self, name: str, act: Act) -> None:
-        """Make a suspended or deleted tenant active again. A second call has no effect.
+        """Make a suspended or deleted tenant active again. A second call only adds its act.
 
         Raise `NoSuchTenant`. Raise `TenantDeleted` if `purge_at` is before or at `act.at`.
         """
@@ -157,13 +157,13 @@ class ClientRecords(Protocol):
         """
 
     def clients(self, tenant: str, *, after: str, limit: int) -> list[Client]:
-        """Return up to `limit` clients of a tenant in order of their ids, from past `after`.
+        """Return up to `limit` clients of a tenant with ids after `after`, in order of their ids.
 
         Raise `NoSuchTenant`.
         """
 
     def client(self, tenant: str, client: str) -> Client | None:
-        """Return the tenant's client with this id."""
+        """Return the tenant's client with this id; `None` if there is none."""
 
     def change_client(self, tenant: str, client: str, change: ClientChange, act: Act) -> None:
         """Change a client; raise `NoSuchClient`, `LimitedManager` or `LimitReached`."""
@@ -171,13 +171,13 @@ class ClientRecords(Protocol):
     def disable(self, tenant: str, client: str, until: int, act: Act) -> None:
         """Disable a client permanently and remove it from its groups; raise `NoSuchClient`.
 
-        A second call has no effect. `until` (unix seconds) is the time when the last of its tokens
-        has expired. If the tenant has too many disabled clients, the call deletes the clients that
-        were disabled first.
+        A second call only adds its act. `until` (unix seconds) is the time when the client's last
+        token has expired. If the tenant has too many disabled clients, the call deletes the clients
+        that were disabled first.
         """
 
     def login(self, client: str) -> Login | None:
-        """Return the client with this id and the data for its login."""
+        """Return the client with this id and the data for its login; `None` if there is none."""
 
     def add_secret(self, tenant: str, client: str, secret: Secret, act: Act) -> None:
         """Add a live secret; raise `NoSuchClient` or `TooManySecrets`."""
@@ -240,11 +240,12 @@ class AuditRecords(Protocol):
         """
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Remove entries that are older than `older_than`, or above the limit of their tenant.
+        """Remove entries before `older_than`, and the oldest entries of tenants above their limit.
 
         The call counts the entries of a tenant only if an entry above the number `after` is about
-        the tenant. One call removes at most 50,000 entries. Return the `after` for the next call:
-        it is unchanged if the next call has more entries to remove.
+        the tenant; with 0 for `after` it counts those of all tenants. One call removes at most
+        50,000 entries. Return the `after` for the next call: it is unchanged if this call may have
+        left entries to remove.
         """
 
 
@@ -257,11 +258,11 @@ class Records(
     AuditRecords,
     Protocol,
 ):
-    """All records of auth. Every call is one durable transaction or one consistent read.
+    """All records of auth. Every change is one durable transaction; `prune_audit` needs several.
 
     Every call raises `servicekit.database.DatabaseUnavailable` when the database does not respond
     in time.
     """
 
     def check(self) -> str | None:
-        """Return the fault of the schema, or `None`; raise if the database is unavailable."""
+        """Return the fault of the schema, or `None`; raise `DatabaseUnavailable`."""

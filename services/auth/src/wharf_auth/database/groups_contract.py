@@ -38,7 +38,7 @@ class MemberOfTooMany(Exception):
 class LimitedManager(Exception):
     """A user or client that may change accounts cannot have a list of grants.
 
-    It could remove the list itself. Nothing was changed.
+    The user or client could remove the list. Nothing was changed.
     """
 
 
@@ -114,10 +114,10 @@ class GroupRecords(Protocol):
         """
 
     def group(self, tenant: str, group: str) -> Group | None:
-        """Return the tenant's group with this id."""
+        """Return the tenant's group with this id; `None` if there is none."""
 
     def groups(self, tenant: str, *, after: str, limit: int) -> list[Group]:
-        """Return up to `limit` groups of a tenant in order of their ids, from past `after`.
+        """Return up to `limit` groups of a tenant with ids after `after`, in order of their ids.
 
         Raise `NoSuchTenant`.
         """
@@ -129,7 +129,7 @@ class GroupRecords(Protocol):
         """Delete a group and its memberships; raise `NoSuchGroup`."""
 
     def members(self, tenant: str, group: str, *, after: str, limit: int) -> list[Member]:
-        """Return up to `limit` members in order of their ids, from past `after`.
+        """Return up to `limit` members with ids after `after`, in order of their ids.
 
         Raise `NoSuchGroup`.
         """
@@ -140,7 +140,7 @@ class GroupRecords(Protocol):
     def change_members(
         self, tenant: str, group: str, *, add: Mapping[str, Act], remove: Mapping[str, Act]
     ) -> None:
-        """Add and remove members, all or none. A second call has no effect.
+        """Add and remove members in one transaction. A second call has no effect.
 
         Both mappings have the ids of members as keys, and the act for the audit log as values. The
         audit log gets the acts that changed a membership. Raise `NoSuchGroup`, `MemberOfTooMany`,
@@ -161,5 +161,6 @@ class GroupRecords(Protocol):
     def group_names_of(self, tenant: str, subjects: Sequence[str]) -> dict[str, list[NamedGroup]]:
         """Return ids and names of the groups of these users and clients, as `groups_of` does.
 
-        The grants of the groups of a thousand users would be many megabytes.
+        The call does not read the grants of the groups: for a thousand users they would be many
+        megabytes.
         """

@@ -1,7 +1,7 @@
 """The records of login tries in SQLite or PostgreSQL (ADR 65).
 
-With SQLite they are in a separate database file, which is never synced to disk. With PostgreSQL
-they are in an unlogged table of the main database (migration 0006).
+With SQLite the records are in a separate database file, which is never synced to disk. With
+PostgreSQL the records are in an unlogged table of the main database (migration 0006).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class SqlLoginTries:
             connection.execute(_DELETE, (pair.account, pair.network))
 
     def networks_of(self, account: str, since: int, most: int) -> int:
-        """Return the number of networks from which an account has failed; see the contract."""
+        """Return the number of networks and sites with failures; see the contract."""
         self._make_table()
         # With SQLite `reading` would open another connection for each thread, so this is a
         # transaction.
@@ -119,7 +119,8 @@ class SqlLoginTries:
     def _remove(self, which: str, parameters: tuple[object, ...], most: int) -> int:
         """Remove up to `most` pairs; a pair that has failed again since the query stays.
 
-        Each transaction removes few pairs, since login tries wait for it.
+        Return the number of pairs that the query found. Each transaction removes few pairs, since
+        login tries wait for it.
         """
         rows = self._database.reading().rows(
             f"SELECT account, network, failed_at FROM login_tries {which} LIMIT ?",  # noqa: S608 -- constants only

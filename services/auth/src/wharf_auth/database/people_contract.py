@@ -94,7 +94,10 @@ class ActiveSession:
 
 
 class RefreshUnknown(Exception):
-    """The refresh token is unknown, or its session has ended; nothing was changed."""
+    """The refresh token is unknown, or its session cannot continue; nothing was changed.
+
+    The session was ended, has expired or was not used for too long, or its user is disabled.
+    """
 
 
 class RefreshReused(Exception):
@@ -102,11 +105,11 @@ class RefreshReused(Exception):
 
 
 class RefreshSuspended(Exception):
-    """The refresh token is valid, but its tenant is suspended; nothing was changed."""
+    """The refresh token is valid, but its tenant is suspended or deleted; nothing was changed."""
 
 
 class UserRecords(Protocol):
-    """The records of users. Each change adds its act to the audit log."""
+    """The records of users. Every call that has an act adds the act to the audit log."""
 
     def add_user(self, user: User, folded: str, password_hash: str, act: Act) -> None:
         """Add a user.
@@ -116,13 +119,13 @@ class UserRecords(Protocol):
         """
 
     def user(self, tenant: str, user: str) -> User | None:
-        """Return the tenant's user with this id."""
+        """Return the tenant's user with this id; `None` if there is none."""
 
     def named(self, tenant: str, folded: str) -> User | None:
-        """Return the tenant's user with this folded name."""
+        """Return the tenant's user with this folded name; `None` if there is none."""
 
     def users(self, tenant: str, *, after: str, limit: int) -> list[User]:
-        """Return up to `limit` users of a tenant in order of their ids, from past `after`.
+        """Return up to `limit` users of a tenant with ids after `after`, in order of their ids.
 
         Raise `NoSuchTenant`.
         """
@@ -131,17 +134,20 @@ class UserRecords(Protocol):
         """Set the display name; raise `NoSuchUser`."""
 
     def set_rights(self, tenant: str, user: str, rights: UserRights, until: int, act: Act) -> None:
-        """Set role and grants; a new role ends all sessions. A second call has no effect.
+        """Set role and grants; a new role ends all sessions. A second call only adds its act.
 
         Raise `NoSuchUser`, `LimitedManager` or `LimitReached`. In all calls of this class, `until`
         (unix seconds) is the time when the last token of the ended sessions has expired.
         """
 
     def disable_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Disable a user and end all sessions; raise `NoSuchUser`. A second call has no effect."""
+        """Disable a user and end all sessions; raise `NoSuchUser`.
+
+        A second call only adds its act.
+        """
 
     def enable_user(self, tenant: str, user: str, act: Act) -> None:
-        """Allow a user to log in again; raise `NoSuchUser`. A second call has no effect."""
+        """Allow a user to log in again; raise `NoSuchUser`. A second call only adds its act."""
 
     def set_password(
         self, user: User, password_hash: str, until: int, act: Act, *, keep_session: str = ""
@@ -149,16 +155,19 @@ class UserRecords(Protocol):
         """Set the password and end all sessions except `keep_session`; raise `NoSuchUser`."""
 
     def delete_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Delete a user with all its data, and end its sessions; raise `NoSuchUser`."""
+        """Delete a user with all its data, and end its sessions; raise `NoSuchUser`.
+
+        Only the id of the user stays, in the feed and in the audit log.
+        """
 
     def end_sessions(self, tenant: str, user: str, until: int, act: Act) -> None:
         """End all sessions of a user; raise `NoSuchUser`."""
 
     def password_login(self, tenant: str, folded: str) -> PasswordLogin | None:
-        """Return the user with this folded name and the data for the login."""
+        """Return the user with this folded name and the data for the login; `None` without one."""
 
     def password_hash(self, tenant: str, user: str) -> str | None:
-        """Return the hash of a user's password."""
+        """Return the hash of a user's password; `None` if there is no such user."""
 
 
 class SessionRecords(Protocol):
@@ -168,31 +177,35 @@ class SessionRecords(Protocol):
         """Add a session with its first refresh token; raise `LoginOutdated` or `LimitReached`.
 
         If the person has too many sessions, the least recently used sessions end. `password_hash`
-        is the hash that the login has verified: the call fails if the password was changed since.
-        Return the user as it is now, since its role may have changed during the login.
+        is the hash that the login has verified: the call raises `LoginOutdated` if the password was
+        changed since then. Return the user as it is now: its role may have changed in this time.
         """
 
     def active_session(self, session: str) -> ActiveSession | None:
-        """Return a session with its user; `None` if the session was ended or the user disabled."""
+        """Return a session that no call has ended, with its user, even if it has expired.
+
+        Return `None` for any other session, or if the user is disabled.
+        """
 
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int
     ) -> list[Session]:
-        """Return up to `limit` live sessions of a user in order of their ids, from past `after`.
+        """Return up to `limit` live sessions of a user with ids after `after`, in their order.
 
         A session is not live if it was last used at `idle_since` or before.
         """
 
     def refreshing(self, presented: str) -> User | None:
-        """Return the user of a refresh token, whether the token is still valid or not."""
+        """Return the user of a refresh token, even of a used one; `None` for an unknown token."""
 
     def rotate(
         self, presented: str, successor: str, *, idle_since: int, ending: Ending
     ) -> tuple[User, Session]:
         """Mark a refresh token as used and add the next one, both at the time `ending.at`.
 
-        `presented` and `successor` are the hashes of the two tokens. Raise `RefreshUnknown`,
-        `RefreshReused` or `RefreshSuspended`.
+        `presented` and `successor` are the hashes of the two tokens. Raise `RefreshUnknown`, for
+        example if the session was last used at `idle_since` or before, `RefreshReused` or
+        `RefreshSuspended`.
         """
 
     def end_session(self, user: str, session: str, ending: Ending) -> bool:
@@ -212,7 +225,7 @@ class LoginNetworks(Protocol):
         """
 
     def prune_login_networks(self, now: int) -> int:
-        """Remove older networks; return their number."""
+        """Remove the networks that `login_networks` no longer returns; return their number."""
 
 
 class People(UserRecords, SessionRecords, LoginNetworks, Protocol):

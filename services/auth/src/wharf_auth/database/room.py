@@ -35,22 +35,22 @@ class HasLimits:
 
 
 def require_client(connection: Connection, tenant: str, limits: TenantLimits) -> None:
-    """Raise `LimitReached` if the tenant has too many clients; the caller locks its row."""
+    """Raise `LimitReached` if no active client may be added; the caller locks the tenant's row."""
     _require_fewer(connection, _CLIENTS, tenant, "clients", limits.clients)
 
 
 def require_user(connection: Connection, tenant: str, limits: TenantLimits) -> None:
-    """Raise `LimitReached` if the tenant has too many users; the caller locks its row."""
+    """Raise `LimitReached` if no user may be added; the caller locks the tenant's row."""
     _require_fewer(connection, _USERS, tenant, "users", limits.users)
 
 
 def require_entries(database: Database, tenant: str, limits: TenantLimits) -> None:
     """Raise `LimitReached` if the feed of revocations has too many entries of the tenant.
 
-    Call this before a session, an account or a group is added, since its end adds an entry to the
-    feed. A call that ends a session or an account is never refused. The count takes up to 12 ms, so
-    call this before the transaction, which blocks all other writers. Concurrent calls may exceed
-    the limit by a few entries.
+    Call this before a token is revoked. Call this also before a session, an account or a group is
+    added, since its end adds an entry to the feed. A call that ends a session or an account is
+    never refused. The count takes up to 12 ms, so call this before the transaction, which blocks
+    all other writers. Concurrent calls may exceed the limit by a few entries.
     """
     _require_fewer(database.reading(), _ENTRIES, tenant, "revocations", limits.revocations)
 
@@ -67,7 +67,8 @@ def _require_fewer(
 def bytes_of(grants: Compact | None, holder: Holder | None = None) -> int:
     """Return the size of a list of grants for the limit, in bytes of JSON.
 
-    It is the size with placeholders filled in, as in the feed, but at least the stored size.
+    With `holder` it is the size with placeholders filled in, as in the feed, but at least the
+    stored size. Without `holder` it is the stored size.
     """
     if grants is None:
         return 0
@@ -76,7 +77,10 @@ def bytes_of(grants: Compact | None, holder: Holder | None = None) -> int:
 
 
 def hold(connection: Connection, tenant: str) -> None:
-    """Lock the tenant's row until the commit, before rows of its users, clients or groups."""
+    """Lock the tenant's row until the commit.
+
+    Call this before the rows of the tenant's users, clients or groups are locked.
+    """
     connection.execute("UPDATE tenants SET name = name WHERE name = ?", (tenant,))
 
 

@@ -42,7 +42,7 @@ class SqlRecords(
     ) -> None:
         """Create the records.
 
-        `link_max_seconds` is the longest life of a signed link: until then the feed keeps the
+        `link_max_seconds` is the longest life of a signed link. For this time the feed keeps the
         changed reach of the person or client that made the link.
         """
         self._database = database

@@ -12,7 +12,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An account together with the network of its tries; `account` is a digest of its name."""
+    """An account together with the network, or the site, of its tries.
+
+    `account` is a digest of the account's name.
+    """
 
     account: str
     network: str
@@ -47,7 +50,8 @@ class Crowding:
 class NetworkCrowded(Exception):
     """Too many accounts have failed from the network.
 
-    `first_at` is the time of the oldest counted failure in unix milliseconds.
+    As soon as the failure at `first_at` (unix milliseconds) is too old to count, another account
+    may fail.
     """
 
     def __init__(self, first_at: int) -> None:
@@ -72,13 +76,16 @@ class LoginTries(Protocol):
         """
 
     def take_back(self, pair: Pair, counted_at: int, before: Failures) -> None:
-        """Undo the count of a try that was not verified."""
+        """Undo the count of one try.
+
+        `counted_at` is the argument `now`, and `before` the result, of the try's call of `count`.
+        """
 
     def forget(self, pair: Pair) -> None:
         """Remove the failures of a pair after a try with the correct secret."""
 
     def networks_of(self, account: str, since: int, most: int) -> int:
-        """Return the number of networks from which an account has failed since `since`.
+        """Return the number of networks and sites from which an account has failed after `since`.
 
         The result is at most `most`.
         """

@@ -29,7 +29,10 @@ def tenant_name(name: str) -> str:
 
 
 def label(text: str, what: str) -> str:
-    """Return a display name in NFC, without outer spaces; raise `unprocessable`."""
+    """Return a display name in NFC, without spaces around it.
+
+    Raise the problem `unprocessable`, whose text calls the name `what`, if it breaks the rules.
+    """
     if len(text) > _MAX_SENT_CHARACTERS:
         raise UNPROCESSABLE(_LENGTH.format(what=what))
     text = display_name(text).strip()

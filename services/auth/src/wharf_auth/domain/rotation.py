@@ -39,7 +39,8 @@ class Turn(Generic[_Key]):
     `published`: the key is public and does not sign yet. `signing`: the key signs all new tokens.
     `verifying`: the key does not sign any more, but some of its tokens may still be valid.
     `retired`: all its tokens have expired. `until` (unix seconds) is the time when the next state
-    begins, or `None`.
+    begins, or `None` if no next state is known. For a retired key, `until` is the time when the key
+    retired.
     """
 
     key: _Key

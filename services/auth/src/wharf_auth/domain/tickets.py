@@ -1,4 +1,4 @@
-"""The rules for upload tickets: they are parsed, checked and narrowed.
+"""The rules for upload tickets, and the functions that parse, check and narrow tickets.
 
 A ticket never allows more than the token that it is made from (security.md row 77).
 """
@@ -54,7 +54,10 @@ def read(text: str) -> TicketRequest:
 
 
 def ticket(wanted: TicketRequest, held: Ticket | None) -> Ticket:
-    """Return the requested ticket; raise `TicketError` if it is wider than the ticket `held`."""
+    """Return the requested ticket.
+
+    Raise `TicketError` if it is not valid, or if it is wider than the ticket `held`.
+    """
     given = _checked(wanted, held)
     return given if held is None else _within(given, wanted, held)
 

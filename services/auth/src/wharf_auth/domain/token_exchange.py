@@ -44,10 +44,10 @@ def claims(
     ticket allows nothing outside of them.
 
     A ticket may outlive an original token, since the token could be renewed, and a page stays open
-    longer than a token lives. A ticket lives at most `ticket_seconds`. Every other token ends with
-    the token that it was made from, so no chain of tokens lives forever.
+    longer than a token lives. Such a ticket lives at most `ticket_seconds`. Every other token ends
+    at the latest with the token that it was made from, so no chain of tokens lives forever.
 
-    The new token names its parents, and it is revoked with each of them. A narrowed ticket keeps
+    The new token names its parents; when one of them is revoked, it ends. A narrowed ticket keeps
     the `jti` of the wider one: uses are counted, and tickets are revoked, for the whole chain.
     `sid` is the session of a person, or the `jti` of the first token; when the session ends or the
     first token is revoked, the new token ends too (see `accounts/token_revocation.py`).
@@ -83,8 +83,8 @@ def live_claims(
 ) -> dict[str, Any]:
     """Return the claims of a token for the live channel.
 
-    It ends at the latest when the token that it was made from ends, and it cannot be exchanged.
-    Raise `TicketError` or `scopes.UnknownScope`.
+    The new token ends at the latest when the token that it was made from ends, and it cannot be
+    exchanged. Raise `TicketError` or `scopes.UnknownScope`.
     """
     if held.ticket is not None or request.ticket is not None:
         raise TicketError("The audience live cannot be combined with a ticket.")
@@ -130,7 +130,7 @@ def first_ticket(
 
 
 def _parents(held: Principal) -> list[str]:
-    """Return the ids of the new token's parents, oldest first; raise `TicketError`."""
+    """Return the ids of the new token's parents, oldest first; raise `TicketError` for too many."""
     if held.ticket is not None:
         return list(held.parents)
     if len(held.parents) >= MAX_PARENTS:

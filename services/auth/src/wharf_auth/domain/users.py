@@ -49,8 +49,9 @@ def _may_stand(character: str) -> bool:
 
 
 def folded(name: str) -> str:
-    """Return the name for comparisons: without case, width and ligatures (NFKC_Casefold).
+    """Return the name for comparisons, without differences of case, width and ligatures.
 
+    This is NFKC_Casefold.
     Every text can be folded, so a login with an invalid name is refused like a login with an
     unknown name.
     """
@@ -60,7 +61,7 @@ def folded(name: str) -> str:
 
 
 def account_of(tenant: str, name: str) -> str:
-    """Return the name for counting the logins of an account; the account need not exist."""
+    """Return the name of a person's account in the lane of secrets; the account need not exist."""
     return f"{tenant}\0{folded(name)}"
 
 

@@ -24,7 +24,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 class AuditQuery(msgspec.Struct):
     """The requested part of the audit log.
 
-    It has the lines with numbers above `after` or below `before`, of all tenants or of one.
+    The part has lines with numbers above `after` or below `before`, of all tenants or of one.
     """
 
     after: Annotated[_Number, msgspec.Meta(description="`next_after` of the previous page.")] = 0

@@ -15,17 +15,15 @@ from wharf_auth.routes.trying import trying
 
 
 def logged_in(context: AppContext) -> Client:
-    """Return the client that the request authenticates.
-
-    Raise `OAuthError`, or the problem `quota-exceeded` after too many failures.
-    """
+    """Return the client that the request authenticates; raise the exceptions of `login`."""
     return login(context, credentials_of(request))
 
 
 def login(context: AppContext, credentials: Credentials) -> Client:
     """Return the client that these credentials authenticate.
 
-    Raise `OAuthError`, or the problem `quota-exceeded` after too many failures.
+    Raise `OAuthError`, the problem `quota-exceeded` after too many failures or requests, or the
+    problem `unavailable` if tries cannot be counted.
     """
     address = request.remote_addr or ""
     try:

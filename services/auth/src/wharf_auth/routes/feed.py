@@ -1,7 +1,7 @@
 """`GET /auth/internal/feed`: the feed of revocations, for the services that follow it.
 
-The feed names all tenants, so only requests through the gateway's internal port reach it, as with
-the metrics.
+The feed names all tenants. So only requests through an internal port of the gateway or of auth
+reach the feed, as with the metrics.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _known(
 
 
 def _end_session(context: AppContext, client: Client, token: str) -> None:
-    """End the session of a refresh token, and with it every refresh token of the session."""
+    """End the session of a refresh token, if the client may, and all its refresh tokens."""
     user = context.records.refreshing(hash_of(token))
     if user is None or not token_revocation.concerns(client, user.tenant):
         return

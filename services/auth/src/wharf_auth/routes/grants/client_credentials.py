@@ -15,7 +15,10 @@ NAME = "client_credentials"
 
 
 def answer(context: AppContext) -> Response:
-    """Return a token with the requested scopes; by default all of the client and its groups."""
+    """Return the response with a token; raise `OAuthError`.
+
+    The token has the requested scopes, by default all scopes of the client and its groups.
+    """
     client = logged_in(context)
     standing = grants.of_client(context.records, client)
     try:

@@ -29,7 +29,10 @@ NAME = "refresh_token"
 
 
 def answer(context: AppContext) -> Response:
-    """Return an access token with the scopes that the person has now, and a new refresh token."""
+    """Return the response with an access token and a new refresh token; raise `OAuthError`.
+
+    The access token has the requested scopes, by default all scopes that the person has now.
+    """
     if "Authorization" in request.headers or "client_secret" in request.form:
         raise OAuthError(
             "invalid_request", "A refresh token belongs to no client: send no client credentials."

@@ -1,7 +1,7 @@
 """The grant for token exchange (RFC 8693): the caller gets a narrower token for a token.
 
-With the parameter `ticket` the new token is an upload ticket. With `audience=live` it is a token
-that only the live channel accepts.
+With the parameter `ticket` the new token is an upload ticket. With `audience=live` only the live
+channel accepts the new token.
 
 The subject token is the credential: it already allows everything that the new token allows. If a
 client also sends its own credentials, the client has to belong to the token's tenant.
@@ -30,7 +30,7 @@ _REFUSED = "The subject_token is not acceptable: {reason}."
 
 
 def answer(context: AppContext) -> Response:
-    """Return the response with the narrower token; raise `OAuthError` for a request it refuses."""
+    """Return the response with the narrower token; raise `OAuthError`."""
     form = request.form
     for name in ("actor_token", "resource"):
         if form.get(name):
@@ -115,7 +115,8 @@ def _ticket_seconds(context: AppContext, held: Principal, now: int) -> int:
 
     A person can renew the token until the session ends, so the ticket may live until then. An
     earlier release did not name the parents of an exchanged token. Such a token looks original, but
-    it names no session of a person, or auth does not accept it; its ticket ends when it ends.
+    it names no session of a person, or auth does not accept it. A ticket that is made from such a
+    token ends with the token.
     """
     longest = context.settings.ticket_ttl_seconds
     if not held.session or not held.is_original:
