@@ -44,7 +44,7 @@ _RETRY_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of a build are."""
+    """The paths of the parts of a build."""
 
     sources: Path
     dist: Path
@@ -78,7 +78,7 @@ def build(places: Places, *, patient: bool = False) -> None:
     """Build static/dist when the sources have changed.
 
     Raise `CommandFailed` when the build fails, after publishing the styles alone. A patient call
-    does not repeat a build that failed within the last hour.
+    does not repeat a build that failed within the last hour, but raises the error of that build.
     """
     places.dist.mkdir(parents=True, exist_ok=True)
     folder = os.open(places.dist, os.O_RDONLY)
@@ -109,10 +109,11 @@ def _key(places: Places) -> str:
 
 
 def _is_built(places: Places, key: str, *, patient: bool) -> bool:
-    """Tell whether the last build was of these sources, and all its files still exist.
+    """Tell whether the last build was of these sources and successful, and all its files exist.
 
-    Raise `CommandFailed` when it failed in this checkout within the last hour, and the caller is
-    patient. A copy of the checkout, as in the build of an image, may have another network.
+    Raise `CommandFailed` when the last build failed in this checkout within the last hour, and the
+    caller is patient. A copy of the checkout, as in the build of an image, may have another
+    network.
     """
     try:
         last = json.loads((places.dist / _RECORD).read_text(encoding="utf-8"))
@@ -135,7 +136,7 @@ def _bundle(places: Places, made: Path) -> None:
 
 
 def _style_alone(places: Places, made: Path) -> None:
-    """Publish our own styles without the styles of packages, and no script."""
+    """Write only our own styles into `made`, without the styles of packages and without scripts."""
     for old in made.iterdir():
         old.unlink()
     lines = (places.sources / _STYLE).read_text(encoding="utf-8").splitlines(keepends=True)

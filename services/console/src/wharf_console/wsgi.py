@@ -21,7 +21,7 @@ _INTERNAL = {
 
 
 def from_environment() -> internal_port.Application:
-    """Return the application; if the settings are wrong, print one line and end the process."""
+    """Return the application; for a wrong setting or folder, print one line and end the process."""
     uwsgi_setenv.forbid()
     try:
         served: internal_port.Application = _traced(settings.read())

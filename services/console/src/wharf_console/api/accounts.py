@@ -82,7 +82,7 @@ def refresh(nobody: Session, refresh_token: str) -> Granted:
 
 
 def log_out(nobody: Session, refresh_token: str) -> None:
-    """End the session of the refresh token; do nothing if it does not exist."""
+    """End the session of the refresh token; do nothing if no such session exists."""
     nobody.send("POST", "/auth/logout", body=_Logout(refresh_token))
 
 

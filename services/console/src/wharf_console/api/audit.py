@@ -12,8 +12,9 @@ from wharf_console.api.session import Session
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """An administrative act.
 
-    `actor` and `about` are ids, or `cli` for the command line and `service` for the service.
-    `outcome` is `done`, or the slug of the problem with which the act was refused.
+    `actor` is an id, or `cli` for the command line, or `service` for the service. `about` is the id
+    or name of the changed object. `outcome` is `done`, or the slug of the problem with which the
+    act was refused.
     """
 
     seq: int

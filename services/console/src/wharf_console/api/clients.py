@@ -75,7 +75,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Client]:
-    """Yield the tenant's clients, oldest first, in as few calls as possible."""
+    """Yield up to `at_most` clients of the tenant, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[Client], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)

@@ -38,7 +38,7 @@ class Caller:
     request_id: str = ""
 
     def proxy_line(self) -> bytes:
-        """Return the line of the PROXY protocol with the browser's address."""
+        """Return the line of the PROXY protocol with the browser's address, or with `UNKNOWN`."""
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:
@@ -161,5 +161,5 @@ class _DoorConnection(http.client.HTTPConnection):
 
 
 def _one_line(value: str) -> str:
-    """Return the value with only the characters that a header field of HTTP may have."""
+    """Return the first 1,024 characters, with `?` for those that a header field cannot have."""
     return "".join(c if " " <= c <= "~" else "?" for c in value)[:1024]

@@ -43,7 +43,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a bucket: files and folders; `next_cursor` requests the next page."""
+    """A page of a bucket: files and folders; `next_cursor` requests the next, `None` is the end."""
 
     files: tuple[File, ...]
     prefixes: tuple[str, ...]
@@ -81,7 +81,10 @@ def listed(
     cursor: str = "",
     limit: int = 100,
 ) -> Listing:
-    """Return a page of the files with keys that begin with the prefix, in the order of the keys."""
+    """Return a page of the files with keys that begin with the prefix, in the order of the keys.
+
+    Files whose keys contain the delimiter after the prefix appear only as a folder.
+    """
     return session.get(
         address("v1", "files", bucket),
         Listing,
@@ -115,7 +118,10 @@ def move(
     on_conflict: OnConflict = "error",
     if_match: str = "",
 ) -> File:
-    """Move a file and return it; raises `key-taken` when a file exists at the new address."""
+    """Move a file and return it.
+
+    With `on_conflict="error"`, raises `key-taken` when a file exists at the new address.
+    """
     body = _Move(source=source, to=to, on_conflict=on_conflict)
     answer = session.send("POST", "/v1/copies", body=body, fields=_condition(if_match))
     return decoded(answer, File)

@@ -70,7 +70,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[Group]:
-    """Yield the tenant's groups, oldest first, in as few calls as possible."""
+    """Yield up to `at_most` groups of the tenant, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[Group], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)
@@ -107,12 +107,12 @@ def members(
 
 
 def add(session: Session, tenant: str, group: str, subjects: tuple[str, ...]) -> None:
-    """Add members, all or none; members that are already in the group stay in it."""
+    """Add all these members, or none if the API refuses; a subject may be a member already."""
     session.send("POST", _path(tenant, group, "members"), body=_MembersChange(add=subjects))
 
 
 def remove(session: Session, tenant: str, group: str, subject: str) -> None:
-    """Remove a member from a group; raises the problem `not-found`."""
+    """Remove a member from a group; raises the problem `not-found` for an unknown group."""
     session.send("DELETE", _path(tenant, group, "members", subject))
 
 

@@ -13,7 +13,7 @@ _LARGEST = 1000
 def entries(
     page: Callable[[str, int], tuple[Sequence[Entry], str | None]], at_most: int
 ) -> Iterator[Entry]:
-    """Yield the entries of a list in its order, in as few calls as possible.
+    """Yield up to `at_most` entries of a list in its order, in as few calls as possible.
 
     `page` gets a cursor and a limit, and returns entries and the cursor of the next page.
     """

@@ -48,7 +48,7 @@ class ApiUnavailable(ApiError):
 
 
 class SessionEnded(ApiError):
-    """The person's session has ended: by a logout, a revocation or expiry."""
+    """The person's session has ended, or the ticket of a guest is not valid."""
 
 
 def problem_of(status: int, fields: dict[str, str], body: bytes) -> ApiProblem:

@@ -19,7 +19,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that has received `offset` of `length` bytes.
 
     `length` is `None` until the client announces it. `offset` is `None` if another replica has the
-    bytes. `subject` is the person or client that sends it; with `by_ticket`, the ticket's maker.
+    bytes. `subject` is the person or client that uploads; with `by_ticket`, the ticket's maker.
     """
 
     id: str

@@ -68,7 +68,7 @@ def listed(session: Session, tenant: str, *, cursor: str = "", limit: int = 100)
 
 
 def every(session: Session, tenant: str, *, at_most: int) -> Iterator[User]:
-    """Yield the tenant's people, oldest first, in as few calls as possible."""
+    """Yield up to `at_most` people of the tenant, oldest first, in as few calls as possible."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[User], str | None]:
         found = listed(session, tenant, cursor=cursor, limit=limit)
@@ -90,7 +90,7 @@ def create(session: Session, tenant: str, new: NewUser) -> User:
 def change(session: Session, tenant: str, user_id: str, wanted: UserChange) -> User:
     """Change a person. A new role and the state `disabled` end the person's sessions.
 
-    Raises the problem `user-protected` if the person changes their own role or state.
+    Raises the problem `user-protected` if people change their own role, state or grants.
     """
     return decoded(session.send("PATCH", _path(tenant, user_id), body=wanted), User)
 

@@ -30,7 +30,7 @@ class InLanguage(DefaultMeta):
 
 
 class ConsoleForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """A form of the console. `validate_on_submit()` tells whether it was sent and is valid."""
+    """A form of the console; `validate_on_submit()` tells whether a valid form was sent."""
 
     class Meta(InLanguage, FlaskForm.Meta):  # type: ignore[misc] # Flask-WTF has no types
         """The settings of WTForms for this form."""

@@ -98,7 +98,7 @@ class PolicyForm(ConsoleForm):
             raise ValidationError(words)
 
     def validate_origins(self, field: Any) -> None:
-        """Refuse a text that is not an origin."""
+        """Refuse a text that is neither an origin nor `*`."""
         for text in _wrong(field.data, _ORIGIN):
             words = gettext(
                 "“%(text)s” is no address of a site. Write it like https://app.example,"

@@ -41,7 +41,7 @@ class SelectionForm(ConsoleForm):
     cancel = HiddenField()
 
     def keys(self) -> list[str]:
-        """Return the selected keys without duplicates."""
+        """Return the selected keys without duplicates, at most `MAX_FILES`."""
         return list(dict.fromkeys(self.key.data or ()))[:MAX_FILES]
 
 

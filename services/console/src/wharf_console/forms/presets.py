@@ -1,6 +1,7 @@
 """Presets of groups, for the most common uses (docs/grants.md).
 
-They have no scopes, because scopes apply to a member's whole reach, not only to the group's grants.
+Presets have no scopes, because scopes apply to a member's whole reach, not only to the group's
+grants.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext, ngettext
 
 ROWS = 100
-# The most sessions that one click ends.
+# After this number of ended sessions, one click ends only the rest of the page of the API.
 _ENDED = 1000
 
 
@@ -99,7 +99,7 @@ def _change_password(form: PasswordForm) -> int:
 
 
 def _end_others() -> int:
-    """End all other sessions of the person; return their number."""
+    """End the other sessions of the person, or about `_ENDED` of them; return their number."""
     count, cursor = 0, ""
     while count < _ENDED:
         page = accounts.sessions(api(), cursor=cursor, limit=ROWS)

@@ -108,7 +108,10 @@ def _page(wanted: Wanted, before: int | None) -> tuple[list[Act], int | None]:
 
 
 def _names(acts: Iterable[Act], actor: str) -> dict[str, str]:
-    """Return names for the ids of a page: of people, clients, groups, the tenant and services."""
+    """Return names for the ids of a page: of people, clients, groups and the tenant.
+
+    The command line and the service have names too. An id without a name is absent.
+    """
     found = {"cli": gettext("command line"), "service": gettext("the service itself")}
     named = {one for act in acts for one in (act.actor, *act.about.split("/"))}
     if not {actor, *named} - {"", *found}:

@@ -112,7 +112,7 @@ def _change(group: str, form: GroupForm) -> bool:
 
 
 def _add(group: Group, form: AddForm) -> bool:
-    """Add the named members; if a name is unknown, show an error and return false."""
+    """Add the named members and return true; after a refusal, show an error and return false."""
     found = group_members.find(form.wanted())
     if found.unknown or found.too_many:
         form.refuse("names", group_members.refusal(found))

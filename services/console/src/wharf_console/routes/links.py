@@ -102,7 +102,7 @@ def _page(form: LinkForm) -> str:
 
 
 def _listed(query: dict[str, str], cursor: str) -> Links:
-    """Return a page of links; it is empty if the cursor or filter is not valid."""
+    """Return a page of links; it is empty if a name in the filter cannot exist."""
     try:
         return links.listed(
             api(),
@@ -165,7 +165,7 @@ def _made(form: LinkForm) -> str | None:
 
 
 def _refuse(form: LinkForm, problem: ApiProblem) -> None:
-    """Show a refusal at the field that it is about."""
+    """Show a refusal at the field that it is about; raise a problem that is about no field."""
     if problem.status == 404:
         form.refuse("target", gettext("There is no file of this name. A folder ends with /."))
     elif "limit_seconds" in problem.members:

@@ -45,8 +45,9 @@ Page = str | tuple[str, int]
 
 @dataclass
 class Outcome:
-    """The result of an import: made accounts, refused lines, and lines left with the reason.
+    """The result of an import: made accounts, refused lines, and lines that were not tried.
 
+    `reason` tells why lines were not tried.
     `is_over` means that the session has ended, so that no form of the page works any more.
     """
 
@@ -133,7 +134,10 @@ def _create(form: LinesForm, wanted: list[Line]) -> Page:
 
 
 def _create_each(lines: list[Line], outcome: Outcome) -> None:
-    """Make the accounts one after the other; after an error, keep the passwords made so far."""
+    """Make the accounts one after the other; stop at an error that is not about one line.
+
+    The outcome keeps the passwords made so far. Raises `SessionEnded` if there are none.
+    """
     ends = time.monotonic() + _SECONDS
     for count, line in enumerate(lines):
         if time.monotonic() > ends:

@@ -46,7 +46,7 @@ class FileRecords:
             yield
 
     def sweep(self, idle_seconds: float) -> None:
-        """Delete the records that were not written for this time."""
+        """Delete the records that were not written within the last `idle_seconds`."""
         oldest = time.time() - idle_seconds
         for path in self._folder.iterdir():
             with contextlib.suppress(FileNotFoundError):

@@ -27,7 +27,7 @@ LOGGED_IN = "_user_id"
 
 
 class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
-    """The differences of both interfaces from Flask-Session.
+    """The differences of the interfaces for files and for Redis from those of Flask-Session.
 
     `is_https` tells whether the settings say that people use HTTPS.
     """
@@ -43,7 +43,10 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
         return not self._is_plain()
 
     def get_expiration_time(self, app: Flask, session: ServerSideSession) -> datetime | None:
-        """Return when the cookie expires: with the browser, unless a person is logged in."""
+        """Return when the cookie expires; `None` if no person is logged in.
+
+        The browser deletes a cookie without this time when the browser ends.
+        """
         if LOGGED_IN not in session:
             return None
         found: datetime | None = super().get_expiration_time(app, session)
@@ -68,7 +71,7 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
     def save_session(
         self, app: Flask, session: ServerSideSession | None, response: Response
     ) -> None:
-        """Store the session if it changed; delete an empty one with its cookie."""
+        """Store the session if it changed; delete a session that became empty, with its cookie."""
         if session is None:  # it could not be opened
             return
         if session or not session.modified:

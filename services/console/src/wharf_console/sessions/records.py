@@ -48,7 +48,8 @@ class TokenRecords(Protocol):
     def locked(self, record_id: str) -> AbstractContextManager[None]:
         """Hold the record's lock during the block; other threads and processes wait for it.
 
-        Raises `RecordBusy` if another request has the lock for longer than a refresh takes.
+        A store may raise `RecordBusy` if another request has the lock for longer than a refresh
+        takes.
         """
 
 

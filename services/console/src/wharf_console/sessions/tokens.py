@@ -21,7 +21,7 @@ _SPARE_SECONDS = 30.0
 
 
 class PersonTokens:
-    """The tokens of one login of the console; it reads and refreshes them.
+    """An object that reads and refreshes the tokens of one login of the console.
 
     `waiting` is a context that is open while this request waits for auth, or for another request
     that refreshes the tokens.
@@ -54,7 +54,7 @@ class PersonTokens:
         Raises:
             SessionEnded: the session at auth has ended.
             ApiProblem: auth refuses temporarily, for example for a suspended tenant.
-            ApiUnavailable: auth does not respond.
+            ApiUnavailable: auth does not respond, or another request refreshes for too long.
         """
         try:
             with self._waiting(), self._records.locked(self._id):

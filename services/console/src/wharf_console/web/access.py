@@ -1,7 +1,7 @@
-"""The permission for a page: by default any person who is logged in; the view may declare another.
+"""The permission for a page: every logged-in person has it, unless the view declares otherwise.
 
     @routes.get("/members")
-    @needs("members:admin")          # a scope that the person's role must have
+    @needs("members:admin")          # a scope that the person must have
     def members() -> str: ...
 
     @routes.get("/login")

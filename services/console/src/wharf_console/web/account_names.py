@@ -12,7 +12,10 @@ _CLIENTS, _PEOPLE = 1000, 10_000
 
 
 def names_of(subjects: Iterable[str]) -> dict[str, str]:
-    """Return the names of the other people and clients with these ids; only owners get names."""
+    """Return the names of the other people and clients with these ids; only owners get names.
+
+    An id without a known name is absent.
+    """
     others = set(subjects) - {person().user_id}
     found: dict[str, str] = {}
     if not others or not user().may("members:admin"):

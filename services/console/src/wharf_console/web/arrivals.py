@@ -34,7 +34,8 @@ def watch(mark: str, ticket: str) -> None:
 def since_told(mark: str | None) -> int | None:
     """Return how many files the form has uploaded since the last call.
 
-    Return `None` if this is not known: another session has the form, or its ticket has expired.
+    Return `None` if this is not known: this session does not remember the form, or the form's
+    ticket is not valid any more.
     """
     forms: list[dict[str, Any]] = session.get(_KEY, [])
     found = next((form for form in forms if form["mark"] == mark), None)
@@ -49,7 +50,7 @@ def since_told(mark: str | None) -> int | None:
 
 
 def of_ticket(ticket: str) -> int | None:
-    """Return how many files were uploaded with a ticket; `None` if it is not valid any more."""
+    """Return how many files were uploaded with a ticket; `None` if the API refuses to tell."""
     try:
         return tickets.rules(nobody().transport, ticket).files
     except (SessionEnded, ApiProblem):

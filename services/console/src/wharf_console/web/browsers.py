@@ -31,7 +31,7 @@ _MOST = 160
 
 
 def told(user_agent: str) -> str:
-    """Return the program and system of a `User-Agent`; return an unknown text unchanged."""
+    """Return the program and system of a `User-Agent`; of an unknown text, its beginning."""
     program = next((name for part, name in _PROGRAMS.items() if part in user_agent), "")
     system = next((name for part, name in _SYSTEMS.items() if part in user_agent), "")
     if not (program and system):

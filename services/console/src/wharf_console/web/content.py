@@ -15,7 +15,7 @@ def is_apart(settings: Settings) -> bool:
 
 
 def let_play(settings: Settings) -> None:
-    """Permit the page of this request to embed video, audio and text.
+    """Permit the page of this request to embed video, audio and text, if pages may show contents.
 
     The embedded addresses belong to the console and redirect to the origin of contents.
     """

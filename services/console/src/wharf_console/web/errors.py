@@ -63,7 +63,7 @@ def install(app: Flask, away: tuple[type[Exception], ...]) -> None:
 
 
 def page(status: int, title: str, text: str, template: str = "error", **values: Any) -> Response:
-    """Return an error page; `template` is one of `templates/errors`."""
+    """Return an error page, or a document for a script; `template` is one of `templates/errors`."""
     g.setdefault("request_id", request_id(request.environ))
     values.setdefault("request_id", g.request_id)
     if for_script():
@@ -94,7 +94,10 @@ def _document(status: int, title: str, text: str, values: dict[str, Any]) -> Res
 
 
 def _session_ended(_: Exception) -> AnyResponse:
-    """Redirect to the login, which leads back to this page; store the typed text."""
+    """Redirect to the login, which leads back to this page; store the typed text.
+
+    A script gets a document with the status 401.
+    """
     if for_script():
         return page(
             401, gettext("Session ended"), gettext("Your session has ended. Log in to go on.")

@@ -21,7 +21,8 @@ _OWNER = "owner"
 class Subject(NamedTuple):
     """A person or client.
 
-    `is_limited` means that it has own grants, or is an owner, who may not have grants.
+    `is_limited` means that the person or client has own grants, or that the person is an owner, who
+    may not have grants.
     """
 
     id: str
@@ -38,7 +39,7 @@ class Found(NamedTuple):
 
 
 def find(names: Sequence[str]) -> Found:
-    """Find the people and clients with these names: user names, or names or ids of clients."""
+    """Find the people and the active clients with these names, which may also be their ids."""
     if len(names) > MOST:
         return Found((), (), too_many=True)
     left = {name.casefold(): name for name in names}
@@ -65,7 +66,7 @@ def _takes(left: dict[str, str], *names: str) -> bool:
 
 
 def limit(subjects: Sequence[Subject]) -> int:
-    """Give an empty list of grants to all subjects without own grants; return their number."""
+    """Give an empty list of grants to all subjects that are not limited; return their number."""
     changed = [one for one in subjects if not one.is_limited]
     for one in changed:
         if one.is_client:

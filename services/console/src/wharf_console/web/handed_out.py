@@ -17,7 +17,8 @@ Made = dict[str, Any]
 def keep(kind: str, made: Made) -> str:
     """Store a link or ticket until it expires (`expires_at`, unix seconds); return its name.
 
-    The stored entry also gets `until`, which is `expires_at` as text.
+    The session stores the last ten of a kind. The stored entry also gets `until`, which is
+    `expires_at` as text.
     """
     name = secrets.token_urlsafe(9)
     until = datetime.fromtimestamp(made["expires_at"], UTC).isoformat()
@@ -32,7 +33,7 @@ def all_of(kind: str) -> list[Made]:
 
 
 def find(kind: str, name: str) -> Made | None:
-    """Return the link or ticket of this name; `None` if it expired or is of another session."""
+    """Return the link or ticket of this name; `None` if this session does not store it any more."""
     return next((made for made in all_of(kind) if made["name"] == name), None)
 
 

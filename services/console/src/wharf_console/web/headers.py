@@ -29,7 +29,7 @@ def allow(directive: str, *sources: str) -> None:
 
 
 def replace_policy(policy: str) -> None:
-    """Set another Content-Security-Policy for the page of this request, for third-party scripts."""
+    """Set another Content-Security-Policy for the page of this request."""
     g.replaced_policy = policy
 
 
@@ -42,7 +42,7 @@ def name_this_page() -> None:
 
 
 def policy(content_origin: str = "") -> str:
-    """Return the Content-Security-Policy of the page of this request."""
+    """Return the policy of the page of this request, for a page without `replace_policy`."""
     directives = dict(_POLICY)
     if content_origin:
         directives["img-src"] = (*directives["img-src"], content_origin)

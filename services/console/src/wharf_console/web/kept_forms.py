@@ -16,7 +16,10 @@ _MAX_CHARACTERS = 16_384
 
 
 def kept(user_id: str) -> dict[str, Any] | None:
-    """Return the fields of the form of this request, for the next session; `None` without any."""
+    """Return the fields of the form of this request, for the next session.
+
+    Return `None` if the request has no form, or if the fields are too long.
+    """
     fields = {
         name: values
         for name, values in request.form.lists()
@@ -41,7 +44,10 @@ def carried() -> Mapping[str, Any] | None:
 
 
 def take(user_id: str) -> MultiDict[str, str] | None:
-    """Return the text that this person had typed on this page, and remove it from the session."""
+    """Return the text that this person had typed on this page, or `None`.
+
+    The text is removed from the session.
+    """
     content = session.get(_KEY)
     if content is None or content["path"] != request.path or content["user_id"] != user_id:
         return None

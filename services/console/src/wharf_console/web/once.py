@@ -17,7 +17,10 @@ def new_mark() -> str:
 
 
 def is_done(mark: str | None) -> bool:
-    """Tell whether the form with this mark was already processed in this session."""
+    """Tell whether the form with this mark was already processed in this session.
+
+    A form without a mark counts as processed.
+    """
     return not mark or mark in session.get(_KEY, ())
 
 

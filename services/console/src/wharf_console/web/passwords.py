@@ -11,10 +11,10 @@ _GROUPS, _GROUP = 4, 5
 
 
 def new_password() -> str:
-    """Return a password of 97 random bits that is easy to read aloud.
+    """Return a password of 98 random bits that is easy to read aloud.
 
-    It begins with a letter, so that a spreadsheet program does not treat it as a formula, number or
-    date.
+    The password begins with a letter, so that a spreadsheet program does not treat the password as
+    a formula, number or date.
     """
     letters = secrets.choice(_LETTERS) + "".join(
         secrets.choice(_CHARACTERS) for _ in range(_GROUPS * _GROUP - 1)

@@ -61,17 +61,17 @@ def is_everything() -> bool:
 
 
 def may(action: Action, bucket: str, key: str) -> bool:
-    """Tell whether the person may do this with a file."""
+    """Tell whether the person may do the action with a file."""
     return user().may(_SCOPES[action]) and reach().allows(action, bucket, key)
 
 
 def may_below(action: Action, bucket: str, prefix: str) -> bool:
-    """Tell whether the person may do this with every file below a prefix."""
+    """Tell whether the person may do the action with every file below a prefix."""
     return user().may(_SCOPES[action]) and reach().covers(action, bucket, prefix)
 
 
 def may_somewhere(action: Action, bucket: str) -> bool:
-    """Tell whether the person may do this with some files of a bucket."""
+    """Tell whether the person may do the action with some files of a bucket."""
     return user().may(_SCOPES[action]) and reach().allows_somewhere(action, bucket)
 
 
@@ -98,7 +98,7 @@ def may_make_buckets() -> bool:
 
 
 def any_key(action: Action, bucket: str, keys: Iterable[str]) -> bool:
-    """Tell whether the person may do this with at least one of the files."""
+    """Tell whether the person may do the action with at least one of the files."""
     return any(may(action, bucket, key) for key in keys)
 
 
@@ -117,7 +117,7 @@ def places(bucket: str, prefix: str) -> list[str]:
 
 
 def prefixes(action: Action, bucket: str) -> tuple[str, ...]:
-    """Return the prefixes of the keys with which the person may do this."""
+    """Return the prefixes of the keys for which grants allow the action."""
     return reach().prefixes(action, bucket)
 
 

@@ -11,7 +11,7 @@ PREFIX = "/console/"
 
 
 def here() -> str:
-    """Return the address of the page of this request, for a GET."""
+    """Return the address of the page of this request; a browser can open it with a GET."""
     # Encode the path again, because names of files may contain characters that end a path.
     path = quote(request.path, safe="/")
     if request.method in {"GET", "HEAD"}:

@@ -21,7 +21,10 @@ def add(routes: Blueprint, context: AppContext) -> None:
     @routes.get("/open/<path:key>", endpoint="open")
     @needs("files:read")
     def open_file(bucket: str, key: str) -> Response:
-        """Redirect to the file; the browser shows it if that is harmless, else saves it."""
+        """Redirect to the file; the browser shows only a file of a harmless type, else saves it.
+
+        The browser saves every file if the query has `download`, or if pages may not show contents.
+        """
         if "download" in request.args or not content.is_apart(context.settings):
             return _to_link(bucket, key, _SECONDS, "attachment")
         # Browsers keep the address after the redirect and request later parts of a video there.

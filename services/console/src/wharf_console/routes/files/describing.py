@@ -90,7 +90,10 @@ def _is_right(form: DescriptionForm) -> bool:
 
 
 def _expiry(form: DescriptionForm) -> datetime | UnsetType | None:
-    """Return when the file expires; the form has the time in the person's time zone."""
+    """Return when the file expires: `None` for never, `UNSET` for no change.
+
+    The form has the time in the person's time zone.
+    """
     moment = form.expires_at.data
     if form.expiry.data == "never":
         return None

@@ -1,6 +1,6 @@
 """The order of a list.
 
-The API lists by key; the console sorts a limited number in another order.
+The API lists files by key; the console sorts a limited number of files in another order.
 """
 
 from __future__ import annotations

@@ -53,15 +53,15 @@ def playing_seconds(file: File) -> int:
     """Return the longest time for playing a video or audio file, in seconds; 0 for other files.
 
     A link must be valid for this time, because a player requests one part after the other. The real
-    duration is not known. So this is the duration at the lowest rate in use, and some time until
-    the person starts the player.
+    duration is not known. So the result is the duration at the lowest rate in use, and some time
+    until the person starts the player, at most six hours.
     """
     rate = _LOWEST_BYTES_PER_SECOND.get(kind_of(file))
     return min(_LONGEST_SECONDS, _BEGIN_SECONDS + file.size // rate) if rate else 0
 
 
 def has_thumb(file: File) -> bool:
-    """Tell whether a list shows a small picture of the file, if it exists."""
+    """Tell whether a list shows a small picture of the file, if such a picture can be made."""
     return file.media_type in _MADE_SMALL and bool(file.size) and file.state == "available"
 
 

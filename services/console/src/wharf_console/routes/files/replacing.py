@@ -1,6 +1,7 @@
 """The page that replaces the content of a file, with a plain form and a ticket.
 
-If the file does not exist or the person may not read it, the form uploads a file with this name.
+If the person may not read the file, the form uploads a file with this name. The form does the same
+if the file does not exist and grants limit the person.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def _found(bucket: str, key: str) -> File | None:
 
 
 def _way_back(bucket: str, key: str) -> str:
-    """Return the address after the form: the page of the file, or the list."""
+    """Return the address after the form: the page of the file, or the list.
+
+    It is the list if the person may not read the file, or if the address of its page is too long.
+    """
     page = origins.here_absolute(url_for("files.details", bucket=bucket, key=key, replaced="1"))
     if len(page) <= _MAX_REDIRECT_CHARACTERS and reaching.may("read", bucket, key):
         return page

@@ -31,7 +31,7 @@ def written(file: File) -> str:
 
 
 def sent() -> str:
-    """Return the text in the form of this request; it is empty for any version."""
+    """Return the version as text from the form of this request; empty if any version is right."""
     return request.form.get("version", "")
 
 
@@ -45,7 +45,7 @@ def seen() -> Version | None:
 
 
 def condition() -> str:
-    """Return the ETag for `If-Match`; an empty text for any version."""
+    """Return the ETag for `If-Match`; an empty text if the form names no valid version."""
     found = seen()
     return found.etag if found and found.etag.isascii() and found.etag.isprintable() else ""
 
@@ -58,8 +58,8 @@ def is_conflict(problem: ApiProblem | None) -> bool:
 def conflict(bucket: str, key: str) -> tuple[str, int]:
     """Return the page that shows the seen and the present version and asks again.
 
-    Its form sends the fields of this request with the present version. Raises the problem
-    `not-found` if the file was deleted.
+    The form of the page sends the fields of this request with the present version. Raises the
+    problem `not-found` if the file was deleted.
     """
     g.outcome = "precondition-failed"
     file = files.read(api(), bucket, key)
