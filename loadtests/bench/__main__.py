@@ -120,7 +120,7 @@ def _machine(work: WorkFolder) -> str:
 
 
 def _commit() -> str:
-    """Return the measured revision, with `-dirty` if the working tree differs from it."""
+    """Return the measured revision, with `-dirty` for a changed working tree; else `unknown`."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

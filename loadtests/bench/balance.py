@@ -27,7 +27,7 @@ T = TypeVar("T")
 def balanced(connect: Callable[[], Client], number: int, port: int, root: int) -> list[Client]:
     """Return `number` connections to a port, spread evenly over the processes below `root`.
 
-    They are spread at random where /proc does not tell which process has accepted a connection.
+    The connections are spread at random where /proc does not tell which process has accepted one.
     """
     candidates = [connect() for _ in range(_CANDIDATES_EACH * number)]
     owners = _owners(port, {one.local_port for one in candidates}, root)

@@ -51,7 +51,7 @@ class WorkFolder:
 def work_folder(base: Path, size_bytes: int) -> Iterator[WorkFolder]:
     """Yield a folder for `size_bytes` bytes, on a separate file system if that is possible.
 
-    After the block the folder is deleted, and so are the remains of killed runs below `base`.
+    First delete the remains of killed runs below `base`. After the block, delete the folder.
     SIGTERM and SIGHUP end the block, as Ctrl-C does. Raise `DiskFailed`.
     """
     with _alone(base), _handling(*_ENDING, handler=_end):

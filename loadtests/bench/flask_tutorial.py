@@ -1,6 +1,7 @@
 """The code of "Uploading Files" in Flask's documentation, which a user would write.
 
-Three things differ: the folder, the limit of 16 MB, and that GET returns no page with a form.
+The differences: another folder, a higher limit than 16 MB, a secret key, no page with a form at
+GET, and the route `/ready`.
 """
 
 import os

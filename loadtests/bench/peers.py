@@ -55,7 +55,7 @@ http {{
 
 
 def ensure_peers(wanted: set[str]) -> None:
-    """Install wanted peers that are missing; exit with a line of advice if that fails."""
+    """Install wanted peers that are missing or outdated; exit with a message if that fails."""
     if COPYPARTY in wanted and not _is_current(_PLACE / "copyparty", _lock("peers.txt")):
         _install_copyparty()
     if TUS in wanted and not _is_current(_NODE, _lock("peers/package-lock.json")):

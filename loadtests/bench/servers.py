@@ -77,7 +77,7 @@ _WHARF = {
 
 
 class ServerFailed(Exception):
-    """A server did not start; the message has its last output."""
+    """A server did not start; the message says why, for example by the server's last output."""
 
 
 class Server(ABC):
@@ -205,7 +205,7 @@ class Nginx(Server):
 
 
 class Wharf(Server):
-    """The whole Wharf, started by the native runner."""
+    """The whole Wharf, started by the process manager of `make run`."""
 
     files, form, ready = "/v1/files/default/", "/v1/files/default", "/readyz"
     uploads = "/v1/uploads"

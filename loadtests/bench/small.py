@@ -1,4 +1,4 @@
-"""Many small requests by wrk, which needs the least CPU time for a request."""
+"""Many small requests by wrk, a client that needs very little CPU time for a request."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run(
 
 
 def repeat(port: int, ask: Ask, *, seconds: float) -> Result:
-    """Repeat a request as fast as the server responds."""
+    """Repeat a request as fast as the server responds; raise `WrkFailed` for a refused request."""
     command = [
         *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "30s"),
         *("--duration", f"{seconds:g}s", "--script", str(_SCRIPT), f"http://127.0.0.1:{port}"),

@@ -50,7 +50,7 @@ def change(before: Sequence[float], after: Sequence[float]) -> float:
 def compare(
     before: Sequence[float], after: Sequence[float], *, more_is_better: bool
 ) -> tuple[Verdict, float | None]:
-    """Return whether the medians differ by more than the spread of both runs, and that spread.
+    """Return whether the medians differ by more than the larger of both spreads, and that spread.
 
     A run with one round, or with rounds that differ by more than 15 %, judges nothing.
     """

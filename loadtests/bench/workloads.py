@@ -1,4 +1,4 @@
-"""The workloads. Each one is measured on a new server without any other data."""
+"""The workloads. Each one is measured on a new server, without the data of other workloads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Measure = Callable[[Server, Sources, Scale], Outcome]
 
 @dataclass(frozen=True)
 class Workload:
-    """A kind of work. `prepare` stores the files that `run` reads.
+    """A kind of work. `prepare` stores the files that `measure` reads.
 
     `goals` are the ratios to nginx that a target has to reach. `peers` are other servers that can
     do this work.
@@ -67,7 +67,7 @@ class Workload:
 
 
 def touch(server: Server, sources: Sources) -> None:
-    """Send first requests of each kind, so that the server loads code that it loads late."""
+    """Send first requests of each kind, because servers load some code at the first request."""
     client = Client(server.port, server.headers)
     try:
         for number in range(20):
@@ -103,9 +103,10 @@ def record(
     *,
     calm: bool,
 ) -> Record:
-    """Run a workload several times; return the best try, with the server's CPU time and memory.
+    """Run a workload several times; return the best rate, the least CPU time and the peak memory.
 
-    Only the best try counts, since other programs on the machine can only make a try slower.
+    For rate and CPU time only the best try counts, since other programs on the machine can only
+    make a try slower.
     """
     tries = [_attempt(workload, server, sources, scale) for _ in range(scale.tries)]
     fastest = max((found for found, _ in tries), key=lambda found: found.rate)

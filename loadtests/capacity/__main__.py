@@ -71,7 +71,10 @@ class Site:
         return found
 
     def database(self) -> tuple[int, int]:
-        """Return the numbers of committed transactions and of bytes of the write-ahead log."""
+        """Return the numbers of committed transactions and of bytes of the write-ahead log.
+
+        Both are 0 for SQLite.
+        """
         if not self.url:
             return 0, 0
         with psycopg.connect(self.url, autocommit=True) as connection:

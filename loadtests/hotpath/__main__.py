@@ -25,7 +25,7 @@ from loadtests.hotpath.cases import BUCKET, GRANTS, Case, Gateway
 
 
 def microseconds(case: Case, requests: int, turn: int, gateway: Gateway) -> float:
-    """Return the CPU time of a request of one kind in one round."""
+    """Return the mean CPU time of a request of one kind in one round."""
     names = [f"{case.name.replace(' ', '-')}-{turn}-{number}" for number in range(requests)]
     case.prepare(names)
     begin = time.process_time()

@@ -1,7 +1,8 @@
 """A process that keeps idle connections open: `python -m loadtests.live.idle`.
 
-It reads an `Order` from the first line of its input, prints `open` when all connections are open,
-and ends when its input ends.
+The process reads an `Order` from the first line of its input, and prints `open` when all
+connections are open. When its input ends, the process prints how many connections were lost, and
+ends.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 async def hold(order: Order) -> None:
-    """Open all connections, then answer heartbeats until the input ends."""
+    """Open all connections, and answer heartbeats until the input ends.
+
+    Then print how many connections were lost.
+    """
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def opened(number: int, token: str) -> Listener:

@@ -26,7 +26,10 @@ class Administrator:
         self._tenants: list[str] = []
 
     def set_up(self, quiet: int, noisy_limits: Mapping[str, int] = NOISY_LIMITS) -> None:
-        """Create `quiet` quiet tenants and a noisy one; raise `SiteFailed` and leave none."""
+        """Create `quiet` quiet tenants and a noisy one.
+
+        If that fails, delete the created tenants and raise `SiteFailed`.
+        """
         run = uuid.uuid4().hex[:8]
         try:
             for number in range(1, quiet + 1):

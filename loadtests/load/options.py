@@ -31,8 +31,8 @@ class RunSettings:
 def add_arguments(parser: Any, **_: object) -> None:
     """Add the options (`events.init_command_line_parser`).
 
-    The web page shows those that a person may change there. It does not show the file with the
-    administrator's secret.
+    The web page shows the options that a person may change there, but not the option for the file
+    with the administrator's secret.
     """
     parser.add_argument(
         "--shape",
@@ -144,7 +144,7 @@ def number(text: object, least: float = 0.0) -> float | None:
 
 
 def positive(text: object) -> float | None:
-    """Return a number that is at least 1."""
+    """Return a number that is at least 1, `None` for an empty text; raise `BadSetting`."""
     return number(text, 1.0)
 
 

@@ -143,7 +143,10 @@ class Person(FastHttpUser):
         self.send("DELETE", file_path(key), "DELETE", b"", self.bearer(), 204)
 
     def any_file(self) -> tuple[str, Content] | None:
-        """Return one of the user's files; upload one first if there is none."""
+        """Return one of the user's files; upload one first if there is none.
+
+        Return `None` if the upload fails.
+        """
         if not self.mine:
             self.put(Content.random(2_000, 90_000))
         return random.choice(self.mine) if self.mine else None

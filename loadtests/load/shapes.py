@@ -37,7 +37,7 @@ class PlannedShape(LoadTestShape):
 
 
 class Smoke(PlannedShape):
-    """A shape that ends when each kind of request has succeeded."""
+    """A shape that waits until each kind of request has succeeded, for at most two minutes."""
 
     plan = SHAPES["smoke"]
 

@@ -54,7 +54,10 @@ class Site:
                 return
 
     def lost_files(self) -> Iterator[str]:
-        """Yield a line for each file that Wharf acknowledged and does not list with its digest."""
+        """Yield a line for each file of a quiet tenant that Wharf acknowledged and has lost.
+
+        Wharf has lost a file if it does not list the file with the acknowledged digest.
+        """
         for account in self.quiet:
             if not account.stored:
                 continue

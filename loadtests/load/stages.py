@@ -31,7 +31,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """One shape. With `until_complete` it continues until each kind of request succeeded."""
+    """A shape; with `until_complete` the shape continues until each kind of request succeeded."""
 
     stages: tuple[Stage, ...]
     thresholds: Thresholds

@@ -175,7 +175,10 @@ class Mobile(Sender):
             offset = self._offset(address)
 
     def _interrupted(self, address: str, content: Content) -> int | None:
-        """Send some requests whose connections break; return the offset after them."""
+        """Send up to three requests whose connections break; return the offset after them.
+
+        Return `None` if Wharf does not return an offset, or returns a wrong offset.
+        """
         most, offset = 0, 0
         for _ in range(3):
             if random.random() < _STEADY:

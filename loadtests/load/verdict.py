@@ -56,7 +56,11 @@ def missed(
     expected: Iterable[str] = (),
     faults: Sequence[str] = (),
 ) -> list[str]:
-    """Return a line for each missed threshold, and for each of `faults`, wrong or lost bytes."""
+    """Return a line for each missed threshold and for each other failure of the run.
+
+    Other failures are `faults` (wrong or lost bytes), `expected` requests that never succeeded,
+    exceptions in users, and failed requests of the noisy tenant.
+    """
     kinds = [kind for kind in numbers.kinds if not kind.name.startswith(NOISY)]
     lines = [f"wrong content: {fault}" for fault in faults]
     succeeded = {kind.name for kind in kinds if kind.requests > kind.failures}

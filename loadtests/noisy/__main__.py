@@ -32,7 +32,10 @@ _SETTLE_SECONDS = 2.0
 
 
 class DefaultWharf(servers.Wharf):
-    """A Wharf with default settings, and with the `WHARF_…` variables of the environment."""
+    """A Wharf with default settings, and with the `WHARF_…` variables of the environment.
+
+    Only the life of its tokens is longer.
+    """
 
     def _environment(self) -> Mapping[str, str]:
         return {
@@ -45,7 +48,10 @@ class DefaultWharf(servers.Wharf):
 
 @contextmanager
 def noises(port: int, site: Site, source: Path, told: argparse.Namespace) -> Iterator[Counter[str]]:
-    """Run the noisy tenant during a block; count its responses by kind and status after it."""
+    """Run the noisy tenant during a block; after the block, count its responses.
+
+    The counts are by kind of noise and status.
+    """
     assert site.noisy is not None
     environ = {
         **os.environ,

@@ -1,9 +1,9 @@
 """The noisy tenant: floods of small uploads, large transfers without a pause, and logins.
 
 Each kind of noise is a separate process with a low priority, as if it ran on another machine. Only
-the work that it causes in Wharf disturbs other tenants. Its transfers share one link with a limited
-rate. `python -m loadtests.noisy.noise KIND` reads its target from the environment. When it is ended
-it prints one line of JSON with the number of responses by status.
+the work that the noise causes in Wharf disturbs other tenants. The transfers share one link with a
+limited rate. `python -m loadtests.noisy.noise KIND` reads its target from the environment. When
+SIGTERM ends the process, it prints one line of JSON with the number of responses by status.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Noise:
 
 
 def main() -> None:
-    """Make noise until a signal ends the process."""
+    """Make noise until SIGTERM ends the process."""
     noise = Noise()
     work, number = {
         "floods": (noise.flood, _FLOODS),

@@ -88,7 +88,7 @@ def token_of(wharf: instance.Wharf) -> str:
 def measure(
     wharf: instance.Wharf, alone: Boto3Alone, large: Path, rounds: int, seconds: float
 ) -> tuple[list[Row], list[float]]:
-    """Return the rows, and Wharf's memory in MB before the first round and after each."""
+    """Return the rows, and the memory of upload in MB before the first round and after each."""
     megabytes = large.stat().st_size / 1e6
     token = token_of(wharf)
     fields = {"Authorization": f"Bearer {token}"}

@@ -1,4 +1,4 @@
-"""The memory of Wharf's Python processes."""
+"""The memory of the upload service's processes."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _CONNECTIONS = 16
 def measure(small: Client, full: Client, calls: int, only: str = "") -> list[Cost]:
     """Measure each kind of request `calls` times, alternately on the small and the full database.
 
-    The first tenth of the calls is not counted.
+    A tenth as many calls come first and are not counted.
     """
     with HttpConnection(small.wharf.port) as few, HttpConnection(full.wharf.port) as many:
         pairs = ((small, few), (full, many))

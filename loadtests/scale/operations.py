@@ -33,8 +33,8 @@ class Operation:
     """An operation of the records.
 
     `prepare` does work that is not measured, and returns the function to measure. `hot` tells
-    whether a client's request waits for the operation. `lookups` is the number of names that it
-    looks up in one index.
+    whether a client's request waits for the operation. `lookups` is the number of names that the
+    operation looks up in one index.
     """
 
     title: str

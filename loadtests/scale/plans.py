@@ -168,7 +168,7 @@ def _described(node: dict[str, Any]) -> str:
 
 
 def _grows(node: dict[str, Any]) -> bool:
-    """Tell whether a node scans a table or a whole index, or sorts."""
+    """Tell whether a node scans a table or a whole index, sorts, or joins by hash or merge."""
     kind = node["Node Type"]
     if kind in {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}:
         # Below a limit, a scan from one end of an ordered index needs no condition.

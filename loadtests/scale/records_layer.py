@@ -12,7 +12,7 @@ from loadtests.scale.operations import OPERATIONS, Operation
 
 @dataclass(frozen=True)
 class Cost:
-    """Costs in microseconds: of the process's first call, with cold pages, and of later calls."""
+    """Costs of an operation in microseconds; `full_first` is the first call, with cold pages."""
 
     title: str
     small_median: float
@@ -35,7 +35,8 @@ class Cost:
 def measure(small: Case, full: Case, calls: int, only: str = "") -> list[Cost]:
     """Measure each operation `calls` times, alternately on the small and the full database.
 
-    The first tenth of the calls is not counted.
+    An operation for which no client waits has a fifth of the calls, but at least ten. A tenth as
+    many calls come first and are not counted.
     """
     return [
         _measure(operation, small, full, calls if operation.hot else max(10, calls // 5))

@@ -103,7 +103,7 @@ def _new_database(server: PostgresServer, name: str) -> None:
 
 
 def sizes(url: str) -> dict[str, int]:
-    """Return the bytes of the tables and indexes, the largest first."""
+    """Return the bytes of all tables and indexes together, then of each, the largest first."""
     path = sqlite_path(url)
     if path is not None:
         return {"all": path.stat().st_size, **_sqlite_pages(path)}

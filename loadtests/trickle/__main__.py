@@ -119,7 +119,7 @@ def measured(server: servers.Server, body: Path, name: str, seconds: float) -> s
 
 
 def main() -> None:
-    """Run the command: measure without, with, and without slow clients."""
+    """Run the command: in each round, measure without slow clients and then with slow clients."""
     parser = argparse.ArgumentParser(prog="loadtests.trickle", description=__doc__)
     parser.add_argument("--clients", type=int, default=500)
     parser.add_argument("--bytes", type=int, default=1000, help="a second and client")
