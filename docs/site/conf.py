@@ -165,7 +165,10 @@ def _read(_: App, page: str, content: list[str]) -> None:
 
 
 def _make_index(app: App, failure: Exception | None) -> None:
-    """Make links to the front page for servers and for people who open the folder."""
+    """Copy the front page to index.html after a build without an error.
+
+    Servers, and people who open the folder, expect this name.
+    """
     if failure is None:
         shutil.copyfile(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
 

@@ -76,9 +76,10 @@ def _finding(message: Message, source: str) -> Finding:
 
 
 def _is_wrong_here(opening: Avoided | None, line: str, source: str) -> bool:
-    """Tell whether the phrase begins a sentence in this line of its source, where it must not.
+    """Tell whether a phrase that textlint has found is wrong in this line of its source.
 
-    Headings and cells of tables are no sentences.
+    A phrase without `opening` is wrong everywhere. Any other phrase is wrong at the beginning of a
+    docstring or of a sentence; headings and cells of tables are no sentences.
     """
     if opening is None:
         return True
