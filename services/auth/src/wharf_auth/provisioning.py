@@ -1,6 +1,6 @@
 """The work of `wharf-auth init`: it creates the first key, tenants, clients and credentials.
 
-The command may run at every start. It writes the credentials file before the rows. So after an
+The command may run at every start, and it writes the credentials file before the rows. So after an
 interrupted run, the next run uses the secrets in the file. An operator may also create the file
 before the first run, to choose the secrets.
 """
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Seed:
-    """A client that `init` creates. Its id is fixed, so that a second run finds it."""
+    """A client that `init` creates with a fixed id, so that a second run finds the client."""
 
     entry: str
     client_id: str

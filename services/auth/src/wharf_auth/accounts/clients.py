@@ -1,4 +1,4 @@
-"""The use cases of clients: they are created, changed and authenticated."""
+"""The use cases of clients: create, change, disable and authenticate a client."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Standing:
         return reach_of(grants.as_list(self.grants))
 
     def claim(self) -> GrantsClaim | None:
-        """Return the claim `grants` for tokens; `None` without a list of grants and groups."""
+        """Return the claim `grants` for tokens; `None` if there is no own list and no group."""
         if self.own_grants is None and not self.groups:
             return None
         return fitting(
@@ -130,7 +130,7 @@ class Standing:
 
 
 def of_client(records: Records, client: Client) -> Standing:
-    """Return the rights of a client that was read before; this reads the client's groups."""
+    """Return the rights of a client that was read before; read only the client's groups."""
     return Standing(
         Holder(client=client.id),
         client.reach_version,
@@ -141,7 +141,7 @@ def of_client(records: Records, client: Client) -> Standing:
 
 
 def of_user(records: Records, user: User) -> Standing:
-    """Return the rights of a person that was read before; this reads the person's groups."""
+    """Return the rights of a person that was read before; read only the person's groups."""
     return Standing(
         Holder(user_id=user.id, username=user.username),
         user.reach_version,

@@ -38,7 +38,8 @@ class AuditPruning:
     def run(self) -> None:
         """Prune at most once in `PRUNING_EVERY_SECONDS`.
 
-        The first run counts the entries of all tenants, a later run only of tenants with new ones.
+        The first run counts the entries of all tenants. A later run counts only the entries of
+        tenants that have new entries.
         """
         now = self._clock()
         if now < self._next_at:
@@ -48,7 +49,7 @@ class AuditPruning:
 
 
 class LoginPruning:
-    """The periodic removal of forgotten login tries and of networks that are no longer known."""
+    """The periodic removal of login tries that no longer count, and of unknown networks."""
 
     def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:
         self._tries, self._people, self._clock = tries, people, clock

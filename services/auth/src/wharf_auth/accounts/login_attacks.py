@@ -25,7 +25,7 @@ _MOST_TOLD = 1000
 class LoginAttacks:
     """A detector that reports an attacked person at most once an hour.
 
-    It reports only names of existing persons, so that no log contains a text that a client
+    The detector reports only existing persons, so that no log contains a text that a client
     invented.
     """
 

@@ -1,4 +1,4 @@
-"""The throttle of login tries: after failures, an account has to wait in a network (ADR 65).
+"""The throttle of login tries: after failures, an account waits in the same network (ADR 65).
 
 Unlike the rate limits this throttle fails closed: while it cannot count tries, it refuses logins
 (reliability.md). There is one exception: while the disk is full, clients may log in.
@@ -77,7 +77,8 @@ class Account:
     def digest(self) -> str:
         """Return a digest of the account's name and tenant for the records.
 
-        Both come from the request: they may be long, have any characters, or be a secret.
+        Name and tenant come from the request: the texts may be long, have any characters, or be a
+        secret.
         """
         kind = "client" if self.tenant is None else f"person\0{self.tenant}"
         text = f"{kind}\0{self.name}".encode(errors="surrogatepass")

@@ -23,8 +23,8 @@ class DatabaseRevocationChecker:
     def accepted(self, principal: Principal) -> Principal:
         """Return the principal with its current scopes, reach and claim `grants`.
 
-        Return it unchanged if its subject is no user and no client. Raise `tenant-suspended` (403)
-        or `token-revoked` (401).
+        A principal whose subject is no user and no client stays unchanged. Raise
+        `tenant-suspended` (403) or `token-revoked` (401).
         """
         tenant = self._records.tenant(principal.tenant)
         if tenant is None or tenant.state in {"deleted", "purged"}:

@@ -55,7 +55,7 @@ class Tenant:
 
     @property
     def state(self) -> TenantState:
-        """Return the state; a later state in the order suspended, deleted, purged wins."""
+        """Return the state: the last one of suspended, deleted and purged, else active."""
         if self.purged_at is not None:
             return "purged"
         if self.deleted_at is not None:

@@ -58,8 +58,8 @@ def append_all(connection: Connection, entries: Sequence[Entry]) -> None:
     """Append entries to the feed within a transaction, each about a different `thing`.
 
     A new entry replaces the older entry about the same `thing`. Call this after all other changes
-    of the transaction. It locks the row of the latest numbers until the commit, so that entries
-    are committed in the order of their numbers. A lock after this one could cause a deadlock.
+    of the transaction. The call locks the row of the latest numbers until the commit, so that
+    entries are committed in the order of their numbers. A later lock could cause a deadlock.
     """
     if not entries:
         return

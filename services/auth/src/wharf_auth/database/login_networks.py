@@ -1,4 +1,4 @@
-"""The known networks of people: the limit of a known network does not stop a person (ADR 65)."""
+"""The known networks of people: in these networks no limit of the network applies (ADR 65)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SqlLoginNetworks:
     _database: Database
 
     def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
-        """Read the rows of one person."""
+        """Read the known networks of one person."""
         rows = self._database.reading().rows(
             "SELECT n.network FROM login_networks n JOIN users u ON u.id = n.user_id "
             "WHERE u.tenant = ? AND u.folded = ? AND n.used_at > ?",

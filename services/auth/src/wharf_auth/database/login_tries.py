@@ -55,7 +55,7 @@ _READ_AT_ONCE, _REMOVED_AT_ONCE = 20_000, 1000
 class SqlLoginTries:
     """The SQL implementation of `LoginTries`.
 
-    `makes_table`: no migration has created the table, so the first call creates it.
+    `makes_table` tells that no migration creates the table, so the first call creates it.
     """
 
     def __init__(self, database: Database, *, makes_table: bool = False) -> None:

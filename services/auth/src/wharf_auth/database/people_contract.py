@@ -219,7 +219,7 @@ class LoginNetworks(Protocol):
     """The records of networks from which people have logged in; a new session adds its network."""
 
     def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
-        """Return the networks of the logins of the last 30 days of the user with this name.
+        """Return the networks from which the user with this name has logged in within 30 days.
 
         `folded` is the folded user name.
         """

@@ -151,8 +151,8 @@ class SqlSessions(room.HasLimits):
     def add_session(self, session: Session, refresh_hash: str, password_hash: str) -> User:
         """Insert a session under a lock on the user's row.
 
-        A concurrent call that ends all sessions takes the same lock. It either ends this session
-        too, or it runs before the session exists.
+        A concurrent call that ends all sessions takes the same lock. So that call either ends this
+        session too, or runs before the session exists.
         """
         room.require_entries(self._database, session.tenant, self._limits)
         with self._database.transaction() as connection:

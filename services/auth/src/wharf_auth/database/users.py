@@ -225,7 +225,7 @@ class SqlUsers(PublishesReaches):
     ) -> Iterator[Connection]:
         """Begin a transaction with a lock on the user's row, so that no login adds a session.
 
-        `holding_tenant`: lock the tenant's row first. Raise `NoSuchUser`.
+        With `holding_tenant`, lock the tenant's row first. Raise `NoSuchUser`.
         """
         with self._database.transaction() as connection:
             if holding_tenant:

@@ -33,7 +33,7 @@ class Act:
     `about` is the id of the changed object, and `at` the time in unix milliseconds. `tenant` is the
     changed tenant, or empty for the whole installation. `outcome` is `DONE`, or the slug of the
     problem that refused the act. A refused act has the tenant of its actor, and its `about` is the
-    name in the request, whether it exists or not.
+    name in the request, even if no object has this name.
     """
 
     by: Actor

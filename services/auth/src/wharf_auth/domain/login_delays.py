@@ -17,7 +17,7 @@ _MOST_AHEAD_MILLISECONDS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class LoginDelays:
-    """The rule for the wait after a failure: some failures are free, then 1 s, 2 s, 4 s …
+    """The rule for the wait after a failure: none after the first ones, then 1 s, 2 s, 4 s …
 
     Args:
         free_failures: the number of failures before the next try has to wait.

@@ -30,7 +30,7 @@ def username(name: str) -> str:
     """Return the user name in NFC; raise the problem `unprocessable` if it breaks the rules.
 
     A user name has letters, marks and digits of any script, and the punctuation of e-mail
-    addresses. It has no invisible characters, spaces, slashes or braces.
+    addresses. A user name has no invisible characters, spaces, slashes or braces.
     """
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= MAX_USERNAME_CHARACTERS or not all(map(_may_stand, name)):
@@ -51,9 +51,8 @@ def _may_stand(character: str) -> bool:
 def folded(name: str) -> str:
     """Return the name for comparisons, without differences of case, width and ligatures.
 
-    This is NFKC_Casefold.
-    Every text can be folded, so a login with an invalid name is refused like a login with an
-    unknown name.
+    The form is NFKC_Casefold. Every text can be folded, so a login with an invalid name is refused
+    like a login with an unknown name.
     """
     for _ in range(2):  # folding can create sequences that compose, and composing some that fold
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

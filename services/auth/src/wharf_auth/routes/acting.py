@@ -59,7 +59,7 @@ def _asked_about(own_tenant: str) -> str:
 class RefusalCount:
     """A count of the refused requests of each tenant, in this process and in the current hour.
 
-    A caller can cause refusals without any cost. Without a limit they would displace the lines
+    A caller can cause refusals without any cost. Without a limit, refusals would displace the lines
     about completed acts from the audit log.
     """
 

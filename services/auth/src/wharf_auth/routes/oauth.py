@@ -1,4 +1,4 @@
-"""`POST /auth/oauth/token`: the token endpoint. Its grants are in `routes/grants/`."""
+"""`POST /auth/oauth/token`: the token endpoint, whose grants are in `routes/grants/`."""
 
 from __future__ import annotations
 

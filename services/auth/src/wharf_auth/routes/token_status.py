@@ -178,7 +178,10 @@ def _known(
 
 
 def _end_session(context: AppContext, client: Client, token: str) -> None:
-    """End the session of a refresh token, if the client may, and all its refresh tokens."""
+    """End the session of a refresh token, and so all refresh tokens of the session.
+
+    Do nothing if the token is unknown, or if the client may not revoke it.
+    """
     user = context.records.refreshing(hash_of(token))
     if user is None or not token_revocation.concerns(client, user.tenant):
         return
