@@ -25,7 +25,7 @@ class CommandFailed(Exception):
 def install_node(environment: Path, lock: Path) -> Path:
     """Return the path of the program node; install Node if it is missing or has another version.
 
-    Raise `CommandFailed` if pip cannot install it.
+    Raise `CommandFailed` if pip cannot install Node.
     """
     target = environment / "node"
     wanted = lock.read_bytes()

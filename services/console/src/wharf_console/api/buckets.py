@@ -64,7 +64,7 @@ def listed(session: Session, *, cursor: str = "", limit: int = 100) -> Buckets:
 
 
 def names(session: Session, *, at_most: int) -> list[str]:
-    """Return the first names of the tenant's buckets, in their order, up to `at_most` names."""
+    """Return the names of the tenant's first buckets, in their order, up to `at_most` names."""
 
     def page(cursor: str, limit: int) -> tuple[Sequence[Bucket], str | None]:
         found = listed(session, cursor=cursor, limit=limit)

@@ -58,7 +58,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """The changes of a file; `UNSET` changes nothing. With `expires_at=None` it never expires."""
+    """The changes of a file: `UNSET` changes nothing; with `expires_at=None` it never expires."""
 
     filename: str | UnsetType = UNSET
     metadata: dict[str, str] | UnsetType = UNSET

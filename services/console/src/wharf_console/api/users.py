@@ -40,7 +40,7 @@ class Users(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A new person. The default display name is the user name; by default no grants limit them."""
+    """A new person, by default with the user name as display name, and not limited by grants."""
 
     username: str
     role: str

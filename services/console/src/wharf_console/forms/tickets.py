@@ -94,7 +94,7 @@ class TicketForm(ConsoleForm):
 
 
 def as_folder(prefix: str | None) -> str:
-    """Return the typed text as a folder: empty, or with one slash at the end, none before it."""
+    """Return the typed text as a folder: empty, or with a slash at the end, none at the start."""
     name = (prefix or "").strip().strip("/")
     return f"{name}/" if name else ""
 

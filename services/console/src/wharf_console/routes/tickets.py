@@ -89,7 +89,7 @@ def _made(context: AppContext, form: TicketForm) -> str | None:
 
 
 def _refuse(form: TicketForm, problem: ApiProblem) -> None:
-    """Show a refusal at the field that it is about; raise it if its status is 429 or 5xx."""
+    """Show a refusal at the field that it is about; raise a problem with the status 429 or 5xx."""
     if problem.status >= 500 or problem.status == 429:
         raise problem
     if problem.status == 404:

@@ -1,4 +1,4 @@
-"""Counts the files that plain forms have uploaded, by the rules of their tickets.
+"""Counts the files that plain forms have uploaded: the API counts the files of each ticket.
 
 The page after a form may also be reached after a refusal, if the browser does not send the address
 of the form's page. So that page asks the API for the number of files before it shows a message.

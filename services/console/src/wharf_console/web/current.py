@@ -21,7 +21,7 @@ _EXTENSION = "wharf-console"
 
 
 def install(app: Flask, context: AppContext) -> None:
-    """Give requests the context; close the connection to the API at the end of a request."""
+    """Give requests the context; after each request, close its connection and sweep sessions."""
     app.extensions[_EXTENSION] = context
 
     @app.teardown_request

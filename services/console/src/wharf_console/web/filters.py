@@ -1,4 +1,4 @@
-"""The filters of templates: sizes, numbers, times, names. They are fast: a page uses hundreds."""
+"""The filters of templates for sizes, numbers, times and names; a page uses hundreds of them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def replace_policy(policy: str) -> None:
 def name_this_page() -> None:
     """Let the browser send this page's address (`Referer`) to this origin only.
 
-    The page of a refused upload uses it for the link back.
+    The page of a refused upload uses the address for the link back.
     """
     g.referrer_policy = "same-origin"
 

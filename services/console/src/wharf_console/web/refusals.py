@@ -17,8 +17,8 @@ def title(problem: ApiProblem) -> str:
 def sentence(problem: ApiProblem) -> str:
     """Return the reason of a refusal, for a message or a field of a form.
 
-    In English this is the API's detail, which names the value. In other languages it is the
-    translated title, followed by the English detail.
+    In English the reason is the API's detail, which names the value. In other languages the reason
+    is the translated title, followed by the English detail if the detail adds anything.
     """
     if current() == "en" or problem.slug not in _TITLES:
         return problem.detail or problem.title

@@ -21,7 +21,7 @@ def add(routes: Blueprint, context: AppContext) -> None:
     @routes.get("/open/<path:key>", endpoint="open")
     @needs("files:read")
     def open_file(bucket: str, key: str) -> Response:
-        """Redirect to the file; the browser shows only a file of a harmless type, else saves it.
+        """Redirect to the file; the browser shows a file of a harmless type, and saves all others.
 
         The browser saves every file if the query has `download`, or if pages may not show contents.
         """

@@ -61,7 +61,8 @@ def _found(bucket: str, key: str) -> File | None:
 def _way_back(bucket: str, key: str) -> str:
     """Return the address after the form: the page of the file, or the list.
 
-    It is the list if the person may not read the file, or if the address of its page is too long.
+    The form leads to the list if the person may not read the file, or if the address of the file's
+    page is too long.
     """
     page = origins.here_absolute(url_for("files.details", bucket=bucket, key=key, replaced="1"))
     if len(page) <= _MAX_REDIRECT_CHARACTERS and reaching.may("read", bucket, key):
