@@ -4,8 +4,8 @@
     python -m docs.words --count    counts these lines for each folder instead
     python -m docs.words PATH...    checks files and folders below these paths only
 
-textlint checks the words. It reads Markdown, so the texts of other files are written to build/prose
-first, each on the same line as in its file.
+textlint checks the words, and reads only Markdown. So the texts of other files are written to
+build/prose first, each on the same line as in its file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make bench-compare A=… B=…`: list the rows of two runs that differ by more than their spread.
+"""`make bench-compare A=… B=…`: compare the rows of two runs, with the spread of their rounds.
 
 The exit status is 1 when a row of B is worse than in A. nginx is the same program in both runs, so
 its row shows how the machine itself differed.

@@ -150,7 +150,7 @@ class FlaskBehindNginx(Flask):
 
 
 class Copyparty(Server):
-    """copyparty with one account and one process for each core. It hashes files (SHA-512)."""
+    """copyparty, which hashes files (SHA-512), with one account and one process for each core."""
 
     title, files, ready = "copyparty", "/", "/?ls"
 

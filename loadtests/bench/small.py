@@ -31,7 +31,7 @@ class Result:
 
 
 def ensure_wrk() -> None:
-    """Install wrk as root; for other users exit with a line that says how."""
+    """Install wrk as root if it is missing; for other users exit with a line that says how."""
     if shutil.which("wrk"):
         return
     if os.geteuid() != 0 or not os.access("/usr/bin/apt-get", os.X_OK):

@@ -1,7 +1,7 @@
 """`make bench-live`: measure idle connections of the live channel, and the delay of its events.
 
 The command starts a Wharf with high limits twice: with hints between its processes, and without
-them, when the live process asks for events once a second. It prints two tables.
+them, when the live process asks for events once a second. The command prints two tables.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ async def _arrivals(listener: Listener, events: int) -> list[float]:
 
 
 async def echoes(wharf: Wharf, connections: int, seconds: float) -> float:
-    """Return the answered pings a second of connections that each wait for their answer."""
+    """Return how many pings a second the server answers; each connection waits for each answer."""
     signer = Signer(wharf)
     tokens = [signer.token(scope="events:read") for _ in range(connections)]
     opened = [await Listener.open(wharf.port, token) for token in tokens]

@@ -73,7 +73,7 @@ class Api:
 
 
 def connect(host: str, timeout: float) -> http.client.HTTPConnection:
-    """Return a connection to the URL `host`. It opens with the first request."""
+    """Return a connection to the URL `host`, which opens with the first request."""
     parts = urlsplit(host)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.netloc, timeout=timeout)
@@ -110,7 +110,7 @@ class Account:
         return self.token
 
     def message(self) -> dict[str, Any]:
-        """Return what another process needs to use the account."""
+        """Return the values that another process needs to use the account."""
         return {
             "tenant": self.tenant,
             "client_id": self.client_id,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Crew:
     """The users' part of a worker, or of the only process of a run.
 
-    `site` has the accounts for the users. It is `None` when no test runs. `failed` tells whether
+    `site` has the accounts for the users, or is `None` when no test runs. `failed` tells whether
     the last run had a fault here.
     """
 

@@ -68,8 +68,8 @@ def connect(environment: Environment, runner: Runner, **_: object) -> None:
 def interrupt_main(*signals: signal.Signals) -> None:
     """Let each of the signals raise `KeyboardInterrupt` in the main greenlet, where locust waits.
 
-    Python's own handler raises it in the greenlet that runs at that moment. A destructor or an
-    `except BaseException` there can swallow it, and locust would run on.
+    Python's own handler raises the exception in the greenlet that runs at that moment. A destructor
+    or an `except BaseException` there can swallow the exception, and locust would run on.
     """
     hub = gevent.get_hub()
     for one in signals:
@@ -150,7 +150,7 @@ def _quit_judge(environment: Environment, head: Head) -> None:
 
 
 def _quit_worker(environment: Environment, crew: Crew) -> None:
-    """Report before a worker ends. Its exit status counts its faults, not failed requests."""
+    """Report before a worker ends. The exit status is 1 after a fault, not for failed requests."""
     assert environment.runner
     environment.runner.stop()
     crew.close(environment)

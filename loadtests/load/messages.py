@@ -1,6 +1,6 @@
 """The names of the messages between the process that judges a run and those that have its users.
 
-Locust carries the messages. In a run in one process it hands them to the process itself.
+Locust carries the messages. In a run in one process, locust hands the messages to this process.
 """
 
 from __future__ import annotations

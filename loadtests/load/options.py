@@ -1,4 +1,4 @@
-"""The options that the locustfile adds to locust's command line, and the values they give."""
+"""The options that the locustfile adds to locust's command line, and the values of the options."""
 
 from __future__ import annotations
 

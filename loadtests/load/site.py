@@ -70,7 +70,7 @@ class Site:
                     )
 
     def message(self) -> dict[str, Any]:
-        """Return the site as plain values, for a message to a worker. It contains secrets."""
+        """Return the site as plain values, with its secrets, for a message to a worker."""
         return {
             "host": self.host,
             "large_bytes": self.large_bytes,

@@ -84,7 +84,7 @@ class Sender(Person):
         )
 
     def verify(self, key: str, content: Content, name: str) -> None:
-        """Compare the digest that Wharf has with the digest of the sent bytes."""
+        """Compare the digest that Wharf has with that of the sent bytes; remember an equal file."""
         found = self.ask("GET", file_path(key, "metadata"), "metadata")
         digest = content.sha256()
         if found is None:
@@ -144,7 +144,7 @@ class Archive(Sender):
 
 
 class Mobile(Sender):
-    """A phone on a train: tus, with connections that break at any byte."""
+    """A phone on a train, which uploads by tus over connections that break at any byte."""
 
     weight = 2
     wait_time = between(0.5, 2)

@@ -206,7 +206,7 @@ class Reader(Person):
 
 
 class Noisy(Person):
-    """The user of a tenant that sends far more requests than it may. A 429 is no failure for it."""
+    """The user of a tenant that sends far more requests than it may send; 429 is no failure."""
 
     fixed_count = 1
     wait_time = constant_throughput(50)

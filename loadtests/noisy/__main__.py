@@ -1,8 +1,7 @@
 """`make noisy`: measure the latency of quiet tenants next to a noisy one, with default settings.
 
-The command starts a Wharf. It measures quiet tenants alone and next to a noisy one in turn, and
-prints both latencies and their ratio. The exit status is 1 when the ratio of the p99 is above
-`--most`.
+The command starts a Wharf, measures quiet tenants alone and next to a noisy one in turn, and prints
+both latencies and their ratio. The exit status is 1 when the ratio of the p99 is above `--most`.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Quiet(threading.Thread):
         )
 
     def run(self) -> None:
-        """Send one request after another, each at its time."""
+        """Send one request after another, each when it is due."""
         try:
             self._ask("PUT", f"/v1/files/{BUCKET}/{self._name}/read.jpg", _BODY)
             due = time.perf_counter()

@@ -68,7 +68,7 @@ class Case:
         return next(tenant for tenant in self.everybody if tenant.style == style)
 
     def place(self) -> tuple[str, str, str]:
-        """Return tenant, bucket and key of a file. It exists unless a run has deleted it."""
+        """Return tenant, bucket and key of a file, which exists unless a run has deleted it."""
         tenant, number = self._place()
         return tenant.name, tenant.bucket(number), tenant.key(number)
 

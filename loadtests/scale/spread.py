@@ -1,4 +1,4 @@
-"""The numbers and keys of each tenant's files, which depend only on the seed."""
+"""The tenants, and the keys and upload times of their files; only the times depend on the seed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def runs(everybody: list[Tenant], random: Random) -> list[Run]:
 
 
 def numbers(order: list[Run]) -> Iterator[tuple[Run, int]]:
-    """Yield all files in the order of their uploads."""
+    """Yield the run and the number of each file, run after run."""
     for run in order:
         for number in range(run.first, run.last):
             yield run, number
