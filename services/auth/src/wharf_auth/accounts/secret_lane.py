@@ -26,7 +26,7 @@ POLICY = "secrets-share"
 
 
 class HashingBusy(Exception):
-    """Too many secrets wait to be hashed."""
+    """Too many secrets wait to be hashed, or a secret has waited too long."""
 
 
 @dataclass(frozen=True, slots=True)
