@@ -39,7 +39,7 @@ def denied(reply: TestResponse) -> tuple[int, str, dict[str, Any]]:
 
 
 def test_admitted(upload: UploadService) -> None:
-    """An admission is 204 without a body, and carries a token that names the caller."""
+    """An admission is 204 without a body, and carries an admission token."""
     reply = ask(upload)
     assert (reply.status_code, reply.data) == (204, b"")
     assert reply.headers["X-Admission"]
@@ -160,13 +160,13 @@ def test_first_look_at_conditions(upload: UploadService) -> None:
     ],
 )
 def test_forms_type(upload: UploadService, content_type: str, status: int, slug: str) -> None:
-    """A form whose Content-Type is no form or has no boundary is refused before its body."""
+    """A form without the type multipart/form-data and a boundary is refused before its body."""
     reply = ask(upload, "POST", "/v1/files/default", Content_Type=content_type)
     assert denied(reply)[:2] == (status, slug)
 
 
 def test_form_that_no_files_could_fill(upload: UploadService) -> None:
-    """A form longer than the most files of the largest size gets 413 before its body."""
+    """A form longer than the most files of the largest size and 1 MiB gets 413 before its body."""
     upload = upload.restarted(max_file_bytes=1000)
     path = "/v1/files/default"
     longest = 1000 * upload.settings.max_form_files + (1 << 20)

@@ -1,4 +1,4 @@
-"""Tests of the token by which the gateway returns who was admitted before a body."""
+"""Tests of the admission token, by which the gateway names the admitted caller after a body."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_whoever_was_admitted_comes_back(subject: str, lengths: list[int | None]
 
 
 def test_a_reach_is_not_handed_back() -> None:
-    """An admission token carries the grants claim; the service computes the reach from it again."""
+    """An admission token carries the grants claim, but not the reach that follows from it."""
     own = (CompactGrant("photos", "in/", "w"),)
     claim = GrantsClaim(1, own, "files:write")
     principal = Principal("acme", "c1", frozenset(), "jti", 9, grants=claim, reach=reach_of(own))

@@ -32,7 +32,7 @@ def allowance(**changes: int | None) -> Allowance:
 def test_what_fits(
     changes: dict[str, int | None], charged: dict[str, int], needed: tuple[int, int]
 ) -> None:
-    """A file that uses the quota up to its last byte or last file is allowed."""
+    """A change may fill a quota exactly; a change that adds nothing passes even above the quota."""
     allowance(**changes).require(Counter(charged), *needed)
 
 

@@ -65,7 +65,7 @@ def test_a_refused_request_costs_nothing(
 def test_an_upload_goes_on_while_its_caller_may_write(caller: Principal) -> None:
     """A second check uses the caller's current scopes, and does not count against rate limits.
 
-    Without the scope to upload in these scopes, the check refuses the upload.
+    If the current scopes lack `files:write`, the check refuses the upload.
     """
     counted = Counted()
     now = Authorizer(Changed("files:write"), counted).recheck(caller)

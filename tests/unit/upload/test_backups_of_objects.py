@@ -134,7 +134,7 @@ def test_a_second_backup(service: UploadService, objects: HourlyStore, tmp_path:
 
 
 def test_damaged_and_missing(service: UploadService, objects: HourlyStore, tmp_path: Path) -> None:
-    """A backup leaves out blobs whose bytes do not match the record, and counts them as damaged."""
+    """A backup leaves out missing and damaged blobs, and counts both kinds."""
     for key, content in (("small", b"CONTENT"), ("empty", None)):
         file = service.records.file("demo", "default", key)
         assert file is not None
@@ -230,7 +230,7 @@ def test_records_of_a_whole_backup(
 
 
 def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """The rows alone can be restored if the blobs are already on the disk."""
+    """The rows alone can be restored if the blobs are already on the disk; missing ones count."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")

@@ -62,7 +62,7 @@ def test_a_put_by_ticket(upload: UploadService, place: dict[str, str]) -> None:
 )
 @pytest.mark.parametrize("spooled", [False, True])
 def test_a_whole_put(upload: UploadService, query: str, *, spooled: bool) -> None:
-    """A `PUT` of a whole file is stored, even if its query has unrelated parameters."""
+    """A `PUT` is stored if its query describes the only slice of a file, or no slice."""
     reply = upload.put(f"film.bin?{query}", b"the whole", spooled=spooled)
     assert reply.status_code == 201, reply.text
     assert upload.content("film.bin") == b"the whole"

@@ -14,7 +14,7 @@ OTHER = "s3://old/files?endpoint=https://s3.example.net"
 
 
 def test_without_them_bytes_are_on_the_disk() -> None:
-    """Without these settings blobs are on the disk, in a folder that all replicas share."""
+    """Without a setting for an object store, blobs are in a folder that all replicas share."""
     settings = read(Settings, DATA)
     assert not settings.uses_object_store
     assert settings.bucket_place is None
@@ -31,7 +31,7 @@ def test_without_them_bytes_are_on_the_disk() -> None:
     ],
 )
 def test_one_object_store(environ: dict[str, str]) -> None:
-    """Each setting that names an object store gives the same one bucket place."""
+    """An object store in `WHARF_BLOB_URL` or in `WHARF_BLOB_OLD_URL` gives the bucket place."""
     settings = read(Settings, DATA | KEYS | environ)
     assert settings.uses_object_store
     assert settings.bucket_place is not None

@@ -46,7 +46,7 @@ class Gateway:
         self.bodies.look()
 
     def begin_again(self) -> None:
-        """Start the process that measures the bodies again."""
+        """Restart the process that measures the bodies."""
         self.bodies = BodiesUnderWay(
             self.reservations, self.spool, lambda: self.streamed, self._end_late
         )
@@ -57,7 +57,7 @@ class Gateway:
             raise self.trouble.pop()
 
     def admit(self, *, streamed: bool = False) -> str:
-        """Reserve 1 MiB and return the reservation."""
+        """Reserve 1 MiB and return the id of the reservation."""
         needed = Needed(disk_bytes=MIB, quota_bytes=MIB, inodes=1)
         return self.reservations.reserve("demo", "", lambda _: needed, streamed=streamed).id
 
@@ -84,7 +84,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def test_what_has_come(gateway: Gateway) -> None:
-    """Bytes that two measurements have found in the spool are no longer outstanding."""
+    """Bytes that two measurements found in the spool, and streamed bytes, are not outstanding."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 65_536)
@@ -96,7 +96,7 @@ def test_what_has_come(gateway: Gateway) -> None:
 
 
 def test_what_is_really_there(gateway: Gateway) -> None:
-    """A file counts its bytes and not whole disk blocks; holes and symbolic links count nothing."""
+    """A file counts its bytes, not whole disk blocks; holes and targets of links do not count."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 10)
@@ -187,7 +187,7 @@ def test_streams_of_a_process_that_was_killed(gateway: Gateway) -> None:
 
 
 def test_a_start_without_the_database(gateway: Gateway) -> None:
-    """A process starts without the database, and the reservations stay."""
+    """A process starts even if the database does not respond to the removal of old streams."""
     asked: list[bool] = []
 
     class Away:

@@ -162,7 +162,7 @@ def test_what_never_fits(cramped: Cramped) -> None:
 
 
 def test_a_form_lies_there_twice(cramped: Cramped) -> None:
-    """A form reserves twice its length, and an inode for each file that it may have."""
+    """A form reserves twice its length, one inode, and an inode for each file that it may have."""
     assert refused(cramped.ask_form(300 * MIB))[:2] == (507, "storage-full")
     assert cramped.ask_form(200 * MIB).status_code == 204
     found = cramped.reserved()
@@ -237,7 +237,7 @@ def test_a_replacement_needs_what_it_adds(cramped: Cramped) -> None:
 
 
 def test_a_repeat_reserves_the_disk(cramped: Cramped) -> None:
-    """A request that may be a repetition passes a used-up quota, but not a full disk."""
+    """A request with an Idempotency-Key passes a quota that is too small, but not a full disk."""
     cramped.limit(max_bytes=1000)
     headers = {"Idempotency-Key": "k"}
     assert cramped.ask(500 * MIB, headers=headers).status_code == 204

@@ -154,7 +154,7 @@ PLACES = st.builds(
 
 @given(place=PLACES, escaped=st.booleans(), slash=st.booleans())
 def test_any_place_can_be_said(place: BucketPlace, *, escaped: bool, slash: bool) -> None:
-    """Each place can be written as a URL, in any spelling, and its endpoint parses to itself."""
+    """The parts of any place, written as a URL in any spelling, parse to the same place."""
     prefix = place.prefix if slash else place.prefix.removesuffix("/")
     for endpoint in (f"{place.scheme}://{place.host}:{place.port}", place.endpoint):
         said = quote(endpoint, safe="") if escaped else endpoint

@@ -151,13 +151,13 @@ def test_malformed_lines_are_counted(text: bytes) -> None:
 
 
 def test_times_of_several_upstreams_add_up() -> None:
-    """The times of all upstreams are added; the admission's time has a separate field."""
+    """The service's time is the sum of all upstreams' times and of the admission's own field."""
     text = b"upload_large\tPUT\t201\tOK\t3.5\t0.010 : 0.2\t0.015, 0.25\t0.005\t\t9\t9\tacme/c"
     assert parse(text).service_seconds == pytest.approx(0.27)
 
 
 def test_who_answered() -> None:
-    """A response without an upstream header is from nginx, unless the admission refused it."""
+    """A response without an upstream's time is from nginx, unless the admission refused."""
     assert parse(line(header="", code="411").strip()).service_seconds is None
     assert parse(line(header="-", code="502").strip()).service_seconds is None
     assert parse(line(header="", code="412", denied="412").strip()).service_seconds is not None
@@ -185,7 +185,7 @@ def test_listeners() -> None:
 def test_no_counter_falls_and_nothing_is_lost(
     requests: list[tuple[int, int, bool]], most: int
 ) -> None:
-    """Few tenants have labels, no counter falls, and the sum of all labels counts every request."""
+    """Labels are few, no counter falls, and current and past labels count every request once."""
     tenants = Tenants(most=most)
     before: dict[str, int] = {}
     for number, (tenant, size, rank) in enumerate(requests, 1):
@@ -202,7 +202,7 @@ def test_no_counter_falls_and_nothing_is_lost(
 
 
 def test_the_busiest_have_labels() -> None:
-    """A tenant that becomes one of the busiest gets a label within a minute; others get none."""
+    """A tenant that becomes one of the busiest takes another tenant's label at the next ranking."""
     tenants = Tenants(most=3)
     for number in range(50):
         tenants.add(request(f"quiet-{number}", 1000))

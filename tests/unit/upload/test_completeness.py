@@ -50,7 +50,7 @@ def test_a_whole_file_is_a_file(upload: UploadService, *, field: str, spooled: b
     ("version", "told"), [("", True), ("8", True), ("9", True), ("6", False), ("10", False)]
 )
 def test_the_protocols_extras(upload: UploadService, version: str, told: object) -> None:
-    """A complete `PUT` gets the protocol's fields in its response for supported versions only."""
+    """A complete `PUT` of a supported version, or without a version, gets the protocol's fields."""
     sent = {"Upload-Complete": "?1", "Upload-Draft-Interop-Version": version}
     reply = upload.put("a.txt", b"hello", sent)
     fields = (reply.headers.get("Upload-Complete"), reply.headers.get("Upload-Offset"))

@@ -82,7 +82,7 @@ def test_any_numbers_in_a_spooled_file_are_survived(spool_path: Path, data: st.D
 def test_any_directory_of_a_large_archive_is_survived(
     spool_path: Path, numbers: list[int], filling: int
 ) -> None:
-    """A ZIP file's 64-bit records may state any place of the directory."""
+    """A ZIP file whose 64-bit records state any place of the directory is still a ZIP file."""
     size, offset, position, small = numbers
     begin = b"PK\x03\x04" + bytes(filling)
     record = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, offset)

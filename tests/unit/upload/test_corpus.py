@@ -49,7 +49,7 @@ def test_the_corpus_is_whole() -> None:
 
 
 def test_a_picture_is_no_program_and_a_program_no_picture() -> None:
-    """Only JPEG files may be called .jpg, and only Windows programs .exe."""
+    """Of recognized files, only JPEG files may be called .jpg, and only Windows programs .exe."""
     for case in CASES:
         if case.media_type != "application/octet-stream":
             jpeg, program = (extension_agrees(f"a.{e}", case.media_type) for e in ("jpg", "exe"))

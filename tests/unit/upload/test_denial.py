@@ -16,7 +16,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 @given(detail=_TEXT, member=_TEXT)
 def test_any_text(detail: str, member: str) -> None:
-    """The field with the problem is one line of printable ASCII and equal JSON, for any text."""
+    """The field with the problem is one line of printable ASCII with equal JSON, for any text."""
     error = MALFORMED(detail, member=member)
     reply = denial(error, "request-1", {})
     (field,) = [value for name, value in reply.headers if name == "X-Denied-Problem"]

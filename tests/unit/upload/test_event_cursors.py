@@ -89,7 +89,7 @@ def test_characters_that_base64_would_skip_are_refused() -> None:
 
 @pytest.mark.parametrize("cursor", [41, "41"])
 def test_numbers_of_before_are_read_while_their_events_may_be_there(cursor: Cursor) -> None:
-    """A number is accepted until `WHARF_EVENT_SECONDS` after the update, and refused later."""
+    """A number is accepted until `WHARF_EVENT_SECONDS` after an update; without one, never."""
     assert cursors(KEPT_SECONDS - 1).read("demo", cursor, "after") == 41
     assert refusal(cursor, KEPT_SECONDS) is EVENT_CURSOR_EXPIRED
     assert refusal(cursor) is MALFORMED
@@ -103,7 +103,7 @@ def test_zero_is_the_beginning_for_ever(seconds: float | None) -> None:
 
 
 def test_numbers_are_given_on_the_first_day_only() -> None:
-    """Pages give numbers on the first day after the update, which the earlier release reads."""
+    """Pages give numbers for a day after the update, or half of a shorter `WHARF_EVENT_SECONDS`."""
     assert cursors(DAY - 1).write("demo", 41) == 41
     assert cursors(DAY).write("demo", 41) == cursor_of("demo", 41)
     assert cursors(1799, 3600).write("demo", 41) == 41

@@ -80,7 +80,10 @@ def test_what_left_has_no_new_name() -> None:
 
 
 def test_what_left_is_as_it_was() -> None:
-    """A move that keeps the file's name shows the old name and metadata to a reader of the old key.
+    """A reader of a move's old key sees a deletion with the file's metadata.
+
+    The event has the file's name if the move keeps the last segment of the key; otherwise the last
+    segment of the old key is the name.
 
     A caller that may read both keys sees a move.
     """
@@ -118,7 +121,7 @@ def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
 
 
 def test_events_without_a_file() -> None:
-    """Warnings and unknown kinds of events are shown only to a caller that reaches all keys."""
+    """Warnings and unknown kinds of events are shown only to a caller without limits."""
     for kind in ("quota.warning", "file.news"):
         event = Event(seq=1, kind=kind, at=1)
         assert told(EVERYTHING, event) is event

@@ -19,7 +19,7 @@ FILE, KNOWN = "/v1/files/default/a.txt", "/v1/metadata/default/a.txt"
 
 @pytest.fixture
 def stored(upload: UploadService) -> UploadService:
-    """Return a service with a public file, a link to it, and a link to its folder."""
+    """Return a service with two files in a public bucket."""
     upload.request("PUT", "/v1/buckets/default", b'{"public": true}', JSON)
     upload.put("a.txt", b"text")
     upload.put("b.txt", b"other")
@@ -102,7 +102,7 @@ def test_links_to_an_expired_file(stored: UploadService) -> None:
 
 
 def test_an_expired_file_is_in_no_list(stored: UploadService) -> None:
-    """No list has an expired file, and its bucket can be deleted."""
+    """No list has an expired file, and a bucket with only expired files can be deleted."""
     end(stored, 0)
     listed = stored.request("GET", "/v1/files/default").get_json()["files"]
     assert [file["key"] for file in listed] == ["b.txt"]

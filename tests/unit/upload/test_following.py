@@ -105,7 +105,7 @@ def test_several_at_once(spool: Spool) -> None:
 
 
 def test_small_file(spool: Spool) -> None:
-    """The digest daemon skips a small file, and the client opens no connection for it."""
+    """For a small file the client opens no connection, and gets no answer."""
     path = spool.folder / "1"
     path.write_bytes(b"x" * (FOLLOW_BYTES - 1))
     question = DigestClient(spool.address).ask(str(path), path.stat().st_ino, path.stat().st_size)

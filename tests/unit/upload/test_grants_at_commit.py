@@ -104,7 +104,7 @@ def test_what_is_taken_away_while_bytes_are_stored(
     own: tuple[CompactGrant, ...],
     scopes: str,
 ) -> None:
-    """A right that ends before the bytes are stored leaves neither a file nor bytes."""
+    """An upload whose right ends before its bytes are stored leaves neither a file nor bytes."""
     caller = of_everything(world, "narrowed")
     stored = len(world.blobs())
     _meanwhile(monkeypatch, lambda: Feed(world).own("narrowed", own, scopes))

@@ -115,7 +115,7 @@ def test_buckets(world: UploadService) -> None:
 
 
 def test_what_is_about_the_whole_tenant(world: UploadService) -> None:
-    """Usage and the rotation of links need a reach of all keys."""
+    """Usage and the rotation of links need all actions on all keys."""
     for own in (OWN, (), (grant("*", "", "rwl"),)):
         caller = of_grants(world, own)
         assert caller.ask("GET", "/v1/usage").slug == "outside-grants"
@@ -192,7 +192,7 @@ def test_tickets_are_within_grants(world: UploadService) -> None:
 
 
 def test_a_ticket_ends_with_its_makers_reach(world: UploadService) -> None:
-    """A change of its maker's reach applies to a ticket, as a path, as a token and in its rules."""
+    """A change of its maker's reach applies to a ticket: in a path, as a token, at `/v1/ticket`."""
     ticket = ticket_of(world, None, Ticket(bucket=BUCKET, prefix=""))
     bearer, nobody = Caller(world, ticket.removeprefix("/u/")), Caller(world, "")
     assert nobody.ask("PUT", f"{ticket}/{OUTSIDE}-1", b"new").status == 201
@@ -240,7 +240,7 @@ def test_links_are_within_grants(world: UploadService) -> None:
 
 
 def opens(world: UploadService, path: str) -> bool:
-    """Return whether a link leads to a file, for each way in which the gateway asks."""
+    """Return whether a link leads to a file; GET, HEAD and the gateway's question must agree."""
     nobody = Caller(world, "")
     shared = [nobody.ask(method, path).status for method in ("GET", "HEAD")]
     asked = nobody._wsgi("GET", path, b"", {}, {"WHARF_STEP": "share"}).status
@@ -283,7 +283,7 @@ def patch(caller: Caller, address: str) -> Told:
 
 
 def test_uploads_under_way(world: UploadService) -> None:
-    """An unfinished upload is judged by its caller's current reach: outside it does not exist."""
+    """An unfinished upload outside the caller's current reach does not exist for the caller."""
     owner, caller = of_everything(world), of_everything(world, "narrowed")
     mine, theirs = begun(caller, f"{FOLDER}1"), begun(caller, "theirs/2")
     other_mine, other_theirs = begun(owner, f"{FOLDER}3"), begun(owner, "theirs/4")

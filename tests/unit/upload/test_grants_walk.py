@@ -131,8 +131,10 @@ def test_the_live_channel_has_the_addresses_of_the_table() -> None:
 
 @pytest.mark.parametrize(("method", "way"), WAYS, ids=[f"{m} {w.name}" for m, w in WAYS])
 def test_outside_is_like_absent(world: UploadService, method: str, way: Way) -> None:
-    """A key outside the reach gets the response of an absent key, in a bucket with or without a
-    grant, by a token or by the feed, and nothing changes; a caller that reaches it is served.
+    """A key outside the reach gets the response of an absent key, and the request changes nothing.
+
+    This applies in a bucket with or without a grant, and to grants from the token or from the feed.
+    A caller that reaches the key is served.
     """
     for caller in limited_in_two_ways(world, OWN):
         before = kept(world)

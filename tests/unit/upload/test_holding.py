@@ -88,7 +88,7 @@ def test_two_at_once(upload: UploadService, *, shared: bool) -> None:
 
 
 def test_two_releases(upload: UploadService) -> None:
-    """An earlier release sees the file of a pause, and its own file pauses this sweeper."""
+    """An earlier release sees the file of a pause, and a file of an earlier release is a pause."""
     holds = upload.settings.data / "holds"
     with pause_of(upload).hold():
         assert len(list(holds.iterdir())) == 1

@@ -67,7 +67,7 @@ def ids(upload: UploadService, query: str = "", **claims: Any) -> set[str | None
 
 
 def revoke(upload: UploadService, token: str, seq: int = 1) -> None:
-    """Let the feed announce a revoked token, and let half a second pass."""
+    """Announce a revoked token in the feed, and let the next check read the feed."""
     entry = Revocation(seq=seq, kind="token", tenant=upload.tenant, id=token)
     file = upload.settings.revocation_file
     file.parent.mkdir(exist_ok=True)
@@ -156,7 +156,7 @@ def test_what_is_no_id(stored: UploadService, name: str) -> None:
 
 
 def test_a_filter_that_means_nothing(stored: UploadService) -> None:
-    """A filter by key without a bucket is refused."""
+    """A filter by a key without a bucket, or by a bad name of a bucket, is refused."""
     assert slug(ask(stored, "GET", f"/v1/links?key={KEY}")) == "malformed-request"
     assert slug(ask(stored, "GET", "/v1/links?bucket=NO")) == "invalid-key"
 
@@ -168,7 +168,7 @@ def test_a_link_ends_with_each_token_of_its_chain(
 ) -> None:
     """A link ends when the token that made it, or a parent of that token, is revoked.
 
-    The revocation of another token does not end it.
+    The revocation of another token does not end the link.
     """
     wanted = {"listed": listed, "expires_in": 60}
     made = post(stored, wanted, jti="own", parents=["first", "second"])
@@ -186,7 +186,7 @@ def test_a_link_ends_with_each_token_of_its_chain(
 def test_a_link_stays_ended_when_the_feed_forgets(stored: UploadService) -> None:
     """A link whose token was revoked stays ended after the feed has dropped the revocation.
 
-    The worker removes the link's row. It checks a tenant again only after a new revocation.
+    The worker removes the link's row, and checks a tenant again only after a new revocation.
     """
     ended, kept = post(stored, jti="one"), post(stored, jti="two")
     revocations = Revocations(stored.settings.revocation_file)

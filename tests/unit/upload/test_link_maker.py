@@ -173,7 +173,7 @@ def test_a_link_shows_what_its_maker_may_read() -> None:
     ],
 )
 def test_a_link_names_the_right_that_it_stands_on(own: str, right: Maker) -> None:
-    """A link names the groups of its maker if the maker's own grants do not allow to read."""
+    """A link names the groups of its maker if the maker's own grants lack the right to read."""
     by_group = compact("read:default/a/")
     claim = GrantsClaim(
         7, compact(own), "files:read", "ann", (GroupPart("g1", 3, "files:read", by_group),)
@@ -197,7 +197,7 @@ def test_a_link_names_the_right_that_it_stands_on(own: str, right: Maker) -> Non
     ],
 )
 def test_how_long_it_is_good(caller: Principal, asked: int | None, good: int) -> None:
-    """A link lasts as long as asked, or an hour, or until its exchanged token ends."""
+    """A link lasts as long as asked, by default an hour, but no longer than an exchanged token."""
     for link in (to_file(caller, asked), to_prefix("a", caller, asked)):
         assert link.expires_at == SECOND + good
 
@@ -214,7 +214,7 @@ def test_how_long_it_is_good(caller: Principal, asked: int | None, good: int) ->
     ],
 )
 def test_what_is_too_long_is_told(caller: Principal, asked: int | None, most: int) -> None:
-    """The refusal of a longer link has the maximum in seconds, and the token as the reason."""
+    """The refusal of a lifetime has the maximum in seconds, and the token if that is the limit."""
     with pytest.raises(ProblemError) as caught:
         to_file(caller, asked)
     why = "" if most == LONGEST else ": the token expires then, and its links end with it"

@@ -191,7 +191,7 @@ def test_a_long_token_is_not_looked_at() -> None:
 
 
 class Source:
-    """A source of keys that the test changes or takes away."""
+    """A source of keys that the test can change or make unavailable."""
 
     def __init__(self) -> None:
         self.keys: dict[str, bytes] = {"acme": KEY}

@@ -134,7 +134,7 @@ def test_all_spooled_files_for_an_object_store_are_handed_over(upload: UploadSer
 
 
 def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
-    """A form of many files is handed over and leaves nothing, because each file is synced."""
+    """A form of many files, which are all synced, is handed over before any file is stored."""
     names = [f"{number}.txt" for number in range(BRIEF_FILES + 1)]
     assert handed_over(form(upload, *names).ask())
     assert not upload.blobs()
@@ -171,7 +171,7 @@ def test_slices_of_large_files_are_handed_over(upload: UploadService) -> None:
 def test_handed_over_is_charged_once(
     upload: UploadService, receiver: ReceiverClient, *, right: bool
 ) -> None:
-    """The bytes of a handed-over body without a length are charged once, with any digest."""
+    """A handed-over body without a length is charged once, with a right or a wrong digest."""
     digest = hashlib.sha512(LONG).digest() if right else bytes(64)
     headers = {"Repr-Digest": f"sha-512=:{base64.b64encode(digest).decode()}:"}
     counted: list[int] = []
@@ -286,7 +286,7 @@ def test_whose_turn_it_is(upload: UploadService) -> None:
     "payload", [b"", b"no json", b"[]", b"\xff", b'{"tid": 1}', b"[" * 8000, b'{"tid": null}']
 )
 def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
-    """A malformed token counts for no tenant, and does not stop the loop."""
+    """A malformed token counts for no tenant, and raises no error."""
     token = base64.urlsafe_b64encode(payload).decode()
     for credential in (
         f"Bearer a.{token}.c",
@@ -299,7 +299,7 @@ def test_a_token_that_is_none_has_nobodys_turn(payload: bytes) -> None:
 
 
 class Spans:
-    """A tracer that records what happens during which span."""
+    """A tracer that records when a span begins and ends, and when work in the span runs."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []

@@ -67,7 +67,7 @@ def type_of(data: bytes) -> str:
 def test_sound_alone(
     brand: bytes, handlers: tuple[bytes, ...], media_type: str, *, media_first: bool
 ) -> None:
-    """A file with only sound is audio, even if its description comes last."""
+    """The brand and the tracks give the type, even if the box with the tracks comes last."""
     parts = [film(*handlers), box(b"mdat", LARGE)]
     if media_first:
         parts.reverse()
@@ -111,7 +111,7 @@ def test_segments_of_streams(data: bytes, media_type: str) -> None:
 
 
 def test_boxes_in_boxes_end() -> None:
-    """Deeply nested boxes cost a bounded number of reads."""
+    """A film with deeply nested boxes still gets a type."""
     inner = b""
     for _ in range(500):
         inner = box(b"trak", inner)
@@ -124,7 +124,7 @@ def element(number: str, content: bytes) -> bytes:
 
 
 def matroska(doc_type: bytes, *tracks: int, before: bytes = b"", known: bool = True) -> bytes:
-    """Return a file with tracks of these types; the bytes `before` come before the list of them."""
+    """Return a file with tracks of these types; the bytes `before` precede the list of tracks."""
     head = element("1a45dfa3", element("4282", doc_type))
     entries = b"".join(
         element("ae", element("d7", b"\1") + element("83", bytes((t,)))) for t in tracks

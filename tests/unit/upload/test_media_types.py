@@ -45,7 +45,7 @@ def test_nothing_executable_is_inline() -> None:
     ],
 )
 def test_patterns(pattern: str, media_type: str, *, expected: bool) -> None:
-    """A wildcard matches a whole family, in any case and with any parameters."""
+    """A pattern matches its type or family, in any case, with any parameters, and by any alias."""
     assert media_types.matches(pattern, media_type) is expected
 
 
@@ -260,7 +260,7 @@ def test_every_type_of_a_file_has_one_name() -> None:
 
 
 def test_no_text_extension_hides_a_page() -> None:
-    """An extension that agrees with text does not agree with HTML or SVG."""
+    """An extension that agrees with text agrees with HTML or SVG only if it belongs to XML."""
     fitting = [
         extension
         for extension in known_types.all_extensions()

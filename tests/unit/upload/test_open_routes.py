@@ -87,7 +87,7 @@ def test_every_route_names_its_protection(flask_app: Flask) -> None:
 
 
 def protected_routes(flask_app: Flask) -> list[tuple[str, str]]:
-    """Yield method and address of each route of Flask that needs a token."""
+    """Return method and address of each route of Flask that needs a token."""
     adapter = flask_app.url_map.bind("wharf.test")
     values = {"tenant": "demo", "bucket": "b", "key": "k", "upload": "u"}
     values |= {"token": "t", "ticket": "t", "link": "l"}

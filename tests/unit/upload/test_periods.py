@@ -40,7 +40,7 @@ def test_who_sends_no_token_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_held_upload_is_waited_for_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request for an upload that another request keeps is refused after ten seconds."""
+    """A request for an upload whose lease another request has is refused after ten seconds."""
     held, now = Leases(), [100.0]
 
     def wait(seconds: float) -> bool:

@@ -129,7 +129,7 @@ def test_conditions(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("query", BAD)
 def test_a_bad_width(upload: UploadService, query: str) -> None:
-    """A wrong width gets 400 with the valid widths; a request without a token gets 404 as usual."""
+    """A wrong width gets 400 with the valid widths, but 404 by a link, like every refused link."""
     upload.put("a.png", PNG)
     reply = get(upload, query)
     assert reply.status_code == 400

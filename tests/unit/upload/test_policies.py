@@ -76,7 +76,7 @@ def test_near_misses(name: str) -> None:
 def test_types_match_exactly_what_is_listed(
     media_type: str, others: list[str], listed: str
 ) -> None:
-    """A type fits if the type, its family or `*/*` is listed, and is refused otherwise."""
+    """A type fits only if the list is empty or contains the type, its family or `*/*`."""
     family = media_type.partition("/")[0]
     own = {"exact": media_type, "family": f"{family}/*", "all": "*/*"}
     allowed = (*others, own[listed]) if listed != "none" else tuple(others)

@@ -34,7 +34,7 @@ MODIFIED = 1_795_000_000
     ],
 )
 def test_one_range(field: str, wanted: str) -> None:
-    """One range ends at the end of a file of 1000 bytes; any other Range means the whole file."""
+    """A single range is cut at the end of a file of 1000 bytes; any other Range is ignored."""
     assert one_range(field, 1000) == wanted
 
 
@@ -68,5 +68,5 @@ def test_past_the_end(field: str, size: int) -> None:
     ],
 )
 def test_if_range(if_range: str | None, *, holds: bool) -> None:
-    """A range applies only with the file's own strong tag or exact date."""
+    """A range applies only if If-Range is absent or has the file's own strong tag or exact date."""
     assert for_range(TAG, MODIFIED, if_range) is holds

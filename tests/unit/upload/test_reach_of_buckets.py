@@ -70,8 +70,8 @@ def test_a_bucket_is_managed_by_whoever_reaches_all_of_it(four: UploadService, m
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/usage"), ("POST", "/v1/links/rotate")])
 def test_the_whole_tenant_needs_everything(four: UploadService, method: str, path: str) -> None:
-    """The tenant's usage and the rotation of links need all actions on all keys, and the refusal
-    does not name a grant that would not be enough.
+    """The tenant's usage and the rotation of links need all actions on all keys, as the refusal
+    states.
     """
     refused = narrowed(four, f"{ALL}:photos", "read:*").ask(method, path).json
     assert refused is not None

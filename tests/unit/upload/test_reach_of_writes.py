@@ -106,7 +106,7 @@ def test_uploads_exist_where_they_are_reached(
 ) -> None:
     """A caller finds its own upload if it may write the upload's key.
 
-    It finds the upload of another subject if it may read the upload's key.
+    The caller finds the upload of another subject if it may read the upload's key.
     """
     found = reach.reaches_upload(principal(f"{action}:default/in/"), upload_of(whose, key))
     needed = "write" if whose == SUBJECT else "read"

@@ -99,7 +99,7 @@ def test_more_than_a_key(
     ],
 )
 def test_named_buckets(granted: tuple[str, ...], named: tuple[str, ...] | None) -> None:
-    """If a caller's grants do not name all buckets, its existing buckets are listed in order."""
+    """The buckets that grants name are returned in order, or None if a grant names all buckets."""
     assert reach.named_buckets(principal(*granted)) == named
 
 
@@ -121,7 +121,7 @@ def test_a_move(granted: tuple[str, ...], expected: Missing) -> None:
 
 
 def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
-    """A move by a caller with grants needs `files:delete`, and any other only `files:write`."""
+    """A caller with grants needs `files:delete` for a move, and any other only `files:write`."""
 
     def without(caller: Principal) -> Principal:
         return msgspec.structs.replace(caller, scopes=frozenset({"files:read", "files:write"}))

@@ -1,4 +1,4 @@
-"""Tests of the receiver's loop, which writes bodies to files, with failing clients and disks."""
+"""Tests of the stream server, which writes bodies to files, with failing clients and disks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wharf_upload.streaming.fair_executor import FairExecutor
 
 
 class Desk:
-    """A loop with files named after the request's address."""
+    """A stream server that writes the body of each request to the file that its path names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.address = folder, folder / "r.sock"
@@ -74,7 +74,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """Yield a running loop."""
+    """Yield a running stream server."""
     found = Desk(tmp_path)
     yield found
     found.loop.stop()
@@ -220,7 +220,7 @@ def failing(_: Stream, __: Exception | None) -> Response:
 
 
 def test_leaving_lets_streams_end(desk: Desk) -> None:
-    """After `drain` the loop accepts no request, and ends when the open streams are complete."""
+    """After `drain` the server accepts no request, and ends when the open streams are complete."""
     with desk.open("late", 6) as connection:
         connection.sendall(b"abc")
         assert until(lambda: desk.streams.get("late") and desk.streams["late"].received == 3)
@@ -250,7 +250,7 @@ def test_leaving_hangs_up_what_takes_too_long(desk: Desk) -> None:
 
 
 def test_a_socket_that_somebody_keeps(tmp_path: Path) -> None:
-    """The loop uses a listening socket that is already open, and does not close it."""
+    """The server uses a listening socket that is already open, and does not close the socket."""
     address = tmp_path / "r.sock"
     with socket.socket(socket.AF_UNIX) as kept, socket.socket(socket.AF_UNIX) as client:
         kept.bind(str(address))

@@ -64,7 +64,7 @@ def test_digests(upload: UploadService, *, spooled: bool, field: str, algorithm:
 
 @WAYS
 def test_type_is_the_bytes(upload: UploadService, *, spooled: bool) -> None:
-    """A bucket for images takes the bytes of an image, and refuses other bytes that claim it."""
+    """A bucket for images takes the bytes of an image, and refuses other bytes declared as one."""
     json_type = {"Content-Type": "application/json"}
     policy = b'{"allowed_types": ["image/*"]}'
     upload.request("PUT", "/v1/buckets/photos", policy, json_type)

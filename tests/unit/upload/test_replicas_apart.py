@@ -126,7 +126,7 @@ def test_expired_uploads_of_others(upload: UploadService) -> None:
 
 
 def test_own_uploads_that_still_get_bytes(upload: UploadService) -> None:
-    """A replica renews its own upload while bytes arrive, so that no other one ends it."""
+    """A replica renews its own upload while bytes arrive, so that no other replica ends it."""
     context, now = upload.context, time.time()
     own = begun(context.uploads, HERE, now - 60)
     context.parts.create(own.id)

@@ -22,7 +22,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def publish(upload: UploadService, feed: FakeFeed) -> None:
-    """Fetch the feed as the mule does each second, and let half a second pass for this worker."""
+    """Fetch the feed as the mule does each second, and let this worker's next check read it."""
     with serving_feed(feed) as server:
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
@@ -48,7 +48,7 @@ def slug(reply: TestResponse) -> str:
     ],
 )
 def test_every_route_refuses(upload: UploadService, method: str, path: str) -> None:
-    """Row 60: a revoked token gets 401 and a suspended tenant 403 on each route, even if cached."""
+    """Row 60: a revoked token gets 401 and a suspended tenant 403 on each route, even after use."""
     upload.put("a.txt", b"there")
     headers = {"Authorization": f"Bearer {upload.issuer.token(jti='t1', tid='demo')}"}
     assert upload.request("GET", "/v1/usage", headers=headers).status_code == 200
@@ -99,7 +99,7 @@ def test_revoked_while_the_body_came(upload: UploadService, method: str, ended: 
 
 
 def age(upload: UploadService) -> float:
-    """Return the value of the metric as a scrape reads it."""
+    """Return the age of the feed in seconds, as a scrape of the metrics reads it."""
     reply = upload.request("GET", "/metrics", environ={"WHARF_INTERNAL": "1"})
     assert reply.status_code == 200
     (value,) = Exposition(reply.text).values("wharf_revocation_feed_age_seconds")
@@ -116,7 +116,7 @@ def degraded(upload: UploadService) -> str:
 
 
 def test_ready_and_degraded(upload: UploadService) -> None:
-    """Without the feed the service is ready, and /readyz and a metric show the feed's age."""
+    """Without a recent feed the service is degraded; /readyz and a metric show the feed's age."""
     assert "was not received yet" in degraded(upload)
     assert age(upload) == math.inf
     publish(upload, FakeFeed())

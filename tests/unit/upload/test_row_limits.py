@@ -79,7 +79,7 @@ def test_a_key_too_many_costs_no_upload(upload: UploadService) -> None:
 
 
 def test_files_of_a_form_are_requests(upload: UploadService) -> None:
-    """A form of five files counts as five requests, and an accepted form is stored completely."""
+    """A form of five files counts as five requests; a form that begins below the limit passes."""
     upload = upload.restarted(tenant_requests_per_minute=8, client_requests_per_minute=8)
     form = form_body([(str(number), b"") for number in range(5)])
     assert upload.post_form(form).status_code == 201
@@ -129,7 +129,7 @@ def test_buckets_have_pages(many: UploadService) -> None:
 
 
 def test_a_page_of_large_policies_is_cut(upload: UploadService) -> None:
-    """A page of buckets ends at a megabyte of policies, for each requested limit."""
+    """A page of buckets ends at a megabyte of policies, even below the requested limit."""
     host = f"{'x' * 63}.{'y' * 63}.{'z' * 63}"
     policy = Policy(cors_origins=tuple(f"https://{host}.{n}" for n in range(100)))
     for number in range(60):

@@ -82,7 +82,7 @@ def test_a_decision_about_a_file_on_an_object_store(
 
 
 def test_a_refusal(upload: UploadService) -> None:
-    """An absent file is refused as auth_request needs it; nginx caches the refusal briefly."""
+    """An absent link gets 403 without a body, as auth_request needs; nginx caches it for 1 s."""
     reply = decided(upload, "/s/absent")
     assert (reply.status_code, reply.data) == (403, b"")
     assert reply.headers["X-Accel-Expires"] == "1"
@@ -134,7 +134,7 @@ def test_the_path_as_it_was_sent(upload: UploadService) -> None:
 @pytest.mark.parametrize("content", POLYGLOTS)
 @pytest.mark.parametrize("way", ["memory", "spooled", "form"])
 def test_polyglots_are_attachments(upload: UploadService, content: bytes, way: str) -> None:
-    """Row 31: an image that is also of another type is marked when it is received."""
+    """Row 31: an image that is also of another type is marked as active, and is an attachment."""
     if way == "form":
         assert upload.post_form(form_body([("a", content)])).status_code == 201
     else:

@@ -72,7 +72,7 @@ def talker() -> Iterator[Talker]:
 
 @pytest.fixture
 def store(talker: Talker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedStore:
-    """Return a store at this server, with short timeouts."""
+    """Return a store at the talker, with short timeouts."""
     short = Patience(0.2, 0.0)
     for module in ("wire", "uploading"):
         monkeypatch.setattr(f"wharf_upload.storage.s3.{module}.SHORT", short)
@@ -90,7 +90,7 @@ def put(store: TimedStore) -> None:
 def test_only_one_waits(store: TimedStore, talker: Talker) -> None:
     """After a request without a response, further requests fail unsent.
 
-    They are sent again after the readiness check has got a response.
+    Requests are sent again after the readiness check has got a response.
     """
     with pytest.raises(StoreUnavailable, match="in time"):
         put(store)
@@ -119,7 +119,7 @@ def test_patience(store: TimedStore, talker: Talker, monkeypatch: pytest.MonkeyP
 
 
 def test_silence_ends() -> None:
-    """After the pause one caller may query; others are refused until it gets a response."""
+    """After the pause one caller may query; others are refused until the store responds."""
     now = [100.0]
     silence = Silence(lambda: now[0])
     assert not silence.lasts()
@@ -146,7 +146,7 @@ def test_silence_ends() -> None:
 def test_answers_that_are_none(
     store: TimedStore, talker: Talker, answer: bytes, ask: Callable[[TimedStore], object]
 ) -> None:
-    """A response that is cut off or is not HTTP is an error of the store."""
+    """A response that is cut off, is not HTTP or has an error status is an error of the store."""
     talker.answer = answer
     with pytest.raises(Exception, match="object store"):
         ask(store)
@@ -160,7 +160,7 @@ def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
 
 
 def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
-    """A 404 on sending bytes is not reported as a missing blob, which a mover takes for deleted."""
+    """A 404 for sent bytes is no missing blob, because a mover treats a missing blob as deleted."""
     talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(StoreUnavailable, match="no longer exists"):
         put(store)

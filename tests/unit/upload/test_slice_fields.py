@@ -154,7 +154,7 @@ def test_the_last_slice() -> None:
 
 @pytest.mark.parametrize("name", DROPZONE)
 def test_a_field_of_dropzone_is_missing(name: str) -> None:
-    """If one of dropzone's fields is missing, the slice is refused, and the refusal names it."""
+    """If one of dropzone's fields is missing, the slice is refused with the name of the field."""
     said = {other: value for other, value in DROPZONE.items() if other != name}
     error = refusal(said)
     assert error.problem.slug == "slices-not-joined"
@@ -184,7 +184,7 @@ def test_a_field_of_dropzone_is_missing(name: str) -> None:
     ],
 )
 def test_fields_that_contradict_each_other(changed: dict[str, str]) -> None:
-    """A number that contradicts the other numbers is a conflict."""
+    """A field that is invalid or contradicts the other fields is a conflict."""
     assert refusal({**DROPZONE, **changed}).problem.slug == "inconsistent-slice"
 
 
@@ -198,7 +198,10 @@ def test_bytes_that_are_not_what_the_fields_say(size: int) -> None:
 
 @pytest.mark.parametrize("uploader", OTHERS)
 def test_other_uploaders(uploader: str) -> None:
-    """A slice of any other uploader is refused with its name and the address of tus."""
+    """A slice of any other uploader is refused with the uploader's name and the address of tus.
+
+    The refusal of a slice with the fields of an unknown uploader has no name.
+    """
     error = refusal(OTHERS[uploader])
     assert (error.problem.slug, error.problem.status) == ("slices-not-joined", 415)
     assert error.members["tus"] == "/v1/uploads"

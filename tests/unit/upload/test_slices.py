@@ -69,7 +69,7 @@ def test_other_bytes_for_a_slice(upload: UploadService) -> None:
 
 
 def test_other_bytes_for_a_slice_that_waits(upload: UploadService) -> None:
-    """A waiting slice that is sent again with other bytes is a conflict, and its bytes stay."""
+    """A parked slice that is sent again with other bytes is a conflict; the first bytes stay."""
     sliced = Sliced(upload)
     assert sliced.send(2).status_code == 202
     body = form_body([("photo.bin", bytes(7))], sliced.said(2))

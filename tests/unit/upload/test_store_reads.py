@@ -74,7 +74,7 @@ def test_bytes_from_the_disk_are_no_read() -> None:
 
 
 def test_reads_are_exported(tmp_path: Path) -> None:
-    """Reads are counted by the store's status, from 0 on, with the time to their first byte."""
+    """Reads are counted for each status of the store, even 0 reads, with the time to first byte."""
     page = counted_in(
         tmp_path,
         line(),
@@ -98,7 +98,7 @@ def test_counts_go_on_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_wharf_on_the_disk_has_no_reads(tmp_path: Path) -> None:
-    """Without an object store these metrics do not exist."""
+    """Without an object store there are no metrics of reads."""
     page = counted_in(tmp_path, line(), object_store=False)
     assert not [name for name in page.families if "store" in name]
 

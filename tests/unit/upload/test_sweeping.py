@@ -168,7 +168,7 @@ def test_check(upload: UploadService, *, read_all: bool) -> None:
 def test_blob_that_cannot_be_removed(
     upload: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blob that cannot be removed is counted and stays pending; all other blobs are removed."""
+    """A blob that cannot be removed counts as a failure and stays; all other blobs are removed."""
     litter(upload)
     doomed = upload.records.pending_deletion(1 << 60, 10)[0].blob
     rowless = BlobName("demo", uuid7_hex())
@@ -362,7 +362,7 @@ def test_the_spool_of_a_dead_replica(upload: UploadService) -> None:
 
 
 def test_who_never_said_a_word_is_not_dead(upload: UploadService) -> None:
-    """Bodies of a gateway whose service never announced itself are kept for the longest time."""
+    """Bodies of a gateway whose service never announced itself stay as those of live replicas."""
     path = body_of(upload, "quiet")
     (upload.settings.data / "replicas" / "quiet").unlink()
     assert sweep(upload, seconds=_NEVER, ahead=_NEVER - 60).spool_files == 0

@@ -258,7 +258,7 @@ def test_multipart_uploads_are_looked_for_once_an_hour(
 ) -> None:
     """Only the hourly walk lists unfinished multipart uploads.
 
-    It removes the multipart uploads that are older than a lease.
+    The walk removes the multipart uploads that are older than a lease.
     """
     store.unfinished = [("old", _BEGIN + 49.5 * _HOUR), ("young", _BEGIN + 49.9 * _HOUR)]
     assert sweeper(upload, store, 50).run(blobs=False).leftovers == 0

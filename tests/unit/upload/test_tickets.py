@@ -440,7 +440,7 @@ def test_credentials_in_the_path(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PATCH"])
 def test_other_methods(upload: UploadService, method: str) -> None:
-    """A ticket's address returns 405 for other methods than PUT and POST, and lists these."""
+    """A ticket's address returns 405 for other methods, and lists the methods that it takes."""
     for path, allowed in (("", {"PUT", "POST"}), ("/a", {"PUT"})):
         reply = upload.request(method, f"/u/{ticket(upload)}{path}", headers={"Authorization": ""})
         assert reply.status_code == 405

@@ -50,7 +50,7 @@ def service(
 
 @dataclass(frozen=True)
 class Request:
-    """A request by header, or by path if the ticket names the place."""
+    """A request with its ticket in the header, or in the path if `by_path` is set."""
 
     method: str
     by_path: bool

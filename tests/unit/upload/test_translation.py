@@ -42,7 +42,7 @@ _MADE: dict[type[Exception], Exception] = {
 
 
 def errors() -> list[type[Exception]]:
-    """Return all exceptions that these modules define."""
+    """Return the exceptions that the modules of domain, records, stores and forms define."""
     modules = (conditions, digests, keys, parser, tickets, upload_intent, refusals, stores)
     return [
         kind
@@ -58,7 +58,7 @@ _NOT_RAISED = {"Refused", "TruncatedSpool"}
 
 @pytest.mark.parametrize("kind", [one for one in errors() if one.__name__ not in _NOT_RAISED])
 def test_every_error(kind: type[Exception]) -> None:
-    """No error that these modules define becomes an internal error."""
+    """No error of domain, records, stores or forms becomes an internal error."""
     error = _MADE.get(kind) or kind("text")
     assert as_problem(error).problem.slug != "internal-error"
 

@@ -56,7 +56,7 @@ class Leases:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Return the lease after the other process has released it; never ask for the release."""
+        """Return the lease once the other process has released it; the caller must not ask."""
         assert (name, ask) == ("move-blobs", False)
         wanted()
         self._refusals -= 1

@@ -34,7 +34,10 @@ def asked(
     headers: Mapping[str, str] | None = None,
     length: str = "",
 ) -> tuple[int, str | None, str | None]:
-    """Ask for an admission as the gateway, end the body, and return status, class and limit."""
+    """Return status, class and limit of an admission, as the gateway gets them.
+
+    The function ends the admission's reservation.
+    """
     environ = {"WHARF_STEP": "admit", "CONTENT_LENGTH": length}
     reply = upload.request(method, path, b"", headers, environ)
     upload.context.receiving.body_room.give_back(reply.headers.get("X-Reservation", ""))

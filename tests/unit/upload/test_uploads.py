@@ -148,7 +148,7 @@ CSV = "text/csv"
 def test_a_policy_is_judged_by_the_type_that_the_record_gets(
     allowed: tuple[str, ...], sniffed: str, declared: str | None, filename: str, recorded: str
 ) -> None:
-    """A claimed kind of the bytes' type is accepted if the policy names it."""
+    """The record gets the bytes' type, or a claimed kind of that type that the policy allows."""
     policy = Policy(allowed_types=allowed)
     assert check_type(sniffed, filename, policy, declared=declared) == recorded
 

@@ -96,7 +96,7 @@ def page_of(origin: str) -> Scope:
 
 
 def test_strange_pages_keep_no_feed_waiting() -> None:
-    """Many pages of other origins without a token do not delay the reading of events."""
+    """While the check of their origins hangs, many requests do not delay the reading of events."""
     records = Records()
 
     async def receive() -> Message:

@@ -23,7 +23,7 @@ from wharf_upload.live.credentials import AUDIENCES, TokenJudge
 
 
 class Revoked:
-    """A list of revoked tokens, of scopes that were withdrawn, and of the current reach."""
+    """A revocation checker with revoked tokens, withdrawn scopes and a reach, set by the test."""
 
     def __init__(self) -> None:
         self.tokens: set[str] = set()
@@ -84,7 +84,7 @@ def judged(issuer: Issuer) -> Judged:
 def test_audiences_and_scopes(
     judged: Judged, claims: dict[str, object], problem: Problem | None
 ) -> None:
-    """The judge accepts tokens for the API or the live channel, and refuses all others."""
+    """The judge accepts only tokens for the API or the live channel that have a scope to listen."""
     token = judged.issuer.token(**claims)  # type: ignore[arg-type]
     assert judged.problem(token) is problem
 
@@ -109,7 +109,7 @@ def test_revoked_in_the_middle(judged: Judged) -> None:
 
 
 def test_changed_in_the_middle(judged: Judged) -> None:
-    """A connection gets changed grants, and ends when its token may listen to nothing any more."""
+    """A connection gets changed grants, and ends when its token loses the last scope to listen."""
     token = judged.issuer.token(scope="files:read files:delete")
     principal = judged.judge.accept(token)
     assert principal.reach is EVERYTHING

@@ -23,7 +23,7 @@ KEPT = 20
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the feed's pauses to zero, because nothing in these tests is slow."""
+    """Shorten the feed's pauses to at most 0.1 s, because nothing in these tests is slow."""
     monkeypatch.setattr("wharf_upload.live.feed._AGAIN_SECONDS", 0)
     monkeypatch.setattr("wharf_upload.live.feed._PATIENCE_SECONDS", 0.1)
 
@@ -99,7 +99,7 @@ class Scene:
         self.following = asyncio.create_task(self.feed.follow())
 
     def happen(self, count: int = 1) -> None:
-        """Add events with gaps between their numbers, as a clock leaves them."""
+        """Add events whose numbers have gaps, because real numbers come from a clock."""
         for _ in range(count):
             self.table.numbers.append((self.table.numbers or [0])[-1] + 3)
         self.feed.wake()
@@ -183,7 +183,7 @@ def test_nothing_is_kept_that_all_have_had() -> None:
 
 
 def test_from_long_ago() -> None:
-    """A reader with an old position gets all events from the database in pages, and no resync."""
+    """A reader with an old position gets all later events from the database, and no resync."""
 
     async def scene() -> None:
         given = Scene(position=3 * 1000)
@@ -214,7 +214,7 @@ def test_who_hears_little_is_not_slow() -> None:
 
 
 def test_a_position_of_another_database() -> None:
-    """A client with a position that a restored database has not reached gets a resync first."""
+    """A listener whose `resync_first` is set gets a resync with its position."""
 
     async def scene() -> None:
         given = Scene(position=30)
@@ -245,7 +245,7 @@ def test_the_database_is_away() -> None:
 
 
 def test_a_closed_listener_hears_no_more() -> None:
-    """A listener that was closed receives none of the events that wait for it."""
+    """A listener that was closed receives at most the event that was being sent to it."""
 
     async def scene() -> None:
         given = Scene()
@@ -263,7 +263,7 @@ def test_a_closed_listener_hears_no_more() -> None:
 
 
 class Moved(Reader):
-    """A listener that may read only one end of each move."""
+    """A listener that receives every event as an event of one kind."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()

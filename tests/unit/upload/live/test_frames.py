@@ -26,7 +26,7 @@ _FRAMES = st.one_of(
 
 @given(_FRAMES)
 def test_what_passes_can_be_read(frame: str) -> None:
-    """engineio and socketio can decode each accepted frame, which names no reserved event."""
+    """engineio and socketio can decode each accepted frame, and none names a reserved event."""
     if not is_well_formed(frame):
         return
     read = EnginePacket(encoded_packet=frame)
@@ -40,7 +40,7 @@ def test_what_passes_can_be_read(frame: str) -> None:
 
 @given(name=_NAMES, document=_JSON)
 def test_what_clients_send_passes(name: str, document: object) -> None:
-    """The frames that a stock client sends are accepted: each event, and the handshake."""
+    """The frames of a stock client are accepted: events, connect, disconnect, pong and probe."""
     event = SocketPacket(2, data=[name, document], id=7).encode()
     assert is_well_formed(f"4{event}")
     assert is_well_formed(f"40{json.dumps({'token': name})}")

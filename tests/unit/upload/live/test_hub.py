@@ -107,7 +107,7 @@ def test_who_comes_after_events_are_gone_is_told(
     after: int | None,
     is_told: bool,  # noqa: FBT001 -- of a table
 ) -> None:
-    """A client gets `resync` only if events after its position were already dropped."""
+    """A client gets `resync` only if events after its position were dropped, and never at 0."""
     told: list[bool] = []
 
     async def send(_: Message) -> None:
@@ -137,7 +137,7 @@ class Counting(SseConnection):
 
 
 def test_uploads_of_a_tenant_cost_others_nothing() -> None:
-    """The hub does not ask listeners of other tenants about an upload."""
+    """The hub asks only listeners of the upload's tenant, and does not search all listeners."""
 
     async def send(_: Message) -> None:
         """Discard the message."""
@@ -158,7 +158,7 @@ def test_uploads_of_a_tenant_cost_others_nothing() -> None:
 
 
 class Changing:
-    """A judge with the current reach of a principal; with `problem` set it cannot answer."""
+    """A judge whose reach and scopes the test sets, and that fails while `problem` is set."""
 
     def __init__(self) -> None:
         self.reach, self.problem = EVERYTHING, False
@@ -173,7 +173,10 @@ class Changing:
 
 
 def test_reach_is_judged_anew() -> None:
-    """A change of grants applies to an open connection, for events and for uploads."""
+    """A change of grants applies to an open connection, for events and for uploads.
+
+    A check of the token that fails closes the connection.
+    """
 
     async def send(_: Message) -> None:
         """Discard the message."""

@@ -51,7 +51,7 @@ def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event
     buckets=st.sets(st.sampled_from(["default", "photos"])),
 )
 def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
-    """The scope decides whether a listener gets all events, file events or its own file events."""
+    """A scope gives all events, file events or own file events, but only of the chosen buckets."""
     heard = told(principal(*scopes), frozenset(buckets), event(kind, owner)) is not None
     of_files = kind.startswith("file.")
     allowed = (
@@ -133,7 +133,7 @@ def test_progress_needs_a_grant(
 ) -> None:
     """A listener sees its own upload if it may write the upload's key.
 
-    It sees the upload of another subject if it may read the upload's key.
+    The listener sees the upload of another subject if it may read the upload's key.
     """
     progress = Progress("demo", owner, "u", "default", key, 1, 2, 3)
     reach = reach_of([CompactGrant("default", prefix, letters)])
@@ -143,7 +143,7 @@ def test_progress_needs_a_grant(
 
 @given(scopes=st.sets(st.sampled_from(SCOPES)))
 def test_who_may_listen_at_all(scopes: set[str]) -> None:
-    """A token without any of the three scopes is refused, and so is every ticket."""
+    """A token without events:read, files:read and files:write is refused, as is every ticket."""
     if scopes.isdisjoint(("events:read", "files:read", "files:write")):
         with pytest.raises(ProblemError) as caught:
             require_listener(principal(*scopes))

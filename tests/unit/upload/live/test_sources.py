@@ -22,7 +22,7 @@ SOMEBODY = Principal(
 
 
 def keep(folder: Path, issuer: Issuer, *revoked: str, age_seconds: float = 0) -> None:
-    """Write the files that a follower keeps."""
+    """Write the files with keys and revocations as a service that follows auth keeps them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "jwks.json").write_text(json.dumps({"keys": [issuer.public_jwk()]}))
     entries = [
@@ -56,7 +56,7 @@ def test_beside_an_upload_service(tmp_path: Path, issuer: Issuer) -> None:
 
 
 def test_without_anything(tmp_path: Path) -> None:
-    """Without a known key no client is accepted, and /readyz reports the reason."""
+    """Without any key no token can be verified, and the sources report both missing files."""
     (tmp_path / "theirs").mkdir()
     found = sources(tmp_path)
     with pytest.raises(KeysUnavailable):
