@@ -48,7 +48,7 @@ BAD = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_it_is_read_as_upload_reads_it(url: str) -> None:
-    """The gateway computes from the address the same host and endpoint as upload."""
+    """The gateway computes the same scheme, host and port from an address as upload does."""
     found, expected = parse(url), parse_bucket_place(url)
     assert found is not None
     assert (found.signed_host, found.port) == (expected.signed_host, expected.port)
@@ -90,7 +90,7 @@ def test_new_or_old(tmp_path: Path, url: str, old: str, name: str | None) -> Non
 def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store with TLS is verified with the named file, or with the system's certificates.
 
-    A start without either fails. A store without TLS needs no certificates.
+    A start without readable certificates fails. A store without TLS needs no certificates.
     """
     bundle = tmp_path / "bundle.crt"
     bundle.touch()

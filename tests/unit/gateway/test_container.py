@@ -60,7 +60,7 @@ def test_auth_is_a_socket_or_a_port(value: str, server: str) -> None:
     ],
 )
 def test_where_secrets_go(main: str, own: str, server: str) -> None:
-    """Requests with secrets go to a socket next to auth's, unless a setting names another."""
+    """Requests with secrets go to the named address, else next to auth's socket or auth's port."""
     environ = {"WHARF_AUTH_SOCKET": main, "WHARF_AUTH_SECRETS_SOCKET": own}
     environ |= {"WHARF_DATA": "/data", "PATH": os.environ["PATH"]}
     assert Gateway(environ, root=str(ROOT)).values["WHARF_AUTH_SECRETS_SOCKET"] == server

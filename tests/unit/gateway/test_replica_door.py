@@ -35,7 +35,7 @@ def test_without_a_door(tmp_path: Path) -> None:
     ],
 )
 def test_a_door(door: str, listens: str, trusts: str) -> None:
-    """The door is a port, or a socket, which the first process removes if it exists at startup."""
+    """The door is a port or a socket; a socket is then one of the gateway's own sockets."""
     made = gateway(WHARF_REPLICA_DOOR=door, WHARF_DATA_SHARED="false")
     assert made.values["WHARF_REPLICA_DOOR"] == listens
     assert trusts in made.values["WHARF_REPLICA_DOOR_TRUST"]

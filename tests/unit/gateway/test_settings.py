@@ -141,7 +141,7 @@ def test_what_waits_follows_what_is_refused() -> None:
 
 
 def test_root_keeps_nginx_as_root() -> None:
-    """Only if the gateway runs as root, nginx's configuration has the directive `user`."""
+    """nginx's configuration has the directive `user` only if the gateway runs as root."""
     as_root = gateway_values({}, templates="/", as_root=True)
     as_user = gateway_values({}, templates="/", as_root=False)
     assert as_root["WHARF_NGINX_USER"] == "user root;"

@@ -30,7 +30,7 @@ def test_a_name_that_keeps_an_address() -> None:
 
 
 def test_a_name_that_moves() -> None:
-    """If the name resolves only to others for five minutes, nginx must reload its addresses."""
+    """If the name resolves only to other addresses for five minutes, nginx must reload."""
     addresses = AddressesInUse()
     assert not addresses.are_gone(["1", "2"], 0.0)
     assert not addresses.are_gone(["3"], 60.0)
@@ -55,7 +55,7 @@ def test_no_answer_tells_nothing() -> None:
 
 
 class Played:
-    """A simulated network: a name, its addresses, and the faults of each."""
+    """A simulated network: a name, its addresses, and the fault of each address."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.found, self.faults = ["1"], dict[str, str]()
@@ -176,7 +176,7 @@ def test_who_answers_is_verified(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_known_yet(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start waits until the store's name resolves, logs it once, and checks once a minute."""
+    """A start waits until the store's name resolves, logs this once, and checks once a minute."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     known = KnownName(PLAIN)

@@ -239,7 +239,7 @@ def test_a_reload_that_fails_is_tried_again(
 
 
 def test_a_container_says_whether_it_has_reloaded() -> None:
-    """The first process reports whether it has reloaded after a signal."""
+    """`ask` sends a signal, and returns whether the signalled process has reloaded nginx."""
     reloads = Reloads()
     for done in (True, False):
         with mock.patch.object(
