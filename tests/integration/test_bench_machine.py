@@ -71,7 +71,7 @@ def test_one_is_dealt_from_each_in_turn() -> None:
 
 
 def test_cpu_time_is_exact() -> None:
-    """`cpu_seconds` measures a hundredth of a second of work, and includes children
+    """`cpu_seconds` measures five milliseconds of work, and includes children
     that have ended.
     """
     own = {os.getpid()}

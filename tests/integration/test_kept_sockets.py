@@ -57,7 +57,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def keeper(folder: Path, instance: str = "one", seconds: float = 600) -> Iterator[Path]:
-    """Start the part of a gateway's first process that keeps sockets, and yield its socket."""
+    """Start a process with the FdStore of a gateway, and yield the path of the FdStore's socket."""
     path = folder / f"keeper-{instance}.sock"
     process = subprocess.Popen([sys.executable, "-c", _KEEPER, str(folder), instance, str(seconds)])
     try:
@@ -74,7 +74,7 @@ def kept_socket(path: Path) -> Kept:
 
 
 def answers(store: str | Path) -> bool:
-    """Tell whether a store of sockets accepts connections."""
+    """Tell whether an FdStore accepts connections."""
     with new_socket(5) as connection:
         return connection.connect_ex(str(store)) == 0
 
@@ -87,7 +87,7 @@ def inode(kept: Kept) -> int:
 def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
     """The next service gets the kept socket and serves the clients that wait.
 
-    Without a keeper the service makes a new socket.
+    Without an FdStore the service makes a new socket.
     """
     path = folder / "upload.sock"
     with keeper(folder):
@@ -109,8 +109,8 @@ def test_the_next_one_gets_the_same_socket(folder: Path) -> None:
 
 
 def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
-    """A service leaves a copy with each of several gateways, and leaves another one
-    after a gateway restarts.
+    """A service leaves a copy of its socket with each of several gateways, and leaves another
+    copy after a gateway restarts.
     """
     kept = kept_socket(folder / "auth.sock")
     with closing(kept.listener):
@@ -118,7 +118,7 @@ def test_a_keeper_that_comes_later_gets_copies(folder: Path) -> None:
         for _ in range(2):
             with keeper(folder), keeper(folder, "two"):
                 kept.leave_copies()
-                # Each keeper has its own copy.
+                # Each FdStore has its own copy.
                 (folder / "keeper-one.sock").unlink()
                 again = kept_socket(folder / "auth.sock")
                 with closing(again.listener):
@@ -154,9 +154,7 @@ def test_what_nobody_serves_for_long_is_closed(folder: Path) -> None:
 
 
 def test_a_copy_that_is_renewed_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy expires 90 s after its last renewal. A running service renews it in time
-    and never loses it.
-    """
+    """A copy that its service renews after 89 s is kept: it expires 90 s after the last renewal."""
     now = [0.0]
     monkeypatch.setattr(kept_sockets, "time", SimpleNamespace(monotonic=lambda: now[0]))
     FdStore(str(folder), "one").start()
@@ -266,7 +264,7 @@ def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
 
 
 def test_the_first_process(folder: Path) -> None:
-    """The first process passes its socket and its signals to a child, and returns its exit code."""
+    """The first process passes its socket and signals to a child, and returns the child's code."""
     server, path = folder / "server", folder / "upload.sock"
     server.write_text(_SERVER.format(python=sys.executable))
     server.chmod(0o755)
@@ -297,7 +295,7 @@ def test_the_first_process(folder: Path) -> None:
 
 
 def test_the_gateway_ends_first(folder: Path) -> None:
-    """`wharf-upload await-gateway` waits until no gateway runs, or until its time is over."""
+    """`wharf-upload await-gateway` waits until no gateway runs, but at most for `--seconds`."""
     program = Path(sys.executable).parent / "wharf-upload"
     environ = {**os.environ, "WHARF_DATA": str(folder), "WHARF_SOCKETS": str(folder)}
 

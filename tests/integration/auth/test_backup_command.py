@@ -28,8 +28,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_restored(installed: Run, folder: Path, tmp_path: Path) -> None:
-    """A restore brings back tenants, credentials, and keys with their age. A
-    second restore is refused.
+    """A restore brings back tenants, and keys with their age. The backup also has the credentials.
+
+    A second restore is refused.
     """
     assert installed("backup", str(folder)).returncode == 0
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -94,7 +95,7 @@ def test_not_over_others(installed: Run, folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["auth.db", "credentials.json", "manifest.json"])
 def test_damaged(installed: Run, folder: Path, tmp_path: Path, name: str) -> None:
-    """A restore finds a damaged file before it writes anything."""
+    """A restore finds a damaged file before it writes the database."""
     assert installed("backup", str(folder)).returncode == 0
     (folder / name).write_bytes(b"{")
     new = {"WHARF_DATA": str(tmp_path / "new")}

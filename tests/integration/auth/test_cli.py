@@ -149,9 +149,7 @@ def test_open_key_is_refused(installed: Run, tmp_path: Path) -> None:
 
 
 def test_two_starts_at_once(run: Run, tmp_path: Path) -> None:
-    """When two `init` run at the same time, both succeed and create one key and one
-    set of credentials.
-    """
+    """When two `init` run at the same time, both succeed and create only one key."""
     run("migrate")
     command = [str(Path(sys.executable).parent / "wharf-auth"), "init"]
     environ = {**os.environ, "WHARF_DATA": str(tmp_path / "data")}

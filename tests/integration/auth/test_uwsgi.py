@@ -28,7 +28,7 @@ MAX_OWN_MEMORY_KB = 66 * 1024
 
 @pytest.fixture
 def environ(auth_settings: Settings, tmp_path: Path) -> dict[str, str]:
-    """Return the environment that a supervisor sets."""
+    """Return the environment that a process manager sets."""
     metrics = tmp_path / "metrics"
     metrics.mkdir()
     return {

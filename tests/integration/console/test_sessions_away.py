@@ -14,7 +14,7 @@ from wharf_console.settings import Settings
 def test_sessions_that_cannot_be_had_are_a_page(
     tmp_path: Path, gateway: FakeGateway, redis_server: RedisServer
 ) -> None:
-    """Without Redis the console returns 503 with a page, and logs no person out."""
+    """Without Redis the console returns 503 with a page, and reports that it is not ready."""
     settings = Settings(
         data=tmp_path / "data", console_door=gateway.path, console_sessions=redis_server.url
     )

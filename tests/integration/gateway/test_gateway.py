@@ -148,8 +148,8 @@ def test_a_renewed_certificate_is_loaded(tmp_path: Path) -> None:
 
 
 def test_a_store_whose_name_is_not_known(tmp_path: Path) -> None:
-    """A gateway whose object store has an unknown name waits, logs the reason, and exits when its
-    time is over.
+    """A gateway whose object store has an unknown name waits, logs the reason, and exits after
+    `WHARF_READY_SECONDS`.
     """
     url = "s3://bucket?endpoint=http://store.invalid"
     gateway = Running(tmp_path, WHARF_BLOB_URL=url, WHARF_READY_SECONDS="1")

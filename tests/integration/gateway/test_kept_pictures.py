@@ -76,7 +76,7 @@ def test_no_maker(ways: Ways) -> None:
     """While the service `images` is down, cached pictures are sent, and requests
     for others get 503.
 
-    When the service runs again, it makes all pictures.
+    When the service runs again, it makes the missing pictures.
     """
     kept = ways.picture("w=64").body
     ways.end_maker()

@@ -41,7 +41,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def live(gateway: Running) -> Iterator[FakeLive]:
-    """Yield the live channel of the gateway."""
+    """Yield a simulated live channel behind the gateway."""
     path = gateway.folder / "upload/live.sock"
     with fake_live(path) as found:
         yield found

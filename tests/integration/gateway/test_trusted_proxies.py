@@ -189,7 +189,7 @@ def test_the_standard_field(by_standard: Proxied, sent: str, client: str) -> Non
 
 
 def test_a_long_chain_ends(by_standard: Proxied) -> None:
-    """In a chain of more than five proxies, the gateway uses the fifth proxy's address."""
+    """In a chain of more than five proxies, the gateway uses the fifth address from the end."""
     chain = ", ".join(["for=198.51.100.1", *[f"for=10.0.0.{n}" for n in range(1, 7)]])
     assert by_standard.seen(f"Forwarded: {chain}") == "10.0.0.2"
 
@@ -204,7 +204,7 @@ def test_a_line_of_a_proxy(by_line: Proxied) -> None:
 
 
 def test_the_gateways_own_questions(by_line: Proxied) -> None:
-    """If the gateway requires a PROXY line, its own probes send one. Requests without one fail."""
+    """If the gateway requires a PROXY line, its probes send one, and requests without one fail."""
     port = by_line.gateway.port
     assert readiness.get("127.0.0.1", port, "/readyz", speaks_proxy=True)[0] == 200
     assert readiness.get("127.0.0.1", port, "/readyz")[0] == 0
@@ -265,7 +265,7 @@ def test_clients_behind_one_proxy(strict: Proxied) -> None:
 
 
 def test_several_fields_of_one_name(by_field: Proxied, by_balancer: Proxied) -> None:
-    """When a proxy adds a field instead of an element, the gateway reads the last field."""
+    """When a proxy adds a field instead of an element, the gateway reads all fields as one list."""
     fields = [f"X-Forwarded-For: {one}" for one in ("198.51.100.1", CLIENT, "10.1.2.3")]
     hidden = f"X_Forwarded_For: {OTHER}"
     assert by_field.seen(*fields, hidden) == CLIENT

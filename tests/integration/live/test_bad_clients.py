@@ -175,7 +175,7 @@ def small(
 
 
 def test_too_many_connections(small: LiveProcess, tenant: str) -> None:
-    """Each client, each tenant and the process may have only so many open connections."""
+    """Each client, each tenant and the process have a limit of open connections."""
     one, other = small.token(tid=tenant), small.token(tid=tenant, sub="client-2")
     with ExitStack() as stack:
         stack.enter_context(listening(small.url, one)).heard.wait("connect")

@@ -49,7 +49,7 @@ def test_killed_and_told_to_end(live: LiveProcess) -> None:
 
 
 def test_a_stream_ends_with_a_word(live: LiveProcess) -> None:
-    """At a restart a stream sends `bye` with the reason, and ends cleanly."""
+    """When the live channel stops, a stream sends `bye` with the reason, and ends cleanly."""
     with streaming(live.url, live.token(), 0) as heard:
         live.store(2)
         heard.wait("event", 2)

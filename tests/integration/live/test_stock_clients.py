@@ -45,8 +45,9 @@ def test_what_is_refused_is_told(live: LiveProcess, tenant: str, kind: str) -> N
 
 @pytest.mark.parametrize("kind", STOCK)
 def test_by_polling_and_then_by_websocket(live: LiveProcess, tenant: str, kind: str) -> None:
-    """A client that starts with polling and changes to a WebSocket receives each
-    event exactly once.
+    """A client that starts with polling receives each event exactly once.
+
+    socket.io-client changes to a WebSocket, and python-socketio continues to poll.
     """
     before = live.store(2, tenant=tenant)
     options = {"transports": ["polling", "websocket"]}

@@ -38,7 +38,7 @@ def test_tokens_that_let_nobody_in(
     live: LiveProcess, tenant: str, claims: dict[str, object], slug: str
 ) -> None:
     """Both protocols refuse a token that has expired, is for another audience, is from another
-    issuer, or has no scope.
+    issuer, is a ticket, or has no scope to listen.
     """
     token = live.token(tid=tenant, **claims)
     with listening(live.url, token) as client:

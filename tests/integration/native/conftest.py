@@ -1,4 +1,4 @@
-"""A checkout whose services are dummies, and a supervisor that runs it as `make run` does."""
+"""A checkout whose services are dummies, and a process manager that runs the dummies."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ cli.main()
 
 
 class Wharf:
-    """One supervisor process on a fake checkout."""
+    """One process manager on a fake checkout, which runs as `make run` starts it."""
 
     def __init__(self, root: Path, environment: dict[str, str]) -> None:
         self.events_file = root / "events"
@@ -142,7 +142,7 @@ class Wharf:
 
     @property
     def processes(self) -> list[int]:
-        """Return the ids of the processes that the supervisor or one of its children started."""
+        """Return the ids of the processes that the process manager or its children started."""
         return survivors(self.places.log_file(name) for name in CHILDREN)
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
@@ -173,7 +173,7 @@ class Wharf:
         )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and return the supervisor's exit code."""
+        """Send a signal and return the process manager's exit code."""
         self.process.send_signal(number)
         return self.process.wait(20)
 
@@ -204,8 +204,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(root: Path) -> dict[str, str]:
-    """Return the supervisor's environment. A test may add variables before
-    it starts a supervisor.
+    """Return the process manager's environment. A test may add variables before
+    it starts a process manager.
     """
     port, metrics_port = free_ports()
     return {
@@ -218,7 +218,7 @@ def environment(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Wharf]]:
-    """Yield a function that starts a supervisor, and afterwards end all processes
+    """Yield a function that starts a process manager, and afterwards end all processes
     that a failed test left.
     """
     started: list[Wharf] = []
@@ -232,6 +232,6 @@ def start(root: Path, environment: dict[str, str]) -> Iterator[Callable[[], Whar
         wharf.process.kill()
         wharf.process.wait()
         for pid in wharf.processes:
-            # They end automatically after their supervisor, perhaps at this moment.
+            # They end automatically after their process manager, perhaps at this moment.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

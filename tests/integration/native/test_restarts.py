@@ -20,7 +20,7 @@ Start = Callable[[], Wharf]
 
 @pytest.fixture
 def wharf(start: Start) -> Wharf:
-    """Return a supervisor that is ready."""
+    """Return a process manager that is ready."""
     found = start()
     found.wait_ready()
     return found

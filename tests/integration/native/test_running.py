@@ -131,7 +131,7 @@ def test_a_killed_child_comes_back(start: Start) -> None:
 
 
 def test_a_killed_supervisor_takes_its_children_along(start: Start) -> None:
-    """The end of a killed supervisor ends each process that it started."""
+    """If the process manager is killed, all processes that the process manager started end."""
     wharf = start()
     wharf.wait_ready()
     assert wharf.processes

@@ -62,7 +62,7 @@ def scrape(folder: Path) -> Exposition:
 
 
 def test_the_dead_go_on_to_count(tmp_path: Path) -> None:
-    """The counters and histograms of killed processes stay. Their gauges and files are removed."""
+    """Counters and histograms of killed processes stay, and their gauges and files are removed."""
     with process(tmp_path, 1) as living:
         for amount in (10, 100, 1000):
             with process(tmp_path, amount) as child:

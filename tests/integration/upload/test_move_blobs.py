@@ -29,7 +29,7 @@ _LARGE = 1 << 20
 
 
 class MovingWharf:
-    """A service whose blobs move from `old` to `new`, each `disk` or the address of a bucket."""
+    """A service whose blobs move from `old` to `new`. Each is `disk` or the address of a bucket."""
 
     def __init__(self, data: Path, radosgw: ObjectStore, issuer: Issuer) -> None:
         self.bucket = radosgw.url(radosgw.new_bucket(), "wharf")

@@ -330,7 +330,7 @@ def test_the_limits_of_a_ticket(
 
 
 def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
-    """A ticket for another prefix or another tenant does not find an upload."""
+    """A ticket for another prefix or another tenant gives no access to an upload."""
     begun = by_ticket(
         receiver, "PUT", f"/u/{ticket(receiver.service)}/a", b"", {"Upload-Complete": "?0"}
     )
@@ -344,8 +344,9 @@ def test_tickets_do_not_share_uploads(receiver: ReceiverClient) -> None:
 
 
 def test_a_quota_that_a_retry_fills(receiver: ReceiverClient) -> None:
-    """A repeated creation succeeds if its bytes fit into the quota for a moment. At its end the
-    service discards these bytes.
+    """A repeated creation succeeds if its bytes fit into the quota in addition to the file.
+
+    At the end of the request the service discards the repeated bytes.
     """
     receiver.service.records.put_limits("demo", Limits(max_bytes=6))
     once = {"Idempotency-Key": "once"}

@@ -87,7 +87,7 @@ def test_a_store_that_fails(
 
 
 def test_a_slow_store(receiver: ReceiverClient, socket_server: RunningBlobServer) -> None:
-    """A slow store makes only the last request slow."""
+    """An upload into a slow store succeeds."""
     for operation in ("begin", "append", "commit", "make_durable"):
         socket_server.delay(operation, 0.05)
     address = receiver.create(len(_BODY))
@@ -115,7 +115,7 @@ def test_taken_over_before_the_commit(
 
 
 def test_a_large_form(service: UploadService) -> None:
-    """Files of a form that are larger than the part for sniffing are stored byte for byte."""
+    """Files of a form that are larger than their head are stored byte for byte."""
     reply = service.post_form(form_body([("a.bin", _BODY), ("b.bin", _BODY[::-1])]))
     assert reply.status_code == 201, reply.text
     assert service.content("a.bin") == _BODY

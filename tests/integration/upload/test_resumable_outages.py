@@ -149,7 +149,7 @@ def test_streams_share_no_room(cramped: ReceiverClient) -> None:
 
 
 def test_no_room_to_join(cramped: ReceiverClient) -> None:
-    """Parts stay while the disk has no space to join them, and are joined when it has."""
+    """Parts stay while the disk has no space to join them, and are joined when space is free."""
     halves = [os.urandom(3 << 20), os.urandom(3 << 20)]
     partial = {"Upload-Concat": "partial", "Upload-Metadata": ""}
     parts = [cramped.create(len(half), partial) for half in halves]

@@ -41,8 +41,8 @@ def services(
 
 
 def assert_swept(service: UploadService) -> None:
-    """Assert that a later sweep removes all partial uploads. Before it, repeated
-    slices may leave some.
+    """Assert that a later sweep removes all partial uploads. Before the sweep, repeated
+    slices may leave partial uploads.
     """
     later = service.context.clock() + 1000
     upload_sweeper.sweep(

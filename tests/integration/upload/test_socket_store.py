@@ -118,7 +118,7 @@ def test_a_lost_answer(
 
 
 def test_slow(upload: UploadService, socket_server: RunningBlobServer) -> None:
-    """A slow store makes an upload slow, and the upload succeeds."""
+    """Uploads into a slow store succeed."""
     for operation in ("put", "begin", "append", "commit", "make_durable"):
         socket_server.delay(operation, 0.05)
     assert upload.put("small.bin", b"small").status_code == 201

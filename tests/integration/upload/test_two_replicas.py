@@ -266,8 +266,8 @@ def test_who_still_has_the_file_open_writes_nowhere(replicas: Replicas) -> None:
 
 @pytest.fixture
 def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Yield a function that freezes the first replica's keeper of leases, and lets
-    its leases expire.
+    """Return a function that stops the first replica's renewal of leases, and lets
+    the lease of an upload expire.
     """
     inner = replicas.a.service.context.leases
     stands_still = threading.Event()
@@ -279,7 +279,7 @@ def frozen(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     def freeze(address: str) -> None:
         monkeypatch.setattr(inner, "_look", nothing)
         monkeypatch.setattr(inner, "_renew", nothing)
-        # After this wait, a round of the keeper that was under way has ended.
+        # After this wait, a round of renewals that was under way has ended.
         assert stands_still.wait(60)
         name = shared_name(address.rpartition("/")[2])
         assert isinstance(inner, SqlSharedLeases)

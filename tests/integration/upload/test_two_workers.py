@@ -1,5 +1,5 @@
 """Workers of several replicas on the same data: one works, and another one takes over
-when it ends.
+when the first one ends.
 """
 
 from __future__ import annotations

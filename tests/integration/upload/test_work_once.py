@@ -67,7 +67,7 @@ def test_a_row_is_read_twice_when_another_request_had_it(
 
 
 def test_a_large_put_builds_its_intent_once(upload: UploadService, calls: Counter[str]) -> None:
-    """A large PUT builds its intent once: after its body is received, not at the admission."""
+    """A large PUT builds its intent once, although it has an admission; so does a small PUT."""
     assert upload.put("large.bin", b"x" * 200_000, spooled=True).status_code == 201
     assert calls["intent_of"] == 1
     calls.clear()
