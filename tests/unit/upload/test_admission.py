@@ -135,7 +135,7 @@ def test_limits(upload: UploadService) -> None:
 
 
 def test_no_room(upload: UploadService) -> None:
-    """A body that is larger than the free space gets 507, which states the body's size."""
+    """A body that is larger than the free space gets 507 with the size of the body."""
     length = os.statvfs(upload.settings.data).f_bfree * os.statvfs("/").f_frsize * 2
     length = min(length, upload.settings.max_file_bytes)
     upload = upload.restarted(disk_reserve_bytes=1 << 60)
@@ -166,7 +166,7 @@ def test_forms_type(upload: UploadService, content_type: str, status: int, slug:
 
 
 def test_form_that_no_files_could_fill(upload: UploadService) -> None:
-    """A form longer than the most files of the largest size and 1 MiB gets 413 before its body."""
+    """A form over 1 MiB longer than the most files of the largest size gets 413 before its body."""
     upload = upload.restarted(max_file_bytes=1000)
     path = "/v1/files/default"
     longest = 1000 * upload.settings.max_form_files + (1 << 20)

@@ -230,7 +230,7 @@ def test_records_of_a_whole_backup(
 
 
 def test_records_beside_a_disk(upload: UploadService, tmp_path: Path, issuer: Issuer) -> None:
-    """The rows alone can be restored if the blobs are already on the disk; missing ones count."""
+    """The rows alone can be restored to a disk that has the blobs; missing blobs are counted."""
     for key, content in CONTENT.items():
         upload.put(key, content)
     saved(upload, None, tmp_path / "backup")

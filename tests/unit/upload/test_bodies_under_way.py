@@ -96,7 +96,7 @@ def test_what_has_come(gateway: Gateway) -> None:
 
 
 def test_what_is_really_there(gateway: Gateway) -> None:
-    """A file counts its bytes, not whole disk blocks; holes and targets of links do not count."""
+    """Only the bytes of a file count, and not whole disk blocks, holes or the targets of links."""
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 10)

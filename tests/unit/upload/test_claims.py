@@ -214,7 +214,7 @@ def test_a_large_file_is_judged_by_its_head() -> None:
 
 
 def test_a_ticket_takes_claims_as_a_bucket_does() -> None:
-    """A family in a ticket allows only types that the bytes show, for each bucket."""
+    """As in a bucket, a family in a ticket allows only types that the bytes show."""
     intent = UploadIntent(
         tenant="t",
         subject="s",

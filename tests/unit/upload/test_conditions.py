@@ -49,7 +49,7 @@ def test_no_fields_are_no_condition() -> None:
 def test_writes(
     if_match: str | None, if_none_match: str | None, current: str | None, *, allowed: bool
 ) -> None:
-    """If-Match compares strongly and needs a file; If-None-Match compares weakly."""
+    """If-Match compares strongly and fails without a file; If-None-Match compares weakly."""
     condition = for_write(if_match, if_none_match)
     assert condition is not None
     assert condition.allows(current) is allowed

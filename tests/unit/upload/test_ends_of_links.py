@@ -30,7 +30,7 @@ def stored(upload: UploadService) -> UploadService:
 
 
 def made(caller: Caller | UploadService, wanted: dict[str, str]) -> str:
-    """Return the path of a new link; of a folder link, the path of a file in the folder."""
+    """Return the path of a new link; for a folder, the path leads to a file in the folder."""
     body = {"bucket": "default", **wanted}
     if isinstance(caller, Caller):
         reply = caller.ask("POST", "/v1/links", body)

@@ -89,7 +89,7 @@ def test_characters_that_base64_would_skip_are_refused() -> None:
 
 @pytest.mark.parametrize("cursor", [41, "41"])
 def test_numbers_of_before_are_read_while_their_events_may_be_there(cursor: Cursor) -> None:
-    """A number is accepted until `WHARF_EVENT_SECONDS` after an update; without one, never."""
+    """A number is read for `WHARF_EVENT_SECONDS` after an update, never in a new installation."""
     assert cursors(KEPT_SECONDS - 1).read("demo", cursor, "after") == 41
     assert refusal(cursor, KEPT_SECONDS) is EVENT_CURSOR_EXPIRED
     assert refusal(cursor) is MALFORMED

@@ -64,7 +64,7 @@ def test_prefix_before_or_after(upload: UploadService) -> None:
     ],
 )
 def test_on_conflict(upload: UploadService, on_conflict: str | None, expected: list[str]) -> None:
-    """A form replaces a file only with `on_conflict=replace`, and else renames its own."""
+    """A form replaces a file only with `on_conflict=replace`; otherwise it renames its own file."""
     upload.post_form(form_body([("a.txt", b"old")]))
     fields = {} if on_conflict is None else {"on_conflict": on_conflict}
     assert keys(upload.post_form(form_body([("a.txt", b"new")], fields))) == expected

@@ -193,7 +193,7 @@ def test_office_files(names: tuple[str, ...], media_type: str, *, stream: bool) 
     ],
 )
 def test_zip_kinds(entries: list[tuple[str, bytes]], media_type: str) -> None:
-    """Only the archive's own headers count, and a stated type only if it is a ZIP format."""
+    """Only the archive's own headers count; a stated type counts only if it is a ZIP format."""
     assert sniff(archive(*entries), complete=True) == media_type
 
 

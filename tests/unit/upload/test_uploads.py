@@ -64,7 +64,7 @@ def test_size(
     ],
 )
 def test_type(allowed: tuple[str, ...], media_type: str, filename: str, *, fits: bool) -> None:
-    """Without a rule every type fits; with one a type must match and agree with the name."""
+    """An empty list allows every type; else a type must match the list and agree with the name."""
     policy = Policy(allowed_types=allowed)
     if fits:
         check_type(media_type, filename, policy)
