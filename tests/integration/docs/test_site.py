@@ -94,7 +94,7 @@ def test_links_lead_to_files_of_the_site(site: Path) -> None:
 
 
 def test_every_page_is_in_the_navigation_and_the_search(site: Path) -> None:
-    """The front page is also the folder's index; it and the search lead to each page."""
+    """The front page, which is also the folder's index, and the search lead to each page."""
     front = (site / "index.html").read_text(encoding="utf-8")
     assert front == (site / "README.html").read_text(encoding="utf-8")
     linked = {urlsplit(link).path for link in Loads(site / "index.html").links}
