@@ -3,8 +3,9 @@
   python -m tests.corpus.make FOLDER
 
 FOLDER is for intermediate files. The script needs the Debian packages of `packages.txt`, the Python
-packages of `python.txt`, and file(1). It writes `corpus.tar.xz` and `manifest.tsv`. It omits a file
-whose program is missing or fails, and prints its name at the end.
+packages of `python.txt`, and file(1). It writes `corpus.tar.xz` and `manifest.tsv`. If a program
+is missing or fails, the script omits the file of the program, and prints the name of the file at
+the end.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Made(NamedTuple):
 
 
 class Maker:
-    """A maker that writes the files into a folder, and remembers the files that failed."""
+    """A maker that writes the files into a folder, and remembers the files that it
+    could not make.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._in, self.out = folder / "in", folder / "out"
@@ -54,7 +57,9 @@ class Maker:
         }
 
     def run(self, command: str, out: Path | None = None) -> str | None:
-        """Run a command of the shell. Return its error output when it fails, otherwise `None`."""
+        """Run a shell command. If it fails or leaves `out` empty, return the end of its output.
+        Otherwise return `None`.
+        """
         environment = {**self._environment, "OUT": str(out)}
         done = subprocess.run(
             ["sh", "-c", _expanded(command, environment)],
@@ -110,7 +115,7 @@ def _expanded(command: str, environment: dict[str, str]) -> str:
 
 
 def _version(program: str) -> str:
-    """Return the version of the Debian package that contains a program."""
+    """Return the version of the Debian package that contains a program, or `?` if there is none."""
     name = "soffice" if program == "libreoffice" else program
     path = os.path.realpath(shutil.which(name, path="/usr/bin:/bin") or name)
     owner = subprocess.run(["dpkg", "-S", path], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Make docs/types.md from the corpus: the types that Wharf finds in real files, and libmagic's.
+"""Make docs/types.md from the corpus: the types that Wharf and libmagic find in real files.
 
 python -m tests.corpus.page
 """
@@ -20,8 +20,8 @@ _ABOUT = HERE / "about.md"
 
 
 class Case(NamedTuple):
-    """A file of the corpus, its type for a person and for libmagic, and the
-    program that wrote it.
+    """A file of the corpus, the type that a person gives the file, the type that libmagic finds,
+    and the program that wrote the file.
     """
 
     name: str
@@ -31,7 +31,8 @@ class Case(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """Return the end of the name with its dot."""
+        """Return the name from its first dot on, in backticks, or `(none)` if the name has no dot.
+        """
         _, dot, end = self.name.partition(".")
         return f"`{dot}{end}`" if dot else "(none)"
 

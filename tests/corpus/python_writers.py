@@ -1,6 +1,7 @@
-"""The files of the corpus that Python packages write: each function writes one file.
+"""The files of the corpus that Python or its packages write.
 
-`WRITERS` has for each file its name, its type for a person, and the package that writes it.
+For each file `WRITERS` contains the name, the type that a person gives the file, the package that
+writes it, and the function that calls the package.
 """
 
 # ruff: noqa: RUF001 -- texts in other alphabets
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 
 
 class Writer(NamedTuple):
-    """A file to write."""
+    """A file of the corpus, and the function that writes it."""
 
     name: str
     media_type: str

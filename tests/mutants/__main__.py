@@ -2,8 +2,9 @@
 
 python -m tests.mutants                     all packages
 python -m tests.mutants domain access       these packages
-python -m tests.mutants --again domain      only mutants that the last run did not kill; tests whose
-                                            files have not changed are not watched again
+python -m tests.mutants --again domain      new mutants and those that the last run did not kill
+
+With `--again`, tests whose files have not changed do not run again to see their calls.
 """
 
 from __future__ import annotations

@@ -135,7 +135,8 @@ def quietly() -> None:
 
 
 def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder: Path) -> str:
-    """Run the tests in this process and return the first that fails, or an empty text."""
+    """Run the tests in this process until one fails. Return its id, or an empty text if all pass.
+    """
     place_temporary_files(session, folder)
     watcher = Failed()
     session.config.pluginmanager.register(watcher)

@@ -75,7 +75,8 @@ def _in_a_function(mutation: Mutation) -> bool:
 
 
 def _letter_case(mutation: Mutation) -> bool:
-    """Tell whether a text only changes its letter case, which has no effect in SQL."""
+    """Tell whether a mutation only changes the letter case of a text, which has no effect in SQL.
+    """
     before, after = mutation.original_node, mutation.mutated_node
     if not isinstance(before, cst.SimpleString) or not isinstance(after, cst.SimpleString):
         return False
@@ -89,7 +90,7 @@ class _Finder(cst.CSTVisitor):
         self.found: list[cst.CSTNode] = []
 
     def visit_Call(self, node: cst.Call) -> None:  # noqa: N802 -- libcst's name
-        """Collect the call with everything in it."""
+        """Collect the call if it writes a log or addresses the type checker."""
         match node.func:
             case cst.Attribute(value=cst.Name(value=name)) if name in _LOGS:
                 self.found.append(node)

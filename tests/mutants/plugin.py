@@ -50,7 +50,7 @@ class Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run everything after the collection."""
+        """See the calls of each test and try the mutants, in place of pytest's own loop."""
         order = self._order
         order.folder.mkdir(parents=True, exist_ok=True)
         self._make_common_fixtures(session)

@@ -59,7 +59,7 @@ def results() -> dict[str, dict[str, Any]]:
 
 
 def score(result: dict[str, Any]) -> float:
-    """Return the part of the mutants that the tests kill."""
+    """Return the part of the mutants that the tests kill or that time out."""
     noticed = int(result["killed"]) + int(result[TIMED_OUT])
     return noticed / max(1, int(result["made"]))
 
@@ -124,8 +124,8 @@ def _open(found: dict[str, dict[str, Any]], why: Sequence[Reason]) -> Iterator[s
 
 
 def write(rooms: Sequence[str]) -> int:
-    """Write the page. Return 1 if a package is below the limit or has a
-    survivor without a reason.
+    """Write the page. Return 1 if one of `rooms` is below the limit or has a survivor without a
+    reason, or if a reason applies to no survivor. Otherwise return 0.
     """
     PAGE.write_text(page())
     why = reasons()

@@ -31,7 +31,9 @@ _SURVIVED, _KILLED = 3, 4
 
 
 class SqlConditions:
-    """A pytest plugin whose loop runs the tests unchanged, and then again for each condition."""
+    """A pytest plugin that runs the tests unchanged, and then a statement's tests without a
+    condition.
+    """
 
     def __init__(self, only: str) -> None:
         self._only = only
@@ -40,7 +42,7 @@ class SqlConditions:
         self.survivors: list[Mutant] = []
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run everything in place of pytest's own loop."""
+        """Run the tests unchanged and then for each mutant, in place of pytest's own loop."""
         for item in session.items:
             self._note(item)
         if self._is_killed(None):
@@ -74,7 +76,9 @@ class SqlConditions:
                 self.tests[mutant].append(item)
 
     def _is_killed(self, mutant: Mutant | None) -> bool:
-        """Run a mutant's tests in a child. `None` stands for the unchanged code with all tests."""
+        """Tell whether a test fails in a child with the mutant. `None` stands for the unchanged
+        code with all tests.
+        """
         sys.stdout.flush()
         child = os.fork()
         if child:

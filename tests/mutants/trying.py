@@ -1,4 +1,4 @@
-"""A runner that tries one mutant after the other, each in a forked child."""
+"""A runner that tries all mutants, each in a forked child."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ Entry = dict[str, Any]
 def watched(
     session: pytest.Session, kept: Path, scratch: Path, tell: Callable[[str], None], *, again: bool
 ) -> dict[str, Ran]:
-    """Return the calls of each test. With `again`, files that have not changed
-    are not run again.
+    """Return the calls of each test. With `again`, the tests of files that have not changed do not
+    run again.
     """
     items = {item.nodeid: item for item in session.items}
     digests = {path: _digest(path) for path in {item.path for item in items.values()}}

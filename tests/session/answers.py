@@ -60,7 +60,10 @@ def judge(folder: Path) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the responses of this session, or judge them without `WHARF_ANSWERS`."""
+    """Write the responses of this session into the folder that `WHARF_ANSWERS` names.
+
+    Without `WHARF_ANSWERS`, fail the session if a response is in no document.
+    """
     folder = os.environ.get("WHARF_ANSWERS")
     if folder and SEEN:
         write(Path(folder), DECLARED, SEEN)

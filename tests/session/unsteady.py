@@ -14,8 +14,10 @@ _MOST = 3
 
 
 def unsteady(report: Path) -> list[str]:
-    """Return a line with the cause for each failed test, or no line when the run
-    itself is at fault.
+    """Return a line with the cause for each failed test.
+
+    Return no line if there is no report, if a setup or a teardown failed, or if more than three
+    tests failed.
     """
     if not report.is_file():
         return []

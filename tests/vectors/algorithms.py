@@ -159,8 +159,8 @@ def _key_ids(maker: Maker) -> list[Vector]:
 
 
 def _keys_in_the_header(maker: Maker) -> list[Vector]:
-    """Return tokens that a stranger signed. The stranger's key is in the header, or at an
-    address in the header.
+    """Return tokens with a key, or the address of a key, in the header. A stranger signed all of
+    them except the last one, which has our signature.
     """
     stranger = Maker(
         rsa.generate_private_key(65537, 2048), maker.kid, maker.issuer, maker.audience, maker.now

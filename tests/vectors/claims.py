@@ -1,5 +1,5 @@
 """Vectors about claims: presence, type, time limits, sessions, tickets, and unknown claims
-(rows 54 to 58, 77).
+(security.md 54 to 58, 77).
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ def _tickets(maker: Maker) -> list[Vector]:
 
 
 def _unknown(maker: Maker) -> list[Vector]:
-    """Return tokens with unknown claims. A verifier ignores these unless the header
-    lists them as narrowing.
+    """Return tokens with unknown claims. A verifier ignores an unknown claim unless the header
+    lists the claim as narrowing.
     """
     found: dict[str, Any] = {
         "next": {"next": [1]},
@@ -207,8 +207,8 @@ def _unknown(maker: Maker) -> list[Vector]:
 
 
 def _narrowing(maker: Maker) -> list[Vector]:
-    """Return tokens with claims that narrow their permissions. A parameter that `crit` names lists
-    these claims (RFC 7515 section 4.1.11).
+    """Return tokens with claims that narrow the token's permissions. The header lists these claims
+    in a parameter that `crit` names (RFC 7515 section 4.1.11).
     """
     marked = {"crit": [NARROWS], NARROWS: ["ticket"]}
     rules = {"ticket": {"bucket": "photos", "prefix": "in/"}}

@@ -133,7 +133,9 @@ def _parts(maker: Maker) -> list[Vector]:
 
 
 def _json(maker: Maker) -> list[Vector]:
-    """Return tokens with a valid signature whose content is no JSON object of claims."""
+    """Return tokens with a valid signature over content that is no JSON object, or that only a
+    loose JSON parser accepts.
+    """
     good = encoded(maker.claims())
     claims = {
         "a list": b"[]",
@@ -176,8 +178,8 @@ def _json(maker: Maker) -> list[Vector]:
 
 
 def _twice(maker: Maker) -> list[Vector]:
-    """Return tokens with duplicate members. A reader may refuse these, or use the last member of a
-    name (RFC 7515 section 4).
+    """Return tokens with duplicate members. A reader may refuse such a token, or use the last
+    member of a name (RFC 7515 section 4).
     """
     header, claims = encoded(maker.header()), encoded(maker.claims())
     return [
@@ -207,8 +209,8 @@ def _twice(maker: Maker) -> list[Vector]:
 
 def _sizes(maker: Maker) -> list[Vector]:
     def of(size: int) -> str:
-        """Return a valid token of exactly this size. The header fills what Base64 rounds
-        off in the claims.
+        """Return a valid token of exactly this size. Characters in the header give the sizes that
+        the Base64 of the claims cannot give.
         """
         for fill in range(4):
             header = maker.header(fill="x" * fill)

@@ -42,7 +42,7 @@ def b64(data: bytes) -> str:
 
 
 def encoded(content: object) -> bytes:
-    """Return JSON, or bytes unchanged."""
+    """Return the content as JSON, or unchanged if the content is bytes."""
     return content if isinstance(content, bytes) else json.dumps(content).encode()
 
 
@@ -91,7 +91,9 @@ class Maker:
         return f"{head}.{body}.{b64(self.sign(f'{head}.{body}'.encode(), algorithm))}"
 
     def hmacked(self, algorithm: str, secret: bytes, declared: str | None = None) -> str:
-        """Return a token with an HMAC in place of the signature."""
+        """Return a token with an HMAC in place of the signature. The header names the algorithm
+        `declared`, or without it the algorithm of the HMAC.
+        """
         head = b64(encoded(self.header(alg=declared or algorithm)))
         signed = f"{head}.{b64(encoded(self.claims()))}"
         digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[algorithm]
@@ -106,7 +108,7 @@ class Maker:
         return {**members, "kid": self.kid, "use": "sig", "alg": "RS256"}
 
     def public_forms(self) -> dict[str, bytes]:
-        """Return the public key in each form that a verifier may have used as an HMAC secret."""
+        """Return the public key in each form that a wrong verifier may use as an HMAC secret."""
         public = self.private_key.public_key()
         pem, der, ssh = (
             serialization.Encoding.PEM,
