@@ -21,8 +21,8 @@ from wharf_auth.database.sql import SqlRecords
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Mark a test that reads rows of all tenants. Its database has
-    no twin tenants (`tests.servers.twins`).
+    """Mark a test that reads rows of all tenants. The test's database has no twin tenants
+    (`tests.servers.twins`).
     """
 
 
@@ -42,7 +42,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, migrated: dict[bool, Path]
 ) -> Iterator[Database]:
-    """Yield a migrated database of each engine, with twin tenants of `acme`."""
+    """Yield a migrated database of each engine, with twin tenants unless the test uses
+    `all_tenants`.
+    """
     has_twins = "all_tenants" not in request.fixturenames
     url = f"sqlite:///{tmp_path}/auth.db"
     if request.param == "sqlite":

@@ -1,4 +1,6 @@
-"""Each change writes a feed entry with its act, object and time, on SQLite and on PostgreSQL."""
+"""Changes are in the feed with object, state and time, and in the audit log, on SQLite and on
+PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ Told = list[Revocation]
 
 @pytest.fixture
 def records(database: Database) -> SqlRecords:
-    """Return records with a person who is logged in, a client, and a group of both."""
+    """Return records with a person who is logged in, a second person, a client, and a group. The
+    first person and the client are in the group.
+    """
     records = SqlRecords(database, limits=TenantLimits(sessions=1))
     records.add_tenant(Tenant("acme", "Acme", NOW), act())
     records.add_user(ADA, "ada", "hash", act())
@@ -66,8 +70,8 @@ def reach(
 
 
 def below(name: str, count: int = 1) -> Compact:
-    """Return `count` grants below the folder `name`, or a placeholder. A token has
-    no space for twenty.
+    """Return `count` grants below the folder `name`, which may be a placeholder. A token has no
+    space for twenty such grants.
     """
     return tuple(CompactGrant("photos", f"{name}/{'x' * 40}/{one}/", "r") for one in range(count))
 
@@ -183,8 +187,8 @@ CHANGES: dict[str, tuple[Change, Told]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_followers_hear(records: SqlRecords, name: str) -> None:
-    """Each change writes a feed entry with tenant, object, state, time, end and new reach, and one
-    line of the audit log.
+    """Each change writes exactly the expected feed entries, with tenant, object, state, time, end
+    and new reach. The newest line of the audit log states the change.
     """
     change, expected = CHANGES[name]
     assert changes_after(records, change) == expected
@@ -205,7 +209,9 @@ def test_what_followers_hear_of_an_end(records: SqlRecords, name: str) -> None:
 
 
 def test_what_followers_hear_of_a_thief(records: SqlRecords) -> None:
-    """A refresh token that is used twice ends its session, and the error names the session."""
+    """The second use of a refresh token adds the end of its session to the feed, and the error
+    names the session.
+    """
     records.rotate("t1", "t2", idle_since=0, ending=Ending(NOW, UNTIL))
 
     def steal(of: SqlRecords) -> None:
@@ -245,8 +251,8 @@ BACK: dict[str, tuple[Change, Change, Told]] = {
 
 @pytest.mark.parametrize("name", BACK)
 def test_what_followers_hear_of_a_second_step(records: SqlRecords, name: str) -> None:
-    """The feed entry of a later change replaces the entry of the earlier change, and
-    has the later time.
+    """A change that reverses or completes an earlier change writes feed entries with the time of
+    the later change.
     """
     first, second, expected = BACK[name]
     first(records)

@@ -58,8 +58,8 @@ def test_what_was_not_done_is_not_noted_as_done(records: Records) -> None:
 
 
 def test_pages_are_in_order_and_of_a_tenant(records: Records) -> None:
-    """A page starts after a given number, and a page of one tenant has only
-    lines about that tenant.
+    """A page has the lines after a given number, or in reverse order the lines before a given
+    number. A page of one tenant has only lines about that tenant.
     """
     for number in range(1, 7):
         records.note(act(str(number), tenant="acme" if number % 2 else "other"))

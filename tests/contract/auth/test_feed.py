@@ -89,8 +89,8 @@ def test_repeated_acts_are_no_news(billing: Records) -> None:
 
 
 def test_revoked_asks_for_token_session_and_subject(billing: Records, database: Database) -> None:
-    """The revocation of a token, a session or a subject applies to tokens of its tenant and
-    of no other tenant.
+    """A token is revoked if its own tenant revoked its session, its subject, or a token of its
+    chain. An id counts only as an id of its own kind.
     """
 
     def revoked(

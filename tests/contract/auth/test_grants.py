@@ -140,7 +140,7 @@ def test_a_change_of_a_client_is_told(acme: Records) -> None:
 
 
 def test_long_grants_stay_in_the_feed(acme: Records) -> None:
-    """Grants that do not fit into a token are in the feed from their creation until they change."""
+    """The feed entry of grants that do not fit into a token has no end until the grants change."""
     acme.add_user(replace(ADA, id="u2", grants=LONG), "u2", "hash", act(at=NOW))
     assert told(acme)["u2"].until is None
     acme.set_rights("acme", "u2", rights(None, *OWN), UNTIL, act(at=NOW))

@@ -64,7 +64,9 @@ def _changed(records: Records, chance: random.Random, place: str) -> None:
 # The triggers that copy rows to twin tenants lock rows in another order, which causes deadlocks.
 @pytest.mark.usefixtures("all_tenants")
 def test_writers_at_once(database: Database, acme: Records) -> None:
-    """Each token that was issued during the writes resolves to the current rights."""
+    """With the feed, each token that was issued during the writes has the current reach, and those
+    of its scopes that the subject still has.
+    """
     acme.add_group(replace(TEAM, id="g2", name="Two"), "two", act(at=NOW))
     for group in GROUPS:
         joining = {one: act("join", about=one, at=NOW) for one in SUBJECTS}

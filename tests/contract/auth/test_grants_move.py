@@ -38,7 +38,7 @@ NewUrl = Callable[[str], str]
 
 @pytest.fixture
 def new_url(tmp_path: Path, request: pytest.FixtureRequest) -> NewUrl:
-    """Return a function that makes the URL of a database without tables, by engine."""
+    """Return a function that makes a database without tables on an engine, and returns its URL."""
     count = iter(range(9))
 
     def make(engine: str) -> str:

@@ -191,9 +191,8 @@ def test_sessions_that_are_over_do_not_pile_up(
 
 
 def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
-    """The lists of grants of a tenant count together against the limit, in the form of the feed.
-
-    A list that is shorter than the list it replaces is never refused.
+    """The lists of grants of a tenant count together against its limit, in the form of the feed. A
+    refused change changes nothing, and shorter lists leave bytes for a longer list.
     """
     records = limited(grant_bytes=3 * OWN_BYTES + 4)
     client = add_client(records, 1)
@@ -226,7 +225,7 @@ def test_lists_of_grants_have_so_many_bytes(limited: LimitedRecords) -> None:
 
 
 def test_a_shorter_list_is_taken_above_the_limit(database: Database) -> None:
-    """A tenant above the limit may shorten its lists step by step."""
+    """A tenant above the limit may shorten a list of grants, but may not lengthen it."""
     SqlRecords(database).add_tenant(Tenant("acme", "Acme", NOW), act())
     user = replace(ADA, grants=OWN + OWN)
     SqlRecords(database).add_user(user, "ada", "hash", act())
@@ -282,8 +281,8 @@ def test_old_lines_of_the_audit_log_go(limited: LimitedRecords) -> None:
 def test_a_tenant_has_so_many_lines(
     limited: LimitedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pruning removes a tenant's oldest audit lines, a few in each transaction, until
-    the limit is met.
+    """Pruning removes a tenant's oldest audit lines above the limit, a few in each transaction. A
+    call runs only a few transactions, and the next call continues.
     """
     monkeypatch.setattr("wharf_auth.database.audit._REMOVED_AT_ONCE", 2)
     monkeypatch.setattr("wharf_auth.database.audit._TRANSACTIONS", 2)

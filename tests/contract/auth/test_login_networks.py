@@ -55,8 +55,8 @@ def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
 
 
 def test_the_newest_networks_are_known(records: SqlRecords) -> None:
-    """The records keep the newest 32 networks of a person and forget the one that
-    was used longest ago.
+    """The records keep the newest 32 networks of a person and forget those that were used longest
+    ago.
     """
     log_in(records, NOW - 1, user="u2")
     for number in range(34):

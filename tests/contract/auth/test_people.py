@@ -82,8 +82,8 @@ def test_user_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_folded_name_is_taken_once_a_tenant(records: Records) -> None:
-    """A tenant's second user with the same folded name is refused, and the error
-    names the first user.
+    """A tenant's second user with the same folded name is refused, and the error names the second
+    user.
     """
     twin = replace(ADA, id="u3", username="ADA")
     with pytest.raises(NameTaken, match="ADA"):
@@ -119,7 +119,9 @@ CHANGES: list[Change] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_other_tenants_users_cannot_be_changed(records: Records, change: Change) -> None:
-    """A change that names another tenant is refused, touches no user and writes no audit line."""
+    """A change of a user who does not exist in the named tenant is refused, touches no user and
+    writes no audit line.
+    """
     records.add_session(SESSION, "t1", HASH)
     for tenant, user in (("other", "u1"), ("acme", "absent")):
         with pytest.raises(NoSuchUser, match=user):
@@ -210,8 +212,8 @@ def test_session_is_of_the_role_that_holds(records: Records) -> None:
 
 
 def test_password_may_keep_a_session(records: Records) -> None:
-    """A new password ends all sessions except the named one, and a concurrent login with
-    the old password fails.
+    """A new password ends all sessions except the named one. A login that verified the old password
+    gets no session.
     """
     records.add_session(SESSION, "t1", HASH)
     records.add_session(replace(SESSION, id="s2"), "t2", HASH)
@@ -335,7 +337,7 @@ def test_rotation_at_the_border_of_time(records: Records) -> None:
 
 
 def test_rotation_waits_for_the_tenant(records: Records) -> None:
-    """A refresh token stays valid while its tenant is suspended."""
+    """A rotation is refused while the tenant is suspended, and does not use the token up."""
     records.add_session(SESSION, "t1", HASH)
     records.suspend("acme", act())
     with pytest.raises(RefreshSuspended, match="acme"):

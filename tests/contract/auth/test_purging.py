@@ -60,7 +60,7 @@ def fill(records: SqlRecords, tenant: str) -> None:
 
 
 def rows(database: Database) -> Rows:
-    """Return all rows by table, except the tables that belong to no tenant."""
+    """Return all rows by table, without the tables that belong to no tenant."""
     connection = database.reading()
     names = (
         "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -42,7 +42,7 @@ def test_tenant_comes_back_as_it_was(records: Records) -> None:
 
 
 def test_name_is_taken_once(records: Records) -> None:
-    """Adding a second tenant with the same name changes nothing."""
+    """Adding a second tenant with the same name is refused and changes nothing."""
     records.add_tenant(ACME, act())
     with pytest.raises(NameTaken, match="acme"):
         records.add_tenant(Tenant("acme", "Other", 1), act())
@@ -104,7 +104,7 @@ def test_login_has_client_secrets_and_tenant(billing: Records) -> None:
 
 
 def test_client_id_is_taken_once(billing: Records) -> None:
-    """Adding a client with an id in use changes nothing and adds no secret."""
+    """Adding a client with an id in use is refused, changes nothing and adds no secret."""
     with pytest.raises(NameTaken, match="c1"):
         billing.add_client(BILLING, Secret("s2", "x", "y", 1), act())
     login = billing.login("c1")
@@ -141,7 +141,7 @@ def test_disabling_keeps_its_first_moment(billing: Records) -> None:
 
 
 def test_clients_of_other_tenants_cannot_be_changed(billing: Records) -> None:
-    """A change that names another tenant is refused and changes nothing."""
+    """A change of a client that the named tenant does not have is refused and changes nothing."""
     billing.add_tenant(Tenant("other", "Other", 1), act())
     for client, call in (
         ("c1", lambda: billing.disable("other", "c1", 9, act())),

@@ -42,7 +42,9 @@ def newest(records: Records) -> str:
 
 
 def test_a_deleted_tenant_is_kept_and_refused(deleted: Records) -> None:
-    """A deleted tenant is listed as deleted, its clients cannot log in, and the feed reports it."""
+    """A deleted tenant is listed as deleted, its clients cannot log in, and the feed reports the
+    deletion.
+    """
     (listed,) = deleted.tenants(after="a-twin", limit=1)
     assert (listed.deleted_at, listed.purge_at, listed.state) == (DELETED_AT, PURGE_AT, "deleted")
     login = deleted.login("c1")

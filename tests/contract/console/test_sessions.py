@@ -137,7 +137,7 @@ def test_a_form_of_one_console_is_taken_by_another(console: Console) -> None:
 
 
 def test_of_two_consoles_one_refreshes(console: Console) -> None:
-    """When a token expires, two consoles with tabs of one session refresh it once,
+    """When a token expires, one of four consoles with the same session refreshes the token once,
     and all pages load.
     """
     used: list[str] = []

@@ -83,8 +83,8 @@ def write(records: SqlRecords, database: Database, tenant: str, writer: int) -> 
 
 
 def test_once_and_in_order(records: SqlRecords, database: Database, threads: Threads) -> None:
-    """Each reader gets the events after its start, which is the beginning, the
-    middle or the end.
+    """Each reader gets each event after its start once and in order. The start is the beginning,
+    the middle or the end.
     """
     for number in range(5):
         records.write(Write(files=(new_file(f"before/{number}"),)))
@@ -133,7 +133,9 @@ async def _heard_while_written(
 
 
 def test_the_newest_number(records: SqlRecords, threads: Threads) -> None:
-    """A connection without a position starts at the newest number, which is 0 in an empty table."""
+    """The newest number is the number of the tenant's last event, or 0 if the
+    tenant has no event.
+    """
     reader = EventReader(records, threads, 3600)
 
     async def newest() -> int:

@@ -26,8 +26,8 @@ __all__ = [
 
 @pytest.fixture
 def all_tenants() -> None:
-    """Mark a test that reads rows of all tenants or counts steps. Its database
-    has no twin tenants.
+    """Mark a test that reads rows of all tenants or counts steps. The test's database has no twin
+    tenants.
     """
 
 
@@ -54,7 +54,9 @@ def database_url(
     template_with_twins: Path,
     tmp_path: Path,
 ) -> Iterator[str]:
-    """Yield the URL of a migrated database that no other test uses. Its tenant has twin tenants."""
+    """Yield the URL of a migrated database that no other test uses. One tenant has twin tenants,
+    unless the test uses `all_tenants`.
+    """
     if "all_tenants" in request.fixturenames:
         yield from copied(request, tmp_path, upload_template, migrated)
     else:

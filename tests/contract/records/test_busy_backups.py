@@ -62,7 +62,10 @@ class Busy:
             database.close()
 
     def change(self) -> None:
-        """Delete, replace, move and store files, end a tenant, and sweep."""
+        """Replace a file, store a new file, and sweep.
+
+        The first call also deletes a file, moves a file and ends a tenant.
+        """
         self.changes += 1
         put, request = self.service.put, self.service.request
         if self.changes == 1:
@@ -145,7 +148,9 @@ def test_every_byte_of_a_busy_service(
 def test_deleted_before_the_rows_are_read(
     busy: Busy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The garbage collection pause begins before the backup reads the rows."""
+    """The garbage collection pause begins before the backup reads the rows, and ends with the
+    backup.
+    """
     save = snapshots.save
 
     def saved(*arguments: Any) -> None:

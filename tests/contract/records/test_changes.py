@@ -173,8 +173,8 @@ def test_change_of_a_replaced_file(records: Records) -> None:
 
 
 def test_doomed_in_order(records: Records) -> None:
-    """`doomed` returns the pending deletions before the given time, oldest first,
-    up to the limit.
+    """`pending_deletion` returns the pending deletions before the given time, oldest first, up to
+    the limit.
     """
     moments = (1_795_000_000_003, 1_795_000_000_001, 1_795_000_000_002)
     old = [stored(records, f"{moment}.txt") for moment in moments]

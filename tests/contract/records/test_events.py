@@ -135,7 +135,9 @@ def test_old_events_are_forgotten(records: Records) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_who_has_read_everything_misses_nothing_afterwards(records: Records) -> None:
-    """After old events were forgotten, the next event still gets a number that was never used."""
+    """After old events were forgotten, the next event still gets a larger number than all earlier
+    events.
+    """
     records.write(Write(files=(new_file("a"),)))
     records.write(Write(files=(new_file("b"),)))
     cursor = read(records)[-1].seq
@@ -207,8 +209,8 @@ def test_a_release_before_beside_this_one(records: Records, database: Database) 
 
 
 def test_a_release_after_beside_this_one(records: Records, database: Database) -> None:
-    """An event of an unknown kind is read without the fields that
-    only newer releases understand.
+    """An event of an unknown kind is read without its data, which only a newer
+    release understands.
     """
     insert = "INSERT INTO events (tenant, kind, at, data) VALUES ('demo', ?, 7, ?)"
     data = '{"moved_from": 5, "crossed": 6, "percent": "many", "key": 8}'
