@@ -71,7 +71,9 @@ def test_what_has_changed_since_it_was_found(database: Database) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_limit(records: Records) -> None:
-    """`expire` removes at most as many files as allowed, the oldest first."""
+    """`expire` removes at most as many files as allowed. It removes first the files that expired
+    first.
+    """
     for number in range(5):
         stored(records, str(number), _PAST - number)
     assert records.expire(_NOW, 2) == 2
@@ -98,8 +100,8 @@ def test_not_listed_within_grants(records: Records) -> None:
 
 
 def test_replaced(records: Records, database: Database) -> None:
-    """For `error` and If-None-Match a key with an expired file is free. For If-Match
-    it has no file.
+    """For `error` and If-None-Match a key with an expired file is free. For If-Match such a key has
+    no file.
     """
     for number, key in enumerate(("a", "b", "c")):
         stored(records, key, _PAST, size=number)

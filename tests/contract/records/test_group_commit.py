@@ -162,7 +162,9 @@ def test_poison_for_one(database: Database) -> None:
 
 
 def test_poisonous_sql(database: Database) -> None:
-    """A statement that the database refuses affects neither its group nor its connection."""
+    """A statement that the database refuses affects neither the other changes of the group nor the
+    connection.
+    """
 
     def twice(connection: Connection, ledger: UnitOfWork) -> None:
         for _ in range(2):
@@ -291,8 +293,8 @@ def test_leaders_error_frees_the_next(database: Database) -> None:
 
 
 def test_who_hears_of_a_commit(database: Database) -> None:
-    """Before a commit the blobs are made durable. After it, each tenant and
-    each change is reported.
+    """Before a commit the blobs are made durable. After the commit, the tenant and each change are
+    reported.
     """
     told: list[object] = []
     records = SqlRecords(

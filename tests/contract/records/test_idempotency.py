@@ -47,7 +47,7 @@ def placed(file: File, key: str) -> File:
 
 
 def test_a_key_ends_at_its_second(database: Database) -> None:
-    """A key is remembered until its time has passed, even if its row was not yet swept."""
+    """A key is remembered for its lifetime and not longer, even if its row was not yet swept."""
     records = limited(database)
     first = store(records, "a")
     passed(database, _SECONDS - 60)

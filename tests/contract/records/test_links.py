@@ -55,7 +55,9 @@ def test_rotation(records: SqlRecords) -> None:
 
 
 def test_the_index_follows_the_policies(records: SqlRecords) -> None:
-    """An origin is listed, overall and for a tenant, while at least one bucket lists it."""
+    """An origin is listed overall while any bucket lists it, and for a tenant while a bucket of the
+    tenant lists it.
+    """
     records.put_bucket(bucket("acme", GOOD, OTHER))
     records.put_bucket(bucket("other", GOOD))
     records.put_bucket(bucket("acme", OTHER, name="films"))

@@ -63,7 +63,7 @@ def folders(count: int) -> list[str]:
 
 
 def test_many_ranges_of_one_folder(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand granted folders below one shown folder cost as many statements as one folder."""
+    """A thousand granted folders below one shown folder cost at most four statements."""
     granted = folders(1000)
     tenant = tenant_with(records, [f"{granted[7]}a", f"{granted[900]}a", "zebra"])
     with counted(records, monkeypatch) as counting:
@@ -122,7 +122,7 @@ def test_rows_are_read_as_they_are_needed(
 ) -> None:
     """A listing reads one row for each folder, which may have any number of files.
 
-    While it finds no folder, each batch of rows is twice as large as the batch before it.
+    While the listing finds no folder, each batch of rows is twice as large as the batch before it.
     """
     tenant = tenant_with(records, [*(f"a/{number:03}" for number in range(800)), "b"])
     with counted(records, monkeypatch) as counting:
@@ -157,8 +157,8 @@ def test_blobs_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPat
 
 
 def test_named_buckets_by_the_hundred(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the first hundred named buckets fill a page, the listing does not
-    query the other names.
+    """If the buckets of the first hundred names fill a page, the listing does not query the other
+    names.
     """
     for name in ("name-000", "name-149"):
         records.put_bucket(Bucket(tenant="demo", name=name, policy=Policy(), created_at=1))

@@ -35,8 +35,8 @@ def stored(records: SqlRecords, key: str, **changes: object) -> File:
 
 
 def to(bucket: str) -> Place:
-    """Return a function that gives a file this bucket and the key that it gets,
-    and changes nothing else.
+    """Return a function that gives a file this bucket and the key in the function's argument, and
+    changes nothing else.
     """
     return lambda file, key: msgspec.structs.replace(file, bucket=bucket, key=key)
 
@@ -177,7 +177,9 @@ def test_a_refusal_by_policy(records: SqlRecords) -> None:
 
 
 def test_once(records: SqlRecords) -> None:
-    """A repeated move returns the first result, and another move with the same key is refused."""
+    """A repeated move returns the first result, and another move with the same idempotency key is
+    refused.
+    """
     stored(records, "a.txt")
     first = moved(records, "a.txt", "b.txt", idempotency=ONCE)
     stored(records, "a.txt")

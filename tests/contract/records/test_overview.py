@@ -50,8 +50,8 @@ def test_all_tenants_are_there_once(
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_part_of_a_quota(records: SqlRecords) -> None:
-    """The used part of a quota is the larger of the parts for bytes and for files. It
-    is 0 without limits.
+    """The used part of a quota is the larger of the parts for bytes and for files. The part is 0
+    without limits, and 1 for a limit of 0.
     """
     parts = {usage.tenant: usage.part for usage in records.overview.usages()}
     assert parts == {
@@ -82,7 +82,9 @@ def test_without_uploads_nothing_is_reserved(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_the_part_that_warns(database: Database) -> None:
-    """The part of a quota at which a tenant is warned is the percentage in the settings."""
+    """The part of a quota at which a tenant is warned is the percentage in the settings. Without a
+    quota in the settings, a tenant without own limits has no limit.
+    """
     assert SqlRecords(database, quota=Quota(warning_percent=80)).overview.warning_part == 0.8
     assert SqlRecords(database).overview.warning_part == Quota().warning_percent / 100
     tenant_free = SqlRecords(database)

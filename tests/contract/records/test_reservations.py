@@ -175,7 +175,9 @@ def test_lapses(new: New, clock: Clock) -> None:
 
 
 def test_a_lost_gateway(new: New, clock: Clock) -> None:
-    """The reservations of a lost gateway expire early."""
+    """The reservations of a lost gateway expire early, except those of bodies that were admitted
+    after the last measurement.
+    """
     lost, idle, living = new("lost"), new("idle"), new("living")
     for one in (lost, idle):
         one.reserve("demo", "", needs())
@@ -207,8 +209,8 @@ def test_a_gateway_starts(new: New, clock: Clock) -> None:
 
 
 def test_a_stream_server_starts(new: New) -> None:
-    """A stream server that starts clears the streams of its predecessor, and no
-    body of the gateway.
+    """A stream server that starts clears the streams of its predecessor, and no body of the
+    gateway. A gateway that starts clears its streams, too.
     """
     one, other = new("a"), new("b")
     one.note_written(0, 0)

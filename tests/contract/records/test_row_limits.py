@@ -30,7 +30,7 @@ KEYS = 40
 
 
 def limited(database: Database, **limits: int) -> SqlRecords:
-    """Return records as another process has them."""
+    """Return records with these limits, as another process has them."""
     return SqlRecords(database, quota=Quota(rows=RowLimits(**limits)))
 
 
@@ -45,7 +45,7 @@ def make(
 
 
 def store(records: SqlRecords, key: str, tenant: str = "demo") -> bool:
-    """Store a file with an idempotency key and return whether the request was repeated."""
+    """Store a file with an idempotency key and return whether the result was replayed."""
     named = Idempotency(subject="client-1", key=key, fingerprint="0")
     file = new_file("a", tenant=tenant, created_at=now_milliseconds())
     return records.write(Write(files=(file,), idempotency=named)).replayed
@@ -228,7 +228,7 @@ def test_the_oldest_ended_uploads_go(database: Database) -> None:
 
 
 def test_the_oldest_events_go(database: Database) -> None:
-    """The newest events stay: as many as the limit, and one hundredth more."""
+    """The newest events stay: as many as the limit, and at most one hundredth more."""
     records = limited(database, events=100)
     records.write(Write(files=(new_file("o", tenant="other"),)))
     for _ in range(65):

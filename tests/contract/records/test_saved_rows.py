@@ -54,7 +54,7 @@ def test_of_an_empty_backup(upload_template: Path) -> None:
 
 
 def test_a_backup_that_is_not_there(tmp_path: Path) -> None:
-    """Opening a missing file raises an error and does not create it."""
+    """Opening a missing file raises an error and creates no file."""
     with pytest.raises(sqlite3.OperationalError), open_saved_rows(tmp_path / "none.db"):
         pass
     assert not (tmp_path / "none.db").exists()

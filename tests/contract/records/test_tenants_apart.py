@@ -141,7 +141,9 @@ def test_what_is_written_counts_once(new: Callable[[], SqlReservations]) -> None
 
 
 def test_folders_of_another(records: SqlRecords) -> None:
-    """A folder that only other tenants have is not listed, within any reach."""
+    """A folder that only other tenants have is not listed, even if the reach
+    contains the folder.
+    """
     for key in ("a/1", "b/1"):
         records.write(Write(files=(new_file(key),)))
     records.delete("demo", "default", "b/1", None)

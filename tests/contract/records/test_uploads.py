@@ -34,7 +34,9 @@ def test_what_was_kept_comes_back(records: SqlRecords) -> None:
 
 
 def test_under_way(records: SqlRecords) -> None:
-    """Unfinished uploads are listed by id and page, of one tenant or of one of its callers."""
+    """Unfinished uploads are listed in the order of ids, page by page, of one tenant or of one of
+    its callers.
+    """
     mine = sorted((new_upload() for _ in range(3)), key=lambda one: one.id)
     theirs = new_upload(subject="user-2")
     finished, other = new_upload(), new_upload(tenant="other")
@@ -162,8 +164,8 @@ def test_expired_ones_are_found(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_replica_of_an_upload(records: SqlRecords, database: Database) -> None:
-    """The replica of an upload is stored, is empty in rows of an older release, and
-    filters the expired uploads.
+    """The replica of an upload is stored, and `expired` can select the uploads of one replica. Rows
+    of an older release have an empty replica.
     """
     shared, here, there = (
         new_upload(expires_at=at, replica=replica)
@@ -218,7 +220,9 @@ def test_an_upload_that_repeats_a_request(records: SqlRecords, database: Databas
 
 
 def test_files_that_come_in_slices(records: SqlRecords) -> None:
-    """Slices of a file are recognised by sender, bucket, ticket and size."""
+    """`takes_slices` finds an unfinished upload in slices by tenant, subject, bucket, ticket and
+    least size.
+    """
     slicing = Slicing(slice_bytes=4, ticket="t")
     records.uploads.create(new_upload(10, options=UploadOptions(slicing=slicing)))
     for options in (UploadOptions(echo='"slicing":'), UploadOptions(metadata={"slicing": "t"})):

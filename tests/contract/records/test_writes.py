@@ -143,7 +143,7 @@ def test_renaming_stays_inside(
 
 
 def test_renaming_ends(records: Records) -> None:
-    """After twenty keys in use a file gets a key that is derived from its id."""
+    """After twenty numbered keys in use a file gets a key that is derived from its id."""
     files = [new_file("a.txt") for _ in range(24)]
     keys = [write(records, file, on_conflict="rename")[0].key for file in files]
     assert keys[:21] == ["a.txt", *(f"a ({number}).txt" for number in range(2, 22))]
@@ -170,8 +170,8 @@ def test_conditions(records: Records) -> None:
 def test_where_a_file_has_expired(
     records: Records, database: Database, on_conflict: OnConflict
 ) -> None:
-    """A key with an expired file is free for every condition, and the old blob
-    is a pending deletion.
+    """For each `on_conflict` and for each condition, a key with an expired file has no file. The
+    old blob is a pending deletion after the write.
     """
     old = new_file("a.txt", size=7, expires_at=1_000)
     write(records, old)
@@ -249,7 +249,7 @@ def test_forgotten_idempotency(records: Records) -> None:
 
 
 def test_counts_after_refusals(records: Records, database: Database) -> None:
-    """Refused writes, deletions and changes leave the usage equal to the sum of the rows."""
+    """Refused writes and changes leave the usage equal to the sum of the rows."""
     file = new_file("a.txt", size=7)
     write(records, file)
     with pytest.raises(KeyTaken, match=r"a\.txt"):

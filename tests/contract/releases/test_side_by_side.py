@@ -68,7 +68,7 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
 
 
 def upload_works(database: Database) -> None:
-    """Write, read, complete, expire and purge."""
+    """Write, complete, expire and delete files in the upload records, and purge the tenant."""
     records = upload_sql.SqlRecords(database)
     assert records.check() is None
     records.write(Write(files=(new_file("a"), new_file("b", expires_at=1))))
@@ -99,7 +99,7 @@ def upload_works(database: Database) -> None:
 
 
 def auth_works(database: Database) -> None:
-    """Add a tenant with a client in a group, suspend it and read the feed."""
+    """Add a tenant with a client in a group, suspend the tenant and read the feed."""
     records = auth_sql.SqlRecords(database)
     assert records.check() is None
     records.add_tenant(Tenant("acme", "Acme", 1), auth_server.act())

@@ -79,7 +79,9 @@ def test_events(records: SqlRecords, database: Database, kind: str) -> None:
 def test_unknown_events(
     records: SqlRecords, database: Database, kind: str, data: str, *, told_with_file: bool
 ) -> None:
-    """An event of an unknown kind keeps its place on the page, with its file if it has one."""
+    """An event of an unknown kind keeps its place on the page. The event has its file if the kind
+    begins with `file.` and the data describes a file.
+    """
     files = [new_file(key) for key in "abc"]
     for file in files:
         records.write(Write(files=(file,)))

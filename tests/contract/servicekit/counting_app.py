@@ -1,4 +1,4 @@
-"""The application that uWSGI runs for `test_ratelimits.py`: counters in uWSGI's cache, and a route
+"""The application that uWSGI runs for `test_counters.py`: counters in uWSGI's cache, and a route
 with rate limits.
 """
 

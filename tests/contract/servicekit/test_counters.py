@@ -156,7 +156,7 @@ def test_all_counters_can_be_forgotten(storage: AnyStorage, key: str) -> None:
 
 
 def test_nothing_is_lost_between_threads(storage: AnyStorage, key: str) -> None:
-    """Every concurrent use is counted, and no caller gets a count that is lower than its own."""
+    """Every concurrent use is counted, and no caller gets a count that is too low."""
     early_in_a_window(60, 10)
     counts: list[int] = []
 

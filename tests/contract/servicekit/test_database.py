@@ -130,13 +130,15 @@ def test_parameters_are_never_sql(database: Database) -> None:
 
 
 def test_missing_table_is_unavailable(database: Database) -> None:
-    """A missing table raises `DatabaseUnavailable`, because it means that no migration has run."""
+    """A missing table raises `DatabaseUnavailable`, because a missing table means that no migration
+    has run.
+    """
     with pytest.raises(DatabaseUnavailable, match="absent"):
         database.reading().row("SELECT 1 FROM absent")
 
 
 def test_writers_take_turns(database: Database) -> None:
-    """If several threads increment one number, no increment is lost."""
+    """If several threads change one row, no change is lost."""
     insert(database, 1)
 
     def count() -> None:

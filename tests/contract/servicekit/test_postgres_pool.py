@@ -176,7 +176,7 @@ assert ask() == before
 
 
 def test_a_fork_shares_no_connection(new_postgres_url: str) -> None:
-    """A forked child has its own session, and its parent keeps the parent's session.
+    """A forked child gets a new session, and its parent keeps the earlier session.
 
     At the end of the processes both sessions end immediately.
     """

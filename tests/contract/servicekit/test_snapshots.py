@@ -153,7 +153,7 @@ def test_one_moment(filled: str, tmp_path: Path) -> None:
 
 
 class writing:  # noqa: N801 -- reads as the statement that it is
-    """A block that runs a function in a thread until its end."""
+    """A block that runs a function in a thread until the end of the block."""
 
     def __init__(self, function: Callable[[], None], stop: threading.Event) -> None:
         self._thread, self._stop = threading.Thread(target=function), stop
@@ -214,9 +214,8 @@ def older_scripts(tmp_path: Path) -> Path:
 def test_older_and_newer(
     dialect: str, new_url: NewDatabase, older_scripts: Path, tmp_path: Path
 ) -> None:
-    """A file of an older schema is migrated when it is loaded, while a newer file and a database
-    with
-    another schema are refused.
+    """A file of an older schema is migrated when it is loaded. A newer file, and a database with
+    another schema, are refused.
     """
     old, file = new_url(dialect), tmp_path / "old.db"
     upgrade(old, older_scripts)

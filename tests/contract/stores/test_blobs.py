@@ -40,7 +40,9 @@ def test_put_then_open(store: BlobStore, body: bytes) -> None:
 
 
 def test_reading_in_pieces(store: BlobStore) -> None:
-    """A reader knows the size of the blob first, and its pieces are the whole blob."""
+    """A reader knows the size of the blob before the first read, and the pieces together are the
+    blob.
+    """
     name = new_name()
     store.put(name, bytes(range(256)) * 1000)
     with store.open(name) as stream:
@@ -85,7 +87,7 @@ def test_a_taken_name_is_not_replaced(store: BlobStore, spool: SpoolFile) -> Non
 
 
 def test_the_same_blob_again(store: BlobStore) -> None:
-    """A repeated `put`, as after a lost response, changes nothing."""
+    """A repeated `put`, as after a lost response, changes nothing, even if the store refuses it."""
     name = new_name()
     for _ in range(2):
         with suppress(StoreError):

@@ -97,7 +97,9 @@ def test_no_authority(radosgw: ObjectStore, tmp_path: Path, content: str | None,
 def test_a_profile_of_whoever_runs_it(
     radosgw: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither AWS_PROFILE nor another variable of AWS's tools changes the settings."""
+    """Neither AWS_PROFILE, nor another variable of AWS's tools, nor HTTP_PROXY changes the
+    settings.
+    """
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")

@@ -43,7 +43,7 @@ def parked(folder: Path, request: pytest.FixtureRequest) -> ParkedSlices:
 
 
 def spooled(tmp_path: Path, content: bytes) -> SpoolFile:
-    """Return an open body."""
+    """Write the content to a spool file and return the opened file."""
     path = tmp_path / "spooled"
     path.write_bytes(content)
     return SpoolFile.open(str(path))
