@@ -120,7 +120,9 @@ def test_groups(wharf: Command) -> None:
 
 
 def test_members_that_are_none(wharf: Command) -> None:
-    """`group add` refuses and names unknown members, and a name that is another member's id."""
+    """`group add` refuses and names unknown members, and a name that is both a user's name and a
+    client's id.
+    """
     wharf("group", "create", "demo", "staff")
     assert "'eve'" in refusal(wharf("group", "add", "demo", "staff", "wharf-demo", "eve"))
     assert "'李四'" in refusal(wharf("group", "add", "demo", "staff", "李四"))

@@ -18,7 +18,9 @@ def works(auth: AuthService, secret: str) -> bool:
 
 
 def test_a_change_of_secrets_has_no_gap(auth: AuthService) -> None:
-    """A client's new secret is valid while the old secret is, and stays valid without it."""
+    """A client's new secret is valid next to the old secret, and stays valid when the old one is
+    retired.
+    """
     old = auth.credentials["demo"].client_secret
     reply = auth.admin("POST", SECRETS)
     assert reply.status_code == 201

@@ -12,7 +12,9 @@ BILLING = {"name": "billing", "scopes": ["files:write", "files:read"]}
 
 
 def test_new_client_can_log_in(auth: AuthService) -> None:
-    """The response to a new client contains its secret, and the client gets a token with it."""
+    """The response to the creation of a client contains a secret, with which the client gets a
+    token.
+    """
     reply = auth.admin("POST", "/tenants/demo/clients", json=BILLING)
     assert reply.status_code == 201
     assert reply.headers["Cache-Control"] == "no-store"

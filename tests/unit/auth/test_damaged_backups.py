@@ -102,7 +102,7 @@ def test_rows_of_a_newer_release(
 def test_an_installation_in_use(
     folder: Path, auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restore into an installation with accounts changes none of its files."""
+    """A restore into an installation with accounts is refused, and adds and removes no file."""
     other = tmp_path / "other"
     shutil.copytree(auth_template, other)
     shutil.rmtree(other / "auth" / "keys")

@@ -90,7 +90,9 @@ def test_openapi_describes_every_route(auth: AuthService) -> None:
 
 
 def test_openapi_says_what_is_public(auth: AuthService) -> None:
-    """The OpenAPI document names the scope of each administrative route, and the public routes."""
+    """The OpenAPI document names the scope of an administrative route, and no token for a public
+    route.
+    """
     paths = json.loads(auth.app.test_client().get("/auth/openapi.json").data)["paths"]
     create = paths["/auth/v1/tenants"]["post"]
     assert create["x-required-scope"] == "tenants:admin"

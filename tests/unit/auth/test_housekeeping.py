@@ -26,7 +26,7 @@ def housekeeping(auth: AuthService) -> Housekeeping:
 
 
 def test_five_seconds(auth: AuthService) -> None:
-    """Housekeeping runs every five seconds, and immediately after the clock is set back."""
+    """Housekeeping runs at most every five seconds, and immediately after the clock is set back."""
     done: list[float] = []
     begun = auth.clock.now
     own = Housekeeping(auth.records, auth.clock, lambda: done.append(auth.clock.now - begun))
@@ -115,7 +115,7 @@ def rows(auth: AuthService) -> tuple[int, int]:
 
 
 def test_tries_after_a_clock_was_set_back(auth: AuthService, housekeeping: Housekeeping) -> None:
-    """Housekeeping removes counted login tries immediately after the clock was set back."""
+    """Housekeeping removes expired login tries immediately after the clock was set back."""
     begun = auth.clock.now
     tries = bootstrap.login_tries(auth.settings, bootstrap.database(auth.settings))
     housekeeping.run()

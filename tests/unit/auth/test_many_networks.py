@@ -71,7 +71,9 @@ def test_a_stolen_token_opens_no_site(limited: AuthService) -> None:
 
 
 def test_one_network_cannot_try_many_accounts(limited: AuthService) -> None:
-    """After failures for four accounts within an hour, all logins from the network get 429."""
+    """After failures for four accounts within an hour, logins of other accounts in this network get
+    429.
+    """
     ada = person(limited)
     assert spray(ada) == [401] * 4 + [429] * 2
     reply = ada.browser.post(

@@ -201,7 +201,9 @@ def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
 def test_unusable_files_are_refused_and_named(
     initialiser: Initialiser, text: str, mode: int, line: str
 ) -> None:
-    """A start refuses a file that is malformed, open to all or has a weak secret, by its path."""
+    """A start refuses a file that is malformed, open to all or has a weak secret, and names its
+    path.
+    """
     initialiser.credentials.write_text(text)
     initialiser.credentials.chmod(mode)
     with pytest.raises(InitError, match=line) as caught:

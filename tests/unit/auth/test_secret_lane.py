@@ -166,7 +166,9 @@ def test_nobody_gives_way_to_a_network_that_has_more() -> None:
 
 
 def test_who_has_the_most_is_refused() -> None:
-    """When one address has all places, each further request of it gets 429 without waiting."""
+    """When one address has all places, each further request from this address gets 429 without
+    waiting.
+    """
     with crowd(places=6) as found:
         for number in range(20):
             found.come(f"attacker {number}", ATTACKER, "account")

@@ -85,7 +85,9 @@ def test_thumbprint_is_that_of_rfc_7638(directory: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660, 0o602, 0o601])
 def test_files_open_to_others_are_refused_and_named(directory: Path, mode: int) -> None:
-    """A key file that others may read is refused by its path (security.md 80)."""
+    """A key file that is open to others is refused, and the message names its path (security.md
+    80).
+    """
     path = only(directory)
     path.chmod(mode)
     with pytest.raises(SigningKeyError) as caught:
@@ -101,7 +103,7 @@ def test_directory_open_to_others_is_refused(directory: Path) -> None:
 
 
 def test_weak_keys_are_refused_and_named(directory: Path) -> None:
-    """A key of 1,024 bits is refused by its path."""
+    """A key of 1,024 bits is refused, and the message names its file."""
     write(directory, rsa.generate_private_key(65537, 1024))
     with pytest.raises(SigningKeyError, match=r"other\.pem is weak: 1024 bits"):
         KeyRing(directory)
@@ -116,7 +118,7 @@ def test_other_kinds_of_keys_are_refused(directory: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\n"])
 def test_garbage_is_refused_and_named(directory: Path, content: bytes) -> None:
-    """A damaged key file is refused at startup by its path."""
+    """A damaged key file is refused at startup, and the message names the file."""
     path = directory / "other.pem"
     path.write_bytes(content)
     path.chmod(0o600)

@@ -140,7 +140,7 @@ def test_a_persons_ticket_ends_with_the_session(auth: AuthService) -> None:
 
 
 def test_tokens_of_a_release_that_named_no_parents(auth: AuthService) -> None:
-    """A ticket from an exchanged token of a release without `parents` lives no longer than it.
+    """A ticket from an exchanged token of a release without `parents` expires with this token.
 
     If the source is a ticket of that release, the same rule applies.
     """

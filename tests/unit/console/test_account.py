@@ -168,7 +168,9 @@ def test_without_another_session_nothing_is_ended(console: Console) -> None:
 
 
 def test_language_and_colours_lead_back_here(console: Console) -> None:
-    """The account page has the form for language and colours once, and the form returns to it."""
+    """The account page has the form for language and colours once, and the form leads back to the
+    page.
+    """
     browser = console.person()
     page = browser.get(PAGE).text
     assert page.count('action="/console/preferences"') == 1

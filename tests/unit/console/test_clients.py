@@ -107,7 +107,9 @@ def test_a_refused_form_can_be_sent_again(console: Console) -> None:
 def test_what_no_client_may_is_not_sent(
     console: Console, fields: dict[str, str], field: str
 ) -> None:
-    """A scope that clients cannot have is neither offered nor accepted."""
+    """A client needs a valid name and a scope. A scope that clients cannot have is neither offered
+    nor accepted.
+    """
     browser = console.person()
     page = browser.get(NEW).text
     assert "members:admin" not in page

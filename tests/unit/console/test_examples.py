@@ -118,7 +118,9 @@ def test_the_script_that_it_shows_is_its_own() -> None:
 
 
 def test_the_page_of_a_refusal_learns_where_the_form_was(shown: Console) -> None:
-    """An example's page sends its address to this service, so a refusal can link to the page."""
+    """A browser sends the address of an example's page to this service, so a refusal can link to
+    the page.
+    """
     reply = editor(shown).get(PAGES[0])
     assert reply.headers["Referrer-Policy"] == "same-origin"
     assert 'name="redirect"' not in reply.text
