@@ -26,7 +26,7 @@ def serve_links(console: Console, url: str = "/s/") -> None:
 
 
 def test_a_form_asks_for_how_long(console: Console) -> None:
-    """The form for links asks for their lifetime, by default a day, and shows files by default."""
+    """The form for links asks for their lifetime, by default a day, and makes no link yet."""
     serve_links(console)
     form = {"key": ["a", "b"], "back": "/console/b/docs/?prefix=x/"}
     page = console.person("viewer").post(LINKS, form).text

@@ -102,7 +102,7 @@ def test_names_do_no_harm(console: Console) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1234, 99_950, 123_456_789, 10**15])
 def test_sizes_are_for_people(console: Console, size: int) -> None:
-    """A size is shown in powers of ten with three digits and the language's separators."""
+    """A size is shown in powers of ten with at most three digits."""
     shown = {
         0: "0 bytes",
         1: "1 bytes",

@@ -30,7 +30,7 @@ def test_the_language_is_what_the_browser_likes(console: Console, accepted: str,
 
 
 def test_a_choice_holds_before_and_after_the_login(console: Console) -> None:
-    """The choice of language and theme belongs to the browser, and is kept after a login."""
+    """The choice of language and theme belongs to the browser, and applies to a visitor, too."""
     browser = console.visitor()
     form = {"language": "zh_Hans", "theme": "dark", "next": "/console/login"}
     assert browser.post("/console/preferences", form).location == "/console/login"

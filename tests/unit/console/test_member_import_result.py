@@ -155,7 +155,9 @@ def test_a_list_comes_back_after_the_next_login(console: Console) -> None:
 
 
 def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
-    """If a request for a user gets no response, the page shows the password: the user may exist."""
+    """If a request for a user gets no response, the page says that the user may
+    have been created.
+    """
     browser = console.person()
 
     def gone(call: Call) -> Reply:

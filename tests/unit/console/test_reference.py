@@ -65,6 +65,6 @@ def test_there_are_no_other_documents(console: Console) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "owner"])
 def test_every_page_leads_to_the_reference(console: Console, role: str) -> None:
-    """Every page has a link to the reference."""
+    """The first page and the login page have a link to the reference."""
     assert '<a href="/docs">' in console.person(role).get("/console/").text
     assert '<a href="/docs">' in console.visitor().get("/console/login").text

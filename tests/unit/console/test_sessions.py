@@ -46,7 +46,9 @@ def test_names_of_files_open_no_session(console: Console) -> None:
 
 
 def test_the_session_itself_has_no_token(console: Console) -> None:
-    """The session's file contains no tokens; with a separate record, concurrent saves lose none."""
+    """The session's file has no tokens: a separate record has them, so concurrent saves lose no
+    token.
+    """
     console.person()
     folder = console.context.settings.folder
     kept = b"".join(path.read_bytes() for path in files_below(folder / "sessions"))

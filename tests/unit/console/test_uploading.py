@@ -75,7 +75,9 @@ def test_the_page_says_what_is_taken(console: Console) -> None:
 
 
 def test_the_refusal_of_an_upload_can_lead_back(console: Console) -> None:
-    """Only the upload page sends its address to this origin, so a refusal can link to the page."""
+    """A browser sends the address of the upload page to this origin, so a refusal can link to the
+    page. The first page's address is not sent.
+    """
     browser = console.person()
     give_tickets(console.gateway)
     assert browser.get(PAGE).headers["Referrer-Policy"] == "same-origin"

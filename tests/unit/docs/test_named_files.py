@@ -71,7 +71,9 @@ def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", WAYS)
 def test_a_way_is_short_and_its_calls_exist(title: str) -> None:
-    """The steps of a way through the code are numbered and few, each in another module."""
+    """The steps of a way through the code are numbered and few, each in another module, and name
+    functions that exist.
+    """
     steps = _STEP.findall(_section(title))
     assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
     assert 5 < len(steps) <= WAYS[title]

@@ -64,7 +64,9 @@ def test_what_only_commands_need_is_imported_late() -> None:
 
 
 def test_a_start_brings_up_no_application() -> None:
-    """`wharf-auth init` and `wharf-upload migrate` run at each start and do not load Flask."""
+    """The command lines of auth and upload, and the command `wharf-auth init`, are loaded without
+    Flask.
+    """
     script = (
         "import sys, wharf_auth.cli, wharf_upload.cli\n"
         "wharf_auth.cli.cli.get_command(None, 'init')\n"

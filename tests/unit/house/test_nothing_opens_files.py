@@ -56,5 +56,7 @@ def test_nothing_opens_files(package: str) -> None:
     ],
 )
 def test_means_are_found(source: str) -> None:
-    """The search finds such a module or function, however it is imported or called."""
+    """The search finds modules and functions that could open a file, however they are imported or
+    called.
+    """
     assert list(means(source))

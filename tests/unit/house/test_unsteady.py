@@ -37,7 +37,9 @@ def test_few_failures_are_named_with_their_cause(tmp_path: Path) -> None:
     ids=["none ran", "none failed", "many", "a setup too", "a setup"],
 )
 def test_what_is_never_tried_again(tmp_path: Path, cases: list[str]) -> None:
-    """A run with errors outside tests, with more failures or without failures is not repeated."""
+    """A run is not repeated if a setup failed, if more than three tests failed, or if no test
+    failed.
+    """
     assert unsteady(report(tmp_path, *cases)) == []
 
 

@@ -38,7 +38,7 @@ def processes(options: Any) -> dict[str, Any]:
 
 
 def test_the_gateway_stops_first(options: Any) -> None:
-    """The gateway's group has the highest priority, so it stops first.
+    """The gateway's group has the highest priority number, so the group stops first.
 
     The group contains the live channel, because nginx would wait for the channel's connections.
     """
