@@ -31,8 +31,7 @@ class Case(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """Return the name from its first dot on, in backticks, or `(none)` if the name has no dot.
-        """
+        """Return the name from its first dot on, in backticks, or `(none)` if it has no dot."""
         _, dot, end = self.name.partition(".")
         return f"`{dot}{end}`" if dot else "(none)"
 

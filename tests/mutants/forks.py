@@ -135,8 +135,7 @@ def quietly() -> None:
 
 
 def first_failure(session: pytest.Session, items: Sequence[pytest.Item], folder: Path) -> str:
-    """Run the tests in this process until one fails. Return its id, or an empty text if all pass.
-    """
+    """Run the tests in this process until one fails. Return its id, or an empty text."""
     place_temporary_files(session, folder)
     watcher = Failed()
     session.config.pluginmanager.register(watcher)

@@ -75,8 +75,7 @@ def _in_a_function(mutation: Mutation) -> bool:
 
 
 def _letter_case(mutation: Mutation) -> bool:
-    """Tell whether a mutation only changes the letter case of a text, which has no effect in SQL.
-    """
+    """Tell whether a mutation only changes the case of letters, which has no effect in SQL."""
     before, after = mutation.original_node, mutation.mutated_node
     if not isinstance(before, cst.SimpleString) or not isinstance(after, cst.SimpleString):
         return False
