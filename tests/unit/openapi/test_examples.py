@@ -19,7 +19,7 @@ _SECRETS = {"access_token", "client_secret", "refresh_token", "subject_token", "
 
 
 def strict(schema: Any) -> Any:
-    """Return the schema without additional members in any object, so that they are errors."""
+    """Return a copy of the schema that forbids additional members in each object."""
     if isinstance(schema, list):
         return [strict(one) for one in schema]
     if not isinstance(schema, dict):
@@ -38,7 +38,9 @@ def errors(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list
 
 
 def shown(operations: list[Described]) -> Iterator[tuple[str, str, object]]:
-    """Yield each text in an example, with the place of the example and the name of the member."""
+    """Yield each single value in an example, with the place of the example and the name of the
+    member.
+    """
     for one in operations:
         for where, _, value in one.examples():
             for name, member in members(value, where.rpartition(" ")[2]):

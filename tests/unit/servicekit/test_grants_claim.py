@@ -80,7 +80,9 @@ def test_a_token_cannot_lose_the_claim_that_its_header_names(
 def test_a_claim_that_is_not_understood_is_refused(
     issuer: Issuer, verifier: Verifier, claim: Any
 ) -> None:
-    """A claim with an unknown member, or an unknown field of a grant or a group, is refused."""
+    """A malformed claim, and a claim with an unknown member or an unknown field of a grant or
+    group, are refused.
+    """
     claims = {**issuer.claims(), "grants": claim}
     header = {"typ": "at+jwt", "kid": issuer.kid, **critical(claims)}
     with pytest.raises(MalformedToken, match="grants"):

@@ -39,7 +39,9 @@ def ask(path: str, method: str = "GET", **environ: str) -> tuple[str, str]:
     ("asked", "path"), [("/metrics", "/metrics"), ("/healthz", "/auth/healthz")]
 )
 def test_its_own_addresses_are_answered_as_internal(asked: str, path: str) -> None:
-    """The application gets the requested path of the port, and the mark of an internal request."""
+    """The application gets its own path for an address of the port, and the mark of an internal
+    request.
+    """
     assert ask(asked) == ("200 OK", f"{path} 1")
 
 

@@ -244,7 +244,9 @@ def test_expired_entries_are_dropped(followed: Followed) -> None:
 
 
 def test_feed_begins_anew(followed: Followed) -> None:
-    """After auth's feed has begun again, it decides about tenants; revoked tokens stay refused."""
+    """After auth's feed has begun again, the feed decides about tenants and subjects. Revoked
+    tokens stay refused.
+    """
     followed.feed.add("tenant", "suspended", tenant="old")
     followed.feed.add("subject", identifier="c-old")
     followed.feed.add(identifier="t-old", until=NOW + 60)

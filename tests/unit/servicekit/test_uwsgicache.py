@@ -11,7 +11,7 @@ from servicekit.ratelimits.uwsgicache import UwsgiCacheStorage
 
 
 class Cache:
-    """A simulated cache of uWSGI. Before each read other threads make `others` hits."""
+    """A simulated cache of uWSGI. With each increment other threads make `others` more hits."""
 
     def __init__(self, others: int) -> None:
         self.others = others

@@ -18,7 +18,9 @@ from socket_guard.shares import Shares
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the times of the guard's queries to the kernel; 100 s pass between two queries."""
+    """Return a list that gets an entry for each query of the guard to the kernel. Each reading of
+    the clock is 100 s later than the reading before it.
+    """
     moments: list[int] = []
     received = [0]
 
