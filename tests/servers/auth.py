@@ -36,8 +36,8 @@ TOKEN = "/auth/oauth/token"
 
 
 class Clock:
-    """A clock in Unix seconds that a test moves. It begins at the real time,
-    for keys and libraries.
+    """A clock in Unix seconds that a test moves. The service begins with the time of its
+    key, because libraries compare the times in tokens with the real time.
     """
 
     def __init__(self, now: float) -> None:
@@ -124,7 +124,7 @@ def auth(auth_settings: Settings) -> Iterator[AuthService]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[AuthService]:
-    """Yield the service on this data folder, and close its records at the end."""
+    """Yield the service on the data folder of the settings, and close its database at the end."""
     database = open_database(settings.effective_database_url)
     records = SqlRecords(database)
     keys = signing.load(settings.keys_directory)

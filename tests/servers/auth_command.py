@@ -47,7 +47,10 @@ def installed(run: Run, auth_template: Path, tmp_path: Path) -> Run:
 
 
 def mistake(done: subprocess.CompletedProcess[str], text: str, code: int = 1) -> None:
-    """Check that the command printed one clear line and no traceback."""
+    """Check the exit code, and that standard error contains the text and no traceback.
+
+    With exit code 1 the error is a single line that names the command.
+    """
     assert done.returncode == code, done.stderr
     assert text in done.stderr
     assert "Traceback" not in done.stderr

@@ -28,11 +28,14 @@ class RunningBlobServer:
         return SocketStore(self.address)
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
-        """Make the next operations of a kind fail (`blob_server` lists the faults)."""
+        """Make the next `times` operations of a kind fail, and remove the delay of this kind.
+
+        `blob_server` lists the faults.
+        """
         self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
 
     def delay(self, operation: str, seconds: float) -> None:
-        """Make operations of a kind take longer from now on."""
+        """Let each operation of a kind wait for these seconds from now on."""
         self._store.ask("control", of=operation, fault=None, times=0, seconds=seconds)
 
     def reset(self, capacity: int = protocol.CAPACITY) -> None:

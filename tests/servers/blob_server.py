@@ -3,7 +3,7 @@
 One connection is one operation. A message has the lengths of its head and its body (32 bits each),
 the head as JSON, and the body. Run the server as a script: `blob_server.py SOCKET`.
 
-An operation has one of these faults: `full`, `busy` and `broken` are responses. `cut` ends the
+A test can order one of these faults: `full`, `busy` and `broken` send an error. `cut` ends the
 connection and does nothing. `lost` performs the operation and ends the connection without a
 response. `short` sends half of the response's body.
 """

@@ -78,7 +78,7 @@ class Browser:
         return self.client.get(path, **{"base_url": self._base_url, **options})
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> TestResponse:
-        """Send a form as a page of this session would."""
+        """Send a form with a CSRF token, as a page of this session does."""
         data = {"csrf_token": self._token(), **(form or {})}
         return self.client.post(path, data=data, **{"base_url": self._base_url, **options})
 
@@ -119,7 +119,7 @@ def console(tmp_path: Path, gateway: FakeGateway) -> Console:
 
 
 class _CompiledTemplates(BytecodeCache):
-    """Compiled templates of this process, because each test makes a new application."""
+    """The compiled templates, which all applications of this process share."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}

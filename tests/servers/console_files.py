@@ -1,4 +1,4 @@
-"""Moves of files, and changes of them, for tests of the console's pages."""
+"""Requests that move or change files, for tests of the console's pages."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def hidden(page: str, name: str) -> str:
 
 
 def rows(page: str, caption: str) -> list[list[str]]:
-    """Return the cells of a table on a page."""
+    """Return the cells of the table with this caption, by row and without the table's head."""
     table = page[page.index(f"<caption>{caption}") :].partition("</table>")[0]
     body = table.partition("<tbody>")[2]
     cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")]

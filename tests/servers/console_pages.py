@@ -55,14 +55,14 @@ Answer = tuple[int, dict[str, Any]]
 
 
 def built() -> dict[str, str]:
-    """Build old assets again and return the manifest of the assets."""
+    """Build the assets if their sources have changed, and return the manifest of the assets."""
     subprocess.run([sys.executable, str(BUILDER), "--strict"], check=True)
     found: dict[str, str] = json.loads((DIST / "manifest.json").read_text())
     return found
 
 
 class ConsolePages:
-    """The pages of tests, and the requests of browsers about them."""
+    """The pages of tests, and the requests for tickets and the reports that browsers sent."""
 
     def __init__(self, port: int, assets: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
     wharf_port: int
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore browsers that disconnect, because some tests do this on purpose."""
+        """Ignore a browser that disconnects, because some tests disconnect on purpose."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -153,7 +153,7 @@ def wanted_users(gateway: FakeGateway) -> list[dict[str, Any]]:
 
 
 def changes(gateway: FakeGateway) -> list[tuple[str, str]]:
-    """Return method and path of each changing request, without logins."""
+    """Return method and path of each changing request except logins and requests for tokens."""
     return [
         (call.method, call.path)
         for call in gateway.calls

@@ -1,4 +1,4 @@
-"""Wharf's images, and one container of each, without compose."""
+"""Wharf's images, and one container of each service in `SERVICES`, without compose."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def _alone() -> Iterator[None]:
 
 
 def build(engine: Engine) -> Images:
-    """Build the images as `make images` does, from Debian's packages when this user may do that."""
+    """Build the images as `make images` does and return their names.
+
+    If the user is root, the base images are built from Debian's packages.
+    """
     settings = {"WHARF_VERSION": TAG, "PYTHON": sys.executable}
     if not os.geteuid():
         settings["BASES"] = "debian"
@@ -147,7 +150,7 @@ class Quartet:
         )
 
     def health(self, service: str) -> str:
-        """Return the result of the image's own HEALTHCHECK."""
+        """Return the result of the image's HEALTHCHECK, or `ended` if the container has ended."""
         state = self.engine.inspect(self.of(service))["State"]
         return str(state["Health"]["Status"]) if state["Running"] else "ended"
 
@@ -180,7 +183,7 @@ class Quartet:
 
 @contextmanager
 def quartet(engine: Engine, images: Images, name: str) -> Iterator[Quartet]:
-    """Yield running containers, one of each image."""
+    """Yield healthy containers, one of each service in `SERVICES`, and remove them at the end."""
     made = Quartet(engine, images, name)
     try:
         made.start()

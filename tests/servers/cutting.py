@@ -18,9 +18,9 @@ _DELIVERY_SECONDS = 5.0
 class CuttingProxy:
     """A proxy that passes bytes to a port and breaks the connection after a number of bytes.
 
-    Each entry of `cuts` is a number of bytes. After all clients together have sent this number of
-    bytes, the proxy breaks the connection that sent the last of them, and continues with the next
-    entry. After the last entry it breaks no connection.
+    Each entry of `cuts` is a number of bytes. When all clients together have sent more bytes than
+    this number, the proxy breaks the connection that sent the first byte too many, and continues
+    with the next entry. After the last entry the proxy breaks no connection.
     """
 
     def __init__(self, target: int) -> None:
@@ -88,8 +88,8 @@ def cutting(target: int) -> Iterator[CuttingProxy]:
 
 
 def _await_delivery(connection: socket.socket) -> None:
-    """Return when the peer's kernel has all bytes, because a reset would drop bytes
-    that were not sent.
+    """Return when the peer's kernel has all bytes, or after five seconds. A reset would
+    drop bytes that were not sent.
     """
     deadline = time.monotonic() + _DELIVERY_SECONDS
     while time.monotonic() < deadline:

@@ -27,8 +27,8 @@ class Engine:
     """The engine that responds to `docker` in this environment."""
 
     def __call__(self, *words: str, seconds: float = 120, **options: Any) -> str:
-        """Run a command and return its standard output. An assertion shows all
-        output when it fails.
+        """Run a command and return its standard output. If the command fails, an assertion
+        shows all its output.
         """
         done = self.try_out(*words, seconds=seconds, **options)
         assert done.returncode == 0, f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
@@ -77,8 +77,8 @@ def _answers() -> bool:
 
 @contextmanager
 def _cgroups() -> Iterator[None]:
-    """Mount control groups (cgroups(7), version 2) when no program has
-    mounted them: without systemd.
+    """Mount control groups (cgroups(7), version 2) if no program has mounted them. On
+    most machines systemd has.
     """
     if os.path.ismount(_CGROUPS):
         yield
@@ -137,10 +137,10 @@ def engine() -> Iterator[Engine]:
 
 @contextmanager
 def _only_engine() -> Iterator[None]:
-    """Wait until no other pytest has an engine, because two engines would share a bridge
-    and the packet filter.
+    """Wait until no other pytest runs its own engine, and hold a lock during the block,
+    because two engines would share a bridge and the packet filter.
 
-    The lock is a name in the network namespace, as the bridge and the packet filter are.
+    The lock is a name in the network namespace, which also contains the bridge and the filter.
     """
     deadline = time.monotonic() + _TURN_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:

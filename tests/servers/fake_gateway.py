@@ -68,7 +68,7 @@ class FakeGateway:
     does.
 
     `on("GET", "/v1/buckets", Reply(...))` sets a response; other requests get 404. A path may be a
-    pattern (`/v1/files/docs/.*`); the last matching response is used.
+    pattern (`/v1/files/docs/.*`). If several paths match, the response that was set last is used.
     """
 
     def __init__(self, path: Path) -> None:

@@ -20,8 +20,8 @@ FIRST_EVENT = b"id: 1\nevent: event\ndata: {}\n\n"
 
 
 class FakeLive(socketserver.ThreadingUnixStreamServer):
-    """A server that echoes a WebSocket, sends one event to an event stream, and echoes other
-    bodies.
+    """A server that echoes a WebSocket, sends one event to an event stream, echoes other bodies,
+    and sends a metric in response to other requests without a body.
 
     Attributes:
         heads: the heads of all requests, by name in lower case; `""` is the first line.

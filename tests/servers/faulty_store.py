@@ -39,7 +39,7 @@ class Cut(Exception):
 
 
 class Reply(NamedTuple):
-    """A response of the store. The body of a large one is still in `source`."""
+    """A response of the store. If the store stated the body's length, the body is in `source`."""
 
     status: int
     fields: list[tuple[str, str]]
@@ -101,7 +101,7 @@ class Exchange:
         self._handler.close_connection = True
 
     def wait_for_end(self) -> None:
-        """Return when the client has disconnected, or after `heal`."""
+        """Return when the client has disconnected, after `heal`, or after 60 seconds."""
         until = time.monotonic() + _SECONDS
         connection = self._handler.connection
         connection.settimeout(0.02)
@@ -201,7 +201,7 @@ class Stop:
         self.reached, self.released = threading.Event(), threading.Event()
 
     def __call__(self, exchange: Exchange) -> Reply:
-        """Wait until `released`. The client has disconnected by then."""
+        """Set `reached`, wait until the test sets `released`, and break the connection."""
         if self._after:
             _finish(exchange.passed_on())
         self.reached.set()
@@ -311,7 +311,7 @@ class FaultyStore:
         self._orders[operation] = _Order(faults, last)
 
     def heal(self) -> None:
-        """Remove all orders and let waiting requests continue."""
+        """Remove all orders, clear `seen`, and break connections that get no response."""
         self._orders.clear()
         self.seen.clear()
         self.healed.set()

@@ -76,7 +76,7 @@ class Disk:
 
 @contextmanager
 def disk(base: Path, megabytes: int) -> Iterator[Disk]:
-    """Yield a separate disk and remove it afterwards."""
+    """Yield a separate disk, and unmount it afterwards."""
     own = Disk(base / "disk.img", base / "disk", megabytes)
     try:
         yield own

@@ -69,7 +69,7 @@ def change(
     subject: str = SUBJECT,
     scopes: str = SCOPES,
 ) -> None:
-    """Change the own grants of a subject. The service has read the change when this returns."""
+    """Change the own grants of a subject. The service reads the change before its next request."""
     number = len(feed.entries) + 1
     said = ReachChange(version=1 + number, grants=compact(*written), scopes=scopes)
     feed.entries.append(
@@ -81,5 +81,5 @@ def change(
         follower = FeedFollower(server.url, upload.settings.revocation_file)
         follower.open()
         follower.poll()
-    # For this worker half a second has passed.
+    # Otherwise the worker would read the file again only after half a second.
     upload.context.access.revocations._polled_at = -math.inf

@@ -43,7 +43,7 @@ class Model:
         )
 
     def knows(self, bucket: str) -> bool:
-        """Tell whether a grant names the bucket."""
+        """Tell whether a grant names the bucket or all buckets."""
         return any(one.bucket in (bucket, "*") and one.letters for one in self.grants())
 
     def has(self, place: Place) -> bool:
@@ -55,15 +55,15 @@ class Model:
         return 403 if self.knows(place[0]) else 404
 
     def reading(self, place: Place) -> int:
-        """Return the status of a read at this place. A caller that may list a key
-        learns that it exists.
+        """Return the status of a read at this place. A caller that may list a key but not
+        read it gets 403, even if no file has this key.
         """
         if self.has(place):
             return 200
         return 403 if self.may("list", place) and not self.may("read", place) else 404
 
     def listed(self, bucket: str, prefix: str) -> list[str]:
-        """Return the keys of a listing of the bucket."""
+        """Return the keys with this prefix in the caller's listing of the bucket."""
         return sorted(
             key
             for there, key in self.files

@@ -100,8 +100,8 @@ class Run:
             self.token()
 
     def check(self, told: Told, *named: Place) -> None:
-        """Check that the rows match the model and that the response contains no
-        key outside the reach.
+        """Check that the rows match the model, and that the response contains no key outside
+        the reach, except the keys of the `named` places.
         """
         rows = self.service.database.reading().rows(
             "SELECT bucket, key, sha256 FROM files WHERE tenant = ?", (self.service.tenant,)

@@ -87,7 +87,7 @@ class Feed:
     seq: int = 0
 
     def say(self, kind: str, name: str, change: ReachChange) -> None:
-        """Add one entry and let the service read it immediately."""
+        """Add one entry, which the service reads before its next request."""
         self.seq += 1
         tenant = self.service.tenant
         entry = Revocation(
@@ -130,8 +130,8 @@ class Caller:
         *,
         spooled: bool = False,
     ) -> Told:
-        """Send one request. With `spooled` its body is large, so that nginx
-        asks for admission first.
+        """Send one request. `spooled` makes a small body take the way of a large one, for
+        which nginx asks for admission first.
         """
         fields = dict(headers or {})
         if self.token and not path.startswith(("/u/", "/s/", "/public/")):

@@ -1,6 +1,6 @@
-"""Every operation of upload, and the requests that name a key in it, for the walk of grants.
+"""Every operation of `upload`, and its requests that name a key, for `test_grants_walk.py`.
 
-A new operation in neither table fails `test_every_operation_is_in_the_tables`: decide what callers
+A new operation in no table fails `test_every_operation_is_in_the_tables`: decide what callers
 with grants may do in it, and add its requests to a table.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from tests.servers.grants_played import OCTETS, TUS, metadata_of, of_everything
 from tests.servers.upload import BOUNDARY, UploadService, form_body
 
-#: The folder that the caller of the walk reaches, in the one bucket that it knows.
+#: The only folder that the caller of these tests reaches, in the only bucket that the caller knows.
 BUCKET, FOLDER = "photos", "mine/"
 INSIDE = f"{FOLDER}a.txt"
 #: A key that exists outside the folder and one that does not; a bucket that no grant names, and

@@ -27,7 +27,9 @@ _X32 = 0x40000000
 
 
 def _syscall(x86: int, arm: int, *arguments: object) -> Callable[[], object]:
-    """Return a system call by its number, because ctypes has no wrapper that could refuse it."""
+    """Return a function that makes a system call by its number. Thus only the kernel can refuse
+    the call, and no function of a library.
+    """
 
     def call() -> None:
         given = [
@@ -155,7 +157,7 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
 
 
 def attempt(_: int, number: int) -> bytes:
-    """Make the attempt with this number."""
+    """Make the attempt with this number and return its outcome."""
     try:
         list(ATTEMPTS.values())[number]()
     except OSError as error:

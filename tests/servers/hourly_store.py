@@ -9,8 +9,8 @@ from wharf_upload.storage.memory import MemoryReader, MemoryStore
 
 
 class HourlyStore(MemoryStore):
-    """A store that records its calls in `listed` and `deleted`. It cannot remove
-    the blobs in `stuck`.
+    """A store that records its calls in `listed`, `opened` and `deleted`. `delete_all`
+    does not remove the blobs in `stuck`.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class HourlyStore(MemoryStore):
         self.looks_for_unfinished = 0
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Yield all blobs and record the call."""
+        """Yield all blobs, or the blobs of the time span `made`, and record the call."""
         self.listed.append(made)
         return super().blobs(made)
 
@@ -34,7 +34,7 @@ class HourlyStore(MemoryStore):
         return super().open(name)
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs and record their number."""
+        """Remove blobs, record their number, and return the names of blobs that stay."""
         self.deleted.append(len(names))
         for name in set(names) - self.stuck:
             self.delete(name)

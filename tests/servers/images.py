@@ -29,7 +29,7 @@ class Service:
     log: Path
 
     def ask(self, path: str, **variables: str) -> Reply:
-        """Return the response to a request of nginx."""
+        """Send a request with these variables, as nginx does, and return the response."""
         return request(self.socket, "GET", path, parameters=variables)
 
     def picture(self, location: str = LOCATION, width: int = 64) -> Reply:

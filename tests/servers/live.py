@@ -1,6 +1,7 @@
 """A real live channel: `wharf-upload live` on a port, with keys of the test and without a gateway.
 
-The upload service's mule keeps two files, of keys and of revocations. Here the test writes them.
+In an installation the mule of the upload service writes a file of keys and a file of revocations.
+Here the test writes both files.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from wharf_upload.notices.sender import open_sender
 
 COMMAND = Path(sys.executable).parent / "wharf-upload"
 START_SECONDS = 30
-# The files are never too old for the process, because no test follows the feed.
+# The file of revocations gets a time in the future. No program renews the file here, and otherwise
+# the file would soon be too old for the process.
 _FAR_AHEAD_SECONDS = 86_400
 
 
@@ -51,7 +53,7 @@ class LiveProcess:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        """Open the records, which the test writes as the upload service would."""
+        """Open the records, and write the files of keys and revocations without an entry."""
         place = socket_place(self.data / "run" / "notices.sock")
         self.records = SqlRecords(
             open_database(f"sqlite:///{self.data / 'upload' / 'upload.db'}", durable=False),
@@ -110,7 +112,7 @@ class LiveProcess:
         return self.issuer.token(**{"scope": "events:read files:read", **claims})
 
     def store(self, count: int = 1, **changes: object) -> list[str]:
-        """Store files and return the cursors of their tenant's newest events."""
+        """Store files and return the cursors of the tenant's `count` newest events, in order."""
         tenant = str(changes.get("tenant", "demo"))
         for _ in range(count):
             self._count += 1
@@ -140,7 +142,7 @@ class LiveProcess:
         os.utime(path, (ahead, ahead))
 
     def metric(self, name: str) -> float:
-        """Return a sample of the metrics by its full name with labels."""
+        """Return a sample by its full name with labels, or 0 if there is no such sample."""
         for line in httpx.get(f"{self.url}/metrics").text.splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
@@ -156,8 +158,8 @@ def running_live(
     *,
     port: int = 0,
 ) -> Iterator[LiveProcess]:
-    """Yield the process on separate data and kill it afterwards. `port` is the
-    first port it tries.
+    """Yield the process on separate data and kill it afterwards. If `port` is 0, the
+    process gets a free port.
     """
     data = folder / "data"
     copy_database(template, data)

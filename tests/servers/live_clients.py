@@ -83,7 +83,7 @@ class Client:
 def listening(
     url: str, token: str, after: Cursor | None = None, *, kind: str = PYTHON, **options: Any
 ) -> Iterator[Client]:
-    """Yield a Socket.IO client, connected or refused."""
+    """Yield a Socket.IO client. Its messages show whether the server accepted the connection."""
     auth: dict[str, object] = {"token": token} | ({} if after is None else {"after": after})
     if kind == PYTHON:
         with _python(url, auth, options) as client:
@@ -214,7 +214,10 @@ def _shut(response: httpx.Response) -> None:
 
 @contextmanager
 def raw(url: str, token: str, origin: str | None = None) -> Iterator[ClientConnection]:
-    """Yield a connected client that sends any text. Raise `PermissionError` when it is refused."""
+    """Yield a connected client that can send any text.
+
+    Raise `PermissionError` if the server does not accept the token.
+    """
     address = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
     with connect(address, origin=Origin(origin) if origin else None) as connection:
         assert str(connection.recv()).startswith("0{")

@@ -17,7 +17,9 @@ Put = Callable[[str, bytes], bool]
 
 @dataclass
 class Load:
-    """`acknowledged` has keys with digests, and `uncertain` the digests that got no response."""
+    """Uploads and their results, by key: `acknowledged` has the digest of the last body that was
+    acknowledged, and `uncertain` has the digests of bodies without a response.
+    """
 
     put: Put
     threads: int = 6
@@ -26,8 +28,8 @@ class Load:
     refused: list[str] = field(default_factory=list)
 
     def run_until(self, number: int, then: Callable[[], None]) -> None:
-        """Upload until `number` files were acknowledged, then call `then`. During
-        this call uploads continue.
+        """Upload until `number` files were acknowledged, then call `then`. The uploads
+        continue until `then` returns.
         """
         enough, over = threading.Event(), threading.Event()
         workers = [

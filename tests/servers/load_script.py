@@ -1,7 +1,7 @@
 """A process that uploads until it is killed: `python -m tests.servers.load_script`.
 
-Arguments: the data folder and the credentials, as for `upload_script`. It writes `sent KEY DIGEST`
-before each upload and `stored KEY DIGEST` after its acknowledgement.
+Arguments: the data folder and the credentials, as for `upload_script`. The process writes
+`sent KEY DIGEST` before each upload, and `stored KEY DIGEST` after the upload was acknowledged.
 """
 
 from __future__ import annotations

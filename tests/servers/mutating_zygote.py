@@ -22,7 +22,7 @@ MUTANTS = 250
 
 
 def mutant(seed: bytes, chance: random.Random) -> bytes:
-    """Return the file with some bytes changed. Its first bytes stay in most cases."""
+    """Return the file with some bytes changed, removed or added. The first four bytes stay."""
     content = bytearray(seed)
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
         place = chance.randrange(min(4, len(content)), len(content))
@@ -44,7 +44,7 @@ def mutant(seed: bytes, chance: random.Random) -> bytes:
 
 
 def decode(blob: int, number: int) -> bytes:
-    """Decode the mutants of this number."""
+    """Decode the mutants whose seed is `number`, and return the number of mutants by outcome."""
     seed, outcomes = os.pread(blob, 1 << 20, 0), Counter[str]()
     chance = random.Random(number)
     for _ in range(MUTANTS):

@@ -23,8 +23,8 @@ from tests.servers.upload import UploadService
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller whose tokens have the claim `grants`. `groups` are the grants of its
-    groups, by group id.
+    """A caller whose tokens have the claim `grants`. `groups` has one part of the claim
+    for each group of the caller.
     """
 
     upload: UploadService
@@ -91,7 +91,7 @@ def seen(reply: TestResponse) -> tuple[int, dict[str, str], object]:
 
 
 def tell(upload: UploadService, kind: str, name: str, change: ReachChange) -> None:
-    """Write an entry to the feed, and let this worker act as if half a second has passed."""
+    """Write an entry to the file of revocations. The service reads it before its next request."""
     entry = Revocation(seq=1, kind=kind, tenant=upload.tenant, id=name, reach=change)
     file = upload.settings.revocation_file
     file.parent.mkdir(exist_ok=True)

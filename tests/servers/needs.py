@@ -21,7 +21,7 @@ def lacking(reason: str) -> NoReturn:
 
 
 def needed(name: str) -> str:
-    """Return the path of a program. When it is missing, name the package that installs it."""
+    """Return the path of a program. If it is missing, call `lacking` with its package's name."""
     path = shutil.which(name, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if path is None:
         lacking(f"there is no {name}; Debian: apt-get install {_package(name)}")

@@ -55,7 +55,7 @@ class Listener:
         return found
 
     def await_changed(self, tell: Callable[[str], None], tenant: str) -> None:
-        """Send a tenant repeatedly until the notice arrives, and drop all earlier notices."""
+        """Call `tell` repeatedly until the notice of the tenant arrives. Drop earlier notices."""
         until = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < until:
             tell(tenant)

@@ -17,9 +17,9 @@ _CLIENTS: dict[ObjectStore, Any] = {}
 
 
 def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
-    """Return a store below `blobs/` of the bucket, or below a new prefix without a bucket's name.
+    """Return a store below `blobs/` of the bucket, or below a new prefix of a shared bucket.
 
-    `folder` is for the file with the keys and for spool files.
+    The second case applies if `bucket` is empty. `folder` has the file of keys and spool files.
     """
     return TimedStore(object_driver(server, folder, bucket))
 

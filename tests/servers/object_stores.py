@@ -29,7 +29,7 @@ _REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A store that responds at `endpoint`. `ca` verifies it and is empty without TLS."""
+    """A store at `endpoint`. `ca` is the file with its certificate authority, empty without TLS."""
 
     endpoint: str
     access_key: str = _ACCESS_KEY
@@ -127,7 +127,7 @@ def radosgw(ceph_cluster: Cluster) -> ObjectStore:
 
 @pytest.fixture(scope="session")
 def radosgw_tls(ceph_cluster: Cluster) -> ObjectStore:
-    """Return the same store with TLS. Only `ca` knows the authority of its certificate."""
+    """Return Ceph's object store with TLS. Only the file `ca` has the certificate's authority."""
     # The host is a name, because nginx does not verify IP addresses in certificates.
     endpoint = f"https://localhost:{ceph_cluster.tls_port}"
     return ObjectStore(endpoint, ca=str(ceph_cluster.certificate.authority))

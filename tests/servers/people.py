@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Person:
-    """A user with its password, and a browser that keeps its cookies."""
+    """A user, and a browser that keeps the user's cookies."""
 
     auth: AuthService
     id: str
@@ -26,7 +26,7 @@ class Person:
     token: str = ""
 
     def login(self, password: str = PASSWORD, **members: Any) -> TestResponse:
-        """Log in. A success keeps the access token."""
+        """Log in, and keep the access token on success."""
         body = {"tenant": self.tenant, "username": self.username, "password": password, **members}
         reply = self.browser.post("/auth/login", json=body)
         if reply.status_code == 200:
@@ -34,7 +34,7 @@ class Person:
         return reply
 
     def refresh(self, token: str | None = None, **form: str) -> TestResponse:
-        """Refresh with this token or with the cookie. A success keeps the access token."""
+        """Refresh with this token or with the cookie, and keep the access token on success."""
         given = {} if token is None else {"refresh_token": token}
         reply = self.browser.post(TOKEN, data={"grant_type": "refresh_token", **given, **form})
         if reply.status_code == 200:
@@ -42,7 +42,7 @@ class Person:
         return reply
 
     def refresh_token(self) -> str:
-        """Return a refresh token of a new session that is in no cookie."""
+        """Log in again, and return the new session's refresh token, which is in no cookie."""
         reply = self.login(refresh_token="body")
         return str(reply.get_json()["refresh_token"])
 

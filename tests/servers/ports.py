@@ -1,7 +1,7 @@
 """TCP ports for test servers: each port is used once, even with several pytests at the same time.
 
 `python3 -I tests/servers/ports.py COUNT` prints free ports, and keeps them until its standard input
-ends. It needs only Python's own modules.
+ends. The script needs only Python's own modules.
 """
 
 from __future__ import annotations

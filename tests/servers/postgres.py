@@ -21,13 +21,13 @@ _BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 30
 # Small and not durable. Hundreds of databases that each serve one test need no vacuum.
 _SETTINGS = ("fsync=off", "shared_buffers=16MB", "autovacuum=off")
-# A new database has about 300 files. In memory they cost a seventh of the time on a disk.
+# A new database has about 300 files. In memory, making these files takes a seventh of the time.
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2 << 30
 
 
 def binary(name: str) -> str:
-    """Return the newest installed binary. Debian does not put it on PATH."""
+    """Return the path of the newest installed binary, which Debian does not put on PATH."""
     found = sorted(_BINARIES.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     path = str(found[-1]) if found else shutil.which(name)
     if path is None:
@@ -77,15 +77,15 @@ class PostgresServer:
         return f"postgresql://wharf@/{database}?host={quote(str(self._directory), safe='')}"
 
     def new_database(self, template: str = "template1") -> str:
-        """Make a database and return its URL. It is empty unless `template` names a template."""
+        """Copy `template` and return the URL of the copy. The default template is empty."""
         name = f"test_{uuid4().hex}"
         self._run_statement(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def filled_by(self, fill: Callable[[str], None]) -> str:
-        """Make a database that `fill` has filled, and return its URL.
+        """Make a database with the content that `fill` writes, and return its URL.
 
-        `fill` gets the URL of the first database. All further ones are copies of it.
+        Only the first call runs `fill`, on a template. Each call returns a copy of the template.
         """
         if fill not in self._templates:
             url = self.new_database()

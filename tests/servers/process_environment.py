@@ -34,8 +34,8 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 def _place_of_environ() -> tuple[str, int]:
-    """Return the file with libc's `environ` (an executable may have a copy) and the
-    offset in it.
+    """Return the file with libc's `environ` (an executable may have a copy), and the offset
+    of `environ` in this file.
     """
     libc = ctypes.CDLL(None)
     address = ctypes.addressof(ctypes.c_void_p.in_dll(libc, "environ"))

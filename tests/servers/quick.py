@@ -23,7 +23,7 @@ _CHEAP = {"MEMORY_KIB": 8, "PASSES": 1}
 
 @pytest.fixture(scope="session", autouse=True)
 def routes_compiled_once() -> Iterator[None]:
-    """Let equal rules of routes share the result of werkzeug's compilation, most
+    """Let equal rules of routes share the result of werkzeug's compilation, which takes most
     of an app's start.
     """
     known: dict[tuple[object, ...], Rule] = {}

@@ -1,6 +1,6 @@
 """A Ceph cluster of the tests: a monitor, an OSD in memory, and radosgw.
 
-Its keys are real Ceph keys (cephx). It has no manager, because no test needs one.
+The cluster has real Ceph keys (cephx), and no manager, because no test needs one.
 """
 
 from __future__ import annotations

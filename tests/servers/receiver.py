@@ -56,7 +56,10 @@ class ReceiverClient:
     def open(
         self, method: str, path: str, length: int | None, headers: Mapping[str, str] | None = None
     ) -> socket.socket:
-        """Begin a request whose body follows. With `length` None it has no length."""
+        """Begin a request whose body follows, and return its connection.
+
+        If `length` is `None`, the request does not state the body's length.
+        """
         fields = {"Tus-Resumable": "1.0.0", **self.credential, **(headers or {})}
         variables = {
             "REQUEST_METHOD": method,
@@ -132,8 +135,8 @@ def answer_of(connection: socket.socket, body: bytes = b"") -> Answer:
 
 
 def _listens(address: Path) -> bool:
-    """Tell whether a process accepts connections. The file of a socket exists
-    a moment before this.
+    """Tell whether a process accepts connections. The file of the socket is no proof,
+    because it exists a moment earlier.
     """
     with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
         connection.connect(str(address))

@@ -1,4 +1,4 @@
-"""A stop event for loops that run until they must end. Its pauses take no time."""
+"""A stop event for loops that run until they must end, with pauses that take no time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Rounds(threading.Event):
-    """An event that is set after a number of pauses. `pauses` has the seconds of all pauses."""
+    """An event that is set in the pause after `rounds` pauses. `pauses` has their seconds."""
 
     def __init__(self, rounds: int) -> None:
         super().__init__()

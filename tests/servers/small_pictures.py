@@ -80,7 +80,7 @@ def slug(answer: Answer) -> str:
 
 @dataclass
 class Ways:
-    """The gateway, the service, the stand-in for `images`, and the block that ends them."""
+    """The gateway, the service, the stand-in for `images`, and the stack that ends all of them."""
 
     gateway: RunningGateway
     upload: UploadService

@@ -1,8 +1,8 @@
 """A store whose blobs are behind a socket (`blob_server`), slow and faulty on demand.
 
-It represents any store that is no folder: no file can be linked into it, a response may be late or
-missing, and a write may have happened although its response was lost. Like every store it does only
-I/O, and `TimedStore` translates its errors.
+The store represents any store that is no folder: no file can be linked into it, a response may be
+late or missing, and a write may have happened although its response was lost. Like every store,
+this store does only I/O, and `TimedStore` translates the errors.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Answer:
-    """A response whose body may still arrive. The response is closed when its
-    whole body was read.
+    """A response whose body may still arrive. The caller closes the response when the
+    body is no longer needed.
     """
 
     def __init__(self, connection: socket.socket, stream: IO[bytes]) -> None:
@@ -169,13 +169,13 @@ class SocketStore:
         return answer
 
     def ask(self, operation: str, body: bytes = b"", **fields: object) -> Answer:
-        """Return the response to an operation without a body."""
+        """Return the response to an operation, and discard the response's body."""
         answer = self.stream(operation, body, **fields)
         answer.close()
         return answer
 
     def ask_and_report(self, operation: str, body: bytes = b"", **fields: object) -> None:
-        """Send an operation that makes bytes durable, as `ask` does, and report its time."""
+        """Send an operation as `ask` does, and report to `on_sync` when the operation began."""
         begun = time.perf_counter()
         self.ask(operation, body, **fields)
         self.on_sync(begun)
@@ -210,11 +210,11 @@ class SocketStore:
         self.ask("delete", **_named(name))
 
     def delete_all(self, names: list[BlobName]) -> list[BlobName]:
-        """Remove blobs, with one operation for each."""
+        """Remove blobs, with one operation for each, and return the names of blobs that stay."""
         return not_deleted(self, names)
 
     def blobs(self, made: Made | None = None) -> Iterator[Found]:
-        """Yield all blobs, which arrive in one response."""
+        """Yield all blobs, or the blobs of the time span `made`. One response has all blobs."""
         yield from within(self._all_blobs(), made)
 
     def _all_blobs(self) -> Iterator[Found]:
@@ -241,7 +241,7 @@ class SocketStore:
         return Room(int(self.ask("room").head["bytes"]))
 
     def check(self) -> str | None:
-        """Return None when the server responds. Raise `OSError` when it does not."""
+        """Return `None` when the server responds. Otherwise raise `StoreBusy` or `OSError`."""
         self.ask("check")
         return None
 

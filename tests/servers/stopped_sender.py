@@ -17,7 +17,7 @@ WAIT_SECONDS = 10
 
 @dataclass
 class Stopped:
-    """A transport whose frames the test accepts one by one, and the pauses after them."""
+    """A transport whose frames the test accepts one by one. `pauses` has the sender's pauses."""
 
     frames: Queue[bytes] = field(default_factory=Queue)
     outcomes: Queue[Exception | None] = field(default_factory=Queue)
@@ -56,7 +56,7 @@ def way() -> Stopped:
 
 @pytest.fixture
 def told(way: Stopped) -> Iterator[Sender]:
-    """Yield a sender without pauses, whose thread ends with the test."""
+    """Yield a sender whose pauses take no time, and whose thread ends with the test."""
     made = Sender(lambda: way, way.pauses.append)
     yield made
     ended(made)

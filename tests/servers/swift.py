@@ -1,6 +1,6 @@
 """OpenStack's Swift with its S3 interface, from the environment `.venv/swift`.
 
-Its folder must be on a filesystem with extended attributes.
+Swift's folder must be on a filesystem with extended attributes.
 """
 
 from __future__ import annotations

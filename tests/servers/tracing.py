@@ -1,4 +1,4 @@
-"""strace as a tool that makes system calls fail, or kills a process at one."""
+"""strace as a tool that makes system calls fail, or kills a process at a system call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
     """Return a function that makes the command prefix for an injection.
 
     The injection is in the form of strace(1): `fsync:error=EIO` makes every fsync fail, and
-    `link:signal=KILL:when=3` kills at the third link. `trace_of` reads the trace.
+    `link:signal=KILL:when=3` kills the process at the third link. `trace_of` reads the trace.
     """
     program = needed("strace")
     folder = tmp_path_factory.mktemp("strace")
@@ -48,7 +48,8 @@ _RESUMED = re.compile(r"(?P<thread>\d+) +<\.\.\. \w+ resumed>(?P<rest>.*)")
 def trace_of(command: list[str]) -> list[str]:
     """Return the lines that strace wrote for a command of `strace`, one for each call.
 
-    strace splits a call in two when a call of another thread interrupts it.
+    strace splits a call in two lines when a call of another thread interrupts it. This function
+    joins the two lines.
     """
     log = Path(command[command.index("-o") + 1])
     lines: list[str] = []

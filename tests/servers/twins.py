@@ -29,8 +29,8 @@ class Twinned:
 
     `key` finds the twin's row; without a key an existing row stays. `different` has the values that
     differ in the twin's row: in columns that are unique in the installation, or to reveal a reader
-    of the wrong row. `behind` does the same for the twin that sorts last. `first` runs before the
-    copy. `owner` is the tenant of a row, `new` or `old`.
+    of the wrong row. `behind` has such values only for the twin that sorts last. `first` runs
+    before the copy. `owner` is the SQL of the tenant of `{row}`, which is the new or the old row.
     """
 
     key: str = ""

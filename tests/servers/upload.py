@@ -1,7 +1,7 @@
 """An upload service for tests, with separate data, tokens of the tests, and a stand-in for nginx.
 
-`put` and `post_form` treat a body as nginx does: they ask for admission, spool the body, pass the
-spool file on and remove it afterwards.
+`post_form`, and `put` with `spooled`, treat a body as nginx does: they ask for admission, spool the
+body, pass the spool file on and remove it afterwards.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class UploadService:
         bucket: str = "default",
         announce: bool = True,
     ) -> TestResponse:
-        """Send a `POST` of a form. Without `announce` its length is unknown before
-        the body is complete.
+        """Send a `POST` of a form. Without `announce` the admission does not get the length
+        of the body.
         """
         content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         fields = {**content_type, **(headers or {})}

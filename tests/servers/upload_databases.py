@@ -34,9 +34,10 @@ def database_url(
 def copied(
     request: pytest.FixtureRequest, folder: Path, template: Path, fill: Callable[[str], None]
 ) -> Iterator[str]:
-    """Yield the URL of a database of the dialect `request.param`, and remove it afterwards.
+    """Yield the URL of a database of the dialect `request.param`. Drop it afterwards in PostgreSQL.
 
-    The database is a copy: of the SQLite file `template`, or of what `fill` makes in PostgreSQL.
+    The database is a copy of the SQLite file `template`, or of a PostgreSQL database that `fill`
+    has filled.
     """
     if request.param == "sqlite":
         shutil.copy(template, folder / "upload.db")

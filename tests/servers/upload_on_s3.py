@@ -25,7 +25,7 @@ from wharf_upload.storage.s3.tries import Patience
 from wharf_upload.storage.timed import TimedStore
 
 SMALL, SPOOLED = b"small\n" * 100, b"spooled\0" * 40_000
-# Three parts of the smallest size that stores allow.
+# Three parts, if a part has the smallest size that stores allow.
 LARGE = bytes(range(256)) * (11 << 12)
 PREFIX = "some/prefix"
 
@@ -135,7 +135,7 @@ class OnS3:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket behind a proxy, and its keys in a file."""
+    """A bucket behind a proxy, and a file with the access keys of the store."""
 
     proxy: FaultyStore
     store: ObjectStore
@@ -161,5 +161,5 @@ class Bucket:
 
 
 def new_bucket(folder: Path, proxy: FaultyStore, store: ObjectStore) -> Bucket:
-    """Return an empty bucket, with its keys in `folder`."""
+    """Make an empty bucket, and write the access keys of the store into a file in `folder`."""
     return Bucket(proxy, store, store.new_bucket(), store.key_file(folder))

@@ -26,7 +26,7 @@ from wharf_upload.storage.s3 import uploading
 
 
 class Senders:
-    """A starter of these processes, one after the other."""
+    """A client of this script, which starts one process after the other."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
@@ -40,7 +40,7 @@ class Senders:
         return int(self._output.readline())
 
     def ended(self) -> int:
-        """Wait for the end of the process and return minus the signal that killed it, or 0."""
+        """Wait for the end of the process. Return its exit code, or minus the signal's number."""
         return int(self._output.readline())
 
 
@@ -55,8 +55,8 @@ def senders() -> Iterator[Senders]:
 
 
 def send(data: str, credentials: str, url: str, keys: str, way: str, end: str = "") -> None:
-    """Send files in one of the `WAYS`. With `dies`, the process is killed before
-    the response is sent.
+    """Send files in one of the `WAYS`. If `end` is `dies`, kill this process when the files
+    are stored, before a client gets the response.
     """
     settings = settings_for(Path(data), durability="relaxed", blob_url=url, blob_key_file=keys)
     issuer = cast(Issuer, GivenKeys(Path(credentials)))

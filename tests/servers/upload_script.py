@@ -76,7 +76,7 @@ def _sweep(service: UploadService) -> TestResponse:
     return service.request("GET", "/healthz")
 
 
-# The steps are in a meaningful order. Each step except the last four also works on a new service.
+# The steps are in a meaningful order. Each step before `delete` also works on a new service.
 STEPS: dict[str, Callable[[UploadService], TestResponse]] = {
     "small": lambda service: service.put("small.txt", SMALL),
     "spooled": lambda service: service.put("spooled.txt", LARGE, spooled=True),

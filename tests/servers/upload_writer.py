@@ -1,7 +1,8 @@
 """A process with many threads that write files: `python -m tests.servers.upload_writer`.
 
-Arguments: the database's URL, the number of threads, files per thread, and a word for its keys.
-It prints, as JSON, each key with its outcome.
+Arguments: the database's URL, the number of threads, the number of keys of each kind per thread,
+and a word for the keys that only this process uses. The process prints, as JSON, the outcome of
+each write by key and thread.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def packet(variables: Iterable[tuple[str, str]], modifier: int = 0, detail: int 
 
 
 def raw_answer(address: Address, sent: bytes) -> bytes:
-    """Return all bytes of the response to these bytes, or none when the connection is closed."""
+    """Send these bytes and return all bytes that uWSGI sends before it closes the connection."""
     received = b""
     with connect(address) as connection, suppress(ConnectionResetError, BrokenPipeError):
         connection.sendall(sent)
@@ -140,7 +140,7 @@ class Uwsgi:
         return self._log.read_text(errors="replace")
 
     def wait_until_ready(self, marker: str = "WSGI app 0") -> None:
-        """Wait until the application is loaded."""
+        """Wait until the log contains `marker` and the socket exists. Fail after the timeout."""
         deadline = time.monotonic() + START_SECONDS
         while marker not in self.log or (self._has_socket and not self.socket.exists()):
             if time.monotonic() > deadline or self.process.poll() is not None:
@@ -172,7 +172,7 @@ class Uwsgi:
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill all remaining processes."""
+        """Kill the master and all its processes, if the master still runs."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -69,8 +69,8 @@ class Stage:
         )
 
     def become(self, who: str) -> None:
-        """Switch the browser to this person's session, after a first login. An empty
-        name means no person.
+        """Switch the browser to this person's session. At the first call for a person, log in.
+        An empty name means no person.
         """
         if who and who not in self._cookies:
             self.log_in(who)
@@ -80,7 +80,7 @@ class Stage:
             self._cookie(COOKIE, self._cookies[who])
 
     def log_in(self, who: str) -> None:
-        """Log in on the page. The session belongs to this test only."""
+        """Log in on the login page. In contrast to `become`, each call makes a new session."""
         self.browser.command("Network.deleteCookies", name=COOKIE, url=self.wharf.url)
         login = self.world.people[who]
         self.open("/console/login")
@@ -127,7 +127,7 @@ class Stage:
         self.awaited(lambda: self.browser.execute_script(_SETTLED, self.look.scripts))
 
     def all(self, selector: str) -> list[WebElement]:
-        """Return the elements."""
+        """Return all elements that match the selector."""
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
@@ -164,7 +164,7 @@ class Stage:
         return str(self.one(selector).get_property("textContent"))
 
     def awaited(self, condition: Callable[[], object]) -> Any:
-        """Return the first true value of the condition. Elements may disappear while it waits."""
+        """Return the first true value of the condition. Elements may disappear during the wait."""
         passing = (StaleElementReferenceException, NoSuchElementException)
         waiting = WebDriverWait(self.browser, _PATIENCE_SECONDS, 0.05, ignored_exceptions=passing)
         return waiting.until(lambda _: condition())
@@ -185,6 +185,6 @@ class Stage:
             aside.rename(door)
 
     def forget_tokens(self) -> None:
-        """Delete the tokens of the last login, as when the session ends elsewhere."""
+        """Delete the tokens that the console wrote last, as when their session ends elsewhere."""
         records = [one for one in (self.wharf.data / "console/tokens").iterdir() if one.is_file()]
         max(records, key=lambda one: one.stat().st_mtime_ns).unlink()

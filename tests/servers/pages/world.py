@@ -94,7 +94,7 @@ def planted_key() -> str:
 
 
 def _accounts(tenants: Tenants) -> dict[str, str]:
-    """Return the ids of the users and of a client of `busy`."""
+    """Make a client of `busy`, and return the ids of the client and of the users."""
     admin = tenants.admin
     users = admin.get("/auth/v1/tenants/busy/users?limit=100").json()["users"]
     ids = {f"{one['username']}_id": one["user_id"] for one in users}

@@ -26,7 +26,7 @@ def handed_out(
 ) -> dict[str, Any]:
     """Return links of an owner, of a guest and of a narrowed token, and further issued values.
 
-    `seconds` is the lifetime of the links, except of one link that expires immediately.
+    `seconds` is the lifetime of the links, except the link `over`, which expires after one second.
     """
     demo.stored(SHOWN, picture, bucket="photos")
     demo.stored("for-a-moment.txt", SMALL)

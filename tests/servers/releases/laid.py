@@ -1,5 +1,5 @@
-"""Data that an earlier release made with its own code. Functions read it and prepare it
-for a newer release.
+"""Functions that read the data that an earlier release made with its own code, and prepare
+the data for a newer release.
 
 `make.py` made the folders next to this file, one for each release.
 """
@@ -53,7 +53,7 @@ def facts(release: str) -> dict[str, Any]:
 
 
 def lay(release: str, data: Path) -> None:
-    """Make a WHARF_DATA from the data of a release, with times as if it was made now."""
+    """Make a WHARF_DATA from the data of a release, and move the times that have expired by now."""
     source = FOLDER / release
     shutil.copytree(source / "files", data)
     for name in DATABASES:

@@ -108,7 +108,7 @@ def logged_in(anyone: ApiClient) -> ApiClient:
 
 
 def ticket_used(demo: ApiClient) -> dict[str, Any]:
-    """Return the id and the rules of a ticket for two files, with which one file was uploaded."""
+    """Upload one file with a ticket for two. Return the ticket's id, subject and rules."""
     rules = {"bucket": "default", "prefix": "in/", "max_files": 2}
     token = exchanged(demo, ticket=json.dumps(rules))
     assert demo.using(token).put("in/by-ticket.txt", SMALL).status == 201

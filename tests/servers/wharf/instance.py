@@ -1,4 +1,4 @@
-"""A real Wharf: nginx, both services and the worker under the process manager, on free ports."""
+"""A real Wharf: all its processes under the process manager, on free ports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.servers.ports import free_ports
 START_SECONDS = 90
 STOP_SECONDS = 60
 ROOT = Path(__file__).parents[3]
-# The last line that the process manager prints when everything is ready.
+# The beginning of the last line that the process manager prints when everything is ready.
 _READY = "\ncurl -f -H"
 _SETTINGS = {
     "WHARF_DURABILITY": "relaxed",
@@ -54,7 +54,7 @@ class Wharf:
         return f"http://127.0.0.1:{self.port}"
 
     def credentials(self, name: str) -> dict[str, str]:
-        """Return id and secret of a client in credentials.json."""
+        """Return an entry of credentials.json, for example the id and the secret of a client."""
         found: dict[str, dict[str, str]] = json.loads(
             (self.data / "credentials.json").read_text(encoding="utf-8")
         )
@@ -71,7 +71,7 @@ class Wharf:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def processes(self, name: str = "") -> list[int]:
-        """Return the ids of the processes whose standard output is a log file of this Wharf."""
+        """Return the ids of the processes whose output goes to a log that begins with `name`."""
         wanted = f"{self._log}/{name}"
         found = []
         for entry in os.listdir("/proc"):
@@ -196,8 +196,8 @@ def start(base: Path, data: Path, settings: dict[str, str]) -> Wharf:
 def _migrated() -> Path:
     """Return data with only the tables of this version, for all first starts of a session.
 
-    Each start would otherwise make them with Alembic, which takes a second. `.ci/smoke` begins
-    without tables, as an operator does.
+    Otherwise each start would make the tables with Alembic, which takes a second. `.ci/smoke`
+    begins without tables, as an operator does.
     """
     data = Path(tempfile.mkdtemp(prefix="wharf-migrated-"))
     atexit.register(shutil.rmtree, data, ignore_errors=True)

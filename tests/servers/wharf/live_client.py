@@ -33,13 +33,13 @@ class Listener:
     def __init__(
         self, port: int, token: str | None, after: Cursor | None = None, origin: str | None = None
     ) -> None:
-        """Prepare a client. With `after` None it starts at the newest event. `origin`
-        makes it a page.
+        """Prepare a client. If `after` is `None`, the client receives only new events. With
+        `origin` the client acts as a page of this origin.
         """
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.token, self.after, self.refusal = token, after, ""
         self._port, self._page = port, {"Origin": origin} if origin else {}
-        # websocket-client sends its own Origin, which this replaces.
+        # websocket-client sends an Origin that it has computed, unless this option replaces it.
         options = {"websocket_extra_options": {"origin": origin}} if origin else {}
         self.client = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=0.5, **options)
         self.client.on("*", self._hears)
@@ -168,7 +168,7 @@ def raw_listener(api: ApiClient, receive_bytes: int = 0) -> Iterator[RawListener
 
 
 class Stream:
-    """Server-sent events, read by curl and ended by `with`."""
+    """Server-sent events, which curl reads until the end of a `with` block."""
 
     def __init__(self, api: ApiClient, target: str = "/v1/events", **fields: str) -> None:
         """Start curl. `fields` are further header fields, with `_` for `-`."""

@@ -16,8 +16,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass
 class Person:
-    """A user with its password. `api` has its access token, and `cookie` the
-    cookie of its browser.
+    """A user. `api` has the user's access token, and `cookie` has the cookie of the
+    user's browser.
     """
 
     api: ApiClient
@@ -28,7 +28,7 @@ class Person:
     def login(
         self, password: str = PASSWORD, headers: Headers | None = None, **members: Any
     ) -> Answer:
-        """Log in. A success keeps the access token and the cookie."""
+        """Log in, and keep the access token and the cookie on success."""
         body = {
             "tenant": self.api.tenant,
             "username": self.username,
@@ -40,7 +40,7 @@ class Person:
         return self._kept(anyone.request("POST", "/auth/login", json.dumps(body).encode(), fields))
 
     def refresh(self, headers: Headers | None = None, **form: str) -> Answer:
-        """Refresh with the cookie or a token in the form. A success keeps the new tokens."""
+        """Refresh with the cookie or a token in the form, and keep the new tokens on success."""
         fields = {"grant_type": "refresh_token", **form}
         sent = {**FORM, **({} if "refresh_token" in form else self.cookies), **(headers or {})}
         anyone = self.api.using(None)
@@ -55,7 +55,7 @@ class Person:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """Return the header field that a browser sends."""
+        """Return the header field with the cookie, or no field if there is no cookie."""
         return {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
 
     def elsewhere(self) -> Person:

@@ -40,7 +40,7 @@ class RawAnswer:
 
 
 class RawConnection:
-    """A connection to the gateway, closed by `with`. `source` is the client's own address."""
+    """A connection to the gateway, for a `with` block. `source` is the client's own address."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(
@@ -76,7 +76,7 @@ class RawConnection:
         return parse(received)
 
     def silent_for(self, seconds: float) -> bool:
-        """Tell whether no byte arrives for these seconds."""
+        """Tell whether the gateway sends no byte and does not disconnect for these seconds."""
         self.socket.settimeout(seconds)
         try:
             self.socket.recv(1, socket.MSG_PEEK)

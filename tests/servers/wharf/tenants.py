@@ -36,8 +36,8 @@ class Tenants:
 
     @property
     def admin(self) -> ApiClient:
-        """Return the administrator, and log in again when needed, because a
-        session outlives a token.
+        """Return the administrator, and log in again when needed, because a session of
+        tests outlives a token.
         """
         if time.monotonic() - self._logged_in_at > _LOGIN_SECONDS:
             self._log_in()
@@ -74,7 +74,7 @@ class Signer:
     """A signer of valid and unusual tokens with the key of a running Wharf's auth service.
 
     `upload` does not ask `auth` about a token. So `upload` treats such a token like an issued one,
-    and no secret must be hashed.
+    and the tests need not wait until `auth` hashes a secret.
     """
 
     def __init__(self, wharf: Wharf) -> None:

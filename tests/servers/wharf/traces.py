@@ -37,7 +37,7 @@ def traces(wharf: Wharf, tenant: str) -> Traces:
 
 
 def rows(wharf: Wharf, tenant: str) -> Iterator[tuple[object, ...]]:
-    """Yield all rows of a tenant. The first element of each is the name of the table."""
+    """Yield the rows of a tenant in `_TABLES`. Each row begins with the name of its table."""
     address = f"file:{wharf.data}/upload/upload.db?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as database:
         for table in _TABLES:
