@@ -44,7 +44,7 @@ class Person:
     folder: Path
 
     def tickets(self, seconds: int = 900, **rules: Any) -> Callable[[dict[str, str]], Answer]:
-        """Return a handler of ticket requests that issues valid tickets for so many seconds."""
+        """Return a handler that issues valid tickets, with `seconds` as their stated lifetime."""
 
         def give(form: dict[str, str]) -> Answer:
             narrow = {"bucket": form["bucket"], "prefix": form.get("prefix", ""), **rules}
@@ -56,7 +56,7 @@ class Person:
         return give
 
     def bucket(self, **policy: object) -> None:
-        """Make the bucket."""
+        """Make the bucket with this policy, or replace the policy of the bucket."""
         answer = self.api.send_json("PUT", f"/v1/buckets/{BUCKET}", policy)
         assert answer.status in (200, 201), answer.body
 
@@ -129,7 +129,10 @@ class Person:
         return float(self.browser.run("return document.querySelector('.tray progress').value"))
 
     def begin(self, name: str, megabytes: int, share: float) -> tuple[str, str]:
-        """Send this share of a large file on a slow connection, and return path and digest."""
+        """Begin an upload on a slow connection, and return path and digest of its file.
+
+        Return when `share` of the file is sent. The upload continues.
+        """
         self.bucket()
         self.visit()
         self.line(SLOW)
@@ -139,7 +142,7 @@ class Person:
         return path, digest
 
     def line(self, bytes_per_second: int = -1, *, off: bool = False) -> None:
-        """Set the upload speed of the connection, or take the browser offline."""
+        """Set the connection's upload speed (-1: no limit), or take the browser offline."""
         self.browser.command("Network.enable")
         self.browser.command(
             "Network.emulateNetworkConditions",

@@ -103,7 +103,7 @@ def reader(browser: Browser, live_pages: LivePages) -> Iterator[Reader]:
 def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> None:
     """A new file appears in a list without changing the list's ticks, focus or open menu.
 
-    Many events cause one fetch.
+    Twenty events cause at most two fetches.
     """
     reader.open(FILES, names="b c")
     assert reader.pages.tokens == [CSRF]
@@ -132,7 +132,10 @@ def test_a_new_file_comes_into_a_list_that_stays_as_it_is(reader: Reader) -> Non
 
 
 def test_what_happens_elsewhere_is_no_reason_to_look(reader: Reader) -> None:
-    """An event elsewhere causes no fetch, and an event in a new folder of the list causes one."""
+    """An event elsewhere or in a listed folder causes no fetch.
+
+    An event in a new folder, and a move out of a listed folder, cause one fetch each.
+    """
     reader.open(FILES, names="b")
     reader.awaited(lambda: len(reader.pages.looks) == 2)
     reader.happens(file={"bucket": "other", "key": "a/x"})
@@ -211,7 +214,7 @@ def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
 
 
 def test_a_token_is_renewed_before_it_ends(reader: Reader) -> None:
-    """A page renews its token on the same connection, and shows when the session has ended."""
+    """A page renews its token on the same connection, and shows that its session has ended."""
     reader.pages.token_seconds = 2
     reader.open(FILES, names="b")
     renewal = {"op": "token", "token": "token-2"}

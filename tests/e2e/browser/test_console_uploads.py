@@ -43,7 +43,7 @@ def _drop(person: Person, *paths: str) -> None:
 
 
 def test_dropped_on_the_page(person: Person) -> None:
-    """Files and folders can be dropped anywhere on the page."""
+    """Files and folders that a person drops at the corner of the page are stored."""
     person.bucket()
     person.visit()
     person.file("deep/a/b.txt", b"b")
@@ -115,7 +115,7 @@ def test_the_network_goes_and_comes_back(person: Person) -> None:
 
 
 def test_wharf_goes_and_comes_back(person: Person) -> None:
-    """An upload waits while Wharf restarts, and continues as the same upload."""
+    """An upload waits while Wharf responds with 503, and continues as the same upload."""
     _, digest = person.begin("train.bin", 20, 0.45)
     person.pages.down = True
     person.wait(4)
@@ -165,7 +165,7 @@ def test_a_file_that_the_browser_did_not_keep(person: Person) -> None:
 
 
 def test_a_guest(person: Person) -> None:
-    """A guest's page uploads with its ticket, and shows when the ticket is used up."""
+    """A guest's page uploads with its ticket, and shows that the ticket is used up."""
     person.bucket()
     give = person.tickets(max_files=1)
     _, answer = give({"bucket": BUCKET, "prefix": "from guests/"})
@@ -238,7 +238,7 @@ def test_tickets_end(person: Person) -> None:
 
 
 def test_a_used_up_ticket(person: Person) -> None:
-    """The page replaces a ticket that is used up, even when it learns this only by a refusal."""
+    """The page replaces a ticket after a refusal has shown that the ticket is used up."""
     person.bucket()
     person.pages.ticket = person.tickets(max_files=1)
     person.visit()

@@ -107,7 +107,10 @@ def _claims(part: str) -> dict[str, Any]:
 
 
 def weight(stage: Stage) -> int:
-    """Return the compressed bytes of the page and of its first parts, without pictures."""
+    """Return the compressed bytes of the page and of the parts that it loads first.
+
+    Pictures, and parts that scripts fetch, do not count.
+    """
     parts: list[tuple[str, int]] = stage.browser.execute_script(_WEIGHT)
     return sum(size for name, size in parts if not _LATER.search(name))
 

@@ -109,7 +109,10 @@ def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
 
 
 def test_a_member_from_the_password_to_the_end(wharf: Wharf, owner: Owner) -> None:
-    """A new member can log in; a new role or password, or deletion, ends the member's sessions."""
+    """A new member can log in, also with a new password, but not when disabled.
+
+    A new role ends the member's session.
+    """
     name = unique("eve")
     fields = {"username": name, "role": "viewer"}
     status, text = owner.send("/console/members/new", **fields)
@@ -167,7 +170,7 @@ def test_many_members_by_a_file_of_excel(wharf: Wharf, owner: Owner) -> None:
 
 
 def test_a_client_from_its_secret_to_the_end(wharf: Wharf, owner: Owner) -> None:
-    """Both secrets of a client get tokens until the owner retires them."""
+    """Each secret gets tokens until the owner retires the secret or disables its client."""
     form = {"name": unique("robot"), "scopes": "files:read"}
     once = hidden(owner.page("/console/clients/new"), "once")
     status, text = owner.send("/console/clients/new", once=once, **form)

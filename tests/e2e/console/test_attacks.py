@@ -114,7 +114,7 @@ def strict() -> Iterator[Wharf]:
 
 
 def test_guessing_is_slowed_down_by_address(strict: Wharf) -> None:
-    """Failed logins slow down further logins from the browser's address, but not from others."""
+    """After failed logins the browser's address gets 429, and another address can log in."""
     guesser = Visitor(strict, "127.0.0.7")
     answers = [guesser.login(f"wrong {number}") for number in range(8)]
     assert WRONG in answers[0][1]

@@ -27,7 +27,7 @@ def logged(wharf: Wharf, request_id: str) -> str | None:
 
 
 def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
-    """Other users cannot enter the folder of the door's socket; the socket is open to all."""
+    """No user except Wharf's own can enter the folder of the door's socket."""
     door = wharf.data / "run/console-door.sock"
     assert stat.S_ISSOCK(door.lstat().st_mode)
     assert stat.S_IMODE(door.parent.stat().st_mode) == 0o700
@@ -84,7 +84,7 @@ def test_the_browsers_address_reaches_auth(wharf: Wharf) -> None:
 
 
 def test_a_login_at_the_console(wharf: Wharf) -> None:
-    """A login with the credentials' file works; the console makes its pages through the door."""
+    """A person can log in with the password in credentials.json, and gets the overview page."""
     visitor = Visitor(wharf)
     assert visitor.login()[0] == 303
     status, _, page = visitor.request("GET", "/console/")

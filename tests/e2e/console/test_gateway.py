@@ -47,7 +47,7 @@ def test_without_the_slash(wharf: Wharf) -> None:
 
 
 def test_headers_of_a_page_are_the_consoles(wharf: Wharf) -> None:
-    """A page of the console has the console's own policy, and none of the fields for documents."""
+    """A page of the console has each security field once, with the console's own policy."""
     status, fields, _ = Visitor(wharf).request("GET", "/console/login")
     assert status == 200
     for name in (POLICY, "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id"):
@@ -127,7 +127,10 @@ def test_how_much_a_form_may_bring(wharf: Wharf) -> None:
 
 
 def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
-    """nginx does not store the body of a request for a missing static file."""
+    """A request for a missing static file gets 413 if it states the length of a large body.
+
+    Without a stated length the request gets 413 or 404.
+    """
     (answer,) = exchange(
         wharf.port,
         head("GET /console/static/none.js HTTP/1.1", "Content-Length: 99999999999"),
@@ -159,7 +162,7 @@ def test_a_ticket_is_in_no_log(wharf: Wharf) -> None:
 
 
 def test_host_and_request_id_reach_the_console(wharf: Wharf) -> None:
-    """The log lines of the gateway and of the console have the same request id."""
+    """The response and the console's log line have the request id that the client sent."""
     name = "console-request-0001"
     _, fields, _ = Visitor(wharf).request("GET", "/console/login", X_Request_Id=name)
     assert fields["X-Request-Id"] == name
@@ -187,7 +190,10 @@ def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
 
 
 def test_without_the_console_a_page_says_so(patient: Wharf) -> None:
-    """While the console hangs or is down people get an error page, and API requests are served."""
+    """API requests are served while the console hangs or its socket is missing.
+
+    Without the socket a browser gets an error page, and an API client gets a problem document.
+    """
     with patient.standing_still("console"):
         assert ApiClient(patient.port).get("/readyz").status == 200
     (run,) = patient.data.glob("run")

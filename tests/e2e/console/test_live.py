@@ -105,7 +105,7 @@ def test_an_upload_moves_and_goes(stage: Stage) -> None:
 
 
 def test_a_session_that_ends_elsewhere(stage: Stage) -> None:
-    """A page whose session ends in another tab shows that, and links to the login and back."""
+    """A page whose session has ended says so, and links to a login that leads back to the page."""
     opened(stage, "/console/b/many/", "passing")
     stage.browser.run(_LOG_OUT)
     stage.awaited(lambda: stage.text("[data-live-status]") == "Your session has ended.")

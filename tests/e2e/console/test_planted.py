@@ -46,7 +46,7 @@ def test_a_name_is_text(stage: Stage, kind: str) -> None:
 
 @pytest.mark.parametrize("target", ["prefix", "next", "bucket", "address"])
 def test_an_address_with_a_script(stage: Stage, target: str) -> None:
-    """A script in an address appears as text, and the page does not run the script."""
+    """A page whose address contains a script neither runs the script nor contains its element."""
     script = "%22%3E%3Cimg%20src=x%20onerror=window.ran=1%3E"
     path = {
         "prefix": f"/console/b/default/?prefix={script}",
@@ -63,7 +63,7 @@ def test_an_address_with_a_script(stage: Stage, target: str) -> None:
 
 
 def test_a_text_with_a_script(stage: Stage) -> None:
-    """The preview of a text file shows a script in it as text, and does not run the script."""
+    """The preview of a text file shows the file's script as text, and does not run the script."""
     text = f"notes\n{PLANTED}\n<script>top.ran = 3; parent.document.title = 'ran'</script>\n"
     assert stage.world.api.put("notes.txt", text.encode()).status in {200, 201}
     stage.set(DEFAULT)

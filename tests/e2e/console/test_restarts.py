@@ -74,7 +74,7 @@ def test_restarts_under_load(alone: Wharf, person: Visitor) -> None:
 
 
 def test_a_killed_console_comes_back(alone: Wharf, person: Visitor) -> None:
-    """A killed console is replaced and knows the sessions, and no other service restarts."""
+    """A killed console is replaced and knows the sessions, and `upload` does not restart."""
     upload = alone.processes("upload.log")
     for pid in alone.processes("console.log"):
         os.kill(pid, signal.SIGKILL)

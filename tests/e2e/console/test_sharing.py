@@ -125,7 +125,7 @@ def test_a_refusal_of_a_browser_that_tells_nothing(
 
 
 def test_a_ticket_for_scripts(member: Member, folder: str) -> None:
-    """The console's ticket for scripts allows only uploads to its folder through the API."""
+    """The console's ticket for scripts allows tus uploads to its folder, and no other request."""
     page = member.request("GET", "/console/")[2]
     token = re.search(r'data-csrf="([^"]+)"', page)
     assert token

@@ -69,7 +69,7 @@ def weights(stage: Stage) -> list[int]:
 def test_a_list_of_three_photos_is_light(
     stage: Stage, photos: list[bytes], view: str, width: int
 ) -> None:
-    """A list loads only small pictures; the pictures of three photos have less than 40 kB."""
+    """A page loads small pictures only: for three photos below 40 kB, in a grid below 160 kB."""
     assert sum(map(len, photos)) > 3_000_000
     opened(stage, FOLDER, view)
     assert pictures(stage) == [(False, True, width)] * 3
