@@ -230,7 +230,7 @@ def test_every_rule_has_what_it_reads(prometheus: Prometheus) -> None:
 
 
 def test_every_alert_that_can_be_provoked_fires(provoked: Provoked) -> None:
-    """Provoked alerts fire, and their summaries name the tenant and the place."""
+    """Each provoked alert fires, and an alert about one tenant names this tenant."""
     assert PROVOKED - provoked.names == set()
     summaries = provoked.summaries
     assert f"{NEARLY_FULL} has used 95% of its quota" in summaries

@@ -43,7 +43,7 @@ class Traffic:
         self.tenants = Tenants(wharf)
 
     def all_ways(self) -> None:
-        """Perform each operation that a graph shows, with success and with a refusal."""
+        """Perform each operation that a graph shows, and cause refusals of each kind."""
         for name in QUIET:
             self._files(self.signer.client(tid=name))
         api = self.signer.client(tid=QUIET[0])

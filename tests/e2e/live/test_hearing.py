@@ -25,7 +25,7 @@ _PIECE = 8192
 
 
 def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
-    """A stock client receives each event once, in the order of `GET /v1/events`, over `kill -9`."""
+    """A stock client gets each event once, in the order of `GET /v1/events`, despite `kill -9`."""
     with listening(api, 0) as listener:
         for number in range(30):
             api.stored(f"{number}.txt")
@@ -39,7 +39,7 @@ def test_every_event_once_and_in_order(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_after_and_from_now_on(api: ApiClient) -> None:
-    """`after` makes a connection start behind that event; without it only new events arrive."""
+    """With `after` a client gets all events after that event, and otherwise only new events."""
     for number in range(3):
         api.stored(f"{number}.txt")
     first, *others = recorded(api)

@@ -143,8 +143,7 @@ def test_what_a_range_brings(api: ApiClient, wanted: str, status: int) -> None:
     """A response to one valid range has its bytes; several or malformed ranges get the whole file.
 
     A range past the end gets a problem without the file's fields. Downloads by token, by link and
-    in
-    public all follow these rules.
+    in public all follow these rules.
     """
     for target in addresses(api):
         answer = api.get(target, {"Range": wanted})
@@ -210,7 +209,7 @@ def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str,
 
 
 def test_the_same_as_by_token(api: ApiClient) -> None:
-    """A link's 304, 200 and 206 have the validators and security fields of a request by token."""
+    """A link's 304, 200 and 206 have the validators of a request by token, and allow any site."""
     token, shared, _ = addresses(api)
     expected = api.get(token)
     check_security_fields(expected)
@@ -229,7 +228,7 @@ def test_the_same_as_by_token(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("address", ["/_s3", "/_disk_or_s3/", *INTERNAL[:2]])
 def test_internal_addresses(wharf: Wharf, api: ApiClient, address: str) -> None:
-    """No client can request an internal address, with any combination of header fields."""
+    """No client can request an internal address, even with header fields that services use."""
     for suffix in ("", "?X-Amz-Signature=0", "/bucket/blob"):
         fields = (
             "X-Wharf-Blob: /bucket/blob?X-Amz-Signature=0",

@@ -100,7 +100,7 @@ def test_bytes_that_are_gone(api: ApiClient, radosgw_tls: ObjectStore) -> None:
 
 
 def test_a_picture_of_bytes_that_come_back(api: ApiClient, radosgw_tls: ObjectStore) -> None:
-    """When the store has a photo's lost bytes back, nginx has not cached a missing picture."""
+    """A photo whose bytes were lost has a small picture again as soon as the bytes are back."""
     content = photo()
     api.stored("a.jpg", content)
     bucket, key = object_of(api, radosgw_tls)

@@ -42,7 +42,7 @@ def test_the_same_key_again(api: ApiClient) -> None:
 
 
 def test_nothing_at_all(api: ApiClient) -> None:
-    """An empty file has its usual header fields and length 0."""
+    """An empty file gets a 200 with the length 0, and a range of it gets 416."""
     api.stored("file", b"")
     for target in ("/v1/files/default/file", link(api)):
         for method in ("GET", "HEAD"):

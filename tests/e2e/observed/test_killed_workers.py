@@ -17,7 +17,7 @@ FOLDER = "run/metrics-upload"
 
 
 def counted(wharf: Wharf) -> float:
-    """Return the number of stored small files."""
+    """Return how many PUTs of files with the status 201 the service has counted."""
     return scrape(wharf, "upload").sum(
         "wharf_http_requests_total", route=ROUTE, method="PUT", status="201"
     )
@@ -31,7 +31,7 @@ def workers(wharf: Wharf) -> list[int]:
 
 
 def kill_workers(wharf: Wharf) -> None:
-    """Kill all processes of upload except the master, which starts new processes."""
+    """Kill the processes that have counted requests, except the master, which starts new ones."""
     master = min(wharf.processes("upload"), key=started_at)
     for pid in workers(wharf):
         if pid != master:

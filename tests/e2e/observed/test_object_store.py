@@ -114,7 +114,7 @@ def test_the_store_is_no_service(pages: dict[str, Exposition]) -> None:
 
 @pytest.mark.usefixtures("pages")
 def test_a_refusal_is_counted(stored: Wharf, settings: dict[str, str]) -> None:
-    """Uploads get a 503 when the store refuses the keys, and have the outcome `denied`."""
+    """When the store refuses the keys, uploads get a 503, and Wharf counts a `denied` request."""
     path = Path(settings["WHARF_BLOB_KEY_FILE"])
     good = path.read_text()
     try:

@@ -26,7 +26,10 @@ def upgraded(request: pytest.FixtureRequest) -> Iterator[Upgraded]:
 
 @carried
 def test_tokens_of_before(upgraded: Upgraded) -> None:
-    """Tokens of an earlier release end with a revoked ancestor, and with their session."""
+    """A token that is made from a token of an earlier release ends when the old token is revoked.
+
+    A token of an earlier release ends with its session.
+    """
     descent(upgraded)
     end_of_session(upgraded)
 

@@ -60,7 +60,7 @@ def page(service: UploadService, query: str) -> dict[str, Any]:
 
 
 def test_a_release_beside_reads_what_is_given(old: Old) -> None:
-    """For a day after an update cursors are numbers, which the earlier release can also read."""
+    """Right after an update cursors are still numbers, which the earlier release can also read."""
     told = page(old.after(0), "limit=2")
     assert [one["id"] for one in told["events"]] == old.numbers[:2]
     assert told["next_after"] == old.numbers[1]

@@ -14,7 +14,7 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf
 from tests.servers.wharf.tenants import Signer
 
-# The data of 0.1.0 contains only links and events: see test_upgrade.py.
+# The data of 0.1.0 has one link and events, which test_upgrade.py tests, but no tokens.
 HANDED_OUT = [release for release in RELEASES if "handed_out" in facts(release)]
 carried = pytest.mark.parametrize("upgraded", HANDED_OUT, indirect=True)
 

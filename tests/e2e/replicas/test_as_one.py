@@ -199,7 +199,7 @@ def test_an_upload_at_both(pair: Pair) -> None:
 def test_connections(pair: Pair) -> None:
     """Many concurrent requests open no more PostgreSQL connections than docs/scaling.md states.
 
-    Each replica has 38 connections for upload, 7 for the live channel, and 8 for auth.
+    With one upload process, a replica has 31 connections for upload, 7 for live and 8 for auth.
     """
     a, b = pair.clients()
     address = Tus(a).created(100)

@@ -15,7 +15,10 @@ SCOPE = " ".join((*ALL_SCOPES, "events:read"))
 
 
 def test_heard_at_the_other(pair: Pair) -> None:
-    """Listeners at either replica get the uploads of both once, in one order, over `kill -9`."""
+    """Listeners at each replica get the events of both replicas once, in the order of the list.
+
+    A `kill -9` of one live channel changes nothing.
+    """
     a, b = pair.clients(scope=SCOPE)
     with listening(a, 0) as at_a, listening(b, 0) as at_b:
         for number in range(10):

@@ -41,9 +41,9 @@ def test_the_version_is_on_every_answer(tus: Tus, signer: Signer) -> None:
 
 
 def test_another_version(tus: Tus) -> None:
-    """An unsupported version gets a 412 that names the supported version, for every method.
+    """A POST, PATCH or DELETE with an unsupported version gets a 412 with the supported version.
 
-    The client gets this response before Wharf reads a body.
+    Wharf stores no byte of the request.
     """
     address = tus.created(10)
     old = {"Tus-Resumable": "0.2.2"}

@@ -38,7 +38,7 @@ def append(
 
 
 def test_in_pieces(api: ApiClient) -> None:
-    """The last piece gets the same response as a PUT of the whole file."""
+    """Pieces become one file, and the last piece gets a 201 with the digest of the whole file."""
     content = os.urandom(2_500_000)
     address = begin(api, "ietf/pieces.bin")
     first = append(api, address, 0, content[:1_000_000], last=False)
@@ -154,7 +154,10 @@ def test_an_empty_file(api: ApiClient) -> None:
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("content", [b"", b"12345"])
 def test_an_end_without_bytes(api: ApiClient, content: bytes, *, last: bool) -> None:
-    """A request without bytes stores the file if the request says that the upload is complete."""
+    """A request without bytes stores the file if its `Upload-Length` equals the offset.
+
+    `Upload-Complete` may be `?0` or `?1` in this request.
+    """
     address = begin(api, "ietf/end.bin")
     assert append(api, address, 0, content, last=False).status == 204
     length = {"Upload-Length": str(len(content))}

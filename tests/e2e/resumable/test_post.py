@@ -86,7 +86,7 @@ def test_scope_is_needed(signer: Signer) -> None:
 
 
 def test_unfinished_uploads_count(tus: Tus) -> None:
-    """A creation reserves its length in the quota, and the end of the upload releases it."""
+    """A creation reserves its length in the quota, and a DELETE of the upload releases it."""
     address = tus.created(1000)
     used = tus.api.get("/v1/usage").json()
     assert (used["bytes"], used["files"]) == (1000, 1)

@@ -1,4 +1,4 @@
-"""Uploads with tus-js-client under Node, whose version requirements/browser locks by hash."""
+"""Uploads by tus-js-client, which runs in Node. requirements/browser locks it by a hash."""
 
 from __future__ import annotations
 

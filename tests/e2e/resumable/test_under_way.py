@@ -183,7 +183,7 @@ def test_malformed(api: ApiClient, query: str) -> None:
 
 
 def test_methods(api: ApiClient) -> None:
-    """HEAD is like GET without a body; other methods get a 405 with the allowed methods."""
+    """HEAD gets a 200, PUT a 405 with the allowed methods, and GET without a token a 401."""
     assert api.request("HEAD", "/v1/uploads").status == 200
     answer = api.request("PUT", "/v1/uploads", b"")
     answer.problem(405, "method-not-allowed")

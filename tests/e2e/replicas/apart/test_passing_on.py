@@ -120,7 +120,7 @@ def test_refused_at_the_other(apart: Apart) -> None:
 
 
 def test_without_a_length(apart: Apart) -> None:
-    """A part without a length continues at the other replica, and is cut at the upload's length."""
+    """A body without a length reaches an upload on the other replica, and gets 413 if too long."""
     a, b = (Tus(client) for client in apart.clients())
     address = a.created(5000)
     fields = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
@@ -203,7 +203,7 @@ def test_no_loop(apart: Apart) -> None:
 
 
 def test_address_of_the_client(apart: Apart) -> None:
-    """The replica that has the upload logs and counts the client's address.
+    """Both replicas log the client's address when one replica passes on a request to the other.
 
     No header field of the client changes the address.
     """
