@@ -114,7 +114,10 @@ def test_a_missing_scope_is_named(wharf: Wharf, tenants: Tenants, content: bytes
 
 @pytest.mark.parametrize("over", [1, GIGABYTE])
 def test_a_length_over_the_bucket_limit(wharf: Wharf, api: ApiClient, over: int) -> None:
-    """Row 6: a Content-Length over the bucket's limit gets a 413 with the limit before the body."""
+    """Row 6: a Content-Length over the bucket's limit gets a 413 with the limit.
+
+    If the length is large, the client gets the response before it sends the body.
+    """
     api.send_json("PUT", "/v1/buckets/narrow", {"max_file_bytes": 1000})
     length = 1000 + over
     request = head(
@@ -214,7 +217,7 @@ def refused_method(answer: RawAnswer) -> bool:
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PATCH", "PROPFIND", "MKCOL", "FOO"])
 def test_unused_methods_are_refused(wharf: Wharf, api: ApiClient, method: str) -> None:
-    """Row 14: a method that an address does not support gets a 405, with or without a body."""
+    """Row 14: a method that an address does not support gets a 405, or nginx's own 400 or 413."""
     for target in ("/v1/files/default/m", "/v1/files/default", "/v1/buckets/default"):
         for body in (b"", SMALL, LARGE):
             fields = (f"Authorization: Bearer {api.token}", f"Content-Length: {len(body)}")

@@ -47,7 +47,7 @@ SMUGGLED = (
 def test_an_ambiguous_length_is_refused(
     wharf: Wharf, api: ApiClient, fields: tuple[str, ...]
 ) -> None:
-    """Row 8: a length that parsers could read differently gets a 4xx and ends the connection."""
+    """Row 8: an ambiguous length gets a 400, 411 or 501, and the connection ends."""
     api.stored("victim")
     token = (api.token or "").encode()
     with nothing_stored(wharf, api.tenant):

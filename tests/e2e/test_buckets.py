@@ -258,7 +258,7 @@ def test_files_of_a_bucket_expire(api: ApiClient) -> None:
 
 
 def test_only_empty_buckets_go(api: ApiClient) -> None:
-    """Only an empty bucket can be deleted; afterwards its uploads get a 404."""
+    """Only an empty bucket can be deleted, and an upload to a deleted bucket gets a 404."""
     make(api)
     api.stored("key", bucket="bucket")
     api.request("DELETE", "/v1/buckets/bucket").problem(409, "bucket-not-empty")

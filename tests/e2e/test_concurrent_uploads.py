@@ -126,7 +126,7 @@ def test_a_page_reads_why(wharf: Wharf, limited: ApiClient) -> None:
 
 
 def test_no_limit_without_a_number(wharf: Wharf, api: ApiClient) -> None:
-    """Without a tenant limit, only the limit by address applies to concurrent uploads."""
+    """A tenant without a limit of concurrent uploads can have six uploads at the same time."""
     with ExitStack() as stack:
         holding(wharf, api, stack, 5)
         assert api.put("large", LARGE).status == 201

@@ -180,7 +180,10 @@ def test_parallel_repetitions(
     content: bytes,
     form: bool,  # noqa: FBT001 -- a parameter
 ) -> None:
-    """Twenty parallel requests with one Idempotency-Key store one file and get one response."""
+    """Twenty parallel requests with one Idempotency-Key store one file.
+
+    Each request gets the same response or a 409.
+    """
     key = {"Idempotency-Key": "one"}
 
     def send(_: int) -> Answer:

@@ -270,7 +270,7 @@ def refusal(fragile: Wharf, origin: str, line: str, *more: str, body: bytes = b"
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """The listed origin can read nginx's own 411 and 413, sent before a body or within it."""
+    """Only the listed origin can read nginx's own 411 and 413, sent before or within a body."""
     line, bearer = f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Authorization: Bearer {client.token}"
     chunks = (b"%x\r\n%b\r\n" % (100_000, b"x" * 100_000)) * (CAP // 100_000 + 2)
     for more, body in (
@@ -287,7 +287,7 @@ def test_lengths(fragile: Wharf, client: ApiClient, origin: str) -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_waiting_clients(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """The listed origin can read the refusal of a request that waits for `100 Continue`."""
+    """Only the listed origin can read the refusal of a request that waits for `100 Continue`."""
     more = ("Content-Length: 200000", "Expect: 100-continue", "Connection: close")
     request = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", *more)
     (answer,) = exchange(fragile.port, request)
@@ -305,7 +305,7 @@ def test_a_slow_body_gets_no_answer(fragile: Wharf, client: ApiClient) -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_floods(fragile: Wharf, client: ApiClient, origin: str) -> None:
-    """The listed origin can read nginx's own 429."""
+    """Only the listed origin can read nginx's own 429."""
     bearer = f"Authorization: Bearer {client.token}"
     slow = head(f"PUT /v1/files/{BUCKET}/x HTTP/1.1", bearer, "Content-Length: 200000") + b"x"
     asked = (f"GET /v1/files/{BUCKET}/x HTTP/1.1", f"Origin: {origin}", "Connection: close")
@@ -354,7 +354,7 @@ def children(pid: int) -> set[int]:
 
 
 def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
-    """The listed origin can read the 504 of a hanging service."""
+    """Only the listed origin can read the 504 that nginx sends for a hanging service."""
     bearer = {"Authorization": f"Bearer {client.token}"}
     with impatient(fragile), fragile.standing_still("upload"):
         for origin in (GOOD, EVIL[0]):
@@ -366,7 +366,7 @@ def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
-    """While upload is down, the listed origin can read the 503 of uploads and of reads."""
+    """While `upload` is down, only the listed origin can read the 503 of uploads and downloads."""
     os.kill(fragile.process.pid, signal.SIGSTOP)
     try:
         for pid in fragile.processes("upload"):

@@ -259,7 +259,7 @@ def test_if_match_on_a_download(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("content", [b"small", BYTES], ids=["small", "large"])
 def test_empty_conditions(api: ApiClient, content: bytes) -> None:
-    """An empty entity tag is refused with a problem document, and an empty date is ignored."""
+    """An empty `If-Match` or `If-None-Match` gets a 400, and Wharf ignores an empty date."""
     api.stored("file", content)
     for field in ("If-Match", "If-None-Match"):
         api.file("file", {field: ""}).problem(400, "malformed-request")

@@ -33,7 +33,7 @@ def pages(reader: ApiClient, query: str, cursor: str) -> list[list[dict[str, Any
 
 
 def test_the_newest_first(api: ApiClient, reader: ApiClient) -> None:
-    """Newest first, the pages list the same events as oldest first, and no page is empty."""
+    """The orders `newest` and `oldest` list the same events, and no page is empty."""
     assert reader.get("/v1/events?order=newest").json() == {
         "events": [],
         "next_after": "0",
@@ -78,7 +78,7 @@ def test_one_kind(api: ApiClient, reader: ApiClient, order: str, cursor: str) ->
     "query", ["order=newest&after=1", "before=1", "order=latest", "kind=File", "kind="]
 )
 def test_malformed(reader: ApiClient, query: str) -> None:
-    """A cursor of the other order gets a 400, and so does an invalid kind."""
+    """A cursor of the other order, an unknown order and an invalid kind get a 400."""
     reader.get(f"/v1/events?{query}").problem(400, "malformed-request")
 
 

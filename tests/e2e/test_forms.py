@@ -66,7 +66,7 @@ NO_FILES = [
 
 @pytest.mark.parametrize("parts", NO_FILES)
 def test_a_form_without_a_file(wharf: Wharf, api: ApiClient, parts: list[Part]) -> None:
-    """A form without a chosen, named or sent file gets a 422 that names the missing file."""
+    """A form without a chosen, named or sent file gets a 422 that says that no file was sent."""
     with nothing_stored(wharf, api.tenant):
         document = api.post(*parts).problem(422, "no-file")
     assert "file" in document["detail"]
@@ -307,7 +307,7 @@ def test_paths_that_lead_out(wharf: Wharf, api: ApiClient, path: str) -> None:
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", "; boundary=" + "x" * 71, '; boundary="x'])
 def test_a_boundary_that_is_none(wharf: Wharf, api: ApiClient, boundary: str) -> None:
-    """A form without a boundary that RFC 2046 allows is refused before its body is read."""
+    """A form without a boundary that RFC 2046 allows gets a 400 and stores nothing."""
     with nothing_stored(wharf, api.tenant):
         fields = {"Content-Type": f"multipart/form-data{boundary}"}
         api.post_body(multipart_body(file_part("a")), fields).problem(400, "malformed-form")

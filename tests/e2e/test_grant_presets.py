@@ -128,7 +128,7 @@ def test_a_public_avatar(preset: Preset) -> None:
 
 
 def test_a_write_only_inbox(preset: Preset) -> None:
-    """The program can write below `inbox/`. It cannot read, list or delete, or write elsewhere."""
+    """The program can write below `inbox/`, but cannot read, list, delete, or write elsewhere."""
     scanner, key = preset.scanner, "inbox/scan.pdf"
     scanner.stored(key)
     scanner.put("outbox/scan.pdf").problem(403, "outside-grants")

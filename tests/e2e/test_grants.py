@@ -160,7 +160,7 @@ def holds(member: Member, closed: dict[str, Send]) -> None:
 
 
 def test_a_change_of_a_group_holds_everywhere(tenants: Tenants, owner: ApiClient) -> None:
-    """A changed group immediately changes the reach of its members' tokens, tickets and links.
+    """A changed group soon changes the reach of its members' tokens, tickets and links.
 
     A deleted group gives no reach. Uploads of the client that are then outside its reach become
     invisible to the client.

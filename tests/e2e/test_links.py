@@ -306,7 +306,7 @@ def test_wrong_wishes(api: ApiClient, body: dict[str, Any], status: int) -> None
 def test_scopes(signer: Signer) -> None:
     """Making links needs files:read, and rotating the link key needs buckets:admin.
 
-    A ticket allows neither.
+    A ticket cannot make links.
     """
     writer, reader = signer.client(scope="files:write"), signer.client(scope="files:read")
     body = {"bucket": "default", "prefix": ""}
@@ -345,9 +345,9 @@ def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
 
 
 def test_a_suspended_tenant(tenants: Tenants) -> None:
-    """Row 60: during a suspension links and public files get a 404, from 5 s after its start.
+    """Row 60: at most 5 s after a suspension, links and public files get a 404.
 
-    They work again after the resume.
+    After the resume the links and the public files work again.
     """
     api = tenants.tenant()
     anyone = api.using(None)

@@ -61,7 +61,7 @@ class Locust:
 
     @property
     def output(self) -> str:
-        """Return what the process has written."""
+        """Return the output of the process so far."""
         return self._output.read_text(encoding="utf-8")
 
     def wait_for(self, condition: Callable[[], bool]) -> None:

@@ -143,7 +143,7 @@ def test_each_path_is_logged(wharf: Wharf, api: ApiClient) -> None:
     """The log has a path with many escaped spaces as sent, or the beginning of a long path.
 
     An earlier regular expression needed time quadratic in the path's
-    length. It gave up after 150 ms of nginx's time for each such request.
+    length, and gave up after 150 ms of nginx's time for each such request.
     The log then had an empty path, and the error log the whole request.
     """
     run = "a" * 9000
@@ -190,7 +190,7 @@ def test_names_stay_in_their_line(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_the_printed_lines_hold_no_secret(wharf: Wharf) -> None:
-    """`make run` prints the path of the credentials file, and no credential."""
+    """`make run` prints no credential, and only its user can read the credentials file."""
     printed = wharf.output.read_text(encoding="utf-8")
     for name in ("demo", "admin"):
         assert wharf.credentials(name)["client_secret"] not in printed

@@ -212,7 +212,7 @@ def test_a_refusal_names_file_and_character(api: ApiClient, signer: Signer) -> N
 
 
 def test_twins_do_not_overwrite_each_other(api: ApiClient) -> None:
-    """Row 22: forms keep names apart that differ only in normal form; ligatures stay."""
+    """Row 22: forms keep names apart that differ only in normal form or in a ligature."""
     nfc, nfd = "caf\u00e9.txt", "cafe\u0301.txt"
     for name in (nfc, nfd, nfc):
         assert api.post(file_part(name, name.encode())).status == 201

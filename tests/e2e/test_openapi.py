@@ -125,7 +125,7 @@ def test_undocumented_answers_are_noticed(wharf: Wharf) -> None:
 
 @pytest.mark.parametrize("slug", sorted(COMMON.by_slug))
 def test_problems_are_explained(wharf: Wharf, slug: str) -> None:
-    """The type of every problem is the address of a page that explains the problem."""
+    """The page at the type of each common problem is HTML with the problem's title."""
     answer = ApiClient(wharf.port).get(f"/problems/{slug}")
     assert answer.status == 200
     assert answer.header("Content-Type").startswith("text/html")

@@ -53,7 +53,7 @@ def test_person_uploads(ada: Person) -> None:
 
 
 def test_owner_makes_buckets_users_and_clients(tenants: Tenants, ada: Person) -> None:
-    """An owner can make buckets, users and clients in its tenant, and sees no other (row 67)."""
+    """An owner can make buckets, users and clients in its tenant, and no other (row 67)."""
     owner = people.make(tenants.admin, ada.api.tenant, "boss", "owner")
     owner.login()
     assert owner.api.send_json("PUT", "/v1/buckets/photos", {}).status == 201
@@ -152,7 +152,7 @@ def test_suspended_tenant(tenants: Tenants, ada: Person) -> None:
 
 
 def test_refusals_are_alike(tenants: Tenants, ada: Person) -> None:
-    """Row 64: every login that fails gets an equal response.
+    """Row 64: four kinds of refused logins get equal responses.
 
     The user is unknown or disabled, the tenant is unknown, or the password is wrong.
     """

@@ -177,7 +177,7 @@ def test_events_from_nowhere(signer: Signer, query: str) -> None:
 
 
 def test_limits_are_the_operators(tenants: Tenants, signer: Signer) -> None:
-    """auth's administrator can set a tenant's limits; clients of tenants cannot read them."""
+    """An administrator can set a tenant's limits, and no client of a tenant can read or set any."""
     tenant = tenants.tenant()
     target = f"/v1/tenants/{tenant.tenant}/limits"
     assert tenants.admin.send_json("PUT", target, {"max_files": 1}).status == 200

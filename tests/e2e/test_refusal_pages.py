@@ -128,7 +128,7 @@ def test_every_refusal_is_a_page(wharf: Wharf, api: ApiClient) -> None:
 
 
 def test_a_page_has_the_fields_of_the_document(wharf: Wharf, api: ApiClient) -> None:
-    """A page has the same status and header fields as the document for programs."""
+    """A page has the same header fields as the document for programs, except those of its own."""
     own = {"Content-Type", "Content-Length", "X-Request-Id", "Date"}
     anyone = api.using(None)
     for content in (SMALL, LARGE):

@@ -72,7 +72,7 @@ def restart(wharf: Wharf, *names: str) -> None:
 
 
 def master(wharf: Wharf, name: str) -> int:
-    """Return the newest process that the supervisor has started for a service."""
+    """Return the id of the newest process that the process manager has started for a service."""
     found = Path(f"/proc/{wharf.process.pid}/task/{wharf.process.pid}/children").read_text()
     own = set(wharf.processes(f"{name}.log"))
     return max(own & {int(pid) for pid in found.split()})
@@ -99,7 +99,7 @@ def test_twenty_rounds(rolling: Wharf) -> None:
         assert until(lambda: [one["id"] for one in listener.heard] == cursors(api))
     assert listener.streams > 4
     assert master(rolling, "upload") != before
-    # If this is empty, no stream has reached the end of its grace time.
+    # If this number is 0, no stream has reached the end of its grace time.
     assert load.hung_up
 
 

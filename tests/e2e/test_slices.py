@@ -129,7 +129,7 @@ def test_other_uploaders(wharf: Wharf, api: ApiClient, fields: dict[str, str]) -
 
 
 def test_by_header(wharf: Wharf, api: ApiClient) -> None:
-    """A form whose header fields mark it as a slice is refused before its body."""
+    """A form whose header fields mark it as a slice is refused with the address for tus."""
     with nothing_stored(wharf, api.tenant):
         fields = {"Content-Range": "bytes 0-6/14"}
         problem = api.post(file_part("a"), headers=fields).problem(415, "slices-not-joined")

@@ -59,7 +59,7 @@ def blobs(own: Wharf, tenant: str) -> list[Path]:
 
 
 def test_a_deleted_tenant_comes_back_or_goes_for_good(own: Wharf, accounts: Tenants) -> None:
-    """A deleted tenant is refused within seconds, and is removed after its grace time.
+    """A deleted tenant is refused within seconds, and is removed after its grace period.
 
     An administrator can resume the tenant before that.
     """

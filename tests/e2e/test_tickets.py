@@ -58,7 +58,7 @@ def test_put(tickets: Tickets, content: bytes) -> None:
 
 @pytest.mark.parametrize("content", WAYS)
 def test_outside(wharf: Wharf, tickets: Tickets, content: bytes) -> None:
-    """Row 77: a ticket's bucket, prefix, key, size, type, number and method have own refusals."""
+    """Row 77: a ticket's bucket, prefix, key, method, size, type and number each have a refusal."""
     anyone = tickets.anyone
     with nothing_stored(wharf, tickets.api.tenant):
         by = anyone.using(tickets.token())

@@ -38,7 +38,7 @@ def maker(wharf: Wharf, signer: Signer, canary: str) -> Maker:
 
 
 def sendable(vector: Vector) -> bool:
-    """Tell whether the token reaches the Python services; nginx refuses larger fields."""
+    """Tell whether nginx passes on the token, and its result does not depend on exact seconds."""
     small = len(vector.token) < _GATEWAYS_BYTES
     return small and vector.group != _EXACT and bool(_SENDABLE.fullmatch(vector.token))
 
@@ -59,7 +59,7 @@ def wrong(vector: Vector, answer: Answer) -> bool:
 
 
 def test_vectors_through_the_gateway(wharf: Wharf, signer: Signer) -> None:
-    """Rows 49 to 59: every vector's token gets the right status and problem, and none a 5xx."""
+    """Rows 49 to 59: each sendable token gets its vector's result; no URL in a token is fetched."""
     api = ApiClient(wharf.port)
     with serving(lambda _: Reply(b'{"keys": []}')) as canary:
         vectors = generate.vectors(maker(wharf, signer, canary.url))

@@ -96,7 +96,7 @@ TOKENS: dict[str, tuple[str, Callable[[Signer], str | None]]] = {
 
 @pytest.mark.parametrize("kind", TOKENS)
 def test_bad_tokens(wharf: Wharf, api: ApiClient, signer: Signer, kind: str) -> None:
-    """An invalid token gets a 401 with the same problem and challenge in every kind of request."""
+    """A bad or missing token gets the same problem and challenge in every kind of request."""
     slug, make = TOKENS[kind]
     bad = api.using(make(signer))
     with nothing_stored(wharf, api.tenant):
@@ -147,7 +147,7 @@ def test_leeway_is_a_minute_at_most(api: ApiClient, signer: Signer) -> None:
 
 
 def test_a_token_names_one_tenant(api: ApiClient, signer: Signer) -> None:
-    """A token accesses its tenant's files, but not those of another tenant with its subject."""
+    """A token lists only its tenant's files; its subject makes no difference."""
     api.stored("file")
     same_subject = signer.client(sub="someone")
     assert same_subject.listed() == []
@@ -170,7 +170,7 @@ def test_a_suspended_tenant_gets_no_token(tenants: Tenants, wharf: Wharf) -> Non
 
 
 def test_files_tokens_do_not_administer(api: ApiClient, tenants: Tenants) -> None:
-    """A token for files cannot make tenants; an administrator's token can use files and tenants."""
+    """A token for files cannot create tenants; an administrator's token reads usage and tenants."""
     answer = api.send_json("POST", "/auth/v1/tenants", {"tenant": "mine"})
     assert answer.status in (401, 403)
     assert tenants.admin.get("/v1/usage").status == 200

@@ -49,7 +49,7 @@ def with_places(script: str, wharf: Wharf, temporary: Path) -> str:
 
 
 def test_all_commands_in_the_order_of_the_page(fresh: Wharf, tmp_path: Path) -> None:
-    """The commands of the tour succeed in the order of the page, and have the described effects."""
+    """The tour's commands succeed in the order of the page, and print or save what it describes."""
     commands = [block for heading in headings() for block in blocks(TOUR, heading)]
     assert len(commands) > 20
     printed = run(fresh, with_places("\n".join(commands), fresh, tmp_path))
@@ -81,7 +81,7 @@ def client(wharf: Wharf, heading: str, folder: Path) -> Iterator[subprocess.Pope
 
 
 def test_the_client_of_tus(fresh: Wharf, tmp_path: Path) -> None:
-    """The page's client of tus uploads a file in more than one request."""
+    """The page's client of tus uploads a file of 9 MB completely."""
     (tmp_path / "big.iso").write_bytes(os.urandom(9_000_000))
     with client(fresh, "Resumable uploads", tmp_path) as process:
         assert process.wait() == 0

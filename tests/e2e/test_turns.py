@@ -38,7 +38,7 @@ def paced() -> Iterator[Wharf]:
 
 
 def answered(connections: list[RawConnection]) -> int:
-    """Return how many of the connections have received a response."""
+    """Return how many of the connections have received a response or were closed."""
     return sum(not connection.silent_for(0.001) for connection in connections)
 
 
@@ -132,7 +132,7 @@ def ask(wharf: Wharf, request: bytes, source: str) -> RawAnswer:
 
 
 def test_writes_of_a_credential_wait(paced: Wharf) -> None:
-    """A flood of writes waits without refusals, while reads and other clients are served."""
+    """A flood of writes waits, while reads and other clients are served."""
     signer = Signer(paced)
     flooding = signer.client()
     with ExitStack() as stack:
@@ -146,7 +146,7 @@ def test_writes_of_a_credential_wait(paced: Wharf) -> None:
 
 
 def test_more_writes_than_may_wait_are_refused(paced: Wharf) -> None:
-    """nginx refuses writes above the number that may wait with 429."""
+    """If a client sends more writes than may wait, nginx refuses at least one of them with 429."""
     flooding = Signer(paced).client()
     with ExitStack() as stack:
         waiting = sent(paced, stack, *(write(flooding, number) for number in range(TOO_MANY)))
@@ -174,7 +174,7 @@ def test_secrets_of_an_address_wait(paced: Wharf) -> None:
 
 
 def test_secrets_hold_up_nobody(paced: Wharf) -> None:
-    """Wrong secrets from several addresses delay no other request to auth, not even logins."""
+    """While wrong secrets from four addresses wait, other addresses log in and are served."""
     admin, demo = own_login(paced, "admin"), own_login(paced, "demo")
     ada = make(ApiClient(paced.port, token_of(ask(paced, admin, "127.0.0.8"))), "demo")
     person = enter("demo", ada.username)

@@ -157,7 +157,7 @@ def test_room_ends_with_requests_that_the_service_never_hears_of(
 
 @pytest.mark.parametrize("path", ["/v1/buckets/default", "/auth/oauth/token", "/v1/uploads/x"])
 def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None:
-    """On other routes a body without a length is cut at the limit for bodies with a length."""
+    """On other routes a body of 192 KiB without a length gets a 413."""
     bearer = f"Authorization: Bearer {api.token}"
     with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
         connection.send(head(f"DELETE {path} HTTP/1.1", bearer, CHUNKED))

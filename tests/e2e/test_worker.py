@@ -35,7 +35,7 @@ for name, receiver in receivers.items():
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of the file in which the receivers record the signals."""
+    """Write a module of receivers, and return the path of the file in which they record signals."""
     folder = tmp_path_factory.mktemp("receivers")
     (folder / "noting_receivers.py").write_text(RECEIVERS)
     return folder / "notes"
@@ -104,7 +104,7 @@ def test_a_deleted_tenant_leaves_nothing(busy: Wharf) -> None:
 
 
 def test_small_pictures(busy: Wharf) -> None:
-    """The worker deletes a file's small pictures together with its bytes."""
+    """After a file is deleted, the worker deletes the file's small pictures."""
     folder = busy.data / "pictures" / "native"
     api = Signer(busy).client()
     before = set(folder.rglob("*"))
@@ -113,7 +113,7 @@ def test_small_pictures(busy: Wharf) -> None:
         assert api.file(f"a.jpg?w={width}").status == 200
 
     def new() -> set[Path]:
-        """Return the cached pictures; nginx names a cache file shortly after its response."""
+        """Return the new cached pictures; nginx names a cache file shortly after its response."""
         return {path for path in set(folder.rglob("*")) - before if path.is_file()}
 
     assert until(lambda: len(new()) == 2, SECONDS)

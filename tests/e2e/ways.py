@@ -1,4 +1,4 @@
-"""Every way in which a client can store a file, for `test_guarantees.py`.
+"""Every way in which a client can store a file, for tests that must hold for each of them.
 
 A new way needs a row in `WAYS`.
 """
@@ -29,7 +29,7 @@ OVERRIDE = {"X-HTTP-Method-Override": "PATCH"}
 
 @dataclass(frozen=True)
 class Sender:
-    """A client of a tenant, and a client that uses tickets of the first client."""
+    """A client with a token of a tenant, and the signer of tickets for the same tenant."""
 
     api: ApiClient
     signer: Signer
@@ -41,7 +41,10 @@ class Sender:
         return self.api.using(None)
 
     def ticket(self, **rules: Any) -> str:
-        """Return a ticket with these rules (default: `in/`); equal rules get the same ticket."""
+        """Return a ticket with these rules; equal rules get the same ticket.
+
+        The default is the prefix `in/`.
+        """
         named = rules or {"prefix": FOLDER}
         return self._tickets.setdefault(
             repr(named),
@@ -221,7 +224,7 @@ def tus_at_once(
 def tus_in_two(method: str = "PATCH", *, ticket: bool = False, chooses: bool = True) -> Send:
     """Return a function that sends a tus creation, then the bytes.
 
-    With `chooses` the creation asks to replace a file.
+    With `chooses` and without `ticket`, the creation asks to replace an existing file.
     """
 
     def send(sender: Sender, name: str, content: bytes, first: Headers, brings: Headers) -> Answer:

@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Secured:
-    """A Wharf, its certificate, and its port for redirects."""
+    """A Wharf, its certificate, its port for redirects, and a token of the tenant `demo`."""
 
     wharf: Wharf
     certificate: Certificate
@@ -57,7 +57,7 @@ class Secured:
         return _parsed(output)
 
     def start(self, *words: str, url: str = "", stdin: int) -> subprocess.Popen[bytes]:
-        """Start a request that may last; its output is the response and a line of statistics."""
+        """Start curl with one request; its output is the response and a line of statistics."""
         return subprocess.Popen(
             [
                 *(program("curl"), "-sS", "-i", "--cacert", str(self.certificate.authority)),
@@ -76,7 +76,7 @@ class Secured:
 
 
 def parsed(process: subprocess.Popen[bytes]) -> Answer:
-    """Return the response of a request that `start` has started."""
+    """Wait for the end of a request that `start` has started, and return its response."""
     output, error = process.communicate(timeout=_SECONDS)
     assert process.returncode == 0, error.decode()
     return _parsed(output)

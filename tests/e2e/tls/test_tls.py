@@ -82,7 +82,7 @@ def test_sessions_go_on_from_the_gateways_memory(secured: Secured, tmp_path: Pat
 
 @VERSIONS
 def test_everything_says_that_browsers_shall_come_so_again(secured: Secured, version: str) -> None:
-    """Every response has HSTS: of services, of nginx, files, ranges, refusals and pages."""
+    """Files, ranges, refusals, pages and probes have HSTS, whether a service or nginx responds."""
     key = f"/v1/files/default/hsts{version}"
     put = secured.curl(version, *secured.bearer, "-T", "README.md", url=key)
     assert (put.status, put.version) == (201, version.removeprefix("--http"))
@@ -163,7 +163,7 @@ def _upload(secured: Secured, length: int) -> str:
 
 
 def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
-    """nginx streams bodies of resumable uploads to the stream server, even by HTTP/2."""
+    """By HTTP/2 a part is stored while it arrives, and remains after its connection breaks."""
     path = _upload(secured, 300_000)
     begun = secured.start(
         *("--http2", "-X", "PATCH", *secured.bearer, *TUS, "-H", "Upload-Offset: 0"),
@@ -186,7 +186,7 @@ def test_a_part_stays_where_a_connection_breaks(secured: Secured) -> None:
 
 
 def test_a_part_without_a_length(secured: Secured) -> None:
-    """By HTTP/2 a resumable upload's body may have no length; admission still applies to it."""
+    """By HTTP/2 a resumable upload's body may have no length; without a token it is refused."""
     path = _upload(secured, 300_000)
     for begin, part in ((0, 250_000), (250_000, 50_000)):
         sent = secured.curl(
@@ -228,7 +228,7 @@ def test_a_slow_body_is_cut_whatever_else_is_said(secured: Secured, *, pings: bo
 
 
 def test_streams_count_as_connections(secured: Secured) -> None:
-    """Bodies on one HTTP/2 connection have the same limit as bodies on many connections."""
+    """Bodies on one HTTP/2 connection count separately: each body above the limit gets a 429."""
     fields = {"Authorization": f"Bearer {secured.token}", "Content-Length": "1000000"}
     with Http2Connection(secured.wharf.port, secured.certificate.authority) as connection:
         for number in range(UPLOADS + 3):
@@ -242,7 +242,7 @@ def test_streams_count_as_connections(secured: Secured) -> None:
 
 
 def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
-    """Without TLS a browser is redirected to the TLS port, from that port and from the other."""
+    """The TLS port and the port for redirects send a browser without TLS to the TLS address."""
     tls = secured.wharf.port
     for port in (tls, secured.redirect_port):
         answer = secured.curl(url=f"http://localhost:{port}/console/?a=b")
@@ -261,7 +261,7 @@ def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
     ],
 )
 def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) -> None:
-    """A request without TLS that contains a token, ticket or form is refused before its body."""
+    """Without TLS a POST, a DELETE, and a GET with a token or ticket are refused before a body."""
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, request_head)
         assert (answer.status, answer.slug) == (400, "https-required")
@@ -269,7 +269,7 @@ def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) 
 
 
 def test_probes_need_no_certificate(secured: Secured) -> None:
-    """Probes get health and readiness without TLS, and all other addresses redirect."""
+    """Probes get health and readiness without TLS; other public addresses redirect."""
     for path in ("/healthz", "/readyz"):
         assert secured.curl(url=f"http://localhost:{secured.wharf.port}{path}").status == 200
     for path in ("/metrics", "/.well-known/jwks.json", "/healthz/x", "/openapi.json"):
@@ -295,7 +295,7 @@ def test_other_hosts_are_refused_without_tls_too(secured: Secured) -> None:
 
 @VERSIONS
 def test_a_large_body_for_another_host(secured: Secured, version: str, tmp_path: Path) -> None:
-    """A large body for an unknown host is refused before the client sends it."""
+    """A large body for an unknown host gets a 421 with HSTS."""
     (tmp_path / "body").write_bytes(bytes(2_000_000))
     host, body = ("-H", "Host: elsewhere.example"), ("-T", str(tmp_path / "body"))
     answer = secured.curl(version, *host, *body, url="/v1/files/default/large")
@@ -353,7 +353,7 @@ def _serial(secured: Secured) -> str:
 
 
 def test_live_events_come_by_tls(secured: Secured) -> None:
-    """A stream of events works over HTTP/1.1 and HTTP/2."""
+    """A stream of events begins with status 200 over HTTP/1.1 and HTTP/2."""
     for version in ("--http1.1", "--http2"):
         process = secured.start(
             *(version, "-N", *secured.bearer, "-H", "Accept: text/event-stream"),
