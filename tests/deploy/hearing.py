@@ -19,9 +19,9 @@ def heard(
     """Open event streams; yield a function that waits until each stream shows an event of a key.
 
     Args:
-    url: the address of the gateway, or of a balancer.
-    fields: the header fields, with the token.
-    listeners: the number of connections.
+        url: the address of the gateway, or of a balancer.
+        fields: the header fields, with the token.
+        listeners: the number of connections.
     """
     accept = {**fields, "Accept": "text/event-stream"}
     with ExitStack() as stack:

@@ -28,9 +28,7 @@ class Attempt:
 
 @dataclass
 class Load:
-    """Threads that upload one file after another, each on a new connection.
-
-    `with` starts and stops them.
+    """Threads that upload one file after another during a `with` block, on a new connection each.
 
     Attributes:
         attempts: all finished uploads, in the order in which they ended.

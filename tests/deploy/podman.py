@@ -12,7 +12,7 @@ This module replaces the features of manifests that podman 4.3 (Debian 12) lacks
   for the group.
 - NetworkPolicies, budgets, autoscalers: nothing here could enforce them.
 
-podman 5 (Debian 13) runs the same files. The names of its pods differ. It lets only root write to
+podman 5 (Debian 13) runs the same files, but gives the pods other names. It lets only root write to
 an `emptyDir` in memory, where the kubelet lets all users write, so each `emptyDir` is on the disk.
 """
 
@@ -53,7 +53,7 @@ firewall_driver = "iptables"
 
 
 class Podman:
-    """A podman engine with separate storage, which does not touch the machine's own."""
+    """A podman engine with separate storage. The machine's own storage stays unchanged."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch

@@ -83,7 +83,7 @@ class Stack(Project):
         assert docker("exec", name, "sh", "-c", script) == ""
 
     def write(self, prefix: str) -> Load:
-        """Return a load of uploads that runs until it is stopped."""
+        """Return a load of uploads, which runs during a `with` block."""
         return Load(self.port, self.token(), prefix)
 
 

@@ -112,7 +112,7 @@ def test_contained(single: Stack) -> None:
 
 
 def test_secrets(single: Stack) -> None:
-    """Keys and credentials are made at the first start, and only auth can read them."""
+    """Keys and credentials are made with mode 600, and the gateway's container has none."""
     auth, gateway = single.container("auth"), single.container("gateway")
     listed = docker(
         "exec", auth, "sh", "-c", "stat -c '%a %u' /data/credentials.json /data/auth/keys/*"

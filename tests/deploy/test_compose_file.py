@@ -155,7 +155,7 @@ def test_built_once(profile: str, count: int) -> None:
 def test_order(name: str) -> None:
     """A service waits until dependencies that run once have succeeded and all others are healthy.
 
-    It may also wait only for the start of Prometheus.
+    A service may also wait only for the start of Prometheus.
     """
     for needed, how in SERVICES[name].get("depends_on", {}).items():
         once = SERVICES[needed]["restart"] == "no"

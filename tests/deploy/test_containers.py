@@ -93,7 +93,7 @@ def test_a_gateway_without_its_extras(client: httpx.Client) -> None:
 
 
 def test_a_person_logs_in(quartet: Quartet) -> None:
-    """A login with the credentials' file works at the console, and the console reaches the API."""
+    """The password in credentials.json opens the console, and nginx serves its static files."""
     demo = quartet.credentials()["demo"]
     with httpx.Client(base_url=quartet.url, timeout=60, follow_redirects=True) as browser:
         page = browser.get("/", headers={"Accept": "text/html"})
@@ -175,7 +175,7 @@ def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
 
 
 def test_the_gateway_serves_the_pages_about_problems(client: httpx.Client) -> None:
-    """The `type` of a problem is the address of a page that explains it."""
+    """The `type` of a problem is the address of a page that explains the problem."""
     answer = client.get("/v1/files/docs/no-such-file")
     assert answer.status_code == 404
     page = client.get(answer.json()["type"])
@@ -247,7 +247,7 @@ _OFF = "slow request bodies are not cut"
 def test_slow_bodies_are_cut_where_the_sandbox_lets_it(
     quartet: Quartet, engine: Engine, images: Images
 ) -> None:
-    """The gateway ends slow bodies if its bounding set has SYS_PTRACE, even if not effective."""
+    """The gateway ends slow bodies if SYS_PTRACE is in its bounding set, but not effective."""
     name = f"{quartet.name}-alone"
     words = ("run", "--detach", "--name", name, *CONTAINED, "--cap-add", "SYS_PTRACE", *_ALONE)
     engine(*words, images.gateway)

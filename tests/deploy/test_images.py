@@ -30,7 +30,7 @@ def name_of(images: Images, service: str) -> str:
 
 
 def python(engine: Engine, image: str, script: str, *words: str) -> list[str]:
-    """Run a script in the image, with the image's usual limits, and return its output."""
+    """Run a script in the image, with the image's usual limits, and return its JSON list."""
     command = ("run", "--rm", "--network", "none", *CONTAINED, "--entrypoint", "python3", image)
     return list(json.loads(engine(*command, "-c", script, *words)))
 

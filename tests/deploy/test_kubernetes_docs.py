@@ -31,7 +31,7 @@ def test_it_is_valid(mine: Cluster, tmp_path: Path) -> None:
 
 
 def test_what_it_changes(mine: Cluster) -> None:
-    """The page's overlay changes images, addresses, storage class and host, and keeps the rest."""
+    """The page's overlay changes images, addresses, storage, host and labels of the monitors."""
     images = {one["image"] for pod in mine.pods() for one in pod.containers()}
     names = ("auth", "console", "gateway", "images", "upload")
     assert images == {f"registry.example.com/team/wharf-{name}:1.0.0" for name in names}

@@ -22,8 +22,8 @@ SERVING = [
 ]
 # Volumes that a "restricted" namespace allows.
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
-# The longest that a pod may wait at its end, in seconds; docs/kubernetes.md explains the parts.
 NAMES = {"auth", "console", "gateway", "images", "upload"}
+# How long a pod may wait at its end at most, in seconds; docs/kubernetes.md explains the sums.
 DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
 
 
@@ -136,7 +136,7 @@ def test_a_database_that_is_away(variant: str, component: str, started: str, rea
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", ["live", "images"])
 def test_a_pod_serves_without_its_extras(variant: str, name: str) -> None:
-    """A pod stays ready while its live channel and image process respond, ready or not."""
+    """A pod stays ready while its live channel and image process respond, even if unready."""
     container = cluster(variant).pod("upload").container(name)
     assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
@@ -314,7 +314,7 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
 
 
 def test_keys_of_the_object_store() -> None:
-    """Containers that write or delete in the store have its keys, and the gateway has none."""
+    """Only upload, live, the worker and the migration have the keys of the object store."""
     holding = {
         container["name"]
         for pod in cluster("object-store-complete").pods()

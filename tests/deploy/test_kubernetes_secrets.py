@@ -50,7 +50,7 @@ def test_auth_takes_the_credentials(overlay: Path) -> None:
 
 
 def test_kustomize_is_told_of_everything(overlay: Path) -> None:
-    """Each file is in a Secret that the manifests mount."""
+    """The kustomization.yaml that the script writes puts each file into a Secret."""
     run(overlay)
     secrets = overlay / "secrets"
     generators = yaml.safe_load((secrets / "kustomization.yaml").read_text())["secretGenerator"]
