@@ -329,7 +329,7 @@ def test_a_deleted_file(api: ApiClient, anyone: ApiClient) -> None:
 
 
 def test_rotation(api: ApiClient, anyone: ApiClient, signer: Signer) -> None:
-    """Rotating the link key ends all links of the tenant within 4 s, and of no other tenant."""
+    """Rotating the link key ends all links of the tenant within 4 s, not those of other tenants."""
     other = signer.client()
     for client in (api, other):
         client.stored("file")

@@ -63,8 +63,7 @@ class Send(Protocol):
         """Send a file.
 
         `first` is added to the fields of the request that names the file, and `brings` to the
-        fields of
-        the request with the file's bytes.
+        fields of the request with the file's bytes.
         """
 
 

@@ -78,7 +78,7 @@ def _answers() -> bool:
 @contextmanager
 def _cgroups() -> Iterator[None]:
     """Mount control groups (cgroups(7), version 2) if no program has mounted them. On
-    most machines systemd has.
+    most machines systemd has mounted them.
     """
     if os.path.ismount(_CGROUPS):
         yield

@@ -1,4 +1,4 @@
-"""A store that does not respond or is the wrong one: problems without the file's fields."""
+"""Downloads get a problem if the store does not respond, is a wrong one, or has lost the bytes."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_a_browser_that_begins_without_tls_is_sent_on(secured: Secured) -> None:
     ],
 )
 def test_what_may_have_leaked_is_refused(secured: Secured, request_head: bytes) -> None:
-    """Without TLS a POST, a DELETE, and a GET with a token or ticket are refused before a body."""
+    """Without TLS a POST, a DELETE, and a GET with a token or ticket get a 400 before any body."""
     for port in (secured.wharf.port, secured.redirect_port):
         [answer] = exchange(port, request_head)
         assert (answer.status, answer.slug) == (400, "https-required")
@@ -382,7 +382,7 @@ def test_no_websocket_on_a_stream(secured: Secured) -> None:
 
 
 def test_metrics_say_when_the_certificate_ends(secured: Secured) -> None:
-    """The metrics state the end of the certificate, in about two days, and no refused one."""
+    """The metrics state when the certificate ends, and that no new certificate was refused."""
     with socket.create_connection(("127.0.0.1", secured.wharf.metrics_port), 30) as connection:
         connection.sendall(b"GET /metrics/gateway HTTP/1.0\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
