@@ -20,7 +20,7 @@ class RateCounters(Protocol):
     """Counts the requests of tenants and clients; see `servicekit.ratelimits.RateLimits`."""
 
     def charge(self, principal: Principal) -> None:
-        """Count a request; raises the problem `rate-limited`."""
+        """Count a request; raises the problem `quota-exceeded` above a rate limit."""
 
 
 class Authorizer:
@@ -30,12 +30,16 @@ class Authorizer:
         self._revocations, self._rates = revocations, rates
 
     def require(self, principal: Principal, scope: str, *, takes_tickets: bool) -> None:
-        """Count the request; raises the problem `insufficient-scope` or `rate-limited`."""
+        """Check the scope, then count the request.
+
+        Raises the problem `insufficient-scope` or `quota-exceeded`. With `takes_tickets`, the
+        principal may have an upload ticket.
+        """
         require_scope(principal, scope, takes_tickets=takes_tickets)
         self._rates.charge(principal)
 
     def recheck(self, principal: Principal) -> Principal:
-        """Return the principal of an admitted upload with its current reach.
+        """Return the principal of an admitted upload with its current scopes and reach.
 
         Raises a problem if the token was revoked, the tenant was suspended, or the principal may no
         longer upload. A token that has expired since the admission is still accepted, because

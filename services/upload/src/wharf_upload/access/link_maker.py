@@ -41,9 +41,9 @@ class Stored(Protocol):
         """Store a link; raises `LimitReached`."""
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Delete the links that a tenant made until a time, in batches.
+        """Delete the links that a tenant made up to the time `until`, in batches.
 
-        Return how many were deleted.
+        `until` is in unix milliseconds. Return how many links were deleted.
         """
 
 
@@ -82,9 +82,9 @@ class LinkMaker:
     ) -> Link:
         """Return a link to one file; `filename` is the name of the download.
 
-        Without `expires_in`, the link is valid for an hour, or for as long as the maker's token
-        permits. Raises `NoSuchBucket`, `NoSuchFile`, `InvalidName` and the problem
-        `unprocessable-content`.
+        Without `expires_in`, the link is valid for an hour, or for less time if `max_seconds` or
+        the maker's token permits less. Raises `NoSuchBucket`, `NoSuchFile`, `OutsideGrants`,
+        `InvalidName` and the problem `unprocessable`.
         """
         tenant = maker.tenant
         now, expires_at = self._times(maker, bucket, expires_in)
@@ -109,7 +109,7 @@ class LinkMaker:
     ) -> Link:
         """Return a link to all files below a prefix.
 
-        Raises the errors of `to_file`, and `OutsideGrants`.
+        Raises the errors of `to_file` except `NoSuchFile`.
         """
         _, expires_at = self._times(maker, bucket, expires_in)
         target = keys.prefix(prefix)
@@ -128,10 +128,10 @@ class LinkMaker:
         )
 
     def hand_out(self, maker: Principal, link: Link, *, listed: bool) -> tuple[str, str]:
-        """Store a link if it is `listed`; return its id (or "") and its token.
+        """Store a link if it is `listed`; return its id ("" if not listed) and its token.
 
-        Raises `LimitReached`, and the problem `unprocessable-content` for an unlisted link with a
-        long lifetime.
+        Raises `LimitReached`, and the problem `unprocessable` for an unlisted link that is valid
+        for more than `MAX_UNLISTED_SECONDS`.
         """
         now = self._clock()
         # The link ends when one of these tokens is revoked.
@@ -160,22 +160,23 @@ class LinkMaker:
         link_metrics.ended("rotation", count)
 
     def _right(self, maker: Principal, bucket: str, target: str) -> Maker:
-        """Return the right by which the maker shows keys below the target.
+        """Return the right by which the maker may read the link's target.
 
         The service checks this right again at each request for the link.
         """
         right = self._feed.reaches.maker_of(maker, bucket, target)
-        # Links should be short: if the maker's own right suffices, the link does not name its
-        # groups.
+        # Links should be short: if the maker's own right suffices, the link names neither the
+        # maker's groups nor the maker's user name.
         alone = Maker(right.subject, right.version)
         return alone if msgspec.structs.replace(right, groups=(), username="") == alone else right
 
     def _times(self, maker: Principal, bucket: str, expires_in: int | None) -> tuple[float, int]:
         """Return the start and the end of the link's validity in unix seconds.
 
-        Raises `NoSuchBucket` if the bucket does not exist. A link that was made with an exchanged
-        token ends with that token at the latest. The holder of any other token could get a new
-        token, and make a link with it.
+        Raises `NoSuchBucket` if the bucket does not exist or no grant of the maker names it, and
+        the problem `unprocessable` for a lifetime that is not permitted. A link that was made with
+        an exchanged token ends with that token at the latest. Other tokens do not limit the link,
+        because their holder could get a new token and make a link with the new one.
         """
         now = self._clock()
         most, why = self._max_seconds, ""

@@ -41,8 +41,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
 
     `row` is the id of the link's row, in 16 bytes; the link ends when the row is deleted. A link
     without a row is in no list. Its lifetime is short, and it ends when one of the tokens with the
-    ids `tokens` is revoked. Links from releases without rows have neither a row nor tokens, and are
-    valid until they expire.
+    ids `tokens` is revoked. Links from releases without rows have neither a row nor tokens; only a
+    rotation of the tenant's key ends them early.
 
     A link with members that this release does not know is refused, because a newer release may use
     these members to restrict the link (ADR 34).
@@ -82,8 +82,8 @@ def sign(link: Link, key: bytes) -> str:
 def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Link:
     """Return the link of a token; raises `BadLink`. `key_of` returns a tenant's key.
 
-    The function always computes a signature, so it takes as long for a wrong token as for a valid
-    one.
+    The function computes a signature for every token that is base64url, so it takes as long for a
+    wrong signature as for a valid one.
     """
     raw = _bytes(token)
     payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
@@ -100,7 +100,7 @@ def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Lin
 
 
 def _key(tenant: str, key_of: Callable[[str], bytes | None]) -> bytes | None:
-    """Return the key of a tenant; no signature has verified the tenant's name yet.
+    """Return the key of a tenant, or `None`; no signature has verified the tenant's name yet.
 
     The function looks only for valid names: PostgreSQL accepts no NUL in a text, and the cache also
     stores names of unknown tenants.
@@ -159,7 +159,8 @@ class LinkKeys:
     def find(self, tenant: str, *, ask: bool = True) -> bytes | None:
         """Return the tenant's key, or `None`; raises `DatabaseUnavailable`.
 
-        Without `ask`, return the cached key, even if it is old.
+        Without `ask`, do not query the database: return the cached key, even if it is old, or raise
+        if no key is cached.
         """
         known = self._known.get(tenant)
         now = self._clock()

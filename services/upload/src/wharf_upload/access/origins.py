@@ -1,7 +1,7 @@
 """Decides which web pages may use a bucket: origins (RFC 6454), cached for a moment.
 
 An origin must equal one of the origins in the bucket's policy, byte for byte. `*` in the policy
-permits every origin but `null`, because any sandboxed page has this origin.
+permits every origin but `null`, because any sandboxed page has the origin `null`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ListedOrigins(Protocol):
 class Origins:
     """A bounded cache of decisions.
 
-    It keeps a decision for `seconds`, or longer while the database is unavailable.
+    The cache keeps a decision for `seconds`, or longer while the database is unavailable.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Origins:
 
         If the tenant is unknown (a preflight request, or a request without a valid token), return
         whether the pages may use any bucket at all. In this case the bucket's name is ignored, so
-        the response does not reveal which tenant has which bucket. Never raises: if the decision is
-        impossible, the origin is not permitted.
+        the response does not reveal which tenant has which bucket. Never raises: while the database
+        is unavailable, the cached decision applies, and without one the origin is not permitted.
         """
         if not is_origin(origin):
             return False

@@ -1,8 +1,8 @@
 """Checks whether a caller's grants reach a key, for all routes that name one.
 
 A caller gets the same 404 for a place that it may neither read nor list as for a place that does
-not exist. For a place that the caller may know, the response names the missing grant
-(`OutsideGrants`, 403).
+not exist. For a place that the caller may know, and for a write to any key of a bucket that a grant
+names, the response names the missing grant (`OutsideGrants`, 403).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def require_move(principal: Principal, source: FileAddress, target: FileAddress)
     """Raise the errors of `require` unless a file may move from one address to the other.
 
     A caller with grants also needs the scope of deletions, because the file disappears at the
-    source. If `rename` chooses another key than the target's, the caller of this function must
-    check that key.
+    source; without the scope, raise the problem `insufficient-scope`. If `rename` chooses another
+    key than the target's, the caller of this function must check that key.
     """
     if principal.reach.is_everything:
         return
@@ -98,8 +98,8 @@ def is_known(principal: Principal, bucket: str, key: str) -> bool:
 def require_upload(principal: Principal, bucket: str, key: str = "") -> None:
     """Raise the errors of `require` unless the caller may upload a file with this key.
 
-    Without a key, raise unless the caller may upload files somewhere in the bucket; the key of each
-    file is checked later.
+    Without a key, the key of the caller's ticket counts. Without either key, raise unless the
+    caller may upload files somewhere in the bucket; the key of each file is checked later.
     """
     if principal.reach.places is None:
         return
@@ -143,8 +143,8 @@ def require_end(principal: Principal, upload: Upload) -> None:
 def reaches_upload(principal: Principal, upload: Upload) -> bool:
     """Tell whether the caller may know that a resumable upload exists.
 
-    The caller may know its own uploads if it may write their keys, and those of others if it may
-    read them.
+    The caller may know its own uploads if it may write their keys, and the uploads of others if it
+    may read their keys.
     """
     reach, bucket = principal.reach, upload.bucket
     # The file's final key may differ from the requested key.

@@ -1,8 +1,8 @@
 """Upload tickets: the rules of a narrowed token.
 
-A ticket never permits more than the bucket, the tenant and the service do. The rules are checked
-from the token alone, before the body arrives. Only the number of files is counted in the records,
-in the commit that makes the files visible.
+A ticket never permits more than the bucket, the tenant and the service do. The token contains all
+rules. Only the number of files is counted in the records, in the commit that makes the files
+visible.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ class TicketUploadLimit:
     def __init__(self, counted: Callable[[str, int], int]) -> None:
         """Take `counted`, which increments the counter of a name and returns its new value.
 
-        The counter expires after a number of seconds. Several replicas share one counter
-        (`ratelimits.RateLimits.counted`).
+        Its arguments are the name, and the number of seconds after which the counter expires.
+        Several replicas share one counter (`ratelimits.RateLimits.counted`).
         """
         self._counted = counted
 
     def count(self, principal: Principal) -> None:
-        """Count one upload.
+        """Count one upload if the caller has a ticket with `max_files`.
 
-        Raises `TicketRefused` if clients have begun too many with the ticket.
+        Raises `TicketRefused` if clients have begun too many uploads with the ticket.
         """
         limit = principal.ticket.max_files if principal.ticket else None
         if limit is None:
@@ -100,13 +100,19 @@ def key_of(ticket: Ticket, name: bytes) -> str:
 
 
 def folder(ticket: Ticket | None) -> str:
-    """Return the folder for the names of files: the ticket's prefix, empty for the whole bucket."""
+    """Return the folder for the names of files; empty for the whole bucket.
+
+    The folder is the ticket's prefix with a slash at its end.
+    """
     prefix = (ticket.prefix if ticket else None) or ""
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 
 def may_replace(ticket: Ticket | None) -> bool:
-    """Tell whether an existing file may be replaced; with a ticket, only the file that it names."""
+    """Tell whether an existing file may be replaced.
+
+    With a ticket, this is only the file of its `key`, and only without `create_only`.
+    """
     return ticket is None or (ticket.key is not None and not ticket.create_only)
 
 

@@ -16,7 +16,10 @@ _END_OF_TIME_SECONDS = 253402214400
 
 
 class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a file's properties; unset ones stay. `expires_at` is `None` for no expiry."""
+    """A change of a file's properties; unset ones stay. `expires_at` is `None` for no expiry.
+
+    If `filename` is unset and the key changes, the file name becomes the last segment of the key.
+    """
 
     key: str | UnsetType = UNSET
     filename: str | UnsetType = UNSET
@@ -24,7 +27,10 @@ class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | UnsetType | None = UNSET
 
     def applied_to(self, file: File, now_seconds: float) -> File:
-        """Return the file after the change; raises `InvalidName` and `unprocessable-content`."""
+        """Return the file after the change.
+
+        Raises `InvalidName` and the problem `unprocessable`.
+        """
         new_key = file.key if self.key is UNSET else keys.object_key_text(self.key)
         filename = file.filename
         if self.filename is not UNSET:

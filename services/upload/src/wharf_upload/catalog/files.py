@@ -86,8 +86,8 @@ class FileCatalog:
     def change(self, file: File, wanted: FileEdit, condition: WriteCondition | None) -> File:
         """Return the file after a change of its key, name, metadata or expiry.
 
-        Raises `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `InvalidName`, `ExtensionNotAllowed`,
-        `TypeNotAllowed` and the problem `unprocessable-content`.
+        Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `InvalidName`,
+        `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable`.
         """
         policy = self._buckets.find(file.tenant, file.bucket).policy
 

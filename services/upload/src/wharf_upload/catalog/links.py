@@ -130,7 +130,10 @@ def _fitting(links: list[KeptLink]) -> int:
 
 
 def _maker(caller: Principal, asked: str | None) -> str | None:
-    """Return the maker of the links to list, or `None` for all makers."""
+    """Return the maker of the links to list, or `None` for all makers.
+
+    `asked` is the maker that the caller asks for. Raises the errors of `LinkCatalog.page`.
+    """
     if _administers(caller):
         return asked
     if asked not in (None, caller.subject):
@@ -148,7 +151,7 @@ def _is_own(caller: Principal, link: KeptLink) -> bool:
 
 
 def _is_reached(caller: Principal, link: KeptLink) -> bool:
-    """Tell whether the caller may read all that the link shows; else the link is hidden."""
+    """Tell whether the caller may read everything that the link shows."""
     if link.is_prefix:
         return caller.reach.covers("read", link.bucket, link.target)
     return caller.reach.allows("read", link.bucket, link.target)

@@ -42,7 +42,7 @@ class FileMoves:
         file would expire by the policy of another bucket.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
-        `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable-content`.
+        `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable`.
         """
         source, target = wanted.source, wanted.target
         if source == target:
@@ -96,7 +96,10 @@ def _renamed(file: File, moved: File, policy: Policy) -> File:
 
 
 def _elsewhere(moved: File, policy: Policy, now_seconds: float) -> File:
-    """Return the file after a move to another bucket; the time until its expiry starts again."""
+    """Return the file after a move to another bucket, with the expiry by that bucket's policy.
+
+    The lifetime starts at the move. Raises `TooLarge`, `ExtensionNotAllowed` and `TypeNotAllowed`.
+    """
     if policy.max_file_bytes is not None:
         check_size(moved.size, SizeLimit(policy.max_file_bytes, "bucket's file limit"))
     type_elsewhere(moved, moved.filename, policy)

@@ -14,7 +14,7 @@ class StoredFiles(Protocol):
     """The queries of downloads; see `database.contract`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file with this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
 
 class Downloads:

@@ -24,8 +24,8 @@ def file_headers(
 ) -> Headers:
     """Return the header fields of a file; `download_name` makes it an attachment of that name.
 
-    `disposition` replaces the whole field, if a link has chosen it. The gateway adds the security
-    fields (`deploy/nginx/snippets/user_content.conf`).
+    `disposition`, if given, is the whole field `Content-Disposition`, for example from a link. The
+    gateway adds the security fields (`deploy/nginx/snippets/user_content.conf`).
     """
     return [
         ("Content-Type", content_type(file.media_type, utf8=file.utf8)),
@@ -42,9 +42,10 @@ def disposition_of(
 ) -> str:
     """Return the Content-Disposition; `download_name` makes it an attachment of that name.
 
-    The result is `inline` if `kind` is, the type is inert, and the bytes contain no active content
+    `name` replaces the file's own name. The result is `inline` if `kind` is `inline`, there is no
+    `download_name`, the type is in `INLINE_TYPES`, and the bytes contain no active content
     (security.md rows 31, 41). Plain text stays inline even if it contains markup: browsers do not
-    interpret it, because of `nosniff`.
+    interpret the markup, because of `nosniff`.
     """
     inline = (
         kind == "inline"

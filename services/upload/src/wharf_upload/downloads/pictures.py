@@ -1,7 +1,7 @@
 """The header fields of a response with a small picture.
 
-A caller that may read a file may read its picture; no other caller may. The gateway makes and keeps
-pictures (`deploy/nginx/snippets/pictures.conf.template`); this module only names them.
+A caller that may read a file may read its picture; no other caller may. The gateway gets pictures
+from the service `images` and caches them (`deploy/nginx/snippets/pictures.conf.template`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def etag(file: File, width: int) -> str:
 def disposition(file: File, name: str = "") -> str:
     """Return the Content-Disposition of a picture; `name` is the file's name in a link.
 
-    It is always inline: a picture is a new image, and contains only pixels.
+    The disposition is always inline: a picture is a new image, and contains only pixels.
     """
     whole = name or file.filename
     return content_disposition("inline", f"{whole.rpartition('.')[0] or whole}.webp")

@@ -32,7 +32,7 @@ class NotShared(Exception):
 class Address(NamedTuple):
     """The meaning of a path: the bucket, the key, and how the file may be shown.
 
-    `until` is when the address expires, in unix seconds.
+    `until` is when the address expires, in unix seconds, or `None` for a public address.
     """
 
     tenant: str
@@ -53,7 +53,10 @@ class Shared(NamedTuple):
 
     @property
     def until(self) -> float | None:
-        """Return when the response expires: the end of the link or of the file, in unix seconds."""
+        """Return when the response expires, in unix seconds; `None` if it does not expire.
+
+        The response expires with the link or with the file, whichever expires first.
+        """
         ends = [self.address.until]
         if self.file.expires_at is not None:
             ends.append(self.file.expires_at / 1000)
@@ -80,10 +83,10 @@ class StoredFiles(Protocol):
     """The queries for shared files; see `database.contract`."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
-        """Return the bucket."""
+        """Return the bucket, or `None`."""
 
     def file(self, tenant: str, bucket: str, key: str) -> File | None:
-        """Return the live file with this key."""
+        """Return the file with this key, or `None`; the file may have expired."""
 
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
         """Return the ids of the tokens that a link depends on, or `None` if the link has ended."""
@@ -100,14 +103,14 @@ class Feed(Protocol):
         """Tell whether one of the tokens with these ids was revoked."""
 
     def tenant_state(self, tenant: str) -> str:
-        """Return `active`, `suspended` or `deleted`."""
+        """Return `active`, or another state of the tenant, in which its files are not shared."""
 
 
 class Breaker(Protocol):
     """Limits the requests to an unavailable database; see `database.circuit_breaker`."""
 
     def is_open(self) -> bool:
-        """Return whether the caller must not ask.
+        """Return whether the caller must not query the database.
 
         After `False` the caller must record the outcome.
         """
@@ -160,7 +163,7 @@ class SharedFiles:
         return found
 
     def _address_of(self, path: str, *, ask: bool) -> Address:
-        """Return the meaning of a path after verifying its signature.
+        """Return the meaning of a path, after verifying that a link is valid.
 
         Without `ask` the method uses only data in memory. Raises `NotShared` and
         `DatabaseUnavailable`.
@@ -177,9 +180,10 @@ class SharedFiles:
     def _find(self, path: str, *, ask: bool) -> Shared:
         """Return the file of a path.
 
-        Without `ask` the method always raises an error. It raises `NotShared` if the signature, the
-        time or the tenant is wrong. Otherwise it raises `DatabaseUnavailable`, so that the gateway
-        may use an earlier decision.
+        Without `ask` the method always raises an error. It raises `NotShared` if data in memory
+        suffice to refuse the path, for example a wrong signature, a revoked token or a suspended
+        tenant. Otherwise it raises `DatabaseUnavailable`, so that the gateway may use an earlier
+        decision.
         """
         address = self._address_of(path, ask=ask)
         if self._feed.tenant_state(address.tenant) != "active":
@@ -220,7 +224,7 @@ class SharedFiles:
         )
 
     def _is_shown(self, link: Link, key: str) -> bool:
-        """Tell whether the link's maker may still read the key, and its tokens are not revoked."""
+        """Tell whether the link's maker may still read the key, and no token in it was revoked."""
         if self._feed.has_revoked(link.tokens):
             return False
         maker = link.maker
