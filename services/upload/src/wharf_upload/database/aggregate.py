@@ -1,4 +1,4 @@
-"""The base class of the parts of the records: a database, and the group that commits changes."""
+"""The base class of the parts of the records; each part has a database and a group commit."""
 
 from __future__ import annotations
 

@@ -60,7 +60,10 @@ class SqlBlobs(Aggregate):
 
 
 def _in_hundreds(names: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """Yield lists of exactly `_BLOBS_A_TIME` blob names; so one prepared statement serves all."""
+    """Yield lists of exactly `_BLOBS_A_TIME` blob names, so that they share a prepared statement.
+
+    The last name fills up the last list.
+    """
     for start in range(0, len(names), _BLOBS_A_TIME):
         # Sorted, so that neighbouring names are neighbours in the index.
         blobs = sorted(blob for _, blob in names[start : start + _BLOBS_A_TIME])

@@ -44,7 +44,7 @@ class CommitBatcher:
     def wait(self) -> None:
         """Wait until all announced threads have arrived or the patience ends.
 
-        Only the leader calls it.
+        Only the leader calls this method.
         """
         if not self._coming:
             return

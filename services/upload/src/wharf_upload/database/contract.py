@@ -75,9 +75,9 @@ class FileRecords(Protocol):
     ) -> Page:
         """Return a page of files after the key `after`, in order of their keys.
 
-        All keys with the same part up to the delimiter are one entry, a prefix. Only keys that
-        begin with one of the prefixes `within` count; `within` is sorted, and no prefix in it
-        begins with another one.
+        All keys with the same part up to the first `delimiter` after `prefix` are one entry, a
+        prefix. Only keys that begin with one of the prefixes `within` count; `within` is sorted,
+        and no prefix in it begins with another one.
         """
 
     def live_files(self) -> Iterator[File]:
@@ -104,8 +104,9 @@ class FileRecords(Protocol):
         """
 
     def move(self, wanted: Move, place: Place) -> Stored:
-        """Move a file to another address in one commit, with its event; usage does not change.
+        """Move a file to another address in one commit, with its event.
 
+        The usage changes only if the move replaces a file or removes an expired one at the target.
         `place` may be called more than once, and may raise. Raises `NoSuchFile`, `NoSuchBucket`,
         `KeyTaken`, `PreconditionFailed` and `IdempotencyReused`.
         """
@@ -146,12 +147,12 @@ class TenantRecords(Protocol):
         """Replace all limits of a tenant."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores."""
+        """Return how many bytes and files the tenant stores, or has reserved for uploads."""
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
-        """Remove at most `limit` rows of a tenant, of any kind.
+        """Remove at most `limit` rows of a tenant; the last step removes all rows of small tables.
 
-        Return their number, 0 if none is left.
+        Return the number of removed rows; 0 means that only pending deletions are left.
         """
 
 
@@ -184,7 +185,10 @@ class TicketRecords(Protocol):
     """How many files clients have uploaded with each upload ticket."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files clients have uploaded with an upload ticket."""
+        """Return how many files clients have uploaded with an upload ticket that limits files.
+
+        Return 0 for a ticket without `max_files`, because its files are not counted.
+        """
 
     def forget_ticket_uses(self, before: int) -> int:
         """Delete the counts of tickets that expired before a time; return how many were deleted."""
@@ -272,7 +276,7 @@ class Overview(Protocol):
         """Return the share of a quota (0 to 1) at which the service warns a tenant."""
 
     def usages(self) -> Iterator[TenantUsage]:
-        """Yield the usage of each tenant that ever stored a file."""
+        """Yield the usage of each tenant that has a row in the table `usage`."""
 
     def unfinished(self) -> tuple[int, int]:
         """Return the number of unfinished resumable uploads, and the bytes that they reserve."""

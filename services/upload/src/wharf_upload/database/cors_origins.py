@@ -8,7 +8,7 @@ ANY_ORIGIN = "*"
 
 
 def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, ...]) -> None:
-    """Replace the index entries of a bucket by `origins`; runs in the policy's own transaction."""
+    """Replace the index entries of a bucket by `origins`, in the transaction that changes it."""
     connection.execute("DELETE FROM cors_origins WHERE tenant = ? AND bucket = ?", (tenant, bucket))
     if origins:
         connection.execute_many(

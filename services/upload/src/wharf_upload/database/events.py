@@ -102,7 +102,10 @@ def _event(row: Row) -> Event:
 
 
 def _file_of(kind: str, data: str) -> File | None:
-    """Return the file of an event; `None` for an event of an unknown kind that has no file."""
+    """Return the file of an event, or `None` for an event without a file.
+
+    Raises `ValidationError` if the data of an event of a known kind contain no valid file.
+    """
     if not kind.startswith("file."):
         return None
     try:
@@ -114,10 +117,10 @@ def _file_of(kind: str, data: str) -> File | None:
 
 
 def _forget_old(database: Database, tenant: str, before: int) -> int:
-    """Delete a tenant's events before a time, but not the newest event.
+    """Delete a tenant's events before a time, but not the newest event; return how many.
 
     The newest event's number makes the next number larger, even after the clock was set back.
-    Without it, a reader that continues after a deleted number could miss the next events.
+    Without this event, a reader that continues after a deleted number could miss the next events.
     """
     count = 0
     while True:

@@ -1,8 +1,8 @@
 """The move of a file to another address, inside a transaction that other changes may share.
 
 The same row gets the new address and keeps the columns of newer releases; the blob stays where it
-is. So the tenant's usage does not change, and after a crash the file has either the old address or
-the new one.
+is. So the moved file does not change the tenant's usage, and after a crash the file has either the
+old address or the new one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def _source(connection: Connection, wanted: Move, at: int) -> File:
 
 
 def _target(connection: Connection, wanted: Move, file: File, at: int) -> tuple[str, File | None]:
-    """Return the new key of the file, and the file that currently has it; raises `KeyTaken`."""
+    """Return the new key of the file, and the file that has this key now, or `None`.
+
+    Raises `KeyTaken`.
+    """
     bucket, key = wanted.target.bucket, wanted.target.key
     there = file_rows.find(connection, wanted.tenant, bucket, key)
     if there is None or there.is_expired(at) or wanted.on_conflict == "replace":

@@ -49,7 +49,7 @@ class AfterCommit(Protocol):
 class HasEvents(Protocol):
     """A function called after a commit for each tenant with new events.
 
-    It never raises or waits.
+    The function never raises or waits.
     """
 
     def __call__(self, tenant: str) -> None:
@@ -94,7 +94,11 @@ class GroupCommit:
         self._led = False
 
     def run(self, tenant: str, change: Change, blobs: list[tuple[str, str]] | None = None) -> Any:
-        """Return the change's result when it is durable, or raise the change's refusal."""
+        """Run a change in a shared transaction; return its result after the durable commit.
+
+        `blobs` are the blobs (tenant, blob) that the change names. Raises the refusal of the
+        change, or the error of the commit.
+        """
         member = _Member(tenant, change, blobs or [])
         member.done.acquire()
         with self._lock:

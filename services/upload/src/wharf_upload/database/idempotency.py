@@ -20,11 +20,11 @@ def replay(
     seconds: int,
     files: tuple[File, ...] = (),
 ) -> Stored | None:
-    """Return the result of an equal request in the last `seconds`; raises `IdempotencyReused`.
+    """Return the result of an equal request in the last `seconds`, or `None` for an unused key.
 
     An expired key counts as unused, even if the worker has not deleted its row yet. `files` are the
-    files of this request; if their types or metadata differ from the first request's, the request
-    is a different one.
+    files of this request. Raises `IdempotencyReused` if the first request with the key was another
+    one: with another fingerprint, or other declared types or metadata of the files.
     """
     if idempotency is None:
         return None

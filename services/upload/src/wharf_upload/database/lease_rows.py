@@ -1,8 +1,9 @@
-"""Rows of leases that exclude other replicas. Their times come from the database's clock.
+"""Rows of leases that exclude other replicas.
 
-The clocks of replicas may differ. A lease that its holder does not renew expires. A row stays after
-its release, so that the next holder learns whether another process had the lease in between. The
-worker deletes old rows.
+The times in the rows come from the database's clock, because the clocks of replicas may differ. A
+lease that its holder does not renew expires. A row stays after the release of its lease, so that
+the next holder learns whether another process had the lease in between. The worker deletes old
+rows.
 """
 
 from __future__ import annotations
@@ -110,14 +111,14 @@ class LeaseRows:
         return [Held(row[0], row[1], bool(row[2])) for row in rows]
 
     def forget(self) -> int:
-        """Delete the rows of leases that ended a day ago; return how many were deleted."""
+        """Delete the rows of leases that ended more than a day ago; return how many."""
         ((now,),) = self._database.reading().rows(f"SELECT {self._now}")
         return forget(self._database, "leases", "expires_at", "name", now - _OLD_MILLISECONDS)
 
     def _hurry(self, connection: Connection) -> None:
-        """Commit without waiting for a sync.
+        """Let the commit of a PostgreSQL transaction return before the sync.
 
-        If a database crash loses a lease, its holder notices.
+        If a database crash loses a lease, the holder of the lease notices.
         """
         if self._database.dialect == "postgresql":
             connection.execute("SET LOCAL synchronous_commit = off")

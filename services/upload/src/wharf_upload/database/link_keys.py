@@ -12,7 +12,7 @@ _KEY_BYTES = 32
 
 
 class SqlLinkKeys(Aggregate):
-    """Implements `contract.LinkKeyRecords`."""
+    """Implements `link_contract.LinkKeyRecords`."""
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
         """Return the tenant's secret key or `None`; with `create`, make a key if there is none."""

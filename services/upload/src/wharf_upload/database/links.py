@@ -35,7 +35,7 @@ _right = msgspec.json.Decoder(Maker)
 
 
 class SqlLinks(Aggregate):
-    """Implements `contract.LinkRecords`."""
+    """Implements `link_contract.LinkRecords`."""
 
     def keep_link(self, link: KeptLink) -> None:
         """Store a link; raises `LimitReached`."""

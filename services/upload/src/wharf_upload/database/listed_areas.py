@@ -34,7 +34,7 @@ class Area(NamedTuple):
 
 
 class Areas:
-    """Returns the areas that have keys to list, one after the other."""
+    """Returns the areas of a listing one by one; if there are several, omits the empty ones."""
 
     def __init__(
         self, connection: Connection, tenant: str, bucket: str, now: int, prefixes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Areas:
         self._left = deque(prefixes if len(prefixes) > 1 else [])
 
     def next(self, position: str) -> Area | None:
-        """Return the next area with keys after a position.
+        """Return the next area that may have keys after a position, or `None`.
 
         Positions must not decrease between calls.
         """

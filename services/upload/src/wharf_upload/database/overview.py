@@ -1,4 +1,4 @@
-"""The usage of all tenants, for the operator's metrics: the only queries over all tenants."""
+"""The usage of all tenants, for the operator's metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNFINISHED = "SELECT count(*), sum(reserved_bytes) FROM uploads WHERE file IS N
 
 
 class SqlOverview:
-    """Queries the usage of all tenants in batches, so that memory use does not grow with them."""
+    """Queries the usage in batches, so that memory use does not grow with the number of tenants."""
 
     def __init__(self, database: Database, quota: Quota | None = None) -> None:
         """Take the `quota` that applies to tenants without their own limits."""
@@ -29,7 +29,7 @@ class SqlOverview:
         return self._quota.warning_percent / 100
 
     def usages(self) -> Iterator[TenantUsage]:
-        """Yield the usage of each tenant that ever stored a file."""
+        """Yield the usage of each tenant that has a row in the table `usage`."""
         after = ""
         while rows := self._database.reading().rows(_USAGES, (after, _TENANTS_A_TIME)):
             for tenant, used_bytes, used_files, max_bytes, max_files in rows:

@@ -30,8 +30,10 @@ OTHERWISE = ("files", "doomed", "usage")
 def purge_step(tenant: str, limit: int) -> Change:
     """Return the change that removes at most `limit` rows of a tenant.
 
-    Its result is the number of removed rows, 0 when none is left. The sweeper removes the blobs of
-    the files later. The step records no events: the deletion of the tenant implies it.
+    The last step removes all rows of the tables `SMALL`. The result of the change is the number of
+    removed rows; 0 means that only pending deletions are left. The sweeper removes the blobs of the
+    files later. The step records no events, because the deletion of the tenant implies the deletion
+    of its files.
     """
 
     def change(connection: Connection, unit: UnitOfWork) -> int:

@@ -1,7 +1,7 @@
 """Reservations of bodies under way, in SQLite or PostgreSQL (ADR 59).
 
-There is a row for each body, and sums by disk, by tenant and by ticket. So an admission reads three
-rows, however many bodies are under way. With SQLite, the tables are in a separate file that is
+There is a row for each body, and sums by disk, by tenant and by ticket. So an admission reads only
+some sums, however many bodies are under way. With SQLite, the tables are in a separate file that is
 never synced. With PostgreSQL, they are two unlogged tables of the main database (migration 0011).
 """
 
@@ -73,7 +73,7 @@ _LAPSED = (
     "AND looked.disk = bodies_under_way.disk || '/' "
     f"|| replace(bodies_under_way.instance, '{_STREAMS}', '')))"
 )
-# Deletes the sums of tenants and tickets that have no body under way.
+# Deletes the sums of disks, tenants and tickets that have no body under way.
 _FORGET = f"DELETE FROM room_reserved WHERE bodies = 0 AND tenant <> '{WRITTEN}'"  # noqa: S608 -- constants only
 _INSERT = "INSERT INTO bodies_under_way VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD = "ON CONFLICT (tenant, ticket, disk) DO UPDATE SET " + ", ".join(

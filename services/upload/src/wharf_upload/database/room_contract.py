@@ -22,10 +22,10 @@ class Reservations(Protocol):
     ) -> Reservation:
         """Reserve the amounts that `judge` returns, and return the reservation.
 
-        `ticket` is empty for a body without a ticket. `streamed` says that a process of this
-        machine receives the body; then the gateway does not know the reservation. `judge` receives
-        the current reservations and raises an error to refuse the body. Calls run one after the
-        other, so what `judge` receives stays true until its result is reserved.
+        `ticket` is empty for a body without a ticket. `streamed` says that the stream server
+        receives the body; then the gateway does not know the reservation. `judge` receives the
+        current reservations and raises an error to refuse the body. Calls run one after the other,
+        so the reservations do not change until the result of `judge` is reserved.
         """
 
     def end(self, ids: Iterable[str]) -> int:
@@ -47,7 +47,7 @@ class Reservations(Protocol):
     def lapse(self) -> int:
         """End the reservations that have expired; return how many ended.
 
-        This includes the reservations of a gateway if no process has checked its files for ten
+        Also end the old reservations of a gateway if no process has checked its files for ten
         minutes.
         """
 

@@ -97,9 +97,9 @@ class KeyCounts:
         self.seconds = limits.idempotency_seconds
 
     def require(self, connection: Connection, tenant: str) -> None:
-        """Raise `TooManyIdempotencyKeys`, or count one more key as used.
+        """Count one more key as used; raises `TooManyIdempotencyKeys` if the tenant has too many.
 
-        Expired keys no longer count, even before the worker deletes them.
+        Expired keys do not count, even before the worker deletes them.
         """
         if self._places.has_room(connection, tenant):
             return

@@ -184,9 +184,9 @@ class SqlSharedLeases:
             self._give_back(row)
 
     def _give_back(self, row: Held) -> None:
-        """Release a row that no thread uses.
+        """Release the lease of a row that no thread uses.
 
-        Its release, or the response to its taking, was lost.
+        An earlier release of the lease, or the response to taking it, was lost.
         """
         with self._changed:
             if row.name in self._held or row.name in self._taking:

@@ -89,8 +89,8 @@ def note_dropped(connection: Connection, tenant: str, last: int) -> None:
 def drop_ended_uploads(database: Database, tenant: str, most: int) -> int:
     """Delete a tenant's oldest uploads that became files, until `most` of them are left.
 
-    Return how many were deleted. The service keeps them for clients that have not received the
-    response.
+    Return how many were deleted. The service keeps such uploads for clients that have not received
+    the response.
     """
     found = database.reading().row(
         "SELECT expires_at FROM uploads WHERE tenant = ? AND file IS NOT NULL "

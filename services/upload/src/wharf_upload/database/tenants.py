@@ -34,13 +34,13 @@ class SqlTenants(Aggregate):
             )
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores."""
+        """Return how many bytes and files the tenant stores, or has reserved for uploads."""
         row = self._database.reading().row(
             "SELECT bytes, files FROM usage WHERE tenant = ?", (tenant,)
         )
         return Usage(bytes=row[0], files=row[1]) if row else Usage(bytes=0, files=0)
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
-        """Remove at most `limit` rows of a tenant; return how many were removed."""
+        """Remove at most `limit` rows of a tenant; see the contract."""
         count: int = self._group.run(tenant, purge.purge_step(tenant, limit))
         return count

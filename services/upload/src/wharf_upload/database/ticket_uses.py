@@ -1,4 +1,7 @@
-"""Counts the files that clients upload with each ticket; the first file creates the row."""
+"""Counts the files that clients upload with each ticket that has `max_files`.
+
+The first file creates the row.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from wharf_upload.domain.refusals import TicketUsedUp
 
 
 def used(connection: Connection, tenant: str, ticket: str) -> int:
-    """Return how many files clients have uploaded with the ticket."""
+    """Return how many files clients have uploaded with the ticket; 0 without `max_files`."""
     row = connection.row(
         "SELECT uses FROM ticket_uses WHERE tenant = ? AND ticket = ?", (tenant, ticket)
     )
@@ -27,7 +30,7 @@ def require(connection: Connection, tenant: str, use: TicketUse, files: int) -> 
 
 
 def count(connection: Connection, tenant: str, use: TicketUse, files: int) -> None:
-    """Count files that become visible with this commit."""
+    """Count files that become visible with this commit, if the ticket has `max_files`."""
     if use.max_files is None:
         return
     connection.execute(
@@ -41,7 +44,7 @@ class SqlTicketUses(Aggregate):
     """Implements `contract.TicketRecords`."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
-        """Return how many files clients have uploaded with an upload ticket."""
+        """Return how many files clients have uploaded with the ticket; 0 without `max_files`."""
         return used(self._database.reading(), tenant, ticket)
 
     def forget_ticket_uses(self, before: int) -> int:

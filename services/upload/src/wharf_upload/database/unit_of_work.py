@@ -63,7 +63,7 @@ class UnitOfWork:
         self.file_events.append((kind, file))
 
     def mark_pending_deletion(self, file: File, at: int) -> None:
-        """Record that the file's bytes are no longer needed, and subtract them from the usage."""
+        """Record that a file's bytes are no longer needed, and subtract the file from the usage."""
         self.add(file, -1)
         self.pending_deletion.append((file.blob, file.tenant, at))
 

@@ -11,12 +11,13 @@ from wharf_upload.domain.resumable_upload import Upload
 class UploadRecords(Protocol):
     """Resumable uploads: their rows until they become files, and for a while after that.
 
-    Changes raise `UploadGone` if the upload was removed, and `QuotaExceeded` if the quota does not
-    suffice.
+    All changes but `renew`, `remove` and `give_up` raise `UploadGone` if the upload was removed or
+    became a file. All changes that reserve bytes, except `progress`, raise `QuotaExceeded` if the
+    quota does not suffice.
     """
 
     def create(self, upload: Upload) -> None:
-        """Add an upload and reserve its length."""
+        """Add an upload and reserve its bytes and one file; raises `LimitReached`."""
 
     def get(self, tenant: str, identifier: str) -> Upload | None:
         """Return the upload with this id of the tenant, or `None`."""
@@ -25,7 +26,7 @@ class UploadRecords(Protocol):
         """Set and reserve the length of an upload that was created without a length."""
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Store the digests of the whole file, by algorithm, if the creation request had none."""
+        """Replace the digests of the whole file, by algorithm, that the client has announced."""
 
     def reserve(self, upload: Upload, size: int) -> Upload:
         """Set the reservation of an upload of unknown length to `size` bytes."""
@@ -33,13 +34,13 @@ class UploadRecords(Protocol):
     def progress(
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:
-        """Record received bytes: extend the upload's expiry.
+        """Record the progress of an upload: set its `expires_at` and its `discard_from`.
 
-        If the upload has no length, also reserve `size` bytes.
+        If the upload has no length, also set its reservation to `size` bytes, even above the quota.
         """
 
     def renew(self, upload: Upload, expires_at: int) -> None:
-        """Move the upload's expiry to a later time."""
+        """Move the upload's expiry to a later time; an earlier time has no effect."""
 
     def remove(self, upload: Upload) -> bool:
         """Delete an upload and release its reservation; return whether it existed."""

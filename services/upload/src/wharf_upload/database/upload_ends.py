@@ -17,7 +17,7 @@ _NOTHING: Counter[str] = Counter()
 def reserved(connection: Connection, tenant: str, upload: UploadEnd | None) -> Counter[str]:
     """Return the `bytes` and `files` that the upload and its parts have reserved.
 
-    Raises `UploadGone`.
+    Without an upload, return no amounts. Raises `UploadGone`.
     """
     if upload is None:
         return _NOTHING

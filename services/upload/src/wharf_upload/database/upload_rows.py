@@ -38,7 +38,7 @@ def find(connection: Connection, tenant: str, identifier: str) -> Upload | None:
 
 
 def reserved(connection: Connection, upload: Upload) -> int:
-    """Return the current reservation of an unfinished upload; `upload` may be older than it.
+    """Return the current reservation of an unfinished upload, from its row.
 
     Raises `UploadGone`.
     """

@@ -35,7 +35,7 @@ class SqlUploads(Aggregate):
     """Implements `upload_contract.UploadRecords`, which describes each method in full."""
 
     def create(self, upload: Upload) -> None:
-        """Add an upload and reserve its length."""
+        """Add an upload and reserve its bytes and one file; raises `LimitReached`."""
 
         def change(connection: Connection, unit: UnitOfWork) -> None:
             most = unit.quota.rows.open_uploads
@@ -76,7 +76,7 @@ class SqlUploads(Aggregate):
         return changed
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Store the digests of the whole file, by algorithm, if the creation request had none."""
+        """Replace the digests of the whole file, by algorithm, that the client has announced."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
@@ -107,9 +107,9 @@ class SqlUploads(Aggregate):
     def progress(
         self, upload: Upload, *, expires_at: int, discard_from: int | None, size: int
     ) -> None:
-        """Record received bytes: extend the upload's expiry.
+        """Record the progress of an upload: set its `expires_at` and its `discard_from`.
 
-        If the upload has no length, also reserve `size` bytes.
+        If the upload has no length, also set its reservation to `size` bytes, even above the quota.
         """
 
         def change(connection: Connection, unit: UnitOfWork) -> None:
@@ -125,7 +125,7 @@ class SqlUploads(Aggregate):
         self._group.run(upload.tenant, change)
 
     def renew(self, upload: Upload, expires_at: int) -> None:
-        """Move the upload's expiry to a later time."""
+        """Move the upload's expiry to a later time; an earlier time has no effect."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(

@@ -25,10 +25,11 @@ Plan = list[tuple[File, File | None]]
 def affordable(
     connection: Connection, unit: UnitOfWork, wanted: Write, reserved: Counter[str]
 ) -> Plan:
-    """Return the plan of a write if the tenant's quota and its reservation permit it.
+    """Return the plan of a write if the tenant's quota permits the write.
 
-    Expired files count in the quota until their rows are removed, so this function removes them
-    before it refuses a write. Raises `QuotaExceeded`, `KeyTaken` and `PreconditionFailed`.
+    `reserved` are the `bytes` and `files` that the upload has reserved. Expired files count in the
+    quota until their rows are removed, so this function removes expired files before it refuses a
+    write. Raises `QuotaExceeded`, `KeyTaken` and `PreconditionFailed`.
     """
     planned = _plan(connection, wanted)
     tenant, at = wanted.files[0].tenant, wanted.files[0].created_at
@@ -60,7 +61,7 @@ def _require_quota(
 
 
 def _plan(connection: Connection, wanted: Write) -> Plan:
-    """Return the plan without checking the quota; raises refusals, writes nothing."""
+    """Return the plan without checking the quota; raises `KeyTaken` and `PreconditionFailed`."""
     planned: Plan = []
     claimed: set[str] = set()
     for file in wanted.files:
