@@ -26,8 +26,8 @@ def active_content(head: bytes) -> bool:
     """Tell whether `head` contains markup, a PDF, a ZIP entry or a script.
 
     The function is meant for files with a type in `INLINE_TYPES`. If it returns true, the service
-    sends the file only as an attachment (security.md row 31). The function reads the given bytes,
-    not the rest of the file.
+    sends the file only as an attachment, unless the file is plain text (security.md row 31). The
+    function reads the given bytes, not the rest of the file.
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.replace(b"\0", b"")

@@ -238,7 +238,7 @@ def ogg_type(content: Content) -> str | None:
 
 
 def riff_type(content: Content) -> str | None:
-    """Return the type of a RIFF file or of one of its variants for more than 4 GiB."""
+    """Return the type of a RIFF file, or of a variant of RIFF (RIFX, RF64, BW64)."""
     return _RIFF_KINDS.get(content.head[8:12])
 
 

@@ -131,7 +131,10 @@ def found_type(recorded: str) -> str:
 
 
 def _extensions(filename: str) -> Iterator[str]:
-    """Yield the possible extensions in lower case, the longest first; a leading dot begins none."""
+    """Yield the possible extensions in lower case, the longest first.
+
+    A dot at the beginning of the name begins no extension.
+    """
     parts = filename.lower().split(".")
     start = 1 if parts[0] else 2
     for at in range(max(start, len(parts) - 3), len(parts)):

@@ -127,7 +127,7 @@ def dwg_type(content: Content) -> str | None:
 
 
 def bzip2_type(content: Content) -> str | None:
-    """Return the type of a bzip2 file: its first four bytes are followed by a block or the end."""
+    """Return the type of a bzip2 file, or of an Apple disk image that begins with a bzip2 block."""
     if not _BZIP2.match(content.head):
         return None
     return _APPLE_DISK if _is_apple_disk(content) else "application/x-bzip2"
@@ -193,14 +193,20 @@ def sqlite_type(content: Content) -> str | None:
 
 
 def parquet_type(content: Content) -> str | None:
-    """Return the type of a Parquet file, which ends with the bytes that it begins with."""
+    """Return the type of a Parquet file, which begins and ends with "PAR1".
+
+    While the size of the file is unknown, the beginning decides.
+    """
     if content.size is None:
         return "application/vnd.apache.parquet"
     return "application/vnd.apache.parquet" if content.holds(b"PAR1", content.size - 4) else None
 
 
 def orc_type(content: Content) -> str | None:
-    """Return the type of an ORC file, which begins with "ORC" and ends with "ORC" and one byte."""
+    """Return the type of an ORC file, which begins with "ORC" and ends with "ORC" and one byte.
+
+    While the size of the file is unknown, the beginning decides.
+    """
     if content.size is None:
         return "application/x-orc"
     return "application/x-orc" if content.holds(b"ORC", content.size - 4) else None

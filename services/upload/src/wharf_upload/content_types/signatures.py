@@ -250,7 +250,7 @@ _TABLE: Final = _by_first_byte()
 
 
 def signed_type(head: bytes, size: int | None, read_at: ReadAt | None) -> str | None:
-    """Return the type with a signature that matches, or None if no signature matches.
+    """Return the type of a file by its signature or by other evidence, or None without evidence.
 
     The arguments are those of `Content`. `head` is not empty; `size` is None if it is unknown.
     """

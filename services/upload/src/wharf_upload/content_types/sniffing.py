@@ -47,8 +47,9 @@ def sniff(
     """Return the media type of the file that begins with `head` (its first `HEAD_BYTES` bytes).
 
     `complete` means that `head` is the whole file. Otherwise `size` and `read_at` allow the
-    function to read the contents of containers. Text of any syntax is "text/plain". Unknown
-    and empty files are "application/octet-stream". Raises the errors of `read_at`.
+    function to read the contents of containers. Text without markup and without a signature, for
+    example JSON, is "text/plain". Unknown and empty files are "application/octet-stream". Raises
+    the errors of `read_at`.
     """
     if not head:
         return _UNKNOWN

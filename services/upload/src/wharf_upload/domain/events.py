@@ -13,9 +13,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `file.created`, `file.replaced`, `file.changed`, `file.moved`, `file.deleted` or
     `file.expired`, with the file after the event (its last state if it was deleted or has expired),
-    or `quota.warning` with the numbers. Newer releases may add kinds. An event of such a kind has a
-    file if its name begins with `file.`, and otherwise neither a file nor numbers. `moved_from` is
-    the old address of a file that was moved or got another key by a change.
+    or `quota.warning` with the numbers. Newer releases may add kinds. An event of a newer kind may
+    have a file if the kind begins with `file.`, and otherwise has neither a file nor numbers.
+    `moved_from` is the old address of a file that was moved or got another key by a change.
     """
 
     seq: int

@@ -24,8 +24,8 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
 class TicketUse(msgspec.Struct, frozen=True, kw_only=True):
     """The upload ticket of a write; `id` is the id of its token.
 
-    The records count its files if `max_files` limits them. They keep the count until some time
-    after `expires_at` (unix milliseconds).
+    The records count the ticket's files if `max_files` limits them. The records keep the count
+    until some time after `expires_at` (unix milliseconds).
     """
 
     id: str

@@ -19,8 +19,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file, as the records store it. `sha256` is in hexadecimal digits; times are unix ms.
 
     `active` is true if the bytes contain code that a browser could run after it guessed another
-    type; such a file is never shown inline (`active_content.py`). `utf8` is true if the bytes, when
-    they are text, are valid UTF-8.
+    type; such a file is shown inline only if it is plain text (`active_content.py`). `utf8` is
+    false only for a text that may not be valid UTF-8.
     """
 
     id: str

@@ -13,7 +13,7 @@ class KeptLink(msgspec.Struct, frozen=True, kw_only=True):
 
     `target` is a key or, with `is_prefix`, a prefix of keys. `filename` is the name of the
     download; if it is empty, the download has the file's name. `tokens` are the ids of the token
-    that made the link and of that token's parents; the link ends when one of them ends.
+    that made the link and of that token's parents; the link ends when one of them is revoked.
     """
 
     tenant: str

@@ -11,7 +11,7 @@ BRIEF_PARTS = 32
 
 
 class TakesLong(Exception):
-    """The rest of a request is long work: it waits for its turn and then starts again elsewhere."""
+    """The rest of a request is long work: another process handles the whole request in its turn."""
 
 
 class LongWorkRule:

@@ -24,7 +24,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """How many bytes and files a tenant stores."""
+    """How many bytes and files a tenant stores, or has reserved for resumable uploads."""
 
     bytes: int
     files: int
@@ -91,7 +91,10 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def warning(self, charges: Counter[str], percent: int) -> QuotaWarning | None:
-        """Return a warning if `charges` raise the usage above the threshold of a limit."""
+        """Return a warning if `charges` raise the usage to the threshold of a limit, or above it.
+
+        The threshold is `percent` of the limit. Return `None` if no threshold is crossed.
+        """
         after_bytes = self.used_bytes + charges["bytes"]
         after_files = self.used_files + charges["files"]
         crossed = [

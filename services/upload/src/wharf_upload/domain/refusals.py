@@ -8,7 +8,7 @@ class Refused(Exception):
 
 
 class UploadGone(Refused):
-    """The resumable upload was removed while a request worked on it."""
+    """The resumable upload was removed or completed while a request worked on it."""
 
 
 class PreconditionFailed(Refused):
@@ -113,7 +113,10 @@ class LimitReached(Refused):
 
 
 class TooManyIdempotencyKeys(Refused):
-    """The tenant uses the largest permitted number of idempotency keys; the oldest expires soon."""
+    """The tenant uses the largest permitted number of idempotency keys.
+
+    The oldest key expires in `seconds`.
+    """
 
     def __init__(self, limit_count: int, seconds: int) -> None:
         super().__init__(

@@ -24,10 +24,10 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """A reservation, with an id that this service chose, until a time in unix milliseconds.
+    """A reservation, with an id that this service chose.
 
     The reservation ends with its request. If the gateway crashed and no process ends the
-    reservation, it expires.
+    reservation, it expires at `until` (unix milliseconds).
     """
 
     id: str

@@ -70,7 +70,7 @@ class UploadIntent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TypeNotAllowed(ValueError):
-    """The bucket, or the ticket, does not accept the type of the bytes."""
+    """The bucket or the ticket does not accept the type of the bytes, or the name does not fit."""
 
     def __init__(
         self,
@@ -152,10 +152,10 @@ def check_type(
 ) -> str:
     """Return the type that the file gets; raises `TypeNotAllowed`.
 
-    The result is the type of the bytes, or a more specific type that the client declares; the
-    policy and the ticket must permit it. If types or extensions are limited, the name's extension
-    must not belong to another type. For XML without an XML declaration, the function also inspects
-    `head`, if the client declares XML.
+    The result is the type of the bytes, or a more specific type that the client declares or that
+    the name's extension claims; the policy and the ticket must permit the type. If types or
+    extensions are limited, the extension must not belong to another type. For XML without an XML
+    declaration, the function also inspects `head`, if the client declares XML.
     """
     served = served_type(sniffed, declared)
     narrower = ticket.allowed_types if ticket is not None else ()
@@ -261,7 +261,7 @@ def _refinement(declared: str) -> str | None:
 
 
 def _may_be_called(filename: str, *types: str) -> bool:
-    """Tell whether the extension of a name fits each of the types."""
+    """Tell whether the extension of a name contradicts none of the types."""
     return all(media_types.extension_agrees(filename, each) is not False for each in types)
 
 

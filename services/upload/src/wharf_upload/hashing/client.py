@@ -1,4 +1,4 @@
-"""A client of the digest daemon; without an answer of the daemon the receiver hashes the file."""
+"""A client of the digest daemon; without an answer of the daemon the caller hashes the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wharf_upload.domain.long_work import BRIEF_BYTES
 
-# The receiver hashes smaller files itself, because that is faster than a request to the daemon.
+# The caller hashes smaller files itself, because that is faster than a request to the daemon.
 FOLLOW_BYTES = 2 << 20
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
 # A thread that serves clients asks only for small bodies. It can hash a small body itself in about
@@ -54,7 +54,10 @@ class DigestClient:
     def ask(
         self, path: str, inode: int, size_bytes: int, patience_seconds: float | None = None
     ) -> PendingDigest:
-        """Ask for the digest of a file that the daemon may have hashed while the file grew."""
+        """Ask for the digest of a file that the daemon may have hashed while the file grew.
+
+        For a file below `FOLLOW_BYTES`, the method does not ask, and the answer is `None`.
+        """
         if size_bytes < FOLLOW_BYTES:
             return PendingDigest(None)
         question = {"name": os.path.basename(path), "inode": inode, "size": size_bytes}

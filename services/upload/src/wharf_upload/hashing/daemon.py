@@ -2,9 +2,9 @@
 
 nginx passes a body to the application only when the whole body is on disk. Hashing it then would
 add more than half of the time that the reception took. So this process watches the spool folders,
-reads each file right after nginx has written to it (from the page cache), and has the digest ready
-for the request. It also makes the kernel write to the disk early, so that the fsync at the end is
-short.
+reads each large file right after nginx has written to it (from the page cache), and has the digest
+ready for the request. If files must be durable, this process also makes the kernel write to the
+disk early, so that the fsync at the end is short.
 
 Uploads work without the daemon: a client without an answer hashes the file itself.
 """
@@ -61,7 +61,7 @@ class _State(Enum):
 
 @dataclass(eq=False)
 class _Followed:
-    """A file that nginx is writing; `sha256` covers its first `offset` bytes."""
+    """A file that is being written; `sha256` covers its first `offset` bytes."""
 
     path: str
     descriptor: int
@@ -90,7 +90,8 @@ class DigestDaemon:
 
         A file name must be unique over all folders: nginx numbers its files, and uploads have ids.
         `is_ours` tells for a folder and a file name whether requests of this process ask for the
-        digest: replicas on one machine see each other's resumable uploads grow.
+        digest: replicas on one machine see each other's resumable uploads grow. With `durable`, the
+        daemon makes the kernel write the files to the disk early.
         """
         self._folders, self._address, self._is_ours = folders, address, is_ours
         self._files: dict[str, _Followed] = {}
@@ -199,7 +200,7 @@ class DigestDaemon:
             self._pause(followed, more=more)
 
     def _advance(self, followed: _Followed, buffer: bytearray) -> bool:
-        """Hash a file for one turn; return whether the file has more bytes.
+        """Hash a file for one turn; return whether the file may have more bytes.
 
         Only one thread at a time works on a file.
         """
@@ -258,7 +259,7 @@ class DigestDaemon:
                 log.warning("cannot answer a question for a digest: %s", error)
 
     def _forget(self, name: str) -> None:
-        """Drop a file that was truncated; its next event starts again at its first byte."""
+        """Drop a file that was truncated; its next event starts a new digest at its first byte."""
         followed = self._files.pop(name, None)
         if followed is not None:
             followed.gone = True
@@ -296,7 +297,7 @@ def _is_at(path: str, descriptor: int) -> bool:
 
 
 def _sync_file_range() -> Callable[[int, int, int], object] | None:
-    """Return Linux's sync_file_range(2), which Python lacks.
+    """Return Linux's sync_file_range(2), which Python lacks, or `None` if the system lacks it, too.
 
     The function starts to write a range to the disk, and does not wait.
     """
