@@ -59,7 +59,7 @@ _KNOWN_ENTRIES = 1024
 
 
 def encode(admitted: Admitted) -> str:
-    """Return the token that the gateway sends back with the body; it never leaves the gateway."""
+    """Return the token that the gateway sends back with the body; no client gets this token."""
     principal, length = admitted.principal, admitted.length
     known = _known.get(id(principal))
     if known is None or known[0] is not principal:

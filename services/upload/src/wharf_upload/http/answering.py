@@ -26,9 +26,10 @@ class Answering:
         self.log, self._cross_origin = log, cross_origin
 
     def refuse(self, request: Request, error: Exception) -> Response:
-        """Return the response to a failed upload or download, and notify the receivers of signals.
+        """Return the response to a failed upload or download, and count the failure.
 
-        If another replica has the upload, this is no failure: the gateway passes the request on.
+        For `PUT` and `POST`, also notify the receivers of signals. If another replica has the
+        upload, return the response that makes the gateway pass the request on.
         """
         if isinstance(error, AtAnotherReplica):
             found = passing_on.answer(request, error)

@@ -80,7 +80,7 @@ def speaks(request: Request) -> bool:
 def require_whole(request: Request, what: str) -> None:
     """Raise `malformed-request` for a part of a file where only whole files are stored.
 
-    `what` says how the client must send a part instead.
+    Also raise for an `Upload-Offset` above 0. `what` is the detail of the problem for a part.
     """
     if _says_nothing(request):
         return

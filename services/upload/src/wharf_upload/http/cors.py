@@ -60,7 +60,7 @@ def applies(path: str) -> bool:
 
 
 class CrossOrigin:
-    """Decides which other pages may read a response."""
+    """Decides which pages of other origins may read a response."""
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins

@@ -58,7 +58,10 @@ class EventCursors:
             self._given_until = changed_at + min(_DAY_MILLISECONDS, kept // 2)
 
     def write(self, tenant: str, number: int) -> Cursor:
-        """Return the cursor of a number; 0 is the beginning."""
+        """Return the cursor of a number; 0 is the beginning.
+
+        For a day after the update (see the module), the cursor is the number itself.
+        """
         if self._clock() < self._given_until:
             return number
         return cursor_of(tenant, number) if number else "0"

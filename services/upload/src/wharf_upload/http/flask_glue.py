@@ -32,7 +32,7 @@ def current() -> Request:
 
 
 def refused(answering: Answering, error: Exception) -> FlaskResponse:
-    """Return the problem document of an exception."""
+    """Return the response with the problem of an exception, as a document or a page."""
     response = answering.problem(current(), error)
     return PlainResponse(response.body, response.status, response.headers)
 

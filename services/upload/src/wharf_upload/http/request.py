@@ -1,4 +1,4 @@
-"""Requests and responses below Flask, for the hot path: a cheap view of a WSGI environment."""
+"""Requests and responses as plain values: a request is a cheap view of a WSGI environment."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ class Request:
         return file_address(raw_path(self.environ), FILES)
 
     def content_length(self) -> int | None:
-        """Return the announced length of the body in bytes; `None` for a chunked body."""
+        """Return the announced length of the body in bytes; `None` without one (a chunked body).
+
+        Raises `malformed-request`.
+        """
         text = self.environ.get("CONTENT_LENGTH") or self.environ.get("HTTP_CONTENT_LENGTH")
         if not text:
             return None
@@ -136,7 +139,10 @@ def names_file(path: str) -> bool:
 
 
 def file_address(path: str, prefix: str) -> tuple[str, str]:
-    """Return bucket and key of a path below a prefix, e.g. `/v1/files/`; raises problems."""
+    """Return bucket and key of a path below a prefix, e.g. `/v1/files/`.
+
+    Raises the problems `not-found` and `invalid-key`.
+    """
     if not path.startswith(prefix):
         # nginx or uWSGI resolved dots or escapes in the path; only the path as sent counts here.
         raise NOT_FOUND("Nothing is here.")

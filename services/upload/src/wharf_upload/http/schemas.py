@@ -157,7 +157,10 @@ class Buckets(msgspec.Struct, frozen=True):
 
 
 class UsageDocument(msgspec.Struct, frozen=True):
-    """The stored bytes and files of the tenant, and its effective limits (null: no limit)."""
+    """The stored and reserved bytes and files of the tenant, and its effective limits.
+
+    A limit of null is no limit.
+    """
 
     bytes: int
     files: int

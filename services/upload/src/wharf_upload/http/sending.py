@@ -60,8 +60,8 @@ def send_picture(
 ) -> Response:
     """Return the response with a small picture of a file that the caller may read.
 
-    The function evaluates the conditions with the picture's own entity tag. Otherwise it does the
-    same as `send`.
+    The function evaluates the conditions of RFC 9110 section 13 with the picture's own entity tag.
+    Raises the problem `precondition-failed`.
     """
     etag = pictures.etag(file, width)
     status = _conditional_status(request, file, etag)
@@ -105,7 +105,7 @@ def download_name(query: str | None, file: File) -> str | None:
 
 
 def _without_content(request: Request, status: int, etag: str, headers: Headers) -> Response:
-    """Return the 304; raises the problem `precondition-failed`."""
+    """Return the response with status 304; for 412, raise the problem `precondition-failed`."""
     if status == 412:
         raise PRECONDITION("The file has changed.", headers=(("ETag", etag),))
     request.outcome = "not-modified"

@@ -35,8 +35,8 @@ def file_upload(request: Request) -> UploadRequest:
     """Return the upload that a `PUT` of a whole file requests.
 
     Raises the problems `not-found`, `invalid-key`, `malformed-request`, `unsupported-media-type`,
-    `content-encoding-not-supported`, `slices-not-joined` and `inconsistent-slice`, and
-    `TicketRefused`, `MalformedDigest`, `MalformedCondition`.
+    `content-encoding`, `slices-not-joined` and `inconsistent-slice`, and `TicketRefused`,
+    `MalformedDigest`, `MalformedCondition`.
     """
     completeness.require_whole(request, _PART_OF_A_FILE)
     header = request.header
@@ -46,7 +46,7 @@ def file_upload(request: Request) -> UploadRequest:
 def part_upload(request: Request) -> UploadRequest:
     """Return the upload of a `PUT` that begins a file in parts.
 
-    Raises the errors of `file_upload`.
+    Raises the errors of `file_upload`, and the problem `method-not-allowed`.
     """
     completeness.require_part(request)
     require_file(request)
@@ -78,9 +78,8 @@ def _file_upload(request: Request, announced: Mapping[str, bytes]) -> UploadRequ
 def form_upload(request: Request) -> UploadRequest:
     """Return the upload that a multipart `POST` requests; its files are in the body.
 
-    Raises the problems `not-found`, `method-not-allowed`, `malformed-request`, `slices-not-joined`,
-    `unsupported-media-type` and `content-encoding-not-supported`, and `TicketRefused`,
-    `MalformedDigest` and `MalformedCondition`.
+    Raises the problems `not-found`, `method-not-allowed`, `malformed-request`, `slices-not-joined`
+    and `content-encoding`, and `TicketRefused`, `MalformedDigest` and `MalformedCondition`.
     """
     bucket = _form_bucket(request)
     completeness.require_whole(request, _PART_OF_A_FORM)
@@ -144,7 +143,7 @@ def _refuse_form(request: Request) -> None:
 
 
 def refuse_encodings(request: Request) -> None:
-    """Raise problems for a body that is encoded or is only a range of a file."""
+    """Raise `content-encoding` for an encoded body, `malformed-request` for a range of a file."""
     encoding = request.header("CONTENT_ENCODING")
     if encoding is not None and {part.strip().lower() for part in encoding.split(",")} != {
         "identity"
@@ -173,7 +172,7 @@ def require_file(request: Request) -> None:
 
 
 def file_address(request: Request) -> tuple[str, str]:
-    """Return bucket and key of a `PUT`; with a ticket, both must be inside the ticket.
+    """Return bucket and key of a `PUT`; a ticket must permit both.
 
     Raises `TicketRefused`, and the problems `not-found` and `invalid-key`.
     """
@@ -221,8 +220,8 @@ def _named_bucket(path: str) -> str:
 def idempotency(request: Request, what: str) -> Idempotency | None:
     """Return the `Idempotency-Key` with a fingerprint of method and address, or `None`.
 
-    The commit adds the names and digests of the files, and `on_conflict`. Raises
-    `malformed-request`.
+    The commit adds the names and digests of the files, and `on_conflict`, to the fingerprint.
+    Raises `malformed-request`.
     """
     key = request.header("IDEMPOTENCY_KEY")
     if key is None:
@@ -231,8 +230,8 @@ def idempotency(request: Request, what: str) -> Idempotency | None:
         raise MALFORMED("Idempotency-Key must be 1 to 255 visible ASCII characters.")
     caller = request.caller
     return Idempotency(
-        # Each ticket has a separate set of keys, so that its holder cannot reuse requests of its
-        # maker.
+        # Each ticket has a separate set of keys, so that the holder of a ticket cannot reuse
+        # requests of the ticket's maker.
         subject=caller.subject if caller.ticket is None else f"{caller.subject} {caller.token_id}",
         key=key,
         fingerprint=hashlib.sha256(what.encode()).hexdigest(),
@@ -240,7 +239,10 @@ def idempotency(request: Request, what: str) -> Idempotency | None:
 
 
 def _announced(*fields: str | None) -> Mapping[str, bytes]:
-    """Return the announced digests; without encoding, a PUT's content is the whole file."""
+    """Return the digests that the fields announce; raises `MalformedDigest`.
+
+    All fields describe the same bytes, because the service refuses encoded bodies.
+    """
     found: dict[str, bytes] = {}
     for field in fields:
         if field is None:
