@@ -192,10 +192,10 @@ def is_migrated(settings: Settings) -> bool:
 
 
 def forget_bodies(settings: Settings) -> None:
-    """End the reservations of spooled bodies unless the gateway runs.
+    """End the reservations of this gateway's bodies unless the gateway runs.
 
-    Without a running gateway no body is under way. Also delete the files of reservations from
-    earlier boots of the machine.
+    Without a running gateway no body is under way. In both cases, delete the files of reservations
+    from earlier boots of the machine.
     """
     for file in settings.under_way_file.parent.glob(f"{UNDER_WAY}*"):
         if not file.name.startswith(settings.under_way_file.name):

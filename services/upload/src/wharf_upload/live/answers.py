@@ -19,7 +19,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
 
 def field(scope: Scope, name: bytes) -> str:
-    """Return a header field of a request; repeated fields are joined by commas, absent is empty."""
+    """Return a header field of a request: repeated fields joined by commas, or an empty text."""
     found = [value for key, value in scope["headers"] if key == name]
     return b", ".join(found).decode("latin-1")
 

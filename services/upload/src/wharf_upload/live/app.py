@@ -108,7 +108,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def _server(settings: Settings) -> Any:
-    """Return the python-socketio server, which has its handlers from `socket_io` later on."""
+    """Return the python-socketio server, to which `socket_io` adds the handlers later."""
     return socketio.AsyncServer(
         async_mode="asgi",
         transports=["websocket"] if not settings.live_takes_polling else ["polling", "websocket"],

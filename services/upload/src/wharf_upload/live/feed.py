@@ -7,8 +7,8 @@ received all events once. If the position of a listener is before the first kept
 - a listener that was never level reads the missing events from the database;
 - a listener that was level is too slow: the feed tells the client to read the events again.
 
-During a burst the feed waits for listeners that are about to fall behind. It waits for a slow
-listener only once, so a slow listener delays the others only once.
+During a burst the feed waits for listeners that are about to fall behind. The feed waits for a slow
+listener only once until that listener has received all events again.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ Write = Callable[[int], Cursor]
 class Listener(Protocol):
     """A connection, as a feed uses it.
 
-    `position` is the number of the last event that it has received. `level`: it has once received
-    all events. `is_late`: the feed does not wait for it. `resync_first`: before the first event,
-    the feed tells the client to read the events again. The reason is that the client knows event
-    numbers that this database has never used, or that the worker deleted events that the client has
-    not received.
+    `position` is the number of the last event that the listener has received or may not see.
+    `level`: the listener has once received all events. `is_late`: the feed does not wait for the
+    listener. `resync_first`: before the first event, the feed tells the client to read the events
+    again. The reason is that the client knows event numbers that this database has never used, or
+    that the worker deleted events that the client has not received.
     """
 
     position: int
@@ -139,7 +139,7 @@ class TenantFeed:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def _behind(self) -> list[Listener]:
-        """Return the level but not late listeners that the next page would leave behind."""
+        """Return the listeners, level and not late, that the next page would leave behind."""
         room = self._most_kept - self._page
         if len(self._numbers) <= room:
             return []

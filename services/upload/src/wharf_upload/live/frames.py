@@ -22,7 +22,7 @@ SEPARATOR = "\x1e"
 
 
 def is_well_formed(frame: str | bytes) -> bool:
-    """Tell whether engineio and socketio can read a frame.
+    """Tell whether engineio and socketio can read a frame, and a client may send this frame.
 
     Return false for binary frames. The channel uses no binary messages, and socketio raises an
     error if binary parts do not belong together.
@@ -72,7 +72,10 @@ _BY_TYPE = {
 
 
 def is_well_formed_body(body: bytes) -> bool:
-    """Tell whether engineio and socketio can read a body of HTTP long-polling."""
+    """Tell whether engineio and socketio can read a body of HTTP long-polling from a client.
+
+    Return false for more than `_MOST_PACKETS` packets.
+    """
     try:
         packets = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:

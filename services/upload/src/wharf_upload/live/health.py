@@ -29,8 +29,9 @@ class Health:
     ) -> None:
         """Create the application.
 
-        If one of `checks` fails, the process is not ready. If one of `helpful` fails, it is
-        degraded. `exposition` returns the metrics and their media type; `threads` run the checks.
+        If one of `checks` fails, the process is not ready. If one of `helpful` fails, the process
+        is degraded. `exposition` returns the metrics and their media type; `threads` run the
+        checks.
         """
         self._checks, self._helpful, self._threads = checks, helpful, threads
         self._exposition = exposition

@@ -76,8 +76,8 @@ class Seats:
     def take(self, principal: Principal) -> None:
         """Count a connection.
 
-        If a limit is reached, it raises the problem `quota-exceeded` or `unavailable` and counts
-        nothing.
+        If a limit is reached, the method raises the problem `quota-exceeded` or `unavailable` and
+        counts nothing.
         """
         self.require_room()
         names = ("live-connections-per-subject", "live-connections-per-tenant")

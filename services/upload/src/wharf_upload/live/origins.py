@@ -12,7 +12,7 @@ class OtherOrigins(Protocol):
     """The origins that tenants allow; see `access.origins.Origins`."""
 
     def allows(self, tenant: str | None, bucket: str | None, origin: str | None) -> bool:
-        """Tell whether pages of an origin may use a bucket; `None` stands for any bucket."""
+        """Tell whether pages of an origin may use a bucket; `None` is any tenant or any bucket."""
 
 
 class OriginCheck:

@@ -16,7 +16,7 @@ STUCK_SECONDS = 30.0
 class Pipe:
     """The `send` function of one connection.
 
-    `waits_since` is the clock time since which a call waits for the client.
+    `waits_since` is the clock time since which a call waits for the client; `None` without a call.
     """
 
     __slots__ = ("_clock", "_send", "waits_since")

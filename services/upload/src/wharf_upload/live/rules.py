@@ -51,8 +51,8 @@ def require_listener(principal: Principal) -> None:
 def told(principal: Principal, buckets: frozenset[str], event: Event) -> Event | None:
     """Return the form of a tenant's event that a principal of the tenant may receive.
 
-    Return `None` if it may not receive the event, or if `buckets` is not empty and the event is in
-    none of them.
+    Return `None` if the principal may not receive the event, or if `buckets` is not empty and the
+    event is in none of the buckets.
     """
     if not _by_scopes(principal, event):
         return None
@@ -75,8 +75,9 @@ def _by_scopes(principal: Principal, event: Event) -> bool:
 def sees(principal: Principal, buckets: frozenset[str], progress: ProgressOf) -> bool:
     """Tell whether a principal may receive the progress of an upload of its tenant.
 
-    A partial upload of a concatenation has no key. Its progress goes to the principals that may
-    read the whole bucket, and to its owner, if the owner may write somewhere in the bucket.
+    A partial upload of a concatenation has no key. The progress of such an upload goes to the
+    principals that may read the whole bucket, and to the owner of the upload, if the owner may
+    write somewhere in the bucket.
     """
     if buckets and progress.bucket not in buckets:
         return False

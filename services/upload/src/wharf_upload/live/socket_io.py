@@ -266,7 +266,10 @@ class SocketChannel:
 
 
 def _handshake(auth: object) -> tuple[str, Position | None]:
-    """Return the token and the position of a handshake; raise a problem without a token."""
+    """Return the token and the position of a handshake.
+
+    Raises the problem `token-missing` without a token, and `malformed-request`.
+    """
     document = auth if isinstance(auth, dict) else {}
     token = document.get("token")
     if not isinstance(token, str) or not token:

@@ -48,7 +48,7 @@ class Sources:
         return None
 
     def accepted(self, principal: Principal) -> Principal:
-        """Return the principal by the newest revocations.
+        """Return the principal with its current scopes and reach, by the newest revocations.
 
         Raises the errors of `Revocations.accepted`.
         """
