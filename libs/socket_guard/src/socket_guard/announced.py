@@ -72,7 +72,11 @@ class AnnouncedBodies:
         return connection.received - received < self._due - due
 
     def _count_incomplete(self, received: int, bodies: Mapping[str, int], now: float) -> int:
-        """Count the bodies that certainly miss bytes, or that wait too long for their response."""
+        """Count the bodies that may be incomplete.
+
+        These are the bodies of unknown length, those that wait too long for their response, and
+        those that certainly miss bytes.
+        """
         late, lengths = 0, []
         for one, length in bodies.items():
             patience = _ANSWER_SECONDS + length / self._rate

@@ -54,7 +54,7 @@ def end(pids: Iterable[int], inodes: Iterable[int], *, reset: bool = False) -> i
             reads the end of the stream and may still respond.
 
     Raises:
-        OSError: the kernel does not permit it.
+        OSError: the kernel does not permit access to the sockets.
     """
     wanted = {f"socket:[{inode}]" for inode in inodes}
     ended = 0

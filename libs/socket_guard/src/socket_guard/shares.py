@@ -49,7 +49,10 @@ class Shares:
 
     @property
     def least(self) -> int:
-        """Return the number of connections up to which no share is exceeded; 0 without limits."""
+        """Return the smaller one of the two limits, or the only one; 0 without limits.
+
+        Up to this number of connections, the guard closes none of them.
+        """
         return min(self.of_one or self.of_all, self.of_all or self.of_one)
 
     def surplus(self, addresses: Mapping[str, int]) -> dict[str, int]:
