@@ -1,6 +1,7 @@
 """The address of the object store, and its values in nginx's templates (ADR 54).
 
-Only the upload service has the keys of the store. It signs each request that nginx sends to it.
+Only the upload service has the keys of the store. The service signs each request that nginx sends
+to the store.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class BlobStore:
     Attributes:
         scheme: `http` or `https`.
         name: the host name that nginx looks up, and that the certificate must contain.
-        port: its port.
+        port: the port of the store.
         signed_host: the `Host` field that the signature of a request covers.
         ca: the file with the trusted certificates; empty without TLS.
     """

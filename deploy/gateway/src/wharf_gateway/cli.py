@@ -1,7 +1,7 @@
 """`python3 -m wharf_gateway`: the command line of the gateway's container.
 
 serve   write nginx's configuration, test it, and run nginx until a signal stops it
-check   write and test it
+check   write nginx's configuration and test it
 health  check whether the gateway and the services behind it are ready
 """
 
@@ -33,7 +33,10 @@ def serve(environ: Mapping[str, str]) -> int:
 
 
 def health(environ: Mapping[str, str]) -> int:
-    """Log what is not ready; return 0 when everything is ready, otherwise 1."""
+    """Return 0 when the gateway, upload and auth are ready; otherwise log the reason and return 1.
+
+    With a front door, also require that the front door is open.
+    """
     from wharf_gateway.readiness import not_ready
 
     # Build no `Gateway` here: a file that became wrong after the start affects only the next start.

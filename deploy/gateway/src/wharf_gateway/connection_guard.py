@@ -75,7 +75,7 @@ class ConnectionGuard(Guard):
         self._write_metrics()
 
     def check(self) -> None:
-        """Log once which checks this machine does not allow, and when descriptors are too few."""
+        """Log a lack of descriptors, an old setting, and whether this machine allows no checks."""
         for line in filter(None, (connections.shortage(), self._advice)):
             log(line)
         super().check()

@@ -81,7 +81,7 @@ class Gateway:
     """The checked settings of one gateway container, and the places of its files.
 
     Attributes:
-        settings: the settings that it shares with the native runner.
+        settings: the settings that the container shares with the native runner.
         run: nginx's prefix.
         spool: the folder of request bodies; no other gateway uses it.
         answers: the folder of responses that clients have not read; no other gateway uses it.
@@ -180,7 +180,7 @@ class Gateway:
             raise CannotRunError("nginx rejects its configuration; its error messages are above")
 
     def own_spool(self) -> int:
-        """Lock the spool for this gateway until exit, and delete the files of a killed gateway.
+        """Lock the spool for this gateway until exit; then delete the files of a killed gateway.
 
         nginx numbers spooled bodies from 1, so two gateways on one spool would delete each other's
         files. An earlier container with the same name may still be ending its requests; this method

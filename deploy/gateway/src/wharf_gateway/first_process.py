@@ -1,8 +1,8 @@
 """The first process of the gateway's container, which is nginx's parent.
 
-It keeps the services' sockets while their containers are replaced, translates signals into nginx's
-signals, cuts slow request bodies where the kernel permits it (ADR 21), and ends when nginx has
-ended. nginx logs to the output of this process.
+The process keeps the services' sockets while their containers are replaced, translates signals into
+nginx's signals, cuts slow request bodies where the kernel permits this (ADR 21), and ends when
+nginx has ended. nginx logs to the output of this process.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The front door, a unix socket for a balancer on the same machine.
 
-nginx listens on `PATH.nginx` and expects the PROXY protocol there; `PATH` is a symbolic link to it.
-The link exists while the gateway accepts requests. The gateway removes it before a stop, and when
-the upload service behind it does not respond and another replica can take over. Then the balancer
-immediately uses other replicas for new connections, and open connections stay. A balancer needs no
-addresses and no health checks, because a connection to a missing link fails immediately.
+nginx listens on the socket `PATH.nginx` and expects the PROXY protocol there; `PATH` is a symbolic
+link to this socket. The link exists while the gateway accepts requests. The gateway removes the
+link before a stop, and when its upload service does not respond and another replica can take over.
+Then the balancer immediately uses other replicas for new connections, and open connections stay. A
+balancer needs no addresses and no health checks, because a connection to a missing link fails
+immediately.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def template_values(path: str = "", tls: str = "") -> dict[str, str]:
 def answers(port: int, path: str = "/healthz") -> bool:
     """Tell whether the service behind the gateway on this port responds with a status below 500.
 
-    This checks liveness, not readiness: when the database is down, all replicas miss it, and the
+    This checks liveness, not readiness: a database that is down is down for all replicas, and the
     service still serves signed links.
     """
     status, _ = readiness.get("127.0.0.1", port, path)
@@ -98,7 +99,10 @@ class FrontDoor:
                 log("the front door is closed: the upload service does not respond")
 
     def close(self) -> None:
-        """Close the door permanently, and wait until nginx has accepted the earlier connections."""
+        """Close the door permanently.
+
+        If the door was open, wait half a second, in which nginx accepts the earlier connections.
+        """
         with self._lock:
             self._stopping.set()
             was_open = self.is_open

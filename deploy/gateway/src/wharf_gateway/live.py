@@ -24,7 +24,7 @@ def template_values(live: str = "") -> dict[str, str]:
     """Return the values for the live channel in nginx's templates.
 
     Args:
-        live: the path of its socket; empty: there is no live channel.
+        live: the path of the live channel's socket; empty: there is no live channel.
     """
     return {
         "WHARF_LIVE": "include conf.d/live.conf;" if live else "",

@@ -30,6 +30,7 @@ def nginx_command(prefix: str, environ: Mapping[str, str]) -> list[str]:
     """Return the command that starts nginx with Wharf's configuration only.
 
     `-e stderr` prevents nginx from opening the log file that the distribution has compiled in.
+    Raises `CannotRunError` if nginx is not installed.
     """
     path = nginx_program.find(environ)
     return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]

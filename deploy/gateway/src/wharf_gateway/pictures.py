@@ -46,7 +46,7 @@ def template_values(images: str = "", blobs: str = "", kept: str = "") -> dict[s
     """Return the values for small pictures in nginx's templates.
 
     Args:
-        images: the socket of the service that makes small pictures; empty: there are none.
+        images: the socket of the service that makes small pictures; empty: there is no service.
         blobs: the socket on which nginx gives that service the bytes of files.
         kept: the folder of the cached pictures.
     """

@@ -26,7 +26,7 @@ _PROXY_LINE = "PROXY UNKNOWN\r\n"
 
 
 def get(host: str, port: int, path: str, *, speaks_proxy: bool = False) -> tuple[int, str]:
-    """Return status and body of a GET request; status 0 and the reason without a response."""
+    """Return status and body of a GET request; without a response, return 0 and the reason."""
     line = _PROXY_LINE if speaks_proxy else ""
     request = f"{line}GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = b""

@@ -75,8 +75,8 @@ def require_door(environ: Mapping[str, str]) -> None:
 def resolver_line(path: str = _RESOLV_CONF) -> str:
     """Return nginx's `resolver` directive with the name servers of the system.
 
-    nginx needs it for host names that it learns from a request. Without a name server the result is
-    empty, and other gateways must be named by IP addresses.
+    nginx needs the directive for host names that nginx learns from a request. Without a name server
+    the result is empty, and other gateways must be named by IP addresses.
     """
     servers: list[str] = []
     with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:

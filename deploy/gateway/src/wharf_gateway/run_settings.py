@@ -190,7 +190,7 @@ def is_behind_front_door(environ: Mapping[str, str]) -> bool:
 
 
 def data_directory(text: str, root: str) -> str:
-    """Return the absolute path of the data; a relative path starts at the checkout.
+    """Return the absolute path of the data; a relative path starts at `root`.
 
     Raises:
         CannotRunError: the path cannot be written in nginx's configuration.

@@ -63,7 +63,7 @@ class AddressesInUse:
 
 
 class StoreWatch:
-    """The background thread that looks up the store's name and reloads nginx when it must.
+    """The background thread that looks up the store's name, and reloads nginx for new addresses.
 
     Args:
         store: the object store.
