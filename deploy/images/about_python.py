@@ -1,7 +1,7 @@
 """Print a description of the Python that runs this script, in JSON.
 
-It contains the variables of a condition in a lock file (PEP 508, environment markers). The Python
-of an image or of another root runs this script, and wheels.py reads its output.
+The description contains the variables of a condition in a lock file (PEP 508, environment markers).
+The Python of an image or of another root runs this script, and wheels.py reads the description.
 """
 
 import json

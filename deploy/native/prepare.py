@@ -1,8 +1,8 @@
 """Makes `.venv` and installs the programs that Wharf and its tests need.
 
-prepare.sh starts it. It runs on a bare Debian machine with any Python from 3.11 on. Debian's
-python3-minimal is enough, so this file imports only modules of that package (no shutil, no json).
-When nothing has changed, it reads a stamp and ends within some 50 ms.
+prepare.sh starts this program, which runs on a bare Debian machine with any Python from 3.11 on.
+Debian's python3-minimal is enough, so this file imports only modules of that package (no shutil, no
+json). When nothing has changed, the program reads a stamp and ends within some 50 ms.
 
     prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
     prepare.py dev       what types and format need: packages of dev.txt
@@ -184,7 +184,7 @@ def fresh(lock: str) -> bool:
 
 
 def make_venv() -> None:
-    """Make an empty virtual environment with this Python in this directory."""
+    """Make an empty virtual environment in `.venv` with this Python, in place of an earlier one."""
     log(f"making .venv with Python {sys.version.split()[0]}")
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     run_quietly(command, "could not make .venv")
@@ -221,7 +221,7 @@ def ensure_venv(lock: str, *, working: bool) -> None:
 
 
 def ensure_scripts(name: str) -> None:
-    """Install the npm packages that requirements/NAME locks into `.venv/NAME`, or stop.
+    """Install into `.venv/NAME` the npm packages that requirements/NAME lists, or stop.
 
     A separate program does this: it needs modules that python3-minimal lacks. If it fails, it has
     printed the reason in one line.

@@ -69,7 +69,7 @@ def docker_plugin(name: str, since_debian: int = 0) -> Program:
 COMPOSE = docker_plugin("docker-compose")
 # BuildKit. Without it, the client uses the builder of the engine.
 BUILDX = docker_plugin("docker-buildx", since_debian=13)
-# A test lists the files of a checkout with it.
+# A test lists the files of a checkout with git.
 GIT = Program("git", ("/usr/bin/git",), "git")
 # debootstrap makes the base images from Debian's packages.
 DEBOOTSTRAP = Program("debootstrap", ("/usr/sbin/debootstrap",), "debootstrap")

@@ -14,9 +14,9 @@ def _mean(metric: str, by: str = "") -> str:
 
 
 def _disk_left(volume: str) -> str:
-    """Return PromQL for the seconds until the volume is full; at most 90 days.
+    """Return PromQL for the seconds until only the reserve of the volume is free; at most 90 days.
 
-    It assumes the pace of the last six hours.
+    The expression assumes the pace of the last six hours.
     """
     free = series("wharf_storage_free_bytes", f'volume="{volume}"')
     reserve = series("wharf_storage_reserve_bytes")

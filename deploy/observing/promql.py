@@ -34,5 +34,5 @@ def quantile(part: float, metric: str, by: str = "", where: str = "") -> str:
 
 
 def top(number: int, expr: str) -> str:
-    """Return the series with the largest values."""
+    """Return PromQL for the `number` series with the largest values."""
     return f"topk({number}, {expr})"

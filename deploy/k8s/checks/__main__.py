@@ -10,7 +10,10 @@ from deploy.k8s.checks import rendering, scanning, schemas
 
 
 def main() -> int:
-    """Print a line for each variant and for each fault; return 1 when there was a fault."""
+    """Print a line for each variant and for each fault.
+
+    Return 1 when there was a fault or kustomize is missing, otherwise 0.
+    """
     try:
         kustomize = rendering.kustomize()
     except rendering.RenderingError as error:

@@ -102,7 +102,10 @@ def _kustomize() -> Kustomize | None:
 
 
 def library() -> Kustomize | None:
-    """Return the way that uses kustomize's library, which exists only for Linux on x86-64."""
+    """Return the way that uses kustomize's library; `None` if it is missing.
+
+    The library exists only for Linux on x86-64.
+    """
     python = CHECKERS / "python"
     if not python.exists() or os.uname().machine != "x86_64":
         return None

@@ -113,7 +113,10 @@ def _operators_faults(manifest: Manifest) -> list[str]:
 
 
 def faults(manifests: list[Manifest], scratch: Path) -> list[str]:
-    """Return a line for each manifest that violates its schema; `scratch` is an empty folder."""
+    """Return lines about the manifests that violate their schemas, an empty list for none.
+
+    The function writes a file into the folder `scratch`.
+    """
     lines = [line for one in manifests if _is_operators(one) for line in _operators_faults(one)]
     own = [one for one in manifests if not _is_operators(one)]
     file = scratch / "own.yaml"

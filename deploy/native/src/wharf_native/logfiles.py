@@ -26,9 +26,9 @@ def size(path: str) -> int:
 def rotate(path: str, limit: int = ROTATE_BYTES) -> None:
     """Move the content of a file above the limit to `<path>.1`, and `<path>.1` to `<path>.2`.
 
-    The content is copied and the file truncated, because the processes have it open; they append,
-    so they continue at its new end. A line that is written between the two steps is lost. So are
-    bytes beyond twice the limit.
+    The content is copied and the file truncated, because the processes have the file open. The
+    processes append, so they continue at the file's new end. Lines that are written between the two
+    steps are lost, and also bytes beyond twice the limit.
 
     Raises:
         OSError: the disk is full, for example; the older files stay as they are.

@@ -31,11 +31,13 @@ ALONE = "native"
 class Places:
     """The paths of one instance on a WHARF_DATA.
 
-    They contain the name of the instance, except `run` and `log` of the instance `native`.
+    All paths but `data` belong to this instance alone. They contain the name of the instance,
+    except `run` and `log` of the instance `native`, and `sockets` in a short directory.
 
     Attributes:
         data: the directory WHARF_DATA.
-        run: sockets, pid files and rendered configuration, which no one needs after a stop.
+        run: sockets, pid files and rendered configuration, which Wharf does not need after a stop.
+        nginx: nginx's prefix in `run`.
         sockets: `run`, or another, short directory when paths of sockets would be too long.
         spool: the request bodies that nginx receives.
         answers: the parts of responses that clients have not read yet; nginx writes them.

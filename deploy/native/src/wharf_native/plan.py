@@ -117,6 +117,6 @@ def render_gateway(settings: RunSettings, places: Places, values: Mapping[str, s
     """Write nginx's configuration.
 
     Raises:
-        CannotRunError: there is no template for nginx.conf.
+        CannotRunError: there is no template for nginx.conf, or a name has no value.
     """
     render_configuration(settings.root, places.nginx, values)
