@@ -2,9 +2,9 @@
 
     store.py
 
-It keeps all data below /data, makes the user and the bucket at its first start, and ends when one
-of its programs ends. It has one copy of each byte on one disk: do not use it for files that must
-not be lost.
+The store keeps all data below /data, makes the user and the bucket at its first start, and ends
+when one of its programs ends. The store has one copy of each byte on one disk: do not use it for
+files that must not be lost.
 """
 
 from __future__ import annotations

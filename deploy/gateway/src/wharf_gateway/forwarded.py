@@ -1,7 +1,7 @@
 """nginx's maps that find the client's address in a header field that proxies wrote (ADR 66).
 
 nginx's module realip does not read `Forwarded` (RFC 7239), and it reads no field on a connection
-with a PROXY line. So these maps read the elements of the field one by one, from the right. They
+with a PROXY line. So these maps read the elements of the field one by one, from the right. The maps
 continue as long as the address to the right is that of a trusted proxy. A client may have written
 all elements that are further to the left.
 """

@@ -52,8 +52,8 @@ def template_values(path: str = "", tls: str = "") -> dict[str, str]:
 def answers(port: int, path: str = "/healthz") -> bool:
     """Tell whether the service behind the gateway on this port responds with a status below 500.
 
-    This checks liveness, not readiness: a database that is down is down for all replicas, and the
-    service still serves signed links.
+    The function checks liveness, not readiness: a database that is down is down for all replicas,
+    and the service still serves signed links.
     """
     status, _ = readiness.get("127.0.0.1", port, path)
     return 0 < status < 500

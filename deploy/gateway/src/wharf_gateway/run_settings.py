@@ -1,6 +1,6 @@
 """Settings that the native runner and the gateway's container share.
 
-They are addresses, ports, the folder of the data, the name of the instance, and times.
+The settings are addresses, ports, the folder of the data, the name of the instance, and times.
 """
 
 from __future__ import annotations

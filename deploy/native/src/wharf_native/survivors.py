@@ -1,8 +1,9 @@
 """Finds and kills processes that an earlier run left behind.
 
 Normally no process survives (see program.sh). But when all of Wharf's processes are killed with -9
-at the same time, an orphaned nginx worker continues to serve. Its standard output identifies it: a
-log file of this WHARF_DATA. No process changes its standard output, and no other process has it.
+at the same time, an orphaned nginx worker continues to serve. The standard output of a process of
+Wharf is a log file of this WHARF_DATA, which identifies the process. No process changes its
+standard output, and no other process has a log file of this WHARF_DATA as standard output.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def first_login(places: Places, *, secretly: bool) -> str:
 
     Args:
         places: the places with the file of credentials.
-        secretly: whether the sentence goes to a log. Then it names the file with the password, and
-            not the password.
+        secretly: whether the sentence goes to a log. A sentence for a log names the file with the
+            password, and not the password.
     """
     person = _demo(places)
     name, password = person.get("username"), person.get("password")

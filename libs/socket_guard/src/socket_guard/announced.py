@@ -74,8 +74,8 @@ class AnnouncedBodies:
     def _count_incomplete(self, received: int, bodies: Mapping[str, int], now: float) -> int:
         """Count the bodies that may be incomplete.
 
-        These are the bodies of unknown length, those that wait too long for their response, and
-        those that certainly miss bytes.
+        A body may be incomplete if its length is unknown, if it waits too long for its response, or
+        if bytes of it are certainly missing.
         """
         late, lengths = 0, []
         for one, length in bodies.items():

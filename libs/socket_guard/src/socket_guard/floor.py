@@ -2,10 +2,10 @@
 
 A server such as nginx has a timeout for the pause between two reads. A client that sends one byte
 before each timeout can keep a connection, and a spool file, forever. `BodyFloor` periodically
-checks all connections of the server, and finds those on which a request arrives too slowly. It
-does not parse HTTP. A server sends nothing before it has read the request. So a connection is in
-the middle of a request if bytes arrive and none were sent since. For protocols where this is not
-true, the server has to announce its bodies (`announced.py`).
+checks all connections of the server, and finds those on which a request arrives too slowly.
+`BodyFloor` does not parse HTTP. A server sends nothing before it has read the request. So a
+connection is in the middle of a request if bytes arrive and none were sent since. For protocols
+where a server may send bytes earlier, the server has to announce its bodies (`announced.py`).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class Guard:
     """A guard of a server's connections; its user has to call `poll` every `seconds`.
 
     Args:
-        servers: returns the ids of the server's main processes; their children have the
-            connections. It returns two ids while a new process replaces an old one.
+        servers: returns the ids of the server's main processes: two while a new process replaces
+            an old one. The children of the main processes have the connections.
         ports: the ports of the server.
         floor: finds the requests that are too slow.
         shares: finds the connections above the share of an address.
