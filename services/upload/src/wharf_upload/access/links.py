@@ -40,9 +40,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_un
     the files that it shows. Links from releases without grants have no maker and stay valid.
 
     `row` is the id of the link's row, in 16 bytes; the link ends when the row is deleted. A link
-    without a row is in no list. Its lifetime is short, and it ends when one of the tokens with the
-    ids `tokens` is revoked. Links from releases without rows have neither a row nor tokens; only a
-    rotation of the tenant's key ends them early.
+    without a row is in no list, has a short lifetime, and ends when one of the tokens with the ids
+    `tokens` is revoked. Links from releases without rows have neither a row nor tokens; only a
+    rotation of the tenant's key ends such links before they expire.
 
     A link with members that this release does not know is refused, because a newer release may use
     these members to restrict the link (ADR 34).

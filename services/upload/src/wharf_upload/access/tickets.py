@@ -66,8 +66,8 @@ class TicketUploadLimit:
     def __init__(self, counted: Callable[[str, int], int]) -> None:
         """Take `counted`, which increments the counter of a name and returns its new value.
 
-        Its arguments are the name, and the number of seconds after which the counter expires.
-        Several replicas share one counter (`ratelimits.RateLimits.counted`).
+        The arguments of `counted` are the name, and the number of seconds after which the counter
+        expires. Several replicas share one counter (`ratelimits.RateLimits.counted`).
         """
         self._counted = counted
 

@@ -1,8 +1,8 @@
 """Types of ZIP files, found from the names in the central directory (APPNOTE 4.3).
 
-The parser expands nothing (security.md row 33). It reads names, and the entry `mimetype` that EPUB
-and OpenDocument store without compression. The number of bytes that it reads is bounded, even if
-the file declares a larger size.
+The parser expands nothing (security.md row 33). The parser reads names, and the entry `mimetype`
+that EPUB and OpenDocument store without compression. The number of bytes that the parser reads is
+bounded, even if the file declares a larger size.
 """
 
 from __future__ import annotations

@@ -51,10 +51,11 @@ def _count(connection: Connection, tenant: str, what: str, most: int) -> int:
 class Places:
     """Decides whether a tenant may add a row of a kind.
 
-    The class counts a tenant's rows. Then it permits a sixteenth of the remaining rows without a
-    new count. So it counts more often when few rows remain, and for a tenant with few rows the
-    decision is usually a dictionary lookup. After a refusal it counts at most once a second.
-    Changes of one process run one after the other, so this class needs no lock.
+    The class counts a tenant's rows, and then permits a sixteenth of the remaining rows without a
+    new count. So the class counts more often when few rows remain, and for a tenant with few rows
+    the decision is usually a dictionary lookup. After a refusal, the class counts the tenant's rows
+    at most once a second. Changes of one process run one after the other, so this class needs no
+    lock.
     """
 
     def __init__(

@@ -137,7 +137,7 @@ def _still_as_expected(
 ) -> bool:
     """Tell whether If-Match or, if it is absent, If-Unmodified-Since permits the request.
 
-    These are steps 1 and 2 of section 13.2.2.
+    The function does steps 1 and 2 of section 13.2.2.
     """
     if if_match is not None:
         wanted = _tags("If-Match", if_match)

@@ -1,7 +1,7 @@
 """Digest fields (RFC 9530), and the digests of received bytes.
 
-The service uses the active algorithms sha-256 and sha-512. It ignores the deprecated ones (md5,
-sha, unixsum) and never verifies bytes with them.
+The service uses the active algorithms sha-256 and sha-512. The service ignores the deprecated
+algorithms (md5, sha, unixsum) and never verifies bytes with them.
 """
 
 from __future__ import annotations

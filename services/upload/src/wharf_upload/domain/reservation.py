@@ -12,7 +12,7 @@ LAPSES_MILLISECONDS_PER_MIB = 1000
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
     """The room that a body may need until it is stored or refused.
 
-    `disk_bytes` is the room on the disk, `quota_bytes` the room in the tenant's quota. They may
+    `disk_bytes` is the room on the disk, `quota_bytes` the room in the tenant's quota. The two may
     differ: a form, for example, is on the disk twice for a moment. `files` counts against the quota
     and the ticket, `inodes` against the disk.
     """

@@ -180,10 +180,9 @@ class SharedFiles:
     def _find(self, path: str, *, ask: bool) -> Shared:
         """Return the file of a path.
 
-        Without `ask` the method always raises an error. It raises `NotShared` if data in memory
-        suffice to refuse the path, for example a wrong signature, a revoked token or a suspended
-        tenant. Otherwise it raises `DatabaseUnavailable`, so that the gateway may use an earlier
-        decision.
+        Without `ask` the method always raises an error: `NotShared` if data in memory suffice to
+        refuse the path, for example a wrong signature, a revoked token or a suspended tenant, and
+        otherwise `DatabaseUnavailable`, so that the gateway may use an earlier decision.
         """
         address = self._address_of(path, ask=ask)
         if self._feed.tenant_state(address.tenant) != "active":

@@ -1,11 +1,11 @@
 """The data that nginx keeps between the admission of a request and the end of its body.
 
 A subrequest of nginx can only return 2xx, 401 or 403, and nginx discards the body and the header
-fields of a refusal. So a refusal always has the status 403 here. Its real status, its document or
-page and its header fields are in separate header fields, from which nginx makes the response
-(`snippets/admission_locations.conf`). An admission names the admitted principal, and nginx sends
-this name back together with the body. So a token that expires while a long body arrives does not
-make the upload fail.
+fields of a refusal. So a refusal always has the status 403 here. The real status, the document or
+page and the header fields of a refusal are in separate header fields, from which nginx makes the
+response (`snippets/admission_locations.conf`). An admission names the admitted principal, and nginx
+sends this name back together with the body. So a token that expires while a long body arrives does
+not make the upload fail.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The feed of one tenant: reads its events and sends each to every listener once and in order.
 
-The feed reads one page of events at a time. It keeps the events that some listener has not
+The feed reads one page of events at a time. The feed keeps the events that some listener has not
 received yet, up to a limit. Each listener has its own position. A listener is level after it has
 received all events once. If the position of a listener is before the first kept event:
 
