@@ -1,7 +1,7 @@
 """The TCP connections of a local port, from the kernel by sock_diag(7), as in `ss -ti`.
 
-One request returns all connections, and it needs no permission. To count a connection costs 2
-microseconds, and to read its byte counts 4 microseconds.
+One request returns all connections, and the request needs no permission. The processor needs 2
+microseconds to count a connection, and 4 microseconds to read the byte counts of a connection.
 """
 
 from __future__ import annotations

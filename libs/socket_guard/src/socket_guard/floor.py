@@ -23,7 +23,7 @@ class _Arrivals:
     """The bytes received since the peer last acknowledged sent bytes.
 
     `moments` are pairs (seconds, bytes received until then), the newest last. Each check that finds
-    more bytes adds one.
+    more bytes adds one pair.
     """
 
     __slots__ = ("moments", "received", "sent")

@@ -45,7 +45,9 @@ def duplicate(pid: int, descriptor: int) -> int:
 
 
 def end(pids: Iterable[int], inodes: Iterable[int], *, reset: bool = False) -> int:
-    """Shut down sockets of other processes, which then close them; return the number found.
+    """Shut down sockets of other processes; return the number of sockets that were found.
+
+    A process then closes its socket.
 
     Args:
         pids: the processes that may have the sockets.
