@@ -21,7 +21,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-.0-~]{1,255}\Z")
 
 
 class ListedOrigins(Protocol):
-    """The queries of origins to the records."""
+    """The queries of `Origins` to the records."""
 
     def bucket(self, tenant: str, name: str) -> Bucket | None:
         """Return the bucket, or `None`."""

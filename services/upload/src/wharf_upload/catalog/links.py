@@ -120,7 +120,7 @@ class LinkCatalog:
 
 
 def _fitting(links: list[KeptLink]) -> int:
-    """Return how many links fit on a page; their names may be long."""
+    """Return how many of the links fit on a page; long names need more space."""
     size = 0
     for count, link in enumerate(links, 1):
         size += _LINK_BYTES + len(link.target.encode()) + len(link.filename.encode())

@@ -29,8 +29,7 @@ class Content:
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` on, fewer where the readable bytes end.
 
-        `offset` and `length` may be any numbers that the file contains, even negative or too large
-        ones.
+        `offset` and `length` may be numbers from the file, which may be negative or too large.
         """
         if offset < 0 or length <= 0 or offset >= self.end:
             return b""

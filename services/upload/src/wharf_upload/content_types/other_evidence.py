@@ -253,7 +253,10 @@ def old_tar_type(content: Content) -> str | None:
 
 
 def by_end_or_size(content: Content) -> str | None:
-    """Return the type of a file without a signature at its beginning: a disk, a mesh, a Targa."""
+    """Return the type of a disk image, an STL mesh or a Targa picture, None for other bytes.
+
+    These files have no signature at their beginning.
+    """
     found = content.numbers(_STL, 0)
     if found is not None and found[0] and content.size == 84 + 50 * found[0]:
         return "model/stl"

@@ -117,7 +117,7 @@ def wide_text_type(head: bytes) -> str | None:
 
 
 def has_pdf_header(head: bytes) -> bool:
-    """Tell whether a PDF begins within the first 1,024 bytes, as PDF readers accept it."""
+    """Tell whether a PDF begins within the first 1,024 bytes; PDF readers accept such files."""
     return _PDF_HEADER.search(head, 0, _PDF_WINDOW_BYTES) is not None
 
 

@@ -1,7 +1,7 @@
 """The table of signatures: the first bytes of each format, indexed by a file's first byte.
 
 A short signature has a function that checks more evidence. Type names are those of IANA. Where
-IANA has no name, the table uses the name of browsers and shared-mime-info.
+IANA has no name, the table uses the name that browsers and shared-mime-info use.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _name(text: bytes) -> str:
 
 
 def _end_record(content: Content) -> tuple[int, int, int] | None:
-    """Return the offset of the end record, and the size and offset of the directory."""
+    """Return the offset of the end record, and the size and offset of the directory, or None."""
     if content.size is None or content.end < content.size:
         return None
     last = content.read(content.size - _END.size, _END.size)

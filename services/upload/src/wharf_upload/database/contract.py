@@ -160,10 +160,10 @@ class EventRecords(Protocol):
     """The events of tenants: what happened to their files and quotas."""
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
-        """Return the events after a number, in order; no event between them is missing."""
+        """Return the first `limit` events with a number above `after`, in order, without a gap."""
 
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
-        """Return the events before a number, the newest first."""
+        """Return the last `limit` events with a number below `before`, the newest first."""
 
     def forget_events(self, before: int) -> int:
         """Delete events that are older than a time or exceed a tenant's limit; return how many.
@@ -195,7 +195,7 @@ class TicketRecords(Protocol):
 
 
 class UpkeepRecords(Protocol):
-    """State of maintenance: the processes that copy the store, and the hours that are swept."""
+    """State of maintenance: the processes that copy the store, and the hours that were swept."""
 
     def touch_pause(self, holder: str) -> None:
         """Record that a copier is running; `holder` is a name that only this copier has."""
@@ -253,7 +253,7 @@ class SavedBlob(NamedTuple):
 
 
 class SavedRows(Protocol):
-    """The rows of a backup of this version or an older one; they name the bytes of the backup."""
+    """The files and unfinished uploads in the rows of a backup of this version or an older one."""
 
     def total_bytes(self) -> int:
         """Return the total size of all files in bytes."""

@@ -90,7 +90,7 @@ def upsert(connection: Connection, file: File) -> None:
 
 
 def move(connection: Connection, old: File, new: File) -> None:
-    """Replace a file's row, its key included.
+    """Update the row of the file `old` to the state `new`, which may have another address.
 
     Columns of newer releases keep their values (ADR 34).
     """

@@ -41,9 +41,9 @@ class LinkRecords(Protocol):
         """Delete a link; return whether it existed."""
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Delete the links that a tenant made until a time, in batches.
+        """Delete the links that a tenant made up to the time `until`, in batches.
 
-        Return how many were deleted.
+        Return how many links were deleted.
         """
 
     def recent_links(

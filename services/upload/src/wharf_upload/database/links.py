@@ -89,9 +89,9 @@ class SqlLinks(Aggregate):
         return bool(self._group.run(tenant, change))
 
     def end_links(self, tenant: str, until: int) -> int:
-        """Delete the links that a tenant made until a time, in batches.
+        """Delete the links that a tenant made up to the time `until`, in batches.
 
-        Return how many were deleted.
+        Return how many links were deleted.
         """
         count = 0
         while True:

@@ -37,6 +37,6 @@ class SqliteSavedRows:
 
 @contextmanager
 def open_saved_rows(file: Path) -> Iterator[SqliteSavedRows]:
-    """Open the file read-only, even if its folder is read-only."""
+    """Open the file of a backup read-only; its folder may be read-only, too."""
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
         yield SqliteSavedRows(database)

@@ -1,4 +1,4 @@
-"""State of maintenance: the processes that copy the store, and the hours that are swept."""
+"""State of maintenance: the processes that copy the store, and the hours that were swept."""
 
 from __future__ import annotations
 

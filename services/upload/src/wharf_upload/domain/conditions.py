@@ -31,7 +31,7 @@ class WriteCondition:
     """The conditions of If-Match and If-None-Match on the file that a write would replace.
 
     `etags` has the tags of If-Match. A weak tag keeps its `W/`, so it equals no strong tag.
-    `not_etags` has the tags of If-None-Match without `W/`, because that comparison is weak.
+    `not_etags` has the tags of If-None-Match without `W/`, because their comparison is weak.
     """
 
     must_exist: bool = False

@@ -77,7 +77,7 @@ class Hashing:
         """Return the SHA-512 of the bytes so far, 64 raw bytes.
 
         Raises:
-            LookupError: the caller did not request it at construction.
+            LookupError: the caller did not request SHA-512 at construction.
         """
         if self._sha512 is None:
             raise LookupError("SHA-512 was not requested when hashing began")
@@ -87,8 +87,8 @@ class Hashing:
         """Compare the digests with announced ones, in the form that `expected()` returns.
 
         Raises:
-            DigestMismatch: one of them differs.
-            LookupError: a SHA-512 is announced, but the caller did not request it at construction.
+            DigestMismatch: a digest differs.
+            LookupError: a SHA-512 is announced, and the caller did not request it at construction.
         """
         for algorithm, announced in expected.items():
             actual = self.sha256 if algorithm == SHA_256 else self.sha512
@@ -100,7 +100,8 @@ def expected(header_value: str) -> dict[str, bytes]:
     """Return the raw digests under "sha-256" and "sha-512"; omit other algorithms.
 
     Raises:
-        MalformedDigest: not a dictionary of byte sequences, or a digest of the wrong length.
+        MalformedDigest: the field is not a dictionary of byte sequences, or a digest is not base64
+            or has the wrong length.
     """
     members = _members(_DIGEST, header_value)
     if members is None:

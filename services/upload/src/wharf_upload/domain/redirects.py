@@ -28,8 +28,9 @@ class BadRedirect(ValueError):
 def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
     """Return the address if a form may redirect to it; raises `BadRedirect`.
 
-    `origins` are those of the bucket; all their pages are permitted. The ticket's list has complete
-    addresses and folders: an address with "/" at its end permits all addresses below it.
+    `origins` are the origins in the bucket's policy; all their pages are permitted. The ticket's
+    list has complete addresses and folders: an address with "/" at its end permits all addresses
+    below it.
     """
     found = _ADDRESS.match(target) if len(target) <= _MAX_BYTES else None
     if found is None or _has_dots(found["path"] or ""):
@@ -48,7 +49,7 @@ def check(target: str, ticket: Ticket | None, origins: tuple[str, ...]) -> str:
 
 
 def page_of(ticket: Ticket | None) -> str | None:
-    """Return the first address that the ticket lists; `None` if it has none or an invalid one."""
+    """Return the first address that the ticket lists; `None` if it is missing or invalid."""
     if ticket is None or not ticket.redirect:
         return None
     try:

@@ -35,11 +35,11 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reserved(msgspec.Struct, kw_only=True):
-    """The sum of the reservations on this disk, of a tenant, and of one of its tickets.
+    """The sums of the reservations on this disk, of a tenant, and of one of the tenant's tickets.
 
     `bodies` is the number of bodies under way on this disk. `own_disk_bytes` are the tenant's
-    reserved bytes on this disk. `written_bytes` and `written_inodes` are what the bodies on this
-    disk have already occupied; they may be too small, but never too large.
+    reserved bytes on this disk. `written_bytes` and `written_inodes` are the bytes and inodes that
+    the bodies on this disk already occupy; the numbers may be too small, but never too large.
     """
 
     bodies: int = 0

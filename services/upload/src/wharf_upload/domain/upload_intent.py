@@ -199,7 +199,7 @@ def check_early(
 ) -> None:
     """Raise `TypeNotAllowed` if no type that a file with this `head` may get is permitted.
 
-    The upload of the file is still running.
+    The check runs before the whole file has arrived.
     """
     refusals: list[TypeNotAllowed] = []
     for one in may_become(head):
@@ -247,7 +247,11 @@ def type_elsewhere(file: File, filename: str, policy: Policy) -> str:
 
 
 def served_type(sniffed: str, declared: str | None) -> str:
-    """Return the type with which the file is served: the type of the bytes, refined for texts."""
+    """Return the type with which the file is served.
+
+    The result is the type of the bytes or, for plain text, the more specific text type that the
+    client declares.
+    """
     if sniffed == "text/plain" and declared is not None:
         return _refinement(declared) or sniffed
     return sniffed or UNKNOWN

@@ -1,4 +1,4 @@
-"""The search for the file that a caller may read, and for the place of its bytes."""
+"""Finds the file of a download, and the place of its bytes."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class DigestDaemon:
             self._enqueue(followed)
 
     def _clean(self) -> None:
-        """Drop removed files from time to time.
+        """Drop removed files, at most once in `_CLEAN_SECONDS`.
 
         On a shared file system there is no event when another machine removes a file.
         """

@@ -73,7 +73,7 @@ def encode(admitted: Admitted) -> str:
 
 
 def _first_part(principal: Principal) -> str:
-    """Return the token up to the length, in base64 to which more base64 can be appended."""
+    """Return the token up to its member `length`; more base64 can be appended to the result."""
     if not principal.reach.is_everything:
         # `Authorizer.recheck` determines the reach again when the body has arrived, because the
         # grants may have changed.

@@ -29,6 +29,6 @@ def identifier_of(path: str) -> str | None:
 
 
 def identifier_in(address: str) -> str | None:
-    """Return the id of the upload that a client names by a path or an absolute address."""
+    """Return the id of the upload that a client names by a path or a whole address, or `None`."""
     found = _ADDRESS.search(address.partition("?")[0])
     return None if found is None else found[1]
