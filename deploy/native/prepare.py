@@ -10,15 +10,15 @@ json). When nothing has changed, the program reads a stamp and ends within some 
                          (requirements/prose)
     prepare.py site      what `make site` needs: dev, and the site's generator in .venv/site
     prepare.py unit      what `make unit` needs: packages of dev.txt, and no program of Debian's
-    prepare.py services  what `make release-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
-                         strace
-    prepare.py contract  what `make contract` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
-                         strace, Ceph, and Swift in .venv/swift
-    prepare.py compose   what `make compose-test` needs: dev, nginx, Redis, PostgreSQL, Prometheus,
-                         strace, Docker with Compose, debootstrap
+    prepare.py services  what `make release-test` needs: dev, nginx, curl, Redis, PostgreSQL,
+                         Prometheus, strace, OpenSSL
+    prepare.py contract  what `make contract` needs: services, Ceph, and Swift in .venv/swift
+    prepare.py compose   what `make compose-test` needs: dev, nginx, curl, Redis, PostgreSQL,
+                         Prometheus, strace, Docker with Compose, debootstrap, git
     prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
                          scripts of others that it loads (requirements/browser), site and k8s
-    prepare.py k8s       what `make k8s` needs: dev, and the checkers of manifests in .venv/k8s
+    prepare.py k8s       what `make k8s` needs: dev, OpenSSL, and the checkers of manifests in
+                         .venv/k8s
     prepare.py programs  Debian's packages of `test` alone: CI installs them while pip works
 """
 

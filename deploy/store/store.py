@@ -53,7 +53,7 @@ class StoreError(Exception):
 
 
 def main() -> None:
-    """Run the store until the signal TERM."""
+    """Run the store until the signal TERM, or until one of its programs ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     RUN.mkdir(mode=0o700, exist_ok=True)
     ready = RUN / "ready"

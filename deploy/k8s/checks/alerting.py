@@ -47,7 +47,7 @@ def manifest() -> Manifest:
 
 
 def text() -> str:
-    """Return the content of the file."""
+    """Return the content of prometheus-rule.yaml."""
     body: str = yaml.dump(manifest(), Dumper=_Dumper, sort_keys=False, width=10_000)
     return _HEAD + body
 

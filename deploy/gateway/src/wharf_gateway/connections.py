@@ -70,9 +70,9 @@ _CLIENTS_QUARTERS = 3
 
 
 def allowed_descriptors() -> int:
-    """Return the number of descriptors that an nginx process may have, up to the number it uses.
+    """Return the number of descriptors that an nginx process may have, at most what nginx uses.
 
-    A process with root's capability to raise the limit raises it.
+    If this process has root's capability to raise the limit, the function raises the limit.
     """
     wanted = _MOST * _DESCRIPTORS_PER_CONNECTION
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

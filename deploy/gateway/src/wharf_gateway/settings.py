@@ -1,6 +1,6 @@
 """The settings of the gateway, and the values that nginx's templates get from them.
 
-`wharf settings` prints this table for the documentation.
+`wharf settings` prints the table `GATEWAY_SETTINGS` for the documentation.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ class Attendant:
         self._thread.submit(self._start)
 
     def restart(self, names: list[str]) -> Callable[[], object]:
-        """Replace processes; return a function that supervisord polls for the result.
+        """Replace the processes of the named parts; return a function that supervisord polls.
 
-        The result is an error message, or an empty text after success.
+        The function returns an error message, or an empty text after success.
         """
         job = self._thread.submit(self._restart, names)
 
@@ -85,7 +85,7 @@ class Attendant:
         return answer
 
     def restart_now(self, names: list[str]) -> str:
-        """Replace processes; return an error message, or an empty text after success.
+        """Replace the processes of the named parts; return an error message, or an empty text.
 
         Do not call this in the attendant's thread.
         """

@@ -75,7 +75,7 @@ def _dispensable(ends: list[float]) -> int:
 
 
 def tail(path: str, start: int = 0, lines: int = 15) -> list[str]:
-    """Return the last lines that were written after `start`, a position in bytes."""
+    """Return at most `lines` lines, the last ones after `start`, a position in bytes."""
     end = size(path)
     # The file may have been rotated since `start` was noted.
     begin = max(start if start <= end else 0, end - _TAIL_BYTES)
