@@ -82,8 +82,8 @@ def sign(link: Link, key: bytes) -> str:
 def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Link:
     """Return the link of a token; raises `BadLink`. `key_of` returns a tenant's key.
 
-    The function computes a signature for every token that is base64url, so it takes as long for a
-    wrong signature as for a valid one.
+    The function computes a signature for every well-formed token (base64url, not too long), so it
+    takes as long for a wrong signature as for a valid one.
     """
     raw = _bytes(token)
     payload, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]

@@ -11,9 +11,9 @@ from wharf_upload.domain.resumable_upload import Upload
 class UploadRecords(Protocol):
     """Resumable uploads: their rows until they become files, and for a while after that.
 
-    All changes but `renew`, `remove` and `give_up` raise `UploadGone` if the upload was removed or
-    became a file. All changes that reserve bytes, except `progress`, raise `QuotaExceeded` if the
-    quota does not suffice.
+    All changes of an upload but `renew`, `remove` and `give_up` raise `UploadGone` if the upload
+    was removed or became a file. All changes that reserve bytes, except `progress`, raise
+    `QuotaExceeded` if the quota does not suffice.
     """
 
     def create(self, upload: Upload) -> None:
