@@ -75,7 +75,7 @@ class ConnectionGuard(Guard):
         self._write_metrics()
 
     def check(self) -> None:
-        """Log a lack of descriptors, an old setting, and whether this machine allows no checks."""
+        """Log a lack of descriptors, an old setting, and a machine that does not allow checks."""
         for line in filter(None, (connections.shortage(), self._advice)):
             log(line)
         super().check()

@@ -51,7 +51,7 @@ class Shares:
     def least(self) -> int:
         """Return the smaller one of the two limits, or the only one; 0 without limits.
 
-        Up to this number of connections, the guard closes none of them.
+        Up to this number of connections, the guard closes none.
         """
         return min(self.of_one or self.of_all, self.of_all or self.of_one)
 

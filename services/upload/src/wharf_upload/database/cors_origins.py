@@ -8,7 +8,10 @@ ANY_ORIGIN = "*"
 
 
 def index(connection: Connection, tenant: str, bucket: str, origins: tuple[str, ...]) -> None:
-    """Replace the index entries of a bucket by `origins`, in the transaction that changes it."""
+    """Replace the index entries of a bucket by `origins`.
+
+    The call belongs in the transaction that stores or deletes the bucket.
+    """
     connection.execute("DELETE FROM cors_origins WHERE tenant = ? AND bucket = ?", (tenant, bucket))
     if origins:
         connection.execute_many(

@@ -223,7 +223,7 @@ class SharedFiles:
         )
 
     def _is_shown(self, link: Link, key: str) -> bool:
-        """Tell whether the link's maker may still read the key, and no token in it was revoked."""
+        """Tell whether the maker may still read the key, and no token in the link was revoked."""
         if self._feed.has_revoked(link.tokens):
             return False
         maker = link.maker
