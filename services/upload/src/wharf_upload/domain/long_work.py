@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 BRIEF_BYTES = 8 << 20
-"""A smaller body is not long work: it is hashed in some 40 ms, even without SHA instructions."""
+"""A smaller body is not long work on a disk: it is hashed in some 40 ms, even without SHA
+instructions."""
 BRIEF_FILES = 8
 """A form with more files is long work: each file is synced, so it waits for the disk too often."""
 BRIEF_PARTS = 32

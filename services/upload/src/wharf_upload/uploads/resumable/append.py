@@ -76,7 +76,8 @@ class UploadAppender:
         `announced` returns what the request announces about its bytes. If the upload is complete,
         an `empty` request at its end gets the progress of the upload, without a call of
         `announced`: its client has missed the last response. Raises the problems `not-found`,
-        `final-upload`, `mismatching-upload-offset` and `inconsistent-length`, and `UploadBusy`.
+        `final-upload`, `mismatching-upload-offset` and `inconsistent-upload-length`, and
+        `UploadBusy`.
         """
         releases = self._held.leases.releases
         upload = self._held.find(principal, identifier)
