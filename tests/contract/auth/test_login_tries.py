@@ -11,6 +11,7 @@ import pytest
 
 from servicekit.database import Database, open_database
 from servicekit.database.migrating import upgrade
+from servicekit.networks import network_of, site_of
 from tests.servers.auth import MIGRATIONS
 from wharf_auth.database.login_networks import KNOWN_MILLISECONDS
 from wharf_auth.database.login_tries import SqlLoginTries
@@ -170,6 +171,18 @@ def test_the_networks_of_an_account(new: New) -> None:
     tries.count(Pair("eve", "192.0.2.9"), NOW, anybody)
     assert tries.networks_of("ada", NOW, 9) == 4
     assert tries.networks_of("ada", NOW, 3) == 3
+
+
+def test_a_site_is_no_further_network(new: New) -> None:
+    """The count of an account's networks has each IPv6 network once, and no site."""
+    tries = new()
+    for number in range(4):
+        network = network_of(f"2001:db8:{number // 2}:{number}::1")
+        for at in (network, site_of(network) or ""):
+            tries.count(Pair("ada", at), NOW + 1, anybody)
+    tries.count(ADA, NOW + 1, anybody)
+    assert tries.networks_of("ada", NOW, 20) == 5
+    assert tries.networks_of("ada", NOW, 4) == 4
 
 
 def test_made_up_names_push_no_waiting_pair_out(new: New) -> None:

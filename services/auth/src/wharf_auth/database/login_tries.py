@@ -49,6 +49,8 @@ _DELETE_EMPTY = f"{_DELETE} AND failures <= 0"
 _FORGOTTEN, _LEAST = "WHERE failed_at < ?", "ORDER BY failures, failed_at"
 # Pruning removes this part of the limit (1/20) in addition, so that it need not run again soon.
 _PRUNED_PART = 20
+# `site_of` returns texts such as `2001:db8::/48`; a network has no slash.
+_SITES = "%/%"
 _READ_AT_ONCE, _REMOVED_AT_ONCE = 20_000, 1000
 
 
@@ -98,8 +100,8 @@ class SqlLoginTries:
         with self._database.transaction() as connection:
             (found,) = connection.rows(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM login_tries "
-                "WHERE account = ? AND failed_at > ? LIMIT ?) AS found",
-                (account, since, most),
+                "WHERE account = ? AND failed_at > ? AND network NOT LIKE ? LIMIT ?) AS found",
+                (account, since, _SITES, most),
             )
         return int(found[0])
 

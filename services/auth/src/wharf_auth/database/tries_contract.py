@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An account together with the network, or the site, of its tries.
+    """An account together with the network or the site of its tries.
 
     `account` is a digest of the account's name.
     """
@@ -85,9 +85,9 @@ class LoginTries(Protocol):
         """Remove the failures of a pair after a try with the correct secret."""
 
     def networks_of(self, account: str, since: int, most: int) -> int:
-        """Return the number of networks and sites from which an account has failed after `since`.
+        """Return the number of networks from which an account has failed after `since`.
 
-        The result is at most `most`.
+        Sites do not count. The result is at most `most`.
         """
 
     def prune(self, forgotten_at: int, most: int) -> int:
