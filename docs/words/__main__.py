@@ -55,6 +55,8 @@ def write_text(source: Path, target: Path) -> Path:
 
 def check(paths: list[Path]) -> list[Finding]:
     """Return what textlint finds in files below the root."""
+    if not (NODE.exists() and TEXTLINT.exists()):
+        sys.exit("textlint is not installed: run `make prose`, which installs it")
     BUILD.mkdir(parents=True, exist_ok=True)
     phrases = terms.avoided(terms.GLOSSARY.read_text(encoding="utf-8"))
     settings = BUILD / "textlintrc.json"

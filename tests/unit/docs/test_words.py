@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.words import __main__ as words
 from docs.words import findings, terms, texts
 from docs.words.__main__ import ROOT, sources, write_text
 
@@ -172,6 +173,20 @@ def test_all_texts_are_checked() -> None:
     }
     assert here <= found
     assert not any("node_modules" in name or name == "docs/mutants.md" for name in found)
+
+
+@pytest.mark.parametrize("missing", ["NODE", "TEXTLINT"])
+def test_a_check_without_textlint(
+    missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A check ends with one line that names `make prose` if a part of textlint is not installed."""
+    for program in ("NODE", "TEXTLINT"):
+        monkeypatch.setattr(words, program, Path("/bin/false"))
+    monkeypatch.setattr(words, missing, tmp_path / "none")
+    monkeypatch.setattr(words, "BUILD", tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        words.check([])
+    assert ended.value.code == "textlint is not installed: run `make prose`, which installs it"
 
 
 def test_a_text_is_written_again_after_a_change(tmp_path: Path) -> None:
