@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import logging
 import os
+import select
+import signal
 import threading
 import time
 from typing import Any
@@ -133,6 +136,84 @@ def test_lines_of_threads_do_not_mix() -> None:
     os.close(writing)
     with os.fdopen(reading, "rb") as lines:
         assert len([json.loads(line) for line in lines]) == 200
+
+
+def write(log: RequestLog, route: str = "/") -> None:
+    """Write a line of the request log."""
+    log.write(request_id="r", method="GET", route=route, status=200, started=0.0)
+
+
+def test_lines_of_processes_do_not_mix() -> None:
+    """A block has whole lines and at most 4,096 bytes, and a longer line is alone.
+
+    Linux does not put bytes of other processes between the bytes of such a block.
+    """
+    # With O_DIRECT a read returns one block, or 4,096 bytes of it.
+    reading, writing = os.pipe2(os.O_DIRECT)
+    log = RequestLog("upload", writing, buffer_seconds=0.1)
+    for number in range(90):
+        write(log, f"/{number:0{6000 if number == 40 else 3}}")
+    blocks: list[bytes] = []
+    while b"".join(blocks).count(b"\n") < 90:
+        blocks.append(os.read(reading, 65536))
+    os.close(writing)
+    os.close(reading)
+    (begin,) = (place for place, block in enumerate(blocks) if not block.endswith(b"\n"))
+    assert all(block.startswith(b"{") for block in [*blocks[: begin + 1], *blocks[begin + 2 :]])
+    assert blocks[begin + 1].count(b"\n") == 1
+    written = [json.loads(line) for line in b"".join(blocks).splitlines()]
+    assert [int(line["route"][-3:]) for line in written] == list(range(90))
+
+
+def test_an_interrupted_write_is_completed() -> None:
+    """A signal that interrupts the write of a line does not shorten the line."""
+    reading, writing = os.pipe()
+    # The pipe has room for a part of the line, and each signal reads this part.
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    received: list[bytes] = []
+    done = threading.Event()
+
+    def read(*_: object) -> None:
+        if select.select([reading], [], [], 0)[0]:
+            received.append(os.read(reading, 65536))
+
+    def interrupt() -> None:
+        while not done.wait(0.01):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, read)
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    try:
+        write(RequestLog("upload", writing), "/" * 6000)
+    finally:
+        done.set()
+        interrupting.join()
+        signal.signal(signal.SIGUSR1, before)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as rest:
+        assert json.loads(b"".join([*received, rest.read()]))["route"] == "/" * 6000
+
+
+def test_each_lost_line_counts() -> None:
+    """The log calls `lost` for each line that it could not write completely."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    lost = threading.Semaphore(0)
+    log = RequestLog("upload", writing, lost=lost.release)
+    write(log)
+    assert not lost.acquire(blocking=False)
+    write(log, "/" * 6000)
+    assert lost.acquire(blocking=False)
+    os.close(reading)
+    collecting = RequestLog("upload", writing, lost=lost.release, buffer_seconds=0.1)
+    for _ in range(30):
+        write(collecting)
+    for _ in range(30):
+        assert lost.acquire(timeout=30)
+    assert not lost.acquire(blocking=False)
+    os.close(writing)
 
 
 def test_times_are_rfc_3339() -> None:

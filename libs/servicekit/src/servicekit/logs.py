@@ -97,7 +97,9 @@ def configure(service: str, level: str = "INFO") -> None:
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
-_BLOCK_BYTES = 32 * 1024
+# PIPE_BUF of Linux: a pipe takes so many bytes completely, or none of them, and never with bytes of
+# another process between them.
+_BLOCK_BYTES = 4096
 _BEHIND_SECONDS = 1.0
 
 
@@ -121,9 +123,9 @@ class RequestLog:
     ) -> None:
         """Create a request log for a service that writes to `descriptor`.
 
-        The log calls `lost` for each failed write. The log calls `behind` after it has written
-        lines, and with `buffer_seconds` also each second. `behind` is for work that belongs to
-        requests but must not delay them.
+        The log calls `lost` for each line that it cannot write completely. The log calls `behind`
+        after it has written lines, and with `buffer_seconds` also each second. `behind` is for work
+        that belongs to requests but must not delay them.
         """
         self._service, self._descriptor, self._lost = service, descriptor, lost
         self._behind = behind
@@ -181,23 +183,32 @@ class RequestLog:
         self._behind()
 
     def _write(self) -> None:
-        while block := self._block():
-            try:
-                os.write(self._descriptor, block)
-            except OSError:
-                # A full disk must not stop requests; the response was sent before.
-                if self._lost is not None:
-                    self._lost()
+        """Write the collected lines in blocks of whole lines; a line above 4,096 bytes is alone.
 
-    def _block(self) -> bytes:
-        """Remove and return the next lines; other threads may remove lines concurrently."""
+        Other threads may remove lines concurrently.
+        """
         block = bytearray()
         try:
-            while len(block) < _BLOCK_BYTES:
-                block += self._lines.popleft()
+            while True:
+                line = self._lines.popleft()
+                if block and len(block) + len(line) > _BLOCK_BYTES:
+                    self._write_block(block)
+                    block = bytearray()
+                block += line
         except IndexError:
             pass  # no lines are left
-        return bytes(block)
+        if block:
+            self._write_block(block)
+
+    def _write_block(self, block: bytearray) -> None:
+        try:
+            while (written := os.write(self._descriptor, block)) < len(block):
+                del block[:written]
+        except OSError:
+            # A full disk must not stop requests; the response was sent before.
+            if self._lost is not None:
+                for _ in range(block.count(b"\n")):
+                    self._lost()
 
     def _ask_for_flush(self) -> None:
         if self._flusher != os.getpid():
