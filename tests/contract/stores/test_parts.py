@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers.needs import lacking
 from tests.servers.stores import local_store
-from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore, StoreBusy
+from wharf_upload.storage.base import BlobMissing, BlobName, BlobStore, StoreBusy, StoreError
 from wharf_upload.storage.partial_uploads import PartialUpload, PartialUploadStore
 from wharf_upload.storage.spool_file import SpoolFile
 
@@ -80,6 +80,21 @@ def test_completed_between_opening_and_locking(
     monkeypatch.setattr("wharf_upload.storage.partial_uploads.fcntl.flock", lock)
     with pytest.raises(BlobMissing):
         parts.open(upload)
+
+
+def test_a_failing_disk(tmp_path: Path) -> None:
+    """A file that cannot be removed and a folder that cannot be listed raise `StoreError`."""
+    parts, upload = PartialUploadStore(tmp_path / "resumable"), "ab" * 16
+    (parts.folder / upload).mkdir()
+    with pytest.raises(StoreError):
+        parts.remove(upload)
+    parts.discard(upload)
+    assert [name for name, _ in parts.all()] == [upload]
+    (parts.folder / upload).rmdir()
+    parts.folder.rmdir()
+    parts.folder.write_bytes(b"")
+    with pytest.raises(StoreError):
+        list(parts.all())
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +26,10 @@ from tests.servers.upload import (
 )
 from tests.servers.upload_invariants import assert_sound, live
 from tests.servers.wharf.raw_http import until
+from wharf_upload.maintenance import upload_sweeper
 
 _MEGABYTES = 24
+OF_JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -75,6 +81,35 @@ def test_locked_at_the_end(receiver: ReceiverClient) -> None:
     assert receiver.offset(address) == 6
     assert receiver.service.content("tus.bin") == b"abcdef"
     assert_sound(receiver.service)
+
+
+def test_bytes_that_cannot_be_removed(
+    receiver: ReceiverClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload ends although its bytes cannot be removed, and the sweeper removes them later."""
+    complete, deleted, refused = (receiver.create(size) for size in (6, 6, 5))
+    service, unlink = receiver.service, os.unlink
+    policy = json.dumps({"max_file_bytes": 4}).encode()
+
+    def failing(path: str, **more: Any) -> None:
+        if "/resumable/" in str(path):
+            raise OSError(errno.EIO, "Input/output error", path)
+        unlink(path, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", failing)
+        assert receiver.patch(complete, 0, b"abcdef").status == 204
+        assert receiver.request("DELETE", deleted).status == 204
+        assert service.request("PUT", "/v1/buckets/default", policy, OF_JSON).status_code < 300
+        assert receiver.patch(refused, 0, b"abcde").status == 413
+        assert receiver.head(refused).status == 404
+    assert len(list(service.context.parts.all())) == 3
+    assert service.content("tus.bin") == b"abcdef"
+    later = time.time() + service.settings.upload_expiry_seconds + 600
+    uploads, parts = service.context.uploads, service.context.parts
+    upload_sweeper.sweep(uploads, parts, expiry_seconds=1, clock=lambda: later)
+    assert list(parts.all()) == []
+    assert_sound(service)
 
 
 def test_bytes_need_no_database(receiver: ReceiverClient) -> None:

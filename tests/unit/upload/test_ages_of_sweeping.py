@@ -5,11 +5,13 @@ The test sets the clock. The settings give each kind a different age.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -248,14 +250,14 @@ def test_a_part_that_cannot_be_seen(
     rowless = stuck[1][0].with_name(uuid7_hex())
     rowless.write_bytes(b"x")
     parts = service.context.parts
-    changed_at = parts.changed_at
+    stat = os.stat
 
-    def failing(upload: str) -> float:
-        if upload == stuck[0].id:
-            raise OSError(5, "Input/output error")
-        return changed_at(upload)
+    def failing(path: str | int, **more: Any) -> os.stat_result:
+        if str(path).endswith(f"/{stuck[0].id}"):
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, **more)
 
-    monkeypatch.setattr(parts, "changed_at", failing)
+    monkeypatch.setattr(os, "stat", failing)
     swept = upload_sweeper.sweep(
         service.context.uploads,
         parts,
@@ -264,6 +266,7 @@ def test_a_part_that_cannot_be_seen(
     )
     assert (swept.failures, swept.expired_uploads, swept.rowless_parts) == (1, 2, 1)
     assert service.context.uploads.get("demo", stuck[0].id) is not None
+    monkeypatch.undo()
     assert [path.exists() for _, (path,) in (stuck, *others)] == [True, False, False]
 
 

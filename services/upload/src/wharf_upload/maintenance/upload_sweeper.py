@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.errors import StoreError
 from wharf_upload.storage.parked_slices import upload_of
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def _counting_failures(swept: SweptUploads) -> Iterator[None]:
     """Count a failure to read or remove a partial upload, and continue."""
     try:
         yield
-    except OSError as error:
+    except StoreError as error:
         log.warning("cannot sweep a partial upload: %s", error)
         swept.failures += 1
 

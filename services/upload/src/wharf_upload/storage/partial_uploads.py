@@ -9,6 +9,7 @@ gateway. After the row of the new file is committed, the service removes the par
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -16,9 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from servicekit.ids import uuid7_hex
-from wharf_upload.storage.errors import BlobMissing, StoreBusy, as_store_error, translating
+from wharf_upload.storage.errors import (
+    BlobMissing,
+    StoreBusy,
+    StoreError,
+    as_store_error,
+    translating,
+)
 from wharf_upload.storage.spool_file import SpoolFile
 
+log = logging.getLogger(__name__)
 _PART_MODE = 0o600
 _NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
 # How long `open` waits for the lock of a process that was just killed, or that is just closing the
@@ -191,20 +199,34 @@ class PartialUploadStore:
             os.close(descriptor)
 
     def changed_at(self, upload: str) -> float:
-        """Return when the last bytes were written, in unix seconds; 0 for a missing file."""
-        try:
-            return os.stat(self._path(upload)).st_mtime
-        except OSError:
-            return 0.0
+        """Return when the last bytes were written, in unix seconds; 0 for a missing file.
+
+        Raises `StoreError`.
+        """
+        with translating:
+            try:
+                return os.stat(self._path(upload)).st_mtime
+            except FileNotFoundError:
+                return 0.0
 
     def remove(self, upload: str) -> None:
-        """Remove a file; a missing file is no error."""
-        with suppress(FileNotFoundError):
+        """Remove a file; a missing file is no error. Raises `StoreError`."""
+        with translating, suppress(FileNotFoundError):
             os.unlink(self._path(upload))
 
+    def discard(self, upload: str) -> None:
+        """Remove the file of an upload that has ended; if this fails, the sweeper removes it."""
+        try:
+            self.remove(upload)
+        except StoreError as error:
+            log.warning("the bytes of an ended upload cannot be removed: %s", error)
+
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield the name of each file, and the unix seconds of its last change."""
-        with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
+        """Yield the name of each file, and the unix seconds of its last change.
+
+        Raises `StoreError`.
+        """
+        with translating, suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue  # NFS keeps a deleted file under this kind of name while it is open

@@ -61,7 +61,7 @@ class UploadCompleter:
             end = UploadEnd(id=upload.id, parts=upload.parts, expires_at=self._held.expires_at())
             timings.ended(timings.RECEIVE, begun)
             stored = self._commit.keep(intent, (file,), end)
-        self._held.partials.remove(upload.id)
+        self._held.partials.discard(upload.id)
         (file,) = stored.files
         upload = msgspec.structs.replace(upload, file=file)
         return Progress(upload, file.size, file, replayed=stored.replayed)

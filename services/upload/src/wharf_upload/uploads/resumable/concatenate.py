@@ -101,5 +101,5 @@ class UploadConcatenator:
         finally:
             whole.close()
         for name in final.parts:
-            self._held.partials.remove(name)
+            self._held.partials.discard(name)
         return progress

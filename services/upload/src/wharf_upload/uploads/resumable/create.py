@@ -74,7 +74,7 @@ class UploadCreator:
         try:
             self._held.rows.create(upload)
         except BaseException:
-            self._held.partials.remove(upload.id)
+            self._held.partials.discard(upload.id)
             raise
         if upload.parts:
             self._count_more(upload.tenant, upload.subject, len(upload.parts))

@@ -32,13 +32,13 @@ class UploadTerminator:
         """Remove an upload; the caller has its lease."""
         # The row is removed first: if the bytes stay, the sweeper removes them.
         self._held.rows.remove(upload)
-        self._held.partials.remove(upload.id)
+        self._held.partials.discard(upload.id)
 
     def forget(self, upload: Upload) -> None:
         """Remove an upload that its client does not know yet."""
         # The bytes are removed first: on a full disk the database cannot delete a row before space
         # is free.
-        self._held.partials.remove(upload.id)
+        self._held.partials.discard(upload.id)
         with suppress(DatabaseUnavailable):  # otherwise the upload counts until it expires
             self._held.rows.remove(upload)
 
@@ -57,7 +57,7 @@ class UploadTerminator:
             # Another replica may have made a file of the upload. Then its row stays, because the
             # client may ask for it.
             self._held.rows.give_up(upload)
-            self._held.partials.remove(upload.id)
+            self._held.partials.discard(upload.id)
 
 
 def ends_upload(error: Exception) -> bool:

@@ -32,13 +32,22 @@ class PartialUploads(Protocol):
         """Return the size of a file in bytes; raises `BlobMissing`."""
 
     def changed_at(self, upload: str) -> float:
-        """Return when the last bytes were written, in unix seconds; 0 for a missing file."""
+        """Return when the last bytes were written, in unix seconds; 0 for a missing file.
+
+        Raises `StoreError`.
+        """
 
     def remove(self, upload: str) -> None:
-        """Remove a file; a missing file is no error."""
+        """Remove a file; a missing file is no error. Raises `StoreError`."""
+
+    def discard(self, upload: str) -> None:
+        """Remove the file of an upload that has ended; if this fails, the sweeper removes it."""
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield the name of each file in the folder, and the unix seconds of its last change."""
+        """Yield the upload id of each file, and the unix seconds of its last change.
+
+        Raises `StoreError`.
+        """
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class SliceReceiver:
             upload = self._found(identifier, arrived)
         except AtAnotherReplica:
             if turn.begun:
-                self._held.partials.remove(identifier)
+                self._held.partials.discard(identifier)
             raise
         if upload is not None and upload.file is None and turn.begun:
             if upload.expires_at > self._held.now():
@@ -125,7 +125,7 @@ class SliceReceiver:
         if upload.file is not None:
             # The upload has become a file, and its partial upload was removed. So this turn has
             # made a new partial upload.
-            self._held.partials.remove(identifier)
+            self._held.partials.discard(identifier)
             return Joined(upload, arrived.slice.count, upload.file, repeated=True)
         waiting = None if kept else arrived
         return self._joiner.join(turn, upload, arrived.principal, waiting)
@@ -143,7 +143,7 @@ class SliceReceiver:
                 if turn is None:
                     return
                 if upload is None or turn.begun:
-                    self._held.partials.remove(identifier)
+                    self._held.partials.discard(identifier)
                     return
                 joined = self._joiner.join(turn, upload, principal, None)
             if joined.file is not None or not self._is_parked(joined):
@@ -194,7 +194,7 @@ class SliceReceiver:
             self._parked.sync_names()
             return self._creator.create(arrived.principal, _creation(arrived), identifier)
         except BaseException:
-            self._held.partials.remove(identifier)
+            self._held.partials.discard(identifier)
             raise
 
     def _require_not_refused(self, identifier: str, *, begins: bool) -> None:
