@@ -104,6 +104,21 @@ def test_what_is_noted_is_bounded(
     way.take()
 
 
+def test_newer_progress_needs_no_room(
+    told: Sender, way: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the limit of uploads, newer progress of a stored upload replaces the older progress."""
+    monkeypatch.setattr(sender, "MAX_UPLOADS", 2)
+    told.changed("first")
+    way.arrived()
+    for key in ("old", "new"):
+        for upload in ("u1", "u2", "u3"):
+            told.progress(progress(upload, key=key))
+    way.take()
+    assert way.arrived() == [progress("u1", key="new"), progress("u2", key="new")]
+    way.take()
+
+
 def test_a_way_that_cannot_be_opened_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     """If the transport cannot be opened, the caller continues and the log has the reason."""
 

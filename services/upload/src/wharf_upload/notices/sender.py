@@ -65,7 +65,7 @@ class Sender:
         if self._process != os.getpid():
             self._begin_in_fork()
         with self._noted:
-            if len(self._uploads) < MAX_UPLOADS:
+            if progress.upload in self._uploads or len(self._uploads) < MAX_UPLOADS:
                 self._uploads[progress.upload] = progress
             self._wake()
 
