@@ -12,7 +12,7 @@ from wharf_console.forms import named_fields
 from wharf_console.forms.account import FIELDS, PasswordForm, SessionForm
 from wharf_console.forms.grants import places_told
 from wharf_console.forms.members import roles
-from wharf_console.web import browsers, reaching
+from wharf_console.web import browsers, paging, reaching
 from wharf_console.web.current import api, person
 from wharf_console.web.language import gettext, ngettext
 
@@ -34,12 +34,14 @@ def blueprint(_: AppContext) -> Blueprint:
         if status == 303:
             flash(gettext("The password is changed. Other sessions have ended."), "success")
             return redirect(url_for("account.overview"), 303)
-        cursor = request.args.get("cursor", "")
+        listed, is_first = paging.at_cursor(
+            lambda cursor: accounts.sessions(api(), cursor=cursor, limit=ROWS)
+        )
         page = render_template(
             "account/account.html",
             form=form,
-            page=accounts.sessions(api(), cursor=cursor, limit=ROWS),
-            is_first=not cursor,
+            page=listed,
+            is_first=is_first,
             places=None if (grants := reaching.grants()) is None else places_told(grants),
             role=roles().get(person().role, person().role),
             browser_told=browsers.told,

@@ -11,7 +11,7 @@ from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
 from wharf_console.forms.clients import FIELDS, ClientForm, NewClientForm, scopes_told
-from wharf_console.web import once
+from wharf_console.web import once, paging
 from wharf_console.web.access import needs
 from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
@@ -28,10 +28,11 @@ def blueprint(_: AppContext) -> Blueprint:
     @routes.get("")
     @needs(SCOPE)
     def overview() -> str:
-        cursor = request.args.get("cursor", "")
-        page = clients.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
+        page, is_first = paging.at_cursor(
+            lambda cursor: clients.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
+        )
         return render_template(
-            "clients/list.html", page=page, is_first=not cursor, scopes=scopes_told()
+            "clients/list.html", page=page, is_first=is_first, scopes=scopes_told()
         )
 
     @routes.route("/new", methods=["GET", "POST"])

@@ -13,7 +13,7 @@ from wharf_console.forms.clients import scopes_told
 from wharf_console.forms.grants import places_told
 from wharf_console.forms.groups import AddForm, GroupForm
 from wharf_console.routes.groups import SCOPE, refuse, wanted
-from wharf_console.web import group_members, questions, refusals
+from wharf_console.web import group_members, paging, questions, refusals
 from wharf_console.web.access import needs
 from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
@@ -84,14 +84,16 @@ def _read(group: str) -> Group:
 
 
 def _page(found: Group, form: AddForm) -> str:
-    cursor = request.args.get("cursor", "")
-    members = groups.members(api(), person().tenant, found.group_id, cursor=cursor, limit=ROWS)
+    tenant, group = person().tenant, found.group_id
+    members, is_first = paging.at_cursor(
+        lambda cursor: groups.members(api(), tenant, group, cursor=cursor, limit=ROWS)
+    )
     return render_template(
         "groups/group.html",
         group=found,
         form=form,
         page=members,
-        is_first=not cursor,
+        is_first=is_first,
         scopes=scopes_told(),
         places=None if found.grants is None else places_told(found.grants),
     )

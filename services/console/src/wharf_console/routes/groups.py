@@ -12,6 +12,7 @@ from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
 from wharf_console.forms.groups import FIELDS, GroupForm
 from wharf_console.forms.presets import presets
+from wharf_console.web import paging
 from wharf_console.web.access import needs
 from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
@@ -28,11 +29,10 @@ def blueprint(_: AppContext) -> Blueprint:
     @routes.get("")
     @needs(SCOPE)
     def overview() -> str:
-        cursor = request.args.get("cursor", "")
-        page = groups.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
-        return render_template(
-            "groups/list.html", page=page, is_first=not cursor, presets=presets()
+        page, is_first = paging.at_cursor(
+            lambda cursor: groups.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
         )
+        return render_template("groups/list.html", page=page, is_first=is_first, presets=presets())
 
     @routes.route("/new", methods=["GET", "POST"])
     @needs(SCOPE)

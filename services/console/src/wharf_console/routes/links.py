@@ -10,7 +10,7 @@ from wharf_console.api.links import Links
 from wharf_console.api.problems import ApiProblem
 from wharf_console.context import AppContext
 from wharf_console.forms.links import EndForm, LinkFilter, LinkForm, RevokeForm
-from wharf_console.web import handed_out, reaching, refusals
+from wharf_console.web import handed_out, paging, reaching, refusals
 from wharf_console.web.access import needs
 from wharf_console.web.account_names import names_of
 from wharf_console.web.bucket_choices import bucket_choices
@@ -83,9 +83,8 @@ def _page(form: LinkForm) -> str:
     sees_all = user().may("buckets:admin") and reaching.is_everything()
     if not sees_all:
         shown.whose.data = ""
-    cursor = request.args.get("cursor", "")
     query = shown.query()
-    page = _listed(query, cursor)
+    page, is_first = paging.at_cursor(lambda cursor: _listed(query, cursor))
     names = names_of([*(one.maker for one in page.links), query.get("whose", person().user_id)])
     shown.whose.choices = _makers(query.get("whose", ""), names)
     return render_template(
@@ -94,7 +93,7 @@ def _page(form: LinkForm) -> str:
         shown=shown,
         query=query,
         page=page,
-        is_first=not cursor,
+        is_first=is_first,
         sees_all=sees_all,
         names=names | {person().user_id: gettext("You")},
         made={one.get("id", ""): one["name"] for one in handed_out.all_of(KIND)},
@@ -102,7 +101,7 @@ def _page(form: LinkForm) -> str:
 
 
 def _listed(query: dict[str, str], cursor: str) -> Links:
-    """Return a page of links; it is empty if a name in the filter cannot exist."""
+    """Return a page of links; it is empty if the filter is not valid."""
     try:
         return links.listed(
             api(),

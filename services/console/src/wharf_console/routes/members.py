@@ -11,6 +11,7 @@ from wharf_console.api.users import NewUser, User
 from wharf_console.context import AppContext
 from wharf_console.forms import named_fields
 from wharf_console.forms.members import FIELDS, NewMemberForm, roles
+from wharf_console.web import paging
 from wharf_console.web.access import needs
 from wharf_console.web.bucket_choices import bucket_names
 from wharf_console.web.current import api, person
@@ -27,11 +28,13 @@ def blueprint(_: AppContext) -> Blueprint:
     @routes.get("")
     @needs(SCOPE)
     def overview() -> str:
-        cursor = request.args.get("cursor", "")
+        page, is_first = paging.at_cursor(
+            lambda cursor: users.listed(api(), person().tenant, cursor=cursor, limit=ROWS)
+        )
         return render_template(
             "members/list.html",
-            page=users.listed(api(), person().tenant, cursor=cursor, limit=ROWS),
-            is_first=not cursor,
+            page=page,
+            is_first=is_first,
             roles=roles(),
             me=person().user_id,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 
 from wharf_console.api import buckets, events
 from wharf_console.api.events import Event
 from wharf_console.context import AppContext
-from wharf_console.web import reaching
+from wharf_console.web import paging, reaching
 from wharf_console.web.current import api, user
 
 ROWS = 100
@@ -20,11 +20,13 @@ def blueprint(_: AppContext) -> Blueprint:
 
     @routes.get("/")
     def overview() -> str:
-        cursor = request.args.get("cursor", "")
+        page, is_first = paging.at_cursor(
+            lambda cursor: buckets.listed(api(), cursor=cursor, limit=ROWS)
+        )
         return render_template(
             "overview/overview.html",
-            page=buckets.listed(api(), cursor=cursor, limit=ROWS),
-            is_first=not cursor,
+            page=page,
+            is_first=is_first,
             # The API shows the usage only to people without grants.
             usage=buckets.usage(api()) if reaching.is_everything() else None,
             events=_last_events(),

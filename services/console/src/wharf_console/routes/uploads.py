@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from wharf_console.api import uploads
@@ -10,6 +10,7 @@ from wharf_console.api.problems import ApiProblem
 from wharf_console.api.uploads import Upload
 from wharf_console.context import AppContext
 from wharf_console.forms.uploads import CancelForm
+from wharf_console.web import paging
 from wharf_console.web.access import needs
 from wharf_console.web.account_names import names_of
 from wharf_console.web.current import api, person, user
@@ -26,12 +27,13 @@ def blueprint(context: AppContext) -> Blueprint:
     @routes.get("")
     @needs("files:write")
     def overview() -> str:
-        cursor = request.args.get("cursor", "")
-        page = uploads.listed(api(), cursor=cursor, limit=ROWS)
+        page, is_first = paging.at_cursor(
+            lambda cursor: uploads.listed(api(), cursor=cursor, limit=ROWS)
+        )
         return render_template(
             "uploads/overview.html",
             page=page,
-            is_first=not cursor,
+            is_first=is_first,
             now=context.clock(),
             me=person().user_id,
             names=names_of(upload.subject for upload in page.uploads),

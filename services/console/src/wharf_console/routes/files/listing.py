@@ -10,7 +10,7 @@ from wharf_console.context import AppContext
 from wharf_console.forms.files import ViewForm
 from wharf_console.routes.files import ordering, previews
 from wharf_console.routes.files.folders import folder_of, folders_above
-from wharf_console.web import content, reaching
+from wharf_console.web import content, paging, reaching
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.remembered import remember
@@ -27,7 +27,9 @@ def add(routes: Blueprint, context: AppContext) -> None:
     def listing(bucket: str) -> str:
         prefix, order = request.args.get("prefix", ""), _order()
         found = buckets.read(api(), bucket)
-        rows = ordering.rows(api(), bucket, prefix, order, request.args.get("cursor", ""))
+        rows, _ = paging.at_cursor(
+            lambda cursor: ordering.rows(api(), bucket, prefix, order, cursor)
+        )
         sort = "" if order == ordering.BY_KEY else order
         content.let_play(context.settings)
         has_thumbs = content.is_apart(context.settings)
