@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,19 +91,18 @@ def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("auth-template")
     settings = Settings(data=data, issuer=ISSUER)
     upgrade(settings.effective_database_url, MIGRATIONS)
-    database = open_database(settings.effective_database_url)
     # With an existing file no other accounts are made. Tests make the people that they need.
     demo = Entry(DEMO.client_id, new_secret(), DEMO.tenant)
     write_credentials(settings.credentials_path, {DEMO.entry: demo})
-    Initialiser(
-        SqlRecords(database),
-        Hasher(),
-        settings.keys_directory,
-        settings.credentials_path,
-        lambda: 1_795_000_000.0,
-        data,
-    ).run()
-    database.close()
+    with closing(open_database(settings.effective_database_url)) as database:
+        Initialiser(
+            SqlRecords(database),
+            Hasher(),
+            settings.keys_directory,
+            settings.credentials_path,
+            lambda: 1_795_000_000.0,
+            data,
+        ).run()
     return data
 
 
@@ -124,7 +123,7 @@ def auth(auth_settings: Settings) -> Iterator[AuthService]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[AuthService]:
-    """Yield the service on the data folder of the settings, and close its database at the end."""
+    """Yield the service on this data folder, and close its records at the end."""
     database = open_database(settings.effective_database_url)
     records = SqlRecords(database)
     keys = signing.load(settings.keys_directory)

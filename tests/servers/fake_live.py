@@ -65,5 +65,7 @@ def fake_live(path: Path) -> Iterator[FakeLive]:
     """Yield a server that listens at this path during the block."""
     with FakeLive(path) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()

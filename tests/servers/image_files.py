@@ -94,7 +94,9 @@ def blobs_socket(folder: Path) -> Iterator[BlobsSocket]:
         listener.bind(str(found.path))
         listener.listen(64)
         threading.Thread(target=found.serve, args=(listener,), daemon=True).start()
-        yield found
-        # A thread in accept(2) keeps the socket open.
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield found
+        finally:
+            # A thread in accept(2) keeps the socket open.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)

@@ -296,5 +296,5 @@ def copy_database(template: Path, data: Path) -> None:
 def upload(upload_data: Path, issuer: Issuer) -> Iterator[UploadService]:
     """Yield a separate service for each test, on SQLite and a local disk, without fsync."""
     service = assemble(settings_for(upload_data, durability="relaxed"), issuer)
-    yield service
-    service.database.close()
+    with closing(service.database):
+        yield service

@@ -172,7 +172,7 @@ class Uwsgi:
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the master and all its processes, if the master still runs."""
+        """Kill all remaining processes, also the workers of a master that has ended."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[U
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
-        assert service.put("kept.txt", b"kept").status_code == 201
-        yield service
-        service.database.close()
+        with closing(service.database):
+            assert service.put("kept.txt", b"kept").status_code == 201
+            yield service
 
 
 def fill(service: UploadService, leave: int) -> Path:

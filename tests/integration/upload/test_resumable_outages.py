@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[R
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
-        with receiving(service) as found:
+        with closing(service.database), receiving(service) as found:
             yield found
-        service.database.close()
 
 
 def database(receiver: ReceiverClient) -> Path:

@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,13 +81,12 @@ def replica(
             durability="relaxed",
         )
         service = assemble(settings, issuer)
-        with receiving(service) as client:
+        with closing(service.database), receiving(service) as client:
             folders = (settings.spool_folder, settings.resumable_folder)
             follower = DigestDaemon(folders, settings.follower_socket, durable=False)
             threading.Thread(target=follower.run, daemon=True).start()
             assert until(settings.follower_socket.exists)
             yield client, follower
-        service.database.close()
 
 
 @pytest.fixture

@@ -151,8 +151,10 @@ def tls_server(certificate: Certificate) -> Iterator[int]:
                         context.wrap_socket(connection, server_side=True).close()
 
         threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_who_answers_is_verified(tmp_path: Path) -> None:

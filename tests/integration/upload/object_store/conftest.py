@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def scene(
 ) -> Iterator[OnS3]:
     """Yield a service behind the proxy, and remove its files at the end."""
     scene = bucket.scene(upload_data, issuer, blobs)
-    yield scene
-    proxy.heal()
-    scene.clear()
-    scene.service.database.close()
+    with closing(scene.service.database):
+        yield scene
+        proxy.heal()
+        scene.clear()

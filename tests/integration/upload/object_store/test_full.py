@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,9 @@ def cramped(upload_data: Path, issuer: Issuer, bucket: Bucket, small_parts: None
     """Yield a service whose spool files are on a disk of two megabytes."""
     with mounted(upload_data / "spool", "tmpfs", "size=2m"):
         scene = bucket.scene(upload_data, issuer)
-        yield scene
-        scene.clear()
-        scene.service.database.close()
+        with closing(scene.service.database):
+            yield scene
+            scene.clear()
 
 
 def test_full_spool(cramped: OnS3) -> None:
