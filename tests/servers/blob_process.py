@@ -28,10 +28,7 @@ class RunningBlobServer:
         return SocketStore(self.address)
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
-        """Make the next `times` operations of a kind fail, and remove the delay of this kind.
-
-        `blob_server` lists the faults.
-        """
+        """Make the next operations of a kind fail (`blob_server` lists the faults)."""
         self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
 
     def delay(self, operation: str, seconds: float) -> None:

@@ -79,7 +79,8 @@ class BlobServer(socketserver.ThreadingUnixStreamServer):
     def _control(self, head: Head, _: bytes) -> None:
         if head["fault"] is not None:
             self._state.faults[head["of"]] = (head["fault"], head["times"])
-        self._state.delays[head["of"]] = head["seconds"]
+        if head["seconds"] is not None:
+            self._state.delays[head["of"]] = head["seconds"]
 
     def _reset(self, head: Head, _: bytes) -> None:
         self._state = _State(capacity=head["capacity"])

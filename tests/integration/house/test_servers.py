@@ -1,20 +1,24 @@
-"""Servers that tests share: what they leave behind."""
+"""Servers that tests share: what they leave behind, and what a test sets in them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from servicekit.ids import uuid7_hex
 from tests.servers import uwsgi
 from tests.servers.auth import auth_settings, auth_template, opened
+from tests.servers.blob_process import RunningBlobServer, blob_server, socket_server
 from tests.servers.wharf.raw_http import until
 from wharf_auth.settings import Settings
+from wharf_upload.storage.base import BlobName
 
-__all__ = ["auth_settings", "auth_template"]
+__all__ = ["auth_settings", "auth_template", "blob_server", "socket_server"]
 
 _APP = "def application(environ, start_response):\n    return []\n"
 
@@ -66,3 +70,13 @@ def test_a_failed_test_closes_its_database(auth_settings: Settings) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert connections() == []
+
+
+def test_a_fault_leaves_the_delay(socket_server: RunningBlobServer) -> None:
+    """An operation of the blob server that fails still has the delay that was set before."""
+    socket_server.delay("put", 0.2)
+    socket_server.fail("put", "busy")
+    begun = time.monotonic()
+    with pytest.raises(OSError, match="the store refused"):
+        socket_server.store().put(BlobName("demo", uuid7_hex()), b"x")
+    assert time.monotonic() - begun >= 0.2
