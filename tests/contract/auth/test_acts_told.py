@@ -191,9 +191,11 @@ def test_what_followers_hear(records: SqlRecords, name: str) -> None:
     and new reach. The newest line of the audit log states the change.
     """
     change, expected = CHANGES[name]
+    before = records.audit_before(before=10**9, limit=1)
     assert changes_after(records, change) == expected
-    (last,) = records.audit_before(before=10**9, limit=1)
+    last, *older = records.audit_before(before=10**9, limit=2)
     assert last == AuditedAct(last.seq, DONE)
+    assert older == list(before)
 
 
 ENDS: dict[str, Change] = {
