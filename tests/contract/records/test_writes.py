@@ -258,4 +258,7 @@ def test_counts_after_refusals(records: Records, database: Database) -> None:
         write(records, new_file("x", bucket="nowhere"))
     with pytest.raises(PreconditionFailed):
         records.change(file, lambda seen: seen, WriteCondition(etags=('"other"',)))
+    with pytest.raises(PreconditionFailed):
+        records.delete("demo", "default", "a.txt", WriteCondition(etags=('"other"',)))
+    assert records.usage("demo") == Usage(7, 1)
     assert faults_in_counts(database) == []
