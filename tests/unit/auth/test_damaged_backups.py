@@ -107,8 +107,12 @@ def test_an_installation_in_use(
     shutil.copytree(auth_template, other)
     shutil.rmtree(other / "auth" / "keys")
     (other / "credentials.json").unlink()
-    before = sorted(other.rglob("*"))
+
+    def contents() -> dict[Path, bytes]:
+        return {one: one.read_bytes() if one.is_file() else b"" for one in other.rglob("*")}
+
+    before = contents()
     monkeypatch.setenv("WHARF_DATA", str(other))
     done = CliRunner().invoke(backups.restore, [str(folder)])
     assert "restore needs an empty database" in str(done.exception)
-    assert sorted(other.rglob("*")) == before
+    assert contents() == before
