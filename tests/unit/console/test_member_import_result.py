@@ -165,6 +165,7 @@ def test_an_answer_that_got_lost_leaves_the_password(console: Console) -> None:
 
     console.gateway.on("POST", USERS, gone)
     page = browser.post(PAGE, {"lines": LINES}).text
+    assert f"<code>{wanted_users(console.gateway)[0]['password']}</code>" in page
     assert "perhaps: there was no answer" in page
     assert "Wharf does not answer 1 member is not added yet." in page
 
