@@ -9,6 +9,7 @@ from pathlib import Path
 import servicekit
 import wharf_auth
 import wharf_console
+import wharf_images
 import wharf_upload
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +19,7 @@ PACKAGES = (
     "libs/socket_guard",
     "services/auth",
     "services/console",
+    "services/images",
     "services/upload",
     "deploy/gateway",
     "deploy/native",
@@ -32,7 +34,7 @@ def test_all_packages_have_one_version() -> None:
         tomllib.loads((ROOT / one / "pyproject.toml").read_text())["project"]["version"]
         for one in PACKAGES
     }
-    ours = (servicekit, wharf_auth, wharf_console, wharf_upload)
+    ours = (servicekit, wharf_auth, wharf_console, wharf_images, wharf_upload)
     said = {one.__version__ for one in ours}
     assert named == said
     assert len(said) == 1
