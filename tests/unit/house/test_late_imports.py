@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 HEAVY = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy")
 # Each script runs only once, and prints one list of modules for each claim.
@@ -63,19 +65,23 @@ def test_what_only_commands_need_is_imported_late() -> None:
         assert set(HEAVY) & found == set(), modules
 
 
-def test_a_start_brings_up_no_application() -> None:
-    """The command lines of auth and upload, and the command `wharf-auth init`, are loaded without
-    Flask.
-    """
+def test_a_start_brings_up_no_application(tmp_path: Path) -> None:
+    """`wharf-auth init` and `wharf-upload migrate` run at each start and do not load Flask."""
     script = (
         "import sys, wharf_auth.cli, wharf_upload.cli\n"
         "wharf_auth.cli.cli.get_command(None, 'init')\n"
+        "wharf_upload.cli.cli(['migrate'], standalone_mode=False)\n"
         "print(sorted({'flask', 'jinja2'} & sys.modules.keys()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env={**os.environ, "WHARF_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "[]\n"
+    assert (tmp_path / "upload" / "upload.db").exists()
 
 
 def test_a_console_on_files_has_no_client_of_redis() -> None:
