@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import urlsafe_b64decode
 from typing import Any
 
+import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
 from servicekit import metrics, problem_pages
 from servicekit.problems import ProblemError
 from tests.servers.upload import BOUNDARY, UploadService
+from wharf_upload.http.admission_token import Admitted
 
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -42,7 +45,8 @@ def test_admitted(upload: UploadService) -> None:
     """An admission is 204 without a body, and carries an admission token."""
     reply = ask(upload)
     assert (reply.status_code, reply.data) == (204, b"")
-    assert reply.headers["X-Admission"]
+    admitted = msgspec.json.decode(urlsafe_b64decode(reply.headers["X-Admission"]), type=Admitted)
+    assert (admitted.principal.tenant, admitted.principal.subject) == (upload.tenant, "client-1")
 
 
 def test_a_refusal_is_made_once(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
