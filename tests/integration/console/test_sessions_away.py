@@ -21,9 +21,11 @@ def test_sessions_that_cannot_be_had_are_a_page(
     console = console_on(settings, gateway)
     browser = console.person()
     assert browser.get("/console/").status_code == 200
+    cookie = browser.cookie()
     redis_server.stop()
     try:
         page = browser.get("/console/")
+        assert browser.cookie() == cookie != ""
         assert page.status_code == 503
         assert re.findall(r"<h1[^>]*>([^<]*)</h1>", page.text) == ["Wharf does not answer"]
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
