@@ -16,6 +16,8 @@ from tests.servers.wharf.tenants import Signer, set_limits
 from tests.servers.wharf.traces import nothing_stored, traces
 
 LIMIT = 1000
+# `client_max_body_size` of the gateway for routes that receive no file.
+OTHER_LIMIT = 128 << 10
 CHUNKED = "Transfer-Encoding: chunked"
 # A form may have a mebibyte of other parts in addition to its only file.
 FORM_LIMIT = LIMIT + (1 << 20)
@@ -159,11 +161,16 @@ def test_room_ends_with_requests_that_the_service_never_hears_of(
 def test_other_bodies_are_small(wharf: Wharf, api: ApiClient, path: str) -> None:
     """On other routes a body of 192 KiB without a length gets a 413."""
     bearer = f"Authorization: Bearer {api.token}"
-    with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
-        connection.send(head(f"DELETE {path} HTTP/1.1", bearer, CHUNKED))
-        connection.send(b"30000\r\n" + bytes(0x30000))
-        (answer,) = connection.answers()
-    assert (answer.status, answer.slug) == (413, "too-large")
+    for size in (OTHER_LIMIT, OTHER_LIMIT + 1):
+        chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (size, bytes(size))
+        for framing, body in ((CHUNKED, chunked), (f"Content-Length: {size}", bytes(size))):
+            with nothing_stored(wharf, api.tenant), RawConnection(wharf.port) as connection:
+                # No route has this method, so a body within the limit changes nothing.
+                connection.send(head(f"PROPFIND {path} HTTP/1.1", bearer, framing))
+                connection.send(body)
+                (answer,) = connection.answers()
+            is_cut = (answer.status, answer.slug) == (413, "too-large")
+            assert is_cut is (size > OTHER_LIMIT), (size, framing, answer)
 
 
 def test_a_form_that_fits(api: ApiClient) -> None:
