@@ -124,14 +124,13 @@ def auth(auth_settings: Settings) -> Iterator[AuthService]:
 @contextmanager
 def opened(settings: Settings) -> Iterator[AuthService]:
     """Yield the service on this data folder, and close its records at the end."""
-    database = open_database(settings.effective_database_url)
-    records = SqlRecords(database)
-    keys = signing.load(settings.keys_directory)
-    clock = Clock(next(iter(keys.values())).since)
-    app = create_app(settings, records=records, clock=clock)
-    credentials = read_credentials(settings.credentials_path)
-    yield AuthService(app, settings, records, clock, credentials)
-    database.close()
+    with closing(open_database(settings.effective_database_url)) as database:
+        records = SqlRecords(database)
+        keys = signing.load(settings.keys_directory)
+        clock = Clock(next(iter(keys.values())).since)
+        app = create_app(settings, records=records, clock=clock)
+        credentials = read_credentials(settings.credentials_path)
+        yield AuthService(app, settings, records, clock, credentials)
 
 
 def refused(reply: TestResponse, status: int, error: str) -> str:

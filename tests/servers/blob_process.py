@@ -29,7 +29,7 @@ class RunningBlobServer:
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
         """Make the next operations of a kind fail (`blob_server` lists the faults)."""
-        self._store.ask("control", of=operation, fault=fault, times=times, seconds=0)
+        self._store.ask("control", of=operation, fault=fault, times=times, seconds=None)
 
     def delay(self, operation: str, seconds: float) -> None:
         """Let each operation of a kind wait for these seconds from now on."""

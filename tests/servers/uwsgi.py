@@ -173,7 +173,7 @@ class Uwsgi:
 
     def kill(self) -> None:
         """Kill all remaining processes, also the workers of a master that has ended."""
-        if self.process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
