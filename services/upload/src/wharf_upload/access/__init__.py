@@ -1,1 +1,1 @@
-"""Checks permissions: scopes of tokens, upload tickets, signed links, origins of web pages."""
+"""Decides which caller may do which action: scopes, grants, upload tickets, links, origins."""

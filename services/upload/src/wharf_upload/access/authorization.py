@@ -24,7 +24,7 @@ class RateCounters(Protocol):
 
 
 class Authorizer:
-    """Checks whether principals may make a request."""
+    """Checks the scopes of principals, and counts their requests against the rate limits."""
 
     def __init__(self, revocations: RevocationChecker, rates: RateCounters) -> None:
         self._revocations, self._rates = revocations, rates

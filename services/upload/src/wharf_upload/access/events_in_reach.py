@@ -1,8 +1,9 @@
 """Decides which part of an event a caller may see, for the list, the streams and the WebSockets.
 
-A caller sees an event if it may read the key of the file. To see an event without a file, the
-caller must reach all files of the tenant. A move has two addresses. A caller that may read only the
-new address does not see the old one. A caller that may read only the old address sees a deletion.
+A caller sees an event if it may read the key of the file. To see an event without a file, for
+example a quota warning, the caller must reach all files of the tenant. A move has two addresses. A
+caller that may read only the new address does not see the old one. A caller that may read only the
+old address sees a deletion.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def told(reach: Reach, event: Event) -> Event | None:
 def _left_behind(kind: str, file: File, origin: FileAddress) -> File:
     """Return a moved file with its old address, for a caller that may not read the new address.
 
-    Properties that the move or the change may have set are removed or get a neutral value; for
-    example, the new file name would reveal the new address.
+    Properties that may differ from those before the move are removed or get a value that reveals
+    nothing. For example, the new file name would reveal the new address.
     """
     old, new = (key.rpartition("/")[2] for key in (origin.key, file.key))
     is_as_before = kind == "file.moved"

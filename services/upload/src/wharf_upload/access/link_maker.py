@@ -1,4 +1,4 @@
-"""Makes signed links, and revokes them."""
+"""Makes signed links, and revokes all links of a tenant."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stored(Protocol):
         """Replace the tenant's secret key, which invalidates all links signed with the old one."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Store a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached` if the tenant has too many links."""
 
     def end_links(self, tenant: str, until: int) -> int:
         """Delete the links that a tenant made up to the time `until`, in batches.

@@ -32,8 +32,9 @@ def require_move(principal: Principal, source: FileAddress, target: FileAddress)
     """Raise the errors of `require` unless a file may move from one address to the other.
 
     A caller with grants also needs the scope of deletions, because the file disappears at the
-    source; without the scope, raise the problem `insufficient-scope`. If `rename` chooses another
-    key than the target's, the caller of this function must check that key.
+    source; without the scope, raise the problem `insufficient-scope`. If the move gives the file
+    another key than the target's (`on_conflict` is `rename`), the caller of this function must
+    check that key.
     """
     if principal.reach.is_everything:
         return
