@@ -40,8 +40,8 @@ _XHTML: Final = "application/xhtml+xml"
 # Active types. A file has one of these types only if its bytes have the markup: plain text is not
 # enough. In turn, an extension of plain text does not agree with bytes of these types.
 _MARKUP: Final = frozenset({"text/html", "image/svg+xml", _XHTML})
-# General types. The sniffer recognises all their specific formats that it knows, so a general type
-# means "none of the specific formats".
+# General types. The sniffer checks the specific formats first, so a file with a general type has
+# none of the specific formats in `FILE_TYPES`.
 _TOLD: Final = frozenset({_TEXT, _SCRIPT, "application/zip", "application/gzip"})
 # Base types of many formats that the sniffer does not recognise. An extension of such a format does
 # not contradict bytes of these types.
@@ -95,7 +95,8 @@ def claims(found: str, declared: str | None, filename: str) -> Iterator[str]:
     """Yield the types that a client claims and that the file may have; its bytes have type `found`.
 
     A claimed type is yielded if it equals `found`, or if it is a subtype of `found` that is not
-    active and that the sniffer would not have found.
+    active and that the sniffer would not have found. If the bytes are plain text, a type that
+    exists in a text form is yielded, too.
     """
     said = set() if declared is None else {known_types.name_of(essence(declared))}
     kind = _TEXT if found == _SCRIPT else found

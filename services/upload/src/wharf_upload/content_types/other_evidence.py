@@ -1,4 +1,8 @@
-"""Formats without a fixed signature: recognised by a pattern, a size, or the end of the file."""
+"""Formats for which the first bytes are not enough evidence.
+
+The functions also check fields of the header, the size, or the end of the file. Each function
+returns the media type, or None if the bytes do not fit.
+"""
 
 from __future__ import annotations
 
@@ -213,7 +217,10 @@ def orc_type(content: Content) -> str | None:
 
 
 def der_type(content: Content) -> str | None:
-    """Return the type of a DER certificate, key store or signed message of the exact length."""
+    """Return the type of a DER certificate, key store or signed message.
+
+    The length that the header declares must be the size of the file, if the size is known.
+    """
     head = content.head
     if len(head) < 8 or head[1] & 0x80 == 0 or not 1 <= head[1] & 0x7F <= 4:
         return None

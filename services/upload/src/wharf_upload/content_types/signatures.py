@@ -198,7 +198,7 @@ _TWO_PLACES: Final[tuple[tuple[bytes, int, tuple[bytes, ...], str], ...]] = (
     (b"LASF", 24, (b"\1",), "application/vnd.las"),
     (b"FOVb", 6, (b"\2\0", b"\3\0", b"\4\0"), "image/x-sigma-x3f"),
 )
-# Signatures at a later offset. Few files reach this check.
+# Signatures at a later offset, which are checked after the signatures at the beginning.
 _LATER: Final[tuple[tuple[int, bytes, Answer], ...]] = (
     (4, b"ftyp", media_files.isobmff_type),
     *((4, kind, media_files.segment_type) for kind in media_files.SEGMENT_BEGINS),

@@ -1,7 +1,8 @@
 """Streams without a file header: MPEG audio, AAC, AC-3, MPEG program and transport streams.
 
-A frame begins with a few bits that also occur in text and in other formats. So a frame counts only
-if its fields are valid and the next frame begins where the first one ends.
+A frame begins with a few bits that also occur in text and in other formats. So the functions check
+the fields of a frame. Most functions also check that another frame begins, or the file ends, where
+the frame ends.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ def _follow(content: Content, at: int, size_of: Callable[[Content, int], int]) -
         # The file has only one frame, so this frame must be complete.
         return at + size == content.size
     following = content.read(at + size, 3)
-    # Some writers add a tag at the end, or pad the file to the end of a sector.
+    # Some writers add a tag at the end. Fewer than three bytes cannot be checked: they are the end
+    # of the file, or of the readable bytes.
     return len(following) < 3 or bool(size_of(content, at + size)) or following == b"TAG"
 
 
