@@ -1,4 +1,4 @@
-"""Reads how much a tenant may still store, inside the transaction that stores it.
+"""Reads the usage and the quota of a tenant inside the transaction that stores files.
 
 A transaction reads the row of `usage` once for each tenant. On PostgreSQL, the transaction also
 locks this row, so no other transaction can use up the remaining quota before the commit.
@@ -17,7 +17,10 @@ _SELECT_LIMITS = "SELECT max_bytes, max_files FROM limits WHERE tenant = ?"
 
 
 def allowance(connection: Connection, tenant: str, quota: Quota, *, lock: bool) -> Allowance:
-    """Return the tenant's usage and quota; `lock` locks its row of `usage` until the commit."""
+    """Return the tenant's usage and quota; with `lock`, lock the tenant's row of `usage`.
+
+    The lock lasts until the transaction ends.
+    """
     row = connection.row(_SELECT + (" FOR UPDATE OF usage" if lock else ""), (tenant,))
     if row is None:  # The tenant has never stored a file.
         limits = connection.row(_SELECT_LIMITS, (tenant,))

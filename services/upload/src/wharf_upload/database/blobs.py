@@ -60,7 +60,7 @@ class SqlBlobs(Aggregate):
 
 
 def _in_hundreds(names: list[tuple[str, str]]) -> Iterator[list[str]]:
-    """Yield lists of exactly `_BLOBS_A_TIME` blob names, so that they share a prepared statement.
+    """Yield lists of exactly `_BLOBS_A_TIME` blob names; one prepared statement serves them all.
 
     The last name fills up the last list.
     """

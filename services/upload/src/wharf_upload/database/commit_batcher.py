@@ -1,8 +1,8 @@
 """Lets the leader of a group commit wait briefly for uploads that are about to commit.
 
-A transaction of one small file costs SQLite about seven pages, and two fsyncs with `full`
-durability; a transaction of six files costs hardly more. Without the wait, every second group was a
-single upload that arrived just before five others.
+For a transaction of one small file, SQLite writes about seven pages, and calls fsync twice if the
+durability is `full`. A transaction of six files costs hardly more. Without the wait, every second
+group was a single upload that arrived just before five others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CommitBatcher:
             gate.release()
 
     def wait(self) -> None:
-        """Wait until all announced threads have arrived or the patience ends.
+        """Wait until all announced threads have arrived, for at most `patience_seconds`.
 
         Only the leader calls this method.
         """

@@ -1,8 +1,8 @@
 """The contracts of the database: the data that it stores, and the queries that it answers.
 
 Each protocol covers one subject, so that a use case depends only on the parts that it needs.
-Queries take the tenant. Times are unix milliseconds, sizes are bytes. All methods raise
-`DatabaseUnavailable` when the database does not respond. Writes also raise the subclasses of
+Methods that concern one tenant take its name. Times are unix milliseconds, sizes are bytes. Methods
+raise `DatabaseUnavailable` when the database does not respond. Writes also raise the subclasses of
 `Refused` (`domain.refusals`).
 """
 
@@ -147,7 +147,7 @@ class TenantRecords(Protocol):
         """Replace all limits of a tenant."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores, or has reserved for uploads."""
+        """Return the bytes and files that the tenant stores or reserves for resumable uploads."""
 
     def purge_tenant(self, tenant: str, limit: int) -> int:
         """Remove at most `limit` rows of a tenant; the last step removes all rows of small tables.
@@ -182,7 +182,7 @@ class EventRecords(Protocol):
 
 
 class TicketRecords(Protocol):
-    """How many files clients have uploaded with each upload ticket."""
+    """The numbers of files that clients have uploaded with upload tickets that limit files."""
 
     def ticket_uses(self, tenant: str, ticket: str) -> int:
         """Return how many files clients have uploaded with an upload ticket that limits files.
@@ -237,7 +237,7 @@ class Records(
     """All records of one database."""
 
     def forget_idempotency(self, before: int) -> int:
-        """Delete remembered requests older than a time; return how many were deleted."""
+        """Delete stored idempotency keys older than a time; return how many were deleted."""
 
     def check(self) -> str | None:
         """Return a description of the error in the database's schema, or `None`."""

@@ -56,7 +56,7 @@ class SqlEvents(Aggregate):
         return [_event(row) for row in rows]
 
     def forget_events(self, before: int) -> int:
-        """Delete events that are older than a time or exceed a limit.
+        """Delete events that are older than a time or exceed the limit of their tenant.
 
         Each tenant's newest event stays. The loop deletes tenant by tenant: an index by time would
         make each upload slower.

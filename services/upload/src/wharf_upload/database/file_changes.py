@@ -1,7 +1,7 @@
 """Changes of the records, inside a transaction that other changes may share.
 
-A change first reads (and may refuse), then writes. So a refusal leaves nothing in the transaction,
-and the other changes of the group can continue.
+A change first reads (and may refuse), then writes. So a refusal leaves nothing in the transaction
+except the removal of expired rows, and the other changes of the group can continue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of signed links: their signing keys and their rows; `contract` has common rules."""
+"""The contract of signed links: their keys and their rows; `contract` has the common rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LinkRecords(Protocol):
     """The rows of signed links; a link with an id is valid only while its row exists."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Store a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached` if the tenant has too many links."""
 
     def kept_link(self, tenant: str, link: str) -> KeptLink | None:
         """Return the link with this id, or `None`; the link may have expired."""
@@ -29,13 +29,16 @@ class LinkRecords(Protocol):
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
         """Return the ids of the link's tokens (`KeptLink.tokens`).
 
-        `None` if the link has no row.
+        Return `None` if the link has no row.
         """
 
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired and have an id below `before`, the newest first."""
+        """Return at most `limit` links that have not expired, with ids below `before`.
+
+        The newest link comes first. An empty `before` means no bound.
+        """
 
     def end_link(self, tenant: str, link: str) -> bool:
         """Delete a link; return whether it existed."""
@@ -49,7 +52,7 @@ class LinkRecords(Protocol):
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the ids and token ids of the links after the id `after`, the oldest first."""
+        """Return the ids and token ids of `limit` links after the id `after`, the oldest first."""
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
         """Delete links; ids of links that no longer exist have no effect."""

@@ -38,7 +38,7 @@ class SqlLinks(Aggregate):
     """Implements `link_contract.LinkRecords`."""
 
     def keep_link(self, link: KeptLink) -> None:
-        """Store a link; raises `LimitReached`."""
+        """Store a link; raises `LimitReached` if the tenant has too many links."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             places = self._group.links
@@ -59,7 +59,7 @@ class SqlLinks(Aggregate):
     def tokens_of_link(self, tenant: str, link: str) -> tuple[str, ...] | None:
         """Return the ids of the link's tokens (`KeptLink.tokens`).
 
-        `None` if the link has no row.
+        Return `None` if the link has no row.
         """
         row = self._database.reading().row(
             "SELECT tokens FROM links WHERE tenant = ? AND id = ?", (tenant, link)
@@ -108,7 +108,7 @@ class SqlLinks(Aggregate):
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the ids and token ids of the links after the id `after`, the oldest first."""
+        """Return the ids and token ids of `limit` links after the id `after`, the oldest first."""
         rows = self._database.reading().rows(
             "SELECT id, tokens FROM links WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
             (tenant, after, limit),

@@ -70,7 +70,7 @@ class _Draft:
         if self.folder(asked.after) == asked.after:
             self.position += LAST
         # With a delimiter, most rows may belong to one folder, which is one entry. So the first
-        # batch is small, and the next ones double.
+        # batch is one row, and each next batch is twice as large.
         self.batch = 1 if asked.delimiter else _ROWS_AT_FIRST
         self._bytes = 0
 

@@ -10,8 +10,8 @@ from wharf_upload.database.file_rows import COLUMNS, to_file
 from wharf_upload.database.unit_of_work import Change, UnitOfWork
 from wharf_upload.domain.clock import now_milliseconds
 
-# Tables that may have many rows of a tenant, with the columns that identify a row within it. These
-# rows are deleted in batches.
+# Tables that may have many rows of a tenant, with the columns that, together with the tenant,
+# identify a row. These rows are deleted in batches.
 LARGE = {
     "events": "seq",
     "idempotency": "subject, key",
@@ -82,7 +82,7 @@ def _small(connection: Connection, tenant: str) -> int:
         connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (tenant,))  # noqa: S608 -- constants only
         for table in SMALL
     )
-    # On PostgreSQL, the lock of this transaction has just created the row, so it does not count as
-    # removed.
+    # The row of `usage` does not count as removed, because on PostgreSQL the lock of this
+    # transaction may just have created the row.
     connection.execute("DELETE FROM usage WHERE tenant = ?", (tenant,))
     return count

@@ -270,7 +270,7 @@ class SqlReservations:
         return found
 
     def _take_turn(self, connection: Connection) -> None:
-        """Wait until no other transaction reserves."""
+        """Wait until no other transaction changes reservations; SQLite needs no such wait."""
         if self._takes_turns:
             connection.row(_TURN)
 

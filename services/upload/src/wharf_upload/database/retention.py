@@ -1,7 +1,8 @@
 """Deletes rows that are older than a time, in batches.
 
-Writers wait at most 2 s for a transaction, and PostgreSQL aborts a statement after 5 s, while there
-may be millions of old rows after a pause of the worker.
+After a pause of the worker there may be millions of old rows. One transaction cannot delete them
+all, because writers wait at most 2 s for a transaction, and PostgreSQL aborts a statement after 5
+s.
 """
 
 from __future__ import annotations

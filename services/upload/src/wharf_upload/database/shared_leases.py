@@ -184,9 +184,10 @@ class SqlSharedLeases:
             self._give_back(row)
 
     def _give_back(self, row: Held) -> None:
-        """Release the lease of a row that no thread uses.
+        """Release the lease of a row, unless a thread of this process uses the lease.
 
-        An earlier release of the lease, or the response to taking it, was lost.
+        Such a row is left when the release of a lease failed, or the response to taking the lease
+        was lost.
         """
         with self._changed:
             if row.name in self._held or row.name in self._taking:

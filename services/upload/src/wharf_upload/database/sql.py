@@ -60,7 +60,7 @@ class SqlRecords(
         self.overview = SqlOverview(database, quota)
 
     def forget_idempotency(self, before: int) -> int:
-        """Delete remembered requests older than a time; return how many were deleted."""
+        """Delete stored idempotency keys older than a time; return how many were deleted."""
         return forget(self._database, "idempotency", "created_at", "tenant, subject, key", before)
 
     def check(self) -> str | None:

@@ -1,8 +1,8 @@
 """Deletes the oldest events or ended uploads of a tenant that has too many of them.
 
-No request counts all rows of a tenant. Each process counts the rows that it adds. After each
-hundredth of the limit, the process checks all rows of the tenant in a background thread. Several
-processes may each exceed the limit by one hundredth.
+No request counts all rows of a tenant. Each process counts the rows that it adds. Each time it has
+added a hundredth of the limit, the process checks all rows of the tenant in a background thread.
+Several processes may each exceed the limit by one hundredth.
 """
 
 from __future__ import annotations

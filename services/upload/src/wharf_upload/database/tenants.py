@@ -34,7 +34,7 @@ class SqlTenants(Aggregate):
             )
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores, or has reserved for uploads."""
+        """Return the bytes and files that the tenant stores or reserves for resumable uploads."""
         row = self._database.reading().row(
             "SELECT bytes, files FROM usage WHERE tenant = ?", (tenant,)
         )

@@ -1,6 +1,6 @@
 """Counts the files that clients upload with each ticket that has `max_files`.
 
-The first file creates the row.
+The first file of a ticket creates the row of the ticket.
 """
 
 from __future__ import annotations

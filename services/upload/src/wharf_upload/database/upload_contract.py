@@ -26,7 +26,10 @@ class UploadRecords(Protocol):
         """Set and reserve the length of an upload that was created without a length."""
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Replace the digests of the whole file, by algorithm, that the client has announced."""
+        """Store the digests that the client has announced for the whole file, by algorithm.
+
+        The digests replace those that were announced before.
+        """
 
     def reserve(self, upload: Upload, size: int) -> Upload:
         """Set the reservation of an upload of unknown length to `size` bytes."""

@@ -76,7 +76,7 @@ class SqlUploads(Aggregate):
         return changed
 
     def announce_digests(self, upload: Upload, digests: Mapping[str, bytes]) -> Upload:
-        """Replace the digests of the whole file, by algorithm, that the client has announced."""
+        """Store the digests that the client has announced for the whole file, by algorithm."""
 
         def change(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
