@@ -101,7 +101,7 @@ def for_range(etag: str, last_modified: int, if_range: str | None) -> bool:
     """Tell whether the server must evaluate a Range field, by section 13.1.5.
 
     The server must evaluate the field if the request has no If-Range, or if If-Range matches. A tag
-    is compared strongly; a date must equal the file's own date in unix seconds.
+    is compared strongly; a date must equal `last_modified` (unix seconds).
     """
     if if_range is None:
         return True

@@ -62,7 +62,10 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a write: the files with their final keys, and which of them are new."""
+    """The result of a write: the files with their final keys, and which of them are new.
+
+    `replayed` is true if this is the result of an earlier request with the same `Idempotency-Key`.
+    """
 
     files: tuple[File, ...]
     created: tuple[bool, ...]

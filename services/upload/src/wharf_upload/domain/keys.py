@@ -119,7 +119,8 @@ def renamed(key: str, n: int) -> str:
     head = directory + slash
     room = min(MAX_SEGMENT_BYTES, MAX_KEY_BYTES - len(head.encode())) - len(tail.encode())
     kept = stem.encode()[: max(room, 0)].decode("utf-8", errors="ignore")
-    # The cut removed one of the two characters around a joiner.
+    # The cut may have removed one of the two characters around a joiner; then remove the joiner,
+    # too.
     while kept and first_misplaced(kept + tail):
         kept = kept[:-1]
     if not kept:

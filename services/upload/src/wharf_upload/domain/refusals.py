@@ -1,10 +1,10 @@
-"""The reasons why the records refuse a write or a deletion."""
+"""The reasons for which the records, or a rule of the service, refuse a request."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """The records refuse a write or a deletion; nothing was changed."""
+    """The records, or a rule of the service, refuse a request; nothing was changed."""
 
 
 class UploadGone(Refused):

@@ -13,8 +13,8 @@ from wharf_upload.domain.long_work import BRIEF_BYTES
 # The caller hashes smaller files itself, because that is faster than a request to the daemon.
 FOLLOW_BYTES = 2 << 20
 _ANSWER_SECONDS_BASE, _ANSWER_BYTES_PER_SECOND = 5.0, 100e6
-# A thread that serves clients asks only for small bodies. It can hash a small body itself in about
-# this time.
+# A thread that serves clients asks only for small bodies. Such a thread can hash a small body
+# itself in about this time.
 _BRIEF_SECONDS = 0.1
 
 
