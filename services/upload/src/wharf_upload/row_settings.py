@@ -1,4 +1,4 @@
-"""Settings of the rows that a tenant may have in addition to its files."""
+"""Settings that limit how many rows a tenant may have in addition to the rows of its files."""
 
 from __future__ import annotations
 

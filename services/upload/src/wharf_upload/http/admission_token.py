@@ -51,9 +51,9 @@ _PASSED_ON = {
 }
 
 
-# The first parts of tokens, by the `id()` of the principal in the token. They are cached because
-# the grants of a principal may have 2 KiB. A principal object exists as long as its token is
-# cached.
+# The first parts of tokens, by the `id()` of the principal in the token. They are cached, so that a
+# principal is not encoded again for each body. An entry also has the principal itself, so that no
+# other object can get the same `id()`.
 _known: dict[int, tuple[Principal, str]] = {}
 _KNOWN_ENTRIES = 1024
 

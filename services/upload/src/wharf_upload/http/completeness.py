@@ -1,8 +1,9 @@
 """Decides whether a request has a whole file or a part (draft-ietf-httpbis-resumable-upload).
 
 On a request with a whole file, `Upload-Complete` is a hint. On a request with a part, the service
-must obey it, because a part must never be stored as if it were the file. So the service refuses
-these fields when they are unreadable, while it ignores other unreadable hints (ADR 43).
+must obey the field, because a part must never be stored as if it were the file. So the service
+refuses a request in which this field is unreadable, while it ignores other unreadable hints (ADR
+43).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Cross-origin requests (the Fetch standard): which pages may read which responses.
 
-CORS applies to routes that name a bucket: `/v1/files/…`, tickets, links, public files. The tenant
-decides with the `cors_origins` of the bucket. This module adds the header fields to the responses
-of the application. For responses that the gateway makes itself, the gateway asks the application
-first (`routes/cross_origin.py`, `deploy/nginx/snippets/cors.conf.template`).
+CORS applies to the routes of files (`/v1/files/…`), resumable uploads, tickets, links and public
+files. The tenant decides with the `cors_origins` of the bucket. This module adds the header fields
+to the responses of the application. For responses that the gateway makes itself, the gateway asks
+the application first (`routes/cross_origin.py`, `deploy/nginx/snippets/cors.conf.template`).
 
 The bucket's own list applies only to a verified caller, and to a file that anyone may read. Every
 other response (to preflight requests, and refusals without a valid token) reveals nothing. So an

@@ -2,9 +2,9 @@
 
 A cursor is opaque: 16 characters that contain the number and a check value of number and tenant, so
 that a cursor of another tenant is refused. Older releases returned the numbers themselves. This
-release accepts such numbers until `WHARF_EVENT_SECONDS` after the update. On the first day it also
-returns numbers, because the older release accepts only numbers: on another replica during the
-update, or after a rollback.
+release accepts such numbers until `WHARF_EVENT_SECONDS` after the update. On the first day after
+the update, this release still returns numbers, because an older release accepts only numbers. An
+older release may run on another replica during the update, or after a rollback.
 """
 
 from __future__ import annotations

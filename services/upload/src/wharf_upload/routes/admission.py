@@ -148,7 +148,8 @@ def _told_limit(caller: Principal, bound: Bound) -> int:
     """Return the limit that a caller may learn when its body is cut, or 0 for none.
 
     No caller may learn the free space of the disk, and only callers that reach all files may learn
-    the quota. The gateway of the previous release has no problem text for a limit without a number.
+    the quota. The response always has a number, because the gateway of the previous release needs
+    one for the text of its problem.
     """
     may_know = bound.by == LIMIT or (bound.by == QUOTA and caller.reach.is_everything)
     return bound.limit if may_know else 0

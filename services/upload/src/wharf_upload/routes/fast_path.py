@@ -33,7 +33,7 @@ _begin, _end = metrics.in_progress.begin, metrics.in_progress.end
 
 
 class FastPath:
-    """Dispatches requests to the two handlers, to the gateway's own requests, or to Flask."""
+    """Dispatches requests to the two handlers, to those of `routes/gateway.py`, or to Flask."""
 
     def __init__(
         self, files: FileRoutes, gateway: GatewayRoutes, answering: Answering, app: Flask

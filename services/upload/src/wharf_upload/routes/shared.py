@@ -28,8 +28,8 @@ from wharf_upload.storage.base import GatewayPlace
 
 LINK_ROUTE, PUBLIC_ROUTE = "/s/{token}", "/public/{tenant}/{bucket}/{key}"
 ALLOWED = "GET, HEAD, OPTIONS"
-# How long the gateway caches a decision, in seconds. It counts whole seconds, so the time may be up
-# to one second longer.
+# How long the gateway caches a decision, in seconds. nginx counts whole seconds, so the time may be
+# up to one second longer.
 _GOOD_SECONDS, _BAD_SECONDS = 1, 1
 
 

@@ -82,7 +82,7 @@ def count(request: Request, progress: Progress) -> None:
 def _of_tus(
     request: Request, statuses: tuple[int, int], headers: Headers, progress: Progress
 ) -> Response:
-    """Return a response with one of two statuses: without a body, or with the file's JSON."""
+    """Return a response: the first status without a body, or the second with the file's JSON."""
     headers = [*headers, *_told(progress)]
     if progress.file is None:
         return Response(statuses[0], headers)
@@ -103,7 +103,7 @@ def _document(status: int, headers: Headers, file: File) -> Response:
 
 
 def _told(progress: Progress) -> Headers:
-    """Return the header field that names the file; add `Idempotent-Replayed` for a replay."""
+    """Return the header fields that name the file and mark a replay; none without a file."""
     file = progress.file
     if file is None:
         return []

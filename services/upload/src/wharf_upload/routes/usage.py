@@ -20,7 +20,7 @@ class StoredUsage(Protocol):
     """The queries to the database; see `database.contract`."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores."""
+        """Return the bytes and files that the tenant stores or reserves for resumable uploads."""
 
 
 def blueprint(stored: StoredUsage, tenant_limits: TenantLimits) -> ProtectedBlueprint:
