@@ -30,7 +30,7 @@ from wharf_upload.live.messages import EventMessage
 log = logging.getLogger(__name__)
 PAGE = 200
 # The feed copies this many kept events at a time, because the kept events, the listener's token and
-# its state may change while it sends.
+# the listener's state may change while the feed sends.
 _TOGETHER = 64
 _AGAIN_SECONDS = 1.0
 # How long a feed with more events waits for its listeners, and the interval at which it checks
@@ -198,7 +198,8 @@ class TenantFeed:
         for event in page:
             await self._hand(listener, self._message(event))
         if not page:
-            # The tenant has no events in this range, or the worker deleted them because of age.
+            # The tenant has no events in this range, or the worker deleted them because of their
+            # age or number.
             listener.position = max(listener.position, start)
 
     @staticmethod

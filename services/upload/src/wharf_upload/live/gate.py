@@ -146,7 +146,7 @@ class Gate:
         return judged
 
     def forget_unknown(self) -> None:
-        """Close transports that did not join in time; the caller must repeat the call."""
+        """Close transports whose clients did not join in time; the caller calls this regularly."""
         now, alive = time.monotonic(), self._server.eio.sockets
         unknown = [eio_sid for eio_sid in alive if eio_sid not in self._channel.connections]
         self._since = {eio_sid: self._since.get(eio_sid, now) for eio_sid in unknown}

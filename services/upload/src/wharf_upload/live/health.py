@@ -1,4 +1,4 @@
-"""The addresses `/healthz`, `/readyz` and `/metrics` of all services, over ASGI."""
+"""The addresses `/healthz`, `/readyz` and `/metrics`, which each service has, over ASGI."""
 
 from __future__ import annotations
 

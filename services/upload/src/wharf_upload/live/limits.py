@@ -1,4 +1,4 @@
-"""Limits of connections and messages; the functions are pure except for the clock."""
+"""Limits of connections and messages; this module does no input or output."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from wharf_upload import __version__
 
-# The `_created` series are not used, and each of them would be one more series.
+# Nothing uses the `_created` series, which the library would add to each counter and histogram.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 TRANSPORTS = ("websocket", "polling", "sse")
 registry = CollectorRegistry()
@@ -68,7 +68,7 @@ database_up.set(1)
 class _Process(Collector):
     """The resources of this process.
 
-    This module does not use `servicekit.metrics`, which imports Flask: that needs 5 MB of memory.
+    This module does not use `servicekit.metrics`, which imports Flask: Flask needs 5 MB of memory.
     """
 
     _started_at = time.time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _UNIX = "unix:"
-# The schemes of `WHARF_LIMITS_URL` with which a client can publish.
+# The schemes of Redis URLs, by which a process can publish notices.
 REDIS = ("redis://", "rediss://", "redis+unix://")
 
 

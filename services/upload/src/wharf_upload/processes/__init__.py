@@ -1,1 +1,1 @@
-"""The entry points of the service's processes. No other package imports this package."""
+"""The entry points of the service's processes. Only `cli.py` and uWSGI import these modules."""

@@ -73,7 +73,7 @@ def run_until_signal(settings: Settings) -> None:
 
 
 def _log_what_is_wrong() -> None:
-    """Filter the log lines of libraries about clients, which do not help the operator."""
+    """Drop log lines of libraries about faulty clients; such lines do not help the operator."""
     of_uvicorn = logging.getLogger("uvicorn.error")
     of_uvicorn.setLevel(logging.WARNING)
     # uvicorn logs this message for each handshake that is refused with a problem.
