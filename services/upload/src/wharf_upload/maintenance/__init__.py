@@ -1,1 +1,1 @@
-"""The upkeep of the store: sweeping, backups, integrity checks, replicas."""
+"""The upkeep of the store: sweeping, backups, moves of blobs, integrity checks, replicas."""

@@ -67,7 +67,7 @@ Progress = Callable[[int, int], None]
 
 
 def copy_all(saved: SavedRows, copy: Copy, progress: Progress, *, threads: int = 1) -> Counts:
-    """Copy every blob that the rows name."""
+    """Copy every blob that the rows name; return the counts of all blobs."""
     counts, total = Counts(), saved.total_bytes()
 
     def copied(one: SavedBlob) -> tuple[SavedBlob, Outcome]:

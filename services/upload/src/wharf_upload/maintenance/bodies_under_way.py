@@ -53,7 +53,7 @@ class BodiesUnderWay:
                 log.warning("cannot measure the bodies under way, will retry: %s", error)
 
     def begin(self) -> None:
-        """End the stream reservations of an earlier process that was killed."""
+        """End the reservations of the stream server that an earlier, killed process has left."""
         try:
             self._reservations.clear(streamed=True)
         except DatabaseUnavailable as error:

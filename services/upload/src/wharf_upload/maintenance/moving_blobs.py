@@ -45,7 +45,7 @@ _PASSES = 10
 _LEASE = "move-blobs"
 # Longer than the time for which the lease of a killed run stays valid.
 _LEASE_WAIT_SECONDS = 15.0
-# After this many unreadable blobs without a readable one, the store itself has failed.
+# If a batch has at least this many blobs and all are unreadable, the store itself has failed.
 _UNREADABLE = 20
 
 

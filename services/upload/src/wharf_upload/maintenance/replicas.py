@@ -24,7 +24,7 @@ from wharf_upload import __version__
 
 log = logging.getLogger(__name__)
 TOUCH_SECONDS = 10.0
-# If the file was updated this much later than its entry, the process that updates it has not
+# If the file was updated this much later than its entry, the process that updates the file has not
 # written the entry.
 _SAID_SECONDS = 3 * TOUCH_SECONDS
 _RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[.+-]?[a-z][a-z0-9.+-]*)?")

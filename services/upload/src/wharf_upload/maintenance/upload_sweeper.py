@@ -76,8 +76,8 @@ def sweep(
             with _counting_failures(swept):
                 last_until = parts.changed_at(upload.id) + expiry_seconds
                 if upload.file is None and last_until > now:
-                    # One request may send bytes for longer than the expiry time; its row is updated
-                    # late.
+                    # One request may send bytes for longer than the expiry time, and the row of its
+                    # upload is updated late.
                     if not dry_run:
                         uploads.renew(upload, int(last_until * 1000))
                 else:
