@@ -71,7 +71,7 @@ class StagedFile:
         self._failed, self._synced = False, self._size
 
     def commit(self, sha256: bytes | None = None) -> None:  # noqa: ARG002 -- a disk checks none
-        """Write the bytes to the disk, then link the file into the tenant's folder."""
+        """Write the bytes to the disk, then give the file its name in the tenant's folder."""
         try:
             self.sync()
             self._store.link(self._staged, self._name)
@@ -126,7 +126,8 @@ class LocalStore:
         self.on_sync: Callable[[float], None] = lambda _: None
         self._layout = BlobLayout(data)
         self._tenants, self._staging = self._layout.tenants, self._layout.staging
-        # This byte is shared with the processes that are forked from this one.
+        # This byte is 1 after fsync has failed. It is shared with the processes that are forked
+        # from this process.
         self._failed = mmap.mmap(-1, 1)
         # The folders with durable names.
         self._anchored: set[str] = set()
@@ -153,11 +154,11 @@ class LocalStore:
         return LocalWriter(self, name, staged, descriptor, 0)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> StagedFile:
-        """Link the spool file into the staging folder.
+        """Give the spool file another name, in the staging folder, by link(2).
 
         After this call the owner of the spool file may remove the file's path. The method checks
-        that the linked file is the open file: another process may have replaced the file at the
-        path.
+        that the new name belongs to the open file, because another process may have replaced the
+        file at the path.
         """
         staged = f"{self._staging}/{name.blob}"
         os.link(spool.path, staged)

@@ -76,7 +76,10 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def put(self, name: BlobName, content: bytes, sha256: bytes | None = None) -> None:
-        """Make a blob visible; raises `StoreError` for a used name or wrong digest, `StoreFull`."""
+        """Make a blob visible.
+
+        Raises `StoreError` if the name is in use or the digest is wrong, and `StoreFull`.
+        """
         if sha256 is not None and hashlib.sha256(content).digest() != sha256:
             raise StoreError("the content does not match its digest")
         with self._lock:
@@ -91,7 +94,7 @@ class MemoryStore:
         return MemoryWriter(self, name)
 
     def adopt(self, name: BlobName, spool: SpoolFile) -> MemoryWriter:
-        """Return a writer with a copy of the spool file: memory cannot link files."""
+        """Return a writer with a copy of the spool file: memory cannot adopt the file itself."""
         writer = MemoryWriter(self, name)
         writer.copy_range(spool, 0, spool.size)
         return writer

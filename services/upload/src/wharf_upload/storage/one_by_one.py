@@ -1,4 +1,4 @@
-"""Parts of the contract for stores that handle one blob at a time."""
+"""Functions for stores that handle one blob at a time; each does a part of the contract."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""A check whether bodies can be linked from the gateway's spool into the store without a copy.
+"""A check whether the store can adopt bodies from the gateway's spool by hard links.
 
 Two folders of one file system may be on two mounts, and link(2) fails between mounts. Some file
 systems have no hard links. `/readyz` reports these faults, so an operator finds them before a large
-upload fails. With an object store nothing is linked: then the spool folder need only be writable.
+upload fails. With an object store no hard links are made: then the spool folder need only be
+writable.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from servicekit.ids import uuid7_hex
 
 
 class SpoolCheck:
-    """Creates and links an empty file; after a success the check is not repeated."""
+    """Creates an empty file and a hard link to it; after a success the check is not repeated."""
 
     def __init__(self, spool: Path, staging: Path | None) -> None:
         """Create the check; `staging` is `None` if bytes go to an object store."""

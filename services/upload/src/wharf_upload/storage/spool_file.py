@@ -21,8 +21,8 @@ class Hashing(Protocol):
 class SpoolFile:
     """An open body on the local disk; it stays readable after its owner has removed its path.
 
-    `size` (bytes) and `inode` are the values at the time of opening. Every method raises
-    `StoreError` for errors of the operating system.
+    `size` (bytes) and `inode` are the values at the time of opening. The methods that open or read
+    the file raise `StoreError` for errors of the operating system.
     """
 
     __slots__ = ("_descriptor", "_owned", "inode", "path", "size")

@@ -24,13 +24,13 @@ class Content(NamedTuple):
 
 
 def of_bytes(content: bytes, sha256: bytes | None) -> Content:
-    """Return content in memory."""
+    """Return the body of a request that sends bytes in memory; compute an unknown digest."""
     digest = sha256 or hashlib.sha256(content).digest()
     return Content(lambda: content, len(content), digest.hex())
 
 
 def whole_file(descriptor: int, size: int, sha256: bytes | None) -> Content:
-    """Return a whole file; its digest is computed if it is not known."""
+    """Return the body of a request that sends a whole file; compute an unknown digest."""
     if sha256 is None:
         hashing = hashlib.sha256()
         for block in _blocks(descriptor, 0, size):
@@ -40,7 +40,7 @@ def whole_file(descriptor: int, size: int, sha256: bytes | None) -> Content:
 
 
 def part_of_file(descriptor: int, offset: int, length: int) -> Content:
-    """Return a range of a file with its MD5, which the store verifies."""
+    """Return the body of a request that sends a range of a file; the store verifies its MD5."""
     hashing = hashlib.md5(usedforsecurity=False)
     for block in _blocks(descriptor, offset, length):
         hashing.update(block)

@@ -1,8 +1,8 @@
 """The meaning of the object store's error responses and of failed requests.
 
-Each failure becomes one of our errors, an outcome for the metrics, and a decision about a retry.
-The messages go to the log and to `/readyz`: they tell the operator what to do, and contain no keys
-and no names.
+Each failure becomes a `StoreError`, an outcome for the metrics, and a decision about a retry. The
+messages go to the log and to `/readyz`: they tell the operator what to do, and contain no keys and
+no names.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _BLOCK_BYTES = 256 << 10
 class SpooledObject:
     """A spool file that becomes an object.
 
-    The file is read by its descriptor, so its owner may remove its path.
+    The content is read by a descriptor, so the owner of the file may remove the file's path.
     """
 
     def __init__(self, send: Send, spool: SpoolFile) -> None:

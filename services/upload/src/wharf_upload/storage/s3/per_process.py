@@ -20,7 +20,7 @@ class PerProcess(Generic[Made]):
         self._made: tuple[int, Made] | None = None
 
     def get(self) -> Made:
-        """Return the value of this process."""
+        """Return the value of this process; create the value at the first call."""
         made, process = self._made, os.getpid()
         if made is not None and made[0] == process:
             return made[1]

@@ -31,7 +31,7 @@ class Signer:
         self._day_key: tuple[Keys, str, bytes] | None = None
 
     def presigned(self, path: str, seconds: int, now: float | None = None) -> str:
-        """Return the path and query by which any client may GET an object for some seconds."""
+        """Return the path and query by which any client may GET an object during `seconds`."""
         keys, stamp = self._keys.keys(), _stamp(now)
         scope = self._scope(stamp)
         path = quote(path)

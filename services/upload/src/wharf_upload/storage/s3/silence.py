@@ -1,6 +1,6 @@
 """A guard against a store that does not respond.
 
-One small request tries the store; the other small requests fail immediately.
+After a timeout, small requests fail immediately, except for one at a time that tries the store.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-# After a timeout no request is sent for this time.
+# After a timeout no small request is sent for this time.
 _SECONDS = 2.0
 # How long the other requests fail while one request tries the store. This time is longer than the
 # timeout of a small request.
