@@ -50,7 +50,7 @@ class Stream:
 
 
 class Handler(Protocol):
-    """A function that handles a request; the loop calls it in a thread, and it raises nothing."""
+    """A function that handles a request in a thread other than the loop's; it raises no errors."""
 
     def __call__(self, environ: dict[str, Any]) -> Response | Stream | LongWork:
         """Return a response, work for the tenant's turn, or the destination of the body."""

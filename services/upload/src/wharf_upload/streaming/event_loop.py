@@ -195,7 +195,7 @@ class StreamServer:
             self._beginnings.submit(self._whose(environ), lambda: self._handle(connection, environ))
 
     def _handle(self, connection: Connection, environ: dict[str, Any]) -> None:
-        """Handle a request in a thread."""
+        """Handle a request, in a thread of `_beginnings`, and pass the result to the loop."""
         try:
             found = self._handler(environ)
         except Exception:
@@ -212,7 +212,7 @@ class StreamServer:
     def _answer(
         self, connection: Connection, run: Callable[[], Response], stream: Stream | None = None
     ) -> None:
-        """Compute a response in a thread."""
+        """Compute a response, in a thread of an executor, and pass it to the loop."""
         try:
             response = run()
         except Exception:

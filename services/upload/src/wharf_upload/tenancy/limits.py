@@ -54,7 +54,7 @@ class TenantLimits:
         return self._current(tenant)[1]
 
     def amounts(self, tenant: str) -> Amounts:
-        """Return how much the tenant may request and send in a minute."""
+        """Return how many requests and bytes the tenant and its clients may send in a minute."""
         return self._current(tenant)[2]
 
     def _current(self, tenant: str) -> tuple[float, Limits, Amounts]:

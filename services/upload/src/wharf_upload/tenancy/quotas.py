@@ -22,7 +22,7 @@ class StoredUsage(Protocol):
     """The queries of the check to the database; see `database.contract`."""
 
     def usage(self, tenant: str) -> Usage:
-        """Return how many bytes and files the tenant stores."""
+        """Return the bytes and files that the tenant stores or reserves for resumable uploads."""
 
     def expire_tenant(self, tenant: str, now: int) -> int:
         """Delete expired files of the tenant; return how many were deleted."""
