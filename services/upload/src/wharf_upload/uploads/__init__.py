@@ -1,1 +1,1 @@
-"""Everything between the admission of an upload and the stored file."""
+"""The steps of an upload, from its admission to the stored file."""

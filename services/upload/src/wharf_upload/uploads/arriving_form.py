@@ -70,7 +70,7 @@ class ArrivingForm:
         self._parts = 0
         # The path of the next file, from a field in front of that file.
         self._next_path = ""
-        # Whether the form has a field that only slices have, and the first value of each such
+        # Whether the form has a field that may mark a slice, and the first value of each such
         # field.
         self._may_be_slice = False
         self._first_said: dict[str, str] = {}
@@ -252,7 +252,7 @@ class ArrivingForm:
         return key
 
     def commit(self) -> None:
-        """Make the bytes of all files durable and visible to the store; raises `StoreError`."""
+        """Make the blobs of all files durable and visible in the store; raises `StoreError`."""
         for arriving in self._arrived:
             if arriving.writer is not None:
                 arriving.writer.commit(arriving.hashing.sha256)

@@ -185,10 +185,11 @@ class BodyRoom:
         return RoomTaken(self._reservations.reserve(tenant, "", judge).id, bound)
 
     def give_back_at_commit(self, room: str) -> None:
-        """End the reservation of a body right before its commit; `give_back` must follow.
+        """End the reservation of a body right before its commit.
 
-        The commit checks quota and ticket again. If the reservation and the new file counted at the
-        same time, the service would refuse another body that fits.
+        The next call of `give_back` for this reservation has no effect, and must follow. The commit
+        checks quota and ticket again. If the reservation and the new file counted at the same time,
+        the service would refuse another body that fits.
         """
         self.give_back(room)
         self._given_back.add(room)

@@ -56,7 +56,7 @@ class FileCommit:
     def judged_again(
         self, caller: Principal, intent: UploadIntent, files: tuple[File, ...]
     ) -> UploadIntent:
-        """Return the intent with the caller's present rights: storing a large body takes minutes.
+        """Return the intent with the caller's present rights, which may have changed by now.
 
         If the caller may no longer upload the files, the method removes the blobs and raises
         `NoSuchBucket`, `OutsideGrants` or a problem.

@@ -29,7 +29,7 @@ class ContentDigests:
         *,
         sync: Callable[[], None],
     ) -> bytes:
-        """Return the SHA-256 of a file after calling `sync`, which makes its bytes durable.
+        """Return the SHA-256 of a file after calling `sync`, which makes the file's bytes durable.
 
         The digest daemon may have hashed the file while it grew under its path. `expected` are
         announced digests by algorithm. Raises `DigestMismatch` and `StoreError`.

@@ -30,8 +30,9 @@ _PATHS: Mapping[str, bool] = {"keep": True, "drop": False}
 class FormOptions(msgspec.Struct, frozen=True):
     """The options of a form, after they were checked.
 
-    `key` is set if a ticket names the key of the one file. Otherwise a file's key is `folder` and
-    the file's name, with the folders of its path if `keeps_paths`.
+    `key` is set if a ticket names the key of the one file. Otherwise a file's key consists of
+    `folder` and the file's name. If `keeps_paths` is true, the folders of the file's path are
+    between the two.
     """
 
     folder: str

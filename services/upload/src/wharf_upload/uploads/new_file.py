@@ -42,7 +42,7 @@ def of_bytes(intent: UploadIntent, content: bytes, sha256: bytes) -> File:
 
 
 def look_at(intent: UploadIntent, spool: SpoolFile, begin: int, size: int) -> Look:
-    """Inspect the file of `size` bytes that starts at `begin` in a spool file.
+    """Return what the bytes of a file show: `size` bytes from `begin` on in a spool file.
 
     Raises `TypeNotAllowed` and `StoreError`.
     """

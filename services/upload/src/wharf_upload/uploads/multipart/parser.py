@@ -1,8 +1,9 @@
 """A parser of the parts of a multipart/form-data body (RFC 7578) in one spool file.
 
 The file may be many GiB long, so the parser reads one window at a time. The caller gets every byte
-of a file once, while it is in memory: the caller hashes it, and copies it by offset inside the
-kernel. The CPU time is linear in the size of the body for any content (security.md rows 16 to 18).
+of a file once, while the byte is in memory. The caller hashes these bytes, and copies them by their
+offsets inside the kernel. The CPU time is linear in the size of the body for any content
+(security.md rows 16 to 18).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _MEMMEM: Final = _load_memmem()
 
 
 class SpoolWindow:
-    """The bytes of a file from `start` to `end`, read into one reusable buffer.
+    """A part of a file, read into one reusable buffer; the part moves forward during the search.
 
     All offsets are in bytes from the beginning of the file.
     """
@@ -95,7 +95,10 @@ class SpoolWindow:
         return self._spool.read_at(offset, length)
 
     def _fill(self, offset: int) -> int:
-        """Read from `offset` until the buffer is full or the file ends; return the byte count."""
+        """Fill the buffer from `offset`, up to the announced size; return the number of bytes.
+
+        Raises `TruncatedSpool` if the file ends before its announced size.
+        """
         wanted = min(len(self._buffer), self._size - offset)
         count = 0
         while count < wanted:

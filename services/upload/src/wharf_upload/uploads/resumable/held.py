@@ -29,7 +29,8 @@ _RENEW_MILLISECONDS = 60_000
 class HeldUploads:
     """Access to uploads: finds them, and gives one request exclusive use of an upload.
 
-    Without a `sender`, a method that gets a `principal` finds only the uploads of this subject.
+    Without a `sender`, a method that gets a `principal` finds only uploads of the principal's own
+    subject.
     """
 
     def __init__(
@@ -182,7 +183,10 @@ class HeldUploads:
         self._digests.forget(upload.id)
 
     def note(self, upload: Upload, *, discard_from: int | None, size: int) -> None:
-        """Store in the row the values that must survive a crash; they seldom change."""
+        """Store in the row the values that must survive a crash, if one of them has changed.
+
+        An expiry that is less than a minute later does not count as a change.
+        """
         expires_at = self.expires_at()
         if (
             discard_from == upload.discard_from

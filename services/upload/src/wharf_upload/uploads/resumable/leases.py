@@ -119,7 +119,7 @@ class Leases:
         return self._releases
 
     def holds(self, upload: str) -> bool:
-        """Tell whether this process has the lease, or whether no other process uses the uploads."""
+        """Tell whether this process has the lease; always true if the leases are not shared."""
         return self._replicas is None or self._replicas.holds(shared_name(upload))
 
     def take(self, upload: str, *, patient: bool = False, queue: bool = True) -> Lease:

@@ -2,8 +2,8 @@
 
 A request parks its slice and ends if another request has the turn. At the end of a turn, the
 request that had it checks again for parked slices, so that no parked slice is forgotten. A request
-that tries to get the turn and fails may have made the try of another request fail, too; then the
-first of the two requests tries again.
+may get the lease of an upload, but not its partial upload. If another request has failed to get the
+lease in this time, the first request releases the lease and tries again.
 """
 
 from __future__ import annotations
