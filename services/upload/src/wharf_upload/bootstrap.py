@@ -148,7 +148,7 @@ def open_records(settings: Settings, store: BlobStore) -> SqlRecords:
 
 
 def open_live_records(settings: Settings) -> SqlRecords:
-    """Return the records for a process that only reads them."""
+    """Return the records for a process that stores no files and sends no notices of changes."""
     return SqlRecords(open_database(settings.effective_database_url, durable=settings.durable))
 
 
@@ -239,7 +239,7 @@ def collection_pause(settings: Settings, records: Records) -> GarbageCollectionP
 
 
 def _place_of_blobs(settings: Settings) -> str:
-    """Return the name of the blob store in the records, empty for the disk."""
+    """Return the name that the records use for the place of blobs; empty for the disk."""
     place = settings.bucket_place
     return "" if place is None else f"{place.endpoint}/{place.bucket}/{place.prefix}"
 

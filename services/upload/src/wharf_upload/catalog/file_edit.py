@@ -16,9 +16,10 @@ _END_OF_TIME_SECONDS = 253402214400
 
 
 class FileEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a file's properties; unset ones stay. `expires_at` is `None` for no expiry.
+    """A change of a file's properties; a property that is unset keeps its value.
 
-    If `filename` is unset and the key changes, the file name becomes the last segment of the key.
+    `expires_at` is `None` for no expiry. If `filename` is unset and the key changes, the file name
+    becomes the last segment of the key.
     """
 
     key: str | UnsetType = UNSET

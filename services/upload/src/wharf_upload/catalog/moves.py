@@ -38,8 +38,8 @@ class FileMoves:
     def move(self, wanted: Move, require_deleting: Callable[[], None]) -> Stored:
         """Move a file if the policy of the target bucket permits it.
 
-        `require_deleting` raises if the caller may not delete files. The method calls it if the
-        file would expire by the policy of another bucket.
+        `require_deleting` raises if the caller may not delete files. The method calls
+        `require_deleting` if the target is another bucket whose policy sets an expiry.
 
         Raises `NoSuchBucket`, `NoSuchFile`, `KeyTaken`, `PreconditionFailed`, `IdempotencyReused`,
         `TooLarge`, `ExtensionNotAllowed`, `TypeNotAllowed` and the problem `unprocessable`.

@@ -1,1 +1,1 @@
-"""Commands of `wharf-upload` with separate modules."""
+"""Groups of commands of `wharf-upload`; the other commands are in `cli.py`."""
