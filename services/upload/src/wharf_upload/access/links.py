@@ -2,8 +2,8 @@
 
 A token is the base64url (RFC 4648 section 5, no padding) of a MessagePack payload and its
 HMAC-SHA256. The payload has all data that is needed to serve the link. The records are queried only
-for the tenant's key, the link's row and the current file. A link names a key, not a version, so it
-shows the file that has this key at the time of the request.
+for the tenant's key, the link's row, the bucket and the current file. A link names a key, not a
+version, so it shows the file that has this key at the time of the request.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _bytes(token: str) -> bytes:
 
 
 class KeySource(Protocol):
-    """The stored keys; see the contract of the records."""
+    """The stored keys; see `database.link_contract`."""
 
     def link_key(self, tenant: str, *, create: bool = False) -> bytes | None:
         """Return the tenant's key or `None`; with `create`, make a key if there is none."""
