@@ -50,7 +50,10 @@ class FileCatalog:
         self._stored, self._buckets, self._clock = stored, buckets, clock
 
     def find(self, tenant: str, bucket: str, key: str) -> File:
-        """Return the file in any `state`; raises `NoSuchFile` for a missing or expired file."""
+        """Return the file; raises `NoSuchFile` for a missing or expired file.
+
+        Unlike a download, this method also finds a file whose `state` is not `available`.
+        """
         file = self._stored.file(tenant, bucket, key)
         if file is None or file.is_expired(int(self._clock() * 1000)):
             raise NoSuchFile

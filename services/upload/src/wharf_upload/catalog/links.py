@@ -29,7 +29,10 @@ class StoredLinks(Protocol):
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired and have an id below `before`, the newest first."""
+        """Return at most `limit` links that have not expired, with ids below `before`.
+
+        The newest link comes first. An empty `before` means no bound.
+        """
 
     def end_link(self, tenant: str, link: str) -> bool:
         """Delete a link; return whether it existed."""
@@ -64,7 +67,11 @@ class LinksPage(NamedTuple):
 
 
 class LinkCatalog:
-    """The links of all tenants: callers see their own links, administrators see all."""
+    """The links of all tenants.
+
+    A caller sees the links that it made. An administrator sees all links of the tenant: a caller
+    with the scope `buckets:admin` and without grants.
+    """
 
     def __init__(self, stored: StoredLinks, feed: Feed, clock: Callable[[], float]) -> None:
         """Take a `clock` of unix seconds."""
