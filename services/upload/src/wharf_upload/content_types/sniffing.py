@@ -67,7 +67,8 @@ def sniff(
 def may_become(head: bytes) -> tuple[str, ...]:
     """Return the types that a file with this `head` may have.
 
-    The first one is the type of `head` itself. The type of a container depends on the file's end.
+    The first one is the type of `head` itself. For some types the bytes after the head decide, for
+    example the directory at the end of a ZIP file.
     """
     found = sniff(head, complete=False)
     if head.startswith(zip_files.LOCAL_HEADER):
