@@ -54,7 +54,7 @@ def write(wanted: Write) -> Change:
 
 
 def _end_upload(connection: Connection, unit: UnitOfWork, wanted: Write, replay: Stored) -> None:
-    """End a repeated request's resumable upload; its result is the first request's file."""
+    """End a repeated request's resumable upload; the upload becomes the first request's file."""
     if wanted.upload is not None:
         tenant = wanted.files[0].tenant
         unit.charges[tenant].subtract(upload_ends.reserved(connection, tenant, wanted.upload))

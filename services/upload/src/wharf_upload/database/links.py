@@ -69,7 +69,10 @@ class SqlLinks(Aggregate):
     def kept_links(
         self, tenant: str, wanted: LinkFilter, *, now: int, before: str, limit: int
     ) -> list[KeptLink]:
-        """Return links that have not expired and have an id below `before`, the newest first."""
+        """Return at most `limit` links that have not expired, with ids below `before`.
+
+        The newest link comes first. An empty `before` means no bound.
+        """
         conditions = _conditions(tenant, wanted, before or _LAST)
         rows = self._database.reading().rows(
             f"SELECT {_READ} FROM links WHERE tenant = ? AND "  # noqa: S608 -- constants only

@@ -138,7 +138,10 @@ class SqlSharedLeases:
     # ---- the background thread ----
 
     def _begin_keeping(self) -> None:
-        """Start the background thread with the first lease: the process may fork before that."""
+        """Start the background thread with the first lease.
+
+        A thread that starts earlier would not survive a fork of the process.
+        """
         if self._keeper is None:
             self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
             self._keeper.start()

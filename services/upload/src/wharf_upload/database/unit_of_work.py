@@ -41,7 +41,7 @@ class UnitOfWork:
         charges["files"] += sign
 
     def allowance(self, connection: Connection, tenant: str) -> Allowance:
-        """Return the tenant's usage and quota; on PostgreSQL, the lock has already read them."""
+        """Return the tenant's usage and quota; on PostgreSQL, the step that locks has read them."""
         known = self.allowances.get(tenant)
         if known is None:
             known = allowance(connection, tenant, self.quota, lock=False)
