@@ -21,7 +21,12 @@ _EXAMPLE = "s3://bucket/prefix?endpoint=https://s3.example.net&region=us-east-1&
 
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
-    """A bucket, the prefix of its keys (empty, or with `/` at the end), and the endpoint."""
+    """The place of blobs on an object store.
+
+    `prefix` begins the names of all objects; it is empty or ends with `/`. `scheme`, `host` and
+    `port` are those of the endpoint. `style` states where a request names the bucket: in the path
+    (`path`) or in the host (`virtual`).
+    """
 
     bucket: str
     prefix: str
@@ -49,7 +54,7 @@ class BucketPlace:
 
 
 def parse_bucket_place(url: str) -> BucketPlace:
-    """Parse a URL; raises `ValueError` with the expected form."""
+    """Return the place that a URL names; raises `ValueError` with the expected form."""
     place = _parsed(url)
     if place is None:
         # The URL may contain credentials, which belong in a file and must not reach a log.

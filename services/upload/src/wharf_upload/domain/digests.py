@@ -136,7 +136,7 @@ def wants(want_repr_digest: str) -> list[str]:
 def _members(member: re.Pattern[str], value: str) -> dict[str, str] | None:
     """Parse a structured-field dictionary; `None` if malformed.
 
-    The last of repeated keys counts.
+    If a key occurs several times, its last value counts.
     """
     value = value.strip(" ")
     found: dict[str, str] = {}

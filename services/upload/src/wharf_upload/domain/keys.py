@@ -58,7 +58,7 @@ def path_bytes(path: str) -> bytes:
 
 
 def file_name(text: str) -> str:
-    """Return the NFC file name (1 to 255 bytes) in a name that a client sent.
+    """Return the file name in a name that a client sent: 1 to 255 bytes, in Unicode form NFC.
 
     Some browsers send the whole path on the user's machine; the file name is the part after the
     last slash or backslash. Invisible characters that only programs insert are removed.
@@ -84,7 +84,7 @@ def file_name(text: str) -> str:
 
 
 def relative_path(text: str) -> str:
-    """Return the path of a file within a folder that a client sent; each segment is a file name.
+    """Return the path of a file in an uploaded folder; each segment is a file name.
 
     Slashes and backslashes separate the segments. The path that a browser sends for a dropped
     folder begins with one slash; this function removes the slash and all segments ".".

@@ -78,5 +78,5 @@ def _origin(text: str) -> str:
 
 
 def _has_dots(path: str) -> bool:
-    """Tell whether a browser would shorten the path before it requests it."""
+    """Tell whether a browser would shorten the path before the request."""
     return any(unquote(segment) in {".", ".."} for segment in path.split("/"))

@@ -12,7 +12,7 @@ class UploadGone(Refused):
 
 
 class PreconditionFailed(Refused):
-    """`If-Match` or `If-None-Match` does not match the file."""
+    """The state of the file does not satisfy `If-Match` or `If-None-Match`."""
 
 
 class KeyTaken(Refused):

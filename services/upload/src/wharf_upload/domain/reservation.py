@@ -56,12 +56,12 @@ class Reserved(msgspec.Struct, kw_only=True):
 
     @property
     def outstanding_bytes(self) -> int:
-        """The bytes that the bodies under way will still occupy on this disk."""
+        """Return how many more bytes the bodies under way will occupy on this disk."""
         return max(0, self.disk_bytes - self.written_bytes)
 
     @property
     def outstanding_inodes(self) -> int:
-        """The inodes that the bodies under way will still occupy on this disk."""
+        """Return how many more inodes the bodies under way will occupy on this disk."""
         return max(0, self.inodes - self.written_inodes)
 
 

@@ -14,7 +14,7 @@ Concat = Literal["", "partial", "final"]
 
 
 class Slicing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How clients cut a file into slices of forms: all but the last have `slice_bytes`.
+    """How a client cuts a file into slices: each slice but the last one has `slice_bytes` bytes.
 
     `ticket` is the id of the upload ticket that authorizes the slices, empty for none.
     """
