@@ -21,7 +21,7 @@ class Downloads:
     """Finds files, and the places where the gateway finds their bytes."""
 
     def __init__(self, files: StoredFiles, store: BlobStore, clock: Callable[[], float]) -> None:
-        """Create the search; `clock` returns unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._files, self._store, self._clock = files, store, clock
 
     def find(self, tenant: str, bucket: str, key: str) -> File:

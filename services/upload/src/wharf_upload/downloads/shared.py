@@ -140,7 +140,7 @@ class SharedFiles:
         breaker: Breaker,
         clock: Callable[[], float],
     ) -> None:
-        """Create the search; `clock` returns unix seconds."""
+        """Take a `clock` of unix seconds."""
         self._stored, self._link_keys, self._feed = stored, link_keys, feed
         self._breaker, self._clock = breaker, clock
 
