@@ -3,9 +3,9 @@
 A subrequest of nginx can only return 2xx, 401 or 403, and nginx discards the body and the header
 fields of a refusal. So a refusal always has the status 403 here. The real status, the document or
 page and the header fields of a refusal are in separate header fields, from which nginx makes the
-response (`snippets/admission_locations.conf`). An admission names the admitted principal, and nginx
-sends this name back together with the body. So a token that expires while a long body arrives does
-not make the upload fail.
+response (`snippets/admission_locations.conf`). The response to an admission contains an admission
+token, which names the admitted principal, and nginx sends it back together with the body. So an
+upload does not fail when the access token expires while a long body arrives.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def denial(
     environ: Mapping[str, Any],
     way_back: str | None = None,
 ) -> Response:
-    """Return a refusal in the form that nginx can pass to the client: the document, or the page.
+    """Return a refusal in the form that nginx can pass to the client, as a document or a page.
 
     A refusal that is too long loses its members and the end of its detail.
     """
@@ -118,7 +118,7 @@ def denial(
 def _told(
     error: ProblemError, request_id: str, environ: Mapping[str, Any], way_back: str | None
 ) -> tuple[str, str]:
-    """Return the form of a refusal, by the gateway's name for it, and the refusal in ASCII."""
+    """Return the form of a refusal (`page` or `document`), and its text in ASCII."""
     content_type, body = problem_pages.render(error, request_id, environ, way_back)
     if content_type == problem_pages.CONTENT_TYPE:
         return "page", _ascii_html(body)
@@ -126,12 +126,12 @@ def _told(
 
 
 def _ascii_html(body: bytes) -> str:
-    """Return HTML for a header field; a page already has only one line."""
+    """Return a page as a header field can carry it: in ASCII; a page already has only one line."""
     return body.decode().encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _ascii_json(body: bytes) -> str:
-    """Return JSON for a header field: non-ASCII characters escaped, without line ends."""
+    """Return JSON as a header field can carry it: non-ASCII characters are escaped."""
     return "".join(
         character if character < "\x7f" else _escaped(character) for character in body.decode()
     )

@@ -9,7 +9,7 @@ The bucket's own list applies only to a verified caller, and to a file that anyo
 other response (to preflight requests, and refusals without a valid token) reveals nothing. So an
 origin may read such a response if any bucket of the installation lists this origin; the bucket in
 the address does not matter. The service never allows credentials that a browser adds automatically,
-because it uses none.
+because the service uses no such credentials.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class CrossOrigin:
     ) -> str | None:
         """Return the request's origin if it may read the response, else `None`.
 
-        `shown` is the policy of the bucket if anyone may read its file.
+        `shown` is the policy of the bucket if anyone may read the requested file.
         """
         origin: str | None = environ.get("HTTP_ORIGIN")
         if not origin:

@@ -26,7 +26,7 @@ Cursor = str | int
 
 
 def cursor_of(tenant: str, number: int) -> str:
-    """Return the cursor of a number; it is always the same, so clients may compare ids.
+    """Return the cursor of a number; the result is always the same, so clients may compare ids.
 
     The cursor begins with a letter, because the number has 63 bits; so it never looks like a
     number.
@@ -60,7 +60,7 @@ class EventCursors:
     def write(self, tenant: str, number: int) -> Cursor:
         """Return the cursor of a number; 0 is the beginning.
 
-        For a day after the update (see the module), the cursor is the number itself.
+        For at most a day after the update (see the module), the cursor is the number itself.
         """
         if self._clock() < self._given_until:
             return number

@@ -1,7 +1,7 @@
 """Addresses of resumable uploads: `/v1/uploads/{id}`, or `/u/{ticket}/uploads/{id}` by ticket.
 
 A client of the IETF protocol follows `Location` and adds no credential, so the address of an upload
-that began with the ticket in the path also contains the ticket. The method distinguishes this
+that began with the ticket in the path also contains the ticket. The HTTP method distinguishes this
 address from the address of a file `uploads/{id}`: clients use PUT for files, and never for uploads.
 """
 

@@ -220,8 +220,8 @@ def _named_bucket(path: str) -> str:
 def idempotency(request: Request, what: str) -> Idempotency | None:
     """Return the `Idempotency-Key` with a fingerprint of method and address, or `None`.
 
-    The commit adds the names and digests of the files, and `on_conflict`, to the fingerprint.
-    Raises `malformed-request`.
+    The commit adds the keys and digests of the files, and `on_conflict`, to the fingerprint. Raises
+    `malformed-request`.
     """
     key = request.header("IDEMPOTENCY_KEY")
     if key is None:
