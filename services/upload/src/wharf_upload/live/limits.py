@@ -25,7 +25,7 @@ class Verdict(Enum):
 
 
 class MessageRate:
-    """Limits the messages of one connection to `per_second`; a burst may have the same number."""
+    """Limits the messages of one connection to `per_second`; a burst may have as many messages."""
 
     __slots__ = ("_clock", "_left", "_per_second", "_refused", "_seen_at")
 

@@ -27,7 +27,7 @@ class OriginCheck:
         self._own, self._others = f"{parts.scheme}://{parts.netloc}".lower(), others
 
     def is_own(self, origin: str, host: str) -> bool:
-        """Tell whether a page's origin is this installation: the issuer's origin, or `host`."""
+        """Tell whether an origin is that of the issuer or of `host`, so of this installation."""
         here = {f"https://{host}".lower(), f"http://{host}".lower()} if host else set()
         return origin.lower() in {self._own, *here}
 

@@ -16,7 +16,8 @@ STUCK_SECONDS = 30.0
 class Pipe:
     """The `send` function of one connection.
 
-    `waits_since` is the clock time since which a call waits for the client; `None` without a call.
+    `waits_since` is the time at which the present call of `send` began to wait for the client, or
+    `None` if there is no such call.
     """
 
     __slots__ = ("_clock", "_send", "waits_since")
@@ -60,7 +61,7 @@ class Pipes:
         self._pipes.discard(pipe)
 
     def cut_stuck(self) -> None:
-        """Close the connections that have waited longer than `STUCK_SECONDS`."""
+        """Close the connections whose call of `send` has waited longer than `STUCK_SECONDS`."""
         before = self._clock() - STUCK_SECONDS
         for pipe in list(self._pipes):
             if pipe.waits_since is not None and pipe.waits_since < before:
