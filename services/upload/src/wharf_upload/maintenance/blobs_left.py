@@ -13,7 +13,10 @@ _BATCH_FILES, _BATCH_BYTES = 200, 1 << 30
 
 @dataclass
 class Left:
-    """The blobs in the old place: number and bytes of those that files name, and the rest."""
+    """The counts of blobs in the old place.
+
+    `files` and `bytes` count the blobs that files name, `rowless` counts all other blobs.
+    """
 
     files: int = 0
     bytes: int = 0

@@ -26,7 +26,7 @@ class StoredLinks(Protocol):
     def recent_links(
         self, tenant: str, after: str, limit: int
     ) -> list[tuple[str, tuple[str, ...]]]:
-        """Return ids and tokens of the links after the id `after`, the oldest first."""
+        """Return the ids and token ids of at most `limit` links after an id, the oldest first."""
 
     def remove_links(self, tenant: str, links: list[str]) -> None:
         """Remove links; an id without a link has no effect."""

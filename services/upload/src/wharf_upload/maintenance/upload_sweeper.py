@@ -33,7 +33,7 @@ class PartialUploads(Protocol):
         """Remove a file; a missing file is no error."""
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield the names of all files and parked slices, with the unix seconds of the change."""
+        """Yield the name of each file and parked slice, and the unix seconds of its last change."""
 
 
 @dataclass
