@@ -1,4 +1,4 @@
-"""The WSGI application: it calls two handlers directly, and Flask for other requests.
+"""The WSGI application: it calls the handlers of frequent requests directly, and Flask otherwise.
 
 Most requests are a small `PUT` or the `GET` of a file. For these, Flask would take more time than
 all other steps together. `http/answering.py` has the steps that these handlers share with Flask's
@@ -33,7 +33,7 @@ _begin, _end = metrics.in_progress.begin, metrics.in_progress.end
 
 
 class FastPath:
-    """Dispatches requests to the two handlers, to those of `routes/gateway.py`, or to Flask."""
+    """Dispatches requests to `put` and `get` of `FileRoutes`, to `GatewayRoutes`, or to Flask."""
 
     def __init__(
         self, files: FileRoutes, gateway: GatewayRoutes, answering: Answering, app: Flask

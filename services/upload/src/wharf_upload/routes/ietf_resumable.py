@@ -1,9 +1,9 @@
 """Resumable Uploads for HTTP (draft-ietf-httpbis-resumable-upload), on the common upload engine.
 
 The service supports interop versions 8 and 9. The service sends no 104 response: nginx forwards no
-interim response of an application except 103, and others break the connection. So only a `PUT` with
-`Upload-Complete: ?0` can be resumed. A client that wants to resume must first create the upload
-with an empty request. A `PUT` with `?1` is the `PUT` of a whole file (`routes/files.py`).
+interim response of an application except 103, and any other breaks the connection. So only a `PUT`
+with `Upload-Complete: ?0` can be resumed. A client that wants to resume must first create the
+upload with an empty request. A `PUT` with `?1` is the `PUT` of a whole file (`routes/files.py`).
 """
 
 from __future__ import annotations

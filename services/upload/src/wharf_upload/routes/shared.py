@@ -78,7 +78,7 @@ class SharedRoutes:
         return Response(204, headers)
 
     def get(self, request: Request) -> Response:
-        """Return the complete response, and evaluate conditions with the file's own entity tag."""
+        """Return the complete response, after the conditions on the tag of the file or picture."""
         path = raw_path(request.environ)
         request.route = LINK_ROUTE if path.startswith(LINKS) else PUBLIC_ROUTE
         if request.method not in ("GET", "HEAD"):
