@@ -214,7 +214,7 @@ class LocalStore:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
 
     def make_durable(self, names: list[BlobName]) -> None:
-        """Sync each folder of these blobs once, and the folders above it on its first use."""
+        """Sync each folder of these blobs once; before the first time, also the folders above."""
         if not self.durable:
             return
         for folder in {os.path.dirname(self.path(name)) for name in names}:

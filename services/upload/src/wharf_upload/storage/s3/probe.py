@@ -17,7 +17,7 @@ _LIST = b"ListBucketResult"
 
 
 class Probe:
-    """Asks for the name of one object; several threads may use it.
+    """Asks the store for the name of one object; several threads may use it.
 
     One thread sends the request. After the first result, the other threads get the last result
     without waiting: otherwise a store that does not respond would block all of them.
