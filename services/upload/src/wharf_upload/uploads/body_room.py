@@ -119,8 +119,8 @@ class BodyRoom:
     ) -> None:
         """Create the reservations of this process.
 
-        `tenant_percent` limits the share of one tenant: the part that it may reserve of the disk
-        space that other tenants have left.
+        One tenant may reserve at most `tenant_percent` of the disk space that the other tenants
+        have left.
         """
         self._disk, self._quotas, self._uses = disk, quotas, uses
         self._reservations, self._tenant_percent = reservations, tenant_percent

@@ -88,7 +88,7 @@ class SpoolWindow:
         return self._view[start - self._start : end - self._start]
 
     def peek(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from any offset of the file; fewer only at its end."""
+        """Return `length` bytes from any offset of the file; fewer only at the end of the file."""
         length = min(length, self._size - offset)
         if self._start <= offset and offset + length <= self._end:
             return bytes(self.view(offset, offset + length))

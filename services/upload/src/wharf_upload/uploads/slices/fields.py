@@ -30,8 +30,8 @@ _SMALL_BYTES: Final = 1_000_000
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One of `count` slices of a file of `length` bytes.
 
-    Every slice has `slice_bytes` bytes; the last one has the rest. `uuid` is the uploader's name
-    for the file.
+    Every slice except the last has `slice_bytes` bytes; the last has the rest. `uuid` is the
+    uploader's name for the file.
     """
 
     uuid: str
