@@ -67,7 +67,7 @@ class Places:
         )
 
     def inputs(self) -> Iterable[Path]:
-        """Return every file that the result depends on."""
+        """Yield the files whose change makes a new build necessary."""
         yield from sorted(path for path in self.sources.rglob("*") if path.is_file())
         yield from sorted(self.packages.glob("package*.json"))
         yield self.node_lock

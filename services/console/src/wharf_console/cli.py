@@ -32,7 +32,8 @@ def serve() -> None:
     """Serve, in a container: check the settings, then start uWSGI."""
     own = console_settings.read()
     if own.console_sessions == "file":
-        # Open the folder before uWSGI starts: uWSGI would print an error of many lines.
+        # If the folder cannot be opened, the command ends here with a short message. In uWSGI the
+        # same error would fill many lines.
         stores.open_stores(
             own.console_sessions,
             own.folder,

@@ -1,1 +1,1 @@
-"""The console's client of the public API: one typed function for each operation."""
+"""The console's client of the public API: typed functions for the operations that it uses."""

@@ -12,7 +12,11 @@ from wharf_console.api.session import Session, address, decoded
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
-    """A bucket and its policy; `None` means that the bucket sets no limit."""
+    """A bucket and its policy.
+
+    A limit that is `None` or empty limits nothing. Without `cors_origins`, scripts of other origins
+    cannot use the files.
+    """
 
     name: str
     public: bool
@@ -25,7 +29,11 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy of a bucket in a request; a default value means no limit."""
+    """The policy of a bucket in a request.
+
+    By default only callers with a permission read the files, no limit applies, and no other origin
+    may use the files.
+    """
 
     public: bool = False
     max_file_bytes: int | None = None

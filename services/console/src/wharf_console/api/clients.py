@@ -62,7 +62,11 @@ class _Secrets(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A new client, or the changes of an existing one; `None` and `UNSET` change nothing."""
+    """A new client, or the changes of an existing one.
+
+    A member with its default value is not sent, so it changes nothing. `grants=None` removes all
+    grants: only the scopes then limit the client.
+    """
 
     name: str | None = None
     scopes: tuple[str, ...] | None = None

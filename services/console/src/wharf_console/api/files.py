@@ -103,7 +103,7 @@ def read(session: Session, bucket: str, key: str) -> File:
 def change(session: Session, bucket: str, key: str, wanted: Change, *, if_match: str = "") -> File:
     """Change a file and return it.
 
-    With `if_match` (an ETag), the API refuses if the content differs.
+    With `if_match` (an ETag), the API refuses the change if the file has another ETag.
     """
     target = address("v1", "metadata", bucket, key=key)
     answer = session.send("PATCH", target, body=wanted, fields=_condition(if_match))
@@ -128,7 +128,7 @@ def move(
 
 
 def delete(session: Session, bucket: str, key: str, *, if_match: str = "") -> None:
-    """Delete a file. With `if_match` (an ETag), the API refuses if the content differs."""
+    """Delete a file; with `if_match`, the API refuses if the file has another ETag."""
     target = address("v1", "files", bucket, key=key)
     session.send("DELETE", target, fields=_condition(if_match))
 

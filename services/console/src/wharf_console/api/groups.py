@@ -21,7 +21,10 @@ class GroupName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(GroupName, frozen=True, kw_only=True):
-    """A group; `members` is the number of members. If `grants` is `None`, grants limit nothing."""
+    """A group; `members` is the number of members.
+
+    If `grants` is `None`, no grants limit the members.
+    """
 
     scopes: tuple[str, ...]
     grants: tuple[Grant, ...] | None

@@ -54,14 +54,21 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(session: Session, bucket: str, target: str, *, seconds: int, disposition: str) -> Link:
-    """Make a link to a file, or to a folder if the target ends with `/`; return the link."""
+    """Make a link and return it.
+
+    The target is the key of a file, a folder that ends with `/`, or empty for the whole bucket.
+    """
     return session.post("/v1/links", _wanted(bucket, target, seconds, disposition), Link)
 
 
 def make_for_a_page(
     session: Session, bucket: str, target: str, *, seconds: int, disposition: str
 ) -> Link:
-    """Make a link for a page; the API does not list the link if it is valid for a short time."""
+    """Make a link for a page of the console and return it.
+
+    The API does not list a link that is valid for at most 300 seconds, except during an update,
+    when an earlier release responds.
+    """
     wanted = _wanted(bucket, target, seconds, disposition)
     if seconds > _UNLISTED_SECONDS:
         return session.post("/v1/links", wanted, Link)

@@ -8,7 +8,7 @@ from wharf_console.api.session import Session
 
 
 class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that only receives events; it is valid for `expires_in` seconds."""
+    """A token with which a page can only receive events; it is valid for `expires_in` seconds."""
 
     access_token: str
     expires_in: int

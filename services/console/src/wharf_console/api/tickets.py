@@ -63,7 +63,7 @@ class TicketRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def accept(self) -> str:
-        """Return the attribute `accept` for a file field; the API decides by the file's bytes."""
+        """Return the attribute `accept` of a file field; it is a hint, and the API decides."""
         if self.allowed_extensions:
             # Browsers compare only the text after the last dot.
             ends = (extension.rpartition(".")[2] for extension in self.allowed_extensions)

@@ -50,7 +50,11 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The changes of a person; `None` and `UNSET` change nothing."""
+    """The changes of a person.
+
+    A member with its default value is not sent, so it changes nothing. `grants=None` removes all
+    grants: only the role then limits the person.
+    """
 
     display_name: str | None = None
     role: str | None = None

@@ -1,4 +1,7 @@
-"""The base of all forms: the CSRF token, and the text that was typed before the session ended."""
+"""The base of the forms that change something.
+
+It adds the CSRF token, and fills in the text that was typed before the session ended.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from wtforms.widgets import TextArea
 
 from wharf_console.web.language import gettext
 
-# The separators that people type in a list, with keyboards of both languages.
+# The separators that people type in a list, with English and Chinese keyboards.
 _BETWEEN = re.compile(r"[\s,;\uff0c\u3001\uff1b]+")
 
 

@@ -19,7 +19,8 @@ SCOPE = "members:admin"
 ROWS = 100
 # The API has no filter. For one page, the console makes at most four calls with 500 acts each.
 _READ, _CALLS = 500, 4
-# At most this many accounts are read to find names; others are shown by their ids.
+# To find names, the console reads at most this many people, clients and groups of each kind. The
+# page shows the ids of all others.
 _NAMED = 1000
 
 

@@ -53,7 +53,10 @@ def blueprint(_: AppContext) -> Blueprint:
 
 
 def _begin(form: GroupForm) -> None:
-    """Fill the form with the preset in the address; without one, select grants without rows."""
+    """Fill the form with the preset in the address.
+
+    Without a preset, the form offers a list of places that is empty.
+    """
     preset = presets().get(request.args.get("preset", ""))
     form.show(())
     if preset is not None:

@@ -1,4 +1,4 @@
-"""The pages of signed links: make, show with a QR code, list, and end one or all."""
+"""The pages that make, list and end signed links, and that show a new link with a QR code."""
 
 from __future__ import annotations
 
@@ -101,7 +101,11 @@ def _page(form: LinkForm) -> str:
 
 
 def _listed(query: dict[str, str], cursor: str) -> Links:
-    """Return a page of links; it is empty if the filter is not valid."""
+    """Return a page of links.
+
+    The page is empty if the filter has a name that cannot exist, or if the API of an earlier
+    release has no list of links.
+    """
     try:
         return links.listed(
             api(),
@@ -112,7 +116,7 @@ def _listed(query: dict[str, str], cursor: str) -> Links:
             limit=ROWS,
         )
     except ApiProblem as problem:
-        # During an update an earlier release may respond, which has no list of links.
+        # The statuses are those of an earlier release, which may respond during an update.
         if problem.status not in {404, 405} and problem.slug != "invalid-key":
             raise
         return Links(links=())

@@ -35,7 +35,7 @@ from wharf_console.web.refusals import sentence
 SCOPE = "members:admin"
 # The most accounts that are read to find existing names; auth refuses the other existing names.
 _LOOKED_UP = 10_000
-# The gateway waits at most a minute for a page.
+# The longest time for making accounts in one request. The gateway waits a minute for a page.
 _SECONDS = 25.0
 _FILE_NAME = "wharf-members.csv"
 # Refusals that concern only one person; any other refusal also concerns the following people.
@@ -134,9 +134,10 @@ def _create(form: LinesForm, wanted: list[Line]) -> Page:
 
 
 def _create_each(lines: list[Line], outcome: Outcome) -> None:
-    """Make the accounts one after the other; stop at an error that is not about one line.
+    """Make the accounts one after the other; stop at an error that concerns more than one line.
 
-    The outcome keeps the passwords made so far. Raises `SessionEnded` if there are none.
+    It also stops when the time for one page is over. The outcome contains the accounts made so far,
+    with their passwords. Raises `SessionEnded` if the session ended before the first account.
     """
     ends = time.monotonic() + _SECONDS
     for count, line in enumerate(lines):

@@ -1,4 +1,7 @@
-"""The pages of tickets for guests, which the pages call invitations: make, and show a QR code."""
+"""The pages that list and make tickets for guests, and that show a ticket with a QR code.
+
+The pages call these tickets invitations.
+"""
 
 from __future__ import annotations
 

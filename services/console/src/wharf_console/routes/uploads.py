@@ -1,4 +1,4 @@
-"""The page of uploads under way: their progress, their owners, and how to cancel them."""
+"""The page that lists uploads under way with their progress, and that can cancel an upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session's cookie: its name, and whether it needs HTTPS, which depend on the request."""
+"""The session's cookie: the request decides its name, and whether it needs HTTPS."""
 
 from __future__ import annotations
 

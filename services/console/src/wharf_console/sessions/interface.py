@@ -27,7 +27,9 @@ LOGGED_IN = "_user_id"
 
 
 class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session has no types
-    """The differences of the interfaces for files and for Redis from those of Flask-Session.
+    """The methods in which the console's interfaces differ from those of Flask-Session.
+
+    One interface stores sessions in files, the other in Redis.
 
     `is_https` tells whether the settings say that people use HTTPS.
     """
@@ -62,7 +64,11 @@ class ConsoleCookies(ServerSideSessionInterface):  # type: ignore[misc] # Flask-
         return self.session_class(sid=self._generate_sid(_ID_BYTES), permanent=True)
 
     def _used(self, session: ServerSideSession) -> ServerSideSession:
-        """Return the session; write a person's session once a day, which extends its lifetime."""
+        """Return the session; change a person's session once a day.
+
+        A changed session is stored again at the end of the request, and then its lifetime begins
+        again.
+        """
         today = int(time.time() // _DAY_SECONDS)
         if LOGGED_IN in session and session.get("_day") != today:
             session["_day"] = today

@@ -30,7 +30,8 @@ class CurrentUser(UserMixin):  # type: ignore[misc] # Flask-Login has no types
 def install(app: Flask, kept: TokenRecords) -> None:
     """Let Flask-Login find people by the token record of their session."""
     manager = LoginManager()
-    # The address of a phone changes while its owner walks.
+    # The protection would compare the browser's address with that of the login. But the address of
+    # a phone changes while its owner walks.
     manager.session_protection = None
     manager.init_app(app)
 

@@ -32,7 +32,7 @@ class KnownReaches:
         self._known: dict[str, Known] = {}
 
     def of(self, record_id: str, now: float, ask: Callable[[], Me]) -> Known:
-        """Return the reach of a person; if auth does not respond, the last known reach.
+        """Return the reach of a person; if auth refuses or does not respond, the last known reach.
 
         If no reach is known, assume no limit: pages then offer too much, and the API refuses it.
         `ask` sends the request to auth. Raises `SessionEnded`.

@@ -12,7 +12,7 @@ import msgspec
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """The person who is logged in. A new role ends the person's sessions, so the role stays valid.
 
-    The scopes are those of the access token, which depend on the person's groups.
+    The scopes are those of the access token. They depend on the person's role and groups.
     """
 
     user_id: str

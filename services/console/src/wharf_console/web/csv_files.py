@@ -100,7 +100,10 @@ def _decoded(content: bytes) -> tuple[str, str]:
 
 
 def _is_chinese(text: str) -> bool:
-    """Tell whether a text that was decoded as GBK is Chinese; bytes do not tell the encoding."""
+    """Tell whether a text that was decoded as GBK is probably Chinese.
+
+    The bytes of a file do not name their encoding, so the result is a guess.
+    """
     letters = _HAN.findall(text)
     if not letters or not _CHINESE.fullmatch(text) or _NOT_CHINESE.search(text):
         return False
@@ -109,7 +112,10 @@ def _is_chinese(text: str) -> bool:
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter of the first line; in many countries Excel uses a semicolon."""
+    """Return the most frequent delimiter of the first line that has text.
+
+    In many countries Excel writes semicolons instead of commas.
+    """
     first = text.lstrip("\r\n").partition("\n")[0]
     return max(_DELIMITERS, key=first.count)
 

@@ -191,7 +191,10 @@ def _cross_site(_: CrossSite) -> Response:
 
 
 def _stale_form(error: CSRFError) -> AnyResponse:
-    """Return the page for a form of no session or another session; nothing was changed."""
+    """Return the response to a form whose CSRF token is missing or not of this session.
+
+    Nothing was changed. A person who is not logged in is redirected to the login.
+    """
     if not current_user.is_authenticated and request.endpoint != "session.login":
         return _session_ended(error)
     text = gettext(

@@ -1,4 +1,4 @@
-"""The filters of templates for sizes, numbers, times and names; a page uses hundreds of them."""
+"""The template filters for sizes, numbers, times and names; a page calls them hundreds of times."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def name(text: str) -> Markup:
 
 
 def percent(part: float) -> str:
-    """Return a part of 1 in percent, rounded down: only a full quota is 100 %."""
+    """Return a fraction in percent, rounded down, so that only a full quota is shown as 100 %."""
     return f"{int(part * 100)}\N{NO-BREAK SPACE}%"
 
 

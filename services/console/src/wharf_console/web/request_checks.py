@@ -51,7 +51,10 @@ def install(app: Flask, secret: Callable[[], bytes], gateway_url: str) -> CSRFPr
 
 
 def comes_from_here() -> bool:
-    """Tell whether `Sec-Fetch-Site` names no other site as the source of the request."""
+    """Tell whether the request comes from this origin or from the person (`Sec-Fetch-Site`).
+
+    A request without this field counts as one from the person.
+    """
     return request.headers.get("Sec-Fetch-Site", "none").strip().lower() in _OWN
 
 

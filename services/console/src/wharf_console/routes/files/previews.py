@@ -21,7 +21,7 @@ _TEXT = "text/plain"
 _MADE_SMALL = frozenset(
     ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "application/pdf")
 )
-#: The possible widths in pixels.
+#: The widths of small pictures, in pixels.
 WIDTHS = (64, 256, 1024)
 # For a larger picture the page shows the small picture first, but not for an animation, because
 # its small picture does not move.
