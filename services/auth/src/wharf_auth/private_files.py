@@ -11,8 +11,8 @@ from servicekit import atomic_file
 def write(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, atomically and durably; raise `OSError`.
 
-    If root writes the file, its owner becomes the owner of the folder: an operator may run the
-    commands as root, and the service has to read the file.
+    If root writes the file, the file gets the owner and group of its folder: an operator may run
+    the commands as root, and the service has to read the file.
     """
     with atomic_file.replacing(path, mode=0o600, durable=True) as file:
         if os.geteuid() == 0:

@@ -199,7 +199,8 @@ def authenticate(
     """
     for identifier, secret in credentials:
         login = records.login(identifier)
-        # The secret is verified before any other check, so that every refusal takes the same time.
+        # The secret is verified before any other check. So the duration of a refusal does not show
+        # its reason.
         asker = Asker.at(address, identifier)
         proven = hasher.matching(secret, login.secrets if login else (), asker)
         if login is None or not proven or login.client.disabled_at is not None:

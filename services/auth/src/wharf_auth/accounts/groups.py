@@ -39,7 +39,7 @@ _PAGE = 1000
 class Change:
     """The new values of a group; a value that is `UNSET` stays.
 
-    `grants` is `None` to permit everything that the group's scopes allow.
+    `grants` is `None` to permit everything that the scopes of each member allow.
     """
 
     name: str | msgspec.UnsetType = msgspec.UNSET

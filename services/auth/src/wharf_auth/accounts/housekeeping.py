@@ -1,7 +1,8 @@
-"""Periodic work of auth: purging deleted tenants, and pruning the feed, tries and the audit log.
+"""Periodic work of auth: it purges deleted tenants, and prunes the feed, tries and the audit log.
 
-The work needs no separate process: services that follow the feed request it every second, and the
-feed's route runs the work that is due.
+`bootstrap.py` adds the removal of retired signing keys. The work needs no separate process:
+services that follow the feed request it every second, and the feed's route runs the work that is
+due.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from servicekit.problems import TENANT_LIMIT, ProblemError
 from wharf_auth.domain.limits import LimitReached
 from wharf_auth.problems import TOO_MANY_REVOCATIONS
 
-# An entry expires with the last token or link that it concerns: within a day, or within the longest
-# life of a link.
+# The client can try again after this time. A tenant that has too many entries in the feed gets room
+# when an entry expires. An entry expires with the last token or link that it concerns: within a
+# day, or within the longest life of a link.
 _RETRY_SECONDS = 600
 _DETAILS = {
     "clients": "The tenant has {most} active clients, the most it may have. Disable one first.",

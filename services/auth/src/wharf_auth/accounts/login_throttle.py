@@ -1,4 +1,6 @@
-"""The throttle of login tries: after failures, an account waits in the same network (ADR 65).
+"""The throttle of login tries, for each pair of account and network (ADR 65).
+
+After failed logins of an account from a network, the next login from this network has to wait.
 
 Unlike the rate limits this throttle fails closed: while it cannot count tries, it refuses logins
 (reliability.md). There is one exception: while the disk is full, clients may log in.
@@ -39,7 +41,8 @@ _CROWDED_MILLISECONDS = 3600 * 1000
 _FAILED = "Too many failed logins of this account from this network."
 _CROWDED = "Logins of too many accounts have failed from this network."
 _DIGEST_BYTES = 12
-#: No folded name is longer: folding can make the names of a tenant and a person longer.
+#: The name of a tenant and the folded name of a person together have at most this length. Folding
+#: can make a name longer.
 MAX_NAME_CHARACTERS = 4 * users.MAX_USERNAME_CHARACTERS
 
 

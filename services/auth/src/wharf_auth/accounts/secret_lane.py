@@ -93,9 +93,10 @@ class SecretLane:
     def turn(self, asker: Asker) -> Iterator[None]:
         """Wait for a turn; the block runs during the turn.
 
-        Raise `HashingBusy` if no turn comes within `wait_seconds`. If all places are taken, raise
-        the problem `quota-exceeded` when this network or account has more than one place, otherwise
-        `HashingBusy`. Raise `quota-exceeded` also if a later request displaces this request.
+        Raise `HashingBusy` if no turn comes within `wait_seconds`. If all places are taken and this
+        request displaces no other, raise the problem `quota-exceeded` when this network or account
+        already has more than one place, otherwise `HashingBusy`. Raise `quota-exceeded` also if a
+        later request displaces this request.
         """
         place = self._enter(asker)
         try:

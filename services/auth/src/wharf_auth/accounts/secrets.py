@@ -18,9 +18,9 @@ SECRET_BYTES = 32
 MIN_SECRET_CHARACTERS = 32
 MAX_SECRET_CHARACTERS = 256
 HINT_CHARACTERS = 4
-# Of the parameters that OWASP lists as equally strong, these need the least memory: 7 MiB, five
-# passes. All of Wharf has 150 MB. A hash contains its parameters, so a hash that was made with
-# other parameters is still verified.
+# Of the parameters that OWASP lists as equally strong, these need the least memory: 7 MiB, with
+# five passes. A hash contains its parameters, so a hash that was made with other parameters is
+# still verified.
 MEMORY_KIB, PASSES, LANES = 7 * 1024, 5, 1
 
 

@@ -163,7 +163,10 @@ class UserService:
         return password
 
     def delete(self, tenant: str, user: str, by: Actor) -> None:
-        """Delete the user with all its data, and end its sessions; the audit log keeps its id."""
+        """Delete the user and all data about it, and end its sessions.
+
+        The audit log keeps the id of the user.
+        """
         act = self._act(by, "users.delete", tenant, user)
         with _not_found():
             self._people.delete_user(tenant, user, last_expiry(act.at), act)

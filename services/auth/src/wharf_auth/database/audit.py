@@ -1,7 +1,7 @@
 """The audit log in SQL.
 
-Triggers in the database refuse to change a line, and to remove one except when the log is pruned
-(migrations 0002 and 0005).
+Triggers in the database refuse every change of a line. They also refuse the removal of a line,
+except while the log is pruned (migrations 0002 and 0005).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class SqlAudit(HasLimits):
         return [_audited(row) for row in rows]
 
     def prune_audit(self, *, after: int, older_than: int) -> int:
-        """Remove lines; return `after` unchanged if this call may have left some of them."""
+        """Remove old lines and lines above the limit; see the contract for `after`."""
         reading = self._database.reading()
         ((latest,),) = reading.rows("SELECT audit FROM latest")
         tenants = reading.rows(_OF_LATER_LINES, (after,)) if after else reading.rows(_ALL_TENANTS)

@@ -46,8 +46,8 @@ class LimitedManager(Exception):
 class Group:
     """A named set of users and clients.
 
-    `grants` is `None` if members reach everything that the group's scopes allow. `version` grows
-    with each change of grants or scopes.
+    `grants` is `None` if each member reaches everything that the member's scopes allow. `version`
+    grows with each change of grants or scopes.
     """
 
     id: str

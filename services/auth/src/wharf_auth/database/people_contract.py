@@ -155,7 +155,7 @@ class UserRecords(Protocol):
         """Set the password and end all sessions except `keep_session`; raise `NoSuchUser`."""
 
     def delete_user(self, tenant: str, user: str, until: int, act: Act) -> None:
-        """Delete a user with all its data, and end its sessions; raise `NoSuchUser`.
+        """Delete a user and all data about it, and end its sessions; raise `NoSuchUser`.
 
         Only the id of the user stays, in the feed and in the audit log.
         """
@@ -190,7 +190,7 @@ class SessionRecords(Protocol):
     def sessions(
         self, user: str, *, now: int, idle_since: int, after: str, limit: int
     ) -> list[Session]:
-        """Return up to `limit` live sessions of a user with ids after `after`, in their order.
+        """Return up to `limit` live sessions of a user with ids after `after`, ordered by id.
 
         A session is not live if it was last used at `idle_since` or before.
         """
@@ -219,9 +219,10 @@ class LoginNetworks(Protocol):
     """The records of networks from which people have logged in; a new session adds its network."""
 
     def login_networks(self, tenant: str, folded: str, now: int) -> frozenset[str]:
-        """Return the networks from which the user with this name has logged in within 30 days.
+        """Return the known networks of the user with this name.
 
-        `folded` is the folded user name.
+        A network is known if the user has logged in from it within the last 30 days. It may stay
+        known for one day longer. `folded` is the folded user name.
         """
 
     def prune_login_networks(self, now: int) -> int:

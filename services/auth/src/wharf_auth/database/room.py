@@ -1,6 +1,6 @@
-"""The limits of a tenant: functions that count its rows before a transaction adds one.
+"""The limits of a tenant: functions that check a limit before a transaction adds a row.
 
-Each count stops at the limit, so that its cost does not grow.
+A count of rows stops at the limit, so that its cost does not grow. Two functions remove old rows.
 """
 
 from __future__ import annotations

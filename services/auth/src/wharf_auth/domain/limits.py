@@ -10,10 +10,12 @@ Limited = Literal["clients", "users", "grant bytes", "revocations"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantLimits:
-    """The limits of a tenant; `sessions` is the limit of one person.
+    """The limits of a tenant.
 
     Attributes:
         clients: the most active clients; the records keep as many disabled clients.
+        users: the most users, including disabled ones.
+        sessions: the most sessions of one person.
         grant_bytes: the most bytes of JSON of all lists of grants, with placeholders filled in.
         revocations: the most entries in the feed of revocations.
         audit_lines: the most lines of the audit log about the tenant.

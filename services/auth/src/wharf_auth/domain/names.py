@@ -14,7 +14,8 @@ MAX_LABEL_CHARACTERS = 200
 # A longer text is refused before NFC: NFC sorts marks in quadratic time. NFC can shorten a text.
 _MAX_SENT_CHARACTERS = 4 * MAX_LABEL_CHARACTERS
 _LENGTH = f"The {{what}} has 1 to {MAX_LABEL_CHARACTERS} characters."
-# The categories of control characters, and of format characters that hide or reorder text.
+# The categories of characters that a reader cannot see or recognize: control and format characters,
+# surrogates, private and unassigned characters, and separators of lines and paragraphs.
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
