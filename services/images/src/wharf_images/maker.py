@@ -14,7 +14,7 @@ from wharf_images.sandbox.client import Ended, ZygoteGone
 
 log = logging.getLogger(__name__)
 
-# How long nginx caches a response.
+# How long nginx caches a picture, and the response for a file without a picture.
 _MADE_SECONDS, _NONE_SECONDS = 30 * 24 * 3600, 3600
 # If a child ends in one of these ways, the file is the cause, so it has no picture. Other ways may
 # have other causes.

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS, _DRAIN_TICK_SECONDS = 0.5, 0.05
 _PACKET_SECONDS = 10.0
-# nginx waits 30 seconds for a response. A request may wait this long for a worker. Another 5
-# seconds are for the bytes, and 15 seconds for the child.
+# How long a request may wait for a worker. Another 5 seconds are for the bytes of the file, and 15
+# seconds for the child. Together this is less than the 30 seconds that nginx waits for a response.
 _PATIENCE_SECONDS = 8.0
 _STACK_BYTES = 512 * 1024
 # The most open connections: far more than nginx opens. Further connections wait in the backlog of

@@ -1,4 +1,4 @@
-"""The waiting room of requests: tenants take turns, so no tenant delays the others."""
+"""The waiting room of requests, in which the tenants take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The confinement of a process: descriptors, capabilities, Landlock, limits, seccomp, in order."""
+"""The confinement of a process.
+
+It closes descriptors, drops capabilities, applies Landlock, sets limits and installs the seccomp
+filter, in this order.
+"""
 
 from __future__ import annotations
 
