@@ -55,7 +55,7 @@ class Kept:
     def leave_copies(self) -> None:
         """Leave or renew a copy with every store, without waiting for responses.
 
-        Call this each second.
+        Call this at least once a second.
         """
         for store in fd_stores(self._folder):
             with suppress(OSError), new_socket(0) as connection:

@@ -77,7 +77,7 @@ def accept(token: str, verifier: Verifier, checker: RevocationChecker | None = N
     """Return the principal of a token, from any source; raise a 401, 403 or 503 problem."""
     principal = _verified(token, verifier)
     # The verifier caches tokens for seconds. The checker runs for each request, so that a
-    # revocation takes effect immediately.
+    # revocation applies as soon as this process has read it.
     return principal if checker is None else checker.accepted(principal)
 
 

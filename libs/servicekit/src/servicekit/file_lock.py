@@ -4,8 +4,8 @@ The kernel releases a lock when the process that has it ends, for any reason. A 
 open file: copies of the descriptor share the lock, even after a fork.
 
 The packages filelock and portalocker open the file for each lock, and they poll although the kernel
-could wait. Taking and releasing the lock of a commit costs 96 and 20 microseconds with them, and 1
-microsecond with this module.
+could wait. To take and release the lock of a commit, filelock needs 96 microseconds, portalocker
+20, and this module 1.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _MOST_DESCRIPTORS = 65_536
 
 
 class Uwsgi:
-    """The process uWSGI. While uWSGI starts, this process or the workers ignore TERM."""
+    """The process uWSGI. While uWSGI starts, its master or its workers ignore TERM."""
 
     def __init__(self, command: list[str]) -> None:
         ready = f"{tempfile.gettempdir()}/wharf-{os.getpid()}.ready"

@@ -1,8 +1,8 @@
 """Declared operations: each route declares its request and its responses once.
 
 The declaration decodes and validates the request, and encodes the response. The OpenAPI document is
-made from it (`servicekit.openapi`), so that code and document always agree. The registration of a
-route declares its protection (`servicekit.protected_routes`).
+made from it (`servicekit.openapi`), so the document shows the types that the code decodes and
+encodes. The registration of a route declares its protection (`servicekit.protected_routes`).
 """
 
 from __future__ import annotations

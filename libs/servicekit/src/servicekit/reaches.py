@@ -21,8 +21,8 @@ from servicekit.problems import UNAVAILABLE, ProblemError
 from servicekit.reach import Reach, reach_of
 from servicekit.tokens import Principal
 
-# The limit of the cache of resolved reaches, as a number of grants: some 10 MB. Each caller counts
-# as four grants in addition to its own grants.
+# The limit of the cache of resolved reaches, as a number of grants: they need about 10 MB. Each
+# caller counts as four grants in addition to its own grants.
 _MEMORY_WEIGHT, _CALLER_WEIGHT = 32_768, 4
 _CALLERS = 1024
 _READ = "files:read"

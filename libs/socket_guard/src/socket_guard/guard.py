@@ -67,7 +67,10 @@ class Guard:
         return self._floor.window_seconds / STEPS_IN_WINDOW
 
     def check(self) -> None:
-        """Check whether this machine permits what the guard needs; if not, log it and stay off."""
+        """Check whether this machine permits the calls of the guard; if not, switch the guard off.
+
+        The log then gets a line with the reason.
+        """
         if not self._working:
             return
         try:
