@@ -2,7 +2,7 @@
 
 prepare.sh starts this program, which runs on a bare Debian machine with any Python from 3.11 on.
 Debian's python3-minimal is enough, so this file imports only modules of that package (no shutil, no
-json). When nothing has changed, the program reads a stamp and ends within some 50 ms.
+json). When nothing has changed, the program reads a stamp and ends within about 50 ms.
 
     prepare.py run       what `make run` needs: packages of all.txt, nginx, the console's scripts
     prepare.py dev       what types and format need: packages of dev.txt
@@ -14,9 +14,11 @@ json). When nothing has changed, the program reads a stamp and ends within some 
                          Prometheus, strace, OpenSSL
     prepare.py contract  what `make contract` needs: services, Ceph, and Swift in .venv/swift
     prepare.py compose   what `make compose-test` needs: dev, nginx, curl, Redis, PostgreSQL,
-                         Prometheus, strace, Docker with Compose, debootstrap, git
-    prepare.py test      what `make test` needs: contract, compose, podman, a browser with the
-                         scripts of others that it loads (requirements/browser), site and k8s
+                         Prometheus, strace, Docker with Compose and buildx, runc, iptables,
+                         debootstrap, git, the console's scripts
+    prepare.py test      what `make test` needs: contract, compose, podman, mkfs.ext4, npm, a
+                         browser with a Chinese font and with the scripts of others that it
+                         loads (requirements/browser), site and k8s
     prepare.py k8s       what `make k8s` needs: dev, OpenSSL, and the checkers of manifests in
                          .venv/k8s
     prepare.py programs  Debian's packages of `test` alone: CI installs them while pip works

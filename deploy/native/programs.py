@@ -46,8 +46,8 @@ CHINESE = Program(
 )
 OPENSSL = Program("openssl", ("/usr/bin/openssl",), "openssl")
 NPM = Program("npm", ("/usr/bin/npm",), "npm")
-# The next programs simulate faults of disks: system calls that fail, and file systems after a power
-# cut. The minimal system of Debian 13 has no mkfs.ext4.
+# The next two programs simulate faults of disks: strace lets system calls fail, and mkfs.ext4 makes
+# file systems for the tests of power cuts. The minimal system of Debian 13 has no mkfs.ext4.
 STRACE = Program("strace", ("/usr/bin/strace",), "strace")
 E2FSPROGS = Program("mkfs.ext4", ("/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"), "e2fsprogs")
 # The package also contains promtool.

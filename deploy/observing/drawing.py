@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy.observing.panels import Dashboard, Panel, Query, Row, Variable
 
-#: Grafana's grid is 24 columns wide; heights are in rows of some 30 pixels.
+#: Grafana's grid is 24 columns wide; heights are in rows of about 30 pixels.
 COLUMNS = 24
 SCHEMA_VERSION = 39  # of Grafana 10 and 11; later versions migrate it when they load it
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}

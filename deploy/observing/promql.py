@@ -13,22 +13,22 @@ def series(metric: str, where: str = "", chosen: str = HERE) -> str:
 
 
 def rate(metric: str, by: str = "", where: str = "", chosen: str = HERE) -> str:
-    """Return the rate per second of a counter, summed by these labels."""
+    """Return PromQL for the rate per second of a counter, summed by these labels."""
     return total(f"rate({series(metric, where, chosen)}[$__rate_interval])", by)
 
 
 def grown(metric: str, by: str = "", where: str = "", chosen: str = HERE) -> str:
-    """Return the increase of a counter in the time that the dashboard shows."""
+    """Return PromQL for the increase of a counter in the time that the dashboard shows."""
     return total(f"increase({series(metric, where, chosen)}[$__range])", by)
 
 
 def total(expr: str, by: str = "") -> str:
-    """Return the sum of an expression by these labels."""
+    """Return PromQL for the sum of an expression by these labels."""
     return f"sum by ({by}) ({expr})" if by else f"sum({expr})"
 
 
 def quantile(part: float, metric: str, by: str = "", where: str = "") -> str:
-    """Return a quantile of a histogram; `metric` has no `_bucket` at its end."""
+    """Return PromQL for a quantile of a histogram; `metric` has no `_bucket` at its end."""
     labels = ", ".join(filter(None, (by, "le")))
     return f"histogram_quantile({part}, {rate(f'{metric}_bucket', labels, where)})"
 

@@ -24,7 +24,7 @@ def _rate(metric: str, by: str = "tenant", where: str = "") -> str:
 
 
 def _largest(metric: str, by: str) -> str:
-    """Return the largest value of a gauge that each worker exports."""
+    """Return PromQL for the largest value of a gauge that each worker exports."""
     return f"max by ({by}) ({series(metric, chosen=_ONE)})"
 
 

@@ -186,7 +186,10 @@ class _Cluster:
 
 
 def _make_bucket(access_key: str, secret_key: str) -> None:
-    """Make the bucket unless it exists; sign with S3's first signature version, which is short."""
+    """Make the bucket unless it exists.
+
+    The request is signed with S3's signature version 2, which needs fewer lines than version 4.
+    """
     expires = str(int(time.time()) + _START_SECONDS)
     text = f"PUT\n\n\n{expires}\n/{BUCKET}".encode()
     signature = base64.b64encode(hmac.digest(secret_key.encode(), text, hashlib.sha1)).decode()

@@ -1,8 +1,8 @@
 """The first process of the gateway's container, which is nginx's parent.
 
 The process keeps the services' sockets while their containers are replaced, translates signals into
-nginx's signals, cuts slow request bodies where the kernel permits this (ADR 21), and ends when
-nginx has ended. nginx logs to the output of this process.
+nginx's signals, and ends when nginx has ended. Where the kernel permits this, it cuts slow request
+bodies (ADR 21) and closes surplus connections (ADR 64). nginx logs to the output of this process.
 """
 
 from __future__ import annotations

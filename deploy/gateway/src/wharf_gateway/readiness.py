@@ -1,7 +1,7 @@
 """Checks whether the gateway and the services behind it are ready.
 
 This module writes HTTP/1.0 to a socket: http.client would import the email package, which needs
-some 7 MB of memory for a handful of requests.
+about 7 MB of memory, and the gateway sends only a few such requests.
 """
 
 from __future__ import annotations

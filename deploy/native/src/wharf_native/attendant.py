@@ -34,7 +34,8 @@ _POLL_SECONDS = 0.05
 _GOES_ON = {ProcessStates.STARTING, ProcessStates.RUNNING}
 # The states of a process that supervisord starts or has started.
 _IS_WANTED = {*_GOES_ON, ProcessStates.BACKOFF, ProcessStates.EXITED}
-# The seconds after its time to drain in which supervisord has surely killed a process.
+# supervisord has killed a process at the latest this many seconds after the process's time to
+# drain.
 _KILL_SECONDS = 10.0
 
 

@@ -35,7 +35,7 @@ _SILENT_SECONDS = 5.0
 # The start waits this long for the optional services.
 _OPTIONAL_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
-# The pause between two checks of the logs, in which a flood of requests adds some megabytes.
+# The pause between two checks of the logs. In this time a flood of requests adds a few megabytes.
 _LOGS_SECONDS = 1.0
 
 
