@@ -2,7 +2,8 @@
 
 The source folder is the root of the checkout, so links between README.md, docs/ and tests/ work as
 they do in the files. The front page is README.md. The navigation is not written in the pages, since
-other readers of Markdown would show it as code: this file adds it while Sphinx reads them.
+other readers of Markdown would show it as code: this file adds the navigation while Sphinx reads
+the pages.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def write_text(source: Path, target: Path) -> Path:
 
 
 def check(paths: list[Path]) -> list[Finding]:
-    """Return what textlint finds in files below the root."""
+    """Return the findings of textlint in files below the root."""
     if not (NODE.exists() and TEXTLINT.exists()):
         sys.exit("textlint is not installed: run `make prose`, which installs it")
     BUILD.mkdir(parents=True, exist_ok=True)
