@@ -172,7 +172,7 @@ def file_system(folder: Path) -> tuple[str, str]:
 
 
 def memory_note(folder: Path) -> str | None:
-    """Return why durable writes cost nothing on this file system, `None` if they do cost."""
+    """Return a note that durable writes cost nothing on this file system, `None` if they cost."""
     kind, _ = file_system(folder)
     if kind in ("tmpfs", "ramfs"):
         return f"{folder} is in memory ({kind}): durable writes cost nothing there"
@@ -180,7 +180,7 @@ def memory_note(folder: Path) -> str | None:
 
 
 def journal_note(folder: Path) -> str | None:
-    """Return why numbers mislead on ext4 without a journal, `None` on other file systems."""
+    """Return a note that the numbers mislead on ext4 without a journal, or `None` elsewhere."""
     kind, device = file_system(folder)
     if kind == "ext4" and not _has_journal(device):
         return (

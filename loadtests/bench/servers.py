@@ -93,7 +93,8 @@ class Server(ABC):
     # Whether a file survives a power cut after the response.
     durable = False
     ready = "/ready"
-    # The paths of `one.jpg`, with and without a token. Created when they are needed.
+    # The path of the stored file for requests with a token, and the path for requests without one.
+    # The workloads set both.
     one = ""
     link = ""
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from statistics import median
 
-# Rounds that differ by more than this part do not judge the code.
+# If the rounds of a run differ by more than this part, the run does not show whether the code
+# changed the number.
 STEADY = 0.15
 
 
@@ -50,9 +51,10 @@ def change(before: Sequence[float], after: Sequence[float]) -> float:
 def compare(
     before: Sequence[float], after: Sequence[float], *, more_is_better: bool
 ) -> tuple[Verdict, float | None]:
-    """Return whether the medians differ by more than the larger of both spreads, and that spread.
+    """Return the verdict on the two medians, and the larger of the two spreads that it rests on.
 
-    A run with one round, or with rounds that differ by more than 15 %, judges nothing.
+    The medians must differ by more than that spread. A run with one round, or with rounds that
+    differ by more than 15 %, does not show whether they do.
     """
     spreads = [spread(before), spread(after)]
     known = [found for found in spreads if found is not None]

@@ -20,8 +20,8 @@ from loadtests.bench.sources import Scale, Sources
 from loadtests.bench.transfers import Client, put_files
 
 _PARALLEL, _FILES_EACH = 4, 2
-# Read the file before the measurement, because Wharf's gateway caches a descriptor from the second
-# request on.
+# Read the stored file before the measurement, because Wharf's gateway caches a descriptor from the
+# second request on.
 _WARM_READS = 3
 # One download takes less than half a second, so a measurement has several.
 _HUGE_READS = 4
@@ -80,7 +80,7 @@ def touch(server: Server, sources: Sources) -> None:
 
 
 def warm(server: Server) -> None:
-    """Read the file before the measurement, so that all servers begin with warm caches.
+    """Read the stored file before the measurement, so that all servers begin with warm caches.
 
     Without this, the state of the caches depends on how a server has stored the file.
     """

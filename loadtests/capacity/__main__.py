@@ -31,7 +31,7 @@ _SERVING = ("shared_buffers=512MB", "max_wal_size=4GB")
 
 
 class OnPostgres(Wharf):
-    """A Wharf whose services share a database, or have an SQLite file each without a URL."""
+    """A Wharf whose services share the database at `url`, or each have SQLite if it is empty."""
 
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder, FULL)

@@ -113,7 +113,7 @@ class Head:
         self.take_numbers()
 
     def take_numbers(self, **_: object) -> None:
-        """Copy what locust measured, which the start of the next test clears."""
+        """Copy the measurements of locust, because the start of the next test clears them."""
         if self._run and self._run.numbers is None:
             runner = self._environment.runner
             found = runner.exceptions.values() if runner else ()

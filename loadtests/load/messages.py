@@ -7,9 +7,11 @@ from __future__ import annotations
 
 #: The message to the workers, before their users start: the site (`Site.message`).
 SITE = "wharf_site"
-#: To the workers: stop your users, compare the list of files, and report.
+#: The message to the workers that they must stop their users, compare the list of files, and
+#: report.
 FINISH = "wharf_finish"
-#: From a worker: a line about wrong or lost bytes.
+#: The message of a worker about wrong or lost bytes: one line of text.
 FAULT = "wharf_fault"
-#: From a worker, its last message of a run: `error` says why it could not compare, or is `None`.
+#: The last message of a worker in a run. Its `error` says why the worker could not compare the
+#: list, or is `None`.
 FINISHED = "wharf_finished"

@@ -34,7 +34,7 @@ class Numbers:
 
     @staticmethod
     def of(stats: RequestStats, exceptions: Sequence[str]) -> Numbers:
-        """Copy what locust measured."""
+        """Copy the measurements of locust."""
         kinds = [
             Kind(
                 entry.name,

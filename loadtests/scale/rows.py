@@ -100,7 +100,10 @@ class Generated:
             yield tenant.name, f"{random.getrandbits(256):064x}", END_MILLISECONDS
 
     def links(self) -> Iterator[Row]:
-        """Yield rows of `links`, with the columns of `database/links.py`. Half are one tenant's."""
+        """Yield rows of `links`, with the columns of `database/links.py`.
+
+        At least half of the links belong to one tenant.
+        """
         random = Random(self.seed + 6)
         for number in range(max(4 * _LEAST_ROWS, self.file_count // 100)):
             tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0]
