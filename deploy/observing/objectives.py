@@ -19,8 +19,8 @@ def _sum(*rates: str) -> str:
 def _slow(labels: str, seconds: float) -> str:
     """Return PromQL for requests per second that took longer than `seconds`.
 
-    `seconds` is an edge of the histogram's buckets. Prometheus 3 writes edges always as floats
-    (1.0); Prometheus 2 keeps the text of the target.
+    `seconds` is an edge of the histogram's buckets. Prometheus 3 always writes an edge as a float
+    (1.0). Prometheus 2 keeps the edge as the service wrote it. The expression accepts both forms.
     """
     written = "|".join(dict.fromkeys((f"{seconds:g}", f"{float(seconds)}")))
     every = f"rate({_SECONDS}_count{{{labels}}}[WINDOW])"

@@ -81,7 +81,7 @@ class ConnectionGuard(Guard):
         super().check()
 
     def poll(self) -> None:
-        """Close slow and surplus connections; read nginx's lines about bodies often enough."""
+        """Close slow and surplus connections; read nginx's lines about bodies each minute."""
         super().poll()
         if time.monotonic() - self._read_at >= _READ_SECONDS:
             self._read_bodies()

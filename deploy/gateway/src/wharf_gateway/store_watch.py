@@ -83,7 +83,10 @@ class StoreWatch:
         self._addresses.renew()
 
     def look(self, now: float) -> None:
-        """Check the store and its addresses once; `now` is monotonic time in seconds."""
+        """Check the store and its addresses once; reload nginx if the addresses have changed.
+
+        `now` is monotonic time in seconds.
+        """
         found = addresses(self._store)
         self._say(_fault(self._store, found))
         if not self._addresses.are_gone(found, now):

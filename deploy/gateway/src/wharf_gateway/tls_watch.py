@@ -60,7 +60,10 @@ class CertificateWatch:
         threading.Thread(target=self._watch, name="tls-watch", daemon=True).start()
 
     def look(self, now: float) -> None:
-        """Check the files once; `now` is monotonic time in seconds."""
+        """Check the files once; if they have changed and are valid, make nginx load them.
+
+        `now` is monotonic time in seconds.
+        """
         found = _marks(self._files)
         if found == self._read:
             self._settle()

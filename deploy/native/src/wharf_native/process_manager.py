@@ -86,7 +86,7 @@ class Manager(Supervisor):  # type: ignore[misc]  # it publishes no types
         super().runforever()
 
     def handle_signal(self) -> None:
-        """Stop on the first signal; on a later second signal, stop without draining."""
+        """Stop on the first signal; on a further signal after a second, stop without draining."""
         if self.options.get_signal() not in self._stops:
             return
         now = time.monotonic()
