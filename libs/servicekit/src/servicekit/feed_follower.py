@@ -229,7 +229,10 @@ class FeedFollower:
 
 
 def _needed(last: dict[tuple[str, str, str], msgspec.Raw]) -> Iterator[msgspec.Raw]:
-    """Yield the entries without reaches and groups of purged tenants, whose tokens are refused."""
+    """Yield the entries, except those about reaches and groups of purged tenants.
+
+    Services refuse all tokens of a purged tenant, so they do not need its reaches and groups.
+    """
     purged = {
         tenant
         for (kind, tenant, _), raw in last.items()

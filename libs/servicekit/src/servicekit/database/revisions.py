@@ -11,7 +11,7 @@ from servicekit.database.opening import open_database, sqlite_path
 def is_at(url: str, version_table: str, needed: str) -> bool:
     """Tell whether the database has exactly this revision, so that no migration is needed.
 
-    At most starts no migration is needed. In this case the service need not import Alembic and
+    A start seldom needs a migration. Without a migration the service need not import Alembic and
     SQLAlchemy, which takes longer than this check. Return false if the database is unavailable.
     """
     path = sqlite_path(url)
