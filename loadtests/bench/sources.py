@@ -16,7 +16,7 @@ _JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
 class Scale:
     """The amounts that a run sends: small requests for `small_seconds`, and files by their bytes.
 
-    Each measurement is the best of several `tries`.
+    A measurement has several `tries`; the best rate and the least CPU time count.
 
     `warm_bytes` is the fresh memory that a workload needs, for file, spool and copy.
     """

@@ -29,7 +29,7 @@ _HUGE_READS = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a workload; `sent` counts bytes of large transfers, `requests` small ones."""
+    """The result of a workload: bytes of large transfers (`sent`), or small `requests`."""
 
     rate: float
     sent: int = 0

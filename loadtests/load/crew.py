@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """The users' part of a worker, or of the only process of a run.
+    """The part with the users, in a worker or in the only process of a run.
 
     `site` has the accounts for the users, or is `None` when no test runs. `failed` tells whether
     the last run had a fault here.

@@ -10,7 +10,7 @@ from loadtests.load.stages import SHAPES, Plan
 
 
 class PlannedShape(LoadTestShape):
-    """A plan, second by second. `--users` and `--run-time` scale it."""
+    """A shape that follows a plan, second by second. `--users` and `--run-time` scale the plan."""
 
     abstract = True
     use_common_options = True

@@ -49,7 +49,7 @@ class Link:
 
 
 class Noise:
-    """Threads that send a request after each response, and count responses by status."""
+    """Threads that each send one request after another, and count the responses by status."""
 
     def __init__(self) -> None:
         self.port = int(os.environ["NOISE_PORT"])

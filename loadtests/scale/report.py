@@ -76,7 +76,7 @@ def sizes(found: dict[str, int], files: int) -> str:
 
 
 def plans(case: Case, database: Database) -> str:
-    """Return the plan of each statement of the operations that finds rows, once."""
+    """Return the plans of all statements that find rows for an operation, each once."""
     recorder, seen, lines = Recorder(database), set[str](), []
     recorded = Case(SqlRecords(recorder), case.everybody, case.random)
     for operation in OPERATIONS:

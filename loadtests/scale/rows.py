@@ -32,7 +32,7 @@ def identifier(at: int, random: Random) -> str:
 class Generated:
     """The rows of one database. Read all of `files()` before the other rows.
 
-    `events` is the part of the files, the newest ones, whose events still exist.
+    `events` is the part of the files whose events still exist. These are the newest files.
     """
 
     tenant_count: int

@@ -47,7 +47,7 @@ def photo(megapixels: float) -> Image.Image:
 
 
 def files(megapixels: float) -> Iterator[tuple[str, bytes]]:
-    """Yield a file of each kind."""
+    """Yield the name and the bytes of a file of each kind."""
     image = photo(megapixels)
     yield "JPEG", encoded(image, "JPEG", quality=85)
     yield "JPEG, progressive", encoded(image, "JPEG", quality=85, progressive=True)
