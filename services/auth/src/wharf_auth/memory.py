@@ -15,7 +15,10 @@ _THRESHOLD_BYTES = 1024 * 1024
 
 
 def return_large_blocks() -> None:
-    """Set the threshold for this process and its children, if the C library has `mallopt`."""
+    """Let this process and its children return each large block to the system when it is freed.
+
+    Do nothing if the C library has no `mallopt`.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES)

@@ -130,7 +130,7 @@ class Standing:
 
 
 def of_client(records: Records, client: Client) -> Standing:
-    """Return the rights of a client that was read before; read only the client's groups."""
+    """Return the rights of a client, whose record the caller has read; read only its groups."""
     return Standing(
         Holder(client=client.id),
         client.reach_version,
@@ -141,7 +141,7 @@ def of_client(records: Records, client: Client) -> Standing:
 
 
 def of_user(records: Records, user: User) -> Standing:
-    """Return the rights of a person that was read before; read only the person's groups."""
+    """Return the rights of a person, whose record the caller has read; read only the groups."""
     return Standing(
         Holder(user_id=user.id, username=user.username),
         user.reach_version,

@@ -50,7 +50,7 @@ class AuditPruning:
 
 
 class LoginPruning:
-    """The periodic removal of login tries that no longer count, and of unknown networks."""
+    """The periodic removal of login tries and of networks that no longer count."""
 
     def __init__(self, tries: LoginTries, people: People, clock: Clock) -> None:
         self._tries, self._people, self._clock = tries, people, clock

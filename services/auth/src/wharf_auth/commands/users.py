@@ -30,7 +30,8 @@ def _rules() -> UserService:
 def _password() -> str:
     """Return the password: prompt for it on a terminal, else read a line of standard input.
 
-    The password is never an argument, since other users can see arguments.
+    The password is never an argument, since other users of the machine can see the arguments of a
+    process.
     """
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

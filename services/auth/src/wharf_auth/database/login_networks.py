@@ -1,4 +1,7 @@
-"""The known networks of people: in these networks no limit of the network applies (ADR 65)."""
+"""The networks from which people have logged in (ADR 65).
+
+In such a network, the limits of the network do not apply to the person.
+"""
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ class SqlTenants:
         return [name for (name,) in rows]
 
     def purge_tenant(self, name: str, act: Act) -> bool:
-        """Delete the tenant's data; its row and its lines in the audit log stay.
+        """Delete the tenant's data if its purge is due; return whether it was due.
+
+        The tenant's row and its lines in the audit log stay.
 
         The entry `purged` replaces the tenant's older entries in the feed, which are deleted.
         """

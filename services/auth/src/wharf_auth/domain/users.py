@@ -54,7 +54,9 @@ def folded(name: str) -> str:
     The form is NFKC_Casefold. Every text can be folded, so a login with an invalid name is refused
     like a login with an unknown name.
     """
-    for _ in range(2):  # folding can create sequences that compose, and composing some that fold
+    # The fold can create sequences that compose, and the composition can create characters that
+    # fold.
+    for _ in range(2):
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return name
 
