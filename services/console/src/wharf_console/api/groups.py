@@ -55,7 +55,11 @@ class Members(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A new group, or the changes of an existing one; `UNSET` grants change nothing."""
+    """A new group, or the changes of an existing one.
+
+    With `UNSET`, a new group has no grants, and a change keeps the grants. With `grants=None`, no
+    grants limit the members.
+    """
 
     name: str
     scopes: tuple[str, ...]

@@ -26,9 +26,10 @@ class GroupForm(NamedForm):
 
 
 class AddForm(ConsoleForm):
-    """The form with new members of a group: user names, or names or ids of clients, one per line.
+    """The form with new members of a group: names or ids of people and clients, one per line.
 
-    `alone` removes the members' own reach, so that only the groups' grants remain.
+    `alone` gives an empty list of grants to each new member without a list, except to owners. Then
+    only the groups' grants apply to the member.
     """
 
     names = TextAreaField(

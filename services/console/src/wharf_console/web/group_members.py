@@ -31,7 +31,10 @@ class Subject(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The found people and clients, and the unknown names."""
+    """The found people and clients, and the unknown names.
+
+    `too_many`: there were more than `MOST` names, so that no search was made.
+    """
 
     known: Sequence[Subject]
     unknown: Sequence[str]
