@@ -1,6 +1,7 @@
-"""The formats that have pictures, recognised by their first bytes, and the limits of each.
+"""The formats from which the service makes pictures, their first bytes and their limits.
 
-The service ignores a file's name and declared type. Other formats have no picture.
+Only the first bytes decide: the service ignores a file's name and declared type. A file of any
+other format has no picture.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _AVIF_BRANDS = frozenset((b"avif", b"avis", b"mif1", b"msf1"))
 
 
 class Format(Enum):
-    """A format that has pictures."""
+    """A format of files from which the service makes pictures."""
 
     JPEG = "jpeg"
     PNG = "png"
