@@ -1,4 +1,5 @@
-"""Run the mutants (`make mutants`): print how many each package's tests kill, and which survive.
+"""Try the mutants (`make mutants`), print the score of each package and its survivors without a
+reason, and write docs/mutants.md.
 
 python -m tests.mutants                     all packages
 python -m tests.mutants domain access       these packages
@@ -92,7 +93,9 @@ def run(service: Service, rooms: Sequence[Room], options: argparse.Namespace) ->
 
 
 def main() -> int:
-    """Run the named packages, each service in one process, and write docs/mutants.md."""
+    """Try the mutants of the named packages, or of all packages if no package is named. Use one
+    process for each service, and write docs/mutants.md.
+    """
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help="default: all")
     parser.add_argument("--again", action="store_true", help="only what was not killed")

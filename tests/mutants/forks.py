@@ -19,7 +19,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 
 from tests.mutants.mutant import KILLED, SURVIVED, TIMED_OUT
 
-# A test may take longer than before, because the machine has other work.
+# A test may take longer than in its run without a mutant, because the machine has other work.
 _SLACK_SECONDS, _SLACK_TIMES = 2.0, 5.0
 _WALL_TIMES = 4.0
 # A child that used no CPU for this time waits forever. No selected test waits half as long.
@@ -55,7 +55,11 @@ class Child:
     _looked_at: float = 0.0
 
     def poll(self) -> tuple[str, str] | None:
-        """Return the outcome of the child and the test that failed, or `None` while it runs."""
+        """Return the outcome of the child and the test that failed, or `None` while the child
+        runs.
+
+        If no test failed, the test is an empty text.
+        """
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid == 0:
             now = time.monotonic()
@@ -87,7 +91,9 @@ class Child:
 
 
 class Forks:
-    """A starter of children of this process, which has collected all tests."""
+    """A starter of children. The children are forks of this process, which has collected all
+    tests.
+    """
 
     def __init__(self, session: pytest.Session, folder: Path) -> None:
         self._session = session
@@ -107,7 +113,7 @@ class Forks:
         if pid == 0:
             os.close(reading)
             resource.setrlimit(resource.RLIMIT_CPU, (int(cpu) + 1, int(cpu) + 3))
-            # A sweeper that lost its folder removes files from the current one.
+            # A mutated sweeper that uses no folder removes files from the current folder.
             os.chdir(folder)
             quietly()
             self._child(items, mutant, writing, folder)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.mutants.mutant import Mutant
 
 _WORD = re.compile(r"[a-z]{4,}")
-_RELATED = 0.1  # how much of its time a test counts, if its file is named like the module
+_RELATED = 0.1  # the factor for the time of a test whose file has a word of the module's name
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class Hits:
                 tests.remove(test)
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
-        """Return the tests that should kill the mutant, best first, for about `budget` seconds."""
+        """Return the tests that should kill the mutant, best first.
+
+        Without a mutant, the tests together take about `budget` seconds.
+        """
         chosen: list[str] = []
         left = budget
         for test in self._ordered(mutant):

@@ -13,15 +13,17 @@ from tests.mutants.hits import Hits, Ran
 from tests.mutants.trying import Order, Trial
 from tests.mutants.watching import watched
 
-# Tests on other databases have the same result as on SQLite, but take longer. Servers run without
-# the mutant.
+# Tests on other databases have the same result as on SQLite, but take longer. The process of a
+# server does not contain the mutant.
 _SERVERS = ("postgres", "redis", "radosgw", "ceph", "swift", "strace", "socket_server")
 _TOO_LONG_SECONDS = 3.0
 _NONE = Ran(0, (), passed=False)
 
 
 class Plugin:
-    """A plugin that selects the tests, watches them once, and then tries each mutant."""
+    """A plugin that selects the tests, runs them once without a mutant, and then tries each
+    mutant.
+    """
 
     def __init__(self, order: Order) -> None:
         self.unfit: dict[str, str] = {}
@@ -65,7 +67,10 @@ class Plugin:
         return True
 
     def _make_all_imports(self, session: pytest.Session, ran: Mapping[str, Ran]) -> None:
-        """Run a short test of each file, so that children need not import or compile anything."""
+        """Run one test of each file, so that children need not import or compile anything.
+
+        The test is the one that calls most functions of those that pass and are not too long.
+        """
         threads = threading.active_count()
         first: dict[Path, pytest.Item] = {}
         for item in sorted(
@@ -75,7 +80,7 @@ class Plugin:
                 first[item.path] = item  # the last one calls most functions
         for item in first.values():
             run_one(session, item, None)
-        if threading.active_count() > threads:  # a lock of a thread stays locked in children
+        if threading.active_count() > threads:  # nothing unlocks a thread's locks in children
             self._order.tell(f"threads are left: {threading.enumerate()[threads:]}")
 
     def _make_common_fixtures(self, session: pytest.Session) -> None:

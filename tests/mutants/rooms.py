@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """A service with its tests, which run once for all its packages to see their calls."""
+    """A service with its tests. The tests run once for all packages, to record their calls."""
 
     name: str
     source: str

@@ -1,10 +1,11 @@
-"""Remove each tenant condition from each SQL statement and run the tests that execute it.
+"""Remove each tenant condition from each SQL statement and run the tests that execute the
+statement.
 
 `python -m tests.mutants.run_sql_conditions [--only=WORDS] [arguments of pytest]` runs the tests
-once and notes their statements. Then a forked child removes each condition in turn and runs the
-statement's tests, the fastest first, until one fails. `--only` selects the conditions of statements
-with these words. A condition without a failing test and without a reason in `sql_reasons.toml` is
-printed, and the exit status is 1.
+once and notes their statements. Then, for each condition, a forked child removes the condition and
+runs the statement's tests, the fastest first, until one fails. `--only` selects the statements
+that contain these words. If no test fails without a condition, and `sql_reasons.toml` has no
+reason, the condition is printed and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _SURVIVED, _KILLED = 3, 4
 
 
 class SqlConditions:
-    """A pytest plugin that runs the tests unchanged, and then a statement's tests without a
-    condition.
+    """A pytest plugin that first runs the tests unchanged. Then, for each tenant condition, the
+    plugin runs the tests of the statement without the condition.
     """
 
     def __init__(self, only: str) -> None:
@@ -59,7 +60,7 @@ class SqlConditions:
         return True
 
     def _note(self, item: pytest.Item) -> None:
-        """Run a test unchanged and note its statements."""
+        """Run a test unchanged and note the tenant conditions of its statements."""
         seen: set[Mutant] = set()
 
         def note(sql: str) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 from servicekit.database.postgres import _PostgresConnection
 from servicekit.database.sqlite import _SqliteConnection
 
-# A value of SET is no condition, because it follows a comma.
+# A value of SET follows SET or a comma, so it is no condition.
 _CONDITION = re.compile(
     r"(?:\bWHERE|\bAND|\bON|\() ?"
     r"(?P<all>(?P<column>(?:\w+\.)?tenant) = (?:\?|\w+\.(?:tenant|name)))"
     r"|(?:\bWHERE|\bAND|\bON) (?P<join>(?P<name>\w+\.name) = \w+\.tenant)"
 )
-# The table of tenants, whose key is the name.
+# A statement on the table of tenants, in which the column `name` identifies the tenant.
 _OF_TENANTS = re.compile(r"\b(?:FROM|UPDATE) tenants\b(?! t\b)")
 _BY_NAME = re.compile(r"\bWHERE (?P<all>(?P<column>name) = \?)")
 _MANY = re.compile(r"(\(\?(?:, \?)*\))(?:, \(\?(?:, \?)*\))+|\?(?:, \?)+")
@@ -33,7 +33,7 @@ _CONNECTIONS: tuple[type[Any], ...] = (_SqliteConnection, _PostgresConnection)
 
 @dataclass(frozen=True, order=True, slots=True)
 class Mutant:
-    """A statement, in the short form of `normalised`, without its condition of this number."""
+    """A statement in the short form of `normalised`, and the number of the condition to remove."""
 
     statement: str
     number: int
@@ -55,7 +55,9 @@ def mutants_of(sql: str) -> list[Mutant]:
 
 
 def without(sql: str, number: int) -> str:
-    """Return the statement without its tenant condition of this number."""
+    """Return the statement on one line, with an addition that cancels the tenant condition
+    `number`.
+    """
     line = " ".join(sql.split())
     start, end, column = list(_spans(line))[number]
     return f"{line[:start]}({line[start:end]} OR {column} IS NOT NULL){line[end:]}"

@@ -35,7 +35,7 @@ class Order:
 
 
 class Trial:
-    """The running children, and the results of the others."""
+    """The trial of all mutants: those that wait, and those whose children run."""
 
     def __init__(self, session: pytest.Session, order: Order, hits: Hits) -> None:
         self.unsteady: set[str] = set()

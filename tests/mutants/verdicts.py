@@ -30,9 +30,7 @@ class Verdicts:
         return set(self._keys.values())
 
     def open(self) -> list[Mutant]:
-        """Return the mutants that the last run did not kill, and those that are new
-        since the last run.
-        """
+        """Return the new mutants, and those that the last run neither killed nor timed out."""
         return [
             mutant
             for mutant in self.mutants
@@ -70,7 +68,11 @@ class Verdicts:
 
 
 def _keys(mutants: Sequence[Mutant]) -> Iterator[tuple[str, str]]:
-    """Yield a key for each mutant: place and change, and a number when several are equal."""
+    """Yield the name and the key of each mutant. The key contains place and change.
+
+    If several mutants have the same place and change, the keys of all but the first also have a
+    number.
+    """
     seen: Counter[str] = Counter()
     for mutant in mutants:
         key = f"{mutant.where} | {mutant.change}"
