@@ -206,7 +206,9 @@ ENDS: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_what_followers_hear_of_an_end(records: SqlRecords, name: str) -> None:
-    """The feed entry of an ended session has the time of the end and the expiry of its tokens."""
+    """The feed entry of an ended session has the time of the end and the expiry of the session's
+    tokens.
+    """
     assert changes_after(records, ENDS[name]) == [SESSION_ENDED]
 
 

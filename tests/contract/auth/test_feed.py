@@ -79,7 +79,7 @@ def test_the_newest_entry_about_a_thing_is_kept(billing: Records) -> None:
 
 
 def test_repeated_acts_are_no_news(billing: Records) -> None:
-    """An act without effect writes nothing to the feed."""
+    """An act that changes nothing, for example a second suspension, writes nothing to the feed."""
     billing.resume("acme", act())
     for _ in range(2):
         billing.revoke_token("acme", "j1", LATER, act())
@@ -131,7 +131,7 @@ def test_entries_go_when_their_time_has_passed(billing: Records) -> None:
 
 
 def in_threads(database: Database, calls: list[Callable[[], Any]]) -> None:
-    """Run the calls at the same time, each with its own connection."""
+    """Run the calls at the same time, each with its own connection. Assert that no call fails."""
     barrier, troubles = threading.Barrier(len(calls)), list[BaseException]()
 
     def run(call: Callable[[], Any]) -> None:

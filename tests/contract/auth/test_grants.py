@@ -44,7 +44,9 @@ TEAM = Group("g1", "acme", "Team", ("files:read",), INBOX, NOW, NOW)
 
 @pytest.fixture
 def acme(records: Records) -> Records:
-    """Return records with one user, one client and one group. Only the group is in the feed."""
+    """Return records with the tenants `acme` and `other`. `acme` has one user, one client and one
+    group, and only the group is in the feed.
+    """
     for name in ("acme", "other"):
         records.add_tenant(Tenant(name, name, NOW), act())
     records.add_user(ADA, "ada", "hash", act())
@@ -99,8 +101,8 @@ def test_grants_come_back_as_they_were(acme: Records) -> None:
 
 
 def test_a_change_of_rights_is_told_filled_in(acme: Records) -> None:
-    """A change of grants, role or state writes one feed entry with the
-    new reach, without placeholders.
+    """After a change of a user's grants, role or state the feed has the new reach, without
+    placeholders. The version of the reach always increases.
     """
     for _ in range(2):
         acme.set_rights("acme", "u1", rights(None, *OWN), UNTIL, act(at=NOW))

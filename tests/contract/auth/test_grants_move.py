@@ -61,9 +61,8 @@ def opened(url: str) -> Iterator[SqlRecords]:
 
 
 def fill(records: SqlRecords) -> None:
-    """Add a client with grants, a client without a list, a client with an empty list, and a person.
-
-    The first client and the person are in a group.
+    """Add a client with grants, a client without a list, a client with an empty list, and a person
+    with an empty list. The first client and the person are in a group.
     """
     records.add_tenant(Tenant("acme", "Acme", 1), act())
     for number, grants in ((1, OWN), (2, None), (3, ())):

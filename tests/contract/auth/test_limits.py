@@ -92,7 +92,8 @@ def test_a_tenant_has_so_many_clients(limited: LimitedRecords) -> None:
 
 
 def test_disabled_clients_are_forgotten(limited: LimitedRecords, database: Database) -> None:
-    """The records forget the clients that were disabled first, with their secrets.
+    """The records keep as many disabled clients as the limit of clients, and forget those that
+    were disabled first, with their secrets.
 
     A client with a fixed id stays, because the next start would make it again.
     """
@@ -180,7 +181,9 @@ def test_the_session_that_was_used_longest_ago_ends(limited: LimitedRecords) -> 
 def test_sessions_that_are_over_do_not_pile_up(
     limited: LimitedRecords, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The number of rows stays bounded when a person logs in again and again."""
+    """The numbers of stored sessions and refresh tokens stay small when a person logs in again and
+    again.
+    """
     monkeypatch.setattr("wharf_auth.database.sessions._OVER_KEPT", 2)
     records = limited(sessions=2)
     records.add_user(ADA, "ada", "hash", act())

@@ -40,8 +40,8 @@ def known(records: SqlRecords, now: int) -> frozenset[str]:
 
 
 def test_a_login_of_another_day_prolongs(records: SqlRecords) -> None:
-    """A network is known for 31 days after a login. A login more than a day
-    later prolongs this time.
+    """A network is known for 31 days after a login. Only a login more than a day later prolongs
+    this time.
     """
     log_in(records, NOW)
     end = NOW + KNOWN_MILLISECONDS

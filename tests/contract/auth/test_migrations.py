@@ -74,7 +74,9 @@ def test_what_was_in_force_is_in_the_first_feed(older_url: str) -> None:
 def test_a_current_database_needs_no_alembic(
     older_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """A start imports the migrations only when the database has an older schema."""
+    """The commands `migrate` and `init --migrate` import the module for migrations only when the
+    database has an older schema.
+    """
     environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": older_url}
 
     def run() -> BaseException | None:

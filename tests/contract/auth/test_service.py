@@ -70,7 +70,7 @@ def test_postgres_down_is_503_and_comes_back(
 
 
 def test_instances_count_failures_together(on_postgres: AuthService) -> None:
-    """Failed logins at one instance of auth delay logins of the account at another instance."""
+    """After failed logins at one instance of auth, another instance refuses the account too."""
     settings = replace(on_postgres.settings, login_free_failures=3)
     one, other = (
         replace(
@@ -84,7 +84,7 @@ def test_instances_count_failures_together(on_postgres: AuthService) -> None:
 
 
 def test_logins_need_no_redis(auth: AuthService, redis_server: RedisServer) -> None:
-    """While Redis is down, the service still counts and accepts logins."""
+    """While Redis is down, auth accepts logins, counts failed logins and refuses further logins."""
     settings = replace(auth.settings, limits_url=redis_server.url, login_free_failures=1)
     app = create_app(settings, records=auth.records, clock=auth.clock)
     on_redis = replace(auth, app=app, settings=settings)
