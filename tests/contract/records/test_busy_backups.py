@@ -25,7 +25,7 @@ from wharf_upload.maintenance.sweeper import Sweeper, Swept
 from wharf_upload.storage.timed import TimedStore
 
 __all__ = ["issuer"]
-# These tests compare all rows with all bytes, and twins have no bytes.
+# These tests compare all rows with all bytes, and the files of twin tenants have no bytes.
 pytestmark = pytest.mark.usefixtures("all_tenants")
 JSON = {"Content-Type": "application/json"}
 CONTENT = {f"{name}.txt": name.encode() for name in ("deleted", "replaced", "moved", "kept")}

@@ -157,8 +157,8 @@ def test_move_onto_another(records: Records) -> None:
 
 
 def test_change_of_a_replaced_file(records: Records) -> None:
-    """A change that starts from a replaced file or from an expired file is
-    refused and changes nothing.
+    """A change of a file that was replaced or has expired is refused. The file that took the place
+    of a replaced file stays unchanged.
     """
     old = stored(records, "a.txt")
     new = stored(records, "a.txt")
@@ -267,9 +267,9 @@ def test_buckets_by_pages(records: Records, *, has_default: bool) -> None:
 
 @pytest.mark.parametrize("has_default", [False, True])
 def test_named_buckets_by_pages(records: Records, *, has_default: bool) -> None:
-    """The pages of named buckets are full and have each existing bucket once.
+    """Each page of named buckets except the last is full, and each existing bucket is on one page.
 
-    `default` is in them only when it is named.
+    `default` is on a page only when it is named.
     """
     there = ["a-bucket", "b-bucket", "photos", "videos", *(["default"] if has_default else [])]
     for name in there:

@@ -74,8 +74,8 @@ def test_few_are_forgotten_at_once(database: Database, monkeypatch: pytest.Monke
 
 
 def test_no_key_left_to_wait_for(database: Database) -> None:
-    """If all keys are forgotten after a refusal, a repeated refusal states the full
-    lifetime of a key.
+    """If all keys are forgotten after a refusal, a second refusal in the same second states the
+    full lifetime of a key.
     """
     counts = KeyCounts(RowLimits(idempotency_keys=1, idempotency_seconds=3600), lambda: 1.0)
     use(database, 100)

@@ -114,7 +114,9 @@ def test_the_oldest_of_each(new: New, clock: Clock, instance: str) -> None:
 
 @pytest.mark.parametrize("size", [0, MIB // 2, 7 * MIB])
 def test_lapses_on_time(new: New, clock: Clock, size: int) -> None:
-    """A reservation lasts one hour plus one second for each MiB that it has on the disk."""
+    """A reservation ends after one hour, and one second later for each full MiB of disk space that
+    it reserves.
+    """
     one = new()
     begun = clock.stop()
     made = one.reserve("demo", "", needs(size))
@@ -128,7 +130,11 @@ def test_lapses_on_time(new: New, clock: Clock, size: int) -> None:
 
 
 def test_lost_on_time(new: New, clock: Clock) -> None:
-    """A gateway counts as lost exactly ten minutes after the expiry of its last measurement."""
+    """A gateway counts as lost ten minutes after its last measurement of written bytes became
+    invalid.
+
+    The measurement is valid for five seconds, so the gateway is lost after 605 seconds.
+    """
     lost, living = new("lost"), new("living")
     begun = clock.stop()
     lost.note_written(0, 0)

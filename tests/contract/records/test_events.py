@@ -223,7 +223,7 @@ def test_a_release_after_beside_this_one(records: Records, database: Database) -
 
 
 def test_a_new_database_has_no_numbers_of_before(records: Records) -> None:
-    """If a database has no events before the migration, no time of a change
-    of numbering is stored.
+    """If a database had no events before the migration, it stores no time at which the numbering
+    of events changed.
     """
     assert records.event_numbers_changed_at() is None

@@ -100,8 +100,8 @@ def test_not_listed_within_grants(records: Records) -> None:
 
 
 def test_replaced(records: Records, database: Database) -> None:
-    """For `error` and If-None-Match a key with an expired file is free. For If-Match such a key has
-    no file.
+    """With `on_conflict="error"` or If-None-Match, a key whose file has expired counts as free.
+    With If-Match, such a key counts as a key without a file.
     """
     for number, key in enumerate(("a", "b", "c")):
         stored(records, key, _PAST, size=number)

@@ -121,7 +121,9 @@ def test_own_outcomes(database: Database) -> None:
 
 
 def test_a_group_is_one_transaction(database: Database, group_sizes: MetricBuffer) -> None:
-    """The changes of a group become visible at the same moment, and the metrics count one group."""
+    """The changes of a group become visible at the same moment, and the metrics count them as one
+    group.
+    """
     seen: list[int] = []
 
     def look(connection: Connection, ledger: UnitOfWork) -> None:

@@ -102,8 +102,8 @@ def test_two_changes_of_one_bucket_at_once(database: Database, records: SqlRecor
 
 @pytest.mark.parametrize("active", [True, False])
 def test_what_could_act_is_remembered(records: SqlRecords, *, active: bool) -> None:
-    """The flag `active` of a file is kept when the file moves and replaced when
-    the file is replaced.
+    """The flag `active` of a file, which means active content, is kept when the file moves. A new
+    file at the same key has its own flag.
     """
     records.write(Write(files=(new_file("a", active=active),)))
     found = records.file("demo", "default", "a")

@@ -77,7 +77,7 @@ def tenant_with(records: Records, keys: list[str]) -> str:
 @example(keys=["a\U0010ffff", "a\U0010ffffb", "b"], prefix="a", limit=1)
 @settings(max_examples=30, deadline=None, suppress_health_check=_FIXTURE)
 def test_listing(records: Records, keys: list[str], prefix: str, limit: int) -> None:
-    """Pages of any length show exactly the keys with the prefix, by code point on any database."""
+    """Pages of any length show exactly the keys with the prefix, in the order of code points."""
     tenant = tenant_with(records, keys)
     assert listed(records, tenant, prefix, "", limit) == entries(keys, prefix, "")
 
@@ -117,7 +117,9 @@ def test_listing_with_a_delimiter(
 def test_listing_within_grants(
     records: Records, keys: list[str], granted: set[str], prefix: str, delimiter: str, limit: int
 ) -> None:
-    """Full pages show exactly the entries of the keys below the granted prefixes."""
+    """A listing within grants shows exactly the entries of the keys that begin with a granted
+    prefix. All pages except the last are full.
+    """
     tenant = tenant_with(records, keys)
     within = reach_of(CompactGrant("default", one, "l") for one in granted).prefixes(
         "list", "default"

@@ -79,7 +79,7 @@ def test_several_at_once(empty_url: str) -> None:
 
 @pytest.mark.parametrize("step", [1, 4, 8, 12, 15])
 def test_killed(tmp_path: Path, step: int, strace: Strace) -> None:
-    """After a migration was killed at any step, the next migration completes the schema."""
+    """If a migration was killed at one of its writes, the next migration completes the schema."""
     url = f"sqlite:///{tmp_path / 'upload.db'}"
     process = upgrading(url, *strace(f"pwrite64:signal=KILL:when={step}"))
     process.communicate(timeout=60)
@@ -127,7 +127,9 @@ def test_numbers_of_events_that_were_there(empty_url: str) -> None:
 def test_a_current_database_needs_no_alembic(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start imports the migrations only when the database has an older schema."""
+    """The command `migrate` imports the module for migrations only when the database has an older
+    schema.
+    """
     environ = {"WHARF_DATA": str(tmp_path), "WHARF_DATABASE_URL": empty_url}
 
     def run() -> BaseException | None:

@@ -146,8 +146,8 @@ def test_over_an_expired_file(records: SqlRecords, database: Database) -> None:
 
 
 def test_what_is_refused(records: SqlRecords) -> None:
-    """A move needs an existing file, a matching tag and an existing bucket; a
-    refusal writes no event.
+    """A move is refused if the file or the target bucket does not exist, or if the condition names
+    another tag. A refusal writes no event.
     """
     file = stored(records, "a.txt")
     with pytest.raises(NoSuchFile):

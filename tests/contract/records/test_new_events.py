@@ -58,7 +58,7 @@ def _at(file: File, key: str) -> File:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_every_kind_of_event_is_told(records: SqlRecords, waiting: Waiting) -> None:
-    """Each commit with an event notifies once, and the event can be read at that moment."""
+    """Each commit with an event notifies once. When the notice arrives, the event can be read."""
     records.put_limits("demo", Limits(max_bytes=10))
     first, second = new_file("a"), new_file("a")
     due = new_file("b", created_at=_NOW, expires_at=_NOW + 1)

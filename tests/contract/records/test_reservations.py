@@ -160,8 +160,8 @@ def test_those_that_reserve_take_turns(new: New) -> None:
 
 
 def test_lapses(new: New, clock: Clock) -> None:
-    """A reservation that no process ends expires after an hour. A larger
-    body's reservation expires later.
+    """A reservation that no process ends expires after about an hour. A larger body's reservation
+    expires later.
     """
     reservations = new()
     reservations.reserve("demo", "", needs())

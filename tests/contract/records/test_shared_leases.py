@@ -150,7 +150,7 @@ def overtake(database: Database, by: Replica) -> SqlSharedLease:
 
 
 def test_one_has_it(a: Replica, b: Replica) -> None:
-    """A lease has one holder until its release. To any other process it is not held."""
+    """A lease has one holder until its release. Until then no other process holds the lease."""
     lease = a.has()
     assert (lease.name, lease.is_held()) == (NAME, True)
     assert (a.leases.holds(NAME), b.leases.holds(NAME)) == (True, False)

@@ -78,7 +78,9 @@ def test_tickets_are_a_tenants(records: Records) -> None:
 
 
 def test_without_a_limit_nothing_is_counted(records: Records) -> None:
-    """A ticket without a number of files is not counted and never used up."""
+    """The files of a ticket without a limit of files are not counted, and the ticket is never used
+    up.
+    """
     store(records, "a", ticket=use(max_files=1))
     for key in "bc":
         store(records, key, ticket=use(max_files=None))

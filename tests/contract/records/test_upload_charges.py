@@ -80,8 +80,8 @@ def test_reserved_as_bytes_come(records: SqlRecords, database: Database) -> None
 def test_progress(
     records: SqlRecords, database: Database, length: int | None, reserves: int
 ) -> None:
-    """Received bytes are reserved when the length is unknown. Expiry and
-    discarded bytes are stored.
+    """Received bytes are reserved when the length is unknown. The expiry and the offset from which
+    bytes are discarded (`discard_from`) are stored.
     """
     upload = begun(records, new_upload(length))
     records.uploads.progress(upload, expires_at=5_000, discard_from=3, size=4)
