@@ -80,7 +80,9 @@ def test_notices_arrive_as_they_were_told(place: str) -> None:
 
 
 def test_many_tenants_arrive(place: str) -> None:
-    """A listener receives a notice of each of a thousand tenants that change ten times."""
+    """When a thousand tenants change ten times each, a listener receives at least one notice of
+    each tenant.
+    """
     told = open_sender(place)
     names = [f"tenant-{number}" for number in range(1000)]
     with Listener(place) as heard:

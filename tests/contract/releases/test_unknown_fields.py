@@ -102,7 +102,7 @@ def test_unknown_events(
 
 
 def test_a_known_event_that_is_damaged(records: SqlRecords, database: Database) -> None:
-    """An event of a known kind without its file raises an error."""
+    """Reading an event of a known kind that has no file raises an error."""
     records.write(Write(files=(new_file("a"),)))
     with database.transaction() as connection:
         connection.execute("UPDATE events SET data = '{}'")

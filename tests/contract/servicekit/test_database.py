@@ -105,7 +105,7 @@ def test_unfinished_rows_are_not_seen(database: Database) -> None:
 
 
 def test_taken_key_is_a_unique_violation(database: Database) -> None:
-    """A key in use raises `UniqueViolation`, and the transaction is rolled back."""
+    """An INSERT with a key in use raises `UniqueViolation`, and the transaction is rolled back."""
     insert(database, 1)
     with pytest.raises(UniqueViolation), database.transaction() as connection:  # noqa: PT012 -- all of it
         connection.execute("INSERT INTO numbers (n, word) VALUES (2, 'x')")

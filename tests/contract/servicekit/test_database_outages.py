@@ -30,7 +30,9 @@ def insert(database: Database, number: int) -> None:
 
 
 def test_foreign_writer_of_the_file_is_waited_for_and_no_longer(tmp_path: Path) -> None:
-    """A foreign `BEGIN EXCLUSIVE` on the file delays a writer by a bounded time only."""
+    """If another program holds `BEGIN EXCLUSIVE` on the file, a write raises `DatabaseUnavailable`
+    after a bounded time.
+    """
     database = open_database(f"sqlite:///{tmp_path}/some.db")
     with database.transaction() as connection:
         connection.execute("CREATE TABLE numbers (n INTEGER)")

@@ -17,7 +17,8 @@ from servicekit.database.base import connections
 from servicekit.database.postgres import PostgresDatabase
 from tests.servers.postgres import PostgresServer
 
-# The server may notice late that such a session has ended, so sessions of this name do not count.
+# The name of the sessions with which the tests count sessions. The server may notice late that
+# such a session has ended, so these sessions do not count.
 LOOKS = "looks at sessions"
 SESSIONS = (
     "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity "
@@ -113,7 +114,9 @@ def test_nothing_stays_open(database: PostgresDatabase, new_postgres_url: str) -
 def test_the_gauge_follows(
     database: PostgresDatabase, postgres: PostgresServer, new_postgres_url: str
 ) -> None:
-    """The gauge of connections is right after a restart of the server and after `close`."""
+    """The gauge counts the open connections, also when a restart of the server and `close` have
+    ended some of them.
+    """
     before = connections.now()
     in_threads(3, database, together=True)
     assert connections.now() == before + 2

@@ -1,4 +1,6 @@
-"""The check for the schema of a database before a start imports the migrations."""
+"""The check whether a database has the current schema. If it has, a start does not import the
+migrations.
+"""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_delete_all(store: BlobStore) -> None:
 
 
 def test_listing_of_a_span(store: BlobStore) -> None:
-    """A listing of a span of time shows exactly the blobs whose names were made in it."""
+    """A listing of a span of time shows exactly the blobs whose names were made in this span."""
     hour = 3600.0
     begin = 1_800_000_000.0
     names = [BlobName("demo", _made_at(begin + number * hour)) for number in range(4)]

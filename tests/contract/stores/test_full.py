@@ -62,7 +62,7 @@ def test_writing_into_a_full_store(small: BlobStore) -> None:
 
 def test_copying_into_a_full_store(small: BlobStore, tmp_path: Path) -> None:
     """A copied range that does not fit raises `StoreFull`."""
-    spool_file = tmp_path / "small" / "spooled"  # a disk copies only from itself
+    spool_file = tmp_path / "small" / "spooled"  # a local store copies only within its filesystem
     spool_file.parent.mkdir(exist_ok=True)
     spool_file.write_bytes(b"x" * (1 << 20))
     writer = small.create(new_name())

@@ -45,8 +45,8 @@ print(parts.size(upload))
 
 
 def test_opened_again_after_its_commit() -> None:
-    """A partial upload that was committed but has no file's row can be opened again, even by a user
-    who is not root.
+    """A partial upload that was committed, but whose file has no row, can be opened again, even by
+    a user who is not root.
     """
     if os.geteuid():
         lacking("becoming somebody else needs root")

@@ -100,7 +100,9 @@ def test_write_after_sync(store: BlobStore) -> None:
 
 
 def test_adopt(store: BlobStore, spool_file: Path, spool: SpoolFile) -> None:
-    """An adopted body survives the removal of the spool file, before and after the commit."""
+    """A body that a store has adopted is stored completely, even if the spool file is removed
+    before the commit.
+    """
     name = new_name()
     writer = store.adopt(name, spool)
     spool_file.unlink()
