@@ -131,7 +131,9 @@ def test_pages_go_on_where_they_ended(auth: AuthService) -> None:
 
 
 def test_the_newest_first(auth: AuthService) -> None:
-    """Pages with `order=newest` begin with the newest line; cursors of the other order get 400."""
+    """Pages with `order=newest` begin with the newest line. `before` without this order, `after`
+    with this order, and an unknown order get 400.
+    """
     for number in range(5):
         auth.admin("POST", "/tenants", json={"tenant": f"team-{number}"})
     every = lines(auth)

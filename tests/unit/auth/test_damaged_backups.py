@@ -31,7 +31,9 @@ def folder(auth_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def refused(folder: Path, tmp_path: Path) -> Refused:
-    """Return a function that runs a restore and returns its refusal. The restore writes nothing."""
+    """Return a function that runs a restore, checks that it is refused and writes nothing, and
+    returns the refusal.
+    """
 
     def call(*options: str) -> str:
         done = CliRunner().invoke(backups.restore, [*options, str(folder)])

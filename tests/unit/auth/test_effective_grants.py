@@ -1,4 +1,6 @@
-"""`/auth/me` and introspection return the grants and scopes that are valid at that moment."""
+"""`/auth/me` and introspection return the grants and scopes that are valid at the time of the
+request.
+"""
 
 from __future__ import annotations
 

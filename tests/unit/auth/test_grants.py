@@ -87,7 +87,9 @@ def test_whoever_has_no_list_has_no_claim(auth: AuthService) -> None:
 
 
 def test_a_token_says_what_its_client_reaches(auth: AuthService) -> None:
-    """A token has its client's and groups' grants and marks the claim, even with fewer scopes."""
+    """A token has its client's and groups' grants, also when it has fewer scopes. Its header marks
+    the claim `grants` as one that every verifier must understand.
+    """
     limit(auth, *INBOX)
     team = group(auth, "wharf-demo", scopes=("events:read",))
     for scope in ("", "files:read", "events:read"):

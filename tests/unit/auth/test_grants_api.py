@@ -80,7 +80,7 @@ def test_grants_of_people(auth: AuthService) -> None:
 
 
 def test_refused_change_changes_nothing(auth: AuthService) -> None:
-    """A change with one invalid member changes no other member either."""
+    """If one field of a change is invalid, no other field changes either."""
     body = {"username": "ada", "role": "viewer", "password": PASSWORD}
     path = f"{USERS}/{auth.admin('POST', USERS, json=body).get_json()['user_id']}"
     before = auth.admin("GET", path).get_json()

@@ -35,7 +35,7 @@ def members(auth: AuthService, group: str) -> list[str]:
 
 
 def test_create_read_change_delete(auth: AuthService) -> None:
-    """A group can be read, changed in single members and deleted; a deleted group gets 404."""
+    """A group can be read, changed in single fields and deleted; a deleted group gets 404."""
     made = create(auth)
     assert set(made) == {
         *("group_id", "tenant", "name", "scopes", "grants", "members", "created_at"),
@@ -77,7 +77,7 @@ def test_names_are_unique_whatever_their_case(auth: AuthService) -> None:
 
 
 def test_odd_groups_are_refused(auth: AuthService) -> None:
-    """A group without a valid name, or with a member that callers cannot set, gets 422."""
+    """A group without a valid name, or with a field that callers cannot set, gets 422."""
     for body in (
         *({"name": name} for name in ("", " ", "a\nb", "x" * 201, 1, None)),
         {},

@@ -75,7 +75,9 @@ def test_nothing_else_is_hashed(auth: AuthService, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_sockets_of_a_container(main: str, own: str | None, expected: list[str]) -> None:
-    """uWSGI has a second socket for secrets, at the set path or next to auth's, unless disabled."""
+    """uWSGI has a second socket for secrets, at the set address or next to auth's Unix socket,
+    unless the setting is empty.
+    """
     environ = {"WHARF_AUTH_SOCKET": main}
     if own is not None:
         environ["WHARF_AUTH_SECRETS_SOCKET"] = own

@@ -131,7 +131,7 @@ def test_old_lines_go_while_the_feed_is_asked_for(auth: AuthService) -> None:
 
 
 def test_many_members_count_as_many_requests(auth: AuthService) -> None:
-    """A change of 1,000 members counts as many requests towards the limit for a minute."""
+    """A change of 1,000 members counts as many requests in the limit of requests per minute."""
     group = auth.admin("POST", f"{DEMO}/groups", json={"name": "x"}).get_json()["group_id"]
     body = {"remove": [f"{number}" for number in range(1000)]}
     path = f"{DEMO}/groups/{group}/members"

@@ -112,7 +112,9 @@ def test_accepted_passwords_stay(password: str) -> None:
     ],
 )
 def test_no_kinds_of_characters_are_demanded(password: str) -> None:
-    """A password needs no kind of character: spaces, emoji and any script are accepted."""
+    """A password needs no kind of character: spaces, invisible characters and any script are
+    accepted.
+    """
     assert passwords.checked(password, "ada@example.org", "demo")
 
 

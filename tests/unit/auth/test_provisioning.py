@@ -42,7 +42,9 @@ def works(initialiser: Initialiser, name: str) -> bool:
 
 
 def person(initialiser: Initialiser) -> PasswordLogin | None:
-    """Return the login of the user `demo`, or None. Its password must be the one in the file."""
+    """Return the login of the user `demo`, or None. Check that the user has the password in the
+    credentials file.
+    """
     found = initialiser.records.password_login("demo", "demo")
     if found is not None:
         password = json.loads(initialiser.credentials.read_text())["demo"]["password"]
@@ -51,7 +53,9 @@ def person(initialiser: Initialiser) -> PasswordLogin | None:
 
 
 def test_first_run_makes_everything(initialiser: Initialiser) -> None:
-    """The first run makes a key, two tenants, two clients, a user, and a private file."""
+    """The first run makes a key, two tenants, two clients, a user, and a credentials file that
+    only its owner can read.
+    """
     done = initialiser.run()
     assert len(done) == 5
     assert stat.S_IMODE(initialiser.credentials.stat().st_mode) == 0o600
@@ -86,7 +90,9 @@ def test_second_run_changes_nothing(initialiser: Initialiser) -> None:
 def test_interrupted_run_is_finished_by_the_next(
     initialiser: Initialiser, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """After a crash between the file and the rows, the next run uses the secrets in the file."""
+    """After a crash between the credentials file and the rows, the next run uses the secrets in
+    the credentials file.
+    """
     monkeypatch.setattr(
         initialiser.records, at, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
@@ -102,7 +108,9 @@ def test_interrupted_run_is_finished_by_the_next(
 
 
 def test_installations_of_before_get_no_person(initialiser: Initialiser) -> None:
-    """A run creates no user if the demo client exists, or if the file has only the client."""
+    """A run creates no user if the demo client exists, or if the credentials file has only the
+    demo client.
+    """
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40, "tenant": "demo"}
     text = json.dumps({"demo": entry})
     for _ in range(2):
@@ -125,7 +133,9 @@ def test_who_was_deleted_stays_away(initialiser: Initialiser) -> None:
 
 
 def test_a_weak_password_is_refused_and_named(initialiser: Initialiser) -> None:
-    """If the file's password breaks the rules, the start stops with a message of one line."""
+    """If the password in the credentials file breaks the rules, the start stops with a message of
+    one line.
+    """
     entry = {"client_id": "wharf-demo", "client_secret": "s" * 40}
     entry |= {"username": "ada", "password": "demo1234"}
     initialiser.credentials.write_text(json.dumps({"demo": entry}))
@@ -168,7 +178,9 @@ def test_disabled_clients_stay_disabled(initialiser: Initialiser) -> None:
 
 
 def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
-    """A run that adds an entry to the file keeps members that only a newer release knows."""
+    """A run that adds an entry to the credentials file keeps members that only a newer release
+    knows.
+    """
     initialiser.run(demo=False)
     found = json.loads(initialiser.credentials.read_text())
     found["admin"]["next_member"] = {"a": [1]}
@@ -201,8 +213,8 @@ def test_members_of_newer_releases_stay(initialiser: Initialiser) -> None:
 def test_unusable_files_are_refused_and_named(
     initialiser: Initialiser, text: str, mode: int, line: str
 ) -> None:
-    """A start refuses a file that is malformed, open to all or has a weak secret, and names its
-    path.
+    """A start refuses a credentials file that is malformed, open to all or has a weak secret, and
+    names its path.
     """
     initialiser.credentials.write_text(text)
     initialiser.credentials.chmod(mode)
@@ -212,7 +224,9 @@ def test_unusable_files_are_refused_and_named(
 
 
 def test_folder_that_cannot_be_written(initialiser: Initialiser, tmp_path: Path) -> None:
-    """If a start cannot write the file, it stops with a message of one line and makes no client."""
+    """If a start cannot write the credentials file, it stops with a message of one line and makes
+    no client.
+    """
     (tmp_path / "file").touch()
     initialiser.credentials = tmp_path / "file" / "credentials.json"
     with pytest.raises(InitError, match="cannot be"):

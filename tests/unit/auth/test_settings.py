@@ -30,7 +30,7 @@ def test_limits_are_counted_in_the_process_outside_uwsgi() -> None:
 
 @pytest.mark.parametrize("seconds", ["0", "9", "86401", "15m"])
 def test_life_of_tokens_is_bounded(seconds: str) -> None:
-    """The lifetime of a token is a whole number of seconds, from 10 to those of a day."""
+    """The lifetime of a token is a whole number of seconds, from 10 to 86,400."""
     with pytest.raises(SettingsError, match="from 10 to 86400"):
         read_settings(Settings, {"WHARF_DATA": "/d", "WHARF_TOKEN_TTL_SECONDS": seconds})
 

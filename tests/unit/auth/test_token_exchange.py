@@ -186,7 +186,7 @@ def test_an_exchanged_token_changes_no_accounts(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "3601", "1e3", "٣", "9" * 50, "60.0", "x"])
 def test_a_life_is_a_number_within_the_setting(auth: AuthService, text: str) -> None:
-    """A lifetime that is malformed or longer than the setting is refused."""
+    """A lifetime that is malformed, less than 1 second, or longer than the setting is refused."""
     told = refused(exchange(auth, token(auth), PHOTOS, expires_in=text), 400, "invalid_request")
     assert "from 1 to 3600" in told
 
