@@ -38,7 +38,7 @@ def silent(tmp_path: Path) -> Iterator[str]:
 
 
 def test_threads_are_left_for_pages_that_ask_nobody() -> None:
-    """If neither service responds, fewer threads wait for both than uwsgi.ini has."""
+    """If neither service responds, fewer threads wait for them than uwsgi.ini has threads."""
     found = re.search(r"^threads = ([0-9]+)$", INI.read_text(), re.MULTILINE)
     assert found
     assert sum(bulkheads._MOST.values()) < int(found[1])

@@ -28,7 +28,7 @@ from wharf_console.api.session import Session, address, with_query
     ],
 )
 def test_the_first_line_names_the_browser(caller: Caller, line: bytes) -> None:
-    """The PROXY line names the browser's address, or UNKNOWN when it is no address."""
+    """The PROXY line names the browser's address, or UNKNOWN if the field has no valid address."""
     assert caller.proxy_line() == line
 
 
@@ -56,7 +56,9 @@ def test_a_key_stays_in_its_address() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(tmp_path: Path) -> None:
-    """A GET on a closed connection is repeated; a POST is not, because the API may have done it."""
+    """A GET on a closed connection is repeated. A POST is not, because the API may have done it
+    already.
+    """
     with closing_after_each_answer(tmp_path / "door") as (door, count):
         connection = Connection(door, Caller())
         assert connection.request("GET", "/a").status == 200

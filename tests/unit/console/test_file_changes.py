@@ -105,7 +105,7 @@ def test_what_is_gone_before_it_is_deleted_is_told(console: Console) -> None:
 def test_a_file_that_was_replaced_meanwhile_stays(
     console: Console, action: str, form: dict[str, str]
 ) -> None:
-    """If a file was replaced, a change of it shows both versions, and can be confirmed."""
+    """If a file was replaced, a change of the file shows both versions, and can be confirmed."""
     serve_file(console.gateway, size=2_000_000, etag='"new"', sha256="f" * 64)
     refusal = problem(412, "precondition-failed")
     for method, path in (("DELETE", "/v1/files/docs/a.txt"), ("POST", "/v1/copies")):

@@ -255,7 +255,9 @@ def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) 
 
 
 def test_a_long_name_leads_back_to_the_list(console: Console) -> None:
-    """The replacement of a file with a long name returns to the list: auth limits addresses."""
+    """The replacement of a file with a long name returns to the list, because auth limits the
+    length of addresses.
+    """
     key = "☃" * 300
     serve_file(console.gateway, key)
     page = console.person().get(f"/console/b/docs/replace/{key}").text

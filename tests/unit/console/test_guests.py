@@ -20,7 +20,9 @@ POLICY = (
 
 
 def test_a_guest_needs_no_login(console: Console) -> None:
-    """A guest needs no login: the form uses the ticket, and the only API call is made with it."""
+    """A guest needs no login: the form uses the ticket, and the console's only API call has the
+    ticket as its token.
+    """
     give_tickets(console.gateway, allowed_types=["image/*"])
     page = console.visitor().get(PAGE).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "<h1>Upload files for <bdi>acme</bdi></h1>" in page

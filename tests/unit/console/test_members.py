@@ -47,7 +47,7 @@ def test_people_are_listed_page_by_page(console: Console) -> None:
 
 
 def test_a_new_member_gets_a_password_that_is_shown_once(console: Console) -> None:
-    """A new user's password is shown once and stored in no page and no file."""
+    """A new user's password is shown only in the response, and is stored in no file."""
     browser = console.person()
     form = {"username": " eve@example.org ", "display_name": " Eve ", "role": "editor"}
     reply = browser.post(NEW, form)
@@ -148,7 +148,7 @@ def test_what_cannot_be_right_is_not_sent(console: Console, form: dict[str, str]
 def test_only_what_differs_is_changed(
     console: Console, form: dict[str, str], sent: dict[str, str]
 ) -> None:
-    """The console sends only members that differ, because a sent role would end the sessions."""
+    """The console sends only fields that differ, because a role that is sent ends the sessions."""
     browser = console.person()
     assert browser.post(BOB, form).location == BOB
     assert [call.json for call in console.gateway.called("PATCH", f"{USERS}/user-2")] == [sent]

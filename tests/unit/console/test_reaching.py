@@ -63,7 +63,7 @@ def test_a_folder_of_ones_own_has_everything(console: Console) -> None:
 
 
 def test_above_the_own_folder_nothing_is_offered_but_the_way(console: Console) -> None:
-    """Above the reached folder the page offers only a link to it."""
+    """Above the reached folder the page offers only a link to that folder."""
     page = limited(console, place(prefix="mine/")).get(LIST).text
     assert 'href="/console/b/docs/?prefix=mine/"' in page
     for words in (UPLOADS, "data-drop-zone", "/settings"):
@@ -127,7 +127,7 @@ def test_the_first_page_has_no_usage_of_what_is_not_all_reached(console: Console
 
 
 def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
-    """A page that needs a bucket tells a person without grants that no bucket allows it."""
+    """A page that needs a bucket tells a person without grants that no bucket allows the action."""
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     browser = limited(console)
     assert "You reach no bucket yet." in browser.get("/console/").text
