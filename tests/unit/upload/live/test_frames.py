@@ -26,7 +26,9 @@ _FRAMES = st.one_of(
 
 @given(_FRAMES)
 def test_what_passes_can_be_read(frame: str) -> None:
-    """engineio and socketio can decode each accepted frame, and none names a reserved event."""
+    """engineio and socketio can decode each accepted frame, and no accepted frame names a reserved
+    event.
+    """
     if not is_well_formed(frame):
         return
     read = EnginePacket(encoded_packet=frame)

@@ -107,7 +107,9 @@ def test_who_comes_after_events_are_gone_is_told(
     after: int | None,
     is_told: bool,  # noqa: FBT001 -- of a table
 ) -> None:
-    """A client gets `resync` only if events after its position were dropped, and never at 0."""
+    """A client gets `resync` only if events after its position were dropped and its position is
+    not 0.
+    """
     told: list[bool] = []
 
     async def send(_: Message) -> None:

@@ -46,7 +46,9 @@ def test_whose_page(origin: str, host: str, tenant: str | None, *, allowed: bool
 
 @given(st.text(max_size=40))
 def test_strangers(origin: str) -> None:
-    """Any other origin is refused. A request without an origin passes: no page sends it."""
+    """Any other origin is refused. A request without an origin passes, because a page of another
+    origin always sends its origin.
+    """
     if origin in {"", LISTED, "https://files.example:8443"}:
         CHECK.require(origin, "here.example", "demo")
         return

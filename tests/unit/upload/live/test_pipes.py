@@ -30,7 +30,7 @@ class Protocol:
 
 
 def test_who_is_cut() -> None:
-    """A client is cut off only if a message has waited for it for too long."""
+    """A client is cut off only if a message to this client has waited for too long."""
 
     async def scene() -> None:
         now = 0.0

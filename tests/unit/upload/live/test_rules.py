@@ -51,7 +51,9 @@ def event(kind: str, owner: str | None = "me", bucket: str = "default") -> Event
     buckets=st.sets(st.sampled_from(["default", "photos"])),
 )
 def test_events(scopes: set[str], kind: str, owner: str | None, buckets: set[str]) -> None:
-    """A scope gives all events, file events or own file events, but only of the chosen buckets."""
+    """By its scope, a listener gets all events, all events of files, or the events of its own
+    files. If the listener has chosen buckets, it gets only events of these buckets.
+    """
     heard = told(principal(*scopes), frozenset(buckets), event(kind, owner)) is not None
     of_files = kind.startswith("file.")
     allowed = (
@@ -107,7 +109,9 @@ def test_buckets_of_what_is_told() -> None:
 @pytest.mark.parametrize("scope", ["events:read", "files:read", "files:write"])
 @pytest.mark.parametrize(("letters", "hears"), [("r", True), ("wdl", False)])
 def test_events_need_a_grant(scope: str, letters: str, *, hears: bool) -> None:
-    """A listener gets an event of a file only if it may read the file's key, with any scope."""
+    """With any scope, a listener with limited grants gets an event of a file only if it may read
+    the file's key, and gets no event without a file.
+    """
     listener = principal(scope, reach=reach_of([CompactGrant("default", "a", letters)]))
     assert (told(listener, EVERYTHING, event("file.created")) is not None) == hears
     assert told(listener, EVERYTHING, event("quota.warning", owner=None)) is None
